@@ -1,0 +1,37 @@
+import type { StateEntry } from '../machine/state-machine.js'
+import type { DurableRecord, LogEntry, RecoveredState, Slot } from '../paxos/types.js'
+
+/** Where a checkpoint stands. */
+export interface CheckpointInfo {
+  /** The state is that after this slot; 0 before the first checkpoint. */
+  readonly appliedUpTo: Slot
+  /** The log's clock there, ms since 1970. */
+  readonly timeMs: number
+  /** The rolling digest of all results up to there. */
+  readonly stateDigest: number
+}
+
+/**
+ * A node's durable memory. One writer: the caller awaits each append or saveCheckpoint before the next.
+ * Implementations pass test/storage/conformance.ts.
+ */
+export interface Storage {
+  /** This data directory's random id, a UUID made with the directory. */
+  readonly dataDirId: string
+  /** What was found at start. */
+  readonly recovered: RecoveredState
+  readonly checkpoint: CheckpointInfo
+  /** Resolves when every record is on disk (one synced write). A rejection is final: the node must stop without answering. */
+  append(records: readonly DurableRecord[]): Promise<void>
+  /**
+   * Decided entries from fromSlot to toSlot (inclusive, at most the durable decidedUpTo), ascending without a gap, cut after about
+   * maxBytes but never before the first entry. Each record's checksum is checked.
+   */
+  readLog(fromSlot: Slot, toSlot: Slot, maxBytes: number): Promise<LogEntry[]>
+  /** Merges the changed entries into the checkpoint, atomically with its info; resolves when it is on disk. */
+  saveCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<void>
+  /** Every entry of the checkpoint. Each record's checksum is checked. */
+  loadCheckpoint(): AsyncIterable<StateEntry>
+  /** Lets go of the directory. What was appended stays. */
+  close(): Promise<void>
+}

@@ -1,0 +1,34 @@
+import { Value as WireValue } from '../gen/synod/peer/v1/peer.js'
+import { NOOP, type Value } from '../paxos/types.js'
+
+/** A value is encoded once, by its proposer or by the first who decodes it; messages and records then carry those same bytes. */
+const encodings = new WeakMap<Value, Uint8Array>()
+
+export function encodeValue(value: Value): Uint8Array {
+  const known = encodings.get(value)
+  if (known !== undefined) return known
+  const bytes = WireValue.encode({
+    kind:
+      value.kind === 'noop'
+        ? { $case: 'noop', value: {} }
+        : { $case: 'batch', value: { timeMs: value.timeMs, commands: value.commands as Uint8Array[] } },
+  }).finish()
+  encodings.set(value, bytes)
+  return bytes
+}
+
+/** @throws when the bytes are not a Value. The value keeps (does not copy) the bytes. */
+export function decodeValue(bytes: Uint8Array): Value {
+  const { kind } = WireValue.decode(bytes)
+  switch (kind?.$case) {
+    case 'noop':
+      return NOOP
+    case 'batch': {
+      const value: Value = Object.freeze({ kind: 'batch', timeMs: kind.value.timeMs, commands: kind.value.commands })
+      encodings.set(value, bytes)
+      return value
+    }
+    case undefined:
+      throw new Error('a Value without a kind')
+  }
+}
