@@ -1,0 +1,80 @@
+import type { Ballot, Genesis, NodeId, Slot } from '../paxos/types.js'
+
+/**
+ * Why a member could not do what it was asked.
+ * - NO_QUORUM: not proposed, no leader with a majority was known in time. Safe to retry.
+ * - OUTCOME_UNKNOWN: proposed, but not known to be decided in time. A retry under the same request number is safe, another is not.
+ * - OVERLOADED: not proposed, too much is in flight here. Safe to retry, later.
+ * - SESSION_EXPIRED: the cluster does not know this client id (any more). Whether an earlier try took effect is unknown.
+ * - ALREADY_ACKNOWLEDGED: the request number is below first_unacknowledged: its result has been forgotten, as the client allowed.
+ * - STOPPED: this member is stopping or has failed. If the command was not sent before, safe to retry elsewhere.
+ */
+export type MemberErrorCode =
+  | 'NO_QUORUM'
+  | 'OUTCOME_UNKNOWN'
+  | 'OVERLOADED'
+  | 'SESSION_EXPIRED'
+  | 'ALREADY_ACKNOWLEDGED'
+  | 'STOPPED'
+
+export class MemberError extends Error {
+  override readonly name = 'MemberError'
+  constructor(
+    readonly code: MemberErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+  }
+}
+
+/** A command with what makes it exactly-once (RIFL, SOSP '15). */
+export interface SessionRequest {
+  /** From openSession. */
+  readonly clientId: number
+  /** From 1, each used once; a retry keeps it. */
+  readonly requestNumber: number
+  /** Every result below may be forgotten. At most requestNumber. */
+  readonly firstUnacknowledged: number
+  readonly command: Uint8Array
+}
+
+/** A result and the slot in which its command took effect (of a retry: the first time). */
+export interface Answer {
+  readonly slot: Slot
+  readonly result: Uint8Array
+}
+
+export interface MemberStatus {
+  readonly nodeId: NodeId
+  readonly dataDirId: string
+  /** Absent while the cluster forms. */
+  readonly genesis: Genesis | undefined
+  readonly role: 'joining' | 'follower' | 'candidate' | 'leader'
+  /** 0 when none is known. */
+  readonly leaderId: NodeId
+  readonly promised: Ballot
+  readonly decidedUpTo: Slot
+  readonly appliedUpTo: Slot
+  readonly compactedUpTo: Slot
+  /** The rolling digest of all results up to appliedUpTo. */
+  readonly stateDigest: number
+  /** Whether this node leads with a majority, or hears a leader. */
+  readonly hasQuorum: boolean
+}
+
+/** What the services need of a member. Every wait ends after timeoutMs at the latest. */
+export interface MemberApi {
+  /** Carries a command out exactly once, in this member's own session. @throws MemberError */
+  invoke(command: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer>
+  /** Opens a session for a client of its own. @throws MemberError */
+  openSession(options?: { timeoutMs?: number }): Promise<number>
+  /** Carries a client's command out exactly once. `settle` is called once, later or at once; no promise is made on the way. */
+  submit(request: SessionRequest, timeoutMs: number, settle: (answer: Answer | MemberError) => void): void
+  /**
+   * Resolves when this node has applied every operation that was acknowledged anywhere before the call: a read of the local state
+   * made right then is linearizable. Gives the slot as of which it is. @throws MemberError
+   */
+  barrier(options?: { timeoutMs?: number }): Promise<Slot>
+  status(): MemberStatus
+}
