@@ -15,7 +15,7 @@ const files = (roots.length ? roots : ['test'])
           .map((f) => join(r, String(f)))
           .filter((f) => /\.test\.ts$/.test(f)),
   )
-  .sort()
+  .toSorted()
 if (files.length === 0) {
   console.error('no test files')
   process.exit(2)

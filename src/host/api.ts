@@ -19,12 +19,11 @@ export type MemberErrorCode =
 
 export class MemberError extends Error {
   override readonly name = 'MemberError'
-  constructor(
-    readonly code: MemberErrorCode,
-    message: string,
-    options?: ErrorOptions,
-  ) {
+  readonly code: MemberErrorCode
+
+  constructor(code: MemberErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)
+    this.code = code
   }
 }
 
