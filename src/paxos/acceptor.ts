@@ -1,0 +1,97 @@
+import { assert } from './assert.js'
+import type { Accept, Prepare } from './messages.js'
+import type { CoreOptions } from './options.js'
+import type { Outbox } from './outbox.js'
+import type { Ballot, LogEntry, NodeId, RecoveredState, Slot } from './types.js'
+import { firstPage, sameValue } from './value.js'
+
+/** How far above the decided slots an acceptor votes, in windows: a node further behind must catch up before it can help. */
+const ACCEPT_WINDOWS = 64
+
+/**
+ * The protocol's memory ("Paxos Made Moderately Complex", section 2.1). Its answers leave only once what they say is durable.
+ * Invariants A1-A3 of the paper: `promised` only rises, it votes only in a ballot that is at least `promised`, and never forgets a
+ * vote for a slot that is not decided.
+ */
+export class Acceptor {
+  readonly #out: Outbox
+  readonly #options: CoreOptions
+  #promised: Ballot
+  /** The latest vote for each open slot; decided slots are the log's. */
+  readonly #accepted = new Map<Slot, LogEntry>()
+  #decidedUpTo: Slot
+
+  constructor(out: Outbox, options: CoreOptions, recovered: RecoveredState) {
+    this.#out = out
+    this.#options = options
+    this.#promised = recovered.promised
+    this.#decidedUpTo = recovered.decidedUpTo
+    for (const entry of recovered.accepted) {
+      assert(entry.slot > recovered.decidedUpTo, 'recovered votes are for open slots')
+      assert(entry.ballot <= recovered.promised, 'no vote was cast above the promise')
+      this.#accepted.set(entry.slot, entry)
+    }
+  }
+
+  /** No ballot below this one is helped any more. */
+  get promised(): Ballot {
+    return this.#promised
+  }
+
+  acceptedAt(slot: Slot): LogEntry | undefined {
+    return this.#accepted.get(slot)
+  }
+
+  /** The votes for open slots, ascending. */
+  acceptedFrom(fromSlot: Slot): LogEntry[] {
+    return [...this.#accepted.values()].filter((entry) => entry.slot >= fromSlot).toSorted((a, b) => a.slot - b.slot)
+  }
+
+  onPrepare(from: NodeId, m: Prepare): void {
+    if (m.ballot < this.#promised) return this.#out.send(from, { kind: 'nack', ballot: m.ballot, promised: this.#promised })
+    this.#promise(m.ballot)
+    const open = this.acceptedFrom(m.fromSlot)
+    const accepted = firstPage(open, this.#options.pageBytesMax)
+    this.#out.sendOnceDurable(from, {
+      kind: 'promise',
+      ballot: m.ballot,
+      fromSlot: m.fromSlot,
+      accepted,
+      decidedUpTo: this.#decidedUpTo,
+      nextSlot: open[accepted.length]?.slot ?? 0,
+    })
+  }
+
+  onAccept(from: NodeId, m: Accept): void {
+    if (m.ballot < this.#promised) return this.#out.send(from, { kind: 'nack', ballot: m.ballot, promised: this.#promised })
+    if (m.slot > this.#decidedUpTo + ACCEPT_WINDOWS * this.#options.windowSlots) return
+    const previous = this.#accepted.get(m.slot)
+    assert(previous === undefined || previous.ballot <= m.ballot, 'accepted ballots never go back')
+    assert(
+      previous === undefined || previous.ballot < m.ballot || sameValue(previous.value, m.value),
+      'a ballot proposes one value for a slot',
+    )
+    this.#promise(m.ballot)
+    // A slot known to be decided needs no vote on record: whoever asks is told the decision. The vote itself still counts.
+    if (m.slot > this.#decidedUpTo && previous?.ballot !== m.ballot) {
+      const entry: LogEntry = { slot: m.slot, ballot: m.ballot, value: m.value }
+      this.#accepted.set(m.slot, entry)
+      this.#out.persist({ kind: 'accepted', entry })
+    }
+    this.#out.sendOnceDurable(from, { kind: 'accepted', ballot: m.ballot, slot: m.slot })
+  }
+
+  /** The replica knows every slot up to here to be decided. */
+  onDecided(upTo: Slot): void {
+    assert(upTo === this.#decidedUpTo + 1, 'slots are decided one after the other')
+    this.#decidedUpTo = upTo
+    this.#accepted.delete(upTo)
+  }
+
+  #promise(ballot: Ballot): void {
+    if (ballot === this.#promised) return
+    assert(ballot > this.#promised, 'a promise is never lowered')
+    this.#promised = ballot
+    this.#out.persist({ kind: 'promised', ballot })
+  }
+}

@@ -1,0 +1,454 @@
+import { Acceptor } from './acceptor.js'
+import { NO_BALLOT, nextBallot, nodeOf } from './ballot.js'
+import { Bootstrap, type BootstrapSettings } from './bootstrap.js'
+import { Leader } from './leader.js'
+import { Membership, Tally } from './membership.js'
+import type { Accept, CatchUpReply, Message, Nack, Poll, PollReply, Promised, Propose } from './messages.js'
+import type { CoreOptions } from './options.js'
+import { Outbox, type Ready } from './outbox.js'
+import { Reads } from './reads.js'
+import { Replica } from './replica.js'
+import { Scout } from './scout.js'
+import type { Ballot, Genesis, LogEntry, NodeId, RecoveredState, Slot } from './types.js'
+
+/** A command may pass through so many nodes on its way to the leader. */
+const HOPS_MAX = 2
+
+export interface NodeSettings extends BootstrapSettings {
+  readonly recovered: RecoveredState
+  readonly options: CoreOptions
+  /** Uniform in [0, 1): the core's only chance, seeded in the simulator. */
+  readonly random: () => number
+  /** As in tick. */
+  readonly nowMs: number
+}
+
+/** What a node is doing. Only one at a time; a state object lives no longer than its phase. */
+type State =
+  | { readonly phase: 'joining' }
+  | { readonly phase: 'following'; readonly electionAtMs: number }
+  | { readonly phase: 'polling'; readonly pollId: number; readonly granted: Tally; readonly endsAtMs: number }
+  | { readonly phase: 'scouting'; readonly scout: Scout; retryAtMs: number; endsAtMs: number; learnedUpTo: Slot }
+  | { readonly phase: 'leading'; readonly leader: Leader }
+
+export type Phase = State['phase']
+
+/** What becomes of proposed commands: 'sent' ones may be decided; the others certainly never will be. */
+export type ProposeOutcome = 'sent' | 'noLeader' | 'overloaded'
+
+/**
+ * One process's core: the roles of "Clustering by Consensus" and "Paxos Made Moderately Complex" behind one step function.
+ *
+ * The host's duties. Inputs: `tick` often (every 10 ms or so, and before other inputs), `receive` for each peer message, `propose` and
+ * `read` for clients. Then, as often as it likes but never two at a time, it takes `ready({ diskIdle, wallMs })` and
+ *   1. sends `messages`;
+ *   2. writes `records` with one sync; a failed write stops the node, it is never tried again;
+ *   3. when that is done, sends those of `onceDurable` that are for others and calls `onDurable(ready)`, which delivers the node's own;
+ *   4. applies `decided` in order, and grants `reads` whose slot is applied (neither waits for the write);
+ *   5. answers `logRequests` from the durable log with CatchUpReply messages;
+ *   6. stops, if there is a `halt`.
+ * While a write is in flight it passes `diskIdle: false` and gets only what needs no disk: what must be written gathers for the next.
+ */
+export class Node {
+  readonly #self: NodeId
+  readonly #options: CoreOptions
+  readonly #random: () => number
+  readonly #recovered: RecoveredState
+  readonly #out: Outbox
+  readonly #bootstrap: Bootstrap
+  #membership: Membership
+  readonly #acceptor: Acceptor
+  #replica: Replica
+  readonly #reads: Reads
+  #state: State = { phase: 'joining' }
+  #nowMs: number
+  /** The highest ballot of which a leader has been heard; who that is, and when it was last. */
+  #followed: Ballot = NO_BALLOT
+  #heardMs = Number.NEGATIVE_INFINITY
+  /** A node that follows a leader which this one cannot hear: commands go through it. */
+  #relay: NodeId = 0
+  /** The highest ballot seen anywhere: the next own ballot is above it. */
+  #highestSeen: Ballot
+  #lastPollId = 0
+  #persistedUpTo: Slot
+
+  constructor(settings: NodeSettings) {
+    this.#self = settings.self
+    this.#options = settings.options
+    this.#random = settings.random
+    this.#nowMs = settings.nowMs
+    this.#recovered = settings.recovered
+    this.#out = new Outbox(settings.self)
+    this.#acceptor = new Acceptor(this.#out, settings.options, settings.recovered)
+    this.#reads = new Reads(settings.self, this.#out, settings.options)
+    this.#highestSeen = settings.recovered.promised
+    this.#persistedUpTo = settings.recovered.decidedUpTo
+    this.#bootstrap = new Bootstrap(settings, this.#out, settings.recovered.genesis)
+    this.#membership = new Membership(settings.members.map((m) => m.nodeId))
+    this.#replica = this.#makeReplica()
+    if (this.#bootstrap.genesis !== undefined) this.#start(this.#bootstrap.genesis)
+  }
+
+  get phase(): Phase {
+    return this.#state.phase
+  }
+
+  get genesis(): Genesis | undefined {
+    return this.#state.phase === 'joining' ? undefined : this.#bootstrap.genesis
+  }
+
+  get promised(): Ballot {
+    return this.#acceptor.promised
+  }
+
+  get decidedUpTo(): Slot {
+    return this.#replica.decidedUpTo
+  }
+
+  /** The node that leads, as far as this one knows; 0 for nobody. */
+  get leaderId(): NodeId {
+    if (this.#state.phase === 'leading') return this.#self
+    return this.#hearsLeader(this.#options.electionTimeoutMsMax) ? nodeOf(this.#followed) : 0
+  }
+
+  /** For invariants and tests: the votes for slots that are not known to be decided. */
+  get openVotes(): readonly LogEntry[] {
+    return this.#acceptor.acceptedFrom(0)
+  }
+
+  /** For invariants and tests: the ballot that this node leads in, 0 for none. */
+  get leadingBallot(): Ballot {
+    return this.#state.phase === 'leading' ? this.#state.leader.ballot : NO_BALLOT
+  }
+
+  // --- inputs ---------------------------------------------------------------------------------------------------------------------
+
+  /** Time has passed. `nowMs` is monotonic, of any origin. */
+  tick(nowMs: number): void {
+    this.#nowMs = nowMs
+    switch (this.#state.phase) {
+      case 'joining':
+        return this.#bootstrap.tick(nowMs)
+      case 'following':
+        if (nowMs >= this.#state.electionAtMs) this.#becomePolling()
+        break
+      case 'polling':
+        if (nowMs >= this.#state.endsAtMs) this.#becomeFollowing(this.#options.heartbeatIntervalMs)
+        break
+      case 'scouting':
+        this.#tickScouting(this.#state)
+        break
+      case 'leading':
+        if (!this.#state.leader.tick(nowMs)) this.#becomeFollowing()
+        break
+    }
+    this.#replica.tick(nowMs)
+    this.#reads.tick(nowMs)
+  }
+
+  /** A message from another node (or, through onDurable, from this one). Strangers are not listened to. */
+  receive(from: NodeId, m: Message): void {
+    if (!this.#membership.has(from)) return
+    if (m.kind === 'join') return this.#bootstrap.onJoin(from, m.dataDirId)
+    if (m.kind === 'welcome') return this.#onWelcome(m.genesis)
+    if (this.#state.phase !== 'joining') this.#receiveAsMember(from, m)
+  }
+
+  /** Commands of this node's clients. */
+  propose(commands: readonly Uint8Array[]): ProposeOutcome {
+    if (this.#state.phase === 'leading') return this.#state.leader.enqueue(commands) ? 'sent' : 'overloaded'
+    const to = this.leaderId !== 0 ? this.leaderId : this.#relay
+    if (to === 0 || this.#state.phase === 'joining') return 'noLeader'
+    this.#out.send(to, { kind: 'propose', commands, hops: 0 })
+    return 'sent'
+  }
+
+  /** A linearizable read: comes back in Ready.reads, or never if no leader is found; the caller's deadline ends the wait. */
+  read(token: number): void {
+    this.#reads.add(this.#self, token)
+  }
+
+  /** Asks another node to lead before this one stops. False when it does not lead, or has nobody to ask. */
+  handOver(): boolean {
+    return this.#state.phase === 'leading' && this.#state.leader.handOver()
+  }
+
+  /** The records of `ready` are on disk: what this node had to say to itself counts now. */
+  onDurable(ready: Ready): void {
+    for (const { to, message } of ready.onceDurable) if (to === this.#self) this.receive(this.#self, message)
+  }
+
+  /** What is to be done now; see the host's duties above. */
+  ready(host: { readonly diskIdle: boolean; readonly wallMs: number }): Ready {
+    if (this.#state.phase === 'leading') {
+      const { leader } = this.#state
+      for (const { from, id } of this.#reads.takeAll()) leader.read(from, id)
+      if (host.diskIdle) leader.proposeQueued(host.wallMs, this.#nowMs)
+      leader.flush(this.#nowMs)
+    } else if (this.leaderId !== 0) {
+      this.#reads.flushTo(this.leaderId, this.#nowMs)
+    } else if (this.#relay !== 0) {
+      this.#reads.flushTo(this.#relay, this.#nowMs)
+    }
+    if (host.diskIdle && this.#out.hasRecords) this.persistDecidedUpTo()
+    return this.#out.take(host.diskIdle)
+  }
+
+  /** The watermark rides along with other records; a host that is about to stop may ask for it by itself. */
+  persistDecidedUpTo(): void {
+    if (this.#persistedUpTo === this.#replica.decidedUpTo) return
+    this.#persistedUpTo = this.#replica.decidedUpTo
+    this.#out.persist({ kind: 'decidedUpTo', slot: this.#persistedUpTo })
+  }
+
+  // --- joining --------------------------------------------------------------------------------------------------------------------
+
+  #onWelcome(genesis: Genesis): void {
+    if (this.#state.phase !== 'joining') return
+    // The seed's own welcome comes through onDurable, when it already has its genesis.
+    if (this.#bootstrap.onWelcome(genesis) || this.#bootstrap.genesis?.clusterId === genesis.clusterId) this.#start(genesis)
+  }
+
+  #start(genesis: Genesis): void {
+    this.#membership = new Membership(genesis.members.map((m) => m.nodeId))
+    this.#replica = this.#makeReplica()
+    this.#state = this.#followingFrom(this.#nowMs)
+  }
+
+  #makeReplica(): Replica {
+    return new Replica({
+      self: this.#self,
+      membership: this.#membership,
+      acceptor: this.#acceptor,
+      out: this.#out,
+      options: this.#options,
+      decidedUpTo: this.#recovered.decidedUpTo,
+    })
+  }
+
+  // --- messages -------------------------------------------------------------------------------------------------------------------
+
+  #receiveAsMember(from: NodeId, m: Exclude<Message, { kind: 'join' | 'welcome' }>): void {
+    switch (m.kind) {
+      case 'prepare':
+        this.#acceptor.onPrepare(from, m)
+        return this.#onPromisedTo(m.ballot)
+      case 'promise':
+        return this.#onPromise(from, m)
+      case 'accept':
+        return this.#onAccept(from, m)
+      case 'accepted':
+        return this.#state.phase === 'leading' ? this.#state.leader.onAccepted(from, m) : undefined
+      case 'nack':
+        return this.#onNack(m)
+      case 'heartbeat':
+        if (!this.#hearLeader(from, m.ballot)) return
+        this.#replica.onWatermark(from, m.ballot, m.decidedUpTo, this.#nowMs)
+        return this.#out.send(from, {
+          kind: 'heartbeatAck',
+          ballot: m.ballot,
+          round: m.round,
+          decidedUpTo: this.#replica.decidedUpTo,
+        })
+      case 'heartbeatAck':
+        return this.#state.phase === 'leading' ? this.#state.leader.onHeartbeatAck(from, m, this.#nowMs) : undefined
+      case 'decided':
+        if (this.#hearLeader(from, m.ballot)) this.#replica.onWatermark(from, m.ballot, m.decidedUpTo, this.#nowMs)
+        return
+      case 'propose':
+        return this.#onPropose(m)
+      case 'catchUp':
+        return this.#replica.onCatchUp(from, m)
+      case 'catchUpReply':
+        return this.#onCatchUpReply(from, m)
+      case 'readIndex':
+        // The leader answers; a follower asks it for whoever cannot.
+        return this.#state.phase === 'leading' ? this.#state.leader.read(from, m.readId) : this.#reads.add(from, m.readId)
+      case 'readIndexReply':
+        return this.#reads.onReply(m)
+      case 'poll':
+        return this.#onPoll(from, m)
+      case 'pollReply':
+        return this.#onPollReply(from, m)
+      case 'takeOver':
+        if (this.#state.phase === 'following' && this.#followed === m.ballot && nodeOf(m.ballot) === from) this.#becomeScouting()
+    }
+  }
+
+  #onAccept(from: NodeId, m: Accept): void {
+    if (from !== this.#self && !this.#hearLeader(from, m.ballot)) return
+    this.#acceptor.onAccept(from, m)
+    this.#replica.onWatermark(from, m.ballot, m.decidedUpTo, this.#nowMs)
+  }
+
+  #onPropose(m: Propose): void {
+    if (this.#state.phase === 'leading') {
+      this.#state.leader.enqueue(m.commands)
+      return
+    }
+    if (this.leaderId !== 0 && m.hops < HOPS_MAX) {
+      this.#out.send(this.leaderId, { kind: 'propose', commands: m.commands, hops: m.hops + 1 })
+    }
+  }
+
+  #onCatchUpReply(from: NodeId, m: CatchUpReply): void {
+    this.#replica.onCatchUpReply(from, m, this.#nowMs)
+    if (this.#state.phase === 'leading') this.#state.leader.onLearned()
+    if (this.#state.phase === 'scouting') this.#maybeLead(this.#state.scout)
+  }
+
+  // --- following ------------------------------------------------------------------------------------------------------------------
+
+  /** Somebody leads in `ballot`. False, and the sender is told, when a higher one is known. */
+  #hearLeader(from: NodeId, ballot: Ballot): boolean {
+    if (nodeOf(ballot) !== from) return false
+    const highest = Math.max(this.#acceptor.promised, this.#followed)
+    if (ballot < highest) {
+      this.#out.send(from, { kind: 'nack', ballot, promised: highest })
+      return false
+    }
+    if (ballot > this.#followed) this.#reads.askAgain()
+    this.#followed = ballot
+    this.#heardMs = this.#nowMs
+    this.#relay = 0
+    this.#highestSeen = Math.max(this.#highestSeen, ballot)
+    this.#becomeFollowing()
+    return true
+  }
+
+  #hearsLeader(withinMs: number): boolean {
+    return this.#followed !== NO_BALLOT && this.#nowMs - this.#heardMs < withinMs
+  }
+
+  /** This node's acceptor has promised `ballot` (or had promised a higher one): if it led in a lower one, it leads no more. */
+  #onPromisedTo(ballot: Ballot): void {
+    this.#highestSeen = Math.max(this.#highestSeen, ballot)
+    const own = this.#ownBallot()
+    if (own !== NO_BALLOT && own < this.#acceptor.promised) this.#becomeFollowing()
+  }
+
+  #onNack(m: Nack): void {
+    this.#highestSeen = Math.max(this.#highestSeen, m.promised)
+    if (m.ballot === this.#ownBallot() && m.promised > m.ballot) this.#becomeFollowing()
+  }
+
+  /** The ballot that this node leads or scouts in. */
+  #ownBallot(): Ballot {
+    if (this.#state.phase === 'leading') return this.#state.leader.ballot
+    return this.#state.phase === 'scouting' ? this.#state.scout.ballot : NO_BALLOT
+  }
+
+  #followingFrom(nowMs: number, delayMs = this.#options.electionTimeoutMsMin): State {
+    const spreadMs = this.#options.electionTimeoutMsMax - this.#options.electionTimeoutMsMin
+    return { phase: 'following', electionAtMs: nowMs + delayMs + this.#random() * spreadMs }
+  }
+
+  #becomeFollowing(delayMs?: number): void {
+    this.#state = this.#followingFrom(this.#nowMs, delayMs)
+  }
+
+  // --- asking around --------------------------------------------------------------------------------------------------------------
+
+  #becomePolling(): void {
+    const granted = new Tally(this.#membership)
+    granted.add(this.#self)
+    this.#relay = 0
+    this.#reads.askAgain()
+    this.#state = {
+      phase: 'polling',
+      pollId: ++this.#lastPollId,
+      granted,
+      endsAtMs: this.#nowMs + this.#options.retryDelayMs,
+    }
+    for (const to of this.#membership.nodeIds) {
+      if (to !== this.#self) this.#out.send(to, { kind: 'poll', pollId: this.#lastPollId })
+    }
+    if (granted.hasQuorum) this.#becomeScouting()
+  }
+
+  /** Would this node follow the asker? Yes, if it follows it already, or hears nobody that leads. */
+  #onPoll(from: NodeId, m: Poll): void {
+    const patienceMs = this.#options.electionTimeoutMsMin - this.#options.heartbeatIntervalMs
+    const isLed = this.#state.phase === 'leading' || (this.#hearsLeader(patienceMs) && nodeOf(this.#followed) !== from)
+    this.#out.send(from, {
+      kind: 'pollReply',
+      pollId: m.pollId,
+      granted: !isLed,
+      promised: this.#acceptor.promised,
+      leaderId: isLed ? this.leaderId : 0,
+      decidedUpTo: this.#replica.decidedUpTo,
+    })
+  }
+
+  #onPollReply(from: NodeId, m: PollReply): void {
+    this.#highestSeen = Math.max(this.#highestSeen, m.promised)
+    this.#replica.noteDecided(from, m.decidedUpTo, this.#nowMs)
+    if (this.#state.phase !== 'polling' || m.pollId !== this.#state.pollId) return
+    if (m.granted) {
+      this.#state.granted.add(from)
+      if (this.#state.granted.hasQuorum) this.#becomeScouting()
+    } else if (m.leaderId !== this.#self) {
+      // A leader that this node cannot hear is alive: commands and reads go through whoever can.
+      this.#relay = from
+    }
+  }
+
+  // --- scouting -------------------------------------------------------------------------------------------------------------------
+
+  #becomeScouting(): void {
+    const ballot = nextBallot(Math.max(this.#highestSeen, this.#acceptor.promised), this.#self)
+    this.#highestSeen = ballot
+    const fromSlot = this.#replica.decidedUpTo + 1
+    const scout = new Scout({ ballot, fromSlot, self: this.#self, membership: this.#membership, out: this.#out })
+    this.#state = {
+      phase: 'scouting',
+      scout,
+      retryAtMs: this.#nowMs + this.#options.retryDelayMs,
+      endsAtMs: this.#nowMs + this.#options.electionTimeoutMsMax,
+      learnedUpTo: this.#replica.decidedUpTo,
+    }
+    this.#acceptor.onPrepare(this.#self, { kind: 'prepare', ballot, fromSlot })
+    scout.start()
+  }
+
+  #onPromise(from: NodeId, m: Promised): void {
+    if (this.#state.phase !== 'scouting' || m.ballot !== this.#state.scout.ballot) return
+    this.#state.scout.onPromise(from, m)
+    this.#maybeLead(this.#state.scout)
+  }
+
+  /** A majority has promised, and this node knows every slot that one of them knows to be decided. */
+  #maybeLead(scout: Scout): void {
+    if (!scout.hasQuorum) return
+    if (scout.decidedUpTo > this.#replica.decidedUpTo) {
+      return this.#replica.noteDecided(scout.decidedSource, scout.decidedUpTo, this.#nowMs)
+    }
+    const leader = new Leader({
+      self: this.#self,
+      ballot: scout.ballot,
+      membership: this.#membership,
+      acceptor: this.#acceptor,
+      replica: this.#replica,
+      out: this.#out,
+      options: this.#options,
+      nowMs: this.#nowMs,
+    })
+    this.#followed = scout.ballot
+    this.#heardMs = Number.NEGATIVE_INFINITY
+    this.#relay = 0
+    this.#state = { phase: 'leading', leader }
+    leader.adopt(scout.openEntries(this.#replica.decidedUpTo), this.#nowMs)
+  }
+
+  #tickScouting(state: State & { phase: 'scouting' }): void {
+    if (this.#replica.decidedUpTo > state.learnedUpTo) {
+      // Still learning what the promises told of: that is progress, not silence.
+      state.learnedUpTo = this.#replica.decidedUpTo
+      state.endsAtMs = this.#nowMs + this.#options.electionTimeoutMsMax
+    }
+    if (this.#nowMs >= state.endsAtMs) return this.#becomeFollowing(this.#options.heartbeatIntervalMs)
+    if (this.#nowMs < state.retryAtMs) return
+    state.retryAtMs = this.#nowMs + this.#options.retryDelayMs
+    state.scout.retry()
+  }
+}

@@ -1,0 +1,119 @@
+import { assert } from './assert.js'
+import type { Message } from './messages.js'
+import type { DurableRecord, LogEntry, NodeId, Slot } from './types.js'
+
+export interface Outgoing {
+  readonly to: NodeId
+  readonly message: Message
+}
+
+/** A read that may be answered as soon as `slot` has been applied here. */
+export interface ReadGrant {
+  /** As given to Node.read. */
+  readonly token: number
+  readonly slot: Slot
+}
+
+/** A peer misses decided slots that only the log still has: the host reads them and sends a CatchUpReply. */
+export interface LogRequest {
+  readonly to: NodeId
+  readonly fromSlot: Slot
+  /** Inclusive; decided here. */
+  readonly toSlot: Slot
+}
+
+/** Why this node must stop at once. */
+export interface Halt {
+  readonly code: 'DATA_DIR_MISMATCH' | 'NOT_A_MEMBER'
+  readonly message: string
+}
+
+/** What the core wants done; see the host's duties at the head of node.ts. */
+export interface Ready {
+  /** To send now. Never addressed to this node. */
+  readonly messages: readonly Outgoing[]
+  /** To write, in order, with one sync. */
+  readonly records: readonly DurableRecord[]
+  /** To send only when every record is on disk. Those to this node itself are delivered by Node.onDurable. */
+  readonly onceDurable: readonly Outgoing[]
+  /** To apply, in order, without a gap. */
+  readonly decided: readonly LogEntry[]
+  readonly reads: readonly ReadGrant[]
+  readonly logRequests: readonly LogRequest[]
+  readonly halt: Halt | undefined
+}
+
+const NOTHING: readonly never[] = Object.freeze([])
+
+/** Where the roles write what they want done. The durability rule is the name of the method. */
+export class Outbox {
+  readonly #self: NodeId
+  #messages: Outgoing[] = []
+  #records: DurableRecord[] = []
+  #onceDurable: Outgoing[] = []
+  #decided: LogEntry[] = []
+  #reads: ReadGrant[] = []
+  #logRequests: LogRequest[] = []
+  #halt: Halt | undefined
+
+  constructor(self: NodeId) {
+    this.#self = self
+  }
+
+  /** Leaves at once: for what says nothing of this node's disk. */
+  send(to: NodeId, message: Message): void {
+    assert(to !== this.#self, 'a node talks to itself only about what is durable')
+    this.#messages.push({ to, message })
+  }
+
+  /** Leaves when everything persisted before it is on disk; may be addressed to this node itself. */
+  sendOnceDurable(to: NodeId, message: Message): void {
+    this.#onceDurable.push({ to, message })
+  }
+
+  persist(record: DurableRecord): void {
+    this.#records.push(record)
+  }
+
+  decide(entry: LogEntry): void {
+    this.#decided.push(entry)
+  }
+
+  grantRead(grant: ReadGrant): void {
+    this.#reads.push(grant)
+  }
+
+  serveFromLog(request: LogRequest): void {
+    this.#logRequests.push(request)
+  }
+
+  halt(halt: Halt): void {
+    this.#halt ??= halt
+  }
+
+  get hasRecords(): boolean {
+    return this.#records.length > 0
+  }
+
+  /** While a write is in flight, records and what waits for them stay here and form the next, bigger write. */
+  take(diskIdle: boolean): Ready {
+    const ready: Ready = {
+      messages: this.#messages,
+      records: diskIdle ? this.#records : NOTHING,
+      onceDurable: diskIdle ? this.#onceDurable : NOTHING,
+      decided: this.#decided,
+      reads: this.#reads,
+      logRequests: this.#logRequests,
+      halt: this.#halt,
+    }
+    this.#messages = []
+    this.#decided = []
+    this.#reads = []
+    this.#logRequests = []
+    if (diskIdle) {
+      this.#records = []
+      this.#onceDurable = []
+    }
+    return ready
+  }
+}

@@ -1,0 +1,75 @@
+import type { ReadIndexReply } from './messages.js'
+import type { CoreOptions } from './options.js'
+import type { Outbox } from './outbox.js'
+import type { NodeId, Slot } from './types.js'
+
+/** A read that this node's client waits for (from = this node), or that a node asked for which cannot reach the leader. */
+export interface WaitingRead {
+  readonly from: NodeId
+  /** The token given to Node.read, or the asking node's readId. */
+  readonly id: number
+}
+
+/** Past this many, the longest waiting reads are dropped: their callers' deadlines end the wait. */
+const WAITING_MAX = 10_000
+
+/** A follower's side of linearizable reads: asks the leader for a read index, one question at a time for all reads that wait. */
+export class Reads {
+  readonly #self: NodeId
+  readonly #out: Outbox
+  readonly #options: CoreOptions
+  /** Came after the question in flight was asked. */
+  #waiting: WaitingRead[] = []
+  #asked: { readonly readId: number; readonly reads: readonly WaitingRead[]; readonly retryAtMs: number } | undefined
+  #lastReadId = 0
+
+  constructor(self: NodeId, out: Outbox, options: CoreOptions) {
+    this.#self = self
+    this.#out = out
+    this.#options = options
+  }
+
+  add(from: NodeId, id: number): void {
+    this.#waiting.push({ from, id })
+    if (this.#waiting.length > WAITING_MAX) this.#waiting.shift()
+  }
+
+  onReply(m: ReadIndexReply): void {
+    if (m.readId !== this.#asked?.readId) return
+    for (const read of this.#asked.reads) answerRead(this.#out, this.#self, read, m.slot)
+    this.#asked = undefined
+  }
+
+  /** Whoever was asked leads no more, or never answered: the next leader will be. */
+  askAgain(): void {
+    if (this.#asked === undefined) return
+    this.#waiting = [...this.#asked.reads, ...this.#waiting]
+    this.#asked = undefined
+  }
+
+  tick(nowMs: number): void {
+    if (this.#asked !== undefined && nowMs >= this.#asked.retryAtMs) this.askAgain()
+  }
+
+  /** Asks `leader` on behalf of all that wait, unless a question is in flight. */
+  flushTo(leader: NodeId, nowMs: number): void {
+    if (this.#asked !== undefined || this.#waiting.length === 0) return
+    this.#asked = { readId: ++this.#lastReadId, reads: this.#waiting, retryAtMs: nowMs + this.#options.retryDelayMs }
+    this.#waiting = []
+    this.#out.send(leader, { kind: 'readIndex', readId: this.#lastReadId })
+  }
+
+  /** This node leads now: it answers for itself. */
+  takeAll(): readonly WaitingRead[] {
+    this.askAgain()
+    const reads = this.#waiting
+    this.#waiting = []
+    return reads
+  }
+}
+
+/** Tells whoever asked that state as of `slot` answers its read. */
+export function answerRead(out: Outbox, self: NodeId, read: WaitingRead, slot: Slot): void {
+  if (read.from === self) out.grantRead({ token: read.id, slot })
+  else out.send(read.from, { kind: 'readIndexReply', readId: read.id, slot })
+}

@@ -1,0 +1,169 @@
+import type { Acceptor } from './acceptor.js'
+import { assert } from './assert.js'
+import type { Membership } from './membership.js'
+import type { CatchUp, CatchUpReply } from './messages.js'
+import type { CoreOptions } from './options.js'
+import type { Outbox } from './outbox.js'
+import type { Ballot, LogEntry, NodeId, Slot } from './types.js'
+import { firstPage, sameValue, sizeOf } from './value.js'
+
+/** How many slots one CatchUp asks for; the reply is cut by bytes, too. */
+const CATCH_UP_SLOTS = 1_024
+
+interface Settings {
+  readonly self: NodeId
+  readonly membership: Membership
+  readonly acceptor: Acceptor
+  readonly out: Outbox
+  readonly options: CoreOptions
+  readonly decidedUpTo: Slot
+}
+
+/**
+ * Knows which slots are decided, hands them on in order, and asks peers for those that it missed (the learner's half of the paper's
+ * replica). A decided slot never changes: every second way of learning one is checked against the first.
+ */
+export class Replica {
+  readonly #self: NodeId
+  readonly #membership: Membership
+  readonly #acceptor: Acceptor
+  readonly #out: Outbox
+  readonly #options: CoreOptions
+  #decidedUpTo: Slot
+  /** Somebody said that slots up to here are decided. At least #decidedUpTo. */
+  #knownDecidedUpTo: Slot
+  /** Whom to ask for what is missing. */
+  #source: NodeId
+  /** The request in flight; one at a time. */
+  #asked: { readonly from: NodeId; readonly fromSlot: Slot; readonly retryAtMs: number } | undefined
+  /** The last decided slots without a gap, for peers that miss a few. */
+  readonly #recent: LogEntry[] = []
+  #recentBytes = 0
+  #lastTimeMs = 0
+
+  constructor(settings: Settings) {
+    this.#self = settings.self
+    this.#membership = settings.membership
+    this.#acceptor = settings.acceptor
+    this.#out = settings.out
+    this.#options = settings.options
+    this.#decidedUpTo = settings.decidedUpTo
+    this.#knownDecidedUpTo = settings.decidedUpTo
+    this.#source = settings.self
+  }
+
+  get decidedUpTo(): Slot {
+    return this.#decidedUpTo
+  }
+
+  get isBehind(): boolean {
+    return this.#knownDecidedUpTo > this.#decidedUpTo
+  }
+
+  /** The latest time in any value decided here since the start. */
+  get lastTimeMs(): number {
+    return this.#lastTimeMs
+  }
+
+  /** The leader's own slots, decided by a majority; followers' by watermark; anyone's by catch-up. In order, without a gap. */
+  decide(entry: LogEntry): void {
+    assert(entry.slot === this.#decidedUpTo + 1, 'slots are decided in order')
+    const vote = this.#acceptor.acceptedAt(entry.slot)
+    assert(
+      vote === undefined || vote.ballot < entry.ballot || sameValue(vote.value, entry.value),
+      'what was accepted at or above the deciding ballot is what was decided',
+    )
+    this.#decidedUpTo = entry.slot
+    this.#knownDecidedUpTo = Math.max(this.#knownDecidedUpTo, entry.slot)
+    if (entry.value.kind === 'batch') this.#lastTimeMs = Math.max(this.#lastTimeMs, entry.value.timeMs)
+    this.#acceptor.onDecided(entry.slot)
+    this.#remember(entry)
+    this.#out.decide(entry)
+  }
+
+  /** The leader of `ballot` says that slots up to `upTo` are decided. What was accepted in that very ballot is the decision. */
+  onWatermark(from: NodeId, ballot: Ballot, upTo: Slot, nowMs: number): void {
+    while (this.#decidedUpTo < upTo) {
+      const vote = this.#acceptor.acceptedAt(this.#decidedUpTo + 1)
+      if (vote?.ballot !== ballot) break
+      this.decide(vote)
+    }
+    this.noteDecided(from, upTo, nowMs)
+  }
+
+  /** Somebody, leader or not, knows slots up to `upTo` to be decided. */
+  noteDecided(from: NodeId, upTo: Slot, nowMs: number): void {
+    if (upTo <= this.#decidedUpTo) return
+    if (upTo >= this.#knownDecidedUpTo) this.#source = from
+    this.#knownDecidedUpTo = Math.max(this.#knownDecidedUpTo, upTo)
+    if (this.#asked === undefined) this.#ask(nowMs)
+  }
+
+  onCatchUp(from: NodeId, m: CatchUp): void {
+    const toSlot = Math.min(m.toSlot, this.#decidedUpTo, m.fromSlot + CATCH_UP_SLOTS - 1)
+    const firstRecent = this.#recent[0]?.slot ?? this.#decidedUpTo + 1
+    if (m.fromSlot <= toSlot && m.fromSlot < firstRecent) {
+      return this.#out.serveFromLog({ to: from, fromSlot: m.fromSlot, toSlot })
+    }
+    const entries = this.#recent.slice(m.fromSlot - firstRecent, Math.max(0, toSlot - firstRecent + 1))
+    this.#out.send(from, {
+      kind: 'catchUpReply',
+      entries: firstPage(entries, this.#options.pageBytesMax),
+      decidedUpTo: this.#decidedUpTo,
+    })
+  }
+
+  onCatchUpReply(from: NodeId, m: CatchUpReply, nowMs: number): void {
+    const before = this.#decidedUpTo
+    for (const entry of m.entries) {
+      if (entry.slot <= this.#decidedUpTo) continue
+      if (entry.slot !== this.#decidedUpTo + 1) break
+      this.#out.persist({ kind: 'learned', entry })
+      this.decide(entry)
+    }
+    // An answer without anything new is not asked again at once: the next tick asks somebody else.
+    if (this.#decidedUpTo > before && this.#asked?.from === from) this.#asked = undefined
+    this.noteDecided(from, m.decidedUpTo, nowMs)
+    if (this.#asked === undefined && this.isBehind) this.#ask(nowMs)
+  }
+
+  tick(nowMs: number): void {
+    if (!this.isBehind) {
+      this.#asked = undefined
+    } else if (this.#asked === undefined) {
+      this.#ask(nowMs)
+    } else if (nowMs >= this.#asked.retryAtMs) {
+      this.#source = this.#nextSource(this.#source)
+      this.#ask(nowMs)
+    }
+  }
+
+  #ask(nowMs: number): void {
+    if (this.#source === this.#self) this.#source = this.#nextSource(this.#source)
+    if (this.#source === this.#self) return
+    const fromSlot = this.#decidedUpTo + 1
+    const toSlot = Math.min(this.#knownDecidedUpTo, this.#decidedUpTo + CATCH_UP_SLOTS)
+    this.#asked = { from: this.#source, fromSlot, retryAtMs: nowMs + this.#options.retryDelayMs }
+    this.#out.send(this.#source, { kind: 'catchUp', fromSlot, toSlot })
+  }
+
+  #nextSource(after: NodeId): NodeId {
+    const others = this.#membership.nodeIds.filter((nodeId) => nodeId !== this.#self)
+    return others.find((nodeId) => nodeId > after) ?? others[0] ?? this.#self
+  }
+
+  #remember(entry: LogEntry): void {
+    this.#recent.push(entry)
+    this.#recentBytes += sizeOf(entry.value)
+    if (this.#recent.length <= 2 * this.#options.recentSlotsMax && this.#recentBytes <= 2 * this.#options.recentBytesMax) return
+    // Halved now and then instead of shifted every time: amortised constant work per slot.
+    let drop = Math.max(0, this.#recent.length - this.#options.recentSlotsMax)
+    let bytes = this.#recentBytes
+    for (let i = 0; i < drop; i++) bytes -= sizeOf((this.#recent[i] as LogEntry).value)
+    while (bytes > this.#options.recentBytesMax && drop < this.#recent.length - 1) {
+      bytes -= sizeOf((this.#recent[drop++] as LogEntry).value)
+    }
+    this.#recent.splice(0, drop)
+    this.#recentBytes = bytes
+  }
+}

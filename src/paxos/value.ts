@@ -1,0 +1,35 @@
+import type { LogEntry, Value } from './types.js'
+
+/** About how much memory and wire a value takes. */
+export function sizeOf(value: Value): number {
+  if (value.kind === 'noop') return 16
+  let bytes = 16
+  for (const command of value.commands) bytes += command.length + 8
+  return bytes
+}
+
+export function sameValue(a: Value, b: Value): boolean {
+  if (a === b) return true
+  if (a.kind === 'noop' || b.kind === 'noop') return a.kind === b.kind
+  return (
+    a.timeMs === b.timeMs && a.commands.length === b.commands.length && a.commands.every((c, i) => sameBytes(c, b.commands[i]))
+  )
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array | undefined): boolean {
+  if (b === undefined || a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+/** The first entries that fit on a page of about `bytesMax`; never none of some. */
+export function firstPage(entries: readonly LogEntry[], bytesMax: number): readonly LogEntry[] {
+  let bytes = 0
+  let count = 0
+  while (count < entries.length) {
+    bytes += sizeOf((entries[count] as LogEntry).value)
+    if (count > 0 && bytes > bytesMax) break
+    count++
+  }
+  return count === entries.length ? entries : entries.slice(0, count)
+}
