@@ -6,6 +6,7 @@ import type { Accept, Accepted, HeartbeatAck } from './messages.js'
 import type { CoreOptions } from './options.js'
 import type { Outbox } from './outbox.js'
 import { ReadRounds } from './read-rounds.js'
+import type { WaitingRead } from './reads.js'
 import type { Replica } from './replica.js'
 import { type Ballot, type LogEntry, NOOP, type NodeId, type Slot, type Value } from './types.js'
 
@@ -126,6 +127,11 @@ export class Leader {
   /** A read that has just arrived, of this node's or of a follower's. */
   read(from: NodeId, id: number): void {
     this.#reads.add(from, id)
+  }
+
+  /** It leads no more: the reads that it has not answered are for the next leader. */
+  abandonReads(): readonly WaitingRead[] {
+    return this.#reads.takeAll()
   }
 
   /** Heartbeats, retries. False when no majority has been heard for too long: the leader must step down. */

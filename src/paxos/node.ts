@@ -344,6 +344,9 @@ export class Node {
   }
 
   #becomeFollowing(delayMs?: number): void {
+    if (this.#state.phase === 'leading') {
+      for (const { from, id } of this.#state.leader.abandonReads()) if (from === this.#self) this.#reads.add(from, id)
+    }
     this.#state = this.#followingFrom(this.#nowMs, delayMs)
   }
 

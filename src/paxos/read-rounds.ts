@@ -59,6 +59,14 @@ export class ReadRounds {
     while (this.#rounds[0]?.acks.hasQuorum === true) this.#answer(this.#rounds.shift() as Round)
   }
 
+  /** Every read that has not been answered. */
+  takeAll(): readonly WaitingRead[] {
+    const reads = [...this.#rounds.flatMap((round) => round.reads), ...this.#waiting]
+    this.#rounds = []
+    this.#waiting = []
+    return reads
+  }
+
   #answer(round: Round): void {
     for (const read of round.reads) answerRead(this.#out, this.#self, read, round.slot)
   }
