@@ -1,0 +1,169 @@
+import { Server, ServerCredentials, type ServerDuplexStream, type StatusObject, status } from '@grpc/grpc-js'
+import type { Logger } from 'pino'
+import type { ConnectResponse, Hello } from '../gen/synod/peer/v1/peer.js'
+import type { Message } from '../paxos/messages.js'
+import type { NodeId } from '../paxos/types.js'
+import { decodeFrame, type PeerFrame } from '../wire/peer.js'
+import { isNodeId, PeerCodecError } from '../wire/peer-fields.js'
+import { CONNECT_METHOD, HANDSHAKE_TIMEOUT_MS, PROTOCOL_VERSION, SERVER_OPTIONS } from './connect-method.js'
+import type { LocalIdentity, RefusedBy } from './peer-link.js'
+import { type PeerRefusal, refusalToStatus } from './refusal.js'
+
+/** What a node says of itself when it calls another. */
+export interface CallerIdentity extends LocalIdentity {
+  readonly nodeId: NodeId
+}
+
+export interface PeerServerOptions {
+  readonly nodeId: NodeId
+  readonly identity: () => LocalIdentity
+  /** Asked before anything is taken from a caller. */
+  readonly admit: (caller: CallerIdentity) => PeerRefusal | undefined
+  /** In the order sent; everything that came in one frame. Must not throw. */
+  readonly onMessages: (from: NodeId, messages: readonly Message[]) => void
+  readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy) => void
+  readonly logger: Logger
+}
+
+type Stream = ServerDuplexStream<Uint8Array, ConnectResponse>
+
+/** A stream on which another node sends to this one. */
+interface Inbound {
+  readonly stream: Stream
+  /** 0 until the hello was found good. */
+  from: NodeId
+  handshakeTimer: NodeJS.Timeout | undefined
+}
+
+/** Accepts the streams on which the other nodes send. */
+export class PeerServer {
+  readonly #options: PeerServerOptions
+  readonly #server = new Server(SERVER_OPTIONS)
+  /** Every stream that has not ended. */
+  readonly #inbounds = new Set<Inbound>()
+
+  constructor(options: PeerServerOptions) {
+    this.#options = options
+    this.#server.addService({ connect: CONNECT_METHOD }, { connect: (stream: Stream) => this.#onConnect(stream) })
+  }
+
+  /** Resolves with the port. @throws PeerListenError */
+  listen(address: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+        if (error === null) resolve(port)
+        else reject(new PeerListenError(address, error))
+      })
+    })
+  }
+
+  /** Ends every stream. Resolves when the port and all connections are closed, after timeoutMs at the latest. */
+  async close(timeoutMs: number): Promise<void> {
+    for (const inbound of this.#inbounds) {
+      this.#end(inbound, { code: status.UNAVAILABLE, details: `node ${this.#options.nodeId} is stopping` })
+    }
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        this.#server.forceShutdown()
+        resolve()
+      }, timeoutMs)
+      this.#server.tryShutdown(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  #onConnect(stream: Stream): void {
+    const inbound: Inbound = { stream, from: 0, handshakeTimer: undefined }
+    this.#inbounds.add(inbound)
+    inbound.handshakeTimer = setTimeout(() => {
+      this.#end(inbound, { code: status.DEADLINE_EXCEEDED, details: `no hello within ${HANDSHAKE_TIMEOUT_MS} ms` })
+    }, HANDSHAKE_TIMEOUT_MS)
+    stream.on('data', (bytes: Uint8Array) => {
+      // What still arrives after the end of a stream is not ours to act on.
+      if (this.#inbounds.has(inbound)) this.#onFrame(inbound, bytes)
+    })
+    stream.on('end', () => {
+      this.#forget(inbound)
+      stream.end()
+    })
+    stream.on('cancelled', () => this.#forget(inbound))
+    stream.on('error', () => this.#forget(inbound))
+  }
+
+  #onFrame(inbound: Inbound, bytes: Uint8Array): void {
+    let frame: PeerFrame
+    try {
+      frame = decodeFrame(bytes)
+    } catch (error) {
+      if (!(error instanceof PeerCodecError)) throw error
+      this.#options.logger.warn(
+        { peerId: inbound.from, peer: inbound.stream.getPeer(), err: error },
+        'a frame is not well formed',
+      )
+      this.#end(inbound, { code: status.INVALID_ARGUMENT, details: error.message })
+      return
+    }
+    if (inbound.from === 0) {
+      if (!this.#onHello(inbound, frame.hello)) return
+    } else if (frame.hello !== undefined) {
+      this.#end(inbound, { code: status.INVALID_ARGUMENT, details: 'hello is for the first request only' })
+      return
+    }
+    if (frame.messages.length > 0) this.#options.onMessages(inbound.from, frame.messages)
+  }
+
+  #onHello(inbound: Inbound, hello: Hello | undefined): boolean {
+    if (hello === undefined || !isNodeId(hello.fromNodeId)) {
+      this.#end(inbound, { code: status.INVALID_ARGUMENT, details: 'the first request must be a hello with a from_node_id' })
+      return false
+    }
+    const refusal = this.#check(hello)
+    if (refusal !== undefined) {
+      this.#end(inbound, refusalToStatus(refusal))
+      this.#options.onRefused(hello.fromNodeId, refusal, 'us')
+      return false
+    }
+    // A node that dials again has given up its former stream, though we may not have heard of its end yet.
+    for (const other of this.#inbounds) {
+      if (other.from === hello.fromNodeId) this.#end(other, { code: status.ABORTED, details: 'replaced by a newer stream' })
+    }
+    clearTimeout(inbound.handshakeTimer)
+    inbound.from = hello.fromNodeId
+    inbound.stream.write({ nodeId: this.#options.nodeId, dataDirId: this.#options.identity().dataDirId })
+    return true
+  }
+
+  #check(hello: Hello): PeerRefusal | undefined {
+    const { nodeId } = this.#options
+    const { protocolVersion, fromNodeId, toNodeId, clusterId, dataDirId } = hello
+    if (protocolVersion !== PROTOCOL_VERSION) {
+      const message = `node ${nodeId} speaks version ${PROTOCOL_VERSION} of the peer protocol, not ${protocolVersion}`
+      return { reason: 'PROTOCOL_VERSION', message }
+    }
+    if (toNodeId !== nodeId) return { reason: 'WRONG_NODE', message: `this is node ${nodeId}, not node ${toNodeId}` }
+    if (fromNodeId === nodeId) return { reason: 'WRONG_NODE', message: `node ${nodeId} is here already, or calls itself` }
+    return this.#options.admit({ nodeId: fromNodeId, clusterId, dataDirId })
+  }
+
+  #end(inbound: Inbound, end: Partial<StatusObject>): void {
+    this.#forget(inbound)
+    inbound.stream.emit('error', end)
+  }
+
+  #forget(inbound: Inbound): void {
+    clearTimeout(inbound.handshakeTimer)
+    this.#inbounds.delete(inbound)
+  }
+}
+
+/** The peer address cannot be listened on. */
+export class PeerListenError extends Error {
+  override readonly name = 'PeerListenError'
+
+  constructor(address: string, cause: Error) {
+    const inUse = cause.message.includes('EADDRINUSE')
+    super(`cannot listen for peers on ${address}: ${inUse ? 'the port is taken' : cause.message}`, { cause })
+  }
+}

@@ -1,0 +1,96 @@
+import type { Logger } from 'pino'
+import type { Message } from '../paxos/messages.js'
+import type { NodeId } from '../paxos/types.js'
+import {
+  type LocalIdentity,
+  type PeerAddress,
+  type PeerIdentity,
+  PeerLink,
+  type PeerLinkStats,
+  type RefusedBy,
+} from './peer-link.js'
+import { type CallerIdentity, PeerServer } from './peer-server.js'
+import type { PeerRefusal } from './refusal.js'
+
+export type { CallerIdentity, LocalIdentity, PeerAddress, PeerIdentity, PeerLinkStats, PeerRefusal, RefusedBy }
+
+export interface PeerTransportOptions {
+  readonly nodeId: NodeId
+  /** host:port; port 0 takes a free one. */
+  readonly listenAddress: string
+  /** What this node says of itself, asked for each time it is said. */
+  readonly identity: () => LocalIdentity
+  /** Whether a node may send to this one. Node ids and protocol versions have been compared before. */
+  readonly admit: (caller: CallerIdentity) => PeerRefusal | undefined
+  /** Whether this node may send to the one that answers at a peer's address. Node ids have been compared before. */
+  readonly checkPeer: (peer: PeerIdentity) => PeerRefusal | undefined
+  /** What came in one frame, in the order sent. The transport has nobody to tell of an error: must not throw. */
+  readonly onMessages: (from: NodeId, messages: readonly Message[]) => void
+  /** From now on messages to this peer are not dropped at once. */
+  readonly onConnected: (peerId: NodeId) => void
+  /** Again at each try, every second or so, until the cause is gone. */
+  readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy) => void
+  readonly logger: Logger
+}
+
+const STOP_TIMEOUT_MS = 1_000
+
+/**
+ * Carries messages between nodes: in order on each link as long as its connection lasts, and at most once. Messages may be lost
+ * at any time, without a word; nothing here waits for a slow peer or grows with it.
+ */
+export class PeerTransport {
+  readonly #options: PeerTransportOptions
+  readonly #server: PeerServer
+  readonly #links = new Map<NodeId, PeerLink>()
+  /** Links that are no longer wanted and say goodbye. */
+  readonly #closing = new Set<Promise<void>>()
+
+  constructor(options: PeerTransportOptions) {
+    this.#options = options
+    this.#server = new PeerServer(options)
+  }
+
+  /** Listens for peers. Resolves with the address, host:port, as bound. @throws PeerListenError, naming the address */
+  async start(): Promise<string> {
+    const { listenAddress } = this.#options
+    const port = await this.#server.listen(listenAddress)
+    return `${listenAddress.slice(0, listenAddress.lastIndexOf(':'))}:${port}`
+  }
+
+  /** Whom to connect to from now on, this node left out. Links that stay as they are are not touched. */
+  setPeers(peers: readonly PeerAddress[]): void {
+    for (const [nodeId, link] of this.#links) {
+      if (peers.some((peer) => peer.nodeId === nodeId && peer.address === link.peer.address)) continue
+      this.#links.delete(nodeId)
+      const closed = link.close(STOP_TIMEOUT_MS).finally(() => this.#closing.delete(closed))
+      this.#closing.add(closed)
+    }
+    for (const peer of peers) {
+      if (peer.nodeId === this.#options.nodeId || this.#links.has(peer.nodeId)) continue
+      this.#links.set(peer.nodeId, new PeerLink(peer, this.#options))
+    }
+  }
+
+  /** Queues a message that leaves with the next flush. Never throws and never waits; to a peer out of reach it is dropped. */
+  send(to: NodeId, message: Message): void {
+    this.#links.get(to)?.send(message)
+  }
+
+  /** Sends what is queued, one frame a peer. */
+  flush(): void {
+    for (const link of this.#links.values()) link.flush()
+  }
+
+  /** By peer, in no order. */
+  stats(): PeerLinkStats[] {
+    return Array.from(this.#links.values(), (link) => link.stats)
+  }
+
+  /** Sends what is queued, then closes everything, within about a second. */
+  async stop(): Promise<void> {
+    this.setPeers([])
+    await Promise.all(this.#closing)
+    await this.#server.close(STOP_TIMEOUT_MS)
+  }
+}

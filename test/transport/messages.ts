@@ -1,0 +1,57 @@
+import { makeBallot } from '../../src/paxos/ballot.js'
+import type { Message } from '../../src/paxos/messages.js'
+import { type LogEntry, NOOP, type Value } from '../../src/paxos/types.js'
+
+const ballot = makeBallot(2 ** 37 - 1, 65_535)
+const slot = Number.MAX_SAFE_INTEGER - 1
+const batch: Value = { kind: 'batch', timeMs: 1_700_000_000_000, commands: [Uint8Array.of(1), new Uint8Array(300).fill(7)] }
+const entries: LogEntry[] = [
+  { slot: slot - 1, ballot: makeBallot(1, 1), value: batch },
+  { slot, ballot, value: NOOP },
+]
+const member = { nodeId: 1, dataDirId: 'dir-1', peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101' }
+
+/** One of each kind, two where something may be absent. The type of the table makes a forgotten kind an error. */
+const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] } = {
+  prepare: [{ kind: 'prepare', ballot, fromSlot: slot }],
+  promise: [
+    { kind: 'promise', ballot, fromSlot: slot - 1, accepted: entries, decidedUpTo: slot - 2, nextSlot: 0 },
+    { kind: 'promise', ballot, fromSlot: 1, accepted: [], decidedUpTo: 0, nextSlot: 2 },
+  ],
+  accept: [
+    { kind: 'accept', ballot, slot, value: batch, decidedUpTo: slot - 1 },
+    { kind: 'accept', ballot, slot: 1, value: NOOP, decidedUpTo: 0 },
+  ],
+  accepted: [{ kind: 'accepted', ballot, slot }],
+  nack: [{ kind: 'nack', ballot: makeBallot(1, 2), promised: ballot }],
+  heartbeat: [{ kind: 'heartbeat', ballot, round: slot, decidedUpTo: slot }],
+  heartbeatAck: [{ kind: 'heartbeatAck', ballot, round: 1, decidedUpTo: 0 }],
+  decided: [{ kind: 'decided', ballot, decidedUpTo: slot }],
+  propose: [{ kind: 'propose', commands: batch.kind === 'batch' ? batch.commands : [], hops: 2 }],
+  catchUp: [{ kind: 'catchUp', fromSlot: 1, toSlot: slot }],
+  catchUpReply: [
+    { kind: 'catchUpReply', entries, decidedUpTo: slot },
+    { kind: 'catchUpReply', entries: [], decidedUpTo: 0 },
+  ],
+  readIndex: [{ kind: 'readIndex', readId: slot }],
+  readIndexReply: [{ kind: 'readIndexReply', readId: 1, slot }],
+  poll: [{ kind: 'poll', pollId: slot }],
+  pollReply: [
+    { kind: 'pollReply', pollId: 1, granted: true, promised: 0, leaderId: 0, decidedUpTo: 0 },
+    { kind: 'pollReply', pollId: slot, granted: false, promised: ballot, leaderId: 65_535, decidedUpTo: slot },
+  ],
+  takeOver: [{ kind: 'takeOver', ballot }],
+  join: [{ kind: 'join', dataDirId: 'dir-1' }],
+  welcome: [
+    {
+      kind: 'welcome',
+      genesis: {
+        clusterId: 'cluster',
+        members: [member, { ...member, nodeId: 65_535, dataDirId: 'dir-2' }],
+        initialCommands: [Uint8Array.of(9)],
+      },
+    },
+  ],
+}
+
+export const EVERY_MESSAGE: readonly Message[] = Object.values(BY_KIND).flat()
