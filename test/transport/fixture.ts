@@ -7,7 +7,7 @@ import type { Message } from '../../src/paxos/messages.js'
 import type { NodeId } from '../../src/paxos/types.js'
 import { type PeerAddress, PeerTransport, type PeerTransportOptions } from '../../src/transport/peer-transport.js'
 
-export interface Refused {
+interface Refused {
   readonly peerId: NodeId
   readonly reason: string
   readonly message: string
