@@ -1,0 +1,153 @@
+import {
+  type Account,
+  type DepositResponse,
+  GetBalanceRequest,
+  type GetBalanceResponse,
+  GetTransferRequest,
+  type GetTransferResponse,
+  ListAccountsRequest,
+  type ListAccountsResponse,
+  ListMovementsRequest,
+  type ListMovementsResponse,
+  type Movement,
+  type OpenAccountResponse,
+  PostTransferRequest,
+  type PostTransferResponse,
+  RegisterAuthorityRequest,
+  type RegisterAuthorityResponse,
+  RevokeAuthorityRequest,
+  type RevokeAuthorityResponse,
+  type TransferBatchResponse,
+  type TransferResponse,
+  VoidTransferRequest,
+  type VoidTransferResponse,
+  WithdrawRequest,
+  type WithdrawResponse,
+} from '../gen/synod/bank/v1/bank.js'
+import type { ReadOptions } from './kv.js'
+import type { CallOptions } from './options.js'
+import type { Answered, Requester } from './requester.js'
+import {
+  type DepositInput,
+  depositRequest,
+  type Input,
+  type OpenAccountInput,
+  openAccountRequest,
+  type TransferBatchInput,
+  type TransferInput,
+  transferBatchRequest,
+  transferRequest,
+} from './requests.js'
+
+type TransferParts = 'movement' | 'source' | 'destination'
+
+/**
+ * Accounts and movements. Amounts are bigints in minor units. A movement's id makes repeating the *call* safe, too: the same id with
+ * the same content gets the first answer. Every method rejects with a SynodError; a refusal has changed nothing.
+ */
+export class Bank {
+  private readonly requester: Requester
+
+  constructor(requester: Requester) {
+    this.requester = requester
+  }
+
+  /** Opens an account in one asset. Refused with ACCOUNT_EXISTS when the id is taken. */
+  openAccount(request: OpenAccountInput, options?: CallOptions): Promise<Answered<OpenAccountResponse, 'account'>> {
+    return this.requester.command('openAccount', openAccountRequest, request, options)
+  }
+
+  /** Brings money in: `deposit({ …, authority })` signs, `deposit({ …, authorityId, signature })` is signed already. */
+  deposit(request: DepositInput, options?: CallOptions): Promise<Answered<DepositResponse, 'movement' | 'account'>> {
+    return this.requester.command('deposit', depositRequest, request, options)
+  }
+
+  /** Takes money out. */
+  withdraw(request: WithdrawRequest, options?: CallOptions): Promise<Answered<WithdrawResponse, 'movement' | 'account'>> {
+    return this.requester.command('withdraw', (input) => WithdrawRequest.fromPartial(input), request, options)
+  }
+
+  /** Moves money, or with `pending` holds it until it is posted, voided, or `timeoutMs` of log time have passed. */
+  transfer(request: TransferInput, options?: CallOptions): Promise<Answered<TransferResponse, TransferParts>> {
+    return this.requester.command('transfer', transferRequest, request, options)
+  }
+
+  /** Carries out a pending transfer, all of it or `amount`; the rest goes back. */
+  postTransfer(
+    request: Input<PostTransferRequest, 'transferId'>,
+    options?: CallOptions,
+  ): Promise<Answered<PostTransferResponse, TransferParts>> {
+    return this.requester.command('postTransfer', (input) => PostTransferRequest.fromPartial(input), request, options)
+  }
+
+  /** Gives a pending transfer's hold back. */
+  voidTransfer(
+    request: Input<VoidTransferRequest, 'transferId'>,
+    options?: CallOptions,
+  ): Promise<Answered<VoidTransferResponse, TransferParts>> {
+    return this.requester.command('voidTransfer', (input) => VoidTransferRequest.fromPartial(input), request, options)
+  }
+
+  /** Up to 8,190 transfers in one slot. Resolves even if some, or all, were refused: each has its own result, in order. */
+  transferBatch(request: TransferBatchInput, options?: CallOptions): Promise<Answered<TransferBatchResponse>> {
+    return this.requester.command('transferBatch', transferBatchRequest, request, options)
+  }
+
+  /** Reads one account. */
+  getBalance(accountId: string, options: ReadOptions = {}): Promise<Answered<GetBalanceResponse, 'account'>> {
+    return this.requester.query('getBalance', (input) => GetBalanceRequest.fromPartial(input), { accountId, ...options }, options)
+  }
+
+  /** Reads one movement by its id: a transfer, a deposit or a withdrawal. */
+  getTransfer(transferId: string, options: ReadOptions = {}): Promise<Answered<GetTransferResponse, 'movement'>> {
+    return this.requester.query(
+      'getTransfer',
+      (input) => GetTransferRequest.fromPartial(input),
+      { transferId, ...options },
+      options,
+    )
+  }
+
+  /** One page of an account's movements, oldest first unless `order` says otherwise. */
+  listMovements(
+    request: Input<ListMovementsRequest, 'accountId'>,
+    options?: CallOptions,
+  ): Promise<Answered<ListMovementsResponse>> {
+    return this.requester.query('listMovements', (input) => ListMovementsRequest.fromPartial(input), request, options)
+  }
+
+  /** Every movement of an account, page after page. */
+  async *listAllMovements(request: Input<ListMovementsRequest, 'accountId'>, options?: CallOptions): AsyncGenerator<Movement> {
+    for (let pageToken = request.pageToken ?? ''; ; ) {
+      const page = await this.listMovements({ ...request, pageToken }, options)
+      yield* page.movements
+      pageToken = page.nextPageToken
+      if (pageToken === '') return
+    }
+  }
+
+  /** One page of accounts, in the order of their ids' UTF-8 bytes. */
+  listAccounts(request: Partial<ListAccountsRequest> = {}, options?: CallOptions): Promise<Answered<ListAccountsResponse>> {
+    return this.requester.query('listAccounts', (input) => ListAccountsRequest.fromPartial(input), request, options)
+  }
+
+  /** Every account, page after page. */
+  async *listAllAccounts(request: Partial<ListAccountsRequest> = {}, options?: CallOptions): AsyncGenerator<Account> {
+    for (let pageToken = request.pageToken ?? ''; ; ) {
+      const page = await this.listAccounts({ ...request, pageToken }, options)
+      yield* page.accounts
+      pageToken = page.nextPageToken
+      if (pageToken === '') return
+    }
+  }
+
+  /** Lets another key sign deposits; `signRegisterAuthority` makes the request. */
+  registerAuthority(request: RegisterAuthorityRequest, options?: CallOptions): Promise<Answered<RegisterAuthorityResponse>> {
+    return this.requester.command('registerAuthority', (input) => RegisterAuthorityRequest.fromPartial(input), request, options)
+  }
+
+  /** Ends an authority; `signRevokeAuthority` makes the request. The last one cannot be revoked. */
+  revokeAuthority(request: RevokeAuthorityRequest, options?: CallOptions): Promise<Answered<RevokeAuthorityResponse>> {
+    return this.requester.command('revokeAuthority', (input) => RevokeAuthorityRequest.fromPartial(input), request, options)
+  }
+}

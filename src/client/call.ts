@@ -1,0 +1,71 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire'
+import { Command, Query, type Request, type Result } from '../gen/synod/session/v1/session.js'
+import { invalidArgument, SynodError } from './errors.js'
+
+export type CommandOperation = NonNullable<Command['operation']>
+export type QueryOperation = NonNullable<Query['query']>
+export type Outcome = Exclude<NonNullable<Result['outcome']>, { $case: 'refusal' }>
+export type OutcomeCase = Outcome['$case']
+
+/** One request from its making to its answer. */
+export interface Call {
+  readonly isQuery: boolean
+  readonly body: NonNullable<Request['body']>
+  readonly byteLength: number
+  /** What its result must be. */
+  readonly expected: OutcomeCase
+  /** On performance.now()'s clock. */
+  readonly deadlineMs: number
+  readonly resolve: (response: Outcome['value']) => void
+  readonly reject: (error: SynodError) => void
+  /** Given when it is first sent, kept by every retry; 0 before. */
+  requestNumber: number
+  /** How often it was sent without being told that it was *not* proposed: above 0, its outcome is unknown until it is answered. */
+  unresolvedSends: number
+  /** After a refusal that passes: when it is sent again. */
+  retryAtMs: number
+}
+
+/** A frame may hold 4 MiB; this leaves room for what goes around a request. */
+export const REQUEST_BYTES_MAX = 4 * 1024 * 1024 - 1_024
+
+let writer = newWriter()
+
+/** @throws SynodError INVALID_ARGUMENT for what cannot be encoded: a number out of its range, text that is not UTF-16, too large. */
+export function encodeCommand(operation: CommandOperation): Uint8Array {
+  try {
+    return checkSize(Command.encode({ operation }, writer).finish())
+  } catch (error) {
+    throw encodingError(error)
+  }
+}
+
+/** As encodeCommand. */
+export function encodeQuery(query: QueryOperation): Uint8Array {
+  try {
+    return checkSize(Query.encode({ query }, writer).finish())
+  } catch (error) {
+    throw encodingError(error)
+  }
+}
+
+function checkSize(bytes: Uint8Array): Uint8Array {
+  if (bytes.length <= REQUEST_BYTES_MAX) return bytes
+  throw invalidArgument('request', `must be at most ${REQUEST_BYTES_MAX} bytes when encoded, not ${bytes.length}`)
+}
+
+function encodingError(error: unknown): SynodError {
+  writer = newWriter() // the old one may hold half a message
+  if (error instanceof SynodError) return error
+  return invalidArgument('request', error instanceof Error ? error.message : String(error))
+}
+
+/** One writer for all: it is empty again after each finish, and keeping it saves a third of the time. */
+function newWriter(): BinaryWriter {
+  const encoder = new TextEncoder()
+  return new BinaryWriter((text) => {
+    // TextEncoder would silently write U+FFFD, and so change a key or an id.
+    if (/\p{Surrogate}/u.test(text)) throw invalidArgument('request', `${JSON.stringify(text)} has half a surrogate pair`)
+    return encoder.encode(text)
+  })
+}

@@ -1,0 +1,79 @@
+/**
+ * The SDK.
+ *
+ *   import { connect } from 'synod/client'
+ *
+ *   const client = connect({ endpoints: '127.0.0.1:7101,127.0.0.1:7102,127.0.0.1:7103' })
+ *   await client.kv.put('greeting', 'hello')
+ *   const { account } = await client.bank.getBalance('alice')
+ *   client.close()
+ */
+import { Bank } from './bank.js'
+import { Cluster } from './cluster.js'
+import { KeyValueStore } from './kv.js'
+import { type ConnectOptions, settingsOf } from './options.js'
+import { Requester } from './requester.js'
+import { Session } from './session.js'
+
+/** A client of the cluster. Whatever it is asked happens once, though it retries and fails over by itself. */
+export interface Client {
+  readonly kv: KeyValueStore
+  readonly bank: Bank
+  readonly cluster: Cluster
+  /** Lets the cluster go. What is under way rejects: with OUTCOME_UNKNOWN if it was sent, else with CLIENT_CLOSED. */
+  close(): void
+}
+
+/**
+ * A client for the endpoints given. It connects at the first call, and holds one stream to one node at a time.
+ * @throws SynodError INVALID_ARGUMENT for an option out of its bounds.
+ */
+export function connect(options: ConnectOptions): Client {
+  const settings = settingsOf(options)
+  const session = new Session(settings)
+  const requester = new Requester(session, settings.timeoutMs)
+  return {
+    kv: new KeyValueStore(requester),
+    bank: new Bank(requester),
+    cluster: new Cluster(settings),
+    close: () => session.close(),
+  }
+}
+
+export {
+  type Account,
+  type LinkedGroup,
+  type Movement,
+  MovementKind,
+  MovementStatus,
+  type TransferResult,
+} from '../gen/synod/bank/v1/bank.js'
+export { NodeRole } from '../gen/synod/cluster/v1/cluster.js'
+export { Consistency, Order, type ResponseHeader } from '../gen/synod/common/v1/common.js'
+export { CompareOperator, type KeyValuePair } from '../gen/synod/kv/v1/kv.js'
+export type { Bank } from './bank.js'
+export type { Cluster, NodeStatus } from './cluster.js'
+export { type ErrorCode, SynodError } from './errors.js'
+export type { KeyValueStore, ReadOptions, TxnOutput, WriteOptions } from './kv.js'
+export type { CallOptions, ConnectOptions } from './options.js'
+export type { Answered } from './requester.js'
+export {
+  type CompareInput,
+  type DepositInput,
+  type OpenAccountInput,
+  type OperationInput,
+  type OperationOutput,
+  type TransferBatchInput,
+  type TransferInput,
+  type TxnInput,
+  toText,
+} from './requests.js'
+export {
+  type Authority,
+  generateKeyPair,
+  type KeyPair,
+  makeAuthority,
+  signDeposit,
+  signRegisterAuthority,
+  signRevokeAuthority,
+} from './signing.js'

@@ -1,0 +1,84 @@
+import { type ServiceError, status } from '@grpc/grpc-js'
+import { BadRequest, ErrorInfo } from '../gen/google/rpc/error_details.js'
+import { Status } from '../gen/google/rpc/status.js'
+import type { FieldViolation, Refusal } from '../gen/synod/session/v1/session.js'
+import { REASONS, type Reason } from '../wire/reasons.js'
+
+/** The name of a gRPC status, or OUTCOME_UNKNOWN: the call may or may not have taken effect. */
+export type ErrorCode = Exclude<keyof typeof status, 'OK'> | 'OUTCOME_UNKNOWN'
+
+/**
+ * Nothing took effect, and the same call may succeed later. All others were refused for good, or (OUTCOME_UNKNOWN and those that
+ * concern the session) may have taken effect.
+ */
+const RETRY_SAFE: ReadonlySet<string> = new Set(['NO_QUORUM', 'OVERLOADED', 'STOPPED', 'UNREACHABLE'])
+
+const DETAILS_KEY = 'grpc-status-details-bin'
+
+/** What every call of the SDK rejects with. */
+export class SynodError extends Error {
+  override readonly name = 'SynodError'
+  readonly code: ErrorCode
+  /** Stable, finer than the code, e.g. INSUFFICIENT_FUNDS; the README lists them. */
+  readonly reason: string
+  /** Whether the same call may be made again: it has not taken effect, and what stood in its way may pass. */
+  readonly retrySafe: boolean
+  /** For INVALID_ARGUMENT: the fields at fault and their bounds. */
+  readonly fieldViolations: readonly FieldViolation[]
+
+  constructor(
+    code: ErrorCode,
+    reason: string,
+    message: string,
+    options: { fieldViolations?: readonly FieldViolation[]; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.reason = reason
+    this.retrySafe = RETRY_SAFE.has(reason)
+    this.fieldViolations = options.fieldViolations ?? []
+  }
+}
+
+/** A refusal as the log or a node gave it. */
+export function errorOfRefusal(refusal: Refusal): SynodError {
+  const { reason, message, fieldViolations } = refusal
+  if (reason === 'OUTCOME_UNKNOWN') return outcomeUnknown(message)
+  return new SynodError(nameOfStatus(codeOfReason(reason)), reason, message, { fieldViolations })
+}
+
+/** How a gRPC call ended, with its google.rpc details if it has any. */
+export function errorOfService(error: ServiceError): SynodError {
+  const options: { fieldViolations?: readonly FieldViolation[]; cause: unknown } = { cause: error }
+  const code = nameOfStatus(error.code)
+  let reason = error.code === status.UNAVAILABLE ? 'UNREACHABLE' : code
+  const encoded = error.metadata?.get(DETAILS_KEY)[0]
+  if (encoded instanceof Uint8Array) {
+    for (const { typeUrl, value } of Status.decode(encoded).details) {
+      if (typeUrl.endsWith('/google.rpc.ErrorInfo')) reason = ErrorInfo.decode(value).reason
+      else if (typeUrl.endsWith('/google.rpc.BadRequest')) options.fieldViolations = BadRequest.decode(value).fieldViolations
+    }
+  }
+  if (reason === 'OUTCOME_UNKNOWN') return outcomeUnknown(error.details, error)
+  return new SynodError(code, reason, error.details || error.message, options)
+}
+
+export function invalidArgument(field: string, description: string): SynodError {
+  return new SynodError('INVALID_ARGUMENT', 'INVALID_ARGUMENT', `${field}: ${description}`, {
+    fieldViolations: [{ field, description }],
+  })
+}
+
+export function outcomeUnknown(message: string, cause?: unknown): SynodError {
+  return new SynodError('OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN', message, { cause })
+}
+
+/** A newer node may know reasons that this SDK does not. */
+function codeOfReason(reason: string): status {
+  return Object.hasOwn(REASONS, reason) ? REASONS[reason as Reason].code : status.UNKNOWN
+}
+
+function nameOfStatus(code: number): Exclude<keyof typeof status, 'OK'> {
+  const name = status[code] as keyof typeof status | undefined
+  return name === undefined || name === 'OK' ? 'UNKNOWN' : name
+}

@@ -1,0 +1,89 @@
+import { Consistency, type ResponseHeader } from '../gen/synod/common/v1/common.js'
+import {
+  type Call,
+  type CommandOperation,
+  encodeCommand,
+  encodeQuery,
+  type Outcome,
+  type OutcomeCase,
+  type QueryOperation,
+} from './call.js'
+import type { SynodError } from './errors.js'
+import { type CallOptions, checkCount } from './options.js'
+import type { Session } from './session.js'
+
+/** A response as the SDK gives it: the header is always there, and so are the parts K. */
+export type Answered<T, K extends keyof T = never> = Omit<T, 'header' | K> & { header: ResponseHeader } & {
+  [P in K]: NonNullable<T[P]>
+}
+
+type CommandCase = Exclude<CommandOperation['$case'], 'query'>
+type QueryCase = QueryOperation['$case']
+type RequestOf<C extends CommandCase> = Extract<CommandOperation, { $case: C }>['value']
+type QueryOf<C extends QueryCase> = Extract<QueryOperation, { $case: C }>['value']
+/** What a call resolves with has the type that its name says: the session has compared the two. */
+type Settle = Call['resolve']
+type ResponseOf<C extends OutcomeCase> = Extract<Outcome, { $case: C }>['value']
+
+/** Turns operations into calls of the session: one promise each, settled straight from the answer. */
+export class Requester {
+  private readonly session: Session
+  private readonly timeoutMs: number
+
+  constructor(session: Session, timeoutMs: number) {
+    this.session = session
+    this.timeoutMs = timeoutMs
+  }
+
+  /** Carries a command out exactly once; what `build` throws rejects. `K` are the parts that a success always has. */
+  command<C extends CommandCase, I, K extends keyof ResponseOf<C> = never>(
+    name: C,
+    build: (input: I) => RequestOf<C>,
+    input: I,
+    options?: CallOptions,
+  ): Promise<Answered<ResponseOf<C>, K>> {
+    return new Promise((resolve, reject) => {
+      const value = encodeCommand({ $case: name, value: build(input) } as CommandOperation)
+      this.submit({ $case: 'command', value }, value.length, name, options, resolve as Settle, reject)
+    })
+  }
+
+  /** Reads. With CONSISTENCY_LOG the query goes through the log, as a command that changes nothing. */
+  query<C extends QueryCase, I, K extends keyof ResponseOf<C> = never>(
+    name: C,
+    build: (input: I) => QueryOf<C>,
+    input: I,
+    options?: CallOptions,
+  ): Promise<Answered<ResponseOf<C>, K>> {
+    return new Promise((resolve, reject) => {
+      const query = { $case: name, value: build(input) } as QueryOperation
+      const isLogged = query.value.consistency === Consistency.LOG
+      const bytes = isLogged ? encodeCommand({ $case: 'query', value: { query } }) : encodeQuery(query)
+      const body: Call['body'] = isLogged ? { $case: 'command', value: bytes } : { $case: 'query', value: { query } }
+      this.submit(body, bytes.length, name, options, resolve as Settle, reject)
+    })
+  }
+
+  private submit(
+    body: Call['body'],
+    byteLength: number,
+    expected: OutcomeCase,
+    options: CallOptions | undefined,
+    resolve: Settle,
+    reject: (error: SynodError) => void,
+  ): void {
+    const timeoutMs = checkCount('timeoutMs', options?.timeoutMs ?? this.timeoutMs)
+    this.session.submit({
+      isQuery: body.$case === 'query',
+      body,
+      byteLength,
+      expected,
+      deadlineMs: performance.now() + timeoutMs,
+      resolve,
+      reject,
+      requestNumber: 0,
+      unresolvedSends: 0,
+      retryAtMs: 0,
+    })
+  }
+}

@@ -1,0 +1,347 @@
+import type { ServiceError } from '@grpc/grpc-js'
+import {
+  type Answer,
+  type AnswerFrame,
+  type Refusal,
+  type Request,
+  Result,
+  type ServerWelcome,
+} from '../gen/synod/session/v1/session.js'
+import { type Call, REQUEST_BYTES_MAX } from './call.js'
+import { errorOfRefusal, errorOfService, outcomeUnknown, SynodError } from './errors.js'
+import type { Settings } from './options.js'
+import { SessionStream } from './stream.js'
+
+const REQUESTS_PER_FRAME_MAX = 8_192
+const TICK_MS = 25
+const OVERLOADED_DELAY_MS_MAX = 200
+const FAIL_OVER_DELAY_MS_MIN = 20
+const FAIL_OVER_DELAY_MS_MAX = 1_000
+
+type Phase = 'idle' | 'backingOff' | 'opening' | 'open' | 'closed'
+
+/**
+ * One client's session with the cluster: requests in, answers out, exactly once.
+ *
+ * A call is *waiting* until it is first sent; then it has a number, which every retry keeps, and stands in `commands` or `queries`
+ * until it is answered or given up. When a stream breaks, stalls, or its node has no majority, the next endpoint gets the same
+ * client id and the same numbers again, and the replicas give the first answer to what was done already (RIFL, SOSP '15).
+ */
+export class Session {
+  private readonly settings: Settings
+  private phase: Phase = 'idle'
+  private stream: SessionStream | undefined
+  private endpointIndex: number
+  private welcome: ServerWelcome | undefined
+  /** 0 until the cluster has given one. */
+  private clientId = 0
+  private nextCommandNumber = 1
+  private nextQueryNumber = 1
+  /** Never sent, in order. At most settings.maxQueued. */
+  private waiting = new Set<Call>()
+  /** Sent at least once, by number. In ascending order, since a number is given when a call enters. */
+  private readonly commands = new Map<number, Call>()
+  private readonly queries = new Map<number, Call>()
+  /** Those of `commands` and `queries` to be sent again now, in order. */
+  private readonly resend = new Set<Call>()
+  /** Those to be sent again after a pause. */
+  private readonly delayed = new Set<Call>()
+  /** The cluster has forgotten our client id: what is under way is answered or given up, then a new session begins. */
+  private hasExpired = false
+  /** Since when the node owes an answer or a welcome and has said nothing. */
+  private silentSinceMs: number | undefined
+  private failuresInARow = 0
+  private lastFailure: SynodError | undefined
+  private isFlushScheduled = false
+  private ticker: NodeJS.Timeout | undefined
+
+  constructor(settings: Settings) {
+    this.settings = settings
+    // Clients begin at different nodes, so that the load spreads.
+    this.endpointIndex = Math.floor(Math.random() * settings.endpoints.length)
+  }
+
+  /** Takes a call; resolves or rejects it at its deadline at the latest. */
+  submit(call: Call): void {
+    if (this.phase === 'closed') return call.reject(new SynodError('CANCELLED', 'CLIENT_CLOSED', 'the client is closed'))
+    if (this.waiting.size >= this.settings.maxQueued) {
+      const message = `${this.waiting.size} requests wait already (maxQueued)`
+      return call.reject(new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', message))
+    }
+    this.waiting.add(call)
+    this.ticker ??= setInterval(() => this.tick(performance.now()), TICK_MS)
+    this.scheduleFlush()
+  }
+
+  /** Gives up what is under way and lets the node go. */
+  close(): void {
+    if (this.phase === 'closed') return
+    this.phase = 'closed'
+    this.stream?.finish()
+    clearInterval(this.ticker)
+    const outstanding = [...this.waiting, ...this.commands.values(), ...this.queries.values()]
+    this.waiting.clear()
+    this.forgetSent()
+    for (const call of outstanding) {
+      const message = 'the client was closed before the answer came'
+      call.reject(call.unresolvedSends > 0 ? outcomeUnknown(message) : new SynodError('CANCELLED', 'CLIENT_CLOSED', message))
+    }
+  }
+
+  /** Sends at the end of this turn of the event loop: whatever is called until then shares a frame. */
+  private scheduleFlush(): void {
+    if (this.isFlushScheduled) return
+    this.isFlushScheduled = true
+    setImmediate(() => {
+      this.isFlushScheduled = false
+      this.flush()
+    })
+  }
+
+  private flush(): void {
+    if (this.phase === 'idle' && this.hasOutstanding()) return this.open()
+    while (this.phase === 'open' && this.stream?.canSend === true) {
+      const requests = this.takeFrame()
+      if (requests.length === 0) return
+      this.silentSinceMs ??= performance.now()
+      this.stream.send({ firstUnacknowledged: this.firstUnacknowledged(), requests })
+    }
+  }
+
+  /** Retries first, then as many of the waiting as may be under way at a time. */
+  private takeFrame(): Request[] {
+    const requests: Request[] = []
+    let bytes = 0
+    for (const queue of [this.resend, this.waiting]) {
+      for (const call of queue) {
+        const isFull = bytes > 0 && bytes + call.byteLength + 32 > REQUEST_BYTES_MAX
+        if (isFull || requests.length >= REQUESTS_PER_FRAME_MAX) return requests
+        if (queue === this.waiting && !this.maySendFirst(call)) return requests
+        queue.delete(call)
+        bytes += call.byteLength + 32
+        requests.push(this.enter(call))
+      }
+    }
+    return requests
+  }
+
+  private maySendFirst(call: Call): boolean {
+    if (this.hasExpired && !call.isQuery) return false
+    return this.commands.size + this.queries.size < this.settings.maxInFlight
+  }
+
+  private enter(call: Call): Request {
+    if (call.requestNumber === 0) {
+      call.requestNumber = call.isQuery ? this.nextQueryNumber++ : this.nextCommandNumber++
+      this.sentOf(call).set(call.requestNumber, call)
+    }
+    call.unresolvedSends++
+    return { requestNumber: call.requestNumber, body: call.body }
+  }
+
+  /** What was given up counts as acknowledged: nobody will ask for it again. */
+  private firstUnacknowledged(): number {
+    for (const number of this.commands.keys()) return number
+    return this.nextCommandNumber
+  }
+
+  private open(): void {
+    const endpoint = this.settings.endpoints[this.endpointIndex % this.settings.endpoints.length] ?? ''
+    this.phase = 'opening'
+    this.silentSinceMs = performance.now()
+    this.stream = new SessionStream({
+      endpoint,
+      credentials: this.settings.credentials,
+      clientId: this.clientId,
+      events: {
+        onWelcome: (welcome) => this.onWelcome(welcome),
+        onAnswers: (frame) => this.onAnswers(frame),
+        onDrain: () => this.flush(),
+        onEnd: (error) => this.onEnd(error),
+      },
+    })
+  }
+
+  private onWelcome(welcome: ServerWelcome): void {
+    if (this.phase !== 'opening') return
+    if (this.clientId !== 0 && welcome.clientId !== this.clientId) this.abandonSession()
+    this.clientId = welcome.clientId
+    this.welcome = welcome
+    this.phase = 'open'
+    this.silentSinceMs = undefined
+    this.flush()
+  }
+
+  private onAnswers(frame: AnswerFrame): void {
+    let moveOn: SynodError | undefined
+    for (const answer of frame.answers) moveOn = this.onAnswer(answer) ?? moveOn
+    this.silentSinceMs = this.commands.size + this.queries.size > 0 ? performance.now() : undefined
+    if (this.hasExpired && this.commands.size === 0) return this.restartSession()
+    if (moveOn !== undefined) return this.failOver(moveOn)
+    this.failuresInARow = 0
+    this.scheduleFlush()
+  }
+
+  /** Settles the call, or keeps it for a retry. Gives the reason to try another node, if the answer is one. */
+  private onAnswer(answer: Answer): SynodError | undefined {
+    const call = (answer.query ? this.queries : this.commands).get(answer.requestNumber)
+    if (call === undefined) return undefined // given up, or answered before
+    const { outcome } = Result.decode(answer.result)
+    if (outcome?.$case === 'refusal') return this.onRefusal(call, outcome.value)
+    this.forget(call)
+    if (outcome?.$case !== call.expected) {
+      call.reject(
+        new SynodError('INTERNAL', 'INTERNAL', `expected a result of ${call.expected}, got ${outcome?.$case ?? 'none'}`),
+      )
+      return undefined
+    }
+    outcome.value.header = {
+      clusterId: this.welcome?.clusterId ?? '',
+      nodeId: this.welcome?.nodeId ?? 0,
+      slot: answer.slot,
+    }
+    call.resolve(outcome.value)
+    return undefined
+  }
+
+  private onRefusal(call: Call, refusal: Refusal): SynodError | undefined {
+    switch (refusal.reason) {
+      case 'OVERLOADED': // not proposed; the node lives
+        call.unresolvedSends--
+        call.retryAtMs = performance.now() + OVERLOADED_DELAY_MS_MAX * (0.25 + 0.75 * Math.random())
+        this.lastFailure = errorOfRefusal(refusal)
+        this.delayed.add(call)
+        return undefined
+      case 'NO_QUORUM': // not proposed; another node may reach a majority
+        call.unresolvedSends--
+        return errorOfRefusal(refusal)
+      case 'STOPPED':
+      case 'OUTCOME_UNKNOWN': // perhaps proposed; another node will know
+        return errorOfRefusal(refusal)
+      case 'SESSION_EXPIRED':
+        call.unresolvedSends--
+        this.onExpired(call, errorOfRefusal(refusal))
+        return undefined
+      default:
+        this.forget(call)
+        call.reject(errorOfRefusal(refusal))
+        return undefined
+    }
+  }
+
+  /** This try was not carried out; whether an earlier one was, nobody can tell any more. */
+  private onExpired(call: Call, cause: SynodError): void {
+    this.hasExpired = true
+    this.forget(call)
+    if (call.isQuery) call.reject(cause)
+    else this.restartOrReject(call, cause)
+    // Those that are not on the wire will get no answer of their own.
+    for (const other of [...this.resend, ...this.delayed]) {
+      if (other.isQuery) continue
+      this.forget(other)
+      this.restartOrReject(other, cause)
+    }
+  }
+
+  private restartOrReject(call: Call, cause: unknown): void {
+    if (call.unresolvedSends > 0) return call.reject(outcomeUnknown('the session expired before the answer came', cause))
+    call.requestNumber = 0
+    this.waiting.add(call)
+  }
+
+  private restartSession(): void {
+    this.abandonSession()
+    this.leaveStream()
+    this.open()
+  }
+
+  /** The client id is of no use any more: whatever was sent under it can no longer be asked for. */
+  private abandonSession(): void {
+    for (const call of this.commands.values()) {
+      this.forget(call)
+      this.restartOrReject(call, this.lastFailure)
+    }
+    this.clientId = 0
+    this.nextCommandNumber = 1
+    this.hasExpired = false
+  }
+
+  private onEnd(error: ServiceError): void {
+    this.failOver(errorOfService(error))
+  }
+
+  /** Leaves this node; the next one gets everything that is unanswered, after a short, random pause. */
+  private failOver(cause: SynodError): void {
+    this.lastFailure = cause
+    if (this.hasExpired || cause.reason === 'SESSION_EXPIRED') this.abandonSession()
+    this.leaveStream()
+    this.endpointIndex++
+    this.failuresInARow++
+    this.phase = 'backingOff'
+    const longestMs = Math.min(FAIL_OVER_DELAY_MS_MAX, FAIL_OVER_DELAY_MS_MIN * 2 ** Math.min(this.failuresInARow, 10))
+    setTimeout(() => this.endBackoff(), longestMs * (0.5 + 0.5 * Math.random())).unref()
+  }
+
+  private endBackoff(): void {
+    if (this.phase !== 'backingOff') return
+    this.phase = 'idle'
+    this.flush()
+  }
+
+  /** Everything that is unanswered will be sent again. */
+  private leaveStream(): void {
+    this.stream?.destroy()
+    this.silentSinceMs = undefined
+    this.delayed.clear()
+    for (const call of this.commands.values()) this.resend.add(call)
+    for (const call of this.queries.values()) this.resend.add(call)
+  }
+
+  private tick(nowMs: number): void {
+    for (const calls of [this.waiting, this.commands.values(), this.queries.values()]) {
+      for (const call of calls) if (call.deadlineMs <= nowMs) this.expire(call)
+    }
+    for (const call of this.delayed) {
+      if (call.retryAtMs > nowMs) continue
+      this.delayed.delete(call)
+      this.resend.add(call)
+    }
+    if (!this.hasOutstanding()) {
+      clearInterval(this.ticker)
+      this.ticker = undefined
+      return
+    }
+    if (this.silentSinceMs !== undefined && nowMs - this.silentSinceMs > this.settings.stallTimeoutMs) {
+      const message = `${this.stream?.endpoint ?? ''} has not answered for ${this.settings.stallTimeoutMs} ms`
+      return this.failOver(new SynodError('UNAVAILABLE', 'UNREACHABLE', message))
+    }
+    if (this.resend.size > 0) this.flush()
+  }
+
+  private expire(call: Call): void {
+    const cause = this.lastFailure
+    const detail = cause === undefined ? '' : `; the last failure: ${cause.message}`
+    this.waiting.delete(call)
+    this.forget(call)
+    if (call.unresolvedSends > 0 && !call.isQuery) call.reject(outcomeUnknown(`no answer within the time given${detail}`, cause))
+    else call.reject(new SynodError('UNAVAILABLE', 'NO_QUORUM', `no node could answer within the time given${detail}`, { cause }))
+  }
+
+  private hasOutstanding(): boolean {
+    return this.waiting.size + this.commands.size + this.queries.size > 0
+  }
+
+  private sentOf(call: Call): Map<number, Call> {
+    return call.isQuery ? this.queries : this.commands
+  }
+
+  private forget(call: Call): void {
+    this.sentOf(call).delete(call.requestNumber)
+    this.resend.delete(call)
+    this.delayed.delete(call)
+  }
+
+  private forgetSent(): void {
+    for (const calls of [this.commands, this.queries, this.resend, this.delayed]) calls.clear()
+  }
+}

@@ -1,0 +1,67 @@
+import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import type { DepositRequest, RegisterAuthorityRequest, RevokeAuthorityRequest } from '../gen/synod/bank/v1/bank.js'
+import { depositMessage, registerAuthorityMessage, revokeAuthorityMessage } from '../machine/signing.js'
+import { invalidArgument } from './errors.js'
+
+const KEY_BYTES = 32
+
+/** Somebody who may sign deposits. */
+export interface Authority {
+  readonly authorityId: string
+  /** ed25519, 32 bytes. */
+  readonly publicKey: Uint8Array
+  /** The ed25519 signature (RFC 8032) of the bytes, 64 bytes. */
+  sign(bytes: Uint8Array): Uint8Array
+}
+
+/** An ed25519 key pair, each as its 32 raw bytes. */
+export interface KeyPair {
+  readonly publicKey: Uint8Array
+  /** RFC 8032's private key, the seed. Keep it secret. */
+  readonly privateKey: Uint8Array
+}
+
+/** A new random key pair. */
+export function generateKeyPair(): KeyPair {
+  const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
+  return { publicKey: Buffer.from(x ?? '', 'base64url'), privateKey: Buffer.from(d ?? '', 'base64url') }
+}
+
+/** An authority that signs with a key held in memory. @throws SynodError INVALID_ARGUMENT unless the keys have 32 bytes each. */
+export function makeAuthority(authorityId: string, keys: KeyPair): Authority {
+  const key = importKey(keys)
+  return { authorityId, publicKey: keys.publicKey, sign: (bytes) => sign(null, bytes, key) }
+}
+
+/** The deposit with its authority and signature. */
+export function signDeposit(
+  authority: Authority,
+  deposit: Pick<DepositRequest, 'depositId' | 'accountId' | 'asset' | 'amount'>,
+): DepositRequest {
+  return { ...deposit, authorityId: authority.authorityId, signature: authority.sign(depositMessage(deposit)) }
+}
+
+/** Lets another authority in, signed by one that is registered. */
+export function signRegisterAuthority(
+  signer: Authority,
+  request: Pick<RegisterAuthorityRequest, 'authorityId' | 'publicKey'>,
+): RegisterAuthorityRequest {
+  return { ...request, signerId: signer.authorityId, signature: signer.sign(registerAuthorityMessage(request)) }
+}
+
+/** Ends an authority, signed by one that is registered. */
+export function signRevokeAuthority(
+  signer: Authority,
+  request: Pick<RevokeAuthorityRequest, 'authorityId'>,
+): RevokeAuthorityRequest {
+  return { ...request, signerId: signer.authorityId, signature: signer.sign(revokeAuthorityMessage(request)) }
+}
+
+function importKey({ publicKey, privateKey }: KeyPair): KeyObject {
+  for (const [field, bytes] of Object.entries({ publicKey, privateKey })) {
+    if (bytes.length !== KEY_BYTES) throw invalidArgument(field, `must be ${KEY_BYTES} bytes, not ${bytes.length}`)
+  }
+  const x = Buffer.from(publicKey).toString('base64url')
+  const d = Buffer.from(privateKey).toString('base64url')
+  return createPrivateKey({ key: { kty: 'OKP', crv: 'Ed25519', x, d }, format: 'jwk' })
+}

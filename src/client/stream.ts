@@ -1,0 +1,111 @@
+import { type ChannelCredentials, type ChannelOptions, type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js'
+import {
+  type AnswerFrame,
+  type ConnectRequest,
+  type ConnectResponse,
+  type RequestFrame,
+  type ServerWelcome,
+  SessionServiceClient,
+} from '../gen/synod/session/v1/session.js'
+
+/**
+ * A paused process (SIGSTOP) keeps its TCP connections, and its kernel even accepts new ones: only a ping that nobody answers shows
+ * it. Two seconds each way leaves it within four, without taking a busy node for a dead one.
+ */
+export const CHANNEL_OPTIONS: ChannelOptions = {
+  'grpc.keepalive_time_ms': 2_000,
+  'grpc.keepalive_timeout_ms': 2_000,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.max_receive_message_length': 64 * 1024 * 1024,
+  'grpc.max_send_message_length': 64 * 1024 * 1024,
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.enable_http_proxy': 0,
+  'grpc.enable_retries': 0,
+  'grpc.enable_channelz': 0,
+}
+
+export interface StreamEvents {
+  onWelcome(welcome: ServerWelcome): void
+  onAnswers(frame: AnswerFrame): void
+  /** There is room again after `canSend` was false. */
+  onDrain(): void
+  /** Called once, and nothing after it. */
+  onEnd(error: ServiceError): void
+}
+
+/** One stream to one endpoint, from the hello to its end. It knows frames, not requests. */
+export class SessionStream {
+  readonly endpoint: string
+  private readonly client: SessionServiceClient
+  private readonly stream: ClientDuplexStream<ConnectRequest, ConnectResponse>
+  private readonly events: StreamEvents
+  private hasRoom = true
+  private hasEnded = false
+
+  /** Connects and sends the hello; `clientId` 0 asks for a new session. */
+  constructor(options: { endpoint: string; credentials: ChannelCredentials; clientId: number; events: StreamEvents }) {
+    this.endpoint = options.endpoint
+    this.events = options.events
+    this.client = new SessionServiceClient(options.endpoint, options.credentials, CHANNEL_OPTIONS)
+    this.stream = this.client.connect()
+    this.stream.on('data', (response: ConnectResponse) => this.onFrame(response))
+    this.stream.on('drain', () => this.onDrain())
+    this.stream.on('error', (error: ServiceError) => this.onEnd(error))
+    this.stream.on('end', () => this.onEnd(streamError(status.UNAVAILABLE, `${this.endpoint} ended the stream`)))
+    this.stream.write({ frame: { $case: 'hello', value: { clientId: options.clientId } } })
+  }
+
+  /** False while the socket is behind: what is written then would only pile up here. */
+  get canSend(): boolean {
+    return this.hasRoom && !this.hasEnded
+  }
+
+  send(frame: RequestFrame): void {
+    this.hasRoom = this.stream.write({ frame: { $case: 'requests', value: frame } })
+  }
+
+  /** Lets the node finish its side; no event follows. */
+  finish(): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.stream.end()
+    this.client.close()
+  }
+
+  /** Breaks the stream off; no event follows. */
+  destroy(): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.stream.cancel()
+    this.client.close()
+  }
+
+  private onFrame({ frame }: ConnectResponse): void {
+    if (this.hasEnded) return
+    switch (frame?.$case) {
+      case 'welcome':
+        return this.events.onWelcome(frame.value)
+      case 'answers':
+        return this.events.onAnswers(frame.value)
+      case undefined:
+        return // a kind of frame that a newer node knows
+    }
+  }
+
+  private onDrain(): void {
+    this.hasRoom = true
+    if (!this.hasEnded) this.events.onDrain()
+  }
+
+  private onEnd(error: ServiceError): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.client.close()
+    this.events.onEnd(error)
+  }
+}
+
+function streamError(code: status, details: string): ServiceError {
+  return Object.assign(new Error(details), { code, details }) as ServiceError
+}
