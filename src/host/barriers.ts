@@ -1,0 +1,93 @@
+import type { ReadGrant } from '../paxos/outbox.js'
+import type { Slot } from '../paxos/types.js'
+import { MemberError } from './api.js'
+import type { Settle } from './requester.js'
+
+const WAITING_MAX = 20_000
+const SWEEP_INTERVAL_MS = 50
+
+interface Waiter {
+  readonly deadlineMs: number
+  readonly settle: Settle<Slot>
+}
+
+/** Linearizable reads that wait: for the cluster to name a slot, then for this node to apply it. One question serves all of a turn. */
+export class Barriers {
+  #gathering: Waiter[] = []
+  readonly #asked = new Map<number, readonly Waiter[]>()
+  /** Granted slots that are not applied here yet, with who waits for them. */
+  #granted: { readonly slot: Slot; readonly waiters: readonly Waiter[] }[] = []
+  #lastToken = 0
+  #waitingCount = 0
+  #nextSweepMs = 0
+
+  get hasGathered(): boolean {
+    return this.#gathering.length > 0
+  }
+
+  add(deadlineMs: number, settle: Settle<Slot>): void {
+    if (this.#waitingCount >= WAITING_MAX) {
+      return settle(new MemberError('OVERLOADED', `${this.#waitingCount} reads wait on this node`))
+    }
+    this.#waitingCount++
+    this.#gathering.push({ deadlineMs, settle })
+  }
+
+  /** Asks the core on behalf of all that have come since the last time. */
+  flush(read: (token: number) => void): void {
+    if (this.#gathering.length === 0) return
+    this.#asked.set(++this.#lastToken, this.#gathering)
+    this.#gathering = []
+    read(this.#lastToken)
+  }
+
+  onGranted(grants: readonly ReadGrant[]): void {
+    for (const { token, slot } of grants) {
+      const waiters = this.#asked.get(token)
+      if (waiters === undefined) continue
+      this.#asked.delete(token)
+      this.#granted.push({ slot, waiters })
+    }
+  }
+
+  onApplied(appliedUpTo: Slot): void {
+    if (this.#granted.length === 0) return
+    const ready = this.#granted.filter((g) => g.slot <= appliedUpTo)
+    this.#granted = this.#granted.filter((g) => g.slot > appliedUpTo)
+    for (const { waiters } of ready) for (const waiter of waiters) this.#settle(waiter, appliedUpTo)
+  }
+
+  tick(nowMs: number): void {
+    if (nowMs < this.#nextSweepMs || this.#waitingCount === 0) return
+    this.#nextSweepMs = nowMs + SWEEP_INTERVAL_MS
+    this.#gathering = this.#expire(this.#gathering, nowMs)
+    for (const [token, waiters] of this.#asked) {
+      const left = this.#expire(waiters, nowMs)
+      if (left.length === 0) this.#asked.delete(token)
+      else if (left.length < waiters.length) this.#asked.set(token, left)
+    }
+    this.#granted = this.#granted.map(({ slot, waiters }) => ({ slot, waiters: this.#expire(waiters, nowMs) }))
+  }
+
+  stop(message: string): void {
+    const waiters = [...this.#gathering, ...[...this.#asked.values()].flat(), ...this.#granted.flatMap((g) => g.waiters)]
+    this.#gathering = []
+    this.#asked.clear()
+    this.#granted = []
+    for (const waiter of waiters) this.#settle(waiter, new MemberError('STOPPED', message))
+  }
+
+  #settle(waiter: Waiter, outcome: Slot | MemberError): void {
+    this.#waitingCount--
+    waiter.settle(outcome)
+  }
+
+  #expire(waiters: readonly Waiter[], nowMs: number): Waiter[] {
+    const left = waiters.filter((w) => w.deadlineMs > nowMs)
+    if (left.length < waiters.length) {
+      const error = new MemberError('NO_QUORUM', 'no leader with a majority confirmed the read in time')
+      for (const waiter of waiters) if (waiter.deadlineMs <= nowMs) this.#settle(waiter, error)
+    }
+    return left
+  }
+}

@@ -1,0 +1,222 @@
+import type { Message } from '../paxos/messages.js'
+import type { Node } from '../paxos/node.js'
+import type { LogRequest, Outgoing, Ready } from '../paxos/outbox.js'
+import type { NodeId, Slot } from '../paxos/types.js'
+import type { Storage } from '../storage/storage.js'
+import type { Applier } from './applier.js'
+import type { Barriers } from './barriers.js'
+import type { Requester } from './requester.js'
+
+/** The part of the transport that the host needs. */
+export interface Outlet {
+  send(to: NodeId, message: Message): void
+  flush(): void
+}
+
+export interface HostSettings {
+  readonly node: Node
+  readonly storage: Storage
+  readonly outlet: Outlet
+  readonly applier: Applier
+  readonly requester: Requester
+  readonly barriers: Barriers
+  /** Called once, when the cluster is formed or has been joined. */
+  readonly onFormed: () => void
+  /** 0 when none is heard any more. */
+  readonly onLeaderChanged: (leaderId: NodeId) => void
+  /** Called once: the node has stopped and must not be used. */
+  readonly onFailed: (error: Error) => void
+}
+
+const TICK_INTERVAL_MS = 10
+/** Applying gives way to the network after this long. */
+const APPLY_BUDGET_MS = 10
+/** A checkpoint is taken after so many slots: a restart replays no more than these. */
+const CHECKPOINT_SLOTS = 4_096
+/** The watermark of an idle node goes to disk by itself after this long. */
+const WATERMARK_DELAY_MS = 1_000
+/** One page of the log is read for a peer at a time. */
+const LOG_PAGE_BYTES = 1 << 20
+
+/** A node stopped because the core said so. */
+export class HaltError extends Error {
+  override readonly name = 'HaltError'
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/**
+ * Carries out what the core wants done, in the real world (the duties are listed at the head of paxos/node.ts). Inputs only mark that
+ * there is something to do; a drain at the end of the event loop's turn takes them all. One write is in flight at a time, and what
+ * arrives meanwhile forms the next: group commit.
+ */
+export class Host {
+  readonly #s: HostSettings
+  readonly #tickTimer: NodeJS.Timeout
+  #isScheduled = false
+  #isWriting = false
+  #isStopped = false
+  #isFormed = false
+  #leaderId: NodeId = 0
+  #checkpointUpTo: Slot
+  #nextWatermarkMs = 0
+  /** Peers for whom the log is being read. */
+  readonly #reading = new Set<NodeId>()
+  #writeDone: Promise<void> = Promise.resolve()
+
+  constructor(settings: HostSettings) {
+    this.#s = settings
+    this.#checkpointUpTo = settings.storage.checkpoint.appliedUpTo
+    this.#tickTimer = setInterval(() => this.#drain(), TICK_INTERVAL_MS)
+    this.schedule()
+  }
+
+  receive(from: NodeId, messages: readonly Message[]): void {
+    if (this.#isStopped) return
+    this.#guarded(() => {
+      this.#s.node.tick(performance.now())
+      for (const message of messages) this.#s.node.receive(from, message)
+    })
+    this.schedule()
+  }
+
+  /** There is something to do: once more this turn's inputs are in. */
+  schedule(): void {
+    if (this.#isScheduled || this.#isStopped) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      this.#drain()
+    })
+  }
+
+  /** Writes what is to be kept, the state of the machine included, and does nothing more. */
+  async stop(): Promise<void> {
+    while (this.#isWriting && !this.#isStopped) await this.#writeDone
+    this.#drain({ withCheckpoint: true })
+    await this.#writeDone
+    this.#halt()
+  }
+
+  #halt(): void {
+    this.#isStopped = true
+    clearInterval(this.#tickTimer)
+  }
+
+  #fail(error: Error): void {
+    if (this.#isStopped) return
+    this.#halt()
+    this.#s.onFailed(error)
+  }
+
+  /** A broken invariant, or a bug, stops the node: it must not go on with a state that nobody foresaw. */
+  #guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  #drain(options: { withCheckpoint?: boolean } = {}): void {
+    if (!this.#isStopped) this.#guarded(() => this.#step(options.withCheckpoint ?? false))
+  }
+
+  #step(withCheckpoint: boolean): void {
+    const { node, outlet, applier, requester, barriers } = this.#s
+    const nowMs = performance.now()
+    node.tick(nowMs)
+    requester.tick(nowMs)
+    barriers.tick(nowMs)
+    if (node.leaderId !== this.#leaderId) {
+      this.#leaderId = node.leaderId
+      requester.onLeaderChanged()
+      this.#s.onLeaderChanged(this.#leaderId)
+    }
+    requester.flush((commands) => node.propose(commands), nowMs)
+    barriers.flush((token) => node.read(token))
+
+    const diskIdle = !this.#isWriting
+    const checkpointDue = diskIdle && (withCheckpoint || applier.appliedUpTo - this.#checkpointUpTo >= CHECKPOINT_SLOTS)
+    if (diskIdle && (checkpointDue || this.#isWatermarkDue(nowMs))) node.persistDecidedUpTo()
+    const ready = node.ready({ diskIdle, wallMs: Date.now() })
+    if (ready.halt !== undefined) return this.#fail(new HaltError(ready.halt.code, ready.halt.message))
+
+    this.#send(ready.messages)
+    for (const request of ready.logRequests) void this.#serveFromLog(request)
+    if (ready.records.length > 0 || checkpointDue) this.#startWrite(ready, checkpointDue)
+    else if (ready.onceDurable.length > 0) this.#onDurable(ready)
+    outlet.flush()
+
+    if (!this.#isFormed && node.genesis !== undefined) {
+      this.#isFormed = true
+      this.#s.onFormed()
+    }
+    applier.enqueue(ready.decided)
+    barriers.onGranted(ready.reads)
+    applier.run(() => performance.now() - nowMs >= APPLY_BUDGET_MS)
+    barriers.onApplied(applier.appliedUpTo)
+    if (applier.hasQueued || requester.hasDue || barriers.hasGathered) this.schedule()
+  }
+
+  #isWatermarkDue(nowMs: number): boolean {
+    if (nowMs < this.#nextWatermarkMs) return false
+    this.#nextWatermarkMs = nowMs + WATERMARK_DELAY_MS
+    return true
+  }
+
+  #send(messages: readonly Outgoing[]): void {
+    for (const { to, message } of messages) this.#s.outlet.send(to, message)
+  }
+
+  /** The records are on disk (or there were none): what was said of them may leave, and counts here. */
+  #onDurable(ready: Ready): void {
+    for (const { to, message } of ready.onceDurable) this.#s.outlet.send(to, message)
+    this.#s.node.onDurable(ready)
+    this.schedule()
+  }
+
+  #startWrite(ready: Ready, withCheckpoint: boolean): void {
+    this.#isWriting = true
+    // Taken now: the decided slots that it reflects are in this write or an earlier one.
+    const checkpoint = withCheckpoint ? this.#s.applier.checkpoint() : undefined
+    this.#writeDone = this.#write(ready, checkpoint).catch((error: unknown) =>
+      // Never tried again (DESIGN.md, rule 6): what is on disk now, nobody knows.
+      this.#fail(new Error('a write to the data directory failed; the node stops', { cause: error })),
+    )
+  }
+
+  async #write(ready: Ready, checkpoint: ReturnType<Applier['checkpoint']> | undefined): Promise<void> {
+    if (ready.records.length > 0) await this.#s.storage.append(ready.records)
+    if (this.#isStopped) return
+    this.#guarded(() => {
+      this.#onDurable(ready)
+      this.#s.outlet.flush()
+    })
+    if (checkpoint !== undefined) {
+      await this.#s.storage.saveCheckpoint(checkpoint.info, checkpoint.changes)
+      this.#checkpointUpTo = checkpoint.info.appliedUpTo
+    }
+    this.#isWriting = false
+    this.#drain()
+  }
+
+  async #serveFromLog({ to, fromSlot, toSlot }: LogRequest): Promise<void> {
+    if (this.#reading.has(to)) return
+    this.#reading.add(to)
+    try {
+      const entries = await this.#s.storage.readLog(fromSlot, toSlot, LOG_PAGE_BYTES)
+      if (this.#isStopped) return
+      this.#s.outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo: this.#s.node.decidedUpTo })
+      this.#s.outlet.flush()
+    } catch (error) {
+      this.#fail(new Error('the log of the data directory cannot be read', { cause: error }))
+    } finally {
+      this.#reading.delete(to)
+    }
+  }
+}

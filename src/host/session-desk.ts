@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto'
+import type { SessionOutcome } from '../machine/sessions.js'
+import type { Slot } from '../paxos/types.js'
+import { encodeOpenSession, encodeSessionCommand } from '../wire/envelope.js'
+import { type Answer, MemberError, type SessionRequest } from './api.js'
+import type { AppliedListener } from './applier.js'
+import type { Requester, Settle } from './requester.js'
+
+/** An invocation that has a request number in this member's session. */
+interface Invocation {
+  readonly command: Uint8Array
+  readonly deadlineMs: number
+  readonly settle: Settle<Answer>
+}
+
+const OUTCOME_ERRORS = {
+  sessionExpired: () =>
+    new MemberError('SESSION_EXPIRED', 'the cluster does not know this client id; it may have expired after an idle hour'),
+  alreadyAcknowledged: () =>
+    new MemberError('ALREADY_ACKNOWLEDGED', 'the request number is below first_unacknowledged; its result has been forgotten'),
+  overloaded: () =>
+    new MemberError('OVERLOADED', 'the session has as many unacknowledged results as it may; acknowledge some and try again'),
+}
+
+const NO_BYTES = new Uint8Array(0)
+
+const nameOf = (clientId: number, requestNumber: number): string => `${clientId}:${requestNumber}`
+
+/**
+ * The sessions that this member's requests travel in: its clients' own, and one of its own for calls that come without (a bare
+ * grpcurl, Member.invoke). The own session is opened through the log at the first need, and again when it has expired.
+ */
+export class SessionDesk implements AppliedListener {
+  readonly #requester: Requester
+  /** The own session; 0 while there is none. */
+  #clientId = 0
+  #lastRequestNumber = 0
+  /** By own session, expired ones included: the numbers that are not settled, ascending. */
+  readonly #open = new Map<number, Map<number, Invocation>>()
+  /** Wait for the own session to be opened. */
+  #waiting: Invocation[] = []
+  #isOpening = false
+
+  constructor(requester: Requester) {
+    this.#requester = requester
+  }
+
+  /** In a session of the client's own. */
+  submit(request: SessionRequest, deadlineMs: number, settle: Settle<Answer>): void {
+    this.#requester.submit(nameOf(request.clientId, request.requestNumber), encodeSessionCommand(request), deadlineMs, settle)
+  }
+
+  /** Opens a session; settles with its client id. */
+  openSession(deadlineMs: number, settle: Settle<number>): void {
+    const nonce = randomUUID()
+    this.#requester.submit(nonce, encodeOpenSession(nonce), deadlineMs, (outcome) =>
+      settle(outcome instanceof MemberError ? outcome : outcome.openedClientId),
+    )
+  }
+
+  /** In this member's own session. */
+  invoke(command: Uint8Array, deadlineMs: number, settle: Settle<Answer>): void {
+    const invocation = { command, deadlineMs, settle }
+    if (this.#clientId !== 0) return this.#send(invocation)
+    this.#waiting.push(invocation)
+    if (!this.#isOpening) this.#openOwn(deadlineMs)
+  }
+
+  onOpened(nonce: string, clientId: number, slot: Slot): void {
+    this.#requester.settle(nonce, { slot, result: NO_BYTES, openedClientId: clientId })
+  }
+
+  onOutcome({ clientId, requestNumber }: { clientId: number; requestNumber: number }, outcome: SessionOutcome): void {
+    const name = nameOf(clientId, requestNumber)
+    if (outcome.kind === 'result') {
+      return this.#requester.settle(name, { slot: outcome.slot, result: outcome.result, openedClientId: 0 })
+    }
+    if (outcome.kind === 'sessionExpired' && this.#open.has(clientId)) return this.#onOwnExpired(clientId, requestNumber)
+    this.#requester.settle(name, OUTCOME_ERRORS[outcome.kind]())
+  }
+
+  #openOwn(deadlineMs: number): void {
+    this.#isOpening = true
+    this.openSession(deadlineMs, (outcome) => {
+      this.#isOpening = false
+      const waiting = this.#waiting
+      this.#waiting = []
+      if (outcome instanceof MemberError) {
+        // The session was never opened, so none of these was proposed; those with more time left may try once more.
+        const error = new MemberError(outcome.code === 'OVERLOADED' ? 'OVERLOADED' : 'NO_QUORUM', outcome.message)
+        for (const w of waiting) if (w.deadlineMs <= deadlineMs || outcome.code === 'STOPPED') w.settle(error)
+        const others = outcome.code === 'STOPPED' ? [] : waiting.filter((w) => w.deadlineMs > deadlineMs)
+        for (const w of others) this.invoke(w.command, w.deadlineMs, w.settle)
+        return
+      }
+      this.#clientId = outcome
+      this.#lastRequestNumber = 0
+      this.#open.set(outcome, new Map())
+      for (const w of waiting) this.#send(w)
+    })
+  }
+
+  #send(invocation: Invocation): void {
+    const { command, deadlineMs, settle } = invocation
+    const clientId = this.#clientId
+    const requestNumber = ++this.#lastRequestNumber
+    const open = this.#open.get(clientId)
+    open?.set(requestNumber, invocation)
+    const firstUnacknowledged = open?.keys().next().value ?? requestNumber
+    this.submit({ clientId, requestNumber, firstUnacknowledged, command }, deadlineMs, (outcome) => {
+      this.#close(clientId, requestNumber)
+      settle(outcome)
+    })
+  }
+
+  #close(clientId: number, requestNumber: number): void {
+    const open = this.#open.get(clientId)
+    open?.delete(requestNumber)
+    if (open?.size === 0 && clientId !== this.#clientId) this.#open.delete(clientId)
+  }
+
+  /** Nobody has seen a command that was proposed only once, in a session that is gone: it goes on in a new one. */
+  #onOwnExpired(clientId: number, requestNumber: number): void {
+    const invocation = this.#open.get(clientId)?.get(requestNumber)
+    if (invocation === undefined) return
+    if (this.#clientId === clientId) this.#clientId = 0
+    const name = nameOf(clientId, requestNumber)
+    if (this.#requester.wasRepeated(name)) {
+      const error = new MemberError('OUTCOME_UNKNOWN', 'the session expired while the command was being retried')
+      return this.#requester.settle(name, error)
+    }
+    this.#requester.forget(name)
+    this.#close(clientId, requestNumber)
+    this.invoke(invocation.command, invocation.deadlineMs, invocation.settle)
+  }
+}
