@@ -12,8 +12,9 @@ export interface CheckpointInfo {
 }
 
 /**
- * A node's durable memory. One writer: the caller awaits each append or saveCheckpoint before the next.
- * Implementations pass test/storage/conformance.ts.
+ * A node's durable memory. One writer: the caller awaits each append or saveCheckpoint before the next; reads may go on meanwhile.
+ * Whatever rejects, rejects with a StorageError, or with an InvariantError when the caller broke a rule; after a failed write every
+ * call rejects. Implementations pass test/storage/conformance.ts.
  */
 export interface Storage {
   /** This data directory's random id, a UUID made with the directory. */
@@ -24,11 +25,15 @@ export interface Storage {
   /** Resolves when every record is on disk (one synced write). A rejection is final: the node must stop without answering. */
   append(records: readonly DurableRecord[]): Promise<void>
   /**
-   * Decided entries from fromSlot to toSlot (inclusive, at most the durable decidedUpTo), ascending without a gap, cut after about
-   * maxBytes but never before the first entry. Each record's checksum is checked.
+   * Decided entries from fromSlot (at least 1) to toSlot or the durable decidedUpTo, whichever is lower, both inclusive: ascending
+   * without a gap, cut after about maxBytes but never before the first entry. Each record's checksum is checked.
    */
   readLog(fromSlot: Slot, toSlot: Slot, maxBytes: number): Promise<LogEntry[]>
-  /** Merges the changed entries into the checkpoint, atomically with its info; resolves when it is on disk. */
+  /**
+   * Merges the changed entries into the checkpoint, atomically with its info; resolves when it is on disk. `changes` is read to its
+   * end before the call returns, so that the state machine may go on at once. At most the durable decidedUpTo is checkpointed, and
+   * appliedUpTo never goes back.
+   */
   saveCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<void>
   /** Every entry of the checkpoint. Each record's checksum is checked. */
   loadCheckpoint(): AsyncIterable<StateEntry>

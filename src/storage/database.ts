@@ -1,0 +1,109 @@
+import { createReadStream, existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { Level } from 'level'
+import { damaged, notWritable, StorageError, systemCodeOf } from './storage-error.js'
+
+export type Database = Level<Buffer, Buffer>
+
+/** LevelDB switches to another log past this; two may hold writes that stand nowhere else. */
+export const WRITE_BUFFER_BYTES = 4 * 1_024 * 1_024
+const CACHE_BYTES = 16 * 1_024 * 1_024
+/** How much one step of an iterator holds in memory. */
+const ITERATOR_BYTES_MAX = 1_024 * 1_024
+const ITERATOR_ENTRIES_MAX = 1_000
+/** What LevelDB writes into its own journal, and nowhere else, when it leaves records out or meets bad ones. */
+const LOSS_REPORT = /dropping \d+ bytes|corruption/i
+
+/** `path` is LevelDB's own folder; nothing but `create` ever makes a new database there. @throws whatever LevelDB throws */
+export async function openDatabase(path: string, mode: 'create' | 'existing'): Promise<Database> {
+  const db: Database = new Level<Buffer, Buffer>(path, {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+    createIfMissing: mode === 'create',
+    errorIfExists: mode === 'create',
+    writeBufferSize: WRITE_BUFFER_BYTES,
+    cacheSize: CACHE_BYTES,
+  })
+  await db.open()
+  return db
+}
+
+/**
+ * Opens the database of a directory that has an identity. LevelDB replays its log into table files as it opens, skips what it
+ * cannot read there and says so only in its journal, `LOG`, which the open after that one moves away. So the journal is read after
+ * the open, and also before: a start that was killed in between must not be the last to have known.
+ *
+ * @throws StorageError DAMAGED, LOCKED or NOT_WRITABLE
+ */
+export async function openExistingDatabase(directory: string, path: string): Promise<Database> {
+  checkFilesExist(directory, path)
+  await checkJournal(directory, path)
+  let db: Database
+  try {
+    db = await openDatabase(path, 'existing')
+  } catch (error) {
+    throw readFailure(directory, error)
+  }
+  try {
+    await checkJournal(directory, path)
+    return db
+  } catch (error) {
+    await db.close()
+    throw error
+  }
+}
+
+/** What a LevelDB error means for a directory that ought to be readable. */
+export function readFailure(directory: string, error: unknown): StorageError {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  if (systemCodeOf(cause) === 'LEVEL_LOCKED') {
+    return new StorageError(
+      'LOCKED',
+      `data directory ${directory} is in use by another process. Stop that node first, or name another directory.`,
+      { cause },
+    )
+  }
+  if (/permission denied|too many open files|no space left|read-only/i.test(reason)) return notWritable(directory, cause)
+  return damaged(directory, `its database cannot be read (${reason})`, { cause })
+}
+
+export interface KeyRange {
+  readonly gte?: Buffer
+  readonly lte?: Buffer
+  readonly lt?: Buffer
+}
+
+/** The entries of a range in the order of their keys, a page at a time. */
+export async function* scan(db: Database, range: KeyRange): AsyncGenerator<[Buffer, Buffer][]> {
+  const iterator = db.iterator({ ...range, highWaterMarkBytes: ITERATOR_BYTES_MAX, fillCache: false })
+  try {
+    for (;;) {
+      const page = await iterator.nextv(ITERATOR_ENTRIES_MAX)
+      if (page.length === 0) return
+      yield page
+    }
+  } finally {
+    await iterator.close()
+  }
+}
+
+function checkFilesExist(directory: string, path: string): void {
+  if (!existsSync(path)) throw damaged(directory, `its database, ${path}, is missing`)
+  const currentPath = join(path, 'CURRENT')
+  if (!existsSync(currentPath)) throw damaged(directory, `${currentPath} is missing`)
+  const manifest = readFileSync(currentPath, 'utf8').trim()
+  const manifestPath = join(path, manifest)
+  if (!/^MANIFEST-\d+$/.test(manifest)) throw damaged(directory, `${currentPath} does not name a manifest`)
+  if (!existsSync(manifestPath)) throw damaged(directory, `${manifestPath} is missing`)
+}
+
+async function checkJournal(directory: string, path: string): Promise<void> {
+  const journal = join(path, 'LOG')
+  if (!existsSync(journal)) return
+  const lines = createInterface({ input: createReadStream(journal, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY })
+  for await (const line of lines) {
+    if (LOSS_REPORT.test(line)) throw damaged(directory, `LevelDB lost records of its log (it says: ${line.trim()})`)
+  }
+}

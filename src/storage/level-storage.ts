@@ -1,0 +1,257 @@
+import type { StateEntry } from '../machine/state-machine.js'
+import { assert } from '../paxos/assert.js'
+import type { DurableRecord, LogEntry, NodeId, RecoveredState, Slot } from '../paxos/types.js'
+import { sizeOf } from '../paxos/value.js'
+import { scan, WRITE_BUFFER_BYTES } from './database.js'
+import { type OpenDirectory, openDirectory, storageErrorOf } from './open-directory.js'
+import {
+  CHECKPOINT_KEY,
+  chainKey,
+  checksumOf,
+  GENESIS_KEY,
+  logKey,
+  nameOfStateKey,
+  STATE_TAG,
+  seal,
+  sealCheckpoint,
+  sealGenesis,
+  sealLink,
+  sealLogEntry,
+  stateKey,
+  unseal,
+  unsealLogEntry,
+} from './records.js'
+import { SingleWriter } from './single-writer.js'
+import type { CheckpointInfo, Storage } from './storage.js'
+import { StorageError } from './storage-error.js'
+import { Tally } from './tally.js'
+import { Witness } from './witness.js'
+import { WriteBatch } from './write-batch.js'
+import { WriteChain } from './write-chain.js'
+import { recover, WriteRules } from './write-rules.js'
+
+/** Four times what the logs that LevelDB may have to replay can hold: two, of about one write buffer each. */
+const CHAIN_BYTES_MIN = 8 * WRITE_BUFFER_BYTES
+/** Old entries read at once while a checkpoint is prepared. */
+const LOOKUP_COUNT = 1_000
+
+/**
+ * Storage in LevelDB. What LevelDB would lose or change without a word is noticed at open or when it is read: see records.ts,
+ * write-chain.ts, witness.ts and verify.ts.
+ */
+export class LevelStorage implements Storage {
+  readonly dataDirId: string
+  readonly recovered: RecoveredState
+  readonly #directory: OpenDirectory
+  readonly #witness: Witness
+  readonly #writer = new SingleWriter()
+  readonly #rules: WriteRules
+  readonly #chain: WriteChain
+  /** Of every entry of the log. */
+  readonly #log: Tally
+  /** The checksums of the log's records above decidedUpTo: those that may still be replaced. */
+  readonly #openChecksums: Map<Slot, number>
+  /** Of every entry of the checkpoint. */
+  readonly #state: Tally
+  /** Behind the rules' decidedUpTo while a write is in flight. */
+  #durablyDecidedUpTo: Slot
+  #checkpoint: CheckpointInfo
+  #checkpointChecksum: number
+  #genesisChecksum: number
+
+  /**
+   * Opens a node's data directory and reads all of it; makes it when it is not there.
+   *
+   * @throws StorageError LOCKED, NOT_WRITABLE, FOREIGN, UNSUPPORTED_FORMAT or DAMAGED; nothing is left open or locked then
+   */
+  static async open(options: { readonly directory: string; readonly nodeId: NodeId }): Promise<LevelStorage> {
+    return new LevelStorage(await openDirectory(options))
+  }
+
+  private constructor(directory: OpenDirectory) {
+    const { paths, identity, contents } = directory
+    const { genesis, head, open } = contents
+    this.dataDirId = identity.dataDirId
+    this.recovered = recover({ genesis, promised: head.promised, decidedUpTo: head.decidedUpTo, accepted: open })
+    this.#directory = directory
+    this.#rules = new WriteRules(this.recovered)
+    this.#durablyDecidedUpTo = head.decidedUpTo
+    this.#chain = new WriteChain({ firstKept: head.firstKept, sizes: contents.writeSizes, keptBytesMin: CHAIN_BYTES_MIN })
+    this.#log = contents.log
+    this.#openChecksums = contents.openChecksums
+    this.#state = contents.state
+    const { appliedUpTo, timeMs, stateDigest } = contents.checkpoint ?? { appliedUpTo: 0, timeMs: 0, stateDigest: 0 }
+    this.#checkpoint = { appliedUpTo, timeMs, stateDigest }
+    this.#checkpointChecksum = head.checkpointChecksum
+    this.#genesisChecksum = head.genesisChecksum
+    this.#witness = Witness.open(paths.witness, identity.dataDirId, (error) => this.#writer.fail(error))
+  }
+
+  get checkpoint(): CheckpointInfo {
+    return this.#checkpoint
+  }
+
+  async append(records: readonly DurableRecord[]): Promise<void> {
+    if (records.length === 0) return this.#writer.assertUsable()
+    await this.#writer.write(() => this.#append(records))
+  }
+
+  async readLog(fromSlot: Slot, toSlot: Slot, maxBytes: number): Promise<LogEntry[]> {
+    this.#writer.assertUsable()
+    assert(fromSlot >= 1, 'the log begins with slot 1')
+    const lastSlot = Math.min(toSlot, this.#durablyDecidedUpTo)
+    return fromSlot > lastSlot ? [] : this.#readLog(fromSlot, lastSlot, maxBytes)
+  }
+
+  async saveCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<void> {
+    await this.#writer.write(() => this.#saveCheckpoint(info, changes))
+  }
+
+  async *loadCheckpoint(): AsyncGenerator<StateEntry> {
+    this.#writer.assertUsable()
+    const entries = scan(this.#directory.db, { gte: Buffer.from([STATE_TAG]), lt: Buffer.from([STATE_TAG + 1]) })
+    try {
+      for await (const page of entries) {
+        for (const [key, record] of page) yield { key: nameOfStateKey(key), value: unseal(key, record) }
+      }
+    } catch (error) {
+      throw this.#failedRead(error)
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!(await this.#writer.close())) return
+    try {
+      await this.#directory.db.close()
+      await this.#witness.close()
+    } finally {
+      this.#directory.lock.release()
+    }
+  }
+
+  async #append(records: readonly DurableRecord[]): Promise<void> {
+    const { decidedUpTo } = this.#rules
+    this.#rules.note(records)
+    const batch = new WriteBatch(this.#directory.db)
+    for (const record of records) {
+      switch (record.kind) {
+        case 'genesis':
+          this.#genesisChecksum = checksumOf(batch.put(GENESIS_KEY, sealGenesis(record.genesis)))
+          break
+        case 'accepted':
+        case 'learned':
+          this.#putLogEntry(batch, record.entry)
+          break
+        case 'promised':
+        case 'decidedUpTo':
+          // They stand in the chain's link.
+          break
+      }
+    }
+    for (let slot = decidedUpTo + 1; slot <= this.#rules.decidedUpTo; slot++) this.#openChecksums.delete(slot)
+    await this.#commit(batch)
+    this.#durablyDecidedUpTo = this.#rules.decidedUpTo
+  }
+
+  #putLogEntry(batch: WriteBatch, entry: LogEntry): void {
+    const key = logKey(entry.slot)
+    const checksum = checksumOf(batch.put(key, sealLogEntry(key, entry)))
+    const replaced = this.#openChecksums.get(entry.slot)
+    if (replaced !== undefined) this.#log.remove(replaced)
+    this.#log.add(checksum)
+    this.#openChecksums.set(entry.slot, checksum)
+  }
+
+  /** Makes a batch durable as the next write of the chain. */
+  async #commit(batch: WriteBatch): Promise<void> {
+    const { trimFrom, trimCount } = this.#chain.extend(batch.bytes)
+    for (let number = trimFrom; number < trimFrom + trimCount; number++) batch.delete(chainKey(number))
+    const number = this.#chain.lastNumber
+    const key = chainKey(number)
+    const link = {
+      firstKept: this.#chain.firstKept,
+      writeBytes: batch.bytes,
+      promised: this.#rules.promised,
+      decidedUpTo: this.#rules.decidedUpTo,
+      log: { count: this.#log.count, sum: this.#log.sum },
+      genesisChecksum: this.#genesisChecksum,
+      checkpointChecksum: this.#checkpointChecksum,
+    }
+    batch.put(key, sealLink(key, link))
+    try {
+      await batch.write()
+      this.#witness.record(number)
+    } catch (cause) {
+      throw new StorageError('WRITE_FAILED', `write ${number} to ${this.#directory.paths.directory} failed: the node must stop`, {
+        cause,
+      })
+    }
+  }
+
+  async #readLog(fromSlot: Slot, lastSlot: Slot, maxBytes: number): Promise<LogEntry[]> {
+    const entries: LogEntry[] = []
+    let bytes = 0
+    try {
+      for await (const page of scan(this.#directory.db, { gte: logKey(fromSlot), lte: logKey(lastSlot) })) {
+        for (const [key, record] of page) {
+          const entry = unsealLogEntry(key, record)
+          entries.push(entry)
+          bytes += sizeOf(entry.value)
+          if (bytes >= maxBytes) return entries
+        }
+      }
+    } catch (error) {
+      throw this.#failedRead(error)
+    }
+    return entries
+  }
+
+  async #saveCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<void> {
+    this.#rules.checkCheckpoint(this.#checkpoint, info)
+    const sealed = sealChanges(changes)
+    await this.#forgetOldEntries(sealed)
+    const batch = new WriteBatch(this.#directory.db)
+    for (const { key, record } of sealed) {
+      if (record === undefined) batch.delete(key)
+      else this.#state.add(checksumOf(batch.put(key, record)))
+    }
+    const { appliedUpTo, timeMs, stateDigest } = info
+    const state = { count: this.#state.count, sum: this.#state.sum }
+    this.#checkpointChecksum = checksumOf(batch.put(CHECKPOINT_KEY, sealCheckpoint({ appliedUpTo, timeMs, stateDigest, state })))
+    await this.#commit(batch)
+    this.#checkpoint = { appliedUpTo, timeMs, stateDigest }
+  }
+
+  /** Takes what the changed keys hold on disk out of the tally. */
+  async #forgetOldEntries(changes: readonly SealedChange[]): Promise<void> {
+    for (let from = 0; from < changes.length; from += LOOKUP_COUNT) {
+      const keys = changes.slice(from, from + LOOKUP_COUNT).map((change) => change.key)
+      const old: readonly (Buffer | undefined)[] = await this.#directory.db.getMany(keys)
+      for (const record of old) if (record !== undefined) this.#state.remove(checksumOf(record))
+    }
+  }
+
+  /** What was fine at the start cannot be read any more: no write may follow. */
+  #failedRead(error: unknown): unknown {
+    this.#writer.assertUsable()
+    const failure = storageErrorOf(this.#directory.paths.directory, error)
+    this.#writer.fail(failure)
+    return failure
+  }
+}
+
+interface SealedChange {
+  readonly key: Buffer
+  /** Absent: the entry is gone. */
+  readonly record: Buffer | undefined
+}
+
+/** Of two changes of one key the later one counts. */
+function sealChanges(changes: Iterable<StateEntry>): SealedChange[] {
+  const latest = new Map<string, SealedChange>()
+  for (const { key: name, value } of changes) {
+    const key = stateKey(name)
+    latest.set(name, { key, record: value === undefined ? undefined : seal(key, value) })
+  }
+  return [...latest.values()]
+}

@@ -1,0 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { LevelStorage } from '../../src/storage/level-storage.js'
+import { describeStorage } from './conformance.js'
+
+describeStorage('LevelStorage', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'synod-storage-'))
+  return {
+    open: () => LevelStorage.open({ directory: join(directory, 'node'), nodeId: 1 }),
+    remove: () => rm(directory, { recursive: true, force: true }),
+  }
+})
