@@ -1,6 +1,15 @@
-import { ConnectRequest, type Hello, type PeerMessage } from '../gen/synod/peer/v1/peer.js'
-import type { Message } from '../paxos/messages.js'
+import {
+  ConnectRequest,
+  type Hello,
+  type PeerMessage,
+  type CatchUp as WireCatchUp,
+  type CatchUpReply as WireCatchUpReply,
+  type Promise as WirePromise,
+  type Propose as WirePropose,
+} from '../gen/synod/peer/v1/peer.js'
+import type { CatchUp, CatchUpReply, Message, Promised, Propose } from '../paxos/messages.js'
 import type { LogEntry } from '../paxos/types.js'
+import { encode } from './encode.js'
 import {
   ballot,
   ballotOrNone,
@@ -28,11 +37,11 @@ const HOPS_MAX = 255
 const OVERHEAD_BYTES = 48
 
 export function encodeHello(hello: Hello): Uint8Array {
-  return ConnectRequest.encode({ hello, messages: [] }).finish()
+  return encode(ConnectRequest, { hello, messages: [] })
 }
 
 export function encodeMessages(messages: readonly Message[]): Uint8Array {
-  return ConnectRequest.encode({ hello: undefined, messages: messages.map(messageToWire) }).finish()
+  return encode(ConnectRequest, { hello: undefined, messages: messages.map(messageToWire) })
 }
 
 /** @throws PeerCodecError when the bytes are no frame, or a message in it is not well formed. The messages keep the bytes. */
@@ -150,23 +159,8 @@ function messageFromWire(wire: PeerMessage): Message {
       const m = union.value
       return { kind: 'prepare', ballot: ballot(m.ballot, 'prepare.ballot'), fromSlot: slot(m.fromSlot, 'prepare.from_slot') }
     }
-    case 'promise': {
-      const m = union.value
-      const fromSlot = slot(m.fromSlot, 'promise.from_slot')
-      const nextSlot = slotOrNone(m.nextSlot, 'promise.next_slot')
-      const accepted = entriesFromWire(m.accepted, 'promise.accepted')
-      if (nextSlot !== 0 && nextSlot <= fromSlot) throw new PeerCodecError('promise.next_slot', 'must be above from_slot, or 0')
-      const first = accepted[0]
-      const last = accepted.at(-1)
-      if (first !== undefined && first.slot < fromSlot) {
-        throw new PeerCodecError('promise.accepted[0].slot', `must be from_slot (${fromSlot}) or above, not ${first.slot}`)
-      }
-      if (last !== undefined && nextSlot !== 0 && last.slot >= nextSlot) {
-        throw new PeerCodecError('promise.accepted', `must lie below next_slot (${nextSlot}), not reach ${last.slot}`)
-      }
-      const decidedUpTo = slotOrNone(m.decidedUpTo, 'promise.decided_up_to')
-      return { kind: 'promise', ballot: ballot(m.ballot, 'promise.ballot'), fromSlot, accepted, decidedUpTo, nextSlot }
-    }
+    case 'promise':
+      return promiseFromWire(union.value)
     case 'accept': {
       const m = union.value
       return {
@@ -208,29 +202,12 @@ function messageFromWire(wire: PeerMessage): Message {
       const decidedUpTo = slotOrNone(m.decidedUpTo, 'decided.decided_up_to')
       return { kind: 'decided', ballot: ballot(m.ballot, 'decided.ballot'), decidedUpTo }
     }
-    case 'propose': {
-      const { commands, hops } = union.value
-      if (commands.length === 0) throw new PeerCodecError('propose.commands', 'must hold at least one command')
-      const empty = commands.findIndex((command) => command.length === 0)
-      if (empty !== -1) throw new PeerCodecError(`propose.commands[${empty}]`, 'must not be empty')
-      if (hops > HOPS_MAX) throw new PeerCodecError('propose.hops', `must be at most ${HOPS_MAX}, not ${hops}`)
-      return { kind: 'propose', commands, hops }
-    }
-    case 'catchUp': {
-      const m = union.value
-      const fromSlot = slot(m.fromSlot, 'catch_up.from_slot')
-      const toSlot = slot(m.toSlot, 'catch_up.to_slot')
-      if (toSlot < fromSlot)
-        throw new PeerCodecError('catch_up.to_slot', `must be from_slot (${fromSlot}) or above, not ${toSlot}`)
-      return { kind: 'catchUp', fromSlot, toSlot }
-    }
-    case 'catchUpReply': {
-      const m = union.value
-      const entries = entriesFromWire(m.entries, 'catch_up_reply.entries')
-      const gap = entries.findIndex((entry, i) => entry.slot !== (entries[0]?.slot ?? 0) + i)
-      if (gap !== -1) throw new PeerCodecError(`catch_up_reply.entries[${gap}].slot`, 'must follow the one before without a gap')
-      return { kind: 'catchUpReply', entries, decidedUpTo: slotOrNone(m.decidedUpTo, 'catch_up_reply.decided_up_to') }
-    }
+    case 'propose':
+      return proposeFromWire(union.value)
+    case 'catchUp':
+      return catchUpFromWire(union.value)
+    case 'catchUpReply':
+      return catchUpReplyFromWire(union.value)
     case 'readIndex':
       return { kind: 'readIndex', readId: counter(union.value.readId, 'read_index.read_id') }
     case 'readIndexReply': {
@@ -258,4 +235,42 @@ function messageFromWire(wire: PeerMessage): Message {
     case 'welcome':
       return { kind: 'welcome', genesis: genesisFromWire(union.value.genesis, 'welcome.genesis') }
   }
+}
+
+function promiseFromWire(m: WirePromise): Promised {
+  const fromSlot = slot(m.fromSlot, 'promise.from_slot')
+  const nextSlot = slotOrNone(m.nextSlot, 'promise.next_slot')
+  const accepted = entriesFromWire(m.accepted, 'promise.accepted')
+  const first = accepted[0]?.slot ?? fromSlot
+  const last = accepted.at(-1)?.slot ?? 0
+  if (first < fromSlot)
+    throw new PeerCodecError('promise.accepted[0].slot', `must not be below from_slot (${fromSlot}), as ${first}`)
+  if (nextSlot !== 0 && nextSlot <= Math.max(fromSlot, last)) {
+    throw new PeerCodecError('promise.next_slot', `must be above every slot of the page, or 0 for no more, not ${nextSlot}`)
+  }
+  const decidedUpTo = slotOrNone(m.decidedUpTo, 'promise.decided_up_to')
+  return { kind: 'promise', ballot: ballot(m.ballot, 'promise.ballot'), fromSlot, accepted, decidedUpTo, nextSlot }
+}
+
+function proposeFromWire({ commands, hops }: WirePropose): Propose {
+  if (commands.length === 0) throw new PeerCodecError('propose.commands', 'must hold at least one command')
+  const empty = commands.findIndex((command) => command.length === 0)
+  if (empty !== -1) throw new PeerCodecError(`propose.commands[${empty}]`, 'must not be empty')
+  if (hops > HOPS_MAX) throw new PeerCodecError('propose.hops', `must be at most ${HOPS_MAX}, not ${hops}`)
+  return { kind: 'propose', commands, hops }
+}
+
+function catchUpFromWire(m: WireCatchUp): CatchUp {
+  const fromSlot = slot(m.fromSlot, 'catch_up.from_slot')
+  const toSlot = slot(m.toSlot, 'catch_up.to_slot')
+  if (toSlot < fromSlot) throw new PeerCodecError('catch_up.to_slot', `must be from_slot (${fromSlot}) or above, not ${toSlot}`)
+  return { kind: 'catchUp', fromSlot, toSlot }
+}
+
+function catchUpReplyFromWire(m: WireCatchUpReply): CatchUpReply {
+  const entries = entriesFromWire(m.entries, 'catch_up_reply.entries')
+  const first = entries[0]?.slot ?? 0
+  const gap = entries.findIndex((entry, i) => entry.slot !== first + i)
+  if (gap !== -1) throw new PeerCodecError(`catch_up_reply.entries[${gap}].slot`, 'must follow the one before without a gap')
+  return { kind: 'catchUpReply', entries, decidedUpTo: slotOrNone(m.decidedUpTo, 'catch_up_reply.decided_up_to') }
 }

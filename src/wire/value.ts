@@ -1,5 +1,6 @@
 import { Value as WireValue } from '../gen/synod/peer/v1/peer.js'
 import { NOOP, type Value } from '../paxos/types.js'
+import { encode } from './encode.js'
 
 /** A value is encoded once, by its proposer or by the first who decodes it; messages and records then carry those same bytes. */
 const encodings = new WeakMap<Value, Uint8Array>()
@@ -7,12 +8,12 @@ const encodings = new WeakMap<Value, Uint8Array>()
 export function encodeValue(value: Value): Uint8Array {
   const known = encodings.get(value)
   if (known !== undefined) return known
-  const bytes = WireValue.encode({
+  const bytes = encode(WireValue, {
     kind:
       value.kind === 'noop'
         ? { $case: 'noop', value: {} }
         : { $case: 'batch', value: { timeMs: value.timeMs, commands: value.commands as Uint8Array[] } },
-  }).finish()
+  })
   encodings.set(value, bytes)
   return bytes
 }

@@ -287,6 +287,16 @@ test('a port that is taken is one clear error that names the address', async (t)
   })
 })
 
+test('stop closes connections that never said a word', async (t) => {
+  const a = await startNode(t, 1)
+  const socket = connect(Number(a.address.split(':')[1]), '127.0.0.1')
+  t.after(() => socket.destroy())
+  await once(socket, 'connect')
+  const closed = once(socket.resume(), 'close')
+  await a.transport.stop()
+  await closed
+})
+
 test('stop sends what is queued first', async (t) => {
   const [a, b] = await Promise.all([startNode(t, 1), startNode(t, 2)])
   await connectAll(a, b)

@@ -64,7 +64,7 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['promise.accepted[1].slot', promise({ accepted: [entry(7), entry(7)] })],
   ['promise.accepted[1].ballot', promise({ accepted: [entry(7), entry(9, 0)] })],
   ['promise.accepted[0].value', promise({ accepted: [entry(7, BALLOT, Uint8Array.of(255))] })],
-  ['promise.accepted', promise({ nextSlot: 8, accepted: [entry(7), entry(8)] })],
+  ['promise.next_slot', promise({ nextSlot: 8, accepted: [entry(7), entry(8)] })],
   ['accept.ballot', { $case: 'accept', value: { ballot: 0, slot: 1, value: VALUE, decidedUpTo: 0 } }],
   ['accept.slot', { $case: 'accept', value: { ballot: BALLOT, slot: 0, value: VALUE, decidedUpTo: 0 } }],
   ['accept.value', { $case: 'accept', value: { ballot: BALLOT, slot: 1, value: new Uint8Array(), decidedUpTo: 0 } }],
