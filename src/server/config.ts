@@ -1,0 +1,33 @@
+import type { NodeId } from '../paxos/types.js'
+
+/** One member of the cluster, as every node's configuration names it. */
+export interface MemberConfig {
+  /** 1 to 65,535. */
+  readonly nodeId: NodeId
+  /** host:port where the other nodes reach it. */
+  readonly peerAddress: string
+  /** host:port where clients reach it. */
+  readonly clientAddress: string
+}
+
+/** A bank authority that a new cluster knows from its first slot on. */
+export interface AuthorityConfig {
+  /** 1 to 128 bytes of UTF-8. */
+  readonly authorityId: string
+  /** ed25519, 32 bytes. */
+  readonly publicKey: Uint8Array
+}
+
+/** What one node needs to know to start. */
+export interface ServerConfig {
+  /** One of `members`. */
+  readonly nodeId: NodeId
+  readonly dataDirectory: string
+  /** host:port to listen on for clients, and for the other nodes. */
+  readonly clientListen: string
+  readonly peerListen: string
+  /** All members of the cluster, this node among them. Read when the cluster is formed; later its own memory counts. */
+  readonly members: readonly MemberConfig[]
+  /** Read when the cluster is formed, by the node that forms it. */
+  readonly authorities: readonly AuthorityConfig[]
+}

@@ -1,0 +1,132 @@
+import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js'
+import type { Logger } from 'pino'
+import { BankServiceService } from '../gen/synod/bank/v1/bank.js'
+import { ClusterServiceService } from '../gen/synod/cluster/v1/cluster.js'
+import { KeyValueServiceService } from '../gen/synod/kv/v1/kv.js'
+import { SessionServiceService } from '../gen/synod/session/v1/session.js'
+import type { MemberApi } from '../host/api.js'
+import { bankService } from './bank-service.js'
+import { clusterService } from './cluster-service.js'
+import { Health } from './health.js'
+import { keyValueService } from './key-value-service.js'
+import { type LocalReads, Operations } from './operations.js'
+import { addReflection } from './reflection.js'
+import { SessionStreams } from './session-service.js'
+import { UnaryCalls, withRawRequests } from './unary.js'
+
+/** Unary calls that may be in flight on a node; more are refused with OVERLOADED at once. */
+const CALLS_IN_FLIGHT_MAX = 10_000
+/** Session streams that may be open on a node. */
+const SESSION_STREAMS_MAX = 10_000
+/** The largest request, as API.md has it. */
+const REQUEST_BYTES_MAX = 4 * 1_024 * 1_024
+/** How long the transport may take to close when nothing is in flight any more: for streams that others hold open (health, reflection). */
+const CLOSE_MS_MAX = 500
+
+const OPTIONS: ServerOptions = {
+  'grpc.max_receive_message_length': REQUEST_BYTES_MAX,
+  'grpc.enable_channelz': 0,
+  // A client that is gone without a word is noticed within 40 s.
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  // Above what is carried out at once: callers past that bound must hear OVERLOADED, and not wait in their own process.
+  'grpc.max_concurrent_streams': 2 * CALLS_IN_FLIGHT_MAX,
+}
+
+export interface ClientServerOptions {
+  readonly member: MemberApi
+  readonly machine: LocalReads
+  /** host:port; port 0 takes any free one. */
+  readonly listenAddress: string
+  readonly logger: Logger
+  readonly callsInFlightMax?: number
+}
+
+/** What clients talk to: every service over one address. */
+export class ClientServer {
+  /** host:port as it is. */
+  readonly address: string
+  readonly #server: Server
+  readonly #calls: UnaryCalls
+  readonly #sessions: SessionStreams
+  readonly #health: Health
+
+  /** @throws with the address when it cannot be listened on; nothing is left open then. */
+  static async start(options: ClientServerOptions): Promise<ClientServer> {
+    const { member, machine, logger } = options
+    const server = new Server(OPTIONS)
+    const calls = new UnaryCalls({
+      nodeId: member.status().nodeId,
+      logger,
+      inFlightMax: options.callsInFlightMax ?? CALLS_IN_FLIGHT_MAX,
+    })
+    const operations = new Operations(member, machine)
+    const sessions = new SessionStreams({ member, machine, operations, logger }, { streamsMax: SESSION_STREAMS_MAX })
+    server.addService(withRawRequests(KeyValueServiceService), keyValueService(calls, operations))
+    server.addService(withRawRequests(BankServiceService), bankService(calls, operations))
+    server.addService(withRawRequests(ClusterServiceService), clusterService(calls, operations, member))
+    server.addService(withRawRequests(SessionServiceService), sessions.handlers())
+    addReflection(server)
+    const address = await listen(server, options.listenAddress)
+    const health = new Health(() => member.status().hasQuorum)
+    health.addToServer(server)
+    return new ClientServer({ address, server, calls, sessions, health })
+  }
+
+  private constructor(parts: {
+    address: string
+    server: Server
+    calls: UnaryCalls
+    sessions: SessionStreams
+    health: Health
+  }) {
+    this.address = parts.address
+    this.#server = parts.server
+    this.#calls = parts.calls
+    this.#sessions = parts.sessions
+    this.#health = parts.health
+  }
+
+  /** Tells health checkers that clients should go elsewhere. Everything is still served. */
+  announceStop(): void {
+    this.#health.drain()
+  }
+
+  /** Finishes what is in flight, ends the session streams, closes. Takes deadlineMs at most; what is not done then is cut. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.announceStop()
+    await within(Promise.all([this.#calls.drain(), this.#sessions.drain()]), deadlineMs)
+    const closed = new Promise<void>((resolve) => {
+      this.#server.tryShutdown(() => resolve())
+    })
+    await within(closed, Math.min(deadlineMs, CLOSE_MS_MAX))
+    this.#server.forceShutdown()
+  }
+}
+
+/** Waits for a promise that never rejects, but not for longer than timeoutMs. */
+async function within(done: Promise<unknown>, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs)
+  })
+  await Promise.race([done, timeout])
+  clearTimeout(timer)
+}
+
+function listen(server: Server, listenAddress: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(listenAddress, ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) return resolve(`${listenAddress.slice(0, listenAddress.lastIndexOf(':'))}:${port}`)
+      server.forceShutdown()
+      reject(new Error(`cannot listen for clients on ${listenAddress}: ${explain(error)}`, { cause: error }))
+    })
+  })
+}
+
+function explain({ message }: Error): string {
+  if (message.includes('EADDRINUSE')) return 'the port is taken'
+  if (message.includes('EACCES')) return 'the system does not permit this port'
+  if (message.includes('EADDRNOTAVAIL')) return 'this machine does not have that address'
+  return message
+}

@@ -1,0 +1,53 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js'
+import type { ConnectResponse } from '../gen/synod/session/v1/session.js'
+import { MemberError } from '../host/api.js'
+import { toServiceError } from './errors.js'
+import { type ConnectStream, type SessionContext, SessionStream } from './session-stream.js'
+
+/** synod.session.v1.SessionService: the SDK's road, one stream per client. */
+export class SessionStreams {
+  readonly #context: SessionContext
+  readonly #streamsMax: number
+  readonly #open = new Set<SessionStream>()
+  #isDraining = false
+  /** Called when the last stream has ended. */
+  #onIdle: () => void = () => {}
+
+  constructor(context: SessionContext, options: { streamsMax: number }) {
+    this.#context = context
+    this.#streamsMax = options.streamsMax
+  }
+
+  handlers(): { connect: (stream: ServerDuplexStream<Uint8Array, ConnectResponse>) => void } {
+    return { connect: (stream) => this.#onConnect(stream) }
+  }
+
+  /** Ends every stream when what is in flight on it has been answered, and takes no new ones. Resolves when none is left. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#isDraining = true
+      this.#onIdle = resolve
+      for (const stream of this.#open) stream.finish(new MemberError('STOPPED', 'this node is stopping; go on with another'))
+      if (this.#open.size === 0) resolve()
+    })
+  }
+
+  #onConnect(stream: ConnectStream): void {
+    const reason = this.#reasonToRefuse()
+    if (reason !== undefined) {
+      stream.emit('error', toServiceError(reason, this.#context.member.status().nodeId))
+      return
+    }
+    const session = new SessionStream(stream, this.#context, () => {
+      this.#open.delete(session)
+      if (this.#open.size === 0) this.#onIdle()
+    })
+    this.#open.add(session)
+  }
+
+  #reasonToRefuse(): MemberError | undefined {
+    if (this.#isDraining) return new MemberError('STOPPED', 'this node is stopping; ask another')
+    if (this.#open.size < this.#streamsMax) return undefined
+    return new MemberError('OVERLOADED', `this node has ${this.#streamsMax} sessions open; try again later`)
+  }
+}

@@ -1,0 +1,343 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js'
+import type { Logger } from 'pino'
+import { Consistency } from '../gen/synod/common/v1/common.js'
+import {
+  type Answer,
+  type ClientHello,
+  Command,
+  ConnectRequest,
+  type ConnectResponse,
+  type Query,
+  type Request,
+  type RequestFrame,
+  Result,
+} from '../gen/synod/session/v1/session.js'
+import { type MemberApi, MemberError } from '../host/api.js'
+import type { Slot } from '../paxos/types.js'
+import { validateCommand, validateQuery } from '../wire/validate.js'
+import { invalidArgument, isForeseen, toRefusal, toServiceError } from './errors.js'
+import type { LocalReads, Operations } from './operations.js'
+import { decodeStrictly } from './strict-decode.js'
+import { DEFAULT_TIMEOUT_MS } from './unary.js'
+
+/** A client sends no more in one frame. */
+const FRAME_REQUESTS_MAX = 8_192
+/** Past either, the stream is not read until enough has been answered. The frame that crosses the line is still taken whole. */
+const IN_FLIGHT_MAX = 8_192
+const HELD_BYTES_MAX = 16 * 1_024 * 1_024
+/** Answers leave in frames of about this size, well below what a client takes; an answer that is larger has one to itself. */
+const ANSWER_FRAME_BYTES = 512 * 1_024
+/** Roughly what an answer takes beside its result. */
+const ANSWER_OVERHEAD_BYTES = 32
+/** Queries run for about this long in one turn of the event loop: heartbeats must not wait for a frame full of listings. */
+const QUERY_SLICE_MS = 10
+
+export type ConnectStream = ServerDuplexStream<Uint8Array, ConnectResponse>
+
+export interface SessionContext {
+  readonly member: MemberApi
+  readonly machine: LocalReads
+  readonly operations: Operations
+  readonly logger: Logger
+}
+
+/** A query that may be answered from the state as it stands. */
+interface ReadyQuery {
+  readonly requestNumber: number
+  readonly query: Query
+}
+
+/**
+ * One client's stream. A request is in flight from the frame that brought it until its answer is handed to the transport; what is
+ * answered within one turn of the event loop leaves together. No promise is made per command.
+ */
+export class SessionStream {
+  readonly #stream: ConnectStream
+  readonly #context: SessionContext
+  readonly #onEnded: () => void
+  #phase: 'hello' | 'opening' | 'open' | 'finishing' | 'ended' = 'hello'
+  /** What the stream ends with when it is finished by us and not by the client. */
+  #endError: MemberError | undefined
+  #clientId = 0
+  #inFlightCount = 0
+  /** Of commands in flight and of answers not yet written. */
+  #heldBytes = 0
+  #answers: Answer[] = []
+  /** First in, first out; those before nextQuery have run. */
+  #readyQueries: ReadyQuery[] = []
+  #nextQuery = 0
+  /** False from the write that fills the transport's buffer until it has drained. */
+  #isWritable = true
+  #isTurnScheduled = false
+  readonly #onTurn = (): void => this.#turn()
+
+  /** Takes the stream over. `onEnded` is called once, when nothing is in flight any more and the stream is ended or broken. */
+  constructor(stream: ConnectStream, context: SessionContext, onEnded: () => void) {
+    this.#stream = stream
+    this.#context = context
+    this.#onEnded = onEnded
+    stream.on('data', (bytes: Uint8Array) => this.#onFrame(bytes))
+    stream.on('end', () => this.finish())
+    stream.on('drain', () => {
+      this.#isWritable = true
+      this.#scheduleTurn()
+    })
+    stream.on('cancelled', () => this.#becomeEnded())
+    stream.on('error', () => this.#becomeEnded())
+  }
+
+  /** Reads no more, answers what is in flight, then ends the stream: with `error`, or as if all had been said. */
+  finish(error?: MemberError): void {
+    if (this.#phase === 'ended') return
+    this.#phase = 'finishing'
+    this.#endError ??= error
+    this.#stream.pause()
+    this.#scheduleTurn()
+  }
+
+  #becomeEnded(): void {
+    if (this.#phase === 'ended') return
+    this.#phase = 'ended'
+    this.#answers = []
+    this.#readyQueries = []
+    this.#onEnded()
+  }
+
+  /** For a client that breaks the protocol, or that cannot be given a session. */
+  #fail(error: unknown): void {
+    if (this.#phase === 'ended') return
+    if (!isForeseen(error)) this.#context.logger.error({ err: error }, 'a session stream failed unexpectedly')
+    this.#endWith(error)
+  }
+
+  #endWith(error: unknown): void {
+    // grpc-js makes an emitted error the stream's status, after what has been written. Our own listener ends the rest.
+    this.#stream.emit('error', toServiceError(error, this.#context.member.status().nodeId))
+  }
+
+  #onFrame(bytes: Uint8Array): void {
+    if (this.#phase === 'finishing' || this.#phase === 'ended') return
+    try {
+      const { frame } = decodeStrictly(ConnectRequest, bytes)
+      switch (frame?.$case) {
+        case 'hello':
+          return this.#onHello(frame.value)
+        case 'requests':
+          return this.#onRequests(frame.value)
+        case undefined:
+          throw invalidArgument([{ field: 'frame', description: 'must be a hello or requests' }])
+      }
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #onHello({ clientId }: ClientHello): void {
+    if (this.#phase !== 'hello') throw invalidArgument([{ field: 'hello', description: 'must come first and only once' }])
+    this.#phase = 'opening'
+    if (clientId !== 0) return this.#becomeOpen(clientId)
+    this.#stream.pause()
+    void this.#openSession()
+  }
+
+  async #openSession(): Promise<void> {
+    try {
+      this.#becomeOpen(await this.#context.member.openSession({ timeoutMs: DEFAULT_TIMEOUT_MS }))
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #becomeOpen(clientId: number): void {
+    if (this.#phase !== 'opening') return
+    this.#phase = 'open'
+    this.#clientId = clientId
+    const { genesis, leaderId } = this.#context.member.status()
+    const leader = genesis?.members.find((member) => member.nodeId === leaderId)
+    const { clusterId, nodeId } = this.#context.operations.header(0)
+    this.#write({
+      frame: { $case: 'welcome', value: { clientId, clusterId, nodeId, leaderAddress: leader?.clientAddress ?? '' } },
+    })
+    this.#balanceReading()
+  }
+
+  #onRequests({ firstUnacknowledged, requests }: RequestFrame): void {
+    if (this.#phase !== 'open') throw invalidArgument([{ field: 'frame', description: 'the first must be a hello' }])
+    if (requests.length > FRAME_REQUESTS_MAX) {
+      throw invalidArgument([{ field: 'requests', description: `must be at most ${FRAME_REQUESTS_MAX} a frame` }])
+    }
+    const linearizable: ReadyQuery[] = []
+    for (const request of requests) {
+      this.#inFlightCount++
+      try {
+        this.#onRequest(request, Math.max(firstUnacknowledged, 1), linearizable)
+      } catch (error) {
+        this.#refuse(request.requestNumber, request.body?.$case === 'query', error)
+      }
+    }
+    if (linearizable.length > 0) void this.#runAfterBarrier(linearizable)
+    this.#balanceReading()
+  }
+
+  /** @throws CallError, MemberError for a request that is not even tried. */
+  #onRequest(request: Request, firstUnacknowledged: number, linearizable: ReadyQuery[]): void {
+    const { requestNumber, body } = request
+    switch (body?.$case) {
+      case 'command':
+        return this.#onCommand(requestNumber, firstUnacknowledged, body.value)
+      case 'query':
+        return this.#onQuery({ requestNumber, query: body.value }, linearizable)
+      case undefined:
+        throw invalidArgument([{ field: 'body', description: 'must be a command or a query' }])
+    }
+  }
+
+  #onCommand(requestNumber: number, firstUnacknowledged: number, command: Uint8Array): void {
+    if (requestNumber === 0) throw invalidArgument([{ field: 'request_number', description: 'must be at least 1' }])
+    if (requestNumber < firstUnacknowledged) {
+      throw new MemberError('ALREADY_ACKNOWLEDGED', `the answer to ${requestNumber} was acknowledged, and is forgotten`)
+    }
+    const violations = validateCommand(decodeStrictly(Command, command))
+    if (violations.length > 0) throw invalidArgument(violations)
+    this.#heldBytes += command.length
+    const request = { clientId: this.#clientId, requestNumber, firstUnacknowledged, command }
+    this.#context.member.submit(request, DEFAULT_TIMEOUT_MS, (answer) => {
+      this.#heldBytes -= command.length
+      if (answer instanceof MemberError) this.#refuse(requestNumber, false, answer)
+      else this.#answer({ requestNumber, query: false, slot: answer.slot, result: answer.result })
+    })
+  }
+
+  #onQuery(ready: ReadyQuery, linearizable: ReadyQuery[]): void {
+    const violations = validateQuery(ready.query)
+    if (violations.length > 0) throw invalidArgument(violations)
+    const consistency = ready.query.query?.value.consistency
+    if (consistency === Consistency.LOG) {
+      void this.#runThroughLog(ready)
+    } else if (consistency === Consistency.STALE) {
+      this.#readyQueries.push(ready)
+      this.#scheduleTurn()
+    } else {
+      linearizable.push(ready)
+    }
+  }
+
+  async #runThroughLog({ requestNumber, query }: ReadyQuery): Promise<void> {
+    const command = Command.encode({ operation: { $case: 'query', value: query } }).finish()
+    try {
+      const { slot, result } = await this.#context.member.invoke(command, { timeoutMs: DEFAULT_TIMEOUT_MS })
+      this.#answer({ requestNumber, query: true, slot, result })
+    } catch (error) {
+      this.#refuse(requestNumber, true, error)
+    }
+  }
+
+  /** One barrier serves all queries of a frame. */
+  async #runAfterBarrier(queries: readonly ReadyQuery[]): Promise<void> {
+    try {
+      await this.#context.member.barrier({ timeoutMs: DEFAULT_TIMEOUT_MS })
+    } catch (error) {
+      for (const { requestNumber } of queries) this.#refuse(requestNumber, true, error)
+      return
+    }
+    for (const ready of queries) this.#readyQueries.push(ready)
+    this.#scheduleTurn()
+  }
+
+  #refuse(requestNumber: number, query: boolean, error: unknown): void {
+    if (!isForeseen(error)) this.#context.logger.error({ err: error }, 'a request failed unexpectedly')
+    const result = Result.encode({ outcome: { $case: 'refusal', value: toRefusal(error) } }).finish()
+    this.#answer({ requestNumber, query, slot: 0, result })
+  }
+
+  #answer(answer: Answer): void {
+    if (this.#phase === 'ended') return
+    this.#answers.push(answer)
+    this.#heldBytes += answer.result.length + ANSWER_OVERHEAD_BYTES
+    this.#scheduleTurn()
+  }
+
+  #scheduleTurn(): void {
+    if (this.#isTurnScheduled) return
+    this.#isTurnScheduled = true
+    setImmediate(this.#onTurn)
+  }
+
+  /** Once per turn of the event loop at most: runs queries, writes what has been answered, goes on reading or ends. */
+  #turn(): void {
+    this.#isTurnScheduled = false
+    if (this.#phase === 'ended') return
+    this.#runQueries()
+    this.#writeAnswers()
+    if (this.#nextQuery < this.#readyQueries.length && this.#isWritable) this.#scheduleTurn()
+    if (this.#phase === 'finishing' && this.#inFlightCount === 0) this.#endFinished()
+    else this.#balanceReading()
+  }
+
+  #endFinished(): void {
+    if (this.#endError !== undefined) return this.#endWith(this.#endError)
+    this.#stream.end()
+    this.#becomeEnded()
+  }
+
+  /** Each answer is written before the next few are made: results that nobody takes yet are not computed. */
+  #runQueries(): void {
+    const slot = this.#context.member.status().appliedUpTo
+    const untilMs = performance.now() + QUERY_SLICE_MS
+    let unwrittenBytes = 0
+    while (this.#isWritable && performance.now() < untilMs) {
+      const ready = this.#readyQueries[this.#nextQuery]
+      if (ready === undefined) break
+      this.#nextQuery++
+      unwrittenBytes += this.#runQuery(ready, slot)
+      if (unwrittenBytes < ANSWER_FRAME_BYTES) continue
+      unwrittenBytes = 0
+      this.#writeAnswers()
+    }
+    if (this.#nextQuery < this.#readyQueries.length) return
+    this.#readyQueries = []
+    this.#nextQuery = 0
+  }
+
+  /** Gives the size of the result. */
+  #runQuery({ requestNumber, query }: ReadyQuery, slot: Slot): number {
+    try {
+      const result = Result.encode(this.#context.machine.read(query)).finish()
+      this.#answer({ requestNumber, query: true, slot, result })
+      return result.length
+    } catch (error) {
+      this.#refuse(requestNumber, true, error)
+      return 0
+    }
+  }
+
+  #writeAnswers(): void {
+    let taken = 0
+    while (this.#isWritable && taken < this.#answers.length) {
+      let bytes = 0
+      const frame: Answer[] = []
+      for (let next = this.#answers[taken]; next !== undefined; next = this.#answers[taken]) {
+        const answerBytes = next.result.length + ANSWER_OVERHEAD_BYTES
+        if (frame.length > 0 && bytes + answerBytes > ANSWER_FRAME_BYTES) break
+        frame.push(next)
+        bytes += answerBytes
+        taken++
+      }
+      this.#inFlightCount -= frame.length
+      this.#heldBytes -= bytes
+      this.#write({ frame: { $case: 'answers', value: { answers: frame } } })
+    }
+    this.#answers = taken === this.#answers.length ? [] : this.#answers.slice(taken)
+  }
+
+  #write(response: ConnectResponse): void {
+    this.#isWritable = this.#stream.write(response)
+  }
+
+  #balanceReading(): void {
+    if (this.#phase !== 'open') return
+    const isFull = this.#inFlightCount >= IN_FLIGHT_MAX || this.#heldBytes >= HELD_BYTES_MAX
+    if (isFull) this.#stream.pause()
+    else if (this.#stream.isPaused()) this.#stream.resume()
+  }
+}

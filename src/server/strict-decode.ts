@@ -1,0 +1,64 @@
+import { BinaryReader } from '@bufbuild/protobuf/wire'
+import type { FieldViolation } from '../gen/synod/session/v1/session.js'
+import { invalidArgument } from './errors.js'
+
+/** The part of a generated message type that decodes. */
+export interface MessageType<T> {
+  decode(input: BinaryReader | Uint8Array): T
+}
+
+const REPLACEMENT_CHARACTER = '\uFFFD'
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const lenientUtf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/**
+ * Decodes what a client sent. Bytes that are not UTF-8 where text is due are refused: with U+FFFD in their place, two different keys
+ * would become one.
+ * @throws CallError INVALID_ARGUMENT naming the fields at fault
+ */
+export function decodeStrictly<T>(type: MessageType<T>, bytes: Uint8Array): T {
+  try {
+    return type.decode(new BinaryReader(bytes, (text) => strictUtf8.decode(text)))
+  } catch (cause) {
+    throw invalidArgument(explainMalformed(type, bytes), { cause })
+  }
+}
+
+/** Decodes a second time, leniently, to find out which fields are at fault. */
+function explainMalformed<T>(type: MessageType<T>, bytes: Uint8Array): FieldViolation[] {
+  const violations: FieldViolation[] = []
+  try {
+    findReplacements(type.decode(new BinaryReader(bytes, (text) => lenientUtf8.decode(text))), '', violations)
+  } catch {
+    // Not even the frame of the message holds: below.
+  }
+  if (violations.length === 0) violations.push({ field: '', description: 'the request is not a well-formed protobuf message' })
+  return violations
+}
+
+/** Paths are told in proto names: `then[0].put.key`. */
+function findReplacements(value: unknown, path: string, violations: FieldViolation[]): void {
+  if (typeof value === 'string') {
+    if (value.includes(REPLACEMENT_CHARACTER)) violations.push({ field: path, description: 'is not valid UTF-8' })
+    return
+  }
+  if (Array.isArray(value)) {
+    for (const [index, element] of value.entries()) findReplacements(element, `${path}[${index}]`, violations)
+    return
+  }
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
+  for (const [name, field] of Object.entries(value)) {
+    // A oneof stands in its message under a name of its own, which the wire does not know.
+    if (isOneof(field)) findReplacements(field.value, join(path, field.$case), violations)
+    else findReplacements(field, join(path, name), violations)
+  }
+}
+
+function isOneof(field: unknown): field is { $case: string; value: unknown } {
+  return typeof field === 'object' && field !== null && '$case' in field
+}
+
+function join(path: string, camelCaseName: string): string {
+  const name = camelCaseName.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  return path === '' ? name : `${path}.${name}`
+}

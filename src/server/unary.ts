@@ -1,0 +1,118 @@
+import type { ServerUnaryCall, ServiceDefinition, sendUnaryData } from '@grpc/grpc-js'
+import type { Logger } from 'pino'
+import { MemberError } from '../host/api.js'
+import type { NodeId } from '../paxos/types.js'
+import { isForeseen, toServiceError } from './errors.js'
+import { decodeStrictly, type MessageType } from './strict-decode.js'
+
+/** How long a call without a deadline of its own may take. */
+export const DEFAULT_TIMEOUT_MS = 10_000
+/** How long any call may wait, whatever its deadline says. */
+const TIMEOUT_MS_MAX = 3_600_000
+/** An answer leaves this much before the client's deadline, so that the client reads a reason and not its own clock. */
+const MARGIN_MS_MAX = 50
+const MARGIN_FRACTION = 0.1
+
+export interface CallContext {
+  /** How long the call may still wait, from 1. */
+  readonly timeoutMs: number
+}
+
+/** What carries a call out. What it throws becomes the call's status. */
+export type CarryOut<Request, Response> = (request: Request, context: CallContext) => Promise<Response> | Response
+
+/** A unary handler that is given the request as it came. */
+export type RawUnaryHandler<Response> = (call: ServerUnaryCall<Uint8Array, Response>, callback: sendUnaryData<Response>) => void
+
+/** One handler for each method of a service, by the service's own types. */
+export type RawUnaryHandlers<Service extends ServiceDefinition> = {
+  [Method in keyof Service]: RawUnaryHandler<ReturnType<Service[Method]['responseDeserialize']>>
+}
+
+/**
+ * The service with its requests left as bytes. grpc-js would answer a request that does not decode with INTERNAL; the handlers
+ * decode for themselves and say what is wrong with it.
+ */
+export function withRawRequests(service: ServiceDefinition): ServiceDefinition {
+  return Object.fromEntries(Object.entries(service).map(([name, method]) => [name, { ...method, requestDeserialize: asItCame }]))
+}
+
+function asItCame(bytes: Buffer): Buffer {
+  return bytes
+}
+
+/** Every unary call of a server goes through here: bounded, decoded, answered exactly once, whatever happens. */
+export class UnaryCalls {
+  readonly #nodeId: NodeId
+  readonly #logger: Logger
+  readonly #inFlightMax: number
+  #inFlightCount = 0
+  #isDraining = false
+  /** Called when the last call has been answered. */
+  #onIdle: () => void = () => {}
+
+  constructor(options: { nodeId: NodeId; logger: Logger; inFlightMax: number }) {
+    this.#nodeId = options.nodeId
+    this.#logger = options.logger
+    this.#inFlightMax = options.inFlightMax
+  }
+
+  /** Makes the handler of one method. */
+  handler<Request, Response>(type: MessageType<Request>, carryOut: CarryOut<Request, Response>): RawUnaryHandler<Response> {
+    return (call, callback) => {
+      if (!call.cancelled) void this.#answer(call, callback, () => this.#run(call, type, carryOut))
+    }
+  }
+
+  /** Refuses new calls from now on; resolves when those in flight have been answered. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#isDraining = true
+      this.#onIdle = resolve
+      if (this.#inFlightCount === 0) resolve()
+    })
+  }
+
+  /** Calls back exactly once. */
+  async #answer<Response>(
+    call: ServerUnaryCall<Uint8Array, Response>,
+    callback: sendUnaryData<Response>,
+    run: () => Promise<Response>,
+  ): Promise<void> {
+    let response: Response
+    try {
+      response = await run()
+    } catch (error) {
+      if (!isForeseen(error)) this.#logger.error({ err: error, method: call.getPath() }, 'a call failed unexpectedly')
+      return callback(toServiceError(error, this.#nodeId))
+    }
+    callback(null, response)
+  }
+
+  async #run<Request, Response>(
+    call: ServerUnaryCall<Uint8Array, Response>,
+    type: MessageType<Request>,
+    carryOut: CarryOut<Request, Response>,
+  ): Promise<Response> {
+    if (this.#isDraining) throw new MemberError('STOPPED', 'this node is stopping; ask another')
+    if (this.#inFlightCount >= this.#inFlightMax) {
+      throw new MemberError('OVERLOADED', `this node has ${this.#inFlightMax} calls in flight; try again later`)
+    }
+    this.#inFlightCount++
+    try {
+      const request = decodeStrictly(type, call.request)
+      return await carryOut(request, { timeoutMs: timeLeftMs(call.getDeadline()) })
+    } finally {
+      this.#inFlightCount--
+      if (this.#inFlightCount === 0) this.#onIdle()
+    }
+  }
+}
+
+/** How long a call may still wait if its answer is to be there in time. Deadlines are wall clock, as gRPC has them. */
+function timeLeftMs(deadline: Date | number): number {
+  const leftMs = Number(deadline) - Date.now()
+  if (leftMs === Number.POSITIVE_INFINITY) return DEFAULT_TIMEOUT_MS
+  const marginMs = Math.min(leftMs * MARGIN_FRACTION, MARGIN_MS_MAX)
+  return Math.min(Math.max(leftMs - marginMs, 1), TIMEOUT_MS_MAX)
+}

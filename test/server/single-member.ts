@@ -1,0 +1,127 @@
+import {
+  type Answer,
+  type MemberApi,
+  MemberError,
+  type MemberErrorCode,
+  type MemberStatus,
+  type SessionRequest,
+} from '../../src/host/api.js'
+import { Sessions } from '../../src/machine/sessions.js'
+import { makeBallot } from '../../src/paxos/ballot.js'
+import type { Slot } from '../../src/paxos/types.js'
+import { BankAndKeys } from '../../src/wire/bank-and-keys.js'
+import { sessionCodec } from '../../src/wire/state.js'
+
+export const CLUSTER_ID = '3b0f0c5e-3f6a-4c8e-9d55-0d6c1f7a2b10'
+const OWN_CLIENT_ID = 1
+
+/**
+ * A member without a cluster: decides each command by itself, in a slot of its own. The state machine and its sessions are real; what
+ * a test wants to go wrong, goes wrong.
+ */
+export class SingleMember implements MemberApi {
+  readonly machine = new BankAndKeys()
+  readonly #sessions = new Sessions(this.machine, sessionCodec)
+  #slot: Slot = 0
+  #ownRequests = 0
+  #held: (() => void)[] = []
+  hasQuorum = true
+  /** Every wait ends with this at once. */
+  failure: MemberErrorCode | undefined
+  /** Nothing is answered: every wait ends with OUTCOME_UNKNOWN after its timeout. */
+  isSilent = false
+  /** Commands are applied, but answered only by release(). */
+  isHolding = false
+  /** invoke throws this, which no member should. */
+  bug: Error | undefined
+  timeoutsMs: number[] = []
+  barrierCount = 0
+  submitted: SessionRequest[] = []
+
+  constructor(initialCommands: readonly Uint8Array[] = []) {
+    for (const command of initialCommands) this.machine.apply(command, { slot: 0, timeMs: 0 })
+    this.#sessions.openSession({ slot: 0, timeMs: 0 })
+  }
+
+  get heldCount(): number {
+    return this.#held.length
+  }
+
+  release(count = this.#held.length): void {
+    for (const settle of this.#held.splice(0, count)) settle()
+  }
+
+  async invoke(command: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer> {
+    if (this.bug !== undefined) throw this.bug
+    await this.#wait(options)
+    const requestNumber = ++this.#ownRequests
+    const answer = this.#apply({ clientId: OWN_CLIENT_ID, requestNumber, firstUnacknowledged: requestNumber, command })
+    if (answer instanceof MemberError) throw answer
+    return answer
+  }
+
+  async openSession(options?: { timeoutMs?: number }): Promise<number> {
+    await this.#wait(options)
+    return this.#sessions.openSession({ slot: ++this.#slot, timeMs: this.#slot })
+  }
+
+  submit(request: SessionRequest, timeoutMs: number, settle: (answer: Answer | MemberError) => void): void {
+    this.submitted.push(request)
+    this.timeoutsMs.push(timeoutMs)
+    const answer = this.failure === undefined ? this.#apply(request) : this.#failure(this.failure)
+    if (this.isHolding) this.#held.push(() => settle(answer))
+    else settle(answer)
+  }
+
+  async barrier(options?: { timeoutMs?: number }): Promise<Slot> {
+    this.barrierCount++
+    await this.#wait(options)
+    return this.#slot
+  }
+
+  status(): MemberStatus {
+    const member = { nodeId: 1, dataDirId: 'data-1', peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101' }
+    return {
+      nodeId: 1,
+      dataDirId: 'data-1',
+      genesis: { clusterId: CLUSTER_ID, members: [member], initialCommands: [] },
+      role: this.hasQuorum ? 'leader' : 'candidate',
+      leaderId: this.hasQuorum ? 1 : 0,
+      promised: makeBallot(3, 1),
+      decidedUpTo: this.#slot,
+      appliedUpTo: this.#slot,
+      compactedUpTo: 0,
+      stateDigest: 0xbeef,
+      hasQuorum: this.hasQuorum,
+    }
+  }
+
+  async #wait(options?: { timeoutMs?: number }): Promise<void> {
+    const timeoutMs = options?.timeoutMs ?? 10_000
+    this.timeoutsMs.push(timeoutMs)
+    if (this.failure !== undefined) throw this.#failure(this.failure)
+    if (this.isHolding) await new Promise<void>((resolve) => this.#held.push(resolve))
+    if (!this.isSilent) return
+    await new Promise((resolve) => setTimeout(resolve, timeoutMs))
+    throw this.#failure('OUTCOME_UNKNOWN')
+  }
+
+  #failure(code: MemberErrorCode): MemberError {
+    return new MemberError(code, `as the test wants it: ${code}`)
+  }
+
+  #apply(request: SessionRequest): Answer | MemberError {
+    const slot = ++this.#slot
+    const outcome = this.#sessions.apply(request, { slot, timeMs: slot })
+    switch (outcome.kind) {
+      case 'result':
+        return { slot: outcome.slot, result: outcome.result }
+      case 'sessionExpired':
+        return this.#failure('SESSION_EXPIRED')
+      case 'alreadyAcknowledged':
+        return this.#failure('ALREADY_ACKNOWLEDGED')
+      case 'overloaded':
+        return this.#failure('OVERLOADED')
+    }
+  }
+}
