@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { Movement } from "../../bank/v1/bank.js";
 
 /** One client's session. */
 export interface SessionRecord {
@@ -13,6 +14,8 @@ export interface SessionRecord {
   firstUnacknowledged: number;
   lastActiveMs: number;
   results: SessionResult[];
+  /** When it was last active, counted in commands of all sessions: orders sessions even within a slot. */
+  lastActivity: number;
 }
 
 export interface SessionResult {
@@ -21,8 +24,61 @@ export interface SessionResult {
   result: Uint8Array;
 }
 
+/** What the session table counts. */
+export interface SessionCounters {
+  lastClientId: number;
+  activity: number;
+  lastSweepMs: number;
+}
+
+/** What the bank and the keys count. */
+export interface Counters {
+  /** The key-value store's. */
+  revision: bigint;
+  /** How many movements there are. */
+  movements: number;
+}
+
+export interface MovementRecord {
+  movement:
+    | Movement
+    | undefined;
+  /** Counts movements in the order of the log, from 1. */
+  sequence: number;
+  /** Of a two-phase transfer; 0: no timeout. */
+  timeoutMs: number;
+  /** The account that a refusal is about. */
+  refusedAccount: string;
+  /** Of a deposit: the digest of who signed, and the signature. */
+  authorization: string;
+}
+
+/** What has entered and left the bank in one asset. Decimal digits: sums of int64 amounts may be larger than an int64. */
+export interface AssetTotals {
+  asset: string;
+  deposits: string;
+  withdrawals: string;
+}
+
+export interface AuthorityRecord {
+  authorityId: string;
+  publicKey: Uint8Array;
+  revoked: boolean;
+}
+
+/** The first answer to a request_id. */
+export interface FirstAnswer {
+  /** Of the request's content. */
+  digest: string;
+  timeMs: number;
+  /** An encoded Result. */
+  answer: Uint8Array;
+  /** Counts answers in the order of the log, from 1. */
+  sequence: number;
+}
+
 function createBaseSessionRecord(): SessionRecord {
-  return { clientId: 0, firstUnacknowledged: 0, lastActiveMs: 0, results: [] };
+  return { clientId: 0, firstUnacknowledged: 0, lastActiveMs: 0, results: [], lastActivity: 0 };
 }
 
 export const SessionRecord: MessageFns<SessionRecord> = {
@@ -49,6 +105,12 @@ export const SessionRecord: MessageFns<SessionRecord> = {
     }
     for (const v of message.results) {
       SessionResult.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.lastActivity !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.lastActivity)) !== BigInt(message.lastActivity)) {
+        throw new globalThis.Error("value provided for field BigInt(message.lastActivity) of type uint64 too large");
+      }
+      writer.uint32(40).uint64(BigInt(message.lastActivity));
     }
     return writer;
   },
@@ -98,6 +160,14 @@ export const SessionRecord: MessageFns<SessionRecord> = {
             message.results.push(SessionResult.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lastActivity = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -130,6 +200,11 @@ export const SessionRecord: MessageFns<SessionRecord> = {
       results: globalThis.Array.isArray(object?.results)
         ? object.results.map((e: any) => SessionResult.fromJSON(e))
         : [],
+      lastActivity: isSet(object.lastActivity)
+        ? globalThis.Number(object.lastActivity)
+        : isSet(object.last_activity)
+        ? globalThis.Number(object.last_activity)
+        : 0,
     };
   },
 
@@ -147,6 +222,9 @@ export const SessionRecord: MessageFns<SessionRecord> = {
     if (message.results?.length) {
       obj.results = message.results.map((e) => SessionResult.toJSON(e));
     }
+    if (message.lastActivity !== 0) {
+      obj.lastActivity = globalThis.Number(message.lastActivity);
+    }
     return obj;
   },
 
@@ -159,6 +237,7 @@ export const SessionRecord: MessageFns<SessionRecord> = {
     message.firstUnacknowledged = object.firstUnacknowledged ?? 0;
     message.lastActiveMs = object.lastActiveMs ?? 0;
     message.results = object.results?.map((e) => SessionResult.fromPartial(e)) || [];
+    message.lastActivity = object.lastActivity ?? 0;
     return message;
   },
 };
@@ -270,6 +349,701 @@ export const SessionResult: MessageFns<SessionResult> = {
     message.requestNumber = object.requestNumber ?? 0;
     message.slot = object.slot ?? 0;
     message.result = object.result ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseSessionCounters(): SessionCounters {
+  return { lastClientId: 0, activity: 0, lastSweepMs: 0 };
+}
+
+export const SessionCounters: MessageFns<SessionCounters> = {
+  encode(message: SessionCounters, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lastClientId !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.lastClientId)) !== BigInt(message.lastClientId)) {
+        throw new globalThis.Error("value provided for field BigInt(message.lastClientId) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.lastClientId));
+    }
+    if (message.activity !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.activity)) !== BigInt(message.activity)) {
+        throw new globalThis.Error("value provided for field BigInt(message.activity) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.activity));
+    }
+    if (message.lastSweepMs !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.lastSweepMs)) !== BigInt(message.lastSweepMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.lastSweepMs) of type uint64 too large");
+      }
+      writer.uint32(24).uint64(BigInt(message.lastSweepMs));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionCounters {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionCounters();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.lastClientId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.activity = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.lastSweepMs = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SessionCounters {
+    return {
+      lastClientId: isSet(object.lastClientId)
+        ? globalThis.Number(object.lastClientId)
+        : isSet(object.last_client_id)
+        ? globalThis.Number(object.last_client_id)
+        : 0,
+      activity: isSet(object.activity) ? globalThis.Number(object.activity) : 0,
+      lastSweepMs: isSet(object.lastSweepMs)
+        ? globalThis.Number(object.lastSweepMs)
+        : isSet(object.last_sweep_ms)
+        ? globalThis.Number(object.last_sweep_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: SessionCounters): unknown {
+    const obj: any = {};
+    if (message.lastClientId !== 0) {
+      obj.lastClientId = globalThis.Number(message.lastClientId);
+    }
+    if (message.activity !== 0) {
+      obj.activity = globalThis.Number(message.activity);
+    }
+    if (message.lastSweepMs !== 0) {
+      obj.lastSweepMs = globalThis.Number(message.lastSweepMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SessionCounters>): SessionCounters {
+    return SessionCounters.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SessionCounters>): SessionCounters {
+    const message = createBaseSessionCounters();
+    message.lastClientId = object.lastClientId ?? 0;
+    message.activity = object.activity ?? 0;
+    message.lastSweepMs = object.lastSweepMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseCounters(): Counters {
+  return { revision: 0n, movements: 0 };
+}
+
+export const Counters: MessageFns<Counters> = {
+  encode(message: Counters, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.revision);
+    }
+    if (message.movements !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.movements)) !== BigInt(message.movements)) {
+        throw new globalThis.Error("value provided for field BigInt(message.movements) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.movements));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Counters {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCounters();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.movements = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Counters {
+    return {
+      revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
+      movements: isSet(object.movements) ? globalThis.Number(object.movements) : 0,
+    };
+  },
+
+  toJSON(message: Counters): unknown {
+    const obj: any = {};
+    if (message.revision !== 0n) {
+      obj.revision = message.revision.toString();
+    }
+    if (message.movements !== 0) {
+      obj.movements = globalThis.Number(message.movements);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Counters>): Counters {
+    return Counters.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Counters>): Counters {
+    const message = createBaseCounters();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.movements = object.movements ?? 0;
+    return message;
+  },
+};
+
+function createBaseMovementRecord(): MovementRecord {
+  return { movement: undefined, sequence: 0, timeoutMs: 0, refusedAccount: "", authorization: "" };
+}
+
+export const MovementRecord: MessageFns<MovementRecord> = {
+  encode(message: MovementRecord, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.movement !== undefined) {
+      Movement.encode(message.movement, writer.uint32(10).fork()).join();
+    }
+    if (message.sequence !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.sequence)) !== BigInt(message.sequence)) {
+        throw new globalThis.Error("value provided for field BigInt(message.sequence) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.sequence));
+    }
+    if (message.timeoutMs !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.timeoutMs)) !== BigInt(message.timeoutMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.timeoutMs) of type uint64 too large");
+      }
+      writer.uint32(24).uint64(BigInt(message.timeoutMs));
+    }
+    if (message.refusedAccount !== "") {
+      writer.uint32(34).string(message.refusedAccount);
+    }
+    if (message.authorization !== "") {
+      writer.uint32(42).string(message.authorization);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MovementRecord {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMovementRecord();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.movement = Movement.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sequence = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.timeoutMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.refusedAccount = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.authorization = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MovementRecord {
+    return {
+      movement: isSet(object.movement) ? Movement.fromJSON(object.movement) : undefined,
+      sequence: isSet(object.sequence) ? globalThis.Number(object.sequence) : 0,
+      timeoutMs: isSet(object.timeoutMs)
+        ? globalThis.Number(object.timeoutMs)
+        : isSet(object.timeout_ms)
+        ? globalThis.Number(object.timeout_ms)
+        : 0,
+      refusedAccount: isSet(object.refusedAccount)
+        ? globalThis.String(object.refusedAccount)
+        : isSet(object.refused_account)
+        ? globalThis.String(object.refused_account)
+        : "",
+      authorization: isSet(object.authorization) ? globalThis.String(object.authorization) : "",
+    };
+  },
+
+  toJSON(message: MovementRecord): unknown {
+    const obj: any = {};
+    if (message.movement !== undefined) {
+      obj.movement = Movement.toJSON(message.movement);
+    }
+    if (message.sequence !== 0) {
+      obj.sequence = globalThis.Number(message.sequence);
+    }
+    if (message.timeoutMs !== 0) {
+      obj.timeoutMs = globalThis.Number(message.timeoutMs);
+    }
+    if (message.refusedAccount !== "") {
+      obj.refusedAccount = message.refusedAccount;
+    }
+    if (message.authorization !== "") {
+      obj.authorization = message.authorization;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MovementRecord>): MovementRecord {
+    return MovementRecord.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MovementRecord>): MovementRecord {
+    const message = createBaseMovementRecord();
+    message.movement = (object.movement !== undefined && object.movement !== null)
+      ? Movement.fromPartial(object.movement)
+      : undefined;
+    message.sequence = object.sequence ?? 0;
+    message.timeoutMs = object.timeoutMs ?? 0;
+    message.refusedAccount = object.refusedAccount ?? "";
+    message.authorization = object.authorization ?? "";
+    return message;
+  },
+};
+
+function createBaseAssetTotals(): AssetTotals {
+  return { asset: "", deposits: "", withdrawals: "" };
+}
+
+export const AssetTotals: MessageFns<AssetTotals> = {
+  encode(message: AssetTotals, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.asset !== "") {
+      writer.uint32(10).string(message.asset);
+    }
+    if (message.deposits !== "") {
+      writer.uint32(18).string(message.deposits);
+    }
+    if (message.withdrawals !== "") {
+      writer.uint32(26).string(message.withdrawals);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AssetTotals {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAssetTotals();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.asset = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.deposits = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.withdrawals = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AssetTotals {
+    return {
+      asset: isSet(object.asset) ? globalThis.String(object.asset) : "",
+      deposits: isSet(object.deposits) ? globalThis.String(object.deposits) : "",
+      withdrawals: isSet(object.withdrawals) ? globalThis.String(object.withdrawals) : "",
+    };
+  },
+
+  toJSON(message: AssetTotals): unknown {
+    const obj: any = {};
+    if (message.asset !== "") {
+      obj.asset = message.asset;
+    }
+    if (message.deposits !== "") {
+      obj.deposits = message.deposits;
+    }
+    if (message.withdrawals !== "") {
+      obj.withdrawals = message.withdrawals;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AssetTotals>): AssetTotals {
+    return AssetTotals.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AssetTotals>): AssetTotals {
+    const message = createBaseAssetTotals();
+    message.asset = object.asset ?? "";
+    message.deposits = object.deposits ?? "";
+    message.withdrawals = object.withdrawals ?? "";
+    return message;
+  },
+};
+
+function createBaseAuthorityRecord(): AuthorityRecord {
+  return { authorityId: "", publicKey: new Uint8Array(0), revoked: false };
+}
+
+export const AuthorityRecord: MessageFns<AuthorityRecord> = {
+  encode(message: AuthorityRecord, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.authorityId !== "") {
+      writer.uint32(10).string(message.authorityId);
+    }
+    if (message.publicKey.length !== 0) {
+      writer.uint32(18).bytes(message.publicKey);
+    }
+    if (message.revoked !== false) {
+      writer.uint32(24).bool(message.revoked);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthorityRecord {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthorityRecord();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.authorityId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.publicKey = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.revoked = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AuthorityRecord {
+    return {
+      authorityId: isSet(object.authorityId)
+        ? globalThis.String(object.authorityId)
+        : isSet(object.authority_id)
+        ? globalThis.String(object.authority_id)
+        : "",
+      publicKey: isSet(object.publicKey)
+        ? bytesFromBase64(object.publicKey)
+        : isSet(object.public_key)
+        ? bytesFromBase64(object.public_key)
+        : new Uint8Array(0),
+      revoked: isSet(object.revoked) ? globalThis.Boolean(object.revoked) : false,
+    };
+  },
+
+  toJSON(message: AuthorityRecord): unknown {
+    const obj: any = {};
+    if (message.authorityId !== "") {
+      obj.authorityId = message.authorityId;
+    }
+    if (message.publicKey.length !== 0) {
+      obj.publicKey = base64FromBytes(message.publicKey);
+    }
+    if (message.revoked !== false) {
+      obj.revoked = message.revoked;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AuthorityRecord>): AuthorityRecord {
+    return AuthorityRecord.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AuthorityRecord>): AuthorityRecord {
+    const message = createBaseAuthorityRecord();
+    message.authorityId = object.authorityId ?? "";
+    message.publicKey = object.publicKey ?? new Uint8Array(0);
+    message.revoked = object.revoked ?? false;
+    return message;
+  },
+};
+
+function createBaseFirstAnswer(): FirstAnswer {
+  return { digest: "", timeMs: 0, answer: new Uint8Array(0), sequence: 0 };
+}
+
+export const FirstAnswer: MessageFns<FirstAnswer> = {
+  encode(message: FirstAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.digest !== "") {
+      writer.uint32(10).string(message.digest);
+    }
+    if (message.timeMs !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.timeMs)) !== BigInt(message.timeMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.timeMs) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.timeMs));
+    }
+    if (message.answer.length !== 0) {
+      writer.uint32(26).bytes(message.answer);
+    }
+    if (message.sequence !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.sequence)) !== BigInt(message.sequence)) {
+        throw new globalThis.Error("value provided for field BigInt(message.sequence) of type uint64 too large");
+      }
+      writer.uint32(32).uint64(BigInt(message.sequence));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FirstAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFirstAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.digest = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.timeMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.answer = reader.bytes();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.sequence = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FirstAnswer {
+    return {
+      digest: isSet(object.digest) ? globalThis.String(object.digest) : "",
+      timeMs: isSet(object.timeMs)
+        ? globalThis.Number(object.timeMs)
+        : isSet(object.time_ms)
+        ? globalThis.Number(object.time_ms)
+        : 0,
+      answer: isSet(object.answer) ? bytesFromBase64(object.answer) : new Uint8Array(0),
+      sequence: isSet(object.sequence) ? globalThis.Number(object.sequence) : 0,
+    };
+  },
+
+  toJSON(message: FirstAnswer): unknown {
+    const obj: any = {};
+    if (message.digest !== "") {
+      obj.digest = message.digest;
+    }
+    if (message.timeMs !== 0) {
+      obj.timeMs = globalThis.Number(message.timeMs);
+    }
+    if (message.answer.length !== 0) {
+      obj.answer = base64FromBytes(message.answer);
+    }
+    if (message.sequence !== 0) {
+      obj.sequence = globalThis.Number(message.sequence);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FirstAnswer>): FirstAnswer {
+    return FirstAnswer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FirstAnswer>): FirstAnswer {
+    const message = createBaseFirstAnswer();
+    message.digest = object.digest ?? "";
+    message.timeMs = object.timeMs ?? 0;
+    message.answer = object.answer ?? new Uint8Array(0);
+    message.sequence = object.sequence ?? 0;
     return message;
   },
 };

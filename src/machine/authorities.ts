@@ -1,0 +1,94 @@
+import { quote } from './movement.js'
+import { Refusal } from './refusal.js'
+import { type Crypto, registerAuthorityMessage, revokeAuthorityMessage } from './signing.js'
+import type { Moment } from './state-machine.js'
+import { type Journal, Table } from './table.js'
+
+/** Someone whose signature lets money in. Once revoked it stays in the books, so that its id is never used again. */
+export interface Authority {
+  readonly authorityId: string
+  /** ed25519, 32 bytes. */
+  readonly publicKey: Uint8Array
+  readonly isRevoked: boolean
+}
+
+export interface RegisterAuthorityRequest {
+  readonly authorityId: string
+  /** Kept as it is: must not be a view of a bigger buffer. */
+  readonly publicKey: Uint8Array
+  /** Empty only in the initial commands. */
+  readonly signerId: string
+  readonly signature: Uint8Array
+}
+
+export interface RevokeAuthorityRequest {
+  readonly authorityId: string
+  readonly signerId: string
+  readonly signature: Uint8Array
+}
+
+/** Who may sign deposits: replicated state, so that every node verifies with the same keys. */
+export class Authorities {
+  readonly table: Table<Authority>
+  private readonly crypto: Crypto
+
+  constructor(journal: Journal, crypto: Crypto) {
+    this.table = new Table(journal)
+    this.crypto = crypto
+  }
+
+  /** Refused, in this order: ID_REUSED, UNKNOWN_AUTHORITY (the signer), INVALID_SIGNATURE. */
+  register(request: RegisterAuthorityRequest, at: Moment): Refusal | undefined {
+    const { authorityId, publicKey, signerId, signature } = request
+    const known = this.table.get(authorityId)
+    if (known !== undefined) {
+      if (!known.isRevoked && isSameKey(known.publicKey, publicKey)) return undefined
+      const why = known.isRevoked ? 'was revoked' : 'has another key'
+      return new Refusal('ID_REUSED', `authority ${quote(authorityId)} ${why}: register under a new id`)
+    }
+    const isInitial = at.slot === 0 && signerId === ''
+    if (!isInitial) {
+      const refusal = this.verify({ signerId, signature, message: registerAuthorityMessage(request) })
+      if (refusal !== undefined) return refusal
+    }
+    this.table.set(authorityId, { authorityId, publicKey, isRevoked: false })
+    return undefined
+  }
+
+  /** Refused, in this order: UNKNOWN_AUTHORITY (the one to revoke, then the signer), INVALID_SIGNATURE, LAST_AUTHORITY. */
+  revoke(request: RevokeAuthorityRequest): Refusal | undefined {
+    const { authorityId, signerId, signature } = request
+    const known = this.table.get(authorityId)
+    if (known === undefined) return unknownAuthority(authorityId)
+    if (known.isRevoked) return undefined
+    const refusal = this.verify({ signerId, signature, message: revokeAuthorityMessage(request) })
+    if (refusal !== undefined) return refusal
+    if (this.countStanding() === 1) {
+      return new Refusal('LAST_AUTHORITY', `authority ${quote(authorityId)} is the last one: nobody could sign deposits any more`)
+    }
+    this.table.set(authorityId, { ...known, isRevoked: true })
+    return undefined
+  }
+
+  /** Refused, in this order: UNKNOWN_AUTHORITY, INVALID_SIGNATURE. */
+  verify(signed: { signerId: string; signature: Uint8Array; message: Uint8Array }): Refusal | undefined {
+    const signer = this.table.get(signed.signerId)
+    if (signer === undefined || signer.isRevoked) return unknownAuthority(signed.signerId)
+    if (this.crypto.verify(signer.publicKey, signed.message, signed.signature)) return undefined
+    return new Refusal('INVALID_SIGNATURE', `the signature does not verify under the key of authority ${quote(signed.signerId)}`)
+  }
+
+  private countStanding(): number {
+    let count = 0
+    for (const authority of this.table.values()) if (!authority.isRevoked) count++
+    return count
+  }
+}
+
+function unknownAuthority(authorityId: string): Refusal {
+  return new Refusal('UNKNOWN_AUTHORITY', `no authority ${quote(authorityId)} is registered, or it was revoked`)
+}
+
+function isSameKey(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
+}

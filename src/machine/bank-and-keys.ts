@@ -1,0 +1,150 @@
+import { Bank } from './bank.js'
+import { getBalance, getTransfer, listAccounts, listMovements } from './bank-reads.js'
+import { ANSWER_BYTES_MAX, Keys, pairBytes, pairsBytes } from './kv.js'
+import type {
+  Operation,
+  Outcome,
+  Query,
+  QueryOutcome,
+  TxnOperation,
+  TxnOperationOutcome,
+  TxnOutcome,
+  TxnRequest,
+} from './operations.js'
+import { Refusal } from './refusal.js'
+import type { Crypto } from './signing.js'
+import type { Moment } from './state-machine.js'
+import { Journal } from './table.js'
+
+/**
+ * The bank and the keys as one typed state machine. Requests have been validated (wire/validate.ts). It neither knows how commands
+ * are encoded nor how its rows are stored: wire/bank-and-keys.ts does.
+ */
+export class TypedBankAndKeys {
+  readonly keys: Keys
+  readonly bank: Bank
+  private readonly journal = new Journal()
+
+  constructor(crypto: Crypto) {
+    this.keys = new Keys(this.journal)
+    this.bank = new Bank(this.journal, crypto)
+  }
+
+  /** Carries out one command of the log. Holds whose time has come are given back first. */
+  apply(operation: Operation, at: Moment): Outcome {
+    this.bank.holds.expire(at.timeMs)
+    switch (operation.$case) {
+      case 'txn':
+        return this.txn(operation.value, at)
+      case 'transferBatch':
+        return { $case: 'transferBatch', value: this.bank.transferBatch(operation.value, at) }
+      case 'registerAuthority':
+        return this.bank.authorities.register(operation.value, at) ?? { $case: 'registerAuthority', value: undefined }
+      case 'revokeAuthority':
+        return this.bank.authorities.revoke(operation.value) ?? { $case: 'revokeAuthority', value: undefined }
+      case 'list':
+      case 'getTransfer':
+      case 'listMovements':
+      case 'listAccounts':
+        return this.query(operation)
+      case 'put':
+      case 'get':
+      case 'delete':
+      case 'openAccount':
+      case 'deposit':
+      case 'withdraw':
+      case 'transfer':
+      case 'postTransfer':
+      case 'voidTransfer':
+      case 'getBalance':
+        return this.applyOne(operation, at, this.keys.nextRevision)
+    }
+  }
+
+  /** Answers a read from the state as it is. */
+  query(query: Query): QueryOutcome | Refusal {
+    switch (query.$case) {
+      case 'get':
+        return { $case: 'get', value: this.keys.get(query.value) }
+      case 'list':
+        return named('list', this.keys.list(query.value))
+      case 'getBalance':
+        return named('getBalance', getBalance(this.bank.ledger, query.value))
+      case 'getTransfer':
+        return named('getTransfer', getTransfer(this.bank.ledger, query.value))
+      case 'listMovements':
+        return named('listMovements', listMovements(this.bank.ledger, query.value))
+      case 'listAccounts':
+        return named('listAccounts', listAccounts(this.bank.ledger, query.value))
+    }
+  }
+
+  /** What may stand alone as well as in a transaction. Writes of keys make the revision that is given. */
+  private applyOne(operation: TxnOperation, at: Moment, revision: bigint): TxnOperationOutcome | Refusal {
+    switch (operation.$case) {
+      case 'put':
+        return { $case: 'put', value: this.keys.put(operation.value, revision) }
+      case 'get':
+        return { $case: 'get', value: this.keys.get(operation.value) }
+      case 'delete':
+        return named('delete', this.keys.delete(operation.value, revision))
+      case 'openAccount':
+        return named('openAccount', this.bank.openAccount(operation.value, at))
+      case 'deposit':
+        return named('deposit', this.bank.deposit(operation.value, at))
+      case 'withdraw':
+        return named('withdraw', this.bank.withdraw(operation.value, at))
+      case 'transfer':
+        return named('transfer', this.bank.transfer(operation.value, at))
+      case 'postTransfer':
+        return named('postTransfer', this.bank.postTransfer(operation.value))
+      case 'voidTransfer':
+        return named('voidTransfer', this.bank.voidTransfer(operation.value))
+      case 'getBalance':
+        return named('getBalance', getBalance(this.bank.ledger, operation.value))
+    }
+  }
+
+  /** All or nothing: the first refusal takes back everything but itself. */
+  private txn(request: TxnRequest, at: Moment): Outcome {
+    const revision = this.keys.nextRevision
+    const succeeded = request.compare.every((compare) => this.keys.holds(compare))
+    const responses: TxnOperationOutcome[] = []
+    let bytes = 0
+    this.journal.begin()
+    for (const operation of succeeded ? request.then : request.else) {
+      const outcome = this.applyOne(operation, at, revision)
+      if (outcome instanceof Refusal) return this.refuseTxn(outcome)
+      bytes += outcomeBytes(outcome)
+      if (bytes > ANSWER_BYTES_MAX) return this.refuseTxn(answerTooLarge())
+      responses.push(outcome)
+    }
+    this.journal.commit()
+    const value: TxnOutcome = { succeeded, responses, revision: this.keys.revision.value }
+    return { $case: 'txn', value }
+  }
+
+  private refuseTxn(refusal: Refusal): Refusal {
+    this.journal.rollback()
+    this.bank.keepRefused(refusal)
+    return refusal
+  }
+}
+
+function named<Name extends string, Value extends object>(
+  $case: Name,
+  value: Value | Refusal,
+): { readonly $case: Name; readonly value: Value } | Refusal {
+  return value instanceof Refusal ? value : { $case, value }
+}
+
+/** How much room the pairs in an answer take; the rest of it is small. */
+function outcomeBytes({ value }: TxnOperationOutcome): number {
+  if ('pair' in value) return value.pair === undefined ? 0 : pairBytes(value.pair)
+  if (!('previous' in value) || value.previous === undefined) return 0
+  return 'key' in value.previous ? pairBytes(value.previous) : pairsBytes(value.previous)
+}
+
+function answerTooLarge(): Refusal {
+  return new Refusal('RESPONSE_TOO_LARGE', `the keys that the transaction answers are larger than ${ANSWER_BYTES_MAX} bytes`)
+}

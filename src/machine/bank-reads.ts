@@ -1,0 +1,114 @@
+import type { Ledger } from './ledger.js'
+import { type Account, type Movement, quote } from './movement.js'
+import { makePageToken, PAGE_TOKEN_VIOLATION, readPageToken } from './page-token.js'
+import { invalidArgument, Refusal } from './refusal.js'
+import { compareUtf8 } from './utf8.js'
+
+export interface GetBalanceRequest {
+  readonly accountId: string
+}
+
+export interface GetBalanceOutcome {
+  readonly account: Account
+}
+
+export interface GetTransferRequest {
+  readonly transferId: string
+}
+
+export interface GetTransferOutcome {
+  readonly movement: Movement
+}
+
+export interface ListMovementsRequest {
+  readonly accountId: string
+  /** At most 1,000; 0 means 100. */
+  readonly pageSize: number
+  readonly pageToken: string
+  readonly descending: boolean
+}
+
+export interface ListMovementsOutcome {
+  readonly movements: readonly Movement[]
+  readonly nextPageToken: string
+}
+
+export interface ListAccountsRequest {
+  /** At most 1,000; 0 means 100. */
+  readonly pageSize: number
+  readonly pageToken: string
+}
+
+export interface ListAccountsOutcome {
+  readonly accounts: readonly Account[]
+  readonly nextPageToken: string
+}
+
+const PAGE_SIZE_DEFAULT = 100
+
+export function getBalance(ledger: Ledger, { accountId }: GetBalanceRequest): GetBalanceOutcome | Refusal {
+  const account = ledger.accounts.get(accountId)
+  return account === undefined ? accountNotFound(accountId) : { account }
+}
+
+/** Any movement by its id, also one that was refused. */
+export function getTransfer(ledger: Ledger, { transferId }: GetTransferRequest): GetTransferOutcome | Refusal {
+  const movement = ledger.movements.get(transferId)
+  if (movement !== undefined) return { movement }
+  return new Refusal('TRANSFER_NOT_FOUND', `there is no transfer, deposit or withdrawal ${quote(transferId)}`)
+}
+
+/** One page of the movements that touched an account, in the order of the log. Its refused movements touched nothing. */
+export function listMovements(ledger: Ledger, request: ListMovementsRequest): ListMovementsOutcome | Refusal {
+  const { accountId, descending } = request
+  if (ledger.accounts.get(accountId) === undefined) return accountNotFound(accountId)
+  const history = ledger.history(accountId)
+  const query = JSON.stringify([accountId, descending])
+  const start = request.pageToken === '' ? (descending ? history.length : 0) : findStart(ledger, request, query)
+  if (start === undefined) return invalidArgument([PAGE_TOKEN_VIOLATION])
+  const size = request.pageSize || PAGE_SIZE_DEFAULT
+  const ids = descending ? history.slice(Math.max(0, start - size), start).toReversed() : history.slice(start, start + size)
+  const movements = ids.map((id) => ledger.movements.get(id)).filter((movement) => movement !== undefined)
+  const isLast = descending ? start - size <= 0 : start + size >= history.length
+  return { movements, nextPageToken: isLast ? '' : makePageToken(query, String(movements.at(-1)?.sequence)) }
+}
+
+/** One page of the accounts, in the order of their ids' UTF-8 bytes. */
+export function listAccounts(ledger: Ledger, request: ListAccountsRequest): ListAccountsOutcome | Refusal {
+  const { keys } = ledger.accounts
+  const query = 'accounts'
+  const endedAt = request.pageToken === '' ? '' : readPageToken(query, request.pageToken)
+  if (endedAt === undefined) return invalidArgument([PAGE_TOKEN_VIOLATION])
+  const size = request.pageSize || PAGE_SIZE_DEFAULT
+  const end = keys.position(() => true)
+  const accounts: Account[] = []
+  for (const id of keys.ascending(
+    keys.position((key) => compareUtf8(key, endedAt) <= 0),
+    end,
+  )) {
+    if (accounts.length === size) return { accounts, nextPageToken: makePageToken(query, accounts.at(-1)?.accountId ?? '') }
+    const account = ledger.accounts.get(id)
+    if (account !== undefined) accounts.push(account)
+  }
+  return { accounts, nextPageToken: '' }
+}
+
+/** The place in the account's history where the page after the token begins: at it, or of a descending list, just before it. */
+function findStart(ledger: Ledger, request: ListMovementsRequest, query: string): number | undefined {
+  const endedAt = readPageToken(query, request.pageToken)
+  if (endedAt === undefined || !/^[1-9][0-9]{0,15}$/.test(endedAt)) return undefined
+  const sequence = Number(endedAt) + (request.descending ? 0 : 1)
+  const history = ledger.history(request.accountId)
+  let low = 0
+  let high = history.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((ledger.movements.get(history[middle] ?? '')?.sequence ?? 0) < sequence) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function accountNotFound(accountId: string): Refusal {
+  return new Refusal('ACCOUNT_NOT_FOUND', `there is no account ${quote(accountId)}`)
+}

@@ -1,0 +1,301 @@
+/**
+ * The bank: what is done, and in which order it is refused.
+ *
+ * A movement (deposit, withdrawal, transfer) goes through these checks, and the first that fails decides:
+ *   1. the id is known: the same content gets the first result, a refusal included; other content is refused with ID_REUSED
+ *   2. of a deposit: UNKNOWN_AUTHORITY, INVALID_SIGNATURE
+ *   3. ACCOUNT_NOT_FOUND, of the source, then of the destination
+ *   4. ASSET_MISMATCH
+ *   5. INSUFFICIENT_FUNDS
+ *   6. BALANCE_OVERFLOW: of the destination's balance, or of what a pending transfer would hold at the source
+ * A refusal by 3 to 6 is recorded under the movement's id, which stays refused (a late retry must not succeed). One by 2 is not, as
+ * anybody could otherwise burn ids without a signature. Ending a hold: see holds.ts. Authorities: see authorities.ts.
+ *
+ * A repeat is answered with the movement that stands under the id, and with its accounts as they are now.
+ */
+import { Authorities } from './authorities.js'
+import { Holds, INT64_MAX, type PostTransferRequest, type VoidTransferRequest } from './holds.js'
+import { Ledger } from './ledger.js'
+import {
+  type Account,
+  hasSameContent,
+  type Movement,
+  type MovementDraft,
+  type MovementRefusalReason,
+  quote,
+  refusalOf,
+} from './movement.js'
+import { Refusal } from './refusal.js'
+import { type Crypto, depositMessage, signedBytes } from './signing.js'
+import type { Moment } from './state-machine.js'
+import type { Journal } from './table.js'
+
+export interface OpenAccountRequest {
+  readonly accountId: string
+  readonly asset: string
+  /** From 0. */
+  readonly overdraftLimit: bigint
+}
+
+export interface DepositRequest {
+  readonly depositId: string
+  readonly accountId: string
+  readonly asset: string
+  readonly amount: bigint
+  readonly authorityId: string
+  readonly signature: Uint8Array
+}
+
+export interface WithdrawRequest {
+  readonly withdrawalId: string
+  readonly accountId: string
+  readonly amount: bigint
+}
+
+export interface TransferRequest {
+  readonly transferId: string
+  readonly sourceAccountId: string
+  readonly destinationAccountId: string
+  readonly amount: bigint
+  readonly pending: boolean
+  /** 0: no end. */
+  readonly timeoutMs: number
+}
+
+export interface TransferBatchRequest {
+  readonly transfers: readonly TransferRequest[]
+  /** Ascending, without overlap, within `transfers`. */
+  readonly linkedGroups: readonly { readonly first: number; readonly count: number }[]
+}
+
+export interface OpenAccountOutcome {
+  readonly account: Account
+}
+
+/** Of a deposit or a withdrawal. */
+export interface MovementOutcome {
+  readonly movement: Movement
+  readonly account: Account | undefined
+}
+
+export interface TransferOutcome {
+  readonly movement: Movement
+  readonly source: Account | undefined
+  readonly destination: Account | undefined
+}
+
+export interface TransferBatchOutcome {
+  /** One for each transfer, in order. */
+  readonly results: readonly (Movement | Refusal)[]
+}
+
+/** Accounts and movements between them. Requests have been validated: ids are not empty, amounts are from 1 to 2^63 - 1. */
+export class Bank {
+  readonly ledger: Ledger
+  readonly authorities: Authorities
+  readonly holds: Holds
+  private readonly journal: Journal
+  private readonly crypto: Crypto
+
+  constructor(journal: Journal, crypto: Crypto) {
+    this.journal = journal
+    this.crypto = crypto
+    this.ledger = new Ledger(journal)
+    this.authorities = new Authorities(journal, crypto)
+    this.holds = new Holds(this.ledger)
+  }
+
+  openAccount(request: OpenAccountRequest, at: Moment): OpenAccountOutcome | Refusal {
+    const { accountId, asset, overdraftLimit } = request
+    if (this.ledger.accounts.get(accountId) !== undefined) {
+      return new Refusal('ACCOUNT_EXISTS', `there is already an account ${quote(accountId)}`)
+    }
+    const account: Account = { accountId, asset, balance: 0n, held: 0n, overdraftLimit, openedAtMs: at.timeMs }
+    this.ledger.accounts.set(accountId, account)
+    return { account }
+  }
+
+  deposit(request: DepositRequest, at: Moment): MovementOutcome | Refusal {
+    const { authorityId: signerId, signature } = request
+    const draft: MovementDraft = {
+      id: request.depositId,
+      kind: 'deposit',
+      source: '',
+      destination: request.accountId,
+      asset: request.asset,
+      amount: request.amount,
+      isPending: false,
+      timeoutMs: 0,
+      authorization: this.crypto.digest(signedBytes('authorization', [signerId, signature])),
+    }
+    const known = this.ledger.movements.get(draft.id)
+    const refusal = known === undefined && this.authorities.verify({ signerId, signature, message: depositMessage(request) })
+    if (refusal instanceof Refusal) return refusal
+    return this.withAccount(known === undefined ? this.move(draft, at) : repeat(known, draft), request.accountId)
+  }
+
+  withdraw(request: WithdrawRequest, at: Moment): MovementOutcome | Refusal {
+    const draft: MovementDraft = {
+      id: request.withdrawalId,
+      kind: 'withdrawal',
+      source: request.accountId,
+      destination: '',
+      asset: '',
+      amount: request.amount,
+      isPending: false,
+      timeoutMs: 0,
+      authorization: '',
+    }
+    return this.withAccount(this.moveOnce(draft, at), request.accountId)
+  }
+
+  transfer(request: TransferRequest, at: Moment): TransferOutcome | Refusal {
+    return this.withAccounts(this.moveOnce(draftTransfer(request), at))
+  }
+
+  postTransfer(request: PostTransferRequest): TransferOutcome | Refusal {
+    return this.withAccounts(this.holds.post(request))
+  }
+
+  voidTransfer(request: VoidTransferRequest): TransferOutcome | Refusal {
+    return this.withAccounts(this.holds.void(request))
+  }
+
+  /** Transfers in order, each for itself, but of a linked group all or none. */
+  transferBatch({ transfers, linkedGroups }: TransferBatchRequest, at: Moment): TransferBatchOutcome {
+    const results: (Movement | Refusal)[] = []
+    const singlesUpTo = (end: number): void => {
+      for (const transfer of transfers.slice(results.length, end)) results.push(this.moveOnce(draftTransfer(transfer), at))
+    }
+    for (const { first, count } of linkedGroups) {
+      singlesUpTo(first)
+      results.push(...this.linkedTransfers(transfers.slice(first, first + count), at))
+    }
+    singlesUpTo(transfers.length)
+    return { results }
+  }
+
+  /** After a rollback took the record of a refusal back: the refused id must stay refused all the same. */
+  keepRefused({ movement }: Refusal): void {
+    if (movement === undefined || this.ledger.movements.get(movement.id) !== undefined) return
+    this.ledger.record({ ...movement, sequence: this.ledger.sequence.value + 1 })
+  }
+
+  private linkedTransfers(transfers: readonly TransferRequest[], at: Moment): (Movement | Refusal)[] {
+    this.journal.begin()
+    const results: (Movement | Refusal)[] = []
+    for (const transfer of transfers) {
+      const result = this.moveOnce(draftTransfer(transfer), at)
+      if (result instanceof Refusal) {
+        this.journal.rollback()
+        this.keepRefused(result)
+        const message = `transfer ${quote(transfer.transferId)} of the same linked group is refused`
+        return transfers.map((_, i) => (i === results.length ? result : new Refusal('LINKED_REFUSED', message)))
+      }
+      results.push(result)
+    }
+    this.journal.commit()
+    return results
+  }
+
+  private moveOnce(draft: MovementDraft, at: Moment): Movement | Refusal {
+    const known = this.ledger.movements.get(draft.id)
+    return known === undefined ? this.move(draft, at) : repeat(known, draft)
+  }
+
+  /** Checks 3 to 6, then the movement itself. */
+  private move(draft: MovementDraft, at: Moment): Movement | Refusal {
+    const source = draft.source === '' ? undefined : this.ledger.accounts.get(draft.source)
+    const destination = draft.destination === '' ? undefined : this.ledger.accounts.get(draft.destination)
+    const asset = draft.asset || (source?.asset ?? destination?.asset ?? '')
+    const wrong = findWrong(draft, { source, destination, asset })
+    const movement: Movement = {
+      id: draft.id,
+      kind: draft.kind,
+      source: draft.source,
+      destination: draft.destination,
+      asset,
+      amount: draft.amount,
+      status: wrong !== undefined ? 'refused' : draft.isPending ? 'pending' : 'posted',
+      slot: at.slot,
+      timeMs: at.timeMs,
+      pendingAmount: draft.isPending ? draft.amount : 0n,
+      timeoutMs: draft.timeoutMs,
+      refusalReason: wrong === undefined ? '' : wrong.reason,
+      refusedAccount: wrong === undefined ? '' : wrong.accountId,
+      authorization: draft.authorization,
+      sequence: this.ledger.sequence.value + 1,
+    }
+    this.ledger.record(movement)
+    if (wrong !== undefined) return refusalOf(movement)
+    this.enter(movement)
+    return movement
+  }
+
+  /** Changes the accounts and totals as a movement says that was just recorded. */
+  private enter(movement: Movement): void {
+    const { source, destination, amount, asset } = movement
+    if (movement.status === 'pending') {
+      this.ledger.change(source, { held: amount })
+      this.holds.watch(movement)
+      return
+    }
+    if (source === '') this.ledger.count(asset, { deposits: amount })
+    else this.ledger.change(source, { balance: -amount })
+    if (destination === '') this.ledger.count(asset, { withdrawals: amount })
+    else this.ledger.change(destination, { balance: amount })
+  }
+
+  private withAccount(movement: Movement | Refusal, accountId: string): MovementOutcome | Refusal {
+    if (movement instanceof Refusal) return movement
+    return { movement, account: this.ledger.accounts.get(accountId) }
+  }
+
+  private withAccounts(movement: Movement | Refusal): TransferOutcome | Refusal {
+    if (movement instanceof Refusal) return movement
+    const { accounts } = this.ledger
+    return { movement, source: accounts.get(movement.source), destination: accounts.get(movement.destination) }
+  }
+}
+
+function draftTransfer(request: TransferRequest): MovementDraft {
+  return {
+    id: request.transferId,
+    kind: 'transfer',
+    source: request.sourceAccountId,
+    destination: request.destinationAccountId,
+    asset: '',
+    amount: request.amount,
+    isPending: request.pending,
+    timeoutMs: request.timeoutMs,
+    authorization: '',
+  }
+}
+
+/** Check 1, of a known id. */
+function repeat(known: Movement, draft: MovementDraft): Movement | Refusal {
+  if (!hasSameContent(known, draft)) {
+    return new Refusal('ID_REUSED', `the id ${quote(draft.id)} was used for a ${known.kind} with other content`)
+  }
+  return known.status === 'refused' ? refusalOf(known) : known
+}
+
+/** The first of checks 3 to 6 that fails, with the account at fault; undefined when all is well. */
+function findWrong(
+  draft: MovementDraft,
+  { source, destination, asset }: { source: Account | undefined; destination: Account | undefined; asset: string },
+): { reason: MovementRefusalReason; accountId: string } | undefined {
+  const { amount, isPending } = draft
+  if (draft.source !== '' && source === undefined) return { reason: 'ACCOUNT_NOT_FOUND', accountId: draft.source }
+  if (draft.destination !== '' && destination === undefined) return { reason: 'ACCOUNT_NOT_FOUND', accountId: draft.destination }
+  if (destination !== undefined && destination.asset !== asset) return { reason: 'ASSET_MISMATCH', accountId: draft.destination }
+  if (source !== undefined && source.balance - source.held + source.overdraftLimit < amount) {
+    return { reason: 'INSUFFICIENT_FUNDS', accountId: draft.source }
+  }
+  if (isPending) {
+    const isTooMuchHeld = source !== undefined && source.held + amount > INT64_MAX
+    return isTooMuchHeld ? { reason: 'BALANCE_OVERFLOW', accountId: draft.source } : undefined
+  }
+  const isOverflow = destination !== undefined && destination.balance + amount > INT64_MAX
+  return isOverflow ? { reason: 'BALANCE_OVERFLOW', accountId: draft.destination } : undefined
+}

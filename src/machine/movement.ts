@@ -1,0 +1,108 @@
+import { assert } from './assert.js'
+import { type Reason, Refusal } from './refusal.js'
+
+export interface Account {
+  readonly accountId: string
+  readonly asset: string
+  /** Minor units. Never below -overdraftLimit. */
+  readonly balance: bigint
+  /** Of the balance, what pending transfers out hold. balance - held is never below -overdraftLimit. */
+  readonly held: bigint
+  readonly overdraftLimit: bigint
+  readonly openedAtMs: number
+}
+
+/** A deposit, a withdrawal or a transfer; also one that was refused, so that its id stays refused. */
+export interface Movement {
+  readonly id: string
+  readonly kind: 'deposit' | 'withdrawal' | 'transfer'
+  /** Empty for a deposit. */
+  readonly source: string
+  /** Empty for a withdrawal. */
+  readonly destination: string
+  /** Empty when it was refused because there is no account to tell it. */
+  readonly asset: string
+  /** Of a pending transfer posted in part: what was posted. */
+  readonly amount: bigint
+  readonly status: 'posted' | 'pending' | 'voided' | 'expired' | 'refused'
+  readonly slot: number
+  readonly timeMs: number
+  /** Of a two-phase transfer: what was held. Of any other: 0. */
+  readonly pendingAmount: bigint
+  /** Of a two-phase transfer: how long the hold lasts. 0: until posted or voided. */
+  readonly timeoutMs: number
+  readonly refusalReason: MovementRefusalReason | ''
+  /** The account that a refusal is about; empty when it is about none. */
+  readonly refusedAccount: string
+  /** Of a deposit: the digest of who signed and the signature, which are part of what a repeat must have in common. */
+  readonly authorization: string
+  /** Counts movements in the order of the log, from 1. */
+  readonly sequence: number
+}
+
+/** What a movement may be refused with so that its id stays refused; see bank.ts for the order. */
+export type MovementRefusalReason = Extract<
+  Reason,
+  'ACCOUNT_NOT_FOUND' | 'ASSET_MISMATCH' | 'INSUFFICIENT_FUNDS' | 'BALANCE_OVERFLOW'
+>
+
+/** What a request asks for, before it is known what becomes of it. */
+export interface MovementDraft {
+  readonly id: string
+  readonly kind: Movement['kind']
+  readonly source: string
+  readonly destination: string
+  /** Empty: that of the account. */
+  readonly asset: string
+  readonly amount: bigint
+  readonly isPending: boolean
+  readonly timeoutMs: number
+  readonly authorization: string
+}
+
+/** Whether a movement that stands was asked for by the very same request. */
+export function hasSameContent(known: Movement, draft: MovementDraft): boolean {
+  return (
+    known.kind === draft.kind &&
+    known.source === draft.source &&
+    known.destination === draft.destination &&
+    known.timeoutMs === draft.timeoutMs &&
+    known.authorization === draft.authorization &&
+    (draft.asset === '' || known.asset === draft.asset) &&
+    (draft.isPending ? known.pendingAmount === draft.amount : known.pendingAmount === 0n && known.amount === draft.amount)
+  )
+}
+
+/** When the hold of a two-phase transfer ends by itself, in log time; undefined when it does not. */
+export function expiresAtMs(movement: Movement): number | undefined {
+  return movement.timeoutMs === 0 || movement.status === 'refused' ? undefined : movement.timeMs + movement.timeoutMs
+}
+
+/** The refusal that a refused movement was, and stays, refused with. */
+export function refusalOf(movement: Movement): Refusal {
+  assert(movement.refusalReason !== '', 'a refused movement has a reason')
+  return new Refusal(
+    movement.refusalReason,
+    `${movement.kind} ${quote(movement.id)} is refused: ${explain(movement, movement.refusalReason)}`,
+    { movement },
+  )
+}
+
+function explain(movement: Movement, reason: MovementRefusalReason): string {
+  const account = quote(movement.refusedAccount)
+  switch (reason) {
+    case 'ACCOUNT_NOT_FOUND':
+      return `there is no account ${account}`
+    case 'ASSET_MISMATCH':
+      return `account ${account} holds another asset`
+    case 'INSUFFICIENT_FUNDS':
+      return `account ${account} has less than ${movement.amount} available`
+    case 'BALANCE_OVERFLOW':
+      return `account ${account} would pass the largest amount, 9223372036854775807`
+  }
+}
+
+/** An id as messages show it. */
+export function quote(id: string): string {
+  return JSON.stringify(id)
+}

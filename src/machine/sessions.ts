@@ -1,0 +1,266 @@
+import { assert } from './assert.js'
+import type { Moment, StateEntry, StateMachine } from './state-machine.js'
+
+/** A client's command with what makes it exactly-once. */
+export interface SessionCommand {
+  /** From openSession. */
+  readonly clientId: number
+  /** From 1, each used once; a retry keeps it. */
+  readonly requestNumber: number
+  /** Every result below may be forgotten. */
+  readonly firstUnacknowledged: number
+  readonly command: Uint8Array
+}
+
+/** What became of a session's command. Only a result means that it was carried out, then or earlier. */
+export type SessionOutcome =
+  /** Of a retry: the first result, and the slot in which it took effect. */
+  | { readonly kind: 'result'; readonly slot: number; readonly result: Uint8Array }
+  /** There is no such session, or no more. */
+  | { readonly kind: 'sessionExpired' }
+  /** The client has said that it needs no result below a higher number. */
+  | { readonly kind: 'alreadyAcknowledged' }
+  /** The session keeps as many unacknowledged results as it may. */
+  | { readonly kind: 'overloaded' }
+
+/** A kept result. */
+export interface SessionResult {
+  readonly requestNumber: number
+  readonly slot: number
+  readonly result: Uint8Array
+}
+
+/** A session as it stands in a checkpoint. */
+export interface SessionRecord {
+  readonly clientId: number
+  readonly firstUnacknowledged: number
+  readonly lastActiveMs: number
+  /** When it was last active, in commands: orders sessions even within a slot. */
+  readonly lastActivity: number
+  readonly results: readonly SessionResult[]
+}
+
+/** What the session table counts, as it stands in a checkpoint. */
+export interface SessionCounters {
+  readonly lastClientId: number
+  readonly activity: number
+  readonly lastSweepMs: number
+}
+
+/** How records become bytes; see wire/state.ts. */
+export interface SessionCodec {
+  encodeSession(record: SessionRecord): Uint8Array
+  decodeSession(bytes: Uint8Array): SessionRecord
+  encodeCounters(counters: SessionCounters): Uint8Array
+  decodeCounters(bytes: Uint8Array): SessionCounters
+}
+
+/** Bounds of the session table. They are part of the replicated state machine: the same on every node, in every version. */
+const RESULTS_PER_SESSION_MAX = 8_192
+const RESULT_BYTES_PER_SESSION_MAX = 64 * 1024 * 1024
+const SESSION_COUNT_MAX = 100_000
+const IDLE_MS_MAX = 60 * 60 * 1000
+const SWEEP_INTERVAL_MS = 60 * 1000
+
+const MACHINE_PREFIX = 'machine/'
+const SESSION_PREFIX = 'session/'
+const COUNTERS_KEY = 'sessions'
+
+const SESSION_EXPIRED: SessionOutcome = Object.freeze({ kind: 'sessionExpired' })
+const ALREADY_ACKNOWLEDGED: SessionOutcome = Object.freeze({ kind: 'alreadyAcknowledged' })
+const OVERLOADED: SessionOutcome = Object.freeze({ kind: 'overloaded' })
+
+interface Session {
+  readonly clientId: number
+  firstUnacknowledged: number
+  lastActiveMs: number
+  lastActivity: number
+  readonly results: Map<number, SessionResult>
+  resultBytes: number
+  /** Neighbours in the order of activity. */
+  longerIdle: Session | undefined
+  shorterIdle: Session | undefined
+}
+
+/**
+ * Exactly once, around any state machine (RIFL, SOSP '15, section 3): each session keeps the results that its client has not
+ * acknowledged, so that a retry of a decided command gets the first result, whichever node asks and whichever node answers.
+ * Replicated state itself: sessions are opened, and expire, by the log alone.
+ */
+export class Sessions {
+  private readonly machine: StateMachine
+  private readonly codec: SessionCodec
+  private readonly sessions = new Map<number, Session>()
+  private longestIdle: Session | undefined
+  private shortestIdle: Session | undefined
+  private changed = new Set<number>()
+  private lastClientId = 0
+  private activity = 0
+  private lastSweepMs = 0
+
+  constructor(machine: StateMachine, codec: SessionCodec) {
+    this.machine = machine
+    this.codec = codec
+  }
+
+  get sessionCount(): number {
+    return this.sessions.size
+  }
+
+  /** Opens a session and gives its client id, from 1, never given twice. Past 100,000 sessions the one longest idle goes. */
+  openSession(at: Moment): number {
+    this.maybeSweep(at.timeMs)
+    this.lastClientId++
+    const session: Session = {
+      clientId: this.lastClientId,
+      firstUnacknowledged: 1,
+      lastActiveMs: at.timeMs,
+      lastActivity: 0,
+      results: new Map(),
+      resultBytes: 0,
+      longerIdle: undefined,
+      shorterIdle: undefined,
+    }
+    this.sessions.set(session.clientId, session)
+    this.link(session)
+    this.touch(session, at.timeMs)
+    if (this.sessions.size > SESSION_COUNT_MAX && this.longestIdle !== undefined) this.drop(this.longestIdle)
+    return session.clientId
+  }
+
+  /** Carries a command out, unless it has been already. */
+  apply(request: SessionCommand, at: Moment): SessionOutcome {
+    this.maybeSweep(at.timeMs)
+    const session = this.sessions.get(request.clientId)
+    if (session === undefined) return SESSION_EXPIRED
+    this.touch(session, at.timeMs)
+    acknowledge(session, request.firstUnacknowledged)
+    if (request.requestNumber < session.firstUnacknowledged) return ALREADY_ACKNOWLEDGED
+    const known = session.results.get(request.requestNumber)
+    if (known !== undefined) return { kind: 'result', slot: known.slot, result: known.result }
+    if (session.results.size >= RESULTS_PER_SESSION_MAX || session.resultBytes >= RESULT_BYTES_PER_SESSION_MAX) return OVERLOADED
+    const result = this.machine.apply(request.command, at)
+    session.results.set(request.requestNumber, { requestNumber: request.requestNumber, slot: at.slot, result })
+    session.resultBytes += result.length
+    return { kind: 'result', slot: at.slot, result }
+  }
+
+  /** The entries of the sessions and of the machine, under key prefixes of their own; see StateMachine.changes. */
+  changes(): Iterable<StateEntry> {
+    const own = this.ownChanges()
+    return joined(own, this.machine.changes())
+  }
+
+  /** See StateMachine.restore. */
+  restore(entries: Iterable<StateEntry>): void {
+    assert(this.lastClientId === 0, 'only a fresh machine is restored')
+    const records: SessionRecord[] = []
+    const machineEntries: StateEntry[] = []
+    for (const { key, value } of entries) {
+      if (value === undefined) continue
+      if (key.startsWith(MACHINE_PREFIX)) machineEntries.push({ key: key.slice(MACHINE_PREFIX.length), value })
+      else if (key === COUNTERS_KEY) this.loadCounters(this.codec.decodeCounters(value))
+      else if (key.startsWith(SESSION_PREFIX)) records.push(this.codec.decodeSession(value))
+      else assert(false, `every entry of a checkpoint is known: ${key}`)
+    }
+    this.machine.restore(machineEntries)
+    records.sort((a, b) => a.lastActivity - b.lastActivity)
+    for (const record of records) this.load(record)
+  }
+
+  private ownChanges(): StateEntry[] {
+    const clientIds = this.changed
+    this.changed = new Set()
+    const { lastClientId, activity, lastSweepMs } = this
+    const counters = this.codec.encodeCounters({ lastClientId, activity, lastSweepMs })
+    const entries: StateEntry[] = [{ key: COUNTERS_KEY, value: counters }]
+    for (const clientId of clientIds) {
+      const session = this.sessions.get(clientId)
+      const value = session && this.codec.encodeSession({ ...session, results: Array.from(session.results.values()) })
+      entries.push({ key: SESSION_PREFIX + clientId, value })
+    }
+    return entries
+  }
+
+  private loadCounters({ lastClientId, activity, lastSweepMs }: SessionCounters): void {
+    this.lastClientId = lastClientId
+    this.activity = activity
+    this.lastSweepMs = lastSweepMs
+  }
+
+  private load(record: SessionRecord): void {
+    const session: Session = {
+      clientId: record.clientId,
+      firstUnacknowledged: record.firstUnacknowledged,
+      lastActiveMs: record.lastActiveMs,
+      lastActivity: record.lastActivity,
+      results: new Map(record.results.map((result) => [result.requestNumber, result])),
+      resultBytes: record.results.reduce((sum, { result }) => sum + result.length, 0),
+      longerIdle: undefined,
+      shorterIdle: undefined,
+    }
+    this.sessions.set(session.clientId, session)
+    this.link(session)
+  }
+
+  /** At most once a minute of log time: when a session goes depends on the log alone, not on when somebody looks. */
+  private maybeSweep(nowMs: number): void {
+    if (nowMs - this.lastSweepMs < SWEEP_INTERVAL_MS) return
+    this.lastSweepMs = nowMs
+    while (this.longestIdle !== undefined && nowMs - this.longestIdle.lastActiveMs >= IDLE_MS_MAX) this.drop(this.longestIdle)
+  }
+
+  private touch(session: Session, nowMs: number): void {
+    this.activity++
+    session.lastActivity = this.activity
+    session.lastActiveMs = nowMs
+    this.changed.add(session.clientId)
+    if (this.shortestIdle === session) return
+    this.unlink(session)
+    this.link(session)
+  }
+
+  private drop(session: Session): void {
+    this.unlink(session)
+    this.sessions.delete(session.clientId)
+    this.changed.add(session.clientId)
+  }
+
+  /** Puts the session at the end of the order of activity. */
+  private link(session: Session): void {
+    session.longerIdle = this.shortestIdle
+    session.shorterIdle = undefined
+    if (this.shortestIdle === undefined) this.longestIdle = session
+    else this.shortestIdle.shorterIdle = session
+    this.shortestIdle = session
+  }
+
+  private unlink(session: Session): void {
+    const { longerIdle, shorterIdle } = session
+    if (longerIdle === undefined) this.longestIdle = shorterIdle
+    else longerIdle.shorterIdle = shorterIdle
+    if (shorterIdle === undefined) this.shortestIdle = longerIdle
+    else shorterIdle.longerIdle = longerIdle
+  }
+}
+
+/** Forgets the results below the number. A number may jump far ahead: then the results are walked, not the numbers. */
+function acknowledge(session: Session, firstUnacknowledged: number): void {
+  if (firstUnacknowledged <= session.firstUnacknowledged) return
+  if (firstUnacknowledged - session.firstUnacknowledged <= session.results.size) {
+    for (let number = session.firstUnacknowledged; number < firstUnacknowledged; number++) forget(session, number)
+  } else {
+    for (const number of session.results.keys()) if (number < firstUnacknowledged) forget(session, number)
+  }
+  session.firstUnacknowledged = firstUnacknowledged
+}
+
+function forget(session: Session, requestNumber: number): void {
+  session.resultBytes -= session.results.get(requestNumber)?.result.length ?? 0
+  session.results.delete(requestNumber)
+}
+
+function* joined(own: readonly StateEntry[], machine: Iterable<StateEntry>): Generator<StateEntry> {
+  yield* own
+  for (const { key, value } of machine) yield { key: MACHINE_PREFIX + key, value }
+}

@@ -1,0 +1,73 @@
+import { status } from '@grpc/grpc-js'
+import type { Reason as MachineReason } from '../machine/refusal.js'
+
+/** Every ErrorInfo.reason that a client may see: the state machine's, and those of the node and its sessions. */
+export type Reason =
+  | MachineReason
+  | 'NO_QUORUM'
+  | 'OUTCOME_UNKNOWN'
+  | 'OVERLOADED'
+  | 'SESSION_EXPIRED'
+  | 'ALREADY_ACKNOWLEDGED'
+  | 'STOPPED'
+
+export interface ReasonInfo {
+  /** The gRPC status code that it comes with. */
+  readonly code: status
+  /** For README's table: one plain sentence. */
+  readonly meaning: string
+}
+
+/** What every reason means: the one place that says so. */
+export const REASONS: Readonly<Record<Reason, ReasonInfo>> = {
+  INVALID_ARGUMENT: {
+    code: status.INVALID_ARGUMENT,
+    meaning: 'A field is missing or out of its bounds; BadRequest.field_violations names each.',
+  },
+  ID_REUSED: { code: status.ALREADY_EXISTS, meaning: 'The id was used before, with other content.' },
+  ACCOUNT_EXISTS: { code: status.ALREADY_EXISTS, meaning: 'The account id is taken.' },
+  ACCOUNT_NOT_FOUND: { code: status.NOT_FOUND, meaning: 'There is no such account.' },
+  TRANSFER_NOT_FOUND: { code: status.NOT_FOUND, meaning: 'There is no movement with this id.' },
+  UNKNOWN_AUTHORITY: { code: status.PERMISSION_DENIED, meaning: 'The authority is not registered, or was revoked.' },
+  INVALID_SIGNATURE: { code: status.PERMISSION_DENIED, meaning: "The signature does not verify under the authority's key." },
+  LAST_AUTHORITY: {
+    code: status.FAILED_PRECONDITION,
+    meaning: 'The last authority cannot be revoked: nobody could sign deposits any more.',
+  },
+  ASSET_MISMATCH: { code: status.FAILED_PRECONDITION, meaning: 'The account holds another asset.' },
+  INSUFFICIENT_FUNDS: {
+    code: status.FAILED_PRECONDITION,
+    meaning: 'The balance, less what is held, plus the overdraft limit, is too low.',
+  },
+  BALANCE_OVERFLOW: { code: status.OUT_OF_RANGE, meaning: 'A balance, or what it holds, would pass the largest int64.' },
+  TRANSFER_NOT_PENDING: {
+    code: status.FAILED_PRECONDITION,
+    meaning: 'The transfer is not pending: it never was, or was posted or voided.',
+  },
+  TRANSFER_EXPIRED: { code: status.FAILED_PRECONDITION, meaning: 'The pending transfer expired and gave its hold back.' },
+  EXCEEDS_PENDING_AMOUNT: { code: status.FAILED_PRECONDITION, meaning: 'More would be posted than the pending transfer holds.' },
+  PENDING_AMOUNT_DIFFERS: {
+    code: status.FAILED_PRECONDITION,
+    meaning: 'A hold is voided as a whole; the amount given is not what it holds.',
+  },
+  LINKED_REFUSED: { code: status.FAILED_PRECONDITION, meaning: 'Another transfer of the same linked group was refused.' },
+  RESPONSE_TOO_LARGE: { code: status.FAILED_PRECONDITION, meaning: 'The answer would be larger than one message holds.' },
+  NO_QUORUM: {
+    code: status.UNAVAILABLE,
+    meaning: 'No leader with a majority was known in time; not proposed, so a retry is safe.',
+  },
+  OUTCOME_UNKNOWN: {
+    code: status.DEADLINE_EXCEEDED,
+    meaning: 'Proposed, but not known to be decided in time: only a retry under the same id or request number is safe.',
+  },
+  OVERLOADED: { code: status.RESOURCE_EXHAUSTED, meaning: 'Too much is in flight; not carried out, so a later retry is safe.' },
+  SESSION_EXPIRED: {
+    code: status.FAILED_PRECONDITION,
+    meaning: 'The cluster does not know the client id any more; whether an earlier try took effect is unknown.',
+  },
+  ALREADY_ACKNOWLEDGED: {
+    code: status.FAILED_PRECONDITION,
+    meaning: 'The client had acknowledged the answer to this request number; it has been forgotten.',
+  },
+  STOPPED: { code: status.UNAVAILABLE, meaning: 'The node is stopping; another one serves.' },
+}

@@ -1,0 +1,153 @@
+import { MovementKind, MovementStatus, Account as WireAccount, Movement as WireMovement } from '../gen/synod/bank/v1/bank.js'
+import { KeyValuePair as WirePair } from '../gen/synod/kv/v1/kv.js'
+import {
+  AuthorityRecord,
+  Counters,
+  MovementRecord,
+  SessionCounters,
+  SessionRecord,
+  FirstAnswer as WireFirstAnswer,
+  AssetTotals as WireTotals,
+} from '../gen/synod/state/v1/state.js'
+import type { Authority } from '../machine/authorities.js'
+import type { FirstAnswer } from '../machine/first-answers.js'
+import type { KeyValuePair } from '../machine/kv.js'
+import type { AssetTotals } from '../machine/ledger.js'
+import type { Account, Movement } from '../machine/movement.js'
+import type { SessionCodec, SessionResult } from '../machine/sessions.js'
+import { toWireAccount, toWireMovement } from './result.js'
+
+/** How a row stands in a checkpoint. Decoders copy what is kept: entries may be views of bigger buffers. */
+export interface RowCodec<V> {
+  encode(row: V): Uint8Array
+  /** @throws when the bytes are no such row. */
+  decode(bytes: Uint8Array): V
+}
+
+export const pairCodec: RowCodec<KeyValuePair> = {
+  encode: (pair) => WirePair.encode(pair).finish(),
+  decode(bytes) {
+    const pair = WirePair.decode(bytes)
+    return { ...pair, value: pair.value.slice() }
+  },
+}
+
+export const accountCodec: RowCodec<Account> = {
+  encode: (account) => WireAccount.encode(toWireAccount(account)).finish(),
+  decode(bytes) {
+    const { accountId, asset, balance, held, overdraftLimit, openedAt } = WireAccount.decode(bytes)
+    return { accountId, asset, balance, held, overdraftLimit, openedAtMs: timeMs(openedAt) }
+  },
+}
+
+export const movementCodec: RowCodec<Movement> = {
+  encode({ sequence, timeoutMs, refusedAccount, authorization, ...movement }) {
+    const wire = toWireMovement({ ...movement, sequence, timeoutMs, refusedAccount, authorization })
+    return MovementRecord.encode({ movement: wire, sequence, timeoutMs, refusedAccount, authorization }).finish()
+  },
+  decode(bytes) {
+    const { movement, sequence, timeoutMs, refusedAccount, authorization } = MovementRecord.decode(bytes)
+    return {
+      ...fromWireMovement(movement ?? WireMovement.create()),
+      timeoutMs,
+      refusedAccount,
+      authorization,
+      sequence,
+    }
+  },
+}
+
+export const totalsCodec: RowCodec<AssetTotals> = {
+  encode: ({ asset, deposits, withdrawals }) =>
+    WireTotals.encode({ asset, deposits: String(deposits), withdrawals: String(withdrawals) }).finish(),
+  decode(bytes) {
+    const { asset, deposits, withdrawals } = WireTotals.decode(bytes)
+    return { asset, deposits: BigInt(deposits), withdrawals: BigInt(withdrawals) }
+  },
+}
+
+export const authorityCodec: RowCodec<Authority> = {
+  encode: ({ authorityId, publicKey, isRevoked }) =>
+    AuthorityRecord.encode({ authorityId, publicKey, revoked: isRevoked }).finish(),
+  decode(bytes) {
+    const { authorityId, publicKey, revoked } = AuthorityRecord.decode(bytes)
+    return { authorityId, publicKey: publicKey.slice(), isRevoked: revoked }
+  },
+}
+
+export const firstAnswerCodec: RowCodec<FirstAnswer> = {
+  encode: (answer) => WireFirstAnswer.encode(answer).finish(),
+  decode(bytes) {
+    const answer = WireFirstAnswer.decode(bytes)
+    return { ...answer, answer: answer.answer.slice() }
+  },
+}
+
+export const countersCodec: RowCodec<Counters> = {
+  encode: (counters) => Counters.encode(counters).finish(),
+  decode: (bytes) => Counters.decode(bytes),
+}
+
+/** For machine/sessions.ts. */
+export const sessionCodec: SessionCodec = {
+  encodeSession: (record) => SessionRecord.encode({ ...record, results: record.results as SessionResult[] }).finish(),
+  decodeSession(bytes) {
+    const record = SessionRecord.decode(bytes)
+    const results = record.results.map(({ requestNumber, slot, result }) => ({ requestNumber, slot, result: result.slice() }))
+    return { ...record, results }
+  },
+  encodeCounters: (counters) => SessionCounters.encode(counters).finish(),
+  decodeCounters: (bytes) => SessionCounters.decode(bytes),
+}
+
+function fromWireMovement(movement: WireMovement): Omit<Movement, 'timeoutMs' | 'refusedAccount' | 'authorization' | 'sequence'> {
+  return {
+    id: movement.id,
+    kind: kindOf(movement.kind),
+    source: movement.source,
+    destination: movement.destination,
+    asset: movement.asset,
+    amount: movement.amount,
+    status: statusOf(movement.status),
+    slot: movement.slot,
+    timeMs: timeMs(movement.time),
+    pendingAmount: movement.pendingAmount,
+    refusalReason: movement.refusalReason as Movement['refusalReason'],
+  }
+}
+
+function kindOf(kind: MovementKind): Movement['kind'] {
+  switch (kind) {
+    case MovementKind.DEPOSIT:
+      return 'deposit'
+    case MovementKind.WITHDRAWAL:
+      return 'withdrawal'
+    case MovementKind.TRANSFER:
+      return 'transfer'
+    case MovementKind.UNSPECIFIED:
+    case MovementKind.UNRECOGNIZED:
+      throw new Error(`a movement of unknown kind ${kind}: written by a newer version?`)
+  }
+}
+
+function statusOf(status: MovementStatus): Movement['status'] {
+  switch (status) {
+    case MovementStatus.POSTED:
+      return 'posted'
+    case MovementStatus.PENDING:
+      return 'pending'
+    case MovementStatus.VOIDED:
+      return 'voided'
+    case MovementStatus.EXPIRED:
+      return 'expired'
+    case MovementStatus.REFUSED:
+      return 'refused'
+    case MovementStatus.UNSPECIFIED:
+    case MovementStatus.UNRECOGNIZED:
+      throw new Error(`a movement of unknown status ${status}: written by a newer version?`)
+  }
+}
+
+function timeMs(date: Date | undefined): number {
+  return date?.getTime() ?? 0
+}
