@@ -42,7 +42,7 @@ export interface GenesisMember {
   readonly dataDirId: string
   /** host:port */
   readonly peerAddress: string
-  /** host:port */
+  /** host:port; empty for a member that serves no clients over the network. */
   readonly clientAddress: string
 }
 

@@ -64,6 +64,10 @@ export function counter(value: number, field: string): number {
 
 export function text(value: string, field: string): string {
   if (value === '') throw new PeerCodecError(field, 'must not be empty')
+  return optionalText(value, field)
+}
+
+function optionalText(value: string, field: string): string {
   if (value.length > TEXT_LENGTH_MAX) throw new PeerCodecError(field, `must be at most ${TEXT_LENGTH_MAX} characters long`)
   return value
 }
@@ -122,6 +126,6 @@ function genesisMemberFromWire(wire: WireGenesisMember, path: string): GenesisMe
     nodeId: wire.nodeId,
     dataDirId: text(wire.dataDirId, `${path}.data_dir_id`),
     peerAddress: text(wire.peerAddress, `${path}.peer_address`),
-    clientAddress: text(wire.clientAddress, `${path}.client_address`),
+    clientAddress: optionalText(wire.clientAddress, `${path}.client_address`),
   }
 }

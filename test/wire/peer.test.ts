@@ -108,7 +108,6 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['welcome.genesis.members[1].node_id', welcome({ members: [MEMBER, MEMBER] })],
   ['welcome.genesis.members[0].data_dir_id', welcome({ members: [{ ...MEMBER, dataDirId: '' }] })],
   ['welcome.genesis.members[0].peer_address', welcome({ members: [{ ...MEMBER, peerAddress: '' }] })],
-  ['welcome.genesis.members[0].client_address', welcome({ members: [{ ...MEMBER, clientAddress: '' }] })],
 ]
 
 for (const [i, [field, message]] of MALFORMED.entries()) {

@@ -209,6 +209,7 @@ export interface GenesisMember {
   nodeId: number;
   dataDirId: string;
   peerAddress: string;
+  /** Empty for a member that serves no clients over the network. */
   clientAddress: string;
 }
 
