@@ -60,6 +60,7 @@ export class Member implements MemberApi {
   readonly #barriers: Barriers
   readonly #desk: SessionDesk
   #isStopped = false
+  #stopping: Promise<void> | undefined
   #onLedByAnother: (() => void) | undefined
 
   /**
@@ -132,7 +133,7 @@ export class Member implements MemberApi {
       onLeaderChanged: (leaderId) => this.#onLeaderChanged(leaderId),
       onFailed: (error) => {
         options.logger.fatal({ err: error }, 'the node stops')
-        this.#letGo()
+        this.#stopping ??= this.#letGo()
         settleFailed(error)
       },
     })
@@ -205,19 +206,19 @@ export class Member implements MemberApi {
   }
 
   /** Hands leadership over, writes the state machine's state and lets go of everything. What waits is told STOPPED. */
-  async stop(): Promise<void> {
-    if (this.#isStopped) return
-    await this.handOver()
-    await this.#host.stop()
-    this.#letGo()
-    await this.#transport.stop()
-    await this.#storage.close()
+  stop(): Promise<void> {
+    this.#stopping ??= this.handOver()
+      .then(() => this.#host.stop())
+      .then(() => this.#letGo())
+    return this.#stopping
   }
 
-  #letGo(): void {
+  async #letGo(): Promise<void> {
     this.#isStopped = true
     this.#requester.stop('this member has stopped')
     this.#barriers.stop('this member has stopped')
+    await this.#transport.stop()
+    await this.#storage.close()
   }
 
   #wait<T>(begin: (settle: Settle<T>) => void): Promise<T> {

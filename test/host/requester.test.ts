@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { MemberError } from '../../src/host/api.js'
+import { type Applied, Requester } from '../../src/host/requester.js'
+import type { ProposeOutcome } from '../../src/paxos/node.js'
+
+const COMMAND = new Uint8Array([1, 2, 3])
+const APPLIED: Applied = { slot: 7, result: new Uint8Array([9]), openedClientId: 0 }
+
+/** A requester with a leader that answers as told, and a list of what callers were told. */
+function setUp() {
+  const requester = new Requester()
+  const outcomes: (Applied | MemberError)[] = []
+  const proposed: number[] = []
+  return {
+    requester,
+    outcomes,
+    proposed,
+    submit: (name: string, deadlineMs = 10_000) => requester.submit(name, COMMAND, deadlineMs, (o) => outcomes.push(o)),
+    flush: (outcome: ProposeOutcome, nowMs: number) =>
+      requester.flush((commands) => {
+        proposed.push(commands.length)
+        return outcome
+      }, nowMs),
+  }
+}
+
+function codeOf(outcome: Applied | MemberError | undefined): string {
+  return outcome instanceof MemberError ? outcome.code : 'APPLIED'
+}
+
+describe('the requester', () => {
+  it('proposes what came in one turn in one go, and tells each caller once', () => {
+    const { requester, outcomes, proposed, submit, flush } = setUp()
+    submit('a')
+    submit('b')
+    flush('sent', 0)
+    flush('sent', 1)
+    assert.deepEqual(proposed, [2])
+    requester.settle('a', APPLIED)
+    requester.settle('a', APPLIED)
+    assert.deepEqual(outcomes, [APPLIED])
+    assert.equal(requester.pendingCount, 1)
+  })
+
+  it('gives everyone who waits under one name the same answer, and proposes once', () => {
+    const { requester, outcomes, proposed, submit, flush } = setUp()
+    submit('a')
+    submit('a')
+    flush('sent', 0)
+    requester.settle('a', APPLIED)
+    assert.deepEqual(outcomes, [APPLIED, APPLIED])
+    assert.deepEqual(proposed, [1])
+  })
+
+  it('keeps what no leader took until there is one', () => {
+    const { proposed, submit, flush, requester } = setUp()
+    submit('a')
+    flush('noLeader', 0)
+    assert.equal(requester.hasDue, true)
+    flush('sent', 5)
+    assert.deepEqual(proposed, [1, 1])
+    assert.equal(requester.hasDue, false)
+  })
+
+  it('proposes again after a second, and at once when the leader changes', () => {
+    const { requester, proposed, submit, flush } = setUp()
+    submit('a')
+    flush('sent', 1)
+    requester.tick(900)
+    flush('sent', 900)
+    assert.deepEqual(proposed, [1])
+    requester.tick(1_002)
+    flush('sent', 1_002)
+    assert.deepEqual(proposed, [1, 1])
+    assert.equal(requester.wasRepeated('a'), true)
+    requester.onLeaderChanged()
+    flush('sent', 1_003)
+    assert.deepEqual(proposed, [1, 1, 1])
+  })
+
+  it('asks an overloaded leader again soon, and does not count that as a proposal', () => {
+    const { requester, submit, flush, outcomes } = setUp()
+    submit('a', 150)
+    flush('overloaded', 1)
+    requester.tick(150)
+    assert.deepEqual(outcomes.map(codeOf), ['NO_QUORUM'])
+  })
+
+  it('says at the deadline whether the command can have been decided', () => {
+    const { requester, submit, flush, outcomes } = setUp()
+    submit('sent', 500)
+    flush('sent', 1)
+    submit('kept', 500)
+    flush('noLeader', 2)
+    requester.tick(499)
+    assert.deepEqual(outcomes, [])
+    requester.tick(600)
+    assert.deepEqual(outcomes.map(codeOf), ['OUTCOME_UNKNOWN', 'NO_QUORUM'])
+    assert.equal(requester.pendingCount, 0)
+  })
+
+  it('refuses at once what is past its bounds', () => {
+    const { requester, submit, outcomes } = setUp()
+    for (let i = 0; i < 20_000; i++) submit(`c${i}`)
+    assert.equal(outcomes.length, 0)
+    submit('one more')
+    assert.deepEqual(outcomes.map(codeOf), ['OVERLOADED'])
+    assert.equal(requester.pendingCount, 20_000)
+    requester.settle('c0', APPLIED)
+    requester.submit('large', new Uint8Array(129 << 20), 10_000, (o) => outcomes.push(o))
+    assert.equal(codeOf(outcomes.at(-1)), 'OVERLOADED')
+  })
+
+  it('tells whoever waits when the member stops, and whether the command was sent', () => {
+    const { requester, submit, flush, outcomes } = setUp()
+    submit('sent')
+    flush('sent', 0)
+    submit('kept')
+    requester.stop('bye')
+    assert.deepEqual(outcomes.map(codeOf), ['OUTCOME_UNKNOWN', 'STOPPED'])
+  })
+})
