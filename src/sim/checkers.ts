@@ -1,0 +1,103 @@
+import { formatBallot } from '../paxos/ballot.js'
+import { brokenInvariants, brokenTransitions, type CoreView } from '../paxos/invariants.js'
+import type { Message } from '../paxos/messages.js'
+import type { Node } from '../paxos/node.js'
+import type { LogEntry, NodeId, Slot, Value } from '../paxos/types.js'
+import { sameValue } from '../paxos/value.js'
+import type { MemoryDisk } from '../storage/memory-storage.js'
+import type { Application } from './application.js'
+
+/** A promise of Synod's that a run has seen broken, in one sentence. */
+export class BrokenPromise extends Error {
+  override readonly name = 'BrokenPromise'
+}
+
+export function promise(holds: boolean, whatWasBroken: () => string): asserts holds {
+  if (!holds) throw new BrokenPromise(whatWasBroken())
+}
+
+interface Decision {
+  readonly value: Value
+  readonly digest: number
+}
+
+/** Watches every step of every node. What the clients saw is checked at the end: see history.ts. */
+export class Checker {
+  readonly #decisions: Decision[] = []
+  readonly #leaders = new Map<number, NodeId>()
+  readonly #looksInside: boolean
+  stepCount = 0
+
+  /** `looksInside: false` leaves only what is visible from outside: for judging how much that alone would notice. */
+  constructor({ looksInside }: { readonly looksInside: boolean }) {
+    this.#looksInside = looksInside
+  }
+
+  /** The log as all nodes agree on it, slot 1 first. */
+  get log(): readonly Value[] {
+    return this.#decisions.map((decision) => decision.value)
+  }
+
+  get decidedUpTo(): Slot {
+    return this.#decisions.length
+  }
+
+  /** In how many ballots somebody led. */
+  get leaderCount(): number {
+    return this.#leaders.size
+  }
+
+  onStarted(nodeId: NodeId, core: Node, disk: Readonly<MemoryDisk>): void {
+    if (!this.#looksInside) return
+    promise(core.promised >= disk.promised, () => `node ${nodeId} forgot its promise in a restart`)
+    promise(core.decidedUpTo === disk.decidedUpTo, () => `node ${nodeId} forgot decided slots in a restart`)
+  }
+
+  onStep(nodeId: NodeId, before: CoreView, now: CoreView): void {
+    this.stepCount++
+    if (now.leadingBallot !== 0) this.#leaders.set(now.leadingBallot, nodeId)
+    if (!this.#looksInside) return
+    for (const broken of brokenInvariants(now)) promise(false, () => `node ${nodeId} ${broken}`)
+    for (const broken of brokenTransitions(before, now)) promise(false, () => `node ${nodeId}: ${broken}`)
+  }
+
+  /** What a node says of its disk must be on its disk when it says it (DESIGN.md, rules 1 and 2). */
+  onSent(from: NodeId, message: Message, { core, disk }: { core: Node; disk: Readonly<MemoryDisk> }): void {
+    if (!this.#looksInside) return
+    switch (message.kind) {
+      case 'prepare':
+      case 'promise':
+        return promise(
+          disk.promised >= message.ballot,
+          () => `node ${from} sent a ${message.kind} for ballot ${formatBallot(message.ballot)} before that was on its disk`,
+        )
+      case 'accepted': {
+        const vote = disk.log.get(message.slot)
+        // Of a slot known to be decided any entry will do: it is the decided value, whatever the ballot.
+        const isDurable = vote !== undefined && (vote.ballot >= message.ballot || message.slot <= core.decidedUpTo)
+        return promise(isDurable, () => `node ${from} said that it accepted slot ${message.slot} before that was on its disk`)
+      }
+      default:
+        return
+    }
+  }
+
+  /** A node has applied a slot. The first to do so says what is right. */
+  onApplied(nodeId: NodeId, { slot, value }: LogEntry, digest: number, application: Application): void {
+    const first = this.#decisions[slot - 1]
+    if (first === undefined) {
+      promise(
+        slot === this.#decisions.length + 1,
+        () => `node ${nodeId} applied slot ${slot} before anybody applied the one below`,
+      )
+      this.#decisions.push({ value, digest })
+    } else {
+      promise(
+        sameValue(first.value, value),
+        () => `node ${nodeId} decided another value for slot ${slot} than was decided before`,
+      )
+      promise(first.digest === digest, () => `node ${nodeId} got other results up to slot ${slot} than another node`)
+    }
+    for (const broken of application.brokenInvariants()) promise(false, () => `node ${nodeId} at slot ${slot}: ${broken}`)
+  }
+}

@@ -1,0 +1,161 @@
+import type { Message } from '../paxos/messages.js'
+import type { NodeId } from '../paxos/types.js'
+import type { FaultTotals } from './faults.js'
+import type { Random } from './random.js'
+import type { Scheduler } from './scheduler.js'
+
+/** How messages travel from one node to another. */
+export interface LinkQuality {
+  readonly delayMsMin: number
+  /** Of the exponentially distributed part of the delay. */
+  readonly delayMsMean: number
+  /** How often a message takes `tailMsMean` more. */
+  readonly tailRate: number
+  readonly tailMsMean: number
+  readonly lossRate: number
+  readonly duplicationRate: number
+  /** Without it a link is a stream: what was sent first arrives first. */
+  readonly canReorder: boolean
+}
+
+export const GOOD_LINK: LinkQuality = Object.freeze({
+  delayMsMin: 0.2,
+  delayMsMean: 0.5,
+  tailRate: 0,
+  tailMsMean: 0,
+  lossRate: 0,
+  duplicationRate: 0,
+  canReorder: false,
+})
+
+interface Link {
+  quality: LinkQuality
+  isCut: boolean
+  lastArrivalMs: number
+}
+
+interface Settings {
+  readonly nodeIds: readonly NodeId[]
+  readonly quality: LinkQuality
+  readonly random: Random
+  readonly scheduler: Scheduler
+  readonly totals: FaultTotals
+  readonly deliver: (from: NodeId, to: NodeId, message: Message) => void
+  /** Called for each message that never arrives. */
+  readonly onLost: (from: NodeId, to: NodeId, message: Message) => void
+  /** What arrives for what was sent: the same, or what a codec makes of it. */
+  readonly carry: (message: Message) => Message
+}
+
+/** Directed links between the nodes, each with a quality, and cut or not. What is on its way when a link is cut is lost. */
+export class Network {
+  readonly #settings: Settings
+  readonly #links = new Map<NodeId, Map<NodeId, Link>>()
+
+  constructor(settings: Settings) {
+    this.#settings = settings
+    for (const from of settings.nodeIds) {
+      const links = new Map<NodeId, Link>()
+      for (const to of settings.nodeIds) {
+        if (to !== from) links.set(to, { quality: settings.quality, isCut: false, lastArrivalMs: 0 })
+      }
+      this.#links.set(from, links)
+    }
+  }
+
+  send(from: NodeId, to: NodeId, message: Message): void {
+    freeze(message)
+    const link = this.#link(from, to)
+    const { random, totals } = this.#settings
+    if (random.chance(link.quality.lossRate)) {
+      totals.count('loss')
+      return this.#settings.onLost(from, to, message)
+    }
+    this.#dispatch({ from, to, link }, message)
+    if (random.chance(link.quality.duplicationRate)) {
+      totals.count('duplication')
+      this.#dispatch({ from, to, link }, message)
+    }
+  }
+
+  /** Nothing gets from `from` to `to` any more; the other way is another link. */
+  cut(from: NodeId, to: NodeId): void {
+    this.#link(from, to).isCut = true
+  }
+
+  cutBothWays(a: NodeId, b: NodeId): void {
+    this.cut(a, b)
+    this.cut(b, a)
+  }
+
+  /** Nobody of one group hears anybody of another. */
+  partition(...groups: readonly (readonly NodeId[])[]): void {
+    for (const group of groups) {
+      for (const other of groups) {
+        if (other === group) continue
+        for (const from of group) for (const to of other) this.cut(from, to)
+      }
+    }
+  }
+
+  mend(from: NodeId, to: NodeId): void {
+    this.#link(from, to).isCut = false
+  }
+
+  mendAll(): void {
+    for (const links of this.#links.values()) for (const link of links.values()) link.isCut = false
+  }
+
+  setQuality(from: NodeId, to: NodeId, quality: LinkQuality): void {
+    this.#link(from, to).quality = quality
+  }
+
+  #dispatch({ from, to, link }: { from: NodeId; to: NodeId; link: Link }, message: Message): void {
+    const { random, scheduler, totals, carry, deliver, onLost } = this.#settings
+    const { quality } = link
+    let arrivalMs = scheduler.nowMs + quality.delayMsMin + random.exponential(quality.delayMsMean)
+    if (random.chance(quality.tailRate)) {
+      totals.count('delay')
+      arrivalMs += random.exponential(quality.tailMsMean)
+    }
+    if (!quality.canReorder) arrivalMs = Math.max(arrivalMs, link.lastArrivalMs)
+    else if (arrivalMs < link.lastArrivalMs) totals.count('reordering')
+    link.lastArrivalMs = Math.max(arrivalMs, link.lastArrivalMs)
+    const carried = carry(message)
+    scheduler.after(arrivalMs - scheduler.nowMs, () => {
+      if (!link.isCut) return deliver(from, to, carried)
+      totals.count('cutLink')
+      onLost(from, to, carried)
+    })
+  }
+
+  #link(from: NodeId, to: NodeId): Link {
+    const link = this.#links.get(from)?.get(to)
+    if (link === undefined) throw new RangeError(`there is no link from node ${from} to node ${to}`)
+    return link
+  }
+}
+
+/** Whoever changes a message that others hold throws: live objects sent as messages would make two nodes share state. */
+function freeze(message: Message): void {
+  Object.freeze(message)
+  switch (message.kind) {
+    case 'promise':
+      return freezeAll(message.accepted)
+    case 'catchUpReply':
+      return freezeAll(message.entries)
+    case 'propose':
+      Object.freeze(message.commands)
+      return
+    case 'accept':
+      Object.freeze(message.value)
+      return
+    default:
+      return
+  }
+}
+
+function freezeAll(objects: readonly object[]): void {
+  Object.freeze(objects)
+  for (const object of objects) Object.freeze(object)
+}

@@ -1,0 +1,25 @@
+/** What simulated clients ask for: enough of the bank and the keys that every answer depends on what was done before. */
+export type Operation =
+  | { readonly kind: 'put'; readonly key: string; readonly value: string }
+  /** Puts `value` only where `expected` stands. */
+  | { readonly kind: 'swap'; readonly key: string; readonly expected: string; readonly value: string }
+  | { readonly kind: 'open'; readonly account: string; readonly overdraftLimit: number }
+  | { readonly kind: 'deposit'; readonly id: string; readonly account: string; readonly amount: number }
+  | { readonly kind: 'withdraw'; readonly id: string; readonly account: string; readonly amount: number }
+  | {
+      readonly kind: 'transfer'
+      readonly id: string
+      readonly source: string
+      readonly destination: string
+      readonly amount: number
+    }
+
+export type Query = { readonly kind: 'get'; readonly key: string } | { readonly kind: 'balance'; readonly account: string }
+
+/** One request of a client's session. */
+export interface SessionRequest {
+  readonly clientId: number
+  readonly requestNumber: number
+  readonly firstUnacknowledged: number
+  readonly operation: Operation
+}

@@ -1,0 +1,142 @@
+import { type CoreOptions, DEFAULT_OPTIONS } from '../paxos/options.js'
+import type { ClientHabits } from './clients.js'
+import { GOOD_LINK, type LinkQuality } from './network.js'
+import type { Random } from './random.js'
+
+/** What the nemesis does again and again, each at random times with a mean between two of so many ms; absent: never. */
+export interface NemesisPlan {
+  readonly crash?: number
+  readonly crashOfAll?: number
+  readonly symmetricPartition?: number
+  readonly oneWayPartition?: number
+  readonly partialPartition?: number
+  readonly pause?: number
+  readonly clockJump?: number
+  readonly slowDisk?: number
+  readonly lostDirectory?: number
+}
+
+export type NemesisKind = keyof NemesisPlan
+
+/** A world before it begins: how large, how fast, how clients behave, what goes wrong. */
+export interface WorldPlan {
+  readonly nodeCount: number
+  readonly options: CoreOptions
+  readonly link: LinkQuality
+  readonly syncMsMean: number
+  readonly turnMsMax: number
+  readonly checkpointEverySlots: number
+  readonly habits: ClientHabits
+  readonly nemesis: NemesisPlan
+  /** Whether messages go through the real codec. */
+  readonly encodesMessages: boolean
+  /** How long phase one lasts, in ms of virtual time. */
+  readonly faultsMs: number
+}
+
+/** A small, healthy, quiet world: what scenarios begin with. */
+export const QUIET_PLAN: WorldPlan = Object.freeze({
+  nodeCount: 3,
+  options: DEFAULT_OPTIONS,
+  link: GOOD_LINK,
+  syncMsMean: 0.3,
+  turnMsMax: 0.2,
+  checkpointEverySlots: 1_000,
+  habits: Object.freeze({
+    clientCount: 2,
+    outstandingMax: 1,
+    thinkMsMean: 50,
+    timeoutMs: 800,
+    readRate: 0.3,
+    duplicateRate: 0,
+    lossRate: 0,
+    keyCount: 5,
+    accountCount: 5,
+  }),
+  nemesis: Object.freeze({}),
+  encodesMessages: false,
+  faultsMs: 2_000,
+})
+
+/** How often on average each fault of the nemesis strikes, in ms between two, when it is drawn. */
+const NEMESIS_MEAN_MS: Required<NemesisPlan> = Object.freeze({
+  crash: 600,
+  crashOfAll: 2_500,
+  symmetricPartition: 1_200,
+  oneWayPartition: 1_200,
+  partialPartition: 1_200,
+  pause: 1_000,
+  clockJump: 500,
+  slowDisk: 800,
+  lostDirectory: 6_000,
+})
+
+const ENCODED_SHARE = 0.1
+
+/** Draws a world. Which faults exist and how strong they are is drawn, too (swarm testing): few runs have them all. */
+export function drawPlan(random: Random): WorldPlan {
+  const isLossy = random.chance(0.6)
+  return {
+    nodeCount: random.chance(0.6) ? 3 : 5,
+    options: drawOptions(random),
+    link: drawLink(random),
+    syncMsMean: random.pick([0.1, 0.5, 3]),
+    turnMsMax: random.pick([0.05, 0.5, 4]),
+    checkpointEverySlots: random.pick([5, 20, 1_000]),
+    habits: {
+      clientCount: random.int(2, 5),
+      outstandingMax: random.int(1, 4),
+      thinkMsMean: random.pick([20, 60, 150]),
+      timeoutMs: random.int(300, 1_200),
+      readRate: random.pick([0.1, 0.3, 0.6]),
+      duplicateRate: random.chance(0.5) ? random.between(0.02, 0.3) : 0,
+      lossRate: isLossy ? random.between(0, 0.1) : 0,
+      keyCount: random.int(1, 6),
+      accountCount: random.int(2, 6),
+    },
+    nemesis: drawNemesis(random),
+    encodesMessages: random.chance(ENCODED_SHARE),
+    faultsMs: random.int(2_500, 5_000),
+  }
+}
+
+function drawOptions(random: Random): CoreOptions {
+  return {
+    ...DEFAULT_OPTIONS,
+    windowSlots: random.pick([1, 2, 8, 64]),
+    batchCommandsMax: random.pick([1, 3, 8_192]),
+    queueCommandsMax: random.pick([4, 64, 65_536]),
+    // Small pages and a short memory, so that a few seconds see paging and catching up from the log.
+    pageBytesMax: random.pick([200, 2_000, 1 << 20]),
+    recentSlotsMax: random.pick([4, 32, 1_024]),
+  }
+}
+
+function drawLink(random: Random): LinkQuality {
+  const hasTail = random.chance(0.5)
+  return {
+    delayMsMin: random.pick([0.05, 0.5, 3]),
+    delayMsMean: random.pick([0.1, 1, 6]),
+    tailRate: hasTail ? random.between(0.01, 0.1) : 0,
+    tailMsMean: hasTail ? random.between(20, 400) : 0,
+    lossRate: random.chance(0.5) ? random.between(0.01, 0.3) : 0,
+    duplicationRate: random.chance(0.5) ? random.between(0.01, 0.2) : 0,
+    canReorder: random.chance(0.5),
+  }
+}
+
+function drawNemesis(random: Random): NemesisPlan {
+  const plan: { -readonly [K in NemesisKind]?: number } = {}
+  const strength = random.between(0.5, 2)
+  for (const kind of Object.keys(NEMESIS_MEAN_MS) as NemesisKind[]) {
+    const rate = kind === 'lostDirectory' ? 0.08 : 0.4
+    if (random.chance(rate)) plan[kind] = NEMESIS_MEAN_MS[kind] * strength
+  }
+  return plan
+}
+
+/** Whether the plan has anything go wrong at all. */
+export function hasFaults({ link, habits, nemesis }: WorldPlan): boolean {
+  const rates = [link.tailRate, link.lossRate, link.duplicationRate, habits.duplicateRate, habits.lossRate]
+  return link.canReorder || rates.some((rate) => rate > 0) || Object.keys(nemesis).length > 0
+}

@@ -1,0 +1,93 @@
+const TWO_TO_32 = 2 ** 32
+
+/**
+ * A small fast counting generator (sfc32, Chris Doty-Humphrey), seeded through splitmix32. Integer arithmetic only, so that a seed
+ * gives the same run on every machine and in every version of Node.
+ */
+export class Random {
+  #a: number
+  #b: number
+  #c: number
+  #counter = 1
+
+  /** @param seed any integer; only its low 32 bits count. */
+  constructor(seed: number) {
+    let state = seed >>> 0
+    const mix = (): number => {
+      state = (state + 0x9e3779b9) | 0
+      let z = state
+      z = Math.imul(z ^ (z >>> 16), 0x21f0aaad)
+      z = Math.imul(z ^ (z >>> 15), 0x735a2d97)
+      return (z ^ (z >>> 15)) | 0
+    }
+    this.#a = mix()
+    this.#b = mix()
+    this.#c = mix()
+    for (let i = 0; i < 12; i++) this.#next()
+  }
+
+  #next(): number {
+    const sum = (this.#a + this.#b + this.#counter) | 0
+    this.#counter = (this.#counter + 1) | 0
+    this.#a = this.#b ^ (this.#b >>> 9)
+    this.#b = (this.#c + (this.#c << 3)) | 0
+    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + sum) | 0
+    return sum >>> 0
+  }
+
+  /** Uniform in [0, 1). */
+  next(): number {
+    return this.#next() / TWO_TO_32
+  }
+
+  /** True in `probability` of the cases. Draws nothing when that is 0. */
+  chance(probability: number): boolean {
+    return probability > 0 && this.next() < probability
+  }
+
+  /** A whole number from `min` to `max`, both inclusive. */
+  int(min: number, max: number): number {
+    return min + Math.floor(this.next() * (max - min + 1))
+  }
+
+  /** Uniform in [min, max). */
+  between(min: number, max: number): number {
+    return min + this.next() * (max - min)
+  }
+
+  /** @throws RangeError when there is nothing to pick from. */
+  pick<T>(from: readonly T[]): T {
+    if (from.length === 0) throw new RangeError('nothing to pick from')
+    return from[this.int(0, from.length - 1)] as T
+  }
+
+  /** All of them in some order; the given list stays as it is. */
+  shuffle<T>(list: readonly T[]): T[] {
+    const shuffled = [...list]
+    for (let i = shuffled.length - 1; i > 0; i--) {
+      const j = this.int(0, i)
+      ;[shuffled[i], shuffled[j]] = [shuffled[j] as T, shuffled[i] as T]
+    }
+    return shuffled
+  }
+
+  /**
+   * Exponentially distributed. Von Neumann's method (1951) of comparisons alone, as Math.log need not give the same last bit everywhere.
+   */
+  exponential(mean: number): number {
+    for (let whole = 0; ; whole++) {
+      const first = this.next()
+      let length = 1
+      for (let last = first, u = this.next(); u < last; u = this.next()) {
+        last = u
+        length++
+      }
+      if (length % 2 === 1) return (whole + first) * mean
+    }
+  }
+
+  /** A generator of its own: what is drawn from it does not shift what is drawn here. */
+  fork(): Random {
+    return new Random(this.#next())
+  }
+}

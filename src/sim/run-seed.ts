@@ -1,0 +1,100 @@
+import { BrokenPromise, promise } from './checkers.js'
+import type { FaultTotals } from './faults.js'
+import { drawPlan, hasFaults, type WorldPlan } from './plan.js'
+import { Random } from './random.js'
+import type { SimulatedNode } from './simulated-node.js'
+import { World, type WorldSettings } from './world.js'
+
+/** What became of one seed's world. */
+export interface SeedResult {
+  readonly seed: number
+  readonly plan: WorldPlan
+  /** The promise that was broken, in one sentence; undefined when all held. */
+  readonly failure: string | undefined
+  readonly error: BrokenPromise | undefined
+  /** The same on every replay. */
+  readonly eventHash: string
+  readonly eventCount: number
+  readonly simulatedMs: number
+  readonly decidedUpTo: number
+  readonly leaderCount: number
+  readonly acknowledgedCount: number
+  readonly totals: FaultTotals
+}
+
+/** Within so much simulated time after a quorum is healed every outstanding request must be answered. */
+const LIVENESS_MS = 15_000
+const SETTLE_MS = 5_000
+
+/** Lives through one world: phase one with faults on for safety, phase two with a healed quorum for liveness. */
+export function runSeed(seed: number, settings: Omit<WorldSettings, 'seed' | 'plan'> = {}): SeedResult {
+  const plan = drawPlan(new Random(seed).fork())
+  const world = new World({ ...settings, seed, plan })
+  let error: BrokenPromise | undefined
+  try {
+    live(world)
+  } catch (caught) {
+    if (!(caught instanceof BrokenPromise)) throw caught
+    error = caught
+  }
+  return {
+    seed,
+    plan,
+    failure: error?.message,
+    error,
+    eventHash: world.trace.hash,
+    eventCount: world.eventCount,
+    simulatedMs: world.nowMs,
+    decidedUpTo: world.checker.decidedUpTo,
+    leaderCount: world.checker.leaderCount,
+    acknowledgedCount: world.history.acknowledgedCount,
+    totals: world.totals,
+  }
+}
+
+/** How anybody sees the same world again. */
+export function replayCommand(seed: number): string {
+  return `npm run sim -- --seed ${seed} --verbose`
+}
+
+function live(world: World): void {
+  const { plan, history, checker, clients } = world
+  world.start()
+  const nemesis = world.startNemesis()
+  world.run(plan.faultsMs)
+
+  nemesis.stop()
+  const core = drawCore(world)
+  world.heal(core)
+  for (const client of clients) client.useOnly(core)
+  // New requests must get through as well, not only what was outstanding.
+  world.run(500)
+  for (const client of clients) client.becomeQuiet()
+  const isDone = world.runUntil(() => history.outstandingCount === 0, LIVENESS_MS)
+  promise(isDone, () => `${tellOutstanding(world)} ${LIVENESS_MS / 1_000} s after a quorum was healed`)
+  const hasSettled = world.runUntil(() => core.every((node) => node.appliedUpTo === checker.decidedUpTo), SETTLE_MS)
+  promise(hasSettled, () => 'a node of the healed quorum never learned everything that is decided')
+
+  world.checkHistory(world.nodes)
+  checkNotVacuous(world)
+}
+
+/** A random majority of those that can still run. */
+function drawCore({ nodes, random }: World): SimulatedNode[] {
+  const usable = random.shuffle(nodes.filter((node) => node.haltCode === undefined && !node.hasLostDirectory))
+  return usable.slice(0, Math.floor(nodes.length / 2) + 1)
+}
+
+/** A run in which nothing happened proves nothing. */
+function checkNotVacuous({ checker, history, plan, totals }: World): void {
+  promise(checker.leaderCount > 0, () => 'nobody ever led')
+  promise(checker.decidedUpTo > 0, () => 'nothing was ever decided')
+  promise(history.acknowledgedCount > plan.habits.clientCount, () => 'hardly anything was acknowledged')
+  promise(!hasFaults(plan) || totals.sum > 0, () => 'the plan had faults, but none struck')
+}
+
+function tellOutstanding({ history }: World): string {
+  const outstanding = history.invocations.filter((invocation) => invocation.answer === undefined)
+  const [first] = outstanding
+  return `${outstanding.length} requests (first: ${first?.asked.kind} ${first?.name}) have no answer`
+}

@@ -1,0 +1,76 @@
+interface Event {
+  readonly atUs: number
+  /** Breaks ties: what was scheduled first happens first. */
+  readonly order: number
+  readonly run: () => void
+}
+
+const US_PER_MS = 1_000
+
+/** Virtual time, in whole microseconds: it jumps from event to event. */
+export class Scheduler {
+  /** A binary heap, the next event at its root. */
+  readonly #heap: Event[] = []
+  #nowUs = 0
+  #lastOrder = 0
+
+  get nowUs(): number {
+    return this.#nowUs
+  }
+
+  get nowMs(): number {
+    return this.#nowUs / US_PER_MS
+  }
+
+  /** Runs `run` once, `delayMs` (at least 0) from now. There is no way to cancel it: it must look whether it is still wanted. */
+  after(delayMs: number, run: () => void): void {
+    this.#push({ atUs: this.#nowUs + Math.max(0, Math.round(delayMs * US_PER_MS)), order: ++this.#lastOrder, run })
+  }
+
+  /** Runs the next event, if it is due by `untilMs`. False when there is none: then it is `untilMs` now. */
+  step(untilMs: number): boolean {
+    const next = this.#heap[0]
+    if (next === undefined || next.atUs > untilMs * US_PER_MS) {
+      this.#nowUs = Math.max(this.#nowUs, Math.round(untilMs * US_PER_MS))
+      return false
+    }
+    this.#pop()
+    this.#nowUs = next.atUs
+    next.run()
+    return true
+  }
+
+  #push(event: Event): void {
+    const heap = this.#heap
+    let at = heap.length
+    heap.push(event)
+    while (at > 0) {
+      const parent = (at - 1) >> 1
+      const above = heap[parent] as Event
+      if (isBefore(above, event)) break
+      heap[at] = above
+      at = parent
+    }
+    heap[at] = event
+  }
+
+  #pop(): void {
+    const heap = this.#heap
+    const last = heap.pop() as Event
+    if (heap.length === 0) return
+    let at = 0
+    for (;;) {
+      let child = 2 * at + 1
+      if (child >= heap.length) break
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Event, heap[child] as Event)) child++
+      if (isBefore(last, heap[child] as Event)) break
+      heap[at] = heap[child] as Event
+      at = child
+    }
+    heap[at] = last
+  }
+}
+
+function isBefore(a: Event, b: Event): boolean {
+  return a.atUs < b.atUs || (a.atUs === b.atUs && a.order < b.order)
+}
