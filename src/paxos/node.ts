@@ -231,6 +231,8 @@ export class Node {
   #receiveAsMember(from: NodeId, m: Exclude<Message, { kind: 'join' | 'welcome' }>): void {
     switch (m.kind) {
       case 'prepare':
+        // The next page of its own promise, but it has promised a higher ballot meanwhile: nobody waits for a nack.
+        if (from === this.#self && m.ballot < this.#acceptor.promised) return
         this.#acceptor.onPrepare(from, m)
         return this.#onPromisedTo(m.ballot)
       case 'promise':
