@@ -43,6 +43,7 @@ export class Leader {
   #queueBytes = 0
   #lastTimeMs: number
   #nextHeartbeatMs: number
+  #tickedMs: number
   #announcedUpTo: Slot = 0
   readonly #lastAckMs = new Map<NodeId, number>()
   readonly #decidedUpToOf = new Map<NodeId, Slot>()
@@ -60,6 +61,7 @@ export class Leader {
     this.#nextSlot = settings.replica.decidedUpTo + 1
     this.#lastTimeMs = settings.replica.lastTimeMs
     this.#nextHeartbeatMs = settings.nowMs
+    this.#tickedMs = settings.nowMs
     for (const nodeId of settings.membership.nodeIds) this.#lastAckMs.set(nodeId, settings.nowMs)
   }
 
@@ -136,6 +138,7 @@ export class Leader {
 
   /** Heartbeats, retries. False when no majority has been heard for too long: the leader must step down. */
   tick(nowMs: number): boolean {
+    this.#tickedMs = nowMs
     if (!this.#hearsMajority(nowMs)) return false
     if (nowMs >= this.#nextHeartbeatMs) this.#heartbeat(nowMs)
     for (const commander of this.#commanders.values()) {
@@ -160,13 +163,18 @@ export class Leader {
   handOver(): boolean {
     let best: NodeId | undefined
     for (const nodeId of this.#membership.nodeIds) {
-      if (nodeId === this.#self || !this.#decidedUpToOf.has(nodeId)) continue
+      if (nodeId === this.#self || !this.#isHeard(nodeId, this.#options.electionTimeoutMsMin)) continue
       if (best === undefined || this.#rank(nodeId) > this.#rank(best)) best = nodeId
     }
     if (best === undefined) return false
     this.#isHandingOver = true
     this.#out.send(best, { kind: 'takeOver', ballot: this.ballot })
     return true
+  }
+
+  /** Whether an acknowledgement has come within the last `withinMs` before the last tick. */
+  #isHeard(nodeId: NodeId, withinMs: number): boolean {
+    return this.#decidedUpToOf.has(nodeId) && this.#tickedMs - (this.#lastAckMs.get(nodeId) ?? 0) <= withinMs
   }
 
   #rank(nodeId: NodeId): number {
