@@ -94,7 +94,8 @@ export class Replica {
   /** Somebody, leader or not, knows slots up to `upTo` to be decided. */
   noteDecided(from: NodeId, upTo: Slot, nowMs: number): void {
     if (upTo <= this.#decidedUpTo) return
-    if (upTo >= this.#knownDecidedUpTo) this.#source = from
+    // Not while a request is in flight: whoever tells this all the time would never be asked, as a retry goes to the next one.
+    if (upTo >= this.#knownDecidedUpTo && this.#asked === undefined) this.#source = from
     this.#knownDecidedUpTo = Math.max(this.#knownDecidedUpTo, upTo)
     if (this.#asked === undefined) this.#ask(nowMs)
   }
