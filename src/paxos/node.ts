@@ -13,6 +13,8 @@ import type { Ballot, Genesis, LogEntry, NodeId, RecoveredState, Slot } from './
 
 /** A command may pass through so many nodes on its way to the leader. */
 const HOPS_MAX = 2
+/** Questions to peers are numbered from a random number below this on; there is room above for those of a lifetime. */
+const FIRST_ID_SPAN = 2 ** 48
 
 export interface NodeSettings extends BootstrapSettings {
   readonly recovered: RecoveredState
@@ -69,7 +71,8 @@ export class Node {
   #relay: NodeId = 0
   /** The highest ballot seen anywhere: the next own ballot is above it. */
   #highestSeen: Ballot
-  #lastPollId = 0
+  /** Of polls. Starts anywhere, as read ids do: late answers from before a restart must not count. */
+  #lastPollId: number
   #persistedUpTo: Slot
 
   constructor(settings: NodeSettings) {
@@ -80,7 +83,8 @@ export class Node {
     this.#recovered = settings.recovered
     this.#out = new Outbox(settings.self)
     this.#acceptor = new Acceptor(this.#out, settings.options, settings.recovered)
-    this.#reads = new Reads(settings.self, this.#out, settings.options)
+    this.#lastPollId = Math.floor(settings.random() * FIRST_ID_SPAN)
+    this.#reads = new Reads({ self: settings.self, out: this.#out, options: settings.options, firstId: this.#lastPollId + 1 })
     this.#highestSeen = settings.recovered.promised
     this.#persistedUpTo = settings.recovered.decidedUpTo
     this.#bootstrap = new Bootstrap(settings, this.#out, settings.recovered.genesis)

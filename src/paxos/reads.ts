@@ -21,12 +21,14 @@ export class Reads {
   /** Came after the question in flight was asked. */
   #waiting: WaitingRead[] = []
   #asked: { readonly readId: number; readonly reads: readonly WaitingRead[]; readonly retryAtMs: number } | undefined
-  #lastReadId = 0
+  #lastReadId: number
 
-  constructor(self: NodeId, out: Outbox, options: CoreOptions) {
-    this.#self = self
-    this.#out = out
-    this.#options = options
+  /** `firstId`: no id that this node used before a restart, or a late reply of then would answer a read of now with a stale slot. */
+  constructor(settings: { self: NodeId; out: Outbox; options: CoreOptions; firstId: number }) {
+    this.#self = settings.self
+    this.#out = settings.out
+    this.#options = settings.options
+    this.#lastReadId = settings.firstId - 1
   }
 
   add(from: NodeId, id: number): void {
