@@ -20,8 +20,8 @@ const CALLS_IN_FLIGHT_MAX = 10_000
 const SESSION_STREAMS_MAX = 10_000
 /** The largest request, as API.md has it. */
 const REQUEST_BYTES_MAX = 4 * 1_024 * 1_024
-/** How long the transport may take to close when nothing is in flight any more: for streams that others hold open (health, reflection). */
-const CLOSE_MS_MAX = 500
+/** How long connections may take to close: health watchers, for one, hold theirs open. */
+const CLOSE_MS = 500
 
 const OPTIONS: ServerOptions = {
   'grpc.max_receive_message_length': REQUEST_BYTES_MAX,
@@ -92,14 +92,20 @@ export class ClientServer {
     this.#health.drain()
   }
 
-  /** Finishes what is in flight, ends the session streams, closes. Takes deadlineMs at most; what is not done then is cut. */
-  async stop(deadlineMs: number): Promise<void> {
+  /** Refuses what is new, answers what is in flight, ends the session streams. Takes deadlineMs at most. */
+  async drain(deadlineMs: number): Promise<void> {
     this.announceStop()
     await within(Promise.all([this.#calls.drain(), this.#sessions.drain()]), deadlineMs)
+  }
+
+  /** Lets go of the port and of every connection; what is still open on one after half a second is cut. */
+  async close(): Promise<void> {
+    // Without channelz a grpc-js server does not know its connections when it is forced to shut down; drain knows and cuts them.
+    this.#server.drain(this.address, CLOSE_MS)
     const closed = new Promise<void>((resolve) => {
       this.#server.tryShutdown(() => resolve())
     })
-    await within(closed, Math.min(deadlineMs, CLOSE_MS_MAX))
+    await within(closed, 2 * CLOSE_MS)
     this.#server.forceShutdown()
   }
 }

@@ -46,7 +46,8 @@ export async function serve(t: TestContext, options: { callsInFlightMax?: number
   const clients = connectTo(server.address)
   t.after(async () => {
     clients.close()
-    await server.stop(0)
+    await server.drain(0)
+    await server.close()
   })
   return { member, server, clients, logged }
 }

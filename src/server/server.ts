@@ -1,0 +1,114 @@
+import { setLogger } from '@grpc/grpc-js'
+import type { Logger } from 'pino'
+import { Command } from '../gen/synod/session/v1/session.js'
+import { Member } from '../member.js'
+import { BankAndKeys } from '../wire/bank-and-keys.js'
+import { validateCommand } from '../wire/validate.js'
+import type { AuthorityConfig, ServerConfig } from './config.js'
+import { ClientServer } from './grpc-server.js'
+
+/** How long what is in flight may take when the server is stopped. */
+const DRAIN_MS = 5_000
+
+/** One node as it runs: a member of the cluster, and the services that clients call. */
+export interface RunningServer {
+  /** host:port where clients are served. */
+  readonly clientAddress: string
+  /** Resolves when the server has been stopped; rejects when the node has failed by itself. Either way it serves nobody any more. */
+  readonly stopped: Promise<void>
+  /** Hands leadership over, finishes what is in flight and lets go of everything. Once is enough. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a node. It serves at once, and answers NO_QUORUM until a majority of the members is up.
+ *
+ * @throws StorageError, PeerListenError or an Error naming the address or the field at fault; nothing is left running then
+ */
+export async function startServer(config: ServerConfig, logger: Logger): Promise<RunningServer> {
+  logGrpc(logger)
+  const machine = new BankAndKeys()
+  const member = await Member.start({
+    nodeId: config.nodeId,
+    directory: config.dataDirectory,
+    listenAddress: config.peerListen,
+    members: config.members,
+    machine,
+    initialCommands: config.authorities.map(registerAuthority),
+    logger,
+  })
+  try {
+    const clients = await ClientServer.start({ member, machine, listenAddress: config.clientListen, logger })
+    logger.info({ nodeId: config.nodeId, clients: clients.address, peers: config.peerListen }, 'serving')
+    return new Running(member, clients, logger)
+  } catch (error) {
+    await member.stop()
+    throw error
+  }
+}
+
+class Running implements RunningServer {
+  readonly stopped: Promise<void>
+  readonly #member: Member
+  readonly #clients: ClientServer
+  readonly #logger: Logger
+  #stopping: Promise<void> | undefined
+  #onStopped: () => void = () => {}
+
+  constructor(member: Member, clients: ClientServer, logger: Logger) {
+    this.#member = member
+    this.#clients = clients
+    this.#logger = logger
+    const byRequest = new Promise<void>((resolve) => {
+      this.#onStopped = resolve
+    })
+    this.stopped = Promise.race([byRequest, this.#failure()])
+    // Who never looks at it must not be ended by it.
+    this.stopped.catch(() => {})
+  }
+
+  get clientAddress(): string {
+    return this.#clients.address
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
+    this.#logger.info('stopping')
+    this.#clients.announceStop()
+    // Clients are served until another leads: what they ask meanwhile must not wait for an election.
+    await this.#member.handOver()
+    await this.#clients.drain(DRAIN_MS)
+    await this.#member.stop()
+    await this.#clients.close()
+    this.#logger.info('stopped')
+    this.#onStopped()
+  }
+
+  /** Rejects when the member has failed; what was in flight has been told STOPPED. */
+  async #failure(): Promise<never> {
+    const error = await this.#member.failed
+    await this.#clients.drain(DRAIN_MS)
+    await this.#clients.close()
+    throw error
+  }
+}
+
+function registerAuthority({ authorityId, publicKey }: AuthorityConfig): Uint8Array {
+  const value = { authorityId, publicKey, signerId: '', signature: new Uint8Array() }
+  const command: Command = { operation: { $case: 'registerAuthority', value } }
+  const [violation] = validateCommand(command, { initial: true })
+  if (violation !== undefined) {
+    throw new Error(`authority ${JSON.stringify(authorityId)}: ${violation.field} ${violation.description}`)
+  }
+  return Command.encode(command).finish()
+}
+
+/** grpc-js writes to the console by itself. What matters of it reaches us as errors, too; the rest is for who looks closely. */
+function logGrpc(logger: Logger): void {
+  const write = (...parts: unknown[]): void => logger.debug({ grpc: parts.join(' ') }, 'grpc-js')
+  setLogger({ error: write, info: write, debug: write })
+}

@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { status } from '@grpc/grpc-js'
+import { Consistency } from '../../src/gen/synod/common/v1/common.js'
+import { Command } from '../../src/gen/synod/session/v1/session.js'
+import { told } from './client.js'
+import { serve } from './server.js'
+import { getQuery, nameOf, outcomeOf, putRequest, SessionClient } from './session-client.js'
+import { CLUSTER_ID, type SingleMember } from './single-member.js'
+
+/** Lets the server's event loop come round. */
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+async function untilSubmitted(member: SingleMember, count: number): Promise<void> {
+  while (member.submitted.length < count) await turns(1)
+}
+
+describe('a session stream', () => {
+  it('opens a session, or goes on with one, and tells who leads', async (t) => {
+    const { clients } = await serve(t)
+    const first = await new SessionClient(clients.session).open()
+    assert.deepEqual(first, { clientId: 2, clusterId: CLUSTER_ID, nodeId: 1, leaderAddress: '127.0.0.1:7101' })
+    assert.equal((await new SessionClient(clients.session).open(first.clientId)).clientId, first.clientId)
+    assert.equal((await new SessionClient(clients.session).open()).clientId, 3)
+  })
+
+  it('carries many commands in a frame and answers them together', async (t) => {
+    const { clients } = await serve(t)
+    const session = new SessionClient(clients.session)
+    await session.open()
+    session.send(1, ...Array.from({ length: 1_000 }, (_, i) => putRequest(i + 1, `key-${i}`)))
+    const answers = await session.receive(1_000)
+    assert.equal(session.frameCount, 1)
+    assert.deepEqual(
+      answers.map(({ requestNumber }) => requestNumber),
+      Array.from({ length: 1_000 }, (_, i) => i + 1),
+    )
+    assert(answers.every((answer) => nameOf(answer) === 'put' && !answer.query))
+    assert.deepEqual(
+      answers.slice(0, 3).map(({ slot }) => slot),
+      [2, 3, 4],
+    )
+  })
+
+  it('hands the bytes of a command on as they are', async (t) => {
+    const { clients, member } = await serve(t)
+    const session = new SessionClient(clients.session)
+    const { clientId } = await session.open()
+    // A field that this version does not know must not get lost on the way into the log.
+    const command = Buffer.concat([
+      Command.encode({
+        operation: { $case: 'put', value: { key: 'a', value: new Uint8Array(), returnPrevious: false, requestId: '' } },
+      }).finish(),
+      Buffer.from([0xf8, 0x3f, 0x01]),
+    ])
+    session.send(1, { requestNumber: 1, body: { $case: 'command', value: command } })
+    await session.receive(1)
+    const [submitted] = member.submitted
+    assert.deepEqual(
+      { ...submitted, command: Buffer.from(submitted?.command ?? []) },
+      {
+        clientId,
+        requestNumber: 1,
+        firstUnacknowledged: 1,
+        command,
+      },
+    )
+  })
+
+  it('gives a retry the first answer, on another stream too', async (t) => {
+    const { clients } = await serve(t)
+    const session = new SessionClient(clients.session)
+    const { clientId } = await session.open()
+    session.send(1, putRequest(1, 'a', 'first'))
+    const [first] = await session.receive(1)
+    session.stream.cancel()
+    await session.failure
+
+    const again = new SessionClient(clients.session)
+    await again.open(clientId)
+    again.send(1, putRequest(1, 'a', 'first'))
+    assert.deepEqual(await again.receive(1), [first])
+
+    again.send(2, putRequest(1, 'a', 'first'), putRequest(2, 'b'))
+    const [forgotten, second] = await again.receive(2)
+    assert.deepEqual([nameOf(forgotten), nameOf(second)], ['ALREADY_ACKNOWLEDGED', 'put'])
+  })
+
+  it('refuses one bad request without harm to the others', async (t) => {
+    const { clients, member } = await serve(t)
+    const session = new SessionClient(clients.session)
+    await session.open()
+    session.send(
+      1,
+      putRequest(0, 'a'),
+      putRequest(1, ''),
+      { requestNumber: 2, body: { $case: 'command', value: Buffer.from([0xff]) } },
+      { requestNumber: 3, body: undefined },
+      getQuery(4, ''),
+      putRequest(5, 'good'),
+    )
+    const answers = (await session.receive(6)).toSorted((a, b) => a.requestNumber - b.requestNumber)
+    assert.deepEqual(
+      answers.map((answer) => nameOf(answer)),
+      [...Array.from({ length: 5 }, () => 'INVALID_ARGUMENT'), 'put'],
+    )
+    const outcome = outcomeOf(answers[1])
+    assert(outcome?.$case === 'refusal')
+    assert.deepEqual(
+      outcome.value.fieldViolations.map(({ field }) => field),
+      ['key'],
+    )
+    assert.equal(answers[4]?.query, true)
+    assert.equal(member.submitted.length, 1)
+  })
+
+  it('answers what the member refuses with the reason, and lives on', async (t) => {
+    const { clients, member } = await serve(t)
+    const session = new SessionClient(clients.session)
+    await session.open()
+    for (const reason of ['NO_QUORUM', 'OUTCOME_UNKNOWN', 'OVERLOADED', 'STOPPED', 'SESSION_EXPIRED'] as const) {
+      member.failure = reason
+      session.send(1, putRequest(1, 'a'), getQuery(1, 'a'), getQuery(2, 'a', Consistency.LOG))
+      assert.deepEqual((await session.receive(3)).map(nameOf), [reason, reason, reason])
+    }
+    member.failure = undefined
+    session.send(1, putRequest(1, 'a'))
+    assert.deepEqual((await session.receive(1)).map(nameOf), ['put'])
+  })
+
+  it('asks for one barrier for all linearizable queries of a frame', async (t) => {
+    const { clients, member } = await serve(t)
+    const session = new SessionClient(clients.session)
+    await session.open()
+    session.send(1, putRequest(1, 'a', 'x'))
+    await session.receive(1)
+    const queries = Array.from({ length: 100 }, (_, i) => getQuery(i, 'a', i % 2 === 0 ? 0 : 1))
+    session.send(2, ...queries, getQuery(100, 'a', Consistency.STALE))
+    const answers = await session.receive(101)
+    assert.equal(member.barrierCount, 1)
+    session.send(2, getQuery(101, 'a', Consistency.LOG))
+    answers.push(...(await session.receive(1)))
+    assert.equal(answers.length, 102)
+    for (const answer of answers) {
+      const outcome = outcomeOf(answer)
+      assert(outcome?.$case === 'get' && answer.query)
+      assert.equal(Buffer.from(outcome.value.pair?.value ?? []).toString(), 'x')
+      assert.equal(answer.slot, answer.requestNumber === 101 ? 3 : 2)
+    }
+  })
+
+  it('is not read on while too much is in flight', async (t) => {
+    const { clients, member } = await serve(t)
+    const session = new SessionClient(clients.session)
+    await session.open()
+    member.isHolding = true
+    for (let frame = 0; frame < 4; frame++) {
+      session.send(1, ...Array.from({ length: 4_096 }, (_, i) => putRequest(frame * 4_096 + i + 1, 'a')))
+    }
+    await untilSubmitted(member, 8_192)
+    await turns(50)
+    assert.equal(member.submitted.length, 8_192)
+
+    member.release(1)
+    await untilSubmitted(member, 8_192 + 4_096)
+    await turns(50)
+    assert.equal(member.submitted.length, 8_192 + 4_096)
+
+    member.isHolding = false
+    member.release()
+    await session.receive(4 * 4_096)
+  })
+
+  it('makes no answers that the client does not take', async (t) => {
+    const { clients, member } = await serve(t)
+    const session = new SessionClient(clients.session)
+    await session.open()
+    session.send(1, putRequest(1, 'a', 'x'.repeat(100_000)))
+    await session.receive(1)
+    let readCount = 0
+    const read = member.machine.read.bind(member.machine)
+    t.mock.method(member.machine, 'read', (query: Parameters<typeof read>[0]) => {
+      readCount++
+      return read(query)
+    })
+    session.stream.pause()
+    session.send(2, ...Array.from({ length: 500 }, (_, i) => getQuery(i, 'a', Consistency.STALE)))
+    while (readCount === 0) await turns(1)
+    await turns(200)
+    assert(readCount < 250, `${readCount} answers of 100 kB were made for a client that does not read`)
+    session.stream.resume()
+    await session.receive(500)
+    assert.equal(readCount, 500)
+  })
+
+  it('is ended with a reason when the client breaks the protocol', async (t) => {
+    const { clients } = await serve(t)
+    const breaches: ((session: SessionClient) => void)[] = [
+      (session) => session.send(1, putRequest(1, 'a')),
+      (session) => session.stream.write({ frame: undefined }),
+      (session) => {
+        session.hello(0)
+        session.hello(0)
+      },
+      (session) => {
+        session.hello(0)
+        session.send(1, ...Array.from({ length: 8_193 }, (_, i) => getQuery(i, 'a')))
+      },
+    ]
+    for (const breach of breaches) {
+      const session = new SessionClient(clients.session)
+      breach(session)
+      const { code, reason } = told(await session.failure)
+      assert.deepEqual({ code, reason }, { code: status.INVALID_ARGUMENT, reason: 'INVALID_ARGUMENT' })
+    }
+  })
+
+  it('is ended when no session can be opened for it', async (t) => {
+    const { clients, member } = await serve(t)
+    member.failure = 'NO_QUORUM'
+    const session = new SessionClient(clients.session)
+    session.hello(0)
+    const { code, reason } = told(await session.failure)
+    assert.deepEqual({ code, reason }, { code: status.UNAVAILABLE, reason: 'NO_QUORUM' })
+  })
+
+  it('answers what is in flight when the client has said its last', async (t) => {
+    const { clients, member } = await serve(t)
+    const session = new SessionClient(clients.session)
+    await session.open()
+    member.isHolding = true
+    session.send(1, putRequest(1, 'a'))
+    session.stream.end()
+    await untilSubmitted(member, 1)
+    await turns(20)
+    assert.equal(session.hasEnded, false)
+    member.release()
+    assert.deepEqual((await session.receive(1)).map(nameOf), ['put'])
+    await session.until(() => session.hasEnded)
+  })
+})
