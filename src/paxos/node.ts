@@ -330,7 +330,9 @@ export class Node {
   #onPromisedTo(ballot: Ballot): void {
     this.#highestSeen = Math.max(this.#highestSeen, ballot)
     const own = this.#ownBallot()
-    if (own !== NO_BALLOT && own < this.#acceptor.promised) this.#becomeFollowing()
+    if (own !== NO_BALLOT && own < this.#acceptor.promised) return this.#becomeFollowing()
+    // Whoever is promised a ballot gets time to lead in it, instead of a rival scout in the middle of its pages.
+    if (own === NO_BALLOT && ballot === this.#acceptor.promised) this.#becomeFollowing()
   }
 
   #onNack(m: Nack): void {
@@ -422,7 +424,8 @@ export class Node {
 
   #onPromise(from: NodeId, m: Promised): void {
     if (this.#state.phase !== 'scouting' || m.ballot !== this.#state.scout.ballot) return
-    this.#state.scout.onPromise(from, m)
+    // A page is progress: many of them may take longer than an election timeout.
+    if (this.#state.scout.onPromise(from, m)) this.#state.endsAtMs = this.#nowMs + this.#options.electionTimeoutMsMax
     this.#maybeLead(this.#state.scout)
   }
 

@@ -66,9 +66,10 @@ export class Scout {
     }
   }
 
-  onPromise(from: NodeId, m: Promised): void {
+  /** False when the page is not the one that is missing. */
+  onPromise(from: NodeId, m: Promised): boolean {
     assert(m.ballot === this.ballot, 'a promise is merged only by the scout of its ballot')
-    if (this.#promised.has(from) || m.fromSlot !== (this.#nextSlotOf.get(from) ?? this.fromSlot)) return
+    if (this.#promised.has(from) || m.fromSlot !== (this.#nextSlotOf.get(from) ?? this.fromSlot)) return false
     if (m.decidedUpTo > this.#decidedUpTo) {
       this.#decidedUpTo = m.decidedUpTo
       this.#decidedSource = from
@@ -78,9 +79,13 @@ export class Scout {
       const highest = this.#highest.get(entry.slot)
       if (highest === undefined || entry.ballot > highest.ballot) this.#highest.set(entry.slot, entry)
     }
-    if (m.nextSlot === 0) return this.#promised.add(from)
+    if (m.nextSlot === 0) {
+      this.#promised.add(from)
+      return true
+    }
     assert(m.nextSlot > m.fromSlot, 'pages go forward')
     this.#nextSlotOf.set(from, m.nextSlot)
     this.#out.sendOnceDurable(from, { kind: 'prepare', ballot: this.ballot, fromSlot: m.nextSlot })
+    return true
   }
 }
