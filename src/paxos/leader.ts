@@ -47,7 +47,8 @@ export class Leader {
   #announcedUpTo: Slot = 0
   readonly #lastAckMs = new Map<NodeId, number>()
   readonly #decidedUpToOf = new Map<NodeId, Slot>()
-  #isHandingOver = false
+  /** Takes no commands until then: somebody else was asked to lead. */
+  #handOverEndsMs = Number.NEGATIVE_INFINITY
 
   constructor(settings: Settings) {
     this.#self = settings.self
@@ -86,7 +87,7 @@ export class Leader {
 
   /** Queues commands for the next slots. False when the queue is full: nothing was taken. */
   enqueue(commands: readonly Uint8Array[]): boolean {
-    if (this.#isHandingOver) return false
+    if (this.#tickedMs < this.#handOverEndsMs) return false
     if (this.#queue.length + commands.length > this.#options.queueCommandsMax) return false
     let bytes = 0
     for (const command of commands) bytes += command.length
@@ -159,7 +160,10 @@ export class Leader {
     this.#broadcast({ kind: 'decided', ballot: this.ballot, decidedUpTo: this.#announcedUpTo })
   }
 
-  /** Takes no more commands and asks the most advanced follower heard of late to lead. False when there is none. */
+  /**
+   * Asks the most advanced follower heard of late to lead, and takes no commands for an election timeout: if it leads on by then, the
+   * message or the follower was lost. False when there is nobody to ask.
+   */
   handOver(): boolean {
     let best: NodeId | undefined
     for (const nodeId of this.#membership.nodeIds) {
@@ -167,7 +171,7 @@ export class Leader {
       if (best === undefined || this.#rank(nodeId) > this.#rank(best)) best = nodeId
     }
     if (best === undefined) return false
-    this.#isHandingOver = true
+    this.#handOverEndsMs = this.#tickedMs + this.#options.electionTimeoutMsMax
     this.#out.send(best, { kind: 'takeOver', ballot: this.ballot })
     return true
   }
