@@ -1,6 +1,6 @@
 import { type Membership, Tally } from './membership.js'
 import type { Outbox } from './outbox.js'
-import { answerRead, type WaitingRead } from './reads.js'
+import { answerRead, boundWaiting, type WaitingRead } from './reads.js'
 import type { NodeId, Slot } from './types.js'
 
 interface Round {
@@ -34,6 +34,7 @@ export class ReadRounds {
 
   add(from: NodeId, id: number): void {
     this.#waiting.push({ from, id })
+    this.#waiting = boundWaiting(this.#waiting)
   }
 
   /** While one round is on its way, the reads that arrive gather for the next; one that seems lost is not waited for. */

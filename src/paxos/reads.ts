@@ -10,8 +10,13 @@ export interface WaitingRead {
   readonly id: number
 }
 
-/** Past this many, the longest waiting reads are dropped: their callers' deadlines end the wait. */
+/** Past this many, those that wait longest are dropped: their callers' deadlines end the wait. */
 const WAITING_MAX = 10_000
+
+/** `reads`, oldest first, or its newer part when there are too many: some more go than must, so that the copying is rare. */
+export function boundWaiting(reads: WaitingRead[]): WaitingRead[] {
+  return reads.length <= WAITING_MAX ? reads : reads.slice(-0.9 * WAITING_MAX)
+}
 
 /** A follower's side of linearizable reads: asks the leader for a read index, one question at a time for all reads that wait. */
 export class Reads {
@@ -33,7 +38,7 @@ export class Reads {
 
   add(from: NodeId, id: number): void {
     this.#waiting.push({ from, id })
-    if (this.#waiting.length > WAITING_MAX) this.#waiting.shift()
+    this.#waiting = boundWaiting(this.#waiting)
   }
 
   onReply(m: ReadIndexReply): void {
@@ -45,7 +50,7 @@ export class Reads {
   /** Whoever was asked leads no more, or never answered: the next leader will be. */
   askAgain(): void {
     if (this.#asked === undefined) return
-    this.#waiting = [...this.#asked.reads, ...this.#waiting]
+    this.#waiting = boundWaiting([...this.#asked.reads, ...this.#waiting])
     this.#asked = undefined
   }
 
