@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { makeBallot } from '../../src/paxos/ballot.js'
+import { Cluster } from './cluster.js'
+
+// Schedules that once broke the core. Each tells what went wrong.
+
+test('a scout whose own second page comes when its acceptor has promised another ballot is simply preempted', () => {
+  const cluster = new Cluster({ nodeIds: [1, 2, 3], options: { pageBytesMax: 20 } })
+  cluster.elect(1)
+  cluster.drop()
+  for (const command of ['a', 'b', 'c']) cluster.propose(1, command)
+  // Node 1 holds three votes that are nobody else's: its promise to itself takes several pages.
+  cluster.drop({ kind: 'accept' })
+  cluster.crash(1)
+  cluster.restart(1)
+  cluster.syncByHand(1)
+  cluster.tick(1, 601)
+  cluster.settle({ kind: 'poll' })
+  cluster.settle({ kind: 'pollReply' })
+  assert.equal(cluster.node(1).phase, 'scouting')
+  cluster.syncOnce(1)
+  // It is about to ask itself for its second page; node 2 scouts in a higher ballot first.
+  cluster.pool.push({ from: 2, to: 1, message: { kind: 'prepare', ballot: makeBallot(9, 2), fromSlot: 1 } })
+  cluster.settle({ to: 1, kind: 'prepare' })
+  cluster.sync(1)
+  assert.equal(cluster.node(1).phase, 'following')
+})
+
+test('a read of a restarted node is not answered by a reply to the question that it asked before the crash', () => {
+  const cluster = new Cluster({ nodeIds: [1, 2, 3] })
+  cluster.elect(1)
+  cluster.run(100)
+  cluster.read(3)
+  cluster.settle({ kind: 'readIndex' })
+  cluster.settle({ kind: 'heartbeat' })
+  cluster.settle({ kind: 'heartbeatAck' })
+  const releaseReply = cluster.hold({ kind: 'readIndexReply' })
+  cluster.crash(3)
+  cluster.propose(1, 'acknowledged')
+  cluster.settle()
+  cluster.restart(3)
+  cluster.run(70)
+  const read = cluster.read(3)
+  cluster.drop({ kind: 'readIndex' })
+  releaseReply()
+  cluster.settle()
+  assert.equal(cluster.grants.get(read), undefined)
+  cluster.run(500)
+  assert.equal(cluster.grants.get(read), 2)
+})
+
+test('an election with more open values than fit in one election timeout of pages still ends', () => {
+  const windowSlots = 64
+  const cluster = new Cluster({ nodeIds: [1, 2, 3], options: { windowSlots, pageBytesMax: 20, batchCommandsMax: 1 } })
+  cluster.elect(1)
+  cluster.run(100)
+  for (let i = 0; i < windowSlots; i++) cluster.propose(1, `open-${i}`)
+  cluster.settle({ kind: 'accept' })
+  cluster.crash(1)
+  cluster.drop()
+  // Asking for a page and getting it takes 60 ms: all of them take six times the election timeout.
+  cluster.runSlowly(20_000, 30)
+  assert.equal(cluster.leaders.length, 1)
+  cluster.run(100)
+  assert.equal(cluster.log.filter((value) => value.startsWith('open-')).length, windowSlots)
+})
+
+test('a hand-over whose message is lost does not leave a leader that takes no commands', () => {
+  const cluster = new Cluster({ nodeIds: [1, 2, 3] })
+  cluster.elect(1)
+  cluster.run(100)
+  assert.equal(cluster.handOver(1), true)
+  assert.equal(cluster.propose(1, 'refused meanwhile'), 'overloaded')
+  cluster.drop({ kind: 'takeOver' })
+  cluster.run(1_000)
+  assert.deepEqual(cluster.leaders, [1])
+  assert.equal(cluster.propose(1, 'taken'), 'sent')
+})
+
+test('leadership is not handed to a node that has been silent, however much it had decided', () => {
+  const cluster = new Cluster({ nodeIds: [1, 2, 3] })
+  cluster.elect(1)
+  cluster.run(100)
+  cluster.crash(2)
+  cluster.run(1_000)
+  assert.equal(cluster.handOver(1), true)
+  cluster.run(1_000)
+  assert.deepEqual(cluster.leaders, [3])
+})
+
+test('a node that misses slots asks every peer in turn, though the leader keeps telling it of more', () => {
+  const cluster = new Cluster({ nodeIds: [1, 2, 3, 4, 5] })
+  cluster.elect(1)
+  cluster.run(100)
+  cluster.crash(2)
+  // Node 5 misses a slot, then hears the leader again, but cannot reach it; the next in turn is down.
+  cluster.cut(5, 1)
+  cluster.propose(1, 'missed')
+  cluster.drop({ to: 5 })
+  cluster.settle()
+  cluster.runUntil('node 5 has caught up', () => cluster.node(5).decidedUpTo === 2)
+})
+
+test('reads that wait while the leader is heard but cannot be reached stay bounded', () => {
+  const cluster = new Cluster({ nodeIds: [1, 2, 3] })
+  cluster.elect(1)
+  cluster.run(100)
+  cluster.cut(3, 1)
+  for (let i = 0; i < 5; i++) {
+    for (let j = 0; j < 9_000; j++) cluster.node(3).read(i * 9_000 + j)
+    cluster.run(210)
+  }
+  cluster.heal()
+  cluster.run(500)
+  assert.ok(cluster.grants.size <= 10_000)
+})

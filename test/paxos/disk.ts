@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import type { DurableRecord, Genesis, LogEntry, RecoveredState, Slot } from '../../src/paxos/types.js'
+
+/** What a node finds again after a crash: exactly the records that were synced, by the rules of types.ts. */
+export class Disk {
+  #genesis: Genesis | undefined
+  #promised = 0
+  #decidedUpTo = 0
+  readonly #log = new Map<Slot, LogEntry>()
+
+  constructor(genesis?: Genesis) {
+    this.#genesis = genesis
+  }
+
+  sync(records: readonly DurableRecord[]): void {
+    for (const record of records) {
+      switch (record.kind) {
+        case 'genesis':
+          assert.equal(this.#genesis, undefined, 'a genesis is never replaced')
+          this.#genesis = record.genesis
+          break
+        case 'promised':
+          assert.ok(record.ballot > this.#promised, 'a promise only rises')
+          this.#promised = record.ballot
+          break
+        case 'accepted':
+          assert.ok(record.entry.ballot <= this.#promised, 'a vote is written after its promise')
+          this.#write(record.entry)
+          break
+        case 'learned':
+          this.#write(record.entry)
+          break
+        case 'decidedUpTo':
+          for (let slot = this.#decidedUpTo + 1; slot <= record.slot; slot++) {
+            assert.ok(this.#log.has(slot), `the log holds slot ${slot} before it counts as decided`)
+          }
+          this.#decidedUpTo = record.slot
+          break
+      }
+    }
+  }
+
+  recover(): RecoveredState {
+    const accepted = [...this.#log.values()].filter((entry) => entry.slot > this.#decidedUpTo).toSorted((a, b) => a.slot - b.slot)
+    const promised = Math.max(this.#promised, ...accepted.map((entry) => entry.ballot))
+    return { genesis: this.#genesis, promised, decidedUpTo: this.#decidedUpTo, accepted }
+  }
+
+  /** Decided entries only, as far as that is durable. */
+  readLog(fromSlot: Slot, toSlot: Slot): LogEntry[] {
+    return [...this.#log.values()]
+      .filter(({ slot }) => slot >= fromSlot && slot <= Math.min(toSlot, this.#decidedUpTo))
+      .toSorted((a, b) => a.slot - b.slot)
+  }
+
+  #write(entry: LogEntry): void {
+    assert.ok(entry.slot > this.#decidedUpTo, 'a decided slot is never written again')
+    this.#log.set(entry.slot, entry)
+  }
+}
