@@ -8,7 +8,7 @@ import type { NodeId, Slot } from '../paxos/types.js'
 import { REASONS, type Reason } from '../wire/reasons.js'
 
 /** The `domain` of every google.rpc.ErrorInfo of ours. */
-export const ERROR_DOMAIN = 'synod'
+const ERROR_DOMAIN = 'synod'
 
 /** gRPC peers cut connections over trailers of 8 KiB: base64 of the details, and the percent-encoded message beside them. */
 const MESSAGE_BYTES_MAX = 512

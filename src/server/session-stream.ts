@@ -15,6 +15,7 @@ import {
 import { type MemberApi, MemberError } from '../host/api.js'
 import type { Slot } from '../paxos/types.js'
 import { validateCommand, validateQuery } from '../wire/validate.js'
+import { ANSWER_FRAME_BYTES, AnswerBuffer } from './answer-buffer.js'
 import { invalidArgument, isForeseen, toRefusal, toServiceError } from './errors.js'
 import type { LocalReads, Operations } from './operations.js'
 import { decodeStrictly } from './strict-decode.js'
@@ -22,13 +23,12 @@ import { DEFAULT_TIMEOUT_MS } from './unary.js'
 
 /** A client sends no more in one frame. */
 const FRAME_REQUESTS_MAX = 8_192
-/** Past either, the stream is not read until enough has been answered. The frame that crosses the line is still taken whole. */
+/**
+ * Past either, the stream is not read until enough has been answered. The frame that crosses the line is still taken whole, and
+ * grpc-js reads up to 16 frames ahead before the client feels it.
+ */
 const IN_FLIGHT_MAX = 8_192
 const HELD_BYTES_MAX = 16 * 1_024 * 1_024
-/** Answers leave in frames of about this size, well below what a client takes; an answer that is larger has one to itself. */
-const ANSWER_FRAME_BYTES = 512 * 1_024
-/** Roughly what an answer takes beside its result. */
-const ANSWER_OVERHEAD_BYTES = 32
 /** Queries run for about this long in one turn of the event loop: heartbeats must not wait for a frame full of listings. */
 const QUERY_SLICE_MS = 10
 
@@ -60,9 +60,9 @@ export class SessionStream {
   #endError: MemberError | undefined
   #clientId = 0
   #inFlightCount = 0
-  /** Of commands in flight and of answers not yet written. */
-  #heldBytes = 0
-  #answers: Answer[] = []
+  /** Of the commands that the member holds. */
+  #commandBytes = 0
+  readonly #answers = new AnswerBuffer()
   /** First in, first out; those before nextQuery have run. */
   #readyQueries: ReadyQuery[] = []
   #nextQuery = 0
@@ -98,7 +98,7 @@ export class SessionStream {
   #becomeEnded(): void {
     if (this.#phase === 'ended') return
     this.#phase = 'ended'
-    this.#answers = []
+    this.#answers.clear()
     this.#readyQueries = []
     this.#onEnded()
   }
@@ -199,10 +199,10 @@ export class SessionStream {
     }
     const violations = validateCommand(decodeStrictly(Command, command))
     if (violations.length > 0) throw invalidArgument(violations)
-    this.#heldBytes += command.length
+    this.#commandBytes += command.length
     const request = { clientId: this.#clientId, requestNumber, firstUnacknowledged, command }
     this.#context.member.submit(request, DEFAULT_TIMEOUT_MS, (answer) => {
-      this.#heldBytes -= command.length
+      this.#commandBytes -= command.length
       if (answer instanceof MemberError) this.#refuse(requestNumber, false, answer)
       else this.#answer({ requestNumber, query: false, slot: answer.slot, result: answer.result })
     })
@@ -253,7 +253,6 @@ export class SessionStream {
   #answer(answer: Answer): void {
     if (this.#phase === 'ended') return
     this.#answers.push(answer)
-    this.#heldBytes += answer.result.length + ANSWER_OVERHEAD_BYTES
     this.#scheduleTurn()
   }
 
@@ -312,22 +311,11 @@ export class SessionStream {
   }
 
   #writeAnswers(): void {
-    let taken = 0
-    while (this.#isWritable && taken < this.#answers.length) {
-      let bytes = 0
-      const frame: Answer[] = []
-      for (let next = this.#answers[taken]; next !== undefined; next = this.#answers[taken]) {
-        const answerBytes = next.result.length + ANSWER_OVERHEAD_BYTES
-        if (frame.length > 0 && bytes + answerBytes > ANSWER_FRAME_BYTES) break
-        frame.push(next)
-        bytes += answerBytes
-        taken++
-      }
-      this.#inFlightCount -= frame.length
-      this.#heldBytes -= bytes
-      this.#write({ frame: { $case: 'answers', value: { answers: frame } } })
+    while (this.#isWritable && this.#answers.bytes > 0) {
+      const answers = this.#answers.takeFrame()
+      this.#inFlightCount -= answers.length
+      this.#write({ frame: { $case: 'answers', value: { answers } } })
     }
-    this.#answers = taken === this.#answers.length ? [] : this.#answers.slice(taken)
   }
 
   #write(response: ConnectResponse): void {
@@ -336,7 +324,7 @@ export class SessionStream {
 
   #balanceReading(): void {
     if (this.#phase !== 'open') return
-    const isFull = this.#inFlightCount >= IN_FLIGHT_MAX || this.#heldBytes >= HELD_BYTES_MAX
+    const isFull = this.#inFlightCount >= IN_FLIGHT_MAX || this.#commandBytes + this.#answers.bytes >= HELD_BYTES_MAX
     if (isFull) this.#stream.pause()
     else if (this.#stream.isPaused()) this.#stream.resume()
   }

@@ -20,18 +20,14 @@ import { SingleMember } from './single-member.js'
 const BUF = 'node_modules/.bin/buf'
 const run = promisify(execFile)
 
-describe('reflection', () => {
-  const bufCurl = async (address: string, ...args: string[]): Promise<string> => {
-    const { stdout } = await run(BUF, [
-      'curl',
-      '--http2-prior-knowledge',
-      '--protocol',
-      'grpc',
-      ...args.map((arg) => arg.replace('@', `http://${address}`)),
-    ])
-    return stdout
-  }
+/** `@` in the arguments stands for the address. */
+async function bufCurl(address: string, ...args: string[]): Promise<string> {
+  const urls = args.map((arg) => arg.replace('@', `http://${address}`))
+  const { stdout } = await run(BUF, ['curl', '--http2-prior-knowledge', '--protocol', 'grpc', ...urls])
+  return stdout
+}
 
+describe('reflection', () => {
   it('lists what clients may call, and nothing of the peers', async (t) => {
     const { server } = await serve(t)
     const services = (await bufCurl(server.address, '--list-services', '@')).trim().split('\n').toSorted()

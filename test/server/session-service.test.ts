@@ -179,20 +179,15 @@ describe('a session stream', () => {
     await session.open()
     session.send(1, putRequest(1, 'a', 'x'.repeat(100_000)))
     await session.receive(1)
-    let readCount = 0
-    const read = member.machine.read.bind(member.machine)
-    t.mock.method(member.machine, 'read', (query: Parameters<typeof read>[0]) => {
-      readCount++
-      return read(query)
-    })
+    const { mock } = t.mock.method(member.machine, 'read')
     session.stream.pause()
     session.send(2, ...Array.from({ length: 500 }, (_, i) => getQuery(i, 'a', Consistency.STALE)))
-    while (readCount === 0) await turns(1)
+    while (mock.callCount() === 0) await turns(1)
     await turns(200)
-    assert(readCount < 250, `${readCount} answers of 100 kB were made for a client that does not read`)
+    assert(mock.callCount() < 250, `${mock.callCount()} answers of 100 kB were made for a client that does not read`)
     session.stream.resume()
     await session.receive(500)
-    assert.equal(readCount, 500)
+    assert.equal(mock.callCount(), 500)
   })
 
   it('is ended with a reason when the client breaks the protocol', async (t) => {
