@@ -22,7 +22,7 @@ import { newWitness, readWitness } from './witness.js'
 
 const FORMAT = 1
 /** The write that a new database begins with. */
-export const FIRST_WRITE = 1
+const FIRST_WRITE = 1
 
 export interface Identity {
   /** A random UUID (DESIGN.md, rule 5). */

@@ -1,7 +1,8 @@
-import { createReadStream, existsSync, readFileSync } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Level } from 'level'
+import { checkDatabaseFiles } from './database-files.js'
 import { damaged, notWritable, StorageError, systemCodeOf } from './storage-error.js'
 
 export type Database = Level<Buffer, Buffer>
@@ -24,21 +25,24 @@ export async function openDatabase(path: string, mode: 'create' | 'existing'): P
     errorIfExists: mode === 'create',
     writeBufferSize: WRITE_BUFFER_BYTES,
     cacheSize: CACHE_BYTES,
+    // leveldb-table.ts reads the table files, too.
+    compression: false,
   })
   await db.open()
   return db
 }
 
 /**
- * Opens the database of a directory that has an identity. LevelDB replays its log into table files as it opens, skips what it
- * cannot read there and says so only in its journal, `LOG`, which the open after that one moves away. So the journal is read after
- * the open, and also before: a start that was killed in between must not be the last to have known.
+ * Opens the database of a directory that has an identity, if its files are whole.
+ *
+ * LevelDB replays its logs into table files as it opens and then deletes them; records that it cannot read it leaves out, and says
+ * so only in its journal, `LOG`. So the files are checked before LevelDB sees them: what is refused is left as it was found, for the
+ * next start to refuse again. The journal is read as well, in case that LevelDB finds what we did not.
  *
  * @throws StorageError DAMAGED, LOCKED or NOT_WRITABLE
  */
 export async function openExistingDatabase(directory: string, path: string): Promise<Database> {
-  checkFilesExist(directory, path)
-  await checkJournal(directory, path)
+  await checkDatabaseFiles(directory, path)
   let db: Database
   try {
     db = await openDatabase(path, 'existing')
@@ -46,7 +50,7 @@ export async function openExistingDatabase(directory: string, path: string): Pro
     throw readFailure(directory, error)
   }
   try {
-    await checkJournal(directory, path)
+    await checkJournal(directory, join(path, 'LOG'))
     return db
   } catch (error) {
     await db.close()
@@ -89,18 +93,7 @@ export async function* scan(db: Database, range: KeyRange): AsyncGenerator<[Buff
   }
 }
 
-function checkFilesExist(directory: string, path: string): void {
-  if (!existsSync(path)) throw damaged(directory, `its database, ${path}, is missing`)
-  const currentPath = join(path, 'CURRENT')
-  if (!existsSync(currentPath)) throw damaged(directory, `${currentPath} is missing`)
-  const manifest = readFileSync(currentPath, 'utf8').trim()
-  const manifestPath = join(path, manifest)
-  if (!/^MANIFEST-\d+$/.test(manifest)) throw damaged(directory, `${currentPath} does not name a manifest`)
-  if (!existsSync(manifestPath)) throw damaged(directory, `${manifestPath} is missing`)
-}
-
-async function checkJournal(directory: string, path: string): Promise<void> {
-  const journal = join(path, 'LOG')
+async function checkJournal(directory: string, journal: string): Promise<void> {
   if (!existsSync(journal)) return
   const lines = createInterface({ input: createReadStream(journal, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY })
   for await (const line of lines) {

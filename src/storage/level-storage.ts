@@ -30,8 +30,10 @@ import { WriteBatch } from './write-batch.js'
 import { WriteChain } from './write-chain.js'
 import { recover, WriteRules } from './write-rules.js'
 
-/** Four times what the logs that LevelDB may have to replay can hold: two, of about one write buffer each. */
-const CHAIN_BYTES_MIN = 8 * WRITE_BUFFER_BYTES
+/** Twice what LevelDB may have to replay at the next start: two logs of about one write buffer each. */
+const CHAIN_BYTES_MIN = 4 * WRITE_BUFFER_BYTES
+/** About what a link takes in LevelDB's log. */
+const LINK_BYTES = 80
 /** Old entries read at once while a checkpoint is prepared. */
 const LOOKUP_COUNT = 1_000
 
@@ -164,13 +166,14 @@ export class LevelStorage implements Storage {
 
   /** Makes a batch durable as the next write of the chain. */
   async #commit(batch: WriteBatch): Promise<void> {
-    const { trimFrom, trimCount } = this.#chain.extend(batch.bytes)
+    const writeBytes = batch.bytes + LINK_BYTES
+    const { trimFrom, trimCount } = this.#chain.extend(writeBytes)
     for (let number = trimFrom; number < trimFrom + trimCount; number++) batch.delete(chainKey(number))
     const number = this.#chain.lastNumber
     const key = chainKey(number)
     const link = {
       firstKept: this.#chain.firstKept,
-      writeBytes: batch.bytes,
+      writeBytes,
       promised: this.#rules.promised,
       decidedUpTo: this.#rules.decidedUpTo,
       log: { count: this.#log.count, sum: this.#log.sum },

@@ -5,7 +5,7 @@ import { type Database, openExistingDatabase, readFailure } from './database.js'
 import { DirectoryLock } from './directory-lock.js'
 import { makeDirectory } from './files.js'
 import { RecordError } from './records.js'
-import { damaged, notWritable, StorageError } from './storage-error.js'
+import { damaged, notWritable, StorageError, systemCodeOf } from './storage-error.js'
 import { type Contents, verify } from './verify.js'
 
 /** A data directory that is ours, whole, and locked. */
@@ -32,7 +32,7 @@ export async function openDirectory(options: { readonly directory: string; reado
     return { paths, identity, lock, ...(await openContents(paths, identity)) }
   } catch (error) {
     lock?.release()
-    throw error instanceof StorageError ? error : notWritable(paths.directory, error)
+    throw systemCodeOf(error) === '' || error instanceof StorageError ? error : notWritable(paths.directory, error)
   }
 }
 

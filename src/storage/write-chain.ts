@@ -1,3 +1,7 @@
+/** One big write must not have to remove thousands of links of small ones; the next writes take their share. */
+const TRIM_COUNT_MAX = 64
+const SKIPPED_MAX = 65_536
+
 /**
  * Which writes still have their link in the chain. Links are kept for far more bytes than LevelDB's logs can hold, because that is
  * where writes get lost without a word; what has reached a table file is covered by checksums and tallies.
@@ -44,7 +48,3 @@ export class WriteChain {
     return { trimFrom, trimCount: this.#firstKept - trimFrom }
   }
 }
-
-/** One big write must not have to remove thousands of links of small ones; the next writes take their share. */
-const TRIM_COUNT_MAX = 64
-const SKIPPED_MAX = 65_536

@@ -1,0 +1,63 @@
+import { maskedCrc32c } from './crc32c.js'
+
+// LevelDB's log format (doc/log_format.md there), which its write-ahead logs and its manifest share: blocks of 32 KiB with fragments
+//
+//   masked CRC-32C of type and data (4 bytes) | length (2) | type (1: whole, 2: first, 3: middle, 4: last) | data
+//
+// all little-endian. What does not fit the rest of the file is a write that a crash cut off: it was never acknowledged.
+
+const BLOCK_BYTES = 32_768
+const HEADER_BYTES = 7
+
+const FRAGMENT = { unwritten: 0, whole: 1, first: 2, middle: 3, last: 4 } as const
+
+/** A LevelDB file cannot be what LevelDB wrote. The message says where. */
+export class FileFormatError extends Error {
+  override readonly name = 'FileFormatError'
+}
+
+/** The records of a log that are there in full. @throws FileFormatError where LevelDB would leave records out */
+export function readLevelLog(file: Buffer): Buffer[] {
+  const records: Buffer[] = []
+  let fragments: Buffer[] = []
+  for (const { type, data, offset } of readFragments(file)) {
+    const continues = type === FRAGMENT.middle || type === FRAGMENT.last
+    if (continues !== fragments.length > 0) throw new FileFormatError(`a record is not whole before byte ${offset}`)
+    fragments.push(data)
+    if (type === FRAGMENT.first || type === FRAGMENT.middle) continue
+    records.push(Buffer.concat(fragments))
+    fragments = []
+  }
+  return records
+}
+
+interface Fragment {
+  readonly type: number
+  readonly data: Buffer
+  readonly offset: number
+}
+
+function* readFragments(file: Buffer): Generator<Fragment> {
+  let offset = 0
+  while (offset + HEADER_BYTES <= file.length) {
+    const blockEnd = offset - (offset % BLOCK_BYTES) + BLOCK_BYTES
+    if (offset + HEADER_BYTES > blockEnd) {
+      offset = blockEnd
+      continue
+    }
+    const length = file.readUInt16LE(offset + 4)
+    const type = file.readUInt8(offset + 6)
+    const end = offset + HEADER_BYTES + length
+    if (type === FRAGMENT.unwritten && length === 0) {
+      offset = blockEnd
+      continue
+    }
+    if (end > blockEnd) throw new FileFormatError(`a record does not fit its block at byte ${offset}`)
+    if (end > file.length) return
+    if (type > FRAGMENT.last || file.readUInt32LE(offset) !== maskedCrc32c(file, offset + 6, end)) {
+      throw new FileFormatError(`a record does not match its checksum at byte ${offset}`)
+    }
+    yield { type, data: file.subarray(offset + HEADER_BYTES, end), offset }
+    offset = end
+  }
+}

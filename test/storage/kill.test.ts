@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { createContents, creationSteps, pathsIn } from '../../src/storage/data-directory.js'
+import { LevelStorage } from '../../src/storage/level-storage.js'
+import { accepted, entriesOf, entry } from './conformance.js'
+
+const root = mkdtempSync(join(tmpdir(), 'synod-kill-'))
+const writerProcess = fileURLToPath(new URL('writer-process.ts', import.meta.url))
+const running = new Set<ChildProcess>()
+
+after(() => {
+  for (const child of running) child.kill('SIGKILL')
+  rmSync(root, { recursive: true, force: true })
+})
+
+interface Report {
+  /** The last slot that was found at the start, or acknowledged later. */
+  readonly acknowledged: number
+  /** The checkpoints that were acknowledged. */
+  readonly saved: readonly number[]
+}
+
+/** Starts a process that appends; kills it after so many lines of its report. Gives what it had reported by then. */
+async function runAndKill(directory: string, linesBeforeKill: number, whileItRuns?: () => Promise<void>): Promise<Report> {
+  const child = spawn(process.execPath, ['--import=tsx', writerProcess, directory], { stdio: ['ignore', 'pipe', 'inherit'] })
+  running.add(child)
+  let acknowledged = 0
+  const saved: number[] = []
+  let lines = 0
+  for await (const line of createInterface(child.stdout)) {
+    const [what, slot] = line.split(' ')
+    if (what === 'saved') saved.push(Number(slot))
+    else acknowledged = Number(slot)
+    lines += 1
+    if (lines === 1) await whileItRuns?.()
+    if (lines === linesBeforeKill) child.kill('SIGKILL')
+  }
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  running.delete(child)
+  assert.equal(child.signalCode, 'SIGKILL', 'the process was killed; it did not fail')
+  return { acknowledged, saved }
+}
+
+describe('kill -9', () => {
+  test('whenever it comes, everything acknowledged is there, and the lock of the dead is taken over', async () => {
+    const directory = join(root, 'node')
+    const saved: number[] = []
+    for (const lines of [1, 2, 3, 9, 20, 47, 101, 60]) {
+      const report = await runAndKill(directory, lines)
+      saved.push(...report.saved)
+      assert.ok(existsSync(join(directory, 'lock')), 'a killed process leaves its lock')
+      const storage = await LevelStorage.open({ directory, nodeId: 1 })
+      const { recovered, checkpoint } = storage
+      const [open, ...others] = recovered.accepted
+      const lastSlot = open?.slot ?? 0
+      assert.deepEqual([open, others], [lastSlot === 0 ? undefined : entry(lastSlot, undefined, 2_000), []])
+      assert.ok(lastSlot >= report.acknowledged, `slot ${report.acknowledged} was acknowledged, the last one is ${lastSlot}`)
+      assert.equal(recovered.decidedUpTo, Math.max(0, lastSlot - 1))
+      assert.ok(checkpoint.stateDigest >= (saved.at(-1) ?? 0), 'the last checkpoint that was acknowledged is there')
+      const keys = new Set((await entriesOf(storage)).map(({ key }) => key))
+      assert.ok(saved.every((slot) => keys.has(`entry/${slot}`)))
+      const log = await storage.readLog(1, recovered.decidedUpTo, Number.MAX_SAFE_INTEGER)
+      assert.deepEqual(
+        log,
+        log.map((_, i) => entry(i + 1, undefined, 2_000)),
+      )
+      assert.equal(log.length, recovered.decidedUpTo)
+      await storage.close()
+      assert.ok(!existsSync(join(directory, 'lock')), 'a closed storage leaves no lock')
+    }
+  })
+
+  test('a directory in use by a living process is refused, even when its lock file is removed', async () => {
+    const directory = join(root, 'in-use')
+    await runAndKill(directory, 30, async () => {
+      await assert.rejects(LevelStorage.open({ directory, nodeId: 1 }), {
+        code: 'LOCKED',
+        message: /is in use by process \d+ on .*Stop that node first/,
+      })
+      rmSync(join(directory, 'lock'))
+      await assert.rejects(LevelStorage.open({ directory, nodeId: 1 }), {
+        code: 'LOCKED',
+        message: /is in use by another process/,
+      })
+    })
+    await (await LevelStorage.open({ directory, nodeId: 1 })).close()
+  })
+})
+
+describe('a crash while a directory is made', () => {
+  const stepCount = 4
+  for (let done = 0; done <= stepCount; done++) {
+    test(`after ${done} of ${stepCount} steps: the next start makes it whole`, async () => {
+      const directory = join(root, `made-${done}`)
+      mkdirSync(directory)
+      const paths = pathsIn(directory)
+      const identity = { dataDirId: '00000000-0000-4000-8000-000000000009', nodeId: 1 }
+      const steps = creationSteps(paths, identity)
+      assert.equal(steps.length, stepCount)
+      for (const step of steps.slice(0, done)) await step()
+      const storage = await LevelStorage.open({ directory, nodeId: 1 })
+      assert.equal(storage.dataDirId === identity.dataDirId, done === stepCount)
+      await storage.append([accepted(1)])
+      await storage.close()
+      assert.ok(!existsSync(paths.draft))
+      const again = await LevelStorage.open({ directory, nodeId: 1 })
+      assert.equal(again.dataDirId, storage.dataDirId)
+      assert.deepEqual(again.recovered.accepted, [entry(1)])
+      await again.close()
+    })
+  }
+
+  test('half a draft of the identity and half a database are made anew', async () => {
+    const directory = join(root, 'half')
+    const paths = pathsIn(directory)
+    mkdirSync(paths.database, { recursive: true })
+    writeFileSync(paths.draft, '{"for')
+    writeFileSync(join(paths.database, 'CURRENT'), 'MANIFEST-0')
+    writeFileSync(paths.witness, 'x')
+    await (await LevelStorage.open({ directory, nodeId: 1 })).close()
+    assert.match(readFileSync(paths.identity, 'utf8'), /"nodeId": 1/)
+  })
+
+  test('a finished directory is never made anew, though its database be gone', async () => {
+    const directory = join(root, 'finished')
+    mkdirSync(directory)
+    const paths = pathsIn(directory)
+    await createContents(paths, 1)
+    rmSync(paths.database, { recursive: true })
+    await assert.rejects(LevelStorage.open({ directory, nodeId: 1 }), { code: 'DAMAGED' })
+    assert.ok(!existsSync(paths.database))
+  })
+})

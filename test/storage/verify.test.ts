@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { type Database, openDatabase } from '../../src/storage/database.js'
+import { LevelStorage } from '../../src/storage/level-storage.js'
+import { CHECKPOINT_KEY, chainKey, GENESIS_KEY, logKey, OWNER_KEY, seal, stateKey } from '../../src/storage/records.js'
+import { accepted, decidedSlots, GENESIS } from './conformance.js'
+
+// What would be lost or changed if LevelDB, with all its files whole, gave back something else than was written.
+
+const root = mkdtempSync(join(tmpdir(), 'synod-verify-'))
+/** As it stands at the end, and as it stood before the last writes. */
+const template = join(root, 'now')
+const earlier = join(root, 'earlier')
+
+function save(storage: LevelStorage, stateDigest: number, byte: number): Promise<void> {
+  return storage.saveCheckpoint({ appliedUpTo: 3, timeMs: 1, stateDigest }, [
+    { key: 'a', value: Uint8Array.of(byte) },
+    { key: 'b', value: byte === 1 ? Uint8Array.of(7) : undefined },
+  ])
+}
+
+before(async () => {
+  const storage = await LevelStorage.open({ directory: template, nodeId: 1 })
+  await storage.append([{ kind: 'genesis', genesis: GENESIS }])
+  await storage.append([...decidedSlots(5), accepted(6), accepted(8)])
+  await save(storage, 1, 1)
+  await storage.close()
+  cpSync(template, earlier, { recursive: true })
+  const again = await LevelStorage.open({ directory: template, nodeId: 1 })
+  await again.append([accepted(6, 2 * 65_536 + 1)])
+  await save(again, 2, 2)
+  await again.append([{ kind: 'promised', ballot: 9 * 65_536 + 1 }])
+  await again.close()
+})
+
+after(() => rmSync(root, { recursive: true, force: true }))
+
+const LAST_WRITE = 7
+
+/** Puts back what an earlier state of the database held under a key. */
+function revive(key: Buffer): Tampering {
+  return async (db, old) => {
+    const [record] = await old.getMany([key])
+    assert.ok(record !== undefined)
+    await db.put(key, record)
+  }
+}
+
+function remove(key: Buffer): Tampering {
+  return (db) => db.del(key)
+}
+
+type Tampering = (db: Database, old: Database) => Promise<void>
+
+const cases: readonly { title: string; tamper: Tampering; says: RegExp }[] = [
+  {
+    title: 'a write in the middle of the chain is gone',
+    tamper: remove(chainKey(4)),
+    says: /write 4 of the chain, .* is missing/,
+  },
+  { title: 'the first write of the chain is gone', tamper: remove(chainKey(1)), says: /write 1 of the chain is missing/ },
+  {
+    title: 'the last write is gone',
+    tamper: remove(chainKey(LAST_WRITE)),
+    says: /ends with write 6, but write 7 was durable/,
+  },
+  { title: 'a decided slot is gone', tamper: remove(logKey(2)), says: /slot 2 of the log is missing/ },
+  { title: 'the last decided slot is gone', tamper: remove(logKey(5)), says: /slot 5 of the log is missing/ },
+  { title: 'a vote for an open slot is gone', tamper: remove(logKey(8)), says: /the log has lost entries/ },
+  { title: 'an earlier vote for an open slot is back', tamper: revive(logKey(6)), says: /old ones have come back/ },
+  { title: 'the genesis is gone', tamper: remove(GENESIS_KEY), says: /the genesis is missing/ },
+  { title: 'the record of the checkpoint is gone', tamper: remove(CHECKPOINT_KEY), says: /record of the checkpoint is missing/ },
+  { title: 'an earlier checkpoint is back', tamper: revive(CHECKPOINT_KEY), says: /checkpoint is missing, or an old one/ },
+  { title: 'an entry of the checkpoint is gone', tamper: remove(stateKey('a')), says: /the checkpoint has lost entries/ },
+  { title: 'an earlier entry of the checkpoint is back', tamper: revive(stateKey('a')), says: /old ones have come back/ },
+  { title: 'a removed entry of the checkpoint is back', tamper: revive(stateKey('b')), says: /old ones have come back/ },
+  { title: 'the owner is gone', tamper: remove(OWNER_KEY), says: /the record of the owner is missing/ },
+  {
+    title: 'a key that nobody wrote',
+    tamper: (db) => db.put(Buffer.from('x'), Buffer.from('y')),
+    says: /the key 78 is not one of ours/,
+  },
+  {
+    title: 'a single record that nobody wrote',
+    tamper: (db) => db.put(Buffer.from('mx'), seal(Buffer.from('mx'), Buffer.from('y'))),
+    says: /the key 6d78 is not one of ours/,
+  },
+  {
+    title: 'a changed byte in a value',
+    tamper: async (db) => {
+      const [record] = await db.getMany([logKey(1)])
+      assert.ok(record !== undefined)
+      record[12] = (record[12] ?? 0) ^ 1
+      await db.put(logKey(1), record)
+    },
+    says: /slot 1 of the log does not match its checksum/,
+  },
+  {
+    title: 'a good value under the key of another',
+    tamper: async (db) => {
+      const [record] = await db.getMany([logKey(1)])
+      assert.ok(record !== undefined)
+      await db.put(logKey(3), record)
+    },
+    says: /slot 3 of the log does not match its checksum/,
+  },
+  {
+    title: 'a value cut short',
+    tamper: (db) => db.put(stateKey('a'), Buffer.from([1, 2])),
+    says: /the checkpoint's entry "a" is cut short/,
+  },
+]
+
+for (const [i, { title, tamper, says }] of cases.entries()) {
+  test(`a start is refused when ${title}`, async () => {
+    const directory = join(root, `copy-${i}`)
+    const oldDirectory = join(root, `old-${i}`)
+    cpSync(template, directory, { recursive: true })
+    cpSync(earlier, oldDirectory, { recursive: true })
+    const db = await openDatabase(join(directory, 'db'), 'existing')
+    const old = await openDatabase(join(oldDirectory, 'db'), 'existing')
+    await tamper(db, old)
+    await Promise.all([db.close(), old.close()])
+    await assert.rejects(LevelStorage.open({ directory, nodeId: 1 }), (error) => {
+      assert.ok(error instanceof Error && 'code' in error)
+      assert.equal(error.code, 'DAMAGED')
+      assert.match(error.message, says)
+      return true
+    })
+  })
+}

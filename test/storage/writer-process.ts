@@ -1,0 +1,25 @@
+// A node process of kill.test.ts: appends one slot after another and says on stdout, one line each, which are acknowledged.
+import { writeSync } from 'node:fs'
+import { LevelStorage } from '../../src/storage/level-storage.js'
+import { accepted } from './conformance.js'
+
+const [directory] = process.argv.slice(2)
+if (directory === undefined) throw new Error('usage: writer-process DIRECTORY')
+
+const CHECKPOINT_EVERY = 7
+const STDOUT = 1
+
+const storage = await LevelStorage.open({ directory, nodeId: 1 })
+const { recovered } = storage
+let slot = Math.max(recovered.decidedUpTo, ...recovered.accepted.map((entry) => entry.slot))
+writeSync(STDOUT, `open ${slot}\n`)
+for (;;) {
+  slot += 1
+  await storage.append([accepted(slot, undefined, 2_000), { kind: 'decidedUpTo', slot: slot - 1 }])
+  writeSync(STDOUT, `acknowledged ${slot}\n`)
+  if (slot % CHECKPOINT_EVERY === 0) {
+    const changes = [{ key: `entry/${slot}`, value: Uint8Array.of(slot % 256) }]
+    await storage.saveCheckpoint({ appliedUpTo: slot - 1, timeMs: slot, stateDigest: slot }, changes)
+    writeSync(STDOUT, `saved ${slot}\n`)
+  }
+}
