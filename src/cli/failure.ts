@@ -1,0 +1,55 @@
+import type { SynodError } from '../client/client.js'
+
+/** What the process ends with; `synod --help` lists them. */
+export const EXIT = { done: 0, failed: 1, usage: 2, unavailable: 3 } as const
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+/** What a person is told in one line, and the exit code. */
+export class CliError extends Error {
+  override readonly name = 'CliError'
+  readonly exitCode: ExitCode
+
+  constructor(message: string, exitCode: ExitCode = EXIT.failed, options?: ErrorOptions) {
+    super(message, options)
+    this.exitCode = exitCode
+  }
+}
+
+export function usageError(message: string): CliError {
+  return new CliError(message, EXIT.usage)
+}
+
+/** By name, not by instanceof: whoever asks need not load the SDK, and gRPC with it. */
+export function isSynodError(error: unknown): error is SynodError {
+  return error instanceof Error && error.name === 'SynodError'
+}
+
+const UNAVAILABLE_CODES: ReadonlySet<string> = new Set([
+  'OUTCOME_UNKNOWN',
+  'UNAVAILABLE',
+  'DEADLINE_EXCEEDED',
+  'RESOURCE_EXHAUSTED',
+  'CANCELLED',
+])
+
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CliError) return error.exitCode
+  if (!isSynodError(error)) return EXIT.failed
+  if (error.code === 'INVALID_ARGUMENT') return EXIT.usage
+  return UNAVAILABLE_CODES.has(error.code) ? EXIT.unavailable : EXIT.failed
+}
+
+/** One line for people. */
+export function describe(error: unknown): string {
+  if (isSynodError(error)) return error.message.startsWith(error.reason) ? error.message : `${error.reason}: ${error.message}`
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The same for programs. */
+export function describeAsJson(error: unknown): unknown {
+  const message = error instanceof Error ? error.message : String(error)
+  if (!isSynodError(error)) return { error: { message } }
+  const { code, reason, retrySafe, fieldViolations } = error
+  return { error: { code, reason, message, retrySafe, fieldViolations } }
+}

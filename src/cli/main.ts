@@ -1,0 +1,62 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { addBankCommands } from './bank.js'
+import { addCallCommand } from './call.js'
+import { addDemoCommand } from './demo.js'
+import { addDevCommand } from './dev.js'
+import { describe, describeAsJson, EXIT, exitCodeOf } from './failure.js'
+import { addKeyValueCommands } from './kv.js'
+import { note, printJson, styled } from './output.js'
+import { addStartCommand } from './start.js'
+import { addStatusCommand } from './status.js'
+
+const EXIT_CODES = `
+Exit codes:
+  0  done
+  1  refused, or failed
+  2  wrong usage, or an invalid argument
+  3  unavailable, or the outcome is unknown`
+
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}
+
+function makeProgram(): Command {
+  const program = new Command('synod')
+    .description('A replicated key-value store and bank on one Multi-Paxos log.')
+    .version(version())
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(--help shows how)')
+    .addHelpText('after', `${EXIT_CODES}\n\nExample:\n  $ synod dev\n  $ synod kv put greeting hello`)
+  addStartCommand(program)
+  addDevCommand(program)
+  addDemoCommand(program)
+  addStatusCommand(program)
+  addKeyValueCommands(program)
+  addBankCommands(program)
+  addCallCommand(program)
+  return program
+}
+
+async function main(): Promise<void> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT.done) // the reader, `head` say, has seen enough
+    throw error
+  })
+  try {
+    await makeProgram().parseAsync()
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage // commander has told what is wrong
+      return
+    }
+    if (process.argv.includes('--json')) printJson(describeAsJson(error))
+    note(`${styled('red', 'synod:', process.stderr)} ${describe(error)}`)
+    process.exitCode = exitCodeOf(error)
+  }
+}
+
+await main()

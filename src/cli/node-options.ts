@@ -1,0 +1,137 @@
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type { AuthorityConfig, MemberConfig, ServerConfig } from '../server/config.js'
+import { CliError, EXIT, usageError } from './failure.js'
+
+/** One node's options as text, from flags, variables or a file; the same names in each. */
+export interface NodeOptions {
+  readonly id?: string
+  readonly data?: string
+  readonly listen?: string
+  readonly peerListen?: string
+  readonly peers?: string
+  readonly authority?: readonly string[]
+}
+
+/** What a config file may hold. */
+export interface NodeConfigFile extends Omit<NodeOptions, 'id'> {
+  readonly id?: number | string
+}
+
+/** How each option is named where. */
+const OPTIONS: Readonly<Record<keyof NodeOptions, { flag: string; variable: string }>> = {
+  id: { flag: '--id', variable: 'SYNOD_ID' },
+  data: { flag: '--data', variable: 'SYNOD_DATA' },
+  listen: { flag: '--listen', variable: 'SYNOD_LISTEN' },
+  peerListen: { flag: '--peer-listen', variable: 'SYNOD_PEER_LISTEN' },
+  peers: { flag: '--peers', variable: 'SYNOD_PEERS' },
+  authority: { flag: '--authority', variable: 'SYNOD_AUTHORITIES' },
+}
+
+export const NODE_VARIABLES: readonly string[] = [...Object.values(OPTIONS).map(({ variable }) => variable), 'SYNOD_CONFIG']
+
+/** Flags come before variables, variables before the file. A relative data directory in the file is relative to the file. */
+export function mergeNodeOptions(
+  flags: NodeOptions,
+  env: Readonly<Record<string, string | undefined>>,
+  file: NodeOptions,
+): NodeOptions {
+  const merged: Record<string, string | readonly string[] | undefined> = {}
+  for (const name of Object.keys(OPTIONS) as (keyof NodeOptions)[]) {
+    const variable = env[OPTIONS[name].variable] || undefined
+    merged[name] = flags[name] ?? (name === 'authority' ? variable?.split(',') : variable) ?? file[name]
+  }
+  return merged
+}
+
+/** @throws CliError that names the file, and the entry at fault. */
+export function readConfigFile(path: string): NodeOptions {
+  let file: unknown
+  try {
+    file = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    throw usageError(`--config: cannot read ${path}: ${(error as Error).message}`)
+  }
+  if (typeof file !== 'object' || file === null || Array.isArray(file)) throw usageError(`--config: ${path} is not a JSON object`)
+  for (const [name, value] of Object.entries(file)) checkEntry(path, name, value)
+  const { id, data, ...rest } = file as NodeConfigFile
+  return {
+    ...rest,
+    ...(id === undefined ? {} : { id: String(id) }),
+    ...(data === undefined ? {} : { data: resolve(dirname(path), data) }),
+  }
+}
+
+function checkEntry(path: string, name: string, value: unknown): void {
+  if (!Object.hasOwn(OPTIONS, name)) throw usageError(`--config: ${path} has an entry ${name}, which is not an option`)
+  const isList = Array.isArray(value) && value.every((item) => typeof item === 'string')
+  const isFine = name === 'authority' ? isList : typeof value === 'string' || (name === 'id' && typeof value === 'number')
+  if (!isFine) throw usageError(`--config: ${name} in ${path} must be ${name === 'authority' ? 'a list of strings' : 'a string'}`)
+}
+
+/** @throws CliError that names the flag and what it must be. */
+export function serverConfigOf(options: NodeOptions): ServerConfig {
+  const nodeId = parseNodeId('id', required(options, 'id'))
+  const members = parsePeers(required(options, 'peers'))
+  const self = members.find((member) => member.nodeId === nodeId)
+  if (self === undefined) throw fault('peers', `has no node ${nodeId}; it must list every member, this one too`)
+  return {
+    nodeId,
+    dataDirectory: resolve(required(options, 'data')),
+    clientListen: parseAddress('listen', options.listen ?? self.clientAddress),
+    peerListen: parseAddress('peerListen', options.peerListen ?? self.peerAddress),
+    members,
+    authorities: (options.authority ?? []).map(parseAuthority),
+  }
+}
+
+function required(options: NodeOptions, name: 'id' | 'data' | 'peers'): string {
+  const value = options[name]
+  if (value !== undefined && value !== '') return value
+  const { flag, variable } = OPTIONS[name]
+  throw usageError(`${flag} is missing (or ${variable}, or "${name}" in the config file)`)
+}
+
+function parseNodeId(name: keyof NodeOptions, text: string): number {
+  const id = Number(text)
+  if (/^\d+$/.test(text) && id >= 1 && id <= 65_535) return id
+  throw fault(name, `${JSON.stringify(text)}: a node's id is a whole number from 1 to 65,535`)
+}
+
+function parseAddress(name: keyof NodeOptions, text: string): string {
+  const port = Number(/^(?:\[[^\]\s]+\]|[^\s:/,=]+):(\d{1,5})$/.exec(text)?.[1])
+  if (port >= 1 && port <= 65_535) return text
+  throw fault(name, `${JSON.stringify(text)} is not host:port`)
+}
+
+/** `1=host:peerport/host:clientport,2=…` */
+function parsePeers(text: string): MemberConfig[] {
+  const members = text.split(',').map((entry) => {
+    const [, id = '', peer = '', client = ''] = /^\s*([^=]*)=([^/]*)\/(.*?)\s*$/.exec(entry) ?? []
+    if (client === '') throw fault('peers', `${JSON.stringify(entry)} is not ID=HOST:PEERPORT/HOST:CLIENTPORT`)
+    return {
+      nodeId: parseNodeId('peers', id),
+      peerAddress: parseAddress('peers', peer),
+      clientAddress: parseAddress('peers', client),
+    }
+  })
+  if (new Set(members.map(({ nodeId }) => nodeId)).size !== members.length) throw fault('peers', 'names a node twice')
+  return members.toSorted((a, b) => a.nodeId - b.nodeId)
+}
+
+/** `ID=BASE64PUBKEY`; base64 itself may end in =. */
+function parseAuthority(text: string): AuthorityConfig {
+  const [, authorityId = '', base64 = ''] = /^([^=]+)=(.+)$/.exec(text.trim()) ?? []
+  const publicKey = Buffer.from(base64, 'base64')
+  if (authorityId !== '' && publicKey.length === 32) return { authorityId, publicKey }
+  throw fault('authority', `${JSON.stringify(text)} is not ID=BASE64 with a public key of 32 bytes`)
+}
+
+function fault(name: keyof NodeOptions, what: string): CliError {
+  return new CliError(`${OPTIONS[name].flag}: ${what}`, EXIT.usage)
+}
+
+/** The peers option for these members. */
+export function formatPeers(members: readonly MemberConfig[]): string {
+  return members.map(({ nodeId, peerAddress, clientAddress }) => `${nodeId}=${peerAddress}/${clientAddress}`).join(',')
+}

@@ -1,0 +1,72 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Client, Consistency } from '../client/client.js'
+
+export const DEFAULT_ENDPOINTS = '127.0.0.1:7101,127.0.0.1:7102,127.0.0.1:7103'
+export const DEFAULT_DATA_DIRECTORY = './.synod'
+
+/** What every command that talks to a cluster takes. */
+export interface ClientFlags {
+  readonly endpoints: string
+  readonly json?: true
+  readonly timeout: number
+}
+
+export function withClientFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--endpoints <list>', 'host:port of one or more nodes, comma-separated')
+        .default(DEFAULT_ENDPOINTS)
+        .env('SYNOD_ENDPOINTS'),
+    )
+    .addOption(new Option('--timeout <ms>', 'how long a call may take').default(10_000).argParser(wholeNumber(1, 2 ** 31 - 1)))
+    .addOption(new Option('--json', 'print one JSON value'))
+}
+
+export const consistencyOption = (): Option =>
+  new Option('--consistency <level>', 'how fresh the read must be')
+    .choices(['linearizable', 'log', 'stale'])
+    .default('linearizable')
+
+export const dataOption = (): Option =>
+  new Option('--data <dir>', "the dev cluster's data directory").default(DEFAULT_DATA_DIRECTORY).env('SYNOD_DATA')
+
+export async function consistencyOf(name: string): Promise<Consistency> {
+  const { Consistency } = await import('../client/client.js')
+  switch (name) {
+    case 'log':
+      return Consistency.LOG
+    case 'stale':
+      return Consistency.STALE
+    default:
+      return Consistency.LINEARIZABLE
+  }
+}
+
+/** Connects, does `work`, and lets the cluster go. The SDK, and gRPC with it, is loaded only here: `--help` needs neither. */
+export async function withClient<T>(flags: ClientFlags, work: (client: Client) => Promise<T>): Promise<T> {
+  const { connect } = await import('../client/client.js')
+  const client = connect({ endpoints: flags.endpoints, timeoutMs: flags.timeout })
+  try {
+    return await work(client)
+  } finally {
+    client.close()
+  }
+}
+
+/** For commander: a whole number from `min` to `max`. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
+  }
+}
+
+/** For commander: an amount in minor units. */
+export function amount(text: string): bigint {
+  if (/^\d{1,19}$/.test(text)) {
+    const value = BigInt(text)
+    if (value < 2n ** 63n) return value
+  }
+  throw new InvalidArgumentError('It must be a whole number of minor units, below 2^63.')
+}

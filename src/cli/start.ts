@@ -1,0 +1,75 @@
+import { type Command, Option } from 'commander'
+import type { ServerConfig } from '../server/config.js'
+import { describe } from './failure.js'
+import { mergeNodeOptions, type NodeOptions, readConfigFile, serverConfigOf } from './node-options.js'
+import { onStopSignals } from './signals.js'
+
+const HELP = `
+Each option but --config may also be a variable, and an entry of the config file; flags come first, then variables, then the file:
+  --id             SYNOD_ID              "id"
+  --data           SYNOD_DATA            "data"
+  --listen         SYNOD_LISTEN          "listen"
+  --peer-listen    SYNOD_PEER_LISTEN     "peerListen"
+  --peers          SYNOD_PEERS           "peers"
+  --authority      SYNOD_AUTHORITIES     "authority", a list
+
+Example, one of three nodes:
+  $ synod start --id 1 --data /var/lib/synod --authority mint=6kFXvM…= \\
+      --peers 1=10.0.0.1:7201/10.0.0.1:7101,2=10.0.0.2:7201/10.0.0.2:7101,3=10.0.0.3:7201/10.0.0.3:7101`
+
+/** To the process that started this one, if it listens. */
+export interface NodeReport {
+  readonly failed: string
+}
+
+export function addStartCommand(program: Command): void {
+  program
+    .command('start')
+    .description('run one node of a cluster')
+    .option('--id <number>', "this node's number, 1 to 65,535")
+    .option('--data <dir>', 'where it keeps its data')
+    .option('--listen <host:port>', 'for clients; as --peers says without it')
+    .option('--peer-listen <host:port>', 'for the other nodes; as --peers says without it')
+    .option('--peers <list>', 'every member, this one too: ID=HOST:PEERPORT/HOST:CLIENTPORT,…')
+    .option('--authority <id=key>', 'who may sign deposits in a new cluster: ed25519 public key, base64; repeatable', collect)
+    .addOption(new Option('--config <file>', 'a JSON file with these options').env('SYNOD_CONFIG'))
+    .addOption(
+      new Option('--log-level <level>', 'what to log, on stderr')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info')
+        .env('SYNOD_LOG_LEVEL'),
+    )
+    .addHelpText('after', HELP)
+    .action(async (flags: NodeOptions & { config?: string; logLevel: string }) => {
+      const file = flags.config === undefined ? {} : readConfigFile(flags.config)
+      await run(serverConfigOf(mergeNodeOptions(flags, process.env, file)), flags.logLevel)
+    })
+}
+
+function collect(value: string, all: readonly string[] = []): string[] {
+  return [...all, value]
+}
+
+/** Runs until it is told to stop, or fails. */
+async function run(config: ServerConfig, level: string): Promise<void> {
+  const [{ pino }, { startServer }] = await Promise.all([import('pino'), import('../server/server.js')])
+  const logger = pino({ level }, pino.destination(2))
+  try {
+    const server = await startServer(config, logger)
+    onStopSignals({ first: () => void server.stop(), second: () => process.exit(1) })
+    // Under `synod dev`, nobody is left to stop this process once that one is gone.
+    process.once('disconnect', () => void server.stop())
+    await server.stopped
+    process.disconnect?.()
+  } catch (error) {
+    await report(describe(error))
+    throw error
+  }
+}
+
+async function report(failed: string): Promise<void> {
+  if (process.send === undefined) return
+  const message: NodeReport = { failed }
+  await new Promise<void>((resolve) => process.send?.(message, undefined, undefined, () => resolve()))
+  process.disconnect()
+}
