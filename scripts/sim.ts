@@ -27,7 +27,7 @@ function runOne(seed: number): number {
     `seed ${seed}: ${result.failure ?? 'all promises held'}\n` +
       `${result.plan.nodeCount} nodes, ${(result.simulatedMs / 1_000).toFixed(1)} s, ${result.eventCount} events, ` +
       `${result.leaderCount} leaders, ${result.decidedUpTo} slots, ${result.acknowledgedCount} acknowledged\n` +
-      `faults: ${result.totals}\nevent hash: ${result.eventHash}`,
+      `faults: ${result.totals.toString()}\nevent hash: ${result.eventHash}`,
   )
   if (result.error !== undefined && values.verbose) console.log(result.error.cause ?? result.error)
   return result.failure === undefined ? 0 : 1
@@ -48,6 +48,6 @@ function runMany(): number {
     if (!values['keep-going']) break
   }
   const seconds = (performance.now() - startedMs) / 1_000
-  console.log(`${runs - failed} held, ${failed} broke; ${(runs / seconds).toFixed(1)} runs/s\nfaults: ${totals}`)
+  console.log(`${runs - failed} held, ${failed} broke; ${(runs / seconds).toFixed(1)} runs/s\nfaults: ${totals.toString()}`)
   return failed === 0 ? 0 : 1
 }

@@ -1,10 +1,12 @@
+import { type AppliedListener, Applier as HostApplier } from '../host/applier.js'
+import type { SessionOutcome } from '../machine/sessions.js'
 import type { StateEntry } from '../machine/state-machine.js'
 import { assert } from '../paxos/assert.js'
 import type { ReadGrant } from '../paxos/outbox.js'
 import type { Genesis, LogEntry, NodeId, Slot } from '../paxos/types.js'
 import type { MemoryStorage } from '../storage/memory-storage.js'
 import type { CheckpointInfo } from '../storage/storage.js'
-import type { Application } from './application.js'
+import { type Application, tellEncodedResult } from './application.js'
 import type { Checker } from './checkers.js'
 import type { Query } from './operations.js'
 
@@ -22,75 +24,70 @@ export interface Checkpoint {
   readonly changes: readonly StateEntry[]
 }
 
-/** One incarnation's state machine: applies what is decided, answers who waits for it. Lost in a crash, but for its checkpoints. */
-export class Applier {
+/**
+ * One incarnation's state machine: the host's applier, with who waits for an answer and who checks. Lost in a crash, but for its
+ * checkpoints.
+ */
+export class Applier implements AppliedListener {
+  readonly application: Application
   readonly #nodeId: NodeId
-  readonly #application: Application
   readonly #checker: Checker
+  readonly #applier: HostApplier
   readonly #waiting = new Map<string, Settle[]>()
   readonly #asked = new Map<number, { readonly query: Query; readonly settle: Settle }>()
   /** Granted reads of slots that are not applied yet. */
   #granted: ReadGrant[] = []
   #lastToken = 0
-  #isSeeded = false
-  #info: CheckpointInfo
+  #slot: Slot = 0
   #savedUpTo: Slot
 
   constructor(settings: { nodeId: NodeId; application: Application; checker: Checker; storage: MemoryStorage }) {
     const { application, storage } = settings
+    this.application = application
     this.#nodeId = settings.nodeId
-    this.#application = application
     this.#checker = settings.checker
-    this.#info = storage.checkpoint
     this.#savedUpTo = storage.checkpoint.appliedUpTo
+    this.#applier = new HostApplier(application.sessions, storage.checkpoint, this)
     const { genesis, decidedUpTo } = storage.recovered
-    if (storage.checkpoint.appliedUpTo > 0) {
-      application.restore(storage.loadCheckpointNow())
-      this.#isSeeded = true
-    } else if (genesis !== undefined) {
-      this.seed(genesis)
-    }
+    if (storage.checkpoint.appliedUpTo > 0) application.sessions.restore(storage.loadCheckpointNow())
+    else if (genesis !== undefined) this.seed(genesis)
     if (decidedUpTo <= this.appliedUpTo) return
     for (const entry of storage.readLogNow(this.appliedUpTo + 1, decidedUpTo, Number.POSITIVE_INFINITY)) this.apply(entry)
   }
 
   get appliedUpTo(): Slot {
-    return this.#info.appliedUpTo
+    return this.#applier.appliedUpTo
   }
 
   get unsavedCount(): number {
     return this.appliedUpTo - this.#savedUpTo
   }
 
-  get application(): Application {
-    return this.#application
-  }
-
   /** The initial commands are slot 0; done once, however often it is asked. */
   seed(genesis: Genesis): void {
-    if (this.#isSeeded) return
-    this.#isSeeded = true
-    for (const command of genesis.initialCommands) this.#application.apply(command, { slot: 0, timeMs: 0 })
+    if (this.#applier.isFresh) this.#applier.applyInitial(this.application.machine, genesis.initialCommands)
   }
 
   apply(entry: LogEntry): void {
-    assert(this.#isSeeded, 'the initial commands come first')
+    assert(!this.#applier.isFresh, 'the initial commands come first')
     assert(entry.slot === this.appliedUpTo + 1, 'slots are applied in order')
-    const { value } = entry
-    let { timeMs, stateDigest } = this.#info
-    if (value.kind === 'batch') {
-      assert(value.timeMs >= timeMs, 'log time never goes back')
-      timeMs = value.timeMs
-      for (const command of value.commands) {
-        const { name, slot, outcome } = this.#application.apply(command, { slot: entry.slot, timeMs })
-        stateDigest = roll(stateDigest, outcome)
-        for (const settle of this.#waiting.get(name) ?? []) settle({ slot, outcome })
-        this.#waiting.delete(name)
-      }
-    }
-    this.#info = { appliedUpTo: entry.slot, timeMs, stateDigest }
-    this.#checker.onApplied(this.#nodeId, entry, stateDigest, this.#application)
+    this.#slot = entry.slot
+    this.#applier.enqueue([entry])
+    this.#applier.run(() => false)
+    this.#checker.onApplied({ nodeId: this.#nodeId, entry, digest: this.#applier.stateDigest, application: this.application })
     this.#answerReads()
+  }
+
+  onOpened(nonce: string, clientId: number, slot: Slot): void {
+    this.#settle(nonce, () => ({ slot, outcome: `client ${clientId}` }))
+  }
+
+  onOutcome({ clientId, requestNumber }: { clientId: number; requestNumber: number }, outcome: SessionOutcome): void {
+    this.#settle(`${clientId}:${requestNumber}`, () =>
+      outcome.kind === 'result'
+        ? { slot: outcome.slot, outcome: tellEncodedResult(outcome.result) }
+        : { slot: this.#slot, outcome: outcome.kind },
+    )
   }
 
   /** Whoever waits for the command of that name is told when it is applied here. */
@@ -114,7 +111,15 @@ export class Applier {
 
   takeCheckpoint(): Checkpoint {
     this.#savedUpTo = this.appliedUpTo
-    return { info: this.#info, changes: [...this.#application.changes()] }
+    return this.#applier.checkpoint()
+  }
+
+  #settle(name: string, tell: () => Answer): void {
+    const waiting = this.#waiting.get(name)
+    if (waiting === undefined) return
+    this.#waiting.delete(name)
+    const answer = tell()
+    for (const settle of waiting) settle(answer)
   }
 
   #answerReads(): void {
@@ -129,14 +134,7 @@ export class Applier {
       const asked = this.#asked.get(grant.token)
       assert(asked !== undefined, 'a read is granted once')
       this.#asked.delete(grant.token)
-      asked.settle({ slot: this.appliedUpTo, outcome: this.#application.query(asked.query) })
+      asked.settle({ slot: this.appliedUpTo, outcome: this.application.query(asked.query) })
     }
   }
-}
-
-/** The rolling digest of all results. */
-function roll(digest: number, outcome: string): number {
-  let rolled = digest
-  for (let i = 0; i < outcome.length; i++) rolled = Math.imul(rolled ^ outcome.charCodeAt(i), 0x01000193)
-  return rolled >>> 0
 }

@@ -64,26 +64,23 @@ export class Checker {
   /** What a node says of its disk must be on its disk when it says it (DESIGN.md, rules 1 and 2). */
   onSent(from: NodeId, message: Message, { core, disk }: { core: Node; disk: Readonly<MemoryDisk> }): void {
     if (!this.#looksInside) return
-    switch (message.kind) {
-      case 'prepare':
-      case 'promise':
-        return promise(
-          disk.promised >= message.ballot,
-          () => `node ${from} sent a ${message.kind} for ballot ${formatBallot(message.ballot)} before that was on its disk`,
-        )
-      case 'accepted': {
-        const vote = disk.log.get(message.slot)
-        // Of a slot known to be decided any entry will do: it is the decided value, whatever the ballot.
-        const isDurable = vote !== undefined && (vote.ballot >= message.ballot || message.slot <= core.decidedUpTo)
-        return promise(isDurable, () => `node ${from} said that it accepted slot ${message.slot} before that was on its disk`)
-      }
-      default:
-        return
+    if (message.kind === 'prepare' || message.kind === 'promise') {
+      promise(
+        disk.promised >= message.ballot,
+        () => `node ${from} sent a ${message.kind} for ballot ${formatBallot(message.ballot)} before that was on its disk`,
+      )
+    } else if (message.kind === 'accepted') {
+      const vote = disk.log.get(message.slot)
+      // Of a slot known to be decided any entry will do: it is the decided value, whatever the ballot.
+      const isDurable = vote !== undefined && (vote.ballot >= message.ballot || message.slot <= core.decidedUpTo)
+      promise(isDurable, () => `node ${from} said that it accepted slot ${message.slot} before that was on its disk`)
     }
   }
 
   /** A node has applied a slot. The first to do so says what is right. */
-  onApplied(nodeId: NodeId, { slot, value }: LogEntry, digest: number, application: Application): void {
+  onApplied(what: { nodeId: NodeId; entry: LogEntry; digest: number; application: Application }): void {
+    const { nodeId, digest, application } = what
+    const { slot, value } = what.entry
     const first = this.#decisions[slot - 1]
     if (first === undefined) {
       promise(

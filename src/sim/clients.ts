@@ -1,9 +1,9 @@
 import type { NodeId } from '../paxos/types.js'
-import { type Command, nameOf } from './application.js'
+import { encodeCommand } from './application.js'
 import type { Answer } from './applier.js'
 import type { FaultTotals } from './faults.js'
 import type { History, Invocation } from './history.js'
-import type { Operation, Query } from './operations.js'
+import { type Command, nameOf, type Operation, type Query } from './operations.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
 import type { SimulatedNode } from './simulated-node.js'
@@ -32,7 +32,6 @@ export interface ClientSettings {
   readonly random: Random
   readonly scheduler: Scheduler
   readonly totals: FaultTotals
-  readonly encode: (command: Command) => Uint8Array
 }
 
 const DELAY_MS_MEAN = 0.5
@@ -48,7 +47,7 @@ export class SimulatedClient {
   #lastReadNumber = 0
   /** Request numbers without an answer, ascending. */
   readonly #unacknowledged = new Set<number>()
-  #outstandingCount = 0
+  #answeredCount = 0
   #isQuiet = false
 
   constructor(settings: ClientSettings) {
@@ -95,6 +94,10 @@ export class SimulatedClient {
     return this.#clientId !== 0
   }
 
+  get answeredCount(): number {
+    return this.#answeredCount
+  }
+
   #askLater(): void {
     const { random, scheduler, habits } = this.#settings
     scheduler.after(random.exponential(habits.thinkMsMean), () => {
@@ -126,12 +129,11 @@ export class SimulatedClient {
 
   #invoke(name: string, asked: Invocation['asked'], onAnswer: (answer: Answer) => void): Invocation {
     const { history, scheduler } = this.#settings
-    this.#outstandingCount++
     const invocation = history.invoke(name, asked, scheduler.nowUs)
-    const bytes = asked.kind === 'read' ? undefined : this.#settings.encode(asked)
+    const bytes = asked.kind === 'read' ? undefined : encodeCommand(asked)
     const settle = (answer: Answer): void => {
       if (!history.onAnswer(invocation, answer, scheduler.nowUs)) return
-      this.#outstandingCount--
+      this.#answeredCount++
       onAnswer(answer)
     }
     this.#try({ invocation, bytes, settle })

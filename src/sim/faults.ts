@@ -10,6 +10,7 @@ export const FAULTS = [
   'partialPartition',
   'crash',
   'crashMidStep',
+  'crashInWrite',
   'crashOfAll',
   'unsyncedWriteLost',
   'pause',
@@ -36,6 +37,11 @@ export class FaultTotals {
 
   get sum(): number {
     return FAULTS.reduce((sum, fault) => sum + this.of(fault), 0)
+  }
+
+  /** Faults that never struck. */
+  get missing(): Fault[] {
+    return FAULTS.filter((fault) => this.of(fault) === 0)
   }
 
   add(other: FaultTotals): void {

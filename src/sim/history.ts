@@ -1,9 +1,9 @@
 import type { Slot, Value } from '../paxos/types.js'
-import { type Command, nameOf } from './application.js'
+import { nameInLog } from './application.js'
 import type { Answer } from './applier.js'
 import { promise } from './checkers.js'
 import { Model } from './model.js'
-import type { Query } from './operations.js'
+import type { Command, Query } from './operations.js'
 
 /** One request of a simulated client, from the first try to the first answer. */
 export interface Invocation {
@@ -50,16 +50,16 @@ export class History {
     }
     const isSame = first.slot === answer.slot && first.outcome === answer.outcome
     promise(
-      isSame || invocation.asked.kind !== 'request',
+      isSame || invocation.asked.kind !== 'request' || answer.outcome === 'alreadyAcknowledged',
       () => `request ${invocation.name} was answered ${tell(first)}, and when retried ${tell(answer)}`,
     )
     return false
   }
 
   /** Checks all answers against the log that the nodes agreed on. @throws BrokenPromise */
-  check(log: readonly Value[], decode: (command: Uint8Array) => Command): Model {
+  check(log: readonly Value[]): Model {
     checkRealTime(this.#invocations)
-    return checkAnswers(this.#invocations, log, decode)
+    return checkAnswers(this.#invocations, log)
   }
 }
 
@@ -95,11 +95,7 @@ function checkRealTime(invocations: readonly Invocation[]): void {
 const NO_COMMANDS: readonly Uint8Array[] = []
 
 /** Replays the log on the model: every answer must be the model's, in the model's slot. */
-function checkAnswers(
-  invocations: readonly Invocation[],
-  log: readonly Value[],
-  decode: (command: Uint8Array) => Command,
-): Model {
+function checkAnswers(invocations: readonly Invocation[], log: readonly Value[]): Model {
   const issued = new Map(invocations.map((invocation) => [invocation.name, invocation]))
   const readsAt = new Map<Slot, Invocation[]>()
   const unanswered = new Set<Invocation>()
@@ -122,10 +118,11 @@ function checkAnswers(
   log.forEach((value, i) => {
     const slot = i + 1
     for (const bytes of value.kind === 'batch' ? value.commands : NO_COMMANDS) {
-      const command = decode(bytes)
-      const name = nameOf(command)
-      const invocation = issued.get(name)
+      const name = nameInLog(bytes)
+      const invocation = name === undefined ? undefined : issued.get(name)
       promise(invocation !== undefined, () => `slot ${slot} holds a command that no client sent: ${name}`)
+      const command = invocation.asked
+      promise(command.kind !== 'read', () => `slot ${slot} holds a read: ${name}`)
       const expected =
         command.kind === 'request' ? model.apply(command.request, slot) : { slot, outcome: `client ${model.open()}` }
       // A repeated opening opens another session; the client goes on with the one that it heard of first.

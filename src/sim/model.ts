@@ -43,7 +43,7 @@ export class Model {
       case 'get':
         return this.#keys.get(query.key) ?? 'none'
       case 'balance':
-        return this.#accounts.get(query.account)?.balance.toString() ?? 'ACCOUNT_NOT_FOUND'
+        return this.#tellBalance(query.account)
     }
   }
 
@@ -72,6 +72,11 @@ export class Model {
       case 'transfer':
         return this.#move(operation.source, operation.destination, operation.amount)
     }
+  }
+
+  #tellBalance(account: string): string {
+    const found = this.#accounts.get(account)
+    return found === undefined ? 'ACCOUNT_NOT_FOUND' : `balance ${found.balance}`
   }
 
   #put(key: string, value: string): string {

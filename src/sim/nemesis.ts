@@ -84,8 +84,16 @@ export class Nemesis {
 
   #crash(node: SimulatedNode): void {
     const { random } = this.#settings
-    if (random.chance(0.5)) node.crash()
-    else node.crashAfterSteps(random.int(1, STEPS_TO_CRASH_MAX))
+    switch (random.int(0, 2)) {
+      case 0:
+        node.crash()
+        break
+      case 1:
+        node.crashAfterSteps(random.int(1, STEPS_TO_CRASH_MAX))
+        break
+      default:
+        node.crashInWrite()
+    }
     this.#later(DOWN_MS_MEAN, () => node.start())
   }
 

@@ -139,20 +139,9 @@ export class Network {
 /** Whoever changes a message that others hold throws: live objects sent as messages would make two nodes share state. */
 function freeze(message: Message): void {
   Object.freeze(message)
-  switch (message.kind) {
-    case 'promise':
-      return freezeAll(message.accepted)
-    case 'catchUpReply':
-      return freezeAll(message.entries)
-    case 'propose':
-      Object.freeze(message.commands)
-      return
-    case 'accept':
-      Object.freeze(message.value)
-      return
-    default:
-      return
-  }
+  if (message.kind === 'promise') freezeAll(message.accepted)
+  else if (message.kind === 'catchUpReply') freezeAll(message.entries)
+  else if (message.kind === 'propose') Object.freeze(message.commands)
 }
 
 function freezeAll(objects: readonly object[]): void {

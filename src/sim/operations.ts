@@ -23,3 +23,13 @@ export interface SessionRequest {
   readonly firstUnacknowledged: number
   readonly operation: Operation
 }
+
+/** What clients put into the log. */
+export type Command =
+  | { readonly kind: 'openSession'; readonly nonce: string }
+  | { readonly kind: 'request'; readonly request: SessionRequest }
+
+/** Tells a command from every other: whoever waits under it is answered. */
+export function nameOf(command: Command): string {
+  return command.kind === 'openSession' ? command.nonce : `${command.request.clientId}:${command.request.requestNumber}`
+}

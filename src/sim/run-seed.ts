@@ -23,7 +23,9 @@ export interface SeedResult {
 }
 
 /** Within so much simulated time after a quorum is healed every outstanding request must be answered. */
-const LIVENESS_MS = 15_000
+const LIVENESS_MS = 30_000
+/** What is outstanding, the session among it, and at least one new request. */
+const FRESH_ANSWERS = 6
 const SETTLE_MS = 5_000
 
 /** Lives through one world: phase one with faults on for safety, phase two with a healed quorum for liveness. */
@@ -68,7 +70,12 @@ function live(world: World): void {
   world.heal(core)
   for (const client of clients) client.useOnly(core)
   // New requests must get through as well, not only what was outstanding.
-  world.run(500)
+  const answeredBefore = clients.map((client) => client.answeredCount)
+  const isServed = () => clients.every((client, i) => client.answeredCount >= (answeredBefore[i] ?? 0) + FRESH_ANSWERS)
+  promise(
+    world.runUntil(isServed, LIVENESS_MS),
+    () => `a client got hardly any answers in ${LIVENESS_MS / 1_000} s after a quorum was healed`,
+  )
   for (const client of clients) client.becomeQuiet()
   const isDone = world.runUntil(() => history.outstandingCount === 0, LIVENESS_MS)
   promise(isDone, () => `${tellOutstanding(world)} ${LIVENESS_MS / 1_000} s after a quorum was healed`)

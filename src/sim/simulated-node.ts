@@ -7,6 +7,7 @@ import type { LogRequest, Ready } from '../paxos/outbox.js'
 import type { NodeId, Slot } from '../paxos/types.js'
 import type { MemoryStorage } from '../storage/memory-storage.js'
 import type { Application } from './application.js'
+import { INITIAL_COMMANDS } from './application.js'
 import { Applier, type Checkpoint, type Settle } from './applier.js'
 import type { Checker } from './checkers.js'
 import { type DiskSettings, SimulatedDisk } from './disk.js'
@@ -19,7 +20,6 @@ export interface SimulatedNodeSettings {
   readonly id: NodeId
   readonly members: NodeSettings['members']
   readonly options: CoreOptions
-  readonly initialCommands: readonly Uint8Array[]
   readonly checkpointEverySlots: number
   /** The host's turn: what comes within it shares a drain. */
   readonly turnMsMax: number
@@ -75,6 +75,7 @@ export class SimulatedNode {
   haltCode: string | undefined
   /** When to crash: after so many further steps. */
   #stepsToLive = Number.POSITIVE_INFINITY
+  #diesInWrite = false
 
   constructor(settings: SimulatedNodeSettings) {
     this.id = settings.id
@@ -120,7 +121,7 @@ export class SimulatedNode {
   /** Starts the process on what the disk holds. Nothing, if it runs or has halted. */
   start(): void {
     if (this.#life !== undefined || this.haltCode !== undefined) return
-    const { id, members, options, random, scheduler, initialCommands, parts, checker } = this.#settings
+    const { id, members, options, random, scheduler, parts, checker } = this.#settings
     const storage = this.#disk.open()
     const application = parts.makeApplication()
     const applier = new Applier({ nodeId: id, application, checker, storage })
@@ -129,7 +130,7 @@ export class SimulatedNode {
       dataDirId: storage.dataDirId,
       members,
       newClusterId: `cluster-of-${id}`,
-      initialCommands,
+      initialCommands: INITIAL_COMMANDS,
       joinIntervalMs: JOIN_INTERVAL_MS,
       recovered: storage.recovered,
       options,
@@ -147,7 +148,7 @@ export class SimulatedNode {
       checkpoint: undefined,
     }
     this.#life = life
-    this.#stepsToLive = Number.POSITIVE_INFINITY
+    this.spare()
     this.#settings.note(`n${id} starts: promised ${core.promised}, decided ${core.decidedUpTo}`)
     checker.onStarted(id, core, this.#disk.contents)
     this.#tickAgain(life)
@@ -164,6 +165,17 @@ export class SimulatedNode {
   /** Crashes between two steps, so many of them from now. */
   crashAfterSteps(steps: number): void {
     this.#stepsToLive = steps
+  }
+
+  /** Does not crash after all. */
+  spare(): void {
+    this.#stepsToLive = Number.POSITIVE_INFINITY
+    this.#diesInWrite = false
+  }
+
+  /** Crashes in the middle of its next write. */
+  crashInWrite(): void {
+    this.#diesInWrite = true
   }
 
   /** The process stands still; what arrives waits. */
@@ -272,6 +284,7 @@ export class SimulatedNode {
     for (const { to, message } of ready.messages) send(this.id, to, message)
     if (this.#diesHere()) return
     if (diskIdle) this.#write(life, ready)
+    if (this.#life !== life || this.#diesHere()) return
     if (life.core.genesis !== undefined) life.applier.seed(life.core.genesis)
     for (const entry of ready.decided) {
       life.applier.apply(entry)
@@ -287,6 +300,7 @@ export class SimulatedNode {
   #write(life: Incarnation, ready: Ready): void {
     if (ready.records.length > 0) {
       this.#disk.append(ready.records, () => this.#whenAwake(life, () => this.#onSynced(life, ready)))
+      if (this.#diesInWrite) this.#dieInWrite(life)
     } else if (ready.onceDurable.length > 0) {
       // Everything persisted before is on disk already.
       this.#onSynced(life, ready)
@@ -320,6 +334,16 @@ export class SimulatedNode {
     this.#disk.crash()
     this.haltCode = code
     this.#settings.note(`n${this.id} halts: ${message}`)
+  }
+
+  /** What was said too early has time to travel. */
+  #dieInWrite(life: Incarnation): void {
+    const { scheduler, random, disk } = this.#settings
+    scheduler.after(random.next() * disk.syncMsMean, () => {
+      if (this.#life !== life || !this.#disk.isWriting) return
+      this.#settings.totals.count('crashInWrite')
+      this.crash()
+    })
   }
 
   /** Between any two steps the process may be killed. */

@@ -3,13 +3,13 @@ import type { Message } from '../paxos/messages.js'
 import { Node } from '../paxos/node.js'
 import type { NodeId } from '../paxos/types.js'
 import { decodeFrame, encodeMessages } from '../wire/peer.js'
+import { Application } from './application.js'
 import { BrokenPromise, Checker, promise } from './checkers.js'
 import { SimulatedClient } from './clients.js'
 import { SimulatedDisk } from './disk.js'
 import { EventTrace, formatTime } from './event-trace.js'
 import { FaultTotals } from './faults.js'
 import { History } from './history.js'
-import { decodeCommand, encodeCommand, JsonApplication } from './json-application.js'
 import type { Model } from './model.js'
 import { Nemesis } from './nemesis.js'
 import { GOOD_LINK, Network } from './network.js'
@@ -32,7 +32,7 @@ export interface WorldSettings {
 const REAL_PARTS: NodeParts = {
   makeNode: (settings) => new Node(settings),
   makeDisk: (dataDirId, settings) => new SimulatedDisk(dataDirId, settings),
-  makeApplication: () => new JsonApplication(),
+  makeApplication: () => new Application(),
 }
 
 /** Nodes, their network and disks, clients, and what goes wrong: one seed decides everything. */
@@ -126,7 +126,7 @@ export class World {
     for (const node of core) {
       node.start()
       node.wake()
-      node.crashAfterSteps(Number.POSITIVE_INFINITY)
+      node.spare()
       node.disk.isSlow = false
       for (const other of core) {
         if (other === node) continue
@@ -139,7 +139,7 @@ export class World {
 
   /** Judges everything that the clients were told, and the state of these nodes. @throws BrokenPromise */
   checkHistory(nodes: readonly SimulatedNode[]): void {
-    const model = this.history.check(this.checker.log, decodeCommand)
+    const model = this.history.check(this.checker.log)
     for (const node of nodes) if (node.appliedUpTo === this.checker.decidedUpTo) checkState(node, model)
   }
 
@@ -158,7 +158,6 @@ export class World {
       id,
       members,
       options: plan.options,
-      initialCommands: [],
       checkpointEverySlots: plan.checkpointEverySlots,
       turnMsMax: plan.turnMsMax,
       disk: { random: this.random.fork(), scheduler, totals, syncMsMean: plan.syncMsMean },
@@ -175,7 +174,7 @@ export class World {
   #makeClient(name: string): SimulatedClient {
     const { plan, nodes, history, scheduler, totals } = this
     const random = this.random.fork()
-    return new SimulatedClient({ name, habits: plan.habits, nodes, history, random, scheduler, totals, encode: encodeCommand })
+    return new SimulatedClient({ name, habits: plan.habits, nodes, history, random, scheduler, totals })
   }
 
   #send(from: NodeId, to: NodeId, message: Message): void {

@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
+import { GOOD_LINK } from '../../src/sim/network.js'
+import { QUIET_PLAN } from '../../src/sim/plan.js'
+import type { SimulatedNode } from '../../src/sim/simulated-node.js'
+import { finish, formedWorld, until } from './scenario.js'
+
+const idOf = (node: SimulatedNode) => node.id
+
+test('scouts that compete for a majority end with one leader, and nothing is lost', () => {
+  const { world, leader, followers } = formedWorld(
+    {
+      nodeCount: 5,
+      // Everybody loses patience at about the same time, and hears of the others' ballots late.
+      options: { ...DEFAULT_OPTIONS, electionTimeoutMsMin: 500, electionTimeoutMsMax: 520, heartbeatIntervalMs: 60 },
+      link: { ...GOOD_LINK, delayMsMin: 40, delayMsMean: 10 },
+    },
+    { isBusy: true },
+  )
+  leader.crash()
+  until(world, 'two nodes scout at once', () => followers.filter((node) => node.core?.phase === 'scouting').length >= 2)
+  const scouts = followers.filter((node) => node.core?.phase === 'scouting').map((node) => node.core?.promised)
+  assert.equal(new Set(scouts).size, scouts.length, 'each scouts in a ballot of its own')
+  until(world, 'one of them leads', () => world.leader !== undefined)
+  finish(world)
+})
+
+test('a value that only a minority accepted before the leader was killed is decided by the next one', () => {
+  const { world, leader, followers } = formedWorld({ nodeCount: 5 })
+  const [witness, ...others] = followers as [SimulatedNode, ...SimulatedNode[]]
+  for (const other of others) world.network.cut(leader.id, other.id)
+  const [client] = world.clients
+  client?.standWith(leader.id)
+  const slot = world.checker.decidedUpTo + 1
+  const request = client?.request({ kind: 'put', key: 'k1', value: 'kept' })
+  until(world, 'the witness has accepted it', () => witness.disk.contents.log.get(slot)?.value.kind === 'batch')
+  leader.crash()
+  assert.equal(
+    others.some((other) => other.disk.contents.log.has(slot)),
+    false,
+    'nobody else has it',
+  )
+  assert.equal(request?.answer, undefined)
+  // Three of five remain, so that every majority has the witness in it.
+  others[0]?.crash()
+  until(world, 'another leads', () => world.leader !== undefined && world.leader !== leader)
+  finish(world)
+  assert.deepEqual(request?.answer, { slot, outcome: 'revision 1' })
+})
+
+for (const [how, isDeaf] of [
+  ['hears nobody', true],
+  ['is heard by nobody', false],
+] as const) {
+  test(`a leader that ${how} is replaced`, () => {
+    const { world, leader, followers } = formedWorld({ nodeCount: 5 }, { isBusy: true })
+    for (const { id } of followers) world.network.cut(isDeaf ? id : leader.id, isDeaf ? leader.id : id)
+    until(world, 'another leads', () => world.leader !== undefined && world.leader !== leader)
+    until(world, 'the old one leads no more', () => !leader.isLeading)
+    for (const client of world.clients) client.useOnly(followers)
+    const before = world.checker.decidedUpTo
+    until(world, 'the others decide more', () => world.checker.decidedUpTo > before + 5)
+    assert.ok(world.totals.of('cutLink') > 0)
+    finish(world)
+  })
+}
+
+test('quorum-loss: when all are connected to one node only, that one leads', () => {
+  const { world, leader, followers } = formedWorld({ nodeCount: 5 }, { isBusy: true })
+  const [hub] = followers as [SimulatedNode, ...SimulatedNode[]]
+  const spokes = world.nodes.filter((node) => node !== hub)
+  for (const a of spokes) for (const b of spokes) if (a !== b) world.network.cut(a.id, b.id)
+  until(world, 'the hub leads', () => world.leader === hub && !leader.isLeading)
+  const before = world.checker.decidedUpTo
+  until(world, 'slots are decided', () => world.checker.decidedUpTo > before + 10)
+  finish(world)
+})
+
+test('constrained election: the only node that reaches a majority leads, though its log is behind', () => {
+  const { world, leader, followers } = formedWorld({ nodeCount: 5 }, { isBusy: true })
+  const [hub, ...spokes] = followers as [SimulatedNode, ...SimulatedNode[]]
+  // It misses a few slots, but not long enough to ask around.
+  world.network.partition([hub.id], [leader.id, ...spokes.map(idOf)])
+  const before = world.checker.decidedUpTo
+  until(world, 'the others decide', () => world.checker.decidedUpTo > before + 3)
+  assert.ok(hub.appliedUpTo < world.checker.decidedUpTo, 'its log is behind')
+  world.network.mendAll()
+  world.network.partition([leader.id], followers.map(idOf))
+  for (const a of spokes) for (const b of spokes) if (a !== b) world.network.cut(a.id, b.id)
+  for (const client of world.clients) client.useOnly(followers)
+  until(world, 'the hub leads', () => world.leader === hub)
+  const after = world.checker.decidedUpTo
+  until(world, 'slots are decided', () => world.checker.decidedUpTo > after + 10)
+  finish(world)
+})
+
+test('chained: ends of a chain that do not hear each other do not keep taking the lead from one another', () => {
+  const { world, leader, followers } = formedWorld({ nodeCount: 3 }, { isBusy: true })
+  const [, end] = followers as [SimulatedNode, SimulatedNode]
+  world.network.cutBothWays(leader.id, end.id)
+  const leadersBefore = world.checker.leaderCount
+  const decidedBefore = world.checker.decidedUpTo
+  until(world, 'the far end finds out', () => end.core?.phase === 'polling')
+  // Its clients' requests go by way of the middle.
+  world.clients[0]?.useOnly([end])
+  const answeredBefore = world.clients[0]?.answeredCount ?? 0
+  world.run(10_000)
+  assert.ok(world.checker.leaderCount - leadersBefore <= 1, 'the lead changes once at most')
+  assert.ok((world.clients[0]?.answeredCount ?? 0) > answeredBefore + 20, 'a client of the far end is served')
+  assert.ok(world.checker.decidedUpTo > decidedBefore + 50, 'slots are decided all the while')
+  finish(world)
+})
+
+test('a leader that was paused for seconds, and believes that it leads, answers no read from before its pause', () => {
+  const { world, leader, followers } = formedWorld({ options: { ...DEFAULT_OPTIONS, heartbeatIntervalMs: 100 } })
+  const [reader, writer] = world.clients
+  reader?.standWith(leader.id)
+  writer?.useOnly(followers)
+  writer?.standWith(followers[0]?.id ?? 0)
+  // One read arrives just before the pause, its round is under way; another while it lasts.
+  const before = reader?.read({ kind: 'get', key: 'k1' })
+  world.run(1)
+  leader.pause()
+  until(world, 'another leads', () => world.nodes.some((node) => node !== leader && node.isLeading))
+  const write = writer?.request({ kind: 'put', key: 'k1', value: 'new' })
+  until(world, 'the write is acknowledged', () => write?.answer !== undefined)
+  reader?.standWith(leader.id)
+  const during = reader?.read({ kind: 'get', key: 'k1' })
+  world.run(2_000)
+  assert.ok(leader.isLeading && leader.isPaused, 'it believes that it leads')
+  leader.wake()
+  finish(world)
+  assert.equal(during?.answer?.outcome, 'new')
+  assert.ok(before?.answer !== undefined)
+})
+
+test('all nodes crash at once in the middle of writes: what was acknowledged is there when they are back', () => {
+  const { world } = formedWorld(
+    { syncMsMean: 5, habits: { ...QUIET_PLAN.habits, clientCount: 4, outstandingMax: 4 } },
+    { isBusy: true },
+  )
+  for (let round = 0; round < 5; round++) {
+    until(world, 'a majority writes', () => world.nodes.filter((node) => node.disk.isWriting).length >= 2)
+    const acknowledged = world.history.acknowledgedCount
+    for (const node of world.nodes) node.crash()
+    assert.ok(acknowledged > 0)
+    for (const node of world.nodes) node.start()
+    until(world, 'they answer again', () => world.history.acknowledgedCount > acknowledged + 10)
+  }
+  assert.ok(world.totals.of('unsyncedWriteLost') >= 5, 'writes were lost')
+  finish(world)
+})
+
+test('a node that lost its data directory halts with DATA_DIR_MISMATCH and never votes; the others go on', () => {
+  const { world, followers } = formedWorld({}, { isBusy: true })
+  const [victim] = followers as [SimulatedNode, ...SimulatedNode[]]
+  assert.ok(victim.disk.contents.promised > 0)
+  victim.loseDirectory()
+  victim.start()
+  until(world, 'it halts', () => victim.haltCode !== undefined)
+  assert.equal(victim.haltCode, 'DATA_DIR_MISMATCH')
+  for (const client of world.clients) client.useOnly(world.nodes.filter((node) => node !== victim))
+  const before = world.checker.decidedUpTo
+  until(world, 'the others decide more', () => world.checker.decidedUpTo > before + 10)
+  victim.start()
+  world.run(1_000)
+  assert.equal(victim.isUp, false)
+  assert.equal(victim.disk.contents.promised, 0, 'it never promised')
+  assert.equal(victim.disk.contents.log.size, 0, 'nor accepted anything')
+  finish(world)
+})
+
+test('a leader that hands over is followed by another before anybody loses patience', () => {
+  const { world, leader } = formedWorld({}, { isBusy: true })
+  const startedMs = world.nowMs
+  assert.equal(leader.handOver(), true)
+  until(world, 'another leads', () => world.leader !== undefined && world.leader !== leader && !leader.isLeading)
+  assert.ok(world.nowMs - startedMs < DEFAULT_OPTIONS.electionTimeoutMsMin, 'no election timeout had to end')
+  finish(world)
+})
+
+test('a node that comes back from its checkpoint learns what it missed from the logs of the others', () => {
+  const { world, followers } = formedWorld(
+    { checkpointEverySlots: 10, options: { ...DEFAULT_OPTIONS, recentSlotsMax: 4, pageBytesMax: 500 } },
+    { isBusy: true },
+  )
+  const [laggard] = followers as [SimulatedNode, ...SimulatedNode[]]
+  until(world, 'it has a checkpoint', () => laggard.disk.contents.checkpoint.appliedUpTo > 0, 10_000)
+  const checkpoint = laggard.disk.contents.checkpoint.appliedUpTo
+  laggard.crash()
+  const before = world.checker.decidedUpTo
+  until(world, 'it misses a lot', () => world.checker.decidedUpTo > before + 60, 20_000)
+  for (const node of world.nodes) node.crash()
+  for (const node of world.nodes) node.start()
+  assert.ok(laggard.appliedUpTo >= checkpoint && laggard.appliedUpTo <= before)
+  until(world, 'it knows all', () => laggard.appliedUpTo === world.checker.decidedUpTo)
+  finish(world)
+})
