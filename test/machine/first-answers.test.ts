@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FirstAnswers } from '../../src/machine/first-answers.js'
+import { bytes } from './fixture.js'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+function keep(answers: FirstAnswers, id: string, timeMs: number, answer = bytes(id)): void {
+  answers.keep(id, { digest: id, timeMs, answer })
+}
+
+test('an answer is kept for a day of log time', () => {
+  const answers = new FirstAnswers()
+  keep(answers, 'a', 5)
+  keep(answers, 'b', 6)
+  answers.expire(DAY_MS + 4)
+  assert.notEqual(answers.get('a'), undefined)
+  answers.expire(DAY_MS + 5)
+  assert.deepEqual([answers.get('a'), answers.get('b')?.digest], [undefined, 'b'])
+})
+
+test('at most 100,000 are kept: the oldest go first', () => {
+  const answers = new FirstAnswers()
+  for (let i = 0; i < 100_003; i++) keep(answers, `id${i}`, i)
+  assert.deepEqual([answers.get('id2'), answers.get('id3')?.digest], [undefined, 'id3'])
+})
+
+test('at most 256 MiB are kept', () => {
+  const answers = new FirstAnswers()
+  const large = new Uint8Array(1024 * 1024)
+  for (let i = 0; i < 257; i++) keep(answers, `id${i}`, 0, large)
+  assert.deepEqual([answers.get('id0'), answers.get('id1')?.digest], [undefined, 'id1'])
+})
+
+test('changes tell what came and what went, and a restored table forgets in the same order', () => {
+  const answers = new FirstAnswers()
+  for (const [id, timeMs] of [
+    ['z', 1],
+    ['a', 1],
+    ['m', 2],
+  ] as const)
+    keep(answers, id, timeMs)
+  const rows = answers.takeChanges().map(({ key, row }) => ({ key, row: row ?? assert.fail() }))
+  assert.deepEqual(answers.takeChanges(), [])
+  const copy = new FirstAnswers()
+  copy.load(rows.toSorted((a, b) => (a.key < b.key ? -1 : 1)))
+  for (const table of [answers, copy]) {
+    keep(table, 'n', 3)
+    table.expire(DAY_MS + 1)
+    const changes = table.takeChanges().map(({ key, row }) => [key, row?.sequence])
+    assert.deepEqual(changes, [
+      ['n', 4],
+      ['z', undefined],
+      ['a', undefined],
+    ])
+    table.expire(DAY_MS + 2)
+    assert.deepEqual([table.get('m'), table.get('n')?.digest], [undefined, 'n'])
+  }
+})

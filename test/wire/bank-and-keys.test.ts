@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { assert as check, nat, oneof, property, tuple, uint8Array } from 'fast-check'
+import { Command, Query, Result } from '../../src/gen/synod/session/v1/session.js'
+import { BankAndKeys } from '../../src/wire/bank-and-keys.js'
+import { bytes, fakeCrypto } from '../machine/fixture.js'
+import { INITIAL_COMMAND } from '../machine/random-commands.js'
+
+type Operation = NonNullable<Command['operation']>
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+class Fixture {
+  readonly machine = new BankAndKeys(fakeCrypto)
+  timeMs = 1_000
+  slot = 0
+
+  constructor() {
+    this.run(INITIAL_COMMAND.operation as Operation)
+  }
+
+  bytes(command: Uint8Array): Uint8Array {
+    return this.machine.apply(command, { slot: this.slot++, timeMs: this.timeMs })
+  }
+
+  run(operation: Operation): Result['outcome'] {
+    return Result.decode(this.bytes(Command.encode({ operation }).finish())).outcome
+  }
+
+  reason(operation: Operation): string {
+    const outcome = this.run(operation)
+    return outcome?.$case === 'refusal' ? outcome.value.reason : 'OK'
+  }
+}
+
+function put(key: string, text: string, requestId = ''): Operation {
+  return { $case: 'put', value: { key, value: bytes(text), returnPrevious: true, requestId } }
+}
+
+function open(accountId: string, requestId = ''): Operation {
+  return { $case: 'openAccount', value: { accountId, asset: 'EUR', overdraftLimit: 0n, requestId } }
+}
+
+test('whatever the bytes, the answer is a result', () => {
+  const { machine } = new Fixture()
+  const valid = Command.encode({ operation: open('a') }).finish()
+  const mangled = tuple(nat(valid.length - 1), nat(255), nat(valid.length)).map(([at, byte, end]) =>
+    valid.map((old, i) => (i === at ? byte : old)).slice(0, end),
+  )
+  check(
+    property(oneof(uint8Array({ maxLength: 60 }), mangled), (input) => {
+      assert.notEqual(Result.decode(machine.apply(input, { slot: 1, timeMs: 1 })).outcome, undefined)
+      assert.notEqual(Result.decode(machine.query(input)).outcome, undefined)
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test('what cannot be decoded, or is out of its bounds, is refused with INVALID_ARGUMENT', () => {
+  const fixture = new Fixture()
+  const garbage = Result.decode(fixture.bytes(bytes('garbage'))).outcome
+  assert.ok(garbage?.$case === 'refusal' && garbage.value.reason === 'INVALID_ARGUMENT')
+  const invalid = fixture.run({ $case: 'transferBatch', value: { transfers: [], linkedGroups: [] } })
+  assert.ok(invalid?.$case === 'refusal')
+  assert.deepEqual(invalid.value.fieldViolations, [{ field: 'transfers', description: 'must be 1 to 8,190 transfers' }])
+})
+
+test('an id that is no UTF-8 is refused, not mended: two of them would become one', () => {
+  const fixture = new Fixture()
+  const command = Command.encode({ operation: open('abc') }).finish()
+  const at = Buffer.from(command).indexOf('abc')
+  command[at + 1] = 0xff
+  const outcome = Result.decode(fixture.bytes(command)).outcome
+  assert.ok(outcome?.$case === 'refusal' && outcome.value.reason === 'INVALID_ARGUMENT')
+})
+
+test('only in slot 0 an authority comes in unsigned', () => {
+  const fixture = new Fixture()
+  const outcome = fixture.run(INITIAL_COMMAND.operation as Operation)
+  assert.ok(outcome?.$case === 'refusal')
+  assert.equal(outcome.value.fieldViolations[0]?.field, 'signer_id')
+})
+
+test('values are copied out of the message that they came in', () => {
+  const fixture = new Fixture()
+  const command = Command.encode({ operation: put('a', 'value') }).finish()
+  fixture.bytes(command)
+  command.fill(0)
+  const { outcome } = fixture.machine.read({ query: { $case: 'get', value: { key: 'a', consistency: 0 } } })
+  assert.ok(outcome?.$case === 'get')
+  assert.equal(Buffer.from(outcome.value.pair?.value ?? bytes('')).toString(), 'value')
+  assert.equal(outcome.value.pair?.value.buffer.byteLength, 5)
+})
+
+test('a query answers the same as bytes, as a message and through the log', () => {
+  const fixture = new Fixture()
+  fixture.run(open('a'))
+  const query: Query = { query: { $case: 'getBalance', value: { accountId: 'a', consistency: 2 } } }
+  const expected = Result.encode(fixture.machine.read(query)).finish()
+  assert.deepEqual(fixture.machine.query(Query.encode(query).finish()), expected)
+  assert.deepEqual(fixture.bytes(Command.encode({ operation: { $case: 'query', value: query } }).finish()), expected)
+})
+
+test('a request id gets its first answer again, a refusal included', () => {
+  const fixture = new Fixture()
+  const first = fixture.run(put('a', 'one', 'r1'))
+  fixture.run(put('a', 'two', 'r2'))
+  assert.deepEqual(fixture.run(put('a', 'one', 'r1')), first)
+  fixture.run(open('x'))
+  const refused = fixture.run(open('x', 'r3'))
+  assert.equal(refused?.$case, 'refusal')
+  assert.deepEqual(fixture.run(open('x', 'r3')), refused)
+  const { outcome } = fixture.machine.read({ query: { $case: 'get', value: { key: 'a', consistency: 0 } } })
+  assert.ok(outcome?.$case === 'get')
+  assert.deepEqual([Buffer.from(outcome.value.pair?.value ?? bytes('')).toString(), outcome.value.revision], ['two', 2n])
+})
+
+test('a request id with other content is refused, of whatever kind; one name space for all', () => {
+  const fixture = new Fixture()
+  fixture.run(put('a', 'one', 'r'))
+  const others: Operation[] = [
+    put('a', 'two', 'r'),
+    put('b', 'one', 'r'),
+    open('a', 'r'),
+    { $case: 'delete', value: { target: { $case: 'key', value: 'a' }, returnPrevious: true, requestId: 'r' } },
+  ]
+  for (const operation of others) assert.equal(fixture.reason(operation), 'ID_REUSED')
+})
+
+test('content is compared by what it says, not by how it was encoded', () => {
+  const fixture = new Fixture()
+  const first = fixture.bytes(Command.encode({ operation: put('a', 'one', 'r') }).finish())
+  // The same request with its fields the other way round.
+  const request = Buffer.concat([
+    Buffer.from('2a0172', 'hex'),
+    Buffer.from('2001', 'hex'),
+    Buffer.from('12036f6e65', 'hex'),
+    Buffer.from('0a0161', 'hex'),
+  ])
+  const command = Buffer.concat([Buffer.from([0x0a, request.length]), request])
+  assert.deepEqual(fixture.bytes(command), first)
+})
+
+test('a request id is forgotten after a day of log time', () => {
+  const fixture = new Fixture()
+  fixture.run(put('a', 'one', 'r'))
+  fixture.timeMs += DAY_MS - 1
+  assert.equal(fixture.reason(put('a', 'two', 'r')), 'ID_REUSED')
+  fixture.timeMs += 1
+  assert.equal(fixture.reason(put('a', 'two', 'r')), 'OK')
+})
+
+test('an invalid request does not take its request id', () => {
+  const fixture = new Fixture()
+  assert.equal(fixture.reason(put('', 'one', 'r')), 'INVALID_ARGUMENT')
+  assert.equal(fixture.reason(put('a', 'one', 'r')), 'OK')
+})
+
+test('times and durations cross the border in milliseconds', () => {
+  const fixture = new Fixture()
+  fixture.timeMs = 1_700_000_000_123
+  fixture.run(open('a'))
+  fixture.run(open('b'))
+  const signature = Uint8Array.of(1)
+  fixture.run({
+    $case: 'deposit',
+    value: { depositId: 'd', accountId: 'a', asset: 'EUR', amount: 5n, authorityId: 'mint', signature },
+  })
+  const outcome = fixture.run({
+    $case: 'transfer',
+    value: {
+      transferId: 't',
+      sourceAccountId: 'a',
+      destinationAccountId: 'b',
+      amount: 5n,
+      pending: true,
+      timeout: { seconds: 2n, nanos: 345_000_000 },
+    },
+  })
+  assert.ok(outcome?.$case === 'transfer')
+  const { movement, source } = outcome.value
+  const times = [movement?.time, movement?.expiresAt, source?.openedAt].map((date) => date?.getTime())
+  assert.deepEqual(times, [1_700_000_000_123, 1_700_000_002_468, 1_700_000_000_123])
+})
