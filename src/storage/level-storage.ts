@@ -23,7 +23,7 @@ import {
 } from './records.js'
 import { SingleWriter } from './single-writer.js'
 import type { CheckpointInfo, Storage } from './storage.js'
-import { StorageError } from './storage-error.js'
+import { notWritable, StorageError } from './storage-error.js'
 import { Tally } from './tally.js'
 import { Witness } from './witness.js'
 import { WriteBatch } from './write-batch.js'
@@ -67,7 +67,14 @@ export class LevelStorage implements Storage {
    * @throws StorageError LOCKED, NOT_WRITABLE, FOREIGN, UNSUPPORTED_FORMAT or DAMAGED; nothing is left open or locked then
    */
   static async open(options: { readonly directory: string; readonly nodeId: NodeId }): Promise<LevelStorage> {
-    return new LevelStorage(await openDirectory(options))
+    const directory = await openDirectory(options)
+    try {
+      return new LevelStorage(directory)
+    } catch (error) {
+      await directory.db.close()
+      directory.lock.release()
+      throw notWritable(directory.paths.directory, error)
+    }
   }
 
   private constructor(directory: OpenDirectory) {
