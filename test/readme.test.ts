@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, before, describe, it } from 'node:test'
+import { promisify } from 'node:util'
+import { status } from '@grpc/grpc-js'
+import { REASONS } from '../src/wire/reasons.js'
+import { freePorts } from './support/ports.js'
+
+const run = promisify(execFile)
+const README = 'README.md'
+const MAIN = ['--import', 'tsx', 'src/cli/main.ts']
+/** README's ports, 7101 to 7103 and 7201 to 7203, become base + 1 and so on: others may be at work on this machine. */
+const README_BASE_PORT = 7_100
+
+describe('the README', () => {
+  it('lists every reason that a client may see, with its status (UPDATE_README=1 writes the table)', async () => {
+    const rows = Object.entries(REASONS).map(([reason, { code, meaning }]) => `| ${reason} | ${status[code]} | ${meaning} |`)
+    const table = ['| reason | gRPC status | meaning |', '| --- | --- | --- |', ...rows].join('\n')
+    const text = await readFile(README, 'utf8')
+    const updated = text.replace(/(<!-- reasons[^>]*-->\n)[^]*?(<!-- \/reasons -->)/, `$1\n${table}\n\n$2`)
+    if (process.env['UPDATE_README'] !== undefined) await writeFile(README, updated)
+    else assert.equal(text, updated)
+  })
+
+  it('shows the test vector that the code is tested with', async () => {
+    const text = await readFile(README, 'utf8')
+    const vector = JSON.parse(await readFile('test/machine/signing-vector.json', 'utf8')) as Record<string, unknown>
+    for (const name of ['privateKeySeedHex', 'publicKeyHex', 'signedBytesHex', 'signatureHex']) {
+      const value = vector[name]
+      assert.ok(typeof value === 'string' && text.includes(`\`${value}\``), `${name} is in the README`)
+    }
+  })
+})
+
+describe("the README's first screen", () => {
+  let directory: string
+  let dev: ChildProcess
+  let basePort: number
+  let blocks: string[]
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'synod-readme-'))
+    const [port = 0] = await freePorts(1)
+    basePort = Math.min(port, 65_000)
+    blocks = [...(await readFile(README, 'utf8')).matchAll(/```sh\n([^]*?)```/g)].map((match) => match[1] ?? '')
+    dev = spawn(process.execPath, [...MAIN, 'dev', '--data', directory, '--base-port', String(basePort)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await untilPrinted(dev, 'Ctrl-C')
+  })
+
+  after(async () => {
+    const gone = new Promise((resolve) => dev.once('exit', resolve))
+    if (dev.kill('SIGINT')) assert.equal(await gone, 0)
+    await rm(directory, { recursive: true })
+  })
+
+  /** A line of the README as it is typed, but for the ports and the data directory. */
+  async function type(line: string): Promise<string> {
+    const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '')
+    const moved = words.map((word) => word.replace(/:(7\d\d\d)\b/, (_, port) => `:${Number(port) - README_BASE_PORT + basePort}`))
+    const endpoints = [1, 2, 3].map((i) => `127.0.0.1:${basePort + i}`).join(',')
+    const env = { ...process.env, SYNOD_ENDPOINTS: endpoints, SYNOD_DATA: directory }
+    if (moved[0] === 'npx') return (await run(process.execPath, [...MAIN, ...moved.slice(2)], { env })).stdout
+    const [, , , data = '', host = '', method = ''] = moved
+    const curl = ['curl', '--protocol', 'grpc', '--http2-prior-knowledge', '-d', data, `http://${host}/${method}`]
+    return (await run('node_modules/.bin/buf', curl)).stdout
+  }
+
+  it('runs as it is written, with the CLI', async () => {
+    const lines = (blocks[1] ?? '').trim().split('\n')
+    assert.ok(lines.length >= 8 && lines.every((line) => line.startsWith('npx synod ')), 'the second block is the CLI')
+    const printed: string[] = []
+    for (const line of lines) printed.push(await type(line))
+    assert.match(printed[lines.indexOf('npx synod bank balance bob')] ?? '', /300/)
+    assert.match(printed[lines.indexOf('npx synod kv get greeting')] ?? '', /hello/)
+    assert.match(printed[lines.indexOf('npx synod status')] ?? '', /leader/)
+  })
+
+  it('runs as it is written, with a reflection client in the place of grpcurl', async () => {
+    const lines = (blocks[2] ?? '').trim().split('\n')
+    assert.ok(lines.length >= 3 && lines.every((line) => line.startsWith('grpcurl -plaintext -d ')), 'the third block is grpcurl')
+    const printed: string[] = []
+    for (const line of lines) printed.push(await type(line))
+    assert.match(printed[0] ?? '', /carol/)
+    assert.match(printed[1] ?? '', /"balance": ?"300"/)
+    assert.match(printed[2] ?? '', /revision/)
+  })
+})
+
+function untilPrinted(child: ChildProcess, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`synod dev ended with ${code}`)))
+    if (child.stdout === null) throw new Error('the output is piped')
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      if (line.includes(text)) resolve()
+    })
+  })
+}
