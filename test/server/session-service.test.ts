@@ -70,7 +70,7 @@ describe('a session stream', () => {
   })
 
   it('gives a retry the first answer, on another stream too', async (t) => {
-    const { clients } = await serve(t)
+    const { clients, member } = await serve(t)
     const session = new SessionClient(clients.session)
     const { clientId } = await session.open()
     session.send(1, putRequest(1, 'a', 'first'))
@@ -86,6 +86,8 @@ describe('a session stream', () => {
     again.send(2, putRequest(1, 'a', 'first'), putRequest(2, 'b'))
     const [forgotten, second] = await again.receive(2)
     assert.deepEqual([nameOf(forgotten), nameOf(second)], ['ALREADY_ACKNOWLEDGED', 'put'])
+    // The member is promised that no request is below the client's own first unacknowledged one.
+    assert(member.submitted.every((request) => request.firstUnacknowledged <= request.requestNumber))
   })
 
   it('refuses one bad request without harm to the others', async (t) => {
