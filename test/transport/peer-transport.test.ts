@@ -15,6 +15,7 @@ import { addressOf, connectAll, freeAddress, startNode, type TestNode, until } f
 import { EVERY_MESSAGE } from './messages.js'
 
 const BALLOT = makeBallot(1, 1)
+const WAIT_MS_MAX = 5_000
 
 function heartbeat(round: number): Message {
   return { kind: 'heartbeat', ballot: BALLOT, round, decidedUpTo: 0 }
@@ -103,7 +104,7 @@ test('a peer whose process is killed is noticed at once', async (t) => {
   const a = await startNode(t, 1)
   const child = spawn(process.execPath, ['--import=tsx', new URL('peer-process.ts', import.meta.url).pathname, '2'])
   t.after(() => child.kill('SIGKILL'))
-  const [line] = await once(child.stdout, 'data')
+  const [line] = await once(child.stdout, 'data', { signal: AbortSignal.timeout(WAIT_MS_MAX) })
   a.transport.setPeers([{ nodeId: 2, address: String(line).trim() }])
   await until('connected', () => isConnected(a, 2))
   child.kill('SIGKILL')
@@ -231,7 +232,7 @@ test('a stream whose frames are not well formed is closed, and its peer told the
   socket.on('error', () => undefined)
   socket.write(Buffer.alloc(1_000, 'garbage'))
   socket.resume()
-  await once(socket, 'close')
+  await once(socket, 'close', { signal: AbortSignal.timeout(WAIT_MS_MAX) })
 
   const b = await startNode(t, 2)
   await connectAll(a, b)
@@ -291,8 +292,8 @@ test('stop closes connections that never said a word', async (t) => {
   const a = await startNode(t, 1)
   const socket = connect(Number(a.address.split(':')[1]), '127.0.0.1')
   t.after(() => socket.destroy())
-  await once(socket, 'connect')
-  const closed = once(socket.resume(), 'close')
+  await once(socket, 'connect', { signal: AbortSignal.timeout(WAIT_MS_MAX) })
+  const closed = once(socket.resume(), 'close', { signal: AbortSignal.timeout(WAIT_MS_MAX) })
   await a.transport.stop()
   await closed
 })
@@ -312,19 +313,16 @@ test('a process ends by itself once its transport is stopped, whether its peers 
   t.after(() => child.kill('SIGKILL'))
   await until('it is connected', () => b.connected.length === 0 && b.received.length > 0)
   child.stdin.end('stop\n')
-  const [code] = await once(child, 'exit')
+  const [code] = await once(child, 'exit', { signal: AbortSignal.timeout(WAIT_MS_MAX) })
   assert.equal(code, 0)
 })
 
-/** Calls Connect by hand; gives how the call ended. */
+/** Calls Connect by hand; gives how the call ended, with its deadline at the latest. */
 async function callWith(t: TestContext, address: string, ...frames: Uint8Array[]): Promise<ServiceError> {
   const client = new Client(address, credentials.createInsecure(), { 'grpc.max_send_message_length': -1 })
   t.after(() => client.close())
-  const stream = client.makeBidiStreamRequest(
-    CONNECT_METHOD.path,
-    CONNECT_METHOD.requestSerialize,
-    CONNECT_METHOD.responseDeserialize,
-  )
+  const { path, requestSerialize, responseDeserialize } = CONNECT_METHOD
+  const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, { deadline: Date.now() + WAIT_MS_MAX })
   stream.resume()
   for (const frame of frames) stream.write(frame)
   const [end] = await new Promise<[ServiceError]>((resolve) => stream.on('error', (error: ServiceError) => resolve([error])))

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Message } from '../../src/paxos/messages.js'
+import { MessageQueue } from '../../src/transport/message-queue.js'
+import { messageBytes } from '../../src/wire/peer.js'
+
+const SIZE = messageBytes(poll(1))
+
+function poll(pollId: number): Message {
+  return { kind: 'poll', pollId }
+}
+
+function ids(messages: Message[]): number[] {
+  return messages.map((message) => (message.kind === 'poll' ? message.pollId : 0))
+}
+
+test('a queue gives back what was put in, in order, whatever is taken and dropped in between', () => {
+  const queue = new MessageQueue({ countMax: 10, bytesMax: 1_000_000 })
+  let expected: number[] = []
+  let droppedCount = 0
+  for (let id = 1; id <= 500; id++) {
+    queue.push(poll(id))
+    expected.push(id)
+    if (expected.length > 10) droppedCount += expected.splice(0, 1).length
+    if (id % 17 === 0) {
+      assert.deepEqual(ids(queue.take(3 * SIZE)), expected.slice(0, 3))
+      expected = expected.slice(3)
+    }
+    assert.equal(queue.count, expected.length)
+    assert.equal(queue.bytes, expected.length * SIZE)
+    assert.equal(queue.droppedCount, droppedCount)
+  }
+  assert.deepEqual(ids(queue.take(1_000_000)), expected)
+  assert.deepEqual(queue.take(1_000_000), [])
+})
+
+test('a message bigger than the queue is dropped and leaves the others alone', () => {
+  const queue = new MessageQueue({ countMax: 10, bytesMax: 1_000 })
+  queue.push(poll(1))
+  queue.push({ kind: 'propose', commands: [new Uint8Array(2_000)], hops: 0 })
+  assert.deepEqual(ids(queue.take(1_000)), [1])
+  assert.equal(queue.droppedCount, 1)
+})
+
+test('what is cleared counts as dropped', () => {
+  const queue = new MessageQueue({ countMax: 10, bytesMax: 1_000 })
+  queue.push(poll(1))
+  queue.push(poll(2))
+  queue.clear()
+  assert.deepEqual([queue.count, queue.bytes, queue.droppedCount], [0, 0, 2])
+})
