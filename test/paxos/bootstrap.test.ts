@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Bootstrap } from '../../src/paxos/bootstrap.js'
+import { Outbox } from '../../src/paxos/outbox.js'
+import type { Genesis, NodeId } from '../../src/paxos/types.js'
+import { Cluster, genesisOf } from './cluster.js'
+import { outcome } from './role.js'
+
+function bootstrapOf(self: NodeId, genesis?: Genesis, dataDirId = `dir-${self}`) {
+  const out = new Outbox(self)
+  const settings = {
+    self,
+    dataDirId,
+    members: genesisOf([3, 1, 2]).members,
+    newClusterId: 'cluster',
+    initialCommands: [new Uint8Array([1])],
+    joinIntervalMs: 100,
+  }
+  return { out, bootstrap: new Bootstrap(settings, out, genesis) }
+}
+
+test('the seed founds the cluster when every initial member has joined, and not before', () => {
+  const { out, bootstrap } = bootstrapOf(1)
+  bootstrap.tick(0)
+  assert.deepEqual(outcome(out).now, ['n3 join dir-1', 'n2 join dir-1'])
+  for (const from of [2, 2, 99]) bootstrap.onJoin(from, `dir-${from}`)
+  assert.deepEqual([bootstrap.genesis, outcome(out).records], [undefined, []])
+  bootstrap.onJoin(3, 'dir-3')
+  assert.deepEqual(outcome(out), {
+    now: [],
+    records: ['genesis of cluster'],
+    onceDurable: ['n1 welcome to cluster', 'n2 welcome to cluster', 'n3 welcome to cluster'],
+  })
+  assert.deepEqual(
+    bootstrap.genesis?.members.map(({ nodeId, dataDirId }) => [nodeId, dataDirId]),
+    [
+      [1, 'dir-1'],
+      [2, 'dir-2'],
+      [3, 'dir-3'],
+    ],
+  )
+  assert.deepEqual(bootstrap.genesis?.initialCommands, [new Uint8Array([1])])
+})
+
+test('only the seed founds, however many join elsewhere', () => {
+  const { out, bootstrap } = bootstrapOf(2)
+  bootstrap.tick(0)
+  for (const from of [1, 2, 3]) bootstrap.onJoin(from, `dir-${from}`)
+  assert.deepEqual([bootstrap.genesis, outcome(out).records], [undefined, []])
+})
+
+test('a member that comes with another directory before the founding votes from that one', () => {
+  const { bootstrap } = bootstrapOf(1)
+  bootstrap.onJoin(2, 'dir-2')
+  bootstrap.onJoin(2, 'dir-2-new')
+  bootstrap.tick(0)
+  bootstrap.onJoin(3, 'dir-3')
+  assert.equal(bootstrap.genesis?.members.find(({ nodeId }) => nodeId === 2)?.dataDirId, 'dir-2-new')
+})
+
+test('joins are sent again at each interval, and whoever has a genesis welcomes', () => {
+  const { out, bootstrap } = bootstrapOf(3)
+  const joins = [0, 50, 99, 100, 150, 200].map((nowMs) => {
+    bootstrap.tick(nowMs)
+    return outcome(out).now.length
+  })
+  assert.deepEqual(joins, [2, 0, 0, 2, 0, 2])
+  assert.equal(bootstrap.onWelcome(genesisOf([1, 2, 3])), true)
+  assert.equal(bootstrap.onWelcome(genesisOf([1, 2, 3])), false)
+  assert.deepEqual(outcome(out).records, ['genesis of cluster'])
+  bootstrap.onJoin(2, 'dir-2')
+  assert.deepEqual(outcome(out).onceDurable, ['n2 welcome to cluster'])
+})
+
+test('a node that is not in the genesis, or is there with another directory, stops and says why', () => {
+  const cases = [
+    [genesisOf([1, 2]), 'dir-3', 'NOT_A_MEMBER', /node 3 is not a member of cluster cluster/],
+    [genesisOf([1, 2, 3]), 'lost', 'DATA_DIR_MISMATCH', /votes from data directory dir-3, but this one is lost/],
+  ] as const
+  for (const [genesis, dataDirId, code, message] of cases) {
+    const welcomed = bootstrapOf(3, undefined, dataDirId)
+    assert.equal(welcomed.bootstrap.onWelcome(genesis), false)
+    const restarted = bootstrapOf(3, genesis, dataDirId)
+    for (const { out, bootstrap } of [welcomed, restarted]) {
+      assert.equal(bootstrap.genesis, undefined)
+      const { halt, records } = out.take(true)
+      assert.equal(halt?.code, code)
+      assert.match(halt?.message ?? '', message)
+      assert.deepEqual(records, [])
+    }
+  }
+})
+
+test('a cluster forms once all are there, in whatever order they come', () => {
+  const cluster = new Cluster({ nodeIds: [1, 2, 3], unformed: true })
+  cluster.crash(3)
+  cluster.run(2_000)
+  assert.deepEqual(
+    [1, 2].map((nodeId) => cluster.node(nodeId).phase),
+    ['joining', 'joining'],
+  )
+  cluster.restart(3)
+  cluster.runUntil('a leader is there', () => cluster.leaders.length === 1)
+})
+
+test('a seed that crashes before its genesis is durable founds again; nobody had heard of the first', () => {
+  const cluster = new Cluster({ nodeIds: [1, 2, 3], unformed: true })
+  cluster.syncByHand(1)
+  cluster.run(200)
+  cluster.crash(1)
+  for (const nodeId of [2, 3]) assert.equal(cluster.node(nodeId).genesis, undefined)
+  cluster.restart(1)
+  assert.equal(cluster.node(1).genesis, undefined)
+  cluster.syncAlone(1)
+  cluster.runUntil('a leader is there', () => cluster.leaders.length === 1)
+})
+
+test('a seed that crashes after its genesis is durable, before anybody is welcomed, welcomes when it is back', () => {
+  const cluster = new Cluster({ nodeIds: [1, 2, 3], unformed: true })
+  for (const nodeId of [1, 2, 3]) cluster.tick(nodeId)
+  cluster.settle({ kind: 'join' })
+  assert.ok(cluster.node(1).genesis)
+  cluster.drop({ kind: 'welcome' })
+  cluster.crash(1)
+  cluster.run(500)
+  for (const nodeId of [2, 3]) assert.equal(cluster.node(nodeId).phase, 'joining')
+  cluster.restart(1)
+  cluster.runUntil('a leader is there', () => cluster.leaders.length === 1)
+  assert.equal(cluster.node(2).genesis?.clusterId, cluster.node(1).genesis?.clusterId)
+})
+
+for (const nodeId of [1, 3]) {
+  test(`n${nodeId}, ${nodeId === 1 ? 'the seed' : 'no seed'}, must not vote from a new directory after the old one was lost`, () => {
+    const cluster = new Cluster({ nodeIds: [1, 2, 3], unformed: true })
+    cluster.runUntil('a leader is there', () => cluster.leaders.length === 1)
+    cluster.crash(nodeId)
+    cluster.loseDirectory(nodeId)
+    cluster.restart(nodeId)
+    cluster.runUntil('it is told', () => cluster.haltOf(nodeId) !== undefined)
+    assert.equal(cluster.haltOf(nodeId)?.code, 'DATA_DIR_MISMATCH')
+    assert.equal(cluster.node(nodeId).phase, 'joining')
+    assert.equal(cluster.node(nodeId).promised, 0)
+  })
+}
+
+test('a single node founds its cluster and leads it', () => {
+  const cluster = new Cluster({ nodeIds: [7], unformed: true })
+  cluster.runUntil('it leads', () => cluster.leaders.includes(7))
+  cluster.propose(7, 'a')
+  assert.equal(cluster.grants.get(cluster.read(7)), 2)
+})

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Outbox } from '../../src/paxos/outbox.js'
+import { Reads } from '../../src/paxos/reads.js'
+import { options, outcome } from './role.js'
+
+const LEADER = 3
+const NEXT_LEADER = 2
+
+function reads() {
+  const out = new Outbox(1)
+  return { out, reads: new Reads({ self: 1, out, options: options({ retryDelayMs: 200 }), firstId: 100 }) }
+}
+
+/** To whom a question went, and its id. */
+function asked(out: Outbox): [number, number][] {
+  return out.take(true).messages.flatMap(({ to, message }) => (message.kind === 'readIndex' ? [[to, message.readId]] : []))
+}
+
+test('one question is asked for all reads that wait, and one at a time', () => {
+  const { out, reads: r } = reads()
+  r.add(1, 7)
+  r.add(1, 8)
+  r.flushTo(LEADER, 0)
+  assert.deepEqual(asked(out), [[LEADER, 100]])
+  r.add(1, 9)
+  r.flushTo(LEADER, 0)
+  assert.deepEqual(asked(out), [])
+  r.onReply({ kind: 'readIndexReply', readId: 100, slot: 4 })
+  assert.deepEqual(out.take(true).reads, [
+    { token: 7, slot: 4 },
+    { token: 8, slot: 4 },
+  ])
+  r.flushTo(LEADER, 0)
+  assert.deepEqual(asked(out), [[LEADER, 101]])
+  r.onReply({ kind: 'readIndexReply', readId: 101, slot: 5 })
+  r.flushTo(LEADER, 0)
+  assert.deepEqual(asked(out), [])
+})
+
+test('an answer to any question but the one in flight counts for nothing', () => {
+  const { out, reads: r } = reads()
+  r.onReply({ kind: 'readIndexReply', readId: 100, slot: 9 })
+  r.add(1, 7)
+  r.flushTo(LEADER, 0)
+  for (const readId of [99, 101]) r.onReply({ kind: 'readIndexReply', readId, slot: 9 })
+  assert.deepEqual(out.take(true).reads, [])
+})
+
+test('what is not answered in time, or by a leader that is none any more, is asked again under a new id', () => {
+  const { out, reads: r } = reads()
+  r.add(1, 7)
+  r.flushTo(LEADER, 0)
+  r.add(1, 8)
+  r.tick(199)
+  r.flushTo(LEADER, 199)
+  assert.deepEqual(asked(out), [[LEADER, 100]])
+  r.tick(200)
+  r.flushTo(LEADER, 200)
+  assert.deepEqual(asked(out), [[LEADER, 101]])
+  r.askAgain()
+  r.flushTo(NEXT_LEADER, 200)
+  assert.deepEqual(asked(out), [[NEXT_LEADER, 102]])
+  r.onReply({ kind: 'readIndexReply', readId: 101, slot: 4 })
+  r.onReply({ kind: 'readIndexReply', readId: 102, slot: 5 })
+  assert.deepEqual(out.take(true).reads, [
+    { token: 7, slot: 5 },
+    { token: 8, slot: 5 },
+  ])
+})
+
+test('a question relayed for a node that cannot reach the leader is answered to that node', () => {
+  const { out, reads: r } = reads()
+  r.add(2, 55)
+  r.flushTo(LEADER, 0)
+  r.onReply({ kind: 'readIndexReply', readId: 100, slot: 4 })
+  const { messages, reads: granted } = out.take(true)
+  assert.deepEqual(messages.at(-1), { to: 2, message: { kind: 'readIndexReply', readId: 55, slot: 4 } })
+  assert.deepEqual(granted, [])
+})
+
+test('a node that leads now takes all of its reads, asked or not', () => {
+  const { out, reads: r } = reads()
+  r.add(1, 7)
+  r.flushTo(LEADER, 0)
+  r.add(1, 8)
+  assert.deepEqual(r.takeAll(), [
+    { from: 1, id: 7 },
+    { from: 1, id: 8 },
+  ])
+  r.onReply({ kind: 'readIndexReply', readId: 100, slot: 4 })
+  assert.deepEqual(outcome(out).now, ['n3 readIndex'])
+  assert.deepEqual(out.take(true).reads, [])
+})
