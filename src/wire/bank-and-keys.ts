@@ -10,6 +10,7 @@ import type { Moment, StateEntry, StateMachine } from '../machine/state-machine.
 import type { RowChange } from '../machine/table.js'
 import { toOperation, toQuery } from './command.js'
 import { nodeCrypto } from './crypto.js'
+import { encode } from './encode.js'
 import { toResult } from './result.js'
 import {
   accountCodec,
@@ -54,7 +55,7 @@ export class BankAndKeys implements StateMachine {
 
   query(bytes: Uint8Array): Uint8Array {
     const query = decoded(() => Query.decode(strictReader(bytes)))
-    return query instanceof Refusal ? encoded(query) : Result.encode(this.read(query)).finish()
+    return query instanceof Refusal ? encoded(query) : encode(Result, this.read(query))
   }
 
   /** Answers a read without a detour over bytes. The values in the answer are the state's own: not to be changed. */
@@ -127,7 +128,7 @@ export class BankAndKeys implements StateMachine {
   /** For callers without a session: the first answer to a request id is the answer to it. */
   private carryOutOnce(requestId: string, command: Command, at: Moment): Uint8Array {
     // Encoded again, so that content is compared, not the order in which somebody's encoder wrote the fields.
-    const digest = this.crypto.digest(Command.encode(command).finish())
+    const digest = this.crypto.digest(encode(Command, command))
     const first = this.firstAnswers.get(requestId)
     if (first !== undefined && first.digest === digest) return first.answer
     if (first !== undefined) {
@@ -153,7 +154,7 @@ function decoded<T>(decode: () => T): T | Refusal {
 }
 
 function encoded(outcome: Outcome): Uint8Array {
-  return Result.encode(toResult(outcome)).finish()
+  return encode(Result, toResult(outcome))
 }
 
 function* entries<V>(prefix: string, codec: RowCodec<V>, changes: readonly RowChange<V>[]): Generator<StateEntry> {

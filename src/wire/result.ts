@@ -144,13 +144,13 @@ export function toWireMovement(movement: Movement): WireMovement {
   }
 }
 
-export const KINDS = {
+const KINDS = {
   deposit: MovementKind.DEPOSIT,
   withdrawal: MovementKind.WITHDRAWAL,
   transfer: MovementKind.TRANSFER,
 } as const
 
-export const STATUSES = {
+const STATUSES = {
   posted: MovementStatus.POSTED,
   pending: MovementStatus.PENDING,
   voided: MovementStatus.VOIDED,

@@ -15,6 +15,7 @@ import type { KeyValuePair } from '../machine/kv.js'
 import type { AssetTotals } from '../machine/ledger.js'
 import type { Account, Movement } from '../machine/movement.js'
 import type { SessionCodec, SessionResult } from '../machine/sessions.js'
+import { encode } from './encode.js'
 import { toWireAccount, toWireMovement } from './result.js'
 
 /** How a row stands in a checkpoint. Decoders copy what is kept: entries may be views of bigger buffers. */
@@ -25,7 +26,7 @@ export interface RowCodec<V> {
 }
 
 export const pairCodec: RowCodec<KeyValuePair> = {
-  encode: (pair) => WirePair.encode(pair).finish(),
+  encode: (pair) => encode(WirePair, pair),
   decode(bytes) {
     const pair = WirePair.decode(bytes)
     return { ...pair, value: pair.value.slice() }
@@ -33,7 +34,7 @@ export const pairCodec: RowCodec<KeyValuePair> = {
 }
 
 export const accountCodec: RowCodec<Account> = {
-  encode: (account) => WireAccount.encode(toWireAccount(account)).finish(),
+  encode: (account) => encode(WireAccount, toWireAccount(account)),
   decode(bytes) {
     const { accountId, asset, balance, held, overdraftLimit, openedAt } = WireAccount.decode(bytes)
     return { accountId, asset, balance, held, overdraftLimit, openedAtMs: timeMs(openedAt) }
@@ -43,7 +44,7 @@ export const accountCodec: RowCodec<Account> = {
 export const movementCodec: RowCodec<Movement> = {
   encode({ sequence, timeoutMs, refusedAccount, authorization, ...movement }) {
     const wire = toWireMovement({ ...movement, sequence, timeoutMs, refusedAccount, authorization })
-    return MovementRecord.encode({ movement: wire, sequence, timeoutMs, refusedAccount, authorization }).finish()
+    return encode(MovementRecord, { movement: wire, sequence, timeoutMs, refusedAccount, authorization })
   },
   decode(bytes) {
     const { movement, sequence, timeoutMs, refusedAccount, authorization } = MovementRecord.decode(bytes)
@@ -59,7 +60,7 @@ export const movementCodec: RowCodec<Movement> = {
 
 export const totalsCodec: RowCodec<AssetTotals> = {
   encode: ({ asset, deposits, withdrawals }) =>
-    WireTotals.encode({ asset, deposits: String(deposits), withdrawals: String(withdrawals) }).finish(),
+    encode(WireTotals, { asset, deposits: String(deposits), withdrawals: String(withdrawals) }),
   decode(bytes) {
     const { asset, deposits, withdrawals } = WireTotals.decode(bytes)
     return { asset, deposits: BigInt(deposits), withdrawals: BigInt(withdrawals) }
@@ -67,8 +68,7 @@ export const totalsCodec: RowCodec<AssetTotals> = {
 }
 
 export const authorityCodec: RowCodec<Authority> = {
-  encode: ({ authorityId, publicKey, isRevoked }) =>
-    AuthorityRecord.encode({ authorityId, publicKey, revoked: isRevoked }).finish(),
+  encode: ({ authorityId, publicKey, isRevoked }) => encode(AuthorityRecord, { authorityId, publicKey, revoked: isRevoked }),
   decode(bytes) {
     const { authorityId, publicKey, revoked } = AuthorityRecord.decode(bytes)
     return { authorityId, publicKey: publicKey.slice(), isRevoked: revoked }
@@ -76,7 +76,7 @@ export const authorityCodec: RowCodec<Authority> = {
 }
 
 export const firstAnswerCodec: RowCodec<FirstAnswer> = {
-  encode: (answer) => WireFirstAnswer.encode(answer).finish(),
+  encode: (answer) => encode(WireFirstAnswer, answer),
   decode(bytes) {
     const answer = WireFirstAnswer.decode(bytes)
     return { ...answer, answer: answer.answer.slice() }
@@ -84,19 +84,19 @@ export const firstAnswerCodec: RowCodec<FirstAnswer> = {
 }
 
 export const countersCodec: RowCodec<Counters> = {
-  encode: (counters) => Counters.encode(counters).finish(),
+  encode: (counters) => encode(Counters, counters),
   decode: (bytes) => Counters.decode(bytes),
 }
 
 /** For machine/sessions.ts. */
 export const sessionCodec: SessionCodec = {
-  encodeSession: (record) => SessionRecord.encode({ ...record, results: record.results as SessionResult[] }).finish(),
+  encodeSession: (record) => encode(SessionRecord, { ...record, results: record.results as SessionResult[] }),
   decodeSession(bytes) {
     const record = SessionRecord.decode(bytes)
     const results = record.results.map(({ requestNumber, slot, result }) => ({ requestNumber, slot, result: result.slice() }))
     return { ...record, results }
   },
-  encodeCounters: (counters) => SessionCounters.encode(counters).finish(),
+  encodeCounters: (counters) => encode(SessionCounters, counters),
   decodeCounters: (bytes) => SessionCounters.decode(bytes),
 }
 

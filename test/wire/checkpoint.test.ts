@@ -11,7 +11,7 @@ import { dump, fakeCrypto } from '../machine/fixture.js'
 import { Random } from '../machine/random.js'
 import { INITIAL_COMMAND, randomCommand } from '../machine/random-commands.js'
 
-const SEEDS = 8
+const SEEDS = 4
 const COMMANDS = 600
 
 interface Node {
