@@ -302,8 +302,12 @@ export class Cluster {
     assert.ok(condition(), `${what} within ${msMax} ms`)
   }
 
-  /** Makes this node time out, and delivers everything until it leads. */
+  /** Nobody hears a leader any more, this node asks around, and everything is delivered until it leads. */
   elect(nodeId: NodeId): void {
+    const patienceMs = this.#options.electionTimeoutMsMin - this.#options.heartbeatIntervalMs
+    for (const other of this.nodeIds) {
+      if (other !== nodeId && this.#isUp(other) && this.node(other).phase === 'following') this.tick(other, patienceMs)
+    }
     this.tick(nodeId, this.#options.electionTimeoutMsMax + 1)
     this.settle()
     assert.equal(this.node(nodeId).phase, 'leading')
