@@ -10,7 +10,7 @@ export const DEFAULT_TIMEOUT_MS = 10_000
 /** How long any call may wait, whatever its deadline says. */
 const TIMEOUT_MS_MAX = 3_600_000
 /** An answer leaves this much before the client's deadline, so that the client reads a reason and not its own clock. */
-const MARGIN_MS_MAX = 50
+const MARGIN_MS_MAX = 100
 const MARGIN_FRACTION = 0.1
 
 export interface CallContext {

@@ -27,18 +27,18 @@ describe('a unary call', () => {
   it('is answered before its own deadline, so that the reason arrives', async (t) => {
     const { clients, member } = await serve(t)
     member.isSilent = true
-    const failure = await failureOf(call(clients.kv, 'put', PUT, 400))
+    const failure = await failureOf(call(clients.kv, 'put', PUT, 1_000))
     assert.equal(failure.reason, 'OUTCOME_UNKNOWN')
     const [timeoutMs] = member.timeoutsMs
-    assert(timeoutMs !== undefined && timeoutMs > 200 && timeoutMs <= 360, `a tenth is kept back of what is left: ${timeoutMs}`)
+    assert(timeoutMs !== undefined && timeoutMs > 500 && timeoutMs <= 900, `a tenth is kept back of what is left: ${timeoutMs}`)
   })
 
-  it('keeps back 50 ms of a long deadline, and has 10 s without one', async (t) => {
+  it('keeps back 100 ms of a long deadline, and has 10 s without one', async (t) => {
     const { clients, member } = await serve(t)
     await call(clients.kv, 'put', PUT, 60_000)
     await new Promise((resolve) => clients.kv.put(PUT, resolve))
     const [long, none] = member.timeoutsMs
-    assert(long !== undefined && long > 50_000 && long <= 59_950, `${long}`)
+    assert(long !== undefined && long > 50_000 && long <= 59_900, `${long}`)
     assert.equal(none, 10_000)
   })
 
