@@ -2,7 +2,7 @@ import { formatBallot } from '../paxos/ballot.js'
 import { brokenInvariants, brokenTransitions, type CoreView } from '../paxos/invariants.js'
 import type { Message } from '../paxos/messages.js'
 import type { Node } from '../paxos/node.js'
-import type { LogEntry, NodeId, Slot, Value } from '../paxos/types.js'
+import type { Ballot, DurableRecord, LogEntry, NodeId, Slot, Value } from '../paxos/types.js'
 import { sameValue } from '../paxos/value.js'
 import type { MemoryDisk } from '../storage/memory-storage.js'
 import type { Application } from './application.js'
@@ -21,16 +21,26 @@ interface Decision {
   readonly digest: number
 }
 
+/** The durable votes for a slot. */
+interface Votes {
+  readonly votersOf: Map<Ballot, Set<NodeId>>
+  /** The lowest ballot in which a majority has voted: its value is chosen, whether anybody knows it or not. */
+  chosen: LogEntry | undefined
+}
+
 /** Watches every step of every node. What the clients saw is checked at the end: see history.ts. */
 export class Checker {
   readonly #decisions: Decision[] = []
   readonly #leaders = new Map<number, NodeId>()
+  readonly #votes = new Map<Slot, Votes>()
   readonly #looksInside: boolean
+  readonly #quorum: number
   stepCount = 0
 
   /** `looksInside: false` leaves only what is visible from outside: for judging how much that alone would notice. */
-  constructor({ looksInside }: { readonly looksInside: boolean }) {
+  constructor({ looksInside, nodeCount }: { readonly looksInside: boolean; readonly nodeCount: number }) {
     this.#looksInside = looksInside
+    this.#quorum = Math.floor(nodeCount / 2) + 1
   }
 
   /** The log as all nodes agree on it, slot 1 first. */
@@ -77,6 +87,12 @@ export class Checker {
     }
   }
 
+  /** Records have reached a node's disk. */
+  onWritten(nodeId: NodeId, records: readonly DurableRecord[]): void {
+    if (!this.#looksInside) return
+    for (const record of records) if (record.kind === 'accepted') this.#onVote(nodeId, record.entry)
+  }
+
   /** A node has applied a slot. The first to do so says what is right. */
   onApplied(what: { nodeId: NodeId; entry: LogEntry; digest: number; application: Application }): void {
     const { nodeId, digest, application } = what
@@ -87,6 +103,7 @@ export class Checker {
         slot === this.#decisions.length + 1,
         () => `node ${nodeId} applied slot ${slot} before anybody applied the one below`,
       )
+      this.#checkChosen(nodeId, slot, value)
       this.#decisions.push({ value, digest })
     } else {
       promise(
@@ -96,5 +113,30 @@ export class Checker {
       promise(first.digest === digest, () => `node ${nodeId} got other results up to slot ${slot} than another node`)
     }
     for (const broken of application.brokenInvariants()) promise(false, () => `node ${nodeId} at slot ${slot}: ${broken}`)
+  }
+
+  /** Decided means: on the disks of a majority, in one ballot. */
+  #checkChosen(nodeId: NodeId, slot: Slot, value: Value): void {
+    if (!this.#looksInside) return
+    const chosen = this.#votes.get(slot)?.chosen
+    promise(
+      chosen !== undefined && sameValue(chosen.value, value),
+      () => `node ${nodeId} took slot ${slot} for decided before its value was on the disks of a majority`,
+    )
+  }
+
+  /** Once a value is chosen, nobody accepts another in a higher ballot (P2b of "Paxos Made Simple"). */
+  #onVote(nodeId: NodeId, entry: LogEntry): void {
+    const { slot, ballot, value } = entry
+    const votes = this.#votes.get(slot) ?? { votersOf: new Map<Ballot, Set<NodeId>>(), chosen: undefined }
+    this.#votes.set(slot, votes)
+    const { chosen } = votes
+    promise(
+      chosen === undefined || ballot < chosen.ballot || sameValue(chosen.value, value),
+      () => `node ${nodeId} accepted another value for slot ${slot} than a majority had accepted in a lower ballot`,
+    )
+    const voters = votes.votersOf.get(ballot) ?? new Set<NodeId>()
+    votes.votersOf.set(ballot, voters.add(nodeId))
+    if (voters.size >= this.#quorum && (chosen === undefined || ballot < chosen.ballot)) votes.chosen = entry
   }
 }

@@ -12,6 +12,8 @@ export interface DiskSettings {
   readonly scheduler: Scheduler
   readonly totals: FaultTotals
   readonly syncMsMean: number
+  /** Told of every write that has reached the disk. */
+  readonly onWritten: (records: readonly DurableRecord[]) => void
 }
 
 /** A slow disk takes so many times as long. */
@@ -53,7 +55,11 @@ export class SimulatedDisk {
   /** Calls `onSynced` when every record is on disk, unless the node crashes first. */
   append(records: readonly DurableRecord[], onSynced: () => void): void {
     const storage = this.#storage
-    this.#write(() => storage.appendNow(records), onSynced)
+    const write = (): void => {
+      storage.appendNow(records)
+      this.#settings.onWritten(records)
+    }
+    this.#write(write, onSynced)
   }
 
   /** As append, for a checkpoint. */

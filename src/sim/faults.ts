@@ -8,6 +8,7 @@ export const FAULTS = [
   'symmetricPartition',
   'oneWayPartition',
   'partialPartition',
+  'leaderIsolation',
   'crash',
   'crashMidStep',
   'crashInWrite',

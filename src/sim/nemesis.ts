@@ -61,6 +61,8 @@ export class Nemesis {
       case 'oneWayPartition':
       case 'partialPartition':
         return this.#partition(kind)
+      case 'leaderIsolation':
+        return this.#isolateLeader()
       case 'pause': {
         const node = this.#pickVictim()
         node.pause()
@@ -135,6 +137,18 @@ export class Nemesis {
       default:
         return everyPair(ids, (a, b) => random.chance(0.4) && network.cut(a, b))
     }
+  }
+
+  /** Leaders that come and go quickly leave many a value in a minority. */
+  #isolateLeader(): void {
+    const { network, nodes, totals, note } = this.#settings
+    const leader = nodes.findLast((node) => node.isLeading && !node.isPaused)
+    if (leader === undefined) return
+    totals.count('leaderIsolation')
+    note(`n${leader.id} is isolated`)
+    network.mendAll()
+    for (const { id } of nodes) if (id !== leader.id) network.cutBothWays(leader.id, id)
+    this.#later(PARTITION_MS_MEAN, () => network.mendAll())
   }
 
   /** At most a minority: more is a disaster that no consensus survives. */

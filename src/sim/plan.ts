@@ -10,6 +10,8 @@ export interface NemesisPlan {
   readonly symmetricPartition?: number
   readonly oneWayPartition?: number
   readonly partialPartition?: number
+  /** Cuts off whoever leads, in the place of whoever was cut off before. */
+  readonly leaderIsolation?: number
   readonly pause?: number
   readonly clockJump?: number
   readonly slowDisk?: number
@@ -65,6 +67,7 @@ const NEMESIS_MEAN_MS: Required<NemesisPlan> = Object.freeze({
   symmetricPartition: 1_200,
   oneWayPartition: 1_200,
   partialPartition: 1_200,
+  leaderIsolation: 500,
   pause: 1_000,
   clockJump: 500,
   slowDisk: 800,

@@ -67,6 +67,12 @@ function live(world: World): void {
 
   nemesis.stop()
   const core = drawCore(world)
+  // A cluster is formed only once all its members have been up at once: no majority can do without that.
+  if (!core.some((node) => node.disk.contents.genesis !== undefined)) {
+    world.heal(world.nodes)
+    const isFormed = () => world.nodes.every((node) => node.disk.contents.genesis !== undefined)
+    promise(world.runUntil(isFormed, LIVENESS_MS), () => 'the cluster was not formed though all its members were up')
+  }
   world.heal(core)
   for (const client of clients) client.useOnly(core)
   // New requests must get through as well, not only what was outstanding.

@@ -52,7 +52,7 @@ export class World {
   constructor({ seed, plan, print, parts, looksInside = true }: WorldSettings) {
     this.plan = plan
     this.random = new Random(seed)
-    this.checker = new Checker({ looksInside })
+    this.checker = new Checker({ looksInside, nodeCount: plan.nodeCount })
     this.trace = new EventTrace(print)
     const nodeIds = Array.from({ length: plan.nodeCount }, (_, i) => i + 1)
     this.network = new Network({
@@ -160,7 +160,13 @@ export class World {
       options: plan.options,
       checkpointEverySlots: plan.checkpointEverySlots,
       turnMsMax: plan.turnMsMax,
-      disk: { random: this.random.fork(), scheduler, totals, syncMsMean: plan.syncMsMean },
+      disk: {
+        random: this.random.fork(),
+        scheduler,
+        totals,
+        syncMsMean: plan.syncMsMean,
+        onWritten: (records) => checker.onWritten(id, records),
+      },
       random: this.random.fork(),
       scheduler,
       totals,

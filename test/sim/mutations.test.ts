@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { runSeed } from '../../src/sim/run-seed.js'
+import { MUTATIONS } from './mutations.js'
+
+/** More than any mutation needed in many trials; see the medians in the closing note of the simulator's issue. */
+const SEEDS_MAX = 300
+
+for (const { name, parts = {}, break: breakIt } of MUTATIONS) {
+  test(`the simulation notices when ${name}`, (t) => {
+    const mend = breakIt?.()
+    try {
+      for (let seed = 1; seed <= SEEDS_MAX; seed++) {
+        const { failure } = runSeed(seed, { parts })
+        if (failure === undefined) continue
+        t.diagnostic(`after ${seed} seeds: ${failure}`)
+        return
+      }
+    } finally {
+      mend?.()
+    }
+    assert.fail(`${SEEDS_MAX} seeds did not notice`)
+  })
+}
