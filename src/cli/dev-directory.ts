@@ -1,5 +1,6 @@
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeDirectory } from '../storage/files.js'
 import { CliError } from './failure.js'
 import { devKeyFile, readKeyFile, toBase64, writeKeyFile } from './key-file.js'
 
@@ -17,7 +18,7 @@ const DEV_AUTHORITY_ID = 'dev'
  */
 export function takeDirectory(directory: string): { wasKilled: boolean; letGo: () => void } {
   try {
-    mkdirSync(directory, { recursive: true })
+    makeDirectory(directory)
     accessSync(directory, constants.W_OK | constants.X_OK)
   } catch (error) {
     throw new CliError(`cannot write to the data directory ${directory}: ${(error as Error).message}`, undefined, {

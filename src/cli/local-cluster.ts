@@ -1,10 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { extname, join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Client } from '../client/client.js'
+import { makeDirectory } from '../storage/files.js'
 import { CliError, EXIT } from './failure.js'
 import { formatPeers, NODE_VARIABLES, type NodeConfigFile } from './node-options.js'
 import type { NodeReport } from './start.js'
@@ -62,7 +63,7 @@ export class LocalCluster {
   /** Writes each node's directory and configuration. */
   prepare(): void {
     for (const node of this.nodes) {
-      mkdirSync(join(this.options.directory, `n${node.nodeId}`), { recursive: true })
+      makeDirectory(join(this.options.directory, `n${node.nodeId}`))
       const config: NodeConfigFile = {
         id: node.nodeId,
         data: 'db',

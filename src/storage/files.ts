@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
 /** Makes what was created, renamed or removed in a directory durable. Windows cannot, and does not need to. */
@@ -12,13 +12,16 @@ export function syncDirectory(directory: string): void {
   }
 }
 
-/** Makes a directory with those above it, durably; for this user only. */
+/**
+ * Makes a directory with those above it, durably; for this user only. Step by step: mkdir's own `recursive` never returns where a
+ * directory above says ENOENT to its making, as under /proc.
+ */
 export function makeDirectory(directory: string): void {
   const path = resolve(directory)
-  const first = mkdirSync(path, { recursive: true, mode: 0o700 })
-  if (first === undefined) return
-  const above = dirname(first)
-  for (let made = path; made !== above; made = dirname(made)) syncDirectory(dirname(made))
+  if (existsSync(path) && statSync(path).isDirectory()) return
+  if (dirname(path) !== path) makeDirectory(dirname(path))
+  mkdirSync(path, { mode: 0o700 })
+  syncDirectory(dirname(path))
 }
 
 /** Writes a file with its contents; its name is durable only after syncDirectory. */
