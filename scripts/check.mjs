@@ -13,6 +13,8 @@ const steps = [
   ['types of the pure folders, without Node and the DOM', bin('tsc'), ['-p', 'tsconfig.pure.json']],
   ['types of tests and scripts', bin('tsc'), ['-p', 'tsconfig.test.json']],
   ['unused files, exports and dependencies', bin('knip'), []],
+  ['the package, as published', bin('publint'), ['--strict']],
+  ["the package's types, as published", bin('attw'), ['--pack', '.', '--profile', 'esm-only', '--quiet']],
 ]
 
 /** Generates the code again and compares: what is committed must be what the protos say. */
