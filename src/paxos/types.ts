@@ -20,7 +20,10 @@ export interface NoopValue {
 
 export interface BatchValue {
   readonly kind: 'batch'
-  /** The leader's wall clock in ms since 1970, never below that of an earlier slot: the only time the state machine sees. */
+  /**
+   * The leader's wall clock in ms since 1970, never below what it has seen decided. A value that a later leader proposes again keeps
+   * its time, possibly behind that of an earlier slot: whoever applies takes the highest so far, the only time the state machine sees.
+   */
   readonly timeMs: number
   /** Opaque to the core, at least one. */
   readonly commands: readonly Uint8Array[]
