@@ -115,6 +115,12 @@ export class Cluster {
     return [...this.#decided.entries()].toSorted(([a], [b]) => a - b).map(([, value]) => describeValue(value))
   }
 
+  /** The time that each decided value carries. */
+  get times(): (number | undefined)[] {
+    const values = [...this.#decided.entries()].toSorted(([a], [b]) => a - b).map(([, value]) => value)
+    return values.map((value) => (value.kind === 'batch' ? value.timeMs : undefined))
+  }
+
   // --- inputs -----------------------------------------------------------------------------------------------------------------------
 
   propose(nodeId: NodeId, ...commands: string[]): ProposeOutcome {
@@ -199,7 +205,7 @@ export class Cluster {
   }
 
   reverse(): void {
-    this.pool.reverse()
+    this.pool.splice(0, this.pool.length, ...this.pool.toReversed())
   }
 
   /** From now on nothing that `from` sends reaches `to`. */
