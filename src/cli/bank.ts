@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Command, Option } from 'commander'
 import type { Authority } from '../client/client.js'
 import { addMovementCommands } from './bank-movements.js'
-import { accountTable, accountToJson } from './bank-views.js'
+import { accountTable, accountToJson, movementToJson } from './bank-views.js'
 import { devKeyFile, formatKeyFile, readKeyFile, toBase64, writeKeyFile } from './key-file.js'
 import { amount, type ClientFlags, consistencyOf, consistencyOption, dataOption, withClient, withClientFlags } from './options.js'
 import { note, print, printJson } from './output.js'
@@ -48,7 +48,6 @@ function addDeposit(bank: Command): void {
       const deposit = { depositId: flags.id ?? randomUUID(), accountId, asset: flags.asset, amount: value, authority }
       if (flags.id === undefined) note(`deposit id ${deposit.depositId}`)
       const { account, movement, header } = await withClient(flags, (client) => client.bank.deposit(deposit))
-      const { movementToJson } = await import('./bank-views.js')
       if (flags.json) printJson({ header, movement: await movementToJson(movement), account: accountToJson(account) })
       else print(accountTable([account]))
     })

@@ -61,17 +61,21 @@ function isAlive(pid: number): boolean {
  * @throws CliError when the directory has another than is asked for.
  */
 export function settleLayout(directory: string, asked: Partial<DevLayout>, fallback: DevLayout): DevLayout {
-  const file = join(directory, 'dev.json')
-  if (!existsSync(file)) {
-    const layout = { ...fallback, ...asked }
-    writeFileSync(file, `${JSON.stringify(layout)}\n`)
-    return layout
-  }
+  const file = layoutFile(directory)
+  if (!existsSync(file)) return { ...fallback, ...asked }
   const kept = readLayout(file)
   const differs = (asked.nodes ?? kept.nodes) !== kept.nodes || (asked.basePort ?? kept.basePort) !== kept.basePort
   if (!differs) return kept
   const fits = `--nodes ${kept.nodes} --base-port ${kept.basePort}`
   throw new CliError(`${directory} holds a cluster made with ${fits}: start it so, or choose another --data`)
+}
+
+export function saveLayout(directory: string, layout: DevLayout): void {
+  writeFileSync(layoutFile(directory), `${JSON.stringify(layout)}\n`)
+}
+
+function layoutFile(directory: string): string {
+  return join(directory, 'dev.json')
 }
 
 function readLayout(file: string): DevLayout {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
 import type { Client } from '../client/client.js'
-import { devAuthority, settleLayout, takeDirectory } from './dev-directory.js'
+import { devAuthority, saveLayout, settleLayout, takeDirectory } from './dev-directory.js'
 import { CliError } from './failure.js'
 import { devKeyFile } from './key-file.js'
 import { LocalCluster, type LocalNode } from './local-cluster.js'
@@ -45,9 +45,11 @@ async function runDev(flags: DevFlags): Promise<void> {
       ...(flags.nodes === undefined ? {} : { nodes: Number(flags.nodes) }),
       ...(flags.basePort === undefined ? {} : { basePort: flags.basePort }),
     }
-    const { nodes, basePort } = settleLayout(flags.data, asked, DEFAULT_LAYOUT)
+    const layout = settleLayout(flags.data, asked, DEFAULT_LAYOUT)
+    const { nodes, basePort } = layout
     const ports = Array.from({ length: nodes }, (_, i) => ({ client: basePort + i + 1, peer: basePort + 100 + i + 1 }))
     await checkPorts(ports, wasKilled ? PORTS_MS_MAX : 0)
+    saveLayout(flags.data, layout)
     const cluster = new LocalCluster({ directory: flags.data, ports, authority: await devAuthority(flags.data) })
     await serve(cluster, flags.data)
   } finally {

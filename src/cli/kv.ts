@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
-import type { KeyValuePair, TxnInput } from '../client/client.js'
+import type { KeyValuePair, OperationOutput, TxnInput } from '../client/client.js'
+import { movementToJson } from './bank-views.js'
 import { CliError, usageError } from './failure.js'
 import { type ClientFlags, consistencyOf, consistencyOption, wholeNumber, withClient, withClientFlags } from './options.js'
 import { note, print, printJson } from './output.js'
@@ -113,9 +114,10 @@ Example:
       const { CompareOperator } = await import('../client/client.js')
       const input = parseTxn(json === '-' ? readFileSync(0, 'utf8') : json, CompareOperator)
       const response = await withClient(flags, (client) => client.kv.txn(input))
-      if (flags.json) return printJson(response)
+      const responses = await Promise.all(response.responses.map(outputToJson))
+      if (flags.json) return printJson({ ...response, responses })
       print(response.succeeded ? 'the conditions held: then' : 'a condition did not hold: else')
-      for (const output of response.responses) printJson(output)
+      for (const output of responses) printJson(output)
     })
 }
 
@@ -135,6 +137,15 @@ function parseTxn(json: string, operators: Readonly<Record<string, unknown>>): T
     throw usageError(`the transaction is not valid JSON: ${error instanceof Error ? error.message : String(error)}`)
   }
   throw usageError('the transaction must be a JSON object with compare, then and else')
+}
+
+/** With the enums of movements by name. */
+async function outputToJson(output: OperationOutput): Promise<unknown> {
+  for (const [name, response] of Object.entries(output)) {
+    if (!('movement' in response) || response.movement === undefined) continue
+    return { [name]: { ...response, movement: await movementToJson(response.movement) } }
+  }
+  return output
 }
 
 function unknownOperator(name: string): never {

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Client, Consistency } from '../client/client.js'
 
 export const DEFAULT_ENDPOINTS = '127.0.0.1:7101,127.0.0.1:7102,127.0.0.1:7103'
-export const DEFAULT_DATA_DIRECTORY = './.synod'
+const DEFAULT_DATA_DIRECTORY = './.synod'
 
 /** What every command that talks to a cluster takes. */
 export interface ClientFlags {

@@ -94,7 +94,7 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 /** The text's UTF-8 bytes. @throws SynodError INVALID_ARGUMENT for half a surrogate pair, which has none. */
-export function toBytes(value: Bytes): Uint8Array {
+function toBytes(value: Bytes): Uint8Array {
   if (typeof value !== 'string') return value
   if (/\p{Surrogate}/u.test(value)) throw invalidArgument('value', 'has half a surrogate pair')
   return encoder.encode(value)

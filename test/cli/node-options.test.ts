@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { CliError } from '../../src/cli/failure.js'
+import { formatPeers, mergeNodeOptions, type NodeOptions, readConfigFile, serverConfigOf } from '../../src/cli/node-options.js'
+
+const PEERS = '1=127.0.0.1:7201/127.0.0.1:7101,2=127.0.0.1:7202/127.0.0.1:7102'
+const KEY = Buffer.alloc(32, 7).toString('base64')
+const COMPLETE: NodeOptions = { id: '2', data: '/tmp/data', peers: PEERS, authority: [`mint=${KEY}`] }
+
+describe('the options of a node', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'synod-options-'))
+  after(() => rmSync(directory, { recursive: true, force: true }))
+
+  function file(content: string): string {
+    const path = join(directory, 'config.json')
+    writeFileSync(path, content)
+    return path
+  }
+
+  it('take flags before variables, and variables before the file', () => {
+    const merged = mergeNodeOptions(
+      { id: '1' },
+      { SYNOD_ID: '2', SYNOD_DATA: 'variable', SYNOD_PEERS: '', SYNOD_AUTHORITIES: 'a=1,b=2' },
+      { id: '3', data: 'file', peers: 'file', listen: 'file' },
+    )
+    assert.deepEqual(merged, {
+      id: '1',
+      data: 'variable',
+      listen: 'file',
+      peerListen: undefined,
+      peers: 'file',
+      authority: ['a=1', 'b=2'],
+    })
+  })
+
+  it('find a data directory of the file beside the file', () => {
+    assert.deepEqual(readConfigFile(file('{"id": 3, "data": "db"}')), { id: '3', data: join(directory, 'db') })
+  })
+
+  it('listen where the other members look for the node, unless told otherwise', () => {
+    const config = serverConfigOf(COMPLETE)
+    assert.equal(config.clientListen, '127.0.0.1:7102')
+    assert.equal(config.peerListen, '127.0.0.1:7202')
+    assert.equal(serverConfigOf({ ...COMPLETE, listen: '0.0.0.0:9' }).clientListen, '0.0.0.0:9')
+    assert.deepEqual(config.authorities, [{ authorityId: 'mint', publicKey: Buffer.alloc(32, 7) }])
+  })
+
+  it('write the list of members as they read it', () => {
+    assert.equal(formatPeers(serverConfigOf(COMPLETE).members), PEERS)
+  })
+
+  const FAULTS: [string, NodeOptions, RegExp][] = [
+    ['no id', { ...COMPLETE, id: '' }, /^--id is missing \(or SYNOD_ID/],
+    ['an id that is no number', { ...COMPLETE, id: 'x' }, /^--id: "x".* from 1 to 65,535/],
+    ['an id of 0', { ...COMPLETE, id: '0' }, /^--id: "0"/],
+    ['an id that no member has', { ...COMPLETE, id: '3' }, /^--peers: has no node 3/],
+    ['a member named twice', { ...COMPLETE, peers: `${PEERS},2=a:1/b:2` }, /^--peers: names a node twice/],
+    ['a member without a client address', { ...COMPLETE, peers: '2=127.0.0.1:7202' }, /^--peers: .*ID=HOST:PEERPORT/],
+    [
+      'a port out of range',
+      { ...COMPLETE, peers: '2=127.0.0.1:70000/127.0.0.1:1' },
+      /^--peers: "127.0.0.1:70000" is not host:port/,
+    ],
+    ['an address without a port', { ...COMPLETE, listen: 'localhost' }, /^--listen: "localhost" is not host:port/],
+    ['a peer address without a port', { ...COMPLETE, peerListen: ':1' }, /^--peer-listen: ":1" is not host:port/],
+    ['a key of the wrong size', { ...COMPLETE, authority: ['mint=AAAA'] }, /^--authority: .* 32 bytes/],
+  ]
+  for (const [what, options, message] of FAULTS) {
+    it(`refuse ${what}, and name the flag`, () => {
+      assert.throws(() => serverConfigOf(options), isUsageError(message))
+    })
+  }
+
+  const FILES: [string, string, RegExp][] = [
+    ['is no JSON', '{', /^--config: cannot read .*config\.json/],
+    ['is no object', '[]', /is not a JSON object/],
+    ['has an unknown entry', '{"port": 1}', /an entry port, which is not an option/],
+    ['has an entry of the wrong type', '{"data": 1}', /data in .* must be a string/],
+    ['has one authority that is not in a list', '{"authority": "a=b"}', /authority in .* must be a list of strings/],
+  ]
+  for (const [what, content, message] of FILES) {
+    it(`refuse a config file that ${what}`, () => {
+      assert.throws(() => readConfigFile(file(content)), isUsageError(message))
+    })
+  }
+})
+
+function isUsageError(message: RegExp): (error: unknown) => true {
+  return (error) => {
+    assert.ok(error instanceof CliError, String(error))
+    assert.match(error.message, message)
+    assert.equal(error.exitCode, 2)
+    return true
+  }
+}

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { synod } from './synod.js'
+
+/** Tells on stderr, at the end, whether gRPC was loaded. */
+const WATCH_GRPC = `--import=data:text/javascript,${encodeURIComponent(`
+  import { createRequire } from 'node:module'
+  const { cache } = createRequire(process.cwd() + '/any.js')
+  process.on('exit', () => {
+    const loaded = Object.keys(cache).filter((name) => name.includes('@grpc/grpc-js'))
+    process.stderr.write('grpc files: ' + loaded.length + ';')
+  })`)}`
+
+describe('the command synod, without a cluster', { concurrency: 2, timeout: 60_000 }, () => {
+  const directory = mkdtempSync(join(tmpdir(), 'synod-usage-'))
+  after(() => rmSync(directory, { recursive: true, force: true }))
+
+  const COMMANDS = ['', 'start', 'dev', 'kv put', 'bank deposit']
+  for (const command of COMMANDS) {
+    it(`--help of \`synod ${command}\` ends with an example and does not load gRPC`, async () => {
+      const args = [...command.split(' ').filter(Boolean), '--help']
+      const { code, stdout, stderr } = await synod(args, { nodeArguments: [WATCH_GRPC] })
+      assert.equal(code, 0)
+      assert.match(stdout, new RegExp(`Example.*:\\n  \\$ synod ${command}[^]*$`))
+      assert.equal(stderr, 'grpc files: 0;')
+    })
+  }
+
+  const MISUSES: [string[], RegExp][] = [
+    [['frob'], /unknown command 'frob'/],
+    [['kv', 'put', 'key'], /missing required argument 'value'/],
+    [['kv', 'del'], /either a key or --prefix/],
+    [['bank', 'transfer', 'a', 'b', '1.5'], /whole number of minor units/],
+    [['bank', 'withdraw', 'a', String(2n ** 63n)], /below 2\^63/],
+    [['kv', 'get', 'a', '--timeout', '0'], /whole number from 1/],
+    [['kv', 'get', 'a', '--endpoints', 'nowhere'], /endpoints: "nowhere" is not host:port/],
+    [['kv', 'txn', '{'], /not valid JSON/],
+    [['dev', '--nodes', '2'], /Allowed choices are 1, 3, 5/],
+    [['start'], /--id is missing/],
+    [['call', 'kv/Frob'], /there is no method kv\/Frob/],
+  ]
+  for (const [args, message] of MISUSES) {
+    it(`\`synod ${args.join(' ')}\` is refused with exit code 2`, async () => {
+      const { code, stdout, stderr } = await synod(args, { env: { SYNOD_DATA: directory } })
+      assert.match(stderr, message)
+      assert.equal(code, 2)
+      assert.equal(stdout, '')
+    })
+  }
+
+  it('says with exit code 3 that nobody answers, and in JSON if asked to', async () => {
+    const args = ['kv', 'get', 'a', '--endpoints', '127.0.0.1:1', '--timeout', '200', '--json']
+    const { code, stdout, stderr } = await synod(args)
+    assert.match(stderr, /^synod: NO_QUORUM: /)
+    assert.equal((JSON.parse(stdout) as { error: { reason: string } }).error.reason, 'NO_QUORUM')
+    assert.equal(code, 3)
+  })
+
+  it('takes endpoints from SYNOD_ENDPOINTS, and shows unreachable nodes as such', async () => {
+    const { code, stdout } = await synod(['status'], { env: { SYNOD_ENDPOINTS: '127.0.0.1:1' } })
+    assert.match(stdout, /127\.0\.0\.1:1 +unreachable/)
+    assert.equal(code, 3)
+  })
+
+  it('makes a key for the owner only, never over another, and signs with it as documented', async () => {
+    const file = join(directory, 'mint.json')
+    const made = await synod(['bank', 'keygen', file, '--id', 'mint'])
+    assert.equal(made.code, 0)
+    assert.match(made.stdout, /^mint=[A-Za-z0-9+/]{43}=\n$/)
+    assert.equal(statSync(file).mode & 0o777, 0o600)
+    const again = await synod(['bank', 'keygen', file])
+    assert.match(again.stderr, /is there already/)
+    assert.equal(again.code, 1)
+    assert.equal((JSON.parse(readFileSync(file, 'utf8')) as { authorityId: string }).authorityId, 'mint')
+    const signed = await synod(['bank', 'sign', 'alice', '100', '--asset', 'EUR', '--id', 'd1', '--key', file])
+    const { signature, ...rest } = JSON.parse(signed.stdout) as Record<string, string>
+    assert.deepEqual(rest, { depositId: 'd1', accountId: 'alice', asset: 'EUR', amount: '100', authorityId: 'mint' })
+    assert.equal(Buffer.from(signature ?? '', 'base64').length, 64)
+  })
+
+  it('dev and start say in one line that a port is taken, and leave nothing half started', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    const data = join(directory, 'taken')
+    const dev = await synod(['dev', '--nodes', '1', '--data', data, '--base-port', String(port - 1)])
+    assert.match(dev.stderr, new RegExp(`^synod: port ${port} \\(node 1, clients\\) cannot be used: .*\\n$`))
+    assert.equal(dev.code, 1)
+    const peers = `1=127.0.0.1:${port}/127.0.0.1:${port}`
+    const started = await synod(['start', '--id', '1', '--data', data, '--peers', peers, '--log-level', 'error'])
+    assert.match(started.stderr, new RegExp(`^synod: .*${port}.*\\n$`))
+    assert.equal(started.code, 1)
+    server.close()
+  })
+
+  it('dev says in one line that it cannot write to the data directory', async () => {
+    const { code, stderr } = await synod(['dev', '--data', '/proc/synod'])
+    assert.match(stderr, /^synod: cannot write to the data directory \/proc\/synod: .*\n$/)
+    assert.equal(code, 1)
+  })
+})
