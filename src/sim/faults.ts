@@ -1,5 +1,5 @@
 /** What can go wrong in a simulated world. */
-export const FAULTS = [
+const FAULTS = [
   'loss',
   'duplication',
   'delay',
@@ -18,6 +18,7 @@ export const FAULTS = [
   'clockJump',
   'slowDisk',
   'lostDirectory',
+  'handOver',
   'clientTimeout',
   'duplicateRequest',
 ] as const

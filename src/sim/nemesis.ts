@@ -81,6 +81,11 @@ export class Nemesis {
       }
       case 'lostDirectory':
         return this.#loseDirectory()
+      case 'handOver':
+        for (const node of nodes.filter((n) => n.isLeading)) {
+          this.#settings.totals.count('handOver')
+          node.handOver()
+        }
     }
   }
 

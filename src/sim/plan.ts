@@ -16,6 +16,7 @@ export interface NemesisPlan {
   readonly clockJump?: number
   readonly slowDisk?: number
   readonly lostDirectory?: number
+  readonly handOver?: number
 }
 
 export type NemesisKind = keyof NemesisPlan
@@ -72,6 +73,7 @@ const NEMESIS_MEAN_MS: Required<NemesisPlan> = Object.freeze({
   clockJump: 500,
   slowDisk: 800,
   lostDirectory: 6_000,
+  handOver: 1_000,
 })
 
 const ENCODED_SHARE = 0.1

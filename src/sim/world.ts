@@ -16,7 +16,8 @@ import { GOOD_LINK, Network } from './network.js'
 import type { WorldPlan } from './plan.js'
 import { Random } from './random.js'
 import { Scheduler } from './scheduler.js'
-import { type NodeParts, SimulatedNode } from './simulated-node.js'
+import { SimulatedNode } from './simulated-node.js'
+import type { NodeParts } from './simulated-process.js'
 
 export interface WorldSettings {
   readonly seed: number
@@ -80,7 +81,7 @@ export class World {
     return node
   }
 
-  /** Whoever leads in the highest ballot and is not paused or down. */
+  /** Whoever leads in the highest ballot. */
   get leader(): SimulatedNode | undefined {
     const leaders = this.nodes.filter((node) => node.isLeading)
     return leaders.toSorted((a, b) => (b.core?.leadingBallot ?? 0) - (a.core?.leadingBallot ?? 0))[0]

@@ -6,7 +6,7 @@ import { Scout } from '../../src/paxos/scout.js'
 import type { DurableRecord, LogEntry, NodeId, Slot } from '../../src/paxos/types.js'
 import { Application } from '../../src/sim/application.js'
 import { SimulatedDisk } from '../../src/sim/disk.js'
-import type { NodeParts } from '../../src/sim/simulated-node.js'
+import type { NodeParts } from '../../src/sim/simulated-process.js'
 import { sessionCodec } from '../../src/wire/state.js'
 
 /** A deliberate bug. */
