@@ -21,7 +21,7 @@ test('a scout whose own second page comes when its acceptor has promised another
   assert.equal(cluster.node(1).phase, 'scouting')
   cluster.syncOnce(1)
   // It is about to ask itself for its second page; node 2 scouts in a higher ballot first.
-  cluster.pool.push({ from: 2, to: 1, message: { kind: 'prepare', ballot: makeBallot(9, 2), fromSlot: 1 } })
+  cluster.inject(2, 1, { kind: 'prepare', ballot: makeBallot(9, 2), fromSlot: 1 })
   cluster.settle({ to: 1, kind: 'prepare' })
   cluster.sync(1)
   assert.equal(cluster.node(1).phase, 'following')

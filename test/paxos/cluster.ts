@@ -9,20 +9,7 @@ import type { Genesis, NodeId, Slot, Value } from '../../src/paxos/types.js'
 import { sameValue } from '../../src/paxos/value.js'
 import { bytes, describeMessage, describeRecord, describeValue } from './describe.js'
 import { Disk } from './disk.js'
-
-interface InTransit {
-  readonly from: NodeId
-  readonly to: NodeId
-  readonly message: Message
-}
-
-/** Picks messages out of the pool; what is left out matches anything. */
-export interface Pick {
-  readonly from?: NodeId
-  readonly to?: NodeId
-  readonly kind?: Message['kind']
-  readonly where?: (message: Message) => boolean
-}
+import { type InTransit, type Match, MessagePool } from './message-pool.js'
 
 interface ClusterSettings {
   readonly nodeIds: readonly NodeId[]
@@ -54,7 +41,6 @@ const STEPS_MAX = 100_000
  * linearizability of every granted read are checked.
  */
 export class Cluster {
-  readonly pool: InTransit[] = []
   /** One line per event. */
   readonly transcript: string[] = []
   /** Tokens of granted reads, with their slots. */
@@ -64,7 +50,7 @@ export class Cluster {
   readonly #decided = new Map<Slot, Value>()
   /** What a read must see: every slot that anybody had decided when it was asked. */
   readonly #readFloors = new Map<number, Slot>()
-  readonly #cutLinks = new Set<string>()
+  readonly #pool = new MessagePool()
   readonly #paused = new Set<NodeId>()
   readonly #manualSync = new Set<NodeId>()
   #chance = 1
@@ -108,6 +94,11 @@ export class Cluster {
   /** The nodes that say they lead. */
   get leaders(): NodeId[] {
     return this.nodeIds.filter((nodeId) => this.#host(nodeId).node?.phase === 'leading')
+  }
+
+  /** What is on its way. */
+  get inTransit(): readonly InTransit[] {
+    return this.#pool.sent
   }
 
   /** The decided values from slot 1 on, as text. */
@@ -164,54 +155,53 @@ export class Cluster {
   // --- the network ------------------------------------------------------------------------------------------------------------------
 
   /** Delivers the first message that matches; false when there is none. */
-  deliver(pick: Pick = {}): boolean {
-    const i = this.pool.findIndex((sent) => matches(sent, pick) && this.#isUp(sent.to))
-    if (i < 0) return false
-    const [sent] = this.pool.splice(i, 1) as [InTransit]
+  deliver(match: Match = {}): boolean {
+    const sent = this.#pool.takeFirst(match, ({ to }) => this.#isUp(to))
+    if (sent === undefined) return false
     this.#note(`n${sent.from} -> n${sent.to} ${describeMessage(sent.message)}`)
     this.#step(sent.to, (node) => node.receive(sent.from, sent.message))
     return true
   }
 
   /** Delivers what matches until nothing more does; gives how many that were. */
-  settle(pick: Pick = {}): number {
+  settle(match: Match = {}): number {
     let count = 0
-    while (this.deliver(pick)) {
+    while (this.deliver(match)) {
       count++
       assert.ok(count < STEPS_MAX, 'messages breed messages without end')
     }
     return count
   }
 
-  drop(pick: Pick = {}): number {
-    const lost = this.pool.filter((sent) => matches(sent, pick))
-    for (const sent of lost) {
-      this.pool.splice(this.pool.indexOf(sent), 1)
-      this.#note(`n${sent.from} -x n${sent.to} ${describeMessage(sent.message)}`)
-    }
+  /** A message that a test makes up, or that is very late. */
+  inject(from: NodeId, to: NodeId, message: Message): void {
+    this.#pool.putBack([{ from, to, message }])
+  }
+
+  drop(match: Match = {}): number {
+    const lost = this.#pool.take(match)
+    for (const { from, to, message } of lost) this.#note(`n${from} -x n${to} ${describeMessage(message)}`)
     return lost.length
   }
 
   /** What matches arrives once more, later. */
-  duplicate(pick: Pick = {}): void {
-    this.pool.push(...this.pool.filter((sent) => matches(sent, pick)))
+  duplicate(match: Match = {}): void {
+    this.#pool.duplicate(match)
   }
 
-  /** Takes what matches out of the network; `release` puts it back, long after. */
-  hold(pick: Pick = {}): () => void {
-    const held = this.pool.filter((sent) => matches(sent, pick))
-    for (const sent of held) this.pool.splice(this.pool.indexOf(sent), 1)
-    return () => void this.pool.push(...held)
+  /** Takes what matches out of the network; the function that it gives puts it back, however much later. */
+  hold(match: Match = {}): () => void {
+    const held = this.#pool.take(match)
+    return () => this.#pool.putBack(held)
   }
 
-  reverse(): void {
-    this.pool.splice(0, this.pool.length, ...this.pool.toReversed())
+  turnRound(): void {
+    this.#pool.turnRound()
   }
 
   /** From now on nothing that `from` sends reaches `to`. */
   cut(from: NodeId, to: NodeId): void {
-    this.#cutLinks.add(`${from} ${to}`)
-    for (const sent of this.pool.filter((s) => s.from === from && s.to === to)) this.pool.splice(this.pool.indexOf(sent), 1)
+    this.#pool.cut(from, to)
   }
 
   /** Leaves only these links, both ways. */
@@ -225,7 +215,7 @@ export class Cluster {
   }
 
   heal(): void {
-    this.#cutLinks.clear()
+    this.#pool.heal()
   }
 
   // --- nodes and disks --------------------------------------------------------------------------------------------------------------
@@ -297,7 +287,7 @@ export class Cluster {
     for (let elapsedMs = 0; elapsedMs < ms; elapsedMs += TICK_MS) {
       this.#tickAll()
       if (elapsedMs % latencyMs !== 0) continue
-      const present = new Set(this.pool.map(({ message }) => message))
+      const present = new Set(this.#pool.sent.map(({ message }) => message))
       this.settle({ where: (message) => present.has(message) })
     }
   }
@@ -396,14 +386,14 @@ export class Cluster {
     if (ready === undefined) return
     host.disk.sync(ready.records)
     if (ready.records.length > 0) this.#note(`n${host.nodeId} syncs ${ready.records.map(describeRecord).join(', ')}`)
-    for (const { to, message } of ready.onceDurable) if (to !== host.nodeId) this.#send(host.nodeId, to, message)
+    for (const { to, message } of ready.onceDurable) if (to !== host.nodeId) this.#pool.send(host.nodeId, to, message)
     node.onDurable(ready)
     this.#notePhase(host, node)
   }
 
   #carryOut(host: Host, ready: Ready): void {
     host.halt ??= ready.halt
-    for (const { to, message } of ready.messages) this.#send(host.nodeId, to, message)
+    for (const { to, message } of ready.messages) this.#pool.send(host.nodeId, to, message)
     for (const { slot, value } of ready.decided) {
       const known = this.#decided.get(slot)
       assert.ok(known === undefined || sameValue(known, value), `slot ${slot} is decided once`)
@@ -417,12 +407,8 @@ export class Cluster {
     }
     for (const { to, fromSlot, toSlot } of ready.logRequests) {
       const entries = host.disk.readLog(fromSlot, toSlot)
-      this.#send(host.nodeId, to, { kind: 'catchUpReply', entries, decidedUpTo: toSlot })
+      this.#pool.send(host.nodeId, to, { kind: 'catchUpReply', entries, decidedUpTo: toSlot })
     }
-  }
-
-  #send(from: NodeId, to: NodeId, message: Message): void {
-    if (!this.#cutLinks.has(`${from} ${to}`)) this.pool.push({ from, to, message })
   }
 
   #notePhase(host: Host, node: Node): void {
@@ -442,15 +428,6 @@ export class Cluster {
   #note(line: string): void {
     this.transcript.push(line)
   }
-}
-
-function matches(sent: InTransit, pick: Pick): boolean {
-  return (
-    (pick.from === undefined || sent.from === pick.from) &&
-    (pick.to === undefined || sent.to === pick.to) &&
-    (pick.kind === undefined || sent.message.kind === pick.kind) &&
-    (pick.where === undefined || pick.where(sent.message))
-  )
 }
 
 /** How a cluster of these nodes was formed. */

@@ -24,7 +24,7 @@ test('rule 1: a promise and a vote that were not synced were never told, and are
   cluster.syncByHand(2)
   cluster.propose(1, 'a')
   cluster.settle({ kind: 'accept', to: 2 })
-  cluster.pool.push({ from: 3, to: 2, message: { kind: 'prepare', ballot: makeBallot(9, 3), fromSlot: 1 } })
+  cluster.inject(3, 2, { kind: 'prepare', ballot: makeBallot(9, 3), fromSlot: 1 })
   cluster.settle({ kind: 'prepare' })
   assert.equal(cluster.node(2).promised, makeBallot(9, 3))
   assert.equal(cluster.drop({ from: 2 }), 0)
@@ -52,7 +52,7 @@ test('rule 2: a ballot whose Prepare may have left is not used again after a res
     cluster.tick(1, 601)
     cluster.settle({ kind: 'poll' })
     cluster.settle({ kind: 'pollReply' })
-    for (const { message } of cluster.pool) if (message.kind === 'prepare') used.add(message.ballot)
+    for (const { message } of cluster.inTransit) if (message.kind === 'prepare') used.add(message.ballot)
     cluster.drop()
     cluster.crash(1)
     cluster.restart(1)
@@ -86,7 +86,7 @@ test('rule 2: slots that are decided between two pages of a promise are learned,
   // A watermark of a ballot below the promise is refused: what node 3 knows, it can only have learned.
   cluster.settle({ kind: 'decided', to: 3 })
   const entries = ['a', 'b'].map((_, i) => cluster.node(3).openVotes[i] ?? assert.fail())
-  cluster.pool.push({ from: 1, to: 3, message: { kind: 'catchUpReply', entries, decidedUpTo: 5 } })
+  cluster.inject(1, 3, { kind: 'catchUpReply', entries, decidedUpTo: 5 })
   cluster.settle({ kind: 'catchUpReply', to: 3 })
   assert.equal(cluster.node(3).decidedUpTo, 3)
   cluster.run(2_000)
@@ -110,7 +110,7 @@ test('rule 3: a deposed leader does not decide with the help of a node that only
   const decidedUpTo = cluster.log.length
   assert.ok(decidedUpTo >= 2)
   cluster.connectOnly([2, 5])
-  cluster.pool.push({ from: 2, to: 5, message: { kind: 'catchUp', fromSlot: 2, toSlot: 9 } })
+  cluster.inject(2, 5, { kind: 'catchUp', fromSlot: 2, toSlot: 9 })
   cluster.settle()
   assert.equal(cluster.node(2).decidedUpTo, decidedUpTo)
   // It forgets whom it has heard; its promise is still that of node 1's ballot.
@@ -226,7 +226,7 @@ test('hand-over: a TakeOver that comes late or twice unseats nobody', () => {
   cluster.handOver(1)
   cluster.duplicate({ kind: 'takeOver' })
   const releaseLate = cluster.hold({ kind: 'takeOver' })
-  cluster.pool.push({ from: 1, to: 2, message: { kind: 'takeOver', ballot: makeBallot(1, 1) } })
+  cluster.inject(1, 2, { kind: 'takeOver', ballot: makeBallot(1, 1) })
   cluster.run(300)
   assert.deepEqual(cluster.leaders, [2])
   cluster.propose(2, 'a')
@@ -307,7 +307,7 @@ test("onLearned: a leader that is told by a peer what it is proposing again does
   for (const kind of ['poll', 'pollReply', 'prepare', 'promise'] as const) cluster.settle({ kind })
   assert.equal(cluster.node(2).phase, 'leading')
   // Node 1 is back and knows; its answer comes before any vote.
-  cluster.pool.push({ from: 1, to: 2, message: { kind: 'catchUpReply', entries, decidedUpTo: 2 } })
+  cluster.inject(1, 2, { kind: 'catchUpReply', entries, decidedUpTo: 2 })
   cluster.settle({ kind: 'catchUpReply', to: 2 })
   assert.equal(cluster.node(2).decidedUpTo, 2)
   cluster.restart(1)

@@ -52,7 +52,7 @@ const FAULTS: Record<string, Fault> = {
   'all crash and restart': (cluster) => NODE_IDS.forEach((nodeId) => bounce(cluster, nodeId)),
   'everything on its way is lost': (cluster) => void cluster.drop(),
   'everything on its way arrives twice': (cluster) => cluster.duplicate(),
-  'everything on its way is turned round': (cluster) => cluster.reverse(),
+  'everything on its way is turned round': (cluster) => cluster.turnRound(),
   'the next message is lost': (cluster) => loseNext(cluster),
 }
 
@@ -62,7 +62,7 @@ function bounce(cluster: Cluster, nodeId: number): void {
 }
 
 function loseNext(cluster: Cluster): void {
-  const [next] = cluster.pool
+  const [next] = cluster.inTransit
   if (next !== undefined) cluster.drop({ where: (message) => message === next.message, to: next.to })
 }
 
