@@ -19,7 +19,14 @@ const { values } = parseArgs({
 })
 
 if (values.help) console.log(USAGE)
-else process.exitCode = values.seed === undefined ? runMany() : runOne(Number(values.seed))
+else process.exitCode = values.seed === undefined ? runMany(number('first'), number('runs')) : runOne(number('seed'))
+
+function number(flag: 'seed' | 'first' | 'runs'): number {
+  const value = Number(values[flag])
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  console.error(`--${flag} must be a whole number from 0, not ${values[flag]}`)
+  process.exit(2)
+}
 
 function runOne(seed: number): number {
   const result = runSeed(seed, values.verbose ? { print: (line) => console.log(line) } : {})
@@ -33,9 +40,7 @@ function runOne(seed: number): number {
   return result.failure === undefined ? 0 : 1
 }
 
-function runMany(): number {
-  const first = Number(values.first)
-  const runs = Number(values.runs)
+function runMany(first: number, runs: number): number {
   const totals = new FaultTotals()
   const startedMs = performance.now()
   let failed = 0

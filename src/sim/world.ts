@@ -125,9 +125,9 @@ export class World {
   /** The links among these nodes are as good as can be from now on, and each of them runs on a good disk. */
   heal(core: readonly SimulatedNode[]): void {
     for (const node of core) {
-      node.start()
-      node.wake()
       node.spare()
+      node.wake()
+      node.start()
       node.disk.isSlow = false
       for (const other of core) {
         if (other === node) continue
