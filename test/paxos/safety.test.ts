@@ -294,6 +294,24 @@ test('adoption: a member that knew more but died does not keep a scout waiting f
   assert.deepEqual(cluster.log.slice(0, 2), ['noop', 'a'])
 })
 
+test('adoption: a hundred elections that come to nothing, each with a no-op of its own, do not stall the cluster', () => {
+  const cluster = new Cluster({ nodeIds: [1, 2, 3], options: { windowSlots: 1 } })
+  for (let i = 0; i < 100; i++) {
+    cluster.tick(2, 240)
+    cluster.tick(1, 601)
+    for (const kind of ['poll', 'pollReply', 'prepare', 'promise'] as const) cluster.settle({ kind })
+    cluster.drop()
+    cluster.crash(1)
+    cluster.restart(1)
+  }
+  // No vote is cast further above the decided slots than 64 windows.
+  assert.ok(cluster.node(1).openVotes.length <= 64)
+  cluster.runUntil('a leader is there', () => cluster.leaders.length === 1)
+  cluster.run(2_000)
+  assert.ok(cluster.log.length > 0)
+  assert.ok(cluster.nodeIds.every((nodeId) => cluster.node(nodeId).decidedUpTo === cluster.log.length))
+})
+
 test("onLearned: a leader that is told by a peer what it is proposing again doesn't propose it twice", () => {
   const cluster = established([1, 2, 3])
   cluster.propose(1, 'a')
