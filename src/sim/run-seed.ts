@@ -60,22 +60,35 @@ export function replayCommand(seed: number): string {
 }
 
 function live(world: World): void {
-  const { plan, history, checker, clients } = world
   world.start()
   const nemesis = world.startNemesis()
-  world.run(plan.faultsMs)
-
+  world.run(world.plan.faultsMs)
   nemesis.stop()
+
   const core = drawCore(world)
-  // A cluster is formed only once all its members have been up at once: no majority can do without that.
-  if (!core.some((node) => node.disk.contents.genesis !== undefined)) {
-    world.heal(world.nodes)
-    const isFormed = () => world.nodes.every((node) => node.disk.contents.genesis !== undefined)
-    promise(world.runUntil(isFormed, LIVENESS_MS), () => 'the cluster was not formed though all its members were up')
-  }
+  form(world, core)
   world.heal(core)
+  serve(world, core)
+  world.checkHistory(world.nodes)
+  checkNotVacuous(world)
+}
+
+/** A cluster is formed only once all its members have been up at once: no majority can do without that. */
+function form(world: World, core: readonly SimulatedNode[]): void {
+  if (core.some(isMember)) return
+  world.heal(world.nodes)
+  const isFormed = () => world.nodes.every(isMember)
+  promise(world.runUntil(isFormed, LIVENESS_MS), () => 'the cluster was not formed though all its members were up')
+}
+
+function isMember(node: SimulatedNode): boolean {
+  return node.disk.contents.genesis !== undefined
+}
+
+/** Phase two: what is outstanding is answered, and so are new requests; then the healed nodes know everything. */
+function serve(world: World, core: readonly SimulatedNode[]): void {
+  const { clients, history, checker } = world
   for (const client of clients) client.useOnly(core)
-  // New requests must get through as well, not only what was outstanding.
   const answeredBefore = clients.map((client) => client.answeredCount)
   const isServed = () => clients.every((client, i) => client.answeredCount >= (answeredBefore[i] ?? 0) + FRESH_ANSWERS)
   promise(
@@ -87,9 +100,6 @@ function live(world: World): void {
   promise(isDone, () => `${tellOutstanding(world)} ${LIVENESS_MS / 1_000} s after a quorum was healed`)
   const hasSettled = world.runUntil(() => core.every((node) => node.appliedUpTo === checker.decidedUpTo), SETTLE_MS)
   promise(hasSettled, () => 'a node of the healed quorum never learned everything that is decided')
-
-  world.checkHistory(world.nodes)
-  checkNotVacuous(world)
 }
 
 /** A random majority of those that can still run. */

@@ -1,4 +1,3 @@
-import { InvariantError } from '../paxos/assert.js'
 import type { Message } from '../paxos/messages.js'
 import { Node } from '../paxos/node.js'
 import type { NodeId } from '../paxos/types.js'
@@ -108,26 +107,19 @@ export class World {
   /** Lets time pass until `isDone`, but at most so much. Whether it got there. @throws BrokenPromise */
   runUntil(isDone: () => boolean, durationMsMax: number): boolean {
     const untilMs = this.scheduler.nowMs + durationMsMax
-    try {
+    return this.#guarded(() => {
       while (!isDone()) {
         if (!this.scheduler.step(untilMs)) return isDone()
         this.eventCount++
       }
       return true
-    } catch (error) {
-      if (error instanceof InvariantError || error instanceof TypeError) {
-        throw new BrokenPromise(`at ${formatTime(this.scheduler.nowUs).trim()} ${error.message}`, { cause: error })
-      }
-      throw error
-    }
+    })
   }
 
-  /** The links among these nodes are as good as can be from now on, and each of them runs on a good disk. */
+  /** The links among these nodes are as good as can be from now on, and each of them runs on a good disk. @throws BrokenPromise */
   heal(core: readonly SimulatedNode[]): void {
+    this.note(`healed: ${core.map((node) => `n${node.id}`).join(' ')}`)
     for (const node of core) {
-      node.spare()
-      node.wake()
-      node.start()
       node.disk.isSlow = false
       for (const other of core) {
         if (other === node) continue
@@ -135,7 +127,13 @@ export class World {
         this.network.setQuality(node.id, other.id, GOOD_LINK)
       }
     }
-    this.note(`healed: ${core.map((node) => `n${node.id}`).join(' ')}`)
+    this.#guarded(() => {
+      for (const node of core) {
+        node.spare()
+        node.wake()
+        node.start()
+      }
+    })
   }
 
   /** Judges everything that the clients were told, and the state of these nodes. @throws BrokenPromise */
@@ -146,6 +144,16 @@ export class World {
 
   note(text: string): void {
     this.trace.note(this.scheduler.nowUs, text)
+  }
+
+  /** Whatever a node stops on is a broken promise: an invariant of its own, or that it changed a message that others hold. */
+  #guarded<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      if (error instanceof BrokenPromise || !(error instanceof Error)) throw error
+      throw new BrokenPromise(`at ${formatTime(this.scheduler.nowUs).trim()} ${error.message}`, { cause: error })
+    }
   }
 
   #makeNode(id: NodeId, parts: NodeParts): SimulatedNode {
