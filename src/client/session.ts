@@ -1,20 +1,15 @@
 import type { ServiceError } from '@grpc/grpc-js'
-import {
-  type Answer,
-  type AnswerFrame,
-  type Refusal,
-  type Request,
-  Result,
-  type ServerWelcome,
-} from '../gen/synod/session/v1/session.js'
-import { type Call, REQUEST_BYTES_MAX } from './call.js'
+import { type Answer, type AnswerFrame, type Refusal, Result, type ServerWelcome } from '../gen/synod/session/v1/session.js'
+import type { Call } from './call.js'
 import { errorOfRefusal, errorOfService, outcomeUnknown, SynodError } from './errors.js'
 import type { Settings } from './options.js'
+import { Outstanding } from './outstanding.js'
 import { SessionStream } from './stream.js'
 
-const REQUESTS_PER_FRAME_MAX = 8_192
 const TICK_MS = 25
 const OVERLOADED_DELAY_MS_MAX = 200
+/** All that is waiting or under way together. */
+const OUTSTANDING_BYTES_MAX = 256 * 1024 * 1024
 const FAIL_OVER_DELAY_MS_MIN = 20
 const FAIL_OVER_DELAY_MS_MAX = 1_000
 
@@ -23,29 +18,18 @@ type Phase = 'idle' | 'backingOff' | 'opening' | 'open' | 'closed'
 /**
  * One client's session with the cluster: requests in, answers out, exactly once.
  *
- * A call is *waiting* until it is first sent; then it has a number, which every retry keeps, and stands in `commands` or `queries`
- * until it is answered or given up. When a stream breaks, stalls, or its node has no majority, the next endpoint gets the same
- * client id and the same numbers again, and the replicas give the first answer to what was done already (RIFL, SOSP '15).
+ * When a stream breaks, stalls, or its node has no majority, the next endpoint gets the same client id and the same request numbers
+ * again, and the replicas give the first answer to what was done already (RIFL, SOSP '15).
  */
 export class Session {
   private readonly settings: Settings
+  private readonly calls: Outstanding
   private phase: Phase = 'idle'
   private stream: SessionStream | undefined
   private endpointIndex: number
   private welcome: ServerWelcome | undefined
   /** 0 until the cluster has given one. */
   private clientId = 0
-  private nextCommandNumber = 1
-  private nextQueryNumber = 1
-  /** Never sent, in order. At most settings.maxQueued. */
-  private waiting = new Set<Call>()
-  /** Sent at least once, by number. In ascending order, since a number is given when a call enters. */
-  private readonly commands = new Map<number, Call>()
-  private readonly queries = new Map<number, Call>()
-  /** Those of `commands` and `queries` to be sent again now, in order. */
-  private readonly resend = new Set<Call>()
-  /** Those to be sent again after a pause. */
-  private readonly delayed = new Set<Call>()
   /** The cluster has forgotten our client id: what is under way is answered or given up, then a new session begins. */
   private hasExpired = false
   /** Since when the node owes an answer or a welcome and has said nothing. */
@@ -57,6 +41,7 @@ export class Session {
 
   constructor(settings: Settings) {
     this.settings = settings
+    this.calls = new Outstanding(settings.maxInFlight)
     // Clients begin at different nodes, so that the load spreads.
     this.endpointIndex = Math.floor(Math.random() * settings.endpoints.length)
   }
@@ -64,11 +49,15 @@ export class Session {
   /** Takes a call; resolves or rejects it at its deadline at the latest. */
   submit(call: Call): void {
     if (this.phase === 'closed') return call.reject(new SynodError('CANCELLED', 'CLIENT_CLOSED', 'the client is closed'))
-    if (this.waiting.size >= this.settings.maxQueued) {
-      const message = `${this.waiting.size} requests wait already (maxQueued)`
+    if (this.calls.waitingCount >= this.settings.maxQueued) {
+      const message = `${this.calls.waitingCount} requests wait already (maxQueued)`
       return call.reject(new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', message))
     }
-    this.waiting.add(call)
+    if (this.calls.byteLength + call.byteLength > OUTSTANDING_BYTES_MAX) {
+      const message = `requests of ${this.calls.byteLength} bytes are unanswered already`
+      return call.reject(new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', message))
+    }
+    this.calls.wait(call)
     this.ticker ??= setInterval(() => this.tick(performance.now()), TICK_MS)
     this.scheduleFlush()
   }
@@ -79,12 +68,10 @@ export class Session {
     this.phase = 'closed'
     this.stream?.finish()
     clearInterval(this.ticker)
-    const outstanding = [...this.waiting, ...this.commands.values(), ...this.queries.values()]
-    this.waiting.clear()
-    this.forgetSent()
-    for (const call of outstanding) {
+    for (const call of this.calls.all()) {
+      this.calls.forget(call)
       const message = 'the client was closed before the answer came'
-      call.reject(call.unresolvedSends > 0 ? outcomeUnknown(message) : new SynodError('CANCELLED', 'CLIENT_CLOSED', message))
+      call.reject(mayHaveHappened(call) ? outcomeUnknown(message) : new SynodError('CANCELLED', 'CLIENT_CLOSED', message))
     }
   }
 
@@ -99,50 +86,13 @@ export class Session {
   }
 
   private flush(): void {
-    if (this.phase === 'idle' && this.hasOutstanding()) return this.open()
+    if (this.phase === 'idle' && !this.calls.isEmpty) return this.open()
     while (this.phase === 'open' && this.stream?.canSend === true) {
-      const requests = this.takeFrame()
+      const requests = this.calls.takeFrame({ withNewCommands: !this.hasExpired })
       if (requests.length === 0) return
       this.silentSinceMs ??= performance.now()
-      this.stream.send({ firstUnacknowledged: this.firstUnacknowledged(), requests })
+      this.stream.send({ firstUnacknowledged: this.calls.firstUnacknowledged, requests })
     }
-  }
-
-  /** Retries first, then as many of the waiting as may be under way at a time. */
-  private takeFrame(): Request[] {
-    const requests: Request[] = []
-    let bytes = 0
-    for (const queue of [this.resend, this.waiting]) {
-      for (const call of queue) {
-        const isFull = bytes > 0 && bytes + call.byteLength + 32 > REQUEST_BYTES_MAX
-        if (isFull || requests.length >= REQUESTS_PER_FRAME_MAX) return requests
-        if (queue === this.waiting && !this.maySendFirst(call)) return requests
-        queue.delete(call)
-        bytes += call.byteLength + 32
-        requests.push(this.enter(call))
-      }
-    }
-    return requests
-  }
-
-  private maySendFirst(call: Call): boolean {
-    if (this.hasExpired && !call.isQuery) return false
-    return this.commands.size + this.queries.size < this.settings.maxInFlight
-  }
-
-  private enter(call: Call): Request {
-    if (call.requestNumber === 0) {
-      call.requestNumber = call.isQuery ? this.nextQueryNumber++ : this.nextCommandNumber++
-      this.sentOf(call).set(call.requestNumber, call)
-    }
-    call.unresolvedSends++
-    return { requestNumber: call.requestNumber, body: call.body }
-  }
-
-  /** What was given up counts as acknowledged: nobody will ask for it again. */
-  private firstUnacknowledged(): number {
-    for (const number of this.commands.keys()) return number
-    return this.nextCommandNumber
   }
 
   private open(): void {
@@ -173,10 +123,11 @@ export class Session {
   }
 
   private onAnswers(frame: AnswerFrame): void {
+    this.lastFailure = undefined
     let moveOn: SynodError | undefined
     for (const answer of frame.answers) moveOn = this.onAnswer(answer) ?? moveOn
-    this.silentSinceMs = this.commands.size + this.queries.size > 0 ? performance.now() : undefined
-    if (this.hasExpired && this.commands.size === 0) return this.restartSession()
+    this.silentSinceMs = this.calls.underWayCount > 0 ? performance.now() : undefined
+    if (this.hasExpired && this.calls.commandCount === 0) return this.restartSession()
     if (moveOn !== undefined) return this.failOver(moveOn)
     this.failuresInARow = 0
     this.scheduleFlush()
@@ -184,11 +135,11 @@ export class Session {
 
   /** Settles the call, or keeps it for a retry. Gives the reason to try another node, if the answer is one. */
   private onAnswer(answer: Answer): SynodError | undefined {
-    const call = (answer.query ? this.queries : this.commands).get(answer.requestNumber)
+    const call = this.calls.find(answer.requestNumber, answer.query)
     if (call === undefined) return undefined // given up, or answered before
     const { outcome } = Result.decode(answer.result)
     if (outcome?.$case === 'refusal') return this.onRefusal(call, outcome.value)
-    this.forget(call)
+    this.calls.forget(call)
     if (outcome?.$case !== call.expected) {
       call.reject(
         new SynodError('INTERNAL', 'INTERNAL', `expected a result of ${call.expected}, got ${outcome?.$case ?? 'none'}`),
@@ -208,9 +159,8 @@ export class Session {
     switch (refusal.reason) {
       case 'OVERLOADED': // not proposed; the node lives
         call.unresolvedSends--
-        call.retryAtMs = performance.now() + OVERLOADED_DELAY_MS_MAX * (0.25 + 0.75 * Math.random())
         this.lastFailure = errorOfRefusal(refusal)
-        this.delayed.add(call)
+        this.calls.resendAt(call, performance.now() + OVERLOADED_DELAY_MS_MAX * (0.25 + 0.75 * Math.random()))
         return undefined
       case 'NO_QUORUM': // not proposed; another node may reach a majority
         call.unresolvedSends--
@@ -223,7 +173,7 @@ export class Session {
         this.onExpired(call, errorOfRefusal(refusal))
         return undefined
       default:
-        this.forget(call)
+        this.calls.forget(call)
         call.reject(errorOfRefusal(refusal))
         return undefined
     }
@@ -232,13 +182,12 @@ export class Session {
   /** This try was not carried out; whether an earlier one was, nobody can tell any more. */
   private onExpired(call: Call, cause: SynodError): void {
     this.hasExpired = true
-    this.forget(call)
+    this.calls.forget(call)
     if (call.isQuery) call.reject(cause)
     else this.restartOrReject(call, cause)
     // Those that are not on the wire will get no answer of their own.
-    for (const other of [...this.resend, ...this.delayed]) {
-      if (other.isQuery) continue
-      this.forget(other)
+    for (const other of this.calls.commandsOffTheWire()) {
+      this.calls.forget(other)
       this.restartOrReject(other, cause)
     }
   }
@@ -246,7 +195,7 @@ export class Session {
   private restartOrReject(call: Call, cause: unknown): void {
     if (call.unresolvedSends > 0) return call.reject(outcomeUnknown('the session expired before the answer came', cause))
     call.requestNumber = 0
-    this.waiting.add(call)
+    this.calls.wait(call)
   }
 
   private restartSession(): void {
@@ -257,12 +206,12 @@ export class Session {
 
   /** The client id is of no use any more: whatever was sent under it can no longer be asked for. */
   private abandonSession(): void {
-    for (const call of this.commands.values()) {
-      this.forget(call)
+    for (const call of this.calls.allCommandsUnderWay()) {
+      this.calls.forget(call)
       this.restartOrReject(call, this.lastFailure)
     }
     this.clientId = 0
-    this.nextCommandNumber = 1
+    this.calls.restartNumbers()
     this.hasExpired = false
   }
 
@@ -292,21 +241,12 @@ export class Session {
   private leaveStream(): void {
     this.stream?.destroy()
     this.silentSinceMs = undefined
-    this.delayed.clear()
-    for (const call of this.commands.values()) this.resend.add(call)
-    for (const call of this.queries.values()) this.resend.add(call)
+    this.calls.resendAll()
   }
 
   private tick(nowMs: number): void {
-    for (const calls of [this.waiting, this.commands.values(), this.queries.values()]) {
-      for (const call of calls) if (call.deadlineMs <= nowMs) this.expire(call)
-    }
-    for (const call of this.delayed) {
-      if (call.retryAtMs > nowMs) continue
-      this.delayed.delete(call)
-      this.resend.add(call)
-    }
-    if (!this.hasOutstanding()) {
+    for (const call of this.calls.all()) if (call.deadlineMs <= nowMs) this.expire(call)
+    if (this.calls.isEmpty) {
       clearInterval(this.ticker)
       this.ticker = undefined
       return
@@ -315,33 +255,19 @@ export class Session {
       const message = `${this.stream?.endpoint ?? ''} has not answered for ${this.settings.stallTimeoutMs} ms`
       return this.failOver(new SynodError('UNAVAILABLE', 'UNREACHABLE', message))
     }
-    if (this.resend.size > 0) this.flush()
+    if (this.calls.endPauses(nowMs)) this.flush()
   }
 
   private expire(call: Call): void {
     const cause = this.lastFailure
     const detail = cause === undefined ? '' : `; the last failure: ${cause.message}`
-    this.waiting.delete(call)
-    this.forget(call)
-    if (call.unresolvedSends > 0 && !call.isQuery) call.reject(outcomeUnknown(`no answer within the time given${detail}`, cause))
+    this.calls.forget(call)
+    if (mayHaveHappened(call)) call.reject(outcomeUnknown(`no answer within the time given${detail}`, cause))
     else call.reject(new SynodError('UNAVAILABLE', 'NO_QUORUM', `no node could answer within the time given${detail}`, { cause }))
   }
+}
 
-  private hasOutstanding(): boolean {
-    return this.waiting.size + this.commands.size + this.queries.size > 0
-  }
-
-  private sentOf(call: Call): Map<number, Call> {
-    return call.isQuery ? this.queries : this.commands
-  }
-
-  private forget(call: Call): void {
-    this.sentOf(call).delete(call.requestNumber)
-    this.resend.delete(call)
-    this.delayed.delete(call)
-  }
-
-  private forgetSent(): void {
-    for (const calls of [this.commands, this.queries, this.resend, this.delayed]) calls.clear()
-  }
+/** A command that was sent, and of which no node has said that it was not proposed. */
+function mayHaveHappened(call: Call): boolean {
+  return call.unresolvedSends > 0 && !call.isQuery
 }
