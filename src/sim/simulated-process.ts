@@ -50,6 +50,8 @@ export interface Machine {
 const TICK_MS = 10
 const JOIN_INTERVAL_MS = 50
 const LOG_READ_MS = 0.3
+/** The watermark of an idle node goes to disk by itself after this long: the log serves peers only up to there. */
+const WATERMARK_DELAY_MS = 1_000
 
 /**
  * One incarnation of a node, from a start to a crash: the simulated runtime. It carries out the core's Ready as the head of
@@ -68,6 +70,7 @@ export class SimulatedProcess {
   #isPaused = false
   #isDrainDue = false
   #checkpoint: Checkpoint | undefined
+  #nextWatermarkMs = 0
   #stepsToLive = Number.POSITIVE_INFINITY
   #diesInWrite = false
 
@@ -197,7 +200,7 @@ export class SimulatedProcess {
     const { id, checkpointEverySlots, send } = this.#settings
     const diskIdle = !this.#machine.disk.isWriting
     const isCheckpointDue = diskIdle && applier.unsavedCount >= checkpointEverySlots
-    if (isCheckpointDue) core.persistDecidedUpTo()
+    if (isCheckpointDue || (diskIdle && this.#isWatermarkDue())) core.persistDecidedUpTo()
     const ready = core.ready({ diskIdle, wallMs: this.#machine.wallMs() })
 
     for (const { to, message } of ready.messages) send(id, to, message)
@@ -214,6 +217,13 @@ export class SimulatedProcess {
     if (isCheckpointDue && this.#checkpoint === undefined) this.#checkpoint = applier.takeCheckpoint()
     for (const request of ready.logRequests) this.#answerFromLog(request)
     if (ready.halt !== undefined) this.#machine.onHalt(ready.halt)
+  }
+
+  #isWatermarkDue(): boolean {
+    const { nowMs } = this.#settings.scheduler
+    if (nowMs < this.#nextWatermarkMs) return false
+    this.#nextWatermarkMs = nowMs + WATERMARK_DELAY_MS
+    return true
   }
 
   #write(ready: Ready): void {
