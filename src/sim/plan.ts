@@ -68,7 +68,7 @@ const NEMESIS_MEAN_MS: Required<NemesisPlan> = Object.freeze({
   symmetricPartition: 1_200,
   oneWayPartition: 1_200,
   partialPartition: 1_200,
-  leaderIsolation: 500,
+  leaderIsolation: 300,
   pause: 1_000,
   clockJump: 500,
   slowDisk: 800,

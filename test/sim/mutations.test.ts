@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { runSeed } from '../../src/sim/run-seed.js'
 import { MUTATIONS } from './mutations.js'
 
-/** More than any mutation needed in many trials; see the medians in the closing note of the simulator's issue. */
-const SEEDS_MAX = 300
+/** Several times what the best hidden of them needed in nine trials: a change of the core shifts what each seed leads to. */
+const SEEDS_MAX = 600
 
 for (const { name, parts = {}, break: breakIt } of MUTATIONS) {
   test(`the simulation notices when ${name}`, (t) => {
