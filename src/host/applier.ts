@@ -22,6 +22,7 @@ export class Applier {
   #timeMs: number
   #stateDigest: number
   #isFresh: boolean
+  #commandCount = 0
   /** Decided, not applied yet. */
   #queue: LogEntry[] = []
 
@@ -45,6 +46,11 @@ export class Applier {
 
   get stateDigest(): number {
     return this.#stateDigest
+  }
+
+  /** Since the start. */
+  get commandCount(): number {
+    return this.#commandCount
   }
 
   get hasQueued(): boolean {
@@ -81,6 +87,7 @@ export class Applier {
     if (value.kind === 'batch') {
       this.#timeMs = Math.max(this.#timeMs, value.timeMs)
       const at: Moment = { slot, timeMs: this.#timeMs }
+      this.#commandCount += value.commands.length
       for (const command of value.commands) this.#applyCommand(command, at)
     }
     this.#appliedUpTo = slot

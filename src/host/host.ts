@@ -1,10 +1,11 @@
 import type { Message } from '../paxos/messages.js'
 import type { Node } from '../paxos/node.js'
 import type { LogRequest, Outgoing, Ready } from '../paxos/outbox.js'
-import type { NodeId, Slot } from '../paxos/types.js'
-import type { Storage } from '../storage/storage.js'
+import type { NodeId } from '../paxos/types.js'
+import type { PreparedCheckpoint, Storage } from '../storage/storage.js'
 import type { Applier } from './applier.js'
 import type { Barriers } from './barriers.js'
+import { Checkpointer } from './checkpointer.js'
 import type { Requester } from './requester.js'
 
 /** The part of the transport that the host needs. */
@@ -31,8 +32,6 @@ export interface HostSettings {
 const TICK_INTERVAL_MS = 10
 /** Applying gives way to the network after this long. */
 const APPLY_BUDGET_MS = 10
-/** A checkpoint is taken after so many slots: a restart replays no more than these. */
-const CHECKPOINT_SLOTS = 4_096
 /** The watermark of an idle node goes to disk by itself after this long. */
 const WATERMARK_DELAY_MS = 1_000
 /** One page of the log is read for a peer at a time. */
@@ -56,21 +55,26 @@ export class HaltError extends Error {
  */
 export class Host {
   readonly #s: HostSettings
+  readonly #checkpointer: Checkpointer
   readonly #tickTimer: NodeJS.Timeout
   #isScheduled = false
   #isWriting = false
   #isStopped = false
   #isFormed = false
   #leaderId: NodeId = 0
-  #checkpointUpTo: Slot
   #nextWatermarkMs = 0
   /** Peers for whom the log is being read. */
   readonly #reading = new Set<NodeId>()
-  #writeDone: Promise<void> = Promise.resolve()
+  #onWritten: (() => void)[] = []
 
   constructor(settings: HostSettings) {
     this.#s = settings
-    this.#checkpointUpTo = settings.storage.checkpoint.appliedUpTo
+    this.#checkpointer = new Checkpointer({
+      storage: settings.storage,
+      applier: settings.applier,
+      onPrepared: () => this.schedule(),
+      onFailed: (error) => this.#fail(error),
+    })
     this.#tickTimer = setInterval(() => this.#drain(), TICK_INTERVAL_MS)
     this.schedule()
   }
@@ -96,10 +100,23 @@ export class Host {
 
   /** Writes what is to be kept, the state of the machine included, and does nothing more. */
   async stop(): Promise<void> {
-    while (this.#isWriting && !this.#isStopped) await this.#writeDone
-    this.#drain({ withCheckpoint: true })
-    await this.#writeDone
+    while ((this.#isWriting || this.#checkpointer.isBusy) && !this.#isStopped) await this.#untilIdle()
+    if (this.#isStopped) return
+    const { node, storage } = this.#s
+    node.persistDecidedUpTo()
+    const { records } = node.ready({ diskIdle: true, wallMs: Date.now() })
     this.#halt()
+    try {
+      if (records.length > 0) await storage.append(records)
+      await this.#checkpointer.finish()
+    } catch (error) {
+      this.#s.onFailed(writeFailed(error))
+    }
+  }
+
+  /** Resolves when a write ends, one that waits for a checkpoint's preparation included. */
+  #untilIdle(): Promise<void> {
+    return new Promise((resolve) => this.#onWritten.push(resolve))
   }
 
   #halt(): void {
@@ -110,6 +127,7 @@ export class Host {
   #fail(error: Error): void {
     if (this.#isStopped) return
     this.#halt()
+    for (const resolve of this.#onWritten.splice(0)) resolve()
     this.#s.onFailed(error)
   }
 
@@ -122,11 +140,11 @@ export class Host {
     }
   }
 
-  #drain(options: { withCheckpoint?: boolean } = {}): void {
-    if (!this.#isStopped) this.#guarded(() => this.#step(options.withCheckpoint ?? false))
+  #drain(): void {
+    if (!this.#isStopped) this.#guarded(() => this.#step())
   }
 
-  #step(withCheckpoint: boolean): void {
+  #step(): void {
     const { node, outlet, applier, requester, barriers } = this.#s
     const nowMs = performance.now()
     node.tick(nowMs)
@@ -141,14 +159,17 @@ export class Host {
     barriers.flush((token) => node.read(token))
 
     const diskIdle = !this.#isWriting
-    const checkpointDue = diskIdle && (withCheckpoint || applier.appliedUpTo - this.#checkpointUpTo >= CHECKPOINT_SLOTS)
+    const checkpointDue = diskIdle && this.#checkpointer.isDue
     if (diskIdle && (checkpointDue || this.#isWatermarkDue(nowMs))) node.persistDecidedUpTo()
+    // Now: the decided slots that it reflects are in this step's write or an earlier one.
+    if (checkpointDue) this.#checkpointer.begin()
+    const prepared = diskIdle ? this.#checkpointer.take() : undefined
     const ready = node.ready({ diskIdle, wallMs: Date.now() })
     if (ready.halt !== undefined) return this.#fail(new HaltError(ready.halt.code, ready.halt.message))
 
     this.#send(ready.messages)
     for (const request of ready.logRequests) void this.#serveFromLog(request)
-    if (ready.records.length > 0 || checkpointDue) this.#startWrite(ready, checkpointDue)
+    if (ready.records.length > 0 || prepared !== undefined) this.#startWrite(ready, prepared)
     else if (ready.onceDurable.length > 0) this.#onDurable(ready)
     outlet.flush()
 
@@ -180,28 +201,24 @@ export class Host {
     this.schedule()
   }
 
-  #startWrite(ready: Ready, withCheckpoint: boolean): void {
+  #startWrite(ready: Ready, prepared: PreparedCheckpoint | undefined): void {
     this.#isWriting = true
-    // Taken now: the decided slots that it reflects are in this write or an earlier one.
-    const checkpoint = withCheckpoint ? this.#s.applier.checkpoint() : undefined
-    this.#writeDone = this.#write(ready, checkpoint).catch((error: unknown) =>
-      // Never tried again (DESIGN.md, rule 6): what is on disk now, nobody knows.
-      this.#fail(new Error('a write to the data directory failed; the node stops', { cause: error })),
-    )
+    this.#write(ready, prepared).catch((error: unknown) => this.#fail(writeFailed(error)))
   }
 
-  async #write(ready: Ready, checkpoint: ReturnType<Applier['checkpoint']> | undefined): Promise<void> {
+  async #write(ready: Ready, prepared: PreparedCheckpoint | undefined): Promise<void> {
     if (ready.records.length > 0) await this.#s.storage.append(ready.records)
     if (this.#isStopped) return
     this.#guarded(() => {
       this.#onDurable(ready)
       this.#s.outlet.flush()
     })
-    if (checkpoint !== undefined) {
-      await this.#s.storage.saveCheckpoint(checkpoint.info, checkpoint.changes)
-      this.#checkpointUpTo = checkpoint.info.appliedUpTo
+    if (prepared !== undefined) {
+      await prepared.commit()
+      this.#checkpointer.onCommitted()
     }
     this.#isWriting = false
+    for (const resolve of this.#onWritten.splice(0)) resolve()
     this.#drain()
   }
 
@@ -219,4 +236,9 @@ export class Host {
       this.#reading.delete(to)
     }
   }
+}
+
+/** Never tried again (DESIGN.md, rule 6): what is on disk now, nobody knows. */
+function writeFailed(cause: unknown): Error {
+  return new Error('a write to the data directory failed; the node stops', { cause })
 }

@@ -262,5 +262,20 @@ function forget(session: Session, requestNumber: number): void {
 
 function* joined(own: readonly StateEntry[], machine: Iterable<StateEntry>): Generator<StateEntry> {
   yield* own
-  for (const { key, value } of machine) yield { key: MACHINE_PREFIX + key, value }
+  for (const entry of machine) yield new MachineEntry(entry)
+}
+
+/** An entry of the machine under its prefix. The value is not looked at before its time: it may be encoded only then. */
+class MachineEntry implements StateEntry {
+  readonly key: string
+  private readonly entry: StateEntry
+
+  constructor(entry: StateEntry) {
+    this.key = MACHINE_PREFIX + entry.key
+    this.entry = entry
+  }
+
+  get value(): Uint8Array | undefined {
+    return this.entry.value
+  }
 }

@@ -10,7 +10,7 @@ export interface Moment {
 export interface StateEntry {
   /** At most 8,192 bytes of UTF-8. */
   readonly key: string
-  /** Absent: the entry is gone since the last checkpoint. */
+  /** Absent: the entry is gone since the last checkpoint. May be a getter that encodes: it is asked once, some time later. */
   readonly value: Uint8Array | undefined
 }
 
@@ -23,7 +23,10 @@ export interface StateMachine {
   apply(command: Uint8Array, at: Moment): Uint8Array
   /** Answers a read from the current state, without changing it. */
   query(query: Uint8Array): Uint8Array
-  /** The entries that have changed since the last call (all of them at the first), for a checkpoint taken now. */
+  /**
+   * The entries that have changed since the last call (all of them at the first), for a checkpoint taken now. Walked at once; values
+   * asked for later must still be those of now.
+   */
   changes(): Iterable<StateEntry>
   /** Called once, before anything else, on a machine fresh from its constructor: every entry of the last checkpoint. */
   restore(entries: Iterable<StateEntry>): void

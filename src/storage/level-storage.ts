@@ -22,9 +22,10 @@ import {
   unsealLogEntry,
 } from './records.js'
 import { SingleWriter } from './single-writer.js'
-import type { CheckpointInfo, Storage } from './storage.js'
+import type { CheckpointInfo, PreparedCheckpoint, Storage } from './storage.js'
 import { notWritable, StorageError } from './storage-error.js'
 import { Tally } from './tally.js'
+import { Turns } from './turns.js'
 import { Witness } from './witness.js'
 import { WriteBatch } from './write-batch.js'
 import { WriteChain } from './write-chain.js'
@@ -112,8 +113,15 @@ export class LevelStorage implements Storage {
     return fromSlot > lastSlot ? [] : this.#readLog(fromSlot, lastSlot, maxBytes)
   }
 
+  async prepareCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<PreparedCheckpoint> {
+    this.#writer.assertUsable()
+    const draft = await this.#draftCheckpoint(latestOf(changes))
+    return { commit: () => this.#writer.write(() => this.#commitCheckpoint(info, draft)) }
+  }
+
   async saveCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<void> {
-    await this.#writer.write(() => this.#saveCheckpoint(info, changes))
+    const prepared = await this.prepareCheckpoint(info, changes)
+    await prepared.commit()
   }
 
   async *loadCheckpoint(): AsyncGenerator<StateEntry> {
@@ -216,29 +224,34 @@ export class LevelStorage implements Storage {
     return entries
   }
 
-  async #saveCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<void> {
-    this.#rules.checkCheckpoint(this.#checkpoint, info)
-    const sealed = sealChanges(changes)
-    await this.#forgetOldEntries(sealed)
-    const batch = new WriteBatch(this.#directory.db)
-    for (const { key, record } of sealed) {
-      if (record === undefined) batch.delete(key)
-      else this.#state.add(checksumOf(batch.put(key, record)))
+  /** Seals the entries and looks up the checksums that they replace. Appends do not touch checkpoint entries: it stays right. */
+  async #draftCheckpoint(changes: readonly StateEntry[]): Promise<CheckpointDraft> {
+    const draft: CheckpointDraft = { batch: new WriteBatch(this.#directory.db), added: [], replaced: [] }
+    const turns = new Turns()
+    for (let from = 0; from < changes.length; from += LOOKUP_COUNT) {
+      const keys: Buffer[] = []
+      for (const { key: name, value } of changes.slice(from, from + LOOKUP_COUNT)) {
+        const key = stateKey(name)
+        keys.push(key)
+        if (value === undefined) draft.batch.delete(key)
+        else draft.added.push(checksumOf(draft.batch.put(key, seal(key, value))))
+        if (turns.isUp) await turns.giveWay()
+      }
+      const old: readonly (Buffer | undefined)[] = await this.#directory.db.getMany(keys)
+      for (const record of old) if (record !== undefined) draft.replaced.push(checksumOf(record))
     }
+    return draft
+  }
+
+  async #commitCheckpoint(info: CheckpointInfo, { batch, added, replaced }: CheckpointDraft): Promise<void> {
+    this.#rules.checkCheckpoint(this.#checkpoint, info)
+    for (const checksum of replaced) this.#state.remove(checksum)
+    for (const checksum of added) this.#state.add(checksum)
     const { appliedUpTo, timeMs, stateDigest } = info
     const state = { count: this.#state.count, sum: this.#state.sum }
     this.#checkpointChecksum = checksumOf(batch.put(CHECKPOINT_KEY, sealCheckpoint({ appliedUpTo, timeMs, stateDigest, state })))
     await this.#commit(batch)
     this.#checkpoint = { appliedUpTo, timeMs, stateDigest }
-  }
-
-  /** Takes what the changed keys hold on disk out of the tally. */
-  async #forgetOldEntries(changes: readonly SealedChange[]): Promise<void> {
-    for (let from = 0; from < changes.length; from += LOOKUP_COUNT) {
-      const keys = changes.slice(from, from + LOOKUP_COUNT).map((change) => change.key)
-      const old: readonly (Buffer | undefined)[] = await this.#directory.db.getMany(keys)
-      for (const record of old) if (record !== undefined) this.#state.remove(checksumOf(record))
-    }
   }
 
   /** What was fine at the start cannot be read any more: no write may follow. */
@@ -250,18 +263,18 @@ export class LevelStorage implements Storage {
   }
 }
 
-interface SealedChange {
-  readonly key: Buffer
-  /** Absent: the entry is gone. */
-  readonly record: Buffer | undefined
+/** A checkpoint that only needs to be written. */
+interface CheckpointDraft {
+  readonly batch: WriteBatch
+  /** Of the entries that it writes. */
+  readonly added: number[]
+  /** Of the entries on disk that it replaces or removes. */
+  readonly replaced: number[]
 }
 
 /** Of two changes of one key the later one counts. */
-function sealChanges(changes: Iterable<StateEntry>): SealedChange[] {
-  const latest = new Map<string, SealedChange>()
-  for (const { key: name, value } of changes) {
-    const key = stateKey(name)
-    latest.set(name, { key, record: value === undefined ? undefined : seal(key, value) })
-  }
+function latestOf(changes: Iterable<StateEntry>): StateEntry[] {
+  const latest = new Map<string, StateEntry>()
+  for (const entry of changes) latest.set(entry.key, entry)
   return [...latest.values()]
 }

@@ -4,7 +4,7 @@ import { assert } from '../paxos/assert.js'
 import type { Ballot, DurableRecord, Genesis, LogEntry, RecoveredState, Slot } from '../paxos/types.js'
 import { sizeOf } from '../paxos/value.js'
 import { SingleWriter } from './single-writer.js'
-import type { CheckpointInfo, Storage } from './storage.js'
+import type { CheckpointInfo, PreparedCheckpoint, Storage } from './storage.js'
 import { recover, WriteRules } from './write-rules.js'
 
 /** What survives a crash of a simulated node. One MemoryStorage at a time stands on it; the newest one owns it. */
@@ -67,6 +67,12 @@ export class MemoryStorage implements Storage {
   async readLog(fromSlot: Slot, toSlot: Slot, maxBytes: number): Promise<LogEntry[]> {
     this.#writer.assertUsable()
     return this.readLogNow(fromSlot, toSlot, maxBytes)
+  }
+
+  async prepareCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<PreparedCheckpoint> {
+    this.#writer.assertUsable()
+    const entries = [...changes]
+    return { commit: () => this.saveCheckpoint(info, entries) }
   }
 
   async saveCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<void> {

@@ -12,7 +12,8 @@ export interface CheckpointInfo {
 }
 
 /**
- * A node's durable memory. One writer: the caller awaits each append or saveCheckpoint before the next; reads may go on meanwhile.
+ * A node's durable memory. One writer: the caller awaits each append, saveCheckpoint or commit before the next; reads, and the
+ * preparation of a checkpoint, may go on meanwhile.
  * Whatever rejects, rejects with a StorageError, or with an InvariantError when the caller broke a rule; after a failed write every
  * call rejects. Implementations pass test/storage/conformance.ts.
  */
@@ -30,13 +31,22 @@ export interface Storage {
    */
   readLog(fromSlot: Slot, toSlot: Slot, maxBytes: number): Promise<LogEntry[]>
   /**
-   * Merges the changed entries into the checkpoint, atomically with its info; resolves when it is on disk. `changes` is read to its
-   * end before the call returns, so that the state machine may go on at once. At most the durable decidedUpTo is checkpointed, and
-   * appliedUpTo never goes back.
+   * Prepares to merge the changed entries into the checkpoint, in short turns that let the node go on; one at a time. `changes` is
+   * walked before the call returns, but its values may be asked for later. Nothing is on disk before the commit.
    */
+  prepareCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<PreparedCheckpoint>
+  /** Prepares a checkpoint and commits it. */
   saveCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<void>
   /** Every entry of the checkpoint. Each record's checksum is checked. */
   loadCheckpoint(): AsyncIterable<StateEntry>
   /** Lets go of the directory. What was appended stays. */
   close(): Promise<void>
+}
+
+export interface PreparedCheckpoint {
+  /**
+   * Merges the changes into the checkpoint, atomically with its info; resolves when they are on disk. At most the durable decidedUpTo
+   * is checkpointed, and appliedUpTo never goes back.
+   */
+  commit(): Promise<void>
 }

@@ -158,7 +158,24 @@ function encoded(outcome: Outcome): Uint8Array {
 }
 
 function* entries<V>(prefix: string, codec: RowCodec<V>, changes: readonly RowChange<V>[]): Generator<StateEntry> {
-  for (const { key, row } of changes) yield { key: prefix + key, value: row === undefined ? undefined : codec.encode(row) }
+  for (const change of changes) yield new RowEntry(prefix, codec, change)
+}
+
+/** A row of a checkpoint, encoded when it is asked for. */
+class RowEntry<V> implements StateEntry {
+  readonly key: string
+  private readonly codec: RowCodec<V>
+  private readonly row: V | undefined
+
+  constructor(prefix: string, codec: RowCodec<V>, { key, row }: RowChange<V>) {
+    this.key = prefix + key
+    this.codec = codec
+    this.row = row
+  }
+
+  get value(): Uint8Array | undefined {
+    return this.row === undefined ? undefined : this.codec.encode(this.row)
+  }
 }
 
 function* chained(parts: readonly Iterable<StateEntry>[]): Generator<StateEntry> {

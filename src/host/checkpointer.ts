@@ -1,0 +1,78 @@
+import type { Slot } from '../paxos/types.js'
+import type { PreparedCheckpoint, Storage } from '../storage/storage.js'
+import type { Applier } from './applier.js'
+
+/** A checkpoint is taken after so many slots or commands: a restart replays no more than these. */
+const SLOTS_MAX = 4_096
+const COMMANDS_MAX = 65_536
+
+/**
+ * Keeps the state on disk close behind the state in memory. A checkpoint is begun at one slot, prepared while the node goes on, and
+ * committed as a write of its own.
+ */
+export class Checkpointer {
+  readonly #storage: Storage
+  readonly #applier: Applier
+  readonly #onPrepared: () => void
+  readonly #onFailed: (error: Error) => void
+  #phase: 'idle' | 'preparing' | 'prepared' | 'committing' = 'idle'
+  #prepared: PreparedCheckpoint | undefined
+  /** Where the last one stands, or the one under way. */
+  #upTo: Slot
+  #commandCount = 0
+
+  constructor(settings: { storage: Storage; applier: Applier; onPrepared: () => void; onFailed: (error: Error) => void }) {
+    this.#storage = settings.storage
+    this.#applier = settings.applier
+    this.#onPrepared = settings.onPrepared
+    this.#onFailed = settings.onFailed
+    this.#upTo = settings.storage.checkpoint.appliedUpTo
+  }
+
+  get isBusy(): boolean {
+    return this.#phase !== 'idle'
+  }
+
+  get isDue(): boolean {
+    if (this.#phase !== 'idle') return false
+    return this.#applier.appliedUpTo - this.#upTo >= SLOTS_MAX || this.#applier.commandCount - this.#commandCount >= COMMANDS_MAX
+  }
+
+  /** Takes the state as of now. The caller sees to it that its slots are in a write before the commit. */
+  begin(): void {
+    this.#phase = 'preparing'
+    this.#commandCount = this.#applier.commandCount
+    const taken = this.#applier.checkpoint()
+    this.#upTo = taken.info.appliedUpTo
+    void this.#prepare(taken)
+  }
+
+  async #prepare({ info, changes }: ReturnType<Applier['checkpoint']>): Promise<void> {
+    try {
+      this.#prepared = await this.#storage.prepareCheckpoint(info, changes)
+      this.#phase = 'prepared'
+      this.#onPrepared()
+    } catch (cause) {
+      this.#onFailed(new Error('a checkpoint could not be prepared', { cause }))
+    }
+  }
+
+  /** The prepared checkpoint, for the caller to commit while the disk is idle. */
+  take(): PreparedCheckpoint | undefined {
+    const prepared = this.#prepared
+    if (prepared !== undefined) this.#phase = 'committing'
+    this.#prepared = undefined
+    return prepared
+  }
+
+  onCommitted(): void {
+    this.#phase = 'idle'
+  }
+
+  /** The last one, of a node that does nothing more. */
+  async finish(): Promise<void> {
+    if (this.#applier.appliedUpTo === this.#upTo) return
+    const { info, changes } = this.#applier.checkpoint()
+    await this.#storage.saveCheckpoint(info, changes)
+  }
+}
