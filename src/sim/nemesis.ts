@@ -65,7 +65,7 @@ export class Nemesis {
         return this.#isolateLeader()
       case 'pause': {
         const node = this.#pickVictim()
-        node.pause()
+        node.pause({ clockStops: random.chance(0.5) })
         return this.#later(PAUSE_MS_MEAN, () => node.wake())
       }
       case 'clockJump':

@@ -109,10 +109,10 @@ export class SimulatedNode {
     this.#process?.spare()
   }
 
-  /** The process stands still; what arrives waits. */
-  pause(): void {
+  /** The process stands still; what arrives waits. See SimulatedProcess.pause. */
+  pause({ clockStops = false } = {}): void {
     if (this.#process === undefined || this.#process.isPaused) return
-    this.#process.pause()
+    this.#process.pause({ clockStops })
     this.#settings.totals.count('pause')
     this.#settings.note(`n${this.id} is paused`)
   }

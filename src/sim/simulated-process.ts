@@ -68,6 +68,9 @@ export class SimulatedProcess {
   #view: CoreView
   #isOver = false
   #isPaused = false
+  /** By so much the monotonic clock is behind the world's. */
+  #clockLagMs = 0
+  #clockStoppedAtMs: number | undefined
   #isDrainDue = false
   #checkpoint: Checkpoint | undefined
   #nextWatermarkMs = 0
@@ -102,6 +105,10 @@ export class SimulatedProcess {
     return this.#isPaused
   }
 
+  get #nowMs(): number {
+    return this.#settings.scheduler.nowMs - this.#clockLagMs
+  }
+
   /** Nothing of it happens any more. */
   kill(): void {
     this.#isOver = true
@@ -123,13 +130,17 @@ export class SimulatedProcess {
     this.#diesInWrite = false
   }
 
-  pause(): void {
+  /** `clockStops`: the whole machine stands still, as a suspended virtual one does, and its monotonic clock with it. */
+  pause({ clockStops }: { clockStops: boolean }): void {
     this.#isPaused = true
+    this.#clockStoppedAtMs = clockStops ? this.#nowMs : undefined
   }
 
   /** Wakes up and finds everything that arrived meanwhile. */
   wake(): void {
     this.#isPaused = false
+    if (this.#clockStoppedAtMs !== undefined) this.#clockLagMs += this.#nowMs - this.#clockStoppedAtMs
+    this.#clockStoppedAtMs = undefined
     for (const run of this.#inbox.splice(0)) this.#whenAwake(run)
   }
 
@@ -157,7 +168,7 @@ export class SimulatedProcess {
 
   #input(run: () => void): void {
     this.#whenAwake(() => {
-      this.core.tick(this.#settings.scheduler.nowMs)
+      this.core.tick(this.#nowMs)
       run()
       this.#afterStep()
     })
@@ -243,10 +254,10 @@ export class SimulatedProcess {
 
   #onSynced(ready: Ready): void {
     if (this.#diesHere()) return
-    const { id, scheduler, send } = this.#settings
+    const { id, send } = this.#settings
     for (const { to, message } of ready.onceDurable) if (to !== id) send(id, to, message)
     if (this.#diesHere()) return
-    this.core.tick(scheduler.nowMs)
+    this.core.tick(this.#nowMs)
     this.core.onDurable(ready)
     this.#afterStep()
   }
