@@ -155,7 +155,7 @@ export class Host {
       requester.onLeaderChanged()
       this.#s.onLeaderChanged(this.#leaderId)
     }
-    requester.flush((commands) => node.propose(commands), nowMs)
+    requester.flush((commands, options) => node.propose(commands, options), nowMs)
     barriers.flush((token) => node.read(token))
 
     const diskIdle = !this.#isWriting

@@ -34,6 +34,8 @@ export class Requester {
   #pendingBytes = 0
   /** Names of those to propose with the next flush. */
   #due: string[] = []
+  /** Some of them have been proposed before, without a sign of their decision. */
+  #hasOverdue = false
   #nextSweepMs = 0
 
   get pendingCount(): number {
@@ -78,14 +80,18 @@ export class Requester {
   }
 
   /** Hands what is due to the core in one go. */
-  flush(propose: (commands: readonly Uint8Array[]) => ProposeOutcome, nowMs: number): void {
+  flush(propose: (commands: readonly Uint8Array[], options: { isRetry: boolean }) => ProposeOutcome, nowMs: number): void {
     if (this.#due.length === 0) return
     const due = this.#due.map((name) => this.#pending.get(name)).filter((p) => p !== undefined)
     if (due.length === 0) {
       this.#due = []
       return
     }
-    const outcome = propose(due.map((p) => p.envelope))
+    const outcome = propose(
+      due.map((p) => p.envelope),
+      { isRetry: this.#hasOverdue },
+    )
+    this.#hasOverdue = false
     if (outcome === 'noLeader') return
     this.#due = []
     for (const pending of due) {
@@ -106,7 +112,10 @@ export class Requester {
     const isDue = new Set(this.#due)
     for (const [name, pending] of this.#pending) {
       if (nowMs >= pending.deadlineMs) this.settle(name, timedOut(pending))
-      else if (pending.retryAtMs !== 0 && nowMs >= pending.retryAtMs && !isDue.has(name)) this.#due.push(name)
+      else if (pending.retryAtMs !== 0 && nowMs >= pending.retryAtMs && !isDue.has(name)) {
+        this.#due.push(name)
+        this.#hasOverdue ||= pending.proposalCount > 0
+      }
     }
   }
 

@@ -67,8 +67,10 @@ export class Node {
   /** The highest ballot of which a leader has been heard; who that is, and when it was last. */
   #followed: Ballot = NO_BALLOT
   #heardMs = Number.NEGATIVE_INFINITY
-  /** A node that follows a leader which this one cannot hear: commands go through it. */
+  /** A node that follows a leader which this one cannot hear, or which does not hear this one: what is for the leader goes through it. */
   #relay: NodeId = 0
+  /** Since when the host has had a write in flight. */
+  #diskBusySinceMs: number | undefined
   /** The highest ballot seen anywhere: the next own ballot is above it. */
   #highestSeen: Ballot
   /** Of polls. Starts anywhere, as read ids do: late answers from before a restart must not count. */
@@ -143,11 +145,11 @@ export class Node {
         this.#tickScouting(this.#state)
         break
       case 'leading':
-        if (!this.#state.leader.tick(nowMs)) this.#becomeFollowing()
+        if (this.#isDiskStalled() || !this.#state.leader.tick(nowMs)) this.#becomeFollowing()
         break
     }
     this.#replica.tick(nowMs)
-    this.#reads.tick(nowMs)
+    if (this.#reads.tick(nowMs)) this.#takeDetour()
   }
 
   /** A message from another node (or, through onDurable, from this one). Strangers are not listened to. */
@@ -158,10 +160,11 @@ export class Node {
     if (this.#state.phase !== 'joining') this.#receiveAsMember(from, m)
   }
 
-  /** Commands of this node's clients. */
-  propose(commands: readonly Uint8Array[]): ProposeOutcome {
+  /** Commands of this node's clients; `isRetry` if some of them were sent before and have not been decided since. */
+  propose(commands: readonly Uint8Array[], { isRetry = false } = {}): ProposeOutcome {
     if (this.#state.phase === 'leading') return this.#state.leader.enqueue(commands) ? 'sent' : 'overloaded'
-    const to = this.leaderId !== 0 ? this.leaderId : this.#relay
+    if (isRetry) this.#takeDetour()
+    const to = this.#wayToLeader()
     if (to === 0 || this.#state.phase === 'joining') return 'noLeader'
     this.#out.send(to, { kind: 'propose', commands, hops: 0 })
     return 'sent'
@@ -184,15 +187,14 @@ export class Node {
 
   /** What is to be done now; see the host's duties above. */
   ready(host: { readonly diskIdle: boolean; readonly wallMs: number }): Ready {
+    this.#diskBusySinceMs = host.diskIdle ? undefined : (this.#diskBusySinceMs ?? this.#nowMs)
     if (this.#state.phase === 'leading') {
       const { leader } = this.#state
       for (const { from, id } of this.#reads.takeAll()) leader.read(from, id)
       if (host.diskIdle) leader.proposeQueued(host.wallMs, this.#nowMs)
       leader.flush(this.#nowMs)
-    } else if (this.leaderId !== 0) {
-      this.#reads.flushTo(this.leaderId, this.#nowMs)
-    } else if (this.#relay !== 0) {
-      this.#reads.flushTo(this.#relay, this.#nowMs)
+    } else if (this.#wayToLeader() !== 0) {
+      this.#reads.flushTo(this.#wayToLeader(), this.#nowMs)
     }
     if (host.diskIdle && this.#out.hasRecords) this.persistDecidedUpTo()
     return this.#out.take(host.diskIdle)
@@ -313,10 +315,12 @@ export class Node {
       this.#out.send(from, { kind: 'nack', ballot, promised: highest })
       return false
     }
-    if (ballot > this.#followed) this.#reads.askAgain()
+    if (ballot > this.#followed) {
+      this.#reads.askAgain()
+      this.#relay = 0
+    }
     this.#followed = ballot
     this.#heardMs = this.#nowMs
-    this.#relay = 0
     this.#highestSeen = Math.max(this.#highestSeen, ballot)
     this.#becomeFollowing()
     return true
@@ -324,6 +328,24 @@ export class Node {
 
   #hearsLeader(withinMs: number): boolean {
     return this.#followed !== NO_BALLOT && this.#nowMs - this.#heardMs < withinMs
+  }
+
+  /** Whom to send what is for the leader; 0 when nobody knows one. */
+  #wayToLeader(): NodeId {
+    return this.#relay !== 0 ? this.#relay : this.leaderId
+  }
+
+  /** What was sent has not been answered: the link may be broken in one direction only. The next member may have a better one. */
+  #takeDetour(): void {
+    if (this.#state.phase !== 'following' || this.leaderId === 0) return
+    const others = this.#membership.nodeIds.filter((nodeId) => nodeId !== this.#self)
+    const next = others.find((nodeId) => nodeId > this.#wayToLeader()) ?? others[0] ?? 0
+    this.#relay = next === this.leaderId ? 0 : next
+  }
+
+  /** A write that takes this long may never end: without its disk this node decides nothing, and somebody else should lead. */
+  #isDiskStalled(): boolean {
+    return this.#diskBusySinceMs !== undefined && this.#nowMs - this.#diskBusySinceMs > 2 * this.#options.electionTimeoutMsMax
   }
 
   /** This node's acceptor has promised `ballot` (or had promised a higher one): if it led in a lower one, it leads no more. */
@@ -453,8 +475,9 @@ export class Node {
   }
 
   #tickScouting(state: State & { phase: 'scouting' }): void {
-    if (this.#replica.decidedUpTo > state.learnedUpTo) {
-      // Still learning what the promises told of: that is progress, not silence.
+    const isOwnPromiseOnItsWay = this.#diskBusySinceMs !== undefined && !this.#isDiskStalled()
+    if (this.#replica.decidedUpTo > state.learnedUpTo || isOwnPromiseOnItsWay) {
+      // Still learning what the promises told of, or still writing its own: that is progress, not silence.
       state.learnedUpTo = this.#replica.decidedUpTo
       state.endsAtMs = this.#nowMs + this.#options.electionTimeoutMsMax
     }

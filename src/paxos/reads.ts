@@ -54,16 +54,19 @@ export class Reads {
     this.#asked = undefined
   }
 
-  tick(nowMs: number): void {
-    if (this.#asked !== undefined && nowMs >= this.#asked.retryAtMs) this.askAgain()
+  /** True when a question has gone unanswered for too long. */
+  tick(nowMs: number): boolean {
+    if (this.#asked === undefined || nowMs < this.#asked.retryAtMs) return false
+    this.askAgain()
+    return true
   }
 
-  /** Asks `leader` on behalf of all that wait, unless a question is in flight. */
-  flushTo(leader: NodeId, nowMs: number): void {
+  /** Asks the leader, or whoever knows a way to it, on behalf of all that wait, unless a question is in flight. */
+  flushTo(to: NodeId, nowMs: number): void {
     if (this.#asked !== undefined || this.#waiting.length === 0) return
     this.#asked = { readId: ++this.#lastReadId, reads: this.#waiting, retryAtMs: nowMs + this.#options.retryDelayMs }
     this.#waiting = []
-    this.#out.send(leader, { kind: 'readIndex', readId: this.#lastReadId })
+    this.#out.send(to, { kind: 'readIndex', readId: this.#lastReadId })
   }
 
   /** This node leads now: it answers for itself. */

@@ -102,11 +102,12 @@ test('a node that misses slots asks every peer in turn, though the leader keeps 
   cluster.runUntil('node 5 has caught up', () => cluster.node(5).decidedUpTo === 2)
 })
 
-test('reads that wait while the leader is heard but cannot be reached stay bounded', () => {
+test('reads that wait while the leader is heard but nobody can be reached stay bounded', () => {
   const cluster = new Cluster({ nodeIds: [1, 2, 3] })
   cluster.elect(1)
   cluster.run(100)
   cluster.cut(3, 1)
+  cluster.cut(3, 2)
   for (let i = 0; i < 5; i++) {
     for (let j = 0; j < 9_000; j++) cluster.node(3).read(i * 9_000 + j)
     cluster.run(210)
@@ -114,4 +115,41 @@ test('reads that wait while the leader is heard but cannot be reached stay bound
   cluster.heal()
   cluster.run(500)
   assert.ok(cluster.grants.size <= 10_000)
+})
+
+test('a follower that hears the leader but is not heard by it gets its reads and commands through another member', () => {
+  const cluster = new Cluster({ nodeIds: [1, 2, 3] })
+  cluster.elect(1)
+  cluster.run(100)
+  cluster.cut(3, 1)
+  const read = cluster.read(3)
+  cluster.runUntil('the read is granted', () => cluster.grants.has(read), 1_000)
+  assert.equal(cluster.propose(3, 'around'), 'sent')
+  cluster.runUntil('the command is decided', () => cluster.log.includes('around'), 1_000)
+})
+
+test('a follower that only proposes takes the detour when it proposes again', () => {
+  const cluster = new Cluster({ nodeIds: [1, 2, 3] })
+  cluster.elect(1)
+  cluster.run(100)
+  cluster.cut(3, 1)
+  cluster.propose(3, 'lost')
+  cluster.run(500)
+  assert.ok(!cluster.log.includes('lost'))
+  cluster.proposeAgain(3, 'lost')
+  cluster.runUntil('the command is decided', () => cluster.log.includes('lost'), 1_000)
+})
+
+test('a leader whose disk hangs lets another lead, and follows it', () => {
+  const cluster = new Cluster({ nodeIds: [1, 2, 3] })
+  cluster.elect(1)
+  cluster.run(100)
+  cluster.syncByHand(1)
+  cluster.propose(1, 'stuck here, decided by the others')
+  cluster.propose(1, 'never proposed')
+  cluster.runUntil('another leads', () => cluster.leaders.some((leader) => leader !== 1))
+  const [leader = 0] = cluster.leaders.filter((nodeId) => nodeId !== 1)
+  cluster.propose(leader, 'on we go')
+  cluster.runUntil('it decides', () => cluster.log.includes('on we go'))
+  assert.equal(cluster.node(1).phase, 'following')
 })

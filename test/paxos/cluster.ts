@@ -115,10 +115,19 @@ export class Cluster {
   // --- inputs -----------------------------------------------------------------------------------------------------------------------
 
   propose(nodeId: NodeId, ...commands: string[]): ProposeOutcome {
+    return this.#propose(nodeId, commands, { isRetry: false })
+  }
+
+  /** What the client has proposed here before, without an answer. */
+  proposeAgain(nodeId: NodeId, ...commands: string[]): ProposeOutcome {
+    return this.#propose(nodeId, commands, { isRetry: true })
+  }
+
+  #propose(nodeId: NodeId, commands: readonly string[], options: { isRetry: boolean }): ProposeOutcome {
     let outcome: ProposeOutcome = 'noLeader'
-    this.#note(`client -> n${nodeId} ${commands.join('+')}`)
+    this.#note(`client -> n${nodeId} ${commands.join('+')}${options.isRetry ? ' again' : ''}`)
     this.#step(nodeId, (node) => {
-      outcome = node.propose(commands.map(bytes))
+      outcome = node.propose(commands.map(bytes), options)
     })
     return outcome
   }

@@ -230,7 +230,7 @@ export interface Noop {
 }
 
 export interface Batch {
-  /** The leader's wall clock, never below that of an earlier slot: the only time the state machine sees. Milliseconds since 1970. */
+  /** The proposer's wall clock in milliseconds since 1970; log time, the only time that the state machine sees, is the highest so far. */
   timeMs: number;
   /** Encoded Envelopes. */
   commands: Uint8Array[];
