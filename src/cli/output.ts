@@ -1,5 +1,6 @@
 import type { WriteStream } from 'node:tty'
 import { styleText } from 'node:util'
+import Table from 'cli-table3'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -43,14 +44,27 @@ function bytesForJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** Columns padded to their widest cell, two spaces apart, numbers to the right. */
+/** No lines, two spaces between columns. */
+const TABLE_CHARS = {
+  ...Object.fromEntries(
+    ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'].map((name) => [name, '']),
+  ),
+  ...Object.fromEntries(['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'].map((name) => [name, ''])),
+  middle: '  ',
+}
+
+/** Columns padded to their widest cell, numbers to the right. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
-  const isNumeric = head.map((_, i) => rows.length > 0 && rows.every((row) => /^-?\d*$/.test(row[i] ?? '')))
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, i) => (isNumeric[i] === true ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
-      .join('  ')
-      .trimEnd()
-  return [styled('bold', line(head)), ...rows.map(line)].join('\n')
+  const isNumeric = (i: number): boolean => rows.length > 0 && rows.every((row) => /^-?\d*$/.test(row[i] ?? ''))
+  const table = new Table({
+    chars: TABLE_CHARS,
+    colAligns: head.map((_, i) => (isNumeric(i) ? 'right' : 'left')),
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+  })
+  table.push([...head], ...rows.map((row) => [...row]))
+  const [title = '', ...lines] = table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+  return [styled('bold', title), ...lines].join('\n')
 }
