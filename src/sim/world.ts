@@ -116,11 +116,12 @@ export class World {
     })
   }
 
-  /** The links among these nodes are as good as can be from now on, and each of them runs on a good disk. @throws BrokenPromise */
+  /** The links among these nodes are as good as can be from now on, and each of them runs. @throws BrokenPromise */
   heal(core: readonly SimulatedNode[]): void {
     this.note(`healed: ${core.map((node) => `n${node.id}`).join(' ')}`)
+    // Of the others', too: who leads from outside the quorum on a slow disk breaks no promise, and makes everything slow.
+    for (const { disk } of this.nodes) disk.isSlow = false
     for (const node of core) {
-      node.disk.isSlow = false
       for (const other of core) {
         if (other === node) continue
         this.network.mend(node.id, other.id)
