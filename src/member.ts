@@ -18,8 +18,10 @@ import { type CallerIdentity, type PeerRefusal, PeerTransport } from './transpor
 import { sessionCodec } from './wire/state.js'
 
 export { type Answer, MemberError, type MemberErrorCode, type MemberStatus } from './host/api.js'
+export { HaltError } from './host/host.js'
 export type { Moment, StateEntry, StateMachine } from './machine/state-machine.js'
 export { StorageError, type StorageErrorCode } from './storage/storage-error.js'
+export { PeerListenError } from './transport/peer-transport.js'
 
 export interface MemberOptions {
   /** This member's number, 1 to 65,535. */

@@ -9,7 +9,7 @@ import { Checkpointer } from './checkpointer.js'
 import type { Requester } from './requester.js'
 
 /** The part of the transport that the host needs. */
-export interface Outlet {
+interface Outlet {
   send(to: NodeId, message: Message): void
   flush(): void
 }

@@ -61,7 +61,7 @@ export interface Nack {
   readonly promised: Ballot
 }
 
-export interface Heartbeat {
+interface Heartbeat {
   readonly kind: 'heartbeat'
   readonly ballot: Ballot
   readonly round: number
@@ -75,7 +75,7 @@ export interface HeartbeatAck {
   readonly decidedUpTo: Slot
 }
 
-export interface Decided {
+interface Decided {
   readonly kind: 'decided'
   readonly ballot: Ballot
   readonly decidedUpTo: Slot
@@ -99,7 +99,7 @@ export interface CatchUpReply {
   readonly decidedUpTo: Slot
 }
 
-export interface ReadIndex {
+interface ReadIndex {
   readonly kind: 'readIndex'
   readonly readId: number
 }
@@ -125,17 +125,17 @@ export interface PollReply {
   readonly decidedUpTo: Slot
 }
 
-export interface TakeOver {
+interface TakeOver {
   readonly kind: 'takeOver'
   readonly ballot: Ballot
 }
 
-export interface Join {
+interface Join {
   readonly kind: 'join'
   readonly dataDirId: string
 }
 
-export interface Welcome {
+interface Welcome {
   readonly kind: 'welcome'
   readonly genesis: Genesis
 }

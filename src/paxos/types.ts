@@ -14,11 +14,11 @@ export type Ballot = number
 export type Value = NoopValue | BatchValue
 
 /** Fills a gap. */
-export interface NoopValue {
+interface NoopValue {
   readonly kind: 'noop'
 }
 
-export interface BatchValue {
+interface BatchValue {
   readonly kind: 'batch'
   /**
    * The leader's wall clock in ms since 1970, never below what it has seen decided. A value that a later leader proposes again keeps

@@ -12,7 +12,8 @@ import {
 import { type CallerIdentity, PeerServer } from './peer-server.js'
 import type { PeerRefusal } from './refusal.js'
 
-export type { CallerIdentity, LocalIdentity, PeerAddress, PeerIdentity, PeerLinkStats, PeerRefusal, RefusedBy }
+export { PeerListenError } from './peer-server.js'
+export type { CallerIdentity, PeerAddress, PeerLinkStats, PeerRefusal }
 
 export interface PeerTransportOptions {
   readonly nodeId: NodeId

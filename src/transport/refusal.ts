@@ -13,7 +13,7 @@ const REASONS = ['WRONG_CLUSTER', 'WRONG_NODE', 'DATA_DIR_MISMATCH', 'UNKNOWN_ME
  * - UNKNOWN_MEMBER: no member has this node id.
  * - PROTOCOL_VERSION: they do not speak the same version of the peer protocol.
  */
-export type PeerRefusalReason = (typeof REASONS)[number]
+type PeerRefusalReason = (typeof REASONS)[number]
 
 export interface PeerRefusal {
   readonly reason: PeerRefusalReason
