@@ -49,6 +49,8 @@ export type ProposeOutcome = 'sent' | 'noLeader' | 'overloaded'
  *   4. applies `decided` in order, and grants `reads` whose slot is applied (neither waits for the write);
  *   5. answers `logRequests` from the durable log with CatchUpReply messages;
  *   6. stops, if there is a `halt`.
+ * Now and then it calls `persistDecidedUpTo`: the watermark of an idle node goes to disk only so, and a peer that needs old slots is
+ * served from the log up to the durable watermark.
  * While a write is in flight it passes `diskIdle: false` and gets only what needs no disk: what must be written gathers for the next.
  */
 export class Node {
