@@ -317,10 +317,9 @@ export class Node {
       this.#out.send(from, { kind: 'nack', ballot, promised: highest })
       return false
     }
-    if (ballot > this.#followed) {
-      this.#reads.askAgain()
-      this.#relay = 0
-    }
+    if (ballot > this.#followed) this.#reads.askAgain()
+    // Of a new leader, or of one that was silent, the straight way is tried first.
+    if (ballot > this.#followed || this.leaderId === 0) this.#relay = 0
     this.#followed = ballot
     this.#heardMs = this.#nowMs
     this.#highestSeen = Math.max(this.#highestSeen, ballot)
