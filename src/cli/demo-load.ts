@@ -17,68 +17,68 @@ export class TransferStream {
   /** Sent, but never answered in time: may or may not have happened. */
   readonly unknown: Transfer[] = []
   refusedCount = 0
-  private readonly client: Client
-  private readonly accounts: readonly string[]
-  private isRunning = false
-  private workers: Promise<void>[] = []
-  private count = 0
+  readonly #client: Client
+  readonly #accounts: readonly string[]
+  #isRunning = false
+  #workers: Promise<void>[] = []
+  #count = 0
   /** Settled by the first acknowledgement of a transfer that began after the mark. */
-  private mark: { readonly atMs: number; readonly resolve: (tookMs: number) => void } | undefined
+  #mark: { readonly atMs: number; readonly resolve: (tookMs: number) => void } | undefined
 
   constructor(client: Client, accounts: readonly string[]) {
-    this.client = client
-    this.accounts = accounts
+    this.#client = client
+    this.#accounts = accounts
   }
 
   start(): void {
-    this.isRunning = true
-    this.workers = Array.from({ length: WORKERS }, () => this.work())
+    this.#isRunning = true
+    this.#workers = Array.from({ length: WORKERS }, () => this.#work())
   }
 
   async stop(): Promise<void> {
-    this.isRunning = false
-    await Promise.all(this.workers)
+    this.#isRunning = false
+    await Promise.all(this.#workers)
   }
 
   /** How many ms it takes from now until a transfer that begins from now on is acknowledged. */
   untilNextAcknowledged(): Promise<number> {
     return new Promise((resolve) => {
-      this.mark = { atMs: performance.now(), resolve }
+      this.#mark = { atMs: performance.now(), resolve }
     })
   }
 
-  private async work(): Promise<void> {
-    while (this.isRunning) {
-      const transfer = this.draw()
+  async #work(): Promise<void> {
+    while (this.#isRunning) {
+      const transfer = this.#draw()
       const beganMs = performance.now()
       try {
-        await this.client.bank.transfer(transfer)
+        await this.#client.bank.transfer(transfer)
         this.acknowledged.push(transfer)
-        this.onAcknowledged(beganMs)
+        this.#onAcknowledged(beganMs)
       } catch (error) {
-        this.onFailed(transfer, error)
+        this.#onFailed(transfer, error)
       }
     }
   }
 
-  private draw(): Transfer {
-    const source = Math.floor(Math.random() * this.accounts.length)
-    const step = 1 + Math.floor(Math.random() * (this.accounts.length - 1))
+  #draw(): Transfer {
+    const source = Math.floor(Math.random() * this.#accounts.length)
+    const step = 1 + Math.floor(Math.random() * (this.#accounts.length - 1))
     return {
-      transferId: `stream-${++this.count}`,
-      sourceAccountId: this.accounts[source] ?? '',
-      destinationAccountId: this.accounts[(source + step) % this.accounts.length] ?? '',
+      transferId: `stream-${++this.#count}`,
+      sourceAccountId: this.#accounts[source] ?? '',
+      destinationAccountId: this.#accounts[(source + step) % this.#accounts.length] ?? '',
       amount: BigInt(1 + Math.floor(Math.random() * 100)),
     }
   }
 
-  private onAcknowledged(beganMs: number): void {
-    if (this.mark === undefined || beganMs < this.mark.atMs) return
-    this.mark.resolve(performance.now() - this.mark.atMs)
-    this.mark = undefined
+  #onAcknowledged(beganMs: number): void {
+    if (this.#mark === undefined || beganMs < this.#mark.atMs) return
+    this.#mark.resolve(performance.now() - this.#mark.atMs)
+    this.#mark = undefined
   }
 
-  private onFailed(transfer: Transfer, error: unknown): void {
+  #onFailed(transfer: Transfer, error: unknown): void {
     if (!isSynodError(error)) throw error
     if (error.code === 'OUTCOME_UNKNOWN') this.unknown.push(transfer)
     else this.refusedCount++
@@ -93,7 +93,7 @@ export class TransferStream {
     let lost = 0
     for (let i = 0; i < all.length; i += CHECKS_AT_A_TIME) {
       const checks = all.slice(i, i + CHECKS_AT_A_TIME).map(async (transfer) => {
-        const happened = await this.happened(transfer)
+        const happened = await this.#happened(transfer)
         if (happened) {
           add(transfer.sourceAccountId, -transfer.amount)
           add(transfer.destinationAccountId, transfer.amount)
@@ -106,10 +106,10 @@ export class TransferStream {
     return { lost, expected }
   }
 
-  private async happened({ transferId, amount, sourceAccountId, destinationAccountId }: Transfer): Promise<boolean> {
+  async #happened({ transferId, amount, sourceAccountId, destinationAccountId }: Transfer): Promise<boolean> {
     const { MovementStatus } = await import('../client/client.js')
     try {
-      const { movement } = await this.client.bank.getTransfer(transferId)
+      const { movement } = await this.#client.bank.getTransfer(transferId)
       const isSame =
         movement.amount === amount && movement.source === sourceAccountId && movement.destination === destinationAccountId
       return isSame && movement.status === MovementStatus.POSTED

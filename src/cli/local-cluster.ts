@@ -37,10 +37,10 @@ export class LocalCluster {
   readonly nodes: readonly LocalNode[]
   /** Called when a node's process has ended, whether it was asked to or not. */
   onExit: (node: LocalNode, how: string) => void = () => {}
-  private readonly options: LocalClusterOptions
+  readonly #options: LocalClusterOptions
 
   constructor(options: LocalClusterOptions) {
-    this.options = options
+    this.#options = options
     this.nodes = options.ports.map(({ client, peer }, i) => ({
       nodeId: i + 1,
       clientAddress: `127.0.0.1:${client}`,
@@ -63,12 +63,12 @@ export class LocalCluster {
   /** Writes each node's directory and configuration. */
   prepare(): void {
     for (const node of this.nodes) {
-      makeDirectory(join(this.options.directory, `n${node.nodeId}`))
+      makeDirectory(join(this.#options.directory, `n${node.nodeId}`))
       const config: NodeConfigFile = {
         id: node.nodeId,
         data: 'db',
         peers: formatPeers(this.nodes),
-        authority: [this.options.authority],
+        authority: [this.#options.authority],
       }
       writeFileSync(node.configFile, `${JSON.stringify(config, undefined, 2)}\n`)
     }
@@ -109,7 +109,7 @@ export class LocalCluster {
       if (isFormed && leader !== undefined) return leader
       await delay(POLL_MS)
     }
-    const logs = relative('', join(this.options.directory, 'n*', 'node.log'))
+    const logs = relative('', join(this.#options.directory, 'n*', 'node.log'))
     throw new CliError(`no leader within ${timeoutMs / 1_000} s; the nodes' logs are in ${logs}`, EXIT.unavailable)
   }
 

@@ -46,30 +46,30 @@ type TransferParts = 'movement' | 'source' | 'destination'
  * the same content gets the first answer. Every method rejects with a SynodError; a refusal has changed nothing.
  */
 export class Bank {
-  private readonly requester: Requester
+  readonly #requester: Requester
 
   constructor(requester: Requester) {
-    this.requester = requester
+    this.#requester = requester
   }
 
   /** Opens an account in one asset. Refused with ACCOUNT_EXISTS when the id is taken. */
   openAccount(request: OpenAccountInput, options?: CallOptions): Promise<Answered<OpenAccountResponse, 'account'>> {
-    return this.requester.command('openAccount', openAccountRequest, request, options)
+    return this.#requester.command('openAccount', openAccountRequest, request, options)
   }
 
   /** Brings money in: `deposit({ …, authority })` signs, `deposit({ …, authorityId, signature })` is signed already. */
   deposit(request: DepositInput, options?: CallOptions): Promise<Answered<DepositResponse, 'movement' | 'account'>> {
-    return this.requester.command('deposit', depositRequest, request, options)
+    return this.#requester.command('deposit', depositRequest, request, options)
   }
 
   /** Takes money out. */
   withdraw(request: WithdrawRequest, options?: CallOptions): Promise<Answered<WithdrawResponse, 'movement' | 'account'>> {
-    return this.requester.command('withdraw', (input) => WithdrawRequest.fromPartial(input), request, options)
+    return this.#requester.command('withdraw', (input) => WithdrawRequest.fromPartial(input), request, options)
   }
 
   /** Moves money, or with `pending` holds it until it is posted, voided, or `timeoutMs` of log time have passed. */
   transfer(request: TransferInput, options?: CallOptions): Promise<Answered<TransferResponse, TransferParts>> {
-    return this.requester.command('transfer', transferRequest, request, options)
+    return this.#requester.command('transfer', transferRequest, request, options)
   }
 
   /** Carries out a pending transfer, all of it or `amount`; the rest goes back. */
@@ -77,7 +77,7 @@ export class Bank {
     request: Input<PostTransferRequest, 'transferId'>,
     options?: CallOptions,
   ): Promise<Answered<PostTransferResponse, TransferParts>> {
-    return this.requester.command('postTransfer', (input) => PostTransferRequest.fromPartial(input), request, options)
+    return this.#requester.command('postTransfer', (input) => PostTransferRequest.fromPartial(input), request, options)
   }
 
   /** Gives a pending transfer's hold back. */
@@ -85,22 +85,27 @@ export class Bank {
     request: Input<VoidTransferRequest, 'transferId'>,
     options?: CallOptions,
   ): Promise<Answered<VoidTransferResponse, TransferParts>> {
-    return this.requester.command('voidTransfer', (input) => VoidTransferRequest.fromPartial(input), request, options)
+    return this.#requester.command('voidTransfer', (input) => VoidTransferRequest.fromPartial(input), request, options)
   }
 
   /** Up to 8,190 transfers in one slot. Resolves even if some, or all, were refused: each has its own result, in order. */
   transferBatch(request: TransferBatchInput, options?: CallOptions): Promise<Answered<TransferBatchResponse>> {
-    return this.requester.command('transferBatch', transferBatchRequest, request, options)
+    return this.#requester.command('transferBatch', transferBatchRequest, request, options)
   }
 
   /** Reads one account. */
   getBalance(accountId: string, options: ReadOptions = {}): Promise<Answered<GetBalanceResponse, 'account'>> {
-    return this.requester.query('getBalance', (input) => GetBalanceRequest.fromPartial(input), { accountId, ...options }, options)
+    return this.#requester.query(
+      'getBalance',
+      (input) => GetBalanceRequest.fromPartial(input),
+      { accountId, ...options },
+      options,
+    )
   }
 
   /** Reads one movement by its id: a transfer, a deposit or a withdrawal. */
   getTransfer(transferId: string, options: ReadOptions = {}): Promise<Answered<GetTransferResponse, 'movement'>> {
-    return this.requester.query(
+    return this.#requester.query(
       'getTransfer',
       (input) => GetTransferRequest.fromPartial(input),
       { transferId, ...options },
@@ -113,7 +118,7 @@ export class Bank {
     request: Input<ListMovementsRequest, 'accountId'>,
     options?: CallOptions,
   ): Promise<Answered<ListMovementsResponse>> {
-    return this.requester.query('listMovements', (input) => ListMovementsRequest.fromPartial(input), request, options)
+    return this.#requester.query('listMovements', (input) => ListMovementsRequest.fromPartial(input), request, options)
   }
 
   /** Every movement of an account, page after page. */
@@ -128,7 +133,7 @@ export class Bank {
 
   /** One page of accounts, in the order of their ids' UTF-8 bytes. */
   listAccounts(request: Partial<ListAccountsRequest> = {}, options?: CallOptions): Promise<Answered<ListAccountsResponse>> {
-    return this.requester.query('listAccounts', (input) => ListAccountsRequest.fromPartial(input), request, options)
+    return this.#requester.query('listAccounts', (input) => ListAccountsRequest.fromPartial(input), request, options)
   }
 
   /** Every account, page after page. */
@@ -143,11 +148,11 @@ export class Bank {
 
   /** Lets another key sign deposits; `signRegisterAuthority` makes the request. */
   registerAuthority(request: RegisterAuthorityRequest, options?: CallOptions): Promise<Answered<RegisterAuthorityResponse>> {
-    return this.requester.command('registerAuthority', (input) => RegisterAuthorityRequest.fromPartial(input), request, options)
+    return this.#requester.command('registerAuthority', (input) => RegisterAuthorityRequest.fromPartial(input), request, options)
   }
 
   /** Ends an authority; `signRevokeAuthority` makes the request. The last one cannot be revoked. */
   revokeAuthority(request: RevokeAuthorityRequest, options?: CallOptions): Promise<Answered<RevokeAuthorityResponse>> {
-    return this.requester.command('revokeAuthority', (input) => RevokeAuthorityRequest.fromPartial(input), request, options)
+    return this.#requester.command('revokeAuthority', (input) => RevokeAuthorityRequest.fromPartial(input), request, options)
   }
 }

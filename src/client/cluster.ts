@@ -21,18 +21,18 @@ const listMembers: Send<ListMembersResponse> = (client, ...rest) => client.listM
 
 /** What the cluster is made of and how each node is. Asks nodes one by one, beside the session. */
 export class Cluster {
-  private readonly settings: Settings
+  readonly #settings: Settings
 
   constructor(settings: Settings) {
-    this.settings = settings
+    this.#settings = settings
   }
 
   /** Asks every endpoint at once; never rejects for one that does not answer within the time given. */
   status(options?: CallOptions): Promise<NodeStatus[]> {
     return Promise.all(
-      this.settings.endpoints.map(async (endpoint): Promise<NodeStatus> => {
+      this.#settings.endpoints.map(async (endpoint): Promise<NodeStatus> => {
         try {
-          const status = await this.ask<StatusResponse>(endpoint, options, (client, ...rest) => client.status({}, ...rest))
+          const status = await this.#ask<StatusResponse>(endpoint, options, (client, ...rest) => client.status({}, ...rest))
           return { endpoint, status }
         } catch (error) {
           return { endpoint, error: error as SynodError }
@@ -44,9 +44,9 @@ export class Cluster {
   /** The members, from the first endpoint that answers. @throws SynodError of the last one when none does. */
   async listMembers(options?: CallOptions): Promise<Answered<ListMembersResponse, 'membership'>> {
     let failure: unknown
-    for (const endpoint of this.settings.endpoints) {
+    for (const endpoint of this.#settings.endpoints) {
       try {
-        return (await this.ask(endpoint, options, listMembers)) as Answered<ListMembersResponse, 'membership'>
+        return (await this.#ask(endpoint, options, listMembers)) as Answered<ListMembersResponse, 'membership'>
       } catch (error) {
         failure = error
       }
@@ -54,13 +54,9 @@ export class Cluster {
     throw failure
   }
 
-  private ask<T extends { header: unknown }>(
-    endpoint: string,
-    options: CallOptions | undefined,
-    send: Send<T>,
-  ): Promise<Answered<T>> {
-    const timeoutMs = checkCount('timeoutMs', options?.timeoutMs ?? this.settings.timeoutMs)
-    const client = new ClusterServiceClient(endpoint, this.settings.credentials, CHANNEL_OPTIONS)
+  #ask<T extends { header: unknown }>(endpoint: string, options: CallOptions | undefined, send: Send<T>): Promise<Answered<T>> {
+    const timeoutMs = checkCount('timeoutMs', options?.timeoutMs ?? this.#settings.timeoutMs)
+    const client = new ClusterServiceClient(endpoint, this.#settings.credentials, CHANNEL_OPTIONS)
     return new Promise((resolve, reject) => {
       send(client, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
         client.close()

@@ -39,31 +39,31 @@ export interface WriteOptions extends CallOptions {
 
 /** Keys and values. Every method rejects with a SynodError. */
 export class KeyValueStore {
-  private readonly requester: Requester
+  readonly #requester: Requester
 
   constructor(requester: Requester) {
-    this.requester = requester
+    this.#requester = requester
   }
 
   /** Sets one key: 1 to 4,096 bytes of UTF-8, with a value of at most 1 MiB. */
   put(key: string, value: Bytes, options: WriteOptions = {}): Promise<Answered<PutResponse>> {
-    return this.requester.command('put', putRequest, { key, value, ...options }, options)
+    return this.#requester.command('put', putRequest, { key, value, ...options }, options)
   }
 
   /** Reads one key; `pair` is undefined when there is none. */
   get(key: string, options: ReadOptions = {}): Promise<Answered<GetResponse>> {
-    return this.requester.query('get', (input) => GetRequest.fromPartial(input), { key, ...options }, options)
+    return this.#requester.query('get', (input) => GetRequest.fromPartial(input), { key, ...options }, options)
   }
 
   /** Deletes one key, or all that begin with a prefix: `delete({ prefix: 'user/' })`. */
   delete(target: string | DeleteTarget, options: WriteOptions = {}): Promise<Answered<DeleteResponse>> {
     const chosen = typeof target === 'string' ? { key: target } : target
-    return this.requester.command('delete', deleteRequest, { ...chosen, ...options }, options)
+    return this.#requester.command('delete', deleteRequest, { ...chosen, ...options }, options)
   }
 
   /** One page of keys by prefix, or from `start` (inclusive) to `end` (exclusive), ordered by their UTF-8 bytes. */
   list(request: Partial<ListRequest> = {}, options: CallOptions = {}): Promise<Answered<ListResponse>> {
-    return this.requester.query('list', (input) => ListRequest.fromPartial(input), request, options)
+    return this.#requester.query('list', (input) => ListRequest.fromPartial(input), request, options)
   }
 
   /** Every pair of a listing, page after page; `limit` is the size of a page. Each page is read as of its own moment. */
@@ -78,7 +78,7 @@ export class KeyValueStore {
 
   /** Compares, then carries out one of two lists of operations, on keys and on the bank, all or nothing. */
   async txn(input: TxnInput, options: CallOptions = {}): Promise<TxnOutput> {
-    const response = await this.requester.command('txn', txnRequest, input, options)
+    const response = await this.#requester.command('txn', txnRequest, input, options)
     return { ...response, responses: response.responses.map(operationOutput) }
   }
 }

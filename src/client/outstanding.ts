@@ -12,140 +12,140 @@ const REQUEST_OVERHEAD_BYTES = 32
  * Of those under way some are to be sent again, now or after a pause; the others are on the wire.
  */
 export class Outstanding {
-  private readonly maxInFlight: number
-  private bytes = 0
-  private nextCommandNumber = 1
-  private nextQueryNumber = 1
+  readonly #maxInFlight: number
+  #bytes = 0
+  #nextCommandNumber = 1
+  #nextQueryNumber = 1
   /** Never sent, in order. */
-  private readonly waiting = new Set<Call>()
+  readonly #waiting = new Set<Call>()
   /** Under way, by number; commands and queries are numbered apart. Ascending, since a number is given when a call enters. */
-  private readonly commands = new Map<number, Call>()
-  private readonly queries = new Map<number, Call>()
+  readonly #commands = new Map<number, Call>()
+  readonly #queries = new Map<number, Call>()
   /** Under way, to be sent again now, in order. */
-  private readonly resend = new Set<Call>()
+  readonly #resend = new Set<Call>()
   /** Under way, to be sent again at their time. */
-  private readonly delayed = new Set<Call>()
+  readonly #delayed = new Set<Call>()
 
   constructor(maxInFlight: number) {
-    this.maxInFlight = maxInFlight
+    this.#maxInFlight = maxInFlight
   }
 
   /** Of all that is waiting or under way. */
   get byteLength(): number {
-    return this.bytes
+    return this.#bytes
   }
 
   get waitingCount(): number {
-    return this.waiting.size
+    return this.#waiting.size
   }
 
   get commandCount(): number {
-    return this.commands.size
+    return this.#commands.size
   }
 
   get underWayCount(): number {
-    return this.commands.size + this.queries.size
+    return this.#commands.size + this.#queries.size
   }
 
   get isEmpty(): boolean {
-    return this.waiting.size + this.underWayCount === 0
+    return this.#waiting.size + this.underWayCount === 0
   }
 
   /** What was given up counts as acknowledged: nobody will ask for it again. */
   get firstUnacknowledged(): number {
-    for (const number of this.commands.keys()) return number
-    return this.nextCommandNumber
+    for (const number of this.#commands.keys()) return number
+    return this.#nextCommandNumber
   }
 
   /** Gives a call that has no number yet a place at the end. */
   wait(call: Call): void {
-    this.waiting.add(call)
-    this.bytes += call.byteLength
+    this.#waiting.add(call)
+    this.#bytes += call.byteLength
   }
 
   find(requestNumber: number, isQuery: boolean): Call | undefined {
-    return (isQuery ? this.queries : this.commands).get(requestNumber)
+    return (isQuery ? this.#queries : this.#commands).get(requestNumber)
   }
 
   /** For a call that is waiting or under way: it is settled, or has a new beginning before it. */
   forget(call: Call): void {
-    this.bytes -= call.byteLength
-    this.waiting.delete(call)
-    this.underWay(call).delete(call.requestNumber)
-    this.resend.delete(call)
-    this.delayed.delete(call)
+    this.#bytes -= call.byteLength
+    this.#waiting.delete(call)
+    this.#underWay(call).delete(call.requestNumber)
+    this.#resend.delete(call)
+    this.#delayed.delete(call)
   }
 
   /** Everything, from the longest under way to the last to wait. A copy: calls may be forgotten on the way. */
   all(): Call[] {
-    return [...this.commands.values(), ...this.queries.values(), ...this.waiting]
+    return [...this.#commands.values(), ...this.#queries.values(), ...this.#waiting]
   }
 
   allCommandsUnderWay(): Call[] {
-    return [...this.commands.values()]
+    return [...this.#commands.values()]
   }
 
   /** Commands under way that are not on the wire: no answer will come for them. */
   commandsOffTheWire(): Call[] {
-    return [...this.resend, ...this.delayed].filter((call) => !call.isQuery)
+    return [...this.#resend, ...this.#delayed].filter((call) => !call.isQuery)
   }
 
   /** The stream is gone: everything under way is to be sent again. */
   resendAll(): void {
-    this.delayed.clear()
-    for (const call of this.commands.values()) this.resend.add(call)
-    for (const call of this.queries.values()) this.resend.add(call)
+    this.#delayed.clear()
+    for (const call of this.#commands.values()) this.#resend.add(call)
+    for (const call of this.#queries.values()) this.#resend.add(call)
   }
 
   resendAt(call: Call, atMs: number): void {
     call.retryAtMs = atMs
-    this.delayed.add(call)
+    this.#delayed.add(call)
   }
 
   /** Ends the pauses that are over. Gives whether there is something to send again. */
   endPauses(nowMs: number): boolean {
-    for (const call of this.delayed) {
+    for (const call of this.#delayed) {
       if (call.retryAtMs > nowMs) continue
-      this.delayed.delete(call)
-      this.resend.add(call)
+      this.#delayed.delete(call)
+      this.#resend.add(call)
     }
-    return this.resend.size > 0
+    return this.#resend.size > 0
   }
 
   /** A new session numbers its commands from 1. None may be under way. */
   restartNumbers(): void {
-    this.nextCommandNumber = 1
+    this.#nextCommandNumber = 1
   }
 
   /** What goes into the next frame: retries first, then as many of the waiting as may be under way at a time. */
   takeFrame(options: { withNewCommands: boolean }): Request[] {
     const requests: Request[] = []
     let bytes = 0
-    for (const queue of [this.resend, this.waiting]) {
+    for (const queue of [this.#resend, this.#waiting]) {
       for (const call of queue) {
         const withCall = bytes + call.byteLength + REQUEST_OVERHEAD_BYTES
         const isFull = requests.length >= REQUESTS_PER_FRAME_MAX || (bytes > 0 && withCall > REQUEST_BYTES_MAX)
         if (isFull) return requests
-        if (queue === this.waiting && this.underWayCount >= this.maxInFlight) return requests
-        if (queue === this.waiting && !call.isQuery && !options.withNewCommands) continue
+        if (queue === this.#waiting && this.underWayCount >= this.#maxInFlight) return requests
+        if (queue === this.#waiting && !call.isQuery && !options.withNewCommands) continue
         queue.delete(call)
         bytes = withCall
-        requests.push(this.enter(call))
+        requests.push(this.#enter(call))
       }
     }
     return requests
   }
 
-  private enter(call: Call): Request {
+  #enter(call: Call): Request {
     if (call.requestNumber === 0) {
-      call.requestNumber = call.isQuery ? this.nextQueryNumber++ : this.nextCommandNumber++
-      this.underWay(call).set(call.requestNumber, call)
+      call.requestNumber = call.isQuery ? this.#nextQueryNumber++ : this.#nextCommandNumber++
+      this.#underWay(call).set(call.requestNumber, call)
     }
     call.unresolvedSends++
     return { requestNumber: call.requestNumber, body: call.body }
   }
 
-  private underWay(call: Call): Map<number, Call> {
-    return call.isQuery ? this.queries : this.commands
+  #underWay(call: Call): Map<number, Call> {
+    return call.isQuery ? this.#queries : this.#commands
   }
 }

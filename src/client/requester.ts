@@ -27,12 +27,12 @@ type ResponseOf<C extends OutcomeCase> = Extract<Outcome, { $case: C }>['value']
 
 /** Turns operations into calls of the session: one promise each, settled straight from the answer. */
 export class Requester {
-  private readonly session: Session
-  private readonly timeoutMs: number
+  readonly #session: Session
+  readonly #timeoutMs: number
 
   constructor(session: Session, timeoutMs: number) {
-    this.session = session
-    this.timeoutMs = timeoutMs
+    this.#session = session
+    this.#timeoutMs = timeoutMs
   }
 
   /** Carries a command out exactly once; what `build` throws rejects. `K` are the parts that a success always has. */
@@ -44,7 +44,7 @@ export class Requester {
   ): Promise<Answered<ResponseOf<C>, K>> {
     return new Promise((resolve, reject) => {
       const value = encodeCommand({ $case: name, value: build(input) } as CommandOperation)
-      this.submit({ $case: 'command', value }, value.length, name, options, resolve as Settle, reject)
+      this.#submit({ $case: 'command', value }, value.length, name, options, resolve as Settle, reject)
     })
   }
 
@@ -60,11 +60,11 @@ export class Requester {
       const isLogged = query.value.consistency === Consistency.LOG
       const bytes = isLogged ? encodeCommand({ $case: 'query', value: { query } }) : encodeQuery(query)
       const body: Call['body'] = isLogged ? { $case: 'command', value: bytes } : { $case: 'query', value: { query } }
-      this.submit(body, bytes.length, name, options, resolve as Settle, reject)
+      this.#submit(body, bytes.length, name, options, resolve as Settle, reject)
     })
   }
 
-  private submit(
+  #submit(
     body: Call['body'],
     byteLength: number,
     expected: OutcomeCase,
@@ -72,8 +72,8 @@ export class Requester {
     resolve: Settle,
     reject: (error: SynodError) => void,
   ): void {
-    const timeoutMs = checkCount('timeoutMs', options?.timeoutMs ?? this.timeoutMs)
-    this.session.submit({
+    const timeoutMs = checkCount('timeoutMs', options?.timeoutMs ?? this.#timeoutMs)
+    this.#session.submit({
       isQuery: body.$case === 'query',
       body,
       byteLength,

@@ -22,124 +22,124 @@ type Phase = 'idle' | 'backingOff' | 'opening' | 'open' | 'closed'
  * again, and the replicas give the first answer to what was done already (RIFL, SOSP '15).
  */
 export class Session {
-  private readonly settings: Settings
-  private readonly calls: Outstanding
-  private phase: Phase = 'idle'
-  private stream: SessionStream | undefined
-  private endpointIndex: number
-  private welcome: ServerWelcome | undefined
+  readonly #settings: Settings
+  readonly #calls: Outstanding
+  #phase: Phase = 'idle'
+  #stream: SessionStream | undefined
+  #endpointIndex: number
+  #welcome: ServerWelcome | undefined
   /** 0 until the cluster has given one. */
-  private clientId = 0
+  #clientId = 0
   /** The cluster has forgotten our client id: what is under way is answered or given up, then a new session begins. */
-  private hasExpired = false
+  #hasExpired = false
   /** Since when the node owes an answer or a welcome and has said nothing. */
-  private silentSinceMs: number | undefined
-  private failuresInARow = 0
-  private lastFailure: SynodError | undefined
-  private isFlushScheduled = false
-  private ticker: NodeJS.Timeout | undefined
+  #silentSinceMs: number | undefined
+  #failuresInARow = 0
+  #lastFailure: SynodError | undefined
+  #isFlushScheduled = false
+  #ticker: NodeJS.Timeout | undefined
 
   constructor(settings: Settings) {
-    this.settings = settings
-    this.calls = new Outstanding(settings.maxInFlight)
+    this.#settings = settings
+    this.#calls = new Outstanding(settings.maxInFlight)
     // Clients begin at different nodes, so that the load spreads.
-    this.endpointIndex = Math.floor(Math.random() * settings.endpoints.length)
+    this.#endpointIndex = Math.floor(Math.random() * settings.endpoints.length)
   }
 
   /** Takes a call; resolves or rejects it at its deadline at the latest. */
   submit(call: Call): void {
-    if (this.phase === 'closed') return call.reject(new SynodError('CANCELLED', 'CLIENT_CLOSED', 'the client is closed'))
-    if (this.calls.waitingCount >= this.settings.maxQueued) {
-      const message = `${this.calls.waitingCount} requests wait already (maxQueued)`
+    if (this.#phase === 'closed') return call.reject(new SynodError('CANCELLED', 'CLIENT_CLOSED', 'the client is closed'))
+    if (this.#calls.waitingCount >= this.#settings.maxQueued) {
+      const message = `${this.#calls.waitingCount} requests wait already (maxQueued)`
       return call.reject(new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', message))
     }
-    if (this.calls.byteLength + call.byteLength > OUTSTANDING_BYTES_MAX) {
-      const message = `requests of ${this.calls.byteLength} bytes are unanswered already`
+    if (this.#calls.byteLength + call.byteLength > OUTSTANDING_BYTES_MAX) {
+      const message = `requests of ${this.#calls.byteLength} bytes are unanswered already`
       return call.reject(new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', message))
     }
-    this.calls.wait(call)
-    this.ticker ??= setInterval(() => this.tick(performance.now()), TICK_MS)
-    this.scheduleFlush()
+    this.#calls.wait(call)
+    this.#ticker ??= setInterval(() => this.#tick(performance.now()), TICK_MS)
+    this.#scheduleFlush()
   }
 
   /** Gives up what is under way and lets the node go. */
   close(): void {
-    if (this.phase === 'closed') return
-    this.phase = 'closed'
-    this.stream?.finish()
-    clearInterval(this.ticker)
-    for (const call of this.calls.all()) {
-      this.calls.forget(call)
+    if (this.#phase === 'closed') return
+    this.#phase = 'closed'
+    this.#stream?.finish()
+    clearInterval(this.#ticker)
+    for (const call of this.#calls.all()) {
+      this.#calls.forget(call)
       const message = 'the client was closed before the answer came'
       call.reject(mayHaveHappened(call) ? outcomeUnknown(message) : new SynodError('CANCELLED', 'CLIENT_CLOSED', message))
     }
   }
 
   /** Sends at the end of this turn of the event loop: whatever is called until then shares a frame. */
-  private scheduleFlush(): void {
-    if (this.isFlushScheduled) return
-    this.isFlushScheduled = true
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled) return
+    this.#isFlushScheduled = true
     setImmediate(() => {
-      this.isFlushScheduled = false
-      this.flush()
+      this.#isFlushScheduled = false
+      this.#flush()
     })
   }
 
-  private flush(): void {
-    if (this.phase === 'idle' && !this.calls.isEmpty) return this.open()
-    while (this.phase === 'open' && this.stream?.canSend === true) {
-      const requests = this.calls.takeFrame({ withNewCommands: !this.hasExpired })
+  #flush(): void {
+    if (this.#phase === 'idle' && !this.#calls.isEmpty) return this.#open()
+    while (this.#phase === 'open' && this.#stream?.canSend === true) {
+      const requests = this.#calls.takeFrame({ withNewCommands: !this.#hasExpired })
       if (requests.length === 0) return
-      this.silentSinceMs ??= performance.now()
-      this.stream.send({ firstUnacknowledged: this.calls.firstUnacknowledged, requests })
+      this.#silentSinceMs ??= performance.now()
+      this.#stream.send({ firstUnacknowledged: this.#calls.firstUnacknowledged, requests })
     }
   }
 
-  private open(): void {
-    const endpoint = this.settings.endpoints[this.endpointIndex % this.settings.endpoints.length] ?? ''
-    this.phase = 'opening'
-    this.silentSinceMs = performance.now()
-    this.stream = new SessionStream({
+  #open(): void {
+    const endpoint = this.#settings.endpoints[this.#endpointIndex % this.#settings.endpoints.length] ?? ''
+    this.#phase = 'opening'
+    this.#silentSinceMs = performance.now()
+    this.#stream = new SessionStream({
       endpoint,
-      credentials: this.settings.credentials,
-      clientId: this.clientId,
+      credentials: this.#settings.credentials,
+      clientId: this.#clientId,
       events: {
-        onWelcome: (welcome) => this.onWelcome(welcome),
-        onAnswers: (frame) => this.onAnswers(frame),
-        onDrain: () => this.flush(),
-        onEnd: (error) => this.onEnd(error),
+        onWelcome: (welcome) => this.#onWelcome(welcome),
+        onAnswers: (frame) => this.#onAnswers(frame),
+        onDrain: () => this.#flush(),
+        onEnd: (error) => this.#onEnd(error),
       },
     })
   }
 
-  private onWelcome(welcome: ServerWelcome): void {
-    if (this.phase !== 'opening') return
-    if (this.clientId !== 0 && welcome.clientId !== this.clientId) this.abandonSession()
-    this.clientId = welcome.clientId
-    this.welcome = welcome
-    this.phase = 'open'
-    this.silentSinceMs = undefined
-    this.flush()
+  #onWelcome(welcome: ServerWelcome): void {
+    if (this.#phase !== 'opening') return
+    if (this.#clientId !== 0 && welcome.clientId !== this.#clientId) this.#abandonSession()
+    this.#clientId = welcome.clientId
+    this.#welcome = welcome
+    this.#phase = 'open'
+    this.#silentSinceMs = undefined
+    this.#flush()
   }
 
-  private onAnswers(frame: AnswerFrame): void {
-    this.lastFailure = undefined
+  #onAnswers(frame: AnswerFrame): void {
+    this.#lastFailure = undefined
     let moveOn: SynodError | undefined
-    for (const answer of frame.answers) moveOn = this.onAnswer(answer) ?? moveOn
-    this.silentSinceMs = this.calls.underWayCount > 0 ? performance.now() : undefined
-    if (this.hasExpired && this.calls.commandCount === 0) return this.restartSession()
-    if (moveOn !== undefined) return this.failOver(moveOn)
-    this.failuresInARow = 0
-    this.scheduleFlush()
+    for (const answer of frame.answers) moveOn = this.#onAnswer(answer) ?? moveOn
+    this.#silentSinceMs = this.#calls.underWayCount > 0 ? performance.now() : undefined
+    if (this.#hasExpired && this.#calls.commandCount === 0) return this.#restartSession()
+    if (moveOn !== undefined) return this.#failOver(moveOn)
+    this.#failuresInARow = 0
+    this.#scheduleFlush()
   }
 
   /** Settles the call, or keeps it for a retry. Gives the reason to try another node, if the answer is one. */
-  private onAnswer(answer: Answer): SynodError | undefined {
-    const call = this.calls.find(answer.requestNumber, answer.query)
+  #onAnswer(answer: Answer): SynodError | undefined {
+    const call = this.#calls.find(answer.requestNumber, answer.query)
     if (call === undefined) return undefined // given up, or answered before
     const { outcome } = Result.decode(answer.result)
-    if (outcome?.$case === 'refusal') return this.onRefusal(call, outcome.value)
-    this.calls.forget(call)
+    if (outcome?.$case === 'refusal') return this.#onRefusal(call, outcome.value)
+    this.#calls.forget(call)
     if (outcome?.$case !== call.expected) {
       call.reject(
         new SynodError('INTERNAL', 'INTERNAL', `expected a result of ${call.expected}, got ${outcome?.$case ?? 'none'}`),
@@ -147,20 +147,20 @@ export class Session {
       return undefined
     }
     outcome.value.header = {
-      clusterId: this.welcome?.clusterId ?? '',
-      nodeId: this.welcome?.nodeId ?? 0,
+      clusterId: this.#welcome?.clusterId ?? '',
+      nodeId: this.#welcome?.nodeId ?? 0,
       slot: answer.slot,
     }
     call.resolve(outcome.value)
     return undefined
   }
 
-  private onRefusal(call: Call, refusal: Refusal): SynodError | undefined {
+  #onRefusal(call: Call, refusal: Refusal): SynodError | undefined {
     switch (refusal.reason) {
       case 'OVERLOADED': // not proposed; the node lives
         call.unresolvedSends--
-        this.lastFailure = errorOfRefusal(refusal)
-        this.calls.resendAt(call, performance.now() + OVERLOADED_DELAY_MS_MAX * (0.25 + 0.75 * Math.random()))
+        this.#lastFailure = errorOfRefusal(refusal)
+        this.#calls.resendAt(call, performance.now() + OVERLOADED_DELAY_MS_MAX * (0.25 + 0.75 * Math.random()))
         return undefined
       case 'NO_QUORUM': // not proposed; another node may reach a majority
         call.unresolvedSends--
@@ -170,98 +170,98 @@ export class Session {
         return errorOfRefusal(refusal)
       case 'SESSION_EXPIRED':
         call.unresolvedSends--
-        this.onExpired(call, errorOfRefusal(refusal))
+        this.#onExpired(call, errorOfRefusal(refusal))
         return undefined
       default:
-        this.calls.forget(call)
+        this.#calls.forget(call)
         call.reject(errorOfRefusal(refusal))
         return undefined
     }
   }
 
   /** This try was not carried out; whether an earlier one was, nobody can tell any more. */
-  private onExpired(call: Call, cause: SynodError): void {
-    this.hasExpired = true
-    this.calls.forget(call)
+  #onExpired(call: Call, cause: SynodError): void {
+    this.#hasExpired = true
+    this.#calls.forget(call)
     if (call.isQuery) call.reject(cause)
-    else this.restartOrReject(call, cause)
+    else this.#restartOrReject(call, cause)
     // Those that are not on the wire will get no answer of their own.
-    for (const other of this.calls.commandsOffTheWire()) {
-      this.calls.forget(other)
-      this.restartOrReject(other, cause)
+    for (const other of this.#calls.commandsOffTheWire()) {
+      this.#calls.forget(other)
+      this.#restartOrReject(other, cause)
     }
   }
 
-  private restartOrReject(call: Call, cause: unknown): void {
+  #restartOrReject(call: Call, cause: unknown): void {
     if (call.unresolvedSends > 0) return call.reject(outcomeUnknown('the session expired before the answer came', cause))
     call.requestNumber = 0
-    this.calls.wait(call)
+    this.#calls.wait(call)
   }
 
-  private restartSession(): void {
-    this.abandonSession()
-    this.leaveStream()
-    this.open()
+  #restartSession(): void {
+    this.#abandonSession()
+    this.#leaveStream()
+    this.#open()
   }
 
   /** The client id is of no use any more: whatever was sent under it can no longer be asked for. */
-  private abandonSession(): void {
-    for (const call of this.calls.allCommandsUnderWay()) {
-      this.calls.forget(call)
-      this.restartOrReject(call, this.lastFailure)
+  #abandonSession(): void {
+    for (const call of this.#calls.allCommandsUnderWay()) {
+      this.#calls.forget(call)
+      this.#restartOrReject(call, this.#lastFailure)
     }
-    this.clientId = 0
-    this.calls.restartNumbers()
-    this.hasExpired = false
+    this.#clientId = 0
+    this.#calls.restartNumbers()
+    this.#hasExpired = false
   }
 
-  private onEnd(error: ServiceError): void {
-    this.failOver(errorOfService(error))
+  #onEnd(error: ServiceError): void {
+    this.#failOver(errorOfService(error))
   }
 
   /** Leaves this node; the next one gets everything that is unanswered, after a short, random pause. */
-  private failOver(cause: SynodError): void {
-    this.lastFailure = cause
-    if (this.hasExpired || cause.reason === 'SESSION_EXPIRED') this.abandonSession()
-    this.leaveStream()
-    this.endpointIndex++
-    this.failuresInARow++
-    this.phase = 'backingOff'
-    const longestMs = Math.min(FAIL_OVER_DELAY_MS_MAX, FAIL_OVER_DELAY_MS_MIN * 2 ** Math.min(this.failuresInARow, 10))
-    setTimeout(() => this.endBackoff(), longestMs * (0.5 + 0.5 * Math.random())).unref()
+  #failOver(cause: SynodError): void {
+    this.#lastFailure = cause
+    if (this.#hasExpired || cause.reason === 'SESSION_EXPIRED') this.#abandonSession()
+    this.#leaveStream()
+    this.#endpointIndex++
+    this.#failuresInARow++
+    this.#phase = 'backingOff'
+    const longestMs = Math.min(FAIL_OVER_DELAY_MS_MAX, FAIL_OVER_DELAY_MS_MIN * 2 ** Math.min(this.#failuresInARow, 10))
+    setTimeout(() => this.#endBackoff(), longestMs * (0.5 + 0.5 * Math.random())).unref()
   }
 
-  private endBackoff(): void {
-    if (this.phase !== 'backingOff') return
-    this.phase = 'idle'
-    this.flush()
+  #endBackoff(): void {
+    if (this.#phase !== 'backingOff') return
+    this.#phase = 'idle'
+    this.#flush()
   }
 
   /** Everything that is unanswered will be sent again. */
-  private leaveStream(): void {
-    this.stream?.destroy()
-    this.silentSinceMs = undefined
-    this.calls.resendAll()
+  #leaveStream(): void {
+    this.#stream?.destroy()
+    this.#silentSinceMs = undefined
+    this.#calls.resendAll()
   }
 
-  private tick(nowMs: number): void {
-    for (const call of this.calls.all()) if (call.deadlineMs <= nowMs) this.expire(call)
-    if (this.calls.isEmpty) {
-      clearInterval(this.ticker)
-      this.ticker = undefined
+  #tick(nowMs: number): void {
+    for (const call of this.#calls.all()) if (call.deadlineMs <= nowMs) this.#expire(call)
+    if (this.#calls.isEmpty) {
+      clearInterval(this.#ticker)
+      this.#ticker = undefined
       return
     }
-    if (this.silentSinceMs !== undefined && nowMs - this.silentSinceMs > this.settings.stallTimeoutMs) {
-      const message = `${this.stream?.endpoint ?? ''} has not answered for ${this.settings.stallTimeoutMs} ms`
-      return this.failOver(new SynodError('UNAVAILABLE', 'UNREACHABLE', message))
+    if (this.#silentSinceMs !== undefined && nowMs - this.#silentSinceMs > this.#settings.stallTimeoutMs) {
+      const message = `${this.#stream?.endpoint ?? ''} has not answered for ${this.#settings.stallTimeoutMs} ms`
+      return this.#failOver(new SynodError('UNAVAILABLE', 'UNREACHABLE', message))
     }
-    if (this.calls.endPauses(nowMs)) this.flush()
+    if (this.#calls.endPauses(nowMs)) this.#flush()
   }
 
-  private expire(call: Call): void {
-    const cause = this.lastFailure
+  #expire(call: Call): void {
+    const cause = this.#lastFailure
     const detail = cause === undefined ? '' : `; the last failure: ${cause.message}`
-    this.calls.forget(call)
+    this.#calls.forget(call)
     if (mayHaveHappened(call)) call.reject(outcomeUnknown(`no answer within the time given${detail}`, cause))
     else call.reject(new SynodError('UNAVAILABLE', 'NO_QUORUM', `no node could answer within the time given${detail}`, { cause }))
   }

@@ -37,72 +37,72 @@ export interface StreamEvents {
 /** One stream to one endpoint, from the hello to its end. It knows frames, not requests. */
 export class SessionStream {
   readonly endpoint: string
-  private readonly client: SessionServiceClient
-  private readonly stream: ClientDuplexStream<ConnectRequest, ConnectResponse>
-  private readonly events: StreamEvents
-  private hasRoom = true
-  private hasEnded = false
+  readonly #client: SessionServiceClient
+  readonly #stream: ClientDuplexStream<ConnectRequest, ConnectResponse>
+  readonly #events: StreamEvents
+  #hasRoom = true
+  #hasEnded = false
 
   /** Connects and sends the hello; `clientId` 0 asks for a new session. */
   constructor(options: { endpoint: string; credentials: ChannelCredentials; clientId: number; events: StreamEvents }) {
     this.endpoint = options.endpoint
-    this.events = options.events
-    this.client = new SessionServiceClient(options.endpoint, options.credentials, CHANNEL_OPTIONS)
-    this.stream = this.client.connect()
-    this.stream.on('data', (response: ConnectResponse) => this.onFrame(response))
-    this.stream.on('drain', () => this.onDrain())
-    this.stream.on('error', (error: ServiceError) => this.onEnd(error))
-    this.stream.on('end', () => this.onEnd(streamError(status.UNAVAILABLE, `${this.endpoint} ended the stream`)))
-    this.stream.write({ frame: { $case: 'hello', value: { clientId: options.clientId } } })
+    this.#events = options.events
+    this.#client = new SessionServiceClient(options.endpoint, options.credentials, CHANNEL_OPTIONS)
+    this.#stream = this.#client.connect()
+    this.#stream.on('data', (response: ConnectResponse) => this.#onFrame(response))
+    this.#stream.on('drain', () => this.#onDrain())
+    this.#stream.on('error', (error: ServiceError) => this.#onEnd(error))
+    this.#stream.on('end', () => this.#onEnd(streamError(status.UNAVAILABLE, `${this.endpoint} ended the stream`)))
+    this.#stream.write({ frame: { $case: 'hello', value: { clientId: options.clientId } } })
   }
 
   /** False while the socket is behind: what is written then would only pile up here. */
   get canSend(): boolean {
-    return this.hasRoom && !this.hasEnded
+    return this.#hasRoom && !this.#hasEnded
   }
 
   send(frame: RequestFrame): void {
-    this.hasRoom = this.stream.write({ frame: { $case: 'requests', value: frame } })
+    this.#hasRoom = this.#stream.write({ frame: { $case: 'requests', value: frame } })
   }
 
   /** Lets the node finish its side; no event follows. */
   finish(): void {
-    if (this.hasEnded) return
-    this.hasEnded = true
-    this.stream.end()
-    this.client.close()
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#stream.end()
+    this.#client.close()
   }
 
   /** Breaks the stream off; no event follows. */
   destroy(): void {
-    if (this.hasEnded) return
-    this.hasEnded = true
-    this.stream.cancel()
-    this.client.close()
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#stream.cancel()
+    this.#client.close()
   }
 
-  private onFrame({ frame }: ConnectResponse): void {
-    if (this.hasEnded) return
+  #onFrame({ frame }: ConnectResponse): void {
+    if (this.#hasEnded) return
     switch (frame?.$case) {
       case 'welcome':
-        return this.events.onWelcome(frame.value)
+        return this.#events.onWelcome(frame.value)
       case 'answers':
-        return this.events.onAnswers(frame.value)
+        return this.#events.onAnswers(frame.value)
       case undefined:
         return // a kind of frame that a newer node knows
     }
   }
 
-  private onDrain(): void {
-    this.hasRoom = true
-    if (!this.hasEnded) this.events.onDrain()
+  #onDrain(): void {
+    this.#hasRoom = true
+    if (!this.#hasEnded) this.#events.onDrain()
   }
 
-  private onEnd(error: ServiceError): void {
-    if (this.hasEnded) return
-    this.hasEnded = true
-    this.client.close()
-    this.events.onEnd(error)
+  #onEnd(error: ServiceError): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#client.close()
+    this.#events.onEnd(error)
   }
 }
 

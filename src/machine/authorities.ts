@@ -30,11 +30,11 @@ export interface RevokeAuthorityRequest {
 /** Who may sign deposits: replicated state, so that every node verifies with the same keys. */
 export class Authorities {
   readonly table: Table<Authority>
-  private readonly crypto: Crypto
+  readonly #crypto: Crypto
 
   constructor(journal: Journal, crypto: Crypto) {
     this.table = new Table(journal)
-    this.crypto = crypto
+    this.#crypto = crypto
   }
 
   /** Refused, in this order: ID_REUSED, UNKNOWN_AUTHORITY (the signer), INVALID_SIGNATURE. */
@@ -63,7 +63,7 @@ export class Authorities {
     if (known.isRevoked) return undefined
     const refusal = this.verify({ signerId, signature, message: revokeAuthorityMessage(request) })
     if (refusal !== undefined) return refusal
-    if (this.countStanding() === 1) {
+    if (this.#countStanding() === 1) {
       return new Refusal('LAST_AUTHORITY', `authority ${quote(authorityId)} is the last one: nobody could sign deposits any more`)
     }
     this.table.set(authorityId, { ...known, isRevoked: true })
@@ -74,11 +74,11 @@ export class Authorities {
   verify(signed: { signerId: string; signature: Uint8Array; message: Uint8Array }): Refusal | undefined {
     const signer = this.table.get(signed.signerId)
     if (signer === undefined || signer.isRevoked) return unknownAuthority(signed.signerId)
-    if (this.crypto.verify(signer.publicKey, signed.message, signed.signature)) return undefined
+    if (this.#crypto.verify(signer.publicKey, signed.message, signed.signature)) return undefined
     return new Refusal('INVALID_SIGNATURE', `the signature does not verify under the key of authority ${quote(signed.signerId)}`)
   }
 
-  private countStanding(): number {
+  #countStanding(): number {
     let count = 0
     for (const authority of this.table.values()) if (!authority.isRevoked) count++
     return count

@@ -23,11 +23,11 @@ import { Journal } from './table.js'
 export class TypedBankAndKeys {
   readonly keys: Keys
   readonly bank: Bank
-  private readonly journal = new Journal()
+  readonly #journal = new Journal()
 
   constructor(crypto: Crypto) {
-    this.keys = new Keys(this.journal)
-    this.bank = new Bank(this.journal, crypto)
+    this.keys = new Keys(this.#journal)
+    this.bank = new Bank(this.#journal, crypto)
   }
 
   /** Carries out one command of the log. Holds whose time has come are given back first. */
@@ -35,7 +35,7 @@ export class TypedBankAndKeys {
     this.bank.holds.expire(at.timeMs)
     switch (operation.$case) {
       case 'txn':
-        return this.txn(operation.value, at)
+        return this.#txn(operation.value, at)
       case 'transferBatch':
         return { $case: 'transferBatch', value: this.bank.transferBatch(operation.value, at) }
       case 'registerAuthority':
@@ -57,7 +57,7 @@ export class TypedBankAndKeys {
       case 'postTransfer':
       case 'voidTransfer':
       case 'getBalance':
-        return this.applyOne(operation, at, this.keys.nextRevision)
+        return this.#applyOne(operation, at, this.keys.nextRevision)
     }
   }
 
@@ -80,7 +80,7 @@ export class TypedBankAndKeys {
   }
 
   /** What may stand alone as well as in a transaction. Writes of keys make the revision that is given. */
-  private applyOne(operation: TxnOperation, at: Moment, revision: bigint): TxnOperationOutcome | Refusal {
+  #applyOne(operation: TxnOperation, at: Moment, revision: bigint): TxnOperationOutcome | Refusal {
     switch (operation.$case) {
       case 'put':
         return { $case: 'put', value: this.keys.put(operation.value, revision) }
@@ -106,26 +106,26 @@ export class TypedBankAndKeys {
   }
 
   /** All or nothing: the first refusal takes back everything but itself. */
-  private txn(request: TxnRequest, at: Moment): Outcome {
+  #txn(request: TxnRequest, at: Moment): Outcome {
     const revision = this.keys.nextRevision
     const succeeded = request.compare.every((compare) => this.keys.holds(compare))
     const responses: TxnOperationOutcome[] = []
     let bytes = 0
-    this.journal.begin()
+    this.#journal.begin()
     for (const operation of succeeded ? request.then : request.else) {
-      const outcome = this.applyOne(operation, at, revision)
-      if (outcome instanceof Refusal) return this.refuseTxn(outcome)
+      const outcome = this.#applyOne(operation, at, revision)
+      if (outcome instanceof Refusal) return this.#refuseTxn(outcome)
       bytes += outcomeBytes(outcome)
-      if (bytes > ANSWER_BYTES_MAX) return this.refuseTxn(answerTooLarge())
+      if (bytes > ANSWER_BYTES_MAX) return this.#refuseTxn(answerTooLarge())
       responses.push(outcome)
     }
-    this.journal.commit()
+    this.#journal.commit()
     const value: TxnOutcome = { succeeded, responses, revision: this.keys.revision.value }
     return { $case: 'txn', value }
   }
 
-  private refuseTxn(refusal: Refusal): Refusal {
-    this.journal.rollback()
+  #refuseTxn(refusal: Refusal): Refusal {
+    this.#journal.rollback()
     this.bank.keepRefused(refusal)
     return refusal
   }

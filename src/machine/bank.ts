@@ -94,12 +94,12 @@ export class Bank {
   readonly ledger: Ledger
   readonly authorities: Authorities
   readonly holds: Holds
-  private readonly journal: Journal
-  private readonly crypto: Crypto
+  readonly #journal: Journal
+  readonly #crypto: Crypto
 
   constructor(journal: Journal, crypto: Crypto) {
-    this.journal = journal
-    this.crypto = crypto
+    this.#journal = journal
+    this.#crypto = crypto
     this.ledger = new Ledger(journal)
     this.authorities = new Authorities(journal, crypto)
     this.holds = new Holds(this.ledger)
@@ -126,12 +126,12 @@ export class Bank {
       amount: request.amount,
       isPending: false,
       timeoutMs: 0,
-      authorization: this.crypto.digest(signedBytes('authorization', [signerId, signature])),
+      authorization: this.#crypto.digest(signedBytes('authorization', [signerId, signature])),
     }
     const known = this.ledger.movements.get(draft.id)
     const refusal = known === undefined && this.authorities.verify({ signerId, signature, message: depositMessage(request) })
     if (refusal instanceof Refusal) return refusal
-    return this.withAccount(known === undefined ? this.move(draft, at) : repeat(known, draft), request.accountId)
+    return this.#withAccount(known === undefined ? this.#move(draft, at) : repeat(known, draft), request.accountId)
   }
 
   withdraw(request: WithdrawRequest, at: Moment): MovementOutcome | Refusal {
@@ -146,30 +146,30 @@ export class Bank {
       timeoutMs: 0,
       authorization: '',
     }
-    return this.withAccount(this.moveOnce(draft, at), request.accountId)
+    return this.#withAccount(this.#moveOnce(draft, at), request.accountId)
   }
 
   transfer(request: TransferRequest, at: Moment): TransferOutcome | Refusal {
-    return this.withAccounts(this.moveOnce(draftTransfer(request), at))
+    return this.#withAccounts(this.#moveOnce(draftTransfer(request), at))
   }
 
   postTransfer(request: PostTransferRequest): TransferOutcome | Refusal {
-    return this.withAccounts(this.holds.post(request))
+    return this.#withAccounts(this.holds.post(request))
   }
 
   voidTransfer(request: VoidTransferRequest): TransferOutcome | Refusal {
-    return this.withAccounts(this.holds.void(request))
+    return this.#withAccounts(this.holds.void(request))
   }
 
   /** Transfers in order, each for itself, but of a linked group all or none. */
   transferBatch({ transfers, linkedGroups }: TransferBatchRequest, at: Moment): TransferBatchOutcome {
     const results: (Movement | Refusal)[] = []
     const singlesUpTo = (end: number): void => {
-      for (const transfer of transfers.slice(results.length, end)) results.push(this.moveOnce(draftTransfer(transfer), at))
+      for (const transfer of transfers.slice(results.length, end)) results.push(this.#moveOnce(draftTransfer(transfer), at))
     }
     for (const { first, count } of linkedGroups) {
       singlesUpTo(first)
-      results.push(...this.linkedTransfers(transfers.slice(first, first + count), at))
+      results.push(...this.#linkedTransfers(transfers.slice(first, first + count), at))
     }
     singlesUpTo(transfers.length)
     return { results }
@@ -181,30 +181,30 @@ export class Bank {
     this.ledger.record({ ...movement, sequence: this.ledger.sequence.value + 1 })
   }
 
-  private linkedTransfers(transfers: readonly TransferRequest[], at: Moment): (Movement | Refusal)[] {
-    this.journal.begin()
+  #linkedTransfers(transfers: readonly TransferRequest[], at: Moment): (Movement | Refusal)[] {
+    this.#journal.begin()
     const results: (Movement | Refusal)[] = []
     for (const transfer of transfers) {
-      const result = this.moveOnce(draftTransfer(transfer), at)
+      const result = this.#moveOnce(draftTransfer(transfer), at)
       if (result instanceof Refusal) {
-        this.journal.rollback()
+        this.#journal.rollback()
         this.keepRefused(result)
         const message = `transfer ${quote(transfer.transferId)} of the same linked group is refused`
         return transfers.map((_, i) => (i === results.length ? result : new Refusal('LINKED_REFUSED', message)))
       }
       results.push(result)
     }
-    this.journal.commit()
+    this.#journal.commit()
     return results
   }
 
-  private moveOnce(draft: MovementDraft, at: Moment): Movement | Refusal {
+  #moveOnce(draft: MovementDraft, at: Moment): Movement | Refusal {
     const known = this.ledger.movements.get(draft.id)
-    return known === undefined ? this.move(draft, at) : repeat(known, draft)
+    return known === undefined ? this.#move(draft, at) : repeat(known, draft)
   }
 
   /** Checks 3 to 6, then the movement itself. */
-  private move(draft: MovementDraft, at: Moment): Movement | Refusal {
+  #move(draft: MovementDraft, at: Moment): Movement | Refusal {
     const source = draft.source === '' ? undefined : this.ledger.accounts.get(draft.source)
     const destination = draft.destination === '' ? undefined : this.ledger.accounts.get(draft.destination)
     const asset = draft.asset || (source?.asset ?? destination?.asset ?? '')
@@ -228,12 +228,12 @@ export class Bank {
     }
     this.ledger.record(movement)
     if (wrong !== undefined) return refusalOf(movement)
-    this.enter(movement)
+    this.#enter(movement)
     return movement
   }
 
   /** Changes the accounts and totals as a movement says that was just recorded. */
-  private enter(movement: Movement): void {
+  #enter(movement: Movement): void {
     const { source, destination, amount, asset } = movement
     if (movement.status === 'pending') {
       this.ledger.change(source, { held: amount })
@@ -246,12 +246,12 @@ export class Bank {
     else this.ledger.change(destination, { balance: amount })
   }
 
-  private withAccount(movement: Movement | Refusal, accountId: string): MovementOutcome | Refusal {
+  #withAccount(movement: Movement | Refusal, accountId: string): MovementOutcome | Refusal {
     if (movement instanceof Refusal) return movement
     return { movement, account: this.ledger.accounts.get(accountId) }
   }
 
-  private withAccounts(movement: Movement | Refusal): TransferOutcome | Refusal {
+  #withAccounts(movement: Movement | Refusal): TransferOutcome | Refusal {
     if (movement instanceof Refusal) return movement
     const { accounts } = this.ledger
     return { movement, source: accounts.get(movement.source), destination: accounts.get(movement.destination) }

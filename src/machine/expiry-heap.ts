@@ -9,55 +9,55 @@ export interface Expiry {
  * its time comes: whoever takes it out asks the books whether it still stands.
  */
 export class ExpiryHeap {
-  private readonly entries: Expiry[] = []
+  readonly #entries: Expiry[] = []
 
   push(entry: Expiry): void {
-    let at = this.entries.push(entry) - 1
+    let at = this.#entries.push(entry) - 1
     while (at > 0) {
       const parent = (at - 1) >> 1
-      if (!this.isBefore(at, parent)) return
-      this.swap(at, parent)
+      if (!this.#isBefore(at, parent)) return
+      this.#swap(at, parent)
       at = parent
     }
   }
 
   /** Takes out the first entry whose time has come; undefined when there is none. */
   popDue(nowMs: number): Expiry | undefined {
-    const top = this.entries[0]
+    const top = this.#entries[0]
     if (top === undefined || top.atMs > nowMs) return undefined
-    const last = this.entries.pop()
-    if (last !== undefined && this.entries.length > 0) {
-      this.entries[0] = last
-      this.sink()
+    const last = this.#entries.pop()
+    if (last !== undefined && this.#entries.length > 0) {
+      this.#entries[0] = last
+      this.#sink()
     }
     return top
   }
 
-  private sink(): void {
+  #sink(): void {
     let at = 0
     while (true) {
       const left = 2 * at + 1
       const right = left + 1
-      if (left >= this.entries.length) return
-      const child = right < this.entries.length && this.isBefore(right, left) ? right : left
-      if (!this.isBefore(child, at)) return
-      this.swap(at, child)
+      if (left >= this.#entries.length) return
+      const child = right < this.#entries.length && this.#isBefore(right, left) ? right : left
+      if (!this.#isBefore(child, at)) return
+      this.#swap(at, child)
       at = child
     }
   }
 
-  private isBefore(a: number, b: number): boolean {
-    const x = this.entries[a]
-    const y = this.entries[b]
+  #isBefore(a: number, b: number): boolean {
+    const x = this.#entries[a]
+    const y = this.#entries[b]
     if (x === undefined || y === undefined) return false
     return x.atMs < y.atMs || (x.atMs === y.atMs && x.id < y.id)
   }
 
-  private swap(a: number, b: number): void {
-    const x = this.entries[a]
-    const y = this.entries[b]
+  #swap(a: number, b: number): void {
+    const x = this.#entries[a]
+    const y = this.#entries[b]
     if (x === undefined || y === undefined) return
-    this.entries[a] = y
-    this.entries[b] = x
+    this.#entries[a] = y
+    this.#entries[b] = x
   }
 }

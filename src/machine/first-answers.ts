@@ -21,67 +21,67 @@ const KEPT_BYTES_MAX = 256 * 1024 * 1024
  * oldest go first. A replicated table like any other: what is kept depends on the log alone.
  */
 export class FirstAnswers {
-  private readonly answers = new Map<string, FirstAnswer>()
+  readonly #answers = new Map<string, FirstAnswer>()
   /** Ids from the oldest on, from `oldest`. Not the map's own order: a map that loses its first entry again and again walks over
    *  the gaps. */
-  private ids: string[] = []
-  private oldest = 0
-  private bytes = 0
-  private sequence = 0
-  private changed = new Set<string>()
+  #ids: string[] = []
+  #oldest = 0
+  #bytes = 0
+  #sequence = 0
+  #changed = new Set<string>()
 
   get(id: string): FirstAnswer | undefined {
-    return this.answers.get(id)
+    return this.#answers.get(id)
   }
 
   /** Keeps the answer to an id that is not known. */
   keep(id: string, { digest, timeMs, answer }: { digest: string; timeMs: number; answer: Uint8Array }): void {
-    this.sequence++
-    this.add(id, { digest, timeMs, answer, sequence: this.sequence })
-    this.changed.add(id)
-    while (this.answers.size > KEPT_COUNT_MAX || this.bytes > KEPT_BYTES_MAX) this.dropOldest()
+    this.#sequence++
+    this.#add(id, { digest, timeMs, answer, sequence: this.#sequence })
+    this.#changed.add(id)
+    while (this.#answers.size > KEPT_COUNT_MAX || this.#bytes > KEPT_BYTES_MAX) this.#dropOldest()
   }
 
   /** Forgets what is older than a day. Costs nothing when nothing is. */
   expire(nowMs: number): void {
-    while ((this.oldestTimeMs() ?? nowMs) + KEPT_MS <= nowMs) this.dropOldest()
+    while ((this.#oldestTimeMs() ?? nowMs) + KEPT_MS <= nowMs) this.#dropOldest()
   }
 
   /** As Table.takeChanges. */
   takeChanges(): RowChange<FirstAnswer>[] {
-    const ids = this.changed
-    this.changed = new Set()
-    return Array.from(ids, (key) => ({ key, row: this.answers.get(key) }))
+    const ids = this.#changed
+    this.#changed = new Set()
+    return Array.from(ids, (key) => ({ key, row: this.#answers.get(key) }))
   }
 
   /** Puts back every answer of a checkpoint, in any order. */
   load(rows: { key: string; row: FirstAnswer }[]): void {
     rows.sort((a, b) => a.row.sequence - b.row.sequence)
     for (const { key, row } of rows) {
-      this.add(key, row)
-      this.sequence = row.sequence
+      this.#add(key, row)
+      this.#sequence = row.sequence
     }
   }
 
-  private add(id: string, answer: FirstAnswer): void {
-    this.answers.set(id, answer)
-    this.ids.push(id)
-    this.bytes += answer.answer.length
+  #add(id: string, answer: FirstAnswer): void {
+    this.#answers.set(id, answer)
+    this.#ids.push(id)
+    this.#bytes += answer.answer.length
   }
 
-  private oldestTimeMs(): number | undefined {
-    const id = this.ids[this.oldest]
-    return id === undefined ? undefined : this.answers.get(id)?.timeMs
+  #oldestTimeMs(): number | undefined {
+    const id = this.#ids[this.#oldest]
+    return id === undefined ? undefined : this.#answers.get(id)?.timeMs
   }
 
-  private dropOldest(): void {
-    const id = this.ids[this.oldest] ?? ''
-    this.oldest++
-    this.bytes -= this.answers.get(id)?.answer.length ?? 0
-    this.answers.delete(id)
-    this.changed.add(id)
-    if (this.oldest * 2 < this.ids.length) return
-    this.ids = this.ids.slice(this.oldest)
-    this.oldest = 0
+  #dropOldest(): void {
+    const id = this.#ids[this.#oldest] ?? ''
+    this.#oldest++
+    this.#bytes -= this.#answers.get(id)?.answer.length ?? 0
+    this.#answers.delete(id)
+    this.#changed.add(id)
+    if (this.#oldest * 2 < this.#ids.length) return
+    this.#ids = this.#ids.slice(this.#oldest)
+    this.#oldest = 0
   }
 }

@@ -19,26 +19,26 @@ export interface VoidTransferRequest {
 
 /** The second phase of two-phase transfers: a hold ends once, by being posted, voided or expired. */
 export class Holds {
-  private readonly ledger: Ledger
-  private readonly expiries = new ExpiryHeap()
+  readonly #ledger: Ledger
+  readonly #expiries = new ExpiryHeap()
 
   constructor(ledger: Ledger) {
-    this.ledger = ledger
+    this.#ledger = ledger
   }
 
   /** Watches over a pending transfer that has just been recorded, or was found in a checkpoint. */
   watch(movement: Movement): void {
     const atMs = expiresAtMs(movement)
-    if (atMs !== undefined) this.expiries.push({ atMs, id: movement.id })
+    if (atMs !== undefined) this.#expiries.push({ atMs, id: movement.id })
   }
 
   /** Gives back every hold whose time has come, in the order of (time, id). */
   expire(nowMs: number): void {
-    for (let due = this.expiries.popDue(nowMs); due !== undefined; due = this.expiries.popDue(nowMs)) {
-      const movement = this.ledger.movements.get(due.id)
+    for (let due = this.#expiries.popDue(nowMs); due !== undefined; due = this.#expiries.popDue(nowMs)) {
+      const movement = this.#ledger.movements.get(due.id)
       // Ended early, or rolled back; perhaps the id was then used again, with another timeout.
       if (movement?.status !== 'pending' || expiresAtMs(movement) !== due.atMs) continue
-      this.end(movement, 'expired')
+      this.#end(movement, 'expired')
     }
   }
 
@@ -47,7 +47,7 @@ export class Holds {
    * already with this amount: the first result), TRANSFER_NOT_PENDING, EXCEEDS_PENDING_AMOUNT, BALANCE_OVERFLOW (and stays pending).
    */
   post({ transferId, amount }: PostTransferRequest): Movement | Refusal {
-    const movement = this.find(transferId)
+    const movement = this.#find(transferId)
     if (movement instanceof Refusal) return movement
     const posted = amount === 0n ? movement.pendingAmount : amount
     if (movement.status === 'posted' && movement.pendingAmount !== 0n && movement.amount === posted) return movement
@@ -58,14 +58,14 @@ export class Holds {
         `transfer ${quote(transferId)} holds ${movement.pendingAmount}: no more than that can be posted, not ${posted}`,
       )
     }
-    const destination = this.ledger.accounts.get(movement.destination)
+    const destination = this.#ledger.accounts.get(movement.destination)
     if (destination !== undefined && destination.balance + posted > INT64_MAX) {
       return new Refusal('BALANCE_OVERFLOW', `account ${quote(movement.destination)} would pass the largest amount, ${INT64_MAX}`)
     }
-    this.ledger.change(movement.source, { balance: -posted, held: -movement.pendingAmount })
-    this.ledger.change(movement.destination, { balance: posted })
+    this.#ledger.change(movement.source, { balance: -posted, held: -movement.pendingAmount })
+    this.#ledger.change(movement.destination, { balance: posted })
     const after: Movement = { ...movement, status: 'posted', amount: posted }
-    this.ledger.replace(after)
+    this.#ledger.replace(after)
     return after
   }
 
@@ -74,29 +74,29 @@ export class Holds {
    * TRANSFER_NOT_PENDING, PENDING_AMOUNT_DIFFERS.
    */
   void({ transferId, amount }: VoidTransferRequest): Movement | Refusal {
-    const movement = this.find(transferId)
+    const movement = this.#find(transferId)
     if (movement instanceof Refusal) return movement
     const isWhole = amount === 0n || amount === movement.pendingAmount
     if (movement.status === 'voided' && isWhole) return movement
     if (movement.status !== 'pending') return notPending(movement)
-    if (isWhole) return this.end(movement, 'voided')
+    if (isWhole) return this.#end(movement, 'voided')
     return new Refusal(
       'PENDING_AMOUNT_DIFFERS',
       `transfer ${quote(transferId)} holds ${movement.pendingAmount}, not ${amount}: a hold is voided as a whole`,
     )
   }
 
-  private find(transferId: string): Movement | Refusal {
-    const movement = this.ledger.movements.get(transferId)
+  #find(transferId: string): Movement | Refusal {
+    const movement = this.#ledger.movements.get(transferId)
     if (movement === undefined) return new Refusal('TRANSFER_NOT_FOUND', `there is no transfer ${quote(transferId)}`)
     if (movement.status !== 'expired') return movement
     return new Refusal('TRANSFER_EXPIRED', `transfer ${quote(transferId)} expired before it was posted or voided`)
   }
 
-  private end(movement: Movement, status: 'voided' | 'expired'): Movement {
-    this.ledger.change(movement.source, { held: -movement.pendingAmount })
+  #end(movement: Movement, status: 'voided' | 'expired'): Movement {
+    this.#ledger.change(movement.source, { held: -movement.pendingAmount })
     const after: Movement = { ...movement, status }
-    this.ledger.replace(after)
+    this.#ledger.replace(after)
     return after
   }
 }

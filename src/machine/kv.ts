@@ -116,7 +116,7 @@ export class Keys {
 
   /** Deleting nothing is no write. Refused when more is asked back than an answer holds. */
   delete(request: DeleteRequest, revision = this.nextRevision): DeleteOutcome | Refusal {
-    const pairs = this.targets(request)
+    const pairs = this.#targets(request)
     if (request.returnPrevious && (pairs.length > PAIRS_MAX || pairsBytes(pairs) > ANSWER_BYTES_MAX)) {
       return new Refusal(
         'RESPONSE_TOO_LARGE',
@@ -143,7 +143,7 @@ export class Keys {
     if (request.pageToken !== '' && (endedAt === undefined || range.isBeforeStart(endedAt) || !range.isBeforeEnd(endedAt))) {
       return invalidArgument([PAGE_TOKEN_VIOLATION])
     }
-    const page = request.countOnly ? { pairs: [], isLast: true } : this.page(request, { from, to, endedAt })
+    const page = request.countOnly ? { pairs: [], isLast: true } : this.#page(request, { from, to, endedAt })
     return {
       pairs: page.pairs,
       count: BigInt(keys.count(from, to)),
@@ -160,7 +160,7 @@ export class Keys {
     return pair === undefined ? operator === 'notEqual' : satisfies(operator, compareBytes(pair.value, target.value))
   }
 
-  private targets(request: DeleteRequest): KeyValuePair[] {
+  #targets(request: DeleteRequest): KeyValuePair[] {
     const { target } = request
     if (target.$case === 'key') {
       const pair = this.pairs.get(target.value)
@@ -174,7 +174,7 @@ export class Keys {
     return pairs.filter((pair) => pair !== undefined)
   }
 
-  private page(
+  #page(
     request: ListRequest,
     range: { from: Position; to: Position; endedAt: string | undefined },
   ): { pairs: KeyValuePair[]; isLast: boolean } {

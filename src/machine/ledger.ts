@@ -19,11 +19,11 @@ export class Ledger {
   /** How many movements there are, refused ones included. */
   readonly sequence: Cell<number>
   /** Ids of the movements that touched an account, oldest first: refused ones touched none. */
-  private readonly histories = new Map<string, string[]>()
-  private readonly journal: Journal
+  readonly #histories = new Map<string, string[]>()
+  readonly #journal: Journal
 
   constructor(journal: Journal) {
-    this.journal = journal
+    this.#journal = journal
     this.accounts = new OrderedTable(journal)
     this.movements = new Table(journal)
     this.totals = new Table(journal)
@@ -32,7 +32,7 @@ export class Ledger {
 
   /** The ids of the account's movements, oldest first, with ascending sequence. */
   history(accountId: string): readonly string[] {
-    return this.histories.get(accountId) ?? NO_MOVEMENTS
+    return this.#histories.get(accountId) ?? NO_MOVEMENTS
   }
 
   /** Enters a new movement in the books. */
@@ -41,8 +41,8 @@ export class Ledger {
     assert(movement.sequence === this.sequence.value + 1, 'movements are numbered without a gap')
     this.sequence.set(movement.sequence)
     this.movements.set(movement.id, movement)
-    this.remember(movement)
-    if (this.journal.isOpen) this.journal.record(() => this.forget(movement))
+    this.#remember(movement)
+    if (this.#journal.isOpen) this.#journal.record(() => this.#forget(movement))
   }
 
   /** Puts another state of a movement in the place of the one that stands. */
@@ -83,28 +83,28 @@ export class Ledger {
     movements.sort((a, b) => a.sequence - b.sequence)
     for (const movement of movements) {
       this.movements.load(movement.id, movement)
-      this.remember(movement)
+      this.#remember(movement)
     }
   }
 
-  private remember(movement: Movement): void {
+  #remember(movement: Movement): void {
     if (movement.status === 'refused') return
-    if (movement.source !== '') this.append(movement.source, movement.id)
-    if (movement.destination !== '') this.append(movement.destination, movement.id)
+    if (movement.source !== '') this.#append(movement.source, movement.id)
+    if (movement.destination !== '') this.#append(movement.destination, movement.id)
   }
 
-  private append(accountId: string, movementId: string): void {
-    const history = this.histories.get(accountId)
-    if (history === undefined) this.histories.set(accountId, [movementId])
+  #append(accountId: string, movementId: string): void {
+    const history = this.#histories.get(accountId)
+    if (history === undefined) this.#histories.set(accountId, [movementId])
     else history.push(movementId)
   }
 
   /** Undoing goes backwards, so that the movement is the last of both histories. */
-  private forget(movement: Movement): void {
+  #forget(movement: Movement): void {
     if (movement.status === 'refused') return
     for (const accountId of [movement.source, movement.destination]) {
       if (accountId === '') continue
-      const last = this.histories.get(accountId)?.pop()
+      const last = this.#histories.get(accountId)?.pop()
       assert(last === movement.id, 'what is undone was done last')
     }
   }

@@ -88,31 +88,31 @@ interface Session {
  * Replicated state itself: sessions are opened, and expire, by the log alone.
  */
 export class Sessions {
-  private readonly machine: StateMachine
-  private readonly codec: SessionCodec
-  private readonly sessions = new Map<number, Session>()
-  private longestIdle: Session | undefined
-  private shortestIdle: Session | undefined
-  private changed = new Set<number>()
-  private lastClientId = 0
-  private activity = 0
-  private lastSweepMs = 0
+  readonly #machine: StateMachine
+  readonly #codec: SessionCodec
+  readonly #sessions = new Map<number, Session>()
+  #longestIdle: Session | undefined
+  #shortestIdle: Session | undefined
+  #changed = new Set<number>()
+  #lastClientId = 0
+  #activity = 0
+  #lastSweepMs = 0
 
   constructor(machine: StateMachine, codec: SessionCodec) {
-    this.machine = machine
-    this.codec = codec
+    this.#machine = machine
+    this.#codec = codec
   }
 
   get sessionCount(): number {
-    return this.sessions.size
+    return this.#sessions.size
   }
 
   /** Opens a session and gives its client id, from 1, never given twice. Past 100,000 sessions the one longest idle goes. */
   openSession(at: Moment): number {
-    this.maybeSweep(at.timeMs)
-    this.lastClientId++
+    this.#maybeSweep(at.timeMs)
+    this.#lastClientId++
     const session: Session = {
-      clientId: this.lastClientId,
+      clientId: this.#lastClientId,
       firstUnacknowledged: 1,
       lastActiveMs: at.timeMs,
       lastActivity: 0,
@@ -121,25 +121,25 @@ export class Sessions {
       longerIdle: undefined,
       shorterIdle: undefined,
     }
-    this.sessions.set(session.clientId, session)
-    this.link(session)
-    this.touch(session, at.timeMs)
-    if (this.sessions.size > SESSION_COUNT_MAX && this.longestIdle !== undefined) this.drop(this.longestIdle)
+    this.#sessions.set(session.clientId, session)
+    this.#link(session)
+    this.#touch(session, at.timeMs)
+    if (this.#sessions.size > SESSION_COUNT_MAX && this.#longestIdle !== undefined) this.#drop(this.#longestIdle)
     return session.clientId
   }
 
   /** Carries a command out, unless it has been already. */
   apply(request: SessionCommand, at: Moment): SessionOutcome {
-    this.maybeSweep(at.timeMs)
-    const session = this.sessions.get(request.clientId)
+    this.#maybeSweep(at.timeMs)
+    const session = this.#sessions.get(request.clientId)
     if (session === undefined) return SESSION_EXPIRED
-    this.touch(session, at.timeMs)
+    this.#touch(session, at.timeMs)
     acknowledge(session, request.firstUnacknowledged)
     if (request.requestNumber < session.firstUnacknowledged) return ALREADY_ACKNOWLEDGED
     const known = session.results.get(request.requestNumber)
     if (known !== undefined) return { kind: 'result', slot: known.slot, result: known.result }
     if (session.results.size >= RESULTS_PER_SESSION_MAX || session.resultBytes >= RESULT_BYTES_PER_SESSION_MAX) return OVERLOADED
-    const result = this.machine.apply(request.command, at)
+    const result = this.#machine.apply(request.command, at)
     session.results.set(request.requestNumber, { requestNumber: request.requestNumber, slot: at.slot, result })
     session.resultBytes += result.length
     return { kind: 'result', slot: at.slot, result }
@@ -147,48 +147,51 @@ export class Sessions {
 
   /** The entries of the sessions and of the machine, under key prefixes of their own; see StateMachine.changes. */
   changes(): Iterable<StateEntry> {
-    const own = this.ownChanges()
-    return joined(own, this.machine.changes())
+    const own = this.#ownChanges()
+    return joined(own, this.#machine.changes())
   }
 
   /** See StateMachine.restore. */
   restore(entries: Iterable<StateEntry>): void {
-    assert(this.lastClientId === 0, 'only a fresh machine is restored')
+    assert(this.#lastClientId === 0, 'only a fresh machine is restored')
     const records: SessionRecord[] = []
     const machineEntries: StateEntry[] = []
     for (const { key, value } of entries) {
       if (value === undefined) continue
       if (key.startsWith(MACHINE_PREFIX)) machineEntries.push({ key: key.slice(MACHINE_PREFIX.length), value })
-      else if (key === COUNTERS_KEY) this.loadCounters(this.codec.decodeCounters(value))
-      else if (key.startsWith(SESSION_PREFIX)) records.push(this.codec.decodeSession(value))
+      else if (key === COUNTERS_KEY) this.#loadCounters(this.#codec.decodeCounters(value))
+      else if (key.startsWith(SESSION_PREFIX)) records.push(this.#codec.decodeSession(value))
       else assert(false, `every entry of a checkpoint is known: ${key}`)
     }
-    this.machine.restore(machineEntries)
+    this.#machine.restore(machineEntries)
     records.sort((a, b) => a.lastActivity - b.lastActivity)
-    for (const record of records) this.load(record)
+    for (const record of records) this.#load(record)
   }
 
-  private ownChanges(): StateEntry[] {
-    const clientIds = this.changed
-    this.changed = new Set()
-    const { lastClientId, activity, lastSweepMs } = this
-    const counters = this.codec.encodeCounters({ lastClientId, activity, lastSweepMs })
+  #ownChanges(): StateEntry[] {
+    const clientIds = this.#changed
+    this.#changed = new Set()
+    const counters = this.#codec.encodeCounters({
+      lastClientId: this.#lastClientId,
+      activity: this.#activity,
+      lastSweepMs: this.#lastSweepMs,
+    })
     const entries: StateEntry[] = [{ key: COUNTERS_KEY, value: counters }]
     for (const clientId of clientIds) {
-      const session = this.sessions.get(clientId)
-      const value = session && this.codec.encodeSession({ ...session, results: Array.from(session.results.values()) })
+      const session = this.#sessions.get(clientId)
+      const value = session && this.#codec.encodeSession({ ...session, results: Array.from(session.results.values()) })
       entries.push({ key: SESSION_PREFIX + clientId, value })
     }
     return entries
   }
 
-  private loadCounters({ lastClientId, activity, lastSweepMs }: SessionCounters): void {
-    this.lastClientId = lastClientId
-    this.activity = activity
-    this.lastSweepMs = lastSweepMs
+  #loadCounters({ lastClientId, activity, lastSweepMs }: SessionCounters): void {
+    this.#lastClientId = lastClientId
+    this.#activity = activity
+    this.#lastSweepMs = lastSweepMs
   }
 
-  private load(record: SessionRecord): void {
+  #load(record: SessionRecord): void {
     const session: Session = {
       clientId: record.clientId,
       firstUnacknowledged: record.firstUnacknowledged,
@@ -199,47 +202,47 @@ export class Sessions {
       longerIdle: undefined,
       shorterIdle: undefined,
     }
-    this.sessions.set(session.clientId, session)
-    this.link(session)
+    this.#sessions.set(session.clientId, session)
+    this.#link(session)
   }
 
   /** At most once a minute of log time: when a session goes depends on the log alone, not on when somebody looks. */
-  private maybeSweep(nowMs: number): void {
-    if (nowMs - this.lastSweepMs < SWEEP_INTERVAL_MS) return
-    this.lastSweepMs = nowMs
-    while (this.longestIdle !== undefined && nowMs - this.longestIdle.lastActiveMs >= IDLE_MS_MAX) this.drop(this.longestIdle)
+  #maybeSweep(nowMs: number): void {
+    if (nowMs - this.#lastSweepMs < SWEEP_INTERVAL_MS) return
+    this.#lastSweepMs = nowMs
+    while (this.#longestIdle !== undefined && nowMs - this.#longestIdle.lastActiveMs >= IDLE_MS_MAX) this.#drop(this.#longestIdle)
   }
 
-  private touch(session: Session, nowMs: number): void {
-    this.activity++
-    session.lastActivity = this.activity
+  #touch(session: Session, nowMs: number): void {
+    this.#activity++
+    session.lastActivity = this.#activity
     session.lastActiveMs = nowMs
-    this.changed.add(session.clientId)
-    if (this.shortestIdle === session) return
-    this.unlink(session)
-    this.link(session)
+    this.#changed.add(session.clientId)
+    if (this.#shortestIdle === session) return
+    this.#unlink(session)
+    this.#link(session)
   }
 
-  private drop(session: Session): void {
-    this.unlink(session)
-    this.sessions.delete(session.clientId)
-    this.changed.add(session.clientId)
+  #drop(session: Session): void {
+    this.#unlink(session)
+    this.#sessions.delete(session.clientId)
+    this.#changed.add(session.clientId)
   }
 
   /** Puts the session at the end of the order of activity. */
-  private link(session: Session): void {
-    session.longerIdle = this.shortestIdle
+  #link(session: Session): void {
+    session.longerIdle = this.#shortestIdle
     session.shorterIdle = undefined
-    if (this.shortestIdle === undefined) this.longestIdle = session
-    else this.shortestIdle.shorterIdle = session
-    this.shortestIdle = session
+    if (this.#shortestIdle === undefined) this.#longestIdle = session
+    else this.#shortestIdle.shorterIdle = session
+    this.#shortestIdle = session
   }
 
-  private unlink(session: Session): void {
+  #unlink(session: Session): void {
     const { longerIdle, shorterIdle } = session
-    if (longerIdle === undefined) this.longestIdle = shorterIdle
+    if (longerIdle === undefined) this.#longestIdle = shorterIdle
     else longerIdle.shorterIdle = shorterIdle
-    if (shorterIdle === undefined) this.shortestIdle = longerIdle
+    if (shorterIdle === undefined) this.#shortestIdle = longerIdle
     else shorterIdle.longerIdle = longerIdle
   }
 }
@@ -268,14 +271,14 @@ function* joined(own: readonly StateEntry[], machine: Iterable<StateEntry>): Gen
 /** An entry of the machine under its prefix. The value is not looked at before its time: it may be encoded only then. */
 class MachineEntry implements StateEntry {
   readonly key: string
-  private readonly entry: StateEntry
+  readonly #entry: StateEntry
 
   constructor(entry: StateEntry) {
     this.key = MACHINE_PREFIX + entry.key
-    this.entry = entry
+    this.#entry = entry
   }
 
   get value(): Uint8Array | undefined {
-    return this.entry.value
+    return this.#entry.value
   }
 }

@@ -14,36 +14,36 @@ const CHUNK_KEYS_MERGE = 128
  * chunks and one within; counting a range costs one addition per chunk in it.
  */
 export class SortedKeys {
-  private readonly chunks: string[][] = []
+  readonly #chunks: string[][] = []
 
   /** Adds a key that is not there yet. */
   insert(key: string): void {
     const { chunk, index } = this.position((other) => compareUtf8(other, key) < 0)
-    const last = this.chunks.at(-1)
+    const last = this.#chunks.at(-1)
     if (last === undefined) {
-      this.chunks.push([key])
+      this.#chunks.push([key])
       return
     }
-    const keys = this.chunks[chunk]
+    const keys = this.#chunks[chunk]
     if (keys === undefined) last.push(key)
     else keys.splice(index, 0, key)
-    this.maybeSplit(keys === undefined ? this.chunks.length - 1 : chunk)
+    this.#maybeSplit(keys === undefined ? this.#chunks.length - 1 : chunk)
   }
 
   /** Takes a key out that is there. */
   remove(key: string): void {
     const { chunk, index } = this.position((other) => compareUtf8(other, key) < 0)
-    const keys = this.chunks[chunk]
+    const keys = this.#chunks[chunk]
     if (keys?.[index] !== key) return
     keys.splice(index, 1)
-    if (keys.length === 0) this.chunks.splice(chunk, 1)
-    else this.maybeMerge(chunk)
+    if (keys.length === 0) this.#chunks.splice(chunk, 1)
+    else this.#maybeMerge(chunk)
   }
 
   /** The first place whose key does not satisfy `isBefore`, which must hold for a first part of the keys and for no other. */
   position(isBefore: (key: string) => boolean): Position {
-    const chunk = partitionPoint(this.chunks.length, (i) => isBefore(this.chunks[i]?.at(-1) ?? ''))
-    const keys = this.chunks[chunk]
+    const chunk = partitionPoint(this.#chunks.length, (i) => isBefore(this.#chunks[i]?.at(-1) ?? ''))
+    const keys = this.#chunks[chunk]
     if (keys === undefined) return { chunk, index: 0 }
     return { chunk, index: partitionPoint(keys.length, (i) => isBefore(keys[i] ?? '')) }
   }
@@ -52,14 +52,14 @@ export class SortedKeys {
   count(from: Position, to: Position): number {
     if (from.chunk > to.chunk) return 0
     let keys = to.index - from.index
-    for (let i = from.chunk; i < to.chunk; i++) keys += this.chunks[i]?.length ?? 0
+    for (let i = from.chunk; i < to.chunk; i++) keys += this.#chunks[i]?.length ?? 0
     return Math.max(0, keys)
   }
 
   /** The keys between two places. The set must not change meanwhile. */
   *ascending(from: Position, to: Position): Generator<string> {
-    for (let chunk = from.chunk; chunk <= to.chunk && chunk < this.chunks.length; chunk++) {
-      const keys = this.chunks[chunk] ?? []
+    for (let chunk = from.chunk; chunk <= to.chunk && chunk < this.#chunks.length; chunk++) {
+      const keys = this.#chunks[chunk] ?? []
       const end = chunk === to.chunk ? to.index : keys.length
       for (let i = chunk === from.chunk ? from.index : 0; i < end; i++) yield keys[i] ?? ''
     }
@@ -67,25 +67,25 @@ export class SortedKeys {
 
   /** The keys between two places, last first. The set must not change meanwhile. */
   *descending(from: Position, to: Position): Generator<string> {
-    for (let chunk = Math.min(to.chunk, this.chunks.length - 1); chunk >= from.chunk; chunk--) {
-      const keys = this.chunks[chunk] ?? []
+    for (let chunk = Math.min(to.chunk, this.#chunks.length - 1); chunk >= from.chunk; chunk--) {
+      const keys = this.#chunks[chunk] ?? []
       const start = chunk === from.chunk ? from.index : 0
       for (let i = (chunk === to.chunk ? to.index : keys.length) - 1; i >= start; i--) yield keys[i] ?? ''
     }
   }
 
-  private maybeSplit(chunk: number): void {
-    const keys = this.chunks[chunk]
+  #maybeSplit(chunk: number): void {
+    const keys = this.#chunks[chunk]
     if (keys === undefined || keys.length <= CHUNK_KEYS_MAX) return
-    this.chunks.splice(chunk + 1, 0, keys.splice(CHUNK_KEYS_MAX >> 1))
+    this.#chunks.splice(chunk + 1, 0, keys.splice(CHUNK_KEYS_MAX >> 1))
   }
 
-  private maybeMerge(chunk: number): void {
-    const keys = this.chunks[chunk]
-    const next = this.chunks[chunk + 1]
+  #maybeMerge(chunk: number): void {
+    const keys = this.#chunks[chunk]
+    const next = this.#chunks[chunk + 1]
     if (keys === undefined || next === undefined || keys.length + next.length > CHUNK_KEYS_MERGE) return
     keys.push(...next)
-    this.chunks.splice(chunk + 1, 1)
+    this.#chunks.splice(chunk + 1, 1)
   }
 }
 

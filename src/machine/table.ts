@@ -3,32 +3,32 @@ import { SortedKeys } from './sorted-keys.js'
 
 /** How to take back what an atomic group has changed so far. Closed outside of groups: then nothing is kept. */
 export class Journal {
-  private undos: (() => void)[] | undefined
+  #undos: (() => void)[] | undefined
 
   get isOpen(): boolean {
-    return this.undos !== undefined
+    return this.#undos !== undefined
   }
 
   /** Groups do not nest. */
   begin(): void {
-    assert(this.undos === undefined, 'atomic groups do not nest')
-    this.undos = []
+    assert(this.#undos === undefined, 'atomic groups do not nest')
+    this.#undos = []
   }
 
   /** Only while the journal is open. */
   record(undo: () => void): void {
-    assert(this.undos !== undefined, 'only an open journal records')
-    this.undos.push(undo)
+    assert(this.#undos !== undefined, 'only an open journal records')
+    this.#undos.push(undo)
   }
 
   commit(): void {
-    this.undos = undefined
+    this.#undos = undefined
   }
 
   /** Everything is again as it was at begin(). */
   rollback(): void {
-    const undos = this.undos ?? []
-    this.undos = undefined
+    const undos = this.#undos ?? []
+    this.#undos = undefined
     for (const undo of undos.toReversed()) undo()
   }
 }
@@ -41,59 +41,59 @@ export interface RowChange<V> {
 
 /** Rows by key. A row is immutable: a change replaces it, so that the journal and a checkpoint may keep the old one. */
 export class Table<V extends object> {
-  private readonly rows = new Map<string, V>()
-  private readonly journal: Journal
-  private changed = new Set<string>()
+  readonly #rows = new Map<string, V>()
+  readonly #journal: Journal
+  #changed = new Set<string>()
 
   constructor(journal: Journal) {
-    this.journal = journal
+    this.#journal = journal
   }
 
   get size(): number {
-    return this.rows.size
+    return this.#rows.size
   }
 
   get(key: string): V | undefined {
-    return this.rows.get(key)
+    return this.#rows.get(key)
   }
 
   /** In no order that may be relied upon: not for anything that a command answers. */
   values(): IterableIterator<V> {
-    return this.rows.values()
+    return this.#rows.values()
   }
 
   set(key: string, row: V): void {
-    if (this.journal.isOpen) this.journalRow(key)
+    if (this.#journal.isOpen) this.#journalRow(key)
     this.write(key, row)
   }
 
   delete(key: string): void {
-    if (this.journal.isOpen) this.journalRow(key)
+    if (this.#journal.isOpen) this.#journalRow(key)
     this.write(key, undefined)
   }
 
   /** Puts back a row of a checkpoint. */
   load(key: string, row: V): void {
     this.write(key, row)
-    this.changed.delete(key)
+    this.#changed.delete(key)
   }
 
   /** What has changed since the last call, as it stands now. */
   takeChanges(): RowChange<V>[] {
-    const keys = this.changed
-    this.changed = new Set()
-    return Array.from(keys, (key) => ({ key, row: this.rows.get(key) }))
+    const keys = this.#changed
+    this.#changed = new Set()
+    return Array.from(keys, (key) => ({ key, row: this.#rows.get(key) }))
   }
 
   protected write(key: string, row: V | undefined): void {
-    if (row === undefined) this.rows.delete(key)
-    else this.rows.set(key, row)
-    this.changed.add(key)
+    if (row === undefined) this.#rows.delete(key)
+    else this.#rows.set(key, row)
+    this.#changed.add(key)
   }
 
-  private journalRow(key: string): void {
-    const previous = this.rows.get(key)
-    this.journal.record(() => this.write(key, previous))
+  #journalRow(key: string): void {
+    const previous = this.#rows.get(key)
+    this.#journal.record(() => this.write(key, previous))
   }
 }
 
@@ -111,25 +111,25 @@ export class OrderedTable<V extends object> extends Table<V> {
 
 /** A single value under the same journal. */
 export class Cell<T> {
-  private current: T
-  private readonly journal: Journal
+  #current: T
+  readonly #journal: Journal
 
   constructor(journal: Journal, initial: T) {
-    this.journal = journal
-    this.current = initial
+    this.#journal = journal
+    this.#current = initial
   }
 
   get value(): T {
-    return this.current
+    return this.#current
   }
 
   set(value: T): void {
-    if (this.journal.isOpen) {
-      const previous = this.current
-      this.journal.record(() => {
-        this.current = previous
+    if (this.#journal.isOpen) {
+      const previous = this.#current
+      this.#journal.record(() => {
+        this.#current = previous
       })
     }
-    this.current = value
+    this.#current = value
   }
 }

@@ -34,23 +34,23 @@ const COUNTERS_KEY = 'counters'
 export class BankAndKeys implements StateMachine {
   /** The machine behind the bytes. Read-only for everybody else. */
   readonly typed: TypedBankAndKeys
-  private readonly firstAnswers = new FirstAnswers()
-  private readonly crypto: Crypto
+  readonly #firstAnswers = new FirstAnswers()
+  readonly #crypto: Crypto
 
   constructor(crypto: Crypto = nodeCrypto) {
-    this.crypto = crypto
+    this.#crypto = crypto
     this.typed = new TypedBankAndKeys(crypto)
   }
 
   apply(bytes: Uint8Array, at: Moment): Uint8Array {
-    this.firstAnswers.expire(at.timeMs)
+    this.#firstAnswers.expire(at.timeMs)
     const command = decoded(() => Command.decode(strictReader(bytes)))
     if (command instanceof Refusal) return encoded(command)
     // The proposer's gateway has looked at it too, but bounds keep the state whole: no machine trusts another's gateway for that.
     const violations = validateCommand(command, { initial: at.slot === 0 })
     if (violations.length > 0) return encoded(invalidArgument(violations))
     const requestId = requestIdOf(command)
-    return requestId === '' ? this.carryOut(command, at) : this.carryOutOnce(requestId, command, at)
+    return requestId === '' ? this.#carryOut(command, at) : this.#carryOutOnce(requestId, command, at)
   }
 
   query(bytes: Uint8Array): Uint8Array {
@@ -76,7 +76,7 @@ export class BankAndKeys implements StateMachine {
       entries('movement/', movementCodec, ledger.movements.takeChanges()),
       entries('total/', totalsCodec, ledger.totals.takeChanges()),
       entries('authority/', authorityCodec, authorities.table.takeChanges()),
-      entries('request/', firstAnswerCodec, this.firstAnswers.takeChanges()),
+      entries('request/', firstAnswerCodec, this.#firstAnswers.takeChanges()),
     ])
   }
 
@@ -118,24 +118,24 @@ export class BankAndKeys implements StateMachine {
     }
     bank.ledger.loadMovements(movements)
     for (const movement of movements) if (movement.status === 'pending') bank.holds.watch(movement)
-    this.firstAnswers.load(answers)
+    this.#firstAnswers.load(answers)
   }
 
-  private carryOut(command: Command, at: Moment): Uint8Array {
+  #carryOut(command: Command, at: Moment): Uint8Array {
     return encoded(this.typed.apply(toOperation(command), at))
   }
 
   /** For callers without a session: the first answer to a request id is the answer to it. */
-  private carryOutOnce(requestId: string, command: Command, at: Moment): Uint8Array {
+  #carryOutOnce(requestId: string, command: Command, at: Moment): Uint8Array {
     // Encoded again, so that content is compared, not the order in which somebody's encoder wrote the fields.
-    const digest = this.crypto.digest(encode(Command, command))
-    const first = this.firstAnswers.get(requestId)
+    const digest = this.#crypto.digest(encode(Command, command))
+    const first = this.#firstAnswers.get(requestId)
     if (first !== undefined && first.digest === digest) return first.answer
     if (first !== undefined) {
       return encoded(new Refusal('ID_REUSED', `the request_id ${JSON.stringify(requestId)} was used for another request`))
     }
-    const answer = this.carryOut(command, at)
-    this.firstAnswers.keep(requestId, { digest, timeMs: at.timeMs, answer })
+    const answer = this.#carryOut(command, at)
+    this.#firstAnswers.keep(requestId, { digest, timeMs: at.timeMs, answer })
     return answer
   }
 }
@@ -164,17 +164,17 @@ function* entries<V>(prefix: string, codec: RowCodec<V>, changes: readonly RowCh
 /** A row of a checkpoint, encoded when it is asked for. */
 class RowEntry<V> implements StateEntry {
   readonly key: string
-  private readonly codec: RowCodec<V>
-  private readonly row: V | undefined
+  readonly #codec: RowCodec<V>
+  readonly #row: V | undefined
 
   constructor(prefix: string, codec: RowCodec<V>, { key, row }: RowChange<V>) {
     this.key = prefix + key
-    this.codec = codec
-    this.row = row
+    this.#codec = codec
+    this.#row = row
   }
 
   get value(): Uint8Array | undefined {
-    return this.row === undefined ? undefined : this.codec.encode(this.row)
+    return this.#row === undefined ? undefined : this.#codec.encode(this.#row)
   }
 }
 

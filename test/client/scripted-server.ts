@@ -23,12 +23,12 @@ export class ScriptedCluster {
   readonly sessions = new Map<number, Map<number, Result>>()
   /** Commands in the order they took effect, as `clientId/requestNumber:key`. */
   readonly applied: string[] = []
-  private lastClientId = 0
+  #lastClientId = 0
 
   openSession(): number {
-    this.lastClientId++
-    this.sessions.set(this.lastClientId, new Map())
-    return this.lastClientId
+    this.#lastClientId++
+    this.sessions.set(this.#lastClientId, new Map())
+    return this.#lastClientId
   }
 
   /** Carries a command out once. A put's revision says how many puts there were. */
@@ -55,10 +55,10 @@ export class ScriptedNode {
   /** The client of the stream that is open now. */
   clientId = 0
   endpoint = ''
-  private stream: Stream | undefined
-  private server = new Server()
-  private port = 0
-  private waiters: { ready: () => boolean; resolve: () => void }[] = []
+  #stream: Stream | undefined
+  #server = new Server()
+  #port = 0
+  #waiters: { ready: () => boolean; resolve: () => void }[] = []
 
   constructor(cluster: ScriptedCluster, script: Script = (request, node) => cluster.apply(node.clientId, request)) {
     this.cluster = cluster
@@ -66,19 +66,19 @@ export class ScriptedNode {
   }
 
   async start(): Promise<this> {
-    this.server = new Server({ 'grpc.max_receive_message_length': 8 * 1024 * 1024 })
-    this.server.addService(SessionServiceService, { connect: (stream: Stream) => this.onConnect(stream) })
-    this.port = await new Promise<number>((resolve, reject) => {
-      this.server.bindAsync(`127.0.0.1:${this.port}`, ServerCredentials.createInsecure(), (error, port) =>
+    this.#server = new Server({ 'grpc.max_receive_message_length': 8 * 1024 * 1024 })
+    this.#server.addService(SessionServiceService, { connect: (stream: Stream) => this.#onConnect(stream) })
+    this.#port = await new Promise<number>((resolve, reject) => {
+      this.#server.bindAsync(`127.0.0.1:${this.#port}`, ServerCredentials.createInsecure(), (error, port) =>
         error === null ? resolve(port) : reject(error),
       )
     })
-    this.endpoint = `127.0.0.1:${this.port}`
+    this.endpoint = `127.0.0.1:${this.#port}`
     return this
   }
 
   stop(): void {
-    this.server.forceShutdown()
+    this.#server.forceShutdown()
   }
 
   /** Every request so far, as the node got them. */
@@ -89,28 +89,28 @@ export class ScriptedNode {
   /** Answers the requests that a script had kept, or any. */
   answer(...answers: { request: Request; result: Result }[]): void {
     const value = { answers: answers.map(({ request, result }) => answerOf(request, result)) }
-    this.stream?.write({ frame: { $case: 'answers', value } })
+    this.#stream?.write({ frame: { $case: 'answers', value } })
   }
 
   /** Ends the stream with an error, as a dying node does. */
   breakStream(code: status = status.UNAVAILABLE): void {
-    this.stream?.emit('error', Object.assign(new Error('scripted'), { code, details: 'scripted' }) as ServiceError)
+    this.#stream?.emit('error', Object.assign(new Error('scripted'), { code, details: 'scripted' }) as ServiceError)
   }
 
   /** Resolves once `ready` holds after a frame or a hello; the test's own deadline ends a wait in vain. */
   async until(ready: () => boolean): Promise<void> {
     if (ready()) return
-    await new Promise<void>((resolve) => this.waiters.push({ ready, resolve }))
+    await new Promise<void>((resolve) => this.#waiters.push({ ready, resolve }))
   }
 
-  private onConnect(stream: Stream): void {
-    this.stream = stream
+  #onConnect(stream: Stream): void {
+    this.#stream = stream
     stream.on('error', () => {})
     stream.on('end', () => stream.end())
     stream.on('data', ({ frame }: ConnectRequest) => {
-      if (frame?.$case === 'hello') this.onHello(stream, frame.value.clientId)
-      else if (frame?.$case === 'requests') this.onRequests(frame.value)
-      this.waiters = this.waiters.filter(({ ready, resolve }) => {
+      if (frame?.$case === 'hello') this.#onHello(stream, frame.value.clientId)
+      else if (frame?.$case === 'requests') this.#onRequests(frame.value)
+      this.#waiters = this.#waiters.filter(({ ready, resolve }) => {
         const isReady = ready()
         if (isReady) resolve()
         return !isReady
@@ -118,21 +118,21 @@ export class ScriptedNode {
     })
   }
 
-  private onHello(stream: Stream, clientId: number): void {
+  #onHello(stream: Stream, clientId: number): void {
     this.hellos.push(clientId)
     this.clientId = clientId === 0 ? this.cluster.openSession() : clientId
     const value = { clientId: this.clientId, clusterId: 'cluster', nodeId: 1, leaderAddress: '' }
     stream.write({ frame: { $case: 'welcome', value } })
   }
 
-  private onRequests(frame: RequestFrame): void {
+  #onRequests(frame: RequestFrame): void {
     this.frames.push(frame)
     const answers: Answer[] = []
     for (const request of frame.requests) {
       const result = this.script(request, this)
       if (result !== undefined) answers.push(answerOf(request, result))
     }
-    if (answers.length > 0) this.stream?.write({ frame: { $case: 'answers', value: { answers } } })
+    if (answers.length > 0) this.#stream?.write({ frame: { $case: 'answers', value: { answers } } })
   }
 }
 

@@ -21,16 +21,16 @@ const vector = JSON.parse(readFileSync(new URL('signing-vector.json', import.met
 /** A key pair from a seed of 32 bytes. */
 class Signer {
   readonly publicKey: Uint8Array
-  private readonly privateKey
+  readonly #privateKey
 
   constructor(seed: Buffer) {
     const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed])
-    this.privateKey = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
-    this.publicKey = new Uint8Array(createPublicKey(this.privateKey).export({ format: 'der', type: 'spki' }).subarray(12))
+    this.#privateKey = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+    this.publicKey = new Uint8Array(createPublicKey(this.#privateKey).export({ format: 'der', type: 'spki' }).subarray(12))
   }
 
   sign(message: Uint8Array): Uint8Array {
-    return sign(null, message, this.privateKey)
+    return sign(null, message, this.#privateKey)
   }
 }
 
