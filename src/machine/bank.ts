@@ -14,11 +14,12 @@
  * A repeat is answered with the movement that stands under the id, and with its accounts as they are now.
  */
 import { Authorities } from './authorities.js'
-import { Holds, INT64_MAX, type PostTransferRequest, type VoidTransferRequest } from './holds.js'
+import { Holds, type PostTransferRequest, type VoidTransferRequest } from './holds.js'
 import { Ledger } from './ledger.js'
 import {
   type Account,
   hasSameContent,
+  INT64_MAX,
   type Movement,
   type MovementDraft,
   type MovementRefusalReason,

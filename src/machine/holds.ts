@@ -1,9 +1,7 @@
 import { ExpiryHeap } from './expiry-heap.js'
 import type { Ledger } from './ledger.js'
-import { expiresAtMs, type Movement, quote } from './movement.js'
+import { expiresAtMs, INT64_MAX, type Movement, quote } from './movement.js'
 import { Refusal } from './refusal.js'
-
-export const INT64_MAX = 2n ** 63n - 1n
 
 export interface PostTransferRequest {
   readonly transferId: string

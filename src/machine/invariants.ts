@@ -1,8 +1,7 @@
 import type { Ledger } from './ledger.js'
-import type { Account } from './movement.js'
+import { type Account, INT64_MAX } from './movement.js'
 
 const INT64_MIN = -(2n ** 63n)
-const INT64_MAX = 2n ** 63n - 1n
 
 /**
  * The bank's basic invariants: what must hold at every slot, one plain sentence for each that does not. Reads every account and

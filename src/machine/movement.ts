@@ -1,6 +1,9 @@
 import { assert } from './assert.js'
 import { type Reason, Refusal } from './refusal.js'
 
+/** The largest amount and the largest balance, in minor units. */
+export const INT64_MAX = 2n ** 63n - 1n
+
 export interface Account {
   readonly accountId: string
   readonly asset: string
@@ -98,7 +101,7 @@ function explain(movement: Movement, reason: MovementRefusalReason): string {
     case 'INSUFFICIENT_FUNDS':
       return `account ${account} has less than ${movement.amount} available`
     case 'BALANCE_OVERFLOW':
-      return `account ${account} would pass the largest amount, 9223372036854775807`
+      return `account ${account} would pass the largest amount, ${INT64_MAX}`
   }
 }
 

@@ -55,6 +55,21 @@ export function prefixed(out: FieldViolation[], from: number, prefix: string): v
   for (const { field, description } of out.splice(from)) out.push({ field: prefix + field, description })
 }
 
+/** Checks the items of a list, `field[0].`, `field[1].` and so on, until enough are found at fault. */
+export function each<T>(
+  out: FieldViolation[],
+  field: string,
+  items: readonly T[],
+  check: (out: FieldViolation[], item: T) => void,
+): void {
+  for (const [i, item] of items.entries()) {
+    if (out.length >= VIOLATIONS_MAX) return
+    const before = out.length
+    check(out, item)
+    if (out.length > before) prefixed(out, before, `${field}[${i}].`)
+  }
+}
+
 function isLonger(text: string, bytesMax: number): boolean {
   // No UTF-16 unit takes more than three bytes in UTF-8: most texts need not be counted.
   return text.length * 3 > bytesMax && utf8Length(text) > bytesMax

@@ -10,6 +10,7 @@ import type { Command, Query as WireQuery } from '../gen/synod/session/v1/sessio
 import type { TransferRequest } from '../machine/bank.js'
 import type { Compare } from '../machine/kv.js'
 import type { Operation, Query, TxnOperation, TxnRequest } from '../machine/operations.js'
+import { durationMs } from './duration.js'
 
 /**
  * A command as the machine knows it. Only for commands without violations (validate.ts). What the machine keeps is copied: decoded
@@ -17,14 +18,6 @@ import type { Operation, Query, TxnOperation, TxnRequest } from '../machine/oper
  */
 export function toOperation({ operation }: Command): Operation {
   switch (operation?.$case) {
-    case 'transfer':
-      return { $case: 'transfer', value: toTransfer(operation.value) }
-    case 'put':
-      return { $case: 'put', value: { ...operation.value, value: operation.value.value.slice() } }
-    case 'delete': {
-      const { target, returnPrevious } = operation.value
-      return { $case: 'delete', value: { target: given(target), returnPrevious } }
-    }
     case 'txn':
       return { $case: 'txn', value: toTxn(operation.value) }
     case 'transferBatch': {
@@ -35,11 +28,15 @@ export function toOperation({ operation }: Command): Operation {
       return { $case: 'registerAuthority', value: { ...operation.value, publicKey: operation.value.publicKey.slice() } }
     case 'query':
       return toQuery(operation.value)
+    case 'put':
+    case 'delete':
     case 'openAccount':
     case 'deposit':
     case 'withdraw':
+    case 'transfer':
     case 'postTransfer':
     case 'voidTransfer':
+      return toTxnOperation(operation)
     case 'revokeAuthority':
     case undefined:
       return given(operation)
@@ -70,7 +67,7 @@ function toTransfer(request: WireTransferRequest): TransferRequest {
     destinationAccountId: request.destinationAccountId,
     amount: request.amount,
     pending: request.pending,
-    timeoutMs: timeout === undefined ? 0 : Number(timeout.seconds) * 1_000 + Math.floor(timeout.nanos / 1_000_000),
+    timeoutMs: timeout === undefined ? 0 : durationMs(timeout),
   }
 }
 
@@ -78,13 +75,14 @@ function toTxn(request: WireTxnRequest): TxnRequest {
   return {
     compare: request.compare.map(toCompare),
     // oxlint-disable-next-line unicorn/no-thenable -- the proto's name; a transaction is never awaited
-    then: request.then.map(toTxnOperation),
-    else: request.else.map(toTxnOperation),
+    then: request.then.map(({ operation }) => toTxnOperation(given(operation))),
+    else: request.else.map(({ operation }) => toTxnOperation(given(operation))),
   }
 }
 
-function toTxnOperation({ operation }: WireTxnOperation): TxnOperation {
-  switch (operation?.$case) {
+/** What may stand alone as well as in a transaction. */
+function toTxnOperation(operation: NonNullable<WireTxnOperation['operation']>): TxnOperation {
+  switch (operation.$case) {
     case 'put':
       return { $case: 'put', value: { ...operation.value, value: operation.value.value.slice() } }
     case 'delete': {
@@ -100,8 +98,7 @@ function toTxnOperation({ operation }: WireTxnOperation): TxnOperation {
     case 'postTransfer':
     case 'voidTransfer':
     case 'getBalance':
-    case undefined:
-      return given(operation)
+      return operation
   }
 }
 

@@ -14,9 +14,10 @@ import type {
   VoidTransferRequest,
   WithdrawRequest,
 } from '../gen/synod/bank/v1/bank.js'
-import { INT64_MAX } from '../machine/holds.js'
+import { INT64_MAX } from '../machine/movement.js'
 import type { FieldViolation } from '../machine/refusal.js'
-import { consistency, id, order, pageSize, prefixed, requestId, VIOLATIONS_MAX } from './checks.js'
+import { consistency, each, id, order, pageSize, requestId, VIOLATIONS_MAX } from './checks.js'
+import { durationMs } from './duration.js'
 
 const TRANSFERS_MAX = 8_190
 const TIMEOUT_MS_MAX = 3_650 * 24 * 60 * 60 * 1000
@@ -57,7 +58,7 @@ export function transferViolations(out: FieldViolation[], request: TransferReque
   const { timeout } = request
   if (timeout === undefined) return
   if (!request.pending) out.push({ field: 'timeout', description: 'is only for pending transfers' })
-  const ms = Number(timeout.seconds) * 1_000 + Math.floor(timeout.nanos / 1_000_000)
+  const ms = durationMs(timeout)
   if (timeout.nanos < 0 || timeout.nanos >= 1_000_000_000 || ms < 1 || ms > TIMEOUT_MS_MAX) {
     out.push({ field: 'timeout', description: 'must be 1 ms to 3,650 days' })
   }
@@ -76,12 +77,7 @@ export function transferBatchViolations(out: FieldViolation[], { transfers, link
     out.push({ field: 'transfers', description: 'must be 1 to 8,190 transfers' })
     return
   }
-  for (let i = 0; i < transfers.length && out.length < VIOLATIONS_MAX; i++) {
-    const transfer = transfers[i]
-    const before = out.length
-    if (transfer !== undefined) transferViolations(out, transfer)
-    if (out.length > before) prefixed(out, before, `transfers[${i}].`)
-  }
+  each(out, 'transfers', transfers, transferViolations)
   linkedGroupViolations(out, linkedGroups, transfers.length)
 }
 

@@ -10,7 +10,7 @@ import {
   type TxnRequest,
 } from '../gen/synod/kv/v1/kv.js'
 import type { FieldViolation } from '../machine/refusal.js'
-import { consistency, key, keyPart, order, pageSize, prefixed, requestId, VIOLATIONS_MAX, value } from './checks.js'
+import { consistency, each, key, keyPart, order, pageSize, prefixed, requestId, value } from './checks.js'
 import {
   depositViolations,
   endTransferViolations,
@@ -63,20 +63,6 @@ export function txnViolations(out: FieldViolation[], request: TxnRequest): void 
   each(out, 'compare', request.compare, compareViolations)
   each(out, 'then', request.then, operationViolations)
   each(out, 'else', request.else, operationViolations)
-}
-
-function each<T>(
-  out: FieldViolation[],
-  field: string,
-  items: readonly T[],
-  check: (out: FieldViolation[], item: T) => void,
-): void {
-  for (const [i, item] of items.entries()) {
-    if (out.length >= VIOLATIONS_MAX) return
-    const before = out.length
-    check(out, item)
-    if (out.length > before) prefixed(out, before, `${field}[${i}].`)
-  }
 }
 
 function compareViolations(out: FieldViolation[], compare: Compare): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { INT64_MAX } from '../../src/machine/holds.js'
+import { INT64_MAX } from '../../src/machine/movement.js'
 import type { Outcome } from '../../src/machine/operations.js'
 import { BAD, Fixture, reasonOf, valueOf } from './fixture.js'
 

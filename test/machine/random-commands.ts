@@ -2,7 +2,7 @@ import type { TransferRequest } from '../../src/gen/synod/bank/v1/bank.js'
 import { Order } from '../../src/gen/synod/common/v1/common.js'
 import { CompareOperator, type TxnOperation } from '../../src/gen/synod/kv/v1/kv.js'
 import { Command } from '../../src/gen/synod/session/v1/session.js'
-import { INT64_MAX } from '../../src/machine/holds.js'
+import { INT64_MAX } from '../../src/machine/movement.js'
 import { BAD, branches, bytes, GOOD, KEY } from './fixture.js'
 import type { Random } from './random.js'
 

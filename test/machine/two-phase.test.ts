@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ExpiryHeap } from '../../src/machine/expiry-heap.js'
-import { INT64_MAX } from '../../src/machine/holds.js'
+import { INT64_MAX } from '../../src/machine/movement.js'
 import { Fixture, reasonOf, valueOf } from './fixture.js'
 import { Random } from './random.js'
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { TransferRequest } from '../../src/gen/synod/bank/v1/bank.js'
 import type { TxnOperation } from '../../src/gen/synod/kv/v1/kv.js'
 import type { Command, Query } from '../../src/gen/synod/session/v1/session.js'
-import { INT64_MAX } from '../../src/machine/holds.js'
+import { INT64_MAX } from '../../src/machine/movement.js'
 import { validateCommand, validateQuery } from '../../src/wire/validate.js'
 import { branches } from '../machine/fixture.js'
 
