@@ -130,6 +130,7 @@ export class Member implements MemberApi {
       outlet: this.#transport,
       applier: this.#applier,
       requester: this.#requester,
+      desk: this.#desk,
       barriers: this.#barriers,
       onFormed: () => this.#onFormed(),
       onLeaderChanged: (leaderId) => this.#onLeaderChanged(leaderId),

@@ -7,6 +7,7 @@ import type { Applier } from './applier.js'
 import type { Barriers } from './barriers.js'
 import { Checkpointer } from './checkpointer.js'
 import type { Requester } from './requester.js'
+import type { SessionDesk } from './session-desk.js'
 
 /** The part of the transport that the host needs. */
 interface Outlet {
@@ -20,6 +21,7 @@ export interface HostSettings {
   readonly outlet: Outlet
   readonly applier: Applier
   readonly requester: Requester
+  readonly desk: SessionDesk
   readonly barriers: Barriers
   /** Called once, when the cluster is formed or has been joined. */
   readonly onFormed: () => void
@@ -59,6 +61,8 @@ export class Host {
   readonly #tickTimer: NodeJS.Timeout
   #isScheduled = false
   #isWriting = false
+  /** No more writes are begun. */
+  #isStopping = false
   #isStopped = false
   #isFormed = false
   #leaderId: NodeId = 0
@@ -100,13 +104,14 @@ export class Host {
 
   /** Writes what is to be kept, the state of the machine included, and does nothing more. */
   async stop(): Promise<void> {
+    this.#isStopping = true
     while ((this.#isWriting || this.#checkpointer.isBusy) && !this.#isStopped) await this.#untilIdle()
     if (this.#isStopped) return
-    const { node, storage } = this.#s
-    node.persistDecidedUpTo()
-    const { records } = node.ready({ diskIdle: true, wallMs: Date.now() })
     this.#halt()
+    const { node, storage } = this.#s
     try {
+      node.persistDecidedUpTo()
+      const { records } = node.ready({ diskIdle: true, wallMs: Date.now() })
       if (records.length > 0) await storage.append(records)
       await this.#checkpointer.finish()
     } catch (error) {
@@ -145,10 +150,11 @@ export class Host {
   }
 
   #step(): void {
-    const { node, outlet, applier, requester, barriers } = this.#s
+    const { node, outlet, applier, requester, desk, barriers } = this.#s
     const nowMs = performance.now()
     node.tick(nowMs)
     requester.tick(nowMs)
+    desk.tick(nowMs)
     barriers.tick(nowMs)
     if (node.leaderId !== this.#leaderId) {
       this.#leaderId = node.leaderId
@@ -158,12 +164,12 @@ export class Host {
     requester.flush((commands, options) => node.propose(commands, options), nowMs)
     barriers.flush((token) => node.read(token))
 
-    const diskIdle = !this.#isWriting
+    const diskIdle = !this.#isWriting && !this.#isStopping
     const checkpointDue = diskIdle && this.#checkpointer.isDue
     if (diskIdle && (checkpointDue || this.#isWatermarkDue(nowMs))) node.persistDecidedUpTo()
     // Now: the decided slots that it reflects are in this step's write or an earlier one.
     if (checkpointDue) this.#checkpointer.begin()
-    const prepared = diskIdle ? this.#checkpointer.take() : undefined
+    const prepared = this.#isWriting ? undefined : this.#checkpointer.take()
     const ready = node.ready({ diskIdle, wallMs: Date.now() })
     if (ready.halt !== undefined) return this.#fail(new HaltError(ready.halt.code, ready.halt.message))
 
@@ -181,7 +187,7 @@ export class Host {
     barriers.onGranted(ready.reads)
     applier.run(() => performance.now() - nowMs >= APPLY_BUDGET_MS)
     barriers.onApplied(applier.appliedUpTo)
-    if (applier.hasQueued || requester.hasDue || barriers.hasGathered) this.schedule()
+    if (applier.hasQueued || requester.hasNew || barriers.hasGathered) this.schedule()
   }
 
   #isWatermarkDue(nowMs: number): boolean {
@@ -213,6 +219,7 @@ export class Host {
       this.#onDurable(ready)
       this.#s.outlet.flush()
     })
+    if (this.#isStopped) return
     if (prepared !== undefined) {
       await prepared.commit()
       this.#checkpointer.onCommitted()

@@ -15,11 +15,20 @@ const RETRY_DELAY_MS = 1_000
 /** What a member holds for its clients at once; past it callers are refused at once. */
 const PENDING_COUNT_MAX = 20_000
 const PENDING_BYTES_MAX = 128 << 20
+/** What is proposed in one go: all that is pending would be more than a message between nodes may hold. */
+const PROPOSAL_BYTES_MAX = 1 << 20
+
+interface Waiter {
+  readonly deadlineMs: number
+  readonly settle: Settle<Applied>
+}
 
 interface Pending {
   readonly envelope: Uint8Array
-  readonly deadlineMs: number
-  readonly settles: Settle<Applied>[]
+  /** At least one. */
+  waiters: Waiter[]
+  /** Of the waiters, the earliest. */
+  deadlineMs: number
   /** How often it was handed to a leader. 0: certainly not decided. */
   proposalCount: number
   retryAtMs: number
@@ -32,8 +41,11 @@ interface Pending {
 export class Requester {
   readonly #pending = new Map<string, Pending>()
   #pendingBytes = 0
+  #waiterCount = 0
   /** Names of those to propose with the next flush. */
   #due: string[] = []
+  /** Some of them have come since the last flush. */
+  #hasNew = false
   /** Some of them have been proposed before, without a sign of their decision. */
   #hasOverdue = false
   #nextSweepMs = 0
@@ -42,23 +54,28 @@ export class Requester {
     return this.#pending.size
   }
 
-  get hasDue(): boolean {
-    return this.#due.length > 0
+  /** Whether a flush is worth while now. What no leader took waits for the next tick: nothing is won by asking in a loop. */
+  get hasNew(): boolean {
+    return this.#hasNew
   }
 
   /** `name` tells the command from every other: who waits under the same name gets the same answer. */
   submit(name: string, envelope: Uint8Array, deadlineMs: number, settle: Settle<Applied>): void {
     const known = this.#pending.get(name)
+    const bytes = known === undefined ? envelope.length : 0
+    if (this.#waiterCount >= PENDING_COUNT_MAX || this.#pendingBytes + bytes > PENDING_BYTES_MAX) {
+      return settle(new MemberError('OVERLOADED', `${this.#waiterCount} commands are in flight on this node`))
+    }
+    this.#waiterCount++
     if (known !== undefined) {
-      known.settles.push(settle)
+      known.waiters.push({ deadlineMs, settle })
+      known.deadlineMs = Math.min(known.deadlineMs, deadlineMs)
       return
     }
-    if (this.#pending.size >= PENDING_COUNT_MAX || this.#pendingBytes + envelope.length > PENDING_BYTES_MAX) {
-      return settle(new MemberError('OVERLOADED', `${this.#pending.size} commands are in flight on this node`))
-    }
-    this.#pending.set(name, { envelope, deadlineMs, settles: [settle], proposalCount: 0, retryAtMs: 0 })
-    this.#pendingBytes += envelope.length
+    this.#pending.set(name, { envelope, waiters: [{ deadlineMs, settle }], deadlineMs, proposalCount: 0, retryAtMs: 0 })
+    this.#pendingBytes += bytes
     this.#due.push(name)
+    this.#hasNew = true
   }
 
   /** Whether the command was handed to a leader more than once: then a session that is gone may have seen it. */
@@ -69,41 +86,61 @@ export class Requester {
   /** Nobody waits for it any more, and it is not proposed again. */
   forget(name: string): void {
     const pending = this.#pending.get(name)
-    if (pending !== undefined && this.#pending.delete(name)) this.#pendingBytes -= pending.envelope.length
+    if (pending === undefined) return
+    this.#pending.delete(name)
+    this.#pendingBytes -= pending.envelope.length
+    this.#waiterCount -= pending.waiters.length
   }
 
   settle(name: string, outcome: Applied | MemberError): void {
     const pending = this.#pending.get(name)
     if (pending === undefined) return
     this.forget(name)
-    for (const settle of pending.settles) settle(outcome)
+    for (const { settle } of pending.waiters) settle(outcome)
   }
 
-  /** Hands what is due to the core in one go. */
+  /** Hands what is due to the core, in pages. */
   flush(propose: (commands: readonly Uint8Array[], options: { isRetry: boolean }) => ProposeOutcome, nowMs: number): void {
+    this.#hasNew = false
     if (this.#due.length === 0) return
-    const due = this.#due.map((name) => this.#pending.get(name)).filter((p) => p !== undefined)
-    if (due.length === 0) {
-      this.#due = []
-      return
-    }
-    const outcome = propose(
-      due.map((p) => p.envelope),
-      { isRetry: this.#hasOverdue },
-    )
-    this.#hasOverdue = false
-    if (outcome === 'noLeader') return
+    const names = this.#due
     this.#due = []
-    for (const pending of due) {
-      // An overloaded leader took nothing: ask again a little later.
-      pending.retryAtMs = nowMs + (outcome === 'sent' ? RETRY_DELAY_MS : RETRY_DELAY_MS / 10)
-      if (outcome === 'sent') pending.proposalCount++
+    let isRetry = this.#hasOverdue
+    this.#hasOverdue = false
+    for (let from = 0; from < names.length; ) {
+      const { page, next } = this.#pageOf(names, from)
+      if (page.length > 0) {
+        const outcome = propose(
+          page.map((p) => p.envelope),
+          { isRetry },
+        )
+        if (outcome === 'noLeader') {
+          this.#due = from === 0 ? names : names.slice(from)
+          return
+        }
+        isRetry = false
+        onProposed(page, outcome, nowMs)
+      }
+      from = next
     }
+  }
+
+  #pageOf(names: readonly string[], from: number): { page: Pending[]; next: number } {
+    const page: Pending[] = []
+    let next = from
+    for (let bytes = 0; next < names.length && bytes < PROPOSAL_BYTES_MAX; next++) {
+      const pending = this.#pending.get(names[next] ?? '')
+      if (pending === undefined) continue
+      page.push(pending)
+      bytes += pending.envelope.length
+    }
+    return { page, next }
   }
 
   /** Another node leads: what the last one was handed may be lost with it. */
   onLeaderChanged(): void {
     this.#due = [...this.#pending.keys()]
+    this.#hasNew = this.#due.length > 0
   }
 
   tick(nowMs: number): void {
@@ -111,7 +148,7 @@ export class Requester {
     this.#nextSweepMs = nowMs + RETRY_DELAY_MS / 20
     const isDue = new Set(this.#due)
     for (const [name, pending] of this.#pending) {
-      if (nowMs >= pending.deadlineMs) this.settle(name, timedOut(pending))
+      if (nowMs >= pending.deadlineMs) this.#expire(name, pending, nowMs)
       else if (pending.retryAtMs !== 0 && nowMs >= pending.retryAtMs && !isDue.has(name)) {
         this.#due.push(name)
         this.#hasOverdue ||= pending.proposalCount > 0
@@ -119,11 +156,29 @@ export class Requester {
     }
   }
 
+  /** Those who waited longest under the name need not be those whose time is up first. */
+  #expire(name: string, pending: Pending, nowMs: number): void {
+    const expired = pending.waiters.filter((w) => w.deadlineMs <= nowMs)
+    if (expired.length === pending.waiters.length) return this.settle(name, timedOut(pending))
+    this.#waiterCount -= expired.length
+    pending.waiters = pending.waiters.filter((w) => w.deadlineMs > nowMs)
+    pending.deadlineMs = Math.min(...pending.waiters.map((w) => w.deadlineMs))
+    for (const { settle } of expired) settle(timedOut(pending))
+  }
+
   /** The member stops: nobody will be told any more. */
   stop(message: string): void {
     for (const [name, { proposalCount }] of this.#pending) {
       this.settle(name, new MemberError(proposalCount === 0 ? 'STOPPED' : 'OUTCOME_UNKNOWN', message))
     }
+  }
+}
+
+function onProposed(page: readonly Pending[], outcome: 'sent' | 'overloaded', nowMs: number): void {
+  for (const pending of page) {
+    // An overloaded leader took nothing: ask again a little later.
+    pending.retryAtMs = nowMs + (outcome === 'sent' ? RETRY_DELAY_MS : RETRY_DELAY_MS / 10)
+    if (outcome === 'sent') pending.proposalCount++
   }
 }
 

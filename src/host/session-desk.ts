@@ -22,6 +22,11 @@ const OUTCOME_ERRORS = {
     new MemberError('OVERLOADED', 'the session has as many unacknowledged results as it may; acknowledge some and try again'),
 }
 
+/** Calls that wait for the own session to be opened; past either bound further ones are refused at once. */
+const WAITING_COUNT_MAX = 20_000
+const WAITING_BYTES_MAX = 128 << 20
+const SWEEP_INTERVAL_MS = 50
+
 const NO_BYTES = new Uint8Array(0)
 
 const nameOf = (clientId: number, requestNumber: number): string => `${clientId}:${requestNumber}`
@@ -39,6 +44,8 @@ export class SessionDesk implements AppliedListener {
   readonly #open = new Map<number, Map<number, Invocation>>()
   /** Wait for the own session to be opened. */
   #waiting: Invocation[] = []
+  #waitingBytes = 0
+  #nextSweepMs = 0
   #isOpening = false
 
   constructor(requester: Requester) {
@@ -62,8 +69,21 @@ export class SessionDesk implements AppliedListener {
   invoke(command: Uint8Array, deadlineMs: number, settle: Settle<Answer>): void {
     const invocation = { command, deadlineMs, settle }
     if (this.#clientId !== 0) return this.#send(invocation)
-    this.#waiting.push(invocation)
+    if (this.#waiting.length >= WAITING_COUNT_MAX || this.#waitingBytes + command.length > WAITING_BYTES_MAX) {
+      return settle(new MemberError('OVERLOADED', `${this.#waiting.length} calls wait on this node for a leader`))
+    }
+    this.#keepWaiting(invocation)
     if (!this.#isOpening) this.#openOwn(deadlineMs)
+  }
+
+  /** Ends the waits for the own session whose time is up before that of the call which opens it. */
+  tick(nowMs: number): void {
+    if (nowMs < this.#nextSweepMs || this.#waiting.length === 0) return
+    this.#nextSweepMs = nowMs + SWEEP_INTERVAL_MS
+    const waiting = this.#takeWaiting()
+    for (const w of waiting) if (w.deadlineMs > nowMs) this.#keepWaiting(w)
+    const error = new MemberError('NO_QUORUM', 'no leader with a majority was found in time; the command was not proposed')
+    for (const w of waiting) if (w.deadlineMs <= nowMs) w.settle(error)
   }
 
   onOpened(nonce: string, clientId: number, slot: Slot): void {
@@ -76,15 +96,31 @@ export class SessionDesk implements AppliedListener {
       return this.#requester.settle(name, { slot: outcome.slot, result: outcome.result, openedClientId: 0 })
     }
     if (outcome.kind === 'sessionExpired' && this.#open.has(clientId)) return this.#onOwnExpired(clientId, requestNumber)
+    if (outcome.kind === 'overloaded' && this.#requester.wasRepeated(name)) {
+      // A second proposal of it may still find room: then it is carried out after all.
+      const error = new MemberError('OUTCOME_UNKNOWN', 'the session was full while the command was being retried')
+      return this.#requester.settle(name, error)
+    }
     this.#requester.settle(name, OUTCOME_ERRORS[outcome.kind]())
+  }
+
+  #keepWaiting(invocation: Invocation): void {
+    this.#waiting.push(invocation)
+    this.#waitingBytes += invocation.command.length
+  }
+
+  #takeWaiting(): readonly Invocation[] {
+    const waiting = this.#waiting
+    this.#waiting = []
+    this.#waitingBytes = 0
+    return waiting
   }
 
   #openOwn(deadlineMs: number): void {
     this.#isOpening = true
     this.openSession(deadlineMs, (outcome) => {
       this.#isOpening = false
-      const waiting = this.#waiting
-      this.#waiting = []
+      const waiting = this.#takeWaiting()
       if (outcome instanceof MemberError) {
         // The session was never opened, so none of these was proposed; those with more time left may try once more.
         const error = new MemberError(outcome.code === 'OVERLOADED' ? 'OVERLOADED' : 'NO_QUORUM', outcome.message)

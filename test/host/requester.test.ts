@@ -57,10 +57,52 @@ describe('the requester', () => {
     const { proposed, submit, flush, requester } = setUp()
     submit('a')
     flush('noLeader', 0)
-    assert.equal(requester.hasDue, true)
+    assert.equal(requester.hasNew, false, 'the next tick is soon enough')
     flush('sent', 5)
     assert.deepEqual(proposed, [1, 1])
-    assert.equal(requester.hasDue, false)
+  })
+
+  it('proposes in pages what is more than one message may hold', () => {
+    const { requester, flush } = setUp()
+    const pages: number[] = []
+    const proposeUpTo = (pagesMax: number) =>
+      requester.flush((commands) => {
+        if (pages.length === pagesMax) return 'noLeader'
+        pages.push(commands.reduce((sum, c) => sum + c.length, 0))
+        return 'sent'
+      }, 0)
+    for (let i = 0; i < 100; i++) requester.submit(`c${i}`, new Uint8Array(1 << 20), 10_000, () => {})
+    proposeUpTo(40)
+    proposeUpTo(1_000)
+    assert.equal(pages.length, 100)
+    assert.ok(Math.max(...pages) <= 2 << 20)
+    assert.equal(requester.wasRepeated('c99'), false)
+    requester.onLeaderChanged()
+    flush('sent', 1)
+    assert.equal(requester.wasRepeated('c99'), true)
+  })
+
+  it('keeps to the deadline of each who waits under one name', () => {
+    const { requester, outcomes, submit, flush } = setUp()
+    submit('a', 5_000)
+    submit('a', 100)
+    submit('a', 9_000)
+    flush('sent', 0)
+    requester.tick(200)
+    assert.deepEqual(outcomes.map(codeOf), ['OUTCOME_UNKNOWN'])
+    requester.tick(6_000)
+    assert.equal(outcomes.length, 2)
+    requester.settle('a', APPLIED)
+    assert.deepEqual(outcomes.map(codeOf), ['OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN', 'APPLIED'])
+  })
+
+  it('counts all who wait under one name', () => {
+    const { requester, submit, outcomes } = setUp()
+    for (let i = 0; i < 20_001; i++) submit('a')
+    assert.deepEqual(outcomes.map(codeOf), ['OVERLOADED'])
+    requester.settle('a', APPLIED)
+    submit('b')
+    assert.equal(outcomes.length, 20_001)
   })
 
   it('proposes again after a second, and at once when the leader changes', () => {

@@ -21,8 +21,8 @@ function setUp() {
     }, 0)
     return envelopes
   }
-  const invoke = (name: string) =>
-    desk.invoke(COMMAND, 10_000, (o: Answer | MemberError) =>
+  const invoke = (name: string, deadlineMs = 10_000) =>
+    desk.invoke(COMMAND, deadlineMs, (o: Answer | MemberError) =>
       outcomes.push(`${name}: ${o instanceof MemberError ? o.code : `slot ${o.slot}`}`),
     )
   return { requester, desk, outcomes, proposed, invoke }
@@ -86,6 +86,40 @@ describe("a member's own session", () => {
     proposed()
     requester.tick(10_001)
     assert.deepEqual(outcomes, ['a: NO_QUORUM'])
+  })
+
+  it('lets nobody wait for it longer than asked, whoever opens it', () => {
+    const { desk, outcomes, proposed, invoke } = setUp()
+    invoke('patient', 3_600_000)
+    invoke('hurried', 200)
+    desk.tick(100)
+    assert.deepEqual(outcomes, [])
+    desk.tick(250)
+    assert.deepEqual(outcomes, ['hurried: NO_QUORUM'])
+    desk.onOpened(onlyNonce(proposed()), 5, 1)
+    assert.deepEqual(numbersOf(proposed()), ['5:1/1'])
+  })
+
+  it('refuses at once what is more than may wait for it', () => {
+    const { desk, outcomes, proposed, invoke } = setUp()
+    for (let i = 0; i < 20_000; i++) invoke(`c${i}`)
+    invoke('one more')
+    assert.deepEqual(outcomes, ['one more: OVERLOADED'])
+    desk.onOpened(onlyNonce(proposed()), 5, 1)
+    assert.equal(proposed().length, 20_000)
+  })
+
+  it('does not call a command refused for want of room when a second proposal of it may find some', () => {
+    const { requester, desk, outcomes, proposed, invoke } = setUp()
+    invoke('a')
+    desk.onOpened(onlyNonce(proposed()), 5, 1)
+    invoke('b')
+    proposed()
+    desk.onOutcome({ clientId: 5, requestNumber: 1 }, { kind: 'overloaded' })
+    requester.onLeaderChanged()
+    proposed()
+    desk.onOutcome({ clientId: 5, requestNumber: 2 }, { kind: 'overloaded' })
+    assert.deepEqual(outcomes, ['a: OVERLOADED', 'b: OUTCOME_UNKNOWN'])
   })
 
   it("leaves a client's own session to the client", () => {

@@ -1,0 +1,257 @@
+import { pino } from 'pino'
+import type { Applier } from '../../src/host/applier.js'
+import { Barriers } from '../../src/host/barriers.js'
+import { Host } from '../../src/host/host.js'
+import { replayLog } from '../../src/host/recovery.js'
+import { Requester } from '../../src/host/requester.js'
+import { SessionDesk } from '../../src/host/session-desk.js'
+import { Sessions } from '../../src/machine/sessions.js'
+import type { StateEntry, StateMachine } from '../../src/machine/state-machine.js'
+import { makeBallot } from '../../src/paxos/ballot.js'
+import type { Message } from '../../src/paxos/messages.js'
+import { Node } from '../../src/paxos/node.js'
+import { type CoreOptions, DEFAULT_OPTIONS } from '../../src/paxos/options.js'
+import type { DurableRecord, Genesis, LogEntry, NodeId, RecoveredState, Slot, Value } from '../../src/paxos/types.js'
+import { MemoryDisk, MemoryStorage } from '../../src/storage/memory-storage.js'
+import type { CheckpointInfo, PreparedCheckpoint, Storage } from '../../src/storage/storage.js'
+import { encodeOpenSession, encodeSessionCommand } from '../../src/wire/envelope.js'
+import { sessionCodec } from '../../src/wire/state.js'
+
+export const LEADER: NodeId = 2
+export const BALLOT = makeBallot(7, LEADER)
+
+/** Where a test may hold the storage up, or let it fail. */
+export type Step = 'append' | 'prepare' | 'commit'
+
+/** Storage on a MemoryDisk that writes down what it is asked, waits where a test holds it, and fails where a test says so. */
+export class ScriptedStorage implements Storage {
+  readonly #inner: MemoryStorage
+  readonly #events: string[]
+  readonly #held = new Map<Step, (() => void)[]>()
+  readonly #failing = new Set<Step>()
+  /** Called when a write begins. */
+  onAppend: () => void = () => {}
+
+  constructor(disk: MemoryDisk, events: string[]) {
+    this.#inner = MemoryStorage.open(disk)
+    this.#events = events
+  }
+
+  get dataDirId(): string {
+    return this.#inner.dataDirId
+  }
+
+  get recovered(): RecoveredState {
+    return this.#inner.recovered
+  }
+
+  get checkpoint(): CheckpointInfo {
+    return this.#inner.checkpoint
+  }
+
+  hold(step: Step): void {
+    this.#held.set(step, [])
+  }
+
+  release(step: Step): void {
+    const waiting = this.#held.get(step) ?? []
+    this.#held.delete(step)
+    for (const go of waiting) go()
+  }
+
+  fail(step: Step): void {
+    this.#failing.add(step)
+  }
+
+  async append(records: readonly DurableRecord[]): Promise<void> {
+    this.onAppend()
+    await this.#pass('append')
+    await this.#inner.append(records)
+    this.#events.push(`appended ${records.map((record) => record.kind).join(' ')}`)
+  }
+
+  async prepareCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<PreparedCheckpoint> {
+    const taken = [...changes]
+    await this.#pass('prepare')
+    const prepared = await this.#inner.prepareCheckpoint(info, taken)
+    return {
+      commit: async () => {
+        await this.#pass('commit')
+        await prepared.commit()
+        this.#events.push(`checkpoint of ${info.appliedUpTo}`)
+      },
+    }
+  }
+
+  async saveCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<void> {
+    const prepared = await this.prepareCheckpoint(info, changes)
+    await prepared.commit()
+  }
+
+  readLog(fromSlot: Slot, toSlot: Slot, maxBytes: number): Promise<LogEntry[]> {
+    return this.#inner.readLog(fromSlot, toSlot, maxBytes)
+  }
+
+  loadCheckpoint(): AsyncIterable<StateEntry> {
+    return this.#inner.loadCheckpoint()
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close()
+  }
+
+  async #pass(step: Step): Promise<void> {
+    this.#events.push(`${step}…`)
+    const held = this.#held.get(step)
+    if (held !== undefined) await new Promise<void>((resolve) => held.push(resolve))
+    else await new Promise((resolve) => setImmediate(resolve))
+    if (this.#failing.has(step)) throw new Error(`as the test wants it: ${step} fails`)
+  }
+}
+
+/** Knows what was applied to it, in order. */
+export class Recorder implements StateMachine {
+  readonly applied: string[] = []
+  /** Called for each command. */
+  onApply: () => void = () => {}
+
+  apply(command: Uint8Array): Uint8Array {
+    this.onApply()
+    this.applied.push(new TextDecoder().decode(command))
+    return new Uint8Array([this.applied.length])
+  }
+
+  query(): Uint8Array {
+    return new Uint8Array()
+  }
+
+  changes(): Iterable<StateEntry> {
+    return [{ key: 'applied', value: new TextEncoder().encode(this.applied.join()) }]
+  }
+
+  restore(entries: Iterable<StateEntry>): void {
+    for (const { value } of entries) this.applied.push(...new TextDecoder().decode(value).split(','))
+  }
+}
+
+export const GENESIS: Genesis = {
+  clusterId: 'cluster',
+  members: [1, 2, 3].map((nodeId) => ({ nodeId, dataDirId: `dir-${nodeId}`, peerAddress: `n${nodeId}:1`, clientAddress: '' })),
+  initialCommands: [new TextEncoder().encode('initial')],
+}
+
+/** The disk of node 1, a member since the beginning. */
+export function newDisk(): MemoryDisk {
+  const disk = new MemoryDisk('dir-1')
+  disk.genesis = GENESIS
+  return disk
+}
+
+/** A follower, node 1 of three, whose peers are the test. */
+export class Follower {
+  readonly events: string[]
+  readonly storage: ScriptedStorage
+  readonly machine: Recorder
+  readonly applier: Applier
+  readonly requester: Requester
+  readonly barriers: Barriers
+  readonly desk: SessionDesk
+  readonly host: Host
+  readonly failures: Error[] = []
+  /** Every message sent, with whom it was sent to. */
+  readonly sent: { to: NodeId; message: Message }[] = []
+  /** Steps of the host so far. */
+  stepCount = 0
+
+  static async start(disk = newDisk(), options: Partial<CoreOptions> = {}, machine = new Recorder()): Promise<Follower> {
+    const events: string[] = []
+    const storage = new ScriptedStorage(disk, events)
+    const requester = new Requester()
+    const desk = new SessionDesk(requester)
+    const sessions = new Sessions(machine, sessionCodec)
+    const logger = pino({ level: 'silent' })
+    const applier = await replayLog({ storage, sessions, machine, listener: desk, logger })
+    return new Follower({ events, storage, machine, applier, requester, desk }, options)
+  }
+
+  private constructor(
+    parts: Pick<Follower, 'events' | 'storage' | 'machine' | 'applier' | 'requester' | 'desk'>,
+    options: Partial<CoreOptions>,
+  ) {
+    this.events = parts.events
+    this.storage = parts.storage
+    this.machine = parts.machine
+    this.applier = parts.applier
+    this.requester = parts.requester
+    this.desk = parts.desk
+    this.barriers = new Barriers()
+    const node = new Node({
+      self: 1,
+      dataDirId: 'dir-1',
+      members: GENESIS.members,
+      newClusterId: 'not used',
+      initialCommands: [],
+      joinIntervalMs: 1_000,
+      recovered: parts.storage.recovered,
+      // It never stands for election unless a test wants it.
+      options: { ...DEFAULT_OPTIONS, electionTimeoutMsMin: 60_000, electionTimeoutMsMax: 60_000, ...options },
+      random: () => 0.5,
+      nowMs: performance.now(),
+    })
+    this.host = new Host({
+      node,
+      storage: this.storage,
+      outlet: {
+        send: (to, message) => {
+          this.sent.push({ to, message })
+          this.events.push(`${message.kind} to ${to}`)
+        },
+        flush: () => {
+          this.stepCount++
+        },
+      },
+      applier: this.applier,
+      requester: this.requester,
+      desk: this.desk,
+      barriers: this.barriers,
+      onFormed: () => {},
+      onLeaderChanged: (leaderId) => this.events.push(`led by ${leaderId}`),
+      onFailed: (error) => this.failures.push(error),
+    })
+  }
+
+  /** Accepts of the leader, and its word of what is decided. */
+  accept(slot: Slot, value: Value, decidedUpTo = slot - 1): void {
+    this.host.receive(LEADER, [{ kind: 'accept', ballot: BALLOT, slot, value, decidedUpTo }])
+  }
+
+  decided(decidedUpTo: Slot): void {
+    this.host.receive(LEADER, [{ kind: 'decided', ballot: BALLOT, decidedUpTo }])
+  }
+}
+
+/** A slot's value: commands of the first client, numbered; or the opening of its session. */
+export function batchOf(...requestNumbers: number[]): Value {
+  const commands = requestNumbers.map((requestNumber) =>
+    encodeSessionCommand({
+      clientId: 1,
+      requestNumber,
+      firstUnacknowledged: 1,
+      command: new TextEncoder().encode(`c${requestNumber}`),
+    }),
+  )
+  return { kind: 'batch', timeMs: 1, commands }
+}
+
+export function opening(): Value {
+  return { kind: 'batch', timeMs: 1, commands: [encodeOpenSession('nonce')] }
+}
+
+/** Looks after each turn of the event loop; fails after five seconds. */
+export async function until(what: string, isSo: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + 5_000
+  while (!isSo()) {
+    if (performance.now() > deadlineMs) throw new Error(`not within five seconds: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+}
