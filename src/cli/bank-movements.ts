@@ -12,6 +12,7 @@ import {
   withClientFlags,
 } from './options.js'
 import { note, print, printJson } from './output.js'
+import { PAGE_SIZE, take } from './pages.js'
 
 type IdFlags = ClientFlags & { readonly id?: string }
 
@@ -91,18 +92,11 @@ function addMovements(bank: Command): void {
       const { Order } = await import('../client/client.js')
       const request = {
         accountId,
-        pageSize: Math.min(flags.limit, 1_000),
+        pageSize: Math.min(flags.limit, PAGE_SIZE),
         order: flags.descending ? Order.DESCENDING : Order.ASCENDING,
         consistency: await consistencyOf(flags.consistency),
       }
-      const movements = await withClient(flags, async (client) => {
-        const taken: Movement[] = []
-        for await (const movement of client.bank.listAllMovements(request)) {
-          taken.push(movement)
-          if (taken.length >= flags.limit) break
-        }
-        return taken
-      })
+      const movements = await withClient(flags, (client) => take(client.bank.listAllMovements(request), flags.limit))
       if (flags.json) printJson(await Promise.all(movements.map(movementToJson)))
       else print(await movementTable(movements))
     })

@@ -35,10 +35,6 @@ export async function movementToJson(movement: Movement): Promise<unknown> {
   return { ...movement, ...nameOf(movement) }
 }
 
-export function accountToJson(account: Account): unknown {
-  return { ...account }
-}
-
 async function enumNames(): Promise<(movement: Movement) => { kind: string; status: string }> {
   const { MovementKind, MovementStatus } = await import('../client/client.js')
   return ({ kind, status }) => ({ kind: nameIn(MovementKind, kind), status: nameIn(MovementStatus, status) })

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { type Command, Option } from 'commander'
 import type { Authority } from '../client/client.js'
 import { addMovementCommands } from './bank-movements.js'
-import { accountTable, accountToJson, movementToJson } from './bank-views.js'
+import { accountTable, movementToJson } from './bank-views.js'
 import { devKeyFile, formatKeyFile, readKeyFile, toBase64, writeKeyFile } from './key-file.js'
 import { amount, type ClientFlags, consistencyOf, consistencyOption, dataOption, withClient, withClientFlags } from './options.js'
 import { note, print, printJson } from './output.js'
+import { PAGE_SIZE, take } from './pages.js'
 
 interface SigningFlags {
   readonly asset: string
@@ -34,7 +35,7 @@ function addOpen(bank: Command): void {
     .action(async (accountId: string, flags: ClientFlags & { asset: string; overdraft?: bigint }) => {
       const request = { accountId, asset: flags.asset, overdraftLimit: flags.overdraft ?? 0n }
       const { account, header } = await withClient(flags, (client) => client.bank.openAccount(request))
-      if (flags.json) printJson({ header, account: accountToJson(account) })
+      if (flags.json) printJson({ header, account })
       else print(accountTable([account]))
     })
 }
@@ -48,7 +49,7 @@ function addDeposit(bank: Command): void {
       const deposit = { depositId: flags.id ?? randomUUID(), accountId, asset: flags.asset, amount: value, authority }
       if (flags.id === undefined) note(`deposit id ${deposit.depositId}`)
       const { account, movement, header } = await withClient(flags, (client) => client.bank.deposit(deposit))
-      if (flags.json) printJson({ header, movement: await movementToJson(movement), account: accountToJson(account) })
+      if (flags.json) printJson({ header, movement: await movementToJson(movement), account })
       else print(accountTable([account]))
     })
 }
@@ -61,7 +62,7 @@ function addBalance(bank: Command): void {
     .action(async (accountId: string, flags: ClientFlags & { consistency: string }) => {
       const consistency = await consistencyOf(flags.consistency)
       const { account, header } = await withClient(flags, (client) => client.bank.getBalance(accountId, { consistency }))
-      if (flags.json) printJson({ header, account: accountToJson(account) })
+      if (flags.json) printJson({ header, account })
       else print(accountTable([account]))
     })
 }
@@ -71,8 +72,8 @@ function addAccounts(bank: Command): void {
     .description('list all accounts')
     .addHelpText('after', '\nExample:\n  $ synod bank accounts --json')
     .action(async (flags: ClientFlags) => {
-      const accounts = await withClient(flags, (client) => collect(client.bank.listAllAccounts({ pageSize: 1_000 })))
-      if (flags.json) printJson(accounts.map(accountToJson))
+      const accounts = await withClient(flags, (client) => take(client.bank.listAllAccounts({ pageSize: PAGE_SIZE })))
+      if (flags.json) printJson(accounts)
       else print(accountTable(accounts))
     })
 }
@@ -124,10 +125,4 @@ function withSigningFlags(command: Command): Command {
 
 function authorityOf(flags: SigningFlags): Promise<Authority> {
   return readKeyFile(flags.key ?? devKeyFile(flags.data))
-}
-
-async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = []
-  for await (const item of items) all.push(item)
-  return all
 }

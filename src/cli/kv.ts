@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import type { KeyValuePair, OperationOutput, TxnInput } from '../client/client.js'
 import { movementToJson } from './bank-views.js'
-import { CliError, usageError } from './failure.js'
+import { EXIT, usageError } from './failure.js'
 import { type ClientFlags, consistencyOf, consistencyOption, wholeNumber, withClient, withClientFlags } from './options.js'
 import { note, print, printJson } from './output.js'
+import { PAGE_SIZE, take } from './pages.js'
 
 interface ListFlags extends ClientFlags {
   readonly start?: string
@@ -49,7 +50,7 @@ function addGet(kv: Command): void {
       else if (response.pair !== undefined) printValue(response.pair.value)
       if (response.pair !== undefined) return
       note(`no such key: ${key}`)
-      process.exitCode = 1
+      process.exitCode = EXIT.failed
     })
 }
 
@@ -87,13 +88,13 @@ function addList(kv: Command): void {
         keysOnly: flags.keysOnly ?? false,
         order: flags.descending ? Order.DESCENDING : Order.ASCENDING,
         consistency: await consistencyOf(flags.consistency),
-        limit: Math.min(flags.limit ?? 1_000, 1_000),
+        limit: Math.min(flags.limit ?? PAGE_SIZE, PAGE_SIZE),
       }
       if (flags.countOnly) {
         const response = await withClient(flags, (client) => client.kv.list({ ...request, countOnly: true }))
         return flags.json ? printJson(response) : print(String(response.count))
       }
-      const pairs = await withClient(flags, (client) => take(client.kv.listAll(request), flags.limit ?? Infinity))
+      const pairs = await withClient(flags, (client) => take(client.kv.listAll(request), flags.limit))
       if (flags.json) printJson(pairs)
       else for (const pair of pairs) printPair(pair, request.keysOnly)
     })
@@ -149,16 +150,7 @@ async function outputToJson(output: OperationOutput): Promise<unknown> {
 }
 
 function unknownOperator(name: string): never {
-  throw new CliError(`operator ${name}: it must be EQUAL, NOT_EQUAL, LESS or GREATER`)
-}
-
-async function take<T>(items: AsyncIterable<T>, count: number): Promise<T[]> {
-  const taken: T[] = []
-  for await (const item of items) {
-    taken.push(item)
-    if (taken.length >= count) break
-  }
-  return taken
+  throw new RangeError(`operator ${name}: it must be EQUAL, NOT_EQUAL, LESS or GREATER`)
 }
 
 /** Bytes as they are, and the end of a line. */
