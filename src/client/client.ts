@@ -9,10 +9,10 @@
  *   client.close()
  */
 import { Bank } from './bank.js'
+import { Caller } from './caller.js'
 import { Cluster } from './cluster.js'
 import { KeyValueStore } from './kv.js'
 import { type ConnectOptions, settingsOf } from './options.js'
-import { Requester } from './requester.js'
 import { Session } from './session.js'
 
 /** A client of the cluster. Whatever it is asked happens once, though it retries and fails over by itself. */
@@ -31,10 +31,10 @@ export interface Client {
 export function connect(options: ConnectOptions): Client {
   const settings = settingsOf(options)
   const session = new Session(settings)
-  const requester = new Requester(session, settings.timeoutMs)
+  const caller = new Caller(session, settings.timeoutMs)
   return {
-    kv: new KeyValueStore(requester),
-    bank: new Bank(requester),
+    kv: new KeyValueStore(caller),
+    bank: new Bank(caller),
     cluster: new Cluster(settings),
     close: () => session.close(),
   }
@@ -52,11 +52,11 @@ export { NodeRole } from '../gen/synod/cluster/v1/cluster.js'
 export { Consistency, Order, type ResponseHeader } from '../gen/synod/common/v1/common.js'
 export { CompareOperator, type KeyValuePair } from '../gen/synod/kv/v1/kv.js'
 export type { Bank } from './bank.js'
+export type { Answered } from './caller.js'
 export type { Cluster, NodeStatus } from './cluster.js'
 export { type ErrorCode, SynodError } from './errors.js'
 export type { KeyValueStore, ReadOptions, TxnOutput, WriteOptions } from './kv.js'
 export type { CallOptions, ConnectOptions } from './options.js'
-export type { Answered } from './requester.js'
 export {
   type CompareInput,
   type DepositInput,

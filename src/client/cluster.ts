@@ -1,8 +1,8 @@
 import { Metadata, type ServiceError } from '@grpc/grpc-js'
 import { ClusterServiceClient, type ListMembersResponse, type StatusResponse } from '../gen/synod/cluster/v1/cluster.js'
+import type { Answered } from './caller.js'
 import { errorOfService, type SynodError } from './errors.js'
 import { type CallOptions, checkCount, type Settings } from './options.js'
-import type { Answered } from './requester.js'
 import { CHANNEL_OPTIONS } from './stream.js'
 
 /** How one node is, or why it could not be asked. */

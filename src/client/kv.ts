@@ -9,8 +9,9 @@ import {
   type PutResponse,
   type TxnResponse,
 } from '../gen/synod/kv/v1/kv.js'
+import type { Answered, Caller } from './caller.js'
 import type { CallOptions } from './options.js'
-import type { Answered, Requester } from './requester.js'
+import { pagesFrom } from './pages.js'
 import {
   type Bytes,
   type DeleteTarget,
@@ -39,46 +40,42 @@ export interface WriteOptions extends CallOptions {
 
 /** Keys and values. Every method rejects with a SynodError. */
 export class KeyValueStore {
-  readonly #requester: Requester
+  readonly #caller: Caller
 
-  constructor(requester: Requester) {
-    this.#requester = requester
+  constructor(caller: Caller) {
+    this.#caller = caller
   }
 
   /** Sets one key: 1 to 4,096 bytes of UTF-8, with a value of at most 1 MiB. */
   put(key: string, value: Bytes, options: WriteOptions = {}): Promise<Answered<PutResponse>> {
-    return this.#requester.command('put', putRequest, { key, value, ...options }, options)
+    return this.#caller.command('put', putRequest, { key, value, ...options }, options)
   }
 
   /** Reads one key; `pair` is undefined when there is none. */
   get(key: string, options: ReadOptions = {}): Promise<Answered<GetResponse>> {
-    return this.#requester.query('get', (input) => GetRequest.fromPartial(input), { key, ...options }, options)
+    return this.#caller.query('get', (input) => GetRequest.fromPartial(input), { key, ...options }, options)
   }
 
   /** Deletes one key, or all that begin with a prefix: `delete({ prefix: 'user/' })`. */
   delete(target: string | DeleteTarget, options: WriteOptions = {}): Promise<Answered<DeleteResponse>> {
     const chosen = typeof target === 'string' ? { key: target } : target
-    return this.#requester.command('delete', deleteRequest, { ...chosen, ...options }, options)
+    return this.#caller.command('delete', deleteRequest, { ...chosen, ...options }, options)
   }
 
   /** One page of keys by prefix, or from `start` (inclusive) to `end` (exclusive), ordered by their UTF-8 bytes. */
   list(request: Partial<ListRequest> = {}, options: CallOptions = {}): Promise<Answered<ListResponse>> {
-    return this.#requester.query('list', (input) => ListRequest.fromPartial(input), request, options)
+    return this.#caller.query('list', (input) => ListRequest.fromPartial(input), request, options)
   }
 
   /** Every pair of a listing, page after page; `limit` is the size of a page. Each page is read as of its own moment. */
   async *listAll(request: Partial<ListRequest> = {}, options: CallOptions = {}): AsyncGenerator<KeyValuePair> {
-    for (let pageToken = request.pageToken ?? ''; ; ) {
-      const page = await this.list({ ...request, pageToken }, options)
-      yield* page.pairs
-      pageToken = page.nextPageToken
-      if (pageToken === '') return
-    }
+    const pages = pagesFrom(request.pageToken, (pageToken) => this.list({ ...request, pageToken }, options))
+    for await (const { pairs } of pages) yield* pairs
   }
 
   /** Compares, then carries out one of two lists of operations, on keys and on the bank, all or nothing. */
   async txn(input: TxnInput, options: CallOptions = {}): Promise<TxnOutput> {
-    const response = await this.#requester.command('txn', txnRequest, input, options)
+    const response = await this.#caller.command('txn', txnRequest, input, options)
     return { ...response, responses: response.responses.map(operationOutput) }
   }
 }

@@ -26,7 +26,7 @@ type Settle = Call['resolve']
 type ResponseOf<C extends OutcomeCase> = Extract<Outcome, { $case: C }>['value']
 
 /** Turns operations into calls of the session: one promise each, settled straight from the answer. */
-export class Requester {
+export class Caller {
   readonly #session: Session
   readonly #timeoutMs: number
 
