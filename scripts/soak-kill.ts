@@ -11,13 +11,11 @@ import { join } from 'node:path'
 import { createHistogram } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { LocalCluster, type LocalNode } from '../src/cli/local-cluster.js'
-import { connect, generateKeyPair, makeAuthority, signDeposit } from '../src/client/client.js'
+import type { LocalNode } from '../src/cli/local-cluster.js'
 import { Random } from '../src/sim/random.js'
-import { freePorts } from '../test/support/ports.js'
-import { ACCOUNTS, Workload } from '../test/support/workload.js'
+import { checkEveryNode, startBankCluster } from '../test/support/bank-cluster.js'
+import { Workload } from '../test/support/workload.js'
 
-const DEPOSIT = 1_000_000n
 const FORM_TIMEOUT_MS = 30_000
 
 const { values } = parseArgs({
@@ -29,27 +27,11 @@ const { values } = parseArgs({
 })
 const random = new Random(Number(values.seed))
 const directory = await mkdtemp(join(tmpdir(), 'synod-soak-'))
-const ports = await freePorts(6)
-const keys = generateKeyPair()
-const authority = makeAuthority('mint', keys)
-const cluster = new LocalCluster({
-  directory,
-  ports: [0, 1, 2].map((i) => ({ client: ports[i] ?? 0, peer: ports[i + 3] ?? 0 })),
-  authority: `mint=${Buffer.from(keys.publicKey).toString('base64')}`,
-})
-const client = connect({ endpoints: cluster.endpoints, timeoutMs: FORM_TIMEOUT_MS })
+const bank = await startBankCluster(directory)
+const { cluster, client } = bank
 const failovers = createHistogram()
 let passed = 0
 let failed = 0
-let total = 0n
-
-async function openAccounts(): Promise<void> {
-  for (const accountId of ACCOUNTS) {
-    await client.bank.openAccount({ accountId, asset: 'EUR' })
-    await client.bank.deposit(signDeposit(authority, { depositId: `d-${accountId}`, accountId, asset: 'EUR', amount: DEPOSIT }))
-    total += DEPOSIT
-  }
-}
 
 function victims(leader: LocalNode): readonly LocalNode[] {
   const draw = random.int(0, 9)
@@ -75,11 +57,7 @@ async function round(number: number): Promise<void> {
   await cluster.untilFormed(client, FORM_TIMEOUT_MS)
   await workload.untilAcknowledged(50)
   await workload.stop()
-  for (const { clientAddress } of cluster.nodes) {
-    const one = connect({ endpoints: clientAddress, timeoutMs: FORM_TIMEOUT_MS })
-    await workload.check(one, total)
-    one.close()
-  }
+  await checkEveryNode(bank, workload)
   const who = dead.map((node) => `n${node.nodeId}${node === leader ? ' (leader)' : ''}`).join(', ')
   console.log(
     `round ${number}: killed ${who}; ${workload.acknowledgedCount} acknowledged, ${workload.unknownCount} unknown; all there`,
@@ -87,10 +65,6 @@ async function round(number: number): Promise<void> {
 }
 
 try {
-  cluster.prepare()
-  for (const node of cluster.nodes) cluster.spawn(node)
-  await cluster.untilFormed(client, FORM_TIMEOUT_MS)
-  await openAccounts()
   for (let number = 1; number <= Number(values.rounds); number++) {
     await round(number)
     passed++

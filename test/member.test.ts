@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { pino } from 'pino'
+import { freePorts } from '../src/cli/ports.js'
 import { Member, MemberError, type StateEntry, type StateMachine } from '../src/member.js'
-import { freePorts } from './support/ports.js'
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)

@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { status } from '@grpc/grpc-js'
+import { freePorts } from '../src/cli/ports.js'
 import { REASONS } from '../src/wire/reasons.js'
-import { freePorts } from './support/ports.js'
 
 const run = promisify(execFile)
 const README = 'README.md'

@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { Server, ServerCredentials, type ServerDuplexStream, type ServiceError, status } from '@grpc/grpc-js'
 import {
   type Answer,
@@ -154,13 +152,3 @@ export function putResult(revision: number): Result {
 }
 
 export const silent: Script = () => undefined
-
-/** A port of 127.0.0.1 on which nobody listens. */
-export async function unusedEndpoint(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return `127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
-}

@@ -3,7 +3,8 @@ import { afterEach, describe, it } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { type Client, type ConnectOptions, Consistency, connect, SynodError } from '../../src/client/client.js'
 import type { Request } from '../../src/gen/synod/session/v1/session.js'
-import { putResult, refusal, type Script, ScriptedCluster, ScriptedNode, silent, unusedEndpoint } from './scripted-server.js'
+import { freeAddress } from '../support/free-address.js'
+import { putResult, refusal, type Script, ScriptedCluster, ScriptedNode, silent } from './scripted-server.js'
 
 describe('a session of the SDK', { timeout: 20_000 }, () => {
   const clients: Client[] = []
@@ -170,7 +171,7 @@ describe('a session of the SDK', { timeout: 20_000 }, () => {
   })
 
   it('says NO_QUORUM when the deadline passes before anything was sent, and then names the last failure', async () => {
-    const sdk = client(await unusedEndpoint())
+    const sdk = client(await freeAddress())
     const put = sdk.kv.put('a', '', { timeoutMs: 200 })
     await assert.rejects(put, isError('UNAVAILABLE', 'NO_QUORUM', true))
     await assert.rejects(put, /the last failure: .*127\.0\.0\.1/)
@@ -249,7 +250,7 @@ describe('a session of the SDK', { timeout: 20_000 }, () => {
   })
 
   it('refuses what cannot be encoded before it is sent', async () => {
-    const sdk = client(await unusedEndpoint())
+    const sdk = client(await freeAddress())
     const invalid = isError('INVALID_ARGUMENT', 'INVALID_ARGUMENT', false)
     await assert.rejects(sdk.kv.put('half \ud83d', ''), invalid)
     await assert.rejects(sdk.kv.put('a', 'half \ud83d'), invalid)

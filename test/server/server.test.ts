@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { pino } from 'pino'
+import { freePorts } from '../../src/cli/ports.js'
 import { OpenAccountRequest } from '../../src/gen/synod/bank/v1/bank.js'
 import { Consistency } from '../../src/gen/synod/common/v1/common.js'
 import { PutRequest } from '../../src/gen/synod/kv/v1/kv.js'
@@ -22,15 +23,6 @@ async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'synod-server-'))
   t.after(() => rm(directory, { recursive: true, force: true }))
   return directory
-}
-
-/** Ports that are free now, all different. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => once(server.close(), 'close')))
-  return ports
 }
 
 async function configs(t: TestContext, count: number): Promise<ServerConfig[]> {

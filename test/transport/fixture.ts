@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import type { TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pino } from 'pino'
@@ -70,15 +68,4 @@ export async function until(what: string, isSo: () => boolean, timeoutMs = 10_00
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`)
     await delay(5)
   }
-}
-
-/** An address where nobody listens. */
-export async function freeAddress(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const bound = server.address()
-  server.close()
-  await once(server, 'close')
-  if (bound === null || typeof bound === 'string') throw new Error('no port')
-  return `127.0.0.1:${bound.port}`
 }

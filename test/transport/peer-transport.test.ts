@@ -11,7 +11,8 @@ import type { NodeId } from '../../src/paxos/types.js'
 import { CONNECT_METHOD } from '../../src/transport/connect-method.js'
 import { encodeHello, encodeMessages } from '../../src/wire/peer.js'
 import { encodeValue } from '../../src/wire/value.js'
-import { addressOf, connectAll, freeAddress, startNode, type TestNode, until } from './fixture.js'
+import { freeAddress } from '../support/free-address.js'
+import { addressOf, connectAll, startNode, type TestNode, until } from './fixture.js'
 import { EVERY_MESSAGE } from './messages.js'
 
 const BALLOT = makeBallot(1, 1)
