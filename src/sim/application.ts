@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { Consistency } from '../gen/synod/common/v1/common.js'
-import { CompareOperator } from '../gen/synod/kv/v1/kv.js'
+import { CompareOperator, type PutRequest } from '../gen/synod/kv/v1/kv.js'
 import { Result, Command as WireCommand, type Query as WireQuery } from '../gen/synod/session/v1/session.js'
 import { brokenBankInvariants } from '../machine/invariants.js'
 import { Sessions } from '../machine/sessions.js'
@@ -9,7 +9,7 @@ import { depositMessage } from '../machine/signing.js'
 import { BankAndKeys } from '../wire/bank-and-keys.js'
 import { decodeEnvelope, encodeOpenSession, encodeSessionCommand } from '../wire/envelope.js'
 import { sessionCodec } from '../wire/state.js'
-import type { Command, Operation, Query } from './operations.js'
+import { type Command, nameOfRequest, type Operation, type Query } from './operations.js'
 
 const ASSET = 'EUR'
 const AUTHORITY = 'mint'
@@ -67,7 +67,7 @@ export function encodeCommand(command: Command): Uint8Array {
 export function nameInLog(bytes: Uint8Array): string | undefined {
   const envelope = decodeEnvelope(bytes)
   if (envelope?.kind === 'open') return envelope.nonce
-  return envelope && `${envelope.command.clientId}:${envelope.command.requestNumber}`
+  return envelope && nameOfRequest(envelope.command)
 }
 
 /** A result in the words of the model. */
@@ -138,8 +138,8 @@ function toWireOperation(operation: Operation): WireCommand['operation'] {
   }
 }
 
-function put({ key, value }: { key: string; value: string }) {
-  return { key, value: encoder.encode(value), leaseId: 0n, returnPrevious: false, requestId: '' }
+function put({ key, value }: { key: string; value: string }): PutRequest {
+  return { key, value: encoder.encode(value), returnPrevious: false, requestId: '' }
 }
 
 function toWireQuery(query: Query): WireQuery {

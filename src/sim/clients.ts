@@ -1,11 +1,11 @@
 import type { NodeId } from '../paxos/types.js'
 import { encodeCommand } from './application.js'
-import type { Answer } from './applier.js'
 import type { FaultTotals } from './faults.js'
 import type { History, Invocation } from './history.js'
 import { type Command, nameOf, type Operation, type Query } from './operations.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
+import type { Answer } from './simulated-applier.js'
 import type { SimulatedNode } from './simulated-node.js'
 
 /** How the clients behave in a run. */

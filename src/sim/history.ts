@@ -1,9 +1,9 @@
 import type { Slot, Value } from '../paxos/types.js'
 import { nameInLog } from './application.js'
-import type { Answer } from './applier.js'
 import { promise } from './checkers.js'
 import { Model } from './model.js'
 import type { Command, Query } from './operations.js'
+import type { Answer } from './simulated-applier.js'
 
 /** One request of a simulated client, from the first try to the first answer. */
 export interface Invocation {

@@ -1,4 +1,4 @@
-import type { Operation, Query, SessionRequest } from './operations.js'
+import { nameOfRequest, type Operation, type Query, type SessionRequest } from './operations.js'
 
 /** What became of a command, told in words so that two tellings can be compared. */
 export interface Effect {
@@ -30,7 +30,7 @@ export class Model {
 
   /** Carries a request out, unless it has been already. */
   apply(request: SessionRequest, slot: number): Effect {
-    const name = `${request.clientId}:${request.requestNumber}`
+    const name = nameOfRequest(request)
     const known = this.#effects.get(name)
     if (known !== undefined) return known
     const effect = { slot, outcome: this.#carryOut(request.operation) }

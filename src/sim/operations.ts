@@ -16,10 +16,14 @@ export type Operation =
 
 export type Query = { readonly kind: 'get'; readonly key: string } | { readonly kind: 'balance'; readonly account: string }
 
-/** One request of a client's session. */
-export interface SessionRequest {
+/** Which request of which client. */
+export interface RequestId {
   readonly clientId: number
   readonly requestNumber: number
+}
+
+/** One request of a client's session. */
+export interface SessionRequest extends RequestId {
   readonly firstUnacknowledged: number
   readonly operation: Operation
 }
@@ -31,5 +35,9 @@ export type Command =
 
 /** Tells a command from every other: whoever waits under it is answered. */
 export function nameOf(command: Command): string {
-  return command.kind === 'openSession' ? command.nonce : `${command.request.clientId}:${command.request.requestNumber}`
+  return command.kind === 'openSession' ? command.nonce : nameOfRequest(command.request)
+}
+
+export function nameOfRequest({ clientId, requestNumber }: RequestId): string {
+  return `${clientId}:${requestNumber}`
 }

@@ -2,9 +2,9 @@ import type { Message } from '../paxos/messages.js'
 import type { Node } from '../paxos/node.js'
 import type { NodeId, Slot } from '../paxos/types.js'
 import type { Application } from './application.js'
-import type { Settle } from './applier.js'
 import type { SimulatedDisk } from './disk.js'
 import type { Query } from './operations.js'
+import type { Settle } from './simulated-applier.js'
 import { type SimulatedNodeSettings, SimulatedProcess } from './simulated-process.js'
 
 /** The simulated day on which every run begins. */

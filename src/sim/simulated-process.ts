@@ -6,13 +6,13 @@ import type { Halt, LogRequest, Ready } from '../paxos/outbox.js'
 import type { NodeId } from '../paxos/types.js'
 import type { MemoryStorage } from '../storage/memory-storage.js'
 import { type Application, INITIAL_COMMANDS } from './application.js'
-import { Applier, type Checkpoint, type Settle } from './applier.js'
 import type { Checker } from './checkers.js'
 import type { DiskSettings, SimulatedDisk } from './disk.js'
 import type { FaultTotals } from './faults.js'
 import type { Query } from './operations.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
+import { type Checkpoint, type Settle, SimulatedApplier } from './simulated-applier.js'
 
 export interface SimulatedNodeSettings {
   readonly id: NodeId
@@ -59,7 +59,7 @@ const WATERMARK_DELAY_MS = 1_000
  */
 export class SimulatedProcess {
   readonly core: Node
-  readonly applier: Applier
+  readonly applier: SimulatedApplier
   readonly #settings: SimulatedNodeSettings
   readonly #machine: Machine
   readonly #storage: MemoryStorage
@@ -83,7 +83,7 @@ export class SimulatedProcess {
     this.#settings = settings
     this.#machine = machine
     this.#storage = machine.disk.open()
-    this.applier = new Applier({ nodeId: id, application: parts.makeApplication(), checker, storage: this.#storage })
+    this.applier = new SimulatedApplier({ nodeId: id, application: parts.makeApplication(), checker, storage: this.#storage })
     this.core = parts.makeNode({
       self: id,
       dataDirId: this.#storage.dataDirId,

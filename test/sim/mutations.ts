@@ -20,42 +20,36 @@ export interface Mutation {
 
 type Host = Parameters<Node['ready']>[0]
 
-class AnswersBeforeSync extends Node {
-  readonly #self: NodeId
+/** For bugs that make a difference between the node itself and the others. */
+class NodeWithId extends Node {
+  protected readonly self: NodeId
   constructor(settings: NodeSettings) {
     super(settings)
-    this.#self = settings.self
+    this.self = settings.self
   }
+}
+
+class AnswersBeforeSync extends NodeWithId {
   override ready(host: Host): Ready {
     const ready = super.ready(host)
-    const own = ready.onceDurable.filter(({ to }) => to === this.#self)
-    const others = ready.onceDurable.filter(({ to }) => to !== this.#self)
+    const own = ready.onceDurable.filter(({ to }) => to === this.self)
+    const others = ready.onceDurable.filter(({ to }) => to !== this.self)
     return { ...ready, messages: [...ready.messages, ...others], onceDurable: own }
   }
 }
 
-class CountsItsVoteBeforeSync extends Node {
-  readonly #self: NodeId
-  constructor(settings: NodeSettings) {
-    super(settings)
-    this.#self = settings.self
-  }
+class CountsItsVoteBeforeSync extends NodeWithId {
   override ready(host: Host): Ready {
     const ready = super.ready(host)
     this.onDurable(ready)
-    return { ...ready, onceDurable: ready.onceDurable.filter(({ to }) => to !== this.#self) }
+    return { ...ready, onceDurable: ready.onceDurable.filter(({ to }) => to !== this.self) }
   }
 }
 
-class ForgetsItsOwnBallots extends Node {
-  readonly #self: NodeId
-  constructor(settings: NodeSettings) {
-    super(settings)
-    this.#self = settings.self
-  }
+class ForgetsItsOwnBallots extends NodeWithId {
   override ready(host: Host): Ready {
     const ready = super.ready(host)
-    const isOwnBallot = (record: DurableRecord) => record.kind === 'promised' && nodeOf(record.ballot) === this.#self
+    const isOwnBallot = (record: DurableRecord) => record.kind === 'promised' && nodeOf(record.ballot) === this.self
     return { ...ready, records: ready.records.filter((record) => !isOwnBallot(record)) }
   }
 }

@@ -1,4 +1,4 @@
-import { type AppliedListener, Applier as HostApplier } from '../host/applier.js'
+import { type AppliedListener, Applier } from '../host/applier.js'
 import type { SessionOutcome } from '../machine/sessions.js'
 import type { StateEntry } from '../machine/state-machine.js'
 import { assert } from '../paxos/assert.js'
@@ -8,7 +8,7 @@ import type { MemoryStorage } from '../storage/memory-storage.js'
 import type { CheckpointInfo } from '../storage/storage.js'
 import { type Application, tellEncodedResult } from './application.js'
 import type { Checker } from './checkers.js'
-import type { Query } from './operations.js'
+import { nameOfRequest, type Query, type RequestId } from './operations.js'
 
 /** An answer to a simulated client: in which slot, or as of which, and what. */
 export interface Answer {
@@ -28,11 +28,11 @@ export interface Checkpoint {
  * One incarnation's state machine: the host's applier, with who waits for an answer and who checks. Lost in a crash, but for its
  * checkpoints.
  */
-export class Applier implements AppliedListener {
+export class SimulatedApplier implements AppliedListener {
   readonly application: Application
   readonly #nodeId: NodeId
   readonly #checker: Checker
-  readonly #applier: HostApplier
+  readonly #applier: Applier
   readonly #waiting = new Map<string, Settle[]>()
   readonly #asked = new Map<number, { readonly query: Query; readonly settle: Settle }>()
   /** Granted reads of slots that are not applied yet. */
@@ -47,7 +47,7 @@ export class Applier implements AppliedListener {
     this.#nodeId = settings.nodeId
     this.#checker = settings.checker
     this.#savedUpTo = storage.checkpoint.appliedUpTo
-    this.#applier = new HostApplier(application.sessions, storage.checkpoint, this)
+    this.#applier = new Applier(application.sessions, storage.checkpoint, this)
     const { genesis, decidedUpTo } = storage.recovered
     if (storage.checkpoint.appliedUpTo > 0) application.sessions.restore(storage.loadCheckpointNow())
     else if (genesis !== undefined) this.seed(genesis)
@@ -82,8 +82,8 @@ export class Applier implements AppliedListener {
     this.#settle(nonce, () => ({ slot, outcome: `client ${clientId}` }))
   }
 
-  onOutcome({ clientId, requestNumber }: { clientId: number; requestNumber: number }, outcome: SessionOutcome): void {
-    this.#settle(`${clientId}:${requestNumber}`, () =>
+  onOutcome(request: RequestId, outcome: SessionOutcome): void {
+    this.#settle(nameOfRequest(request), () =>
       outcome.kind === 'result'
         ? { slot: outcome.slot, outcome: tellEncodedResult(outcome.result) }
         : { slot: this.#slot, outcome: outcome.kind },
