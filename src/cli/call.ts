@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Client, MethodDefinition } from '@grpc/grpc-js'
 import type { Command } from 'commander'
+import { checkRequest, type Definitions } from './call-request.js'
 import { CliError, EXIT, usageError } from './failure.js'
 import { type ClientFlags, withClientFlags } from './options.js'
 import { printJson } from './output.js'
@@ -30,17 +31,19 @@ export function addCallCommand(program: Command): void {
     .addHelpText('after', EXAMPLE)
     .action(async (name: string, json: string, flags: ClientFlags) => {
       const request = parseRequest(json === '-' ? readFileSync(0, 'utf8') : json)
-      const method = findMethod(await loadMethods(), name)
+      const definitions = await loadDefinitions()
+      const method = findMethod(methodsOf(definitions), name)
+      checkRequest(definitions, requestNameOf(method), request)
       printJson(await callAny(method, request, flags))
     })
 }
 
-type Method = MethodDefinition<object, object>
+/** proto-loader adds the types. */
+type Method = MethodDefinition<object, object> & { readonly requestType: { readonly type: { readonly name: string } } }
 
-/** Every method by its path, `package.Service/Method`. */
-async function loadMethods(): Promise<ReadonlyMap<string, Method>> {
+async function loadDefinitions(): Promise<Definitions> {
   const { loadSync } = await import('@grpc/proto-loader')
-  const definition = loadSync(PROTO_FILES, {
+  return loadSync(PROTO_FILES, {
     includeDirs: [PROTO_DIRECTORY],
     longs: String,
     enums: String,
@@ -48,8 +51,12 @@ async function loadMethods(): Promise<ReadonlyMap<string, Method>> {
     defaults: true,
     oneofs: false,
   })
+}
+
+/** Every method by its path, `package.Service/Method`. */
+function methodsOf(definitions: Definitions): ReadonlyMap<string, Method> {
   const methods = new Map<string, Method>()
-  for (const [service, members] of Object.entries(definition)) {
+  for (const [service, members] of Object.entries(definitions)) {
     if ('format' in members) continue // a message or an enum
     for (const [name, method] of Object.entries(members as Record<string, Method>)) methods.set(`${service}/${name}`, method)
   }
@@ -65,6 +72,11 @@ function findMethod(methods: ReadonlyMap<string, Method>, name: string): Method 
     return method
   }
   throw usageError(`there is no method ${name}; there are:\n  ${[...methods.keys()].join('\n  ')}`)
+}
+
+/** In full. Our services and their requests share a package. */
+function requestNameOf({ path, requestType }: Method): string {
+  return path.slice(1, path.lastIndexOf('.') + 1) + requestType.type.name
 }
 
 /** synod.kv.v1.keyvalueservice is also known as keyvalueservice, keyvalue and kv. */

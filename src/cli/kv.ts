@@ -128,14 +128,14 @@ const INT64_FIELDS: ReadonlySet<string> = new Set(['version', 'createRevision', 
 function parseTxn(json: string, operators: Readonly<Record<string, unknown>>): TxnInput {
   try {
     const input: unknown = JSON.parse(json, (name, value: unknown) => {
-      if (INT64_FIELDS.has(name) && (typeof value === 'number' || typeof value === 'string')) return BigInt(value)
+      if (INT64_FIELDS.has(name) && (typeof value === 'number' || typeof value === 'string')) return int64(name, value)
       if (name === 'signature' && typeof value === 'string') return Buffer.from(value, 'base64')
       if (name === 'operator' && typeof value === 'string') return operators[value] ?? unknownOperator(value)
       return value
     })
     if (typeof input === 'object' && input !== null && !Array.isArray(input)) return input
   } catch (error) {
-    throw usageError(`the transaction is not valid JSON: ${error instanceof Error ? error.message : String(error)}`)
+    throw usageError(`the transaction is not valid${error instanceof SyntaxError ? ' JSON' : ''}: ${(error as Error).message}`)
   }
   throw usageError('the transaction must be a JSON object with compare, then and else')
 }
@@ -147,6 +147,12 @@ async function outputToJson(output: OperationOutput): Promise<unknown> {
     return { [name]: { ...response, movement: await movementToJson(response.movement) } }
   }
   return output
+}
+
+/** A number that JSON has rounded is refused: another amount would be moved than was asked for. */
+function int64(name: string, value: number | string): bigint {
+  if (Number.isSafeInteger(value) || (typeof value === 'string' && /^-?\d+$/.test(value))) return BigInt(value)
+  throw new RangeError(`${name} must be a whole number, as a string when it is above 2^53`)
 }
 
 function unknownOperator(name: string): never {
