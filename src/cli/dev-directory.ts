@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDirectory } from '../storage/files.js'
+import { processExists } from '../storage/process-exists.js'
 import { CliError } from './failure.js'
 import { devKeyFile, readKeyFile, toBase64, writeKeyFile } from './key-file.js'
 
@@ -47,13 +48,7 @@ function removeStaleLock(directory: string, lockFile: string): boolean {
 }
 
 function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+  return Number.isInteger(pid) && pid > 0 && pid !== process.pid && processExists(pid)
 }
 
 /**

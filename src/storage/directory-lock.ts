@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { processExists, startOf } from './process-exists.js'
 import { notWritable, StorageError, systemCodeOf } from './storage-error.js'
 
 // LevelDB has a lock of its own, which the kernel drops with its process; but a process that opens one directory twice, or only
@@ -112,23 +113,8 @@ function isAlive(owner: LockOwner): boolean {
   return startedAt === undefined || owner.startedAt === '' || startedAt === owner.startedAt
 }
 
-function processExists(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return systemCodeOf(error) !== 'ESRCH'
-  }
-}
-
 function bootId(): string {
   return readIfThere('/proc/sys/kernel/random/boot_id')?.trim() ?? ''
-}
-
-/** Field 22 of /proc/<pid>/stat. The second field, the command's name in parentheses, may itself hold spaces and parentheses. */
-function startOf(pid: number): string | undefined {
-  const stat = readIfThere(`/proc/${pid}/stat`)
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[22 - 3]
 }
 
 function readIfThere(path: string): string | undefined {
