@@ -24,6 +24,12 @@ export class Membership {
     return this.#bits.has(nodeId)
   }
 
+  /** The member after `after` in a round of all but `self`; `self` when there is no other. */
+  nextOther(self: NodeId, after: NodeId): NodeId {
+    const others = this.nodeIds.filter((nodeId) => nodeId !== self)
+    return others.find((nodeId) => nodeId > after) ?? others[0] ?? self
+  }
+
   /** 0 for whoever is no member: counts for nothing in a Tally. */
   bitOf(nodeId: NodeId): number {
     return this.#bits.get(nodeId) ?? 0

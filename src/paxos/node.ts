@@ -1,6 +1,7 @@
 import { Acceptor } from './acceptor.js'
 import { NO_BALLOT, nextBallot, nodeOf } from './ballot.js'
 import { Bootstrap, type BootstrapSettings } from './bootstrap.js'
+import { FollowedLeader } from './followed-leader.js'
 import { Leader } from './leader.js'
 import { Membership, Tally } from './membership.js'
 import type { Accept, CatchUpReply, Message, Nack, Poll, PollReply, Promised, Propose } from './messages.js'
@@ -66,11 +67,7 @@ export class Node {
   readonly #reads: Reads
   #state: State = { phase: 'joining' }
   #nowMs: number
-  /** The highest ballot of which a leader has been heard; who that is, and when it was last. */
-  #followed: Ballot = NO_BALLOT
-  #heardMs = Number.NEGATIVE_INFINITY
-  /** A node that follows a leader which this one cannot hear, or which does not hear this one: what is for the leader goes through it. */
-  #relay: NodeId = 0
+  readonly #followed: FollowedLeader
   /** Since when the host has had a write in flight. */
   #diskBusySinceMs: number | undefined
   /** The highest ballot seen anywhere: the next own ballot is above it. */
@@ -87,6 +84,7 @@ export class Node {
     this.#recovered = settings.recovered
     this.#out = new Outbox(settings.self)
     this.#acceptor = new Acceptor(this.#out, settings.options, settings.recovered)
+    this.#followed = new FollowedLeader(settings.self, settings.options)
     this.#lastPollId = Math.floor(settings.random() * FIRST_ID_SPAN)
     this.#reads = new Reads({ self: settings.self, out: this.#out, options: settings.options, firstId: this.#lastPollId + 1 })
     this.#highestSeen = settings.recovered.promised
@@ -115,8 +113,7 @@ export class Node {
 
   /** The node that leads, as far as this one knows; 0 for nobody. */
   get leaderId(): NodeId {
-    if (this.#state.phase === 'leading') return this.#self
-    return this.#hearsLeader(this.#options.electionTimeoutMsMax) ? nodeOf(this.#followed) : 0
+    return this.#state.phase === 'leading' ? this.#self : this.#followed.nodeId(this.#nowMs)
   }
 
   /** For invariants and tests: the votes for slots that are not known to be decided. */
@@ -166,7 +163,7 @@ export class Node {
   propose(commands: readonly Uint8Array[], { isRetry = false } = {}): ProposeOutcome {
     if (this.#state.phase === 'leading') return this.#state.leader.enqueue(commands) ? 'sent' : 'overloaded'
     if (isRetry) this.#takeDetour()
-    const to = this.#wayToLeader()
+    const to = this.#followed.wayThere(this.#nowMs)
     if (to === 0 || this.#state.phase === 'joining') return 'noLeader'
     this.#out.send(to, { kind: 'propose', commands, hops: 0 })
     return 'sent'
@@ -195,8 +192,9 @@ export class Node {
       for (const { from, id } of this.#reads.takeAll()) leader.read(from, id)
       if (host.diskIdle) leader.proposeQueued(host.wallMs, this.#nowMs)
       leader.flush(this.#nowMs)
-    } else if (this.#wayToLeader() !== 0) {
-      this.#reads.flushTo(this.#wayToLeader(), this.#nowMs)
+    } else {
+      const to = this.#followed.wayThere(this.#nowMs)
+      if (to !== 0) this.#reads.flushTo(to, this.#nowMs)
     }
     if (host.diskIdle && this.#out.hasRecords) this.persistDecidedUpTo()
     return this.#out.take(host.diskIdle)
@@ -281,7 +279,8 @@ export class Node {
       case 'pollReply':
         return this.#onPollReply(from, m)
       case 'takeOver':
-        if (this.#state.phase === 'following' && this.#followed === m.ballot && nodeOf(m.ballot) === from) this.#becomeScouting()
+        if (this.#state.phase === 'following' && this.#followed.ballot === m.ballot && nodeOf(m.ballot) === from)
+          this.#becomeScouting()
     }
   }
 
@@ -312,36 +311,20 @@ export class Node {
   /** Somebody leads in `ballot`. False, and the sender is told, when a higher one is known. */
   #hearLeader(from: NodeId, ballot: Ballot): boolean {
     if (nodeOf(ballot) !== from) return false
-    const highest = Math.max(this.#acceptor.promised, this.#followed)
+    const highest = Math.max(this.#acceptor.promised, this.#followed.ballot)
     if (ballot < highest) {
       this.#out.send(from, { kind: 'nack', ballot, promised: highest })
       return false
     }
-    if (ballot > this.#followed) this.#reads.askAgain()
-    // Of a new leader, or of one that was silent, the straight way is tried first.
-    if (ballot > this.#followed || this.leaderId === 0) this.#relay = 0
-    this.#followed = ballot
-    this.#heardMs = this.#nowMs
+    if (ballot > this.#followed.ballot) this.#reads.askAgain()
+    this.#followed.onHeard(ballot, this.#nowMs)
     this.#highestSeen = Math.max(this.#highestSeen, ballot)
     this.#becomeFollowing()
     return true
   }
 
-  #hearsLeader(withinMs: number): boolean {
-    return this.#followed !== NO_BALLOT && this.#nowMs - this.#heardMs < withinMs
-  }
-
-  /** Whom to send what is for the leader; 0 when nobody knows one. */
-  #wayToLeader(): NodeId {
-    return this.#relay !== 0 ? this.#relay : this.leaderId
-  }
-
-  /** What was sent has not been answered: the link may be broken in one direction only. The next member may have a better one. */
   #takeDetour(): void {
-    if (this.#state.phase !== 'following' || this.leaderId === 0) return
-    const others = this.#membership.nodeIds.filter((nodeId) => nodeId !== this.#self)
-    const next = others.find((nodeId) => nodeId > this.#wayToLeader()) ?? others[0] ?? 0
-    this.#relay = next === this.leaderId ? 0 : next
+    if (this.#state.phase === 'following') this.#followed.takeDetour(this.#membership, this.#nowMs)
   }
 
   /** A write that takes this long may never end: without its disk this node decides nothing, and somebody else should lead. */
@@ -386,7 +369,7 @@ export class Node {
   #becomePolling(): void {
     const granted = new Tally(this.#membership)
     granted.add(this.#self)
-    this.#relay = 0
+    this.#followed.goStraight()
     this.#reads.askAgain()
     this.#state = {
       phase: 'polling',
@@ -403,7 +386,9 @@ export class Node {
   /** Would this node follow the asker? Yes, if it follows it already, or hears nobody that leads. */
   #onPoll(from: NodeId, m: Poll): void {
     const patienceMs = this.#options.electionTimeoutMsMin - this.#options.heartbeatIntervalMs
-    const isLed = this.#state.phase === 'leading' || (this.#hearsLeader(patienceMs) && nodeOf(this.#followed) !== from)
+    const isLed =
+      this.#state.phase === 'leading' ||
+      (this.#followed.isHeard(this.#nowMs, patienceMs) && nodeOf(this.#followed.ballot) !== from)
     this.#out.send(from, {
       kind: 'pollReply',
       pollId: m.pollId,
@@ -423,7 +408,7 @@ export class Node {
       if (this.#state.granted.hasQuorum) this.#becomeScouting()
     } else if (m.leaderId !== this.#self) {
       // A leader that this node cannot hear is alive: commands and reads go through whoever can.
-      this.#relay = from
+      this.#followed.goThrough(from)
     }
   }
 
@@ -468,9 +453,7 @@ export class Node {
       options: this.#options,
       nowMs: this.#nowMs,
     })
-    this.#followed = scout.ballot
-    this.#heardMs = Number.NEGATIVE_INFINITY
-    this.#relay = 0
+    this.#followed.onOwnBallot(scout.ballot)
     this.#state = { phase: 'leading', leader }
     leader.adopt(scout.openEntries(this.#replica.decidedUpTo), this.#nowMs)
   }

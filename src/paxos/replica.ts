@@ -134,23 +134,18 @@ export class Replica {
     } else if (this.#asked === undefined) {
       this.#ask(nowMs)
     } else if (nowMs >= this.#asked.retryAtMs) {
-      this.#source = this.#nextSource(this.#source)
+      this.#source = this.#membership.nextOther(this.#self, this.#source)
       this.#ask(nowMs)
     }
   }
 
   #ask(nowMs: number): void {
-    if (this.#source === this.#self) this.#source = this.#nextSource(this.#source)
+    if (this.#source === this.#self) this.#source = this.#membership.nextOther(this.#self, this.#source)
     if (this.#source === this.#self) return
     const fromSlot = this.#decidedUpTo + 1
     const toSlot = Math.min(this.#knownDecidedUpTo, this.#decidedUpTo + CATCH_UP_SLOTS)
     this.#asked = { from: this.#source, fromSlot, retryAtMs: nowMs + this.#options.retryDelayMs }
     this.#out.send(this.#source, { kind: 'catchUp', fromSlot, toSlot })
-  }
-
-  #nextSource(after: NodeId): NodeId {
-    const others = this.#membership.nodeIds.filter((nodeId) => nodeId !== this.#self)
-    return others.find((nodeId) => nodeId > after) ?? others[0] ?? this.#self
   }
 
   #remember(entry: LogEntry): void {
