@@ -103,6 +103,7 @@ export class LocalCluster {
       const dead = expected.find((node) => node.child === undefined)
       if (dead !== undefined) throw new CliError(dead.lastWords ?? `node ${dead.nodeId} ended; see ${dead.logFile}`)
       const statuses = (await client.cluster.status({ timeoutMs: 1_000 })).map(({ status }) => status)
+      checkOneCluster(statuses)
       const leaderId = statuses.find((status) => status?.role === NodeRole.LEADER)?.nodeId
       const isFormed = expected.every(({ nodeId }) => statuses[nodeId - 1]?.leaderId === leaderId)
       const leader = expected.find((node) => node.nodeId === leaderId)
@@ -133,4 +134,21 @@ export class LocalCluster {
   killAll(): void {
     for (const { child } of this.nodes) child?.kill('SIGKILL')
   }
+}
+
+/**
+ * Nodes with directories of different clusters never talk to each other; waiting would only end in "no leader".
+ * @throws CliError that names two of them, with their clusters
+ */
+export function checkOneCluster(
+  statuses: readonly ({ readonly nodeId: number; readonly clusterId: string } | undefined)[],
+): void {
+  const members = statuses.filter((status) => status !== undefined && status.clusterId !== '')
+  const [first] = members
+  const other = members.find((status) => status?.clusterId !== first?.clusterId)
+  if (first === undefined || other === undefined) return
+  throw new CliError(
+    `the data directories of node ${first.nodeId} and node ${other.nodeId} belong to different clusters, ` +
+      `${first.clusterId} and ${other.clusterId}: put the right ones back`,
+  )
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { CliError, describeAsJson, exitCodeOf, describe as tell } from '../../src/cli/failure.js'
+import { checkOneCluster } from '../../src/cli/local-cluster.js'
 import { formatTable } from '../../src/cli/output.js'
 import { SynodError } from '../../src/client/client.js'
 
@@ -12,6 +13,15 @@ describe('what the command prints', () => {
     ]
     assert.equal(formatTable(['id', 'n', 'last'], rows), ['id        n  last', 'alice    -5', 'bob    1000  x'].join('\n'))
     assert.equal(formatTable(['id', 'n'], []), 'id  n')
+  })
+
+  it('nodes with data of different clusters are named, nodes that are down or still join are not', () => {
+    const [a, b] = [
+      { nodeId: 2, clusterId: 'a' },
+      { nodeId: 3, clusterId: 'b' },
+    ]
+    checkOneCluster([undefined, { nodeId: 1, clusterId: '' }, a, { ...a, nodeId: 4 }])
+    assert.throws(() => checkOneCluster([undefined, { nodeId: 1, clusterId: '' }, a, b]), /node 2 and node 3 .* a and b/)
   })
 
   it('the exit code says what kind of failure it was', () => {
