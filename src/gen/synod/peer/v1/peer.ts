@@ -172,11 +172,11 @@ export interface Poll {
 
 export interface PollReply {
   pollId: number;
-  /** The sender hears no leader either. */
+  /** The sender hears no leader, or follows the asker already. */
   granted: boolean;
   /** What the sender has promised: the asker's ballot must be higher. */
   promised: number;
-  /** Whom the sender follows; 0 for nobody. */
+  /** If not granted: who leads, as the sender knows it. The asker may reach that leader through the sender. */
   leaderId: number;
   decidedUpTo: number;
 }
