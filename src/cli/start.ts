@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { ServerConfig } from '../server/config.js'
-import { describe } from './failure.js'
+import { describe, EXIT } from './failure.js'
 import { mergeNodeOptions, type NodeOptions, readConfigFile, serverConfigOf } from './node-options.js'
 import { onStopSignals } from './signals.js'
 
@@ -56,7 +56,7 @@ async function run(config: ServerConfig, level: string): Promise<void> {
   const logger = pino({ level }, pino.destination(2))
   try {
     const server = await startServer(config, logger)
-    onStopSignals({ first: () => void server.stop(), second: () => process.exit(1) })
+    onStopSignals({ first: () => void server.stop(), second: () => process.exit(EXIT.failed) })
     // Under `synod dev`, nobody is left to stop this process once that one is gone.
     process.once('disconnect', () => void server.stop())
     await server.stopped

@@ -22,14 +22,9 @@ export function addStatusCommand(program: Command): void {
       const { NodeRole } = await import('../client/client.js')
       const roles = Object.entries(NodeRole)
       const roleOf = (role: number): string => roles.find(([, value]) => value === role)?.[0].toLowerCase() ?? 'unknown'
+      const rows = nodes.map((node) => toRow(node, roleOf))
       if (flags.json) printJson(nodes.map((node) => toJson(node, roleOf)))
-      else
-        print(
-          formatTable(
-            HEAD,
-            nodes.map((node) => toRow(node, roleOf)),
-          ),
-        )
+      else print(formatTable(HEAD, rows))
       if (nodes.every((node) => node.status === undefined)) process.exitCode = EXIT.unavailable
     })
 }

@@ -80,12 +80,10 @@ export function listAccounts(ledger: Ledger, request: ListAccountsRequest): List
   const endedAt = request.pageToken === '' ? '' : readPageToken(query, request.pageToken)
   if (endedAt === undefined) return invalidArgument([PAGE_TOKEN_VIOLATION])
   const size = request.pageSize || PAGE_SIZE_DEFAULT
-  const end = keys.position(() => true)
+  const from = keys.position((key) => compareUtf8(key, endedAt) <= 0)
+  const to = keys.position(() => true)
   const accounts: Account[] = []
-  for (const id of keys.ascending(
-    keys.position((key) => compareUtf8(key, endedAt) <= 0),
-    end,
-  )) {
+  for (const id of keys.ascending(from, to)) {
     if (accounts.length === size) return { accounts, nextPageToken: makePageToken(query, accounts.at(-1)?.accountId ?? '') }
     const account = ledger.accounts.get(id)
     if (account !== undefined) accounts.push(account)

@@ -129,10 +129,11 @@ export class Bank {
       timeoutMs: 0,
       authorization: this.#crypto.digest(signedBytes('authorization', [signerId, signature])),
     }
-    const known = this.ledger.movements.get(draft.id)
-    const refusal = known === undefined && this.authorities.verify({ signerId, signature, message: depositMessage(request) })
-    if (refusal instanceof Refusal) return refusal
-    return this.#withAccount(known === undefined ? this.#move(draft, at) : repeat(known, draft), request.accountId)
+    if (this.ledger.movements.get(draft.id) === undefined) {
+      const refusal = this.authorities.verify({ signerId, signature, message: depositMessage(request) })
+      if (refusal !== undefined) return refusal
+    }
+    return this.#withAccount(this.#moveOnce(draft, at), request.accountId)
   }
 
   withdraw(request: WithdrawRequest, at: Moment): MovementOutcome | Refusal {
