@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict'
-import { formatBallot } from '../../src/paxos/ballot.js'
-import { brokenInvariants, brokenTransitions, viewOf } from '../../src/paxos/invariants.js'
 import type { Message } from '../../src/paxos/messages.js'
-import { Node, type Phase, type ProposeOutcome } from '../../src/paxos/node.js'
+import type { Node, ProposeOutcome } from '../../src/paxos/node.js'
 import { type CoreOptions, DEFAULT_OPTIONS } from '../../src/paxos/options.js'
-import type { Halt, Ready } from '../../src/paxos/outbox.js'
-import type { Genesis, NodeId, Slot, Value } from '../../src/paxos/types.js'
+import type { Halt, ReadGrant } from '../../src/paxos/outbox.js'
+import type { Genesis, LogEntry, NodeId, Slot, Value } from '../../src/paxos/types.js'
 import { sameValue } from '../../src/paxos/value.js'
-import { bytes, describeMessage, describeRecord, describeValue } from './describe.js'
-import { Disk } from './disk.js'
+import { bytes, describeMessage, describeValue } from './describe.js'
+import { HostedNode, type Surroundings } from './hosted-node.js'
 import { type InTransit, type Match, MessagePool } from './message-pool.js'
 
 interface ClusterSettings {
@@ -16,20 +14,6 @@ interface ClusterSettings {
   readonly options?: Partial<CoreOptions>
   /** Without: the nodes share a genesis already. */
   readonly unformed?: boolean
-}
-
-interface Host {
-  readonly nodeId: NodeId
-  disk: Disk
-  dataDirId: string
-  /** Absent while it is down. */
-  node: Node | undefined
-  nowMs: number
-  wallMs: number
-  /** The write in flight, when syncs are by hand. */
-  writing: Ready | undefined
-  phase: Phase
-  halt: Halt | undefined
 }
 
 const TICK_MS = 10
@@ -45,34 +29,25 @@ export class Cluster {
   readonly transcript: string[] = []
   /** Tokens of granted reads, with their slots. */
   readonly grants = new Map<number, Slot>()
-  readonly #hosts = new Map<NodeId, Host>()
+  readonly #hosts = new Map<NodeId, HostedNode>()
   readonly #options: CoreOptions
   readonly #decided = new Map<Slot, Value>()
   /** What a read must see: every slot that anybody had decided when it was asked. */
   readonly #readFloors = new Map<number, Slot>()
   readonly #pool = new MessagePool()
   readonly #paused = new Set<NodeId>()
-  readonly #manualSync = new Set<NodeId>()
   #chance = 1
   #lastToken = 0
 
   constructor(settings: ClusterSettings) {
     this.#options = { ...DEFAULT_OPTIONS, ...settings.options }
+    const genesis = genesisOf(settings.nodeIds)
+    const fixed = { members: genesis.members, options: this.#options, random: () => this.#random() }
     for (const nodeId of settings.nodeIds) {
-      const genesis = settings.unformed === true ? undefined : genesisOf(settings.nodeIds)
-      this.#hosts.set(nodeId, {
-        nodeId,
-        disk: new Disk(genesis),
-        dataDirId: `dir-${nodeId}`,
-        node: undefined,
-        nowMs: 0,
-        wallMs: 0,
-        writing: undefined,
-        phase: 'joining',
-        halt: undefined,
-      })
+      const known = settings.unformed === true ? undefined : genesis
+      this.#hosts.set(nodeId, new HostedNode(nodeId, known, fixed, this.#surroundingsOf(nodeId)))
     }
-    for (const nodeId of settings.nodeIds) this.#boot(nodeId)
+    for (const host of this.#hosts.values()) host.boot()
   }
 
   // --- looking ----------------------------------------------------------------------------------------------------------------------
@@ -126,7 +101,7 @@ export class Cluster {
   #propose(nodeId: NodeId, commands: readonly string[], options: { isRetry: boolean }): ProposeOutcome {
     let outcome: ProposeOutcome = 'noLeader'
     this.#note(`client -> n${nodeId} ${commands.join('+')}${options.isRetry ? ' again' : ''}`)
-    this.#step(nodeId, (node) => {
+    this.#host(nodeId).step((node) => {
       outcome = node.propose(commands.map(bytes), options)
     })
     return outcome
@@ -137,13 +112,13 @@ export class Cluster {
     const token = ++this.#lastToken
     this.#readFloors.set(token, Math.max(0, ...this.#decided.keys()))
     this.#note(`client -> n${nodeId} read ${token}`)
-    this.#step(nodeId, (node) => node.read(token))
+    this.#host(nodeId).step((node) => node.read(token))
     return token
   }
 
   handOver(nodeId: NodeId): boolean {
     let isAsked = false
-    this.#step(nodeId, (node) => {
+    this.#host(nodeId).step((node) => {
       isAsked = node.handOver()
     })
     return isAsked
@@ -154,7 +129,7 @@ export class Cluster {
     const host = this.#host(nodeId)
     host.nowMs += ms
     host.wallMs += ms
-    this.#step(nodeId, (node) => node.tick(host.nowMs))
+    host.step((node) => node.tick(host.nowMs))
   }
 
   setWallClock(nodeId: NodeId, wallMs: number): void {
@@ -168,7 +143,7 @@ export class Cluster {
     const sent = this.#pool.takeFirst(match, ({ to }) => this.#isUp(to))
     if (sent === undefined) return false
     this.#note(`n${sent.from} -> n${sent.to} ${describeMessage(sent.message)}`)
-    this.#step(sent.to, (node) => node.receive(sent.from, sent.message))
+    this.#host(sent.to).step((node) => node.receive(sent.from, sent.message))
     return true
   }
 
@@ -230,22 +205,18 @@ export class Cluster {
   // --- nodes and disks --------------------------------------------------------------------------------------------------------------
 
   crash(nodeId: NodeId): void {
-    const host = this.#host(nodeId)
-    host.node = undefined
-    host.writing = undefined
+    this.#host(nodeId).crash()
     this.#note(`n${nodeId} crashes`)
   }
 
   restart(nodeId: NodeId): void {
     this.#note(`n${nodeId} restarts`)
-    this.#boot(nodeId)
+    this.#host(nodeId).boot()
   }
 
   /** The directory is lost; what starts next has a new one. */
   loseDirectory(nodeId: NodeId): void {
-    const host = this.#host(nodeId)
-    host.disk = new Disk()
-    host.dataDirId = `new-dir-${nodeId}`
+    this.#host(nodeId).loseDirectory()
   }
 
   /** Stands still until resumed: its messages wait for it. */
@@ -259,25 +230,22 @@ export class Cluster {
 
   /** From now on this node's writes end only with `sync`. */
   syncByHand(nodeId: NodeId): void {
-    this.#manualSync.add(nodeId)
+    this.#host(nodeId).syncsByHand = true
   }
 
   /** The write in flight ends, and the next begins, until there is none. */
   sync(nodeId: NodeId): void {
-    const host = this.#host(nodeId)
-    while (host.writing !== undefined) this.#finishWrite(host)
+    this.#host(nodeId).sync()
   }
 
   /** The write in flight ends; the next, if any, begins. */
   syncOnce(nodeId: NodeId): void {
-    const host = this.#host(nodeId)
-    assert.ok(host.writing, `n${nodeId} has no write in flight`)
-    this.#finishWrite(host)
+    this.#host(nodeId).syncOnce()
   }
 
   /** Syncs by themselves again. */
   syncAlone(nodeId: NodeId): void {
-    this.#manualSync.delete(nodeId)
+    this.#host(nodeId).syncsByHand = false
     this.sync(nodeId)
   }
 
@@ -320,7 +288,7 @@ export class Cluster {
 
   // --- inside -----------------------------------------------------------------------------------------------------------------------
 
-  #host(nodeId: NodeId): Host {
+  #host(nodeId: NodeId): HostedNode {
     const host = this.#hosts.get(nodeId)
     assert.ok(host, `there is no n${nodeId}`)
     return host
@@ -334,104 +302,32 @@ export class Cluster {
     return this.#host(nodeId).node !== undefined && !this.#paused.has(nodeId)
   }
 
-  #boot(nodeId: NodeId): void {
-    const host = this.#host(nodeId)
-    host.node = new Node({
-      self: nodeId,
-      dataDirId: host.dataDirId,
-      members: genesisOf(this.nodeIds).members,
-      newClusterId: `cluster-of-${host.dataDirId}`,
-      initialCommands: [],
-      joinIntervalMs: 100,
-      recovered: host.disk.recover(),
-      options: this.#options,
-      random: () => this.#random(),
-      nowMs: host.nowMs,
-    })
-    host.phase = host.node.phase
-    this.#step(nodeId, () => undefined)
-  }
-
   /** Lehmer's generator: the same in every run. */
   #random(): number {
     this.#chance = (this.#chance * 48_271) % 2_147_483_647
     return this.#chance / 2_147_483_647
   }
 
-  #step(nodeId: NodeId, input: (node: Node) => void): void {
-    const host = this.#host(nodeId)
-    const { node } = host
-    if (node === undefined) return
-    const before = viewOf(node)
-    input(node)
-    this.#drain(host, node)
-    const now = viewOf(node)
-    assert.deepEqual([...brokenInvariants(now), ...brokenTransitions(before, now)], [], `n${nodeId}`)
-  }
-
-  #drain(host: Host, node: Node): void {
-    for (let i = 0; ; i++) {
-      assert.ok(i < STEPS_MAX, 'a node has always more to do')
-      const ready = node.ready({ diskIdle: host.writing === undefined, wallMs: host.wallMs })
-      this.#notePhase(host, node)
-      this.#carryOut(host, ready)
-      if (ready.records.length + ready.onceDurable.length === 0) return
-      host.writing = ready
-      if (this.#manualSync.has(host.nodeId)) return
-      this.#endWrite(host, node)
+  #surroundingsOf(nodeId: NodeId): Surroundings {
+    return {
+      send: (to, message) => this.#pool.send(nodeId, to, message),
+      onDecided: (entry) => this.#onDecided(nodeId, entry),
+      onRead: (grant) => this.#onRead(nodeId, grant),
+      note: (event) => this.#note(event),
     }
   }
 
-  #finishWrite(host: Host): void {
-    const { node } = host
-    assert.ok(node, `n${host.nodeId} is down`)
-    this.#endWrite(host, node)
-    this.#drain(host, node)
+  #onDecided(nodeId: NodeId, { slot, value }: LogEntry): void {
+    const known = this.#decided.get(slot)
+    assert.ok(known === undefined || sameValue(known, value), `slot ${slot} is decided once`)
+    this.#decided.set(slot, value)
+    this.#note(`n${nodeId} decides ${slot}=${describeValue(value)}`)
   }
 
-  #endWrite(host: Host, node: Node): void {
-    const ready = host.writing
-    host.writing = undefined
-    if (ready === undefined) return
-    host.disk.sync(ready.records)
-    if (ready.records.length > 0) this.#note(`n${host.nodeId} syncs ${ready.records.map(describeRecord).join(', ')}`)
-    for (const { to, message } of ready.onceDurable) if (to !== host.nodeId) this.#pool.send(host.nodeId, to, message)
-    node.onDurable(ready)
-    this.#notePhase(host, node)
-  }
-
-  #carryOut(host: Host, ready: Ready): void {
-    host.halt ??= ready.halt
-    for (const { to, message } of ready.messages) this.#pool.send(host.nodeId, to, message)
-    for (const { slot, value } of ready.decided) {
-      const known = this.#decided.get(slot)
-      assert.ok(known === undefined || sameValue(known, value), `slot ${slot} is decided once`)
-      this.#decided.set(slot, value)
-      this.#note(`n${host.nodeId} decides ${slot}=${describeValue(value)}`)
-    }
-    for (const { token, slot } of ready.reads) {
-      assert.ok(slot >= (this.#readFloors.get(token) ?? 0), `read ${token} misses what was decided before it was asked`)
-      this.grants.set(token, slot)
-      this.#note(`n${host.nodeId} answers read ${token} as of slot ${slot}`)
-    }
-    for (const { to, fromSlot, toSlot } of ready.logRequests) {
-      const entries = host.disk.readLog(fromSlot, toSlot)
-      this.#pool.send(host.nodeId, to, { kind: 'catchUpReply', entries, decidedUpTo: toSlot })
-    }
-  }
-
-  #notePhase(host: Host, node: Node): void {
-    if (node.phase === host.phase) return
-    host.phase = node.phase
-    const ballot = node.phase === 'leading' ? ` ${formatBallot(node.leadingBallot)}` : ''
-    const verbs: Record<Phase, string> = {
-      joining: 'joins',
-      following: 'follows',
-      polling: 'asks around',
-      scouting: 'scouts',
-      leading: 'leads',
-    }
-    this.#note(`n${host.nodeId} ${verbs[node.phase]}${ballot}`)
+  #onRead(nodeId: NodeId, { token, slot }: ReadGrant): void {
+    assert.ok(slot >= (this.#readFloors.get(token) ?? 0), `read ${token} misses what was decided before it was asked`)
+    this.grants.set(token, slot)
+    this.#note(`n${nodeId} answers read ${token} as of slot ${slot}`)
   }
 
   #note(line: string): void {
