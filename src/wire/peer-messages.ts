@@ -1,0 +1,165 @@
+import type {
+  PeerMessage,
+  Accept as WireAccept,
+  CatchUp as WireCatchUp,
+  CatchUpReply as WireCatchUpReply,
+  Heartbeat as WireHeartbeat,
+  HeartbeatAck as WireHeartbeatAck,
+  PollReply as WirePollReply,
+  Promise as WirePromise,
+  Propose as WirePropose,
+  ReadIndexReply as WireReadIndexReply,
+} from '../gen/synod/peer/v1/peer.js'
+import type {
+  Accept,
+  CatchUp,
+  CatchUpReply,
+  HeartbeatAck,
+  Message,
+  PollReply,
+  Promised,
+  Propose,
+  ReadIndexReply,
+} from '../paxos/messages.js'
+import {
+  ballot,
+  ballotOrNone,
+  counter,
+  entriesFromWire,
+  genesisFromWire,
+  nodeIdOrNone,
+  PeerCodecError,
+  slot,
+  slotOrNone,
+  text,
+  valueFromWire,
+} from './peer-fields.js'
+
+/** A forwarded command that went round in circles would show here; the core drops it much earlier. */
+const HOPS_MAX = 255
+
+/** @throws PeerCodecError for what no peer of ours would send. The message keeps (does not copy) the bytes in it. */
+export function messageFromWire({ message }: PeerMessage): Message {
+  switch (message?.$case) {
+    case 'prepare': {
+      const m = message.value
+      return { kind: 'prepare', ballot: ballot(m.ballot, 'prepare.ballot'), fromSlot: slot(m.fromSlot, 'prepare.from_slot') }
+    }
+    case 'promise':
+      return promiseFromWire(message.value)
+    case 'accept':
+      return acceptFromWire(message.value)
+    case 'accepted': {
+      const m = message.value
+      return { kind: 'accepted', ballot: ballot(m.ballot, 'accepted.ballot'), slot: slot(m.slot, 'accepted.slot') }
+    }
+    case 'nack': {
+      const m = message.value
+      return { kind: 'nack', ballot: ballot(m.ballot, 'nack.ballot'), promised: ballot(m.promised, 'nack.promised') }
+    }
+    case 'heartbeat':
+      return { kind: 'heartbeat', ...roundFromWire(message.value, 'heartbeat') }
+    case 'heartbeatAck':
+      return { kind: 'heartbeatAck', ...roundFromWire(message.value, 'heartbeat_ack') }
+    case 'decided': {
+      const m = message.value
+      const decidedUpTo = slotOrNone(m.decidedUpTo, 'decided.decided_up_to')
+      return { kind: 'decided', ballot: ballot(m.ballot, 'decided.ballot'), decidedUpTo }
+    }
+    case 'propose':
+      return proposeFromWire(message.value)
+    case 'catchUp':
+      return catchUpFromWire(message.value)
+    case 'catchUpReply':
+      return catchUpReplyFromWire(message.value)
+    case 'readIndex':
+      return { kind: 'readIndex', readId: counter(message.value.readId, 'read_index.read_id') }
+    case 'readIndexReply':
+      return readIndexReplyFromWire(message.value)
+    case 'poll':
+      return { kind: 'poll', pollId: counter(message.value.pollId, 'poll.poll_id') }
+    case 'pollReply':
+      return pollReplyFromWire(message.value)
+    case 'takeOver':
+      return { kind: 'takeOver', ballot: ballot(message.value.ballot, 'take_over.ballot') }
+    case 'join':
+      return { kind: 'join', dataDirId: text(message.value.dataDirId, 'join.data_dir_id') }
+    case 'welcome':
+      return { kind: 'welcome', genesis: genesisFromWire(message.value.genesis, 'welcome.genesis') }
+    case undefined:
+      throw new PeerCodecError('message', 'must be set, to a kind that this version knows')
+  }
+}
+
+function promiseFromWire(m: WirePromise): Promised {
+  const fromSlot = slot(m.fromSlot, 'promise.from_slot')
+  const nextSlot = slotOrNone(m.nextSlot, 'promise.next_slot')
+  const accepted = entriesFromWire(m.accepted, 'promise.accepted')
+  const first = accepted[0]?.slot ?? fromSlot
+  const last = accepted.at(-1)?.slot ?? 0
+  if (first < fromSlot)
+    throw new PeerCodecError('promise.accepted[0].slot', `must not be below from_slot (${fromSlot}), as ${first}`)
+  if (nextSlot !== 0 && nextSlot <= Math.max(fromSlot, last)) {
+    throw new PeerCodecError('promise.next_slot', `must be above every slot of the page, or 0 for no more, not ${nextSlot}`)
+  }
+  const decidedUpTo = slotOrNone(m.decidedUpTo, 'promise.decided_up_to')
+  return { kind: 'promise', ballot: ballot(m.ballot, 'promise.ballot'), fromSlot, accepted, decidedUpTo, nextSlot }
+}
+
+function acceptFromWire(m: WireAccept): Accept {
+  return {
+    kind: 'accept',
+    ballot: ballot(m.ballot, 'accept.ballot'),
+    slot: slot(m.slot, 'accept.slot'),
+    value: valueFromWire(m.value, 'accept.value'),
+    decidedUpTo: slotOrNone(m.decidedUpTo, 'accept.decided_up_to'),
+  }
+}
+
+/** What a heartbeat and its acknowledgement have in common. */
+function roundFromWire(m: WireHeartbeat | WireHeartbeatAck, path: string): Omit<HeartbeatAck, 'kind'> {
+  return {
+    ballot: ballot(m.ballot, `${path}.ballot`),
+    round: counter(m.round, `${path}.round`),
+    decidedUpTo: slotOrNone(m.decidedUpTo, `${path}.decided_up_to`),
+  }
+}
+
+function proposeFromWire({ commands, hops }: WirePropose): Propose {
+  if (commands.length === 0) throw new PeerCodecError('propose.commands', 'must hold at least one command')
+  const empty = commands.findIndex((command) => command.length === 0)
+  if (empty !== -1) throw new PeerCodecError(`propose.commands[${empty}]`, 'must not be empty')
+  if (hops > HOPS_MAX) throw new PeerCodecError('propose.hops', `must be at most ${HOPS_MAX}, not ${hops}`)
+  return { kind: 'propose', commands, hops }
+}
+
+function catchUpFromWire(m: WireCatchUp): CatchUp {
+  const fromSlot = slot(m.fromSlot, 'catch_up.from_slot')
+  const toSlot = slot(m.toSlot, 'catch_up.to_slot')
+  if (toSlot < fromSlot) throw new PeerCodecError('catch_up.to_slot', `must be from_slot (${fromSlot}) or above, not ${toSlot}`)
+  return { kind: 'catchUp', fromSlot, toSlot }
+}
+
+function catchUpReplyFromWire(m: WireCatchUpReply): CatchUpReply {
+  const entries = entriesFromWire(m.entries, 'catch_up_reply.entries')
+  const first = entries[0]?.slot ?? 0
+  const gap = entries.findIndex((entry, i) => entry.slot !== first + i)
+  if (gap !== -1) throw new PeerCodecError(`catch_up_reply.entries[${gap}].slot`, 'must follow the one before without a gap')
+  return { kind: 'catchUpReply', entries, decidedUpTo: slotOrNone(m.decidedUpTo, 'catch_up_reply.decided_up_to') }
+}
+
+function readIndexReplyFromWire(m: WireReadIndexReply): ReadIndexReply {
+  const readId = counter(m.readId, 'read_index_reply.read_id')
+  return { kind: 'readIndexReply', readId, slot: slotOrNone(m.slot, 'read_index_reply.slot') }
+}
+
+function pollReplyFromWire(m: WirePollReply): PollReply {
+  return {
+    kind: 'pollReply',
+    pollId: counter(m.pollId, 'poll_reply.poll_id'),
+    granted: m.granted,
+    promised: ballotOrNone(m.promised, 'poll_reply.promised'),
+    leaderId: nodeIdOrNone(m.leaderId, 'poll_reply.leader_id'),
+    decidedUpTo: slotOrNone(m.decidedUpTo, 'poll_reply.decided_up_to'),
+  }
+}
