@@ -136,7 +136,10 @@ export class Member implements MemberApi {
       onLeaderChanged: (leaderId) => this.#onLeaderChanged(leaderId),
       onFailed: (error) => {
         options.logger.fatal({ err: error }, 'the node stops')
-        this.#stopping ??= this.#letGo()
+        // What failed is known; what fails after it, on a broken disk say, must not end this process as an unhandled rejection.
+        this.#stopping ??= this.#letGo().catch((cause: unknown) =>
+          options.logger.error({ err: cause }, 'could not let go of all'),
+        )
         settleFailed(error)
       },
     })

@@ -17,6 +17,9 @@ Example, one of three nodes:
   $ synod start --id 1 --data /var/lib/synod --authority mint=6kFXvM…= \\
       --peers 1=10.0.0.1:7201/10.0.0.1:7101,2=10.0.0.2:7201/10.0.0.2:7101,3=10.0.0.3:7201/10.0.0.3:7101`
 
+/** A peer or a client that hangs never closes its side of a connection: that must not keep this process once it has stopped. */
+const LINGER_MS = 1_000
+
 /** To the process that started this one, if it listens. */
 export interface NodeReport {
   readonly failed: string
@@ -64,6 +67,8 @@ async function run(config: ServerConfig, level: string): Promise<void> {
   } catch (error) {
     await report(describe(error))
     throw error
+  } finally {
+    setTimeout(() => process.exit(), LINGER_MS).unref()
   }
 }
 
