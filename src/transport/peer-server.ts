@@ -32,6 +32,8 @@ interface Inbound {
   readonly stream: Stream
   /** 0 until the hello was found good. */
   from: NodeId
+  /** What the hello said. */
+  caller: CallerIdentity | undefined
   handshakeTimer: NodeJS.Timeout | undefined
 }
 
@@ -75,7 +77,7 @@ export class PeerServer {
   }
 
   #onConnect(stream: Stream): void {
-    const inbound: Inbound = { stream, from: 0, handshakeTimer: undefined }
+    const inbound: Inbound = { stream, from: 0, caller: undefined, handshakeTimer: undefined }
     this.#inbounds.add(inbound)
     inbound.handshakeTimer = setTimeout(() => {
       this.#end(inbound, { code: status.DEADLINE_EXCEEDED, details: `no hello within ${HANDSHAKE_TIMEOUT_MS} ms` })
@@ -110,8 +112,17 @@ export class PeerServer {
     } else if (frame.hello !== undefined) {
       this.#end(inbound, { code: status.INVALID_ARGUMENT, details: 'hello is for the first request only' })
       return
-    }
+    } else if (!this.#isStillAdmitted(inbound)) return
     if (frame.messages.length > 0) this.#options.onMessages(inbound.from, frame.messages)
+  }
+
+  /** Who was let in before this node had a cluster need not be of the cluster that it has now. */
+  #isStillAdmitted(inbound: Inbound): boolean {
+    const refusal = inbound.caller && this.#options.admit(inbound.caller)
+    if (refusal === undefined) return true
+    this.#end(inbound, refusalToStatus(refusal))
+    this.#options.onRefused(inbound.from, refusal, 'us')
+    return false
   }
 
   #onHello(inbound: Inbound, hello: Hello | undefined): boolean {
@@ -131,6 +142,7 @@ export class PeerServer {
     }
     clearTimeout(inbound.handshakeTimer)
     inbound.from = hello.fromNodeId
+    inbound.caller = { nodeId: hello.fromNodeId, clusterId: hello.clusterId, dataDirId: hello.dataDirId }
     inbound.stream.write({ nodeId: this.#options.nodeId, dataDirId: this.#options.identity().dataDirId })
     return true
   }

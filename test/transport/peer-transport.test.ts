@@ -180,6 +180,21 @@ test('a node that is refused gets in once the cause is gone', async (t) => {
   await until('let in', () => isConnected(a, 2))
 })
 
+test('who was let in is heard no more once the host would not let it in: a cluster has formed meanwhile, another than its own', async (t) => {
+  let refusal: { reason: 'WRONG_CLUSTER'; message: string } | undefined
+  const [a, b] = await Promise.all([startNode(t, 1), startNode(t, 2, { admit: () => refusal })])
+  a.transport.setPeers([addressOf(b)])
+  await until('let in', () => isConnected(a, 2))
+  a.transport.send(2, heartbeat(1))
+  a.transport.flush()
+  await until('the first message', () => b.received.length === 1)
+  refusal = { reason: 'WRONG_CLUSTER', message: 'not ours' }
+  a.transport.send(2, heartbeat(2))
+  a.transport.flush()
+  await until('refused', () => a.refused.length > 0)
+  assert.equal(b.received.length, 1)
+})
+
 test('another node at the address, one of the same id, or another protocol version is refused', async (t) => {
   const [a, b] = await Promise.all([startNode(t, 1), startNode(t, 2)])
   a.transport.setPeers([{ nodeId: 3, address: b.address }])
