@@ -6,6 +6,16 @@ import { batchOf, Follower, newDisk, opening, until } from './fixture.js'
 /** A checkpoint is due after so many slots. */
 const DUE_SLOTS = 4_096
 
+/** Lets the slots be accepted, decided and applied: a session, one command, then no-ops. */
+async function decideUpTo(f: Follower, upTo: Slot): Promise<void> {
+  for (let slot = f.applier.appliedUpTo + 1; slot <= upTo; slot++) {
+    const value = slot === 1 ? opening() : slot === 2 ? batchOf(1) : NOOP
+    f.accept(slot, value, 0)
+  }
+  f.decided(upTo)
+  await until(`slot ${upTo}`, () => f.applier.appliedUpTo === upTo)
+}
+
 describe('a checkpoint under way', () => {
   const running: Follower[] = []
 
@@ -20,16 +30,6 @@ describe('a checkpoint under way', () => {
     const follower = await Follower.start(disk)
     running.push(follower)
     return follower
-  }
-
-  /** Lets the slots be accepted, decided and applied: a session, one command, then no-ops. */
-  async function decideUpTo(f: Follower, upTo: Slot): Promise<void> {
-    for (let slot = f.applier.appliedUpTo + 1; slot <= upTo; slot++) {
-      const value = slot === 1 ? opening() : slot === 2 ? batchOf(1) : NOOP
-      f.accept(slot, value, 0)
-    }
-    f.decided(upTo)
-    await until(`slot ${upTo}`, () => f.applier.appliedUpTo === upTo)
   }
 
   it('lets the node go on: it accepts, answers and applies while one is prepared', async () => {
