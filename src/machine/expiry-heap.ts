@@ -21,9 +21,14 @@ export class ExpiryHeap {
     }
   }
 
+  /** The earliest entry. */
+  get first(): Expiry | undefined {
+    return this.#entries[0]
+  }
+
   /** Takes out the first entry whose time has come; undefined when there is none. */
   popDue(nowMs: number): Expiry | undefined {
-    const top = this.#entries[0]
+    const top = this.first
     if (top === undefined || top.atMs > nowMs) return undefined
     const last = this.#entries.pop()
     if (last !== undefined && this.#entries.length > 0) {

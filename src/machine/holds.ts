@@ -1,4 +1,4 @@
-import { ExpiryHeap } from './expiry-heap.js'
+import { type Expiry, ExpiryHeap } from './expiry-heap.js'
 import type { Ledger } from './ledger.js'
 import { expiresAtMs, INT64_MAX, type Movement, quote } from './movement.js'
 import { Refusal } from './refusal.js'
@@ -28,6 +28,11 @@ export class Holds {
   watch(movement: Movement): void {
     const atMs = expiresAtMs(movement)
     if (atMs !== undefined) this.#expiries.push({ atMs, id: movement.id })
+  }
+
+  /** The hold whose time comes first, unless it has ended early. */
+  get nextExpiry(): Expiry | undefined {
+    return this.#expiries.first
   }
 
   /** Gives back every hold whose time has come, in the order of (time, id). */

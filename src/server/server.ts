@@ -6,6 +6,7 @@ import { BankAndKeys } from '../wire/bank-and-keys.js'
 import { validateCommand } from '../wire/validate.js'
 import type { AuthorityConfig, ServerConfig } from './config.js'
 import { ClientServer } from './grpc-server.js'
+import { HoldClock } from './hold-clock.js'
 
 /** How long what is in flight may take when the server is stopped. */
 const DRAIN_MS = 5_000
@@ -40,7 +41,8 @@ export async function startServer(config: ServerConfig, logger: Logger): Promise
   try {
     const clients = await ClientServer.start({ member, machine, listenAddress: config.clientListen, logger })
     logger.info({ nodeId: config.nodeId, clients: clients.address, peers: config.peerListen }, 'serving')
-    return new Running(member, clients, logger)
+    const clock = new HoldClock({ member, nextExpiry: () => machine.typed.bank.holds.nextExpiry, logger })
+    return new Running({ member, clients, clock, logger })
   } catch (error) {
     await member.stop()
     throw error
@@ -51,14 +53,16 @@ class Running implements RunningServer {
   readonly stopped: Promise<void>
   readonly #member: Member
   readonly #clients: ClientServer
+  readonly #clock: HoldClock
   readonly #logger: Logger
   #stopping: Promise<void> | undefined
   #onStopped: () => void = () => {}
 
-  constructor(member: Member, clients: ClientServer, logger: Logger) {
-    this.#member = member
-    this.#clients = clients
-    this.#logger = logger
+  constructor(parts: { member: Member; clients: ClientServer; clock: HoldClock; logger: Logger }) {
+    this.#member = parts.member
+    this.#clients = parts.clients
+    this.#clock = parts.clock
+    this.#logger = parts.logger
     const byRequest = new Promise<void>((resolve) => {
       this.#onStopped = resolve
     })
@@ -79,6 +83,7 @@ class Running implements RunningServer {
   async #stop(): Promise<void> {
     this.#logger.info('stopping')
     this.#clients.announceStop()
+    this.#clock.stop()
     // Clients are served until another leads: what they ask meanwhile must not wait for an election.
     await this.#member.handOver()
     await this.#clients.drain(DRAIN_MS)
@@ -91,6 +96,7 @@ class Running implements RunningServer {
   /** Rejects when the member has failed; what was in flight has been told STOPPED. */
   async #failure(): Promise<never> {
     const error = await this.#member.failed
+    this.#clock.stop()
     await this.#clients.drain(DRAIN_MS)
     await this.#clients.close()
     throw error

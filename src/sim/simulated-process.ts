@@ -285,7 +285,7 @@ export class SimulatedProcess {
   #dieWhileWriting(): void {
     const { scheduler, random, disk, totals } = this.#settings
     scheduler.after(random.next() * disk.syncMsMean, () => {
-      if (this.#isOver || !this.#machine.disk.isWriting) return
+      if (this.#isOver || !this.#diesInWrite || !this.#machine.disk.isWriting) return
       totals.count('crashInWrite')
       this.#machine.onDeath()
     })

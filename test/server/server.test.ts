@@ -8,7 +8,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { pino } from 'pino'
 import { freePorts } from '../../src/cli/ports.js'
-import { OpenAccountRequest } from '../../src/gen/synod/bank/v1/bank.js'
+import { MovementStatus, OpenAccountRequest, TransferRequest } from '../../src/gen/synod/bank/v1/bank.js'
 import { Consistency } from '../../src/gen/synod/common/v1/common.js'
 import { PutRequest } from '../../src/gen/synod/kv/v1/kv.js'
 import type { ServerConfig } from '../../src/server/config.js'
@@ -50,6 +50,29 @@ function connected(t: TestContext, address: string): Clients {
 }
 
 describe('a node', () => {
+  it('ends a hold in time, though nobody writes', async (t) => {
+    const [config] = await configs(t, 1)
+    assert(config !== undefined)
+    const server = await startServer(config, logger)
+    t.after(() => server.stop())
+    const { bank } = connected(t, server.clientAddress)
+    for (const accountId of ['ann', 'ben'])
+      await call(bank, 'openAccount', OpenAccountRequest.fromPartial({ accountId, asset: 'EUR' }))
+    await call(bank, 'deposit', deposit('d-1', 'ann', 100n))
+    const hold = { transferId: 'h-1', sourceAccountId: 'ann', destinationAccountId: 'ben', amount: 40n, pending: true }
+    const held = await call(
+      bank,
+      'transfer',
+      TransferRequest.fromPartial({ ...hold, timeout: { seconds: 0n, nanos: 200_000_000 } }),
+    )
+    assert.equal(held.source?.held, 40n)
+    const read = () => call(bank, 'getBalance', { accountId: 'ann', consistency: Consistency.LINEARIZABLE })
+    const deadlineMs = performance.now() + 10_000
+    while ((await read()).account?.held !== 0n) assert.ok(performance.now() < deadlineMs, 'the hold ends by itself')
+    const { movement } = await call(bank, 'getTransfer', { transferId: 'h-1', consistency: Consistency.STALE })
+    assert.equal(movement?.status, MovementStatus.EXPIRED)
+  })
+
   it('serves the bank and the keys, and has them again after a restart', async (t) => {
     const [config] = await configs(t, 1)
     assert(config !== undefined)
