@@ -41,6 +41,8 @@ export interface MemberOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
+/** A value that no message between nodes can hold would block its slot, and the log with it, for good. */
+const COMMAND_BYTES_MAX = 16 << 20
 const JOIN_INTERVAL_MS = 200
 /** How long a stopping leader waits for another to take over. */
 const HAND_OVER_TIMEOUT_MS = 1_000
@@ -156,8 +158,12 @@ export class Member implements MemberApi {
     }
   }
 
-  /** Carries a command out on the replicated state machine, exactly once, and gives its result. @throws MemberError */
-  invoke(command: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer> {
+  /**
+   * Carries a command, of at most 16 MiB, out on the replicated state machine, exactly once, and gives its result.
+   * @throws MemberError; RangeError when the command is too large
+   */
+  async invoke(command: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer> {
+    checkSize(command)
     return this.#wait<Answer>((settle) => this.#desk.invoke(command, deadlineOf(options), settle))
   }
 
@@ -172,6 +178,7 @@ export class Member implements MemberApi {
   }
 
   submit(request: SessionRequest, timeoutMs: number, settle: (answer: Answer | MemberError) => void): void {
+    checkSize(request.command)
     if (this.#isStopped) return settle(stopped())
     this.#desk.submit(request, deadlineOf({ timeoutMs }), settle)
     this.#host.schedule()
@@ -275,6 +282,11 @@ const ROLES = {
   scouting: 'candidate',
   leading: 'leader',
 } as const
+
+function checkSize(command: Uint8Array): void {
+  if (command.length <= COMMAND_BYTES_MAX) return
+  throw new RangeError(`command: must be at most ${COMMAND_BYTES_MAX} bytes, not ${command.length}`)
+}
 
 function throwError(error: Error): never {
   throw error

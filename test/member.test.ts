@@ -79,6 +79,7 @@ describe('members with a state machine of their own', () => {
     for (const member of again) assert.equal(await textAt(member), `seed ${'x'.repeat(30)}`)
     await again[0]?.invoke(encode('y'))
     for (const member of again) assert.equal(await textAt(member), `seed ${'x'.repeat(30)}y`)
+    await assert.rejects(again[0]?.invoke(new Uint8Array((16 << 20) + 1)) ?? Promise.resolve(), RangeError)
     const digests = await Promise.all(again.map(async (m) => (await m.barrier(), m.status().stateDigest)))
     assert.equal(new Set(digests).size, 1)
   })

@@ -2,8 +2,12 @@ import { crc32 } from 'node:zlib'
 import type { SessionOutcome, Sessions } from '../machine/sessions.js'
 import type { Moment, StateEntry, StateMachine } from '../machine/state-machine.js'
 import type { LogEntry, Slot } from '../paxos/types.js'
+import { sizeOf } from '../paxos/value.js'
 import type { CheckpointInfo } from '../storage/storage.js'
 import { decodeEnvelope } from '../wire/envelope.js'
+
+/** What waits to be applied is about this much, and what came with the message that went past it. */
+const QUEUED_BYTES_MAX = 32 << 20
 
 /** Told of every command that is applied; whoever waits for it is among the listener's own. */
 export interface AppliedListener {
@@ -25,6 +29,7 @@ export class Applier {
   #commandCount = 0
   /** Decided, not applied yet. */
   #queue: LogEntry[] = []
+  #queuedBytes = 0
 
   constructor(sessions: Sessions, checkpoint: CheckpointInfo, listener: AppliedListener) {
     this.#sessions = sessions
@@ -57,6 +62,11 @@ export class Applier {
     return this.#queue.length > 0
   }
 
+  /** More is decided than can be held until it is applied. */
+  get isFull(): boolean {
+    return this.#queuedBytes > QUEUED_BYTES_MAX
+  }
+
   /** The cluster's initial state: slot 0, before anything else. */
   applyInitial(machine: StateMachine, commands: readonly Uint8Array[]): void {
     this.#isFresh = false
@@ -64,14 +74,19 @@ export class Applier {
   }
 
   enqueue(entries: readonly LogEntry[]): void {
-    for (const entry of entries) this.#queue.push(entry)
+    for (const entry of entries) {
+      this.#queue.push(entry)
+      this.#queuedBytes += sizeOf(entry.value)
+    }
   }
 
   /** Applies what is queued, at least one slot, until `isTimeUp`. */
   run(isTimeUp: () => boolean): void {
     let done = 0
     while (done < this.#queue.length) {
-      this.#apply(this.#queue[done++] as LogEntry)
+      const entry = this.#queue[done++] as LogEntry
+      this.#queuedBytes -= sizeOf(entry.value)
+      this.#apply(entry)
       if (isTimeUp()) break
     }
     this.#queue = done === this.#queue.length ? [] : this.#queue.slice(done)

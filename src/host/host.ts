@@ -87,7 +87,11 @@ export class Host {
     if (this.#isStopped) return
     this.#guarded(() => {
       this.#s.node.tick(performance.now())
-      for (const message of messages) this.#s.node.receive(from, message)
+      for (const message of messages) {
+        // Decisions that come faster than they are applied must not fill the memory: dropped as if lost, and asked for again.
+        if (message.kind === 'catchUpReply' && this.#s.applier.isFull) continue
+        this.#s.node.receive(from, message)
+      }
     })
     this.schedule()
   }

@@ -230,17 +230,19 @@ export class Follower {
   }
 }
 
-/** A slot's value: commands of the first client, numbered; or the opening of its session. */
+/** A slot's value: commands of the first client, numbered. */
 export function batchOf(...requestNumbers: number[]): Value {
-  const commands = requestNumbers.map((requestNumber) =>
-    encodeSessionCommand({
-      clientId: 1,
-      requestNumber,
-      firstUnacknowledged: 1,
-      command: new TextEncoder().encode(`c${requestNumber}`),
-    }),
-  )
-  return { kind: 'batch', timeMs: 1, commands }
+  return { kind: 'batch', timeMs: 1, commands: requestNumbers.map((number) => commandBytes(number, `c${number}`)) }
+}
+
+/** As batchOf, of one command with a text of its own. */
+export function commandOf(requestNumber: number, text: string): Value {
+  return { kind: 'batch', timeMs: 1, commands: [commandBytes(requestNumber, text)] }
+}
+
+function commandBytes(requestNumber: number, text: string): Uint8Array {
+  const command = new TextEncoder().encode(text)
+  return encodeSessionCommand({ clientId: 1, requestNumber, firstUnacknowledged: 1, command })
 }
 
 export function opening(): Value {

@@ -3,7 +3,7 @@ import { afterEach, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Answer, MemberError } from '../../src/host/api.js'
 import { NOOP } from '../../src/paxos/types.js'
-import { BALLOT, batchOf, Follower, LEADER, newDisk, opening, Recorder, until } from './fixture.js'
+import { BALLOT, batchOf, commandOf, Follower, LEADER, newDisk, opening, Recorder, until } from './fixture.js'
 
 describe('the host', () => {
   const running: Follower[] = []
@@ -105,6 +105,31 @@ describe('the host', () => {
     await until('the acknowledgement', () => f.events.includes('heartbeatAck to 2'))
     assert.ok(f.applier.appliedUpTo < 31, 'it was answered in between')
     await until('the rest', () => f.applier.appliedUpTo === 31)
+  })
+
+  it('takes no more of a catch-up than it can hold until it is applied, and takes it later', async () => {
+    const f = await start()
+    const valueOf = (slot: number) => (slot === 1 ? opening() : commandOf(slot, 'x'.repeat(8 << 20)))
+    const page = (slots: number[]) =>
+      f.host.receive(LEADER, [
+        {
+          kind: 'catchUpReply',
+          entries: slots.map((slot) => ({ slot, ballot: BALLOT, value: valueOf(slot) })),
+          decidedUpTo: 8,
+        },
+      ])
+    const wasFull: boolean[] = []
+    f.machine.onApply = () => {
+      wasFull.push(f.applier.isFull)
+      if (wasFull.length === 1) page([8])
+    }
+    page([1, 2, 3, 4, 5, 6, 7])
+    await until('slot 7', () => f.applier.appliedUpTo >= 7)
+    await delay(30)
+    assert.deepEqual([wasFull[0], wasFull.at(-1)], [true, false])
+    assert.equal(f.applier.appliedUpTo, 7)
+    page([8])
+    await until('slot 8', () => f.applier.appliedUpTo === 8)
   })
 
   it('holds a read until the slot that the leader named is applied', async () => {
