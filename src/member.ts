@@ -138,10 +138,7 @@ export class Member implements MemberApi {
       onLeaderChanged: (leaderId) => this.#onLeaderChanged(leaderId),
       onFailed: (error) => {
         options.logger.fatal({ err: error }, 'the node stops')
-        // What failed is known; what fails after it, on a broken disk say, must not end this process as an unhandled rejection.
-        this.#stopping ??= this.#letGo().catch((cause: unknown) =>
-          options.logger.error({ err: cause }, 'could not let go of all'),
-        )
+        this.#stopping ??= this.#abandon()
         settleFailed(error)
       },
     })
@@ -232,6 +229,15 @@ export class Member implements MemberApi {
     this.#barriers.stop('this member has stopped')
     await this.#transport.stop()
     await this.#storage.close()
+  }
+
+  /** What failed is known; what fails after it, on a broken disk say, must not end this process as an unhandled rejection. */
+  async #abandon(): Promise<void> {
+    try {
+      await this.#letGo()
+    } catch (error) {
+      this.#options.logger.error({ err: error }, 'the node could not let go of everything')
+    }
   }
 
   #wait<T>(begin: (settle: Settle<T>) => void): Promise<T> {

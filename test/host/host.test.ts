@@ -109,12 +109,15 @@ describe('the host', () => {
 
   it('takes no more of a catch-up than it can hold until it is applied, and takes it later', async () => {
     const f = await start()
-    const valueOf = (slot: number) => (slot === 1 ? opening() : commandOf(slot, 'x'.repeat(8 << 20)))
     const page = (slots: number[]) =>
       f.host.receive(LEADER, [
         {
           kind: 'catchUpReply',
-          entries: slots.map((slot) => ({ slot, ballot: BALLOT, value: valueOf(slot) })),
+          entries: slots.map((slot) => ({
+            slot,
+            ballot: BALLOT,
+            value: slot === 1 ? opening() : commandOf(slot, 'x'.repeat(8 << 20)),
+          })),
           decidedUpTo: 8,
         },
       ])
