@@ -11,17 +11,18 @@ import { Sessions } from './machine/sessions.js'
 import type { StateMachine } from './machine/state-machine.js'
 import { Node } from './paxos/node.js'
 import { type CoreOptions, DEFAULT_OPTIONS } from './paxos/options.js'
-import type { GenesisMember, NodeId, Slot } from './paxos/types.js'
+import type { Genesis, GenesisMember, NodeId, Slot } from './paxos/types.js'
 import { LevelStorage } from './storage/level-storage.js'
 import type { Storage } from './storage/storage.js'
+import { StorageError, type StorageErrorCode } from './storage/storage-error.js'
 import { type CallerIdentity, type PeerRefusal, PeerTransport } from './transport/peer-transport.js'
 import { sessionCodec } from './wire/state.js'
 
 export { type Answer, MemberError, type MemberErrorCode, type MemberStatus } from './host/api.js'
 export { HaltError } from './host/host.js'
 export type { Moment, StateEntry, StateMachine } from './machine/state-machine.js'
-export { StorageError, type StorageErrorCode } from './storage/storage-error.js'
 export { PeerListenError } from './transport/peer-transport.js'
+export { StorageError, type StorageErrorCode }
 
 export interface MemberOptions {
   /** This member's number, 1 to 65,535. */
@@ -66,15 +67,18 @@ export class Member implements MemberApi {
   #isStopped = false
   #stopping: Promise<void> | undefined
   #onLedByAnother: (() => void) | undefined
+  /** By peer: the last reason for not talking. */
+  readonly #lastRefusal = new Map<NodeId, string>()
 
   /**
    * Opens the data directory, restores the state machine and starts to talk to the other members. Does not wait for a leader.
    *
-   * @throws StorageError when the directory cannot be used; PeerListenError when the address is taken
+   * @throws StorageError when the directory cannot be used; PeerListenError when the address is taken; RangeError for other options
    */
   static async start(options: MemberOptions): Promise<Member> {
     const storage = await LevelStorage.open({ directory: options.directory, nodeId: options.nodeId })
     try {
+      checkMembers(options, storage.recovered.genesis)
       const requester = new Requester()
       const desk = new SessionDesk(requester)
       const sessions = new Sessions(options.machine, sessionCodec)
@@ -119,7 +123,7 @@ export class Member implements MemberApi {
       checkPeer: () => undefined,
       onMessages: (from, messages) => this.#host.receive(from, messages),
       onConnected: (peerId) => options.logger.info({ peerId }, 'connected to a peer'),
-      onRefused: (peerId, refusal, by) => options.logger.error({ peerId, by, ...refusal }, 'a peer connection was refused'),
+      onRefused: (peerId, refusal, by) => this.#onRefused(peerId, refusal, by),
       logger: options.logger,
     })
     let settleFailed: (error: Error) => void = throwError
@@ -262,23 +266,48 @@ export class Member implements MemberApi {
   }
 
   /** DESIGN.md, rule 5: nobody votes from another directory than the membership says. */
-  #admit(caller: CallerIdentity): PeerRefusal | undefined {
+  #admit(caller: CallerIdentity): PeerRefusal | 'joinOnly' | undefined {
     const genesis = this.#node.genesis
-    if (genesis === undefined || caller.clusterId === '') return undefined
+    if (genesis === undefined) return undefined
+    const member = genesis.members.find((m) => m.nodeId === caller.nodeId)
+    const isItsDirectory = member?.dataDirId === caller.dataDirId
+    // A node that knows of no cluster is welcomed, so that one with a lost directory hears of it; but it is not listened to.
+    if (caller.clusterId === '') return isItsDirectory ? undefined : 'joinOnly'
     if (caller.clusterId !== genesis.clusterId) {
       return {
         reason: 'WRONG_CLUSTER',
         message: `node ${caller.nodeId} belongs to cluster ${caller.clusterId}, this one to ${genesis.clusterId}`,
       }
     }
-    const member = genesis.members.find((m) => m.nodeId === caller.nodeId)
     if (member === undefined) return { reason: 'UNKNOWN_MEMBER', message: `node ${caller.nodeId} is not a member` }
-    if (member.dataDirId === caller.dataDirId) return undefined
+    if (isItsDirectory) return undefined
     return {
       reason: 'DATA_DIR_MISMATCH',
       message: `node ${caller.nodeId} votes from data directory ${member.dataDirId}, not from ${caller.dataDirId}`,
     }
   }
+
+  /** Refusals come again at each try, several a second: each is told once. */
+  #onRefused(peerId: NodeId, refusal: PeerRefusal, by: 'us' | 'peer'): void {
+    const said = `${by}: ${refusal.message}`
+    if (this.#lastRefusal.get(peerId) === said) return
+    this.#lastRefusal.set(peerId, said)
+    this.#options.logger.error({ peerId, by, ...refusal }, 'a peer connection was refused')
+  }
+}
+
+/** @throws RangeError that names what is wrong; StorageError FOREIGN when the directory is of a cluster with other members. */
+function checkMembers({ nodeId, members, directory }: MemberOptions, genesis: Genesis | undefined): void {
+  const listed = members.map((m) => m.nodeId).toSorted((a, b) => a - b)
+  if (new Set(listed).size < listed.length) throw new RangeError('members: a node id is listed twice')
+  if (!listed.includes(nodeId)) throw new RangeError(`members: node ${nodeId}, this one, is not among them`)
+  const kept = genesis?.members.map((m) => m.nodeId) ?? listed
+  if (kept.join() === listed.join()) return
+  throw new StorageError(
+    'FOREIGN',
+    `data directory ${directory} is of cluster ${genesis?.clusterId} with the nodes ${kept.join(', ')}, ` +
+      `not of one with ${listed.join(', ')}: name its members, or another directory`,
+  )
 }
 
 const ROLES = {

@@ -116,6 +116,15 @@ describe('members with a state machine of their own', () => {
     await assert.rejects(start(2, 'n2-copy'), { code: 'FOREIGN' })
   })
 
+  it('refuse options that name other members than the data directory knows, or not themselves', async () => {
+    const all = members
+    members = all.slice(0, 1)
+    await assert.rejects(start(1), { code: 'FOREIGN', message: /with the nodes 1, 2, 3, not of one with 1:/ })
+    members = all.slice(1)
+    await assert.rejects(start(1), { name: 'RangeError', message: /node 1, this one, is not among them/ })
+    members = all
+  })
+
   it('say which address is taken, and let go of the data directory', async () => {
     await start(1)
     const taken = members[0]?.peerAddress ?? ''

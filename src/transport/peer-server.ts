@@ -17,8 +17,8 @@ export interface CallerIdentity extends LocalIdentity {
 export interface PeerServerOptions {
   readonly nodeId: NodeId
   readonly identity: () => LocalIdentity
-  /** Asked before anything is taken from a caller. */
-  readonly admit: (caller: CallerIdentity) => PeerRefusal | undefined
+  /** Asked before anything is taken from a caller, and for each frame. `joinOnly`: it may ask to be let in, and no more. */
+  readonly admit: (caller: CallerIdentity) => PeerRefusal | 'joinOnly' | undefined
   /** In the order sent; everything that came in one frame. Must not throw. */
   readonly onMessages: (from: NodeId, messages: readonly Message[]) => void
   readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy) => void
@@ -112,17 +112,19 @@ export class PeerServer {
     } else if (frame.hello !== undefined) {
       this.#end(inbound, { code: status.INVALID_ARGUMENT, details: 'hello is for the first request only' })
       return
-    } else if (!this.#isStillAdmitted(inbound)) return
-    if (frame.messages.length > 0) this.#options.onMessages(inbound.from, frame.messages)
+    }
+    const messages = this.#admitted(inbound, frame.messages)
+    if (messages.length > 0) this.#options.onMessages(inbound.from, messages)
   }
 
-  /** Who was let in before this node had a cluster need not be of the cluster that it has now. */
-  #isStillAdmitted(inbound: Inbound): boolean {
-    const refusal = inbound.caller && this.#options.admit(inbound.caller)
-    if (refusal === undefined) return true
-    this.#end(inbound, refusalToStatus(refusal))
-    this.#options.onRefused(inbound.from, refusal, 'us')
-    return false
+  /** Asked for each frame: who was let in before this node had a cluster need not be of the cluster that it has now. */
+  #admitted(inbound: Inbound, messages: readonly Message[]): readonly Message[] {
+    const admission = inbound.caller && this.#options.admit(inbound.caller)
+    if (admission === undefined) return messages
+    if (admission === 'joinOnly') return messages.filter((m) => m.kind === 'join')
+    this.#end(inbound, refusalToStatus(admission))
+    this.#options.onRefused(inbound.from, admission, 'us')
+    return []
   }
 
   #onHello(inbound: Inbound, hello: Hello | undefined): boolean {
@@ -156,7 +158,8 @@ export class PeerServer {
     }
     if (toNodeId !== nodeId) return { reason: 'WRONG_NODE', message: `this is node ${nodeId}, not node ${toNodeId}` }
     if (fromNodeId === nodeId) return { reason: 'WRONG_NODE', message: `node ${nodeId} is here already, or calls itself` }
-    return this.#options.admit({ nodeId: fromNodeId, clusterId, dataDirId })
+    const admission = this.#options.admit({ nodeId: fromNodeId, clusterId, dataDirId })
+    return admission === 'joinOnly' ? undefined : admission
   }
 
   #end(inbound: Inbound, end: Partial<StatusObject>): void {

@@ -21,8 +21,8 @@ export interface PeerTransportOptions {
   readonly listenAddress: string
   /** What this node says of itself, asked for each time it is said. */
   readonly identity: () => LocalIdentity
-  /** Whether a node may send to this one. Node ids and protocol versions have been compared before. */
-  readonly admit: (caller: CallerIdentity) => PeerRefusal | undefined
+  /** Whether a node may send to this one, or only ask to be let in. Node ids and protocol versions have been compared before. */
+  readonly admit: (caller: CallerIdentity) => PeerRefusal | 'joinOnly' | undefined
   /** Whether this node may send to the one that answers at a peer's address. Node ids have been compared before. */
   readonly checkPeer: (peer: PeerIdentity) => PeerRefusal | undefined
   /** What came in one frame, in the order sent. The transport has nobody to tell of an error: must not throw. */

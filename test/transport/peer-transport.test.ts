@@ -156,6 +156,17 @@ test('a caller that the host does not admit is refused with its reason, on both 
   }
 })
 
+test('who may only join is heard only when it asks to be let in', async (t) => {
+  const [a, b] = await Promise.all([startNode(t, 1), startNode(t, 2, { admit: () => 'joinOnly' })])
+  a.transport.setPeers([addressOf(b)])
+  await until('connected', () => a.connected.length > 0)
+  const join = { kind: 'join', dataDirId: 'dir-1' } as const
+  for (const message of [heartbeat(1), join, heartbeat(2)]) a.transport.send(2, message)
+  a.transport.flush()
+  await until('heard', () => b.received.length > 0)
+  assert.deepEqual(b.received, [{ from: 1, message: join }])
+})
+
 test('a peer that the host finds wrong is sent nothing', async (t) => {
   const refusal = { reason: 'DATA_DIR_MISMATCH', message: 'node 2 votes from another directory' } as const
   const seen: unknown[] = []
