@@ -137,7 +137,7 @@ export class Session {
   #onAnswer(answer: Answer): SynodError | undefined {
     const call = this.#calls.find(answer.requestNumber, answer.query)
     if (call === undefined) return undefined // given up, or answered before
-    const { outcome } = Result.decode(answer.result)
+    const { outcome, slot } = Result.decode(answer.result)
     if (outcome?.$case === 'refusal') return this.#onRefusal(call, outcome.value)
     this.#calls.forget(call)
     if (outcome?.$case !== call.expected) {
@@ -149,7 +149,7 @@ export class Session {
     outcome.value.header = {
       clusterId: this.#welcome?.clusterId ?? '',
       nodeId: this.#welcome?.nodeId ?? 0,
-      slot: answer.slot,
+      slot: slot || answer.slot,
     }
     call.resolve(outcome.value)
     return undefined

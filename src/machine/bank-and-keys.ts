@@ -97,9 +97,9 @@ export class TypedBankAndKeys {
       case 'transfer':
         return named('transfer', this.bank.transfer(operation.value, at))
       case 'postTransfer':
-        return named('postTransfer', this.bank.postTransfer(operation.value))
+        return named('postTransfer', this.bank.postTransfer(operation.value, at))
       case 'voidTransfer':
-        return named('voidTransfer', this.bank.voidTransfer(operation.value))
+        return named('voidTransfer', this.bank.voidTransfer(operation.value, at))
       case 'getBalance':
         return named('getBalance', getBalance(this.bank.ledger, operation.value))
     }

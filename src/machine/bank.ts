@@ -11,13 +11,15 @@
  * A refusal by 3 to 6 is recorded under the movement's id, which stays refused (a late retry must not succeed). One by 2 is not, as
  * anybody could otherwise burn ids without a signature. Ending a hold: see holds.ts. Authorities: see authorities.ts.
  *
- * A repeat is answered with the movement that stands under the id, and with its accounts as they are now.
+ * A repeat is answered with the first result: the movement, its slot and its accounts as they were right after it.
  */
+import { assert } from './assert.js'
 import { Authorities } from './authorities.js'
 import { Holds, type PostTransferRequest, type VoidTransferRequest } from './holds.js'
 import { Ledger } from './ledger.js'
 import {
   type Account,
+  asMade,
   hasSameContent,
   INT64_MAX,
   type Movement,
@@ -25,6 +27,7 @@ import {
   type MovementRefusalReason,
   quote,
   refusalOf,
+  type Standing,
 } from './movement.js'
 import { Refusal } from './refusal.js'
 import { type Crypto, depositMessage, signedBytes } from './signing.js'
@@ -133,7 +136,8 @@ export class Bank {
       const refusal = this.authorities.verify({ signerId, signature, message: depositMessage(request) })
       if (refusal !== undefined) return refusal
     }
-    return this.#withAccount(this.#moveOnce(draft, at), request.accountId)
+    const outcome = this.#withAccounts(this.#moveOnce(draft, at))
+    return outcome instanceof Refusal ? outcome : { movement: outcome.movement, account: outcome.destination }
   }
 
   withdraw(request: WithdrawRequest, at: Moment): MovementOutcome | Refusal {
@@ -148,19 +152,20 @@ export class Bank {
       timeoutMs: 0,
       authorization: '',
     }
-    return this.#withAccount(this.#moveOnce(draft, at), request.accountId)
+    const outcome = this.#withAccounts(this.#moveOnce(draft, at))
+    return outcome instanceof Refusal ? outcome : { movement: outcome.movement, account: outcome.source }
   }
 
   transfer(request: TransferRequest, at: Moment): TransferOutcome | Refusal {
     return this.#withAccounts(this.#moveOnce(draftTransfer(request), at))
   }
 
-  postTransfer(request: PostTransferRequest): TransferOutcome | Refusal {
-    return this.#withAccounts(this.holds.post(request))
+  postTransfer(request: PostTransferRequest, at: Moment): TransferOutcome | Refusal {
+    return this.#withAccounts(this.holds.post(request, at))
   }
 
-  voidTransfer(request: VoidTransferRequest): TransferOutcome | Refusal {
-    return this.#withAccounts(this.holds.void(request))
+  voidTransfer(request: VoidTransferRequest, at: Moment): TransferOutcome | Refusal {
+    return this.#withAccounts(this.holds.void(request, at))
   }
 
   /** Transfers in order, each for itself, but of a linked group all or none. */
@@ -192,7 +197,8 @@ export class Bank {
         this.#journal.rollback()
         this.keepRefused(result)
         const message = `transfer ${quote(transfer.transferId)} of the same linked group is refused`
-        return transfers.map((_, i) => (i === results.length ? result : new Refusal('LINKED_REFUSED', message)))
+        const linked = new Refusal('LINKED_REFUSED', message, { movement: result.movement })
+        return transfers.map((_, i) => (i === results.length ? result : linked))
       }
       results.push(result)
     }
@@ -227,36 +233,43 @@ export class Bank {
       refusedAccount: wrong === undefined ? '' : wrong.accountId,
       authorization: draft.authorization,
       sequence: this.ledger.sequence.value + 1,
+      standing: wrong === undefined ? this.#enter(draft, asset) : undefined,
+      endSlot: 0,
+      endStanding: undefined,
     }
     this.ledger.record(movement)
     if (wrong !== undefined) return refusalOf(movement)
-    this.#enter(movement)
+    if (draft.isPending) this.holds.watch(movement)
     return movement
   }
 
-  /** Changes the accounts and totals as a movement says that was just recorded. */
-  #enter(movement: Movement): void {
-    const { source, destination, amount, asset } = movement
-    if (movement.status === 'pending') {
+  /** Changes the accounts and totals as a draft says that nothing is wrong with. Gives what the accounts hold after it. */
+  #enter(draft: MovementDraft, asset: string): Standing {
+    const { source, destination, amount, isPending } = draft
+    if (isPending) {
       this.ledger.change(source, { held: amount })
-      this.holds.watch(movement)
-      return
+      return this.ledger.standing(draft)
     }
     if (source === '') this.ledger.count(asset, { deposits: amount })
     else this.ledger.change(source, { balance: -amount })
     if (destination === '') this.ledger.count(asset, { withdrawals: amount })
     else this.ledger.change(destination, { balance: amount })
+    return this.ledger.standing(draft)
   }
 
-  #withAccount(movement: Movement | Refusal, accountId: string): MovementOutcome | Refusal {
-    if (movement instanceof Refusal) return movement
-    return { movement, account: this.ledger.accounts.get(accountId) }
-  }
-
+  /** With the accounts as they were right after the movement was made, or, if it has ended, right after that. */
   #withAccounts(movement: Movement | Refusal): TransferOutcome | Refusal {
     if (movement instanceof Refusal) return movement
+    const standing = movement.endStanding ?? movement.standing
+    assert(standing !== undefined, 'a movement that was made has changed its accounts')
     const { accounts } = this.ledger
-    return { movement, source: accounts.get(movement.source), destination: accounts.get(movement.destination) }
+    const source = accounts.get(movement.source)
+    const destination = accounts.get(movement.destination)
+    return {
+      movement,
+      source: source && { ...source, balance: standing.sourceBalance, held: standing.sourceHeld },
+      destination: destination && { ...destination, balance: standing.destinationBalance, held: standing.destinationHeld },
+    }
   }
 }
 
@@ -274,12 +287,12 @@ function draftTransfer(request: TransferRequest): MovementDraft {
   }
 }
 
-/** Check 1, of a known id. */
+/** Check 1, of a known id: the first result. */
 function repeat(known: Movement, draft: MovementDraft): Movement | Refusal {
   if (!hasSameContent(known, draft)) {
     return new Refusal('ID_REUSED', `the id ${quote(draft.id)} was used for a ${known.kind} with other content`)
   }
-  return known.status === 'refused' ? refusalOf(known) : known
+  return known.status === 'refused' ? refusalOf(known) : asMade(known)
 }
 
 /** The first of checks 3 to 6 that fails, with the account at fault; undefined when all is well. */

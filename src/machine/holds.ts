@@ -2,6 +2,7 @@ import { type Expiry, ExpiryHeap } from './expiry-heap.js'
 import type { Ledger } from './ledger.js'
 import { expiresAtMs, INT64_MAX, type Movement, quote } from './movement.js'
 import { Refusal } from './refusal.js'
+import type { Moment } from './state-machine.js'
 
 export interface PostTransferRequest {
   readonly transferId: string
@@ -41,7 +42,8 @@ export class Holds {
       const movement = this.#ledger.movements.get(due.id)
       // Ended early, or rolled back; perhaps the id was then used again, with another timeout.
       if (movement?.status !== 'pending' || expiresAtMs(movement) !== due.atMs) continue
-      this.#end(movement, 'expired')
+      this.#giveBack(movement)
+      this.#ledger.replace({ ...movement, status: 'expired' })
     }
   }
 
@@ -49,7 +51,7 @@ export class Holds {
    * Carries out a pending transfer, in full or in part. Refused, in this order: TRANSFER_NOT_FOUND, TRANSFER_EXPIRED, (posted
    * already with this amount: the first result), TRANSFER_NOT_PENDING, EXCEEDS_PENDING_AMOUNT, BALANCE_OVERFLOW (and stays pending).
    */
-  post({ transferId, amount }: PostTransferRequest): Movement | Refusal {
+  post({ transferId, amount }: PostTransferRequest, at: Moment): Movement | Refusal {
     const movement = this.#find(transferId)
     if (movement instanceof Refusal) return movement
     const posted = amount === 0n ? movement.pendingAmount : amount
@@ -67,26 +69,27 @@ export class Holds {
     }
     this.#ledger.change(movement.source, { balance: -posted, held: -movement.pendingAmount })
     this.#ledger.change(movement.destination, { balance: posted })
-    const after: Movement = { ...movement, status: 'posted', amount: posted }
-    this.#ledger.replace(after)
-    return after
+    return this.#end({ ...movement, status: 'posted', amount: posted }, at)
   }
 
   /**
    * Gives a hold back. Refused, in this order: TRANSFER_NOT_FOUND, TRANSFER_EXPIRED, (voided already: the first result),
    * TRANSFER_NOT_PENDING, PENDING_AMOUNT_DIFFERS.
    */
-  void({ transferId, amount }: VoidTransferRequest): Movement | Refusal {
+  void({ transferId, amount }: VoidTransferRequest, at: Moment): Movement | Refusal {
     const movement = this.#find(transferId)
     if (movement instanceof Refusal) return movement
     const isWhole = amount === 0n || amount === movement.pendingAmount
     if (movement.status === 'voided' && isWhole) return movement
     if (movement.status !== 'pending') return notPending(movement)
-    if (isWhole) return this.#end(movement, 'voided')
-    return new Refusal(
-      'PENDING_AMOUNT_DIFFERS',
-      `transfer ${quote(transferId)} holds ${movement.pendingAmount}, not ${amount}: a hold is voided as a whole`,
-    )
+    if (!isWhole) {
+      return new Refusal(
+        'PENDING_AMOUNT_DIFFERS',
+        `transfer ${quote(transferId)} holds ${movement.pendingAmount}, not ${amount}: a hold is voided as a whole`,
+      )
+    }
+    this.#giveBack(movement)
+    return this.#end({ ...movement, status: 'voided' }, at)
   }
 
   #find(transferId: string): Movement | Refusal {
@@ -96,11 +99,15 @@ export class Holds {
     return new Refusal('TRANSFER_EXPIRED', `transfer ${quote(transferId)} expired before it was posted or voided`)
   }
 
-  #end(movement: Movement, status: 'voided' | 'expired'): Movement {
+  #giveBack(movement: Movement): void {
     this.#ledger.change(movement.source, { held: -movement.pendingAmount })
-    const after: Movement = { ...movement, status }
-    this.#ledger.replace(after)
-    return after
+  }
+
+  /** Enters a movement that was just posted or voided, with what a repeat will be answered. */
+  #end(movement: Movement, at: Moment): Movement {
+    const ended: Movement = { ...movement, endSlot: at.slot, endStanding: this.#ledger.standing(movement) }
+    this.#ledger.replace(ended)
+    return ended
   }
 }
 

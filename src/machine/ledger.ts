@@ -1,5 +1,5 @@
 import { assert } from './assert.js'
-import type { Account, Movement } from './movement.js'
+import type { Account, Movement, Standing } from './movement.js'
 import { Cell, type Journal, OrderedTable, Table } from './table.js'
 
 /** What has entered and left the bank in one asset. Unbounded: a sum of int64 amounts. */
@@ -66,6 +66,18 @@ export class Ledger {
     assert(after.held >= 0n, 'a hold is given back once')
     assert(after.balance - after.held >= -after.overdraftLimit, 'no account goes below its limit')
     this.accounts.set(accountId, after)
+  }
+
+  /** What the accounts of a movement hold now. */
+  standing(movement: { readonly source: string; readonly destination: string }): Standing {
+    const source = this.accounts.get(movement.source)
+    const destination = this.accounts.get(movement.destination)
+    return {
+      sourceBalance: source?.balance ?? 0n,
+      sourceHeld: source?.held ?? 0n,
+      destinationBalance: destination?.balance ?? 0n,
+      destinationHeld: destination?.held ?? 0n,
+    }
   }
 
   /** Counts money that enters or leaves the bank. */

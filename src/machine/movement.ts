@@ -15,6 +15,14 @@ export interface Account {
   readonly openedAtMs: number
 }
 
+/** What a movement's accounts held at a time; 0 of an account that it does not have. Nothing else of an account ever changes. */
+export interface Standing {
+  readonly sourceBalance: bigint
+  readonly sourceHeld: bigint
+  readonly destinationBalance: bigint
+  readonly destinationHeld: bigint
+}
+
 /** A deposit, a withdrawal or a transfer; also one that was refused, so that its id stays refused. */
 export interface Movement {
   readonly id: string
@@ -41,6 +49,12 @@ export interface Movement {
   readonly authorization: string
   /** Counts movements in the order of the log, from 1. */
   readonly sequence: number
+  /** Right after it was made, for whoever asks again; undefined when it was refused. */
+  readonly standing: Standing | undefined
+  /** Of a two-phase transfer: where it was posted or voided. Of any other: 0. */
+  readonly endSlot: number
+  /** Right after that, for whoever asks again. */
+  readonly endStanding: Standing | undefined
 }
 
 /** What a movement may be refused with so that its id stays refused; see bank.ts for the order. */
@@ -74,6 +88,12 @@ export function hasSameContent(known: Movement, draft: MovementDraft): boolean {
     (draft.asset === '' || known.asset === draft.asset) &&
     (draft.isPending ? known.pendingAmount === draft.amount : known.pendingAmount === 0n && known.amount === draft.amount)
   )
+}
+
+/** A movement as it was made: a two-phase transfer has perhaps ended since. */
+export function asMade(movement: Movement): Movement {
+  if (movement.pendingAmount === 0n || movement.status === 'pending') return movement
+  return { ...movement, status: 'pending', amount: movement.pendingAmount, endSlot: 0, endStanding: undefined }
 }
 
 /** When the hold of a two-phase transfer ends by itself, in log time; undefined when it does not. */

@@ -32,10 +32,14 @@ export class Refusal {
   readonly reason: Reason
   readonly message: string
   readonly fieldViolations: readonly FieldViolation[]
-  /** The movement that stays refused, if it is one. */
+  /** The movement that stays refused, if it is about one. */
   readonly movement: Movement | undefined
 
-  constructor(reason: Reason, message: string, options: { violations?: readonly FieldViolation[]; movement?: Movement } = {}) {
+  constructor(
+    reason: Reason,
+    message: string,
+    options: { violations?: readonly FieldViolation[]; movement?: Movement | undefined } = {},
+  ) {
     this.reason = reason
     this.message = message
     this.fieldViolations = options.violations ?? []

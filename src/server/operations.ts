@@ -81,8 +81,10 @@ export class Operations {
     return this.#responseIn(Result.decode(result), expected, slot)
   }
 
-  /** The response in a result, with its header. */
-  #responseIn<Case extends WriteCase | ReadCase>({ outcome }: Result, expected: Case, slot: Slot): ResponseTo<Case> {
+  /** The response in a result, with its header: of a repeat, the first one's. */
+  #responseIn<Case extends WriteCase | ReadCase>(result: Result, expected: Case, answeredAt: Slot): ResponseTo<Case> {
+    const { outcome } = result
+    const slot = result.slot || answeredAt
     if (outcome?.$case === 'refusal') throw refused(outcome.value, slot)
     assert(outcome?.$case === expected, `a ${expected} comes to its own kind of result, not to ${outcome?.$case}`)
     return { ...outcome.value, header: this.header(slot) } as ResponseTo<Case>

@@ -246,7 +246,7 @@ export class SessionStream {
 
   #refuse(requestNumber: number, query: boolean, error: unknown): void {
     if (!isForeseen(error)) this.#context.logger.error({ err: error }, 'a request failed unexpectedly')
-    const result = Result.encode({ outcome: { $case: 'refusal', value: toRefusal(error) } }).finish()
+    const result = Result.encode({ slot: 0, outcome: { $case: 'refusal', value: toRefusal(error) } }).finish()
     this.#answer({ requestNumber, query, slot: 0, result })
   }
 

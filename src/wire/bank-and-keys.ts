@@ -1,5 +1,6 @@
 import { Command, Query, Result } from '../gen/synod/session/v1/session.js'
 import { TypedBankAndKeys } from '../machine/bank-and-keys.js'
+import { effectSlot } from '../machine/effect-slot.js'
 import type { FirstAnswer } from '../machine/first-answers.js'
 import { FirstAnswers } from '../machine/first-answers.js'
 import type { Movement } from '../machine/movement.js'
@@ -45,23 +46,23 @@ export class BankAndKeys implements StateMachine {
   apply(bytes: Uint8Array, at: Moment): Uint8Array {
     this.#firstAnswers.expire(at.timeMs)
     const command = decoded(() => Command.decode(strictReader(bytes)))
-    if (command instanceof Refusal) return encoded(command)
+    if (command instanceof Refusal) return encoded(command, at)
     // The proposer's gateway has looked at it too, but bounds keep the state whole: no machine trusts another's gateway for that.
     const violations = validateCommand(command, { initial: at.slot === 0 })
-    if (violations.length > 0) return encoded(invalidArgument(violations))
+    if (violations.length > 0) return encoded(invalidArgument(violations), at)
     const requestId = requestIdOf(command)
     return requestId === '' ? this.#carryOut(command, at) : this.#carryOutOnce(requestId, command, at)
   }
 
   query(bytes: Uint8Array): Uint8Array {
     const query = decoded(() => Query.decode(strictReader(bytes)))
-    return query instanceof Refusal ? encoded(query) : encode(Result, this.read(query))
+    return encode(Result, query instanceof Refusal ? toResult(query, 0) : this.read(query))
   }
 
   /** Answers a read without a detour over bytes. The values in the answer are the state's own: not to be changed. */
   read(query: Query): Result {
     const violations = validateQuery(query)
-    return toResult(violations.length > 0 ? invalidArgument(violations) : this.typed.query(toQuery(query)))
+    return toResult(violations.length > 0 ? invalidArgument(violations) : this.typed.query(toQuery(query)), 0)
   }
 
   changes(): Iterable<StateEntry> {
@@ -122,7 +123,7 @@ export class BankAndKeys implements StateMachine {
   }
 
   #carryOut(command: Command, at: Moment): Uint8Array {
-    return encoded(this.typed.apply(toOperation(command), at))
+    return encoded(this.typed.apply(toOperation(command), at), at)
   }
 
   /** For callers without a session: the first answer to a request id is the answer to it. */
@@ -132,7 +133,7 @@ export class BankAndKeys implements StateMachine {
     const first = this.#firstAnswers.get(requestId)
     if (first !== undefined && first.digest === digest) return first.answer
     if (first !== undefined) {
-      return encoded(new Refusal('ID_REUSED', `the request_id ${JSON.stringify(requestId)} was used for another request`))
+      return encoded(new Refusal('ID_REUSED', `the request_id ${JSON.stringify(requestId)} was used for another request`), at)
     }
     const answer = this.#carryOut(command, at)
     this.#firstAnswers.keep(requestId, { digest, timeMs: at.timeMs, answer })
@@ -153,8 +154,9 @@ function decoded<T>(decode: () => T): T | Refusal {
   }
 }
 
-function encoded(outcome: Outcome): Uint8Array {
-  return encode(Result, toResult(outcome))
+/** What a command came to. */
+function encoded(outcome: Outcome, { slot }: Moment): Uint8Array {
+  return encode(Result, toResult(outcome, effectSlot(outcome, slot)))
 }
 
 function* entries<V>(prefix: string, codec: RowCodec<V>, changes: readonly RowChange<V>[]): Generator<StateEntry> {

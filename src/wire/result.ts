@@ -17,33 +17,40 @@ import { REASONS } from './reasons.js'
 
 const header = undefined
 
-/** An outcome as it goes over the wire. Responses carry no header: the node that answers adds it. */
-export function toResult(outcome: Outcome): Result {
-  if (outcome instanceof Refusal) return { outcome: { $case: 'refusal', value: toWireRefusal(outcome) } }
+/**
+ * An outcome as it goes over the wire, with the slot in which it took effect; of a query: 0. Responses carry no header: the node that
+ * answers adds it.
+ */
+export function toResult(outcome: Outcome, slot: number): Result {
+  return { slot, outcome: toWireOutcome(outcome) }
+}
+
+function toWireOutcome(outcome: Outcome): NonNullable<Result['outcome']> {
+  if (outcome instanceof Refusal) return { $case: 'refusal', value: toWireRefusal(outcome) }
   switch (outcome.$case) {
     case 'list': {
       const { pairs, count, nextPageToken, revision } = outcome.value
-      return { outcome: { $case: 'list', value: { header, pairs: pairs as KeyValuePair[], count, nextPageToken, revision } } }
+      return { $case: 'list', value: { header, pairs: pairs as KeyValuePair[], count, nextPageToken, revision } }
     }
     case 'txn': {
       const { succeeded, responses, revision } = outcome.value
-      return { outcome: { $case: 'txn', value: { header, succeeded, responses: responses.map(toTxnResponse), revision } } }
+      return { $case: 'txn', value: { header, succeeded, responses: responses.map(toTxnResponse), revision } }
     }
     case 'transferBatch':
-      return { outcome: { $case: 'transferBatch', value: { header, results: outcome.value.results.map(toTransferResult) } } }
+      return { $case: 'transferBatch', value: { header, results: outcome.value.results.map(toTransferResult) } }
     case 'getTransfer':
-      return { outcome: { $case: 'getTransfer', value: { header, movement: toWireMovement(outcome.value.movement) } } }
+      return { $case: 'getTransfer', value: { header, movement: toWireMovement(outcome.value.movement) } }
     case 'listMovements': {
       const { movements, nextPageToken } = outcome.value
-      return { outcome: { $case: 'listMovements', value: { header, movements: movements.map(toWireMovement), nextPageToken } } }
+      return { $case: 'listMovements', value: { header, movements: movements.map(toWireMovement), nextPageToken } }
     }
     case 'listAccounts': {
       const { accounts, nextPageToken } = outcome.value
-      return { outcome: { $case: 'listAccounts', value: { header, accounts: accounts.map(toWireAccount), nextPageToken } } }
+      return { $case: 'listAccounts', value: { header, accounts: accounts.map(toWireAccount), nextPageToken } }
     }
     case 'registerAuthority':
     case 'revokeAuthority':
-      return { outcome: { $case: outcome.$case, value: { header } } }
+      return { $case: outcome.$case, value: { header } }
     case 'put':
     case 'get':
     case 'delete':
@@ -54,7 +61,7 @@ export function toResult(outcome: Outcome): Result {
     case 'postTransfer':
     case 'voidTransfer':
     case 'getBalance':
-      return { outcome: toResponse(outcome) }
+      return toResponse(outcome)
   }
 }
 

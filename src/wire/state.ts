@@ -42,19 +42,10 @@ export const accountCodec: RowCodec<Account> = {
 }
 
 export const movementCodec: RowCodec<Movement> = {
-  encode({ sequence, timeoutMs, refusedAccount, authorization, ...movement }) {
-    const wire = toWireMovement({ ...movement, sequence, timeoutMs, refusedAccount, authorization })
-    return encode(MovementRecord, { movement: wire, sequence, timeoutMs, refusedAccount, authorization })
-  },
+  encode: (movement) => encode(MovementRecord, { ...movement, movement: toWireMovement(movement) }),
   decode(bytes) {
-    const { movement, sequence, timeoutMs, refusedAccount, authorization } = MovementRecord.decode(bytes)
-    return {
-      ...fromWireMovement(movement ?? WireMovement.create()),
-      timeoutMs,
-      refusedAccount,
-      authorization,
-      sequence,
-    }
+    const { movement, ...record } = MovementRecord.decode(bytes)
+    return { ...fromWireMovement(movement ?? WireMovement.create()), ...record }
   },
 }
 
@@ -100,7 +91,7 @@ export const sessionCodec: SessionCodec = {
   decodeCounters: (bytes) => SessionCounters.decode(bytes),
 }
 
-function fromWireMovement(movement: WireMovement): Omit<Movement, 'timeoutMs' | 'refusedAccount' | 'authorization' | 'sequence'> {
+function fromWireMovement(movement: WireMovement): Omit<Movement, keyof MovementRecord> {
   return {
     id: movement.id,
     kind: kindOf(movement.kind),

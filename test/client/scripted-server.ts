@@ -134,21 +134,24 @@ export class ScriptedNode {
   }
 }
 
+/** Of every answer. */
+export const ANSWER_SLOT = 7
+
 function answerOf(request: Request, result: Result): Answer {
   return {
     requestNumber: request.requestNumber,
     query: request.body?.$case === 'query',
-    slot: 7,
+    slot: ANSWER_SLOT,
     result: Result.encode(result).finish(),
   }
 }
 
 export function refusal(reason: string): Result {
-  return { outcome: { $case: 'refusal', value: { reason, message: `scripted ${reason}`, fieldViolations: [] } } }
+  return { slot: 0, outcome: { $case: 'refusal', value: { reason, message: `scripted ${reason}`, fieldViolations: [] } } }
 }
 
 export function putResult(revision: number): Result {
-  return { outcome: { $case: 'put', value: { header: undefined, revision: BigInt(revision), previous: undefined } } }
+  return { slot: 0, outcome: { $case: 'put', value: { header: undefined, revision: BigInt(revision), previous: undefined } } }
 }
 
 export const silent: Script = () => undefined

@@ -4,7 +4,7 @@ import { status } from '@grpc/grpc-js'
 import { type Client, type ConnectOptions, Consistency, connect, SynodError } from '../../src/client/client.js'
 import type { Request } from '../../src/gen/synod/session/v1/session.js'
 import { freeAddress } from '../support/free-address.js'
-import { putResult, refusal, type Script, ScriptedCluster, ScriptedNode, silent } from './scripted-server.js'
+import { ANSWER_SLOT, putResult, refusal, type Script, ScriptedCluster, ScriptedNode, silent } from './scripted-server.js'
 
 describe('a session of the SDK', { timeout: 20_000 }, () => {
   const clients: Client[] = []
@@ -141,7 +141,7 @@ describe('a session of the SDK', { timeout: 20_000 }, () => {
   it('retries reads and numbers them apart from commands', async () => {
     const cluster = new ScriptedCluster()
     const { sdk, first, second } = await connectToOneOf(await node(cluster), await node(cluster))
-    const get = { outcome: { $case: 'get', value: { header: undefined, pair: undefined, revision: 9n } } } as const
+    const get = { slot: 0, outcome: { $case: 'get', value: { header: undefined, pair: undefined, revision: 9n } } } as const
     first.script = silent
     second.script = () => get
     const read = sdk.kv.get('a')
@@ -154,8 +154,16 @@ describe('a session of the SDK', { timeout: 20_000 }, () => {
     )
   })
 
+  it('tells the slot in which a repeated operation took effect the first time', async () => {
+    const only = await node(new ScriptedCluster(), () => ({ ...putResult(1), slot: 3 }))
+    const sdk = client(only.endpoint)
+    assert.equal((await sdk.kv.put('a', '', { requestId: 'r' })).header?.slot, 3)
+    only.script = () => putResult(1)
+    assert.equal((await sdk.kv.put('a', '')).header?.slot, ANSWER_SLOT)
+  })
+
   it('sends a read through the log as a command', async () => {
-    const get = { outcome: { $case: 'get', value: { header: undefined, pair: undefined, revision: 9n } } } as const
+    const get = { slot: 0, outcome: { $case: 'get', value: { header: undefined, pair: undefined, revision: 9n } } } as const
     const only = await node(new ScriptedCluster(), () => get)
     await client(only.endpoint).kv.get('a', { consistency: Consistency.LOG })
     assert.equal(only.requests[0]?.body?.$case, 'command')

@@ -69,6 +69,7 @@ test('a hold ends once: the same again gets the first result, anything else is r
   const part = fixture.post('part', 4n)
   assert.deepEqual(fixture.post('part', 4n), part)
   const voided = fixture.void('voided')
+  fixture.withdraw('w', 'a', 1n)
   assert.deepEqual([fixture.void('voided'), fixture.void('voided', 10n)], [voided, voided])
   const others = [
     fixture.post('posted', 9n),
@@ -80,6 +81,21 @@ test('a hold ends once: the same again gets the first result, anything else is r
   assert.deepEqual(
     others.map(reasonOf),
     others.map(() => 'TRANSFER_NOT_PENDING'),
+  )
+})
+
+test('who asks again for a pending transfer gets it as it was made, whatever has become of it', () => {
+  const fixture = bank()
+  const ask = (id: string) => fixture.transfer(id, 'a', 'b', 10n, { pending: true, timeoutMs: 1_000 })
+  const ids = ['posted', 'voided', 'expired']
+  const first = ids.map(ask)
+  fixture.post('posted', 4n)
+  fixture.void('voided')
+  fixture.timeMs += 1_000
+  assert.deepEqual(ids.map(ask), first)
+  assert.deepEqual(
+    ids.map((id) => fixture.statusOf(id)),
+    ids,
   )
 })
 

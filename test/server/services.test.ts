@@ -162,6 +162,19 @@ describe('the bank service', () => {
     assert.equal((await failureOf(call(bank, 'revokeAuthority', revocation))).reason, 'INVALID_SIGNATURE')
   })
 
+  it('gives who asks again the first result: its slot and its accounts, a refusal included', async (t) => {
+    const served = await serve(t)
+    await openAccounts(served)
+    const { bank } = served.clients
+    const move = () => call(bank, 'transfer', transfer('t-1', 'ann', 'bob', 30n))
+    const fail = () => failureOf(call(bank, 'withdraw', { withdrawalId: 'w-1', accountId: 'ann', amount: 1_000n }))
+    const open = () =>
+      call(bank, 'openAccount', OpenAccountRequest.fromPartial({ accountId: 'cid', asset: 'EUR', requestId: 'r' }))
+    const first = [await move(), await fail(), await open()]
+    for (const accountId of ['ann', 'bob', 'cid']) await call(bank, 'deposit', deposit(`d-${accountId}`, accountId, 5_000n))
+    assert.deepEqual([await move(), await fail(), await open()], first)
+  })
+
   const near = 2n ** 63n - 50n
   const refusals: {
     title: string

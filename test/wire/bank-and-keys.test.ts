@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { assert as check, nat, oneof, property, tuple, uint8Array } from 'fast-check'
+import type { TransferBatchRequest, TransferRequest } from '../../src/gen/synod/bank/v1/bank.js'
 import { Command, Query, Result } from '../../src/gen/synod/session/v1/session.js'
 import { BankAndKeys } from '../../src/wire/bank-and-keys.js'
-import { bytes, fakeCrypto } from '../machine/fixture.js'
+import { bytes, fakeCrypto, GOOD } from '../machine/fixture.js'
 import { INITIAL_COMMAND } from '../machine/random-commands.js'
 
 type Operation = NonNullable<Command['operation']>
@@ -23,8 +24,12 @@ class Fixture {
     return this.machine.apply(command, { slot: this.slot++, timeMs: this.timeMs })
   }
 
+  result(operation: Operation): Result {
+    return Result.decode(this.bytes(Command.encode({ operation }).finish()))
+  }
+
   run(operation: Operation): Result['outcome'] {
-    return Result.decode(this.bytes(Command.encode({ operation }).finish())).outcome
+    return this.result(operation).outcome
   }
 
   reason(operation: Operation): string {
@@ -39,6 +44,22 @@ function put(key: string, text: string, requestId = ''): Operation {
 
 function open(accountId: string, requestId = ''): Operation {
   return { $case: 'openAccount', value: { accountId, asset: 'EUR', overdraftLimit: 0n, requestId } }
+}
+
+function depositTo(accountId: string, depositId: string, amount: bigint): Operation {
+  return { $case: 'deposit', value: { depositId, accountId, asset: 'EUR', amount, authorityId: 'mint', signature: GOOD } }
+}
+
+function wireTransfer(transferId: string, { amount = 3n, pending = false } = {}): TransferRequest {
+  return { transferId, sourceAccountId: 'a', destinationAccountId: 'b', amount, pending, timeout: undefined }
+}
+
+function transferOf(transferId: string, options: { pending?: boolean } = {}): Operation {
+  return { $case: 'transfer', value: wireTransfer(transferId, options) }
+}
+
+function batchOf(firstId: string, secondId: string, secondAmount = 1n): TransferBatchRequest {
+  return { transfers: [wireTransfer(firstId), wireTransfer(secondId, { amount: secondAmount })], linkedGroups: [] }
 }
 
 test('whatever the bytes, the answer is a result', () => {
@@ -96,9 +117,11 @@ test('a query answers the same as bytes, as a message and through the log', () =
   const fixture = new Fixture()
   fixture.run(open('a'))
   const query: Query = { query: { $case: 'getBalance', value: { accountId: 'a', consistency: 2 } } }
-  const expected = Result.encode(fixture.machine.read(query)).finish()
-  assert.deepEqual(fixture.machine.query(Query.encode(query).finish()), expected)
-  assert.deepEqual(fixture.bytes(Command.encode({ operation: { $case: 'query', value: query } }).finish()), expected)
+  const expected = fixture.machine.read(query)
+  assert.deepEqual(fixture.machine.query(Query.encode(query).finish()), Result.encode(expected).finish())
+  const throughLog = Result.decode(fixture.bytes(Command.encode({ operation: { $case: 'query', value: query } }).finish()))
+  assert.deepEqual(throughLog.outcome, expected.outcome)
+  assert.deepEqual([throughLog.slot, expected.slot], [fixture.slot - 1, 0])
 })
 
 test('a request id gets its first answer again, a refusal included', () => {
@@ -113,6 +136,43 @@ test('a request id gets its first answer again, a refusal included', () => {
   const { outcome } = fixture.machine.read({ query: { $case: 'get', value: { key: 'a', consistency: 0 } } })
   assert.ok(outcome?.$case === 'get')
   assert.deepEqual([Buffer.from(outcome.value.pair?.value ?? bytes('')).toString(), outcome.value.revision], ['two', 2n])
+})
+
+test('a repeat gets the slot of the first result, a refusal included; other content gets its own', () => {
+  const fixture = new Fixture()
+  for (const accountId of ['a', 'b']) fixture.run(open(accountId))
+  fixture.run(depositTo('a', 'd', 100n))
+  const commands: Operation[] = [
+    put('k', 'one', 'r1'),
+    open('a', 'r2'),
+    depositTo('a', 'd1', 1n),
+    { $case: 'withdraw', value: { withdrawalId: 'w1', accountId: 'a', amount: 1n } },
+    { $case: 'withdraw', value: { withdrawalId: 'w2', accountId: 'a', amount: 1_000n } },
+    transferOf('t1'),
+    transferOf('p1', { pending: true }),
+    transferOf('p2', { pending: true }),
+    { $case: 'postTransfer', value: { transferId: 'p1', amount: 2n } },
+    { $case: 'voidTransfer', value: { transferId: 'p2', amount: 0n } },
+    { $case: 'transferBatch', value: batchOf('b1', 'b2') },
+    { $case: 'transferBatch', value: { ...batchOf('b3', 'b4', 1_000n), linkedGroups: [{ first: 0, count: 2 }] } },
+  ]
+  const firstSlot = fixture.slot
+  const results = commands.map((operation) => fixture.result(operation))
+  assert.deepEqual(
+    results.map(({ slot }) => slot),
+    commands.map((_, i) => firstSlot + i),
+  )
+  fixture.run(depositTo('a', 'd2', 50n))
+  assert.deepEqual(
+    commands.map((operation) => fixture.result(operation)),
+    results,
+  )
+  const others: Operation[] = [
+    put('k', 'two', 'r1'),
+    depositTo('a', 'd1', 2n),
+    { $case: 'transferBatch', value: batchOf('b1', 'b5') },
+  ]
+  for (const other of others) assert.equal(fixture.result(other).slot, fixture.slot - 1)
 })
 
 test('a request id with other content is refused, of whatever kind; one name space for all', () => {

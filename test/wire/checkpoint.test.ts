@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { Command } from '../../src/gen/synod/session/v1/session.js'
+import { Command, Result } from '../../src/gen/synod/session/v1/session.js'
 import { brokenBankInvariants } from '../../src/machine/invariants.js'
 import { type SessionOutcome, Sessions } from '../../src/machine/sessions.js'
 import type { StateMachine } from '../../src/machine/state-machine.js'
 import { BankAndKeys } from '../../src/wire/bank-and-keys.js'
 import { sessionCodec } from '../../src/wire/state.js'
-import { dump, fakeCrypto } from '../machine/fixture.js'
+import { dump, fakeCrypto, GOOD } from '../machine/fixture.js'
 import { Random } from '../machine/random.js'
 import { INITIAL_COMMAND, randomCommand } from '../machine/random-commands.js'
 
@@ -106,6 +106,35 @@ test('a node that restarts from a checkpoint answers, behaves and checkpoints as
     for (const node of [steady, restarted]) saveCheckpoint(node)
     assert.equal(digest(restarted.stored), digest(steady.stored), `seed ${seed}`)
   }
+})
+
+test('who asks a restarted node again gets the first results', () => {
+  const node = fresh()
+  let slot = 0
+  const run = ({ machine }: Node, operation: Command['operation']) =>
+    Result.decode(machine.apply(Command.encode({ operation }).finish(), { slot: slot++, timeMs: 1_000 + slot }))
+  run(node, INITIAL_COMMAND.operation)
+  const deposit = { asset: 'EUR', amount: 10n, authorityId: 'mint', signature: GOOD }
+  const transfer = { sourceAccountId: 'a', destinationAccountId: 'b', amount: 4n, timeout: undefined }
+  const operations: Command['operation'][] = [
+    ...['a', 'b'].map((accountId) => {
+      return { $case: 'openAccount', value: { accountId, asset: 'EUR', overdraftLimit: 5n, requestId: accountId } } as const
+    }),
+    { $case: 'deposit', value: { ...deposit, depositId: 'd', accountId: 'a' } },
+    { $case: 'transfer', value: { ...transfer, transferId: 't', pending: false } },
+    { $case: 'transfer', value: { ...transfer, transferId: 'p', pending: true } },
+    { $case: 'postTransfer', value: { transferId: 'p', amount: 3n } },
+    { $case: 'withdraw', value: { withdrawalId: 'w', accountId: 'a', amount: 7n } },
+    { $case: 'withdraw', value: { withdrawalId: 'refused', accountId: 'a', amount: 100n } },
+  ]
+  const first = operations.map((operation) => run(node, operation))
+  run(node, { $case: 'deposit', value: { ...deposit, depositId: 'later', accountId: 'a' } })
+  saveCheckpoint(node)
+  const restarted = restart(node)
+  assert.deepEqual(
+    operations.map((operation) => run(restarted, operation)),
+    first,
+  )
 })
 
 test('a restored machine has nothing new to save but its counters', () => {

@@ -3902,7 +3902,8 @@ export const RevokeAuthorityResponse: MessageFns<RevokeAuthorityResponse> = {
 /**
  * Accounts and double-entry movements between them. Amounts are whole minor units of the asset, 1 to 2^63 - 1, never fractions.
  * Every movement has an id chosen by the client, from one name space: the same id with the same content returns the first
- * result, a refusal included; with other content it is refused with ID_REUSED.
+ * result, a refusal included, with the slot and the accounts of that time; with other content it is refused with ID_REUSED.
+ * GetTransfer tells what has become of a pending transfer since.
  */
 export type BankServiceService = typeof BankServiceService;
 export const BankServiceService = {

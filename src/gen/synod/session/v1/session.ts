@@ -105,7 +105,7 @@ export interface Answer {
   requestNumber: number;
   /** True for the answer to a query; commands and queries are numbered apart. */
   query: boolean;
-  /** Where it took effect, or as of which it was read. */
+  /** Where it was decided, or as of which it was read. The result knows better, if it says so. */
   slot: number;
   /** An encoded Result. */
   result: Uint8Array;
@@ -144,6 +144,11 @@ export interface Query {
 
 /** What a command or a query came to. Responses in it carry no header; the node that answers adds it. */
 export interface Result {
+  /**
+   * Of a command: where it took effect. That is an earlier slot than its own when it repeats a request_id or a movement's id: the
+   * result is then the first one. Of a query: 0, as the node that answers knows.
+   */
+  slot: number;
   outcome:
     | { $case: "refusal"; value: Refusal }
     | { $case: "put"; value: PutResponse }
@@ -1563,11 +1568,17 @@ export const Query: MessageFns<Query> = {
 };
 
 function createBaseResult(): Result {
-  return { outcome: undefined };
+  return { slot: 0, outcome: undefined };
 }
 
 export const Result: MessageFns<Result> = {
   encode(message: Result, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slot !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.slot)) !== BigInt(message.slot)) {
+        throw new globalThis.Error("value provided for field BigInt(message.slot) of type uint64 too large");
+      }
+      writer.uint32(160).uint64(BigInt(message.slot));
+    }
     switch (message.outcome?.$case) {
       case "refusal":
         Refusal.encode(message.outcome.value, writer.uint32(10).fork()).join();
@@ -1643,6 +1654,14 @@ export const Result: MessageFns<Result> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.slot = longToNumber(reader.uint64());
+            continue;
+          }
           case 1: {
             if (tag !== 10) {
               break;
@@ -1815,6 +1834,7 @@ export const Result: MessageFns<Result> = {
 
   fromJSON(object: any): Result {
     return {
+      slot: isSet(object.slot) ? globalThis.Number(object.slot) : 0,
       outcome: isSet(object.refusal)
         ? { $case: "refusal", value: Refusal.fromJSON(object.refusal) }
         : isSet(object.put)
@@ -1879,6 +1899,9 @@ export const Result: MessageFns<Result> = {
 
   toJSON(message: Result): unknown {
     const obj: any = {};
+    if (message.slot !== 0) {
+      obj.slot = globalThis.Number(message.slot);
+    }
     if (message.outcome?.$case === "refusal") {
       obj.refusal = Refusal.toJSON(message.outcome.value);
     } else if (message.outcome?.$case === "put") {
@@ -1926,6 +1949,7 @@ export const Result: MessageFns<Result> = {
   },
   fromPartial(object: DeepPartial<Result>): Result {
     const message = createBaseResult();
+    message.slot = object.slot ?? 0;
     switch (object.outcome?.$case) {
       case "refusal": {
         if (object.outcome?.value !== undefined && object.outcome?.value !== null) {

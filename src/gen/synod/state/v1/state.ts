@@ -51,6 +51,21 @@ export interface MovementRecord {
   refusedAccount: string;
   /** Of a deposit: the digest of who signed, and the signature. */
   authorization: string;
+  /** Right after it was made; absent when it was refused. */
+  standing:
+    | Standing
+    | undefined;
+  /** Of a two-phase transfer that was posted or voided: where, and the accounts right after that. */
+  endSlot: number;
+  endStanding: Standing | undefined;
+}
+
+/** What a movement's accounts held at a time; 0 of an account that it does not have. */
+export interface Standing {
+  sourceBalance: bigint;
+  sourceHeld: bigint;
+  destinationBalance: bigint;
+  destinationHeld: bigint;
 }
 
 /** What has entered and left the bank in one asset. Decimal digits: sums of int64 amounts may be larger than an int64. */
@@ -563,7 +578,16 @@ export const Counters: MessageFns<Counters> = {
 };
 
 function createBaseMovementRecord(): MovementRecord {
-  return { movement: undefined, sequence: 0, timeoutMs: 0, refusedAccount: "", authorization: "" };
+  return {
+    movement: undefined,
+    sequence: 0,
+    timeoutMs: 0,
+    refusedAccount: "",
+    authorization: "",
+    standing: undefined,
+    endSlot: 0,
+    endStanding: undefined,
+  };
 }
 
 export const MovementRecord: MessageFns<MovementRecord> = {
@@ -588,6 +612,18 @@ export const MovementRecord: MessageFns<MovementRecord> = {
     }
     if (message.authorization !== "") {
       writer.uint32(42).string(message.authorization);
+    }
+    if (message.standing !== undefined) {
+      Standing.encode(message.standing, writer.uint32(50).fork()).join();
+    }
+    if (message.endSlot !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.endSlot)) !== BigInt(message.endSlot)) {
+        throw new globalThis.Error("value provided for field BigInt(message.endSlot) of type uint64 too large");
+      }
+      writer.uint32(56).uint64(BigInt(message.endSlot));
+    }
+    if (message.endStanding !== undefined) {
+      Standing.encode(message.endStanding, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -645,6 +681,30 @@ export const MovementRecord: MessageFns<MovementRecord> = {
             message.authorization = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.standing = Standing.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.endSlot = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.endStanding = Standing.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -672,6 +732,17 @@ export const MovementRecord: MessageFns<MovementRecord> = {
         ? globalThis.String(object.refused_account)
         : "",
       authorization: isSet(object.authorization) ? globalThis.String(object.authorization) : "",
+      standing: isSet(object.standing) ? Standing.fromJSON(object.standing) : undefined,
+      endSlot: isSet(object.endSlot)
+        ? globalThis.Number(object.endSlot)
+        : isSet(object.end_slot)
+        ? globalThis.Number(object.end_slot)
+        : 0,
+      endStanding: isSet(object.endStanding)
+        ? Standing.fromJSON(object.endStanding)
+        : isSet(object.end_standing)
+        ? Standing.fromJSON(object.end_standing)
+        : undefined,
     };
   },
 
@@ -692,6 +763,15 @@ export const MovementRecord: MessageFns<MovementRecord> = {
     if (message.authorization !== "") {
       obj.authorization = message.authorization;
     }
+    if (message.standing !== undefined) {
+      obj.standing = Standing.toJSON(message.standing);
+    }
+    if (message.endSlot !== 0) {
+      obj.endSlot = globalThis.Number(message.endSlot);
+    }
+    if (message.endStanding !== undefined) {
+      obj.endStanding = Standing.toJSON(message.endStanding);
+    }
     return obj;
   },
 
@@ -707,6 +787,166 @@ export const MovementRecord: MessageFns<MovementRecord> = {
     message.timeoutMs = object.timeoutMs ?? 0;
     message.refusedAccount = object.refusedAccount ?? "";
     message.authorization = object.authorization ?? "";
+    message.standing = (object.standing !== undefined && object.standing !== null)
+      ? Standing.fromPartial(object.standing)
+      : undefined;
+    message.endSlot = object.endSlot ?? 0;
+    message.endStanding = (object.endStanding !== undefined && object.endStanding !== null)
+      ? Standing.fromPartial(object.endStanding)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStanding(): Standing {
+  return { sourceBalance: 0n, sourceHeld: 0n, destinationBalance: 0n, destinationHeld: 0n };
+}
+
+export const Standing: MessageFns<Standing> = {
+  encode(message: Standing, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sourceBalance !== 0n) {
+      if (BigInt.asIntN(64, message.sourceBalance) !== message.sourceBalance) {
+        throw new globalThis.Error("value provided for field message.sourceBalance of type sint64 too large");
+      }
+      writer.uint32(8).sint64(message.sourceBalance);
+    }
+    if (message.sourceHeld !== 0n) {
+      if (BigInt.asIntN(64, message.sourceHeld) !== message.sourceHeld) {
+        throw new globalThis.Error("value provided for field message.sourceHeld of type int64 too large");
+      }
+      writer.uint32(16).int64(message.sourceHeld);
+    }
+    if (message.destinationBalance !== 0n) {
+      if (BigInt.asIntN(64, message.destinationBalance) !== message.destinationBalance) {
+        throw new globalThis.Error("value provided for field message.destinationBalance of type sint64 too large");
+      }
+      writer.uint32(24).sint64(message.destinationBalance);
+    }
+    if (message.destinationHeld !== 0n) {
+      if (BigInt.asIntN(64, message.destinationHeld) !== message.destinationHeld) {
+        throw new globalThis.Error("value provided for field message.destinationHeld of type int64 too large");
+      }
+      writer.uint32(32).int64(message.destinationHeld);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Standing {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStanding();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sourceBalance = reader.sint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sourceHeld = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.destinationBalance = reader.sint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.destinationHeld = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Standing {
+    return {
+      sourceBalance: isSet(object.sourceBalance)
+        ? BigInt(object.sourceBalance)
+        : isSet(object.source_balance)
+        ? BigInt(object.source_balance)
+        : 0n,
+      sourceHeld: isSet(object.sourceHeld)
+        ? BigInt(object.sourceHeld)
+        : isSet(object.source_held)
+        ? BigInt(object.source_held)
+        : 0n,
+      destinationBalance: isSet(object.destinationBalance)
+        ? BigInt(object.destinationBalance)
+        : isSet(object.destination_balance)
+        ? BigInt(object.destination_balance)
+        : 0n,
+      destinationHeld: isSet(object.destinationHeld)
+        ? BigInt(object.destinationHeld)
+        : isSet(object.destination_held)
+        ? BigInt(object.destination_held)
+        : 0n,
+    };
+  },
+
+  toJSON(message: Standing): unknown {
+    const obj: any = {};
+    if (message.sourceBalance !== 0n) {
+      obj.sourceBalance = message.sourceBalance.toString();
+    }
+    if (message.sourceHeld !== 0n) {
+      obj.sourceHeld = message.sourceHeld.toString();
+    }
+    if (message.destinationBalance !== 0n) {
+      obj.destinationBalance = message.destinationBalance.toString();
+    }
+    if (message.destinationHeld !== 0n) {
+      obj.destinationHeld = message.destinationHeld.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Standing>): Standing {
+    return Standing.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Standing>): Standing {
+    const message = createBaseStanding();
+    message.sourceBalance = (object.sourceBalance !== undefined && object.sourceBalance !== null)
+      ? BigInt(object.sourceBalance)
+      : 0n;
+    message.sourceHeld = (object.sourceHeld !== undefined && object.sourceHeld !== null)
+      ? BigInt(object.sourceHeld)
+      : 0n;
+    message.destinationBalance = (object.destinationBalance !== undefined && object.destinationBalance !== null)
+      ? BigInt(object.destinationBalance)
+      : 0n;
+    message.destinationHeld = (object.destinationHeld !== undefined && object.destinationHeld !== null)
+      ? BigInt(object.destinationHeld)
+      : 0n;
     return message;
   },
 };
