@@ -54,13 +54,22 @@ export function errorOfService(error: ServiceError): SynodError {
   let reason = error.code === status.UNAVAILABLE ? 'UNREACHABLE' : code
   const encoded = error.metadata?.get(DETAILS_KEY)[0]
   if (encoded instanceof Uint8Array) {
-    for (const { typeUrl, value } of Status.decode(encoded).details) {
+    for (const { typeUrl, value } of decodeDetails(encoded)) {
       if (typeUrl.endsWith('/google.rpc.ErrorInfo')) reason = ErrorInfo.decode(value).reason
       else if (typeUrl.endsWith('/google.rpc.BadRequest')) options.fieldViolations = BadRequest.decode(value).fieldViolations
     }
   }
   if (reason === 'OUTCOME_UNKNOWN') return outcomeUnknown(error.details, error)
   return new SynodError(code, reason, error.details || error.message, options)
+}
+
+/** What cannot be decoded says nothing; the status itself still does. */
+function decodeDetails(encoded: Uint8Array): Status['details'] {
+  try {
+    return Status.decode(encoded).details
+  } catch {
+    return []
+  }
 }
 
 export function invalidArgument(field: string, description: string): SynodError {

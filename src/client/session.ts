@@ -114,6 +114,12 @@ export class Session {
 
   #onWelcome(welcome: ServerWelcome): void {
     if (this.#phase !== 'opening') return
+    // Made anew at the same addresses, say: there, this client id is somebody else's.
+    const isOtherCluster = this.#welcome !== undefined && this.#welcome.clusterId !== welcome.clusterId
+    if (this.#clientId !== 0 && isOtherCluster) {
+      this.#welcome = welcome
+      return this.#restartSession()
+    }
     if (this.#clientId !== 0 && welcome.clientId !== this.#clientId) this.#abandonSession()
     this.#clientId = welcome.clientId
     this.#welcome = welcome
@@ -137,7 +143,7 @@ export class Session {
   #onAnswer(answer: Answer): SynodError | undefined {
     const call = this.#calls.find(answer.requestNumber, answer.query)
     if (call === undefined) return undefined // given up, or answered before
-    const { outcome, slot } = Result.decode(answer.result)
+    const { outcome, slot } = decodeResult(answer.result)
     if (outcome?.$case === 'refusal') return this.#onRefusal(call, outcome.value)
     this.#calls.forget(call)
     if (outcome?.$case !== call.expected) {
@@ -270,4 +276,13 @@ export class Session {
 /** A command that was sent, and of which no node has said that it was not proposed. */
 function mayHaveHappened(call: Call): boolean {
   return call.unresolvedSends > 0 && !call.isQuery
+}
+
+/** What cannot be decoded is a result without an outcome, which no call expects. */
+function decodeResult(bytes: Uint8Array): Result {
+  try {
+    return Result.decode(bytes)
+  } catch {
+    return Result.create()
+  }
 }

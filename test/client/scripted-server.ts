@@ -21,7 +21,12 @@ export class ScriptedCluster {
   readonly sessions = new Map<number, Map<number, Result>>()
   /** Commands in the order they took effect, as `clientId/requestNumber:key`. */
   readonly applied: string[] = []
+  readonly clusterId: string
   #lastClientId = 0
+
+  constructor(clusterId = 'cluster') {
+    this.clusterId = clusterId
+  }
 
   openSession(): number {
     this.#lastClientId++
@@ -90,6 +95,12 @@ export class ScriptedNode {
     this.#stream?.write({ frame: { $case: 'answers', value } })
   }
 
+  /** Answers a command with bytes that may be no result. */
+  answerBytes(requestNumber: number, result: Uint8Array): void {
+    const value = { answers: [{ requestNumber, query: false, slot: ANSWER_SLOT, result }] }
+    this.#stream?.write({ frame: { $case: 'answers', value } })
+  }
+
   /** Ends the stream with an error, as a dying node does. */
   breakStream(code: status = status.UNAVAILABLE): void {
     this.#stream?.emit('error', Object.assign(new Error('scripted'), { code, details: 'scripted' }) as ServiceError)
@@ -119,7 +130,7 @@ export class ScriptedNode {
   #onHello(stream: Stream, clientId: number): void {
     this.hellos.push(clientId)
     this.clientId = clientId === 0 ? this.cluster.openSession() : clientId
-    const value = { clientId: this.clientId, clusterId: 'cluster', nodeId: 1, leaderAddress: '' }
+    const value = { clientId: this.clientId, clusterId: this.cluster.clusterId, nodeId: 1, leaderAddress: '' }
     stream.write({ frame: { $case: 'welcome', value } })
   }
 

@@ -103,6 +103,31 @@ describe('a session of the SDK', { timeout: 20_000 }, () => {
     assert.deepEqual(cluster.applied, ['1/2:a', '1/3:b'])
   })
 
+  it('does not go on under its client id in another cluster, where that is somebody else', async () => {
+    const [a, b] = [await node(new ScriptedCluster('one')), await node(new ScriptedCluster('two'))]
+    const { sdk, first, second } = await connectToOneOf(a, b)
+    second.cluster.openSession()
+    first.script = silent
+    const sent = assert.rejects(sdk.kv.put('sent before', ''), { code: 'OUTCOME_UNKNOWN' })
+    await first.until(() => first.requests.length === 2)
+    first.stop()
+    await sent
+    assert.equal((await sdk.kv.put('sent after', '')).header?.clusterId, second.cluster.clusterId)
+    assert.deepEqual(second.hellos, [first.clientId, 0])
+    assert.deepEqual(second.cluster.applied, ['2/1:sent after'])
+  })
+
+  it('rejects a call whose result cannot be decoded, and goes on', async () => {
+    const only = await node(new ScriptedCluster(), silent)
+    const sdk = client(only.endpoint)
+    const garbled = assert.rejects(sdk.kv.put('a', ''), { code: 'INTERNAL' })
+    await only.until(() => only.requests.length === 1)
+    only.answerBytes(1, Uint8Array.of(0xff))
+    await garbled
+    only.script = (request, at) => at.cluster.apply(at.clientId, request)
+    assert.equal((await sdk.kv.put('b', '')).revision, 1n)
+  })
+
   it('leaves a node that owes answers without a word', async () => {
     const cluster = new ScriptedCluster()
     const { sdk, first, second } = await connectToOneOf(await node(cluster), await node(cluster), { stallTimeoutMs: 100 })
