@@ -13,20 +13,18 @@
  *
  * A repeat is answered with the first result: the movement, its slot and its accounts as they were right after it.
  */
-import { assert } from './assert.js'
 import { Authorities } from './authorities.js'
 import { Holds, type PostTransferRequest, type VoidTransferRequest } from './holds.js'
 import { Ledger } from './ledger.js'
 import {
   type Account,
-  asMade,
-  hasSameContent,
   INT64_MAX,
   type Movement,
   type MovementDraft,
   type MovementRefusalReason,
   quote,
   refusalOf,
+  repeat,
   type Standing,
 } from './movement.js'
 import { Refusal } from './refusal.js'
@@ -189,16 +187,21 @@ export class Bank {
   }
 
   #linkedTransfers(transfers: readonly TransferRequest[], at: Moment): (Movement | Refusal)[] {
+    const drafts = transfers.map(draftTransfer)
+    // A retry of a refused group gets the first results, whatever those that were not to blame would come to now.
+    for (const draft of drafts) {
+      const known = this.ledger.movements.get(draft.id)
+      const first = known && repeat(known, draft)
+      if (first instanceof Refusal) return groupRefusal(drafts, draft, first)
+    }
     this.#journal.begin()
     const results: (Movement | Refusal)[] = []
-    for (const transfer of transfers) {
-      const result = this.#moveOnce(draftTransfer(transfer), at)
+    for (const draft of drafts) {
+      const result = this.#moveOnce(draft, at)
       if (result instanceof Refusal) {
         this.#journal.rollback()
         this.keepRefused(result)
-        const message = `transfer ${quote(transfer.transferId)} of the same linked group is refused`
-        const linked = new Refusal('LINKED_REFUSED', message, { movement: result.movement })
-        return transfers.map((_, i) => (i === results.length ? result : linked))
+        return groupRefusal(drafts, draft, result)
       }
       results.push(result)
     }
@@ -257,19 +260,8 @@ export class Bank {
     return this.ledger.standing(draft)
   }
 
-  /** With the accounts as they were right after the movement was made, or, if it has ended, right after that. */
   #withAccounts(movement: Movement | Refusal): TransferOutcome | Refusal {
-    if (movement instanceof Refusal) return movement
-    const standing = movement.endStanding ?? movement.standing
-    assert(standing !== undefined, 'a movement that was made has changed its accounts')
-    const { accounts } = this.ledger
-    const source = accounts.get(movement.source)
-    const destination = accounts.get(movement.destination)
-    return {
-      movement,
-      source: source && { ...source, balance: standing.sourceBalance, held: standing.sourceHeld },
-      destination: destination && { ...destination, balance: standing.destinationBalance, held: standing.destinationHeld },
-    }
+    return movement instanceof Refusal ? movement : { movement, ...this.ledger.accountsAfter(movement) }
   }
 }
 
@@ -287,12 +279,11 @@ function draftTransfer(request: TransferRequest): MovementDraft {
   }
 }
 
-/** Check 1, of a known id: the first result. */
-function repeat(known: Movement, draft: MovementDraft): Movement | Refusal {
-  if (!hasSameContent(known, draft)) {
-    return new Refusal('ID_REUSED', `the id ${quote(draft.id)} was used for a ${known.kind} with other content`)
-  }
-  return known.status === 'refused' ? refusalOf(known) : asMade(known)
+/** What becomes of a linked group by the refusal of one of its transfers. */
+function groupRefusal(drafts: readonly MovementDraft[], refused: MovementDraft, refusal: Refusal): Refusal[] {
+  const message = `transfer ${quote(refused.id)} of the same linked group is refused`
+  const linked = new Refusal('LINKED_REFUSED', message, { movement: refusal.movement })
+  return drafts.map((draft) => (draft === refused ? refusal : linked))
 }
 
 /** The first of checks 3 to 6 that fails, with the account at fault; undefined when all is well. */

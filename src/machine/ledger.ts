@@ -59,7 +59,8 @@ export class Ledger {
       accountId,
       asset: account.asset,
       balance: account.balance + balance,
-      held: account.held + held,
+      // The same object where it is the same amount: movements keep it, see Standing.
+      held: held === 0n ? account.held : account.held + held,
       overdraftLimit: account.overdraftLimit,
       openedAtMs: account.openedAtMs,
     }
@@ -77,6 +78,18 @@ export class Ledger {
       sourceHeld: source?.held ?? 0n,
       destinationBalance: destination?.balance ?? 0n,
       destinationHeld: destination?.held ?? 0n,
+    }
+  }
+
+  /** The accounts of a movement as they were right after it was made, or, if it was posted or voided since, right after that. */
+  accountsAfter(movement: Movement): { source: Account | undefined; destination: Account | undefined } {
+    const standing = movement.endStanding ?? movement.standing
+    assert(standing !== undefined, 'a movement that was made has changed its accounts')
+    const source = this.accounts.get(movement.source)
+    const destination = this.accounts.get(movement.destination)
+    return {
+      source: source && { ...source, balance: standing.sourceBalance, held: standing.sourceHeld },
+      destination: destination && { ...destination, balance: standing.destinationBalance, held: standing.destinationHeld },
     }
   }
 

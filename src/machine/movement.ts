@@ -78,7 +78,7 @@ export interface MovementDraft {
 }
 
 /** Whether a movement that stands was asked for by the very same request. */
-export function hasSameContent(known: Movement, draft: MovementDraft): boolean {
+function hasSameContent(known: Movement, draft: MovementDraft): boolean {
   return (
     known.kind === draft.kind &&
     known.source === draft.source &&
@@ -90,8 +90,16 @@ export function hasSameContent(known: Movement, draft: MovementDraft): boolean {
   )
 }
 
+/** What a request gets whose id is known: the first result, or ID_REUSED. */
+export function repeat(known: Movement, draft: MovementDraft): Movement | Refusal {
+  if (!hasSameContent(known, draft)) {
+    return new Refusal('ID_REUSED', `the id ${quote(draft.id)} was used for a ${known.kind} with other content`)
+  }
+  return known.status === 'refused' ? refusalOf(known) : asMade(known)
+}
+
 /** A movement as it was made: a two-phase transfer has perhaps ended since. */
-export function asMade(movement: Movement): Movement {
+function asMade(movement: Movement): Movement {
   if (movement.pendingAmount === 0n || movement.status === 'pending') return movement
   return { ...movement, status: 'pending', amount: movement.pendingAmount, endSlot: 0, endStanding: undefined }
 }

@@ -75,6 +75,16 @@ test('a refused group changes nothing, and only the refused id stays refused', (
   assert.deepEqual(batch(fixture, [group[0] ?? transfer('', '', '', 0n)]), ['OK'])
 })
 
+test('a refused group that is sent again gets the first results, though another of it would be refused by now', () => {
+  const fixture = bank()
+  const transfers = [transfer('g1', 'a', 'b', 60n), transfer('g2', 'b', 'c', 1_000n)]
+  const send = () => batch(fixture, transfers, [{ first: 0, count: 2 }])
+  assert.deepEqual(send(), ['LINKED_REFUSED', 'INSUFFICIENT_FUNDS'])
+  fixture.withdraw('w', 'a', 100n)
+  assert.deepEqual(send(), ['LINKED_REFUSED', 'INSUFFICIENT_FUNDS'])
+  assert.equal(fixture.statusOf('g1'), undefined)
+})
+
 test('an id twice in one batch is one transfer', () => {
   const fixture = bank()
   const same = transfer('t', 'a', 'b', 10n)

@@ -36,8 +36,9 @@ test('posting carries the transfer out; a part posted gives the rest back', () =
   hold(fixture, 'whole', 10n)
   hold(fixture, 'part', 20n)
   assert.deepEqual(valueOf('postTransfer', fixture.post('whole')).movement.status, 'posted')
-  const { movement } = valueOf('postTransfer', fixture.post('part', 5n))
+  const { movement, source, destination } = valueOf('postTransfer', fixture.post('part', 5n))
   assert.deepEqual([movement.amount, movement.pendingAmount], [5n, 20n])
+  assert.deepEqual([source?.balance, source?.held, destination?.balance], [85n, 0n, 15n])
   assert.deepEqual(
     [fixture.balance('a'), fixture.balance('b')],
     [
