@@ -15,7 +15,8 @@ export class Checkpointer {
   readonly #applier: Applier
   readonly #onPrepared: () => void
   readonly #onFailed: (error: Error) => void
-  #phase: 'idle' | 'preparing' | 'prepared' | 'committing' = 'idle'
+  /** From the beginning of one to its commit. */
+  #isBusy = false
   #prepared: PreparedCheckpoint | undefined
   /** Where the last one stands, or the one under way. */
   #upTo: Slot
@@ -30,17 +31,17 @@ export class Checkpointer {
   }
 
   get isBusy(): boolean {
-    return this.#phase !== 'idle'
+    return this.#isBusy
   }
 
   get isDue(): boolean {
-    if (this.#phase !== 'idle') return false
+    if (this.#isBusy) return false
     return this.#applier.appliedUpTo - this.#upTo >= SLOTS_MAX || this.#applier.commandCount - this.#commandCount >= COMMANDS_MAX
   }
 
   /** Takes the state as of now. The caller sees to it that its slots are in a write before the commit. */
   begin(): void {
-    this.#phase = 'preparing'
+    this.#isBusy = true
     this.#commandCount = this.#applier.commandCount
     const taken = this.#applier.checkpoint()
     this.#upTo = taken.info.appliedUpTo
@@ -50,7 +51,6 @@ export class Checkpointer {
   async #prepare({ info, changes }: ReturnType<Applier['checkpoint']>): Promise<void> {
     try {
       this.#prepared = await this.#storage.prepareCheckpoint(info, changes)
-      this.#phase = 'prepared'
       this.#onPrepared()
     } catch (cause) {
       this.#onFailed(new Error('a checkpoint could not be prepared', { cause }))
@@ -60,13 +60,12 @@ export class Checkpointer {
   /** The prepared checkpoint, for the caller to commit while the disk is idle. */
   take(): PreparedCheckpoint | undefined {
     const prepared = this.#prepared
-    if (prepared !== undefined) this.#phase = 'committing'
     this.#prepared = undefined
     return prepared
   }
 
   onCommitted(): void {
-    this.#phase = 'idle'
+    this.#isBusy = false
   }
 
   /** The last one, of a node that does nothing more. */

@@ -49,10 +49,10 @@ export type ProposeOutcome = 'sent' | 'noLeader' | 'overloaded'
  *   3. when that is done, sends those of `onceDurable` that are for others and calls `onDurable(ready)`, which delivers the node's own;
  *   4. applies `decided` in order, and grants `reads` whose slot is applied (neither waits for the write);
  *   5. answers `logRequests` from the durable log with CatchUpReply messages;
- *   6. stops, if there is a `halt`.
+ *   6. if there is a `halt`, does none of this, and stops.
+ * While a write is in flight it passes `diskIdle: false` and gets only what needs no disk: what must be written gathers for the next.
  * Now and then it calls `persistDecidedUpTo`: the watermark of an idle node goes to disk only so, and a peer that needs old slots is
  * served from the log up to the durable watermark.
- * While a write is in flight it passes `diskIdle: false` and gets only what needs no disk: what must be written gathers for the next.
  */
 export class Node {
   readonly #self: NodeId
@@ -427,7 +427,7 @@ export class Node {
       learnedUpTo: this.#replica.decidedUpTo,
     }
     this.#acceptor.onPrepare(this.#self, { kind: 'prepare', ballot, fromSlot })
-    scout.start()
+    scout.ask()
   }
 
   #onPromise(from: NodeId, m: Promised): void {
@@ -468,6 +468,6 @@ export class Node {
     if (this.#nowMs >= state.endsAtMs) return this.#becomeFollowing(this.#options.heartbeatIntervalMs)
     if (this.#nowMs < state.retryAtMs) return
     state.retryAtMs = this.#nowMs + this.#options.retryDelayMs
-    state.scout.retry()
+    state.scout.ask()
   }
 }

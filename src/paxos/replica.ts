@@ -35,7 +35,7 @@ export class Replica {
   /** Whom to ask for what is missing. */
   #source: NodeId
   /** The request in flight; one at a time. */
-  #asked: { readonly from: NodeId; readonly fromSlot: Slot; readonly retryAtMs: number } | undefined
+  #asked: { readonly from: NodeId; readonly retryAtMs: number } | undefined
   /** The last decided slots without a gap, for peers that miss a few. */
   readonly #recent: LogEntry[] = []
   #recentBytes = 0
@@ -144,7 +144,7 @@ export class Replica {
     if (this.#source === this.#self) return
     const fromSlot = this.#decidedUpTo + 1
     const toSlot = Math.min(this.#knownDecidedUpTo, this.#decidedUpTo + CATCH_UP_SLOTS)
-    this.#asked = { from: this.#source, fromSlot, retryAtMs: nowMs + this.#options.retryDelayMs }
+    this.#asked = { from: this.#source, retryAtMs: nowMs + this.#options.retryDelayMs }
     this.#out.send(this.#source, { kind: 'catchUp', fromSlot, toSlot })
   }
 

@@ -50,16 +50,8 @@ export class Scout {
     return new Map([...this.#highest].filter(([slot]) => slot > decidedUpTo))
   }
 
-  /** Asks the other members; the ballot must be durable first, or a restart could use it twice. */
-  start(): void {
-    for (const to of this.#membership.nodeIds) {
-      if (to === this.#self) continue
-      this.#out.sendOnceDurable(to, { kind: 'prepare', ballot: this.ballot, fromSlot: this.fromSlot })
-    }
-  }
-
-  /** Asks those again whose answer is missing. */
-  retry(): void {
+  /** Asks the other members whose answer is missing; the ballot must be durable first, or a restart could use it twice. */
+  ask(): void {
     for (const to of this.#membership.nodeIds) {
       if (to === this.#self || this.#promised.has(to)) continue
       this.#out.sendOnceDurable(to, { kind: 'prepare', ballot: this.ballot, fromSlot: this.#nextSlotOf.get(to) ?? this.fromSlot })

@@ -39,7 +39,7 @@ for (let memberCount = 1; memberCount <= 5; memberCount++) {
 
 test('prepare goes to the others, and only once the ballot is durable', () => {
   const { out, scout } = scoutAmong(3, 7)
-  scout.start()
+  scout.ask()
   assert.deepEqual(outcome(out), { now: [], records: [], onceDurable: ['n2 prepare 5.1 from 7', 'n3 prepare 5.1 from 7'] })
 })
 
@@ -95,7 +95,7 @@ test('a scout asks again only those whose last page is missing, and for the page
   scout.onPromise(2, page())
   scout.onPromise(3, page({ nextSlot: 8 }))
   outcome(out)
-  scout.retry()
+  scout.ask()
   assert.deepEqual(outcome(out), {
     now: [],
     records: [],
