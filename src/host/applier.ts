@@ -15,6 +15,9 @@ export interface AppliedListener {
   onOutcome(command: { readonly clientId: number; readonly requestNumber: number }, outcome: SessionOutcome): void
 }
 
+/** Told of each slot when all its commands have been carried out, with the digest of the state then. */
+export type OnApplied = (entry: LogEntry, stateDigest: number) => void
+
 /**
  * Carries decided slots out on the state machine, in order (the applying half of the paper's replica). Log time never goes back, even
  * where a value of an older leader was proposed again after one of a newer.
@@ -22,6 +25,7 @@ export interface AppliedListener {
 export class Applier {
   readonly #sessions: Sessions
   readonly #listener: AppliedListener
+  readonly #onApplied: OnApplied | undefined
   #appliedUpTo: Slot
   #timeMs: number
   #stateDigest: number
@@ -31,9 +35,10 @@ export class Applier {
   #queue: LogEntry[] = []
   #queuedBytes = 0
 
-  constructor(sessions: Sessions, checkpoint: CheckpointInfo, listener: AppliedListener) {
+  constructor(sessions: Sessions, checkpoint: CheckpointInfo, listener: AppliedListener, onApplied?: OnApplied) {
     this.#sessions = sessions
     this.#listener = listener
+    this.#onApplied = onApplied
     this.#appliedUpTo = checkpoint.appliedUpTo
     this.#timeMs = checkpoint.timeMs
     this.#stateDigest = checkpoint.stateDigest
@@ -98,7 +103,8 @@ export class Applier {
     return { info, changes: [...this.#sessions.changes()] }
   }
 
-  #apply({ slot, value }: LogEntry): void {
+  #apply(entry: LogEntry): void {
+    const { slot, value } = entry
     if (value.kind === 'batch') {
       this.#timeMs = Math.max(this.#timeMs, value.timeMs)
       const at: Moment = { slot, timeMs: this.#timeMs }
@@ -106,6 +112,7 @@ export class Applier {
       for (const command of value.commands) this.#applyCommand(command, at)
     }
     this.#appliedUpTo = slot
+    this.#onApplied?.(entry, this.#stateDigest)
   }
 
   #applyCommand(bytes: Uint8Array, at: Moment): void {

@@ -7,6 +7,7 @@ import type { Applier } from './applier.js'
 import type { Barriers } from './barriers.js'
 import { Checkpointer } from './checkpointer.js'
 import type { Requester } from './requester.js'
+import type { CallOff, Runtime } from './runtime.js'
 import type { SessionDesk } from './session-desk.js'
 
 /** The part of the transport that the host needs. */
@@ -18,6 +19,7 @@ interface Outlet {
 export interface HostSettings {
   readonly node: Node
   readonly storage: Storage
+  readonly runtime: Runtime
   readonly outlet: Outlet
   readonly applier: Applier
   readonly requester: Requester
@@ -58,7 +60,7 @@ export class HaltError extends Error {
 export class Host {
   readonly #s: HostSettings
   readonly #checkpointer: Checkpointer
-  readonly #tickTimer: NodeJS.Timeout
+  readonly #stopTicking: CallOff
   #isScheduled = false
   #isWriting = false
   /** No more writes are begun. */
@@ -79,14 +81,14 @@ export class Host {
       onPrepared: () => this.schedule(),
       onFailed: (error) => this.#fail(error),
     })
-    this.#tickTimer = setInterval(() => this.#drain(), TICK_INTERVAL_MS)
+    this.#stopTicking = settings.runtime.every(TICK_INTERVAL_MS, () => this.#drain())
     this.schedule()
   }
 
   receive(from: NodeId, messages: readonly Message[]): void {
     if (this.#isStopped) return
     this.#guarded(() => {
-      this.#s.node.tick(performance.now())
+      this.#s.node.tick(this.#s.runtime.nowMs())
       for (const message of messages) {
         // Decisions that come faster than they are applied must not fill the memory: dropped as if lost, and asked for again.
         if (message.kind === 'catchUpReply' && this.#s.applier.isFull) continue
@@ -100,7 +102,7 @@ export class Host {
   schedule(): void {
     if (this.#isScheduled || this.#isStopped) return
     this.#isScheduled = true
-    setImmediate(() => {
+    this.#s.runtime.defer(() => {
       this.#isScheduled = false
       this.#drain()
     })
@@ -112,10 +114,10 @@ export class Host {
     while ((this.#isWriting || this.#checkpointer.isBusy) && !this.#isStopped) await this.#untilIdle()
     if (this.#isStopped) return
     this.#halt()
-    const { node, storage } = this.#s
+    const { node, storage, runtime } = this.#s
     try {
       node.persistDecidedUpTo()
-      const { records } = node.ready({ diskIdle: true, wallMs: Date.now() })
+      const { records } = node.ready({ diskIdle: true, wallMs: runtime.wallMs() })
       if (records.length > 0) await storage.append(records)
       await this.#checkpointer.finish()
     } catch (error) {
@@ -130,7 +132,7 @@ export class Host {
 
   #halt(): void {
     this.#isStopped = true
-    clearInterval(this.#tickTimer)
+    this.#stopTicking()
   }
 
   #fail(error: Error): void {
@@ -154,8 +156,8 @@ export class Host {
   }
 
   #step(): void {
-    const { node, outlet, applier, requester, desk, barriers } = this.#s
-    const nowMs = performance.now()
+    const { node, outlet, applier, requester, desk, barriers, runtime } = this.#s
+    const nowMs = runtime.nowMs()
     node.tick(nowMs)
     requester.tick(nowMs)
     desk.tick(nowMs)
@@ -174,7 +176,7 @@ export class Host {
     // Now: the decided slots that it reflects are in this step's write or an earlier one.
     if (checkpointDue) this.#checkpointer.begin()
     const prepared = this.#isWriting ? undefined : this.#checkpointer.take()
-    const ready = node.ready({ diskIdle, wallMs: Date.now() })
+    const ready = node.ready({ diskIdle, wallMs: runtime.wallMs() })
     if (ready.halt !== undefined) return this.#fail(new HaltError(ready.halt.code, ready.halt.message))
 
     this.#send(ready.messages)
@@ -189,7 +191,7 @@ export class Host {
     }
     applier.enqueue(ready.decided)
     barriers.onGranted(ready.reads)
-    applier.run(() => performance.now() - nowMs >= APPLY_BUDGET_MS)
+    applier.run(() => runtime.nowMs() - nowMs >= APPLY_BUDGET_MS)
     barriers.onApplied(applier.appliedUpTo)
     if (applier.hasQueued || requester.hasNew || barriers.hasGathered) this.schedule()
   }

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Sessions } from '../machine/sessions.js'
 import type { StateEntry, StateMachine } from '../machine/state-machine.js'
 import type { Storage } from '../storage/storage.js'
-import { type AppliedListener, Applier } from './applier.js'
+import { type AppliedListener, Applier, type OnApplied } from './applier.js'
 
 const PAGE_BYTES = 4 << 20
 
@@ -13,10 +13,11 @@ export async function replayLog(settings: {
   readonly machine: StateMachine
   readonly listener: AppliedListener
   readonly logger: Logger
+  readonly onApplied?: OnApplied | undefined
 }): Promise<Applier> {
-  const { storage, sessions, machine, listener, logger } = settings
+  const { storage, sessions, machine, listener, logger, onApplied } = settings
   const { genesis, decidedUpTo } = storage.recovered
-  const applier = new Applier(sessions, storage.checkpoint, listener)
+  const applier = new Applier(sessions, storage.checkpoint, listener, onApplied)
   if (storage.checkpoint.appliedUpTo > 0) {
     const entries: StateEntry[] = []
     for await (const entry of storage.loadCheckpoint()) entries.push(entry)

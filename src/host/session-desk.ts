@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import type { SessionOutcome } from '../machine/sessions.js'
 import type { Slot } from '../paxos/types.js'
 import { encodeOpenSession, encodeSessionCommand } from '../wire/envelope.js'
 import { type Answer, MemberError, type SessionRequest } from './api.js'
 import type { AppliedListener } from './applier.js'
 import type { Requester, Settle } from './requester.js'
+import type { Runtime } from './runtime.js'
 
 /** An invocation that has a request number in this member's session. */
 interface Invocation {
@@ -37,6 +37,7 @@ const nameOf = (clientId: number, requestNumber: number): string => `${clientId}
  */
 export class SessionDesk implements AppliedListener {
   readonly #requester: Requester
+  readonly #runtime: Pick<Runtime, 'uuid'>
   /** The own session; 0 while there is none. */
   #clientId = 0
   #lastRequestNumber = 0
@@ -48,8 +49,9 @@ export class SessionDesk implements AppliedListener {
   #nextSweepMs = 0
   #isOpening = false
 
-  constructor(requester: Requester) {
+  constructor(requester: Requester, runtime: Pick<Runtime, 'uuid'>) {
     this.#requester = requester
+    this.#runtime = runtime
   }
 
   /** In a session of the client's own. */
@@ -59,7 +61,7 @@ export class SessionDesk implements AppliedListener {
 
   /** Opens a session; settles with its client id. */
   openSession(deadlineMs: number, settle: Settle<number>): void {
-    const nonce = randomUUID()
+    const nonce = this.#runtime.uuid()
     this.#requester.submit(nonce, encodeOpenSession(nonce), deadlineMs, (outcome) =>
       settle(outcome instanceof MemberError ? outcome : outcome.openedClientId),
     )

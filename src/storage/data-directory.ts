@@ -22,7 +22,7 @@ import { newWitness, readWitness } from './witness.js'
 
 const FORMAT = 1
 /** The write that a new database begins with. */
-const FIRST_WRITE = 1
+export const FIRST_WRITE = 1
 
 export interface Identity {
   /** A random UUID (DESIGN.md, rule 5). */
@@ -102,21 +102,31 @@ export function creationSteps(paths: DirectoryPaths, identity: Identity): readon
 async function createDatabase(path: string, identity: Identity): Promise<void> {
   const db = await openDatabase(path, 'create')
   try {
-    const key = chainKey(FIRST_WRITE)
-    const link = {
-      firstKept: FIRST_WRITE,
-      writeBytes: 0,
-      promised: 0,
-      decidedUpTo: 0,
-      log: { count: 0, sum: 0 },
-      genesisChecksum: 0,
-      checkpointChecksum: 0,
-    }
-    await db.batch().put(OWNER_KEY, sealOwner(identity)).put(key, sealLink(key, link)).write({ sync: true })
+    const batch = db.batch()
+    for (const [key, record] of firstRecords(identity)) batch.put(key, record)
+    await batch.write({ sync: true })
   } finally {
     await db.close()
   }
   syncDirectory(path)
+}
+
+/** What a new database holds. */
+export function firstRecords(identity: Identity): [Buffer, Buffer][] {
+  const key = chainKey(FIRST_WRITE)
+  const link = {
+    firstKept: FIRST_WRITE,
+    writeBytes: 0,
+    promised: 0,
+    decidedUpTo: 0,
+    log: { count: 0, sum: 0 },
+    genesisChecksum: 0,
+    checkpointChecksum: 0,
+  }
+  return [
+    [OWNER_KEY, sealOwner(identity)],
+    [key, sealLink(key, link)],
+  ]
 }
 
 function checksumOfIdentity({ dataDirId, nodeId }: Identity): string {

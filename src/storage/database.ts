@@ -5,7 +5,30 @@ import { Level } from 'level'
 import { checkDatabaseFiles } from './database-files.js'
 import { damaged, notWritable, StorageError, systemCodeOf } from './storage-error.js'
 
-export type Database = Level<Buffer, Buffer>
+export type LevelDatabase = Level<Buffer, Buffer>
+
+/** All that the storage asks of LevelDB. */
+export interface Database {
+  /** Builds an atomic write. */
+  batch(): Batch
+  getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]>
+  iterator(options: KeyRange & { readonly highWaterMarkBytes: number; readonly fillCache: boolean }): EntryIterator
+  close(): Promise<void>
+}
+
+export interface Batch {
+  put(key: Buffer, record: Buffer): unknown
+  del(key: Buffer): unknown
+  /** Resolves when all of it is on disk, if `sync`. */
+  write(options: { sync: boolean }): Promise<void>
+}
+
+/** Sees the database as it was when the iterator was made. */
+export interface EntryIterator {
+  /** The next entries, in the order of their keys; none at the end. */
+  nextv(countMax: number): Promise<[Buffer, Buffer][]>
+  close(): Promise<void>
+}
 
 /** LevelDB switches to another log past this; two may hold writes that stand nowhere else. */
 export const WRITE_BUFFER_BYTES = 4 * 1_024 * 1_024
@@ -17,8 +40,8 @@ const ITERATOR_ENTRIES_MAX = 1_000
 const LOSS_REPORT = /dropping \d+ bytes|corruption/i
 
 /** `path` is LevelDB's own folder; nothing but `create` ever makes a new database there. @throws whatever LevelDB throws */
-export async function openDatabase(path: string, mode: 'create' | 'existing'): Promise<Database> {
-  const db: Database = new Level<Buffer, Buffer>(path, {
+export async function openDatabase(path: string, mode: 'create' | 'existing'): Promise<LevelDatabase> {
+  const db: LevelDatabase = new Level<Buffer, Buffer>(path, {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
     createIfMissing: mode === 'create',
@@ -41,9 +64,9 @@ export async function openDatabase(path: string, mode: 'create' | 'existing'): P
  *
  * @throws StorageError DAMAGED, LOCKED or NOT_WRITABLE
  */
-export async function openExistingDatabase(directory: string, path: string): Promise<Database> {
+export async function openExistingDatabase(directory: string, path: string): Promise<LevelDatabase> {
   await checkDatabaseFiles(directory, path)
-  let db: Database
+  let db: LevelDatabase
   try {
     db = await openDatabase(path, 'existing')
   } catch (error) {

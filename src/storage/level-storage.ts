@@ -25,8 +25,7 @@ import { SingleWriter } from './single-writer.js'
 import type { CheckpointInfo, PreparedCheckpoint, Storage } from './storage.js'
 import { notWritable, StorageError } from './storage-error.js'
 import { Tally } from './tally.js'
-import { Turns } from './turns.js'
-import { Witness } from './witness.js'
+import type { WriteWitness } from './witness.js'
 import { WriteBatch } from './write-batch.js'
 import { WriteChain } from './write-chain.js'
 import { recover, WriteRules } from './write-rules.js'
@@ -35,8 +34,9 @@ import { recover, WriteRules } from './write-rules.js'
 const CHAIN_BYTES_MIN = 4 * WRITE_BUFFER_BYTES
 /** About what a link takes in LevelDB's log. */
 const LINK_BYTES = 80
-/** Old entries read at once while a checkpoint is prepared. */
-const LOOKUP_COUNT = 1_000
+/** A checkpoint is prepared in steps of so many entries, or about so many bytes: between two of them others have their turn. */
+const STEP_ENTRIES_MAX = 250
+const STEP_BYTES_MAX = 256 * 1_024
 
 /**
  * Storage in LevelDB. What LevelDB would lose or change without a word is noticed at open or when it is read: see records.ts,
@@ -46,7 +46,7 @@ export class LevelStorage implements Storage {
   readonly dataDirId: string
   readonly recovered: RecoveredState
   readonly #directory: OpenDirectory
-  readonly #witness: Witness
+  readonly #witness: WriteWitness
   readonly #writer = new SingleWriter()
   readonly #rules: WriteRules
   readonly #chain: WriteChain
@@ -73,15 +73,16 @@ export class LevelStorage implements Storage {
       return new LevelStorage(directory)
     } catch (error) {
       await directory.db.close()
-      directory.lock.release()
-      throw notWritable(directory.paths.directory, error)
+      directory.release()
+      throw notWritable(directory.path, error)
     }
   }
 
-  private constructor(directory: OpenDirectory) {
-    const { paths, identity, contents } = directory
+  /** Stands on a directory that is open. @throws when its witness cannot be opened */
+  constructor(directory: OpenDirectory) {
+    const { contents } = directory
     const { genesis, head, open } = contents
-    this.dataDirId = identity.dataDirId
+    this.dataDirId = directory.dataDirId
     this.recovered = recover({ genesis, promised: head.promised, decidedUpTo: head.decidedUpTo, accepted: open })
     this.#directory = directory
     this.#rules = new WriteRules(this.recovered)
@@ -94,7 +95,7 @@ export class LevelStorage implements Storage {
     this.#checkpoint = { appliedUpTo, timeMs, stateDigest }
     this.#checkpointChecksum = head.checkpointChecksum
     this.#genesisChecksum = head.genesisChecksum
-    this.#witness = Witness.open(paths.witness, identity.dataDirId, (error) => this.#writer.fail(error))
+    this.#witness = directory.openWitness((error) => this.#writer.fail(error))
   }
 
   get checkpoint(): CheckpointInfo {
@@ -142,7 +143,7 @@ export class LevelStorage implements Storage {
       await this.#directory.db.close()
       await this.#witness.close()
     } finally {
-      this.#directory.lock.release()
+      this.#directory.release()
     }
   }
 
@@ -200,7 +201,7 @@ export class LevelStorage implements Storage {
       await batch.write()
       this.#witness.record(number)
     } catch (cause) {
-      throw new StorageError('WRITE_FAILED', `write ${number} to ${this.#directory.paths.directory} failed: the node must stop`, {
+      throw new StorageError('WRITE_FAILED', `write ${number} to ${this.#directory.path} failed: the node must stop`, {
         cause,
       })
     }
@@ -227,15 +228,15 @@ export class LevelStorage implements Storage {
   /** Seals the entries and looks up the checksums that they replace. Appends do not touch checkpoint entries: it stays right. */
   async #draftCheckpoint(changes: readonly StateEntry[]): Promise<CheckpointDraft> {
     const draft: CheckpointDraft = { batch: new WriteBatch(this.#directory.db), added: [], replaced: [] }
-    const turns = new Turns()
-    for (let from = 0; from < changes.length; from += LOOKUP_COUNT) {
+    for (let next = 0; next < changes.length; ) {
       const keys: Buffer[] = []
-      for (const { key: name, value } of changes.slice(from, from + LOOKUP_COUNT)) {
+      const { bytes } = draft.batch
+      while (next < changes.length && keys.length < STEP_ENTRIES_MAX && draft.batch.bytes - bytes < STEP_BYTES_MAX) {
+        const { key: name, value } = changes[next++] as StateEntry
         const key = stateKey(name)
         keys.push(key)
         if (value === undefined) draft.batch.delete(key)
         else draft.added.push(checksumOf(draft.batch.put(key, seal(key, value))))
-        if (turns.isUp) await turns.giveWay()
       }
       const old: readonly (Buffer | undefined)[] = await this.#directory.db.getMany(keys)
       for (const record of old) if (record !== undefined) draft.replaced.push(checksumOf(record))
@@ -257,7 +258,7 @@ export class LevelStorage implements Storage {
   /** What was fine at the start cannot be read any more: no write may follow. */
   #failedRead(error: unknown): unknown {
     this.#writer.assertUsable()
-    const failure = storageErrorOf(this.#directory.paths.directory, error)
+    const failure = storageErrorOf(this.#directory.path, error)
     this.#writer.fail(failure)
     return failure
   }

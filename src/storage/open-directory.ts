@@ -1,20 +1,25 @@
 import { resolve } from 'node:path'
 import type { NodeId } from '../paxos/types.js'
-import { createContents, type DirectoryPaths, type Identity, pathsIn, readIdentity, readLastWritten } from './data-directory.js'
+import { createContents, type Identity, pathsIn, readIdentity, readLastWritten } from './data-directory.js'
 import { type Database, openExistingDatabase, readFailure } from './database.js'
 import { DirectoryLock } from './directory-lock.js'
 import { makeDirectory } from './files.js'
 import { RecordError } from './records.js'
 import { damaged, notWritable, StorageError, systemCodeOf } from './storage-error.js'
 import { type Contents, verify } from './verify.js'
+import { Witness, type WriteWitness } from './witness.js'
 
 /** A data directory that is ours, whole, and locked. */
 export interface OpenDirectory {
-  readonly paths: DirectoryPaths
-  readonly identity: Identity
-  readonly lock: DirectoryLock
+  /** For messages. */
+  readonly path: string
+  readonly dataDirId: string
   readonly db: Database
   readonly contents: Contents
+  /** `onError` is told of a failed sync in the background. */
+  readonly openWitness: (onError: (error: Error) => void) => WriteWitness
+  /** Lets go of the lock. */
+  readonly release: () => void
 }
 
 /**
@@ -29,24 +34,39 @@ export async function openDirectory(options: { readonly directory: string; reado
     makeDirectory(paths.directory)
     lock = DirectoryLock.acquire(paths.directory)
     const identity = readIdentity(paths, options.nodeId) ?? (await createContents(paths, options.nodeId))
-    return { paths, identity, lock, ...(await openContents(paths, identity)) }
+    const lastWritten = readLastWritten(paths, identity)
+    const db = await openExistingDatabase(paths.directory, paths.database)
+    return {
+      path: paths.directory,
+      dataDirId: identity.dataDirId,
+      db,
+      contents: await readContents({ path: paths.directory, identity, lastWritten, db }),
+      openWitness: (onError) => Witness.open(paths.witness, identity.dataDirId, onError),
+      release: () => lock?.release(),
+    }
   } catch (error) {
     lock?.release()
     throw systemCodeOf(error) === '' || error instanceof StorageError ? error : notWritable(paths.directory, error)
   }
 }
 
-async function openContents(paths: DirectoryPaths, identity: Identity): Promise<{ db: Database; contents: Contents }> {
-  const lastWritten = readLastWritten(paths, identity)
-  const db = await openExistingDatabase(paths.directory, paths.database)
+/** Reads and checks all that a database holds; closes it if that is not what its directory says. @throws StorageError */
+export async function readContents(directory: {
+  readonly path: string
+  readonly identity: Identity
+  /** By the witness. */
+  readonly lastWritten: number
+  readonly db: Database
+}): Promise<Contents> {
+  const { path, identity, lastWritten, db } = directory
   try {
     const contents = await verify(db)
-    checkOwner(paths, identity, contents)
-    checkNothingLost(paths, lastWritten, contents)
-    return { db, contents }
+    checkOwner(path, identity, contents)
+    checkNothingLost(path, lastWritten, contents)
+    return contents
   } catch (error) {
     await db.close()
-    throw storageErrorOf(paths.directory, error)
+    throw storageErrorOf(path, error)
   }
 }
 
@@ -57,20 +77,21 @@ export function storageErrorOf(directory: string, error: unknown): StorageError 
   return readFailure(directory, error)
 }
 
-function checkOwner(paths: DirectoryPaths, identity: Identity, { owner }: Contents): void {
+function checkOwner(path: string, identity: Identity, { owner }: Contents): void {
   if (owner.dataDirId === identity.dataDirId && owner.nodeId === identity.nodeId) return
   throw new StorageError(
     'FOREIGN',
-    `data directory ${paths.directory} holds a database of node ${owner.nodeId} (directory ${owner.dataDirId}) under the identity of ` +
+    `data directory ${path} holds a database of node ${owner.nodeId} (directory ${owner.dataDirId}) under the identity of ` +
       `node ${identity.nodeId} (directory ${identity.dataDirId}). Put back the files that belong together; never mix those of two nodes.`,
   )
 }
 
 /** The chain has no hole, so whatever is lost is its end: a log cut or deleted, or an older copy of the database. */
-function checkNothingLost(paths: DirectoryPaths, lastWritten: number, { lastNumber }: Contents): void {
+function checkNothingLost(path: string, lastWritten: number, { lastNumber }: Contents): void {
   if (lastWritten <= lastNumber) return
   throw damaged(
-    paths.directory,
-    `its database ends with write ${lastNumber}, but write ${lastWritten} was durable: LevelDB's log was cut or deleted, or ${paths.database} is an older copy`,
+    path,
+    `its database ends with write ${lastNumber}, but write ${lastWritten} was durable: LevelDB's log was cut or deleted, or the ` +
+      'database is an older copy',
   )
 }

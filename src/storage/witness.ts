@@ -20,7 +20,14 @@ const ID_AT = 16
 const CHECKSUM_AT = SLOT_BYTES - 4
 const SYNC_DELAY_MS = 1_000
 
-export class Witness {
+/** Knows how far the chain of writes had come. */
+export interface WriteWitness {
+  /** The write of this number is durable. @throws when it cannot be kept */
+  record(number: number): void
+  close(): Promise<void>
+}
+
+export class Witness implements WriteWitness {
   readonly #fd: number
   /** Reused for each write. */
   readonly #slot: Buffer

@@ -4,6 +4,7 @@ import { Barriers } from '../../src/host/barriers.js'
 import { Host } from '../../src/host/host.js'
 import { replayLog } from '../../src/host/recovery.js'
 import { Requester } from '../../src/host/requester.js'
+import { REAL_RUNTIME } from '../../src/host/runtime.js'
 import { SessionDesk } from '../../src/host/session-desk.js'
 import { Sessions } from '../../src/machine/sessions.js'
 import type { StateEntry, StateMachine } from '../../src/machine/state-machine.js'
@@ -167,7 +168,7 @@ export class Follower {
     const events: string[] = []
     const storage = new ScriptedStorage(disk, events)
     const requester = new Requester()
-    const desk = new SessionDesk(requester)
+    const desk = new SessionDesk(requester, REAL_RUNTIME)
     const sessions = new Sessions(machine, sessionCodec)
     const logger = pino({ level: 'silent' })
     const applier = await replayLog({ storage, sessions, machine, listener: desk, logger })
@@ -201,6 +202,7 @@ export class Follower {
     this.host = new Host({
       node,
       storage: this.storage,
+      runtime: REAL_RUNTIME,
       outlet: {
         send: (to, message) => {
           this.sent.push({ to, message })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Answer, MemberError } from '../../src/host/api.js'
 import { Requester } from '../../src/host/requester.js'
+import { REAL_RUNTIME } from '../../src/host/runtime.js'
 import { SessionDesk } from '../../src/host/session-desk.js'
 import { decodeEnvelope, type Envelope } from '../../src/wire/envelope.js'
 
@@ -10,7 +11,7 @@ const RESULT = { kind: 'result', slot: 3, result: new Uint8Array([7]) } as const
 
 function setUp() {
   const requester = new Requester()
-  const desk = new SessionDesk(requester)
+  const desk = new SessionDesk(requester, REAL_RUNTIME)
   const outcomes: string[] = []
   /** What has been proposed since the last look. */
   const proposed = (): Envelope[] => {

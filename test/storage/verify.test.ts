@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { type Database, openDatabase } from '../../src/storage/database.js'
+import { type LevelDatabase, openDatabase } from '../../src/storage/database.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
 import { CHECKPOINT_KEY, chainKey, GENESIS_KEY, logKey, OWNER_KEY, seal, stateKey } from '../../src/storage/records.js'
 import { accepted, decidedSlots, GENESIS } from './conformance.js'
@@ -53,7 +53,7 @@ function remove(key: Buffer): Tampering {
   return (db) => db.del(key)
 }
 
-type Tampering = (db: Database, old: Database) => Promise<void>
+type Tampering = (db: LevelDatabase, old: LevelDatabase) => Promise<void>
 
 const cases: readonly { title: string; tamper: Tampering; says: RegExp }[] = [
   {
