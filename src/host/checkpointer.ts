@@ -2,9 +2,15 @@ import type { Slot } from '../paxos/types.js'
 import type { PreparedCheckpoint, Storage } from '../storage/storage.js'
 import type { Applier } from './applier.js'
 
-/** A checkpoint is taken after so many slots or commands: a restart replays no more than these. */
-const SLOTS_MAX = 4_096
-const COMMANDS_MAX = 65_536
+/** When a checkpoint is due: a restart replays no more than this. */
+export interface CheckpointOptions {
+  /** Slots since the last one, at least 1. */
+  readonly slotsMax: number
+  /** Commands since the last one, at least 1. */
+  readonly commandsMax: number
+}
+
+export const DEFAULT_CHECKPOINT_OPTIONS: CheckpointOptions = Object.freeze({ slotsMax: 4_096, commandsMax: 65_536 })
 
 /**
  * Keeps the state on disk close behind the state in memory. A checkpoint is begun at one slot, prepared while the node goes on, and
@@ -13,6 +19,7 @@ const COMMANDS_MAX = 65_536
 export class Checkpointer {
   readonly #storage: Storage
   readonly #applier: Applier
+  readonly #options: CheckpointOptions
   readonly #onPrepared: () => void
   readonly #onFailed: (error: Error) => void
   /** From the beginning of one to its commit. */
@@ -22,9 +29,16 @@ export class Checkpointer {
   #upTo: Slot
   #commandCount = 0
 
-  constructor(settings: { storage: Storage; applier: Applier; onPrepared: () => void; onFailed: (error: Error) => void }) {
+  constructor(settings: {
+    readonly storage: Storage
+    readonly applier: Applier
+    readonly options: CheckpointOptions
+    readonly onPrepared: () => void
+    readonly onFailed: (error: Error) => void
+  }) {
     this.#storage = settings.storage
     this.#applier = settings.applier
+    this.#options = settings.options
     this.#onPrepared = settings.onPrepared
     this.#onFailed = settings.onFailed
     this.#upTo = settings.storage.checkpoint.appliedUpTo
@@ -36,7 +50,9 @@ export class Checkpointer {
 
   get isDue(): boolean {
     if (this.#isBusy) return false
-    return this.#applier.appliedUpTo - this.#upTo >= SLOTS_MAX || this.#applier.commandCount - this.#commandCount >= COMMANDS_MAX
+    const { appliedUpTo, commandCount } = this.#applier
+    const { slotsMax, commandsMax } = this.#options
+    return appliedUpTo - this.#upTo >= slotsMax || commandCount - this.#commandCount >= commandsMax
   }
 
   /** Takes the state as of now. The caller sees to it that its slots are in a write before the commit. */

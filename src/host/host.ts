@@ -5,7 +5,7 @@ import type { NodeId } from '../paxos/types.js'
 import type { PreparedCheckpoint, Storage } from '../storage/storage.js'
 import type { Applier } from './applier.js'
 import type { Barriers } from './barriers.js'
-import { Checkpointer } from './checkpointer.js'
+import { Checkpointer, type CheckpointOptions } from './checkpointer.js'
 import type { Requester } from './requester.js'
 import type { CallOff, Runtime } from './runtime.js'
 import type { SessionDesk } from './session-desk.js'
@@ -25,6 +25,9 @@ export interface HostSettings {
   readonly requester: Requester
   readonly desk: SessionDesk
   readonly barriers: Barriers
+  readonly checkpoints: CheckpointOptions
+  /** One page of the log is read for a peer at a time, of about so many bytes. */
+  readonly pageBytesMax: number
   /** Called once, when the cluster is formed or has been joined. */
   readonly onFormed: () => void
   /** 0 when none is heard any more. */
@@ -38,8 +41,6 @@ const TICK_INTERVAL_MS = 10
 const APPLY_BUDGET_MS = 10
 /** The watermark of an idle node goes to disk by itself after this long. */
 const WATERMARK_DELAY_MS = 1_000
-/** One page of the log is read for a peer at a time. */
-const LOG_PAGE_BYTES = 1 << 20
 
 /** A node stopped because the core said so. */
 export class HaltError extends Error {
@@ -78,6 +79,7 @@ export class Host {
     this.#checkpointer = new Checkpointer({
       storage: settings.storage,
       applier: settings.applier,
+      options: settings.checkpoints,
       onPrepared: () => this.schedule(),
       onFailed: (error) => this.#fail(error),
     })
@@ -239,7 +241,7 @@ export class Host {
     if (this.#reading.has(to)) return
     this.#reading.add(to)
     try {
-      const entries = await this.#s.storage.readLog(fromSlot, toSlot, LOG_PAGE_BYTES)
+      const entries = await this.#s.storage.readLog(fromSlot, toSlot, this.#s.pageBytesMax)
       if (this.#isStopped) return
       this.#s.outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo: this.#s.node.decidedUpTo })
       this.#s.outlet.flush()

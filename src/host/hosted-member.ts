@@ -11,6 +11,7 @@ import { type Admission, admit, type CallerIdentity, type LocalIdentity } from '
 import { type Answer, type MemberApi, MemberError, type MemberStatus, type SessionRequest } from './api.js'
 import type { Applier, OnApplied } from './applier.js'
 import { Barriers } from './barriers.js'
+import { type CheckpointOptions, DEFAULT_CHECKPOINT_OPTIONS } from './checkpointer.js'
 import { Host } from './host.js'
 import { replayLog } from './recovery.js'
 import { Requester, type Settle } from './requester.js'
@@ -53,6 +54,7 @@ export interface MemberParts {
   readonly storage: Storage
   readonly runtime: Runtime
   readonly makePeerPort: (handlers: PeerPortHandlers) => PeerPort
+  readonly checkpoints?: CheckpointOptions
   /** Another core in the place of the real one: for tests. */
   readonly makeNode?: (settings: NodeSettings) => Node
   /** Told of each slot when all its commands have been carried out: for checkers. */
@@ -95,6 +97,7 @@ export class HostedMember implements MemberApi {
 
   protected constructor(options: HostedMemberOptions, parts: MemberParts, restored: Restored) {
     const { storage, runtime, makeNode = newNode } = parts
+    const core = { ...DEFAULT_OPTIONS, ...options.options }
     this.#options = options
     this.#storage = storage
     this.#runtime = runtime
@@ -110,7 +113,7 @@ export class HostedMember implements MemberApi {
       initialCommands: options.initialCommands ?? [],
       joinIntervalMs: JOIN_INTERVAL_MS,
       recovered: storage.recovered,
-      options: { ...DEFAULT_OPTIONS, ...options.options },
+      options: core,
       random: () => runtime.random(),
       nowMs: runtime.nowMs(),
     })
@@ -132,6 +135,8 @@ export class HostedMember implements MemberApi {
       requester: this.#requester,
       desk: this.#desk,
       barriers: this.#barriers,
+      checkpoints: parts.checkpoints ?? DEFAULT_CHECKPOINT_OPTIONS,
+      pageBytesMax: core.pageBytesMax,
       onFormed: () => this.#onFormed(),
       onLeaderChanged: (leaderId) => this.#onLeaderChanged(leaderId),
       onFailed: (error) => {

@@ -1,13 +1,17 @@
-import type { StateEntry } from '../machine/state-machine.js'
+import { SortedKeys } from '../machine/sorted-keys.js'
 import { assert } from '../paxos/assert.js'
-import type { DurableRecord } from '../paxos/types.js'
-import { MemoryDisk, MemoryStorage } from '../storage/memory-storage.js'
-import type { CheckpointInfo } from '../storage/storage.js'
+import type { DurableRecord, NodeId, Slot } from '../paxos/types.js'
+import { FIRST_WRITE, firstRecords, type Identity } from '../storage/data-directory.js'
+import type { KeyRange } from '../storage/database.js'
+import { type OpenDirectory, readContents } from '../storage/open-directory.js'
+import { DurableView } from './durable-view.js'
 import type { FaultTotals } from './faults.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
+import { type Change, type Platter, SimulatedDatabase } from './simulated-database.js'
 
 export interface DiskSettings {
+  readonly nodeId: NodeId
   readonly random: Random
   readonly scheduler: Scheduler
   readonly totals: FaultTotals
@@ -16,81 +20,249 @@ export interface DiskSettings {
   readonly onWritten: (records: readonly DurableRecord[]) => void
 }
 
+/** The process that uses the disk: dead, it is told nothing any more; paused, later. */
+export interface DiskUser {
+  readonly isOver: boolean
+  readonly whenAwake: (run: () => void) => void
+}
+
+/** What a write is about, for the view that checkers have of the disk. */
+export interface WriteSubject {
+  readonly records: readonly DurableRecord[]
+  /** Of a checkpoint. */
+  readonly checkpointUpTo?: Slot
+}
+
+interface Write {
+  readonly changes: readonly Change[]
+  readonly subject: WriteSubject | undefined
+  readonly sync: boolean
+  /** It would be on the disk by now, if the disk did not stand still. */
+  isDue: boolean
+  readonly onEnd: () => void
+}
+
 /** A slow disk takes so many times as long. */
 const SLOW_FACTOR = 60
+const READ_MS_MAX = 0.3
+/** How often a write that a crash interrupts, or that fails, is on the disk all the same. */
+const KEPT_RATE = 0.3
 
 /**
- * A node's disk. A write takes virtual time, and is on the disk at the end of it; a crash before that loses it as a whole or, drawn,
- * keeps it as a whole: LevelDB's batches are atomic. The disk outlives the node's crashes; each start of the node opens it anew.
+ * A node's disk with its data directory: the records of the database, the identity and the witness. A write takes virtual time, and is
+ * on the disk at the end of it; a crash before that loses it as a whole or, drawn, keeps it as a whole, as LevelDB's batches are
+ * atomic. What was written without a sync is lost from some write on. The disk outlives the node's crashes.
  */
 export class SimulatedDisk {
   readonly #settings: DiskSettings
-  readonly #disk: MemoryDisk
-  #storage: MemoryStorage
-  /** The write in flight: how it would reach the disk. */
-  #writing: (() => void) | undefined
+  readonly #identity: Identity
+  readonly #records = new Map<string, Buffer>()
+  readonly #keys = new SortedKeys()
+  readonly #view = new DurableView()
+  #lastWritten = FIRST_WRITE
+  #writing: Write | undefined
+  /** Written and answered, not synced: in memory only. */
+  #unsynced: Write[] = []
+  /** What the next write of the storage is about. */
+  #nextSubject: WriteSubject | undefined
+  #isStalled = false
+  #failsNextWrite = false
+  #hasFailed = false
+  #isCorrupted = false
   isSlow = false
+  /** Nothing more is written. */
+  isFull = false
 
-  constructor(dataDirId: string, settings: DiskSettings) {
+  constructor(settings: DiskSettings) {
     this.#settings = settings
-    this.#disk = new MemoryDisk(dataDirId)
-    this.#storage = MemoryStorage.open(this.#disk)
+    this.#identity = { dataDirId: settings.random.uuid(), nodeId: settings.nodeId }
+    for (const [key, record] of firstRecords(this.#identity)) this.#keep({ key: key.toString('latin1'), record })
+  }
+
+  get dataDirId(): string {
+    return this.#identity.dataDirId
   }
 
   get isWriting(): boolean {
     return this.#writing !== undefined
   }
 
-  /** What is on the disk now: for checkers. */
-  get contents(): Readonly<MemoryDisk> {
-    return this.#disk
+  /** What must be on the disk now: for checkers. */
+  get contents(): DurableView {
+    return this.#view
   }
 
-  /** What a starting node finds. */
-  open(): MemoryStorage {
-    this.#storage = MemoryStorage.open(this.#disk)
-    return this.#storage
+  get isStalled(): boolean {
+    return this.#isStalled
   }
 
-  /** Calls `onSynced` when every record is on disk, unless the node crashes first. */
-  append(records: readonly DurableRecord[], onSynced: () => void): void {
-    const storage = this.#storage
-    const write = (): void => {
-      storage.appendNow(records)
-      this.#settings.onWritten(records)
+  /** A write begun while the disk stands still ends when it does no more. */
+  set isStalled(isStalled: boolean) {
+    this.#isStalled = isStalled
+    if (!isStalled && this.#writing?.isDue === true) this.#end(this.#writing)
+  }
+
+  /** A write has failed since the last crash or start. */
+  get hasFailed(): boolean {
+    return this.#hasFailed
+  }
+
+  get isCorrupted(): boolean {
+    return this.#isCorrupted
+  }
+
+  /** The next write to end fails, and is on the disk or not. */
+  failNextWrite(): void {
+    this.#failsNextWrite = true
+  }
+
+  /** Flips one bit of a record. */
+  corruptRecord(random: Random): void {
+    const [key, record] = random.pick([...this.#records])
+    const damaged = Buffer.from(record)
+    const at = random.int(0, damaged.length - 1)
+    damaged[at] = (damaged[at] ?? 0) ^ (1 << random.int(0, 7))
+    this.#records.set(key, damaged)
+    this.#isCorrupted = true
+  }
+
+  /** What a starting process finds. @throws StorageError when the disk does not hold what was written to it */
+  async open(user: DiskUser): Promise<OpenDirectory> {
+    this.#hasFailed = false
+    const path = `node ${this.#identity.nodeId}'s directory`
+    const db = new SimulatedDatabase(this.#platterFor(user))
+    const contents = await readContents({ path, identity: this.#identity, lastWritten: this.#lastWritten, db })
+    return {
+      path,
+      dataDirId: this.#identity.dataDirId,
+      db,
+      contents,
+      openWitness: () => ({
+        record: (number) => {
+          this.#lastWritten = number
+        },
+        close: () => Promise.resolve(),
+      }),
+      release: () => undefined,
     }
-    this.#write(write, onSynced)
   }
 
-  /** As append, for a checkpoint. */
-  saveCheckpoint(info: CheckpointInfo, changes: readonly StateEntry[], onSynced: () => void): void {
-    const storage = this.#storage
-    this.#write(() => storage.saveCheckpointNow(info, changes), onSynced)
+  /** What the write is about that the storage will begin before anything else happens. */
+  expect(subject: WriteSubject): void {
+    this.#nextSubject = subject
   }
 
-  /** The node is gone: what was not synced is lost, unless it had just reached the platter. */
+  /** The process is gone: what was not synced is lost, unless it had just reached the platter. */
   crash(): void {
-    const writing = this.#writing
-    if (writing === undefined) return
+    const { random, totals } = this.#settings
+    const lost = this.#writing === undefined ? this.#unsynced : [...this.#unsynced, this.#writing]
     this.#writing = undefined
-    if (this.#settings.random.chance(0.3)) writing()
-    else this.#settings.totals.count('unsyncedWriteLost')
+    this.#unsynced = []
+    this.#nextSubject = undefined
+    this.#failsNextWrite = false
+    // LevelDB's log is read up to its first hole.
+    const kept = lost.findIndex(() => !random.chance(KEPT_RATE))
+    for (const write of kept === -1 ? lost : lost.slice(0, kept)) this.#apply(write)
+    if (kept !== -1) totals.count('unsyncedWriteLost', lost.length - kept)
   }
 
-  #write(write: () => void, onSynced: () => void): void {
+  #platterFor(user: DiskUser): Platter {
+    const { random, scheduler } = this.#settings
+    return {
+      write: (changes, sync) => new Promise((resolve, reject) => this.#begin({ changes, sync, user, resolve, reject })),
+      read: (find) =>
+        new Promise((resolve) => {
+          scheduler.after(random.next() * READ_MS_MAX, () => user.whenAwake(() => resolve(find())))
+        }),
+      get: (key) => this.#records.get(key),
+      range: (options) => this.#range(options),
+    }
+  }
+
+  #begin(asked: {
+    changes: readonly Change[]
+    sync: boolean
+    user: DiskUser
+    resolve: () => void
+    reject: (error: Error) => void
+  }): void {
+    if (asked.user.isOver) return
     assert(this.#writing === undefined, 'one write is in flight at a time')
     const { random, scheduler, syncMsMean, totals } = this.#settings
-    let syncMs = 0.1 + random.exponential(syncMsMean)
+    const write: Write = {
+      changes: asked.changes,
+      subject: this.#nextSubject,
+      sync: asked.sync,
+      isDue: false,
+      onEnd: () => {
+        const error = this.#outcomeOf(write)
+        asked.user.whenAwake(() => (error === undefined ? asked.resolve() : asked.reject(error)))
+      },
+    }
+    this.#nextSubject = undefined
+    this.#writing = write
+    let writeMs = asked.sync ? 0.1 + random.exponential(syncMsMean) : 0.05
     if (this.isSlow) {
       totals.count('slowDisk')
-      syncMs *= SLOW_FACTOR
+      writeMs *= SLOW_FACTOR
     }
-    this.#writing = write
-    scheduler.after(syncMs, () => {
+    scheduler.after(writeMs, () => {
       if (this.#writing !== write) return
-      this.#writing = undefined
-      write()
-      onSynced()
+      write.isDue = true
+      if (!this.#isStalled) this.#end(write)
     })
+  }
+
+  #end(write: Write): void {
+    this.#writing = undefined
+    write.onEnd()
+  }
+
+  /** The error with which it ends, if it does with one; then it may be on the disk or not. */
+  #outcomeOf(write: Write): Error | undefined {
+    const { random } = this.#settings
+    if (this.isFull || this.#failsNextWrite) this.#hasFailed = true
+    if (this.isFull) return new Error('no space left on the simulated device')
+    if (this.#failsNextWrite) {
+      this.#failsNextWrite = false
+      if (random.chance(KEPT_RATE)) this.#apply(write)
+      return new Error('input/output error of the simulated device')
+    }
+    if (!write.sync) {
+      this.#unsynced.push(write)
+      return undefined
+    }
+    for (const earlier of this.#unsynced.splice(0)) this.#apply(earlier)
+    this.#apply(write)
+    return undefined
+  }
+
+  #apply({ changes, subject }: Write): void {
+    for (const change of changes) this.#keep(change)
+    if (subject === undefined) return
+    this.#view.onWritten(subject.records)
+    this.#settings.onWritten(subject.records)
+    if (subject.checkpointUpTo !== undefined) this.#view.checkpointUpTo = subject.checkpointUpTo
+  }
+
+  #keep({ key, record }: Change): void {
+    const isKnown = this.#records.has(key)
+    if (record === undefined) {
+      this.#records.delete(key)
+      if (isKnown) this.#keys.remove(key)
+    } else {
+      this.#records.set(key, record)
+      if (!isKnown) this.#keys.insert(key)
+    }
+  }
+
+  #range({ gte, lte, lt }: KeyRange): [Buffer, Buffer][] {
+    const [low, highest, bound] = [gte, lte, lt].map((key) => key?.toString('latin1'))
+    const from = this.#keys.position((key) => low !== undefined && key < low)
+    const to = this.#keys.position((key) => {
+      if (highest !== undefined && key > highest) return false
+      return bound === undefined || key < bound
+    })
+    return Array.from(this.#keys.ascending(from, to), (key) => [Buffer.from(key, 'latin1'), this.#records.get(key) as Buffer])
   }
 }

@@ -18,6 +18,8 @@ const FAULTS = [
   'clockJump',
   'slowDisk',
   'lostDirectory',
+  'failedWrite',
+  'refusedMessage',
   'handOver',
   'clientTimeout',
   'duplicateRequest',

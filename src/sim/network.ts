@@ -1,3 +1,4 @@
+import type { CallerIdentity } from '../host/admission.js'
 import type { Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 import type { FaultTotals } from './faults.js'
@@ -28,6 +29,14 @@ export const GOOD_LINK: LinkQuality = Object.freeze({
   canReorder: false,
 })
 
+/** A message on its way, and who the sender said it was. */
+export interface Packet {
+  readonly from: NodeId
+  readonly to: NodeId
+  readonly message: Message
+  readonly caller: CallerIdentity
+}
+
 interface Link {
   quality: LinkQuality
   isCut: boolean
@@ -40,9 +49,9 @@ interface Settings {
   readonly random: Random
   readonly scheduler: Scheduler
   readonly totals: FaultTotals
-  readonly deliver: (from: NodeId, to: NodeId, message: Message) => void
+  readonly deliver: (packet: Packet) => void
   /** Called for each message that never arrives. */
-  readonly onLost: (from: NodeId, to: NodeId, message: Message) => void
+  readonly onLost: (packet: Packet) => void
   /** What arrives for what was sent: the same, or what a codec makes of it. */
   readonly carry: (message: Message) => Message
 }
@@ -63,18 +72,18 @@ export class Network {
     }
   }
 
-  send(from: NodeId, to: NodeId, message: Message): void {
-    freeze(message)
-    const link = this.#link(from, to)
+  send(packet: Packet): void {
+    freeze(packet.message)
+    const link = this.#link(packet.from, packet.to)
     const { random, totals } = this.#settings
     if (random.chance(link.quality.lossRate)) {
       totals.count('loss')
-      return this.#settings.onLost(from, to, message)
+      return this.#settings.onLost(packet)
     }
-    this.#dispatch({ from, to, link }, message)
+    this.#dispatch(link, packet)
     if (random.chance(link.quality.duplicationRate)) {
       totals.count('duplication')
-      this.#dispatch({ from, to, link }, message)
+      this.#dispatch(link, packet)
     }
   }
 
@@ -110,7 +119,7 @@ export class Network {
     this.#link(from, to).quality = quality
   }
 
-  #dispatch({ from, to, link }: { from: NodeId; to: NodeId; link: Link }, message: Message): void {
+  #dispatch(link: Link, packet: Packet): void {
     const { random, scheduler, totals, carry, deliver, onLost } = this.#settings
     const { quality } = link
     let arrivalMs = scheduler.nowMs + quality.delayMsMin + random.exponential(quality.delayMsMean)
@@ -121,11 +130,11 @@ export class Network {
     if (!quality.canReorder) arrivalMs = Math.max(arrivalMs, link.lastArrivalMs)
     else if (arrivalMs < link.lastArrivalMs) totals.count('reordering')
     link.lastArrivalMs = Math.max(arrivalMs, link.lastArrivalMs)
-    const carried = carry(message)
+    const carried = { ...packet, message: carry(packet.message) }
     scheduler.after(arrivalMs - scheduler.nowMs, () => {
-      if (!link.isCut) return deliver(from, to, carried)
+      if (!link.isCut) return deliver(carried)
       totals.count('cutLink')
-      onLost(from, to, carried)
+      onLost(carried)
     })
   }
 

@@ -86,6 +86,13 @@ export class Random {
     }
   }
 
+  /** A UUID, version 4. */
+  uuid(): string {
+    const hex = Array.from({ length: 4 }, () => this.#next().toString(16).padStart(8, '0')).join('')
+    const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 3) | 8).toString(16)
+    return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, variant + hex.slice(17, 20), hex.slice(20)].join('-')
+  }
+
   /** A generator of its own: what is drawn from it does not shift what is drawn here. */
   fork(): Random {
     return new Random(this.#next())

@@ -1,17 +1,23 @@
-import type { Message } from '../paxos/messages.js'
+import { HaltError } from '../host/host.js'
+import type { Answer, SessionRequest } from '../host/api.js'
+import { MemberError } from '../host/api.js'
+import type { HostedMember } from '../host/hosted-member.js'
 import type { Node } from '../paxos/node.js'
 import type { NodeId, Slot } from '../paxos/types.js'
-import type { Application } from './application.js'
+import { StorageError } from '../storage/storage-error.js'
+import type { ClientPort, Settled } from './client-port.js'
 import type { SimulatedDisk } from './disk.js'
-import type { Query } from './operations.js'
-import type { Settle } from './simulated-applier.js'
-import { type SimulatedNodeSettings, SimulatedProcess } from './simulated-process.js'
+import type { Packet } from './network.js'
+import { type SimulatedApplication, type SimulatedNodeSettings, SimulatedProcess } from './simulated-process.js'
 
 /** The simulated day on which every run begins. */
 const EPOCH_MS = 1_700_000_000_000
+/** The turns of a slow node take so many times as long, and at least so long. */
+const SLOW_FACTOR = 20
+const SLOW_TURN_MS = 20
 
 /** A simulated machine: a disk and a wall clock, and most of the time a process that runs on it. */
-export class SimulatedNode {
+export class SimulatedNode implements ClientPort {
   readonly id: NodeId
   readonly #settings: SimulatedNodeSettings
   #disk: SimulatedDisk
@@ -19,6 +25,8 @@ export class SimulatedNode {
   #directoryCount = 0
   /** The wall clock is off by so much. */
   wallOffsetMs = 0
+  /** Everything that it does takes long. */
+  isSlow = false
   #haltCode: string | undefined
 
   constructor(settings: SimulatedNodeSettings) {
@@ -32,33 +40,38 @@ export class SimulatedNode {
   }
 
   get isPaused(): boolean {
-    return this.#process?.isPaused === true
+    return this.#process?.runtime.isPaused === true
   }
 
   /** Whether it believes so. */
   get isLeading(): boolean {
-    return this.#process?.core.phase === 'leading'
+    return this.core?.phase === 'leading'
   }
 
-  /** Absent while the node is down. */
+  /** Absent while the node is down, or reads its disk. */
   get core(): Node | undefined {
     return this.#process?.core
   }
 
+  /** Absent while the node is down, or reads its disk. */
+  get member(): HostedMember | undefined {
+    return this.#process?.member
+  }
+
   /** Absent while the node is down. */
-  get application(): Application | undefined {
-    return this.#process?.applier.application
+  get application(): SimulatedApplication | undefined {
+    return this.#process?.application
   }
 
   get appliedUpTo(): Slot {
-    return this.#process?.applier.appliedUpTo ?? 0
+    return this.#process?.appliedUpTo ?? 0
   }
 
   get disk(): SimulatedDisk {
     return this.#disk
   }
 
-  /** Why the core wanted to stop: then the node does not start again. */
+  /** Why the node stopped for good: then it does not start again. */
   get haltCode(): string | undefined {
     return this.#haltCode
   }
@@ -72,19 +85,17 @@ export class SimulatedNode {
   /** Starts the process on what the disk holds. Nothing, if it runs or has halted. */
   start(): void {
     if (this.#process !== undefined || this.#haltCode !== undefined) return
-    const { note, scheduler } = this.#settings
+    const { note, scheduler, turnMsMax } = this.#settings
+    note(`n${this.id} starts`)
     const process = new SimulatedProcess(this.#settings, {
       disk: this.#disk,
       wallMs: () => Math.floor(EPOCH_MS + scheduler.nowMs + this.wallOffsetMs),
+      turnMsMax: () => (this.isSlow ? Math.max(SLOW_TURN_MS, turnMsMax * SLOW_FACTOR) : turnMsMax),
       onDeath: () => this.crash(),
-      onHalt: ({ code, message }) => {
-        this.#haltCode = code
-        this.#end()
-        note(`n${this.id} halts: ${message}`)
-      },
+      onStopped: (error) => this.#onStopped(error),
     })
     this.#process = process
-    note(`n${this.id} starts: promised ${process.core.promised}, decided ${process.core.decidedUpTo}`)
+    void process.boot()
   }
 
   crash(): void {
@@ -92,6 +103,20 @@ export class SimulatedNode {
     this.#end()
     this.#settings.totals.count('crash')
     this.#settings.note(`n${this.id} crashes`)
+  }
+
+  /** Stops as a process does that is asked to: hands over, writes a last checkpoint, then is down. */
+  stop(): void {
+    const process = this.#process
+    if (process === undefined) return
+    this.#settings.note(`n${this.id} is asked to stop`)
+    process.input((member) => {
+      void member.stop().then(() => {
+        if (this.#process !== process) return
+        this.#end()
+        this.#settings.note(`n${this.id} has stopped`)
+      })
+    })
   }
 
   /** Crashes between two steps, so many of them from now. */
@@ -109,18 +134,18 @@ export class SimulatedNode {
     this.#process?.spare()
   }
 
-  /** The process stands still; what arrives waits. See SimulatedProcess.pause. */
+  /** The process stands still; what arrives waits. See SimulatedRuntime.pause. */
   pause({ clockStops = false } = {}): void {
-    if (this.#process === undefined || this.#process.isPaused) return
-    this.#process.pause({ clockStops })
+    if (this.#process === undefined || this.isPaused) return
+    this.#process.runtime.pause({ clockStops })
     this.#settings.totals.count('pause')
     this.#settings.note(`n${this.id} is paused`)
   }
 
   wake(): void {
-    if (this.#process?.isPaused !== true) return
+    if (!this.isPaused) return
     this.#settings.note(`n${this.id} wakes up`)
-    this.#process.wake()
+    this.#process?.runtime.wake()
   }
 
   /** The machine comes back with an empty disk. */
@@ -131,35 +156,82 @@ export class SimulatedNode {
     this.#settings.note(`n${this.id} has lost its data directory`)
   }
 
-  // --- inputs: lost on a node that is down ----------------------------------------------------------------------------------------
-
-  receive(from: NodeId, message: Message): void {
-    this.#process?.receive(from, message)
-  }
-
-  /** A client's command. `refuse` is called if it certainly was not proposed. */
-  submit(name: string, command: Uint8Array, settle: Settle, refuse: () => void): void {
-    this.#process?.submit(name, command, settle, refuse)
-  }
-
-  read(query: Query, settle: Settle): void {
-    this.#process?.read(query, settle)
-  }
-
-  /** Asked to stop, a leader hands over first. */
+  /** Asked to stop leading, a leader hands over. */
   handOver(): void {
     this.#settings.note(`n${this.id} is asked to hand over`)
-    this.#process?.handOver()
+    this.#process?.input((member) => void member.handOver())
+  }
+
+  // --- inputs: lost on a node that is down ----------------------------------------------------------------------------------------
+
+  receive(packet: Packet): void {
+    this.#process?.receive(packet)
+  }
+
+  /** What it sent was refused by `to`, who has ended the connection. */
+  onRefusedBy(to: NodeId): void {
+    this.#process?.forgetIntroduction(to)
+  }
+
+  openSession(timeoutMs: number, settle: Settled<number>): void {
+    this.#ask((member) => member.openSession({ timeoutMs }), settle)
+  }
+
+  submit(request: SessionRequest, timeoutMs: number, settle: Settled<Answer>): void {
+    this.#process?.input((member) => member.submit(request, timeoutMs, this.#whileAlive(settle)))
+  }
+
+  invoke(command: Uint8Array, timeoutMs: number, settle: Settled<Answer>): void {
+    this.#ask((member) => member.invoke(command, { timeoutMs }), settle)
+  }
+
+  read(query: Uint8Array, timeoutMs: number, settle: Settled<Answer>): void {
+    this.#ask((member) => member.query(query, { timeoutMs }), settle)
+  }
+
+  #ask<T>(ask: (member: HostedMember) => Promise<T>, settle: Settled<T>): void {
+    const answer = this.#whileAlive(settle)
+    this.#process?.input((member) => {
+      ask(member).then(answer, (error: unknown) => {
+        if (error instanceof MemberError) answer(error)
+        else this.#settings.onBug(error instanceof Error ? error : new Error(String(error)))
+      })
+    })
+  }
+
+  /** A dead process answers nobody. */
+  #whileAlive<T>(settle: Settled<T>): Settled<T> {
+    const process = this.#process
+    return (outcome) => {
+      if (process?.runtime.isOver === false) settle(outcome)
+    }
+  }
+
+  #onStopped(error: Error): void {
+    const { totals, note, onBug } = this.#settings
+    const code = codeOf(error)
+    const isDamaged = code === 'DAMAGED' && this.#disk.isCorrupted
+    if (isDamaged || (error instanceof HaltError && this.hasLostDirectory)) this.#haltCode = code
+    else if (this.#disk.hasFailed) totals.count('failedWrite')
+    else return onBug(error)
+    this.#end()
+    note(`n${this.id} stops by itself: ${code}`)
   }
 
   #end(): void {
-    this.#process?.kill()
+    this.#process?.runtime.end()
     this.#process = undefined
     this.#disk.crash()
   }
 
   #newDisk(): SimulatedDisk {
     this.#directoryCount++
-    return this.#settings.parts.makeDisk(`directory-${this.id}-${this.#directoryCount}`, this.#settings.disk)
+    return this.#settings.parts.makeDisk({ ...this.#settings.disk, nodeId: this.id })
   }
+}
+
+/** The code of the error, or of what caused it. */
+function codeOf(error: unknown): string {
+  if (error instanceof HaltError || error instanceof StorageError) return error.code
+  return error instanceof Error && error.cause !== undefined ? codeOf(error.cause) : ''
 }

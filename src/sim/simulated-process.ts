@@ -1,117 +1,144 @@
+import { pino } from 'pino'
+import type { Admission, CallerIdentity } from '../host/admission.js'
+import { HostedMember, type PeerPort, type PeerPortHandlers } from '../host/hosted-member.js'
+import type { StateMachine } from '../machine/state-machine.js'
 import { type CoreView, viewOf } from '../paxos/invariants.js'
 import type { Message } from '../paxos/messages.js'
 import type { Node, NodeSettings } from '../paxos/node.js'
 import type { CoreOptions } from '../paxos/options.js'
-import type { Halt, LogRequest, Ready } from '../paxos/outbox.js'
-import type { NodeId } from '../paxos/types.js'
-import type { MemoryStorage } from '../storage/memory-storage.js'
-import { type Application, INITIAL_COMMANDS } from './application.js'
+import type { NodeId, Slot } from '../paxos/types.js'
+import type { OpenDirectory } from '../storage/open-directory.js'
+import type { Storage } from '../storage/storage.js'
 import type { Checker } from './checkers.js'
-import type { DiskSettings, SimulatedDisk } from './disk.js'
+import type { DiskSettings, SimulatedDisk, WriteSubject } from './disk.js'
 import type { FaultTotals } from './faults.js'
-import type { Query } from './operations.js'
+import type { Packet } from './network.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
-import { type Checkpoint, type Settle, SimulatedApplier } from './simulated-applier.js'
+import { SimulatedRuntime } from './simulated-runtime.js'
+import { WatchedStorage } from './watched-storage.js'
 
 export interface SimulatedNodeSettings {
   readonly id: NodeId
   readonly members: NodeSettings['members']
   readonly options: CoreOptions
+  readonly initialCommands: readonly Uint8Array[]
   readonly checkpointEverySlots: number
   /** The host's turn: what comes within it shares a drain. */
   readonly turnMsMax: number
-  readonly disk: DiskSettings
+  readonly disk: Omit<DiskSettings, 'nodeId'>
   readonly random: Random
   readonly scheduler: Scheduler
   readonly totals: FaultTotals
   readonly checker: Checker
-  readonly send: (from: NodeId, to: NodeId, message: Message) => void
+  readonly send: (packet: Packet) => void
   readonly note: (text: string) => void
+  /** Told of what only a bug can bring about. */
+  readonly onBug: (error: Error) => void
   /** How the parts are made; tests put defective ones in their place. */
   readonly parts: NodeParts
 }
 
 export interface NodeParts {
   readonly makeNode: (settings: NodeSettings) => Node
-  readonly makeDisk: (dataDirId: string, settings: DiskSettings) => SimulatedDisk
-  readonly makeApplication: () => Application
+  readonly makeDisk: (settings: DiskSettings) => SimulatedDisk
+  readonly makeStorage: (directory: OpenDirectory) => Storage
+  readonly makeApplication: () => SimulatedApplication
+  /** Whom the node lets in, given what the real one says. */
+  readonly admit: (admission: Admission) => Admission
+}
+
+/** What stands above the log. */
+export interface SimulatedApplication {
+  readonly machine: StateMachine
+  /** What is wrong with the state right now, one sentence each. */
+  brokenInvariants(): string[]
 }
 
 /** The machine that a process runs on. */
 export interface Machine {
   readonly disk: SimulatedDisk
   readonly wallMs: () => number
+  readonly turnMsMax: () => number
   /** The process has reached the step at which it was to be killed. */
   readonly onDeath: () => void
-  readonly onHalt: (halt: Halt) => void
+  /** The process has stopped by itself. */
+  readonly onStopped: (error: Error) => void
 }
 
-const TICK_MS = 10
-const JOIN_INTERVAL_MS = 50
-const LOG_READ_MS = 0.3
-/** The watermark of an idle node goes to disk by itself after this long: the log serves peers only up to there. */
-const WATERMARK_DELAY_MS = 1_000
+const SILENT = pino({ enabled: false })
 
 /**
- * One incarnation of a node, from a start to a crash: the simulated runtime. It carries out the core's Ready as the head of
- * paxos/node.ts says, and may be killed between any two steps of that.
+ * One incarnation of a node, from a start to a crash: a real member on a simulated machine. It may be killed between any two of its
+ * dealings with the world; what a dead process still does reaches nobody.
  */
 export class SimulatedProcess {
-  readonly core: Node
-  readonly applier: SimulatedApplier
+  readonly runtime: SimulatedRuntime
+  readonly application: SimulatedApplication
   readonly #settings: SimulatedNodeSettings
   readonly #machine: Machine
-  readonly #storage: MemoryStorage
-  /** What arrived during a pause. */
-  readonly #inbox: (() => void)[] = []
-  #view: CoreView
-  #isOver = false
-  #isPaused = false
-  /** By so much the monotonic clock is behind the world's. */
-  #clockLagMs = 0
-  #clockStoppedAtMs: number | undefined
-  #isDrainDue = false
-  #checkpoint: Checkpoint | undefined
-  #nextWatermarkMs = 0
+  #member: HostedMember | undefined
+  #core: Node | undefined
+  #view: CoreView | undefined
+  #handlers: PeerPortHandlers | undefined
+  /** What each peer was told of who this is when it was first sent to. */
+  readonly #introducedAs = new Map<NodeId, CallerIdentity>()
+  #appliedUpTo: Slot = 0
   #stepsToLive = Number.POSITIVE_INFINITY
   #diesInWrite = false
 
-  /** Starts on what the disk holds. */
   constructor(settings: SimulatedNodeSettings, machine: Machine) {
-    const { id, members, options, random, scheduler, parts, checker } = settings
+    const { random, scheduler, parts } = settings
     this.#settings = settings
     this.#machine = machine
-    this.#storage = machine.disk.open()
-    this.applier = new SimulatedApplier({ nodeId: id, application: parts.makeApplication(), checker, storage: this.#storage })
-    this.core = parts.makeNode({
-      self: id,
-      dataDirId: this.#storage.dataDirId,
-      members,
-      newClusterId: `cluster-of-${id}`,
-      initialCommands: INITIAL_COMMANDS,
-      joinIntervalMs: JOIN_INTERVAL_MS,
-      recovered: this.#storage.recovered,
-      options,
-      random: () => random.next(),
-      nowMs: scheduler.nowMs,
-    })
-    this.#view = viewOf(this.core)
-    checker.onStarted(id, this.core, machine.disk.contents)
-    this.#tickAgain()
+    this.application = parts.makeApplication()
+    this.runtime = new SimulatedRuntime({ scheduler, random, wallMs: machine.wallMs, turnMsMax: machine.turnMsMax })
   }
 
-  get isPaused(): boolean {
-    return this.#isPaused
+  /** Absent until the disk has been read. */
+  get member(): HostedMember | undefined {
+    return this.#member
   }
 
-  get #nowMs(): number {
-    return this.#settings.scheduler.nowMs - this.#clockLagMs
+  /** Absent until the disk has been read. */
+  get core(): Node | undefined {
+    return this.#core
   }
 
-  /** Nothing of it happens any more. */
-  kill(): void {
-    this.#isOver = true
+  get appliedUpTo(): Slot {
+    return this.#appliedUpTo
+  }
+
+  /** Starts on what the disk holds. */
+  async boot(): Promise<void> {
+    const { id, members, options, checkpointEverySlots, initialCommands, parts } = this.#settings
+    try {
+      const directory = await this.#machine.disk.open(this.runtime)
+      const storage = new WatchedStorage(parts.makeStorage(directory), {
+        onWriting: (subject) => this.#onWriting(subject),
+        onWritten: () => this.#passStep(),
+      })
+      this.#member = await HostedMember.restore(
+        { nodeId: id, members, machine: this.application.machine, initialCommands, logger: SILENT, options },
+        {
+          storage,
+          runtime: this.runtime,
+          checkpoints: { slotsMax: checkpointEverySlots, commandsMax: Number.POSITIVE_INFINITY },
+          makePeerPort: (handlers) => this.#makePeerPort(handlers),
+          makeNode: (nodeSettings) => this.#makeNode(nodeSettings),
+          onApplied: (entry, digest) => {
+            if (this.runtime.isOver) return
+            this.#appliedUpTo = entry.slot
+            const { application } = this
+            this.#check(() => this.#settings.checker.onApplied({ nodeId: id, entry, digest, application }))
+            this.#passStep()
+          },
+          onFailed: (error) => this.#onFailed(error),
+        },
+      )
+    } catch (error) {
+      this.#onFailed(error instanceof Error ? error : new Error(String(error)))
+    }
   }
 
   /** Dies between two steps, so many of them from now. */
@@ -130,162 +157,105 @@ export class SimulatedProcess {
     this.#diesInWrite = false
   }
 
-  /** `clockStops`: the whole machine stands still, as a suspended virtual one does, and its monotonic clock with it. */
-  pause({ clockStops }: { clockStops: boolean }): void {
-    this.#isPaused = true
-    this.#clockStoppedAtMs = clockStops ? this.#nowMs : undefined
-  }
-
-  /** Wakes up and finds everything that arrived meanwhile. */
-  wake(): void {
-    this.#isPaused = false
-    if (this.#clockStoppedAtMs !== undefined) this.#clockLagMs += this.#nowMs - this.#clockStoppedAtMs
-    this.#clockStoppedAtMs = undefined
-    for (const run of this.#inbox.splice(0)) this.#whenAwake(run)
-  }
-
-  // --- inputs ---------------------------------------------------------------------------------------------------------------------
-
-  receive(from: NodeId, message: Message): void {
-    this.#input(() => this.core.receive(from, message))
-  }
-
-  /** A client's command. `refuse` is called if it certainly was not proposed. */
-  submit(name: string, command: Uint8Array, settle: Settle, refuse: () => void): void {
-    this.#input(() => {
-      if (this.core.propose([command]) === 'sent') this.applier.await(name, settle)
-      else refuse()
+  /** Something comes in from the world, when the process can take it. */
+  input(run: (member: HostedMember) => void): void {
+    this.runtime.whenAwake(() => {
+      if (this.#member !== undefined) run(this.#member)
     })
   }
 
-  read(query: Query, settle: Settle): void {
-    this.#input(() => this.core.read(this.applier.awaitRead(query, settle)))
-  }
-
-  handOver(): void {
-    this.#input(() => this.core.handOver())
-  }
-
-  #input(run: () => void): void {
-    this.#whenAwake(() => {
-      this.core.tick(this.#nowMs)
-      run()
+  receive({ from, message, caller }: Packet): void {
+    this.runtime.whenAwake(() => {
+      const handlers = this.#handlers
+      if (handlers === undefined) return
+      const admission = this.#settings.parts.admit(handlers.admit(caller))
+      if (admission !== undefined && (admission !== 'joinOnly' || message.kind !== 'join')) {
+        this.#settings.totals.count('refusedMessage')
+        return
+      }
+      handlers.onMessages(from, [message])
       this.#afterStep()
     })
   }
 
-  #whenAwake(run: () => void): void {
-    if (this.#isOver) return
-    if (this.#isPaused) this.#inbox.push(run)
-    else run()
+  /** A peer has ended the connection: the next one begins with who this is by then. */
+  forgetIntroduction(to: NodeId): void {
+    this.#introducedAs.delete(to)
   }
 
-  #tickAgain(): void {
-    this.#settings.scheduler.after(TICK_MS, () => {
-      if (this.#isOver) return
-      if (!this.#isPaused) this.#input(() => undefined)
-      this.#tickAgain()
-    })
+  #makeNode(settings: NodeSettings): Node {
+    const core = this.#settings.parts.makeNode(settings)
+    this.#core = core
+    this.#view = viewOf(core)
+    this.#check(() => this.#settings.checker.onStarted(this.#settings.id, core, this.#machine.disk.contents))
+    return core
   }
 
-  /** Checks the step, and sees to it that the core is drained within the turn. */
-  #afterStep(): void {
-    const now = viewOf(this.core)
-    this.#settings.checker.onStep(this.#settings.id, this.#view, now)
-    this.#view = now
-    if (this.#isDrainDue) return
-    this.#isDrainDue = true
-    const { scheduler, random, turnMsMax } = this.#settings
-    scheduler.after(random.next() * turnMsMax, () =>
-      this.#whenAwake(() => {
-        this.#isDrainDue = false
-        this.#drain()
-      }),
-    )
-  }
-
-  // --- the host's duties ----------------------------------------------------------------------------------------------------------
-
-  #drain(): void {
-    const { core, applier } = this
-    const { id, checkpointEverySlots, send } = this.#settings
-    const diskIdle = !this.#machine.disk.isWriting
-    const isCheckpointDue = diskIdle && applier.unsavedCount >= checkpointEverySlots
-    if (isCheckpointDue || (diskIdle && this.#isWatermarkDue())) core.persistDecidedUpTo()
-    const ready = core.ready({ diskIdle, wallMs: this.#machine.wallMs() })
-
-    for (const { to, message } of ready.messages) send(id, to, message)
-    if (this.#diesHere()) return
-    if (diskIdle) this.#write(ready)
-    if (this.#diesHere()) return
-    if (core.genesis !== undefined) applier.seed(core.genesis)
-    for (const entry of ready.decided) {
-      applier.apply(entry)
-      if (this.#diesHere()) return
-    }
-    applier.grant(ready.reads)
-    // At this very moment the state is that of the watermark on its way to the disk.
-    if (isCheckpointDue && this.#checkpoint === undefined) this.#checkpoint = applier.takeCheckpoint()
-    for (const request of ready.logRequests) this.#answerFromLog(request)
-    if (ready.halt !== undefined) this.#machine.onHalt(ready.halt)
-  }
-
-  #isWatermarkDue(): boolean {
-    const { nowMs } = this.#settings.scheduler
-    if (nowMs < this.#nextWatermarkMs) return false
-    this.#nextWatermarkMs = nowMs + WATERMARK_DELAY_MS
-    return true
-  }
-
-  #write(ready: Ready): void {
-    const { disk } = this.#machine
-    if (ready.records.length > 0) {
-      disk.append(ready.records, () => this.#whenAwake(() => this.#onSynced(ready)))
-      if (this.#diesInWrite) this.#dieWhileWriting()
-    } else if (ready.onceDurable.length > 0) {
-      // Everything persisted before is on disk already.
-      this.#onSynced(ready)
-    } else if (this.#checkpoint !== undefined) {
-      const { info, changes } = this.#checkpoint
-      this.#checkpoint = undefined
-      disk.saveCheckpoint(info, changes, () => this.#whenAwake(() => this.#afterStep()))
-    }
-  }
-
-  #onSynced(ready: Ready): void {
-    if (this.#diesHere()) return
+  #makePeerPort(handlers: PeerPortHandlers): PeerPort {
     const { id, send } = this.#settings
-    for (const { to, message } of ready.onceDurable) if (to !== id) send(id, to, message)
-    if (this.#diesHere()) return
-    this.core.tick(this.#nowMs)
-    this.core.onDurable(ready)
-    this.#afterStep()
-  }
-
-  #answerFromLog({ to, fromSlot, toSlot }: LogRequest): void {
-    const { id, options, scheduler, send } = this.#settings
-    scheduler.after(LOG_READ_MS, () =>
-      this.#whenAwake(() => {
-        const entries = this.#storage.readLogNow(fromSlot, toSlot, options.pageBytesMax)
-        send(id, to, { kind: 'catchUpReply', entries, decidedUpTo: this.core.decidedUpTo })
-      }),
-    )
-  }
-
-  /** True when it is dead. Between any two steps it may be killed. */
-  #diesHere(): boolean {
-    if (!this.#isOver && --this.#stepsToLive <= 0) {
-      this.#settings.totals.count('crashMidStep')
-      this.#machine.onDeath()
+    return {
+      start: async () => {
+        this.#handlers = handlers
+      },
+      send: (to: NodeId, message: Message) => {
+        if (this.runtime.isOver) return
+        this.#check(() => send({ from: id, to, message, caller: this.#introductionTo(to, handlers) }))
+        this.#passStep()
+      },
+      flush: () => this.#afterStep(),
+      stop: async () => {
+        this.#handlers = undefined
+      },
     }
-    return this.#isOver
+  }
+
+  #introductionTo(to: NodeId, handlers: PeerPortHandlers): CallerIdentity {
+    const known = this.#introducedAs.get(to)
+    if (known !== undefined) return known
+    const caller = { nodeId: this.#settings.id, ...handlers.identity() }
+    this.#introducedAs.set(to, caller)
+    return caller
+  }
+
+  #afterStep(): void {
+    if (this.runtime.isOver || this.#core === undefined || this.#view === undefined) return
+    const before = this.#view
+    const now = viewOf(this.#core)
+    this.#view = now
+    this.#check(() => this.#settings.checker.onStep(this.#settings.id, before, now))
+  }
+
+  #onWriting(subject: WriteSubject): void {
+    if (this.runtime.isOver) return
+    this.#machine.disk.expect(subject)
+    if (this.#diesInWrite) this.#dieWhileWriting()
+    this.#passStep()
+  }
+
+  #onFailed(error: Error): void {
+    if (!this.runtime.isOver) this.#machine.onStopped(error)
+  }
+
+  #check(check: () => void): void {
+    try {
+      check()
+    } catch (error) {
+      this.#settings.onBug(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  /** Between any two steps it may be killed. */
+  #passStep(): void {
+    if (this.runtime.isOver || --this.#stepsToLive > 0) return
+    this.#settings.totals.count('crashMidStep')
+    this.#machine.onDeath()
   }
 
   /** What was said too early has time to travel. */
   #dieWhileWriting(): void {
     const { scheduler, random, disk, totals } = this.#settings
     scheduler.after(random.next() * disk.syncMsMean, () => {
-      if (this.#isOver || !this.#diesInWrite || !this.#machine.disk.isWriting) return
+      if (this.runtime.isOver || !this.#diesInWrite || !this.#machine.disk.isWriting) return
       totals.count('crashInWrite')
       this.#machine.onDeath()
     })

@@ -1,0 +1,74 @@
+import type { Batch, Database, EntryIterator, KeyRange } from '../storage/database.js'
+
+/** One change of a batch: the record of a key, or that it has none any more. */
+export interface Change {
+  readonly key: string
+  readonly record: Buffer | undefined
+}
+
+/** What a database does to the disk below it. */
+export interface Platter {
+  /** Resolves when it is done; `sync`: and cannot be lost any more. */
+  write(changes: readonly Change[], sync: boolean): Promise<void>
+  /** Resolves with what `find` finds when the disk has got round to it. */
+  read<T>(find: () => T): Promise<T>
+  get(key: string): Buffer | undefined
+  /** In the order of their keys. */
+  range(options: KeyRange): [Buffer, Buffer][]
+}
+
+/** What the storage needs of LevelDB, over a simulated disk. */
+export class SimulatedDatabase implements Database {
+  readonly #platter: Platter
+
+  constructor(platter: Platter) {
+    this.#platter = platter
+  }
+
+  batch(): Batch {
+    return new SimulatedBatch(this.#platter)
+  }
+
+  getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]> {
+    return this.#platter.read(() => keys.map((key) => this.#platter.get(key.toString('latin1'))))
+  }
+
+  iterator(options: KeyRange): EntryIterator {
+    const entries = this.#platter.range(options)
+    let next = 0
+    return {
+      nextv: (countMax) =>
+        this.#platter.read(() => {
+          const page = entries.slice(next, next + countMax)
+          next += page.length
+          return page
+        }),
+      close: () => Promise.resolve(),
+    }
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
+class SimulatedBatch implements Batch {
+  readonly #platter: Platter
+  readonly #changes: Change[] = []
+
+  constructor(platter: Platter) {
+    this.#platter = platter
+  }
+
+  put(key: Buffer, record: Buffer): void {
+    this.#changes.push({ key: key.toString('latin1'), record })
+  }
+
+  del(key: Buffer): void {
+    this.#changes.push({ key: key.toString('latin1'), record: undefined })
+  }
+
+  write({ sync }: { sync: boolean }): Promise<void> {
+    return this.#platter.write(this.#changes, sync)
+  }
+}
