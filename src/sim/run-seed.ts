@@ -1,5 +1,6 @@
 import { BrokenPromise, promise } from './checkers.js'
 import type { FaultTotals } from './faults.js'
+import type { Nemesis } from './nemesis.js'
 import { drawPlan, hasFaults, type WorldPlan } from './plan.js'
 import { Random } from './random.js'
 import type { SimulatedNode } from './simulated-node.js'
@@ -28,10 +29,22 @@ const LIVENESS_MS = 30_000
 const FRESH_ANSWERS = 6
 const SETTLE_MS = 5_000
 
+type RunSettings = Omit<WorldSettings, 'seed' | 'plan'>
+
+/** Lives through the world that a seed draws. */
+export function runSeed(seed: number, settings: RunSettings = {}): SeedResult {
+  return runPlan({ ...settings, seed, plan: planOf(seed) })
+}
+
+/** The world that a seed draws. */
+export function planOf(seed: number): WorldPlan {
+  return drawPlan(new Random(seed).fork())
+}
+
 /** Lives through one world: phase one with faults on for safety, phase two with a healed quorum for liveness. */
-export function runSeed(seed: number, settings: Omit<WorldSettings, 'seed' | 'plan'> = {}): SeedResult {
-  const plan = drawPlan(new Random(seed).fork())
-  const world = new World({ ...settings, seed, plan })
+export function runPlan(settings: WorldSettings): SeedResult {
+  const { seed, plan } = settings
+  const world = new World(settings)
   let error: BrokenPromise | undefined
   try {
     live(world)
@@ -65,7 +78,7 @@ function live(world: World): void {
   world.run(world.plan.faultsMs)
   nemesis.stop()
 
-  const core = drawCore(world)
+  const core = chooseCore(world, nemesis)
   form(world, core)
   world.heal(core)
   serve(world, core)
@@ -102,10 +115,11 @@ function serve(world: World, core: readonly SimulatedNode[]): void {
   promise(hasSettled, () => 'a node of the healed quorum never learned everything that is decided')
 }
 
-/** A random majority of those that can still run. */
-function drawCore({ nodes, random }: World): SimulatedNode[] {
-  const usable = random.shuffle(nodes.filter((node) => node.haltCode === undefined && !node.hasLostDirectory))
-  return usable.slice(0, Math.floor(nodes.length / 2) + 1)
+/** A majority of those that can still run, in the order that the plan has drawn. */
+function chooseCore({ nodes, plan }: World, nemesis: Nemesis): SimulatedNode[] {
+  const rank = (node: SimulatedNode): number => (plan.healOrder.includes(node.id) ? plan.healOrder.indexOf(node.id) : node.id)
+  const usable = nodes.filter((node) => node.haltCode === undefined && !nemesis.hasRuined(node.id))
+  return usable.toSorted((a, b) => rank(a) - rank(b)).slice(0, Math.floor(nodes.length / 2) + 1)
 }
 
 /** A run in which nothing happened proves nothing. */

@@ -94,9 +94,8 @@ export class World {
   }
 
   startNemesis(): Nemesis {
-    const { nodes, network, scheduler, totals } = this
-    const random = this.random.fork()
-    return new Nemesis({ plan: this.plan.nemesis, nodes, network, random, scheduler, totals, note: (text) => this.note(text) })
+    const { plan, nodes, network, scheduler, totals } = this
+    return new Nemesis({ plan, nodes, network, scheduler, totals, note: (text) => this.note(text) })
   }
 
   /** Lets so much virtual time pass. @throws BrokenPromise */
