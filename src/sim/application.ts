@@ -1,15 +1,15 @@
 import { crc32 } from 'node:zlib'
 import { Consistency } from '../gen/synod/common/v1/common.js'
 import { CompareOperator, type PutRequest } from '../gen/synod/kv/v1/kv.js'
-import { Result, Command as WireCommand, type Query as WireQuery } from '../gen/synod/session/v1/session.js'
+import { Result, Command as WireCommand, Query as WireQuery } from '../gen/synod/session/v1/session.js'
 import { brokenBankInvariants } from '../machine/invariants.js'
 import { Sessions } from '../machine/sessions.js'
 import type { Crypto } from '../machine/signing.js'
 import { depositMessage } from '../machine/signing.js'
 import { BankAndKeys } from '../wire/bank-and-keys.js'
-import { decodeEnvelope, encodeOpenSession, encodeSessionCommand } from '../wire/envelope.js'
+import { decodeEnvelope } from '../wire/envelope.js'
 import { sessionCodec } from '../wire/state.js'
-import { type Command, nameOfRequest, type Operation, type Query } from './operations.js'
+import { nameOfRequest, type Operation, type Query } from './operations.js'
 
 const ASSET = 'EUR'
 const AUTHORITY = 'mint'
@@ -56,11 +56,12 @@ export const INITIAL_COMMANDS: readonly Uint8Array[] = [
   }).finish(),
 ]
 
-/** As the command stands in the log. */
-export function encodeCommand(command: Command): Uint8Array {
-  if (command.kind === 'openSession') return encodeOpenSession(command.nonce)
-  const { operation, ...session } = command.request
-  return encodeSessionCommand({ ...session, command: WireCommand.encode({ operation: toWireOperation(operation) }).finish() })
+export function encodeOperation(operation: Operation): Uint8Array {
+  return WireCommand.encode({ operation: toWireOperation(operation) }).finish()
+}
+
+export function encodeQuery(query: Query): Uint8Array {
+  return WireQuery.encode(toWireQuery(query)).finish()
 }
 
 /** The name of the command that these bytes of the log hold; undefined when they hold none. See nameOf. */

@@ -4,8 +4,8 @@ import type { Message } from '../paxos/messages.js'
 import type { Node } from '../paxos/node.js'
 import type { Ballot, DurableRecord, LogEntry, NodeId, Slot, Value } from '../paxos/types.js'
 import { sameValue } from '../paxos/value.js'
-import type { MemoryDisk } from '../storage/memory-storage.js'
-import type { Application } from './application.js'
+import type { DurableView } from './durable-view.js'
+import type { SimulatedApplication } from './simulated-process.js'
 
 /** A promise of Synod's that a run has seen broken, in one sentence. */
 export class BrokenPromise extends Error {
@@ -57,7 +57,7 @@ export class Checker {
     return this.#leaders.size
   }
 
-  onStarted(nodeId: NodeId, core: Node, disk: Readonly<MemoryDisk>): void {
+  onStarted(nodeId: NodeId, core: Node, disk: DurableView): void {
     if (!this.#looksInside) return
     promise(core.promised >= disk.promised, () => `node ${nodeId} forgot its promise in a restart`)
     promise(core.decidedUpTo === disk.decidedUpTo, () => `node ${nodeId} forgot decided slots in a restart`)
@@ -72,7 +72,7 @@ export class Checker {
   }
 
   /** What a node says of its disk must be on its disk when it says it (DESIGN.md, rules 1 and 2). */
-  onSent(from: NodeId, message: Message, { core, disk }: { core: Node; disk: Readonly<MemoryDisk> }): void {
+  onSent(from: NodeId, message: Message, { core, disk }: { core: Node; disk: DurableView }): void {
     if (!this.#looksInside) return
     if (message.kind === 'prepare' || message.kind === 'promise') {
       promise(
@@ -94,7 +94,7 @@ export class Checker {
   }
 
   /** A node has applied a slot. The first to do so says what is right. */
-  onApplied(what: { nodeId: NodeId; entry: LogEntry; digest: number; application: Application }): void {
+  onApplied(what: { nodeId: NodeId; entry: LogEntry; digest: number; application: SimulatedApplication }): void {
     const { nodeId, digest, application } = what
     const { slot, value } = what.entry
     const first = this.#decisions[slot - 1]

@@ -1,11 +1,12 @@
 import type { NodeId } from '../paxos/types.js'
-import { encodeCommand } from './application.js'
+import { MemberError } from '../host/api.js'
+import { encodeOperation, tellEncodedResult, encodeQuery } from './application.js'
 import type { FaultTotals } from './faults.js'
 import type { History, Invocation } from './history.js'
 import { type Command, nameOf, type Operation, type Query } from './operations.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
-import type { Answer } from './simulated-applier.js'
+import type { Answer } from './history.js'
 import type { SimulatedNode } from './simulated-node.js'
 
 /** How the clients behave in a run. */
@@ -57,11 +58,23 @@ export class SimulatedClient {
   }
 
   start(): void {
-    const command: Command = { kind: 'openSession', nonce: this.#settings.name }
-    this.#invoke(command.nonce, command, (answer) => {
-      this.#clientId = Number(answer.outcome.split(' ')[1])
-      for (let i = 0; i < this.#settings.habits.outstandingMax; i++) this.#askLater()
-    })
+    const { random, scheduler, habits } = this.#settings
+    const retry = (): void => {
+      if (this.#clientId !== 0) return
+      this.#failOver()
+      this.start()
+    }
+    this.#travel(() =>
+      this.#node.openSession(habits.timeoutMs, (outcome) => {
+        if (outcome instanceof MemberError || this.#clientId !== 0) return
+        this.#travel(() => {
+          if (this.#clientId !== 0) return
+          this.#clientId = outcome
+          for (let i = 0; i < habits.outstandingMax; i++) this.#askLater()
+        })
+      }),
+    )
+    scheduler.after(habits.timeoutMs * random.between(0.75, 1.25), retry)
   }
 
   /** Asks for nothing new; what is outstanding goes on. */
@@ -130,13 +143,12 @@ export class SimulatedClient {
   #invoke(name: string, asked: Invocation['asked'], onAnswer: (answer: Answer) => void): Invocation {
     const { history, scheduler } = this.#settings
     const invocation = history.invoke(name, asked, scheduler.nowUs)
-    const bytes = asked.kind === 'read' ? undefined : encodeCommand(asked)
     const settle = (answer: Answer): void => {
       if (!history.onAnswer(invocation, answer, scheduler.nowUs)) return
       this.#answeredCount++
       onAnswer(answer)
     }
-    this.#try({ invocation, bytes, settle })
+    this.#try({ invocation, settle })
     return invocation
   }
 
@@ -156,16 +168,26 @@ export class SimulatedClient {
     }
     retryAfter(habits.timeoutMs * random.between(0.75, 1.25), true)
     this.#sendTo(this.#node, request, () => retryAfter(random.between(0.5, 1.5) * REFUSED_BACKOFF_MS, false))
-    if (request.bytes === undefined || !random.chance(habits.duplicateRate)) return
+    if (request.invocation.asked.kind === 'read' || !random.chance(habits.duplicateRate)) return
     totals.count('duplicateRequest')
     this.#sendTo(random.pick(this.#nodes), request, () => undefined)
   }
 
-  #sendTo(node: SimulatedNode, { invocation, bytes, settle }: Request, onRefused: () => void): void {
-    const answer = (answer: Answer): void => this.#travel(() => settle(answer))
+  #sendTo(node: SimulatedNode, { invocation, settle }: Request, onRefused: () => void): void {
+    const { timeoutMs } = this.#settings.habits
+    const onOutcome = (outcome: { slot: number; result: Uint8Array } | MemberError): void => {
+      if (outcome instanceof MemberError) {
+        if (outcome.code !== 'ALREADY_ACKNOWLEDGED') this.#travel(onRefused)
+        return
+      }
+      this.#travel(() => settle({ slot: outcome.slot, outcome: tellEncodedResult(outcome.result) }))
+    }
     this.#travel(() => {
-      if (invocation.asked.kind === 'read') node.read(invocation.asked.query, answer)
-      else if (bytes !== undefined) node.submit(invocation.name, bytes, answer, () => this.#travel(onRefused))
+      const { asked } = invocation
+      if (asked.kind === 'read') return node.read(encodeQuery(asked.query), timeoutMs, onOutcome)
+      if (asked.kind !== 'request') return
+      const { operation, ...session } = asked.request
+      node.submit({ ...session, command: encodeOperation(operation) }, timeoutMs, onOutcome)
     })
   }
 
@@ -182,7 +204,6 @@ export class SimulatedClient {
 
 interface Request {
   readonly invocation: Invocation
-  readonly bytes: Uint8Array | undefined
   readonly settle: (answer: Answer) => void
 }
 

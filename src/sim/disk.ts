@@ -116,6 +116,14 @@ export class SimulatedDisk {
     this.#failsNextWrite = true
   }
 
+  /** As good as new, but for what it has lost. */
+  heal(): void {
+    this.isSlow = false
+    this.isFull = false
+    this.#failsNextWrite = false
+    this.isStalled = false
+  }
+
   /** Flips one bit of a record. */
   corruptRecord(random: Random): void {
     const [key, record] = random.pick([...this.#records])

@@ -1,78 +1,104 @@
-import { formatBallot } from '../paxos/ballot.js'
 import type { Message } from '../paxos/messages.js'
+import type { Phase } from '../paxos/node.js'
+import type { Ballot, NodeId, Slot } from '../paxos/types.js'
+import { EventHash } from './event-hash.js'
+import type { Step, TracedEvent, TraceEvent } from './trace-events.js'
+import { tellEvent } from './trace-words.js'
 
-/** FNV-1a's prime, and its offset basis for the second half. */
-const PRIME = 0x01000193
-const BASIS = 0x811c9dc5
-const BASIS_2 = 0x9747b28c
+/** What of a node's core is told when it changes. */
+export interface CoreState {
+  readonly phase: Phase
+  readonly promised: Ballot
+  readonly leadingBallot: Ballot
+  readonly decidedUpTo: Slot
+}
 
 /**
- * Everything that happens in a world, in order: as a hash, so that two runs can be compared to the byte, and as lines for people when
- * there is a `print`.
+ * Everything that happens in a world, in order: as a hash, so that two runs can be compared to the byte; as lines for people when
+ * there is a `print`; and kept for a trace page when asked. Without the last two an event costs a few multiplications.
  */
 export class EventTrace {
+  readonly #hash = new EventHash()
   readonly #print: ((line: string) => void) | undefined
-  #low = BASIS
-  #high = BASIS_2
+  readonly #recorded: TracedEvent[] | undefined
+  readonly #cores = new Map<NodeId, { phase: Phase; promised: Ballot; decidedUpTo: Slot }>()
   #count = 0
 
-  constructor(print: ((line: string) => void) | undefined) {
+  /**
+   * @param print told of every event, in a line each.
+   * @param settings `records`: whether every event is kept in memory, for a trace page. Default: false.
+   */
+  constructor(print?: (line: string) => void, { records = false }: { readonly records?: boolean } = {}) {
     this.#print = print
+    this.#recorded = records ? [] : undefined
   }
 
+  /** How many events there were: the step of the last one. */
   get count(): number {
     return this.#count
   }
 
   /** 16 hexadecimal digits. */
   get hash(): string {
-    return [this.#high, this.#low].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('')
+    return this.#hash.toString()
+  }
+
+  /** Every event so far, if the trace records. */
+  get recorded(): readonly TracedEvent[] {
+    return this.#recorded ?? []
+  }
+
+  /** Something happened. Gives its number, by which a later event may refer to it. */
+  tell(atUs: number, event: TraceEvent): Step {
+    const step = ++this.#count
+    this.#hash.add(atUs, event)
+    if (this.#recorded !== undefined) this.#recorded.push({ step, atUs, event })
+    if (this.#print !== undefined) this.#print(`${String(step).padStart(6)} ${formatTime(atUs)} ${tellEvent(event)}`)
+    return step
+  }
+
+  /** A message arrived or, with a `fate`, did not. */
+  message(atUs: number, from: NodeId, to: NodeId, message: Message, fate = ''): void {
+    this.tell(atUs, { kind: 'ended', sentStep: 0, from, to, message, fate: fate === '' ? 'delivered' : 'lost' })
   }
 
   /** An event told in words. */
-  note(nowUs: number, text: string): void {
-    this.#mix(nowUs)
-    for (let i = 0; i < text.length; i++) this.#mix(text.charCodeAt(i))
-    this.#count++
-    this.#print?.(`${formatTime(nowUs)} ${text}`)
+  note(atUs: number, text: string): void {
+    this.tell(atUs, { kind: 'note', text })
   }
 
-  /** A message arrived (or, with `fate`, did not). */
-  message(nowUs: number, from: number, to: number, message: Message, fate = ''): void {
-    this.#mix(nowUs)
-    this.#mix(from * 65_536 + to)
-    this.#mix(fate.length * 256 + message.kind.length)
-    this.#mix(message.kind.charCodeAt(0) * 256 + message.kind.charCodeAt(message.kind.length - 1))
-    if ('ballot' in message) this.#mix(message.ballot)
-    if ('slot' in message) this.#mix(message.slot)
-    if ('decidedUpTo' in message) this.#mix(message.decidedUpTo)
-    if ('round' in message) this.#mix(message.round)
-    this.#count++
-    if (this.#print !== undefined)
-      this.#print(`${formatTime(nowUs)} n${from} -> n${to} ${describe(message)}${fate && ` ${fate}`}`)
+  /** Looks at a node's core after a step of it, and tells what has changed since the last look. */
+  look(atUs: number, node: NodeId, { phase, promised, leadingBallot, decidedUpTo }: CoreState): void {
+    let seen = this.#cores.get(node)
+    if (seen === undefined) {
+      seen = { phase: 'joining', promised: 0, decidedUpTo: 0 }
+      this.#cores.set(node, seen)
+    }
+    if (promised !== seen.promised) {
+      seen.promised = promised
+      this.tell(atUs, { kind: 'promised', node, ballot: promised })
+    }
+    if (phase !== seen.phase) {
+      seen.phase = phase
+      this.tell(atUs, { kind: 'phase', node, phase, ballot: phase === 'leading' ? leadingBallot : promised })
+    }
+    if (decidedUpTo !== seen.decidedUpTo) {
+      seen.decidedUpTo = decidedUpTo
+      this.tell(atUs, { kind: 'decided', node, upTo: decidedUpTo })
+    }
   }
 
-  #mix(number: number): void {
-    const low = number | 0
-    this.#low = Math.imul(this.#low ^ low, PRIME)
-    this.#high = Math.imul(this.#high ^ (low + Math.floor(number / 2 ** 32)) ^ (this.#low >>> 15), PRIME)
+  /** A node starts anew: it begins by joining, with what its disk held. */
+  started(
+    atUs: number,
+    node: NodeId,
+    { promised, decidedUpTo }: { readonly promised: Ballot; readonly decidedUpTo: Slot },
+  ): void {
+    this.#cores.set(node, { phase: 'joining', promised, decidedUpTo })
+    this.tell(atUs, { kind: 'started', node, promised, decidedUpTo })
   }
 }
 
 export function formatTime(us: number): string {
   return `${(us / 1_000_000).toFixed(6).padStart(10)}s`
-}
-
-/** A message in a line, for people. */
-function describe(message: Message): string {
-  const { kind, ...fields } = message
-  const parts = Object.entries(fields).map(([name, value]) => `${name}=${describeField(name, value)}`)
-  return [kind, ...parts].join(' ')
-}
-
-function describeField(name: string, value: unknown): string {
-  if ((name === 'ballot' || name === 'promised') && typeof value === 'number') return formatBallot(value)
-  if (Array.isArray(value)) return `[${value.length}]`
-  if (typeof value === 'object' && value !== null) return 'kind' in value ? String(value.kind) : '{…}'
-  return String(value)
 }

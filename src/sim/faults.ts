@@ -1,31 +1,33 @@
-/** What can go wrong in a simulated world. */
-const FAULTS = [
+import { FAULT_KINDS, type FaultKind } from './schedule.js'
+
+/** What goes wrong without being planned one by one: by the quality of links, the habits of clients, or in consequence. */
+const CONSEQUENCES = [
   'loss',
   'duplication',
   'delay',
   'reordering',
   'cutLink',
-  'symmetricPartition',
-  'oneWayPartition',
-  'partialPartition',
-  'leaderIsolation',
-  'crash',
-  'crashMidStep',
-  'crashInWrite',
-  'crashOfAll',
   'unsyncedWriteLost',
-  'pause',
-  'clockJump',
-  'slowDisk',
-  'lostDirectory',
   'failedWrite',
   'refusedMessage',
-  'handOver',
   'clientTimeout',
   'duplicateRequest',
 ] as const
 
-export type Fault = (typeof FAULTS)[number]
+/** Everything that can go wrong in a simulated world. */
+export type Fault = FaultKind | (typeof CONSEQUENCES)[number]
+
+export const FAULTS: readonly Fault[] = [...FAULT_KINDS, ...CONSEQUENCES]
+
+/** Planned faults that are counted where they take effect: an armed crash may come too late, a slow disk have nothing to write. */
+export const COUNTED_IN_EFFECT: ReadonlySet<FaultKind> = new Set<FaultKind>([
+  'crash',
+  'crashMidStep',
+  'crashInWrite',
+  'pause',
+  'slowDisk',
+  'lostDirectory',
+])
 
 /** How often each fault has struck. */
 export class FaultTotals {

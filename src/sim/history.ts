@@ -3,7 +3,12 @@ import { nameInLog } from './application.js'
 import { promise } from './checkers.js'
 import { Model } from './model.js'
 import type { Command, Query } from './operations.js'
-import type { Answer } from './simulated-applier.js'
+
+/** An answer to a simulated client: in which slot, or as of which, and what. */
+export interface Answer {
+  readonly slot: Slot
+  readonly outcome: string
+}
 
 /** One request of a simulated client, from the first try to the first answer. */
 export interface Invocation {
@@ -119,6 +124,10 @@ function checkAnswers(invocations: readonly Invocation[], log: readonly Value[])
     const slot = i + 1
     for (const bytes of value.kind === 'batch' ? value.commands : NO_COMMANDS) {
       const name = nameInLog(bytes)
+      if (name?.includes('-')) {
+        model.open()
+        continue
+      }
       const invocation = name === undefined ? undefined : issued.get(name)
       promise(invocation !== undefined, () => `slot ${slot} holds a command that no client sent: ${name}`)
       const command = invocation.asked

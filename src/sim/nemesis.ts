@@ -1,188 +1,210 @@
 import type { NodeId } from '../paxos/types.js'
-import type { FaultTotals } from './faults.js'
+import { COUNTED_IN_EFFECT, type FaultTotals } from './faults.js'
+import { Holds } from './holds.js'
 import type { Network } from './network.js'
-import type { NemesisKind, NemesisPlan } from './plan.js'
-import type { Random } from './random.js'
+import { nodeFaults } from './node-faults.js'
+import { NodeStriker, type Undo } from './node-striker.js'
+import { after, linksCutBy, type Partition } from './partitions.js'
+import type { WorldPlan } from './plan.js'
+import type { DirectedLink, PlannedFault, Target } from './schedule.js'
 import type { Scheduler } from './scheduler.js'
 import type { SimulatedNode } from './simulated-node.js'
+import { tellFault } from './tell-fault.js'
 
 interface Settings {
-  readonly plan: NemesisPlan
+  readonly plan: Pick<WorldPlan, 'faults' | 'link'>
   readonly nodes: readonly SimulatedNode[]
   readonly network: Network
-  readonly random: Random
   readonly scheduler: Scheduler
   readonly totals: FaultTotals
   readonly note: (text: string) => void
 }
 
-const DOWN_MS_MEAN = 400
-const PAUSE_MS_MEAN = 700
-const PARTITION_MS_MEAN = 900
-const SLOW_MS_MEAN = 500
-const CLOCK_JUMP_MS_MAX = 10_000
-/** A crash in the middle of what a node does comes within so many steps. */
-const STEPS_TO_CRASH_MAX = 30
-
-/** What goes wrong during phase one: strikes at random times, and undoes what it did a while later. */
+/** What goes wrong during phase one: strikes when the plan says, and undoes each fault when it is over. It draws nothing. */
 export class Nemesis {
   readonly #settings: Settings
+  readonly #holds = new Holds()
+  readonly #striker: NodeStriker
+  #endIsolation: Undo = () => undefined
   #isActive = true
 
   constructor(settings: Settings) {
     this.#settings = settings
-    for (const [kind, meanMs] of Object.entries(settings.plan)) this.#strikeAgain(kind as NemesisKind, meanMs)
+    const later = (delayMs: number, run: () => void): void => this.#later(delayMs, run)
+    this.#striker = new NodeStriker({ ...settings, link: settings.plan.link, later })
+    for (const fault of settings.plan.faults) {
+      this.#later(fault.atMs - settings.scheduler.nowMs, () => this.#strike(fault))
+    }
   }
 
-  /** Strikes no more. What is broken stays broken. */
+  /**
+   * Strikes no more. What is broken stays broken; only who is slow is fast again: a slow leader outside the healed quorum breaks no
+   * promise, and makes everything slow.
+   */
   stop(): void {
     this.#isActive = false
+    this.#striker.endSlowness()
   }
 
-  #strikeAgain(kind: NemesisKind, meanMs: number): void {
-    const { random, scheduler } = this.#settings
-    scheduler.after(random.exponential(meanMs), () => {
-      if (!this.#isActive) return
-      this.#strike(kind)
-      this.#strikeAgain(kind, meanMs)
-    })
+  /** Whether that node has lost something that it had written: it must not vote again, even if it has not noticed yet. */
+  hasRuined(nodeId: NodeId): boolean {
+    return this.#striker.hasRuined(nodeId)
   }
 
-  #strike(kind: NemesisKind): void {
-    const { random, nodes } = this.#settings
-    switch (kind) {
-      case 'crash':
-        return this.#crash(this.#pickVictim())
+  #strike(fault: PlannedFault): void {
+    const target = 'target' in fault ? this.#nodeOf(fault.target) : undefined
+    const undo = this.#begin(fault, target)
+    if (undo === undefined) return
+    const { totals, note } = this.#settings
+    if (!COUNTED_IN_EFFECT.has(fault.kind)) totals.count(fault.kind)
+    note(`fault: ${tellFault('target' in fault && target !== undefined ? { ...fault, target: target.id } : fault)}`)
+    this.#later(fault.forMs, undo)
+  }
+
+  /** Undefined if there is nothing for it to strike. */
+  #begin(fault: PlannedFault, target: SimulatedNode | undefined): Undo | undefined {
+    switch (fault.kind) {
       case 'crashOfAll':
-        this.#settings.totals.count('crashOfAll')
-        for (const node of nodes) this.#crash(node)
-        return
+        return this.#crashAll(fault.forMs)
+      case 'restartOfAll':
+        return inTurn(this.#settings.nodes.map((node) => this.#striker.takeDown(node, () => nodeFaults.stop(node))))
+      case 'rollingRestart':
+        return this.#restartInTurn(fault.forMs)
+      case 'handOver':
+        return this.#handOver()
       case 'symmetricPartition':
       case 'oneWayPartition':
       case 'partialPartition':
-        return this.#partition(kind)
+      case 'quorumLoss':
+      case 'constrainedElection':
+      case 'chained':
+        return this.#partition(fault, target)
       case 'leaderIsolation':
-        return this.#isolateLeader()
-      case 'pause': {
-        const node = this.#pickVictim()
-        node.pause({ clockStops: random.chance(0.5) })
-        return this.#later(PAUSE_MS_MEAN, () => node.wake())
-      }
-      case 'clockJump':
-        this.#settings.totals.count('clockJump')
-        random.pick(nodes).wallOffsetMs = random.int(-CLOCK_JUMP_MS_MAX, CLOCK_JUMP_MS_MAX)
-        return
-      case 'slowDisk': {
-        const { disk } = this.#pickVictim()
-        disk.isSlow = true
-        return this.#later(SLOW_MS_MEAN, () => {
-          disk.isSlow = false
-        })
-      }
+        return this.#isolateLeader(fault)
+      case 'flappingLinks':
+        return this.#flap(fault.links, fault)
+      case 'crash':
+      case 'crashMidStep':
+      case 'crashInWrite':
+      case 'stop':
+      case 'pause':
+      case 'suspension':
+      case 'slowNode':
+      case 'slowDisk':
+      case 'stalledSync':
+      case 'failingSync':
+      case 'fullDisk':
+      case 'corruptedRecord':
       case 'lostDirectory':
-        return this.#loseDirectory()
-      case 'handOver':
-        for (const node of nodes.filter((n) => n.isLeading)) {
-          this.#settings.totals.count('handOver')
-          node.handOver()
-        }
+      case 'clockSkew':
+      case 'clockJump':
+      case 'clockDrift':
+        return target && this.#striker.strike(fault, target)
     }
   }
 
-  #crash(node: SimulatedNode): void {
-    const { random } = this.#settings
-    switch (random.int(0, 2)) {
-      case 0:
-        node.crash()
-        break
-      case 1:
-        node.crashAfterSteps(random.int(1, STEPS_TO_CRASH_MAX))
-        break
-      default:
-        node.crashInWrite()
+  /** They come back one after the other. */
+  #crashAll(withinMs: number): Undo {
+    const { nodes } = this.#settings
+    const undos = nodes.map((node) => this.#striker.takeDown(node, () => node.crash()))
+    for (const [i, undo] of undos.slice(0, -1).entries()) this.#later((withinMs * (i + 1)) / nodes.length, undo)
+    return undos.at(-1) ?? noUndo
+  }
+
+  /** Each is down for so long, and up for as long before the next one goes. */
+  #restartInTurn(downMs: number): Undo {
+    for (const [i, node] of this.#settings.nodes.entries()) {
+      this.#later(2 * i * downMs, () => {
+        this.#later(
+          downMs,
+          this.#striker.takeDown(node, () => nodeFaults.stop(node)),
+        )
+      })
     }
-    this.#later(DOWN_MS_MEAN, () => node.start())
+    return noUndo
   }
 
-  #partition(kind: 'symmetricPartition' | 'oneWayPartition' | 'partialPartition'): void {
-    const { random, network, nodes, totals, note } = this.#settings
-    totals.count(kind)
-    note(kind)
-    const ids = random.shuffle(nodes.map((node) => node.id))
-    switch (kind) {
-      case 'symmetricPartition': {
-        const size = random.int(1, ids.length - 1)
-        network.partition(ids.slice(0, size), ids.slice(size))
-        break
-      }
-      case 'oneWayPartition': {
-        const victim = this.#pickVictim().id
-        const isDeaf = random.chance(0.5)
-        for (const id of ids) if (id !== victim) network.cut(isDeaf ? id : victim, isDeaf ? victim : id)
-        break
-      }
-      case 'partialPartition':
-        this.#cutSomeLinks(ids)
+  #handOver(): Undo | undefined {
+    const leader = this.#leader
+    leader?.handOver()
+    return leader && noUndo
+  }
+
+  #partition(fault: Partition, target: SimulatedNode | undefined): Undo | undefined {
+    const nodeIds = this.#settings.nodes.map((node) => node.id)
+    const links = linksCutBy(fault, { nodeIds, leader: this.#leader?.id, target: target?.id })
+    if (links.length === 0) return undefined
+    this.#cut(links)
+    return () => this.#mend(links)
+  }
+
+  /** Leaders that come and go quickly leave many a value in a minority: whoever was cut off before is back. */
+  #isolateLeader(fault: Partition): Undo | undefined {
+    const mend = this.#partition(fault, undefined)
+    if (mend === undefined) return undefined
+    this.#endIsolation()
+    this.#endIsolation = once(mend)
+    return this.#endIsolation
+  }
+
+  /** Cut and mended in turn. */
+  #flap(links: readonly DirectedLink[], { forMs, periodMs }: { readonly forMs: number; readonly periodMs: number }): Undo {
+    let isCut = false
+    const set = (cuts: boolean): void => {
+      if (cuts && !isCut) this.#cut(links)
+      else if (!cuts && isCut) this.#mend(links)
+      isCut = cuts
     }
-    this.#later(PARTITION_MS_MEAN, () => {
-      note('the network is whole again')
-      network.mendAll()
-    })
+    for (let i = 0; i * periodMs < forMs; i++) this.#later(i * periodMs, () => set(i % 2 === 0))
+    return () => set(false)
   }
 
-  /** One of the OmniPaxos paper's scenarios, or just a few links. */
-  #cutSomeLinks(ids: readonly NodeId[]): void {
-    const { random, network } = this.#settings
-    const [hub] = ids as [NodeId, ...NodeId[]]
-    switch (random.int(0, 2)) {
-      case 0: // quorum-loss: all are connected to one node only
-        return everyPair(ids, (a, b) => a !== hub && b !== hub && network.cutBothWays(a, b))
-      case 1: // chained: each hears its two neighbours only
-        return everyPair(ids, (a, b) => Math.abs(ids.indexOf(a) - ids.indexOf(b)) > 1 && network.cutBothWays(a, b))
-      default:
-        return everyPair(ids, (a, b) => random.chance(0.4) && network.cut(a, b))
-    }
+  #cut(links: readonly DirectedLink[]): void {
+    for (const [from, to] of links) if (this.#holds.take(`${from}>${to}`)) this.#settings.network.cut(from, to)
   }
 
-  /** Leaders that come and go quickly leave many a value in a minority. */
-  #isolateLeader(): void {
-    const { network, nodes, totals, note } = this.#settings
-    const leader = nodes.findLast((node) => node.isLeading && !node.isPaused)
-    if (leader === undefined) return
-    totals.count('leaderIsolation')
-    note(`n${leader.id} is isolated`)
-    network.mendAll()
-    for (const { id } of nodes) if (id !== leader.id) network.cutBothWays(leader.id, id)
-    this.#later(PARTITION_MS_MEAN, () => network.mendAll())
+  #mend(links: readonly DirectedLink[]): void {
+    for (const [from, to] of links) if (this.#holds.release(`${from}>${to}`)) this.#settings.network.mend(from, to)
   }
 
-  /** At most a minority: more is a disaster that no consensus survives. */
-  #loseDirectory(): void {
-    const { nodes, random } = this.#settings
-    const lost = nodes.filter((node) => node.haltCode !== undefined || node.hasLostDirectory)
-    if (2 * (lost.length + 1) >= nodes.length) return
-    const node = random.pick(nodes.filter((n) => !lost.includes(n)))
-    // Before it is a member, a directory holds nothing that could be missed.
-    if (node.disk.contents.genesis === undefined) return
-    node.loseDirectory()
-    this.#later(DOWN_MS_MEAN, () => node.start())
+  get #leader(): SimulatedNode | undefined {
+    return this.#settings.nodes.findLast((node) => node.isLeading && !node.isPaused)
   }
 
-  /** The leader is the most rewarding one. */
-  #pickVictim(): SimulatedNode {
-    const { random, nodes } = this.#settings
-    const leaders = nodes.filter((node) => node.isLeading)
-    return leaders.length > 0 && random.chance(0.5) ? random.pick(leaders) : random.pick(nodes)
+  /** While nobody leads, the first of those that are up stands for the leader. */
+  #nodeOf(target: Target): SimulatedNode | undefined {
+    const { nodes } = this.#settings
+    if (typeof target === 'number') return nodes[target - 1]
+    const leader = this.#leader ?? nodes.find((node) => node.isUp) ?? nodes[0]
+    if (target === 'leader' || leader === undefined) return leader
+    return nodes[
+      after(
+        leader.id,
+        nodes.map((node) => node.id),
+      ) - 1
+    ]
   }
 
-  #later(meanMs: number, undo: () => void): void {
-    const { random, scheduler } = this.#settings
-    scheduler.after(random.exponential(meanMs), () => {
-      if (this.#isActive) undo()
+  #later(delayMs: number, run: () => void): void {
+    this.#settings.scheduler.after(delayMs, () => {
+      if (this.#isActive) run()
     })
   }
 }
 
-function everyPair(ids: readonly NodeId[], visit: (a: NodeId, b: NodeId) => void): void {
-  for (const a of ids) for (const b of ids) if (a !== b) visit(a, b)
+function noUndo(): void {}
+
+function inTurn(undos: readonly Undo[]): Undo {
+  return () => {
+    for (const undo of undos) undo()
+  }
+}
+
+/** Whoever calls it second does nothing. */
+function once(undo: Undo): Undo {
+  let isDone = false
+  return () => {
+    if (!isDone) undo()
+    isDone = true
+  }
 }

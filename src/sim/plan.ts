@@ -1,27 +1,11 @@
 import { type CoreOptions, DEFAULT_OPTIONS } from '../paxos/options.js'
+import type { NodeId } from '../paxos/types.js'
 import type { ClientHabits } from './clients.js'
 import { GOOD_LINK, type LinkQuality } from './network.js'
 import type { Random } from './random.js'
+import { drawSchedule, type PlannedFault } from './schedule.js'
 
-/** What the nemesis does again and again, each at random times with a mean between two of so many ms; absent: never. */
-export interface NemesisPlan {
-  readonly crash?: number
-  readonly crashOfAll?: number
-  readonly symmetricPartition?: number
-  readonly oneWayPartition?: number
-  readonly partialPartition?: number
-  /** Cuts off whoever leads, in the place of whoever was cut off before. */
-  readonly leaderIsolation?: number
-  readonly pause?: number
-  readonly clockJump?: number
-  readonly slowDisk?: number
-  readonly lostDirectory?: number
-  readonly handOver?: number
-}
-
-export type NemesisKind = keyof NemesisPlan
-
-/** A world before it begins: how large, how fast, how clients behave, what goes wrong. */
+/** A world before it begins: how large, how fast, how clients behave, what goes wrong. Plain JSON. */
 export interface WorldPlan {
   readonly nodeCount: number
   readonly options: CoreOptions
@@ -30,11 +14,14 @@ export interface WorldPlan {
   readonly turnMsMax: number
   readonly checkpointEverySlots: number
   readonly habits: ClientHabits
-  readonly nemesis: NemesisPlan
+  /** In the order of their times. */
+  readonly faults: readonly PlannedFault[]
   /** Whether messages go through the real codec. */
   readonly encodesMessages: boolean
   /** How long phase one lasts, in ms of virtual time. */
   readonly faultsMs: number
+  /** Phase two heals the first majority of these that can still run. */
+  readonly healOrder: readonly NodeId[]
 }
 
 /** A small, healthy, quiet world: what scenarios begin with. */
@@ -56,24 +43,10 @@ export const QUIET_PLAN: WorldPlan = Object.freeze({
     keyCount: 5,
     accountCount: 5,
   }),
-  nemesis: Object.freeze({}),
+  faults: Object.freeze([]),
   encodesMessages: false,
   faultsMs: 2_000,
-})
-
-/** How often on average each fault of the nemesis strikes, in ms between two, when it is drawn. */
-const NEMESIS_MEAN_MS: Required<NemesisPlan> = Object.freeze({
-  crash: 600,
-  crashOfAll: 2_500,
-  symmetricPartition: 1_200,
-  oneWayPartition: 1_200,
-  partialPartition: 1_200,
-  leaderIsolation: 300,
-  pause: 1_000,
-  clockJump: 500,
-  slowDisk: 800,
-  lostDirectory: 6_000,
-  handOver: 1_000,
+  healOrder: Object.freeze([1, 2, 3]),
 })
 
 const ENCODED_SHARE = 0.1
@@ -81,8 +54,10 @@ const ENCODED_SHARE = 0.1
 /** Draws a world. Which faults exist and how strong they are is drawn, too (swarm testing): few runs have them all. */
 export function drawPlan(random: Random): WorldPlan {
   const isLossy = random.chance(0.6)
+  const nodeCount = random.chance(0.6) ? 3 : 5
+  const faultsMs = random.int(2_500, 5_000)
   return {
-    nodeCount: random.chance(0.6) ? 3 : 5,
+    nodeCount,
     options: drawOptions(random),
     link: drawLink(random),
     syncMsMean: random.pick([0.1, 0.5, 3]),
@@ -99,9 +74,10 @@ export function drawPlan(random: Random): WorldPlan {
       keyCount: random.int(1, 6),
       accountCount: random.int(2, 6),
     },
-    nemesis: drawNemesis(random),
+    faults: drawSchedule(random.fork(), { nodeCount, untilMs: faultsMs }),
     encodesMessages: random.chance(ENCODED_SHARE),
-    faultsMs: random.int(2_500, 5_000),
+    faultsMs,
+    healOrder: random.shuffle(Array.from({ length: nodeCount }, (_, i) => i + 1)),
   }
 }
 
@@ -130,18 +106,8 @@ function drawLink(random: Random): LinkQuality {
   }
 }
 
-function drawNemesis(random: Random): NemesisPlan {
-  const plan: { -readonly [K in NemesisKind]?: number } = {}
-  const strength = random.between(0.5, 2)
-  for (const kind of Object.keys(NEMESIS_MEAN_MS) as NemesisKind[]) {
-    const rate = kind === 'lostDirectory' ? 0.08 : 0.4
-    if (random.chance(rate)) plan[kind] = NEMESIS_MEAN_MS[kind] * strength
-  }
-  return plan
-}
-
 /** Whether the plan has anything go wrong at all. */
-export function hasFaults({ link, habits, nemesis }: WorldPlan): boolean {
+export function hasFaults({ link, habits, faults }: WorldPlan): boolean {
   const rates = [link.tailRate, link.lossRate, link.duplicationRate, habits.duplicateRate, habits.lossRate]
-  return link.canReorder || rates.some((rate) => rate > 0) || Object.keys(nemesis).length > 0
+  return link.canReorder || rates.some((rate) => rate > 0) || faults.length > 0
 }

@@ -1,5 +1,6 @@
 import { BrokenPromise, promise } from './checkers.js'
 import type { FaultTotals } from './faults.js'
+import type { Nemesis } from './nemesis.js'
 import { drawPlan, hasFaults, type WorldPlan } from './plan.js'
 import { Random } from './random.js'
 import type { SimulatedNode } from './simulated-node.js'
@@ -28,13 +29,25 @@ const LIVENESS_MS = 30_000
 const FRESH_ANSWERS = 6
 const SETTLE_MS = 5_000
 
+type RunSettings = Omit<WorldSettings, 'seed' | 'plan'>
+
+/** Lives through the world that a seed draws. */
+export function runSeed(seed: number, settings: RunSettings = {}): Promise<SeedResult> {
+  return runPlan({ ...settings, seed, plan: planOf(seed) })
+}
+
+/** The world that a seed draws. */
+export function planOf(seed: number): WorldPlan {
+  return drawPlan(new Random(seed).fork())
+}
+
 /** Lives through one world: phase one with faults on for safety, phase two with a healed quorum for liveness. */
-export function runSeed(seed: number, settings: Omit<WorldSettings, 'seed' | 'plan'> = {}): SeedResult {
-  const plan = drawPlan(new Random(seed).fork())
-  const world = new World({ ...settings, seed, plan })
+export async function runPlan(settings: WorldSettings): Promise<SeedResult> {
+  const { seed, plan } = settings
+  const world = new World(settings)
   let error: BrokenPromise | undefined
   try {
-    live(world)
+    await live(world)
   } catch (caught) {
     if (!(caught instanceof BrokenPromise)) throw caught
     error = caught
@@ -59,26 +72,26 @@ export function replayCommand(seed: number): string {
   return `npm run sim -- --seed ${seed} --verbose`
 }
 
-function live(world: World): void {
+async function live(world: World): Promise<void> {
   world.start()
   const nemesis = world.startNemesis()
-  world.run(world.plan.faultsMs)
+  await world.run(world.plan.faultsMs)
   nemesis.stop()
 
-  const core = drawCore(world)
-  form(world, core)
+  const core = chooseCore(world, nemesis)
+  await form(world, core)
   world.heal(core)
-  serve(world, core)
+  await serve(world, core)
   world.checkHistory(world.nodes)
   checkNotVacuous(world)
 }
 
 /** A cluster is formed only once all its members have been up at once: no majority can do without that. */
-function form(world: World, core: readonly SimulatedNode[]): void {
+async function form(world: World, core: readonly SimulatedNode[]): Promise<void> {
   if (core.some(isMember)) return
   world.heal(world.nodes)
   const isFormed = () => world.nodes.every(isMember)
-  promise(world.runUntil(isFormed, LIVENESS_MS), () => 'the cluster was not formed though all its members were up')
+  promise(await world.runUntil(isFormed, LIVENESS_MS), () => 'the cluster was not formed though all its members were up')
 }
 
 function isMember(node: SimulatedNode): boolean {
@@ -86,26 +99,27 @@ function isMember(node: SimulatedNode): boolean {
 }
 
 /** Phase two: what is outstanding is answered, and so are new requests; then the healed nodes know everything. */
-function serve(world: World, core: readonly SimulatedNode[]): void {
+async function serve(world: World, core: readonly SimulatedNode[]): Promise<void> {
   const { clients, history, checker } = world
   for (const client of clients) client.useOnly(core)
   const answeredBefore = clients.map((client) => client.answeredCount)
   const isServed = () => clients.every((client, i) => client.answeredCount >= (answeredBefore[i] ?? 0) + FRESH_ANSWERS)
   promise(
-    world.runUntil(isServed, LIVENESS_MS),
+    await world.runUntil(isServed, LIVENESS_MS),
     () => `a client got hardly any answers in ${LIVENESS_MS / 1_000} s after a quorum was healed`,
   )
   for (const client of clients) client.becomeQuiet()
-  const isDone = world.runUntil(() => history.outstandingCount === 0, LIVENESS_MS)
+  const isDone = await world.runUntil(() => history.outstandingCount === 0, LIVENESS_MS)
   promise(isDone, () => `${tellOutstanding(world)} ${LIVENESS_MS / 1_000} s after a quorum was healed`)
-  const hasSettled = world.runUntil(() => core.every((node) => node.appliedUpTo === checker.decidedUpTo), SETTLE_MS)
+  const hasSettled = await world.runUntil(() => core.every((node) => node.appliedUpTo === checker.decidedUpTo), SETTLE_MS)
   promise(hasSettled, () => 'a node of the healed quorum never learned everything that is decided')
 }
 
-/** A random majority of those that can still run. */
-function drawCore({ nodes, random }: World): SimulatedNode[] {
-  const usable = random.shuffle(nodes.filter((node) => node.haltCode === undefined && !node.hasLostDirectory))
-  return usable.slice(0, Math.floor(nodes.length / 2) + 1)
+/** A majority of those that can still run, in the order that the plan has drawn. */
+function chooseCore({ nodes, plan }: World, nemesis: Nemesis): SimulatedNode[] {
+  const rank = (node: SimulatedNode): number => (plan.healOrder.includes(node.id) ? plan.healOrder.indexOf(node.id) : node.id)
+  const usable = nodes.filter((node) => node.haltCode === undefined && !nemesis.hasRuined(node.id))
+  return usable.toSorted((a, b) => rank(a) - rank(b)).slice(0, Math.floor(nodes.length / 2) + 1)
 }
 
 /** A run in which nothing happened proves nothing. */

@@ -28,6 +28,9 @@ export class SimulatedNode implements ClientPort {
   /** Everything that it does takes long. */
   isSlow = false
   #haltCode: string | undefined
+  #isStopping = false
+  /** It is to start again as soon as it has stopped. */
+  #startsAgain = false
 
   constructor(settings: SimulatedNodeSettings) {
     this.id = settings.id
@@ -84,6 +87,7 @@ export class SimulatedNode implements ClientPort {
 
   /** Starts the process on what the disk holds. Nothing, if it runs or has halted. */
   start(): void {
+    if (this.#isStopping) this.#startsAgain = true
     if (this.#process !== undefined || this.#haltCode !== undefined) return
     const { note, scheduler, turnMsMax } = this.#settings
     note(`n${this.id} starts`)
@@ -108,8 +112,9 @@ export class SimulatedNode implements ClientPort {
   /** Stops as a process does that is asked to: hands over, writes a last checkpoint, then is down. */
   stop(): void {
     const process = this.#process
-    if (process === undefined) return
+    if (process === undefined || this.#isStopping) return
     this.#settings.note(`n${this.id} is asked to stop`)
+    this.#isStopping = true
     process.input((member) => {
       void member.stop().then(() => {
         if (this.#process !== process) return
@@ -222,6 +227,10 @@ export class SimulatedNode implements ClientPort {
     this.#process?.runtime.end()
     this.#process = undefined
     this.#disk.crash()
+    this.#isStopping = false
+    if (!this.#startsAgain) return
+    this.#startsAgain = false
+    this.start()
   }
 
   #newDisk(): SimulatedDisk {

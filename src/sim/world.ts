@@ -1,8 +1,9 @@
 import type { Message } from '../paxos/messages.js'
 import { Node } from '../paxos/node.js'
 import type { NodeId } from '../paxos/types.js'
+import { LevelStorage } from '../storage/level-storage.js'
 import { decodeFrame, encodeMessages } from '../wire/peer.js'
-import { Application } from './application.js'
+import { Application, INITIAL_COMMANDS } from './application.js'
 import { BrokenPromise, Checker, promise } from './checkers.js'
 import { SimulatedClient } from './clients.js'
 import { SimulatedDisk } from './disk.js'
@@ -11,7 +12,7 @@ import { FaultTotals } from './faults.js'
 import { History } from './history.js'
 import type { Model } from './model.js'
 import { Nemesis } from './nemesis.js'
-import { GOOD_LINK, Network } from './network.js'
+import { GOOD_LINK, Network, type Packet } from './network.js'
 import type { WorldPlan } from './plan.js'
 import { Random } from './random.js'
 import { Scheduler } from './scheduler.js'
@@ -31,8 +32,10 @@ export interface WorldSettings {
 
 const REAL_PARTS: NodeParts = {
   makeNode: (settings) => new Node(settings),
-  makeDisk: (dataDirId, settings) => new SimulatedDisk(dataDirId, settings),
+  makeDisk: (settings) => new SimulatedDisk(settings),
+  makeStorage: (directory) => new LevelStorage(directory),
   makeApplication: () => new Application(),
+  admit: (admission) => admission,
 }
 
 /** Nodes, their network and disks, clients, and what goes wrong: one seed decides everything. */
@@ -48,6 +51,7 @@ export class World {
   readonly clients: readonly SimulatedClient[]
   readonly random: Random
   eventCount = 0
+  #failure: BrokenPromise | undefined
 
   constructor({ seed, plan, print, parts, looksInside = true }: WorldSettings) {
     this.plan = plan
@@ -61,8 +65,8 @@ export class World {
       random: this.random.fork(),
       scheduler: this.scheduler,
       totals: this.totals,
-      deliver: (from, to, message) => this.#deliver(from, to, message),
-      onLost: (from, to, message) => this.trace.message(this.scheduler.nowUs, from, to, message, 'LOST'),
+      deliver: (packet) => this.#deliver(packet),
+      onLost: ({ from, to, message }) => this.trace.message(this.scheduler.nowUs, from, to, message, 'LOST'),
       carry: plan.encodesMessages ? throughCodec : (message) => message,
     })
     this.nodes = nodeIds.map((id) => this.#makeNode(id, { ...REAL_PARTS, ...parts }))
@@ -94,26 +98,25 @@ export class World {
   }
 
   startNemesis(): Nemesis {
-    const { nodes, network, scheduler, totals } = this
-    const random = this.random.fork()
-    return new Nemesis({ plan: this.plan.nemesis, nodes, network, random, scheduler, totals, note: (text) => this.note(text) })
+    const { plan, nodes, network, scheduler, totals } = this
+    return new Nemesis({ plan, nodes, network, scheduler, totals, note: (text) => this.note(text) })
   }
 
   /** Lets so much virtual time pass. @throws BrokenPromise */
-  run(durationMs: number): void {
-    this.runUntil(() => false, durationMs)
+  async run(durationMs: number): Promise<void> {
+    await this.runUntil(() => false, durationMs)
   }
 
   /** Lets time pass until `isDone`, but at most so much. Whether it got there. @throws BrokenPromise */
-  runUntil(isDone: () => boolean, durationMsMax: number): boolean {
+  async runUntil(isDone: () => boolean, durationMsMax: number): Promise<boolean> {
     const untilMs = this.scheduler.nowMs + durationMsMax
-    return this.#guarded(() => {
-      while (!isDone()) {
-        if (!this.scheduler.step(untilMs)) return isDone()
-        this.eventCount++
-      }
-      return true
-    })
+    for (;;) {
+      this.#throwFailure()
+      if (isDone()) return true
+      if (!this.scheduler.step(untilMs)) return false
+      this.eventCount++
+      await settled()
+    }
   }
 
   /** The links among these nodes are as good as can be from now on, and each of them runs. @throws BrokenPromise */
@@ -121,6 +124,7 @@ export class World {
     this.note(`healed: ${core.map((node) => `n${node.id}`).join(' ')}`)
     // Of the others', too: who leads from outside the quorum on a slow disk breaks no promise, and makes everything slow.
     for (const { disk } of this.nodes) disk.isSlow = false
+    for (const { disk } of core) disk.heal()
     for (const node of core) {
       for (const other of core) {
         if (other === node) continue
@@ -128,13 +132,11 @@ export class World {
         this.network.setQuality(node.id, other.id, GOOD_LINK)
       }
     }
-    this.#guarded(() => {
-      for (const node of core) {
-        node.spare()
-        node.wake()
-        node.start()
-      }
-    })
+    for (const node of core) {
+      node.spare()
+      node.wake()
+      node.start()
+    }
   }
 
   /** Judges everything that the clients were told, and the state of these nodes. @throws BrokenPromise */
@@ -147,14 +149,16 @@ export class World {
     this.trace.note(this.scheduler.nowUs, text)
   }
 
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
   /** Whatever a node stops on is a broken promise: an invariant of its own, or that it changed a message that others hold. */
-  #guarded<T>(work: () => T): T {
-    try {
-      return work()
-    } catch (error) {
-      if (error instanceof BrokenPromise || !(error instanceof Error)) throw error
-      throw new BrokenPromise(`at ${formatTime(this.scheduler.nowUs).trim()} ${error.message}`, { cause: error })
-    }
+  #onBug(error: Error): void {
+    this.#failure ??=
+      error instanceof BrokenPromise
+        ? error
+        : new BrokenPromise(`at ${formatTime(this.scheduler.nowUs).trim()} ${error.message}`, { cause: error })
   }
 
   #makeNode(id: NodeId, parts: NodeParts): SimulatedNode {
@@ -168,6 +172,7 @@ export class World {
       id,
       members,
       options: plan.options,
+      initialCommands: INITIAL_COMMANDS,
       checkpointEverySlots: plan.checkpointEverySlots,
       turnMsMax: plan.turnMsMax,
       disk: {
@@ -181,8 +186,9 @@ export class World {
       scheduler,
       totals,
       checker,
-      send: (from, to, message) => this.#send(from, to, message),
+      send: (packet) => this.#send(packet),
       note: (text) => this.note(text),
+      onBug: (error) => this.#onBug(error),
       parts,
     })
   }
@@ -193,16 +199,23 @@ export class World {
     return new SimulatedClient({ name, habits: plan.habits, nodes, history, random, scheduler, totals })
   }
 
-  #send(from: NodeId, to: NodeId, message: Message): void {
-    const { core, disk } = this.node(from)
-    if (core !== undefined) this.checker.onSent(from, message, { core, disk: disk.contents })
-    this.network.send(from, to, message)
+  #send(packet: Packet): void {
+    const { core, disk } = this.node(packet.from)
+    if (core !== undefined) this.checker.onSent(packet.from, packet.message, { core, disk: disk.contents })
+    this.network.send(packet)
   }
 
-  #deliver(from: NodeId, to: NodeId, message: Message): void {
-    this.trace.message(this.scheduler.nowUs, from, to, message)
-    this.node(to).receive(from, message)
+  #deliver(packet: Packet): void {
+    this.trace.message(this.scheduler.nowUs, packet.from, packet.to, packet.message)
+    this.node(packet.to).receive(packet)
   }
+}
+
+/** Resolves when everything that waits only for promises has happened. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => {
+    process.nextTick(resolve)
+  })
 }
 
 function throughCodec(message: Message): Message {
@@ -217,7 +230,8 @@ function checkState(node: SimulatedNode, model: Model): void {
 }
 
 function checkQuery(node: SimulatedNode, model: Model, query: Parameters<Model['query']>[0]): void {
-  const found = node.application?.query(query)
+  const { application } = node
+  const found = application instanceof Application ? application.query(query) : undefined
   const expected = model.query(query)
   promise(
     found === expected,

@@ -15,7 +15,7 @@ test('the replay command shows the same world, every event of it', async () => {
   const { stdout } = await sim('--seed', '5', '--verbose')
   assert.ok(stdout.includes(`event hash: ${eventHash}`), stdout.slice(-500))
   assert.match(stdout, /all promises held/)
-  assert.match(stdout, /n\d -> n\d accept ballot=\d+\.\d slot=\d+/)
+  assert.match(stdout, /n\d -> n\d: accept \d+\.\d slot \d+/)
 })
 
 test('a number that is none is refused with the name of its flag', async () => {

@@ -1,0 +1,210 @@
+import type { Message } from '../paxos/messages.js'
+import type { DurableRecord, LogEntry, Value } from '../paxos/types.js'
+import { sizeOf } from '../paxos/value.js'
+import type { Fate, TraceEvent, WriteOutcome } from './trace-events.js'
+
+const PRIME = 0x01000193
+const PRIME_2 = 0x85ebca6b
+const BASIS = 0x811c9dc5
+const BASIS_2 = 0x9747b28c
+
+/** The numbers below stand for words in the hash: a changed one changes every hash. */
+const FATES: Readonly<Record<Fate, number>> = { delivered: 1, waits: 2, lost: 3, cut: 4, refused: 5, down: 6 }
+const OUTCOMES: Readonly<Record<WriteOutcome, number>> = { synced: 1, failed: 2, lost: 3, kept: 4 }
+const PHASES = { joining: 1, following: 2, polling: 3, scouting: 4, leading: 5 } as const
+
+/**
+ * The hash of a run's events. Whole-number arithmetic of 32 bits alone, so that it is the same on every machine and in every version of
+ * Node; no strings and no objects are made for the events that come by the thousand. Of a value only the size and the time count: what
+ * the commands did is in the digest that comes with each applied slot.
+ */
+export class EventHash {
+  #low = BASIS
+  #high = BASIS_2
+
+  /** 16 hexadecimal digits. */
+  toString(): string {
+    return [this.#high, this.#low].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('')
+  }
+
+  add(atUs: number, event: TraceEvent): void {
+    this.#mix(atUs)
+    this.#addEvent(event)
+  }
+
+  #addEvent(event: TraceEvent): void {
+    switch (event.kind) {
+      case 'sent':
+        this.#mix4(1, event.from, event.to, event.copyOf)
+        return this.#addMessage(event.message)
+      case 'ended':
+        return this.#mix4(2, event.sentStep, event.to, FATES[event.fate])
+      case 'started':
+        return this.#mix4(3, event.node, event.promised, event.decidedUpTo)
+      case 'crashed':
+        return this.#mix4(4, event.node, 0, 0)
+      case 'paused':
+        return this.#mix4(5, event.node, Number(event.clockStops), 0)
+      case 'woke':
+        return this.#mix4(6, event.node, 0, 0)
+      case 'stopped':
+        return this.#mix4(7, event.node, 0, 0)
+      case 'halted':
+        this.#mix4(8, event.node, 0, 0)
+        return this.#mixText(event.code)
+      case 'directoryLost':
+        return this.#mix4(9, event.node, 0, 0)
+      case 'phase':
+        return this.#mix4(10, event.node, PHASES[event.phase], event.ballot)
+      case 'promised':
+        return this.#mix4(11, event.node, event.ballot, 0)
+      case 'decided':
+        return this.#mix4(12, event.node, event.upTo, 0)
+      case 'applied':
+        this.#mix4(13, event.node, event.slot, event.digest)
+        return this.#addValue(event.value)
+      case 'writeBegun':
+        this.#mix4(14, event.node, event.records.length, event.other.length)
+        for (const record of event.records) this.#addRecord(record)
+        return
+      case 'writeEnded':
+        return this.#mix4(15, event.node, event.begunStep, OUTCOMES[event.outcome])
+      case 'asked':
+        this.#mix4(16, event.node, event.attempt, 0)
+        this.#mixText(event.client)
+        return this.#mixText(event.request)
+      case 'tryFailed':
+        this.#mix4(17, 0, 0, 0)
+        this.#mixText(event.client)
+        this.#mixText(event.request)
+        return this.#mixText(event.reason)
+      case 'answered':
+        this.#mix4(18, event.node, event.slot, 0)
+        this.#mixText(event.client)
+        this.#mixText(event.request)
+        return this.#mixText(event.outcome)
+      case 'faultBegun':
+        this.#mix4(19, event.nodes.length, Number(event.isMomentary), 0)
+        for (const node of event.nodes) this.#mix(node)
+        this.#mixText(event.fault)
+        return this.#mixText(event.detail)
+      case 'faultEnded':
+        return this.#mix4(20, event.begunStep, 0, 0)
+      case 'note':
+        this.#mix4(21, 0, 0, 0)
+        return this.#mixText(event.text)
+      case 'verdict':
+        this.#mix4(22, event.atStep, 0, 0)
+        return this.#mixText(event.failure ?? '')
+    }
+  }
+
+  #addMessage(m: Message): void {
+    switch (m.kind) {
+      case 'prepare':
+        return this.#mix4(1, m.ballot, m.fromSlot, 0)
+      case 'promise':
+        this.#mix4(2, m.ballot, m.fromSlot, m.decidedUpTo)
+        this.#mix(m.nextSlot)
+        return this.#addEntries(m.accepted)
+      case 'accept':
+        this.#mix4(3, m.ballot, m.slot, m.decidedUpTo)
+        return this.#addValue(m.value)
+      case 'accepted':
+        return this.#mix4(4, m.ballot, m.slot, 0)
+      case 'nack':
+        return this.#mix4(5, m.ballot, m.promised, 0)
+      case 'heartbeat':
+        return this.#mix4(6, m.ballot, m.round, m.decidedUpTo)
+      case 'heartbeatAck':
+        return this.#mix4(7, m.ballot, m.round, m.decidedUpTo)
+      case 'decided':
+        return this.#mix4(8, m.ballot, m.decidedUpTo, 0)
+      case 'propose':
+        this.#mix4(9, m.commands.length, m.hops, 0)
+        for (const command of m.commands) this.#mix(command.length)
+        return
+      case 'catchUp':
+        return this.#mix4(10, m.fromSlot, m.toSlot, 0)
+      case 'catchUpReply':
+        this.#mix4(11, m.decidedUpTo, 0, 0)
+        return this.#addEntries(m.entries)
+      case 'readIndex':
+        return this.#mix4(12, m.readId, 0, 0)
+      case 'readIndexReply':
+        return this.#mix4(13, m.readId, m.slot, 0)
+      case 'poll':
+        return this.#mix4(14, m.pollId, 0, 0)
+      case 'pollReply':
+        this.#mix4(15, m.pollId, Number(m.granted), m.promised)
+        return this.#mix4(m.leaderId, m.decidedUpTo, 0, 0)
+      case 'takeOver':
+        return this.#mix4(16, m.ballot, 0, 0)
+      case 'join':
+        this.#mix4(17, 0, 0, 0)
+        return this.#mixText(m.dataDirId)
+      case 'welcome':
+        this.#mix4(18, m.genesis.members.length, 0, 0)
+        return this.#mixText(m.genesis.clusterId)
+    }
+  }
+
+  #addRecord(record: DurableRecord): void {
+    switch (record.kind) {
+      case 'genesis':
+        this.#mix(1)
+        return this.#mixText(record.genesis.clusterId)
+      case 'promised':
+        this.#mix(2)
+        return this.#mix(record.ballot)
+      case 'accepted':
+        this.#mix(3)
+        return this.#addEntry(record.entry)
+      case 'learned':
+        this.#mix(4)
+        return this.#addEntry(record.entry)
+      case 'decidedUpTo':
+        this.#mix(5)
+        return this.#mix(record.slot)
+    }
+  }
+
+  #addEntries(entries: readonly LogEntry[]): void {
+    this.#mix(entries.length)
+    for (const entry of entries) this.#addEntry(entry)
+  }
+
+  #addEntry(entry: LogEntry): void {
+    this.#mix(entry.slot)
+    this.#mix(entry.ballot)
+    this.#addValue(entry.value)
+  }
+
+  #addValue(value: Value): void {
+    if (value.kind === 'noop') return this.#mix(0)
+    this.#mix4(value.commands.length, sizeOf(value), value.timeMs, 0)
+  }
+
+  #mixText(text: string): void {
+    this.#mix(text.length)
+    for (let i = 0; i < text.length; i++) this.#mix(text.charCodeAt(i))
+  }
+
+  #mix4(a: number, b: number, c: number, d: number): void {
+    this.#mix(a)
+    this.#mix(b)
+    this.#mix(c)
+    this.#mix(d)
+  }
+
+  /** @param number whole, up to 2^53. */
+  #mix(number: number): void {
+    const word = number | 0
+    let low = this.#low ^ word
+    // Times and ballots are longer than 32 bits.
+    if (word !== number) low ^= Math.imul(Math.floor(number / 2 ** 32), PRIME_2)
+    low = Math.imul(low, PRIME)
+    this.#low = low ^ (low >>> 15)
+    this.#high = (Math.imul(this.#high ^ this.#low, PRIME_2) + word) | 0
+  }
+}

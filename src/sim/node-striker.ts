@@ -1,0 +1,205 @@
+import type { NodeId } from '../paxos/types.js'
+import { Holds } from './holds.js'
+import type { LinkQuality, Network } from './network.js'
+import { nodeFaults } from './node-faults.js'
+import { Random } from './random.js'
+import type { PlannedFault } from './schedule.js'
+import type { SimulatedNode } from './simulated-node.js'
+
+export type Undo = () => void
+
+/** The faults that strike one node. */
+type NodeFault = Extract<
+  PlannedFault,
+  {
+    readonly kind:
+      | 'crash'
+      | 'crashMidStep'
+      | 'crashInWrite'
+      | 'stop'
+      | 'pause'
+      | 'suspension'
+      | 'slowNode'
+      | 'slowDisk'
+      | 'stalledSync'
+      | 'failingSync'
+      | 'fullDisk'
+      | 'corruptedRecord'
+      | 'lostDirectory'
+      | 'clockSkew'
+      | 'clockJump'
+      | 'clockDrift'
+  }
+>
+
+interface Settings {
+  readonly nodes: readonly SimulatedNode[]
+  readonly network: Network
+  /** How good a link is whose nodes are not slow. */
+  readonly link: LinkQuality
+  /** Runs it after so long, unless the nemesis has stopped by then. */
+  readonly later: (delayMs: number, run: () => void) => void
+}
+
+const DRIFT_STEP_MS = 20
+/** What goes to or comes from a slow node takes so much longer. */
+const SLOWNESS = { delayMsMin: 15, delayMsMean: 60 }
+
+/** Strikes one node at a time, and gives back how to undo that. Faults that overlap are undone with the last of them: see Holds. */
+export class NodeStriker {
+  readonly #settings: Settings
+  readonly #holds = new Holds()
+  readonly #ruined = new Set<NodeId>()
+
+  constructor(settings: Settings) {
+    this.#settings = settings
+  }
+
+  /** Whether that node has lost something that it had written. */
+  hasRuined(nodeId: NodeId): boolean {
+    return this.#ruined.has(nodeId)
+  }
+
+  /** Undefined if it is not to be struck, or cannot. */
+  strike(fault: NodeFault, node: SimulatedNode): Undo | undefined {
+    switch (fault.kind) {
+      case 'crash':
+        return this.takeDown(node, () => node.crash())
+      case 'crashMidStep':
+        return this.takeDown(node, () => node.crashAfterSteps(fault.steps))
+      case 'crashInWrite':
+        return this.takeDown(node, () => node.crashInWrite())
+      case 'stop':
+        return node.isUp ? this.takeDown(node, () => nodeFaults.stop(node)) : undefined
+      case 'failingSync':
+        return node.isUp ? this.takeDown(node, () => nodeFaults.failNextWrite(node)) : undefined
+      case 'pause':
+      case 'suspension':
+        return this.#pause(node, fault.kind === 'suspension')
+      case 'slowNode':
+        return this.#slowDown(node)
+      case 'slowDisk':
+        return this.#hold(node, 'slow disk', (isSlow) => {
+          node.disk.isSlow = isSlow
+        })
+      case 'stalledSync':
+        return this.#hold(node, 'stalled', (isStalled) => nodeFaults.setStalled(node, isStalled))
+      case 'fullDisk':
+        return this.#fillDisk(node)
+      case 'corruptedRecord':
+        return this.#ruin(node, () => nodeFaults.corruptRecord(node, new Random(fault.pick)))
+      case 'lostDirectory':
+        return this.#ruin(node, () => node.loseDirectory())
+      case 'clockSkew':
+        node.wallOffsetMs += fault.byMs
+        return () => {
+          node.wallOffsetMs -= fault.byMs
+        }
+      case 'clockJump':
+        node.wallOffsetMs += fault.byMs
+        return noUndo
+      case 'clockDrift':
+        return this.#drift(node, fault)
+    }
+  }
+
+  /** Down, now or soon, until all that took it down let it start. */
+  takeDown(node: SimulatedNode, how: () => void): Undo {
+    this.#holds.take(`down ${node.id}`)
+    how()
+    return () => {
+      if (!this.#holds.release(`down ${node.id}`)) return
+      node.spare()
+      node.start()
+    }
+  }
+
+  #pause(node: SimulatedNode, clockStops: boolean): Undo | undefined {
+    if (!node.isUp || node.isPaused) return undefined
+    node.pause({ clockStops })
+    return () => node.wake()
+  }
+
+  /** Whoever is slow is as fast as the others again. */
+  endSlowness(): void {
+    for (const node of this.#settings.nodes) {
+      if (!this.#holds.has(`slow ${node.id}`)) continue
+      this.#holds.clear(`slow ${node.id}`)
+      this.#setQualities(node)
+    }
+  }
+
+  #slowDown(node: SimulatedNode): Undo {
+    const speedUpDisk = this.#hold(node, 'slow disk', (isSlow) => {
+      node.disk.isSlow = isSlow
+    })
+    const speedUpLinks = this.#hold(node, 'slow', () => this.#setQualities(node))
+    return () => {
+      speedUpDisk()
+      speedUpLinks()
+    }
+  }
+
+  #setQualities(node: SimulatedNode): void {
+    for (const other of this.#settings.nodes) {
+      if (other === node) continue
+      const quality = this.#qualityBetween(node, other)
+      this.#settings.network.setQuality(node.id, other.id, quality)
+      this.#settings.network.setQuality(other.id, node.id, quality)
+    }
+  }
+
+  #qualityBetween(a: SimulatedNode, b: SimulatedNode): LinkQuality {
+    const { link } = this.#settings
+    if (!this.#holds.has(`slow ${a.id}`) && !this.#holds.has(`slow ${b.id}`)) return link
+    return {
+      ...link,
+      delayMsMin: link.delayMsMin + SLOWNESS.delayMsMin,
+      delayMsMean: link.delayMsMean + SLOWNESS.delayMsMean,
+    }
+  }
+
+  /** The node stops by itself, and can start when there is space again. */
+  #fillDisk(node: SimulatedNode): Undo {
+    const bringBack = this.takeDown(node, noUndo)
+    const empty = this.#hold(node, 'full', (isFull) => nodeFaults.setFull(node, isFull))
+    return () => {
+      empty()
+      bringBack()
+    }
+  }
+
+  /** More than a minority would be a disaster, which no consensus survives. */
+  #ruin(node: SimulatedNode, how: () => void): Undo | undefined {
+    const gone = this.#settings.nodes.filter((n) => n.haltCode !== undefined || this.#ruined.has(n.id))
+    if (gone.includes(node) || 2 * (gone.length + 1) >= this.#settings.nodes.length) return undefined
+    // Before it is a member, a directory holds nothing that could be missed.
+    if (node.disk.contents.genesis === undefined) return undefined
+    this.#ruined.add(node.id)
+    how()
+    // At its next start it notices, at the latest.
+    return () => {
+      node.crash()
+      if (!this.#holds.has(`down ${node.id}`)) node.start()
+    }
+  }
+
+  #drift(node: SimulatedNode, { perSecondMs, forMs }: { readonly perSecondMs: number; readonly forMs: number }): Undo {
+    for (let atMs = DRIFT_STEP_MS; atMs <= forMs; atMs += DRIFT_STEP_MS) {
+      this.#settings.later(atMs, () => {
+        node.wallOffsetMs += (perSecondMs * DRIFT_STEP_MS) / 1_000
+      })
+    }
+    return noUndo
+  }
+
+  /** Sets something on a node with the first hold, and takes it back with the last one. */
+  #hold(node: SimulatedNode, what: string, set: (isOn: boolean) => void): Undo {
+    if (this.#holds.take(`${what} ${node.id}`)) set(true)
+    return () => {
+      if (this.#holds.release(`${what} ${node.id}`)) set(false)
+    }
+  }
+}
+
+function noUndo(): void {}

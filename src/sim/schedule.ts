@@ -1,0 +1,185 @@
+import type { NodeId } from '../paxos/types.js'
+import type { Random } from './random.js'
+
+/** Whom a fault strikes: a node by its number, or by the part that it plays when the fault strikes. */
+export type Target = NodeId | 'leader' | 'follower'
+
+/** One way: from the first node to the second. */
+export type DirectedLink = readonly [from: NodeId, to: NodeId]
+
+interface Timing {
+  /** When it strikes, in ms from the beginning of the world. */
+  readonly atMs: number
+  /** How long until what it did is undone, in ms. */
+  readonly forMs: number
+}
+
+type Detail =
+  | {
+      readonly kind:
+        | 'crash'
+        | 'crashInWrite'
+        | 'stop'
+        | 'pause'
+        /** The whole machine stands still, its monotonic clock, too, as a suspended virtual one does. */
+        | 'suspension'
+        | 'slowNode'
+        | 'slowDisk'
+        | 'stalledSync'
+        | 'failingSync'
+        | 'fullDisk'
+        | 'lostDirectory'
+      readonly target: Target
+    }
+  /** Between two steps of what a node does, so many of them later. */
+  | { readonly kind: 'crashMidStep'; readonly target: Target; readonly steps: number }
+  | { readonly kind: 'crashOfAll' | 'restartOfAll' | 'rollingRestart' | 'handOver' }
+  | { readonly kind: 'leaderIsolation' }
+  /** These do not hear the others, nor the others them. */
+  | { readonly kind: 'symmetricPartition'; readonly group: readonly NodeId[] }
+  | { readonly kind: 'oneWayPartition'; readonly target: Target; readonly side: 'deaf' | 'mute' }
+  /**
+   * Scenarios of "Omni-Paxos: Breaking the Barriers of Partial Connectivity" (EuroSys '23, section 2). Quorum-loss: all hear one node only,
+   * which does not lead; constrained election: the same, and the leader is cut off wholly.
+   */
+  | { readonly kind: 'quorumLoss' | 'constrainedElection'; readonly target: Target }
+  /** The third of them: each hears its neighbours in this order only. */
+  | { readonly kind: 'chained'; readonly order: readonly NodeId[] }
+  | { readonly kind: 'partialPartition'; readonly links: readonly DirectedLink[] }
+  | { readonly kind: 'flappingLinks'; readonly links: readonly DirectedLink[]; readonly periodMs: number }
+  /** The wall clock is off by so much for a while, or from now on. */
+  | { readonly kind: 'clockSkew' | 'clockJump'; readonly target: Target; readonly byMs: number }
+  /** The wall clock gains (or loses) so much in each second, and keeps what it gained. */
+  | { readonly kind: 'clockDrift'; readonly target: Target; readonly perSecondMs: number }
+  /** A bit of one stored record flips; `pick` decides of which. */
+  | { readonly kind: 'corruptedRecord'; readonly target: Target; readonly pick: number }
+
+/** What goes wrong once, when, and for how long: plain JSON. */
+export type PlannedFault = Timing & Detail
+
+export type FaultKind = PlannedFault['kind']
+
+interface Frequency {
+  /** In which share of the worlds it exists at all. */
+  readonly share: number
+  /** Where it does: the mean time between two of them, in ms. */
+  readonly everyMs: number
+  readonly forMsMean: number
+}
+
+const FREQUENCIES: { readonly [K in FaultKind]: Frequency } = {
+  crash: { share: 0.3, everyMs: 1_000, forMsMean: 400 },
+  crashMidStep: { share: 0.3, everyMs: 1_000, forMsMean: 400 },
+  crashInWrite: { share: 0.3, everyMs: 1_000, forMsMean: 400 },
+  crashOfAll: { share: 0.25, everyMs: 2_500, forMsMean: 400 },
+  restartOfAll: { share: 0.1, everyMs: 3_000, forMsMean: 300 },
+  rollingRestart: { share: 0.1, everyMs: 3_000, forMsMean: 150 },
+  stop: { share: 0.15, everyMs: 1_500, forMsMean: 300 },
+  handOver: { share: 0.25, everyMs: 1_000, forMsMean: 1 },
+  symmetricPartition: { share: 0.25, everyMs: 1_500, forMsMean: 900 },
+  oneWayPartition: { share: 0.25, everyMs: 1_500, forMsMean: 900 },
+  partialPartition: { share: 0.2, everyMs: 1_500, forMsMean: 900 },
+  quorumLoss: { share: 0.15, everyMs: 1_500, forMsMean: 900 },
+  constrainedElection: { share: 0.15, everyMs: 1_500, forMsMean: 900 },
+  chained: { share: 0.15, everyMs: 1_500, forMsMean: 900 },
+  flappingLinks: { share: 0.15, everyMs: 2_000, forMsMean: 1_200 },
+  leaderIsolation: { share: 0.4, everyMs: 400, forMsMean: 500 },
+  slowNode: { share: 0.15, everyMs: 1_500, forMsMean: 700 },
+  slowDisk: { share: 0.25, everyMs: 1_000, forMsMean: 500 },
+  stalledSync: { share: 0.15, everyMs: 1_200, forMsMean: 600 },
+  failingSync: { share: 0.15, everyMs: 1_500, forMsMean: 400 },
+  fullDisk: { share: 0.15, everyMs: 1_500, forMsMean: 500 },
+  corruptedRecord: { share: 0.08, everyMs: 4_000, forMsMean: 300 },
+  lostDirectory: { share: 0.08, everyMs: 4_000, forMsMean: 300 },
+  clockSkew: { share: 0.15, everyMs: 1_500, forMsMean: 1_000 },
+  clockJump: { share: 0.25, everyMs: 800, forMsMean: 1 },
+  clockDrift: { share: 0.15, everyMs: 2_000, forMsMean: 1_500 },
+  pause: { share: 0.25, everyMs: 1_200, forMsMean: 700 },
+  suspension: { share: 0.2, everyMs: 1_200, forMsMean: 700 },
+}
+
+export const FAULT_KINDS = Object.keys(FREQUENCIES) as readonly FaultKind[]
+
+const STEPS_MAX = 30
+const CLOCK_MS_MAX = 10_000
+const DRIFT_MS_MAX = 200
+const FLAP_MS_MAX = 300
+
+/** Draws what goes wrong in the first `untilMs` of a world. Which kinds exist there is drawn, too (swarm testing). */
+export function drawSchedule(random: Random, { nodeCount, untilMs }: { nodeCount: number; untilMs: number }): PlannedFault[] {
+  const faults: PlannedFault[] = []
+  const strength = random.between(0.5, 2)
+  for (const kind of FAULT_KINDS) {
+    const { share, everyMs, forMsMean } = FREQUENCIES[kind]
+    // Each kind draws for itself: another frequency of one leaves the others as they are.
+    const own = random.fork()
+    if (!own.chance(share)) continue
+    for (let atMs = 0; ; ) {
+      atMs += own.exponential(everyMs * strength)
+      if (atMs >= untilMs) break
+      const forMs = Math.ceil(own.exponential(forMsMean))
+      faults.push({ atMs: Math.floor(atMs), forMs, ...drawDetail(kind, own, nodeCount) })
+    }
+  }
+  return faults.toSorted((a, b) => a.atMs - b.atMs)
+}
+
+function drawDetail(kind: FaultKind, random: Random, nodeCount: number): Detail {
+  const nodeIds = Array.from({ length: nodeCount }, (_, i) => i + 1)
+  switch (kind) {
+    case 'crashOfAll':
+    case 'restartOfAll':
+    case 'rollingRestart':
+    case 'leaderIsolation':
+    case 'handOver':
+      return { kind }
+    case 'crashMidStep':
+      return { kind, target: drawTarget(random, nodeIds), steps: random.int(1, STEPS_MAX) }
+    case 'symmetricPartition':
+      return { kind, group: random.shuffle(nodeIds).slice(0, random.int(1, nodeCount - 1)) }
+    case 'oneWayPartition':
+      return { kind, target: drawTarget(random, nodeIds), side: random.pick(['deaf', 'mute']) }
+    case 'quorumLoss':
+    case 'constrainedElection':
+      return { kind, target: random.chance(0.5) ? 'follower' : random.pick(nodeIds) }
+    case 'chained':
+      return { kind, order: random.shuffle(nodeIds) }
+    case 'partialPartition':
+      return { kind, links: drawLinks(random, nodeIds, 0.4) }
+    case 'flappingLinks':
+      return { kind, links: drawLinks(random, nodeIds, 0.3), periodMs: random.int(2, FLAP_MS_MAX) }
+    case 'clockSkew':
+    case 'clockJump':
+      return { kind, target: drawTarget(random, nodeIds), byMs: random.int(-CLOCK_MS_MAX, CLOCK_MS_MAX) }
+    case 'clockDrift':
+      return { kind, target: drawTarget(random, nodeIds), perSecondMs: random.int(-DRIFT_MS_MAX, DRIFT_MS_MAX) }
+    case 'corruptedRecord':
+      return { kind, target: random.pick(nodeIds), pick: random.int(0, 1_000_000) }
+    case 'lostDirectory':
+      return { kind, target: random.pick(nodeIds) }
+    case 'crash':
+    case 'crashInWrite':
+    case 'stop':
+    case 'pause':
+    case 'suspension':
+    case 'slowNode':
+    case 'slowDisk':
+    case 'stalledSync':
+    case 'failingSync':
+    case 'fullDisk':
+      return { kind, target: drawTarget(random, nodeIds) }
+  }
+}
+
+/** The leader is the most rewarding one. */
+function drawTarget(random: Random, nodeIds: readonly NodeId[]): Target {
+  if (random.chance(0.4)) return 'leader'
+  return random.chance(0.2) ? 'follower' : random.pick(nodeIds)
+}
+
+/** Some of all links; at least one. */
+function drawLinks(random: Random, nodeIds: readonly NodeId[], share: number): DirectedLink[] {
+  const all = nodeIds.flatMap((from) => nodeIds.filter((to) => to !== from).map((to): DirectedLink => [from, to]))
+  const drawn = all.filter(() => random.chance(share))
+  return drawn.length > 0 ? drawn : [random.pick(all)]
+}

@@ -1,0 +1,84 @@
+import type { DirectedLink, PlannedFault, Target } from './schedule.js'
+
+/** A fault in words, without its time: `n2 crashes in the middle of a write, back after 310 ms`. */
+export function tellFault(fault: PlannedFault): string {
+  const duration = `${tellNumber(fault.forMs)} ms`
+  switch (fault.kind) {
+    case 'crash':
+      return `${tellTarget(fault.target)} crashes, back after ${duration}`
+    case 'crashMidStep':
+      return `${tellTarget(fault.target)} crashes between two steps, ${fault.steps} from then, back after ${duration}`
+    case 'crashInWrite':
+      return `${tellTarget(fault.target)} crashes in the middle of a write, back after ${duration}`
+    case 'crashOfAll':
+      return `all nodes crash, back one by one within ${duration}`
+    case 'restartOfAll':
+      return `all nodes are stopped, and started after ${duration}`
+    case 'rollingRestart':
+      return `one node after the other is stopped for ${duration}`
+    case 'stop':
+      return `${tellTarget(fault.target)} is stopped, and started after ${duration}`
+    case 'handOver':
+      return 'the leader is asked to hand over'
+    case 'symmetricPartition':
+      return `${fault.group.map(tellTarget).join(', ')} and the others do not hear each other for ${duration}`
+    case 'oneWayPartition':
+      return fault.side === 'deaf'
+        ? `${tellTarget(fault.target)} hears nobody for ${duration}`
+        : `nobody hears ${tellTarget(fault.target)} for ${duration}`
+    case 'partialPartition':
+      return `links are cut for ${duration}: ${fault.links.map(tellLink).join(', ')}`
+    case 'quorumLoss':
+      return `quorum-loss for ${duration}: all hear ${tellTarget(fault.target)} only`
+    case 'constrainedElection':
+      return `constrained election for ${duration}: the leader is cut off, the others hear ${tellTarget(fault.target)} only`
+    case 'chained':
+      return `chained for ${duration}: each hears its neighbours only, in the order ${fault.order.map(tellTarget).join(', ')}`
+    case 'flappingLinks':
+      return `links flap for ${duration}, cut or mended every ${tellNumber(fault.periodMs)} ms: ${fault.links.map(tellLink).join(', ')}`
+    case 'leaderIsolation':
+      return `the leader is cut off for ${duration}`
+    case 'slowNode':
+      return `${tellTarget(fault.target)} is slow for ${duration}: its disk and all its links`
+    case 'slowDisk':
+      return `the disk of ${tellTarget(fault.target)} is slow for ${duration}`
+    case 'stalledSync':
+      return `the disk of ${tellTarget(fault.target)} ends no write for ${duration}`
+    case 'failingSync':
+      return `the next write of ${tellTarget(fault.target)} fails, started again after ${duration}`
+    case 'fullDisk':
+      return `the disk of ${tellTarget(fault.target)} is full for ${duration}`
+    case 'corruptedRecord':
+      return `a bit flips in a record of ${tellTarget(fault.target)}, which is killed and started after ${duration}`
+    case 'lostDirectory':
+      return `${tellTarget(fault.target)} loses its data directory, started again after ${duration}`
+    case 'clockSkew':
+      return `the wall clock of ${tellTarget(fault.target)} is off by ${tellNumber(fault.byMs)} ms for ${duration}`
+    case 'clockJump':
+      return `the wall clock of ${tellTarget(fault.target)} jumps by ${tellNumber(fault.byMs)} ms`
+    case 'clockDrift':
+      return `the wall clock of ${tellTarget(fault.target)} gains ${tellNumber(fault.perSecondMs)} ms a second for ${duration}`
+    case 'pause':
+      return `${tellTarget(fault.target)} is paused for ${duration}`
+    case 'suspension':
+      return `${tellTarget(fault.target)} is suspended for ${duration}, its monotonic clock with it`
+  }
+}
+
+/** A schedule for people, a line for each fault. */
+export function tellSchedule(faults: readonly PlannedFault[]): string[] {
+  return faults.map((fault) => `at ${tellNumber(fault.atMs)} ms: ${tellFault(fault)}`)
+}
+
+function tellTarget(target: Target): string {
+  return typeof target === 'number' ? `n${target}` : `the ${target}`
+}
+
+function tellLink([from, to]: DirectedLink): string {
+  return `n${from} to n${to}`
+}
+
+/** Thousands with commas, whatever the locale of this machine. */
+function tellNumber(number: number): string {
+  return String(number).replace(/\B(?=(\d{3})+(?!\d))/g, ',')
+}

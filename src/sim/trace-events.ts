@@ -1,0 +1,165 @@
+import type { Message } from '../paxos/messages.js'
+import type { Phase } from '../paxos/node.js'
+import type { Ballot, DurableRecord, NodeId, Slot, Value } from '../paxos/types.js'
+
+/** Numbers the events of a run in the order in which they happen, from 1. 0 stands for none. */
+export type Step = number
+
+/**
+ * Everything that can happen in a simulated world, as it is told to the EventTrace. An event is a plain literal that refers to what is
+ * there anyway (messages, records); words are made of it by trace-words.ts, and only when somebody reads them.
+ */
+export type TraceEvent = NetworkEvent | NodeEvent | CoreEvent | DiskEvent | ClientEvent | NemesisEvent | NoteEvent | VerdictEvent
+
+/** An event with its number and when it happened, in µs of virtual time. */
+export interface TracedEvent {
+  readonly step: Step
+  readonly atUs: number
+  readonly event: TraceEvent
+}
+
+/** How the parts of a world tell what happens to them. Gives the event's number, by which a later event may refer to it. */
+export type Tell = (event: TraceEvent) => Step
+
+// --- messages -----------------------------------------------------------------------------------------------------------------------
+
+export type NetworkEvent = MessageSent | MessageEnded
+
+export interface MessageSent {
+  readonly kind: 'sent'
+  readonly from: NodeId
+  readonly to: NodeId
+  readonly message: Message
+  /** The step of which this is a second copy; 0 for an original. */
+  readonly copyOf: Step
+}
+
+/**
+ * What became of a message: it was `delivered`, or `waits` as the receiver is paused. Or it never got there: `lost` by chance, the link
+ * was `cut`, the receiver `refused` its sender, or was `down`.
+ */
+export type Fate = 'delivered' | 'waits' | 'lost' | 'cut' | 'refused' | 'down'
+
+export interface MessageEnded {
+  readonly kind: 'ended'
+  readonly sentStep: Step
+  readonly from: NodeId
+  readonly to: NodeId
+  readonly message: Message
+  readonly fate: Fate
+}
+
+// --- nodes --------------------------------------------------------------------------------------------------------------------------
+
+/** What happens to a node as a whole. */
+export type NodeEvent =
+  /** Its process runs, on what the disk held. */
+  | { readonly kind: 'started'; readonly node: NodeId; readonly promised: Ballot; readonly decidedUpTo: Slot }
+  /** Its process is gone, in the middle of whatever it did. */
+  | { readonly kind: 'crashed'; readonly node: NodeId }
+  /** Its process stands still; with `clockStops` its monotonic clock, too. */
+  | { readonly kind: 'paused'; readonly node: NodeId; readonly clockStops: boolean }
+  | { readonly kind: 'woke'; readonly node: NodeId }
+  /** It stopped as it was asked to. */
+  | { readonly kind: 'stopped'; readonly node: NodeId }
+  /** It stopped by itself, and says why. */
+  | { readonly kind: 'halted'; readonly node: NodeId; readonly code: string; readonly message: string }
+  /** Its machine came back with an empty disk. */
+  | { readonly kind: 'directoryLost'; readonly node: NodeId }
+
+/** How the core of a node changed. */
+export type CoreEvent =
+  /** `ballot`: the one that it scouts or leads in, or else the highest that it has promised. */
+  | { readonly kind: 'phase'; readonly node: NodeId; readonly phase: Phase; readonly ballot: Ballot }
+  | { readonly kind: 'promised'; readonly node: NodeId; readonly ballot: Ballot }
+  /** It knows every slot up to here to be decided. */
+  | { readonly kind: 'decided'; readonly node: NodeId; readonly upTo: Slot }
+  /** Its state machine has carried out a slot; `digest` is that of all results so far. */
+  | { readonly kind: 'applied'; readonly node: NodeId; readonly slot: Slot; readonly value: Value; readonly digest: number }
+
+// --- disks --------------------------------------------------------------------------------------------------------------------------
+
+export type DiskEvent = WriteBegun | WriteEnded
+
+export interface WriteBegun {
+  readonly kind: 'writeBegun'
+  readonly node: NodeId
+  /** What the core wanted on disk. Empty when the write is of another kind. */
+  readonly records: readonly DurableRecord[]
+  /** What else is in it, in a word or two, such as `checkpoint`; empty for none. */
+  readonly other: string
+}
+
+/** `kept`: the node crashed before it heard, but everything was on disk already. */
+export type WriteOutcome = 'synced' | 'failed' | 'lost' | 'kept'
+
+export interface WriteEnded {
+  readonly kind: 'writeEnded'
+  readonly begunStep: Step
+  readonly node: NodeId
+  readonly outcome: WriteOutcome
+}
+
+// --- clients ------------------------------------------------------------------------------------------------------------------------
+
+/** `request` names an operation of a client's from the first try to the answer, and is the same for each of its retries. */
+export type ClientEvent =
+  | {
+      readonly kind: 'asked'
+      readonly client: string
+      readonly request: string
+      /** Whom it asked. */
+      readonly node: NodeId
+      /** From 1. */
+      readonly attempt: number
+      /** Called only if somebody reads it. */
+      readonly what: () => string
+    }
+  /** A try came to nothing: an error, or a timeout. */
+  | { readonly kind: 'tryFailed'; readonly client: string; readonly request: string; readonly reason: string }
+  /** `slot` is where the operation stands; `node` is who answered. */
+  | {
+      readonly kind: 'answered'
+      readonly client: string
+      readonly request: string
+      readonly node: NodeId
+      readonly slot: Slot
+      readonly outcome: string
+    }
+
+// --- what goes wrong, and what is said of it ----------------------------------------------------------------------------------------
+
+export type NemesisEvent = FaultBegun | FaultEnded
+
+export interface FaultBegun {
+  readonly kind: 'faultBegun'
+  /** As in FaultTotals. */
+  readonly fault: string
+  /** Whom it concerns. */
+  readonly nodes: readonly NodeId[]
+  /** For people, such as `n1 n2 | n3`; empty for none. */
+  readonly detail: string
+  /** It is over at once: no end will be told. */
+  readonly isMomentary: boolean
+}
+
+export interface FaultEnded {
+  readonly kind: 'faultEnded'
+  readonly begunStep: Step
+  readonly fault: string
+}
+
+/** Anything else, in words. */
+export interface NoteEvent {
+  readonly kind: 'note'
+  readonly text: string
+}
+
+/** The last event of a run. */
+export interface VerdictEvent {
+  readonly kind: 'verdict'
+  /** The broken promise in one sentence; undefined when all held. */
+  readonly failure: string | undefined
+  /** The event at which it was seen to be broken; 0 when all held. */
+  readonly atStep: Step
+}

@@ -1,0 +1,169 @@
+import { formatBallot } from '../paxos/ballot.js'
+import type { Message } from '../paxos/messages.js'
+import type { DurableRecord, LogEntry, Value } from '../paxos/types.js'
+import { sizeOf } from '../paxos/value.js'
+import type { Fate, TraceEvent, WriteOutcome } from './trace-events.js'
+
+/** How a message ended, after `n1 -> n2: accept 3.1 slot 5`. */
+const FATES: Readonly<Record<Fate, string>> = {
+  delivered: 'arrived',
+  waits: 'arrived, and waits until the receiver wakes up',
+  lost: 'LOST',
+  cut: 'LOST: the link is cut',
+  refused: 'REFUSED: the receiver does not listen to the sender',
+  down: 'LOST: the receiver is down',
+}
+
+const OUTCOMES: Readonly<Record<WriteOutcome, string>> = {
+  synced: 'is on disk',
+  failed: 'FAILED',
+  lost: 'is LOST in the crash',
+  kept: 'was on disk just before the crash',
+}
+
+/** An event in words, for people, without its time. */
+export function tellEvent(event: TraceEvent): string {
+  switch (event.kind) {
+    case 'sent':
+    case 'ended':
+      return `n${event.from} -> n${event.to}: ${tellMessage(event.message)} ${tellProgress(event)}`
+    case 'started':
+      return `n${event.node} starts: promised ${formatBallot(event.promised)}, decided up to ${event.decidedUpTo}`
+    case 'crashed':
+      return `n${event.node} crashes`
+    case 'paused':
+      return `n${event.node} is paused${event.clockStops ? ', and its clock stands still' : ''}`
+    case 'woke':
+      return `n${event.node} wakes up`
+    case 'stopped':
+      return `n${event.node} has stopped`
+    case 'halted':
+      return `n${event.node} halts, ${event.code}: ${event.message}`
+    case 'directoryLost':
+      return `n${event.node} has lost its data directory`
+    case 'phase':
+      return `n${event.node} ${tellPhase(event)}`
+    case 'promised':
+      return `n${event.node} promises ballot ${formatBallot(event.ballot)}`
+    case 'decided':
+      return `n${event.node} knows slots up to ${event.upTo} to be decided`
+    case 'applied':
+      return `n${event.node} applies slot ${event.slot}: ${tellValue(event.value)}`
+    case 'writeBegun':
+      return `n${event.node} writes ${tellWrite(event.records, event.other)}`
+    case 'writeEnded':
+      return `n${event.node}: what it wrote ${OUTCOMES[event.outcome]}`
+    case 'asked':
+      return `${event.client} asks n${event.node}${event.attempt > 1 ? ` (try ${event.attempt})` : ''}: ${event.what()} [${event.request}]`
+    case 'tryFailed':
+      return `${event.client} has no answer to [${event.request}]: ${event.reason}`
+    case 'answered':
+      return `${event.client} is answered by n${event.node}: ${event.outcome}, slot ${event.slot} [${event.request}]`
+    case 'faultBegun':
+      return `FAULT ${event.fault}${event.detail && `: ${event.detail}`}`
+    case 'faultEnded':
+      return `over: ${event.fault}`
+    case 'note':
+      return event.text
+    case 'verdict':
+      return event.failure === undefined ? 'all promises held' : `BROKEN at step ${event.atStep}: ${event.failure}`
+  }
+}
+
+function tellProgress(event: Extract<TraceEvent, { kind: 'sent' | 'ended' }>): string {
+  if (event.kind === 'ended') return FATES[event.fate]
+  return event.copyOf === 0 ? 'sent' : 'duplicated'
+}
+
+function tellPhase({ phase, ballot }: Extract<TraceEvent, { kind: 'phase' }>): string {
+  switch (phase) {
+    case 'joining':
+      return 'joins'
+    case 'following':
+      return 'follows'
+    case 'polling':
+      return 'asks around who leads'
+    case 'scouting':
+      return `scouts in ballot ${formatBallot(ballot)}`
+    case 'leading':
+      return `leads in ballot ${formatBallot(ballot)}`
+  }
+}
+
+/** A message in words, without who it is from and for. */
+function tellMessage(m: Message): string {
+  switch (m.kind) {
+    case 'prepare':
+      return `prepare ${formatBallot(m.ballot)} from slot ${m.fromSlot}`
+    case 'promise':
+      return (
+        `promise ${formatBallot(m.ballot)} from slot ${m.fromSlot}, ${tellEntries(m.accepted)}, decided up to ${m.decidedUpTo}` +
+        (m.nextSlot === 0 ? '' : `, next page from ${m.nextSlot}`)
+      )
+    case 'accept':
+      return `accept ${formatBallot(m.ballot)} slot ${m.slot}, ${tellValue(m.value)}, decided up to ${m.decidedUpTo}`
+    case 'accepted':
+      return `accepted ${formatBallot(m.ballot)} slot ${m.slot}`
+    case 'nack':
+      return `nack ${formatBallot(m.ballot)}, promised ${formatBallot(m.promised)}`
+    case 'heartbeat':
+    case 'heartbeatAck':
+      return `${m.kind} ${formatBallot(m.ballot)} round ${m.round}, decided up to ${m.decidedUpTo}`
+    case 'decided':
+      return `decided ${formatBallot(m.ballot)} up to ${m.decidedUpTo}`
+    case 'propose':
+      return `propose ${count(m.commands.length, 'command')}${m.hops === 0 ? '' : `, hop ${m.hops}`}`
+    case 'catchUp':
+      return `catchUp slots ${m.fromSlot} to ${m.toSlot}`
+    case 'catchUpReply':
+      return `catchUpReply ${tellEntries(m.entries)}, decided up to ${m.decidedUpTo}`
+    case 'readIndex':
+      return `readIndex ${m.readId}`
+    case 'readIndexReply':
+      return `readIndexReply ${m.readId}: slot ${m.slot}`
+    case 'poll':
+      return `poll ${m.pollId}`
+    case 'pollReply':
+      return (
+        `pollReply ${m.pollId}: ${m.granted ? 'granted' : `refused, n${m.leaderId} leads`}, ` +
+        `promised ${formatBallot(m.promised)}, decided up to ${m.decidedUpTo}`
+      )
+    case 'takeOver':
+      return `takeOver ${formatBallot(m.ballot)}`
+    case 'join':
+      return `join from ${m.dataDirId}`
+    case 'welcome':
+      return `welcome to ${m.genesis.clusterId}`
+  }
+}
+
+function tellValue(value: Value): string {
+  return value.kind === 'noop' ? 'no-op' : `${count(value.commands.length, 'command')} (${sizeOf(value)} B)`
+}
+
+/** `slots 3 to 7` */
+function tellEntries(entries: readonly LogEntry[]): string {
+  const [first] = entries
+  const last = entries.at(-1)
+  if (first === undefined || last === undefined) return 'no slots'
+  return first === last ? `slot ${first.slot}` : `slots ${first.slot} to ${last.slot}`
+}
+
+function tellWrite(records: readonly DurableRecord[], other: string): string {
+  const parts: string[] = []
+  for (const kind of ['accepted', 'learned'] as const) {
+    const entries = records.flatMap((record) => (record.kind === kind ? [record.entry] : []))
+    if (entries.length > 0) parts.push(`${kind} ${tellEntries(entries)}`)
+  }
+  for (const record of records) {
+    if (record.kind === 'promised') parts.push(`promised ${formatBallot(record.ballot)}`)
+    else if (record.kind === 'decidedUpTo') parts.push(`decided up to ${record.slot}`)
+    else if (record.kind === 'genesis') parts.push('the genesis')
+  }
+  if (other !== '') parts.push(other)
+  return parts.join(', ') || 'nothing'
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`
+}

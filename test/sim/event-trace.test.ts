@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { makeBallot } from '../../src/paxos/ballot.js'
+import { NOOP, type Value } from '../../src/paxos/types.js'
+import { EventHash } from '../../src/sim/event-hash.js'
+import { EventTrace } from '../../src/sim/event-trace.js'
+import type { TraceEvent } from '../../src/sim/trace-events.js'
+import { tellEvent } from '../../src/sim/trace-words.js'
+
+const BALLOT = makeBallot(70_000, 2)
+const VALUE: Value = { kind: 'batch', timeMs: 1_700_000_000_123, commands: [new Uint8Array(40)] }
+const ENTRY = { slot: 7, ballot: BALLOT, value: VALUE }
+const ACCEPT = { kind: 'accept', ballot: BALLOT, slot: 7, value: VALUE, decidedUpTo: 6 } as const
+const PROMISE = { kind: 'promise', ballot: BALLOT, fromSlot: 7, accepted: [ENTRY], decidedUpTo: 6, nextSlot: 9 } as const
+const POLL_REPLY = { kind: 'pollReply', pollId: 2 ** 40, granted: true, promised: BALLOT, leaderId: 3, decidedUpTo: 6 } as const
+
+/** One of each kind. */
+const EVENTS: readonly TraceEvent[] = [
+  { kind: 'sent', from: 1, to: 2, message: ACCEPT, copyOf: 0 },
+  { kind: 'sent', from: 1, to: 2, message: PROMISE, copyOf: 3 },
+  { kind: 'sent', from: 1, to: 2, message: POLL_REPLY, copyOf: 3 },
+  { kind: 'ended', sentStep: 1, from: 1, to: 2, message: ACCEPT, fate: 'cut' },
+  { kind: 'started', node: 2, promised: BALLOT, decidedUpTo: 6 },
+  { kind: 'crashed', node: 2 },
+  { kind: 'paused', node: 2, clockStops: true },
+  { kind: 'woke', node: 2 },
+  { kind: 'stopped', node: 2 },
+  { kind: 'halted', node: 2, code: 'DAMAGED', message: 'slot 3 has a wrong checksum' },
+  { kind: 'directoryLost', node: 2 },
+  { kind: 'phase', node: 2, phase: 'leading', ballot: BALLOT },
+  { kind: 'promised', node: 2, ballot: BALLOT },
+  { kind: 'decided', node: 2, upTo: 7 },
+  { kind: 'applied', node: 2, slot: 7, value: VALUE, digest: 0xdeadbeef },
+  {
+    kind: 'writeBegun',
+    node: 2,
+    records: [
+      { kind: 'promised', ballot: BALLOT },
+      { kind: 'accepted', entry: ENTRY },
+      { kind: 'decidedUpTo', slot: 6 },
+    ],
+    other: 'checkpoint',
+  },
+  { kind: 'writeEnded', begunStep: 1, node: 2, outcome: 'kept' },
+  { kind: 'asked', client: 'client1', request: '1:4', node: 2, attempt: 2, what: () => 'put k1 = v2' },
+  { kind: 'tryFailed', client: 'client1', request: '1:4', reason: 'timeout' },
+  { kind: 'answered', client: 'client1', request: '1:4', node: 2, slot: 7, outcome: 'revision 3' },
+  { kind: 'faultBegun', fault: 'symmetricPartition', nodes: [1, 2, 3], detail: 'n1 | n2 n3', isMomentary: false },
+  { kind: 'faultEnded', begunStep: 21, fault: 'symmetricPartition' },
+  { kind: 'note', text: 'healed: n1 n2' },
+  { kind: 'verdict', failure: 'node 2 forgot its promise in a restart', atStep: 5 },
+]
+
+/** What the hash leaves out: it is told by other fields already. */
+const NOT_HASHED = new Set(['kind', 'message', 'what', 'commands'])
+const NOT_HASHED_OF: Readonly<Record<string, readonly string[]>> = {
+  ended: ['from', 'message'],
+  faultEnded: ['fault'],
+}
+
+function hashOf(event: unknown, atUs = 5): string {
+  const hash = new EventHash()
+  hash.add(atUs, event as TraceEvent)
+  return hash.toString()
+}
+
+/** Every way to change one number, string or boolean in it. */
+function changed(value: unknown): unknown[] {
+  if (typeof value === 'number') return [value + 1, value + 2 ** 33]
+  if (typeof value === 'boolean') return [!value]
+  if (Array.isArray(value)) return value.flatMap((item, i) => changed(item).map((other) => value.with(i, other)))
+  if (typeof value !== 'object' || value === null) return []
+  const isMessage = 'kind' in value
+  return Object.entries(value).flatMap(([name, field]) => {
+    if (NOT_HASHED.has(name) && !(name === 'message' && isMessage && typeof field === 'object')) return []
+    if (NOT_HASHED_OF[String('kind' in value ? value.kind : '')]?.includes(name)) return []
+    const others = typeof field === 'string' ? textsBut(name, field) : changed(field)
+    return others.map((other) => ({ ...value, [name]: other }))
+  })
+}
+
+/** Another value for a text field; unions have words of their own. */
+function textsBut(name: string, text: string): string[] {
+  if (name === 'fate') return ['delivered', 'lost']
+  if (name === 'outcome' && text === 'kept') return ['synced', 'lost']
+  if (name === 'phase') return ['following', 'scouting']
+  return [`${text}!`]
+}
+
+test('the hash of events is the same on every machine and in every version of Node', () => {
+  const trace = new EventTrace()
+  EVENTS.forEach((event, i) => trace.tell(i * 1_000_003, event))
+  assert.equal(trace.count, EVENTS.length)
+  assert.equal(trace.hash, 'a77cd0dc974495bf')
+})
+
+test('another value in any field of any event makes another hash', () => {
+  const hashes = new Map<string, string>()
+  for (const event of EVENTS) {
+    const first = hashOf(event)
+    assert.notEqual(first, hashOf(event, 6), 'the time counts')
+    const others = changed(event)
+    assert.ok(others.length > 0, event.kind)
+    for (const other of [event, ...others]) {
+      const hash = hashOf(other)
+      const text = JSON.stringify(other)
+      assert.equal(hashes.get(hash) ?? text, text)
+      hashes.set(hash, text)
+    }
+  }
+  assert.ok(hashes.size > 100, `${hashes.size}`)
+})
+
+test('without anybody who reads it no event is put into words', () => {
+  const trace = new EventTrace()
+  const asked = { kind: 'asked', client: 'client1', request: '1:1', node: 1, attempt: 1 } as const
+  trace.tell(0, { ...asked, what: () => assert.fail('nobody reads it') })
+  assert.equal(trace.count, 1)
+})
+
+test('a printed event has its step, its time and words', () => {
+  const lines: string[] = []
+  const trace = new EventTrace((line) => lines.push(line))
+  for (const event of EVENTS) trace.tell(1_234_567, event)
+  assert.equal(lines.length, EVENTS.length)
+  assert.equal(lines[0], '     1   1.234567s n1 -> n2: accept 70000.2 slot 7, 1 command (64 B), decided up to 6 sent')
+  for (const event of EVENTS) assert.doesNotMatch(tellEvent(event), /undefined|\[object|NaN/)
+})
+
+test('recorded events are the same objects, in order, with step and time', () => {
+  const trace = new EventTrace(undefined, { records: true })
+  for (const [i, event] of EVENTS.entries()) assert.equal(trace.tell(10 * i, event), i + 1)
+  assert.deepEqual(
+    trace.recorded,
+    EVENTS.map((event, i) => ({ step: i + 1, atUs: 10 * i, event })),
+  )
+  assert.deepEqual(new EventTrace().recorded, [])
+})
+
+test('a look at a core tells what changed since the last look, and nothing twice', () => {
+  const trace = new EventTrace(undefined, { records: true })
+  const core = { phase: 'scouting', promised: BALLOT, leadingBallot: 0, decidedUpTo: 0 } as const
+  trace.started(0, 2, { promised: 0, decidedUpTo: 0 })
+  trace.look(1, 2, core)
+  trace.look(2, 2, core)
+  trace.look(3, 2, { ...core, phase: 'leading', leadingBallot: BALLOT, decidedUpTo: 4 })
+  trace.started(4, 2, { promised: BALLOT, decidedUpTo: 3 })
+  trace.look(5, 2, { ...core, phase: 'following', decidedUpTo: 3 })
+  assert.deepEqual(
+    trace.recorded.map(({ event }) => tellEvent(event)),
+    [
+      'n2 starts: promised -, decided up to 0',
+      'n2 promises ballot 70000.2',
+      'n2 scouts in ballot 70000.2',
+      'n2 leads in ballot 70000.2',
+      'n2 knows slots up to 4 to be decided',
+      'n2 starts: promised 70000.2, decided up to 3',
+      'n2 follows',
+    ],
+  )
+})
+
+test('a no-op and an empty message are told apart from a batch', () => {
+  const noop = { kind: 'applied', node: 1, slot: 7, value: NOOP, digest: 1 } as const
+  assert.equal(tellEvent(noop), 'n1 applies slot 7: no-op')
+  assert.notEqual(hashOf(noop), hashOf({ ...noop, value: VALUE }))
+})
