@@ -96,4 +96,3 @@ function checkMembers({ nodeId, members, directory }: MemberOptions, genesis: Ge
       `not of one with ${listed.join(', ')}: name its members, or another directory`,
   )
 }
-

@@ -1,12 +1,11 @@
-import type { NodeId } from '../paxos/types.js'
 import { MemberError } from '../host/api.js'
-import { encodeOperation, tellEncodedResult, encodeQuery } from './application.js'
+import type { NodeId } from '../paxos/types.js'
+import { encodeOperation, encodeQuery, tellEncodedResult } from './application.js'
 import type { FaultTotals } from './faults.js'
-import type { History, Invocation } from './history.js'
+import type { Answer, History, Invocation } from './history.js'
 import { type Command, nameOf, type Operation, type Query } from './operations.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
-import type { Answer } from './history.js'
 import type { SimulatedNode } from './simulated-node.js'
 
 /** How the clients behave in a run. */

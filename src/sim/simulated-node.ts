@@ -1,6 +1,6 @@
-import { HaltError } from '../host/host.js'
 import type { Answer, SessionRequest } from '../host/api.js'
 import { MemberError } from '../host/api.js'
+import { HaltError } from '../host/host.js'
 import type { HostedMember } from '../host/hosted-member.js'
 import type { Node } from '../paxos/node.js'
 import type { NodeId, Slot } from '../paxos/types.js'

@@ -118,6 +118,7 @@ export class SimulatedProcess {
         onWriting: (subject) => this.#onWriting(subject),
         onWritten: () => this.#passStep(),
       })
+      this.#appliedUpTo = storage.checkpoint.appliedUpTo
       this.#member = await HostedMember.restore(
         { nodeId: id, members, machine: this.application.machine, initialCommands, logger: SILENT, options },
         {

@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import type { Applier } from '../../src/host/applier.js'
 import { Barriers } from '../../src/host/barriers.js'
+import { DEFAULT_CHECKPOINT_OPTIONS } from '../../src/host/checkpointer.js'
 import { Host } from '../../src/host/host.js'
 import { replayLog } from '../../src/host/recovery.js'
 import { Requester } from '../../src/host/requester.js'
@@ -216,6 +217,8 @@ export class Follower {
       requester: this.requester,
       desk: this.desk,
       barriers: this.barriers,
+      checkpoints: DEFAULT_CHECKPOINT_OPTIONS,
+      pageBytesMax: 1 << 20,
       onFormed: () => {},
       onLeaderChanged: (leaderId) => this.events.push(`led by ${leaderId}`),
       onFailed: (error) => this.failures.push(error),

@@ -7,10 +7,10 @@ import { NOOP } from '../../src/paxos/types.js'
 import { QUIET_PLAN } from '../../src/sim/plan.js'
 import { World } from '../../src/sim/world.js'
 
-test('a node whose first question about decided slots is lost asks the one that knows again', () => {
+test('a node whose first question about decided slots is lost asks the one that knows again', async () => {
   const world = new World({ seed: 7, plan: { ...QUIET_PLAN, nodeCount: 5 } })
   world.start()
-  assert.ok(world.runUntil(() => world.leader !== undefined, 3_000))
+  assert.ok(await world.runUntil(() => world.leader !== undefined, 3_000))
   const leader = world.leader?.id ?? 0
   const others = world.nodes.filter((node) => node.id !== leader)
   const [laggard, ...rest] = others.toReversed()
@@ -19,18 +19,18 @@ test('a node whose first question about decided slots is lost asks the one that 
   for (const node of others) if (node !== laggard) world.network.cut(node.id, laggard.id)
   world.network.cut(leader, laggard.id)
   world.network.cut(laggard.id, leader)
-  world.run(250)
+  await world.run(250)
   const missed = world.checker.decidedUpTo
   world.network.mend(leader, laggard.id)
-  world.run(150)
+  await world.run(150)
   assert.ok(laggard.appliedUpTo < missed)
   // Whoever the second question may go to is of no help, either; then the first one would be.
   for (const node of rest) if (node.id !== rest.at(-1)?.id) world.network.cut(laggard.id, node.id)
   world.network.mend(laggard.id, leader)
-  assert.ok(world.runUntil(() => laggard.appliedUpTo >= missed, 2_000))
+  assert.ok(await world.runUntil(() => laggard.appliedUpTo >= missed, 2_000))
 })
 
-test('a scout that is preempted between two pages of its own promise goes quietly', () => {
+test('a scout that is preempted between two pages of its own promise goes quietly', async () => {
   const options = { ...DEFAULT_OPTIONS, pageBytesMax: 1 }
   const members = [1, 2, 3].map((nodeId) => ({ nodeId, peerAddress: `n${nodeId}:1`, clientAddress: `n${nodeId}:2` }))
   const genesis = { clusterId: 'c', members: members.map((m) => ({ ...m, dataDirId: `d${m.nodeId}` })), initialCommands: [] }

@@ -4,34 +4,34 @@ import type { SimulatedNode } from '../../src/sim/simulated-node.js'
 import { World } from '../../src/sim/world.js'
 
 /** A healthy cluster with a leader whose clients have sessions. They ask for things by themselves only if `isBusy`. */
-export function formedWorld(
+export async function formedWorld(
   plan: Partial<WorldPlan> = {},
   { isBusy = false, seed = 42 } = {},
-): { world: World; leader: SimulatedNode; followers: SimulatedNode[] } {
+): Promise<{ world: World; leader: SimulatedNode; followers: SimulatedNode[] }> {
   const world = new World({ seed, plan: { ...QUIET_PLAN, ...plan } })
   world.start()
   if (!isBusy) for (const client of world.clients) client.becomeQuiet()
   assert.ok(
-    world.runUntil(() => world.leader !== undefined && world.clients.every((client) => client.hasSession), 3_000),
+    await world.runUntil(() => world.leader !== undefined && world.clients.every((client) => client.hasSession), 3_000),
     'a healthy cluster has a leader within three seconds',
   )
-  world.run(200)
+  await world.run(200)
   const { leader } = world
   assert.ok(leader !== undefined)
   return { world, leader, followers: world.nodes.filter((node) => node !== leader) }
 }
 
 /** Everything asked must be answered within `withinMs`, and every answer right. */
-export function finish(world: World, withinMs = 5_000): void {
+export async function finish(world: World, withinMs = 5_000): Promise<void> {
   for (const client of world.clients) client.becomeQuiet()
   assert.ok(
-    world.runUntil(() => world.history.outstandingCount === 0, withinMs),
+    await world.runUntil(() => world.history.outstandingCount === 0, withinMs),
     `${world.history.outstandingCount} requests were not answered within ${withinMs} ms`,
   )
   world.checkHistory(world.nodes.filter((node) => node.isUp))
 }
 
 /** Lets time pass until so, and fails if it never comes to that. */
-export function until(world: World, what: string, isSo: () => boolean, withinMs = 5_000): void {
-  assert.ok(world.runUntil(isSo, withinMs), `within ${withinMs} ms: ${what}`)
+export async function until(world: World, what: string, isSo: () => boolean, withinMs = 5_000): Promise<void> {
+  assert.ok(await world.runUntil(isSo, withinMs), `within ${withinMs} ms: ${what}`)
 }

@@ -7,14 +7,14 @@ import { replayCommand, runSeed } from '../../src/sim/run-seed.js'
 const FIRST_SEED = Number(process.env['SYNOD_SIM_FIRST_SEED'] ?? 1)
 const RUNS = Number(process.env['SYNOD_SIM_RUNS'] ?? 200)
 
-test(`every promise holds in ${RUNS} seeded worlds`, (t) => {
+test(`every promise holds in ${RUNS} seeded worlds`, async (t) => {
   const totals = new FaultTotals()
   const broken: string[] = []
   const sizes = new Set<number>()
   let leaders = 0
   let acknowledged = 0
   for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
-    const result = runSeed(seed)
+    const result = await runSeed(seed)
     totals.add(result.totals)
     sizes.add(result.plan.nodeCount)
     leaders += result.leaderCount
@@ -32,15 +32,15 @@ test(`every promise holds in ${RUNS} seeded worlds`, (t) => {
   assert.deepEqual(totals.missing, [], 'every fault struck in some world')
 })
 
-test('one seed gives the same world twice, to the event', () => {
+test('one seed gives the same world twice, to the event', async () => {
   for (const seed of [3, 14, 159]) {
     const lines: string[] = []
-    const once = runSeed(seed, { print: (line) => lines.push(line) })
-    const again = runSeed(seed)
+    const once = await runSeed(seed, { print: (line) => lines.push(line) })
+    const again = await runSeed(seed)
     assert.equal(once.eventHash, again.eventHash)
     assert.equal(once.eventCount, again.eventCount)
     assert.match(once.eventHash, /^[0-9a-f]{16}$/)
     assert.ok(lines.length > 100)
   }
-  assert.notEqual(runSeed(3).eventHash, runSeed(4).eventHash)
+  assert.notEqual(await runSeed(3).eventHash, await runSeed(4).eventHash)
 })
