@@ -12,7 +12,7 @@ import { sessionCodec } from '../wire/state.js'
 import { nameOfRequest, type Operation, type Query } from './operations.js'
 
 const ASSET = 'EUR'
-const AUTHORITY = 'mint'
+export const AUTHORITY = 'mint'
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
@@ -22,6 +22,11 @@ const simulatedCrypto: Crypto = {
   digest: (bytes) => crc32(bytes).toString(16),
 }
 const PUBLIC_KEY = new Uint8Array(32).fill(7)
+
+/** What an authority of a simulated cluster puts under a deposit. */
+export function signDeposit(deposit: Parameters<typeof depositMessage>[0]): Uint8Array {
+  return encoder.encode(sign(PUBLIC_KEY, depositMessage(deposit)))
+}
 
 function sign(publicKey: Uint8Array, message: Uint8Array): string {
   return crc32(message, crc32(publicKey)).toString(16).padEnd(64, '.')
@@ -117,8 +122,7 @@ function toWireOperation(operation: Operation): WireCommand['operation'] {
     }
     case 'deposit': {
       const deposit = { depositId: operation.id, accountId: operation.account, asset: ASSET, amount: BigInt(operation.amount) }
-      const signature = encoder.encode(sign(PUBLIC_KEY, depositMessage(deposit)))
-      return { $case: 'deposit', value: { ...deposit, authorityId: AUTHORITY, signature } }
+      return { $case: 'deposit', value: { ...deposit, authorityId: AUTHORITY, signature: signDeposit(deposit) } }
     }
     case 'withdraw': {
       const { id: withdrawalId, account: accountId, amount } = operation

@@ -1,0 +1,142 @@
+import type { TransferRequest } from '../../gen/synod/bank/v1/bank.js'
+import { Consistency, Order } from '../../gen/synod/common/v1/common.js'
+import { CompareOperator, type TxnOperation, type Compare as WireCompare } from '../../gen/synod/kv/v1/kv.js'
+import { Command, Query as WireQuery } from '../../gen/synod/session/v1/session.js'
+import { AUTHORITY, signDeposit } from '../application.js'
+import type { Compare, Operation, Query, Request, Transfer, TxnStep } from './operations.js'
+
+const encoder = new TextEncoder()
+const FORGED_SIGNATURE = new Uint8Array(64)
+
+const OPERATORS = {
+  equal: CompareOperator.EQUAL,
+  notEqual: CompareOperator.NOT_EQUAL,
+  less: CompareOperator.LESS,
+  greater: CompareOperator.GREATER,
+} as const
+
+type WireOperation = NonNullable<Command['operation']>
+type WireStep = NonNullable<TxnOperation['operation']>
+/** A write that may stand alone as well as in a transaction. */
+type Write = Extract<Operation, TxnStep>
+type WireWrite = Extract<WireOperation, WireStep>
+
+/** The bytes that a client sends: for the same request the same. */
+export function encodeRequest({ operation, requestId }: Request): Uint8Array {
+  return Command.encode({ operation: toWire(operation, requestId) }).finish()
+}
+
+export function encodeQuery(query: Query): Uint8Array {
+  return WireQuery.encode(toWireQuery(query, Consistency.LINEARIZABLE)).finish()
+}
+
+function toWire(operation: Operation, requestId: string): WireOperation {
+  switch (operation.kind) {
+    case 'txn': {
+      const value = {
+        compare: operation.compare.map(toWireCompare),
+        // oxlint-disable-next-line unicorn/no-thenable -- the proto's name; a transaction is never awaited
+        then: operation.whenTrue.map((step) => ({ operation: toWireStep(step) })),
+        else: operation.whenFalse.map((step) => ({ operation: toWireStep(step) })),
+        requestId,
+      }
+      return { $case: 'txn', value }
+    }
+    case 'batch': {
+      const { transfers, linkedGroups } = operation
+      return { $case: 'transferBatch', value: { transfers: transfers.map(toWireTransfer), linkedGroups: [...linkedGroups] } }
+    }
+    case 'logRead':
+      return { $case: 'query', value: toWireQuery(operation.query, Consistency.LOG) }
+    case 'put':
+    case 'delete':
+    case 'open':
+    case 'deposit':
+    case 'withdraw':
+    case 'transfer':
+    case 'post':
+    case 'void':
+      return toWireWrite(operation, requestId)
+  }
+}
+
+function toWireStep(step: TxnStep): WireStep {
+  const consistency = Consistency.UNSPECIFIED
+  if (step.kind === 'get') return { $case: 'get', value: { key: step.key, consistency } }
+  if (step.kind === 'balance') return { $case: 'getBalance', value: { accountId: step.account, consistency } }
+  return toWireWrite(step, '')
+}
+
+function toWireWrite(write: Write, requestId: string): WireWrite {
+  switch (write.kind) {
+    case 'put':
+      return { $case: 'put', value: { key: write.key, value: encoder.encode(write.value), returnPrevious: true, requestId } }
+    case 'delete': {
+      const { target } = write
+      const wireTarget =
+        'key' in target ? { $case: 'key' as const, value: target.key } : { $case: 'prefix' as const, value: target.prefix }
+      return { $case: 'delete', value: { target: wireTarget, returnPrevious: true, requestId } }
+    }
+    case 'open': {
+      const { account: accountId, asset, overdraftLimit } = write
+      return { $case: 'openAccount', value: { accountId, asset, overdraftLimit: BigInt(overdraftLimit), requestId } }
+    }
+    case 'deposit': {
+      const deposit = { depositId: write.id, accountId: write.account, asset: write.asset, amount: BigInt(write.amount) }
+      const signature = write.isForged ? FORGED_SIGNATURE : signDeposit(deposit)
+      return { $case: 'deposit', value: { ...deposit, authorityId: AUTHORITY, signature } }
+    }
+    case 'withdraw': {
+      const { id: withdrawalId, account: accountId, amount } = write
+      return { $case: 'withdraw', value: { withdrawalId, accountId, amount: BigInt(amount) } }
+    }
+    case 'transfer':
+      return { $case: 'transfer', value: toWireTransfer(write) }
+    case 'post':
+      return { $case: 'postTransfer', value: { transferId: write.id, amount: BigInt(write.amount) } }
+    case 'void':
+      return { $case: 'voidTransfer', value: { transferId: write.id, amount: 0n } }
+  }
+}
+
+function toWireTransfer({ id, source, destination, amount, isPending, timeoutMs }: Transfer): TransferRequest {
+  const timeout = { seconds: BigInt(Math.floor(timeoutMs / 1_000)), nanos: (timeoutMs % 1_000) * 1_000_000 }
+  return {
+    transferId: id,
+    sourceAccountId: source,
+    destinationAccountId: destination,
+    amount: BigInt(amount),
+    pending: isPending,
+    timeout: timeoutMs === 0 ? undefined : timeout,
+  }
+}
+
+function toWireCompare({ key, operator, target }: Compare): WireCompare {
+  return {
+    key,
+    operator: OPERATORS[operator],
+    target:
+      'value' in target
+        ? { $case: 'value', value: encoder.encode(target.value) }
+        : { $case: 'version', value: BigInt(target.version) },
+  }
+}
+
+function toWireQuery(query: Query, consistency: Consistency): WireQuery {
+  switch (query.kind) {
+    case 'get':
+      return { query: { $case: 'get', value: { key: query.key, consistency } } }
+    case 'list': {
+      const { prefix, start, end, limit, keysOnly, countOnly, isDescending } = query
+      const order = isDescending ? Order.DESCENDING : Order.ASCENDING
+      const value = { prefix, start, end, limit, order, keysOnly, countOnly, pageToken: '', consistency }
+      return { query: { $case: 'list', value } }
+    }
+    case 'balance':
+      return { query: { $case: 'getBalance', value: { accountId: query.account, consistency } } }
+    case 'accounts':
+      return { query: { $case: 'listAccounts', value: { pageSize: 0, pageToken: '', consistency } } }
+    case 'movement':
+      return { query: { $case: 'getTransfer', value: { transferId: query.id, consistency } } }
+  }
+}

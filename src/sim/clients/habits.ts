@@ -1,0 +1,108 @@
+import type { Random } from '../random.js'
+
+/** How much of what is asked for in a run is of each kind, as weights. */
+export interface OperationMix {
+  readonly keys: number
+  /** Over keys and bank both. */
+  readonly txns: number
+  readonly bank: number
+  /** Two-phase transfers: holds, posts, voids. */
+  readonly holds: number
+  /** Batches with linked groups. */
+  readonly batches: number
+  /** Reads through the log. */
+  readonly logReads: number
+}
+
+/** How the clients of a run behave. Rates are from 0 to 1. */
+export interface ClientHabits {
+  readonly clientCount: number
+  /** Of these, so many have no session: each call stands alone, as with grpcurl, and only ids make a repeat safe. */
+  readonly sessionlessCount: number
+  /** So many requests of one client may be unanswered at once. */
+  readonly outstandingMax: number
+  readonly thinkMsMean: number
+  readonly timeoutMs: number
+  readonly readRate: number
+  /** How often a request is sent twice, to two nodes. */
+  readonly duplicateRate: number
+  /** Of requests and answers, each on its way. */
+  readonly lossRate: number
+  readonly delayMsMean: number
+  readonly mix: OperationMix
+  readonly keyCount: number
+  readonly accountCount: number
+  /** How often an account is the first one, or the second, though there are more. */
+  readonly hotRate: number
+  /** How often a request of one that has a session bears a request_id, too; of one without, it lacks it as often. */
+  readonly oddIdRate: number
+  /** How often an id is used that was used before, with the same content or with other. */
+  readonly reuseRate: number
+  /** The longest timeout of a hold, in log time; some have none. */
+  readonly holdMsMax: number
+  /** Between two deaths of one client; 0: none dies. It comes back under the same client id. */
+  readonly deathMsMean: number
+  /** Between two absences of one client, in which it asks for nothing; 0: none leaves. */
+  readonly absenceMsMean: number
+}
+
+/** A few well-behaved clients. */
+export const QUIET_HABITS: ClientHabits = Object.freeze({
+  clientCount: 2,
+  sessionlessCount: 0,
+  outstandingMax: 1,
+  thinkMsMean: 50,
+  timeoutMs: 800,
+  readRate: 0.3,
+  duplicateRate: 0,
+  lossRate: 0,
+  delayMsMean: 0.5,
+  mix: Object.freeze({ keys: 1, txns: 0, bank: 1, holds: 0, batches: 0, logReads: 0 }),
+  keyCount: 5,
+  accountCount: 5,
+  hotRate: 0,
+  oddIdRate: 0,
+  reuseRate: 0,
+  holdMsMax: 1_000,
+  deathMsMean: 0,
+  absenceMsMean: 0,
+})
+
+/** Draws habits: which kinds of trouble and of operations there are, and how much of each (swarm testing). */
+export function drawHabits(random: Random): ClientHabits {
+  const clientCount = random.int(2, 5)
+  const maybe = (share: number, draw: () => number): number => (random.chance(share) ? draw() : 0)
+  return {
+    clientCount,
+    sessionlessCount: maybe(0.5, () => random.int(1, clientCount)),
+    outstandingMax: random.int(1, 4),
+    thinkMsMean: random.pick([20, 60, 150]),
+    timeoutMs: random.int(300, 1_200),
+    readRate: random.pick([0.1, 0.3, 0.6]),
+    duplicateRate: maybe(0.5, () => random.between(0.02, 0.3)),
+    lossRate: maybe(0.6, () => random.between(0, 0.1)),
+    delayMsMean: random.pick([0.2, 0.5, 5]),
+    mix: drawMix(random),
+    keyCount: random.int(1, 6),
+    accountCount: random.int(2, 6),
+    hotRate: maybe(0.4, () => random.between(0.3, 0.95)),
+    oddIdRate: random.pick([0, 0.1, 0.5]),
+    reuseRate: maybe(0.4, () => random.between(0.02, 0.2)),
+    holdMsMax: random.pick([50, 500, 5_000]),
+    deathMsMean: maybe(0.3, () => random.between(500, 3_000)),
+    absenceMsMean: maybe(0.3, () => random.between(500, 3_000)),
+  }
+}
+
+function drawMix(random: Random): OperationMix {
+  const weight = (share: number): number => (random.chance(share) ? random.between(0.2, 1) : 0)
+  return {
+    keys: weight(0.8),
+    txns: weight(0.5),
+    // Something there must be in any case, and accounts are opened with it.
+    bank: random.between(0.2, 1),
+    holds: weight(0.5),
+    batches: weight(0.4),
+    logReads: weight(0.3),
+  }
+}

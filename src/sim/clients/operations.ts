@@ -1,0 +1,166 @@
+/** What simulated clients ask for: all of the bank and the keys, in amounts so small that no sum comes near an int64. */
+
+export interface Put {
+  readonly kind: 'put'
+  readonly key: string
+  readonly value: string
+}
+
+export interface Delete {
+  readonly kind: 'delete'
+  readonly target: { readonly key: string } | { readonly prefix: string }
+}
+
+export interface OpenAccount {
+  readonly kind: 'open'
+  readonly account: string
+  readonly asset: string
+  readonly overdraftLimit: number
+}
+
+export interface Deposit {
+  readonly kind: 'deposit'
+  readonly id: string
+  readonly account: string
+  readonly asset: string
+  readonly amount: number
+  /** With a signature that does not verify. */
+  readonly isForged: boolean
+}
+
+export interface Withdraw {
+  readonly kind: 'withdraw'
+  readonly id: string
+  readonly account: string
+  readonly amount: number
+}
+
+export interface Transfer {
+  readonly kind: 'transfer'
+  readonly id: string
+  readonly source: string
+  /** Another account than the source. */
+  readonly destination: string
+  readonly amount: number
+  /** The first of two phases: the amount is held. */
+  readonly isPending: boolean
+  /** With isPending: how long, in ms of log time. 0: until it is posted or voided. */
+  readonly timeoutMs: number
+}
+
+/** The second phase: `amount` 0 posts all that is held. */
+export interface Post {
+  readonly kind: 'post'
+  readonly id: string
+  readonly amount: number
+}
+
+export interface Void {
+  readonly kind: 'void'
+  readonly id: string
+}
+
+export interface TransferBatch {
+  readonly kind: 'batch'
+  readonly transfers: readonly Transfer[]
+  /** Runs of transfers of which all happen or none does: ascending, without overlap, at least two each. */
+  readonly linkedGroups: readonly { readonly first: number; readonly count: number }[]
+}
+
+export interface Get {
+  readonly kind: 'get'
+  readonly key: string
+}
+
+export interface List {
+  readonly kind: 'list'
+  /** Not together with start or end. */
+  readonly prefix: string
+  readonly start: string
+  /** Exclusive; empty: to the end. */
+  readonly end: string
+  /** 0: all there are. */
+  readonly limit: number
+  readonly isDescending: boolean
+  readonly keysOnly: boolean
+  readonly countOnly: boolean
+}
+
+export interface GetBalance {
+  readonly kind: 'balance'
+  readonly account: string
+}
+
+/** All accounts at once. */
+export interface ListAccounts {
+  readonly kind: 'accounts'
+}
+
+/** A deposit, withdrawal or transfer as it stands. */
+export interface GetMovement {
+  readonly kind: 'movement'
+  readonly id: string
+}
+
+export type Query = Get | List | GetBalance | ListAccounts | GetMovement
+
+/** One condition of a transaction: what the key's value or version is compared with. */
+export interface Compare {
+  readonly key: string
+  readonly operator: 'equal' | 'notEqual' | 'less' | 'greater'
+  readonly target: { readonly value: string } | { readonly version: number }
+}
+
+/** What may stand in a transaction. */
+export type TxnStep = Put | Delete | OpenAccount | Deposit | Withdraw | Transfer | Post | Void | Get | GetBalance
+
+export interface Txn {
+  readonly kind: 'txn'
+  readonly compare: readonly Compare[]
+  readonly whenTrue: readonly TxnStep[]
+  readonly whenFalse: readonly TxnStep[]
+}
+
+/** A read with CONSISTENCY_LOG: it takes a slot. */
+export interface LogRead {
+  readonly kind: 'logRead'
+  readonly query: Query
+}
+
+export type Operation = Put | Delete | Txn | OpenAccount | Deposit | Withdraw | Transfer | Post | Void | TransferBatch | LogRead
+
+/** An operation as a client asks for it. */
+export interface Request {
+  readonly operation: Operation
+  /** Of a put, a delete, a transaction, the opening of an account: what makes it safe to repeat outside a session. '' is none. */
+  readonly requestId: string
+}
+
+/** Whether the operation may carry a request_id. */
+export function takesRequestId({ kind }: Operation): boolean {
+  return kind === 'put' || kind === 'delete' || kind === 'txn' || kind === 'open'
+}
+
+/**
+ * Whether the request may be sent again in another session, or through another node's, and still happens once and gets one answer.
+ * The end of a hold is not such: what refused it may have changed meanwhile. Nor is a forgery, which is not kept under its id.
+ */
+export function isSafeToRepeat({ operation, requestId }: Request): boolean {
+  switch (operation.kind) {
+    case 'put':
+    case 'delete':
+    case 'txn':
+    case 'open':
+      return requestId !== ''
+    case 'deposit':
+      return !operation.isForged
+    case 'withdraw':
+    case 'transfer':
+    case 'batch':
+      return true
+    case 'post':
+    case 'void':
+    case 'logRead':
+      return false
+  }
+}

@@ -1,0 +1,253 @@
+import type { Random } from '../random.js'
+import type { ClientHabits, OperationMix } from './habits.js'
+import {
+  type Compare,
+  type Deposit,
+  type Operation,
+  type Query,
+  type Request,
+  type Transfer,
+  type TransferBatch,
+  type Txn,
+  type TxnStep,
+  takesRequestId,
+} from './operations.js'
+
+/** The last two stand in another order by UTF-16 units than by UTF-8 bytes. */
+const KEYS = ['k1', 'k2', 'j', 'k', 'k\u{ff5e}', 'k\u{1f600}']
+const ASSET = 'EUR'
+const OTHER_ASSET = 'USD'
+const REMEMBERED_MAX = 30
+const AMOUNT_MAX = 50
+
+type TxnWrite = Exclude<TxnStep, { kind: 'get' | 'balance' }>
+
+/** What the clients of a world ask for, drawn at the moment that they ask. They share what is worth asking for again. */
+export class Workload {
+  readonly #habits: ClientHabits
+  readonly #random: Random
+  /** Ids of pending transfers that somebody has asked for. */
+  readonly #holds: string[] = []
+  readonly #requests: Request[] = []
+  readonly #opened = new Set<string>()
+  #lastId = 0
+
+  constructor(habits: ClientHabits, random: Random) {
+    this.#habits = habits
+    this.#random = random
+  }
+
+  drawQuery(): Query {
+    switch (this.#random.int(0, 6)) {
+      case 0:
+      case 1:
+        return { kind: 'get', key: this.#key() }
+      case 2:
+        return this.#drawList()
+      case 3:
+      case 4:
+        return { kind: 'balance', account: this.#account() }
+      case 5:
+        return { kind: 'accounts' }
+      default:
+        return { kind: 'movement', id: this.#anyMovement() }
+    }
+  }
+
+  /** `hasSession`: whether the one who asks has a session, in which repeats are safe. */
+  drawRequest({ hasSession }: { hasSession: boolean }): Request {
+    if (this.#requests.length > 0 && this.#random.chance(this.#habits.reuseRate)) return this.#drawReuse()
+    const operation = this.#drawOperation()
+    const isOdd = this.#random.chance(this.#habits.oddIdRate)
+    const requestId = takesRequestId(operation) && hasSession === isOdd ? this.#newId('r') : ''
+    const request = { operation, requestId }
+    remember(this.#requests, request)
+    return request
+  }
+
+  #drawOperation(): Operation {
+    switch (pickKind(this.#random, this.#habits.mix)) {
+      case 'keys':
+        return this.#drawKeyWrite()
+      case 'txns':
+        return this.#drawTxn()
+      case 'bank':
+        return this.#drawMovement()
+      case 'holds':
+        return this.#drawHold()
+      case 'batches':
+        return this.#drawBatch()
+      case 'logReads':
+        return { kind: 'logRead', query: this.drawQuery() }
+    }
+  }
+
+  /** The very same request from somebody else, or an id of it with other content. */
+  #drawReuse(): Request {
+    const known = this.#random.pick(this.#requests)
+    if (this.#random.chance(0.5)) return known
+    const { operation, requestId } = known
+    if (requestId !== '') return { operation: this.#drawKeyWrite(), requestId }
+    if (operation.kind === 'deposit' || operation.kind === 'withdraw' || operation.kind === 'transfer') {
+      return { operation: { ...this.#drawTransfer(), id: operation.id }, requestId: '' }
+    }
+    return known
+  }
+
+  #drawKeyWrite(): TxnWrite {
+    const key = this.#key()
+    switch (this.#random.int(0, 9)) {
+      case 0:
+      case 1:
+        return { kind: 'delete', target: { key } }
+      case 2:
+        return { kind: 'delete', target: { prefix: key.slice(0, 1) } }
+      default:
+        return { kind: 'put', key, value: this.#value() }
+    }
+  }
+
+  #drawMovement(): TxnWrite {
+    const account = this.#account()
+    if (!this.#opened.has(account) || this.#random.chance(0.05)) return this.#drawOpening(account)
+    switch (this.#random.int(0, 6)) {
+      case 0:
+        return { kind: 'withdraw', id: this.#newId('w'), account, amount: this.#amount() }
+      case 1:
+      case 2:
+      case 3:
+        return this.#drawDeposit(account)
+      default:
+        return this.#drawTransfer()
+    }
+  }
+
+  #drawOpening(account: string): TxnWrite {
+    this.#opened.add(account)
+    const asset = this.#random.chance(0.1) ? OTHER_ASSET : ASSET
+    return { kind: 'open', account, asset, overdraftLimit: this.#random.chance(0.2) ? 30 : 0 }
+  }
+
+  #drawDeposit(account: string): Deposit {
+    const isForged = this.#random.chance(0.03)
+    return { kind: 'deposit', id: this.#newId('d'), account, asset: ASSET, amount: this.#amount(), isForged }
+  }
+
+  #drawTransfer({ isPending = false } = {}): Transfer {
+    const source = this.#account()
+    const destination = this.#random.pick(this.#accounts().filter((account) => account !== source))
+    const hasTimeout = isPending && this.#random.chance(0.7)
+    const timeoutMs = hasTimeout ? this.#random.int(1, this.#habits.holdMsMax) : 0
+    const id = this.#newId('t')
+    if (isPending) remember(this.#holds, id)
+    return { kind: 'transfer', id, source, destination, amount: this.#amount(), isPending, timeoutMs }
+  }
+
+  #drawHold(): Transfer | Extract<Operation, { kind: 'post' | 'void' }> {
+    if (this.#holds.length === 0 || this.#random.chance(0.5)) return this.#drawTransfer({ isPending: true })
+    const id = this.#random.chance(0.9) ? this.#random.pick(this.#holds) : this.#anyMovement()
+    if (this.#random.chance(0.35)) return { kind: 'void', id }
+    return { kind: 'post', id, amount: this.#random.chance(0.5) ? 0 : this.#amount() }
+  }
+
+  #drawBatch(): TransferBatch {
+    const count = this.#random.int(1, 5)
+    const transfers = Array.from({ length: count }, () => this.#drawTransfer({ isPending: this.#random.chance(0.2) }))
+    const linkedGroups: { first: number; count: number }[] = []
+    for (let first = 0; first + 2 <= count; ) {
+      const length = this.#random.int(1, count - first)
+      if (length >= 2) linkedGroups.push({ first, count: length })
+      first += length
+    }
+    return { kind: 'batch', transfers, linkedGroups }
+  }
+
+  #drawTxn(): Txn {
+    const compare = Array.from({ length: this.#random.int(0, 2) }, () => this.#drawCompare())
+    const steps = (max: number): TxnStep[] => Array.from({ length: this.#random.int(0, max) }, () => this.#drawStep())
+    return { kind: 'txn', compare, whenTrue: steps(4), whenFalse: steps(2) }
+  }
+
+  #drawStep(): TxnStep {
+    switch (this.#random.int(0, 7)) {
+      case 0:
+        return { kind: 'get', key: this.#key() }
+      case 1:
+        return { kind: 'balance', account: this.#account() }
+      case 2:
+        return this.#drawHold()
+      case 3:
+      case 4:
+        return this.#drawMovement()
+      default:
+        return this.#drawKeyWrite()
+    }
+  }
+
+  #drawCompare(): Compare {
+    const operator = this.#random.pick(['equal', 'equal', 'notEqual', 'less', 'greater'] as const)
+    const target = this.#random.chance(0.6) ? { value: this.#value() } : { version: this.#random.int(0, 4) }
+    return { key: this.#key(), operator, target }
+  }
+
+  #drawList(): Query {
+    const random = this.#random
+    const hasPrefix = random.chance(0.5)
+    const bound = (): string => (hasPrefix || random.chance(0.4) ? '' : this.#key())
+    return {
+      kind: 'list',
+      prefix: hasPrefix ? this.#key().slice(0, 1) : '',
+      start: bound(),
+      end: bound(),
+      limit: random.chance(0.5) ? 0 : random.int(1, 4),
+      isDescending: random.chance(0.4),
+      keysOnly: random.chance(0.2),
+      countOnly: random.chance(0.1),
+    }
+  }
+
+  #anyMovement(): string {
+    return this.#lastId === 0 ? 'none' : `${this.#random.pick(['d', 'w', 't'])}${this.#random.int(1, this.#lastId)}`
+  }
+
+  #accounts(): string[] {
+    return Array.from({ length: this.#habits.accountCount }, (_, i) => `a${i + 1}`)
+  }
+
+  #account(): string {
+    const isHot = this.#random.chance(this.#habits.hotRate)
+    return `a${this.#random.int(1, isHot ? 2 : this.#habits.accountCount)}`
+  }
+
+  #key(): string {
+    return this.#random.pick(KEYS.slice(0, this.#habits.keyCount))
+  }
+
+  #value(): string {
+    return `v${this.#random.int(1, 4)}`
+  }
+
+  #amount(): number {
+    return this.#random.int(1, AMOUNT_MAX)
+  }
+
+  #newId(prefix: string): string {
+    return `${prefix}${++this.#lastId}`
+  }
+}
+
+function pickKind(random: Random, mix: OperationMix): keyof OperationMix {
+  const { keys, txns, bank, holds, batches, logReads } = mix
+  const weights = Object.entries({ keys, txns, bank, holds, batches, logReads }) as [keyof OperationMix, number][]
+  let rest = random.next() * weights.reduce((sum, [, weight]) => sum + weight, 0)
+  for (const [kind, weight] of weights) {
+    rest -= weight
+    if (rest < 0) return kind
+  }
+  return 'bank'
+}
+
+function remember<T>(list: T[], item: T): void {
+  list.push(item)
+  if (list.length > REMEMBERED_MAX) list.shift()
+}

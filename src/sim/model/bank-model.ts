@@ -1,0 +1,280 @@
+import type { Deposit, OpenAccount, Post, Transfer, TransferBatch, Void, Withdraw } from '../clients/operations.js'
+import { type AccountView, type MovementView, type Outcome, refused } from '../clients/outcomes.js'
+import { Table, type UndoLog } from './tables.js'
+
+/** When and where, by the log. */
+export interface Moment {
+  readonly slot: number
+  readonly timeMs: number
+}
+
+/** What became of a request, and in which slot: of a repeat, the first time. */
+export interface Effect {
+  readonly slot: number
+  readonly outcome: Outcome
+  /** The movement that was refused and stays so, whatever else is taken back. */
+  readonly refusedMovement?: MovementRow
+}
+
+type Movement = Deposit | Withdraw | Transfer
+
+/** All that is known under a movement's id. */
+interface MovementRow {
+  /** What a repeat must have in common. */
+  readonly content: string
+  readonly now: MovementView
+  /** When it was made, for repeats. */
+  readonly first: Effect
+  /** When it was posted or voided, for repeats. */
+  readonly end: Effect | null
+}
+
+/** The bank as README.md and bank.proto tell it: the order of refusals, the ids, the holds. */
+export class BankModel {
+  readonly #log: UndoLog
+  readonly #accounts: Table<AccountView>
+  readonly #movements: Table<MovementRow>
+  /** When each pending transfer ends by itself; null: never. */
+  readonly #holds: Table<{ readonly expiresMs: number | null }>
+  /** By asset: what was deposited less what was withdrawn. */
+  readonly #totals: Table<number>
+
+  constructor(log: UndoLog) {
+    this.#log = log
+    this.#accounts = new Table('account', log)
+    this.#movements = new Table('movement', log)
+    this.#holds = new Table('hold', log)
+    this.#totals = new Table('total', log)
+  }
+
+  openAccount({ account, asset, overdraftLimit }: OpenAccount, at: Moment): Effect {
+    if (this.#accounts.has(account)) return { slot: at.slot, outcome: refused('ACCOUNT_EXISTS') }
+    const view: AccountView = { account, asset, balance: 0, held: 0, overdraftLimit, openedMs: at.timeMs }
+    this.#accounts.set(account, view)
+    return { slot: at.slot, outcome: { kind: 'account', account: view } }
+  }
+
+  balance(account: string): Outcome {
+    const view = this.#accounts.get(account)
+    return view === undefined ? refused('ACCOUNT_NOT_FOUND') : { kind: 'account', account: view }
+  }
+
+  accounts(): Outcome {
+    return { kind: 'accounts', accounts: this.#accounts.sorted() }
+  }
+
+  movement(id: string): Outcome {
+    const row = this.#movements.get(id)
+    return row === undefined
+      ? refused('TRANSFER_NOT_FOUND')
+      : { kind: 'movement', movement: row.now, source: null, destination: null }
+  }
+
+  /** A deposit, a withdrawal or a transfer; a repeat gets what the first came to. */
+  move(asked: Movement, at: Moment): Effect {
+    const known = this.#movements.get(asked.id)
+    if (known !== undefined) {
+      return known.content === contentOf(asked) ? asRepeat(known) : { slot: at.slot, outcome: refused('ID_REUSED') }
+    }
+    if (asked.kind === 'deposit' && asked.isForged) return { slot: at.slot, outcome: refused('INVALID_SIGNATURE') }
+    const reason = this.#whatIsWrong(asked)
+    const now = this.#viewOf(asked, reason, at)
+    if (reason === '') this.#changeAccounts(now)
+    const outcome: Outcome = reason === '' ? { kind: 'movement', movement: now, ...this.#accountsOf(now) } : refused(reason)
+    const row: MovementRow = { content: contentOf(asked), now, first: { slot: at.slot, outcome }, end: null }
+    this.#movements.set(asked.id, row)
+    if (now.status === 'pending') this.#holds.set(asked.id, { expiresMs: now.expiresMs })
+    return asRepeat(row)
+  }
+
+  post({ id, amount }: Post, at: Moment): Effect {
+    const row = this.#movements.get(id)
+    const refusal = this.#whyNotToEnd(row)
+    if (row === undefined || refusal === 'TRANSFER_EXPIRED') return { slot: at.slot, outcome: refused(refusal) }
+    const { now } = row
+    const posted = amount === 0 ? now.pendingAmount : amount
+    if (row.end !== null && now.status === 'posted' && now.amount === posted) return row.end
+    if (refusal !== '') return { slot: at.slot, outcome: refused(refusal) }
+    if (posted > now.pendingAmount) return { slot: at.slot, outcome: refused('EXCEEDS_PENDING_AMOUNT') }
+    this.#change(now.source, { balance: -posted, held: -now.pendingAmount })
+    this.#change(now.destination, { balance: posted })
+    return this.#end(row, { ...now, amount: posted, status: 'posted' }, at)
+  }
+
+  void({ id }: Void, at: Moment): Effect {
+    const row = this.#movements.get(id)
+    const refusal = this.#whyNotToEnd(row)
+    if (row !== undefined && row.end !== null && row.now.status === 'voided') return row.end
+    if (row === undefined || refusal !== '') return { slot: at.slot, outcome: refused(refusal) }
+    this.#change(row.now.source, { held: -row.now.pendingAmount })
+    return this.#end(row, { ...row.now, status: 'voided' }, at)
+  }
+
+  /** In order, each for itself, but of a linked group all or none. It took effect where the last of its transfers did. */
+  batch({ transfers, linkedGroups }: TransferBatch, at: Moment): Effect {
+    const effects: Effect[] = []
+    for (let next = 0; next < transfers.length; next = effects.length) {
+      const group = linkedGroups.find(({ first }) => first === next)
+      const members = transfers.slice(next, next + (group?.count ?? 1))
+      effects.push(...(group === undefined ? members.map((transfer) => this.move(transfer, at)) : this.#linked(members, at)))
+    }
+    const results = effects.map(({ outcome }) => resultOf(outcome))
+    return { slot: Math.max(...effects.map(({ slot }) => slot)), outcome: { kind: 'batch', results } }
+  }
+
+  /** Gives back the holds whose time has come. */
+  expire(nowMs: number): void {
+    for (const [id, { expiresMs }] of this.#holds.entries()) if (expiresMs !== null && expiresMs <= nowMs) this.expireHold(id)
+  }
+
+  /** Gives a hold back, if there is one that ends by itself. */
+  expireHold(id: string): void {
+    const row = this.#movements.get(id)
+    if (row?.now.status !== 'pending' || row.now.expiresMs === null) return
+    this.#change(row.now.source, { held: -row.now.pendingAmount })
+    this.#movements.set(id, { ...row, now: { ...row.now, status: 'expired' } })
+    this.#holds.delete(id)
+  }
+
+  /** After everything was taken back: what was refused stays refused. */
+  keepRefused({ refusedMovement }: Effect): void {
+    const id = refusedMovement?.now.id
+    if (refusedMovement !== undefined && id !== undefined && !this.#movements.has(id)) this.#movements.set(id, refusedMovement)
+  }
+
+  /** What must hold at every slot and does not, one sentence each. */
+  broken(): string[] {
+    const sums = new Map<string, number>()
+    const held = new Map<string, number>()
+    for (const [id] of this.#holds.entries()) {
+      const { source = '', pendingAmount = 0 } = this.#movements.get(id)?.now ?? {}
+      held.set(source, (held.get(source) ?? 0) + pendingAmount)
+    }
+    const broken: string[] = []
+    for (const [account, view] of this.#accounts.entries()) {
+      sums.set(view.asset, (sums.get(view.asset) ?? 0) + view.balance)
+      if (view.held !== (held.get(account) ?? 0)) broken.push(`${account} holds other than its pending transfers`)
+      if (view.balance - view.held < -view.overdraftLimit) broken.push(`${account} is below its limit`)
+    }
+    for (const [asset, total] of this.#totals.entries()) {
+      if (sums.get(asset) !== total) broken.push(`balances in ${asset} are not deposits - withdrawals`)
+    }
+    return broken
+  }
+
+  #linked(transfers: readonly Transfer[], at: Moment): Effect[] {
+    const refuseAll = (culprit: Transfer, refusal: Effect): Effect[] =>
+      transfers.map((t) => (t === culprit ? refusal : { ...refusal, outcome: refused('LINKED_REFUSED') }))
+    // Sent again, a refused group gets the first results.
+    for (const transfer of transfers) {
+      const known = this.#movements.has(transfer.id) ? this.move(transfer, at) : undefined
+      if (known?.outcome.kind === 'refused') return refuseAll(transfer, known)
+    }
+    const { mark } = this.#log
+    const effects: Effect[] = []
+    for (const transfer of transfers) {
+      const effect = this.move(transfer, at)
+      if (effect.outcome.kind === 'refused') {
+        this.#log.undoTo(mark)
+        this.keepRefused(effect)
+        return refuseAll(transfer, effect)
+      }
+      effects.push(effect)
+    }
+    return effects
+  }
+
+  /** The first reason to refuse; '' when all is well. */
+  #whatIsWrong(asked: Movement): string {
+    const { source, destination } = endsOf(asked)
+    const from = this.#accounts.get(source)
+    const to = this.#accounts.get(destination)
+    if ((source !== '' && from === undefined) || (destination !== '' && to === undefined)) return 'ACCOUNT_NOT_FOUND'
+    const asset = asked.kind === 'deposit' ? asked.asset : from?.asset
+    if (to !== undefined && to.asset !== asset) return 'ASSET_MISMATCH'
+    const isShort = from !== undefined && from.balance - from.held + from.overdraftLimit < asked.amount
+    return isShort ? 'INSUFFICIENT_FUNDS' : ''
+  }
+
+  #viewOf(asked: Movement, refusalReason: string, { timeMs }: Moment): MovementView {
+    const { source, destination } = endsOf(asked)
+    const isPending = asked.kind === 'transfer' && asked.isPending
+    const endsByItself = isPending && asked.timeoutMs > 0 && refusalReason === ''
+    const known = this.#accounts.get(source) ?? this.#accounts.get(destination)
+    return {
+      id: asked.id,
+      kind: asked.kind === 'withdraw' ? 'withdrawal' : asked.kind,
+      source,
+      destination,
+      asset: asked.kind === 'deposit' ? asked.asset : (known?.asset ?? ''),
+      amount: asked.amount,
+      status: refusalReason !== '' ? 'refused' : isPending ? 'pending' : 'posted',
+      pendingAmount: isPending ? asked.amount : 0,
+      refusalReason,
+      timeMs,
+      expiresMs: endsByItself ? timeMs + asked.timeoutMs : null,
+    }
+  }
+
+  #changeAccounts({ status, source, destination, asset, amount }: MovementView): void {
+    if (status === 'pending') return this.#change(source, { held: amount })
+    if (source === '') this.#totals.set(asset, (this.#totals.get(asset) ?? 0) + amount)
+    else this.#change(source, { balance: -amount })
+    if (destination === '') this.#totals.set(asset, (this.#totals.get(asset) ?? 0) - amount)
+    else this.#change(destination, { balance: amount })
+  }
+
+  #change(account: string, { balance = 0, held = 0 }: { balance?: number; held?: number }): void {
+    const view = this.#accounts.get(account)
+    if (view !== undefined) this.#accounts.set(account, { ...view, balance: view.balance + balance, held: view.held + held })
+  }
+
+  #accountsOf({ source, destination }: MovementView): { source: AccountView | null; destination: AccountView | null } {
+    return { source: this.#accounts.get(source) ?? null, destination: this.#accounts.get(destination) ?? null }
+  }
+
+  #whyNotToEnd(row: MovementRow | undefined): string {
+    if (row === undefined) return 'TRANSFER_NOT_FOUND'
+    if (row.now.status === 'expired') return 'TRANSFER_EXPIRED'
+    return row.now.status === 'pending' ? '' : 'TRANSFER_NOT_PENDING'
+  }
+
+  #end(row: MovementRow, now: MovementView, { slot }: Moment): Effect {
+    const end: Effect = { slot, outcome: { kind: 'movement', movement: now, ...this.#accountsOf(now) } }
+    this.#movements.set(now.id, { ...row, now, end })
+    this.#holds.delete(now.id)
+    return end
+  }
+}
+
+function asRepeat(row: MovementRow): Effect {
+  return row.now.status === 'refused' ? { ...row.first, refusedMovement: row } : row.first
+}
+
+/** Every field but the id: in one order, whoever made the request. */
+function contentOf(asked: Movement): string {
+  switch (asked.kind) {
+    case 'deposit':
+      return JSON.stringify([asked.kind, asked.account, asked.asset, asked.amount, asked.isForged])
+    case 'withdraw':
+      return JSON.stringify([asked.kind, asked.account, asked.amount])
+    case 'transfer':
+      return JSON.stringify([asked.kind, asked.source, asked.destination, asked.amount, asked.isPending, asked.timeoutMs])
+  }
+}
+
+function endsOf(asked: Movement): { source: string; destination: string } {
+  switch (asked.kind) {
+    case 'deposit':
+      return { source: '', destination: asked.account }
+    case 'withdraw':
+      return { source: asked.account, destination: '' }
+    case 'transfer':
+      return asked
+  }
+}
+
+function resultOf(outcome: Outcome): MovementView | { readonly reason: string } {
+  if (outcome.kind === 'movement') return outcome.movement
+  return { reason: outcome.kind === 'refused' ? outcome.reason : '' }
+}

@@ -1,0 +1,89 @@
+import type { Compare, Delete, List, Put } from '../clients/operations.js'
+import type { Outcome, PairView } from '../clients/outcomes.js'
+import { Table, type UndoLog } from './tables.js'
+
+const REVISION = 'revision'
+
+/** The key-value store as kv.proto tells it. */
+export class KeysModel {
+  readonly #pairs: Table<PairView>
+  readonly #counters: Table<number>
+
+  constructor(log: UndoLog) {
+    this.#pairs = new Table('key', log)
+    this.#counters = new Table('counter', log)
+  }
+
+  get revision(): number {
+    return this.#counters.get(REVISION) ?? 0
+  }
+
+  /** `revision`: the one that this write makes, or shares with the others of its transaction. */
+  put({ key, value }: Put, revision: number): Outcome {
+    const previous = this.#pairs.get(key) ?? null
+    this.#counters.set(REVISION, revision)
+    this.#pairs.set(key, {
+      key,
+      value,
+      createRevision: previous?.createRevision ?? revision,
+      modRevision: revision,
+      version: (previous?.version ?? 0) + 1,
+    })
+    return { kind: 'put', revision, previous }
+  }
+
+  /** Deleting nothing makes no revision. */
+  delete({ target }: Delete, revision: number): Outcome {
+    const previous = this.#pairs
+      .sorted()
+      .filter(({ key }) => ('key' in target ? key === target.key : key.startsWith(target.prefix)))
+    if (previous.length > 0) this.#counters.set(REVISION, revision)
+    for (const { key } of previous) this.#pairs.delete(key)
+    return { kind: 'delete', deleted: previous.length, revision: this.revision, previous }
+  }
+
+  get(key: string): Outcome {
+    return { kind: 'get', pair: this.#pairs.get(key) ?? null, revision: this.revision }
+  }
+
+  list(query: List): Outcome {
+    const inRange = this.#pairs.sorted().filter(({ key }) => isInRange(key, query))
+    if (query.isDescending) inRange.reverse()
+    const listed = query.countOnly ? [] : inRange.slice(0, query.limit === 0 ? inRange.length : query.limit)
+    return {
+      kind: 'list',
+      pairs: query.keysOnly ? listed.map((pair) => ({ ...pair, value: '' })) : listed,
+      count: inRange.length,
+      hasMore: !query.countOnly && listed.length < inRange.length,
+      revision: this.revision,
+    }
+  }
+
+  /** A key that does not exist has version 0, and by value satisfies only notEqual. */
+  holds({ key, operator, target }: Compare): boolean {
+    const pair = this.#pairs.get(key)
+    if ('version' in target) return satisfies(operator, (pair?.version ?? 0) - target.version)
+    return pair === undefined ? operator === 'notEqual' : satisfies(operator, compareUtf8(pair.value, target.value))
+  }
+}
+
+function isInRange(key: string, { prefix, start, end }: List): boolean {
+  return key.startsWith(prefix) && compareUtf8(key, start) >= 0 && (end === '' || compareUtf8(key, end) < 0)
+}
+
+function compareUtf8(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+function satisfies(operator: Compare['operator'], difference: number): boolean {
+  switch (operator) {
+    case 'equal':
+      return difference === 0
+    case 'notEqual':
+      return difference !== 0
+    case 'less':
+      return difference < 0
+    case 'greater':
+      return difference > 0
+  }
+}

@@ -1,0 +1,136 @@
+import type { Query, Request, Txn, TxnStep } from '../clients/operations.js'
+import { type Outcome, refused } from '../clients/outcomes.js'
+import { BankModel, type Effect, type Moment } from './bank-model.js'
+import { KeysModel } from './keys-model.js'
+import { Table, UndoLog } from './tables.js'
+
+/**
+ * The bank and the keys once more, as plainly as can be and from the documentation alone (README.md, the protos), with every answer
+ * kept for good. The real machine must give the same answers.
+ */
+export class Model {
+  readonly #log: UndoLog
+  readonly #bank: BankModel
+  readonly #keys: KeysModel
+  /** First answers by request_id. Synod keeps them for a day of log time, which is longer than any run. */
+  readonly #firstAnswers: Table<{ readonly content: string; readonly effect: Effect }>
+
+  /** `isSearched`: keeps a fingerprint, which costs time. */
+  constructor({ isSearched = false } = {}) {
+    this.#log = new UndoLog(isSearched)
+    this.#bank = new BankModel(this.#log)
+    this.#keys = new KeysModel(this.#log)
+    this.#firstAnswers = new Table('request', this.#log)
+  }
+
+  /** Carries a request out, unless its ids say that it has been already. */
+  apply(request: Request, at: Moment): Effect {
+    const { requestId, operation } = request
+    if (requestId === '') return this.#carryOut(request, at)
+    const content = JSON.stringify(operation)
+    const known = this.#firstAnswers.get(requestId)
+    if (known !== undefined) return known.content === content ? known.effect : { slot: at.slot, outcome: refused('ID_REUSED') }
+    const effect = this.#carryOut(request, at)
+    this.#firstAnswers.set(requestId, { content, effect })
+    return effect
+  }
+
+  query(query: Query): Outcome {
+    switch (query.kind) {
+      case 'get':
+        return this.#keys.get(query.key)
+      case 'list':
+        return this.#keys.list(query)
+      case 'balance':
+        return this.#bank.balance(query.account)
+      case 'accounts':
+        return this.#bank.accounts()
+      case 'movement':
+        return this.#bank.movement(query.id)
+    }
+  }
+
+  /** The hold of this transfer ends by itself now, if it has not ended and has a timeout. */
+  expireHold(id: string): void {
+    this.#bank.expireHold(id)
+  }
+
+  /** What must hold at every slot and does not, one sentence each. */
+  broken(): string[] {
+    return this.#bank.broken()
+  }
+
+  get mark(): number {
+    return this.#log.mark
+  }
+
+  undoTo(mark: number): void {
+    this.#log.undoTo(mark)
+  }
+
+  get fingerprint(): string {
+    return this.#log.fingerprint
+  }
+
+  /** Holds whose time has come are given back before anything is carried out. */
+  #carryOut({ operation }: Request, at: Moment): Effect {
+    this.#bank.expire(at.timeMs)
+    switch (operation.kind) {
+      case 'txn':
+        return this.#txn(operation, at)
+      case 'batch':
+        return this.#bank.batch(operation, at)
+      case 'logRead':
+        return { slot: at.slot, outcome: this.query(operation.query) }
+      case 'put':
+      case 'delete':
+      case 'open':
+      case 'deposit':
+      case 'withdraw':
+      case 'transfer':
+      case 'post':
+      case 'void':
+        return this.#step(operation, at, this.#keys.revision + 1)
+    }
+  }
+
+  /** All or nothing; all writes share one revision; the refused movement's id stays refused. */
+  #txn({ compare, whenTrue, whenFalse }: Txn, at: Moment): Effect {
+    const { mark } = this.#log
+    const revision = this.#keys.revision + 1
+    const succeeded = compare.every((condition) => this.#keys.holds(condition))
+    const responses: Outcome[] = []
+    for (const step of succeeded ? whenTrue : whenFalse) {
+      const effect = this.#step(step, at, revision)
+      if (effect.outcome.kind === 'refused') {
+        this.#log.undoTo(mark)
+        this.#bank.keepRefused(effect)
+        return effect
+      }
+      responses.push(effect.outcome)
+    }
+    return { slot: at.slot, outcome: { kind: 'txn', succeeded, responses, revision: this.#keys.revision } }
+  }
+
+  #step(step: TxnStep, at: Moment, revision: number): Effect {
+    switch (step.kind) {
+      case 'put':
+        return { slot: at.slot, outcome: this.#keys.put(step, revision) }
+      case 'delete':
+        return { slot: at.slot, outcome: this.#keys.delete(step, revision) }
+      case 'get':
+      case 'balance':
+        return { slot: at.slot, outcome: this.query(step) }
+      case 'open':
+        return this.#bank.openAccount(step, at)
+      case 'deposit':
+      case 'withdraw':
+      case 'transfer':
+        return this.#bank.move(step, at)
+      case 'post':
+        return this.#bank.post(step, at)
+      case 'void':
+        return this.#bank.void(step, at)
+    }
+  }
+}
