@@ -19,7 +19,7 @@ const { values } = parseArgs({
 })
 
 if (values.help) console.log(USAGE)
-else process.exitCode = values.seed === undefined ? runMany(number('first'), number('runs')) : runOne(number('seed'))
+else process.exitCode = await (values.seed === undefined ? runMany(number('first'), number('runs')) : runOne(number('seed')))
 
 function number(flag: 'seed' | 'first' | 'runs'): number {
   const value = Number(values[flag])
@@ -28,8 +28,8 @@ function number(flag: 'seed' | 'first' | 'runs'): number {
   process.exit(2)
 }
 
-function runOne(seed: number): number {
-  const result = runSeed(seed, values.verbose ? { print: (line) => console.log(line) } : {})
+async function runOne(seed: number): Promise<number> {
+  const result = await runSeed(seed, values.verbose ? { print: (line) => console.log(line) } : {})
   console.log(
     `seed ${seed}: ${result.failure ?? 'all promises held'}\n` +
       `${result.plan.nodeCount} nodes, ${(result.simulatedMs / 1_000).toFixed(1)} s, ${result.eventCount} events, ` +
@@ -40,12 +40,12 @@ function runOne(seed: number): number {
   return result.failure === undefined ? 0 : 1
 }
 
-function runMany(first: number, runs: number): number {
+async function runMany(first: number, runs: number): Promise<number> {
   const totals = new FaultTotals()
   const startedMs = performance.now()
   let failed = 0
   for (let seed = first; seed < first + runs; seed++) {
-    const result = runSeed(seed)
+    const result = await runSeed(seed)
     totals.add(result.totals)
     if (result.failure === undefined) continue
     failed++

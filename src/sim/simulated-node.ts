@@ -115,13 +115,7 @@ export class SimulatedNode implements ClientPort {
     if (process === undefined || this.#isStopping) return
     this.#settings.note(`n${this.id} is asked to stop`)
     this.#isStopping = true
-    process.input((member) => {
-      void member.stop().then(() => {
-        if (this.#process !== process) return
-        this.#end()
-        this.#settings.note(`n${this.id} has stopped`)
-      })
-    })
+    process.input((member) => void this.#stop(process, member))
   }
 
   /** Crashes between two steps, so many of them from now. */
@@ -221,6 +215,13 @@ export class SimulatedNode implements ClientPort {
     else return onBug(error)
     this.#end()
     note(`n${this.id} stops by itself: ${code}`)
+  }
+
+  async #stop(process: SimulatedProcess, member: HostedMember): Promise<void> {
+    await member.stop()
+    if (this.#process !== process) return
+    this.#end()
+    this.#settings.note(`n${this.id} has stopped`)
   }
 
   #end(): void {

@@ -14,10 +14,10 @@ import type { Message } from '../../src/paxos/messages.js'
 import { Node } from '../../src/paxos/node.js'
 import { type CoreOptions, DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import type { DurableRecord, Genesis, LogEntry, NodeId, RecoveredState, Slot, Value } from '../../src/paxos/types.js'
-import { MemoryDisk, MemoryStorage } from '../../src/storage/memory-storage.js'
 import type { CheckpointInfo, PreparedCheckpoint, Storage } from '../../src/storage/storage.js'
 import { encodeOpenSession, encodeSessionCommand } from '../../src/wire/envelope.js'
 import { sessionCodec } from '../../src/wire/state.js'
+import { MemoryDisk, MemoryStorage } from '../storage/memory-storage.js'
 
 export const LEADER: NodeId = 2
 export const BALLOT = makeBallot(7, LEADER)

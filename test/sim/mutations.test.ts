@@ -9,11 +9,11 @@ const SEEDS_MAX = 600
 const FIRST_SEED = 5_001
 
 for (const { name, parts = {}, break: breakIt } of MUTATIONS) {
-  test(`the simulation notices when ${name}`, (t) => {
+  test(`the simulation notices when ${name}`, async (t) => {
     const mend = breakIt?.()
     try {
       for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS_MAX; seed++) {
-        const { failure } = runSeed(seed, { parts })
+        const { failure } = await runSeed(seed, { parts })
         if (failure === undefined) continue
         t.diagnostic(`after ${seed - FIRST_SEED + 1} seeds: ${failure}`)
         return

@@ -1,12 +1,14 @@
+import { Sessions } from '../../src/machine/sessions.js'
 import { nodeOf } from '../../src/paxos/ballot.js'
 import { Tally } from '../../src/paxos/membership.js'
 import { Node, type NodeSettings } from '../../src/paxos/node.js'
 import type { ReadGrant, Ready } from '../../src/paxos/outbox.js'
 import { Scout } from '../../src/paxos/scout.js'
 import type { DurableRecord, LogEntry, NodeId, Slot } from '../../src/paxos/types.js'
-import { Application } from '../../src/sim/application.js'
-import { SimulatedDisk } from '../../src/sim/disk.js'
+import { type DiskUser, SimulatedDisk } from '../../src/sim/disk.js'
 import type { NodeParts } from '../../src/sim/simulated-process.js'
+import type { Batch, Database } from '../../src/storage/database.js'
+import type { OpenDirectory } from '../../src/storage/open-directory.js'
 import { sessionCodec } from '../../src/wire/state.js'
 
 /** A deliberate bug. */
@@ -68,28 +70,45 @@ class ReadsWithoutAsking extends Node {
   }
 }
 
-/** Says "synced" when the write has only begun. */
+/** Says "synced" when the write has only reached the system's memory. */
 class LyingDisk extends SimulatedDisk {
-  override append(records: readonly DurableRecord[], onSynced: () => void): void {
-    super.append(records, () => undefined)
-    onSynced()
+  override async open(user: DiskUser): Promise<OpenDirectory> {
+    const directory = await super.open(user)
+    const { db } = directory
+    const batch = (): Batch => {
+      const inner = db.batch()
+      return {
+        put: (key, record) => inner.put(key, record),
+        del: (key) => inner.del(key),
+        write: () => inner.write({ sync: false }),
+      }
+    }
+    const unsynced: Database = {
+      batch,
+      getMany: (keys) => db.getMany(keys),
+      iterator: (range) => db.iterator(range),
+      close: () => db.close(),
+    }
+    return { ...directory, db: unsynced }
   }
 }
 
-class ForgetsResults extends Application {
-  constructor() {
-    super()
-    const { sessions } = this
-    const restore = sessions.restore.bind(sessions)
-    sessions.restore = (entries) =>
-      restore(
-        [...entries].map(({ key, value }) =>
-          key.startsWith('session/') && value !== undefined
-            ? { key, value: sessionCodec.encodeSession({ ...sessionCodec.decodeSession(value), results: [] }) }
-            : { key, value },
-        ),
-      )
-  }
+function forgetResults(): () => void {
+  return replace(
+    Sessions.prototype,
+    'restore',
+    (restore) =>
+      function (this: Sessions, entries) {
+        restore.call(
+          this,
+          [...entries].map(({ key, value }) =>
+            key.startsWith('session/') && value !== undefined
+              ? { key, value: sessionCodec.encodeSession({ ...sessionCodec.decodeSession(value), results: [] }) }
+              : { key, value },
+          ),
+        )
+      },
+  )
 }
 
 /** Puts another method in the place of one; gives back how to undo it. */
@@ -184,9 +203,9 @@ export const MUTATIONS: readonly Mutation[] = [
     parts: { makeNode: (settings) => new Node({ ...settings, recovered: { ...settings.recovered, accepted: [] } }) },
   },
   { name: 'a ballot is used again after a restart', parts: { makeNode: (settings) => new ForgetsItsOwnBallots(settings) } },
-  { name: 'the disk says "synced" too early', parts: { makeDisk: (dataDirId, settings) => new LyingDisk(dataDirId, settings) } },
+  { name: 'the disk says "synced" too early', parts: { makeDisk: (settings) => new LyingDisk(settings) } },
   { name: 'a read is answered without a heartbeat round', parts: { makeNode: (settings) => new ReadsWithoutAsking(settings) } },
-  { name: 'results of sessions are lost at a restart', parts: { makeApplication: () => new ForgetsResults() } },
+  { name: 'results of sessions are lost at a restart', break: forgetResults },
   { name: 'replies are counted instead of members', break: countReplies },
   { name: 'the value of the lowest ballot is proposed again', break: proposeLowestBallot },
   { name: 'gaps are closed instead of filled', break: closeGaps },

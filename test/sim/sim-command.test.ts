@@ -10,7 +10,7 @@ const run = promisify(execFile)
 const sim = (...args: string[]) => run(process.execPath, ['--import', 'tsx', 'scripts/sim.ts', ...args], { timeout: 60_000 })
 
 test('the replay command shows the same world, every event of it', async () => {
-  const { eventHash } = runSeed(5)
+  const { eventHash } = await runSeed(5)
   assert.equal(replayCommand(5), 'npm run sim -- --seed 5 --verbose')
   const { stdout } = await sim('--seed', '5', '--verbose')
   assert.ok(stdout.includes(`event hash: ${eventHash}`), stdout.slice(-500))
@@ -26,8 +26,8 @@ test('a number that is none is refused with the name of its flag', async () => {
   })
 })
 
-test('a broken promise is told in one sentence', () => {
+test('a broken promise is told in one sentence', async () => {
   const mutation = MUTATIONS.find(({ name }) => name === 'answers leave before the sync')
-  const { failure } = runSeed(1, { parts: mutation?.parts ?? {} })
+  const { failure } = await runSeed(1, { parts: mutation?.parts ?? {} })
   assert.match(failure ?? '', /^node \d sent a prepare for ballot \d+\.\d before that was on its disk$/)
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MemoryDisk, MemoryStorage } from '../../src/storage/memory-storage.js'
 import { accepted, decidedSlots, describeStorage, entry } from './conformance.js'
+import { MemoryDisk, MemoryStorage } from './memory-storage.js'
 
 describeStorage('MemoryStorage', async () => {
   const disk = new MemoryDisk()

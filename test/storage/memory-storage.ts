@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { StateEntry } from '../machine/state-machine.js'
-import { assert } from '../paxos/assert.js'
-import type { Ballot, DurableRecord, Genesis, LogEntry, RecoveredState, Slot } from '../paxos/types.js'
-import { sizeOf } from '../paxos/value.js'
-import { SingleWriter } from './single-writer.js'
-import type { CheckpointInfo, PreparedCheckpoint, Storage } from './storage.js'
-import { recover, WriteRules } from './write-rules.js'
+import type { StateEntry } from '../../src/machine/state-machine.js'
+import { assert } from '../../src/paxos/assert.js'
+import type { Ballot, DurableRecord, Genesis, LogEntry, RecoveredState, Slot } from '../../src/paxos/types.js'
+import { sizeOf } from '../../src/paxos/value.js'
+import { SingleWriter } from '../../src/storage/single-writer.js'
+import type { CheckpointInfo, PreparedCheckpoint, Storage } from '../../src/storage/storage.js'
+import { recover, WriteRules } from '../../src/storage/write-rules.js'
 
 /** What survives a crash of a simulated node. One MemoryStorage at a time stands on it; the newest one owns it. */
 export class MemoryDisk {
