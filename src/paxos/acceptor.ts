@@ -19,6 +19,8 @@ export class Acceptor {
   #promised: Ballot
   /** The latest vote for each open slot; decided slots are the log's. */
   readonly #accepted = new Map<Slot, LogEntry>()
+  /** The same in ascending order, once somebody has asked; undefined when it has changed since. */
+  #ascending: readonly LogEntry[] | undefined
   #decidedUpTo: Slot
 
   constructor(out: Outbox, options: CoreOptions, recovered: RecoveredState) {
@@ -42,15 +44,16 @@ export class Acceptor {
     return this.#accepted.get(slot)
   }
 
-  /** The votes for open slots, ascending. */
-  acceptedFrom(fromSlot: Slot): LogEntry[] {
-    return [...this.#accepted.values()].filter((entry) => entry.slot >= fromSlot).toSorted((a, b) => a.slot - b.slot)
+  /** The votes for open slots, ascending: the same array until one of them changes. */
+  get openVotes(): readonly LogEntry[] {
+    this.#ascending ??= [...this.#accepted.values()].toSorted((a, b) => a.slot - b.slot)
+    return this.#ascending
   }
 
   onPrepare(from: NodeId, m: Prepare): void {
     if (m.ballot < this.#promised) return this.#out.send(from, { kind: 'nack', ballot: m.ballot, promised: this.#promised })
     this.#promise(m.ballot)
-    const open = this.acceptedFrom(m.fromSlot)
+    const open = this.openVotes.filter((entry) => entry.slot >= m.fromSlot)
     const accepted = firstPage(open, this.#options.pageBytesMax)
     this.#out.sendOnceDurable(from, {
       kind: 'promise',
@@ -76,6 +79,7 @@ export class Acceptor {
     if (m.slot > this.#decidedUpTo && previous?.ballot !== m.ballot) {
       const entry: LogEntry = { slot: m.slot, ballot: m.ballot, value: m.value }
       this.#accepted.set(m.slot, entry)
+      this.#ascending = undefined
       this.#out.persist({ kind: 'accepted', entry })
     }
     this.#out.sendOnceDurable(from, { kind: 'accepted', ballot: m.ballot, slot: m.slot })
@@ -85,7 +89,7 @@ export class Acceptor {
   onDecided(upTo: Slot): void {
     assert(upTo === this.#decidedUpTo + 1, 'slots are decided one after the other')
     this.#decidedUpTo = upTo
-    this.#accepted.delete(upTo)
+    if (this.#accepted.delete(upTo)) this.#ascending = undefined
   }
 
   #promise(ballot: Ballot): void {

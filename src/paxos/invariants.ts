@@ -1,14 +1,39 @@
+/**
+ * The invariants of "Paxos Made Moderately Complex" (van Renesse and Altinbuken, 2015), and where each is checked after every step of
+ * every simulated node. "Basic" ones look at one state of one node, "delta" ones at two states of it (both below, after LogCabin),
+ * "global" ones at all disks and messages (sim/vote-book.ts, sim/message-checker.ts) or at all replicas (sim/checkers.ts).
+ *
+ * | paper | what it says                                                | here                                                         |
+ * | ----- | ----------------------------------------------------------- | ------------------------------------------------------------ |
+ * | A1    | an acceptor adopts only rising ballots                      | delta `#brokenPromise`; on disk `VoteBook.onPromised`         |
+ * | A2    | it accepts only in the ballot that it has adopted           | basic `brokenInvariants`; on disk `VoteBook.onVote`           |
+ * | A3    | it never forgets what it accepted                           | delta `brokenTransitions`, for slots not known to be decided; |
+ * |       |                                                             | in a promise and after a restart `VoteBook.checkReported`     |
+ * | A4    | in one ballot a slot is accepted with one value             | global `VoteBook`: each vote and each proposal                |
+ * | A5    | once a majority accepted a value, no other one is accepted  | global `VoteBook.onVote`                                      |
+ * |       | in a higher ballot                                          |                                                              |
+ * | C1    | one commander, one value for a (ballot, slot)               | global `VoteBook.onProposed`                                  |
+ * | C2    | a commander's value is the one that a majority accepted in  | global `VoteBook.onProposed`, in the stronger form that makes |
+ * |       | a lower ballot                                              | it true: what the promises of some majority allow            |
+ * | R1    | no two replicas decide a slot differently                   | global `Checker.onApplied`                                    |
+ * | R2    | every slot below the watermark has a decision               | global `Checker.onApplied`: without a gap                     |
+ * | R3    | the state is that of the decisions in order                 | global: digests of results, `Model`, `checkStates`            |
+ * | R4    | a replica's watermark never goes back                       | delta `brokenTransitions`; in a restart `Checker.onStarted`    |
+ * | R5    | a slot is proposed only within WINDOW of the decided ones   | global `MessageChecker`: of values that are new to the slot   |
+ */
 import { formatBallot, NO_BALLOT } from './ballot.js'
 import type { Node } from './node.js'
-import type { Ballot, Slot, Value } from './types.js'
+import type { Ballot, LogEntry, Slot } from './types.js'
 import { sameValue } from './value.js'
 
 /** What of a node's core the invariants look at. */
 export interface CoreView {
   readonly promised: Ballot
   readonly decidedUpTo: Slot
+  /** 0: it does not lead. */
   readonly leadingBallot: Ballot
-  readonly votes: ReadonlyMap<Slot, { readonly ballot: Ballot; readonly value: Value }>
+  /** For slots not known to be decided, ascending. Whoever holds a view holds the votes as they were. */
+  readonly votes: readonly LogEntry[]
 }
 
 export function viewOf(node: Node): CoreView {
@@ -16,32 +41,43 @@ export function viewOf(node: Node): CoreView {
     promised: node.promised,
     decidedUpTo: node.decidedUpTo,
     leadingBallot: node.leadingBallot,
-    votes: new Map(node.openVotes.map((entry) => [entry.slot, entry])),
+    votes: node.openVotes,
   }
 }
 
-/** What must hold of a node at any time ("basic" invariants). One plain sentence for each that does not. */
+/** What must hold of a node at any time ("basic"). One plain sentence for each that does not. */
 export function brokenInvariants(now: CoreView): string[] {
   const broken: string[] = []
   if (now.leadingBallot !== NO_BALLOT && now.leadingBallot !== now.promised) {
     broken.push(`leads in ballot ${formatBallot(now.leadingBallot)} but has promised ${formatBallot(now.promised)}`)
   }
-  for (const [slot, vote] of now.votes) {
-    if (vote.ballot > now.promised) broken.push(`voted in slot ${slot} above its promise`)
+  for (const { slot, ballot } of now.votes) {
+    if (ballot > now.promised) broken.push(`voted in slot ${slot} above its promise`)
     if (slot <= now.decidedUpTo) broken.push(`keeps an open vote for slot ${slot}, which is decided`)
   }
   return broken
 }
 
-/** What must hold between two looks at one node that did not restart in between ("delta" invariants, A1-A3 and R1 of the paper). */
+/** What must hold between two looks at one node that did not restart in between ("delta"). */
 export function brokenTransitions(before: CoreView, now: CoreView): string[] {
   const broken: string[] = []
   if (now.promised < before.promised) broken.push('its promise was lowered')
   if (now.decidedUpTo < before.decidedUpTo) broken.push('its watermark went back')
-  for (const [slot, vote] of before.votes) {
+  if (now.leadingBallot !== NO_BALLOT && now.leadingBallot < before.leadingBallot) broken.push('it leads in a lower ballot')
+  return before.votes === now.votes ? broken : [...broken, ...brokenVotes(before, now)]
+}
+
+/** Both lists are ascending: one walk over both. */
+function brokenVotes(before: CoreView, now: CoreView): string[] {
+  const broken: string[] = []
+  let at = 0
+  for (const vote of before.votes) {
+    const { slot } = vote
     if (slot <= now.decidedUpTo) continue
-    const later = now.votes.get(slot)
-    if (later === undefined) broken.push(`forgot its vote for slot ${slot}`)
+    while ((now.votes[at]?.slot ?? slot) < slot) at++
+    const later = now.votes[at]
+    if (later === vote) continue
+    if (later?.slot !== slot) broken.push(`forgot its vote for slot ${slot}`)
     else if (later.ballot < vote.ballot) broken.push(`went back to a lower ballot in slot ${slot}`)
     else if (later.ballot === vote.ballot && !sameValue(later.value, vote.value)) broken.push(`changed its vote in slot ${slot}`)
   }

@@ -116,9 +116,9 @@ export class Node {
     return this.#state.phase === 'leading' ? this.#self : this.#followed.nodeId(this.#nowMs)
   }
 
-  /** For invariants and tests: the votes for slots that are not known to be decided. */
+  /** For invariants and tests: the votes for slots that are not known to be decided; the same array until one changes. */
   get openVotes(): readonly LogEntry[] {
-    return this.#acceptor.acceptedFrom(0)
+    return this.#acceptor.openVotes
   }
 
   /** For invariants and tests: the ballot that this node leads in, 0 for none. */

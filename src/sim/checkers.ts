@@ -1,46 +1,40 @@
-import { formatBallot } from '../paxos/ballot.js'
 import { brokenInvariants, brokenTransitions, type CoreView } from '../paxos/invariants.js'
 import type { Message } from '../paxos/messages.js'
 import type { Node } from '../paxos/node.js'
-import type { Ballot, DurableRecord, LogEntry, NodeId, Slot, Value } from '../paxos/types.js'
+import type { DurableRecord, LogEntry, NodeId, Slot, Value } from '../paxos/types.js'
 import { sameValue } from '../paxos/value.js'
+import { promise } from './broken-promise.js'
 import type { DurableView } from './durable-view.js'
+import { MessageChecker } from './message-checker.js'
 import type { SimulatedApplication } from './simulated-process.js'
+import { VoteBook } from './vote-book.js'
 
-/** A promise of Synod's that a run has seen broken, in one sentence. */
-export class BrokenPromise extends Error {
-  override readonly name = 'BrokenPromise'
-}
-
-export function promise(holds: boolean, whatWasBroken: () => string): asserts holds {
-  if (!holds) throw new BrokenPromise(whatWasBroken())
-}
+export { BrokenPromise, promise } from './broken-promise.js'
 
 interface Decision {
   readonly value: Value
   readonly digest: number
 }
 
-/** The durable votes for a slot. */
-interface Votes {
-  readonly votersOf: Map<Ballot, Set<NodeId>>
-  /** The lowest ballot in which a majority has voted: its value is chosen, whether anybody knows it or not. */
-  chosen: LogEntry | undefined
-}
-
 /** Watches every step of every node. What the clients saw is checked at the end: see history.ts. */
 export class Checker {
   readonly #decisions: Decision[] = []
   readonly #leaders = new Map<number, NodeId>()
-  readonly #votes = new Map<Slot, Votes>()
   readonly #looksInside: boolean
-  readonly #quorum: number
+  readonly #book: VoteBook
+  readonly #messages: MessageChecker
+  readonly #startCounts = new Map<NodeId, number>()
   stepCount = 0
 
   /** `looksInside: false` leaves only what is visible from outside: for judging how much that alone would notice. */
-  constructor({ looksInside, nodeCount }: { readonly looksInside: boolean; readonly nodeCount: number }) {
+  constructor({
+    looksInside,
+    nodeCount,
+    windowSlots = Number.POSITIVE_INFINITY,
+  }: { readonly looksInside: boolean; readonly nodeCount: number; readonly windowSlots?: number }) {
     this.#looksInside = looksInside
-    this.#quorum = Math.floor(nodeCount / 2) + 1
+    this.#book = new VoteBook(nodeCount)
+    this.#messages = new MessageChecker(this.#book, windowSlots)
   }
 
   /** The log as all nodes agree on it, slot 1 first. */
@@ -57,10 +51,14 @@ export class Checker {
     return this.#leaders.size
   }
 
+  /** A node has started, on what is on its disk. */
   onStarted(nodeId: NodeId, core: Node, disk: DurableView): void {
+    this.#startCounts.set(nodeId, this.#startCountOf(nodeId) + 1)
     if (!this.#looksInside) return
     promise(core.promised >= disk.promised, () => `node ${nodeId} forgot its promise in a restart`)
     promise(core.decidedUpTo === disk.decidedUpTo, () => `node ${nodeId} forgot decided slots in a restart`)
+    // Whoever comes back with an empty disk is no member, and does not vote.
+    if (core.genesis !== undefined) this.#book.checkRecovered(nodeId, core.openVotes, core.decidedUpTo)
   }
 
   onStep(nodeId: NodeId, before: CoreView, now: CoreView): void {
@@ -71,39 +69,33 @@ export class Checker {
     for (const broken of brokenTransitions(before, now)) promise(false, () => `node ${nodeId}: ${broken}`)
   }
 
-  /** What a node says of its disk must be on its disk when it says it (DESIGN.md, rules 1 and 2). */
-  onSent(from: NodeId, message: Message, { core, disk }: { core: Node; disk: DurableView }): void {
+  onSent(from: NodeId, message: Message, { core }: { core: Node }): void {
     if (!this.#looksInside) return
-    if (message.kind === 'prepare' || message.kind === 'promise') {
-      promise(
-        disk.promised >= message.ballot,
-        () => `node ${from} sent a ${message.kind} for ballot ${formatBallot(message.ballot)} before that was on its disk`,
-      )
-    } else if (message.kind === 'accepted') {
-      const vote = disk.log.get(message.slot)
-      // Of a slot known to be decided any entry will do: it is the decided value, whatever the ballot.
-      const isDurable = vote !== undefined && (vote.ballot >= message.ballot || message.slot <= core.decidedUpTo)
-      promise(isDurable, () => `node ${from} said that it accepted slot ${message.slot} before that was on its disk`)
-    }
+    const sent = { from, message, incarnation: this.#startCountOf(from), decidedUpTo: core.decidedUpTo }
+    this.#messages.onSent(sent, this.decidedUpTo)
   }
 
   /** Records have reached a node's disk. */
   onWritten(nodeId: NodeId, records: readonly DurableRecord[]): void {
     if (!this.#looksInside) return
-    for (const record of records) if (record.kind === 'accepted') this.#onVote(nodeId, record.entry)
+    for (const record of records) {
+      if (record.kind === 'promised') this.#book.onPromised(nodeId, record.ballot)
+      else if (record.kind === 'accepted') this.#book.onVote(nodeId, record.entry)
+      else if (record.kind === 'learned') this.#checkChosen(nodeId, record.entry)
+    }
   }
 
-  /** A node has applied a slot. The first to do so says what is right. */
+  /** A node has applied a slot. The first to do so says what is right: what clients see of it, history.ts checks. */
   onApplied(what: { nodeId: NodeId; entry: LogEntry; digest: number; application: SimulatedApplication }): void {
     const { nodeId, digest, application } = what
     const { slot, value } = what.entry
+    if (this.#looksInside) this.#checkChosen(nodeId, what.entry)
     const first = this.#decisions[slot - 1]
     if (first === undefined) {
       promise(
         slot === this.#decisions.length + 1,
         () => `node ${nodeId} applied slot ${slot} before anybody applied the one below`,
       )
-      this.#checkChosen(nodeId, slot, value)
       this.#decisions.push({ value, digest })
     } else {
       promise(
@@ -116,27 +108,15 @@ export class Checker {
   }
 
   /** Decided means: on the disks of a majority, in one ballot. */
-  #checkChosen(nodeId: NodeId, slot: Slot, value: Value): void {
-    if (!this.#looksInside) return
-    const chosen = this.#votes.get(slot)?.chosen
+  #checkChosen(nodeId: NodeId, { slot, value }: LogEntry): void {
+    const chosen = this.#book.chosenAt(slot)
     promise(
-      chosen !== undefined && sameValue(chosen.value, value),
+      chosen !== undefined && sameValue(chosen, value),
       () => `node ${nodeId} took slot ${slot} for decided before its value was on the disks of a majority`,
     )
   }
 
-  /** Once a value is chosen, nobody accepts another in a higher ballot (P2b of "Paxos Made Simple"). */
-  #onVote(nodeId: NodeId, entry: LogEntry): void {
-    const { slot, ballot, value } = entry
-    const votes = this.#votes.get(slot) ?? { votersOf: new Map<Ballot, Set<NodeId>>(), chosen: undefined }
-    this.#votes.set(slot, votes)
-    const { chosen } = votes
-    promise(
-      chosen === undefined || ballot < chosen.ballot || sameValue(chosen.value, value),
-      () => `node ${nodeId} accepted another value for slot ${slot} than a majority had accepted in a lower ballot`,
-    )
-    const voters = votes.votersOf.get(ballot) ?? new Set<NodeId>()
-    votes.votersOf.set(ballot, voters.add(nodeId))
-    if (voters.size >= this.#quorum && (chosen === undefined || ballot < chosen.ballot)) votes.chosen = entry
+  #startCountOf(nodeId: NodeId): number {
+    return this.#startCounts.get(nodeId) ?? 0
   }
 }

@@ -54,6 +54,11 @@ export class FaultTotals {
     for (const fault of FAULTS) this.count(fault, other.of(fault))
   }
 
+  /** What never struck is left out. */
+  toJSON(): Record<string, number> {
+    return Object.fromEntries(FAULTS.filter((fault) => this.of(fault) > 0).map((fault) => [fault, this.of(fault)]))
+  }
+
   /** For people: `loss 12, crash 3`; what never struck is left out. */
   toString(): string {
     const struck = FAULTS.filter((fault) => this.of(fault) > 0)

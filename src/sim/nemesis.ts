@@ -2,9 +2,8 @@ import type { NodeId } from '../paxos/types.js'
 import { COUNTED_IN_EFFECT, type FaultTotals } from './faults.js'
 import { Holds } from './holds.js'
 import type { Network } from './network.js'
-import { nodeFaults } from './node-faults.js'
 import { NodeStriker, type Undo } from './node-striker.js'
-import { after, linksCutBy, type Partition } from './partitions.js'
+import { linksCutBy, type Partition } from './partitions.js'
 import type { WorldPlan } from './plan.js'
 import type { DirectedLink, PlannedFault, Target } from './schedule.js'
 import type { Scheduler } from './scheduler.js'
@@ -67,7 +66,7 @@ export class Nemesis {
       case 'crashOfAll':
         return this.#crashAll(fault.forMs)
       case 'restartOfAll':
-        return inTurn(this.#settings.nodes.map((node) => this.#striker.takeDown(node, () => nodeFaults.stop(node))))
+        return inTurn(this.#settings.nodes.map((node) => this.#striker.takeDown(node, () => node.stop())))
       case 'rollingRestart':
         return this.#restartInTurn(fault.forMs)
       case 'handOver':
@@ -117,7 +116,7 @@ export class Nemesis {
       this.#later(2 * i * downMs, () => {
         this.#later(
           downMs,
-          this.#striker.takeDown(node, () => nodeFaults.stop(node)),
+          this.#striker.takeDown(node, () => node.stop()),
         )
       })
     }
@@ -177,12 +176,7 @@ export class Nemesis {
     if (typeof target === 'number') return nodes[target - 1]
     const leader = this.#leader ?? nodes.find((node) => node.isUp) ?? nodes[0]
     if (target === 'leader' || leader === undefined) return leader
-    return nodes[
-      after(
-        leader.id,
-        nodes.map((node) => node.id),
-      ) - 1
-    ]
+    return nodes[leader.id % nodes.length]
   }
 
   #later(delayMs: number, run: () => void): void {

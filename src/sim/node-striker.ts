@@ -1,7 +1,6 @@
 import type { NodeId } from '../paxos/types.js'
 import { Holds } from './holds.js'
 import type { LinkQuality, Network } from './network.js'
-import { nodeFaults } from './node-faults.js'
 import { Random } from './random.js'
 import type { PlannedFault } from './schedule.js'
 import type { SimulatedNode } from './simulated-node.js'
@@ -70,9 +69,9 @@ export class NodeStriker {
       case 'crashInWrite':
         return this.takeDown(node, () => node.crashInWrite())
       case 'stop':
-        return node.isUp ? this.takeDown(node, () => nodeFaults.stop(node)) : undefined
+        return node.isUp ? this.takeDown(node, () => node.stop()) : undefined
       case 'failingSync':
-        return node.isUp ? this.takeDown(node, () => nodeFaults.failNextWrite(node)) : undefined
+        return node.isUp ? this.takeDown(node, () => node.disk.failNextWrite()) : undefined
       case 'pause':
       case 'suspension':
         return this.#pause(node, fault.kind === 'suspension')
@@ -83,11 +82,13 @@ export class NodeStriker {
           node.disk.isSlow = isSlow
         })
       case 'stalledSync':
-        return this.#hold(node, 'stalled', (isStalled) => nodeFaults.setStalled(node, isStalled))
+        return this.#hold(node, 'stalled', (isStalled) => {
+          node.disk.isStalled = isStalled
+        })
       case 'fullDisk':
         return this.#fillDisk(node)
       case 'corruptedRecord':
-        return this.#ruin(node, () => nodeFaults.corruptRecord(node, new Random(fault.pick)))
+        return this.#ruin(node, () => node.disk.corruptRecord(new Random(fault.pick)))
       case 'lostDirectory':
         return this.#ruin(node, () => node.loseDirectory())
       case 'clockSkew':
@@ -125,7 +126,7 @@ export class NodeStriker {
     for (const node of this.#settings.nodes) {
       if (!this.#holds.has(`slow ${node.id}`)) continue
       this.#holds.clear(`slow ${node.id}`)
-      this.#setQualities(node)
+      this.#setSlow(node, false)
     }
   }
 
@@ -133,14 +134,15 @@ export class NodeStriker {
     const speedUpDisk = this.#hold(node, 'slow disk', (isSlow) => {
       node.disk.isSlow = isSlow
     })
-    const speedUpLinks = this.#hold(node, 'slow', () => this.#setQualities(node))
+    const speedUpLinks = this.#hold(node, 'slow', (isSlow) => this.#setSlow(node, isSlow))
     return () => {
       speedUpDisk()
       speedUpLinks()
     }
   }
 
-  #setQualities(node: SimulatedNode): void {
+  #setSlow(node: SimulatedNode, isSlow: boolean): void {
+    node.isSlow = isSlow
     for (const other of this.#settings.nodes) {
       if (other === node) continue
       const quality = this.#qualityBetween(node, other)
@@ -162,7 +164,9 @@ export class NodeStriker {
   /** The node stops by itself, and can start when there is space again. */
   #fillDisk(node: SimulatedNode): Undo {
     const bringBack = this.takeDown(node, noUndo)
-    const empty = this.#hold(node, 'full', (isFull) => nodeFaults.setFull(node, isFull))
+    const empty = this.#hold(node, 'full', (isFull) => {
+      node.disk.isFull = isFull
+    })
     return () => {
       empty()
       bringBack()

@@ -38,7 +38,7 @@ export function linksCutBy(fault: Partition, { nodeIds, leader, target }: Roles)
     case 'quorumLoss':
     case 'constrainedElection': {
       if (leader === undefined || target === undefined) return []
-      const hub = target === leader ? after(target, nodeIds) : target
+      const hub = target === leader ? (nodeIds[target % nodeIds.length] ?? target) : target
       const isLeaderCut = fault.kind === 'constrainedElection'
       return linksWhere((from, to) => (from !== hub && to !== hub) || (isLeaderCut && (from === leader || to === leader)))
     }
@@ -49,9 +49,4 @@ export function linksCutBy(fault: Partition, { nodeIds, leader, target }: Roles)
     case 'leaderIsolation':
       return leader === undefined ? [] : linksWhere((from, to) => from === leader || to === leader)
   }
-}
-
-/** The next one by number, the first after the last. */
-export function after(nodeId: NodeId, nodeIds: readonly NodeId[]): NodeId {
-  return nodeIds[(nodeIds.indexOf(nodeId) + 1) % nodeIds.length] ?? nodeId
 }

@@ -1,3 +1,4 @@
+import { extname } from 'node:path'
 import { BrokenPromise, promise } from './checkers.js'
 import type { FaultTotals } from './faults.js'
 import type { Nemesis } from './nemesis.js'
@@ -29,7 +30,7 @@ const LIVENESS_MS = 30_000
 const FRESH_ANSWERS = 6
 const SETTLE_MS = 5_000
 
-type RunSettings = Omit<WorldSettings, 'seed' | 'plan'>
+export type RunSettings = Omit<WorldSettings, 'seed' | 'plan'>
 
 /** Lives through the world that a seed draws. */
 export function runSeed(seed: number, settings: RunSettings = {}): Promise<SeedResult> {
@@ -67,9 +68,17 @@ export async function runPlan(settings: WorldSettings): Promise<SeedResult> {
   }
 }
 
+/** As whoever runs this would write it: from a checkout the sources are run, without a build. */
+const COMMAND = extname(import.meta.url) === '.ts' ? 'npm run sim --' : 'synod sim'
+
 /** How anybody sees the same world again. */
 export function replayCommand(seed: number): string {
-  return `npm run sim -- --seed ${seed} --verbose`
+  return `${COMMAND} --seed ${seed} --verbose`
+}
+
+/** The same for a plan in a file. */
+export function replayPlanCommand(file: string): string {
+  return `${COMMAND} --plan ${file} --verbose`
 }
 
 async function live(world: World): Promise<void> {

@@ -91,7 +91,7 @@ function tellPhase({ phase, ballot }: Extract<TraceEvent, { kind: 'phase' }>): s
 }
 
 /** A message in words, without who it is from and for. */
-function tellMessage(m: Message): string {
+export function tellMessage(m: Message): string {
   switch (m.kind) {
     case 'prepare':
       return `prepare ${formatBallot(m.ballot)} from slot ${m.fromSlot}`

@@ -200,8 +200,8 @@ export class World {
   }
 
   #send(packet: Packet): void {
-    const { core, disk } = this.node(packet.from)
-    if (core !== undefined) this.checker.onSent(packet.from, packet.message, { core, disk: disk.contents })
+    const { core } = this.node(packet.from)
+    if (core !== undefined) this.checker.onSent(packet.from, packet.message, { core })
     this.network.send(packet)
   }
 

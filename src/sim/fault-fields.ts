@@ -1,0 +1,62 @@
+import { type Fields, fieldsOf } from './fields.js'
+import { FAULT_KINDS, type PlannedFault, type Target } from './schedule.js'
+
+const TIME_MS_MAX = 600_000
+const CLOCK_MS_MAX = 100 * 365 * 24 * 3_600_000
+
+/** One fault of a plan for so many nodes. @throws InvalidPlan that names the field */
+export function parseFault(value: unknown, path: string, nodeCount: number): PlannedFault {
+  const fields = fieldsOf(value, path)
+  const fault = readFault(fields, nodeCount)
+  fields.end()
+  return fault
+}
+
+function readFault(fields: Fields, nodeCount: number): PlannedFault {
+  const atMs = fields.number('atMs', 0, TIME_MS_MAX)
+  const forMs = fields.number('forMs', 0, TIME_MS_MAX, 0)
+  const kind = fields.oneOf('kind', FAULT_KINDS)
+  const when = { atMs, forMs }
+  const target = (): Target => fields.target('target', nodeCount)
+  switch (kind) {
+    case 'crashOfAll':
+    case 'restartOfAll':
+    case 'rollingRestart':
+    case 'handOver':
+    case 'leaderIsolation':
+      return { ...when, kind }
+    case 'crashMidStep':
+      return { ...when, kind, target: target(), steps: fields.integer('steps', 1, 1_000_000) }
+    case 'symmetricPartition':
+      return { ...when, kind, group: fields.nodeIds('group', nodeCount) }
+    case 'oneWayPartition':
+      return { ...when, kind, target: target(), side: fields.oneOf('side', ['deaf', 'mute']) }
+    case 'chained':
+      return { ...when, kind, order: fields.nodeIds('order', nodeCount) }
+    case 'partialPartition':
+      return { ...when, kind, links: fields.links('links', nodeCount) }
+    case 'flappingLinks':
+      return { ...when, kind, links: fields.links('links', nodeCount), periodMs: fields.number('periodMs', 1, TIME_MS_MAX) }
+    case 'clockSkew':
+    case 'clockJump':
+      return { ...when, kind, target: target(), byMs: fields.number('byMs', -CLOCK_MS_MAX, CLOCK_MS_MAX) }
+    case 'clockDrift':
+      return { ...when, kind, target: target(), perSecondMs: fields.number('perSecondMs', -1_000, 100_000) }
+    case 'corruptedRecord':
+      return { ...when, kind, target: target(), pick: fields.integer('pick', 0, 2 ** 32 - 1) }
+    case 'crash':
+    case 'crashInWrite':
+    case 'stop':
+    case 'pause':
+    case 'suspension':
+    case 'slowNode':
+    case 'slowDisk':
+    case 'stalledSync':
+    case 'failingSync':
+    case 'fullDisk':
+    case 'lostDirectory':
+    case 'quorumLoss':
+    case 'constrainedElection':
+      return { ...when, kind, target: target() }
+  }
+}

@@ -1,0 +1,125 @@
+import { promise } from '../checkers.js'
+import { encodeQuery, encodeRequest } from '../clients/encode-request.js'
+import type { Query, Request } from '../clients/operations.js'
+import { type Answer, sameOutcome } from '../clients/outcomes.js'
+
+/** What a client asks: a command of the log, or a linearizable read beside it. */
+export type Asked = { readonly kind: 'command'; readonly request: Request } | { readonly kind: 'read'; readonly query: Query }
+
+/** One request of a simulated client, from the first try to the first answer. */
+export interface Invocation {
+  /** Counts invocations in the order in which they were made, from 1. */
+  readonly number: number
+  readonly client: string
+  readonly asked: Asked
+  /** As it goes to the nodes. */
+  readonly bytes: Uint8Array
+  readonly invokedUs: number
+  /** Undefined while it is outstanding, and for good if nobody can say any more whether it happened. */
+  returnedUs: number | undefined
+  answer: Answer | undefined
+  /** The client has given up: it does not know whether the request took effect, or ever will. */
+  isAbandoned: boolean
+  /** The names under which it was sent in sessions of the client's own; none for a bare call. See sessionName. */
+  readonly sentAs: string[]
+}
+
+/** Names a request in the session that it was sent in. */
+export function sessionName(clientId: number, requestNumber: number): string {
+  return `${clientId}:${requestNumber}`
+}
+
+/** For people: which request of whom. */
+export function tellInvocation({ number, client, asked }: Invocation): string {
+  const what = asked.kind === 'read' ? `read ${JSON.stringify(asked.query)}` : JSON.stringify(asked.request.operation)
+  return `request ${number} of ${client}, ${what}`
+}
+
+export function tellAnswer({ slot, outcome }: Answer): string {
+  return `${JSON.stringify(outcome)} at slot ${slot}`
+}
+
+/** Everything that the clients asked and were told. */
+export class History {
+  readonly #invocations: Invocation[] = []
+  /** Who was given which client id. */
+  readonly #owners = new Map<number, string>()
+  #outstandingCount = 0
+  #acknowledgedCount = 0
+
+  /** In the order in which they were made. */
+  get invocations(): readonly Invocation[] {
+    return this.#invocations
+  }
+
+  get outstandingCount(): number {
+    return this.#outstandingCount
+  }
+
+  get acknowledgedCount(): number {
+    return this.#acknowledgedCount
+  }
+
+  /** Whose session has this client id; undefined when it is no client's, but perhaps a node's. */
+  ownerOf(clientId: number): string | undefined {
+    return this.#owners.get(clientId)
+  }
+
+  get clientIds(): Iterable<number> {
+    return this.#owners.keys()
+  }
+
+  invoke(client: string, asked: Asked, nowUs: number): Invocation {
+    const invocation: Invocation = {
+      number: this.#invocations.length + 1,
+      client,
+      asked,
+      bytes: asked.kind === 'read' ? encodeQuery(asked.query) : encodeRequest(asked.request),
+      invokedUs: nowUs,
+      returnedUs: undefined,
+      answer: undefined,
+      isAbandoned: false,
+      sentAs: [],
+    }
+    this.#invocations.push(invocation)
+    this.#outstandingCount++
+    return invocation
+  }
+
+  /** True for the first answer. A later one, to a retry under the same name, must be the same. @throws BrokenPromise */
+  onAnswer(invocation: Invocation, answer: Answer, nowUs: number): boolean {
+    if (invocation.isAbandoned) return false
+    const first = invocation.answer
+    if (first === undefined) {
+      invocation.answer = answer
+      invocation.returnedUs = nowUs
+      this.#outstandingCount--
+      this.#acknowledgedCount++
+      return true
+    }
+    promise(
+      invocation.asked.kind === 'read' || isSameAnswer(invocation, first, answer),
+      () => `${tellInvocation(invocation)}, was answered ${tellAnswer(first)}, and when retried ${tellAnswer(answer)}`,
+    )
+    return false
+  }
+
+  /** The client gives up on it. */
+  abandon(invocation: Invocation): void {
+    if (invocation.answer !== undefined || invocation.isAbandoned) return
+    invocation.isAbandoned = true
+    this.#outstandingCount--
+  }
+
+  /** @throws BrokenPromise when the id is somebody's already */
+  onSessionOpened(client: string, clientId: number): void {
+    const owner = this.#owners.get(clientId)
+    promise(owner === undefined, () => `client id ${clientId} was given to ${owner} and to ${client}`)
+    this.#owners.set(clientId, client)
+  }
+}
+
+/** Sent anew under another name, an id that was used before is refused each time: in the slot of that time. */
+function isSameAnswer({ sentAs }: Invocation, first: Answer, answer: Answer): boolean {
+  return sameOutcome(first.outcome, answer.outcome) && (first.slot === answer.slot || sentAs.length !== 1)
+}

@@ -1,0 +1,186 @@
+/**
+ * Linearizability and exactly-once, with the help of the slots that answers carry: the log is replayed on the model, and every answer
+ * must be the model's. What is left is to show that the slots respect real time, in n log n.
+ */
+import type { Slot, Value } from '../../paxos/types.js'
+import { decodeEnvelope, type Envelope } from '../../wire/envelope.js'
+import { promise } from '../checkers.js'
+import type { Request } from '../clients/operations.js'
+import { type Answer, sameOutcome } from '../clients/outcomes.js'
+import type { Moment } from '../model/bank-model.js'
+import { Model } from '../model/model.js'
+import { SessionsModel } from '../model/sessions-model.js'
+import { type History, type Invocation, sessionName, tellAnswer, tellInvocation } from './history.js'
+
+/** Where in the log a request was carried out, and the answer to it. A repeat by its id is told the slot of the first time. */
+interface Execution {
+  readonly slot: Slot
+  readonly answer: Answer
+}
+
+const NO_COMMANDS: readonly Uint8Array[] = []
+
+/** Gives the model as it stands after the log. @throws BrokenPromise */
+export function checkSlotOrder(history: History, log: readonly Value[]): Model {
+  const replay = new Replay(history)
+  log.forEach((value, i) => replay.apply(i + 1, value))
+  replay.finish()
+  checkRealTime(history.invocations, (invocation) => replay.executionsOf(invocation))
+  return replay.model
+}
+
+/** The log on the model, with the reads where they belong. */
+class Replay {
+  readonly model = new Model()
+  readonly #sessions = new SessionsModel(this.model)
+  readonly #history: History
+  /** What clients sent in sessions of their own. */
+  readonly #sentAs = new Map<string, Invocation>()
+  /** What the bytes of a command ask. */
+  readonly #requests = new Map<string, Request>()
+  readonly #reads = new Map<Slot, Invocation[]>()
+  /** Of requests in clients' sessions by name, of all others by their bytes. */
+  readonly #executions = new Map<string, Execution[]>()
+  readonly #opened = new Set<number>()
+  #timeMs = 0
+
+  constructor(history: History) {
+    this.#history = history
+    for (const invocation of history.invocations) {
+      const { asked, answer } = invocation
+      for (const name of invocation.sentAs) this.#sentAs.set(name, invocation)
+      if (asked.kind === 'command') this.#requests.set(keyOf(invocation.bytes), asked.request)
+      else if (answer !== undefined) append(this.#reads, answer.slot, invocation)
+    }
+    this.#checkReads(0)
+  }
+
+  apply(slot: Slot, value: Value): void {
+    // Log time never goes back, though a value of an older leader may be proposed again after one of a newer.
+    if (value.kind === 'batch') this.#timeMs = Math.max(this.#timeMs, value.timeMs)
+    for (const bytes of value.kind === 'batch' ? value.commands : NO_COMMANDS) {
+      const envelope = decodeEnvelope(bytes)
+      promise(envelope !== undefined, () => `slot ${slot} holds bytes that are no command`)
+      this.#applyEnvelope(envelope, { slot, timeMs: this.#timeMs })
+    }
+    for (const broken of this.model.broken()) promise(false, () => `by the log, at slot ${slot} ${broken}`)
+    this.#checkReads(slot)
+  }
+
+  /** Every answer to a command must be that of one of its executions, and every client id one that the log gave. */
+  finish(): void {
+    for (const clientId of this.#history.clientIds) {
+      promise(this.#opened.has(clientId), () => `client id ${clientId} was given to a client, but the log opened no such session`)
+    }
+    for (const [slot, [read]] of this.#reads) {
+      promise(
+        read === undefined,
+        () => `${read && tellInvocation(read)}, was answered as of slot ${slot}, which was never decided`,
+      )
+    }
+    for (const invocation of this.#history.invocations) {
+      const { asked, answer } = invocation
+      if (asked.kind === 'read' || answer === undefined) continue
+      const executions = this.executionsOf(invocation)
+      const [first] = executions
+      const inLog = first === undefined ? 'the log does not hold it' : `by the log it is ${tellAnswer(first.answer)}`
+      const isRight = executions.some((execution) => isSame(execution.answer, answer))
+      promise(isRight, () => `${tellInvocation(invocation)}, was answered ${tellAnswer(answer)}, but ${inLog}`)
+    }
+  }
+
+  /** In the order of the log. Of a bare call also those of others who asked the very same. */
+  executionsOf({ bytes, sentAs }: Invocation): readonly Execution[] {
+    if (sentAs.length === 0) return this.#executions.get(keyOf(bytes)) ?? []
+    return sentAs.flatMap((name) => this.#executions.get(name) ?? []).toSorted((a, b) => a.slot - b.slot)
+  }
+
+  #applyEnvelope(envelope: Envelope, at: Moment): void {
+    if (envelope.kind === 'open') {
+      this.#opened.add(this.#sessions.open(at))
+      return
+    }
+    const { clientId, requestNumber, command } = envelope.command
+    const key = keyOf(command)
+    const request = this.#requests.get(key)
+    promise(request !== undefined, () => `slot ${at.slot} holds a command that no client sent`)
+    const owner = this.#history.ownerOf(clientId)
+    const name = sessionName(clientId, requestNumber)
+    if (owner !== undefined) {
+      const sent = this.#sentAs.get(name)
+      const isOwn = sent !== undefined && keyOf(sent.bytes) === key
+      promise(isOwn, () => `slot ${at.slot} holds, as ${name} of ${owner}, what ${owner} did not send under that number`)
+    }
+    const result = this.#sessions.apply(envelope.command, request, at)
+    if (result.kind !== 'result' || !result.isFirst) return
+    const { slot, outcome } = result.effect
+    append(this.#executions, owner === undefined ? key : name, { slot: at.slot, answer: { slot, outcome } })
+  }
+
+  #checkReads(slot: Slot): void {
+    for (const invocation of this.#reads.get(slot) ?? []) {
+      const { asked, answer } = invocation
+      if (asked.kind !== 'read' || answer === undefined) continue
+      const expected = { slot, outcome: this.model.query(asked.query) }
+      promise(
+        isSame(answer, expected),
+        () => `${tellInvocation(invocation)}, was answered ${tellAnswer(answer)}, but by the log it is ${tellAnswer(expected)}`,
+      )
+    }
+    this.#reads.delete(slot)
+  }
+}
+
+/**
+ * Whatever was answered before another was asked must stand before it: a command in its slot, a read right after its slot. Who is
+ * answered with what happened earlier (a repeat by its id) stands where that was looked up.
+ */
+function checkRealTime(invocations: readonly Invocation[], executionsOf: (invocation: Invocation) => readonly Execution[]): void {
+  const byReturn = invocations.filter((i) => i.answer !== undefined).toSorted((a, b) => (a.returnedUs ?? 0) - (b.returnedUs ?? 0))
+  const placeOf = new Map<Invocation, Slot>()
+  let latest: { readonly invocation: Invocation; readonly slot: Slot } | undefined
+  let next = 0
+  // Made in this order, so that whatever was answered before one was asked has its place already.
+  for (const invocation of invocations) {
+    for (; (byReturn[next]?.returnedUs ?? Number.POSITIVE_INFINITY) < invocation.invokedUs; next++) {
+      const earlier = byReturn[next] as Invocation
+      const slot = placeOf.get(earlier) ?? 0
+      if (slot > (latest?.slot ?? -1)) latest = { invocation: earlier, slot }
+    }
+    const before = latest
+    const slot = findPlace(invocation, before?.slot ?? -1, executionsOf(invocation))
+    promise(
+      slot !== undefined,
+      () =>
+        `${tellInvocation(invocation)}, ${invocation.answer === undefined ? 'was carried out' : 'stands'} no later than slot ` +
+        `${before?.slot} of ${before && tellInvocation(before.invocation)}, which was answered before it was asked`,
+    )
+    placeOf.set(invocation, slot)
+  }
+}
+
+/** The first place after `latest` that explains what was seen: the earlier it is, the easier for those that follow. */
+function findPlace(invocation: Invocation, latest: Slot, executions: readonly Execution[]): Slot | undefined {
+  const { asked, answer, sentAs } = invocation
+  if (answer === undefined) {
+    // Nobody was told, so it need not have a place; but it must not have had one before it was asked.
+    const isEarly = sentAs.length > 0 && executions.some(({ slot }) => slot <= latest)
+    return isEarly ? undefined : Number.POSITIVE_INFINITY
+  }
+  if (asked.kind === 'read') return answer.slot >= latest ? answer.slot : undefined
+  return executions.find(({ slot, answer: known }) => slot > latest && isSame(known, answer))?.slot
+}
+
+function isSame(a: Answer, b: Answer): boolean {
+  return a.slot === b.slot && sameOutcome(a.outcome, b.outcome)
+}
+
+function keyOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+}
+
+function append<K, V>(lists: Map<K, V[]>, key: K, item: V): void {
+  const list = lists.get(key)
+  if (list === undefined) lists.set(key, [item])
+  else list.push(item)
+}

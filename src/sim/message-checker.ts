@@ -1,0 +1,147 @@
+import { formatBallot, nodeOf } from '../paxos/ballot.js'
+import type { Accept, Message, ReadIndexReply } from '../paxos/messages.js'
+import type { Ballot, LogEntry, NodeId, Slot } from '../paxos/types.js'
+import { sameValue } from '../paxos/value.js'
+import { promise } from './broken-promise.js'
+import type { VoteBook } from './vote-book.js'
+
+/** A message with what its sender knows at that moment. */
+export interface Sent {
+  readonly from: NodeId
+  /** Counts the starts of the sender. */
+  readonly incarnation: number
+  readonly message: Message
+  readonly decidedUpTo: Slot
+}
+
+/**
+ * What a node says must be so, of its own disk (DESIGN.md, rules 1 and 2) and of everybody's. Judged when the message leaves, whether
+ * it arrives or not.
+ */
+export class MessageChecker {
+  readonly #book: VoteBook
+  readonly #windowSlots: number
+  /** Which start of its owner a ballot belongs to. */
+  readonly #incarnationOf = new Map<Ballot, number>()
+  /** By read id: what had been applied anywhere when the question was asked. */
+  readonly #readFloors = new Map<number, Slot>()
+  /** The same message goes to one node after the other. */
+  #last: Message | undefined
+
+  constructor(book: VoteBook, windowSlots: number) {
+    this.#book = book
+    this.#windowSlots = windowSlots
+  }
+
+  /** `appliedUpTo`: what anybody has applied so far. */
+  onSent(sent: Sent, appliedUpTo: Slot): void {
+    const { from, message } = sent
+    if (message === this.#last) return
+    this.#last = message
+    if ('decidedUpTo' in message) this.#checkDecided(from, message.decidedUpTo)
+    switch (message.kind) {
+      case 'prepare':
+        this.#checkOwner(from, message)
+        this.#checkPromised(from, message)
+        return this.#checkNotReused(sent, message.ballot)
+      case 'promise':
+        this.#checkPromised(from, message)
+        return this.#book.checkReported(from, message)
+      case 'accept':
+        this.#checkOwner(from, message)
+        this.#book.onWatermark(from, message.ballot, message.decidedUpTo)
+        return this.#checkProposed(from, message)
+      case 'accepted':
+        this.#checkPromised(from, message)
+        return this.#checkAccepted(sent, message)
+      case 'heartbeat':
+      case 'decided':
+        this.#checkOwner(from, message)
+        return this.#book.onWatermark(from, message.ballot, message.decidedUpTo)
+      case 'takeOver':
+        return this.#checkOwner(from, message)
+      case 'catchUpReply':
+        return this.#checkEntries(from, message.entries)
+      case 'readIndex':
+        promise(!this.#readFloors.has(message.readId), () => `node ${from} used read id ${message.readId} twice`)
+        this.#readFloors.set(message.readId, appliedUpTo)
+        return
+      case 'readIndexReply':
+        return this.#checkReadIndex(from, message)
+      case 'heartbeatAck':
+      case 'nack':
+      case 'propose':
+      case 'catchUp':
+      case 'poll':
+      case 'pollReply':
+      case 'join':
+      case 'welcome':
+        return
+    }
+  }
+
+  /** Nobody speaks in another node's ballot. */
+  #checkOwner(from: NodeId, { kind, ballot }: { readonly kind: string; readonly ballot: Ballot }): void {
+    promise(nodeOf(ballot) === from, () => `node ${from} sent a ${kind} in ballot ${formatBallot(ballot)}, which is not its own`)
+  }
+
+  #checkPromised(from: NodeId, { kind, ballot }: { readonly kind: string; readonly ballot: Ballot }): void {
+    promise(
+      this.#book.promisedBy(from) >= ballot,
+      () =>
+        `node ${from} sent ${kind === 'accepted' ? 'an' : 'a'} ${kind} for ballot ${formatBallot(ballot)} before that was on its disk`,
+    )
+  }
+
+  /** With a second life in one ballot a leader could propose another value in it. */
+  #checkNotReused({ from, incarnation }: Sent, ballot: Ballot): void {
+    const first = this.#incarnationOf.get(ballot) ?? incarnation
+    this.#incarnationOf.set(ballot, first)
+    promise(first === incarnation, () => `node ${from} used ballot ${formatBallot(ballot)} again after a restart`)
+  }
+
+  /** R5 of the paper: what is new to a slot is proposed only in the window. What others left open there may stand above it. */
+  #checkProposed(from: NodeId, { slot, ballot, value, decidedUpTo }: Accept): void {
+    const { isNewToSlot } = this.#book.onProposed(from, { slot, ballot, value })
+    promise(
+      !isNewToSlot || value.kind === 'noop' || slot <= decidedUpTo + this.#windowSlots,
+      () => `node ${from} proposed in slot ${slot}, beyond its window above slot ${decidedUpTo}`,
+    )
+  }
+
+  #checkAccepted({ from, decidedUpTo }: Sent, { slot, ballot }: { readonly slot: Slot; readonly ballot: Ballot }): void {
+    // Of a slot known to be decided no vote need be on record: see Acceptor.onAccept.
+    promise(
+      slot <= decidedUpTo || this.#book.hasVoted(from, slot, ballot),
+      () => `node ${from} said that it accepted slot ${slot} before that was on its disk`,
+    )
+  }
+
+  /** "Decided" means: on the disks of a majority, in one ballot (DESIGN.md, rule 3). */
+  #checkDecided(from: NodeId, upTo: Slot): void {
+    const { chosenUpTo } = this.#book
+    promise(
+      upTo <= chosenUpTo,
+      () => `node ${from} called slot ${chosenUpTo + 1} decided before its value was on the disks of a majority`,
+    )
+  }
+
+  #checkEntries(from: NodeId, entries: readonly LogEntry[]): void {
+    for (const { slot, value } of entries) {
+      const chosen = this.#book.chosenAt(slot)
+      promise(
+        chosen !== undefined && sameValue(chosen, value),
+        () => `node ${from} handed on another value for slot ${slot} than was chosen`,
+      )
+    }
+  }
+
+  /** Whatever was applied anywhere when the question was asked, some client may have been told of. */
+  #checkReadIndex(from: NodeId, { readId, slot }: ReadIndexReply): void {
+    const floor = this.#readFloors.get(readId) ?? 0
+    promise(
+      slot >= floor,
+      () => `node ${from} answered a read with slot ${slot}, but slot ${floor} had been applied before the read was asked for`,
+    )
+  }
+}

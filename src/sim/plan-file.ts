@@ -1,0 +1,74 @@
+import { parseFault } from './fault-fields.js'
+import { type Fields, fieldsOf, InvalidPlan } from './fields.js'
+import { QUIET_PLAN, type WorldPlan } from './plan.js'
+
+/** A world that can be lived through again: the plan, and the seed of everything that the plan leaves to chance. */
+export interface SeededPlan {
+  readonly seed: number
+  readonly plan: WorldPlan
+}
+
+const FORMAT = 1
+export const SEED_MAX = 2 ** 32 - 1
+const NODES_MAX = 9
+const FAULTS_MS_MAX = 600_000
+const FAULTS_MAX = 10_000
+
+/** As a JSON text that parsePlan reads; one line for each fault. */
+export function formatPlan({ seed, plan }: SeededPlan): string {
+  const { faults, ...rest } = plan
+  const head = JSON.stringify({ format: FORMAT, seed, ...rest }, undefined, 2).slice(0, -2)
+  const lines = faults.map((fault) => `    ${JSON.stringify(fault)}`)
+  return `${head},\n  "faults": [${lines.length > 0 ? `\n${lines.join(',\n')}\n  ` : ''}]\n}\n`
+}
+
+/**
+ * A plan from JSON, written by formatPlan or by hand. What is left out is as in the quiet plan: no faults, good links.
+ * @throws InvalidPlan that names the field, and what it must be
+ */
+export function parsePlan(text: string): SeededPlan {
+  const fields = fieldsOf(parseJson(text), '')
+  const format = fields.integer('format', 1, Number.MAX_SAFE_INTEGER, FORMAT)
+  if (format !== FORMAT) throw new InvalidPlan(`format is ${format}; this version of synod reads ${FORMAT}`)
+  const seed = fields.integer('seed', 0, SEED_MAX)
+  const nodeCount = fields.integer('nodeCount', 1, NODES_MAX, QUIET_PLAN.nodeCount)
+  const nodeIds = Array.from({ length: nodeCount }, (_, i) => i + 1)
+  const plan: WorldPlan = {
+    nodeCount,
+    options: numbersLike(QUIET_PLAN.options, fields.object('options')),
+    link: numbersLike(QUIET_PLAN.link, fields.object('link')),
+    syncMsMean: fields.number('syncMsMean', 0, 10_000, QUIET_PLAN.syncMsMean),
+    turnMsMax: fields.number('turnMsMax', 0, 10_000, QUIET_PLAN.turnMsMax),
+    checkpointEverySlots: fields.integer('checkpointEverySlots', 1, Number.MAX_SAFE_INTEGER, QUIET_PLAN.checkpointEverySlots),
+    habits: numbersLike(QUIET_PLAN.habits, fields.object('habits')),
+    faults: fields.list('faults', FAULTS_MAX, []).map((fault, i) => parseFault(fault, `faults[${i}]`, nodeCount)),
+    encodesMessages: fields.flag('encodesMessages', QUIET_PLAN.encodesMessages),
+    faultsMs: fields.number('faultsMs', 0, FAULTS_MS_MAX, QUIET_PLAN.faultsMs),
+    healOrder: fields.nodeIds('healOrder', nodeCount, nodeIds),
+  }
+  fields.end()
+  return { seed, plan }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new InvalidPlan(`a plan is a JSON object: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
+}
+
+/** An object with the fields of `template`; those that are left out are as there. What a number may be, its name says. */
+function numbersLike<T extends object>(template: T, fields: Fields): T {
+  const result = Object.fromEntries(
+    Object.entries(template).map(([name, value]) => {
+      if (typeof value === 'boolean') return [name, fields.flag(name, value)]
+      if (typeof value !== 'number') throw new TypeError(`${name} is neither a number nor a flag`)
+      if (name.endsWith('Rate')) return [name, fields.number(name, 0, 1, value)]
+      if (/Ms($|M)/.test(name)) return [name, fields.number(name, 0, FAULTS_MS_MAX, value)]
+      return [name, fields.integer(name, 1, Number.MAX_SAFE_INTEGER, value)]
+    }),
+  )
+  fields.end()
+  return result as T
+}

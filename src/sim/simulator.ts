@@ -1,0 +1,10 @@
+// The front door of the simulator for the command `synod sim`.
+export { Coverage, type FaultCoverage } from './coverage.js'
+export { InvalidPlan } from './fields.js'
+export { type JobSettings, runSeeds } from './jobs.js'
+export { formatPlan, parsePlan, type SeededPlan } from './plan-file.js'
+export { planOf, replayCommand, replayPlanCommand } from './run-seed.js'
+export { type Failure, type Shrunk, shrink } from './shrink.js'
+export { type RunSummary, summarize } from './summary.js'
+export { tellSchedule } from './tell-fault.js'
+export { judge, type Verdict } from './verdict.js'

@@ -1,0 +1,44 @@
+import type { SeededPlan } from './plan-file.js'
+import type { Verdict } from './verdict.js'
+
+/** What is told of one run from process to process, and counted: plain JSON. */
+export interface RunSummary {
+  readonly seed: number
+  readonly verdict: Verdict['kind']
+  /** Why it did not hold. */
+  readonly sentence?: string
+  /** Where the simulator itself failed. */
+  readonly stack?: string
+  /** Absent when the simulator itself failed. */
+  readonly size?: WorldSize
+  /** How often each fault struck; those that did not are left out. */
+  readonly faults: Readonly<Record<string, number>>
+}
+
+/** How much happened in a world. */
+export interface WorldSize {
+  readonly nodeCount: number
+  readonly simulatedMs: number
+  readonly eventCount: number
+  readonly leaderCount: number
+  readonly decidedUpTo: number
+  readonly acknowledgedCount: number
+  /** The same on every replay, on every machine. */
+  readonly eventHash: string
+}
+
+export function summarize({ seed, plan }: SeededPlan, verdict: Verdict): RunSummary {
+  if (verdict.kind === 'crashed') {
+    const { error, sentence } = verdict
+    const stack = error instanceof Error ? error.stack : undefined
+    return { seed, verdict: 'crashed', sentence, faults: {}, ...(stack === undefined ? {} : { stack }) }
+  }
+  const { simulatedMs, eventCount, leaderCount, decidedUpTo, acknowledgedCount, eventHash, totals } = verdict.result
+  return {
+    seed,
+    verdict: verdict.kind,
+    ...(verdict.kind === 'broken' ? { sentence: verdict.sentence } : {}),
+    size: { nodeCount: plan.nodeCount, simulatedMs, eventCount, leaderCount, decidedUpTo, acknowledgedCount, eventHash },
+    faults: totals.toJSON(),
+  }
+}
