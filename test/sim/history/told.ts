@@ -1,0 +1,69 @@
+import type { Value } from '../../../src/paxos/types.js'
+import type { Query, Request } from '../../../src/sim/clients/operations.js'
+import type { Outcome } from '../../../src/sim/clients/outcomes.js'
+import { type Asked, History, type Invocation, sessionName } from '../../../src/sim/history/history.js'
+import { Model } from '../../../src/sim/model/model.js'
+import { encodeOpenSession, encodeSessionCommand } from '../../../src/wire/envelope.js'
+
+const START_MS = 1_700_000_000_000
+
+/** A request in the order in which a cluster carried them out. Told or not, and when, is another matter. */
+export interface Told {
+  readonly ask: Request | Query
+  readonly from: number
+  /** Undefined: nobody was told. */
+  readonly to: number | undefined
+  /** What a bad cluster does with it: forgets it, though it was answered; carries it out twice; never does anything. */
+  readonly fate?: 'lost' | 'twice' | 'never'
+  /** What the client hears in the place of the right answer. */
+  readonly changed?: (outcome: Outcome) => Outcome
+}
+
+/** The history and the log of a cluster that did these things in this order, each command in a slot of its own. */
+export function tell(order: readonly Told[]): { history: History; log: Value[] } {
+  const history = new History()
+  const log: Value[] = [batch(0, encodeOpenSession('nonce'))]
+  history.onSessionOpened('client', 1)
+  const model = new Model()
+  const answered = invokeAll(history, order).map(({ told, invocation }) => {
+    const { asked } = invocation
+    if (asked.kind === 'read') return { told, invocation, answer: { slot: log.length, outcome: model.query(asked.query) } }
+    const at = { slot: log.length + 1, timeMs: START_MS + log.length }
+    const { mark } = model
+    const { slot, outcome } = model.apply(asked.request, at)
+    if (told.fate === 'lost' || told.fate === 'never') model.undoTo(mark)
+    if (told.fate === 'twice') model.apply(asked.request, at)
+    if (told.fate !== 'never') log.push(batch(log.length, sent(invocation)))
+    return { told, invocation, answer: { slot, outcome } }
+  })
+  for (const { told, invocation, answer } of answered.toSorted((a, b) => (a.told.to ?? 0) - (b.told.to ?? 0))) {
+    const { to, changed = (outcome: Outcome) => outcome } = told
+    if (to === undefined) history.abandon(invocation)
+    else history.onAnswer(invocation, { slot: answer.slot, outcome: changed(answer.outcome) }, to)
+  }
+  return { history, log }
+}
+
+/** Asks in the order of time, and gives them back in the order of the list. */
+function invokeAll(history: History, order: readonly Told[]): { told: Told; invocation: Invocation }[] {
+  const invoked = order
+    .map((told, place) => ({ told, place }))
+    .toSorted((a, b) => a.told.from - b.told.from)
+    .map(({ told, place }) => {
+      const { ask, from } = told
+      const asked: Asked = 'kind' in ask ? { kind: 'read', query: ask } : { kind: 'command', request: ask }
+      const invocation = history.invoke('client', asked, from)
+      if (asked.kind === 'command') invocation.sentAs.push(sessionName(1, place + 1))
+      return { told, place, invocation }
+    })
+  return invoked.toSorted((a, b) => a.place - b.place)
+}
+
+function sent({ sentAs, bytes }: Invocation): Uint8Array {
+  const requestNumber = Number(sentAs[0]?.split(':')[1])
+  return encodeSessionCommand({ clientId: 1, requestNumber, firstUnacknowledged: 1, command: bytes })
+}
+
+function batch(sequence: number, command: Uint8Array): Value {
+  return { kind: 'batch', timeMs: START_MS + sequence, commands: [command] }
+}
