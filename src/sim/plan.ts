@@ -5,19 +5,23 @@ import { GOOD_LINK, type LinkQuality } from './network.js'
 import type { Random } from './random.js'
 import { drawSchedule, type PlannedFault } from './schedule.js'
 
-/** A world before it begins: how large, how fast, how clients behave, what goes wrong. Plain JSON. */
-export interface WorldPlan {
+/** How large a cluster is, how fast, and how its links are. */
+export interface ClusterPlan {
   readonly nodeCount: number
   readonly options: CoreOptions
   readonly link: LinkQuality
   readonly syncMsMean: number
   readonly turnMsMax: number
   readonly checkpointEverySlots: number
+  /** Whether messages go through the real codec. */
+  readonly encodesMessages: boolean
+}
+
+/** A world before it begins: how large, how fast, how clients behave, what goes wrong. Plain JSON. */
+export interface WorldPlan extends ClusterPlan {
   readonly habits: ClientHabits
   /** In the order of their times. */
   readonly faults: readonly PlannedFault[]
-  /** Whether messages go through the real codec. */
-  readonly encodesMessages: boolean
   /** How long phase one lasts, in ms of virtual time. */
   readonly faultsMs: number
   /** Phase two heals the first majority of these that can still run. */

@@ -1,0 +1,199 @@
+import type { Message } from '../paxos/messages.js'
+import { Node } from '../paxos/node.js'
+import type { NodeId } from '../paxos/types.js'
+import { LevelStorage } from '../storage/level-storage.js'
+import { decodeFrame, encodeMessages } from '../wire/peer.js'
+import { BrokenPromise, Checker, promise } from './checkers.js'
+import { SimulatedDisk } from './disk.js'
+import { EventTrace, formatTime } from './event-trace.js'
+import { FaultTotals } from './faults.js'
+import { GOOD_LINK, Network, type Packet } from './network.js'
+import type { ClusterPlan } from './plan.js'
+import { Random } from './random.js'
+import { Scheduler } from './scheduler.js'
+import { SimulatedNode } from './simulated-node.js'
+import type { NodeParts } from './simulated-process.js'
+
+export interface ClusterSettings {
+  readonly seed: number
+  readonly plan: ClusterPlan
+  /** Applied before anything else: slot 0. */
+  readonly initialCommands: readonly Uint8Array[]
+  readonly makeApplication: NodeParts['makeApplication']
+  /** Told of every event, in a line each. */
+  readonly print?: ((line: string) => void) | undefined
+  /** Parts to put in the place of the real ones. */
+  readonly parts?: Partial<NodeParts> | undefined
+  /** As for Checker. Default: true. */
+  readonly looksInside?: boolean | undefined
+}
+
+const REAL_PARTS: Omit<NodeParts, 'makeApplication'> = {
+  makeNode: (settings) => new Node(settings),
+  makeDisk: (settings) => new SimulatedDisk(settings),
+  makeStorage: (directory) => new LevelStorage(directory),
+  admit: (admission) => admission,
+}
+
+/** Nodes with their disks and their network, in virtual time: one seed decides everything. */
+export class SimulatedCluster {
+  readonly scheduler = new Scheduler()
+  readonly totals = new FaultTotals()
+  readonly checker: Checker
+  readonly trace: EventTrace
+  readonly network: Network
+  readonly nodes: readonly SimulatedNode[]
+  readonly random: Random
+  eventCount = 0
+  #failure: BrokenPromise | undefined
+
+  constructor(settings: ClusterSettings) {
+    const { seed, plan, print, parts, makeApplication, looksInside = true } = settings
+    this.random = new Random(seed)
+    this.checker = new Checker({ looksInside, nodeCount: plan.nodeCount })
+    this.trace = new EventTrace(print)
+    const nodeIds = Array.from({ length: plan.nodeCount }, (_, i) => i + 1)
+    this.network = new Network({
+      nodeIds,
+      quality: plan.link,
+      random: this.random.fork(),
+      scheduler: this.scheduler,
+      totals: this.totals,
+      deliver: (packet) => this.#deliver(packet),
+      onLost: ({ from, to, message }) => this.trace.message(this.scheduler.nowUs, from, to, message, 'LOST'),
+      carry: plan.encodesMessages ? throughCodec : (message) => message,
+    })
+    this.nodes = nodeIds.map((id) => this.#makeNode(id, settings, { ...REAL_PARTS, makeApplication, ...parts }))
+  }
+
+  get nowMs(): number {
+    return this.scheduler.nowMs
+  }
+
+  /** @throws RangeError when there is no such node. */
+  node(id: NodeId): SimulatedNode {
+    const node = this.nodes[id - 1]
+    if (node === undefined) throw new RangeError(`there is no node ${id}`)
+    return node
+  }
+
+  /** Whoever leads in the highest ballot. */
+  get leader(): SimulatedNode | undefined {
+    const leaders = this.nodes.filter((node) => node.isLeading)
+    return leaders.toSorted((a, b) => (b.core?.leadingBallot ?? 0) - (a.core?.leadingBallot ?? 0))[0]
+  }
+
+  /** Starts every node, at about the same time. */
+  start(): void {
+    for (const node of this.nodes) this.scheduler.after(this.random.between(0, 20), () => node.start())
+  }
+
+  /** Lets so much virtual time pass. @throws BrokenPromise */
+  async run(durationMs: number): Promise<void> {
+    await this.runUntil(() => false, durationMs)
+  }
+
+  /** Lets time pass until `isDone`, but at most so much. Whether it got there. @throws BrokenPromise */
+  async runUntil(isDone: () => boolean, durationMsMax: number): Promise<boolean> {
+    const untilMs = this.scheduler.nowMs + durationMsMax
+    for (;;) {
+      this.#throwFailure()
+      if (isDone()) return true
+      if (!this.scheduler.step(untilMs)) return false
+      this.eventCount++
+      await settled()
+    }
+  }
+
+  /** The links among these nodes are as good as can be from now on, and each of them runs. @throws BrokenPromise */
+  heal(core: readonly SimulatedNode[]): void {
+    this.note(`healed: ${core.map((node) => `n${node.id}`).join(' ')}`)
+    // Of the others', too: who leads from outside the quorum on a slow disk breaks no promise, and makes everything slow.
+    for (const { disk } of this.nodes) disk.isSlow = false
+    for (const { disk } of core) disk.heal()
+    for (const node of core) {
+      for (const other of core) {
+        if (other === node) continue
+        this.network.mend(node.id, other.id)
+        this.network.setQuality(node.id, other.id, GOOD_LINK)
+      }
+    }
+    for (const node of core) {
+      node.spare()
+      node.wake()
+      node.start()
+    }
+  }
+
+  note(text: string): void {
+    this.trace.note(this.scheduler.nowUs, text)
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Whatever a node stops on is a broken promise: an invariant of its own, or that it changed a message that others hold. */
+  #onBug(error: Error): void {
+    this.#failure ??=
+      error instanceof BrokenPromise
+        ? error
+        : new BrokenPromise(`at ${formatTime(this.scheduler.nowUs).trim()} ${error.message}`, { cause: error })
+  }
+
+  #makeNode(id: NodeId, { plan, initialCommands }: ClusterSettings, parts: NodeParts): SimulatedNode {
+    const { scheduler, totals, checker } = this
+    const members = Array.from({ length: plan.nodeCount }, (_, i) => ({
+      nodeId: i + 1,
+      peerAddress: `node${i + 1}:7200`,
+      clientAddress: `node${i + 1}:7100`,
+    }))
+    return new SimulatedNode({
+      id,
+      members,
+      options: plan.options,
+      initialCommands,
+      checkpointEverySlots: plan.checkpointEverySlots,
+      turnMsMax: plan.turnMsMax,
+      disk: {
+        random: this.random.fork(),
+        scheduler,
+        totals,
+        syncMsMean: plan.syncMsMean,
+        onWritten: (records) => checker.onWritten(id, records),
+      },
+      random: this.random.fork(),
+      scheduler,
+      totals,
+      checker,
+      send: (packet) => this.#send(packet),
+      note: (text) => this.note(text),
+      onBug: (error) => this.#onBug(error),
+      parts,
+    })
+  }
+
+  #send(packet: Packet): void {
+    const { core } = this.node(packet.from)
+    if (core !== undefined) this.checker.onSent(packet.from, packet.message, { core })
+    this.network.send(packet)
+  }
+
+  #deliver(packet: Packet): void {
+    this.trace.message(this.scheduler.nowUs, packet.from, packet.to, packet.message)
+    this.node(packet.to).receive(packet)
+  }
+}
+
+/** Resolves when everything that waits only for promises has happened. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => {
+    process.nextTick(resolve)
+  })
+}
+
+function throughCodec(message: Message): Message {
+  const [decoded] = decodeFrame(encodeMessages([message])).messages
+  promise(decoded !== undefined, () => `the codec lost a ${message.kind}`)
+  return decoded
+}
