@@ -11,6 +11,7 @@ const steps = [
   ['lint, import directions, cycles', bin('oxlint'), ['--type-aware', '--quiet']],
   ['types', bin('tsc'), ['-p', 'tsconfig.json', '--noEmit']],
   ['types of the pure folders, without Node and the DOM', bin('tsc'), ['-p', 'tsconfig.pure.json']],
+  ['types of the trace page, in the browser', bin('tsc'), ['-p', 'tsconfig.assets.json']],
   ['types of tests and scripts', bin('tsc'), ['-p', 'tsconfig.test.json']],
   ['unused files, exports and dependencies', bin('knip'), []],
   ['the package, as published', bin('publint'), ['--strict']],

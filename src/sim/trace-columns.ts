@@ -172,20 +172,11 @@ interface SlotRange {
 }
 
 function slotsOf(event: TraceEvent): SlotRange {
-  switch (event.kind) {
-    case 'sent':
-    case 'ended':
-      return slotsOfMessage(event.message)
-    case 'applied':
-    case 'answered':
-      return { first: event.slot, last: event.slot }
-    case 'decided':
-      return { first: event.upTo, last: event.upTo }
-    case 'writeBegun':
-      return rangeOf(event.records.flatMap((record) => ('entry' in record ? [record.entry] : [])))
-    default:
-      return rangeOf([])
-  }
+  if (event.kind === 'sent' || event.kind === 'ended') return slotsOfMessage(event.message)
+  if ('slot' in event) return { first: event.slot, last: event.slot }
+  if (event.kind === 'decided') return { first: event.upTo, last: event.upTo }
+  if (event.kind !== 'writeBegun') return rangeOf([])
+  return rangeOf(event.records.flatMap((record) => ('entry' in record ? [record.entry] : [])))
 }
 
 function slotsOfMessage(message: Message): SlotRange {
@@ -207,46 +198,24 @@ function rangeOf(entries: readonly LogEntry[]): SlotRange {
 
 /** `requests`: where each request of a client was asked first. */
 function linkOf(step: Step, event: TraceEvent, requests: Map<string, Step>): Step {
-  switch (event.kind) {
-    case 'sent':
-      return event.copyOf
-    case 'ended':
-      return event.sentStep
-    case 'writeEnded':
-    case 'faultEnded':
-      return event.begunStep
-    case 'verdict':
-      return event.atStep
-    case 'asked':
-    case 'tryFailed':
-    case 'answered': {
-      const key = `${event.client} ${event.request}`
-      const first = requests.get(key)
-      if (first === undefined) requests.set(key, step)
-      return first ?? 0
-    }
-    default:
-      return 0
-  }
+  if (event.kind === 'sent') return event.copyOf
+  if (event.kind === 'ended') return event.sentStep
+  if (event.kind === 'verdict') return event.atStep
+  if ('begunStep' in event) return event.begunStep
+  if (!('request' in event)) return 0
+  const key = `${event.client} ${event.request}`
+  const first = requests.get(key)
+  if (first === undefined) requests.set(key, step)
+  return first ?? 0
 }
 
 function stateOf(event: TraceEvent): number {
-  switch (event.kind) {
-    case 'ended':
-      return FATES.indexOf(event.fate)
-    case 'writeEnded':
-      return OUTCOMES.indexOf(event.outcome)
-    case 'phase':
-      return PHASES.indexOf(event.phase)
-    case 'paused':
-      return Number(event.clockStops)
-    case 'asked':
-      return event.attempt
-    case 'faultBegun':
-      return Number(event.isMomentary)
-    default:
-      return 0
-  }
+  if (event.kind === 'ended') return FATES.indexOf(event.fate)
+  if (event.kind === 'writeEnded') return OUTCOMES.indexOf(event.outcome)
+  if (event.kind === 'phase') return PHASES.indexOf(event.phase)
+  if (event.kind === 'paused') return Number(event.clockStops)
+  if (event.kind === 'asked') return event.attempt
+  return event.kind === 'faultBegun' ? Number(event.isMomentary) : 0
 }
 
 function decidedBy(event: TraceEvent): Slot {
