@@ -8,6 +8,7 @@ import { addDevCommand } from './dev.js'
 import { describe, describeAsJson, EXIT, exitCodeOf } from './failure.js'
 import { addKeyValueCommands } from './kv.js'
 import { note, printJson, styled } from './output.js'
+import { addSimCommand } from './sim.js'
 import { addStartCommand } from './start.js'
 import { addStatusCommand } from './status.js'
 
@@ -38,6 +39,7 @@ function makeProgram(): Command {
   addKeyValueCommands(program)
   addBankCommands(program)
   addCallCommand(program)
+  addSimCommand(program)
   return program
 }
 

@@ -13,6 +13,8 @@ export const SEED_MAX = 2 ** 32 - 1
 const NODES_MAX = 9
 const FAULTS_MS_MAX = 600_000
 const FAULTS_MAX = 10_000
+/** Of clients, accounts and the like. */
+const COUNT_MAX = 1_000
 
 /** As a JSON text that parsePlan reads; one line for each fault. */
 export function formatPlan({ seed, plan }: SeededPlan): string {
@@ -66,7 +68,7 @@ function numbersLike<T extends object>(template: T, fields: Fields): T {
       if (typeof value !== 'number') throw new TypeError(`${name} is neither a number nor a flag`)
       if (name.endsWith('Rate')) return [name, fields.number(name, 0, 1, value)]
       if (/Ms($|M)/.test(name)) return [name, fields.number(name, 0, FAULTS_MS_MAX, value)]
-      return [name, fields.integer(name, 1, Number.MAX_SAFE_INTEGER, value)]
+      return [name, fields.integer(name, 1, name.endsWith('Count') ? COUNT_MAX : Number.MAX_SAFE_INTEGER, value)]
     }),
   )
   fields.end()

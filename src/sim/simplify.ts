@@ -81,7 +81,7 @@ function withLike(plan: WorldPlan, name: 'syncMsMean' | 'turnMsMax' | 'checkpoin
   return simplerIf(plan[name] !== QUIET_PLAN[name], { ...plan, [name]: QUIET_PLAN[name] })
 }
 
-/** Rates become 0, counts 1, and whoever acts now and then acts more rarely. */
+/** Rates become 0, clients fewer, and whoever acts now and then acts more rarely. */
 function withSimplerHabit(plan: WorldPlan, name: string): WorldPlan | undefined {
   const value = Object.entries(plan.habits).find(([habit]) => habit === name)?.[1]
   if (typeof value !== 'number') return undefined
@@ -90,7 +90,7 @@ function withSimplerHabit(plan: WorldPlan, name: string): WorldPlan | undefined 
 }
 
 function simplerNumber(name: string, value: number): number {
-  return /(Count|Max)$/.test(name) && value > 1 ? value >> 1 : value
+  return (name === 'clientCount' || name.endsWith('Max')) && value > 1 ? value >> 1 : value
 }
 
 function simplerIf<T>(isSimpler: boolean, simpler: T): T | undefined {

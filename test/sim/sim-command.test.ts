@@ -1,33 +1,107 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import process from 'node:process'
-import { test } from 'node:test'
-import { promisify } from 'node:util'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { exitCodeOfRun, exitCodeOfRuns } from '../../src/cli/sim-report.js'
+import { Coverage } from '../../src/sim/coverage.js'
+import { QUIET_PLAN } from '../../src/sim/plan.js'
 import { replayCommand, runSeed } from '../../src/sim/run-seed.js'
-import { MUTATIONS } from './mutations.js'
+import { summarize } from '../../src/sim/summary.js'
+import { judge } from '../../src/sim/verdict.js'
+import { synod } from '../cli/synod.js'
 
-const run = promisify(execFile)
-const sim = (...args: string[]) => run(process.execPath, ['--import', 'tsx', 'scripts/sim.ts', ...args], { timeout: 60_000 })
+function failToMakeDisk(): never {
+  throw new TypeError('a bug of the simulator')
+}
 
-test('the replay command shows the same world, every event of it', async () => {
-  const { eventHash } = await runSeed(5)
-  assert.equal(replayCommand(5), 'npm run sim -- --seed 5 --verbose')
-  const { stdout } = await sim('--seed', '5', '--verbose')
-  assert.ok(stdout.includes(`event hash: ${eventHash}`), stdout.slice(-500))
-  assert.match(stdout, /all promises held/)
-  assert.match(stdout, /n\d -> n\d: accept \d+\.\d slot \d+/)
-})
+const sim = (...args: string[]) => synod(['sim', ...args])
 
-test('a number that is none is refused with the name of its flag', async () => {
-  await assert.rejects(sim('--seed', 'x'), (error: { code?: number; stderr?: string }) => {
-    assert.equal(error.code, 2)
-    assert.match(error.stderr ?? '', /--seed must be a whole number/)
-    return true
+describe('the command `synod sim`', { concurrency: 2, timeout: 100_000 }, () => {
+  const directory = mkdtempSync(join(tmpdir(), 'synod-sim-'))
+  after(() => rmSync(directory, { recursive: true, force: true }))
+
+  it('shows the world of a seed, every event of it, as often as one likes', async () => {
+    const { eventHash } = await runSeed(5)
+    assert.equal(replayCommand(5), 'npm run sim -- --seed 5 --verbose')
+    const [once, again] = await Promise.all([sim('--seed', '5', '--verbose'), sim('--seed', '5', '--verbose')])
+    assert.equal(once.code, 0)
+    assert.equal(once.stdout, again.stdout)
+    assert.match(once.stdout, /n\d -> n\d/)
+    assert.match(once.stdout, /seed 5: every promise held\n/)
+    assert.ok(once.stdout.endsWith(`event hash: ${eventHash}\n`), once.stdout.slice(-500))
   })
-})
 
-test('a broken promise is told in one sentence', async () => {
-  const mutation = MUTATIONS.find(({ name }) => name === 'answers leave before the sync')
-  const { failure } = await runSeed(1, { parts: mutation?.parts ?? {} })
-  assert.match(failure ?? '', /^node \d sent a prepare for ballot \d+\.\d before that was on its disk$/)
+  it('saves the plan of a world, which gives the same world again, and another one when it is edited', async () => {
+    const file = join(directory, 'plan.json')
+    const saved = await sim('--seed', '6', '--save-plan', file, '--json')
+    const replayed = await sim('--plan', file, '--json')
+    const world = JSON.parse(saved.stdout) as { size: { eventHash: string }; verdict: string }
+    assert.equal(world.verdict, 'held')
+    assert.deepEqual((JSON.parse(replayed.stdout) as typeof world).size, world.size)
+    writeFileSync(file, '{ "seed": 6, "faults": [{ "atMs": 500, "forMs": 100, "kind": "crash", "target": "leader" }] }')
+    const edited = JSON.parse((await sim('--plan', file, '--json')).stdout) as typeof world & { faults: Record<string, number> }
+    assert.equal(edited.faults['crash'], 1)
+    assert.notEqual(edited.size.eventHash, world.size.eventHash)
+  })
+
+  it('tells of many worlds what they have seen together, each seed once, whatever the number of processes', async () => {
+    const args = ['--runs', '20', '--first', '40', '--json']
+    const outputs = await Promise.all([sim(...args, '--jobs', '1'), sim(...args, '--jobs', '3')])
+    const [one, three] = outputs.map(({ code, stdout }) => {
+      assert.equal(code, 0)
+      const { seconds: _, runsPerSecond: __, ...rest } = JSON.parse(stdout) as Record<string, unknown>
+      return rest
+    })
+    assert.deepEqual(one, three)
+    assert.equal(one?.['runCount'], 20)
+    assert.equal(one?.['heldCount'], 20)
+    assert.ok(Array.isArray(one?.['missing']) && one['missing'].length > 0, 'twenty worlds do not see everything')
+  })
+
+  it('stops when the time is up', async () => {
+    const { code, stdout } = await sim('--for', '1s', '--jobs', '1')
+    assert.equal(code, 0)
+    assert.match(stdout, /^\d+ runs: (\d+) held .* 0 broke a promise; [\d.]+ runs\/s\n$/m)
+    assert.match(stdout, /^fault +struck +in runs +share\n/)
+    assert.match(stdout, /^never struck: /m)
+  })
+
+  it('tells a failure of the simulator itself from a broken promise, with its stack and exit code 3', async () => {
+    const verdict = await judge({ seed: 1, plan: QUIET_PLAN }, { parts: { makeDisk: failToMakeDisk } })
+    const summary = summarize({ seed: 1, plan: QUIET_PLAN }, verdict)
+    assert.equal(summary.verdict, 'crashed')
+    assert.equal(summary.sentence, 'a bug of the simulator')
+    assert.match(summary.stack ?? '', /TypeError: a bug of the simulator\n +at .*sim-command\.test/)
+    assert.equal(exitCodeOfRun(summary.verdict), 3)
+    const coverage = new Coverage()
+    coverage.add(summary)
+    assert.equal(exitCodeOfRuns(coverage), 3)
+  })
+
+  const MISUSES: [string[], RegExp][] = [
+    [['--seed', 'x'], /--seed.*It must be a whole number from 0 to 4294967295/],
+    [['--seed', '1', '--runs', '2'], /'--runs <count>' cannot be used with option '--seed <number>'/],
+    [['--for', '10'], /--for.*It must be a whole number of at least 1 with its unit, as 30s, 10m or 2h/],
+    [['--jobs', '0'], /--jobs.*whole number from 1 to 256/],
+    [['--verbose'], /--verbose needs one world: --seed or --plan/],
+    [['--seed', '1', '--keep-going'], /--keep-going goes with many worlds/],
+    [['--plan', '/nowhere/plan.json'], /cannot read --plan \/nowhere\/plan\.json: ENOENT/],
+  ]
+  for (const [args, message] of MISUSES) {
+    it(`refuses \`sim ${args.join(' ')}\``, async () => {
+      const { code, stdout, stderr } = await sim(...args)
+      assert.match(stderr, message)
+      assert.equal(code, message.source.startsWith('cannot read') ? 1 : 2)
+      assert.equal(stdout, '')
+    })
+  }
+
+  it('names the field of a plan that cannot be', async () => {
+    const file = join(directory, 'wrong.json')
+    writeFileSync(file, '{ "seed": 1, "faults": [{ "atMs": 1, "kind": "crash", "target": 4 }] }')
+    const { code, stderr } = await sim('--plan', file)
+    assert.equal(code, 2)
+    assert.ok(stderr.includes('faults[0].target must be "leader", "follower" or a node from 1 to 3, not 4'), stderr)
+  })
 })

@@ -1,0 +1,82 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import {
+  formatPlan,
+  InvalidPlan,
+  judge,
+  parsePlan,
+  planOf,
+  type RunSummary,
+  replayCommand,
+  replayPlanCommand,
+  type SeededPlan,
+  summarize,
+  tellSchedule,
+} from '../sim/simulator.js'
+import { CliError, type ExitCode, usageError } from './failure.js'
+import { note, print, printJson, styled } from './output.js'
+import type { SimFlags } from './sim-flags.js'
+import { exitCodeOfRun, tellFaults, tellSize } from './sim-report.js'
+import { shrinkFailure } from './sim-shrink.js'
+
+/** Lives through one world, and tells what became of it. Everything on stdout is the same on every replay. */
+export async function simulateOne(flags: SimFlags): Promise<ExitCode> {
+  const seeded = flags.plan === undefined ? drawn(flags.seed ?? 0) : readPlan(flags.plan)
+  if (flags.savePlan !== undefined) writeFile('--save-plan', flags.savePlan, formatPlan(seeded))
+  const verdict = await judge(seeded, flags.verbose ? { print } : {})
+  const summary = summarize(seeded, verdict)
+  const replay = flags.plan === undefined ? replayCommand(seeded.seed) : replayPlanCommand(flags.plan)
+  const shrunk =
+    verdict.kind === 'held' || flags.shrink !== true
+      ? undefined
+      : await shrinkFailure({ seeded, failure: verdict, file: flags.savePlan })
+  if (flags.json) {
+    printJson({ ...summary, replay, ...(shrunk === undefined ? {} : { shrunk: shrunk.json }) })
+  } else {
+    tellRun(summary, seeded, flags)
+    if (shrunk !== undefined) print(shrunk.text)
+  }
+  return exitCodeOfRun(summary.verdict)
+}
+
+function drawn(seed: number): SeededPlan {
+  return { seed, plan: planOf(seed) }
+}
+
+function readPlan(file: string): SeededPlan {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new CliError(`cannot read --plan ${file}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  try {
+    return parsePlan(text)
+  } catch (error) {
+    if (error instanceof InvalidPlan) throw usageError(`--plan ${file}: ${error.message}`)
+    throw error
+  }
+}
+
+function writeFile(flag: string, file: string, text: string): void {
+  try {
+    writeFileSync(file, text)
+  } catch (error) {
+    throw new CliError(`cannot write ${flag} ${file}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+function tellRun(run: RunSummary, { plan }: SeededPlan, flags: SimFlags): void {
+  const good = run.verdict === 'held'
+  const verdict = good ? 'every promise held' : run.verdict === 'broken' ? 'a promise was broken' : 'the simulator failed'
+  print(styled('bold', `seed ${run.seed}: ${styled(good ? 'green' : 'red', verdict)}`))
+  if (run.sentence !== undefined) print(run.sentence)
+  if (run.stack !== undefined) note(run.stack)
+  if (flags.verbose) {
+    print('what was planned:')
+    for (const line of tellSchedule(plan.faults)) print(`  ${line}`)
+  }
+  if (run.size === undefined) return
+  print(tellSize(run.size))
+  print(`faults: ${tellFaults(run.faults)}`)
+  print(`event hash: ${run.size.eventHash}`)
+}

@@ -1,0 +1,28 @@
+import { SingleBar } from 'cli-progress'
+
+/** A bar on stderr, if that is a terminal. */
+export class ProgressLine {
+  readonly #bar: SingleBar | undefined
+
+  /** @param format with {bar}, {value}, {total} and the names of what `update` brings */
+  constructor(format: string, total: number, start: Readonly<Record<string, string | number>> = {}) {
+    if (!process.stderr.isTTY) return
+    this.#bar = new SingleBar({
+      format,
+      stream: process.stderr,
+      hideCursor: true,
+      clearOnComplete: true,
+      gracefulExit: false,
+      fps: 5,
+    })
+    this.#bar.start(total, 0, start)
+  }
+
+  update(value: number, shown: Readonly<Record<string, string | number>>): void {
+    this.#bar?.update(value, shown)
+  }
+
+  stop(): void {
+    this.#bar?.stop()
+  }
+}

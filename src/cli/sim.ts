@@ -1,0 +1,20 @@
+import type { Command } from 'commander'
+import { addSimFlags, checkTogether, type SimFlags } from './sim-flags.js'
+
+export function addSimCommand(program: Command): void {
+  addSimFlags(
+    program
+      .command('sim')
+      .description('simulate whole clusters, each with all its faults drawn from one seed, and check every promise'),
+  ).action(async (flags: SimFlags) => {
+    checkTogether(flags)
+    // The simulator, and what it simulates, is loaded only here: `--help` needs none of it.
+    if (flags.seed !== undefined || flags.plan !== undefined) {
+      const { simulateOne } = await import('./sim-one.js')
+      process.exitCode = await simulateOne(flags)
+    } else {
+      const { simulateMany } = await import('./sim-many.js')
+      process.exitCode = await simulateMany(flags)
+    }
+  })
+}
