@@ -50,7 +50,7 @@ export class SimulatedCluster {
   constructor(settings: ClusterSettings) {
     const { seed, plan, print, parts, makeApplication, looksInside = true } = settings
     this.random = new Random(seed)
-    this.checker = new Checker({ looksInside, nodeCount: plan.nodeCount })
+    this.checker = new Checker({ looksInside, nodeCount: plan.nodeCount, windowSlots: plan.options.windowSlots })
     this.trace = new EventTrace(print)
     const nodeIds = Array.from({ length: plan.nodeCount }, (_, i) => i + 1)
     this.network = new Network({

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { makeBallot } from '../../src/paxos/ballot.js'
+import type { LogEntry, Value } from '../../src/paxos/types.js'
+import { Application } from '../../src/sim/application.js'
+import { Checker } from '../../src/sim/checkers.js'
+
+const BALLOT = makeBallot(1, 1)
+const A: Value = { kind: 'batch', timeMs: 1, commands: [Uint8Array.of(1)] }
+const B: Value = { kind: 'batch', timeMs: 1, commands: [Uint8Array.of(2)] }
+const entry = (slot: number, value = A): LogEntry => ({ slot, ballot: BALLOT, value })
+const application = new Application()
+
+/** Slots 1 and 2 are chosen. */
+function checkerOf({ looksInside }: { looksInside: boolean }): Checker {
+  const checker = new Checker({ looksInside, nodeCount: 3 })
+  for (const nodeId of [1, 2]) {
+    checker.onWritten(nodeId, [
+      { kind: 'promised', ballot: BALLOT },
+      { kind: 'accepted', entry: entry(1) },
+      { kind: 'accepted', entry: entry(2) },
+    ])
+  }
+  return checker
+}
+
+test('replicas apply what is chosen, in order, with the same results', () => {
+  const checker = checkerOf({ looksInside: true })
+  for (const nodeId of [1, 3]) {
+    checker.onApplied({ nodeId, entry: entry(1), digest: 11, application })
+    checker.onApplied({ nodeId, entry: entry(2), digest: 22, application })
+  }
+  assert.deepEqual(checker.log, [A, A])
+})
+
+for (const looksInside of [true, false]) {
+  test(`a replica that differs is noticed ${looksInside ? 'by what nobody has chosen' : 'from outside, by comparison'}`, () => {
+    const checker = checkerOf({ looksInside })
+    checker.onApplied({ nodeId: 1, entry: entry(1), digest: 11, application })
+    assert.throws(
+      () => checker.onApplied({ nodeId: 2, entry: entry(1, B), digest: 11, application }),
+      looksInside ? /node 2 took slot 1 for decided before its value was/ : /node 2 decided another value for slot 1 than was/,
+    )
+    assert.throws(
+      () => checker.onApplied({ nodeId: 2, entry: entry(1), digest: 12, application }),
+      /node 2 got other results up to slot 1 than another node/,
+    )
+  })
+}
+
+test('R2: nobody applies a slot before the one below', () => {
+  const checker = checkerOf({ looksInside: true })
+  assert.throws(
+    () => checker.onApplied({ nodeId: 1, entry: entry(2), digest: 22, application }),
+    /node 1 applied slot 2 before anybody applied the one below/,
+  )
+})
+
+test('what is learned from a peer is what was chosen', () => {
+  const checker = checkerOf({ looksInside: true })
+  checker.onWritten(3, [{ kind: 'learned', entry: entry(1) }])
+  assert.throws(() => checker.onWritten(3, [{ kind: 'learned', entry: entry(2, B) }]), /node 3 took slot 2 for decided/)
+})

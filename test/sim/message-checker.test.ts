@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { beforeEach, test } from 'node:test'
+import { makeBallot } from '../../src/paxos/ballot.js'
+import type { Message } from '../../src/paxos/messages.js'
+import { NOOP, type Value } from '../../src/paxos/types.js'
+import { BrokenPromise } from '../../src/sim/broken-promise.js'
+import { MessageChecker } from '../../src/sim/message-checker.js'
+import { VoteBook } from '../../src/sim/vote-book.js'
+
+const B1 = makeBallot(1, 1)
+const B2 = makeBallot(2, 2)
+const A: Value = { kind: 'batch', timeMs: 1, commands: [Uint8Array.of(1)] }
+const B: Value = { kind: 'batch', timeMs: 1, commands: [Uint8Array.of(2)] }
+const WINDOW = 2
+
+let book: VoteBook
+let checker: MessageChecker
+
+/** Slot 1 is chosen, by nodes 1 and 2 of three in ballot 1.1; node 2 has voted for slot 2, too. */
+beforeEach(() => {
+  book = new VoteBook(3)
+  checker = new MessageChecker(book, WINDOW)
+  for (const nodeId of [1, 2]) {
+    book.onPromised(nodeId, B1)
+    book.onVote(nodeId, { slot: 1, ballot: B1, value: A })
+  }
+  book.onVote(2, { slot: 2, ballot: B1, value: A })
+})
+
+function send(from: number, message: Message, { incarnation = 1, appliedUpTo = 1, decidedUpTo = 0 } = {}): void {
+  checker.onSent({ from, incarnation, message, decidedUpTo }, appliedUpTo)
+}
+
+const PROMISE = { kind: 'promise', ballot: B1, fromSlot: 1, accepted: [], decidedUpTo: 1, nextSlot: 0 } as const
+const HEARTBEAT = { kind: 'heartbeat', ballot: B1, round: 1, decidedUpTo: 1 } as const
+const ACCEPT = { kind: 'accept', ballot: B1, slot: 3, value: B, decidedUpTo: 1 } as const
+
+for (const [what, from, message, sentence] of [
+  ['a prepare of a durable ballot', 1, { kind: 'prepare', ballot: B1, fromSlot: 1 }, undefined],
+  [
+    'a prepare that left before the sync',
+    2,
+    { kind: 'prepare', ballot: B2, fromSlot: 1 },
+    'node 2 sent a prepare for ballot 2.2 before that was on its disk',
+  ],
+  [
+    "a prepare in somebody else's ballot",
+    2,
+    { kind: 'prepare', ballot: B1, fromSlot: 1 },
+    'node 2 sent a prepare in ballot 1.1, which is not its own',
+  ],
+  ['a durable promise', 2, PROMISE, undefined],
+  ['a promise that left before the sync', 3, PROMISE, 'node 3 sent a promise for ballot 1.1 before that was on its disk'],
+  [
+    'a promise that calls too much decided',
+    2,
+    { ...PROMISE, decidedUpTo: 2 },
+    'node 2 called slot 2 decided before its value was on the disks of a majority',
+  ],
+  ['a durable vote', 2, { kind: 'accepted', ballot: B1, slot: 2 }, undefined],
+  [
+    'a vote that left before the sync',
+    1,
+    { kind: 'accepted', ballot: B1, slot: 2 },
+    'node 1 said that it accepted slot 2 before that was on its disk',
+  ],
+  ['a proposal in the window', 1, ACCEPT, undefined],
+  ['a proposal beyond the window', 1, { ...ACCEPT, slot: 4 }, 'node 1 proposed in slot 4, beyond its window above slot 1'],
+  ['a no-op beyond the window', 1, { ...ACCEPT, slot: 4, value: NOOP }, undefined],
+  [
+    'another value in one ballot',
+    1,
+    { ...ACCEPT, slot: 2 },
+    'node 1 proposed another value for slot 2 in ballot 1.1 than stood in that ballot before',
+  ],
+  ['a watermark of chosen slots', 1, HEARTBEAT, undefined],
+  [
+    'a watermark of more',
+    1,
+    { ...HEARTBEAT, decidedUpTo: 2 },
+    'node 1 called slot 2 decided before its value was on the disks of a majority',
+  ],
+  ["a heartbeat in somebody else's ballot", 2, HEARTBEAT, 'node 2 sent a heartbeat in ballot 1.1, which is not its own'],
+  ['a decision handed on', 3, { kind: 'catchUpReply', entries: [{ slot: 1, ballot: B1, value: A }], decidedUpTo: 1 }, undefined],
+  [
+    'another decision handed on',
+    3,
+    { kind: 'catchUpReply', entries: [{ slot: 1, ballot: B1, value: B }], decidedUpTo: 1 },
+    'node 3 handed on another value for slot 1 than was chosen',
+  ],
+] as const) {
+  test(`of a message: ${what}`, () => {
+    if (sentence === undefined) return send(from, message)
+    assert.throws(() => send(from, message), new BrokenPromise(sentence))
+  })
+}
+
+test('a vote for a slot that the node knows to be decided need not be on its disk', () => {
+  book.onPromised(3, B1)
+  send(3, { kind: 'accepted', ballot: B1, slot: 1 }, { decidedUpTo: 1 })
+})
+
+test('a ballot belongs to one life of its node', () => {
+  const prepare = (): Message => ({ kind: 'prepare', ballot: B1, fromSlot: 1 })
+  send(1, prepare(), { incarnation: 1 })
+  send(1, prepare(), { incarnation: 1 })
+  assert.throws(() => send(1, prepare(), { incarnation: 2 }), /node 1 used ballot 1\.1 again after a restart/)
+})
+
+test('a read is answered with no slot below what had been applied when it was asked, and its id is new', () => {
+  send(3, { kind: 'readIndex', readId: 7 }, { appliedUpTo: 5 })
+  send(1, { kind: 'readIndexReply', readId: 7, slot: 5 }, { appliedUpTo: 9 })
+  assert.throws(
+    () => send(1, { kind: 'readIndexReply', readId: 7, slot: 4 }),
+    /node 1 answered a read with slot 4, but slot 5 had been applied before the read was asked for/,
+  )
+  assert.throws(() => send(2, { kind: 'readIndex', readId: 7 }), /node 2 used read id 7 twice/)
+})

@@ -1,0 +1,201 @@
+import type { Mutation } from './mutant.js'
+
+/** Deliberate bugs of src/paxos. */
+export const CORE_MUTATIONS: readonly Mutation[] = [
+  // --- acceptor, disk -------------------------------------------------------------------------------------------------------------
+  {
+    name: 'answers leave before the sync',
+    file: 'paxos/outbox.ts',
+    find: 'this.#onceDurable.push({ to, message })',
+    replace: 'if (to === this.#self) this.#onceDurable.push({ to, message })\n    else this.#messages.push({ to, message })',
+  },
+  {
+    name: 'an answer that needs no record overtakes the write in flight',
+    file: 'paxos/outbox.ts',
+    find: 'this.#onceDurable.push({ to, message })',
+    replace:
+      'if (this.#records.length === 0 && to !== this.#self) return this.send(to, message)\n    this.#onceDurable.push({ to, message })',
+  },
+  {
+    name: 'the own vote counts before the sync',
+    file: 'paxos/leader.ts',
+    find: '    this.#acceptor.onAccept(this.#self, accept)\n',
+    replace: '    this.#acceptor.onAccept(this.#self, accept)\n    commander.accepted.add(this.#self)\n',
+  },
+  {
+    name: 'the promise is forgotten at a restart',
+    file: 'paxos/acceptor.ts',
+    find: 'this.#promised = recovered.promised',
+    replace: 'this.#promised = recovered.accepted.at(-1)?.ballot ?? 0',
+  },
+  {
+    name: 'the first open vote is forgotten at a restart',
+    file: 'paxos/acceptor.ts',
+    find: "assert(entry.ballot <= recovered.promised, 'no vote was cast above the promise')",
+    replace: 'if (entry.slot === recovered.decidedUpTo + 1 && recovered.decidedUpTo > 0) continue',
+  },
+  {
+    name: 'a promise leaves out the first slot that it is asked for',
+    file: 'paxos/acceptor.ts',
+    find: 'entry.slot >= m.fromSlot',
+    replace: 'entry.slot > m.fromSlot',
+  },
+  {
+    name: 'between two pages of a promise an entry falls out',
+    file: 'paxos/acceptor.ts',
+    find: 'open[accepted.length]?.slot ?? 0',
+    replace: 'open[accepted.length + 1]?.slot ?? 0',
+  },
+  {
+    name: 'a ballot is used again after a restart',
+    file: 'paxos/outbox.ts',
+    find: 'this.#records.push(record)',
+    replace: "if (record.kind !== 'promised' || record.ballot % 65_536 !== this.#self) this.#records.push(record)",
+  },
+  // --- scout ----------------------------------------------------------------------------------------------------------------------
+  {
+    name: 'of the accepted values the one that was told last is proposed again',
+    file: 'paxos/scout.ts',
+    find: 'if (highest === undefined || entry.ballot > highest.ballot) ',
+    replace: 'if (highest !== entry) ',
+  },
+  {
+    name: 'of the accepted values the one of the lowest ballot is proposed again',
+    file: 'paxos/scout.ts',
+    find: 'entry.ballot > highest.ballot',
+    replace: 'entry.ballot < highest.ballot',
+  },
+  {
+    name: 'the first page of a promise counts as all of it',
+    file: 'paxos/scout.ts',
+    find: '    if (m.nextSlot === 0) {\n',
+    replace: '    this.#promised.add(from)\n    if (m.nextSlot === 0) {\n',
+  },
+  {
+    name: 'a scout does not wait until it has learned the last slot that its promises call decided',
+    file: 'paxos/node.ts',
+    find: 'if (scout.decidedUpTo > this.#replica.decidedUpTo) {',
+    replace: 'if (scout.decidedUpTo > this.#replica.decidedUpTo + 1) {',
+  },
+  {
+    name: 'replies are counted instead of members',
+    file: 'paxos/membership.ts',
+    find: 'if ((this.#voters & bit) === 0 && bit !== 0) this.#count++',
+    replace: 'if (bit !== 0) this.#count++',
+  },
+  // --- leader ---------------------------------------------------------------------------------------------------------------------
+  {
+    name: 'gaps are closed instead of filled',
+    file: 'paxos/leader.ts',
+    find: 'while (this.#nextSlot <= lastOpen) this.#propose(open.get(this.#nextSlot)?.value ?? NOOP, nowMs)',
+    replace: 'for (const { value } of open.values()) if (this.#nextSlot <= lastOpen) this.#propose(value, nowMs)',
+  },
+  {
+    name: 'what was accepted above a gap is not proposed again',
+    file: 'paxos/leader.ts',
+    find: 'while (this.#nextSlot <= lastOpen)',
+    replace: 'while (this.#nextSlot <= lastOpen && open.has(this.#nextSlot))',
+  },
+  {
+    name: 'what was accepted beyond the window is not proposed again',
+    file: 'paxos/leader.ts',
+    find: 'const lastOpen = Math.max(this.#replica.decidedUpTo, ...open.keys())',
+    replace:
+      'const lastOpen = Math.min(Math.max(this.#replica.decidedUpTo, ...open.keys()), this.#replica.decidedUpTo + this.#options.windowSlots)',
+  },
+  {
+    name: 'a slot whose Accept was lost is not proposed again',
+    file: 'paxos/leader.ts',
+    find: 'if (commander.isDecided || nowMs < commander.retryAtMs) continue',
+    replace: 'if (commander.isDecided || nowMs < commander.retryAtMs || commander.accepted.count > 1) continue',
+  },
+  {
+    name: 'a leader that hears nobody leads on',
+    file: 'paxos/leader.ts',
+    find: 'if (!this.#hearsMajority(nowMs)) return false',
+    replace: 'if (!this.#hearsMajority(nowMs) && this.#commanders.size === 0) return false',
+  },
+  {
+    name: 'a leader that handed over, but leads on, takes no commands any more',
+    file: 'paxos/leader.ts',
+    find: 'this.#handOverEndsMs = this.#tickedMs + this.#options.electionTimeoutMsMax',
+    replace: 'this.#handOverEndsMs = Number.POSITIVE_INFINITY',
+  },
+  // --- replica --------------------------------------------------------------------------------------------------------------------
+  {
+    name: "a watermark makes another ballot's value the decision",
+    file: 'paxos/replica.ts',
+    find: 'if (vote?.ballot !== ballot) break',
+    replace: 'if (vote === undefined || vote.ballot > ballot) break',
+  },
+  {
+    name: 'what catch-up brings is not written where an own vote stands',
+    file: 'paxos/replica.ts',
+    find: "this.#out.persist({ kind: 'learned', entry })",
+    replace: "if (this.#acceptor.acceptedAt(entry.slot) === undefined) this.#out.persist({ kind: 'learned', entry })",
+  },
+  {
+    name: 'a node that misses slots asks the same peer for ever',
+    file: 'paxos/replica.ts',
+    find: '      this.#source = this.#membership.nextOther(this.#self, this.#source)\n      this.#ask(nowMs)',
+    replace: '      this.#ask(nowMs)',
+  },
+  {
+    name: 'catch-up from memory begins one slot too late',
+    file: 'paxos/replica.ts',
+    find: 'this.#recent.slice(m.fromSlot - firstRecent, ',
+    replace: 'this.#recent.slice(m.fromSlot - firstRecent + 1, ',
+  },
+  // --- reads ----------------------------------------------------------------------------------------------------------------------
+  {
+    name: 'a read is answered without a heartbeat round',
+    file: 'paxos/read-rounds.ts',
+    find: 'while (this.#rounds[0]?.acks.hasQuorum === true)',
+    replace: 'while (this.#rounds[0] !== undefined)',
+  },
+  {
+    name: 'a new leader answers reads before a slot of its own ballot is decided',
+    file: 'paxos/leader.ts',
+    find: 'this.#readFloor = this.#nextSlot\n',
+    replace: 'this.#readFloor = this.#replica.decidedUpTo\n',
+  },
+  {
+    name: 'read ids begin at 1 after a restart',
+    file: 'paxos/node.ts',
+    find: 'firstId: this.#lastPollId + 1',
+    replace: 'firstId: 1',
+  },
+  {
+    name: 'a new leader proposes nothing of its own',
+    file: 'paxos/leader.ts',
+    find: '    this.#readFloor = this.#nextSlot\n    this.#propose(NOOP, nowMs)\n',
+    replace: '    this.#readFloor = this.#nextSlot\n',
+  },
+  // --- who leads ------------------------------------------------------------------------------------------------------------------
+  {
+    name: 'a leader does not notice that it has promised a higher ballot',
+    file: 'paxos/node.ts',
+    find: 'if (own !== NO_BALLOT && own < this.#acceptor.promised) return this.#becomeFollowing()',
+    replace: "if (this.#state.phase === 'scouting' && own < this.#acceptor.promised) return this.#becomeFollowing()",
+  },
+  {
+    name: 'whoever has ever heard a leader follows nobody else',
+    file: 'paxos/node.ts',
+    find: 'const patienceMs = this.#options.electionTimeoutMsMin - this.#options.heartbeatIntervalMs',
+    replace: 'const patienceMs = 100 * this.#options.electionTimeoutMsMax',
+  },
+  // --- bootstrap ------------------------------------------------------------------------------------------------------------------
+  {
+    name: 'a node whose directory was lost votes from a new one',
+    favours: ({ faults }) => faults.some(({ kind }) => kind === 'lostDirectory'),
+    file: 'paxos/bootstrap.ts',
+    find: 'if (own.dataDirId !== dataDirId) {',
+    replace: 'if (own.dataDirId.length !== dataDirId.length) {',
+  },
+  {
+    name: 'the seed does not wait for all members',
+    file: 'paxos/bootstrap.ts',
+    find: 'if (this.#joined.size === this.#settings.members.length) this.#found()',
+    replace: 'if (2 * this.#joined.size > this.#settings.members.length) this.#found()',
+  },
+]

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { makeBallot } from '../../src/paxos/ballot.js'
+import { type Ballot, type LogEntry, NOOP, type Slot, type Value } from '../../src/paxos/types.js'
+import { BrokenPromise } from '../../src/sim/broken-promise.js'
+import { VoteBook } from '../../src/sim/vote-book.js'
+
+const B1 = makeBallot(1, 1)
+const B2 = makeBallot(2, 2)
+const B3 = makeBallot(3, 3)
+const A: Value = { kind: 'batch', timeMs: 1, commands: [Uint8Array.of(1)] }
+const B: Value = { kind: 'batch', timeMs: 1, commands: [Uint8Array.of(2)] }
+
+/** Three nodes. `votes` are made in order, each after a promise of its ballot. */
+function bookWith(votes: readonly (readonly [nodeId: number, slot: Slot, ballot: Ballot, value: Value])[]): VoteBook {
+  const book = new VoteBook(3)
+  for (const [nodeId, slot, ballot, value] of votes) {
+    book.onPromised(nodeId, ballot)
+    book.onVote(nodeId, { slot, ballot, value })
+  }
+  return book
+}
+
+function promiseAll(book: VoteBook, nodeIds: readonly number[], ballot: Ballot): void {
+  for (const nodeId of nodeIds) book.onPromised(nodeId, ballot)
+}
+
+const breaks = (work: () => void, sentence: string): void =>
+  assert.throws(work, (error) => {
+    assert.ok(error instanceof BrokenPromise)
+    assert.equal(error.message, sentence)
+    return true
+  })
+
+test('a value is chosen when a majority has voted for it in one ballot, and slots are chosen up to the first that is not', () => {
+  const book = bookWith([
+    [1, 2, B1, A],
+    [2, 2, B1, A],
+    [1, 1, B1, A],
+  ])
+  assert.equal(book.chosenUpTo, 0)
+  assert.equal(book.chosenAt(2), A)
+  book.onPromised(3, B1)
+  book.onVote(3, { slot: 1, ballot: B1, value: A })
+  assert.equal(book.chosenUpTo, 2)
+})
+
+test('the same vote twice, and votes of a majority in different ballots, choose nothing', () => {
+  const book = bookWith([
+    [1, 1, B1, A],
+    [1, 1, B1, A],
+    [2, 1, B2, A],
+  ])
+  assert.equal(book.chosenAt(1), undefined)
+})
+
+test('A1: a promise on disk is not lowered', () => {
+  const book = bookWith([[1, 1, B2, A]])
+  breaks(() => book.onPromised(1, B1), 'node 1 lowered the promise on its disk to ballot 1.1')
+})
+
+test('A2: a vote is in the ballot that was promised', () => {
+  const book = bookWith([[1, 1, B2, A]])
+  const sentence = 'node 1 accepted slot 2 in a ballot that it has not promised, or no more'
+  breaks(() => book.onVote(1, { slot: 2, ballot: B1, value: A }), sentence)
+  breaks(() => book.onVote(1, { slot: 2, ballot: B3, value: A }), sentence)
+})
+
+test('A4: a ballot has one value for a slot', () => {
+  const book = bookWith([[1, 1, B1, A]])
+  book.onPromised(2, B1)
+  breaks(
+    () => book.onVote(2, { slot: 1, ballot: B1, value: B }),
+    'node 2 accepted another value for slot 1 in ballot 1.1 than stood in that ballot before',
+  )
+})
+
+test('A5: above a chosen value nothing else is accepted', () => {
+  const book = bookWith([
+    [1, 1, B1, A],
+    [2, 1, B1, A],
+  ])
+  book.onPromised(3, B2)
+  breaks(
+    () => book.onVote(3, { slot: 1, ballot: B2, value: B }),
+    'node 3 accepted another value for slot 1 than a majority had accepted in a lower ballot',
+  )
+})
+
+test('A5: below another value nothing is chosen', () => {
+  const book = bookWith([
+    [3, 1, B2, B],
+    [1, 1, B1, A],
+  ])
+  book.onPromised(2, B1)
+  breaks(
+    () => book.onVote(2, { slot: 1, ballot: B1, value: A }),
+    'slot 1 has a chosen value in ballot 1.1, and another one was proposed in a higher ballot',
+  )
+})
+
+for (const [what, votes, promised, proposal, isAllowed] of [
+  ['anything where a majority has promised and nobody voted', [], [1, 2], B, true],
+  ['nothing where only a minority has promised', [], [2], B, false],
+  ['anything where those who voted may be missing from the majority', [[1, 1, B1, A]], [1, 2, 3], B, true],
+  ['what one of the majority voted for', [[1, 1, B1, A]], [1, 2], A, true],
+  ['nothing but what one of the majority voted for', [[1, 1, B1, A]], [1, 2], B, false],
+  ['not a no-op in its place either', [[1, 1, B1, A]], [1, 2], NOOP, false],
+  [
+    'the value of the highest ballot',
+    [
+      [1, 1, B1, A],
+      [2, 1, B2, B],
+    ],
+    [1, 2],
+    B,
+    true,
+  ],
+  [
+    'not that of a lower one',
+    [
+      [1, 1, B1, A],
+      [2, 1, B2, B],
+    ],
+    [1, 2],
+    A,
+    false,
+  ],
+  [
+    'that of a lower one where a majority may do without the higher',
+    [
+      [1, 1, B1, A],
+      [2, 1, B2, B],
+    ],
+    [1, 2, 3],
+    A,
+    true,
+  ],
+] as const) {
+  test(`C2: the promises allow ${what}`, () => {
+    const book = bookWith(votes)
+    promiseAll(book, promised, B3)
+    const propose = () => book.onProposed(3, { slot: 1, ballot: B3, value: proposal })
+    if (isAllowed) propose()
+    else breaks(propose, 'node 3 proposed in slot 1 and ballot 3.3 what no majority of promises allows')
+  })
+}
+
+test('C1: a ballot proposes one value for a slot, as often as it likes', () => {
+  const book = bookWith([])
+  promiseAll(book, [1, 2], B1)
+  assert.deepEqual(book.onProposed(1, { slot: 1, ballot: B1, value: A }), { isNewToSlot: true })
+  assert.deepEqual(book.onProposed(1, { slot: 1, ballot: B1, value: { ...A } }), { isNewToSlot: false })
+  promiseAll(book, [1, 2], B2)
+  assert.deepEqual(book.onProposed(2, { slot: 1, ballot: B2, value: A }), { isNewToSlot: false })
+  breaks(
+    () => book.onProposed(1, { slot: 1, ballot: B1, value: B }),
+    'node 1 proposed another value for slot 1 in ballot 1.1 than stood in that ballot before',
+  )
+})
+
+test('a leader calls a slot decided only if its own ballot proposed nothing else there', () => {
+  const book = bookWith([])
+  promiseAll(book, [1, 2], B1)
+  book.onProposed(1, { slot: 1, ballot: B1, value: A })
+  promiseAll(book, [2, 3], B2)
+  book.onProposed(2, { slot: 1, ballot: B2, value: B })
+  for (const nodeId of [2, 3]) book.onVote(nodeId, { slot: 1, ballot: B2, value: B })
+  book.onWatermark(2, B2, 1)
+  breaks(
+    () => book.onWatermark(1, B1, 1),
+    'node 1 called slot 1 decided in ballot 1.1, in which it proposed another value than was chosen',
+  )
+})
+
+test('A3: a promise reports every vote that is on the disk, page by page, and none that is not', () => {
+  const book = bookWith([
+    [1, 1, B1, A],
+    [1, 2, B1, A],
+    [1, 4, B1, B],
+  ])
+  const promised = { kind: 'promise', ballot: B2, decidedUpTo: 0 } as const
+  const [one, two, four] = [1, 2, 4].map((slot) => ({ slot, ballot: B1, value: slot === 4 ? B : A })) as [
+    LogEntry,
+    LogEntry,
+    LogEntry,
+  ]
+  book.checkReported(1, { ...promised, fromSlot: 1, accepted: [one, two, four], nextSlot: 0 })
+  book.checkReported(1, { ...promised, fromSlot: 1, accepted: [one, two], nextSlot: 4 })
+  book.checkReported(1, { ...promised, fromSlot: 4, accepted: [four], nextSlot: 0 })
+  book.checkReported(1, { ...promised, fromSlot: 2, accepted: [four], nextSlot: 0, decidedUpTo: 2 })
+  breaks(
+    () => book.checkReported(1, { ...promised, fromSlot: 1, accepted: [one, four], nextSlot: 0 }),
+    'node 1 promised without its vote for slot 2 in ballot 1.1',
+  )
+  breaks(
+    () => book.checkReported(1, { ...promised, fromSlot: 4, accepted: [four, { ...four, slot: 5 }], nextSlot: 0 }),
+    'node 1 reported a vote for slot 5 that is not on its disk',
+  )
+})
+
+test('A3: in a restart no open vote is forgotten', () => {
+  const book = bookWith([
+    [1, 1, B1, A],
+    [1, 2, B1, A],
+  ])
+  book.checkRecovered(1, [{ slot: 2, ballot: B1, value: A }], 1)
+  breaks(() => book.checkRecovered(1, [], 1), 'node 1 forgot in a restart its vote for slot 2 in ballot 1.1')
+})
