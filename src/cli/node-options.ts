@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { AuthorityConfig, MemberConfig, ServerConfig } from '../server/config.js'
+import type { MemberConfig, ServerConfig } from '../server/config.js'
 import { CliError, EXIT, usageError } from './failure.js'
 
 /** One node's options as text, from flags, variables or a file; the same names in each. */
@@ -120,7 +120,7 @@ function parsePeers(text: string): MemberConfig[] {
 }
 
 /** `ID=BASE64PUBKEY`; base64 itself may end in =. */
-function parseAuthority(text: string): AuthorityConfig {
+function parseAuthority(text: string): ServerConfig['authorities'][number] {
   const [, authorityId = '', base64 = ''] = /^([^=]+)=(.+)$/.exec(text.trim()) ?? []
   const publicKey = Buffer.from(base64, 'base64')
   if (authorityId !== '' && publicKey.length === 32) return { authorityId, publicKey }

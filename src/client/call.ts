@@ -14,16 +14,22 @@ export interface Call {
   readonly byteLength: number
   /** What its result must be. */
   readonly expected: OutcomeCase
-  /** On performance.now()'s clock. */
-  readonly deadlineMs: number
+  readonly timeoutMs: number
   readonly resolve: (response: Outcome['value']) => void
   readonly reject: (error: SynodError) => void
+  /** On the session's clock; set when the session takes the call. */
+  deadlineMs: number
   /** Given when it is first sent, kept by every retry; 0 before. */
   requestNumber: number
   /** How often it was sent without being told that it was *not* proposed: above 0, its outcome is unknown until it is answered. */
   unresolvedSends: number
   /** After a refusal that passes: when it is sent again. */
   retryAtMs: number
+}
+
+/** A session: it resolves or rejects each call that it takes, once, at the call's deadline at the latest. */
+export interface CallSink {
+  submit(call: Call): void
 }
 
 /** A frame may hold 4 MiB; this leaves room for what goes around a request. */

@@ -1,6 +1,7 @@
 import { Consistency, type ResponseHeader } from '../gen/synod/common/v1/common.js'
 import {
   type Call,
+  type CallSink,
   type CommandOperation,
   encodeCommand,
   encodeQuery,
@@ -10,7 +11,6 @@ import {
 } from './call.js'
 import type { SynodError } from './errors.js'
 import { type CallOptions, checkCount } from './options.js'
-import type { Session } from './session.js'
 
 /** A response as the SDK gives it: the header is always there, and so are the parts K. */
 export type Answered<T, K extends keyof T = never> = Omit<T, 'header' | K> & { header: ResponseHeader } & {
@@ -25,12 +25,12 @@ type QueryOf<C extends QueryCase> = Extract<QueryOperation, { $case: C }>['value
 type Settle = Call['resolve']
 type ResponseOf<C extends OutcomeCase> = Extract<Outcome, { $case: C }>['value']
 
-/** Turns operations into calls of the session: one promise each, settled straight from the answer. */
+/** Turns operations into calls of a session: one promise each, settled straight from the answer. */
 export class Caller {
-  readonly #session: Session
+  readonly #session: CallSink
   readonly #timeoutMs: number
 
-  constructor(session: Session, timeoutMs: number) {
+  constructor(session: CallSink, timeoutMs: number) {
     this.#session = session
     this.#timeoutMs = timeoutMs
   }
@@ -78,7 +78,8 @@ export class Caller {
       body,
       byteLength,
       expected,
-      deadlineMs: performance.now() + timeoutMs,
+      timeoutMs,
+      deadlineMs: 0,
       resolve,
       reject,
       requestNumber: 0,

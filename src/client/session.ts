@@ -1,6 +1,6 @@
 import type { ServiceError } from '@grpc/grpc-js'
 import { type Answer, type AnswerFrame, type Refusal, Result, type ServerWelcome } from '../gen/synod/session/v1/session.js'
-import type { Call } from './call.js'
+import type { Call, CallSink } from './call.js'
 import { errorOfRefusal, errorOfService, outcomeUnknown, SynodError } from './errors.js'
 import type { Settings } from './options.js'
 import { Outstanding } from './outstanding.js'
@@ -21,7 +21,7 @@ type Phase = 'idle' | 'backingOff' | 'opening' | 'open' | 'closed'
  * When a stream breaks, stalls, or its node has no majority, the next endpoint gets the same client id and the same request numbers
  * again, and the replicas give the first answer to what was done already (RIFL, SOSP '15).
  */
-export class Session {
+export class Session implements CallSink {
   readonly #settings: Settings
   readonly #calls: Outstanding
   #phase: Phase = 'idle'
@@ -46,7 +46,6 @@ export class Session {
     this.#endpointIndex = Math.floor(Math.random() * settings.endpoints.length)
   }
 
-  /** Takes a call; resolves or rejects it at its deadline at the latest. */
   submit(call: Call): void {
     if (this.#phase === 'closed') return call.reject(new SynodError('CANCELLED', 'CLIENT_CLOSED', 'the client is closed'))
     if (this.#calls.waitingCount >= this.#settings.maxQueued) {
@@ -57,6 +56,7 @@ export class Session {
       const message = `requests of ${this.#calls.byteLength} bytes are unanswered already`
       return call.reject(new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', message))
     }
+    call.deadlineMs = performance.now() + call.timeoutMs
     this.#calls.wait(call)
     this.#ticker ??= setInterval(() => this.#tick(performance.now()), TICK_MS)
     this.#scheduleFlush()

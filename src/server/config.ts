@@ -1,4 +1,5 @@
 import type { NodeId } from '../paxos/types.js'
+import type { AuthorityConfig } from '../wire/initial-authority.js'
 
 /** One member of the cluster, as every node's configuration names it. */
 export interface MemberConfig {
@@ -8,14 +9,6 @@ export interface MemberConfig {
   readonly peerAddress: string
   /** host:port where clients reach it. */
   readonly clientAddress: string
-}
-
-/** A bank authority that a new cluster knows from its first slot on. */
-export interface AuthorityConfig {
-  /** 1 to 128 bytes of UTF-8. */
-  readonly authorityId: string
-  /** ed25519, 32 bytes. */
-  readonly publicKey: Uint8Array
 }
 
 /** What one node needs to know to start. */

@@ -1,10 +1,9 @@
 import { setLogger } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
-import { Command } from '../gen/synod/session/v1/session.js'
 import { Member } from '../member.js'
 import { BankAndKeys } from '../wire/bank-and-keys.js'
-import { validateCommand } from '../wire/validate.js'
-import type { AuthorityConfig, ServerConfig } from './config.js'
+import { initialAuthority } from '../wire/initial-authority.js'
+import type { ServerConfig } from './config.js'
 import { ClientServer } from './grpc-server.js'
 import { HoldClock } from './hold-clock.js'
 
@@ -35,7 +34,7 @@ export async function startServer(config: ServerConfig, logger: Logger): Promise
     listenAddress: config.peerListen,
     members: config.members,
     machine,
-    initialCommands: config.authorities.map(registerAuthority),
+    initialCommands: config.authorities.map(initialAuthority),
     logger,
   })
   try {
@@ -101,16 +100,6 @@ class Running implements RunningServer {
     await this.#clients.close()
     throw error
   }
-}
-
-function registerAuthority({ authorityId, publicKey }: AuthorityConfig): Uint8Array {
-  const value = { authorityId, publicKey, signerId: '', signature: new Uint8Array() }
-  const command: Command = { operation: { $case: 'registerAuthority', value } }
-  const [violation] = validateCommand(command, { initial: true })
-  if (violation !== undefined) {
-    throw new Error(`authority ${JSON.stringify(authorityId)}: ${violation.field} ${violation.description}`)
-  }
-  return Command.encode(command).finish()
 }
 
 /** grpc-js writes to the console by itself. What matters of it reaches us as errors, too; the rest is for who looks closely. */

@@ -1,0 +1,363 @@
+/**
+ * A cluster for tests: real nodes in one process, in virtual time, with a network, disks and clocks that fail when they are told to.
+ *
+ *   import { SimCluster } from 'synod/testing'
+ *
+ *   const cluster = await SimCluster.start({ nodes: 3, seed: 42 })
+ *   const { kv } = cluster.client()
+ *   await kv.put('color', 'red')
+ *   await cluster.partition(['n1'], ['n2', 'n3'])
+ *   await cluster.run(5_000)
+ */
+import { Bank } from '../client/bank.js'
+import { Caller } from '../client/caller.js'
+import { SynodError } from '../client/errors.js'
+import { KeyValueStore } from '../client/kv.js'
+import { type Answer, MemberError, type MemberStatus } from '../host/api.js'
+import { brokenBankInvariants } from '../machine/invariants.js'
+import type { StateMachine } from '../machine/state-machine.js'
+import { DEFAULT_OPTIONS } from '../paxos/options.js'
+import { GOOD_LINK } from '../sim/network.js'
+import { SimulatedCluster } from '../sim/simulated-cluster.js'
+import type { SimulatedNode } from '../sim/simulated-node.js'
+import type { SimulatedApplication } from '../sim/simulated-process.js'
+import { BankAndKeys } from '../wire/bank-and-keys.js'
+import { type AuthorityConfig, initialAuthority } from '../wire/initial-authority.js'
+import { SimSession } from './sim-session.js'
+
+export type { Bank } from '../client/bank.js'
+export { SynodError } from '../client/errors.js'
+export type { KeyValueStore } from '../client/kv.js'
+export { type Answer, MemberError, type MemberStatus } from '../host/api.js'
+export type { StateEntry, StateMachine } from '../machine/state-machine.js'
+export { BrokenPromise } from '../sim/checkers.js'
+export type { AuthorityConfig } from '../wire/initial-authority.js'
+
+/** `n1`, `n2` and so on. */
+export type NodeName = `n${number}`
+
+export interface SimClusterOptions {
+  /** 1 to 7. Default: 3. */
+  readonly nodes?: number
+  /** Decides all that is left to chance: the same seed and the same calls give the same run. Default: 1. */
+  readonly seed?: number
+  /** Makes the state machine of a node, anew at each of its starts. Default: Synod's bank and keys. */
+  readonly machine?: () => StateMachine
+  /** Applied before anything else. */
+  readonly initialCommands?: readonly Uint8Array[]
+  /** Of the bank, for the default machine. */
+  readonly authorities?: readonly AuthorityConfig[]
+  /** Every link, in both directions. */
+  readonly network?: {
+    /** Of each message: at least so much, 0 to 10,000 ms. Default: 0.2. */
+    readonly delayMs?: number
+    /** And on average so much more, 0 to 10,000 ms. Default: 0.5. */
+    readonly jitterMs?: number
+    /** 0 to 0.9. Default: 0. */
+    readonly lossRate?: number
+    /** 0 to 0.9. Default: 0. */
+    readonly duplicationRate?: number
+    /** Whether messages overtake each other. Default: false. */
+    readonly reorders?: boolean
+  }
+  /** A state is written to disk after so many slots, at least 1: a restart replays no more. Default: 1,000. */
+  readonly checkpointEverySlots?: number
+}
+
+/** Keys and accounts, in a session of the client's own: each command is carried out once, whatever fails. */
+export interface SimClient {
+  readonly kv: KeyValueStore
+  readonly bank: Bank
+}
+
+const NODES_MAX = 7
+const DEFAULT_TIMEOUT_MS = 10_000
+const START_TIMEOUT_MS = 10_000
+/** Time goes on in such steps while somebody waits. */
+const DRIVE_MS = 60_000
+
+/**
+ * Virtual time passes while something of the cluster is awaited, and only then: no test waits in earnest. Every step of every node is
+ * checked as in `synod sim`, and whatever is awaited rejects with a BrokenPromise as soon as a promise of Synod's is seen broken.
+ */
+export class SimCluster {
+  readonly #cluster: SimulatedCluster
+  #awaitedCount = 0
+  #isDriving = false
+  readonly #broken: Promise<never>
+  #reportBroken: (error: unknown) => void = () => undefined
+
+  /** Starts the nodes, and waits until one leads. @throws RangeError for an option out of its bounds */
+  static async start(options: SimClusterOptions = {}): Promise<SimCluster> {
+    const cluster = new SimCluster(options)
+    cluster.#cluster.start()
+    await cluster.until(() => cluster.leader !== undefined, START_TIMEOUT_MS)
+    return cluster
+  }
+
+  private constructor(options: SimClusterOptions) {
+    const { nodes = 3, seed = 1, machine, network = {}, authorities = [], initialCommands = [] } = options
+    const checkpointEverySlots = options.checkpointEverySlots ?? 1_000
+    checkWhole('nodes', nodes, 1, NODES_MAX)
+    checkWhole('seed', seed, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+    checkWhole('checkpointEverySlots', checkpointEverySlots, 1, Number.MAX_SAFE_INTEGER)
+    this.#cluster = new SimulatedCluster({
+      seed,
+      plan: {
+        nodeCount: nodes,
+        options: DEFAULT_OPTIONS,
+        link: linkOf(network),
+        syncMsMean: 0.3,
+        turnMsMax: 0.2,
+        checkpointEverySlots,
+        encodesMessages: false,
+      },
+      initialCommands: [...authorities.map(initialAuthority), ...initialCommands],
+      makeApplication: machine === undefined ? newBankAndKeys : () => ({ machine: machine(), brokenInvariants: () => [] }),
+    })
+    this.#broken = new Promise((_, reject) => {
+      this.#reportBroken = reject
+    })
+    // It may be seen when nobody waits: then whoever waits next is told.
+    this.#broken.catch(() => undefined)
+  }
+
+  // --- time -----------------------------------------------------------------------------------------------------------------------
+
+  /** Virtual ms since the start. */
+  get nowMs(): number {
+    return this.#cluster.nowMs
+  }
+
+  /** Lets so much virtual time pass, at least 0 ms. @throws BrokenPromise */
+  async run(durationMs: number): Promise<void> {
+    checkBetween('durationMs', durationMs, 0, Number.MAX_SAFE_INTEGER)
+    await this.#driven(new Promise<void>((resolve) => this.#cluster.scheduler.after(durationMs, resolve)))
+  }
+
+  /** Lets virtual time pass until `isSo`. @throws BrokenPromise; Error when it is not so within that time */
+  async until(isSo: () => boolean, withinMs: number = DEFAULT_TIMEOUT_MS): Promise<void> {
+    checkBetween('withinMs', withinMs, 0, Number.MAX_SAFE_INTEGER)
+    try {
+      if (await this.#cluster.runUntil(isSo, withinMs)) return
+    } catch (error) {
+      this.#reportBroken(error)
+      throw error
+    }
+    throw new Error(`after ${withinMs} ms of virtual time it was still not so: ${isSo.toString()}`)
+  }
+
+  // --- what it is asked -----------------------------------------------------------------------------------------------------------
+
+  get nodes(): readonly NodeName[] {
+    return this.#cluster.nodes.map(({ id }): NodeName => `n${id}`)
+  }
+
+  /** Whoever leads in the highest ballot; it may have lost its majority. */
+  get leader(): NodeName | undefined {
+    const { leader } = this.#cluster
+    return leader && `n${leader.id}`
+  }
+
+  /** Undefined while the node is down. */
+  status(node: NodeName): MemberStatus | undefined {
+    return this.#node(node).member?.status()
+  }
+
+  /** Carries a command out through a node, the leader if none is named. @throws MemberError; BrokenPromise */
+  invoke(command: Uint8Array, options: { readonly node?: NodeName; readonly timeoutMs?: number } = {}): Promise<Answer> {
+    return this.#ask(options, (node, timeoutMs, settle) => node.invoke(command, timeoutMs, settle))
+  }
+
+  /** A linearizable read through a node, the leader if none is named. @throws MemberError; BrokenPromise */
+  query(query: Uint8Array, options: { readonly node?: NodeName; readonly timeoutMs?: number } = {}): Promise<Answer> {
+    return this.#ask(options, (node, timeoutMs, settle) => node.read(query, timeoutMs, settle))
+  }
+
+  /** A client of the default machine that begins with that node, and fails over like the SDK's. Its reads are linearizable. */
+  client(node: NodeName = 'n1'): SimClient {
+    const session = new SimSession(this.#cluster, this.#node(node).id)
+    const caller = new Caller(
+      {
+        submit: (call) => {
+          const settled = new Promise<void>((resolve) => {
+            session.submit({
+              ...call,
+              resolve: (response) => resolve(call.resolve(response)),
+              reject: (error) => resolve(call.reject(error)),
+            })
+          })
+          this.#driven(settled).catch((cause: unknown) => call.reject(internalError(cause)))
+        },
+      },
+      DEFAULT_TIMEOUT_MS,
+    )
+    return { kv: new KeyValueStore(caller), bank: new Bank(caller) }
+  }
+
+  // --- what happens to it ---------------------------------------------------------------------------------------------------------
+
+  /** Nobody of one group hears anybody of another. Who is in no group hears all. */
+  partition(...groups: readonly (readonly NodeName[])[]): Promise<void> {
+    return this.#happens(() =>
+      this.#cluster.network.partition(...groups.map((group) => group.map((name) => this.#node(name).id))),
+    )
+  }
+
+  /** Nothing gets from one node to another any more; the other way is another link. */
+  cut(from: NodeName, to: NodeName): Promise<void> {
+    return this.#happens(() => this.#cluster.network.cut(this.#node(from).id, this.#node(to).id))
+  }
+
+  /** The node hears nobody, and nobody hears it. */
+  isolate(node: NodeName): Promise<void> {
+    return this.partition(
+      [node],
+      this.nodes.filter((other) => other !== node),
+    )
+  }
+
+  /** Every link works again. */
+  mend(): Promise<void> {
+    return this.#happens(() => this.#cluster.network.mendAll())
+  }
+
+  /** The process is gone from one moment to the next, as with kill -9; what it had not synced may be lost. */
+  crash(node: NodeName): Promise<void> {
+    return this.#happens(() => this.#node(node).crash())
+  }
+
+  /** Starts a node that is down. */
+  restart(node: NodeName): Promise<void> {
+    return this.#happens(() => this.#node(node).start())
+  }
+
+  /** Stops a node as SIGTERM does: it hands leadership over and writes its state first. */
+  async stop(node: NodeName): Promise<void> {
+    const stopped = this.#node(node)
+    stopped.stop()
+    await this.until(() => !stopped.isUp)
+  }
+
+  /** The process stands still. With `clockStops` its monotonic clock does, too, as in a virtual machine that is suspended. */
+  pause(node: NodeName, options: { readonly clockStops?: boolean } = {}): Promise<void> {
+    return this.#happens(() => this.#node(node).pause(options))
+  }
+
+  /** Ends a pause: everything that arrived meanwhile is found at once. */
+  wake(node: NodeName): Promise<void> {
+    return this.#happens(() => this.#node(node).wake())
+  }
+
+  /** Sets the wall clock of a node forward by so many ms, or back. */
+  shiftClock(node: NodeName, byMs: number): Promise<void> {
+    checkWhole('byMs', byMs, -1e12, 1e12)
+    return this.#happens(() => {
+      this.#node(node).wallOffsetMs += byMs
+    })
+  }
+
+  /** Writes to the node's disk take 60 times as long, or (`stalled`) do not end before the disk is `normal` again. `full`: they fail. */
+  setDisk(node: NodeName, state: 'normal' | 'slow' | 'stalled' | 'full'): Promise<void> {
+    return this.#happens(() => {
+      const { disk } = this.#node(node)
+      disk.isSlow = state === 'slow'
+      disk.isFull = state === 'full'
+      disk.isStalled = state === 'stalled'
+    })
+  }
+
+  /** The node is down and its data directory gone for good: when it starts again it is refused. */
+  loseDirectory(node: NodeName): Promise<void> {
+    return this.#happens(() => this.#node(node).loseDirectory())
+  }
+
+  // --------------------------------------------------------------------------------------------------------------------------------
+
+  #node(name: NodeName): SimulatedNode {
+    const node = this.#cluster.nodes.find(({ id }) => `n${id}` === name)
+    if (node === undefined) throw new RangeError(`node: there is no ${name}, only ${this.nodes.join(', ')}`)
+    return node
+  }
+
+  #ask(
+    { node, timeoutMs = DEFAULT_TIMEOUT_MS }: { readonly node?: NodeName; readonly timeoutMs?: number },
+    ask: (node: SimulatedNode, timeoutMs: number, settle: (outcome: Answer | MemberError) => void) => void,
+  ): Promise<Answer> {
+    checkBetween('timeoutMs', timeoutMs, 1, Number.MAX_SAFE_INTEGER)
+    const name = node ?? this.leader ?? 'n1'
+    const asked = this.#node(name)
+    if (!asked.isUp) return Promise.reject(new MemberError('STOPPED', `${name} is down`))
+    return this.#driven(
+      new Promise((resolve, reject) => {
+        ask(asked, timeoutMs, (outcome) => (outcome instanceof MemberError ? reject(outcome) : resolve(outcome)))
+        // A node that crashes says nothing.
+        this.#cluster.scheduler.after(timeoutMs, () =>
+          reject(new MemberError('OUTCOME_UNKNOWN', `${name} has not answered within ${timeoutMs} ms`)),
+        )
+      }),
+    )
+  }
+
+  async #happens(happen: () => void): Promise<void> {
+    happen()
+    await this.run(0)
+  }
+
+  /** Lets time pass until that is settled. */
+  async #driven<T>(settled: Promise<T>): Promise<T> {
+    this.#awaitedCount++
+    void this.#drive()
+    try {
+      return await Promise.race([settled, this.#broken])
+    } finally {
+      this.#awaitedCount--
+    }
+  }
+
+  async #drive(): Promise<void> {
+    if (this.#isDriving) return
+    this.#isDriving = true
+    try {
+      while (this.#awaitedCount > 0) await this.#cluster.runUntil(() => this.#awaitedCount === 0, DRIVE_MS)
+    } catch (error) {
+      this.#reportBroken(error)
+    } finally {
+      this.#isDriving = false
+    }
+  }
+}
+
+function internalError(cause: unknown): SynodError {
+  return new SynodError('INTERNAL', 'INTERNAL', cause instanceof Error ? cause.message : String(cause), { cause })
+}
+
+function newBankAndKeys(): SimulatedApplication {
+  const machine = new BankAndKeys()
+  return { machine, brokenInvariants: () => brokenBankInvariants(machine.typed.bank.ledger) }
+}
+
+function linkOf(network: NonNullable<SimClusterOptions['network']>): typeof GOOD_LINK {
+  const {
+    delayMs = GOOD_LINK.delayMsMin,
+    jitterMs = GOOD_LINK.delayMsMean,
+    lossRate = 0,
+    duplicationRate = 0,
+    reorders = false,
+  } = network
+  checkBetween('network.delayMs', delayMs, 0, 10_000)
+  checkBetween('network.jitterMs', jitterMs, 0, 10_000)
+  checkBetween('network.lossRate', lossRate, 0, 0.9)
+  checkBetween('network.duplicationRate', duplicationRate, 0, 0.9)
+  return { ...GOOD_LINK, delayMsMin: delayMs, delayMsMean: jitterMs, lossRate, duplicationRate, canReorder: reorders }
+}
+
+function checkWhole(name: string, value: number, min: number, max: number): void {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return
+  throw new RangeError(`${name}: must be a whole number from ${min} to ${max}, not ${value}`)
+}
+
+function checkBetween(name: string, value: number, min: number, max: number): void {
+  if (value >= min && value <= max) return
+  throw new RangeError(`${name}: must be from ${min} to ${max}, not ${value}`)
+}

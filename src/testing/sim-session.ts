@@ -1,0 +1,154 @@
+import type { Call, CallSink } from '../client/call.js'
+import { errorOfRefusal, outcomeUnknown, SynodError } from '../client/errors.js'
+import { Command, Query, Result } from '../gen/synod/session/v1/session.js'
+import { type Answer, MemberError } from '../host/api.js'
+import type { SimulatedCluster } from '../sim/simulated-cluster.js'
+import type { SimulatedNode } from '../sim/simulated-node.js'
+import { REASONS } from '../wire/reasons.js'
+import { validateCommand, validateQuery } from '../wire/validate.js'
+
+interface Pending {
+  readonly call: Call
+  readonly bytes: Uint8Array
+  readonly requestNumber: number
+  isSettled: boolean
+  /** Tries that ended without word of what became of them. */
+  unresolvedTries: number
+}
+
+/** A node that has not answered after this long may be dead: another is asked. */
+const TRY_MS = 1_000
+const OVERLOADED_DELAY_MS = 100
+
+/**
+ * A client's session with a simulated cluster: as the SDK's, each command is carried out once, though it is tried on one node after the
+ * other until one answers.
+ */
+export class SimSession implements CallSink {
+  readonly #cluster: SimulatedCluster
+  #nodeIndex: number
+  #clientId = 0
+  #lastRequestNumber = 0
+  /** Of commands, ascending. */
+  readonly #unanswered = new Set<number>()
+
+  /** Begins with the node of that number. */
+  constructor(cluster: SimulatedCluster, nodeId: number) {
+    this.#cluster = cluster
+    this.#nodeIndex = nodeId - 1
+  }
+
+  submit(call: Call): void {
+    const { scheduler } = this.#cluster
+    const { bytes, problem } = encode(call)
+    if (problem !== undefined) return call.reject(problem)
+    const requestNumber = call.isQuery ? 0 : ++this.#lastRequestNumber
+    if (!call.isQuery) this.#unanswered.add(requestNumber)
+    const pending: Pending = { call, bytes, requestNumber, isSettled: false, unresolvedTries: 0 }
+    scheduler.after(call.timeoutMs, () => this.#expire(pending))
+    this.#try(pending)
+  }
+
+  #try(pending: Pending): void {
+    if (pending.isSettled) return
+    const node = this.#node
+    let isOver = false
+    const end = (): boolean => {
+      const isFirst = !isOver
+      isOver = true
+      return isFirst && !pending.isSettled
+    }
+    const again = (delayMs: number): void => {
+      this.#moveOnFrom(node)
+      this.#cluster.scheduler.after(delayMs, () => this.#try(pending))
+    }
+    this.#cluster.scheduler.after(TRY_MS, () => {
+      if (end()) again(0)
+    })
+    if (pending.call.isQuery) {
+      return node.read(pending.bytes, TRY_MS, (outcome) => {
+        if (end()) this.#onOutcome(pending, outcome, again)
+      })
+    }
+    if (this.#clientId === 0) {
+      return node.openSession(TRY_MS, (outcome) => {
+        if (!end()) return
+        if (outcome instanceof MemberError) return again(OVERLOADED_DELAY_MS)
+        // Of sessions that are opened at the same time the first one counts.
+        if (this.#clientId === 0) this.#clientId = outcome
+        this.#try(pending)
+      })
+    }
+    pending.unresolvedTries++
+    const [firstUnacknowledged = pending.requestNumber] = this.#unanswered
+    const { requestNumber, bytes } = pending
+    node.submit({ clientId: this.#clientId, requestNumber, firstUnacknowledged, command: bytes }, TRY_MS, (outcome) => {
+      if (end()) this.#onOutcome(pending, outcome, again)
+    })
+  }
+
+  #onOutcome(pending: Pending, outcome: Answer | MemberError, again: (delayMs: number) => void): void {
+    if (!(outcome instanceof MemberError)) return this.#onAnswer(pending, outcome)
+    switch (outcome.code) {
+      case 'NO_QUORUM':
+      case 'OVERLOADED':
+        if (pending.unresolvedTries > 0) pending.unresolvedTries--
+        return again(OVERLOADED_DELAY_MS)
+      case 'OUTCOME_UNKNOWN':
+      case 'STOPPED':
+        return again(OVERLOADED_DELAY_MS)
+      case 'SESSION_EXPIRED':
+      case 'ALREADY_ACKNOWLEDGED':
+        this.#settle(pending)
+        return pending.call.reject(outcomeUnknown(outcome.message, outcome))
+    }
+  }
+
+  #onAnswer(pending: Pending, { slot, result }: Answer): void {
+    this.#settle(pending)
+    const { call } = pending
+    const { outcome, slot: effectSlot } = Result.decode(result)
+    if (outcome?.$case === 'refusal') return call.reject(errorOfRefusal(outcome.value))
+    if (outcome?.$case !== call.expected) {
+      return call.reject(new SynodError('INTERNAL', 'INTERNAL', `expected a result of ${call.expected}, got ${outcome?.$case}`))
+    }
+    outcome.value.header = { clusterId: 'simulated', nodeId: this.#node.id, slot: effectSlot || slot }
+    call.resolve(outcome.value)
+  }
+
+  #expire(pending: Pending): void {
+    if (pending.isSettled) return
+    this.#settle(pending)
+    const message = 'no node could answer within the time given'
+    if (pending.unresolvedTries > 0) pending.call.reject(outcomeUnknown(message))
+    else pending.call.reject(new SynodError('UNAVAILABLE', 'NO_QUORUM', message))
+  }
+
+  #settle(pending: Pending): void {
+    pending.isSettled = true
+    this.#unanswered.delete(pending.requestNumber)
+  }
+
+  get #node(): SimulatedNode {
+    const { nodes } = this.#cluster
+    return nodes[this.#nodeIndex % nodes.length] as SimulatedNode
+  }
+
+  /** Unless another call has moved on already. */
+  #moveOnFrom(node: SimulatedNode): void {
+    if (this.#node === node) this.#nodeIndex++
+  }
+}
+
+/** The bytes as a node takes them; or what is wrong with them, as a node would say it. */
+function encode({ body }: Call): { bytes: Uint8Array; problem: SynodError | undefined } {
+  const bytes = body.$case === 'command' ? body.value : Query.encode(body.value).finish()
+  const violations = body.$case === 'command' ? validateCommand(Command.decode(bytes)) : validateQuery(body.value)
+  if (violations.length === 0) return { bytes, problem: undefined }
+  const message = violations.map(({ field, description }) => `${field}: ${description}`).join('; ')
+  const fieldViolations = violations.map(({ field, description }) => ({ field, description }))
+  return {
+    bytes,
+    problem: errorOfRefusal({ reason: 'INVALID_ARGUMENT' satisfies keyof typeof REASONS, message, fieldViolations }),
+  }
+}

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { generateKeyPair, makeAuthority, signDeposit } from '../../src/client/client.js'
+import {
+  BrokenPromise,
+  MemberError,
+  type NodeName,
+  SimCluster,
+  type StateEntry,
+  type StateMachine,
+  SynodError,
+} from '../../src/testing/sim-cluster.js'
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+const text = (result: Uint8Array): string => new TextDecoder().decode(result)
+
+/** A command is appended; every result is the whole so far. */
+class Journal implements StateMachine {
+  protected lines: string[] = []
+
+  apply(command: Uint8Array): Uint8Array {
+    this.lines.push(text(command))
+    return this.query()
+  }
+
+  query(): Uint8Array {
+    return bytes(this.lines.join())
+  }
+
+  changes(): Iterable<StateEntry> {
+    return [{ key: 'lines', value: this.query() }]
+  }
+
+  restore(entries: Iterable<StateEntry>): void {
+    for (const { value } of entries) this.lines = text(value ?? new Uint8Array()).split(',')
+  }
+}
+
+function others(cluster: SimCluster, node: NodeName): NodeName[] {
+  return cluster.nodes.filter((other) => other !== node)
+}
+
+function leaderOf(cluster: SimCluster): NodeName {
+  return cluster.leader ?? assert.fail('nobody leads')
+}
+
+describe('a cluster for tests', () => {
+  it("replicates one's own state machine, and keeps it through crashes of all nodes", async () => {
+    const cluster = await SimCluster.start({ machine: () => new Journal(), checkpointEverySlots: 2 })
+    for (const [i, node] of cluster.nodes.entries()) await cluster.invoke(bytes(`c${i}`), { node })
+    for (const node of cluster.nodes) await cluster.crash(node)
+    assert.equal(cluster.status('n2'), undefined)
+    await assert.rejects(
+      cluster.query(bytes(''), { node: 'n2' }),
+      (error) => error instanceof MemberError && error.code === 'STOPPED',
+    )
+    for (const node of cluster.nodes) await cluster.restart(node)
+    await cluster.until(() => cluster.leader !== undefined)
+    for (const node of cluster.nodes) assert.equal(text((await cluster.query(bytes(''), { node })).result), 'c0,c1,c2')
+  })
+
+  it('gives the same run for the same seed and the same calls, and another for another seed', async () => {
+    const run = async (seed: number): Promise<string> => {
+      const cluster = await SimCluster.start({ seed, network: { lossRate: 0.1, reorders: true } })
+      const { kv } = cluster.client('n2')
+      await Promise.all([kv.put('a', '1'), kv.put('b', '2')])
+      await cluster.crash(leaderOf(cluster))
+      await kv.put('c', '3')
+      return `${cluster.nowMs} ${cluster.leader}`
+    }
+    assert.equal(await run(5), await run(5))
+    assert.notEqual(await run(5), await run(6))
+  })
+
+  it('lets its clients fail over: a transfer through a leader that crashes is made once', async () => {
+    const mint = makeAuthority('mint', generateKeyPair())
+    const cluster = await SimCluster.start({ authorities: [mint], nodes: 5 })
+    const { bank } = cluster.client(leaderOf(cluster))
+    await bank.openAccount({ accountId: 'alice', asset: 'EUR' })
+    await bank.openAccount({ accountId: 'bob', asset: 'EUR' })
+    await bank.deposit(signDeposit(mint, { depositId: 'd1', accountId: 'alice', asset: 'EUR', amount: 100n }))
+    for (let i = 0; i < 5; i++) {
+      const transfer = bank.transfer({
+        transferId: `t${i}`,
+        sourceAccountId: 'alice',
+        destinationAccountId: 'bob',
+        amount: 10n,
+      })
+      const leader = leaderOf(cluster)
+      await cluster.crash(leader)
+      await transfer
+      await cluster.restart(leader)
+      await cluster.until(() => cluster.leader !== undefined)
+    }
+    assert.equal((await bank.getBalance('bob')).account.balance, 50n)
+  })
+
+  it('cuts a leader off: it answers nobody, the others go on, and it catches up when the links are mended', async () => {
+    const cluster = await SimCluster.start({ machine: () => new Journal() })
+    const old = leaderOf(cluster)
+    await cluster.isolate(old)
+    const lost = assert.rejects(cluster.query(bytes(''), { node: old, timeoutMs: 2_000 }), MemberError)
+    await cluster.until(() => cluster.leader !== old)
+    await cluster.invoke(bytes('new'), { node: leaderOf(cluster) })
+    await lost
+    await cluster.mend()
+    assert.equal(text((await cluster.query(bytes(''), { node: old })).result), 'new')
+  })
+
+  it('stops, pauses and wakes nodes, fills disks, shifts clocks and loses directories', async () => {
+    const cluster = await SimCluster.start({ nodes: 5, machine: () => new Journal() })
+    const [a, b] = others(cluster, leaderOf(cluster)) as [NodeName, NodeName]
+    const first = leaderOf(cluster)
+    await cluster.stop(first)
+    assert.equal(cluster.status(first), undefined)
+    await cluster.restart(first)
+    await cluster.setDisk(a, 'full')
+    await cluster.shiftClock(b, -3_600_000)
+    await cluster.until(() => cluster.leader !== undefined)
+    await cluster.invoke(bytes('x'))
+    await cluster.until(() => cluster.status(a) === undefined)
+    await cluster.setDisk(a, 'normal')
+    await cluster.restart(a)
+    const leader = leaderOf(cluster)
+    await cluster.pause(leader, { clockStops: true })
+    await cluster.until(() => cluster.leader !== leader || cluster.status(leader)?.role !== 'leader', 20_000)
+    await cluster.wake(leader)
+    await cluster.loseDirectory(b)
+    await cluster.restart(b)
+    await cluster.until(() => cluster.status(b) === undefined)
+    await cluster.invoke(bytes('y'))
+    assert.equal(text((await cluster.query(bytes(''), { node: a })).result), 'x,y')
+  })
+
+  it('tells a request that is not valid which field is wrong, as a node would', async () => {
+    const cluster = await SimCluster.start()
+    await assert.rejects(cluster.client().kv.put('', 'x'), (error) => {
+      assert.ok(error instanceof SynodError)
+      assert.equal(error.reason, 'INVALID_ARGUMENT')
+      assert.match(error.message, /key/)
+      return true
+    })
+  })
+
+  it('rejects what is awaited when a state machine is not deterministic', async () => {
+    let made = 0
+    class Moody extends Journal {
+      readonly #mood = made++
+      override apply(): Uint8Array {
+        return Uint8Array.of(this.#mood)
+      }
+    }
+    const cluster = await SimCluster.start({ machine: () => new Moody() })
+    const asked = (async () => {
+      await cluster.invoke(bytes('x'))
+      await cluster.run(1_000)
+    })()
+    await assert.rejects(asked, (error) => error instanceof BrokenPromise && /got other results/.test(error.message))
+  })
+
+  it('names the option that is out of its bounds', async () => {
+    await assert.rejects(SimCluster.start({ nodes: 8 }), /nodes: must be a whole number from 1 to 7, not 8/)
+    await assert.rejects(SimCluster.start({ network: { lossRate: 1 } }), /network.lossRate: must be from 0 to 0.9, not 1/)
+    const cluster = await SimCluster.start({ nodes: 1 })
+    await assert.rejects(cluster.run(-1), /durationMs/)
+    assert.throws(() => cluster.client('n2'), /there is no n2, only n1/)
+    await assert.rejects(
+      cluster.until(() => false, 100),
+      /after 100 ms of virtual time it was still not so/,
+    )
+  })
+})
