@@ -15,7 +15,11 @@ const IMPORTS: readonly { readonly folder: string; readonly refused: readonly st
     { folder: 'wire', refused: ['../storage/files.js', '../host/api.js', '../member.js'], allowed: ['../paxos/types.js'] },
     { folder: 'storage', refused: ['../host/api.js', '../member.js'], allowed: ['../paxos/types.js'] },
     { folder: 'transport', refused: ['../host/api.js', '../member.js'], allowed: ['../wire/peer.js'] },
-    { folder: 'host', refused: ['../server/config.js', '../sim/world.js'], allowed: ['../paxos/node.js'] },
+    {
+      folder: 'host',
+      refused: ['../server/config.js', '../sim/world.js', '../testing/sim-cluster.js'],
+      allowed: ['../paxos/node.js'],
+    },
     { folder: 'server', refused: ['../client/client.js', '../cli/ports.js'], allowed: ['../member.js'] },
     {
       folder: 'client',
@@ -24,6 +28,7 @@ const IMPORTS: readonly { readonly folder: string; readonly refused: readonly st
     },
     { folder: 'cli', refused: ['../paxos/ballot.js', '../host/api.js', '../member.js'], allowed: ['../client/client.js'] },
     { folder: 'sim', refused: ['../transport/refusal.js', '../client/client.js'], allowed: ['../host/applier.js'] },
+    { folder: 'testing', refused: ['../server/server.js', '../cli/ports.js'], allowed: ['../sim/network.js', '../client/kv.js'] },
   ]
 
 it('the linter refuses each import against the directions of the README’s picture', (t) => {
