@@ -5,16 +5,19 @@ import { FIRST_WRITE, firstRecords, type Identity } from '../storage/data-direct
 import type { KeyRange } from '../storage/database.js'
 import { type OpenDirectory, readContents } from '../storage/open-directory.js'
 import { DurableView } from './durable-view.js'
+import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
 import { type Change, type Platter, SimulatedDatabase } from './simulated-database.js'
+import type { Step, WriteOutcome } from './trace-events.js'
 
 export interface DiskSettings {
   readonly nodeId: NodeId
   readonly random: Random
   readonly scheduler: Scheduler
   readonly totals: FaultTotals
+  readonly trace: EventTrace
   readonly syncMsMean: number
   /** Told of every write that has reached the disk. */
   readonly onWritten: (records: readonly DurableRecord[]) => void
@@ -34,6 +37,7 @@ export interface WriteSubject {
 }
 
 interface Write {
+  readonly step: Step
   readonly changes: readonly Change[]
   readonly subject: WriteSubject | undefined
   readonly sync: boolean
@@ -170,7 +174,11 @@ export class SimulatedDisk {
     this.#failsNextWrite = false
     // LevelDB's log is read up to its first hole.
     const kept = lost.findIndex(() => !random.chance(KEPT_RATE))
-    for (const write of kept === -1 ? lost : lost.slice(0, kept)) this.#apply(write)
+    for (const [i, write] of lost.entries()) {
+      const isKept = kept === -1 || i < kept
+      this.#tellEnded(write, isKept ? 'kept' : 'lost')
+      if (isKept) this.#apply(write)
+    }
     if (kept !== -1) totals.count('unsyncedWriteLost', lost.length - kept)
   }
 
@@ -196,10 +204,19 @@ export class SimulatedDisk {
   }): void {
     if (asked.user.isOver) return
     assert(this.#writing === undefined, 'one write is in flight at a time')
-    const { random, scheduler, syncMsMean, totals } = this.#settings
+    const { random, scheduler, syncMsMean, totals, trace, nodeId } = this.#settings
+    const subject = this.#nextSubject
     const write: Write = {
+      step: trace.tell({
+        kind: 'writeBegun',
+        node: nodeId,
+        records: subject?.records ?? [],
+        checkpointUpTo: subject?.checkpointUpTo ?? 0,
+        changeCount: asked.changes.length,
+        isSynced: asked.sync,
+      }),
       changes: asked.changes,
-      subject: this.#nextSubject,
+      subject,
       sync: asked.sync,
       isDue: false,
       onEnd: () => {
@@ -229,7 +246,9 @@ export class SimulatedDisk {
   /** The error with which it ends, if it does with one; then it may be on the disk or not. */
   #outcomeOf(write: Write): Error | undefined {
     const { random } = this.#settings
-    if (this.isFull || this.#failsNextWrite) this.#hasFailed = true
+    const isFailing = this.isFull || this.#failsNextWrite
+    this.#tellEnded(write, isFailing ? 'failed' : write.sync ? 'synced' : 'buffered')
+    if (isFailing) this.#hasFailed = true
     if (this.isFull) return new Error('no space left on the simulated device')
     if (this.#failsNextWrite) {
       this.#failsNextWrite = false
@@ -251,6 +270,10 @@ export class SimulatedDisk {
     this.#view.onWritten(subject.records)
     this.#settings.onWritten(subject.records)
     if (subject.checkpointUpTo !== undefined) this.#view.checkpointUpTo = subject.checkpointUpTo
+  }
+
+  #tellEnded({ step }: Write, outcome: WriteOutcome): void {
+    this.#settings.trace.tell({ kind: 'writeEnded', begunStep: step, node: this.#settings.nodeId, outcome })
   }
 
   #keep({ key, record }: Change): void {

@@ -10,7 +10,7 @@ const BASIS_2 = 0x9747b28c
 
 /** The numbers below stand for words in the hash: a changed one changes every hash. */
 const FATES: Readonly<Record<Fate, number>> = { delivered: 1, waits: 2, lost: 3, cut: 4, refused: 5, down: 6 }
-const OUTCOMES: Readonly<Record<WriteOutcome, number>> = { synced: 1, failed: 2, lost: 3, kept: 4 }
+const OUTCOMES: Readonly<Record<WriteOutcome, number>> = { synced: 1, buffered: 2, failed: 3, lost: 4, kept: 5 }
 const PHASES = { joining: 1, following: 2, polling: 3, scouting: 4, leading: 5 } as const
 
 /**
@@ -40,7 +40,14 @@ export class EventHash {
       case 'ended':
         return this.#mix4(2, event.sentStep, event.to, FATES[event.fate])
       case 'started':
-        return this.#mix4(3, event.node, event.promised, event.decidedUpTo)
+        return this.#mix4(3, event.node, 0, 0)
+      case 'recovered':
+        this.#mix4(23, event.node, event.promised, event.decidedUpTo)
+        return this.#mix(event.appliedUpTo)
+      case 'handOverAsked':
+        return this.#mix4(24, event.node, 0, 0)
+      case 'stopAsked':
+        return this.#mix4(25, event.node, 0, 0)
       case 'crashed':
         return this.#mix4(4, event.node, 0, 0)
       case 'paused':
@@ -64,7 +71,8 @@ export class EventHash {
         this.#mix4(13, event.node, event.slot, event.digest)
         return this.#addValue(event.value)
       case 'writeBegun':
-        this.#mix4(14, event.node, event.records.length, event.other.length)
+        this.#mix4(14, event.node, event.records.length, event.checkpointUpTo)
+        this.#mix4(event.changeCount, Number(event.isSynced), 0, 0)
         for (const record of event.records) this.#addRecord(record)
         return
       case 'writeEnded':

@@ -1,9 +1,17 @@
-import type { Message } from '../paxos/messages.js'
 import type { Phase } from '../paxos/node.js'
 import type { Ballot, NodeId, Slot } from '../paxos/types.js'
 import { EventHash } from './event-hash.js'
 import type { Step, TracedEvent, TraceEvent } from './trace-events.js'
 import { tellEvent } from './trace-words.js'
+
+export interface TraceSettings {
+  /** Of the virtual time. */
+  readonly clock: { readonly nowUs: number }
+  /** Told of every event, in a line each. */
+  readonly print?: ((line: string) => void) | undefined
+  /** Whether every event is kept in memory, for a trace page. Default: false. */
+  readonly records?: boolean | undefined
+}
 
 /** What of a node's core is told when it changes. */
 export interface CoreState {
@@ -18,17 +26,16 @@ export interface CoreState {
  * there is a `print`; and kept for a trace page when asked. Without the last two an event costs a few multiplications.
  */
 export class EventTrace {
+  readonly #clock: TraceSettings['clock']
   readonly #hash = new EventHash()
   readonly #print: ((line: string) => void) | undefined
   readonly #recorded: TracedEvent[] | undefined
+  /** As they were at the last look. */
   readonly #cores = new Map<NodeId, { phase: Phase; promised: Ballot; decidedUpTo: Slot }>()
   #count = 0
 
-  /**
-   * @param print told of every event, in a line each.
-   * @param settings `records`: whether every event is kept in memory, for a trace page. Default: false.
-   */
-  constructor(print?: (line: string) => void, { records = false }: { readonly records?: boolean } = {}) {
+  constructor({ clock, print, records = false }: TraceSettings) {
+    this.#clock = clock
     this.#print = print
     this.#recorded = records ? [] : undefined
   }
@@ -49,53 +56,37 @@ export class EventTrace {
   }
 
   /** Something happened. Gives its number, by which a later event may refer to it. */
-  tell(atUs: number, event: TraceEvent): Step {
+  tell(event: TraceEvent): Step {
     const step = ++this.#count
+    const atUs = this.#clock.nowUs
     this.#hash.add(atUs, event)
     if (this.#recorded !== undefined) this.#recorded.push({ step, atUs, event })
     if (this.#print !== undefined) this.#print(`${String(step).padStart(6)} ${formatTime(atUs)} ${tellEvent(event)}`)
     return step
   }
 
-  /** A message arrived or, with a `fate`, did not. */
-  message(atUs: number, from: NodeId, to: NodeId, message: Message, fate = ''): void {
-    this.tell(atUs, { kind: 'ended', sentStep: 0, from, to, message, fate: fate === '' ? 'delivered' : 'lost' })
-  }
-
-  /** An event told in words. */
-  note(atUs: number, text: string): void {
-    this.tell(atUs, { kind: 'note', text })
+  /** A node's core stands on what its disk held. */
+  recovered(node: NodeId, { promised, decidedUpTo }: CoreState, appliedUpTo: Slot): void {
+    this.#cores.set(node, { phase: 'joining', promised, decidedUpTo })
+    this.tell({ kind: 'recovered', node, promised, decidedUpTo, appliedUpTo })
   }
 
   /** Looks at a node's core after a step of it, and tells what has changed since the last look. */
-  look(atUs: number, node: NodeId, { phase, promised, leadingBallot, decidedUpTo }: CoreState): void {
-    let seen = this.#cores.get(node)
-    if (seen === undefined) {
-      seen = { phase: 'joining', promised: 0, decidedUpTo: 0 }
-      this.#cores.set(node, seen)
-    }
+  look(node: NodeId, { phase, promised, leadingBallot, decidedUpTo }: CoreState): void {
+    const seen = this.#cores.get(node)
+    if (seen === undefined) return
     if (promised !== seen.promised) {
       seen.promised = promised
-      this.tell(atUs, { kind: 'promised', node, ballot: promised })
+      this.tell({ kind: 'promised', node, ballot: promised })
     }
     if (phase !== seen.phase) {
       seen.phase = phase
-      this.tell(atUs, { kind: 'phase', node, phase, ballot: phase === 'leading' ? leadingBallot : promised })
+      this.tell({ kind: 'phase', node, phase, ballot: phase === 'leading' ? leadingBallot : promised })
     }
     if (decidedUpTo !== seen.decidedUpTo) {
       seen.decidedUpTo = decidedUpTo
-      this.tell(atUs, { kind: 'decided', node, upTo: decidedUpTo })
+      this.tell({ kind: 'decided', node, upTo: decidedUpTo })
     }
-  }
-
-  /** A node starts anew: it begins by joining, with what its disk held. */
-  started(
-    atUs: number,
-    node: NodeId,
-    { promised, decidedUpTo }: { readonly promised: Ballot; readonly decidedUpTo: Slot },
-  ): void {
-    this.#cores.set(node, { phase: 'joining', promised, decidedUpTo })
-    this.tell(atUs, { kind: 'started', node, promised, decidedUpTo })
   }
 }
 

@@ -1,9 +1,11 @@
 import type { CallerIdentity } from '../host/admission.js'
 import type { Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
+import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
+import type { Fate, Step } from './trace-events.js'
 
 /** How messages travel from one node to another. */
 export interface LinkQuality {
@@ -37,6 +39,11 @@ export interface Packet {
   readonly caller: CallerIdentity
 }
 
+/** A packet that has been sent, or a second copy of it. */
+export interface SentPacket extends Packet {
+  readonly sentStep: Step
+}
+
 interface Link {
   quality: LinkQuality
   isCut: boolean
@@ -49,9 +56,8 @@ interface Settings {
   readonly random: Random
   readonly scheduler: Scheduler
   readonly totals: FaultTotals
-  readonly deliver: (packet: Packet) => void
-  /** Called for each message that never arrives. */
-  readonly onLost: (packet: Packet) => void
+  readonly trace: EventTrace
+  readonly deliver: (packet: SentPacket) => void
   /** What arrives for what was sent: the same, or what a codec makes of it. */
   readonly carry: (message: Message) => Message
 }
@@ -76,14 +82,15 @@ export class Network {
     freeze(packet.message)
     const link = this.#link(packet.from, packet.to)
     const { random, totals } = this.#settings
+    const sentStep = this.#tellSent(packet, 0)
     if (random.chance(link.quality.lossRate)) {
       totals.count('loss')
-      return this.#settings.onLost(packet)
+      return this.#tellEnded({ ...packet, sentStep }, 'lost')
     }
-    this.#dispatch(link, packet)
+    this.#dispatch(link, packet, sentStep)
     if (random.chance(link.quality.duplicationRate)) {
       totals.count('duplication')
-      this.#dispatch(link, packet)
+      this.#dispatch(link, packet, this.#tellSent(packet, sentStep))
     }
   }
 
@@ -119,8 +126,8 @@ export class Network {
     this.#link(from, to).quality = quality
   }
 
-  #dispatch(link: Link, packet: Packet): void {
-    const { random, scheduler, totals, carry, deliver, onLost } = this.#settings
+  #dispatch(link: Link, packet: Packet, sentStep: Step): void {
+    const { random, scheduler, totals, carry, deliver } = this.#settings
     const { quality } = link
     let arrivalMs = scheduler.nowMs + quality.delayMsMin + random.exponential(quality.delayMsMean)
     if (random.chance(quality.tailRate)) {
@@ -130,12 +137,20 @@ export class Network {
     if (!quality.canReorder) arrivalMs = Math.max(arrivalMs, link.lastArrivalMs)
     else if (arrivalMs < link.lastArrivalMs) totals.count('reordering')
     link.lastArrivalMs = Math.max(arrivalMs, link.lastArrivalMs)
-    const carried = { ...packet, message: carry(packet.message) }
+    const carried = { ...packet, sentStep, message: carry(packet.message) }
     scheduler.after(arrivalMs - scheduler.nowMs, () => {
       if (!link.isCut) return deliver(carried)
       totals.count('cutLink')
-      onLost(carried)
+      this.#tellEnded(carried, 'cut')
     })
+  }
+
+  #tellSent({ from, to, message }: Packet, copyOf: Step): Step {
+    return this.#settings.trace.tell({ kind: 'sent', from, to, message, copyOf })
+  }
+
+  #tellEnded({ sentStep, from, to, message }: SentPacket, fate: Fate): void {
+    this.#settings.trace.tell({ kind: 'ended', sentStep, from, to, message, fate })
   }
 
   #link(from: NodeId, to: NodeId): Link {

@@ -22,6 +22,8 @@ export interface ClusterSettings {
   readonly makeApplication: NodeParts['makeApplication']
   /** Told of every event, in a line each. */
   readonly print?: ((line: string) => void) | undefined
+  /** Whether the trace keeps every event. Default: false. */
+  readonly records?: boolean | undefined
   /** Parts to put in the place of the real ones. */
   readonly parts?: Partial<NodeParts> | undefined
   /** As for Checker. Default: true. */
@@ -48,10 +50,10 @@ export class SimulatedCluster {
   #failure: BrokenPromise | undefined
 
   constructor(settings: ClusterSettings) {
-    const { seed, plan, print, parts, makeApplication, looksInside = true } = settings
+    const { seed, plan, print, records, parts, makeApplication, looksInside = true } = settings
     this.random = new Random(seed)
     this.checker = new Checker({ looksInside, nodeCount: plan.nodeCount, windowSlots: plan.options.windowSlots })
-    this.trace = new EventTrace(print)
+    this.trace = new EventTrace({ clock: this.scheduler, print, records })
     const nodeIds = Array.from({ length: plan.nodeCount }, (_, i) => i + 1)
     this.network = new Network({
       nodeIds,
@@ -59,8 +61,8 @@ export class SimulatedCluster {
       random: this.random.fork(),
       scheduler: this.scheduler,
       totals: this.totals,
-      deliver: (packet) => this.#deliver(packet),
-      onLost: ({ from, to, message }) => this.trace.message(this.scheduler.nowUs, from, to, message, 'LOST'),
+      trace: this.trace,
+      deliver: (packet) => this.node(packet.to).receive(packet),
       carry: plan.encodesMessages ? throughCodec : (message) => message,
     })
     this.nodes = nodeIds.map((id) => this.#makeNode(id, settings, { ...REAL_PARTS, makeApplication, ...parts }))
@@ -126,7 +128,7 @@ export class SimulatedCluster {
   }
 
   note(text: string): void {
-    this.trace.note(this.scheduler.nowUs, text)
+    this.trace.tell({ kind: 'note', text })
   }
 
   #throwFailure(): void {
@@ -142,7 +144,7 @@ export class SimulatedCluster {
   }
 
   #makeNode(id: NodeId, { plan, initialCommands }: ClusterSettings, parts: NodeParts): SimulatedNode {
-    const { scheduler, totals, checker } = this
+    const { scheduler, totals, checker, trace } = this
     const members = Array.from({ length: plan.nodeCount }, (_, i) => ({
       nodeId: i + 1,
       peerAddress: `node${i + 1}:7200`,
@@ -159,6 +161,7 @@ export class SimulatedCluster {
         random: this.random.fork(),
         scheduler,
         totals,
+        trace,
         syncMsMean: plan.syncMsMean,
         onWritten: (records) => checker.onWritten(id, records),
       },
@@ -166,8 +169,8 @@ export class SimulatedCluster {
       scheduler,
       totals,
       checker,
+      trace,
       send: (packet) => this.#send(packet),
-      note: (text) => this.note(text),
       onBug: (error) => this.#onBug(error),
       parts,
     })
@@ -175,13 +178,8 @@ export class SimulatedCluster {
 
   #send(packet: Packet): void {
     const { core } = this.node(packet.from)
-    if (core !== undefined) this.checker.onSent(packet.from, packet.message, { core })
     this.network.send(packet)
-  }
-
-  #deliver(packet: Packet): void {
-    this.trace.message(this.scheduler.nowUs, packet.from, packet.to, packet.message)
-    this.node(packet.to).receive(packet)
+    if (core !== undefined) this.checker.onSent(packet.from, packet.message, { core })
   }
 }
 

@@ -7,7 +7,7 @@ import type { NodeId, Slot } from '../paxos/types.js'
 import { StorageError } from '../storage/storage-error.js'
 import type { ClientPort, Settled } from './client-port.js'
 import type { SimulatedDisk } from './disk.js'
-import type { Packet } from './network.js'
+import type { SentPacket } from './network.js'
 import { type SimulatedApplication, type SimulatedNodeSettings, SimulatedProcess } from './simulated-process.js'
 
 /** The simulated day on which every run begins. */
@@ -89,8 +89,8 @@ export class SimulatedNode implements ClientPort {
   start(): void {
     if (this.#isStopping) this.#startsAgain = true
     if (this.#process !== undefined || this.#haltCode !== undefined) return
-    const { note, scheduler, turnMsMax } = this.#settings
-    note(`n${this.id} starts`)
+    const { trace, scheduler, turnMsMax } = this.#settings
+    trace.tell({ kind: 'started', node: this.id })
     const process = new SimulatedProcess(this.#settings, {
       disk: this.#disk,
       wallMs: () => Math.floor(EPOCH_MS + scheduler.nowMs + this.wallOffsetMs),
@@ -104,16 +104,16 @@ export class SimulatedNode implements ClientPort {
 
   crash(): void {
     if (this.#process === undefined) return
-    this.#end()
     this.#settings.totals.count('crash')
-    this.#settings.note(`n${this.id} crashes`)
+    this.#settings.trace.tell({ kind: 'crashed', node: this.id })
+    this.#end()
   }
 
   /** Stops as a process does that is asked to: hands over, writes a last checkpoint, then is down. */
   stop(): void {
     const process = this.#process
     if (process === undefined || this.#isStopping) return
-    this.#settings.note(`n${this.id} is asked to stop`)
+    this.#settings.trace.tell({ kind: 'stopAsked', node: this.id })
     this.#isStopping = true
     process.input((member) => void this.#stop(process, member))
   }
@@ -138,12 +138,12 @@ export class SimulatedNode implements ClientPort {
     if (this.#process === undefined || this.isPaused) return
     this.#process.runtime.pause({ clockStops })
     this.#settings.totals.count('pause')
-    this.#settings.note(`n${this.id} is paused`)
+    this.#settings.trace.tell({ kind: 'paused', node: this.id, clockStops })
   }
 
   wake(): void {
     if (!this.isPaused) return
-    this.#settings.note(`n${this.id} wakes up`)
+    this.#settings.trace.tell({ kind: 'woke', node: this.id })
     this.#process?.runtime.wake()
   }
 
@@ -152,19 +152,21 @@ export class SimulatedNode implements ClientPort {
     this.crash()
     this.#disk = this.#newDisk()
     this.#settings.totals.count('lostDirectory')
-    this.#settings.note(`n${this.id} has lost its data directory`)
+    this.#settings.trace.tell({ kind: 'directoryLost', node: this.id })
   }
 
   /** Asked to stop leading, a leader hands over. */
   handOver(): void {
-    this.#settings.note(`n${this.id} is asked to hand over`)
+    this.#settings.trace.tell({ kind: 'handOverAsked', node: this.id })
     this.#process?.input((member) => void member.handOver())
   }
 
   // --- inputs: lost on a node that is down ----------------------------------------------------------------------------------------
 
-  receive(packet: Packet): void {
-    this.#process?.receive(packet)
+  receive(packet: SentPacket): void {
+    if (this.#process !== undefined) return this.#process.receive(packet)
+    const { sentStep, from, to, message } = packet
+    this.#settings.trace.tell({ kind: 'ended', sentStep, from, to, message, fate: 'down' })
   }
 
   /** What it sent was refused by `to`, who has ended the connection. */
@@ -207,21 +209,21 @@ export class SimulatedNode implements ClientPort {
   }
 
   #onStopped(error: Error): void {
-    const { totals, note, onBug } = this.#settings
+    const { totals, trace, onBug } = this.#settings
     const code = codeOf(error)
     const isDamaged = code === 'DAMAGED' && this.#disk.isCorrupted
     if (isDamaged || (error instanceof HaltError && this.hasLostDirectory)) this.#haltCode = code
     else if (this.#disk.hasFailed) totals.count('failedWrite')
     else return onBug(error)
+    trace.tell({ kind: 'halted', node: this.id, code, message: error.message })
     this.#end()
-    note(`n${this.id} stops by itself: ${code}`)
   }
 
   async #stop(process: SimulatedProcess, member: HostedMember): Promise<void> {
     await member.stop()
     if (this.#process !== process) return
+    this.#settings.trace.tell({ kind: 'stopped', node: this.id })
     this.#end()
-    this.#settings.note(`n${this.id} has stopped`)
   }
 
   #end(): void {

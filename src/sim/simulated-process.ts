@@ -11,11 +11,13 @@ import type { OpenDirectory } from '../storage/open-directory.js'
 import type { Storage } from '../storage/storage.js'
 import type { Checker } from './checkers.js'
 import type { DiskSettings, SimulatedDisk, WriteSubject } from './disk.js'
+import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
-import type { Packet } from './network.js'
+import type { Packet, SentPacket } from './network.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
 import { SimulatedRuntime } from './simulated-runtime.js'
+import type { Fate } from './trace-events.js'
 import { WatchedStorage } from './watched-storage.js'
 
 export interface SimulatedNodeSettings {
@@ -31,8 +33,8 @@ export interface SimulatedNodeSettings {
   readonly scheduler: Scheduler
   readonly totals: FaultTotals
   readonly checker: Checker
+  readonly trace: EventTrace
   readonly send: (packet: Packet) => void
-  readonly note: (text: string) => void
   /** Told of what only a bug can bring about. */
   readonly onBug: (error: Error) => void
   /** How the parts are made; tests put defective ones in their place. */
@@ -131,6 +133,7 @@ export class SimulatedProcess {
             if (this.runtime.isOver) return
             this.#appliedUpTo = entry.slot
             const { application } = this
+            this.#settings.trace.tell({ kind: 'applied', node: id, slot: entry.slot, value: entry.value, digest })
             this.#check(() => this.#settings.checker.onApplied({ nodeId: id, entry, digest, application }))
             this.#passStep()
           },
@@ -165,15 +168,23 @@ export class SimulatedProcess {
     })
   }
 
-  receive({ from, message, caller }: Packet): void {
+  receive(packet: SentPacket): void {
+    const { from, to, message, caller, sentStep } = packet
+    let isTold = false
+    const tellFate = (fate: Fate): void => {
+      if (!isTold) this.#settings.trace.tell({ kind: 'ended', sentStep, from, to, message, fate })
+      isTold = true
+    }
+    if (this.runtime.isPaused) tellFate('waits')
     this.runtime.whenAwake(() => {
       const handlers = this.#handlers
-      if (handlers === undefined) return
+      if (handlers === undefined) return tellFate('down')
       const admission = this.#settings.parts.admit(handlers.admit(caller))
       if (admission !== undefined && (admission !== 'joinOnly' || message.kind !== 'join')) {
         this.#settings.totals.count('refusedMessage')
-        return
+        return tellFate('refused')
       }
+      tellFate('delivered')
       handlers.onMessages(from, [message])
       this.#afterStep()
     })
@@ -188,6 +199,8 @@ export class SimulatedProcess {
     const core = this.#settings.parts.makeNode(settings)
     this.#core = core
     this.#view = viewOf(core)
+    this.#settings.trace.recovered(this.#settings.id, core, this.#appliedUpTo)
+    this.#settings.trace.look(this.#settings.id, core)
     this.#check(() => this.#settings.checker.onStarted(this.#settings.id, core, this.#machine.disk.contents))
     return core
   }
@@ -224,6 +237,7 @@ export class SimulatedProcess {
     const before = this.#view
     const now = viewOf(this.#core)
     this.#view = now
+    this.#settings.trace.look(this.#settings.id, this.#core)
     this.#check(() => this.#settings.checker.onStep(this.#settings.id, before, now))
   }
 

@@ -6,7 +6,7 @@ import type { Fate, Step, TracedEvent, TraceEvent, WriteOutcome } from './trace-
 import { tellEvent, tellMessage } from './trace-words.js'
 
 const FATES: readonly Fate[] = ['delivered', 'waits', 'lost', 'cut', 'refused', 'down']
-const OUTCOMES: readonly WriteOutcome[] = ['synced', 'failed', 'lost', 'kept']
+const OUTCOMES: readonly WriteOutcome[] = ['synced', 'buffered', 'failed', 'lost', 'kept']
 const PHASES = ['joining', 'following', 'polling', 'scouting', 'leading'] as const
 
 /** What of TraceData the events make. */
@@ -119,9 +119,12 @@ function typeOf(event: TraceEvent): string {
     case 'ended':
       return event.message.kind
     case 'started':
+    case 'recovered':
     case 'crashed':
     case 'paused':
     case 'woke':
+    case 'handOverAsked':
+    case 'stopAsked':
     case 'stopped':
     case 'halted':
     case 'directoryLost':
@@ -156,7 +159,7 @@ function ballotOf(event: TraceEvent): Ballot {
     if ('ballot' in message) return message.ballot
     return message.kind === 'pollReply' ? message.promised : 0
   }
-  if (event.kind === 'started') return event.promised
+  if (event.kind === 'recovered') return event.promised
   if (event.kind !== 'writeBegun') return 'ballot' in event ? event.ballot : 0
   let highest = 0
   for (const record of event.records) {
@@ -175,6 +178,7 @@ function slotsOf(event: TraceEvent): SlotRange {
   if (event.kind === 'sent' || event.kind === 'ended') return slotsOfMessage(event.message)
   if ('slot' in event) return { first: event.slot, last: event.slot }
   if (event.kind === 'decided') return { first: event.upTo, last: event.upTo }
+  if (event.kind === 'recovered') return { first: event.appliedUpTo, last: event.appliedUpTo }
   if (event.kind !== 'writeBegun') return rangeOf([])
   return rangeOf(event.records.flatMap((record) => ('entry' in record ? [record.entry] : [])))
 }
@@ -220,5 +224,5 @@ function stateOf(event: TraceEvent): number {
 
 function decidedBy(event: TraceEvent): Slot {
   if (event.kind === 'decided') return event.upTo
-  return event.kind === 'started' ? event.decidedUpTo : 0
+  return event.kind === 'recovered' ? event.decidedUpTo : 0
 }

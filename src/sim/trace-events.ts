@@ -18,9 +18,6 @@ export interface TracedEvent {
   readonly event: TraceEvent
 }
 
-/** How the parts of a world tell what happens to them. Gives the event's number, by which a later event may refer to it. */
-export type Tell = (event: TraceEvent) => Step
-
 // --- messages -----------------------------------------------------------------------------------------------------------------------
 
 export type NetworkEvent = MessageSent | MessageEnded
@@ -53,13 +50,23 @@ export interface MessageEnded {
 
 /** What happens to a node as a whole. */
 export type NodeEvent =
-  /** Its process runs, on what the disk held. */
-  | { readonly kind: 'started'; readonly node: NodeId; readonly promised: Ballot; readonly decidedUpTo: Slot }
+  /** Its process runs, and reads its disk. */
+  | { readonly kind: 'started'; readonly node: NodeId }
+  /** What it found on its disk; the state machine's is that of the last checkpoint. */
+  | {
+      readonly kind: 'recovered'
+      readonly node: NodeId
+      readonly promised: Ballot
+      readonly decidedUpTo: Slot
+      readonly appliedUpTo: Slot
+    }
   /** Its process is gone, in the middle of whatever it did. */
   | { readonly kind: 'crashed'; readonly node: NodeId }
   /** Its process stands still; with `clockStops` its monotonic clock, too. */
   | { readonly kind: 'paused'; readonly node: NodeId; readonly clockStops: boolean }
   | { readonly kind: 'woke'; readonly node: NodeId }
+  | { readonly kind: 'handOverAsked'; readonly node: NodeId }
+  | { readonly kind: 'stopAsked'; readonly node: NodeId }
   /** It stopped as it was asked to. */
   | { readonly kind: 'stopped'; readonly node: NodeId }
   /** It stopped by itself, and says why. */
@@ -86,12 +93,19 @@ export interface WriteBegun {
   readonly node: NodeId
   /** What the core wanted on disk. Empty when the write is of another kind. */
   readonly records: readonly DurableRecord[]
-  /** What else is in it, in a word or two, such as `checkpoint`; empty for none. */
-  readonly other: string
+  /** The slot of the checkpoint that it completes; 0 for none. */
+  readonly checkpointUpTo: Slot
+  /** So many keys of the database change. */
+  readonly changeCount: number
+  /** Whether it cannot be lost any more once it has ended. */
+  readonly isSynced: boolean
 }
 
-/** `kept`: the node crashed before it heard, but everything was on disk already. */
-export type WriteOutcome = 'synced' | 'failed' | 'lost' | 'kept'
+/**
+ * `buffered`: written without a sync, and told a second time if a crash loses or keeps it. `kept`: the node crashed before it heard, but
+ * everything was on disk already.
+ */
+export type WriteOutcome = 'synced' | 'buffered' | 'failed' | 'lost' | 'kept'
 
 export interface WriteEnded {
   readonly kind: 'writeEnded'

@@ -1,8 +1,8 @@
 import { formatBallot } from '../paxos/ballot.js'
 import type { Message } from '../paxos/messages.js'
-import type { DurableRecord, LogEntry, Value } from '../paxos/types.js'
+import type { LogEntry, Value } from '../paxos/types.js'
 import { sizeOf } from '../paxos/value.js'
-import type { Fate, TraceEvent, WriteOutcome } from './trace-events.js'
+import type { Fate, TraceEvent, WriteBegun, WriteOutcome } from './trace-events.js'
 
 /** How a message ended, after `n1 -> n2: accept 3.1 slot 5`. */
 const FATES: Readonly<Record<Fate, string>> = {
@@ -16,9 +16,10 @@ const FATES: Readonly<Record<Fate, string>> = {
 
 const OUTCOMES: Readonly<Record<WriteOutcome, string>> = {
   synced: 'is on disk',
+  buffered: 'is written, but not synced',
   failed: 'FAILED',
   lost: 'is LOST in the crash',
-  kept: 'was on disk just before the crash',
+  kept: 'is on disk in spite of the crash',
 }
 
 /** An event in words, for people, without its time. */
@@ -28,7 +29,16 @@ export function tellEvent(event: TraceEvent): string {
     case 'ended':
       return `n${event.from} -> n${event.to}: ${tellMessage(event.message)} ${tellProgress(event)}`
     case 'started':
-      return `n${event.node} starts: promised ${formatBallot(event.promised)}, decided up to ${event.decidedUpTo}`
+      return `n${event.node} starts`
+    case 'recovered':
+      return (
+        `n${event.node} has read its disk: promised ${formatBallot(event.promised)}, decided up to ${event.decidedUpTo}, ` +
+        `checkpoint of slot ${event.appliedUpTo}`
+      )
+    case 'handOverAsked':
+      return `n${event.node} is asked to hand over`
+    case 'stopAsked':
+      return `n${event.node} is asked to stop`
     case 'crashed':
       return `n${event.node} crashes`
     case 'paused':
@@ -50,7 +60,7 @@ export function tellEvent(event: TraceEvent): string {
     case 'applied':
       return `n${event.node} applies slot ${event.slot}: ${tellValue(event.value)}`
     case 'writeBegun':
-      return `n${event.node} writes ${tellWrite(event.records, event.other)}`
+      return `n${event.node} writes ${tellWrite(event)}`
     case 'writeEnded':
       return `n${event.node}: what it wrote ${OUTCOMES[event.outcome]}`
     case 'asked':
@@ -149,7 +159,7 @@ function tellEntries(entries: readonly LogEntry[]): string {
   return first === last ? `slot ${first.slot}` : `slots ${first.slot} to ${last.slot}`
 }
 
-function tellWrite(records: readonly DurableRecord[], other: string): string {
+function tellWrite({ records, checkpointUpTo, changeCount, isSynced }: WriteBegun): string {
   const parts: string[] = []
   for (const kind of ['accepted', 'learned'] as const) {
     const entries = records.flatMap((record) => (record.kind === kind ? [record.entry] : []))
@@ -160,10 +170,11 @@ function tellWrite(records: readonly DurableRecord[], other: string): string {
     else if (record.kind === 'decidedUpTo') parts.push(`decided up to ${record.slot}`)
     else if (record.kind === 'genesis') parts.push('the genesis')
   }
-  if (other !== '') parts.push(other)
-  return parts.join(', ') || 'nothing'
+  if (checkpointUpTo > 0) parts.push(`the checkpoint of slot ${checkpointUpTo}`)
+  if (parts.length === 0) parts.push(count(changeCount, 'entry', 'entries'))
+  return `${parts.join(', ')}${isSynced ? '' : ', without a sync'}`
 }
 
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`
+function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`
 }
