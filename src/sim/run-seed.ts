@@ -5,6 +5,7 @@ import type { Nemesis } from './nemesis.js'
 import { drawPlan, hasFaults, type WorldPlan } from './plan.js'
 import { Random } from './random.js'
 import type { SimulatedNode } from './simulated-node.js'
+import type { TracedEvent } from './trace-events.js'
 import { World, type WorldSettings } from './world.js'
 
 /** What became of one seed's world. */
@@ -22,6 +23,8 @@ export interface SeedResult {
   readonly leaderCount: number
   readonly acknowledgedCount: number
   readonly totals: FaultTotals
+  /** Every event, if the settings asked to record them. */
+  readonly events: readonly TracedEvent[]
 }
 
 /** Within so much simulated time after a quorum is healed every outstanding request must be answered. */
@@ -53,6 +56,7 @@ export async function runPlan(settings: WorldSettings): Promise<SeedResult> {
     if (!(caught instanceof BrokenPromise)) throw caught
     error = caught
   }
+  world.conclude(error?.message)
   return {
     seed,
     plan,
@@ -65,6 +69,7 @@ export async function runPlan(settings: WorldSettings): Promise<SeedResult> {
     leaderCount: world.checker.leaderCount,
     acknowledgedCount: world.history.acknowledgedCount,
     totals: world.totals,
+    events: world.trace.recorded,
   }
 }
 

@@ -48,6 +48,8 @@ export class SimulatedCluster {
   readonly random: Random
   eventCount = 0
   #failure: BrokenPromise | undefined
+  /** The last event before it. */
+  #failureStep = 0
 
   constructor(settings: ClusterSettings) {
     const { seed, plan, print, records, parts, makeApplication, looksInside = true } = settings
@@ -127,6 +129,12 @@ export class SimulatedCluster {
     }
   }
 
+  /** The last event: which promise was broken, or undefined when all held. */
+  conclude(failure: string | undefined): void {
+    const { trace } = this
+    trace.tell({ kind: 'verdict', failure, atStep: failure === undefined ? 0 : this.#failureStep || trace.count })
+  }
+
   note(text: string): void {
     this.trace.tell({ kind: 'note', text })
   }
@@ -137,7 +145,9 @@ export class SimulatedCluster {
 
   /** Whatever a node stops on is a broken promise: an invariant of its own, or that it changed a message that others hold. */
   #onBug(error: Error): void {
-    this.#failure ??=
+    if (this.#failure !== undefined) return
+    this.#failureStep = this.trace.count
+    this.#failure =
       error instanceof BrokenPromise
         ? error
         : new BrokenPromise(`at ${formatTime(this.scheduler.nowUs).trim()} ${error.message}`, { cause: error })

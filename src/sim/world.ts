@@ -8,7 +8,7 @@ import type { WorldPlan } from './plan.js'
 import { type ClusterSettings, SimulatedCluster } from './simulated-cluster.js'
 import type { SimulatedNode } from './simulated-node.js'
 
-export interface WorldSettings extends Pick<ClusterSettings, 'seed' | 'print' | 'parts' | 'looksInside'> {
+export interface WorldSettings extends Pick<ClusterSettings, 'seed' | 'print' | 'records' | 'parts' | 'looksInside'> {
   readonly plan: WorldPlan
 }
 
