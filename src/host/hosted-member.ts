@@ -169,8 +169,9 @@ export class HostedMember implements MemberApi {
 
   /** Reads from the state machine, linearizably: at least as new as everything acknowledged before the call. @throws MemberError */
   async query(query: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer> {
-    const slot = await this.barrier(options)
-    return { slot, result: this.#options.machine.query(query) }
+    await this.barrier(options)
+    // More may have been applied by the time that this goes on.
+    return { slot: this.#applier.appliedUpTo, result: this.#options.machine.query(query) }
   }
 
   openSession(options?: { timeoutMs?: number }): Promise<number> {
