@@ -12,6 +12,9 @@ const CONSEQUENCES = [
   'refusedMessage',
   'clientTimeout',
   'duplicateRequest',
+  'clientDeath',
+  'clientAbsence',
+  'sessionExpired',
 ] as const
 
 /** Everything that can go wrong in a simulated world. */

@@ -1,6 +1,6 @@
 import { type CoreOptions, DEFAULT_OPTIONS } from '../paxos/options.js'
 import type { NodeId } from '../paxos/types.js'
-import type { ClientHabits } from './clients.js'
+import { type ClientHabits, drawHabits, QUIET_HABITS } from './clients/habits.js'
 import { GOOD_LINK, type LinkQuality } from './network.js'
 import type { Random } from './random.js'
 import { drawSchedule, type PlannedFault } from './schedule.js'
@@ -36,17 +36,7 @@ export const QUIET_PLAN: WorldPlan = Object.freeze({
   syncMsMean: 0.3,
   turnMsMax: 0.2,
   checkpointEverySlots: 1_000,
-  habits: Object.freeze({
-    clientCount: 2,
-    outstandingMax: 1,
-    thinkMsMean: 50,
-    timeoutMs: 800,
-    readRate: 0.3,
-    duplicateRate: 0,
-    lossRate: 0,
-    keyCount: 5,
-    accountCount: 5,
-  }),
+  habits: QUIET_HABITS,
   faults: Object.freeze([]),
   encodesMessages: false,
   faultsMs: 2_000,
@@ -57,7 +47,6 @@ const ENCODED_SHARE = 0.1
 
 /** Draws a world. Which faults exist and how strong they are is drawn, too (swarm testing): few runs have them all. */
 export function drawPlan(random: Random): WorldPlan {
-  const isLossy = random.chance(0.6)
   const nodeCount = random.chance(0.6) ? 3 : 5
   const faultsMs = random.int(2_500, 5_000)
   return {
@@ -67,17 +56,7 @@ export function drawPlan(random: Random): WorldPlan {
     syncMsMean: random.pick([0.1, 0.5, 3]),
     turnMsMax: random.pick([0.05, 0.5, 4]),
     checkpointEverySlots: random.pick([5, 20, 1_000]),
-    habits: {
-      clientCount: random.int(2, 5),
-      outstandingMax: random.int(1, 4),
-      thinkMsMean: random.pick([20, 60, 150]),
-      timeoutMs: random.int(300, 1_200),
-      readRate: random.pick([0.1, 0.3, 0.6]),
-      duplicateRate: random.chance(0.5) ? random.between(0.02, 0.3) : 0,
-      lossRate: isLossy ? random.between(0, 0.1) : 0,
-      keyCount: random.int(1, 6),
-      accountCount: random.int(2, 6),
-    },
+    habits: drawHabits(random),
     faults: drawSchedule(random.fork(), { nodeCount, untilMs: faultsMs }),
     encodesMessages: random.chance(ENCODED_SHARE),
     faultsMs,
@@ -112,6 +91,6 @@ function drawLink(random: Random): LinkQuality {
 
 /** Whether the plan has anything go wrong at all. */
 export function hasFaults({ link, habits, faults }: WorldPlan): boolean {
-  const rates = [link.tailRate, link.lossRate, link.duplicationRate, habits.duplicateRate, habits.lossRate]
+  const rates = [link.tailRate, link.lossRate, link.duplicationRate, habits.duplicateRate, habits.lossRate, habits.deathMsMean]
   return link.canReorder || rates.some((rate) => rate > 0) || faults.length > 0
 }

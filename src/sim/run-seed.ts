@@ -1,6 +1,7 @@
 import { extname } from 'node:path'
 import { BrokenPromise, promise } from './checkers.js'
 import type { FaultTotals } from './faults.js'
+import { tellInvocation } from './history/history.js'
 import type { Nemesis } from './nemesis.js'
 import { drawPlan, hasFaults, type WorldPlan } from './plan.js'
 import { Random } from './random.js'
@@ -115,7 +116,10 @@ function isMember(node: SimulatedNode): boolean {
 /** Phase two: what is outstanding is answered, and so are new requests; then the healed nodes know everything. */
 async function serve(world: World, core: readonly SimulatedNode[]): Promise<void> {
   const { clients, history, checker } = world
-  for (const client of clients) client.useOnly(core)
+  for (const client of clients) {
+    client.useOnly(core)
+    client.spare()
+  }
   const answeredBefore = clients.map((client) => client.answeredCount)
   const isServed = () => clients.every((client, i) => client.answeredCount >= (answeredBefore[i] ?? 0) + FRESH_ANSWERS)
   promise(
@@ -145,7 +149,6 @@ function checkNotVacuous({ checker, history, plan, totals }: World): void {
 }
 
 function tellOutstanding({ history }: World): string {
-  const outstanding = history.invocations.filter((invocation) => invocation.answer === undefined)
-  const [first] = outstanding
-  return `${outstanding.length} requests (first: ${first?.asked.kind} ${first?.name}) have no answer`
+  const [first, ...others] = history.invocations.filter(({ answer, isAbandoned }) => answer === undefined && !isAbandoned)
+  return `${first && tellInvocation(first)}, and ${others.length} others have no answer`
 }

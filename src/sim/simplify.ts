@@ -3,6 +3,8 @@ import { GOOD_LINK, type LinkQuality } from './network.js'
 import { QUIET_PLAN, type WorldPlan } from './plan.js'
 import type { PlannedFault } from './schedule.js'
 
+const THINK_MS_MAX = 1_000
+
 /** A simpler one, or undefined when there is nothing to simplify. Applied again and again it comes to an end. */
 type Simplify<T> = (complex: T) => T | undefined
 
@@ -81,16 +83,25 @@ function withLike(plan: WorldPlan, name: 'syncMsMean' | 'turnMsMax' | 'checkpoin
   return simplerIf(plan[name] !== QUIET_PLAN[name], { ...plan, [name]: QUIET_PLAN[name] })
 }
 
-/** Rates become 0, clients fewer, and whoever acts now and then acts more rarely. */
 function withSimplerHabit(plan: WorldPlan, name: string): WorldPlan | undefined {
-  const value = Object.entries(plan.habits).find(([habit]) => habit === name)?.[1]
-  if (typeof value !== 'number') return undefined
-  const simpler = name.endsWith('Rate') ? 0 : name === 'thinkMsMean' ? Math.min(1_000, value * 2) : simplerNumber(name, value)
-  return simplerIf(simpler !== value, { ...plan, habits: { ...plan.habits, [name]: simpler } })
+  const value = valueIn(plan.habits, name)
+  const simpler = simplerValue(name, value)
+  return simplerIf(!isLike([simpler], [value]), { ...plan, habits: { ...plan.habits, [name]: simpler } })
 }
 
-function simplerNumber(name: string, value: number): number {
-  return (name === 'clientCount' || name.endsWith('Max')) && value > 1 ? value >> 1 : value
+/** Rates become 0, clients fewer, and whoever acts acts more rarely; the rest becomes as in the quiet plan. */
+function simplerValue(name: string, value: unknown): unknown {
+  const quiet = valueIn(QUIET_PLAN.habits, name)
+  if (typeof value !== 'number') return quiet
+  if (name.endsWith('Rate')) return 0
+  if (name === 'thinkMsMean') return Math.min(THINK_MS_MAX, value * 2)
+  if (name === 'clientCount' || name === 'outstandingMax') return Math.max(1, value >> 1)
+  // With fewer things to contend for there is more to see.
+  return name === 'keyCount' || name === 'accountCount' ? value : quiet
+}
+
+function valueIn(habits: WorldPlan['habits'], name: string): unknown {
+  return Object.entries(habits).find(([key]) => key === name)?.[1]
 }
 
 function simplerIf<T>(isSimpler: boolean, simpler: T): T | undefined {

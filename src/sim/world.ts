@@ -1,8 +1,14 @@
 import { Application, INITIAL_COMMANDS } from './application.js'
 import { promise } from './checkers.js'
-import { SimulatedClient } from './clients.js'
-import { History } from './history.js'
-import type { Model } from './model.js'
+import { decodeAnswer } from './clients/decode-result.js'
+import { encodeQuery } from './clients/encode-request.js'
+import type { Query } from './clients/operations.js'
+import { sameOutcome } from './clients/outcomes.js'
+import { SimulatedClient } from './clients/simulated-client.js'
+import { Workload } from './clients/workload.js'
+import { History } from './history/history.js'
+import { checkSlotOrder } from './history/slot-order.js'
+import type { Model } from './model/model.js'
 import { Nemesis } from './nemesis.js'
 import type { WorldPlan } from './plan.js'
 import { type ClusterSettings, SimulatedCluster } from './simulated-cluster.js'
@@ -21,7 +27,7 @@ export class World extends SimulatedCluster {
   constructor(settings: WorldSettings) {
     super({ ...settings, initialCommands: INITIAL_COMMANDS, makeApplication: () => new Application() })
     this.plan = settings.plan
-    this.clients = Array.from({ length: settings.plan.habits.clientCount }, (_, i) => this.#makeClient(`client${i + 1}`))
+    this.clients = this.#makeClients()
   }
 
   /** Starts every node and client, at about the same time. */
@@ -37,28 +43,51 @@ export class World extends SimulatedCluster {
 
   /** Judges everything that the clients were told, and the state of these nodes. @throws BrokenPromise */
   checkHistory(nodes: readonly SimulatedNode[]): void {
-    const model = this.history.check(this.checker.log)
+    const model = checkSlotOrder(this.history, this.checker.log)
     for (const node of nodes) if (node.appliedUpTo === this.checker.decidedUpTo) checkState(node, model)
   }
 
-  #makeClient(name: string): SimulatedClient {
+  #makeClients(): SimulatedClient[] {
     const { plan, nodes, history, scheduler, totals } = this
-    const random = this.random.fork()
-    return new SimulatedClient({ name, habits: plan.habits, nodes, history, random, scheduler, totals })
+    const { habits } = plan
+    const workload = new Workload(habits, this.random.fork())
+    const sessionCount = habits.clientCount - Math.round(habits.clientCount * habits.sessionlessRate)
+    return Array.from({ length: habits.clientCount }, (_, i) => {
+      const random = this.random.fork()
+      return new SimulatedClient({
+        name: `client${i + 1}`,
+        habits,
+        hasSession: i < sessionCount,
+        ports: nodes,
+        workload,
+        history,
+        random,
+        scheduler,
+        count: (trouble) => totals.count(trouble),
+      })
+    })
   }
 }
 
-function checkState(node: SimulatedNode, model: Model): void {
-  for (const key of model.keys) checkQuery(node, model, { kind: 'get', key })
-  for (const account of model.accounts) checkQuery(node, model, { kind: 'balance', account })
+const ALL_KEYS: Query = {
+  kind: 'list',
+  prefix: '',
+  start: '',
+  end: '',
+  limit: 0,
+  isDescending: false,
+  keysOnly: false,
+  countOnly: false,
 }
 
-function checkQuery(node: SimulatedNode, model: Model, query: Parameters<Model['query']>[0]): void {
-  const { application } = node
-  const found = application instanceof Application ? application.query(query) : undefined
-  const expected = model.query(query)
-  promise(
-    found === expected,
-    () => `at the end node ${node.id} answers ${JSON.stringify(query)} with ${found}, but by the log it is ${expected}`,
-  )
+function checkState(node: SimulatedNode, model: Model): void {
+  for (const query of [ALL_KEYS, { kind: 'accounts' } as const]) {
+    const result = node.application?.machine.query(encodeQuery(query)) ?? new Uint8Array(0)
+    const { outcome: found } = decodeAnswer({ slot: node.appliedUpTo, result })
+    const expected = model.query(query)
+    promise(
+      sameOutcome(found, expected),
+      () => `at the end node ${node.id} answers ${JSON.stringify(found)}, but by the log it is ${JSON.stringify(expected)}`,
+    )
+  }
 }

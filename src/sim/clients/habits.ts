@@ -1,36 +1,39 @@
 import type { Random } from '../random.js'
 
-/** How much of what is asked for in a run is of each kind, as weights. */
+/** How much of what is asked for is of each kind, as weights from 0 to 1. */
 export interface OperationMix {
-  readonly keys: number
-  /** Over keys and bank both. */
-  readonly txns: number
-  readonly bank: number
+  /** Puts and deletes. */
+  readonly keyRate: number
+  /** Transactions over keys and bank both. */
+  readonly txnRate: number
+  /** Openings, deposits, withdrawals, transfers. */
+  readonly movementRate: number
   /** Two-phase transfers: holds, posts, voids. */
-  readonly holds: number
-  /** Batches with linked groups. */
-  readonly batches: number
+  readonly holdRate: number
+  /** Batches of transfers, with linked groups. */
+  readonly batchRate: number
   /** Reads through the log. */
-  readonly logReads: number
+  readonly logReadRate: number
 }
 
 /** How the clients of a run behave. Rates are from 0 to 1. */
-export interface ClientHabits {
+export interface ClientHabits extends OperationMix {
   readonly clientCount: number
-  /** Of these, so many have no session: each call stands alone, as with grpcurl, and only ids make a repeat safe. */
-  readonly sessionlessCount: number
+  /** How many of these have no session: each call stands alone, as with grpcurl, and only ids make a repeat safe. */
+  readonly sessionlessRate: number
   /** So many requests of one client may be unanswered at once. */
   readonly outstandingMax: number
   readonly thinkMsMean: number
   readonly timeoutMs: number
+  /** How often something is read beside the log. */
   readonly readRate: number
   /** How often a request is sent twice, to two nodes. */
   readonly duplicateRate: number
   /** Of requests and answers, each on its way. */
   readonly lossRate: number
   readonly delayMsMean: number
-  readonly mix: OperationMix
   readonly keyCount: number
+  /** At least two. */
   readonly accountCount: number
   /** How often an account is the first one, or the second, though there are more. */
   readonly hotRate: number
@@ -48,8 +51,14 @@ export interface ClientHabits {
 
 /** A few well-behaved clients. */
 export const QUIET_HABITS: ClientHabits = Object.freeze({
+  keyRate: 0.5,
+  txnRate: 0,
+  movementRate: 0.5,
+  holdRate: 0,
+  batchRate: 0,
+  logReadRate: 0,
   clientCount: 2,
-  sessionlessCount: 0,
+  sessionlessRate: 0,
   outstandingMax: 1,
   thinkMsMean: 50,
   timeoutMs: 800,
@@ -57,7 +66,6 @@ export const QUIET_HABITS: ClientHabits = Object.freeze({
   duplicateRate: 0,
   lossRate: 0,
   delayMsMean: 0.5,
-  mix: Object.freeze({ keys: 1, txns: 0, bank: 1, holds: 0, batches: 0, logReads: 0 }),
   keyCount: 5,
   accountCount: 5,
   hotRate: 0,
@@ -68,13 +76,19 @@ export const QUIET_HABITS: ClientHabits = Object.freeze({
   absenceMsMean: 0,
 })
 
-/** Draws habits: which kinds of trouble and of operations there are, and how much of each (swarm testing). */
+/** Draws habits: which kinds of operations and of trouble there are, and how much of each (swarm testing). */
 export function drawHabits(random: Random): ClientHabits {
-  const clientCount = random.int(2, 5)
   const maybe = (share: number, draw: () => number): number => (random.chance(share) ? draw() : 0)
+  const weight = (share: number): number => maybe(share, () => random.between(0.2, 1))
   return {
-    clientCount,
-    sessionlessCount: maybe(0.5, () => random.int(1, clientCount)),
+    keyRate: weight(0.8),
+    txnRate: weight(0.5),
+    movementRate: weight(0.9),
+    holdRate: weight(0.5),
+    batchRate: weight(0.4),
+    logReadRate: weight(0.3),
+    clientCount: random.int(2, 5),
+    sessionlessRate: maybe(0.5, () => random.between(0.2, 1)),
     outstandingMax: random.int(1, 4),
     thinkMsMean: random.pick([20, 60, 150]),
     timeoutMs: random.int(300, 1_200),
@@ -82,7 +96,6 @@ export function drawHabits(random: Random): ClientHabits {
     duplicateRate: maybe(0.5, () => random.between(0.02, 0.3)),
     lossRate: maybe(0.6, () => random.between(0, 0.1)),
     delayMsMean: random.pick([0.2, 0.5, 5]),
-    mix: drawMix(random),
     keyCount: random.int(1, 6),
     accountCount: random.int(2, 6),
     hotRate: maybe(0.4, () => random.between(0.3, 0.95)),
@@ -91,18 +104,5 @@ export function drawHabits(random: Random): ClientHabits {
     holdMsMax: random.pick([50, 500, 5_000]),
     deathMsMean: maybe(0.3, () => random.between(500, 3_000)),
     absenceMsMean: maybe(0.3, () => random.between(500, 3_000)),
-  }
-}
-
-function drawMix(random: Random): OperationMix {
-  const weight = (share: number): number => (random.chance(share) ? random.between(0.2, 1) : 0)
-  return {
-    keys: weight(0.8),
-    txns: weight(0.5),
-    // Something there must be in any case, and accounts are opened with it.
-    bank: random.between(0.2, 1),
-    holds: weight(0.5),
-    batches: weight(0.4),
-    logReads: weight(0.3),
   }
 }

@@ -15,6 +15,7 @@ import {
 
 /** The last two stand in another order by UTF-16 units than by UTF-8 bytes. */
 const KEYS = ['k1', 'k2', 'j', 'k', 'k\u{ff5e}', 'k\u{1f600}']
+const KINDS = ['keyRate', 'txnRate', 'movementRate', 'holdRate', 'batchRate', 'logReadRate'] as const
 const ASSET = 'EUR'
 const OTHER_ASSET = 'USD'
 const REMEMBERED_MAX = 30
@@ -66,18 +67,18 @@ export class Workload {
   }
 
   #drawOperation(): Operation {
-    switch (pickKind(this.#random, this.#habits.mix)) {
-      case 'keys':
+    switch (pickKind(this.#random, this.#habits)) {
+      case 'keyRate':
         return this.#drawKeyWrite()
-      case 'txns':
+      case 'txnRate':
         return this.#drawTxn()
-      case 'bank':
+      case 'movementRate':
         return this.#drawMovement()
-      case 'holds':
+      case 'holdRate':
         return this.#drawHold()
-      case 'batches':
+      case 'batchRate':
         return this.#drawBatch()
-      case 'logReads':
+      case 'logReadRate':
         return { kind: 'logRead', query: this.drawQuery() }
     }
   }
@@ -210,13 +211,18 @@ export class Workload {
     return this.#lastId === 0 ? 'none' : `${this.#random.pick(['d', 'w', 't'])}${this.#random.int(1, this.#lastId)}`
   }
 
+  /** A transfer takes two. */
+  get #accountCount(): number {
+    return Math.max(2, this.#habits.accountCount)
+  }
+
   #accounts(): string[] {
-    return Array.from({ length: this.#habits.accountCount }, (_, i) => `a${i + 1}`)
+    return Array.from({ length: this.#accountCount }, (_, i) => `a${i + 1}`)
   }
 
   #account(): string {
     const isHot = this.#random.chance(this.#habits.hotRate)
-    return `a${this.#random.int(1, isHot ? 2 : this.#habits.accountCount)}`
+    return `a${this.#random.int(1, isHot ? 2 : this.#accountCount)}`
   }
 
   #key(): string {
@@ -237,14 +243,12 @@ export class Workload {
 }
 
 function pickKind(random: Random, mix: OperationMix): keyof OperationMix {
-  const { keys, txns, bank, holds, batches, logReads } = mix
-  const weights = Object.entries({ keys, txns, bank, holds, batches, logReads }) as [keyof OperationMix, number][]
-  let rest = random.next() * weights.reduce((sum, [, weight]) => sum + weight, 0)
-  for (const [kind, weight] of weights) {
-    rest -= weight
+  let rest = random.next() * KINDS.reduce((sum, kind) => sum + mix[kind], 0)
+  for (const kind of KINDS) {
+    rest -= mix[kind]
     if (rest < 0) return kind
   }
-  return 'bank'
+  return 'movementRate'
 }
 
 function remember<T>(list: T[], item: T): void {

@@ -4,7 +4,7 @@
  */
 import type { Slot, Value } from '../../paxos/types.js'
 import { decodeEnvelope, type Envelope } from '../../wire/envelope.js'
-import { promise } from '../checkers.js'
+import { promise } from '../broken-promise.js'
 import type { Request } from '../clients/operations.js'
 import { type Answer, sameOutcome } from '../clients/outcomes.js'
 import type { Moment } from '../model/bank-model.js'

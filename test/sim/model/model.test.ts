@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Sessions } from '../../../src/machine/sessions.js'
 import { Application, INITIAL_COMMANDS } from '../../../src/sim/application.js'
 import { decodeAnswer } from '../../../src/sim/clients/decode-result.js'
 import { encodeQuery, encodeRequest } from '../../../src/sim/clients/encode-request.js'
@@ -9,6 +10,7 @@ import { Workload } from '../../../src/sim/clients/workload.js'
 import { Model } from '../../../src/sim/model/model.js'
 import { SessionsModel } from '../../../src/sim/model/sessions-model.js'
 import { Random } from '../../../src/sim/random.js'
+import { sessionCodec } from '../../../src/wire/state.js'
 
 const START_MS = 1_700_000_000_000
 
@@ -43,13 +45,13 @@ class Pair {
   }
 }
 
-const everything: OperationMix = { keys: 1, txns: 1, bank: 2, holds: 1, batches: 1, logReads: 1 }
+const everything: OperationMix = { keyRate: 1, txnRate: 1, movementRate: 1, holdRate: 1, batchRate: 1, logReadRate: 1 }
 
 test('the machine and the model agree on thousands of random requests, and each kind of outcome comes up', () => {
   const seen = new Map<string, number>()
   for (let seed = 1; seed <= 40; seed++) {
     const random = new Random(seed)
-    const workload = new Workload({ ...drawHabits(random), mix: everything, reuseRate: 0.15 }, random)
+    const workload = new Workload({ ...drawHabits(random), ...everything, reuseRate: 0.15 }, random)
     const pair = new Pair()
     for (let i = 0; i < 250; i++) {
       pair.timeMs += random.chance(0.7) ? random.int(0, 100) : 0
@@ -133,7 +135,7 @@ test('a forged deposit burns no id', () => {
 
 test('what was taken back leaves the model as it was, to the fingerprint', () => {
   const random = new Random(5)
-  const workload = new Workload({ ...drawHabits(random), mix: everything }, random)
+  const workload = new Workload({ ...drawHabits(random), ...everything }, random)
   const model = new Model({ isSearched: true })
   const prints = new Set([model.fingerprint])
   for (let i = 0; i < 300; i++) {
@@ -153,8 +155,9 @@ test('what was taken back leaves the model as it was, to the fingerprint', () =>
 test('sessions of the machine and of the model agree: repeats, acknowledged numbers, an idle hour', () => {
   const { application, model } = new Pair()
   const sessions = new SessionsModel(model)
+  const real = new Sessions(application.machine, sessionCodec)
   const random = new Random(11)
-  const workload = new Workload({ ...drawHabits(random), mix: everything }, random)
+  const workload = new Workload({ ...drawHabits(random), ...everything }, random)
   const sent: { clientId: number; requestNumber: number; firstUnacknowledged: number; request: Request }[] = []
   const kinds = new Map<string, number>()
   let clientCount = 0
@@ -163,7 +166,7 @@ test('sessions of the machine and of the model agree: repeats, acknowledged numb
     const at = { slot, timeMs }
     if (clientCount === 0 || random.chance(0.05)) {
       clientCount = sessions.open(at)
-      assert.equal(application.sessions.openSession(at), clientCount)
+      assert.equal(real.openSession(at), clientCount)
       continue
     }
     const clientId = random.int(1, clientCount)
@@ -175,7 +178,7 @@ test('sessions of the machine and of the model agree: repeats, acknowledged numb
     const { request, ...command } = known === undefined ? fresh : { ...known, firstUnacknowledged }
     if (known === undefined) sent.push(fresh)
     const expected = sessions.apply(command, request, at)
-    const found = application.sessions.apply({ ...command, command: encodeRequest(request) }, at)
+    const found = real.apply({ ...command, command: encodeRequest(request) }, at)
     assert.equal(found.kind, expected.kind, `slot ${slot}`)
     kinds.set(found.kind, (kinds.get(found.kind) ?? 0) + 1)
     if (found.kind !== 'result' || expected.kind !== 'result') continue

@@ -1,0 +1,295 @@
+import { type Answer as HostAnswer, MemberError } from '../../host/api.js'
+import type { NodeId } from '../../paxos/types.js'
+import { promise } from '../broken-promise.js'
+import type { ClientPort } from '../client-port.js'
+import { type Asked, type History, type Invocation, sessionName, tellInvocation } from '../history/history.js'
+import type { Random } from '../random.js'
+import type { Scheduler } from '../scheduler.js'
+import { decodeAnswer } from './decode-result.js'
+import type { ClientHabits } from './habits.js'
+import { isSafeToRepeat } from './operations.js'
+import { ClientSession } from './session.js'
+
+/** What happens to clients, and to what they send. */
+export type ClientTrouble = 'loss' | 'clientTimeout' | 'duplicateRequest' | 'clientDeath' | 'clientAbsence' | 'sessionExpired'
+
+export interface CallerSettings {
+  readonly name: string
+  readonly habits: ClientHabits
+  /** Without one, each call stands alone, in the session of the node that it is sent to. */
+  readonly hasSession: boolean
+  /** The nodes that it knows. */
+  readonly ports: readonly ClientPort[]
+  readonly history: History
+  readonly random: Random
+  readonly scheduler: Scheduler
+  readonly count: (trouble: ClientTrouble) => void
+}
+
+/** One request under way, from the first try to the last. */
+interface Call {
+  readonly invocation: Invocation
+  /** The session that it was last sent in, and its number there; 0: in none so far. */
+  clientId: number
+  requestNumber: number
+  /** Counts tries: what becomes of one that was given up concerns nobody any more, unless it is an answer. */
+  tryCount: number
+  /** Tries of which nobody has said that they led to nothing. */
+  unresolvedCount: number
+  /** What the client does next, once this is answered or given up. */
+  readonly onDone: () => void
+}
+
+const BACKOFF_MS = 60
+
+/**
+ * Sees a client's requests through: asks again and again, here and there, until it is answered, or until to ask again would perhaps
+ * be to do it twice. With a session it behaves as the SDK does, without as a careful user of grpcurl.
+ */
+export class Caller {
+  readonly #settings: CallerSettings
+  readonly #session = new ClientSession()
+  /** Told of each session that has been opened. */
+  readonly #onReady: () => void
+  #ports: readonly ClientPort[]
+  #port: ClientPort
+  /** Neither answered nor given up. */
+  readonly #calls = new Set<Call>()
+  #lastAnswered: Call | undefined
+  #answeredCount = 0
+  #openingTryCount = 0
+  #isDead = false
+  /** How often it has died: what is said to a process that is dead is lost. */
+  #deathCount = 0
+
+  constructor(settings: CallerSettings, onReady: () => void) {
+    this.#settings = settings
+    this.#onReady = onReady
+    this.#ports = settings.ports
+    this.#port = settings.random.pick(settings.ports)
+  }
+
+  /** Whether it can ask for operations: who needs no session always can. */
+  get isReady(): boolean {
+    return this.#session.isOpen || !this.#settings.hasSession
+  }
+
+  get answeredCount(): number {
+    return this.#answeredCount
+  }
+
+  /** From now on it knows only these nodes. */
+  useOnly(ports: readonly ClientPort[]): void {
+    this.#ports = ports
+    this.#failOver()
+  }
+
+  /** Turns to that node. */
+  standWith(nodeId: NodeId): void {
+    this.#port = this.#ports.find((port) => port.id === nodeId) ?? this.#port
+  }
+
+  start(): void {
+    if (!this.isReady) this.#openSession()
+  }
+
+  /** Asks at once; `onDone` is called when it is answered, or when nobody can know what became of it. */
+  ask(asked: Asked, onDone: () => void): Invocation {
+    const { name, history, scheduler } = this.#settings
+    const invocation = history.invoke(name, asked, scheduler.nowUs)
+    const call: Call = { invocation, clientId: 0, requestNumber: 0, tryCount: 0, unresolvedCount: 0, onDone }
+    this.#calls.add(call)
+    this.#try(call)
+    return invocation
+  }
+
+  /** The process is gone, and with it whatever it was told later. What it can ask for again it had written down before. */
+  die(): void {
+    this.#isDead = true
+    this.#deathCount++
+    for (const call of this.#calls) {
+      call.tryCount++
+      if (call.invocation.asked.kind === 'read' || !this.#mayRepeat(call)) this.#giveUp(call)
+    }
+  }
+
+  /** Comes back under the same client id, its request numbers going on, and asks again for what was not answered. */
+  revive(): void {
+    const { random } = this.#settings
+    this.#isDead = false
+    this.#failOver()
+    if (!this.isReady) this.#openSession()
+    this.#tryCommands()
+    // It may have died before it noted the last answer.
+    const last = this.#lastAnswered
+    if (last !== undefined && this.#mayRepeat(last) && random.chance(0.5)) this.#send(this.#port, last, () => undefined)
+  }
+
+  // --- one request ----------------------------------------------------------------------------------------------------------------
+
+  /** A retry is the same bytes, under the same number if it has one. */
+  #try(call: Call): void {
+    const { random, scheduler, habits, count } = this.#settings
+    if (!this.#calls.has(call) || this.#isDead || !this.#enter(call)) return
+    const attempt = ++call.tryCount
+    call.unresolvedCount++
+    scheduler.after(habits.timeoutMs * random.between(0.75, 1.25), () => {
+      if (!this.#calls.has(call) || call.tryCount !== attempt) return
+      count('clientTimeout')
+      this.#onUnresolved(call)
+    })
+    this.#send(this.#port, call, (error) => {
+      if (this.#calls.has(call) && call.tryCount === attempt) this.#onError(call, error)
+    })
+    if (!this.#mayRepeat(call) || !random.chance(habits.duplicateRate)) return
+    count('duplicateRequest')
+    call.unresolvedCount++
+    this.#send(random.pick(this.#ports), call, () => undefined)
+  }
+
+  /** Gives the call its number, if it needs one. False: it has to wait for a session. */
+  #enter(call: Call): boolean {
+    if (!this.#settings.hasSession || call.invocation.asked.kind === 'read') return true
+    if (!this.#session.isOpen) return false
+    if (call.clientId === this.#session.clientId) return true
+    call.clientId = this.#session.clientId
+    call.requestNumber = this.#session.nextRequestNumber()
+    call.invocation.sentAs.push(sessionName(call.clientId, call.requestNumber))
+    return true
+  }
+
+  #send(port: ClientPort, call: Call, onError: (error: MemberError) => void): void {
+    const { habits, hasSession } = this.#settings
+    const { clientId, requestNumber } = call
+    const { asked, bytes } = call.invocation
+    const firstUnacknowledged = Math.min(this.#session.firstUnacknowledged, requestNumber)
+    const settle = this.#whileAlive((outcome: HostAnswer | MemberError) => {
+      if (outcome instanceof MemberError) onError(outcome)
+      else this.#onAnswer(call, outcome)
+    })
+    this.#travel(() => {
+      if (asked.kind === 'read') port.read(bytes, habits.timeoutMs, settle)
+      else if (!hasSession) port.invoke(bytes, habits.timeoutMs, settle)
+      else port.submit({ clientId, requestNumber, firstUnacknowledged, command: bytes }, habits.timeoutMs, settle)
+    })
+  }
+
+  #onAnswer(call: Call, answer: HostAnswer): void {
+    const { history, scheduler } = this.#settings
+    if (!history.onAnswer(call.invocation, decodeAnswer(answer), scheduler.nowUs)) return
+    this.#answeredCount++
+    this.#lastAnswered = call
+    this.#close(call)
+  }
+
+  #onError(call: Call, { code }: MemberError): void {
+    switch (code) {
+      case 'NO_QUORUM':
+      case 'OVERLOADED':
+      case 'STOPPED': // not proposed
+        call.unresolvedCount--
+        return this.#retryLater(call)
+      case 'OUTCOME_UNKNOWN':
+        return this.#onUnresolved(call)
+      case 'SESSION_EXPIRED':
+        call.unresolvedCount--
+        return this.#settings.hasSession ? this.#onExpired() : this.#onUnresolved(call)
+      case 'ALREADY_ACKNOWLEDGED':
+        return promise(false, () => `${tellInvocation(call.invocation)}, is told to be acknowledged, but was never answered`)
+    }
+  }
+
+  /** Nobody knows whether this try led to anything. */
+  #onUnresolved(call: Call): void {
+    if (this.#mayRepeat(call)) this.#retryLater(call)
+    else this.#giveUp(call)
+  }
+
+  #mayRepeat({ invocation: { asked } }: Call): boolean {
+    return this.#settings.hasSession || asked.kind === 'read' || isSafeToRepeat(asked.request)
+  }
+
+  #retryLater(call: Call): void {
+    const { random, scheduler } = this.#settings
+    const attempt = ++call.tryCount
+    scheduler.after(random.between(0.5, 1.5) * BACKOFF_MS, () => {
+      if (call.tryCount !== attempt) return
+      this.#failOver()
+      this.#try(call)
+    })
+  }
+
+  #giveUp(call: Call): void {
+    this.#settings.history.abandon(call.invocation)
+    this.#close(call)
+  }
+
+  #close(call: Call): void {
+    this.#calls.delete(call)
+    this.#session.acknowledge(call.clientId, call.requestNumber)
+    call.onDone()
+  }
+
+  // --- the session ----------------------------------------------------------------------------------------------------------------
+
+  #openSession(): void {
+    const { name, habits, history, random, scheduler } = this.#settings
+    const attempt = ++this.#openingTryCount
+    const tryAgain = (): void => {
+      if (this.#session.isOpen || this.#openingTryCount !== attempt || this.#isDead) return
+      this.#failOver()
+      this.#openSession()
+    }
+    scheduler.after(habits.timeoutMs * random.between(0.75, 1.25), tryAgain)
+    const settle = this.#whileAlive((outcome: number | MemberError) => {
+      if (outcome instanceof MemberError) {
+        scheduler.after(random.between(0.5, 1.5) * BACKOFF_MS, tryAgain)
+      } else if (!this.#session.isOpen) {
+        history.onSessionOpened(name, outcome)
+        this.#session.begin(outcome)
+        this.#tryCommands()
+        this.#onReady()
+      }
+    })
+    const port = this.#port
+    this.#travel(() => port.openSession(habits.timeoutMs, settle))
+  }
+
+  /** What may have happened in a session that is gone can only be asked for again if an id of its own makes that safe. */
+  #onExpired(): void {
+    this.#settings.count('sessionExpired')
+    this.#session.end()
+    for (const call of this.#calls) {
+      const { asked } = call.invocation
+      if (asked.kind === 'read') continue
+      call.tryCount++
+      if (call.unresolvedCount > 0 && !isSafeToRepeat(asked.request)) this.#giveUp(call)
+    }
+    this.#openSession()
+  }
+
+  #tryCommands(): void {
+    for (const call of this.#calls) if (call.invocation.asked.kind === 'command') this.#try(call)
+  }
+
+  #failOver(): void {
+    this.#port = this.#settings.random.pick(this.#ports)
+  }
+
+  // --- the way to the nodes and back ----------------------------------------------------------------------------------------------
+
+  #travel(arrive: () => void): void {
+    const { random, scheduler, habits, count } = this.#settings
+    if (random.chance(habits.lossRate)) return count('loss')
+    scheduler.after(random.exponential(habits.delayMsMean), arrive)
+  }
+
+  /** An answer travels, too, and a process that has died meanwhile does not hear it. */
+  #whileAlive<T>(hear: (outcome: T) => void): (outcome: T) => void {
+    const deathCount = this.#deathCount
+    return (outcome) =>
+      this.#travel(() => {
+        if (this.#deathCount === deathCount) hear(outcome)
+      })
+  }
+}
