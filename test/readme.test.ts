@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { status } from '@grpc/grpc-js'
 import { freePorts } from '../src/cli/ports.js'
@@ -34,6 +35,17 @@ describe('the README', () => {
       assert.ok(typeof value === 'string' && text.includes(`\`${value}\``), `${name} is in the README`)
     }
   })
+})
+
+it("runs the README's test of one's own", async (t) => {
+  const examples = [...(await readFile(README, 'utf8')).matchAll(/```ts\n([^]*?)```/g)].map((match) => match[1] ?? '')
+  const example = examples.find((code) => code.includes('synod/testing')) ?? assert.fail('there is one')
+  const directory = await mkdtemp(join(tmpdir(), 'synod-readme-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const file = join(directory, 'example.mts')
+  await writeFile(file, example.replace('synod/testing', pathToFileURL('src/testing/sim-cluster.ts').href))
+  const { stdout } = await run(process.execPath, ['--import', 'tsx', file])
+  assert.equal(stdout, `${/console\.log.* \/\/ (.*)$/m.exec(example)?.[1]}\n`)
 })
 
 describe("the README's first screen", () => {
