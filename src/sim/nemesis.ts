@@ -1,14 +1,16 @@
 import type { NodeId } from '../paxos/types.js'
+import type { EventTrace } from './event-trace.js'
 import { COUNTED_IN_EFFECT, type FaultTotals } from './faults.js'
 import { Holds } from './holds.js'
 import type { Network } from './network.js'
 import { NodeStriker, type Undo } from './node-striker.js'
 import { linksCutBy, type Partition } from './partitions.js'
 import type { WorldPlan } from './plan.js'
-import type { DirectedLink, PlannedFault, Target } from './schedule.js'
+import type { DirectedLink, FaultKind, PlannedFault, Target } from './schedule.js'
 import type { Scheduler } from './scheduler.js'
 import type { SimulatedNode } from './simulated-node.js'
 import { tellFault } from './tell-fault.js'
+import type { Step } from './trace-events.js'
 
 interface Settings {
   readonly plan: Pick<WorldPlan, 'faults' | 'link'>
@@ -16,8 +18,11 @@ interface Settings {
   readonly network: Network
   readonly scheduler: Scheduler
   readonly totals: FaultTotals
-  readonly note: (text: string) => void
+  readonly trace: EventTrace
 }
+
+/** Nothing undoes these. */
+const MOMENTARY: ReadonlySet<FaultKind> = new Set(['handOver', 'clockJump'])
 
 /** What goes wrong during phase one: strikes when the plan says, and undoes each fault when it is over. It draws nothing. */
 export class Nemesis {
@@ -54,10 +59,22 @@ export class Nemesis {
     const target = 'target' in fault ? this.#nodeOf(fault.target) : undefined
     const undo = this.#begin(fault, target)
     if (undo === undefined) return
-    const { totals, note } = this.#settings
-    if (!COUNTED_IN_EFFECT.has(fault.kind)) totals.count(fault.kind)
-    note(`fault: ${tellFault('target' in fault && target !== undefined ? { ...fault, target: target.id } : fault)}`)
-    this.#later(fault.forMs, undo)
+    if (!COUNTED_IN_EFFECT.has(fault.kind)) this.#settings.totals.count(fault.kind)
+    const begunStep = this.#tellBegun(fault, target)
+    this.#later(fault.forMs, () => {
+      undo()
+      if (!MOMENTARY.has(fault.kind)) this.#settings.trace.tell({ kind: 'faultEnded', begunStep, fault: fault.kind })
+    })
+  }
+
+  #tellBegun(fault: PlannedFault, target: SimulatedNode | undefined): Step {
+    return this.#settings.trace.tell({
+      kind: 'faultBegun',
+      fault: fault.kind,
+      nodes: target === undefined ? [] : [target.id],
+      detail: tellFault('target' in fault && target !== undefined ? { ...fault, target: target.id } : fault),
+      isMomentary: MOMENTARY.has(fault.kind),
+    })
   }
 
   /** Undefined if there is nothing for it to strike. */

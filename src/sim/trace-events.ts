@@ -149,9 +149,9 @@ export interface FaultBegun {
   readonly kind: 'faultBegun'
   /** As in FaultTotals. */
   readonly fault: string
-  /** Whom it concerns. */
+  /** Whom it strikes; none for the whole cluster. */
   readonly nodes: readonly NodeId[]
-  /** For people, such as `n1 n2 | n3`; empty for none. */
+  /** In words: see tell-fault.ts. */
   readonly detail: string
   /** It is over at once: no end will be told. */
   readonly isMomentary: boolean

@@ -70,7 +70,7 @@ export function tellEvent(event: TraceEvent): string {
     case 'answered':
       return `${event.client} is answered by n${event.node}: ${event.outcome}, slot ${event.slot} [${event.request}]`
     case 'faultBegun':
-      return `FAULT ${event.fault}${event.detail && `: ${event.detail}`}`
+      return `FAULT ${event.fault}: ${event.detail}`
     case 'faultEnded':
       return `over: ${event.fault}`
     case 'note':

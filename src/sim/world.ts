@@ -37,8 +37,8 @@ export class World extends SimulatedCluster {
   }
 
   startNemesis(): Nemesis {
-    const { plan, nodes, network, scheduler, totals } = this
-    return new Nemesis({ plan, nodes, network, scheduler, totals, note: (text) => this.note(text) })
+    const { plan, nodes, network, scheduler, totals, trace } = this
+    return new Nemesis({ plan, nodes, network, scheduler, totals, trace })
   }
 
   /** Judges everything that the clients were told, and the state of these nodes. @throws BrokenPromise */
