@@ -102,6 +102,9 @@ export const FAULT_KINDS = Object.keys(FREQUENCIES) as readonly FaultKind[]
 
 const STEPS_MAX = 30
 const CLOCK_MS_MAX = 10_000
+/** Now and then a clock leaps so far ahead that sessions expire. */
+const LEAP_SHARE = 0.15
+const LEAP_MS_MAX = 7_200_000
 const DRIFT_MS_MAX = 200
 const FLAP_MS_MAX = 300
 
@@ -149,8 +152,10 @@ function drawDetail(kind: FaultKind, random: Random, nodeCount: number): Detail 
     case 'flappingLinks':
       return { kind, links: drawLinks(random, nodeIds, 0.3), periodMs: random.int(2, FLAP_MS_MAX) }
     case 'clockSkew':
-    case 'clockJump':
-      return { kind, target: drawTarget(random, nodeIds), byMs: random.int(-CLOCK_MS_MAX, CLOCK_MS_MAX) }
+    case 'clockJump': {
+      const byMs = random.chance(LEAP_SHARE) ? random.int(0, LEAP_MS_MAX) : random.int(-CLOCK_MS_MAX, CLOCK_MS_MAX)
+      return { kind, target: drawTarget(random, nodeIds), byMs }
+    }
     case 'clockDrift':
       return { kind, target: drawTarget(random, nodeIds), perSecondMs: random.int(-DRIFT_MS_MAX, DRIFT_MS_MAX) }
     case 'corruptedRecord':
