@@ -2,8 +2,8 @@
 // 20 finish on 3 nodes and 18 on 7, with 5 % loss 3 and none. The same rows, and the same 60 virtual seconds, for this one.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { SimulatedClient } from '../../src/sim/clients.js'
-import type { Invocation } from '../../src/sim/history.js'
+import type { SimulatedClient } from '../../src/sim/clients/simulated-client.js'
+import type { Invocation } from '../../src/sim/history/history.js'
 import { GOOD_LINK } from '../../src/sim/network.js'
 import { QUIET_PLAN } from '../../src/sim/plan.js'
 import { World } from '../../src/sim/world.js'
