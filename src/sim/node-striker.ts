@@ -177,8 +177,9 @@ export class NodeStriker {
   #ruin(node: SimulatedNode, how: () => void): Undo | undefined {
     const gone = this.#settings.nodes.filter((n) => n.haltCode !== undefined || this.#ruined.has(n.id))
     if (gone.includes(node) || 2 * (gone.length + 1) >= this.#settings.nodes.length) return undefined
-    // Before it is a member, a directory holds nothing that could be missed.
-    if (node.disk.contents.genesis === undefined) return undefined
+    // Before it is a member, a directory holds nothing that could be missed; and no cluster is formed without each of its members.
+    const isForming = this.#settings.nodes.some((n) => !this.#ruined.has(n.id) && n.disk.contents.genesis === undefined)
+    if (isForming) return undefined
     this.#ruined.add(node.id)
     how()
     // At its next start it notices, at the latest.
