@@ -15,6 +15,7 @@ const FAULTS_MS_MAX = 600_000
 const FAULTS_MAX = 10_000
 /** Of clients, accounts and the like. */
 const COUNT_MAX = 1_000
+const WEIGHT_MAX = 1_000
 
 /** As a JSON text that parsePlan reads; one line for each fault. */
 export function formatPlan({ seed, plan }: SeededPlan): string {
@@ -37,12 +38,12 @@ export function parsePlan(text: string): SeededPlan {
   const nodeIds = Array.from({ length: nodeCount }, (_, i) => i + 1)
   const plan: WorldPlan = {
     nodeCount,
-    options: numbersLike(QUIET_PLAN.options, fields.object('options')),
-    link: numbersLike(QUIET_PLAN.link, fields.object('link')),
+    options: objectLike(QUIET_PLAN.options, fields.object('options')),
+    link: objectLike(QUIET_PLAN.link, fields.object('link')),
     syncMsMean: fields.number('syncMsMean', 0, 10_000, QUIET_PLAN.syncMsMean),
     turnMsMax: fields.number('turnMsMax', 0, 10_000, QUIET_PLAN.turnMsMax),
     checkpointEverySlots: fields.integer('checkpointEverySlots', 1, Number.MAX_SAFE_INTEGER, QUIET_PLAN.checkpointEverySlots),
-    habits: numbersLike(QUIET_PLAN.habits, fields.object('habits')),
+    habits: objectLike(QUIET_PLAN.habits, fields.object('habits')),
     faults: fields.list('faults', FAULTS_MAX, []).map((fault, i) => parseFault(fault, `faults[${i}]`, nodeCount)),
     encodesMessages: fields.flag('encodesMessages', QUIET_PLAN.encodesMessages),
     faultsMs: fields.number('faultsMs', 0, FAULTS_MS_MAX, QUIET_PLAN.faultsMs),
@@ -61,16 +62,20 @@ function parseJson(text: string): unknown {
 }
 
 /** An object with the fields of `template`; those that are left out are as there. What a number may be, its name says. */
-function numbersLike<T extends object>(template: T, fields: Fields): T {
-  const result = Object.fromEntries(
-    Object.entries(template).map(([name, value]) => {
-      if (typeof value === 'boolean') return [name, fields.flag(name, value)]
-      if (typeof value !== 'number') throw new TypeError(`${name} is neither a number nor a flag`)
-      if (name.endsWith('Rate')) return [name, fields.number(name, 0, 1, value)]
-      if (/Ms($|M)/.test(name)) return [name, fields.number(name, 0, FAULTS_MS_MAX, value)]
-      return [name, fields.integer(name, 1, name.endsWith('Count') ? COUNT_MAX : Number.MAX_SAFE_INTEGER, value)]
-    }),
-  )
+function objectLike<T extends object>(template: T, fields: Fields): T {
+  const result = Object.fromEntries(Object.entries(template).map(([name, value]) => [name, valueLike(value, name, fields)]))
   fields.end()
   return result as T
+}
+
+function valueLike(template: unknown, name: string, fields: Fields): unknown {
+  if (typeof template === 'object' && template !== null) return objectLike(template, fields.object(name))
+  if (typeof template === 'boolean') return fields.flag(name, template)
+  if (typeof template !== 'number') throw new TypeError(`${name} is neither a number nor a flag`)
+  if (name.endsWith('Rate')) return fields.number(name, 0, 1, template)
+  if (/Ms(Min|Max|Mean)?$/.test(name)) return fields.number(name, 0, FAULTS_MS_MAX, template)
+  const min = Math.min(1, template)
+  if (name.endsWith('Count')) return fields.integer(name, min, COUNT_MAX, template)
+  if (/(Max|Slots)$/.test(name)) return fields.integer(name, min, Number.MAX_SAFE_INTEGER, template)
+  return fields.number(name, 0, WEIGHT_MAX, template)
 }

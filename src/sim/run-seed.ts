@@ -4,6 +4,7 @@ import type { FaultTotals } from './faults.js'
 import { tellInvocation } from './history/history.js'
 import type { Nemesis } from './nemesis.js'
 import { drawPlan, hasFaults, type WorldPlan } from './plan.js'
+import type { SeededPlan } from './plan-file.js'
 import { Random } from './random.js'
 import type { SimulatedNode } from './simulated-node.js'
 import type { TracedEvent } from './trace-events.js'
@@ -34,7 +35,10 @@ const LIVENESS_MS = 30_000
 const FRESH_ANSWERS = 6
 const SETTLE_MS = 5_000
 
-export type RunSettings = Omit<WorldSettings, 'seed' | 'plan'>
+export interface RunSettings extends Omit<WorldSettings, 'seed' | 'plan'> {
+  /** Ends with phase one, and judges nothing at the end: for failures that are known to come before. Default: false. */
+  readonly endsWithFaults?: boolean
+}
 
 /** Lives through the world that a seed draws. */
 export function runSeed(seed: number, settings: RunSettings = {}): Promise<SeedResult> {
@@ -47,12 +51,12 @@ export function planOf(seed: number): WorldPlan {
 }
 
 /** Lives through one world: phase one with faults on for safety, phase two with a healed quorum for liveness. */
-export async function runPlan(settings: WorldSettings): Promise<SeedResult> {
-  const { seed, plan } = settings
+export async function runPlan(settings: RunSettings & SeededPlan): Promise<SeedResult> {
+  const { seed, plan, endsWithFaults = false } = settings
   const world = new World(settings)
   let error: BrokenPromise | undefined
   try {
-    await live(world)
+    await live(world, endsWithFaults)
   } catch (caught) {
     if (!(caught instanceof BrokenPromise)) throw caught
     error = caught
@@ -87,10 +91,11 @@ export function replayPlanCommand(file: string): string {
   return `${COMMAND} --plan ${file} --verbose`
 }
 
-async function live(world: World): Promise<void> {
+async function live(world: World, endsWithFaults: boolean): Promise<void> {
   world.start()
   const nemesis = world.startNemesis()
   await world.run(world.plan.faultsMs)
+  if (endsWithFaults) return
   nemesis.stop()
 
   const core = chooseCore(world, nemesis)

@@ -47,6 +47,7 @@ class Shrinker {
   readonly #sort: string
   /** What has been tried, each once. */
   readonly #tried = new Set<string>()
+  readonly #run: RunSettings
   #best: SeededPlan
   #failure: Failure
   #runCount = 0
@@ -54,6 +55,9 @@ class Shrinker {
   constructor(failing: SeededPlan, failure: Failure, settings: ShrinkSettings) {
     this.#settings = settings
     this.#sort = sortOf(failure.sentence)
+    // What fails among the faults fails before they end: then phase two is not needed to see it.
+    const endsWithFaults = failure.kind === 'broken' && failure.result.simulatedMs < failing.plan.faultsMs
+    this.#run = { ...settings.run, endsWithFaults }
     this.#best = failing
     this.#failure = failure
   }
@@ -141,7 +145,7 @@ class Shrinker {
     this.#tried.add(key)
     // Whoever presses Ctrl-C is heard between two runs.
     await setImmediate()
-    const verdict = await judge(seeded, this.#settings.run)
+    const verdict = await judge(seeded, this.#run)
     this.#runCount++
     const isAlike = verdict.kind !== 'held' && sortOf(verdict.sentence) === this.#sort
     if (isAlike) {
