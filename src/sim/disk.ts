@@ -9,7 +9,7 @@ import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
-import { type Change, type Platter, SimulatedDatabase } from './simulated-database.js'
+import { type Change, type Platter, type RecordFormat, SimulatedDatabase } from './simulated-database.js'
 import type { Step, WriteOutcome } from './trace-events.js'
 
 export interface DiskSettings {
@@ -139,10 +139,10 @@ export class SimulatedDisk {
   }
 
   /** What a starting process finds. @throws StorageError when the disk does not hold what was written to it */
-  async open(user: DiskUser): Promise<OpenDirectory> {
+  async open(user: DiskUser, format: RecordFormat): Promise<OpenDirectory> {
     this.#hasFailed = false
     const path = `node ${this.#identity.nodeId}'s directory`
-    const db = new SimulatedDatabase(this.#platterFor(user))
+    const db = new SimulatedDatabase(this.#platterFor(user), format)
     const contents = await readContents({ path, identity: this.#identity, lastWritten: this.#lastWritten, db })
     return {
       path,

@@ -9,6 +9,7 @@ const CONSEQUENCES = [
   'cutLink',
   'unsyncedWriteLost',
   'failedWrite',
+  'refusedDowngrade',
   'refusedMessage',
   'clientTimeout',
   'duplicateRequest',

@@ -59,7 +59,7 @@ interface Settings {
   readonly trace: EventTrace
   readonly deliver: (packet: SentPacket) => void
   /** What arrives for what was sent: the same, or what a codec makes of it. */
-  readonly carry: (message: Message) => Message
+  readonly carry: (packet: Packet) => Message
 }
 
 /** Directed links between the nodes, each with a quality, and cut or not. What is on its way when a link is cut is lost. */
@@ -137,7 +137,7 @@ export class Network {
     if (!quality.canReorder) arrivalMs = Math.max(arrivalMs, link.lastArrivalMs)
     else if (arrivalMs < link.lastArrivalMs) totals.count('reordering')
     link.lastArrivalMs = Math.max(arrivalMs, link.lastArrivalMs)
-    const carried = { ...packet, sentStep, message: carry(packet.message) }
+    const carried = { ...packet, sentStep, message: carry(packet) }
     scheduler.after(arrivalMs - scheduler.nowMs, () => {
       if (!link.isCut) return deliver(carried)
       totals.count('cutLink')

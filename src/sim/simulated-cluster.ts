@@ -8,11 +8,12 @@ import { SimulatedDisk } from './disk.js'
 import { EventTrace, formatTime } from './event-trace.js'
 import { FaultTotals } from './faults.js'
 import { GOOD_LINK, Network, type Packet } from './network.js'
+import { toNextFrame } from './next-version.js'
 import type { ClusterPlan } from './plan.js'
 import { Random } from './random.js'
 import { Scheduler } from './scheduler.js'
 import { SimulatedNode } from './simulated-node.js'
-import type { NodeParts } from './simulated-process.js'
+import type { NodeParts, SoftwareVersion } from './simulated-process.js'
 
 export interface ClusterSettings {
   readonly seed: number
@@ -65,7 +66,7 @@ export class SimulatedCluster {
       totals: this.totals,
       trace: this.trace,
       deliver: (packet) => this.node(packet.to).receive(packet),
-      carry: plan.encodesMessages ? throughCodec : (message) => message,
+      carry: (packet) => this.#carry(packet, plan.encodesMessages),
     })
     this.nodes = nodeIds.map((id) => this.#makeNode(id, settings, { ...REAL_PARTS, makeApplication, ...parts }))
   }
@@ -186,6 +187,11 @@ export class SimulatedCluster {
     })
   }
 
+  #carry({ from, message }: Packet, encodesMessages: boolean): Message {
+    const { runningVersion } = this.node(from)
+    return encodesMessages || runningVersion === 'next' ? throughCodec(message, runningVersion) : message
+  }
+
   #send(packet: Packet): void {
     const { core } = this.node(packet.from)
     this.network.send(packet)
@@ -200,8 +206,10 @@ function settled(): Promise<void> {
   })
 }
 
-function throughCodec(message: Message): Message {
-  const [decoded] = decodeFrame(encodeMessages([message])).messages
+/** What the codec of the receiver makes of what the sender's has written. */
+function throughCodec(message: Message, version: SoftwareVersion): Message {
+  const frame = encodeMessages([message])
+  const [decoded] = decodeFrame(version === 'next' ? toNextFrame(frame) : frame).messages
   promise(decoded !== undefined, () => `the codec lost a ${message.kind}`)
   return decoded
 }

@@ -17,20 +17,28 @@ export interface Platter {
   range(options: KeyRange): [Buffer, Buffer][]
 }
 
+/** How a version of Synod writes records, and what it reads. */
+export interface RecordFormat {
+  readonly write: (key: Buffer, record: Buffer) => Buffer
+  readonly read: (key: Buffer, record: Buffer) => Buffer
+}
+
 /** What the storage needs of LevelDB, over a simulated disk. */
 export class SimulatedDatabase implements Database {
   readonly #platter: Platter
+  readonly #format: RecordFormat
 
-  constructor(platter: Platter) {
+  constructor(platter: Platter, format: RecordFormat) {
     this.#platter = platter
+    this.#format = format
   }
 
   batch(): Batch {
-    return new SimulatedBatch(this.#platter)
+    return new SimulatedBatch(this.#platter, this.#format)
   }
 
   getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]> {
-    return this.#platter.read(() => keys.map((key) => this.#platter.get(key.toString('latin1'))))
+    return this.#platter.read(() => keys.map((key) => this.#read(key, this.#platter.get(key.toString('latin1')))))
   }
 
   iterator(options: KeyRange): EntryIterator {
@@ -41,7 +49,7 @@ export class SimulatedDatabase implements Database {
         this.#platter.read(() => {
           const page = entries.slice(next, next + countMax)
           next += page.length
-          return page
+          return page.map(([key, record]): [Buffer, Buffer] => [key, this.#format.read(key, record)])
         }),
       close: () => Promise.resolve(),
     }
@@ -50,18 +58,24 @@ export class SimulatedDatabase implements Database {
   close(): Promise<void> {
     return Promise.resolve()
   }
+
+  #read(key: Buffer, record: Buffer | undefined): Buffer | undefined {
+    return record && this.#format.read(key, record)
+  }
 }
 
 class SimulatedBatch implements Batch {
   readonly #platter: Platter
+  readonly #format: RecordFormat
   readonly #changes: Change[] = []
 
-  constructor(platter: Platter) {
+  constructor(platter: Platter, format: RecordFormat) {
     this.#platter = platter
+    this.#format = format
   }
 
   put(key: Buffer, record: Buffer): void {
-    this.#changes.push({ key: key.toString('latin1'), record })
+    this.#changes.push({ key: key.toString('latin1'), record: this.#format.write(key, record) })
   }
 
   del(key: Buffer): void {

@@ -8,7 +8,12 @@ import { StorageError } from '../storage/storage-error.js'
 import type { ClientPort, Settled } from './client-port.js'
 import type { SimulatedDisk } from './disk.js'
 import type { SentPacket } from './network.js'
-import { type SimulatedApplication, type SimulatedNodeSettings, SimulatedProcess } from './simulated-process.js'
+import {
+  type SimulatedApplication,
+  type SimulatedNodeSettings,
+  SimulatedProcess,
+  type SoftwareVersion,
+} from './simulated-process.js'
 
 /** The simulated day on which every run begins. */
 const EPOCH_MS = 1_700_000_000_000
@@ -27,6 +32,10 @@ export class SimulatedNode implements ClientPort {
   wallOffsetMs = 0
   /** Everything that it does takes long. */
   isSlow = false
+  /** What it runs from its next start on. */
+  version: SoftwareVersion = 'current'
+  #runningVersion: SoftwareVersion = 'current'
+  #hasRunNext = false
   #haltCode: string | undefined
   #isStopping = false
   /** It is to start again as soon as it has stopped. */
@@ -66,6 +75,11 @@ export class SimulatedNode implements ClientPort {
     return this.#process?.application
   }
 
+  /** What it runs, or ran last. */
+  get runningVersion(): SoftwareVersion {
+    return this.#runningVersion
+  }
+
   get appliedUpTo(): Slot {
     return this.#process?.appliedUpTo ?? 0
   }
@@ -91,7 +105,12 @@ export class SimulatedNode implements ClientPort {
     if (this.#process !== undefined || this.#haltCode !== undefined) return
     const { trace, scheduler, turnMsMax } = this.#settings
     trace.tell({ kind: 'started', node: this.id })
+    if (this.version !== this.#runningVersion)
+      trace.tell({ kind: 'note', text: `n${this.id} now runs the ${this.version} version` })
+    this.#runningVersion = this.version
+    this.#hasRunNext ||= this.version === 'next'
     const process = new SimulatedProcess(this.#settings, {
+      version: this.version,
       disk: this.#disk,
       wallMs: () => Math.floor(EPOCH_MS + scheduler.nowMs + this.wallOffsetMs),
       turnMsMax: () => (this.isSlow ? Math.max(SLOW_TURN_MS, turnMsMax * SLOW_FACTOR) : turnMsMax),
@@ -214,6 +233,8 @@ export class SimulatedNode implements ClientPort {
     const isDamaged = code === 'DAMAGED' && this.#disk.isCorrupted
     if (isDamaged || (error instanceof HaltError && this.hasLostDirectory)) this.#haltCode = code
     else if (this.#disk.hasFailed) totals.count('failedWrite')
+    // What the next version has written, this one leaves alone.
+    else if (code === 'UNSUPPORTED_FORMAT' && this.#hasRunNext) totals.count('refusedDowngrade')
     else return onBug(error)
     trace.tell({ kind: 'halted', node: this.id, code, message: error.message })
     this.#end()

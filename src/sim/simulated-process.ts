@@ -14,8 +14,10 @@ import type { DiskSettings, SimulatedDisk, WriteSubject } from './disk.js'
 import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
 import type { Packet, SentPacket } from './network.js'
+import { fromNextRecord, toNextRecord } from './next-version.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
+import type { RecordFormat } from './simulated-database.js'
 import { SimulatedRuntime } from './simulated-runtime.js'
 import type { Fate } from './trace-events.js'
 import { WatchedStorage } from './watched-storage.js'
@@ -59,6 +61,7 @@ export interface SimulatedApplication {
 
 /** The machine that a process runs on. */
 export interface Machine {
+  readonly version: SoftwareVersion
   readonly disk: SimulatedDisk
   readonly wallMs: () => number
   readonly turnMsMax: () => number
@@ -66,6 +69,14 @@ export interface Machine {
   readonly onDeath: () => void
   /** The process has stopped by itself. */
   readonly onStopped: (error: Error) => void
+}
+
+/** What a node runs: this Synod, or one that is a version newer. See next-version.ts. */
+export type SoftwareVersion = 'current' | 'next'
+
+const FORMATS: Readonly<Record<SoftwareVersion, RecordFormat>> = {
+  current: { write: (_key, record) => record, read: (_key, record) => record },
+  next: { write: toNextRecord, read: fromNextRecord },
 }
 
 const SILENT = pino({ enabled: false })
@@ -115,7 +126,7 @@ export class SimulatedProcess {
   async boot(): Promise<void> {
     const { id, members, options, checkpointEverySlots, initialCommands, parts } = this.#settings
     try {
-      const directory = await this.#machine.disk.open(this.runtime)
+      const directory = await this.#machine.disk.open(this.runtime, FORMATS[this.#machine.version])
       const storage = new WatchedStorage(parts.makeStorage(directory), {
         onWriting: (subject) => this.#onWriting(subject),
         onWritten: () => this.#passStep(),

@@ -4,7 +4,7 @@ import { createContents, type Identity, pathsIn, readIdentity, readLastWritten }
 import { type Database, openExistingDatabase, readFailure } from './database.js'
 import { DirectoryLock } from './directory-lock.js'
 import { makeDirectory } from './files.js'
-import { RecordError } from './records.js'
+import { RecordError, UnknownFormatError } from './records.js'
 import { damaged, notWritable, StorageError, systemCodeOf } from './storage-error.js'
 import { type Contents, verify } from './verify.js'
 import { Witness, type WriteWitness } from './witness.js'
@@ -73,6 +73,10 @@ export async function readContents(directory: {
 /** A failure to read a database that opened well. */
 export function storageErrorOf(directory: string, error: unknown): StorageError {
   if (error instanceof StorageError) return error
+  if (error instanceof UnknownFormatError) {
+    const message = `data directory ${directory} was written by a newer version: ${error.message}. Start it with a newer Synod.`
+    return new StorageError('UNSUPPORTED_FORMAT', message, { cause: error })
+  }
   if (error instanceof RecordError) return damaged(directory, `in its database, ${error.message}`, { cause: error })
   return readFailure(directory, error)
 }

@@ -34,7 +34,12 @@ const LONE_SURROGATE = /\p{Surrogate}/u
 
 /** A record that cannot be what was written. The message names it. */
 export class RecordError extends Error {
-  override readonly name = 'RecordError'
+  override readonly name: string = 'RecordError'
+}
+
+/** A record of a format that only a newer version knows. */
+export class UnknownFormatError extends RecordError {
+  override readonly name = 'UnknownFormatError'
 }
 
 function writeNumber(target: Buffer, value: number, offset: number): void {
@@ -125,8 +130,11 @@ export function seal(key: Buffer, body: Uint8Array): Buffer {
 export function unseal(key: Buffer, record: Buffer): Uint8Array {
   if (record.length < FORMAT_BYTES + CHECKSUM_BYTES) throw new RecordError(`${describe(key)} is cut short`)
   if (checksum(key, record) !== checksumOf(record)) throw new RecordError(`${describe(key)} does not match its checksum`)
-  if (record[0] !== RECORD_FORMAT)
-    throw new RecordError(`${describe(key)} has format ${record[0]}, which this version does not know`)
+  const format = record[0] ?? 0
+  if (format > RECORD_FORMAT) {
+    throw new UnknownFormatError(`${describe(key)} has format ${format}; this version knows formats up to ${RECORD_FORMAT}`)
+  }
+  if (format !== RECORD_FORMAT) throw new RecordError(`${describe(key)} has format ${format}, which never was`)
   return new Uint8Array(record.buffer, record.byteOffset + FORMAT_BYTES, record.length - FORMAT_BYTES - CHECKSUM_BYTES)
 }
 

@@ -202,3 +202,27 @@ test('a node that comes back from its checkpoint learns what it missed from the 
   await until(world, 'it knows all', () => laggard.appliedUpTo === world.checker.decidedUpTo)
   await finish(world)
 })
+
+test('a rolling upgrade: both versions work together, and what the newer one wrote the older one refuses to open', async () => {
+  const { world, leader, followers } = await formedWorld({ nodeCount: 3 }, { isBusy: true })
+  const [first, second] = followers as [SimulatedNode, SimulatedNode]
+  const restart = async (node: SimulatedNode, version: 'current' | 'next'): Promise<void> => {
+    node.stop()
+    await until(world, 'it has stopped', () => !node.isUp)
+    node.version = version
+    node.start()
+  }
+  for (const node of [first, second, leader]) {
+    await restart(node, 'next')
+    const before = world.checker.decidedUpTo
+    await until(world, 'all of it was learned and more', () => node.appliedUpTo > before)
+  }
+  await restart(first, 'current')
+  await until(world, 'it refuses', () => world.totals.of('refusedDowngrade') === 1)
+  assert.equal(first.isUp, false)
+  first.version = 'next'
+  first.start()
+  const before = world.checker.decidedUpTo
+  await until(world, 'it is back', () => first.appliedUpTo > before)
+  await finish(world)
+})
