@@ -34,10 +34,10 @@ export class BankModel {
   readonly #log: UndoLog
   readonly #accounts: Table<AccountView>
   readonly #movements: Table<MovementRow>
-  /** When each pending transfer ends by itself; null: never. */
-  readonly #holds: Table<{ readonly expiresMs: number | null }>
+  /** The pending transfers, as they were made. */
+  readonly #holds: Table<MovementView>
   /** By asset: what was deposited less what was withdrawn. */
-  readonly #totals: Table<number>
+  readonly #totals: Table<{ readonly asset: string; readonly amount: number }>
 
   constructor(log: UndoLog) {
     this.#log = log
@@ -83,7 +83,7 @@ export class BankModel {
     const outcome: Outcome = reason === '' ? { kind: 'movement', movement: now, ...this.#accountsOf(now) } : refused(reason)
     const row: MovementRow = { content: contentOf(asked), now, first: { slot: at.slot, outcome }, end: null }
     this.#movements.set(asked.id, row)
-    if (now.status === 'pending') this.#holds.set(asked.id, { expiresMs: now.expiresMs })
+    if (now.status === 'pending') this.#holds.set(asked.id, now)
     return asRepeat(row)
   }
 
@@ -124,7 +124,7 @@ export class BankModel {
 
   /** Gives back the holds whose time has come. */
   expire(nowMs: number): void {
-    for (const [id, { expiresMs }] of this.#holds.entries()) if (expiresMs !== null && expiresMs <= nowMs) this.expireHold(id)
+    for (const { id, expiresMs } of this.#holds.rows()) if (expiresMs !== null && expiresMs <= nowMs) this.expireHold(id)
   }
 
   /** Gives a hold back, if there is one that ends by itself. */
@@ -146,18 +146,15 @@ export class BankModel {
   broken(): string[] {
     const sums = new Map<string, number>()
     const held = new Map<string, number>()
-    for (const [id] of this.#holds.entries()) {
-      const { source = '', pendingAmount = 0 } = this.#movements.get(id)?.now ?? {}
-      held.set(source, (held.get(source) ?? 0) + pendingAmount)
-    }
+    for (const { source, pendingAmount } of this.#holds.rows()) held.set(source, (held.get(source) ?? 0) + pendingAmount)
     const broken: string[] = []
-    for (const [account, view] of this.#accounts.entries()) {
-      sums.set(view.asset, (sums.get(view.asset) ?? 0) + view.balance)
-      if (view.held !== (held.get(account) ?? 0)) broken.push(`${account} holds other than its pending transfers`)
-      if (view.balance - view.held < -view.overdraftLimit) broken.push(`${account} is below its limit`)
+    for (const { account, asset, balance, held: isHeld, overdraftLimit } of this.#accounts.rows()) {
+      sums.set(asset, (sums.get(asset) ?? 0) + balance)
+      if (isHeld !== (held.get(account) ?? 0)) broken.push(`${account} holds other than its pending transfers`)
+      if (balance - isHeld < -overdraftLimit) broken.push(`${account} is below its limit`)
     }
-    for (const [asset, total] of this.#totals.entries()) {
-      if (sums.get(asset) !== total) broken.push(`balances in ${asset} are not deposits - withdrawals`)
+    for (const { asset, amount } of this.#totals.rows()) {
+      if (sums.get(asset) !== amount) broken.push(`balances in ${asset} are not deposits - withdrawals`)
     }
     return broken
   }
@@ -218,10 +215,14 @@ export class BankModel {
 
   #changeAccounts({ status, source, destination, asset, amount }: MovementView): void {
     if (status === 'pending') return this.#change(source, { held: amount })
-    if (source === '') this.#totals.set(asset, (this.#totals.get(asset) ?? 0) + amount)
+    if (source === '') this.#countTotal(asset, amount)
     else this.#change(source, { balance: -amount })
-    if (destination === '') this.#totals.set(asset, (this.#totals.get(asset) ?? 0) - amount)
+    if (destination === '') this.#countTotal(asset, -amount)
     else this.#change(destination, { balance: amount })
+  }
+
+  #countTotal(asset: string, amount: number): void {
+    this.#totals.set(asset, { asset, amount: (this.#totals.get(asset)?.amount ?? 0) + amount })
   }
 
   #change(account: string, { balance = 0, held = 0 }: { balance?: number; held?: number }): void {

@@ -1,14 +1,14 @@
 /** What has been changed, so that it can be taken back: to a mark set earlier, in a refused group as in a search. */
 export class UndoLog {
+  readonly isSearched: boolean
   readonly #undos: (() => void)[] = []
-  readonly #isSearched: boolean
   /** Two sums of all rows' hashes: they do not depend on the order in which rows were written. */
   #low = 0
   #high = 0
 
   /** `isSearched`: keeps a fingerprint of all rows. */
   constructor(isSearched: boolean) {
-    this.#isSearched = isSearched
+    this.isSearched = isSearched
   }
 
   get mark(): number {
@@ -28,20 +28,25 @@ export class UndoLog {
     this.#undos.push(undo)
   }
 
-  /** A row under this name comes, or goes. */
-  count(name: string, row: unknown, sign: 1 | -1): void {
-    if (!this.#isSearched || row === undefined) return
-    const text = `${name}=${JSON.stringify(row)}`
-    this.#low = (this.#low + sign * hash(text, 0x01000193)) | 0
-    this.#high = (this.#high + sign * hash(text, 0x85ebca6b)) | 0
+  /** A row takes the place of another. */
+  exchange(before: Entry<unknown> | undefined, after: Entry<unknown> | undefined): void {
+    this.#low = (this.#low - (before?.low ?? 0) + (after?.low ?? 0)) | 0
+    this.#high = (this.#high - (before?.high ?? 0) + (after?.high ?? 0)) | 0
   }
+}
+
+/** A row and its two hashes; 0 if nobody searches. */
+interface Entry<V> {
+  readonly row: V
+  readonly low: number
+  readonly high: number
 }
 
 /** Rows by key. A row never changes: another takes its place. */
 export class Table<V> {
   readonly #name: string
   readonly #log: UndoLog
-  readonly #rows = new Map<string, V>()
+  readonly #entries = new Map<string, Entry<V>>()
 
   constructor(name: string, log: UndoLog) {
     this.#name = name
@@ -49,44 +54,48 @@ export class Table<V> {
   }
 
   get(key: string): V | undefined {
-    return this.#rows.get(key)
+    return this.#entries.get(key)?.row
   }
 
   has(key: string): boolean {
-    return this.#rows.has(key)
+    return this.#entries.has(key)
   }
 
   /** In no order to rely upon. */
-  entries(): IterableIterator<[string, V]> {
-    return this.#rows.entries()
+  rows(): V[] {
+    return Array.from(this.#entries.values(), ({ row }) => row)
   }
 
   /** In the order of their keys' UTF-8 bytes. */
   sorted(): V[] {
-    const rows = [...this.#rows].toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-    return rows.map(([, row]) => row)
+    const entries = [...this.#entries].toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+    return entries.map(([, { row }]) => row)
   }
 
   set(key: string, row: V): void {
-    this.#write(key, row)
+    this.#write(key, this.#entryOf(key, row))
   }
 
   delete(key: string): void {
     this.#write(key, undefined)
   }
 
-  #write(key: string, row: V | undefined): void {
-    const before = this.#rows.get(key)
-    this.#replace(key, before, row)
-    this.#log.record(() => this.#replace(key, row, before))
+  #write(key: string, after: Entry<V> | undefined): void {
+    const before = this.#entries.get(key)
+    this.#replace(key, before, after)
+    this.#log.record(() => this.#replace(key, after, before))
   }
 
-  #replace(key: string, before: V | undefined, row: V | undefined): void {
-    const name = `${this.#name}/${key}`
-    this.#log.count(name, before, -1)
-    this.#log.count(name, row, 1)
-    if (row === undefined) this.#rows.delete(key)
-    else this.#rows.set(key, row)
+  #replace(key: string, before: Entry<V> | undefined, after: Entry<V> | undefined): void {
+    this.#log.exchange(before, after)
+    if (after === undefined) this.#entries.delete(key)
+    else this.#entries.set(key, after)
+  }
+
+  #entryOf(key: string, row: V): Entry<V> {
+    if (!this.#log.isSearched) return { row, low: 0, high: 0 }
+    const text = `${this.#name}/${key}=${JSON.stringify(row)}`
+    return { row, low: hash(text, 0x01000193), high: hash(text, 0x85ebca6b) }
   }
 }
 
