@@ -22,6 +22,7 @@ function readFault(fields: Fields, nodeCount: number): PlannedFault {
     case 'crashOfAll':
     case 'restartOfAll':
     case 'rollingRestart':
+    case 'rollingUpgrade':
     case 'handOver':
     case 'leaderIsolation':
       return { ...when, kind }
@@ -47,6 +48,7 @@ function readFault(fields: Fields, nodeCount: number): PlannedFault {
     case 'crash':
     case 'crashInWrite':
     case 'stop':
+    case 'downgrade':
     case 'pause':
     case 'suspension':
     case 'slowNode':

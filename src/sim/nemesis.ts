@@ -85,7 +85,11 @@ export class Nemesis {
       case 'restartOfAll':
         return inTurn(this.#settings.nodes.map((node) => this.#striker.takeDown(node, () => node.stop())))
       case 'rollingRestart':
-        return this.#restartInTurn(fault.forMs)
+        return this.#restartInTurn(fault.forMs, noUndo)
+      case 'rollingUpgrade':
+        return this.#restartInTurn(fault.forMs, (node) => {
+          node.version = 'next'
+        })
       case 'handOver':
         return this.#handOver()
       case 'symmetricPartition':
@@ -115,6 +119,7 @@ export class Nemesis {
       case 'clockSkew':
       case 'clockJump':
       case 'clockDrift':
+      case 'downgrade':
         return target && this.#striker.strike(fault, target)
     }
   }
@@ -128,13 +133,12 @@ export class Nemesis {
   }
 
   /** Each is down for so long, and up for as long before the next one goes. */
-  #restartInTurn(downMs: number): Undo {
+  #restartInTurn(downMs: number, onDown: (node: SimulatedNode) => void): Undo {
     for (const [i, node] of this.#settings.nodes.entries()) {
       this.#later(2 * i * downMs, () => {
-        this.#later(
-          downMs,
-          this.#striker.takeDown(node, () => node.stop()),
-        )
+        const bringBack = this.#striker.takeDown(node, () => node.stop())
+        onDown(node)
+        this.#later(downMs, bringBack)
       })
     }
     return noUndo

@@ -16,6 +16,7 @@ type NodeFault = Extract<
       | 'crashMidStep'
       | 'crashInWrite'
       | 'stop'
+      | 'downgrade'
       | 'pause'
       | 'suspension'
       | 'slowNode'
@@ -89,6 +90,8 @@ export class NodeStriker {
         return this.#fillDisk(node)
       case 'corruptedRecord':
         return this.#ruin(node, () => node.disk.corruptRecord(new Random(fault.pick)))
+      case 'downgrade':
+        return this.#downgrade(node)
       case 'lostDirectory':
         return this.#ruin(node, () => node.loseDirectory())
       case 'clockSkew':
@@ -112,6 +115,17 @@ export class NodeStriker {
       if (!this.#holds.release(`down ${node.id}`)) return
       node.spare()
       node.start()
+    }
+  }
+
+  #downgrade(node: SimulatedNode): Undo | undefined {
+    if (!node.isUp || node.runningVersion === 'current') return undefined
+    node.version = 'current'
+    node.crash()
+    node.start()
+    return () => {
+      node.version = 'next'
+      if (!this.#holds.has(`down ${node.id}`)) node.start()
     }
   }
 

@@ -34,6 +34,10 @@ type Detail =
   /** Between two steps of what a node does, so many of them later. */
   | { readonly kind: 'crashMidStep'; readonly target: Target; readonly steps: number }
   | { readonly kind: 'crashOfAll' | 'restartOfAll' | 'rollingRestart' | 'handOver' }
+  /** One node after the other is started with the next version of the software. */
+  | { readonly kind: 'rollingUpgrade' }
+  /** A node that runs the next version is started with this one, which refuses its directory, and then with the next one again. */
+  | { readonly kind: 'downgrade'; readonly target: Target }
   | { readonly kind: 'leaderIsolation' }
   /** These do not hear the others, nor the others them. */
   | { readonly kind: 'symmetricPartition'; readonly group: readonly NodeId[] }
@@ -74,6 +78,8 @@ const FREQUENCIES: { readonly [K in FaultKind]: Frequency } = {
   crashOfAll: { share: 0.25, everyMs: 2_500, forMsMean: 400 },
   restartOfAll: { share: 0.1, everyMs: 3_000, forMsMean: 300 },
   rollingRestart: { share: 0.1, everyMs: 3_000, forMsMean: 150 },
+  rollingUpgrade: { share: 0.12, everyMs: 3_000, forMsMean: 100 },
+  downgrade: { share: 0.4, everyMs: 1_000, forMsMean: 200 },
   stop: { share: 0.15, everyMs: 1_500, forMsMean: 300 },
   handOver: { share: 0.25, everyMs: 1_000, forMsMean: 1 },
   symmetricPartition: { share: 0.25, everyMs: 1_500, forMsMean: 900 },
@@ -133,6 +139,7 @@ function drawDetail(kind: FaultKind, random: Random, nodeCount: number): Detail 
     case 'crashOfAll':
     case 'restartOfAll':
     case 'rollingRestart':
+    case 'rollingUpgrade':
     case 'leaderIsolation':
     case 'handOver':
       return { kind }
@@ -161,6 +168,7 @@ function drawDetail(kind: FaultKind, random: Random, nodeCount: number): Detail 
     case 'corruptedRecord':
       return { kind, target: random.pick(nodeIds), pick: random.int(0, 1_000_000) }
     case 'lostDirectory':
+    case 'downgrade':
       return { kind, target: random.pick(nodeIds) }
     case 'crash':
     case 'crashInWrite':

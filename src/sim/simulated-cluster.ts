@@ -126,6 +126,7 @@ export class SimulatedCluster {
     for (const node of core) {
       node.spare()
       node.wake()
+      node.useNewestVersion()
       node.start()
     }
   }

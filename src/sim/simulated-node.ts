@@ -75,6 +75,11 @@ export class SimulatedNode implements ClientPort {
     return this.#process?.application
   }
 
+  /** Starts from now on with the newest version that it has run. */
+  useNewestVersion(): void {
+    if (this.#hasRunNext) this.version = 'next'
+  }
+
   /** What it runs, or ran last. */
   get runningVersion(): SoftwareVersion {
     return this.#runningVersion

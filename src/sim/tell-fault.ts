@@ -16,6 +16,10 @@ export function tellFault(fault: PlannedFault): string {
       return `all nodes are stopped, and started after ${duration}`
     case 'rollingRestart':
       return `one node after the other is stopped for ${duration}`
+    case 'rollingUpgrade':
+      return `one node after the other is stopped for ${duration}, and started with the next version`
+    case 'downgrade':
+      return `${tellTarget(fault.target)} is started with the version before, and after ${duration} with its own again`
     case 'stop':
       return `${tellTarget(fault.target)} is stopped, and started after ${duration}`
     case 'handOver':
