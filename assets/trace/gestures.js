@@ -56,12 +56,12 @@ export function listenToGestures(element, view, { onView, onClick, onHover }) {
 }
 
 /**
- * Calls `onAt` with where the minimap is pressed or dragged, from 0 on the left to 1.
- * @param {HTMLElement} element @param {(part: number) => void} onAt
+ * Calls `onAt` with where the minimap is pressed or dragged.
+ * @param {HTMLElement} element @param {(x: number) => void} onAt
  */
 export function listenToMinimap(element, onAt) {
   /** @param {PointerEvent} event */
-  const tell = (event) => onAt(event.offsetX / Math.max(1, element.clientWidth))
+  const tell = (event) => onAt(event.offsetX)
   element.addEventListener('pointerdown', (event) => {
     element.setPointerCapture(event.pointerId)
     tell(event)

@@ -1,4 +1,4 @@
-/** @import { Message, Trace } from './model.js' */
+/** @import { Lane, Message, Span, Trace } from './model.js' */
 /** @import { View } from './view.js' */
 import { ON_ITS_WAY } from './model.js'
 
@@ -6,11 +6,14 @@ export const AXIS_PX = 24
 export const FAULT_ROW_PX = 18
 const FAULT_ROWS_MAX = 5
 const CLIENT_PX_MIN = 22
-const CLIENT_PX_MAX = 34
-const NODE_PX_MIN = 54
+const CLIENT_PX_MAX = 46
+const NODE_PX_MIN = 58
+const REQUEST_PX_MAX = 15
 const BOTTOM_PX = 10
+/** How high the band of a leader is; lines begin and end at the edge of it. */
+export const BAND_PX = 13
 /** How far below its lane a write is drawn, and how high. */
-export const WRITE_TOP_PX = 8
+export const WRITE_TOP_PX = 9
 export const WRITE_PX = 5
 
 /** How far a message gets that does not arrive. */
@@ -48,11 +51,20 @@ export function layOut(trace, heightMin) {
  */
 export function lineOf(message, view, layout) {
   const progress = PROGRESS.get(message.fate) ?? 1
+  const down = (layout.laneYs[message.to] ?? 0) > (layout.laneYs[message.from] ?? 0) ? BAND_PX / 2 : -BAND_PX / 2
   const x1 = view.xOf(message.fromUs)
-  const y1 = layout.laneYs[message.from] ?? 0
+  const y1 = (layout.laneYs[message.from] ?? 0) + down
   const x2 = view.xOf(message.toUs)
-  const y2 = layout.laneYs[message.to] ?? 0
+  const y2 = (layout.laneYs[message.to] ?? 0) - down
   return { x1, y1, x2: x1 + (x2 - x1) * progress, y2: y1 + (y2 - y1) * progress }
+}
+
+/** Where a request is drawn on its client's lane: the more there are at once, the flatter. @param {Layout} layout @param {Lane} lane @param {Span} request @param {number} index of the lane */
+export function requestBox(layout, lane, request, index) {
+  const px = (layout.laneHeights[index] ?? 0) - 6
+  const rows = Math.max(1, lane.requestRows)
+  const height = Math.min(REQUEST_PX_MAX, px / rows)
+  return { top: (layout.laneYs[index] ?? 0) - (height * rows) / 2 + request.row * height, height: height - 1.5 }
 }
 
 /** From a point to a line between two points, in px. @param {number} x @param {number} y @param {{ x1: number, y1: number, x2: number, y2: number }} line */
@@ -107,7 +119,12 @@ function spanUnder(x, y, { trace, view, layout, isShown }) {
   for (const [i, lane] of trace.lanes.entries()) {
     const dy = y - (layout.laneYs[i] ?? 0)
     if (lane.isNode && dy >= WRITE_TOP_PX - 1 && dy <= WRITE_TOP_PX + WRITE_PX + 2) return at(lane.writes)?.step ?? 0
-    if (!lane.isNode && Math.abs(dy) <= (layout.laneHeights[i] ?? 0) / 2) return at(lane.requests)?.step ?? 0
+    if (lane.isNode || Math.abs(dy) > (layout.laneHeights[i] ?? 0) / 2) continue
+    const isAtY = lane.requests.filter((request) => {
+      const { top, height } = requestBox(layout, lane, request, i)
+      return y >= top - 2 && y <= top + height + 2
+    })
+    return at(isAtY)?.step ?? 0
   }
   return 0
 }

@@ -18,12 +18,13 @@
  * @property {Span[]} outages when a node was down, paused, halted …; the label tells which
  * @property {Span[]} writes of a node; the label is the outcome
  * @property {Span[]} requests of a client; the label is `answered` or `unanswered`
+ * @property {number} requestRows so many requests at once at most
  * @property {number[]} applied the steps at which a node applied a slot
  */
 
 /**
- * What is known of a node after a step. Ballots are numbers of TraceData.ballots; appliedUpTo is undefined when nobody told.
- * @typedef {{ condition: string, phase: string, ballot: number, promised: number, decidedUpTo: number, appliedUpTo: number | undefined, writeStep: number }} NodeState
+ * What is known of a node after a step. Ballots are numbers of TraceData.ballots.
+ * @typedef {{ condition: string, phase: string, ballot: number, promised: number, decidedUpTo: number, appliedUpTo: number, writeStep: number }} NodeState
  */
 
 /** What becomes of a message that neither arrived nor was lost when the run ended. */
@@ -205,6 +206,7 @@ export class Trace {
       outages: /** @type {Span[]} */ ([]),
       writes: /** @type {Span[]} */ ([]),
       requests: /** @type {Span[]} */ ([]),
+      requestRows: 0,
       applied: /** @type {number[]} */ ([]),
     }))
     for (const lane of lanes) if (lane.isNode) lane.outages.push(this.#spanFrom(0, 'not started'))
@@ -215,15 +217,20 @@ export class Trace {
       if (lane === undefined) continue
       const kind = this.kindOf(step)
       if (CONDITIONS.has(kind)) this.#changeCondition(lane, step, CONDITIONS.get(kind) ?? '')
-      else if (kind === 'phase') this.#changePhase(lane, step)
+      else if (kind === 'phase' || kind === 'promised') this.#changePhase(lane, step)
+      else if (kind === 'recovered') this.#beginPhase(lane, step, 'joining')
       else if (kind === 'applied') lane.applied.push(step)
       else if (kind === 'writeBegun') lane.writes.push(this.#spanFrom(step, 'under way'))
       else if (kind === 'writeEnded') {
         const write = lane.writes.findLast((span) => span.step === this.link[step])
-        if (write !== undefined) this.#end(write, step, this.data.outcomes[this.state[step]])
+        const outcome = this.data.outcomes[this.state[step]] ?? ''
+        // A crash may lose what was written without a sync long ago.
+        if (write?.endStep === 0) this.#end(write, step, outcome)
+        else if (write !== undefined) write.label = outcome
       } else if (kind === 'asked' && this.link[step] === 0) {
         const request = this.#spanFrom(step, 'unanswered')
         request.row = freeRow(lane.requests, request.fromUs)
+        lane.requestRows = Math.max(lane.requestRows, request.row + 1)
         lane.requests.push(request)
         requests.set(step, request)
       } else if (kind === 'answered') {
@@ -242,14 +249,21 @@ export class Trace {
     if (condition === 'paused' || this.kindOf(step) === 'woke') return
     const phase = lane.phases.at(-1)
     if (phase !== undefined && phase.endStep === 0) this.#end(phase, step)
-    if (condition === 'up') lane.phases.push({ ...this.#spanFrom(step, 'joining'), ballot: 0 })
+    if (condition === 'up') this.#beginPhase(lane, step, 'starting')
   }
 
   /** @param {Lane} lane @param {number} step */
   #changePhase(lane, step) {
+    if (this.kindOf(step) === 'phase') return this.#beginPhase(lane, step, this.data.phases[this.state[step]] ?? '')
+    // Whoever promises another ballot while it follows, follows another leader.
+    if (lane.phases.at(-1)?.label === 'following') this.#beginPhase(lane, step, 'following')
+  }
+
+  /** @param {Lane} lane @param {number} step @param {string} label */
+  #beginPhase(lane, step, label) {
     const last = lane.phases.at(-1)
     if (last !== undefined && last.endStep === 0) this.#end(last, step)
-    lane.phases.push({ ...this.#spanFrom(step, this.data.phases[this.state[step]] ?? ''), ballot: this.ballot[step] })
+    lane.phases.push({ ...this.#spanFrom(step, label), ballot: this.ballot[step] })
   }
 
   #makeFaults() {
@@ -259,7 +273,7 @@ export class Trace {
       const kind = this.kindOf(step)
       if (kind === 'faultBegun') {
         const isMomentary = this.state[step] === 1
-        const fault = { ...this.#spanFrom(step, this.wordsOf(step).replace(/^FAULT /, '')), isMomentary }
+        const fault = { ...this.#spanFrom(step, this.wordsOf(step).replace(/^FAULT \w+: /, '')), isMomentary }
         if (isMomentary) this.#end(fault, step)
         fault.row = freeRow(faults, fault.fromUs)
         faults.push(fault)
@@ -291,7 +305,7 @@ export class Trace {
       ballot: 0,
       promised: 0,
       decidedUpTo: 0,
-      appliedUpTo: undefined,
+      appliedUpTo: 0,
       writeStep: 0,
     }))
     const frames = [structuredClone(states)]
@@ -311,13 +325,14 @@ export class Trace {
     if (condition !== undefined) {
       state.condition = condition
       if (condition === 'paused' || kind === 'woke') return
-      state.phase = condition === 'up' ? 'joining' : ''
+      state.phase = condition === 'up' ? 'starting' : ''
       state.ballot = 0
       state.writeStep = 0
-      if (kind !== 'started') return
+    } else if (kind === 'recovered') {
+      state.phase = 'joining'
       state.promised = this.ballot[step]
       state.decidedUpTo = this.value[step]
-      state.appliedUpTo = undefined
+      state.appliedUpTo = this.slot[step]
     } else if (kind === 'phase') {
       state.phase = this.data.phases[this.state[step]] ?? ''
       state.ballot = this.ballot[step]

@@ -25,6 +25,8 @@ class Page {
   layout = layOut(this.trace, 0)
   /** The selected step; 0 for none. */
   step = 0
+  /** The step under the pointer; 0 for none. */
+  hovered = 0
   /** What the search found, ascending. @type {number[]} */
   found = []
   foundSet = new Set(this.found)
@@ -83,10 +85,10 @@ class Page {
     this.#isDrawDue = true
     requestAnimationFrame(() => {
       this.#isDrawDue = false
-      const { trace, filters, view, layout, palette, step, foundSet: found } = this
-      drawDiagram(contextOf(this.diagram), { trace, filters, view, layout, palette, step, found })
+      const { trace, filters, view, layout, palette, step, hovered, foundSet: found } = this
+      drawDiagram(contextOf(this.diagram), { trace, filters, view, layout, palette, step, hovered, found })
       const { clientWidth: width, clientHeight: height } = this.minimap
-      drawMinimap(contextOf(this.minimap), { trace, filters, view, palette, found, step, left: 0, width, height })
+      drawMinimap(contextOf(this.minimap), { trace, filters, view, palette, found, step, width, height })
     })
   }
 
@@ -135,8 +137,8 @@ class Page {
       onClick: (point) => this.select(stepUnder(point, this.#scene()) || this.step),
       onHover: (point) => this.#showTip(point),
     })
-    listenToMinimap(this.minimap, (part) => {
-      const at = part * this.trace.endUs
+    listenToMinimap(this.minimap, (x) => {
+      const at = view.usOfRun((x - view.left) / Math.max(1, this.minimap.clientWidth - view.left))
       view.show(at - view.spanUs / 2, at + view.spanUs / 2)
       this.draw()
     })
@@ -372,6 +374,10 @@ class Page {
   #showTip(point) {
     const tip = byId('tip')
     const step = point === undefined ? 0 : stepUnder(point, this.#scene())
+    if (step !== this.hovered) {
+      this.hovered = step
+      this.draw()
+    }
     tip.hidden = step === 0
     this.diagram.style.cursor = step === 0 ? '' : 'pointer'
     if (point === undefined || step === 0) return

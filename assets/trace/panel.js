@@ -43,7 +43,7 @@ export function renderDetails(trace, step, actions) {
     make('p', trace.wordsOf(step), { class: 'event-words' }),
     make(
       'p',
-      `step ${step} of ${trace.count} · ${formatTime(trace.atUs[step])} · ${formatDuration(trace.atUs[step] - previousUs)} after the step before`,
+      `step ${step.toLocaleString('en')} of ${trace.count.toLocaleString('en')} · ${formatTime(trace.atUs[step])} · ${formatDuration(trace.atUs[step] - previousUs)} after the step before`,
       { class: 'quiet' },
     ),
   )
@@ -109,8 +109,8 @@ function cellsOf(trace, { condition, phase, ballot, promised, decidedUpTo, appli
     condition === 'up' ? doing : condition === 'paused' ? `paused (${doing})` : condition,
     trace.ballotName(promised),
     String(decidedUpTo),
-    appliedUpTo === undefined ? '–' : String(appliedUpTo),
-    writeStep === 0 ? '' : 'writing',
+    String(appliedUpTo),
+    writeStep === 0 ? '' : '✎',
   ]
 }
 

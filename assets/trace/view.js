@@ -70,6 +70,16 @@ export class View {
     this.show(this.fromUs + us, this.toUs + us)
   }
 
+  /** Where a time is in the whole run with its margins, from 0 to 1. @param {number} us */
+  partOfRun(us) {
+    return (us / this.endUs + MARGIN) / (1 + 2 * MARGIN)
+  }
+
+  /** @param {number} part from 0 to 1 */
+  usOfRun(part) {
+    return (part * (1 + 2 * MARGIN) - MARGIN) * this.endUs
+  }
+
   /** Moves as little as needed to have that time in view, not too near to the edge. @param {number} us */
   reveal(us) {
     const margin = this.spanUs * 0.1

@@ -29,6 +29,8 @@ const SCRIPTS = [
   'view.js',
   'layout.js',
   'palette.js',
+  'draw-lanes.js',
+  'draw-messages.js',
   'diagram.js',
   'minimap.js',
   'panel.js',

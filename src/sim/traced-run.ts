@@ -1,0 +1,24 @@
+import type { SeedResult } from './run-seed.js'
+import type { TracedRun } from './trace-page.js'
+
+/** What the trace page tells of a run that was recorded. `replay` is the command that shows the same run again. */
+export function tracedRun(result: SeedResult, replay: string): TracedRun {
+  const { seed, plan, events, totals } = result
+  return {
+    title: `Seed ${seed}`,
+    replay,
+    facts: [
+      ['nodes', plan.nodeCount],
+      ['clients', plan.habits.clientCount],
+      ['simulated', `${(result.simulatedMs / 1_000).toFixed(3)} s`],
+      ['leaders', result.leaderCount],
+      ['slots decided', result.decidedUpTo],
+      ['requests acknowledged', result.acknowledgedCount],
+      ['event hash', result.eventHash],
+    ],
+    plan,
+    faultTotals: Object.entries(totals.toJSON()),
+    nodeIds: Array.from({ length: plan.nodeCount }, (_, i) => i + 1),
+    events,
+  }
+}
