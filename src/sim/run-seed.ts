@@ -8,7 +8,7 @@ import type { SeededPlan } from './plan-file.js'
 import { Random } from './random.js'
 import type { SimulatedNode } from './simulated-node.js'
 import type { TracedEvent } from './trace-events.js'
-import { World, type WorldSettings } from './world.js'
+import { type OrderVerdict, World, type WorldSettings } from './world.js'
 
 /** What became of one seed's world. */
 export interface SeedResult {
@@ -24,6 +24,8 @@ export interface SeedResult {
   readonly decidedUpTo: number
   readonly leaderCount: number
   readonly acknowledgedCount: number
+  /** Whether an order was found that explains all answers without a look at the slots, as a second opinion. */
+  readonly order: OrderVerdict
   readonly totals: FaultTotals
   /** Every event, if the settings asked to record them. */
   readonly events: readonly TracedEvent[]
@@ -73,6 +75,7 @@ export async function runPlan(settings: RunSettings & SeededPlan): Promise<SeedR
     decidedUpTo: world.checker.decidedUpTo,
     leaderCount: world.checker.leaderCount,
     acknowledgedCount: world.history.acknowledgedCount,
+    order: world.order,
     totals: world.totals,
     events: world.trace.recorded,
   }
@@ -103,6 +106,7 @@ async function live(world: World, endsWithFaults: boolean): Promise<void> {
   world.heal(core)
   await serve(world, core)
   world.checkHistory(world.nodes)
+  world.checkOrder()
   checkNotVacuous(world)
 }
 

@@ -7,6 +7,7 @@ import { sameOutcome } from './clients/outcomes.js'
 import { SimulatedClient } from './clients/simulated-client.js'
 import { Workload } from './clients/workload.js'
 import { History } from './history/history.js'
+import { findOrder } from './history/order-of-answers.js'
 import { checkSlotOrder } from './history/slot-order.js'
 import type { Model } from './model/model.js'
 import { Nemesis } from './nemesis.js'
@@ -18,11 +19,18 @@ export interface WorldSettings extends Pick<ClusterSettings, 'seed' | 'print' | 
   readonly plan: WorldPlan
 }
 
+/** `undecided`: the search for it would have taken too long. */
+export type OrderVerdict = 'notSearched' | 'found' | 'undecided'
+
+/** Enough for four histories of five, at less than a tenth of the time that a world takes. */
+const SEARCH_STEPS_MAX = 3_000
+
 /** A simulated cluster, the clients that use it, and what goes wrong. */
 export class World extends SimulatedCluster {
   readonly plan: WorldPlan
   readonly history = new History()
   readonly clients: readonly SimulatedClient[]
+  #order: OrderVerdict = 'notSearched'
 
   constructor(settings: WorldSettings) {
     super({ ...settings, initialCommands: INITIAL_COMMANDS, makeApplication: () => new Application() })
@@ -45,6 +53,18 @@ export class World extends SimulatedCluster {
   checkHistory(nodes: readonly SimulatedNode[]): void {
     const model = checkSlotOrder(this.history, this.checker.log)
     for (const node of nodes) if (node.appliedUpTo === this.checker.decidedUpTo) checkState(node, model)
+  }
+
+  /** What a search for an order of the requests, which knows no slots, has come to. */
+  get order(): OrderVerdict {
+    return this.#order
+  }
+
+  /** Judges everything that the clients were told once more, without the help of the log. @throws BrokenPromise */
+  checkOrder(): void {
+    const { kind, failure } = findOrder(this.history.invocations, SEARCH_STEPS_MAX)
+    promise(kind !== 'notLinearizable', () => failure ?? '')
+    this.#order = kind === 'undecided' ? 'undecided' : 'found'
   }
 
   #makeClients(): SimulatedClient[] {
