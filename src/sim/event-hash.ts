@@ -78,19 +78,31 @@ export class EventHash {
       case 'writeEnded':
         return this.#mix4(15, event.node, event.begunStep, OUTCOMES[event.outcome])
       case 'asked':
-        this.#mix4(16, event.node, event.attempt, 0)
-        this.#mixText(event.client)
-        return this.#mixText(event.request)
+        this.#mix4(16, event.node, event.attempt, event.request)
+        return this.#mixText(event.client)
       case 'tryFailed':
-        this.#mix4(17, 0, 0, 0)
+        this.#mix4(17, event.request, 0, 0)
         this.#mixText(event.client)
-        this.#mixText(event.request)
         return this.#mixText(event.reason)
+      case 'gaveUp':
+        this.#mix4(26, event.request, 0, 0)
+        return this.#mixText(event.client)
+      case 'sessionOpened':
+        this.#mix4(27, event.node, event.clientId, 0)
+        return this.#mixText(event.client)
+      case 'clientDied':
+        this.#mix4(28, 0, 0, 0)
+        return this.#mixText(event.client)
+      case 'clientLeft':
+        this.#mix4(29, 0, 0, 0)
+        return this.#mixText(event.client)
+      case 'clientBack':
+        this.#mix4(30, 0, 0, 0)
+        return this.#mixText(event.client)
       case 'answered':
-        this.#mix4(18, event.node, event.slot, 0)
+        this.#mix4(18, event.node, event.slot, event.request)
         this.#mixText(event.client)
-        this.#mixText(event.request)
-        return this.#mixText(event.outcome)
+        return this.#mixBytes(event.result)
       case 'faultBegun':
         this.#mix4(19, event.nodes.length, Number(event.isMomentary), 0)
         for (const node of event.nodes) this.#mix(node)
@@ -191,6 +203,11 @@ export class EventHash {
   #addValue(value: Value): void {
     if (value.kind === 'noop') return this.#mix(0)
     this.#mix4(value.commands.length, sizeOf(value), value.timeMs, 0)
+  }
+
+  #mixBytes(bytes: Uint8Array): void {
+    this.#mix(bytes.length)
+    for (const byte of bytes) this.#mix(byte)
   }
 
   #mixText(text: string): void {

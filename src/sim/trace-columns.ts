@@ -25,7 +25,7 @@ export function encodeEvents(events: readonly TracedEvent[], nodeIds: readonly N
   const words = new Dictionary<string>()
   const kinds = new Dictionary<string>()
   const types = new Dictionary<string>()
-  const requests = new Map<string, Step>()
+  const requests = new Map<number, Step>()
   const rows = events.map(({ step, atUs, event }, i) => {
     const slots = slotsOf(event)
     const { lane, peer } = placeOf(event, laneOfNode, laneOfClient)
@@ -142,7 +142,12 @@ function typeOf(event: TraceEvent): string {
       return 'disk writes'
     case 'asked':
     case 'tryFailed':
+    case 'gaveUp':
     case 'answered':
+    case 'sessionOpened':
+    case 'clientDied':
+    case 'clientLeft':
+    case 'clientBack':
       return 'client requests'
     case 'faultBegun':
     case 'faultEnded':
@@ -201,15 +206,14 @@ function rangeOf(entries: readonly LogEntry[]): SlotRange {
 }
 
 /** `requests`: where each request of a client was asked first. */
-function linkOf(step: Step, event: TraceEvent, requests: Map<string, Step>): Step {
+function linkOf(step: Step, event: TraceEvent, requests: Map<number, Step>): Step {
   if (event.kind === 'sent') return event.copyOf
   if (event.kind === 'ended') return event.sentStep
   if (event.kind === 'verdict') return event.atStep
   if ('begunStep' in event) return event.begunStep
   if (!('request' in event)) return 0
-  const key = `${event.client} ${event.request}`
-  const first = requests.get(key)
-  if (first === undefined) requests.set(key, step)
+  const first = requests.get(event.request)
+  if (first === undefined) requests.set(event.request, step)
   return first ?? 0
 }
 

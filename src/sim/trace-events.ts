@@ -116,12 +116,12 @@ export interface WriteEnded {
 
 // --- clients ------------------------------------------------------------------------------------------------------------------------
 
-/** `request` names an operation of a client's from the first try to the answer, and is the same for each of its retries. */
+/** `request` numbers the requests of all clients, and is the same from the first try to the answer. */
 export type ClientEvent =
   | {
       readonly kind: 'asked'
       readonly client: string
-      readonly request: string
+      readonly request: number
       /** Whom it asked. */
       readonly node: NodeId
       /** From 1. */
@@ -130,16 +130,26 @@ export type ClientEvent =
       readonly what: () => string
     }
   /** A try came to nothing: an error, or a timeout. */
-  | { readonly kind: 'tryFailed'; readonly client: string; readonly request: string; readonly reason: string }
-  /** `slot` is where the operation stands; `node` is who answered. */
+  | { readonly kind: 'tryFailed'; readonly client: string; readonly request: number; readonly reason: string }
+  /** It asks no more: to do so might be to do it twice. */
+  | { readonly kind: 'gaveUp'; readonly client: string; readonly request: number }
+  /** `slot` is where the operation stands; `node` is whom this try was sent to. */
   | {
       readonly kind: 'answered'
       readonly client: string
-      readonly request: string
+      readonly request: number
       readonly node: NodeId
       readonly slot: Slot
-      readonly outcome: string
+      readonly result: Uint8Array
+      /** The result in words. Called only if somebody reads it. */
+      readonly outcome: () => string
     }
+  | { readonly kind: 'sessionOpened'; readonly client: string; readonly node: NodeId; readonly clientId: number }
+  /** Its process is gone. */
+  | { readonly kind: 'clientDied'; readonly client: string }
+  /** It asks for nothing new for a while. */
+  | { readonly kind: 'clientLeft'; readonly client: string }
+  | { readonly kind: 'clientBack'; readonly client: string }
 
 // --- what goes wrong, and what is said of it ----------------------------------------------------------------------------------------
 

@@ -67,8 +67,18 @@ export function tellEvent(event: TraceEvent): string {
       return `${event.client} asks n${event.node}${event.attempt > 1 ? ` (try ${event.attempt})` : ''}: ${event.what()} [${event.request}]`
     case 'tryFailed':
       return `${event.client} has no answer to [${event.request}]: ${event.reason}`
+    case 'gaveUp':
+      return `${event.client} gives up [${event.request}]: it may have happened or not`
     case 'answered':
-      return `${event.client} is answered by n${event.node}: ${event.outcome}, slot ${event.slot} [${event.request}]`
+      return `${event.client} is answered by n${event.node}, slot ${event.slot}: ${event.outcome()} [${event.request}]`
+    case 'sessionOpened':
+      return `${event.client} has session ${event.clientId}`
+    case 'clientDied':
+      return `${event.client} dies`
+    case 'clientLeft':
+      return `${event.client} goes away`
+    case 'clientBack':
+      return `${event.client} is back`
     case 'faultBegun':
       return `FAULT ${event.fault}: ${event.detail}`
     case 'faultEnded':

@@ -68,7 +68,7 @@ export class World extends SimulatedCluster {
   }
 
   #makeClients(): SimulatedClient[] {
-    const { plan, nodes, history, scheduler, totals } = this
+    const { plan, nodes, history, scheduler, totals, trace } = this
     const { habits } = plan
     const workload = new Workload(habits, this.random.fork())
     const sessionCount = habits.clientCount - Math.round(habits.clientCount * habits.sessionlessRate)
@@ -83,6 +83,7 @@ export class World extends SimulatedCluster {
         history,
         random,
         scheduler,
+        trace,
         count: (trouble) => totals.count(trouble),
       })
     })

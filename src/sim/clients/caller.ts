@@ -2,7 +2,8 @@ import { type Answer as HostAnswer, MemberError } from '../../host/api.js'
 import type { NodeId } from '../../paxos/types.js'
 import { promise } from '../broken-promise.js'
 import type { ClientPort } from '../client-port.js'
-import { type Asked, type History, type Invocation, sessionName, tellInvocation } from '../history/history.js'
+import type { EventTrace } from '../event-trace.js'
+import { type Asked, type History, type Invocation, sessionName, tellAsked, tellInvocation } from '../history/history.js'
 import type { Random } from '../random.js'
 import type { Scheduler } from '../scheduler.js'
 import { decodeAnswer } from './decode-result.js'
@@ -23,6 +24,7 @@ export interface CallerSettings {
   readonly history: History
   readonly random: Random
   readonly scheduler: Scheduler
+  readonly trace: EventTrace
   readonly count: (trouble: ClientTrouble) => void
 }
 
@@ -136,6 +138,7 @@ export class Caller {
     scheduler.after(habits.timeoutMs * random.between(0.75, 1.25), () => {
       if (!this.#calls.has(call) || call.tryCount !== attempt) return
       count('clientTimeout')
+      this.#tellFailed(call, 'no answer in time')
       this.#onUnresolved(call)
     })
     this.#send(this.#port, call, (error) => {
@@ -159,13 +162,15 @@ export class Caller {
   }
 
   #send(port: ClientPort, call: Call, onError: (error: MemberError) => void): void {
-    const { habits, hasSession } = this.#settings
-    const { clientId, requestNumber } = call
-    const { asked, bytes } = call.invocation
+    const { name, habits, hasSession, trace } = this.#settings
+    const { clientId, requestNumber, tryCount } = call
+    const { asked, bytes, number } = call.invocation
+    const what = (): string => tellAsked(asked)
+    trace.tell({ kind: 'asked', client: name, request: number, node: port.id, attempt: tryCount, what })
     const firstUnacknowledged = Math.min(this.#session.firstUnacknowledged, requestNumber)
     const settle = this.#whileAlive((outcome: HostAnswer | MemberError) => {
       if (outcome instanceof MemberError) onError(outcome)
-      else this.#onAnswer(call, outcome)
+      else this.#onAnswer(call, outcome, port.id)
     })
     this.#travel(() => {
       if (asked.kind === 'read') port.read(bytes, habits.timeoutMs, settle)
@@ -174,15 +179,19 @@ export class Caller {
     })
   }
 
-  #onAnswer(call: Call, answer: HostAnswer): void {
-    const { history, scheduler } = this.#settings
-    if (!history.onAnswer(call.invocation, decodeAnswer(answer), scheduler.nowUs)) return
+  #onAnswer(call: Call, { slot, result }: HostAnswer, node: NodeId): void {
+    const { name, history, scheduler, trace } = this.#settings
+    const answer = decodeAnswer({ slot, result })
+    const outcome = (): string => JSON.stringify(answer.outcome)
+    trace.tell({ kind: 'answered', client: name, request: call.invocation.number, node, slot, result, outcome })
+    if (!history.onAnswer(call.invocation, answer, scheduler.nowUs)) return
     this.#answeredCount++
     this.#lastAnswered = call
     this.#close(call)
   }
 
   #onError(call: Call, { code }: MemberError): void {
+    this.#tellFailed(call, code)
     switch (code) {
       case 'NO_QUORUM':
       case 'OVERLOADED':
@@ -219,8 +228,15 @@ export class Caller {
     })
   }
 
+  #tellFailed({ invocation }: Call, reason: string): void {
+    const { name, trace } = this.#settings
+    trace.tell({ kind: 'tryFailed', client: name, request: invocation.number, reason })
+  }
+
   #giveUp(call: Call): void {
-    this.#settings.history.abandon(call.invocation)
+    const { name, history, trace } = this.#settings
+    trace.tell({ kind: 'gaveUp', client: name, request: call.invocation.number })
+    history.abandon(call.invocation)
     this.#close(call)
   }
 
@@ -233,7 +249,8 @@ export class Caller {
   // --- the session ----------------------------------------------------------------------------------------------------------------
 
   #openSession(): void {
-    const { name, habits, history, random, scheduler } = this.#settings
+    const { name, habits, history, random, scheduler, trace } = this.#settings
+    const port = this.#port
     const attempt = ++this.#openingTryCount
     const tryAgain = (): void => {
       if (this.#session.isOpen || this.#openingTryCount !== attempt || this.#isDead) return
@@ -245,13 +262,13 @@ export class Caller {
       if (outcome instanceof MemberError) {
         scheduler.after(random.between(0.5, 1.5) * BACKOFF_MS, tryAgain)
       } else if (!this.#session.isOpen) {
+        trace.tell({ kind: 'sessionOpened', client: name, node: port.id, clientId: outcome })
         history.onSessionOpened(name, outcome)
         this.#session.begin(outcome)
         this.#tryCommands()
         this.#onReady()
       }
     })
-    const port = this.#port
     this.#travel(() => port.openSession(habits.timeoutMs, settle))
   }
 

@@ -105,6 +105,7 @@ export class SimulatedClient {
     if (this.#state !== 'up') return
     const { count, random, scheduler } = this.#settings
     count('clientDeath')
+    this.#tell('clientDied')
     this.#state = 'down'
     this.#caller.die()
     scheduler.after(random.exponential(DOWN_MS_MEAN), () => this.#comeBack())
@@ -115,15 +116,21 @@ export class SimulatedClient {
     if (this.#state !== 'up') return
     const { count, random, scheduler } = this.#settings
     count('clientAbsence')
+    this.#tell('clientLeft')
     this.#state = 'away'
     scheduler.after(random.exponential(ABSENCE_MS_MEAN), () => this.#comeBack())
   }
 
   #comeBack(): void {
+    if (this.#state !== 'up') this.#tell('clientBack')
     const wasDown = this.#state === 'down'
     this.#state = 'up'
     if (wasDown) this.#caller.revive()
     this.#resume()
+  }
+
+  #tell(kind: 'clientDied' | 'clientLeft' | 'clientBack'): void {
+    this.#settings.trace.tell({ kind, client: this.#settings.name })
   }
 
   /** Again and again while the client may have trouble. */
