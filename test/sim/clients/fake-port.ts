@@ -20,7 +20,7 @@ export interface Heard {
   fail(code: MemberErrorCode): void
 }
 
-export const PUT_DONE = Result.create({ outcome: { $case: 'put', value: { revision: 1n } as never } })
+const PUT_DONE = Result.fromPartial({ outcome: { $case: 'put', value: { revision: 1n } } })
 
 /** A caller whose nodes say only what a test has them say. */
 export class FakeNodes {
