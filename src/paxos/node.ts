@@ -301,6 +301,10 @@ export class Node {
   }
 
   #onCatchUpReply(from: NodeId, m: CatchUpReply): void {
+    // Followers take what they accepted in this node's ballot for the decision once it calls the slot decided. Of a slot that a higher
+    // ballot decided it must not say so: they may have accepted another value.
+    const isOvertaken = this.#state.phase === 'leading' && m.entries.some((entry) => entry.ballot > this.#ownBallot())
+    if (isOvertaken) this.#becomeFollowing()
     this.#replica.onCatchUpReply(from, m, this.#nowMs)
     if (this.#state.phase === 'leading') this.#state.leader.onLearned()
     if (this.#state.phase === 'scouting') this.#maybeLead(this.#state.scout)
