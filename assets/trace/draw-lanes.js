@@ -6,7 +6,7 @@ import { colourOfNode } from './palette.js'
 /** The font of everything but names. */
 export const FONT = '11px ui-sans-serif, system-ui, sans-serif'
 const HATCH_PX = 8
-const OUTAGE_PX = 30
+const OUTAGE_PX_MAX = 30
 
 /** As much of the text as there is room for. @param {CanvasRenderingContext2D} context @param {string} text @param {{ x: number, y: number, widthMax: number }} place */
 export function fillTextWithin(context, text, { x, y, widthMax }) {
@@ -24,7 +24,8 @@ export function drawLane(context, scene, index) {
   const y = layout.laneYs[index]
   context.fillStyle = palette.line
   context.fillRect(view.left, Math.round(y), view.width, 1)
-  for (const span of lane.outages) drawOutage(context, scene, span, y)
+  for (const span of lane.outages)
+    drawOutage(context, scene, span, { y, px: Math.min(OUTAGE_PX_MAX, layout.laneHeights[index] - 2) })
   for (const phase of lane.phases) {
     const place = placeOf(scene, phase)
     if (place !== undefined) drawPhase(context, scene, phase, { ...place, y })
@@ -39,7 +40,10 @@ export function drawOnLane(context, scene, index) {
   drawWrites(context, scene, lane, y)
   drawApplied(context, scene, lane, y)
   drawRequests(context, scene, lane, index)
-  for (const span of lane.outages) drawMark(context, scene, span, y)
+  for (const span of lane.outages) {
+    drawOutageLabel(context, scene, span, y)
+    drawMark(context, scene, span, y)
+  }
 }
 
 /** From where to where a span is seen; undefined for nowhere. @param {Scene} scene @param {Span} span */
@@ -50,43 +54,48 @@ function placeOf({ view }, span) {
   return { x1: Math.max(x1, view.left - 2), x2: Math.min(x2, view.left + view.width + 2) }
 }
 
-/** @param {CanvasRenderingContext2D} context @param {Scene} scene @param {Span} span @param {number} y */
-function drawOutage(context, scene, span, y) {
+/** @param {CanvasRenderingContext2D} context @param {Scene} scene @param {Span} span @param {{ y: number, px: number }} where */
+function drawOutage(context, scene, span, { y, px }) {
   const place = placeOf(scene, span)
   if (place === undefined) return
   const { x1, x2 } = place
   const { palette } = scene
   const width = Math.max(2, x2 - x1)
-  const top = y - OUTAGE_PX / 2
-  const colour = span.label === 'paused' ? palette.warn : palette.down
+  const top = y - px / 2
+  const isLasting = span.label !== 'paused' && span.label !== 'away'
+  const colour = !isLasting ? palette.warn : palette.down
   context.save()
   context.fillStyle = palette.background
-  context.fillRect(x1, top, width, OUTAGE_PX)
+  context.fillRect(x1, top, width, px)
   context.globalAlpha = 0.14
   context.fillStyle = colour
-  context.fillRect(x1, top, width, OUTAGE_PX)
+  context.fillRect(x1, top, width, px)
   context.beginPath()
-  context.rect(x1, top, width, OUTAGE_PX)
+  context.rect(x1, top, width, px)
   context.clip()
   context.globalAlpha = 0.55
   context.strokeStyle = colour
   context.lineWidth = 1
   context.beginPath()
-  const isLeaning = span.label !== 'paused'
-  for (let x = Math.floor((x1 - OUTAGE_PX) / HATCH_PX) * HATCH_PX; x < x2; x += HATCH_PX) {
-    context.moveTo(x, isLeaning ? top + OUTAGE_PX : top)
-    context.lineTo(x + (isLeaning ? OUTAGE_PX : 0), isLeaning ? top : top + OUTAGE_PX)
+  for (let x = Math.floor((x1 - px) / HATCH_PX) * HATCH_PX; x < x2; x += HATCH_PX) {
+    context.moveTo(x, isLasting ? top + px : top)
+    context.lineTo(x + (isLasting ? px : 0), isLasting ? top : top + px)
   }
   context.stroke()
   context.restore()
-  const label = span.label === 'not started' ? '' : span.label
-  const textWidth = context.measureText(label).width
-  if (label === '' || textWidth > width - 16) return
-  context.fillStyle = palette.background
-  context.fillRect(x1 + 9, y - 8, textWidth + 8, 16)
-  context.fillStyle = palette.text
+}
+
+/** @param {CanvasRenderingContext2D} context @param {Scene} scene @param {Span} span @param {number} y */
+function drawOutageLabel(context, scene, span, y) {
+  const place = span.step === 0 ? undefined : placeOf(scene, span)
+  if (place === undefined) return
+  const width = context.measureText(span.label).width
+  if (width > place.x2 - place.x1 - 20) return
+  context.fillStyle = scene.palette.background
+  context.fillRect(place.x1 + 10, y - 7, width + 8, 14)
+  context.fillStyle = scene.palette.text
   context.textAlign = 'left'
-  context.fillText(label, x1 + 13, y + 0.5)
+  context.fillText(span.label, place.x1 + 14, y + 0.5)
 }
 
 /** @param {CanvasRenderingContext2D} context @param {Scene} scene @param {Span & { ballot: number }} phase @param {{ x1: number, x2: number, y: number }} place */
@@ -145,8 +154,7 @@ function drawWrites(context, scene, lane, y) {
     } else context.fillRect(x1, top, width, WRITE_PX)
     if (!isGood) fillTextWithin(context, write.label, { x: x2 + 3, y: top + WRITE_PX / 2, widthMax: 60 })
     else if (width > 60) {
-      const text = trace.wordsOf(write.step).replace(/^n\d+ writes /, '')
-      fillTextWithin(context, text, { x: x1, y: top + WRITE_PX + 8, widthMax: width })
+      fillTextWithin(context, trace.contentsOf(write.step), { x: x1, y: top + WRITE_PX + 8, widthMax: width })
     }
   }
 }
@@ -177,7 +185,7 @@ function drawRequests(context, scene, lane, index) {
     if (place === undefined) continue
     const { top, height } = requestBox(layout, lane, request, index)
     const width = Math.max(2, place.x2 - place.x1)
-    context.fillStyle = request.endStep === 0 ? palette.bad : palette.good
+    context.fillStyle = request.label === 'answered' ? palette.good : request.label === 'given up' ? palette.warn : palette.bad
     context.globalAlpha = 0.28
     context.fillRect(place.x1, top, width, height)
     context.globalAlpha = 1
@@ -203,7 +211,7 @@ function drawMark(context, { view, palette }, span, y) {
   }
   if (span.step === 0 || !view.isInView(span.fromUs)) return
   const x = view.xOf(span.fromUs)
-  const isPause = span.label === 'paused'
+  const isPause = span.label === 'paused' || span.label === 'away'
   context.strokeStyle = isPause ? palette.warn : palette.bad
   context.lineWidth = 2.5
   context.beginPath()

@@ -4,9 +4,9 @@ import { lineOf } from './layout.js'
 import { ON_ITS_WAY } from './model.js'
 import { colourOfNode } from './palette.js'
 
-/** More lines than this at once get no arrowheads, and more than that no labels. */
-const ARROWS_MAX = 2_000
-const LABELS_MAX = 900
+/** More lines to a px than this get no arrowheads, and more than that no labels. */
+const ARROWS_PER_PX = 0.8
+const LABELS_PER_PX = 1
 /** A label stands on a line of at least this width that is not steeper than this. */
 const LABEL_PX_MIN = 80
 const LABEL_SLOPE_MAX = 1.6
@@ -22,9 +22,10 @@ export function drawMessages(context, scene) {
   const lines = collectLines(scene)
   drawLines(context, scene, lines)
   drawCrosses(context, scene, lines)
-  if (lines.length <= ARROWS_MAX) for (const line of lines) drawEnd(context, line)
+  const linesPerPx = lines.length / scene.view.width
+  if (linesPerPx <= ARROWS_PER_PX) for (const line of lines) drawEnd(context, line)
   context.globalAlpha = 1
-  if (lines.length <= LABELS_MAX) drawLabels(context, scene, lines)
+  if (linesPerPx <= LABELS_PER_PX) drawLabels(context, scene, lines)
 }
 
 /** One message alone, to be seen among the others. @param {CanvasRenderingContext2D} context @param {Scene} scene @param {Message} message @param {{ colour: string, width: number }} how */

@@ -123,15 +123,26 @@ export function parseSlots(text) {
   return first <= last ? { first, last } : { first: last, last: first }
 }
 
-/** The shown steps whose words contain all the words looked for, ascending. @param {Filters} filters @param {string} text */
+/**
+ * The shown steps whose words contain all of what is looked for, ascending: beginnings of words, whole numbers, and what stands in
+ * quotation marks as it is.
+ * @param {Filters} filters @param {string} text
+ */
 export function search({ trace, isShown }, text) {
-  const parts = text.toLowerCase().split(/\s+/).filter(Boolean)
-  if (parts.length === 0) return []
+  const patterns = [...text.matchAll(/"([^"]+)"|(\S+)/g)].map(([, quoted, word]) => {
+    if (quoted !== undefined) return new RegExp(escapePattern(quoted), 'i')
+    return new RegExp(`(?<![\\w.])${escapePattern(word)}${/\d$/.test(word) ? '(?![\\w.])' : ''}`, 'i')
+  })
   const steps = []
-  for (let step = 1; step <= trace.count; step++) {
+  for (let step = 1; patterns.length > 0 && step <= trace.count; step++) {
     if (isShown[step] !== 1) continue
-    const words = trace.wordsOf(step).toLowerCase()
-    if (parts.every((part) => words.includes(part))) steps.push(step)
+    const words = trace.wordsOf(step)
+    if (patterns.every((pattern) => pattern.test(words))) steps.push(step)
   }
   return steps
+}
+
+/** @param {string} text */
+function escapePattern(text) {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
 }

@@ -15,9 +15,9 @@
  * @property {string} name
  * @property {boolean} isNode
  * @property {(Span & { ballot: number })[]} phases of a node
- * @property {Span[]} outages when a node was down, paused, halted …; the label tells which
+ * @property {Span[]} outages when a node was down, paused, halted …, or a client dead or away; the label tells which
  * @property {Span[]} writes of a node; the label is the outcome
- * @property {Span[]} requests of a client; the label is `answered` or `unanswered`
+ * @property {Span[]} requests of a client; the label is `answered`, `given up` or `unanswered`
  * @property {number} requestRows so many requests at once at most
  * @property {number[]} applied the steps at which a node applied a slot
  */
@@ -32,7 +32,7 @@ export const ON_ITS_WAY = 'on its way'
 /** A state of all nodes is kept for every so many steps. */
 const KEYFRAME_STEPS = 256
 
-/** How a node is after these kinds of events. */
+/** How a node or a client is after these kinds of events. */
 const CONDITIONS = new Map([
   ['started', 'up'],
   ['woke', 'up'],
@@ -41,6 +41,9 @@ const CONDITIONS = new Map([
   ['stopped', 'stopped'],
   ['halted', 'halted'],
   ['directoryLost', 'disk lost'],
+  ['clientDied', 'dead'],
+  ['clientLeft', 'away'],
+  ['clientBack', 'up'],
 ])
 
 /** A run: every event by its step, from 1, and what follows from the events. */
@@ -110,8 +113,14 @@ export class Trace {
   wordsOf(step) {
     const words = this.data.words[this.data.columns.words[step - 1]] ?? ''
     const message = this.messageAt(step)
+    if (this.kindOf(step) === 'writeEnded') return words.replace('what it wrote', this.contentsOf(this.link[step]))
     if (message === undefined) return words
     return `${this.laneNames[message.from]} → ${this.laneNames[message.to]}: ${words} — ${this.#progressOf(step, message)}`
+  }
+
+  /** What a write writes. @param {number} step @returns {string} */
+  contentsOf(step) {
+    return this.wordsOf(step).replace(/^n\d+ writes /, '') || 'what it wrote'
   }
 
   /** The state of each node after a step. @param {number} step @returns {NodeState[]} */
@@ -233,9 +242,9 @@ export class Trace {
         lane.requestRows = Math.max(lane.requestRows, request.row + 1)
         lane.requests.push(request)
         requests.set(step, request)
-      } else if (kind === 'answered') {
+      } else if (kind === 'answered' || kind === 'gaveUp') {
         const request = requests.get(this.link[step])
-        if (request !== undefined) this.#end(request, step, 'answered')
+        if (request?.endStep === 0) this.#end(request, step, kind === 'answered' ? kind : 'given up')
       }
     }
     return lanes
@@ -246,7 +255,7 @@ export class Trace {
     const last = lane.outages.at(-1)
     if (last !== undefined && last.endStep === 0) this.#end(last, step)
     if (condition !== 'up') lane.outages.push(this.#spanFrom(step, condition))
-    if (condition === 'paused' || this.kindOf(step) === 'woke') return
+    if (!lane.isNode || condition === 'paused' || this.kindOf(step) === 'woke') return
     const phase = lane.phases.at(-1)
     if (phase !== undefined && phase.endStep === 0) this.#end(phase, step)
     if (condition === 'up') this.#beginPhase(lane, step, 'starting')

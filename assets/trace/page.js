@@ -15,6 +15,8 @@ const CLOSE_US = 40_000
 const ZOOM_STEP = 1.6
 const PAN_PART = 0.15
 const TWEEN_MS = 220
+/** So many facts about the run stand in the heading; the others are told when asked for. */
+const FACTS_MAX = 6
 
 /** The whole page: what is selected, shown and in view. */
 class Page {
@@ -97,7 +99,10 @@ class Page {
   #showRun() {
     const { data } = this.trace
     byId('title').textContent = data.title
-    byId('facts').textContent = data.facts.map(([name, value]) => `${name} ${value}`).join(' · ')
+    byId('facts').textContent = data.facts
+      .slice(0, FACTS_MAX)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(' · ')
     byId('replay').textContent = data.replay
     const verdict = byId('verdict')
     if (data.failure === null) verdict.append(make('b', '✓ Held'), make('span', 'Every promise held in this run.'))

@@ -142,4 +142,13 @@ export function renderAround(filters, step, select) {
         return item
       }),
   )
+  scrollToCurrent()
+}
+
+/** The list alone, not the page around it. */
+function scrollToCurrent() {
+  const list = byId('around')
+  const current = /** @type {HTMLElement | null} */ (list.querySelector('[aria-current]'))
+  if (current === null) return
+  list.scrollTop = current.offsetTop - (list.clientHeight - current.offsetHeight) / 3
 }

@@ -11,6 +11,8 @@ import {
   type SeededPlan,
   summarize,
   tellSchedule,
+  tracedRun,
+  tracePage,
 } from '../sim/simulator.js'
 import { CliError, type ExitCode, usageError } from './failure.js'
 import { note, print, printJson, styled } from './output.js'
@@ -22,9 +24,12 @@ import { shrinkFailure } from './sim-shrink.js'
 export async function simulateOne(flags: SimFlags): Promise<ExitCode> {
   const seeded = flags.plan === undefined ? drawn(flags.seed ?? 0) : readPlan(flags.plan)
   if (flags.savePlan !== undefined) writeFile('--save-plan', flags.savePlan, formatPlan(seeded))
-  const verdict = await judge(seeded, flags.verbose ? { print } : {})
+  const verdict = await judge(seeded, { ...(flags.verbose ? { print } : {}), records: flags.trace !== undefined })
   const summary = summarize(seeded, verdict)
   const replay = flags.plan === undefined ? replayCommand(seeded.seed) : replayPlanCommand(flags.plan)
+  if (flags.trace !== undefined && verdict.kind !== 'crashed') {
+    writeFile('--trace', flags.trace, tracePage(tracedRun(verdict.result, replay)))
+  }
   const shrunk =
     verdict.kind === 'held' || flags.shrink !== true
       ? undefined
@@ -79,4 +84,5 @@ function tellRun(run: RunSummary, { plan }: SeededPlan, flags: SimFlags): void {
   print(tellSize(run.size))
   print(`faults: ${tellFaults(run.faults)}`)
   print(`event hash: ${run.size.eventHash}`)
+  if (flags.trace !== undefined) print(`trace page: ${flags.trace}`)
 }

@@ -10,7 +10,6 @@ const CONSEQUENCES = [
   'unsyncedWriteLost',
   'failedWrite',
   'refusedDowngrade',
-  'refusedMessage',
   'clientTimeout',
   'duplicateRequest',
   'clientDeath',

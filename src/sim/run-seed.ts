@@ -1,7 +1,7 @@
 import { extname } from 'node:path'
 import { BrokenPromise, promise } from './checkers.js'
 import type { FaultTotals } from './faults.js'
-import { tellInvocation } from './history/history.js'
+import { type History, tellInvocation } from './history/history.js'
 import type { Nemesis } from './nemesis.js'
 import { drawPlan, hasFaults, type WorldPlan } from './plan.js'
 import type { SeededPlan } from './plan-file.js'
@@ -26,6 +26,8 @@ export interface SeedResult {
   readonly acknowledgedCount: number
   /** Whether an order was found that explains all answers without a look at the slots, as a second opinion. */
   readonly order: OrderVerdict
+  /** Everything that the clients asked and were told. */
+  readonly history: History
   readonly totals: FaultTotals
   /** Every event, if the settings asked to record them. */
   readonly events: readonly TracedEvent[]
@@ -76,6 +78,7 @@ export async function runPlan(settings: RunSettings & SeededPlan): Promise<SeedR
     leaderCount: world.checker.leaderCount,
     acknowledgedCount: world.history.acknowledgedCount,
     order: world.order,
+    history: world.history,
     totals: world.totals,
     events: world.trace.recorded,
   }

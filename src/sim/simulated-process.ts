@@ -191,10 +191,7 @@ export class SimulatedProcess {
       const handlers = this.#handlers
       if (handlers === undefined) return tellFate('down')
       const admission = this.#settings.parts.admit(handlers.admit(caller))
-      if (admission !== undefined && (admission !== 'joinOnly' || message.kind !== 'join')) {
-        this.#settings.totals.count('refusedMessage')
-        return tellFate('refused')
-      }
+      if (admission !== undefined && (admission !== 'joinOnly' || message.kind !== 'join')) return tellFate('refused')
       tellFate('delivered')
       handlers.onMessages(from, [message])
       this.#afterStep()

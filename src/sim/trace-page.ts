@@ -3,7 +3,7 @@ import { assert } from '../paxos/assert.js'
 import type { NodeId } from '../paxos/types.js'
 import { encodeEvents } from './trace-columns.js'
 import type { TraceData, TraceFact } from './trace-data.js'
-import type { TracedEvent } from './trace-events.js'
+import type { Step, TracedEvent } from './trace-events.js'
 
 /** A run to make a page of. */
 export interface TracedRun {
@@ -61,7 +61,7 @@ export function traceData(run: TracedRun): TraceData {
   return {
     title,
     failure: failure ?? null,
-    failureStep: atStep,
+    failureStep: (failure && lastStepOfRequest(failure, events)) || atStep,
     replay,
     facts,
     plan: flatten(plan),
@@ -69,6 +69,15 @@ export function traceData(run: TracedRun): TraceData {
     nodeIds,
     ...encodeEvents(events, nodeIds),
   }
+}
+
+/**
+ * What the clients were told is judged at the end: a sentence about `request 12 of client3` is about when that was last heard of. 0 if it
+ * is about none.
+ */
+function lastStepOfRequest(failure: string, events: readonly TracedEvent[]): Step {
+  const number = /\brequest (\d+) of /.exec(failure)?.[1]
+  return events.findLast(({ event }) => 'request' in event && String(event.request) === number)?.step ?? 0
 }
 
 /** `{ a: { b: 1 } }` as `a.b 1`. */

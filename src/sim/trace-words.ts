@@ -90,6 +90,22 @@ export function tellEvent(event: TraceEvent): string {
   }
 }
 
+/** `deposit account=a1 amount=5`: what a client asks for, or is told, by its kind and those of its fields that are not empty. */
+export function tellOperation({ kind, ...fields }: { readonly kind: string }): string {
+  return [kind, ...tellFields(fields)].join(' ')
+}
+
+function tellFields(fields: object): string[] {
+  const entries = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined && value !== '')
+  return entries.map(([name, value]) => `${name}=${tellField(value)}`)
+}
+
+function tellField(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (Array.isArray(value)) return `[${value.map(tellField).join(', ')}]`
+  return typeof value === 'object' && value !== null ? `{${tellFields(value).join(' ')}}` : String(value)
+}
+
 function tellProgress(event: Extract<TraceEvent, { kind: 'sent' | 'ended' }>): string {
   if (event.kind === 'ended') return FATES[event.fate]
   return event.copyOf === 0 ? 'sent' : 'duplicated'

@@ -3,9 +3,10 @@ import type { NodeId } from '../../paxos/types.js'
 import { promise } from '../broken-promise.js'
 import type { ClientPort } from '../client-port.js'
 import type { EventTrace } from '../event-trace.js'
-import { type Asked, type History, type Invocation, sessionName, tellAsked, tellInvocation } from '../history/history.js'
+import { type Asked, type History, type Invocation, sessionName, tellInvocation } from '../history/history.js'
 import type { Random } from '../random.js'
 import type { Scheduler } from '../scheduler.js'
+import { tellOperation } from '../trace-words.js'
 import { decodeAnswer } from './decode-result.js'
 import type { ClientHabits } from './habits.js'
 import { isSafeToRepeat } from './operations.js'
@@ -165,7 +166,7 @@ export class Caller {
     const { name, habits, hasSession, trace } = this.#settings
     const { clientId, requestNumber, tryCount } = call
     const { asked, bytes, number } = call.invocation
-    const what = (): string => tellAsked(asked)
+    const what = (): string => tellOperation(asked.kind === 'read' ? asked.query : asked.request.operation)
     trace.tell({ kind: 'asked', client: name, request: number, node: port.id, attempt: tryCount, what })
     const firstUnacknowledged = Math.min(this.#session.firstUnacknowledged, requestNumber)
     const settle = this.#whileAlive((outcome: HostAnswer | MemberError) => {
@@ -182,7 +183,7 @@ export class Caller {
   #onAnswer(call: Call, { slot, result }: HostAnswer, node: NodeId): void {
     const { name, history, scheduler, trace } = this.#settings
     const answer = decodeAnswer({ slot, result })
-    const outcome = (): string => JSON.stringify(answer.outcome)
+    const outcome = (): string => tellOperation(answer.outcome)
     trace.tell({ kind: 'answered', client: name, request: call.invocation.number, node, slot, result, outcome })
     if (!history.onAnswer(call.invocation, answer, scheduler.nowUs)) return
     this.#answeredCount++

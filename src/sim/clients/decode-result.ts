@@ -45,7 +45,7 @@ function toOutcome(outcome: WireOutcome): Outcome {
       return { kind: 'get', pair: toPair(outcome.value.pair), revision: Number(outcome.value.revision) }
     case 'delete': {
       const { deletedCount, revision, previous } = outcome.value
-      return { kind: 'delete', deleted: Number(deletedCount), revision: Number(revision), previous: previous.map(pairView) }
+      return { kind: 'delete', deleted: Number(deletedCount), revision: Number(revision), pairs: previous.map(pairView) }
     }
     case 'list': {
       const { pairs, count, nextPageToken, revision } = outcome.value

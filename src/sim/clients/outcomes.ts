@@ -38,7 +38,7 @@ export interface MovementView {
 export type Outcome =
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'put'; readonly revision: number; readonly previous: PairView | null }
-  | { readonly kind: 'delete'; readonly deleted: number; readonly revision: number; readonly previous: readonly PairView[] }
+  | { readonly kind: 'delete'; readonly deleted: number; readonly revision: number; readonly pairs: readonly PairView[] }
   | { readonly kind: 'txn'; readonly succeeded: boolean; readonly responses: readonly Outcome[]; readonly revision: number }
   | { readonly kind: 'get'; readonly pair: PairView | null; readonly revision: number }
   | {

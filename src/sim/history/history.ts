@@ -31,11 +31,8 @@ export function sessionName(clientId: number, requestNumber: number): string {
 
 /** For people: which request of whom. */
 export function tellInvocation({ number, client, asked }: Invocation): string {
-  return `request ${number} of ${client}, ${tellAsked(asked)}`
-}
-
-export function tellAsked(asked: Asked): string {
-  return asked.kind === 'read' ? `read ${JSON.stringify(asked.query)}` : JSON.stringify(asked.request.operation)
+  const what = asked.kind === 'read' ? `read ${JSON.stringify(asked.query)}` : JSON.stringify(asked.request.operation)
+  return `request ${number} of ${client}, ${what}`
 }
 
 export function tellAnswer({ slot, outcome }: Answer): string {

@@ -34,12 +34,10 @@ export class KeysModel {
 
   /** Deleting nothing makes no revision. */
   delete({ target }: Delete, revision: number): Outcome {
-    const previous = this.#pairs
-      .sorted()
-      .filter(({ key }) => ('key' in target ? key === target.key : key.startsWith(target.prefix)))
-    if (previous.length > 0) this.#counters.set(REVISION, revision)
-    for (const { key } of previous) this.#pairs.delete(key)
-    return { kind: 'delete', deleted: previous.length, revision: this.revision, previous }
+    const pairs = this.#pairs.sorted().filter(({ key }) => ('key' in target ? key === target.key : key.startsWith(target.prefix)))
+    if (pairs.length > 0) this.#counters.set(REVISION, revision)
+    for (const { key } of pairs) this.#pairs.delete(key)
+    return { kind: 'delete', deleted: pairs.length, revision: this.revision, pairs }
   }
 
   get(key: string): Outcome {
