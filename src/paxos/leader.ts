@@ -1,6 +1,7 @@
 import type { Acceptor } from './acceptor.js'
 import { assert } from './assert.js'
 import { Commander } from './commander.js'
+import { LogClock } from './log-clock.js'
 import type { Membership } from './membership.js'
 import type { Accept, Accepted, HeartbeatAck } from './messages.js'
 import type { CoreOptions } from './options.js'
@@ -41,6 +42,7 @@ export class Leader {
   #readFloor: Slot = 0
   #queue: Uint8Array[] = []
   #queueBytes = 0
+  readonly #clock: LogClock
   #lastTimeMs: number
   #nextHeartbeatMs: number
   #tickedMs: number
@@ -60,6 +62,7 @@ export class Leader {
     this.#options = settings.options
     this.#reads = new ReadRounds(settings.membership, settings.self, settings.out)
     this.#nextSlot = settings.replica.decidedUpTo + 1
+    this.#clock = new LogClock(settings.membership)
     this.#lastTimeMs = settings.replica.lastTimeMs
     this.#nextHeartbeatMs = settings.nowMs
     this.#tickedMs = settings.nowMs
@@ -83,6 +86,8 @@ export class Leader {
     while (this.#nextSlot <= lastOpen) this.#propose(open.get(this.#nextSlot)?.value ?? NOOP, nowMs)
     this.#readFloor = this.#nextSlot
     this.#propose(NOOP, nowMs)
+    // Commands wait for the clocks that come back with it.
+    this.#heartbeat(nowMs)
   }
 
   /** Queues commands for the next slots. False when the queue is full: nothing was taken. */
@@ -97,10 +102,15 @@ export class Leader {
     return true
   }
 
-  /** Gives slots to what is queued, as far as the window is open. Called when the disk is idle: what came meanwhile is one batch. */
+  /**
+   * Gives slots to what is queued, as far as the window is open. Called when the disk is idle: what came meanwhile is one batch.
+   * `wallMs`: this node's wall clock.
+   */
   proposeQueued(wallMs: number, nowMs: number): void {
+    this.#clock.onHeard(this.#self, wallMs, nowMs)
+    if (!this.#clock.isSet) return
     while (this.#queue.length > 0 && this.#commanders.size < this.#options.windowSlots) {
-      this.#lastTimeMs = Math.max(this.#lastTimeMs, this.#replica.lastTimeMs, wallMs)
+      this.#lastTimeMs = Math.max(this.#lastTimeMs, this.#replica.lastTimeMs, this.#clock.timeMs(nowMs))
       this.#propose(Object.freeze({ kind: 'batch', timeMs: this.#lastTimeMs, commands: this.#nextBatch() }), nowMs)
     }
   }
@@ -123,6 +133,7 @@ export class Leader {
   onHeartbeatAck(from: NodeId, m: HeartbeatAck, nowMs: number): void {
     if (m.ballot !== this.ballot) return
     this.#lastAckMs.set(from, nowMs)
+    this.#clock.onHeard(from, m.wallMs, nowMs)
     this.#decidedUpToOf.set(from, m.decidedUpTo)
     this.#reads.onAck(from, m.round)
   }

@@ -73,6 +73,8 @@ export interface HeartbeatAck {
   readonly ballot: Ballot
   readonly round: number
   readonly decidedUpTo: Slot
+  /** The sender's wall clock, in ms since 1970; 0 if it does not know. */
+  readonly wallMs: number
 }
 
 interface Decided {

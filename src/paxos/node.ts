@@ -67,6 +67,8 @@ export class Node {
   readonly #reads: Reads
   #state: State = { phase: 'joining' }
   #nowMs: number
+  /** The wall clock at the last `ready`; 0 before. */
+  #wallMs = 0
   readonly #followed: FollowedLeader
   /** Since when the host has had a write in flight. */
   #diskBusySinceMs: number | undefined
@@ -186,6 +188,7 @@ export class Node {
 
   /** What is to be done now; see the host's duties above. */
   ready(host: { readonly diskIdle: boolean; readonly wallMs: number }): Ready {
+    this.#wallMs = host.wallMs
     this.#diskBusySinceMs = host.diskIdle ? undefined : (this.#diskBusySinceMs ?? this.#nowMs)
     if (this.#state.phase === 'leading') {
       const { leader } = this.#state
@@ -257,6 +260,7 @@ export class Node {
           ballot: m.ballot,
           round: m.round,
           decidedUpTo: this.#replica.decidedUpTo,
+          wallMs: this.#wallMs,
         })
       case 'heartbeatAck':
         return this.#state.phase === 'leading' ? this.#state.leader.onHeartbeatAck(from, m, this.#nowMs) : undefined

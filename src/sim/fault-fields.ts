@@ -41,6 +41,8 @@ function readFault(fields: Fields, nodeCount: number): PlannedFault {
     case 'clockSkew':
     case 'clockJump':
       return { ...when, kind, target: target(), byMs: fields.number('byMs', -CLOCK_MS_MAX, CLOCK_MS_MAX) }
+    case 'clockLeap':
+      return { ...when, kind, byMs: fields.number('byMs', 0, CLOCK_MS_MAX) }
     case 'clockDrift':
       return { ...when, kind, target: target(), perSecondMs: fields.number('perSecondMs', -1_000, 100_000) }
     case 'corruptedRecord':

@@ -22,7 +22,7 @@ interface Settings {
 }
 
 /** Nothing undoes these. */
-const MOMENTARY: ReadonlySet<FaultKind> = new Set(['handOver', 'clockJump'])
+const MOMENTARY: ReadonlySet<FaultKind> = new Set(['handOver', 'clockJump', 'clockLeap'])
 
 /** What goes wrong during phase one: strikes when the plan says, and undoes each fault when it is over. It draws nothing. */
 export class Nemesis {
@@ -92,6 +92,9 @@ export class Nemesis {
         })
       case 'handOver':
         return this.#handOver()
+      case 'clockLeap':
+        for (const node of this.#settings.nodes) node.wallOffsetMs += fault.byMs
+        return noUndo
       case 'symmetricPartition':
       case 'oneWayPartition':
       case 'partialPartition':

@@ -53,6 +53,8 @@ type Detail =
   | { readonly kind: 'flappingLinks'; readonly links: readonly DirectedLink[]; readonly periodMs: number }
   /** The wall clock is off by so much for a while, or from now on. */
   | { readonly kind: 'clockSkew' | 'clockJump'; readonly target: Target; readonly byMs: number }
+  /** All wall clocks are set forward at once, as those of a cluster are that had no time server: sessions expire, and holds. */
+  | { readonly kind: 'clockLeap'; readonly byMs: number }
   /** The wall clock gains (or loses) so much in each second, and keeps what it gained. */
   | { readonly kind: 'clockDrift'; readonly target: Target; readonly perSecondMs: number }
   /** A bit of one stored record flips; `pick` decides of which. */
@@ -99,6 +101,7 @@ const FREQUENCIES: { readonly [K in FaultKind]: Frequency } = {
   lostDirectory: { share: 0.08, everyMs: 4_000, forMsMean: 300 },
   clockSkew: { share: 0.15, everyMs: 1_500, forMsMean: 1_000 },
   clockJump: { share: 0.25, everyMs: 800, forMsMean: 1 },
+  clockLeap: { share: 0.1, everyMs: 2_500, forMsMean: 1 },
   clockDrift: { share: 0.15, everyMs: 2_000, forMsMean: 1_500 },
   pause: { share: 0.25, everyMs: 1_200, forMsMean: 700 },
   suspension: { share: 0.2, everyMs: 1_200, forMsMean: 700 },
@@ -108,7 +111,7 @@ export const FAULT_KINDS = Object.keys(FREQUENCIES) as readonly FaultKind[]
 
 const STEPS_MAX = 30
 const CLOCK_MS_MAX = 10_000
-/** Now and then a clock leaps so far ahead that sessions expire. */
+/** Now and then one clock is so far ahead that sessions would expire, if it decided of the time. */
 const LEAP_SHARE = 0.15
 const LEAP_MS_MAX = 7_200_000
 const DRIFT_MS_MAX = 200
@@ -163,6 +166,8 @@ function drawDetail(kind: FaultKind, random: Random, nodeCount: number): Detail 
       const byMs = random.chance(LEAP_SHARE) ? random.int(0, LEAP_MS_MAX) : random.int(-CLOCK_MS_MAX, CLOCK_MS_MAX)
       return { kind, target: drawTarget(random, nodeIds), byMs }
     }
+    case 'clockLeap':
+      return { kind, byMs: random.int(0, LEAP_MS_MAX) }
     case 'clockDrift':
       return { kind, target: drawTarget(random, nodeIds), perSecondMs: random.int(-DRIFT_MS_MAX, DRIFT_MS_MAX) }
     case 'corruptedRecord':

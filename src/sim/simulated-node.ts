@@ -16,7 +16,7 @@ import {
 } from './simulated-process.js'
 
 /** The simulated day on which every run begins. */
-const EPOCH_MS = 1_700_000_000_000
+export const EPOCH_MS = 1_700_000_000_000
 /** The turns of a slow node take so many times as long, and at least so long. */
 const SLOW_FACTOR = 20
 const SLOW_TURN_MS = 20

@@ -60,6 +60,8 @@ export function tellFault(fault: PlannedFault): string {
       return `the wall clock of ${tellTarget(fault.target)} is off by ${tellNumber(fault.byMs)} ms for ${duration}`
     case 'clockJump':
       return `the wall clock of ${tellTarget(fault.target)} jumps by ${tellNumber(fault.byMs)} ms`
+    case 'clockLeap':
+      return `all wall clocks are set forward by ${tellNumber(fault.byMs)} ms`
     case 'clockDrift':
       return `the wall clock of ${tellTarget(fault.target)} gains ${tellNumber(fault.perSecondMs)} ms a second for ${duration}`
     case 'pause':

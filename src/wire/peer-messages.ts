@@ -60,7 +60,7 @@ export function messageFromWire({ message }: PeerMessage): Message {
     case 'heartbeat':
       return { kind: 'heartbeat', ...roundFromWire(message.value, 'heartbeat') }
     case 'heartbeatAck':
-      return { kind: 'heartbeatAck', ...roundFromWire(message.value, 'heartbeat_ack') }
+      return { kind: 'heartbeatAck', ...roundFromWire(message.value, 'heartbeat_ack'), wallMs: message.value.wallMs }
     case 'decided': {
       const m = message.value
       const decidedUpTo = slotOrNone(m.decidedUpTo, 'decided.decided_up_to')
@@ -117,7 +117,7 @@ function acceptFromWire(m: WireAccept): Accept {
 }
 
 /** What a heartbeat and its acknowledgement have in common. */
-function roundFromWire(m: WireHeartbeat | WireHeartbeatAck, path: string): Omit<HeartbeatAck, 'kind'> {
+function roundFromWire(m: WireHeartbeat | WireHeartbeatAck, path: string): Omit<HeartbeatAck, 'kind' | 'wallMs'> {
   return {
     ballot: ballot(m.ballot, `${path}.ballot`),
     round: counter(m.round, `${path}.round`),

@@ -37,7 +37,7 @@ export type FixedSettings = Pick<NodeSettings, 'members' | 'options' | 'random'>
 export class HostedNode {
   readonly nodeId: NodeId
   nowMs = 0
-  wallMs = 0
+  wallMs = 1
   /** Writes end only with `sync` or `syncOnce`. */
   syncsByHand = false
   readonly #settings: FixedSettings

@@ -34,7 +34,10 @@ function lead(
 /** A leader whose own slot, the first, is decided. */
 function leadReady(change: Partial<CoreOptions> = {}, memberCount = 3) {
   const parts = lead({ change, memberCount })
-  for (let from = 1; from <= memberCount; from++) vote(parts.leader, from, 1)
+  for (let from = 1; from <= memberCount; from++) {
+    vote(parts.leader, from, 1)
+    if (from !== SELF) tellTime(parts.leader, from, 1)
+  }
   parts.leader.flush(0)
   outcome(parts.out)
   return parts
@@ -45,7 +48,12 @@ function vote(leader: Leader, from: NodeId, slot: Slot, ballot = BALLOT): void {
 }
 
 function ack(leader: Leader, from: NodeId, round: number, nowMs: number, decidedUpTo: Slot = 1): void {
-  leader.onHeartbeatAck(from, { kind: 'heartbeatAck', ballot: BALLOT, round, decidedUpTo }, nowMs)
+  leader.onHeartbeatAck(from, { kind: 'heartbeatAck', ballot: BALLOT, round, decidedUpTo, wallMs: 0 }, nowMs)
+}
+
+/** At time 0, without an acknowledgement of any round that there was. */
+function tellTime(leader: Leader, from: NodeId, wallMs: number): void {
+  leader.onHeartbeatAck(from, { kind: 'heartbeatAck', ballot: BALLOT, round: 0, decidedUpTo: 0, wallMs }, 0)
 }
 
 function decidedOf(out: Outbox): string[] {
@@ -91,7 +99,7 @@ for (let memberCount = 1; memberCount <= 5; memberCount++) {
 test('R1: slots that are decided out of order are handed on in order', () => {
   const { leader, out } = leadReady({ batchCommandsMax: 1 })
   leader.enqueue([bytes('a'), bytes('b'), bytes('c')])
-  leader.proposeQueued(0, 0)
+  leader.proposeQueued(1, 0)
   outcome(out)
   for (const slot of [4, 3]) for (const from of [2, 3]) vote(leader, from, slot)
   assert.deepEqual(decidedOf(out), [])
@@ -108,12 +116,12 @@ test("the leader's own vote waits for its own disk", () => {
 test('the window bounds the slots in flight, and opens as they are decided', () => {
   const { leader } = leadReady({ windowSlots: 3, batchCommandsMax: 1 })
   leader.enqueue(commands(5))
-  leader.proposeQueued(0, 0)
+  leader.proposeQueued(1, 0)
   assert.deepEqual([leader.inFlightCount, leader.nextSlot], [3, 5])
-  leader.proposeQueued(0, 0)
+  leader.proposeQueued(1, 0)
   assert.equal(leader.inFlightCount, 3)
   for (const from of [2, 3]) vote(leader, from, 2)
-  leader.proposeQueued(0, 0)
+  leader.proposeQueued(1, 0)
   assert.deepEqual([leader.inFlightCount, leader.nextSlot], [3, 6])
 })
 
@@ -127,7 +135,7 @@ test('a batch ends at so many commands or bytes, whichever comes first, but take
   for (const { queue, change, sizes } of cases) {
     const { leader, out } = leadReady(change)
     leader.enqueue(queue)
-    leader.proposeQueued(0, 0)
+    leader.proposeQueued(1, 0)
     const accepts = out
       .take(true)
       .messages.flatMap(({ to, message }) => (to === 2 && message.kind === 'accept' ? [message.value] : []))
@@ -146,7 +154,7 @@ test('the queue is bounded by commands and bytes, takes all of a proposal or not
   )
   const byBytes = leadReady({ queueBytesMax: 10 }).leader
   assert.deepEqual([byBytes.enqueue(commands(1, 11)), byBytes.enqueue(commands(1, 1))], [true, false])
-  byBytes.proposeQueued(0, 0)
+  byBytes.proposeQueued(1, 0)
   assert.deepEqual(
     [byBytes.enqueue(commands(1, 6)), byBytes.enqueue(commands(1, 5)), byBytes.enqueue(commands(1, 4))],
     [true, false, true],
@@ -156,7 +164,7 @@ test('the queue is bounded by commands and bytes, takes all of a proposal or not
 test('accepts are sent again after a while, only to those whose vote is missing, and only for slots that need it', () => {
   const { leader, out } = leadReady({ batchCommandsMax: 1, retryDelayMs: 200 }, 5)
   leader.enqueue([bytes('a'), bytes('b')])
-  leader.proposeQueued(0, 0)
+  leader.proposeQueued(1, 0)
   for (const from of [1, 2]) vote(leader, from, 2)
   for (const from of [1, 2, 3]) vote(leader, from, 3)
   for (const from of [2, 3, 4, 5]) ack(leader, from, 1, 0)
@@ -179,7 +187,7 @@ test('what is decided is told once: by a message of its own, or by the heartbeat
   leader.flush(0)
   assert.deepEqual(outcome(out).now, [])
   leader.enqueue([bytes('a')])
-  leader.proposeQueued(0, 0)
+  leader.proposeQueued(1, 0)
   outcome(out)
   for (const from of [2, 3]) vote(leader, from, 2)
   leader.flush(0)
@@ -211,7 +219,7 @@ test('a leader that hears no majority within an election timeout steps down, how
   for (const from of [2, 3]) ack(leader, from, 1, 100)
   assert.equal(leader.tick(700), true)
   for (let i = 0; i < 10; i++) ack(leader, 2, 1, 700)
-  leader.onHeartbeatAck(3, { kind: 'heartbeatAck', ballot: OLD, round: 1, decidedUpTo: 0 }, 700)
+  leader.onHeartbeatAck(3, { kind: 'heartbeatAck', ballot: OLD, round: 1, decidedUpTo: 0, wallMs: 0 }, 700)
   assert.equal(leader.tick(701), false)
 })
 
@@ -227,19 +235,33 @@ test('what the leader learns from a peer needs no commander any more', () => {
   assert.deepEqual(decidedOf(out), ['2=noop (2.1)'])
 })
 
-test("a batch's time is the leader's wall clock, and never goes back", () => {
+test("a batch's time is that of a majority's wall clocks, and never goes back", () => {
   const { leader, out } = leadReady({ batchCommandsMax: 1 })
   const times = [500, 400, 600].map((wallMs) => {
+    for (const from of [2, 3]) tellTime(leader, from, wallMs)
     leader.enqueue([bytes('a')])
-    leader.proposeQueued(wallMs, 0)
+    leader.proposeQueued(10_000_000, 0)
     const accept = out.take(true).messages.at(-1)?.message
     return accept?.kind === 'accept' && accept.value.kind === 'batch' ? accept.value.timeMs : undefined
   })
   assert.deepEqual(times, [500, 500, 600])
 })
 
+test('commands wait until the clocks of a majority are known', () => {
+  const { leader, out } = lead({ memberCount: 5 })
+  outcome(out)
+  leader.enqueue([bytes('a')])
+  for (const from of [2, 3]) {
+    leader.proposeQueued(1_000, 0)
+    assert.deepEqual(outcome(out).records, [])
+    tellTime(leader, from, 1_000)
+  }
+  leader.proposeQueued(1_000, 0)
+  assert.deepEqual(outcome(out).records, ['accepted 2=a (2.1)'])
+})
+
 test('leadership is offered to the most advanced follower that answered of late, and commands are refused meanwhile', () => {
-  const { leader, out } = leadReady({ electionTimeoutMsMin: 300, electionTimeoutMsMax: 600 }, 5)
+  const { leader, out } = lead({ change: { electionTimeoutMsMin: 300, electionTimeoutMsMax: 600 }, memberCount: 5 })
   assert.equal(leader.handOver(), false)
   assert.equal(leader.enqueue([bytes('a')]), true)
   ack(leader, 5, 1, 0, 9)

@@ -78,7 +78,7 @@ const STORIES: Record<string, (tell: (heading: string) => void) => Cluster> = {
     )
     cluster.tick(3, 240)
     cluster.tick(2, 601)
-    for (const kind of ['poll', 'pollReply', 'prepare', 'promise'] as const) cluster.settle({ kind })
+    for (const kind of ['poll', 'pollReply', 'prepare', 'promise', 'heartbeat', 'heartbeatAck'] as const) cluster.settle({ kind })
     cluster.propose(2, 'b')
     cluster.settle({ kind: 'accept' })
     cluster.drop({ from: 3 })

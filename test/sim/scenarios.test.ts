@@ -4,6 +4,7 @@ import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import { GOOD_LINK } from '../../src/sim/network.js'
 import { QUIET_PLAN } from '../../src/sim/plan.js'
 import type { SimulatedNode } from '../../src/sim/simulated-node.js'
+import { EPOCH_MS } from '../../src/sim/simulated-node.js'
 import { finish, formedWorld, until } from './scenario.js'
 
 const idOf = (node: SimulatedNode) => node.id
@@ -224,5 +225,18 @@ test('a rolling upgrade: both versions work together, and what the newer one wro
   first.start()
   const before = world.checker.decidedUpTo
   await until(world, 'it is back', () => first.appliedUpTo > before)
+  await finish(world)
+})
+
+test('a leader whose clock is hours ahead expires nobody: log time is that of a majority', async () => {
+  const { world, leader } = await formedWorld({ nodeCount: 3 })
+  const [client] = world.clients
+  leader.wallOffsetMs = 7_200_000
+  await world.run(500)
+  const before = client?.request({ kind: 'put', key: 'k1', value: 'v1' })
+  await until(world, 'it is answered', () => before?.answer !== undefined)
+  assert.equal(world.totals.of('sessionExpired'), 0)
+  const last = world.checker.log.at(-1)
+  assert.ok(last?.kind === 'batch' && last.timeMs < EPOCH_MS + 60_000)
   await finish(world)
 })

@@ -25,7 +25,7 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
   accepted: [{ kind: 'accepted', ballot, slot }],
   nack: [{ kind: 'nack', ballot: makeBallot(1, 2), promised: ballot }],
   heartbeat: [{ kind: 'heartbeat', ballot, round: slot, decidedUpTo: slot }],
-  heartbeatAck: [{ kind: 'heartbeatAck', ballot, round: 1, decidedUpTo: 0 }],
+  heartbeatAck: [{ kind: 'heartbeatAck', ballot, round: 1, decidedUpTo: 0, wallMs: 1_700_000_000_000 }],
   decided: [{ kind: 'decided', ballot, decidedUpTo: slot }],
   propose: [{ kind: 'propose', commands: batch.kind === 'batch' ? batch.commands : [], hops: 2 }],
   catchUp: [{ kind: 'catchUp', fromSlot: 1, toSlot: slot }],

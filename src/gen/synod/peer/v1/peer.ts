@@ -126,6 +126,8 @@ export interface HeartbeatAck {
   ballot: number;
   round: number;
   decidedUpTo: number;
+  /** The sender's wall clock, in ms since 1970: log time is the median of a majority's. 0 if it does not know. */
+  wallMs: number;
 }
 
 /** What Accept and Heartbeat carry along, for when neither is due. Not answered. */
@@ -1723,7 +1725,7 @@ export const Heartbeat: MessageFns<Heartbeat> = {
 };
 
 function createBaseHeartbeatAck(): HeartbeatAck {
-  return { ballot: 0, round: 0, decidedUpTo: 0 };
+  return { ballot: 0, round: 0, decidedUpTo: 0, wallMs: 0 };
 }
 
 export const HeartbeatAck: MessageFns<HeartbeatAck> = {
@@ -1745,6 +1747,12 @@ export const HeartbeatAck: MessageFns<HeartbeatAck> = {
         throw new globalThis.Error("value provided for field BigInt(message.decidedUpTo) of type uint64 too large");
       }
       writer.uint32(24).uint64(BigInt(message.decidedUpTo));
+    }
+    if (message.wallMs !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.wallMs)) !== BigInt(message.wallMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.wallMs) of type uint64 too large");
+      }
+      writer.uint32(32).uint64(BigInt(message.wallMs));
     }
     return writer;
   },
@@ -1786,6 +1794,14 @@ export const HeartbeatAck: MessageFns<HeartbeatAck> = {
             message.decidedUpTo = longToNumber(reader.uint64());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.wallMs = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1807,6 +1823,11 @@ export const HeartbeatAck: MessageFns<HeartbeatAck> = {
         : isSet(object.decided_up_to)
         ? globalThis.Number(object.decided_up_to)
         : 0,
+      wallMs: isSet(object.wallMs)
+        ? globalThis.Number(object.wallMs)
+        : isSet(object.wall_ms)
+        ? globalThis.Number(object.wall_ms)
+        : 0,
     };
   },
 
@@ -1821,6 +1842,9 @@ export const HeartbeatAck: MessageFns<HeartbeatAck> = {
     if (message.decidedUpTo !== 0) {
       obj.decidedUpTo = globalThis.Number(message.decidedUpTo);
     }
+    if (message.wallMs !== 0) {
+      obj.wallMs = globalThis.Number(message.wallMs);
+    }
     return obj;
   },
 
@@ -1832,6 +1856,7 @@ export const HeartbeatAck: MessageFns<HeartbeatAck> = {
     message.ballot = object.ballot ?? 0;
     message.round = object.round ?? 0;
     message.decidedUpTo = object.decidedUpTo ?? 0;
+    message.wallMs = object.wallMs ?? 0;
     return message;
   },
 };
