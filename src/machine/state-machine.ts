@@ -2,7 +2,7 @@
 export interface Moment {
   /** From 1; 0 for the initial commands. */
   readonly slot: number
-  /** The leader's wall clock carried in the slot, ms since 1970, never going backwards. The only time there is. */
+  /** Log time: what the leader wrote into the slot (see paxos/log-clock.ts), ms since 1970, never going back. The only time there is. */
   readonly timeMs: number
 }
 

@@ -21,7 +21,7 @@ interface NoopValue {
 interface BatchValue {
   readonly kind: 'batch'
   /**
-   * The leader's wall clock in ms since 1970, never below what it has seen decided. A value that a later leader proposes again keeps
+   * Log time in ms since 1970 (see log-clock.ts), never below what the leader has seen decided. A value that a later leader proposes again keeps
    * its time, possibly behind that of an earlier slot: whoever applies takes the highest so far, the only time the state machine sees.
    */
   readonly timeMs: number
