@@ -67,7 +67,7 @@ export interface TransferBatch {
   readonly linkedGroups: readonly { readonly first: number; readonly count: number }[]
 }
 
-export interface Get {
+interface Get {
   readonly kind: 'get'
   readonly key: string
 }
@@ -86,18 +86,18 @@ export interface List {
   readonly countOnly: boolean
 }
 
-export interface GetBalance {
+interface GetBalance {
   readonly kind: 'balance'
   readonly account: string
 }
 
 /** All accounts at once. */
-export interface ListAccounts {
+interface ListAccounts {
   readonly kind: 'accounts'
 }
 
 /** A deposit, withdrawal or transfer as it stands. */
-export interface GetMovement {
+interface GetMovement {
   readonly kind: 'movement'
   readonly id: string
 }
@@ -122,7 +122,7 @@ export interface Txn {
 }
 
 /** A read with CONSISTENCY_LOG: it takes a slot. */
-export interface LogRead {
+interface LogRead {
   readonly kind: 'logRead'
   readonly query: Query
 }
