@@ -44,6 +44,8 @@ interface Call {
 }
 
 const BACKOFF_MS = 60
+/** A cluster that is slow must not be buried under retries: each waits twice as long as the one before, up to so many times. */
+const PATIENCE_MAX = 8
 
 /**
  * Sees a client's requests through: asks again and again, here and there, until it is answered, or until to ask again would perhaps
@@ -136,7 +138,7 @@ export class Caller {
     if (!this.#calls.has(call) || this.#isDead || !this.#enter(call)) return
     const attempt = ++call.tryCount
     call.unresolvedCount++
-    scheduler.after(habits.timeoutMs * random.between(0.75, 1.25), () => {
+    scheduler.after(this.#timeoutMsOf(call) * random.between(0.75, 1.25), () => {
       if (!this.#calls.has(call) || call.tryCount !== attempt) return
       count('clientTimeout')
       this.#tellFailed(call, 'no answer in time')
@@ -163,20 +165,21 @@ export class Caller {
   }
 
   #send(port: ClientPort, call: Call, onError: (error: MemberError) => void): void {
-    const { name, habits, hasSession, trace } = this.#settings
+    const { name, hasSession, trace } = this.#settings
     const { clientId, requestNumber, tryCount } = call
     const { asked, bytes, number } = call.invocation
     const what = (): string => tellOperation(asked.kind === 'read' ? asked.query : asked.request.operation)
     trace.tell({ kind: 'asked', client: name, request: number, node: port.id, attempt: tryCount, what })
+    const timeoutMs = this.#timeoutMsOf(call)
     const firstUnacknowledged = Math.min(this.#session.firstUnacknowledged, requestNumber)
     const settle = this.#whileAlive((outcome: HostAnswer | MemberError) => {
       if (outcome instanceof MemberError) onError(outcome)
       else this.#onAnswer(call, outcome, port.id)
     })
     this.#travel(() => {
-      if (asked.kind === 'read') port.read(bytes, habits.timeoutMs, settle)
-      else if (!hasSession) port.invoke(bytes, habits.timeoutMs, settle)
-      else port.submit({ clientId, requestNumber, firstUnacknowledged, command: bytes }, habits.timeoutMs, settle)
+      if (asked.kind === 'read') port.read(bytes, timeoutMs, settle)
+      else if (!hasSession) port.invoke(bytes, timeoutMs, settle)
+      else port.submit({ clientId, requestNumber, firstUnacknowledged, command: bytes }, timeoutMs, settle)
     })
   }
 
@@ -213,6 +216,10 @@ export class Caller {
   #onUnresolved(call: Call): void {
     if (this.#mayRepeat(call)) this.#retryLater(call)
     else this.#giveUp(call)
+  }
+
+  #timeoutMsOf({ tryCount }: Call): number {
+    return this.#settings.habits.timeoutMs * Math.min(PATIENCE_MAX, 2 ** Math.floor(tryCount / 2))
   }
 
   #mayRepeat({ invocation: { asked } }: Call): boolean {
