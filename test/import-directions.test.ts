@@ -26,7 +26,11 @@ const IMPORTS: readonly { readonly folder: string; readonly refused: readonly st
       refused: ['../paxos/types.js', '../machine/bank.js', '../member.js'],
       allowed: ['../machine/signing.js'],
     },
-    { folder: 'cli', refused: ['../paxos/ballot.js', '../host/api.js', '../member.js'], allowed: ['../client/client.js'] },
+    {
+      folder: 'cli',
+      refused: ['../paxos/ballot.js', '../host/api.js', '../member.js', '../sim/world.js', '../sim/history/history.js'],
+      allowed: ['../client/client.js', '../sim/simulator.js'],
+    },
     { folder: 'sim', refused: ['../transport/refusal.js', '../client/client.js'], allowed: ['../host/applier.js'] },
     { folder: 'testing', refused: ['../server/server.js', '../cli/ports.js'], allowed: ['../sim/network.js', '../client/kv.js'] },
   ]

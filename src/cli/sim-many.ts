@@ -85,6 +85,7 @@ function tellAll(coverage: Coverage, seconds: number): void {
     `${grouped(coverage.leaderCount)} leaders, ${grouped(coverage.decidedCount)} slots, ${grouped(coverage.acknowledgedCount)} requests ` +
       `acknowledged, ${grouped(coverage.eventCount)} events in ${grouped(Math.round(coverage.simulatedMs / 1_000))} simulated s`,
   )
+  print(`the answers of ${coverage.orderFoundCount} runs were explained a second time, by a search that knows nothing of slots`)
   print(
     styled(
       'bold',
@@ -123,6 +124,7 @@ function asJson(coverage: Coverage, { seconds, failures, shrunk, isInterrupted }
     leaderCount,
     decidedCount,
     acknowledgedCount,
+    orderFoundCount: coverage.orderFoundCount,
     eventCount,
     simulatedMs,
     faults: Object.fromEntries(coverage.faults.map(({ fault, count, runCount: runs }) => [fault, { count, runCount: runs }])),

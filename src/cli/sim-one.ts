@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import {
   formatPlan,
+  historyLines,
   InvalidPlan,
   judge,
   parsePlan,
@@ -9,16 +10,18 @@ import {
   replayCommand,
   replayPlanCommand,
   type SeededPlan,
+  type SeedResult,
   summarize,
   tellSchedule,
   tracedRun,
   tracePage,
+  type Verdict,
 } from '../sim/simulator.js'
 import { CliError, type ExitCode, usageError } from './failure.js'
 import { note, print, printJson, styled } from './output.js'
 import type { SimFlags } from './sim-flags.js'
 import { exitCodeOfRun, tellFaults, tellSize } from './sim-report.js'
-import { shrinkFailure } from './sim-shrink.js'
+import { type ShrunkReport, shrinkFailure } from './sim-shrink.js'
 
 /** Lives through one world, and tells what became of it. Everything on stdout is the same on every replay. */
 export async function simulateOne(flags: SimFlags): Promise<ExitCode> {
@@ -27,13 +30,8 @@ export async function simulateOne(flags: SimFlags): Promise<ExitCode> {
   const verdict = await judge(seeded, { ...(flags.verbose ? { print } : {}), records: flags.trace !== undefined })
   const summary = summarize(seeded, verdict)
   const replay = flags.plan === undefined ? replayCommand(seeded.seed) : replayPlanCommand(flags.plan)
-  if (flags.trace !== undefined && verdict.kind !== 'crashed') {
-    writeFile('--trace', flags.trace, tracePage(tracedRun(verdict.result, replay)))
-  }
-  const shrunk =
-    verdict.kind === 'held' || flags.shrink !== true
-      ? undefined
-      : await shrinkFailure({ seeded, failure: verdict, file: flags.savePlan })
+  if (verdict.kind !== 'crashed') writeResult(verdict.result, replay, flags)
+  const shrunk = flags.shrink ? await shrinkVerdict(seeded, verdict, flags) : undefined
   if (flags.json) {
     printJson({ ...summary, replay, ...(shrunk === undefined ? {} : { shrunk: shrunk.json }) })
   } else {
@@ -41,6 +39,15 @@ export async function simulateOne(flags: SimFlags): Promise<ExitCode> {
     if (shrunk !== undefined) print(shrunk.text)
   }
   return exitCodeOfRun(summary.verdict)
+}
+
+async function shrinkVerdict(seeded: SeededPlan, verdict: Verdict, flags: SimFlags): Promise<ShrunkReport | undefined> {
+  return verdict.kind === 'held' ? undefined : await shrinkFailure({ seeded, failure: verdict, file: flags.savePlan })
+}
+
+function writeResult(result: SeedResult, replay: string, { trace, history }: SimFlags): void {
+  if (trace !== undefined) writeFile('--trace', trace, tracePage(tracedRun(result, replay)))
+  if (history !== undefined) writeFile('--history', history, [...historyLines(result.history, result.seed), ''].join('\n'))
 }
 
 function drawn(seed: number): SeededPlan {
@@ -85,4 +92,5 @@ function tellRun(run: RunSummary, { plan }: SeededPlan, flags: SimFlags): void {
   print(`faults: ${tellFaults(run.faults)}`)
   print(`event hash: ${run.size.eventHash}`)
   if (flags.trace !== undefined) print(`trace page: ${flags.trace}`)
+  if (flags.history !== undefined) print(`history: ${flags.history}`)
 }

@@ -20,6 +20,8 @@ export class Coverage {
   leaderCount = 0
   decidedCount = 0
   acknowledgedCount = 0
+  /** Runs whose answers a search explained that knows no slots: a second opinion. */
+  orderFoundCount = 0
   eventCount = 0
   simulatedMs = 0
 
@@ -34,7 +36,9 @@ export class Coverage {
     this.decidedCount += decidedUpTo
     this.acknowledgedCount += acknowledgedCount
     this.eventCount += eventCount
-    this.simulatedMs += simulatedMs
+    // Whole numbers: their sum does not depend on the order in which runs end.
+    this.simulatedMs += Math.round(simulatedMs)
+    if (run.size.order === 'found') this.orderFoundCount++
     const struck = Object.entries(run.faults)
     for (const [fault, count] of struck) this.#count(fault, count)
     if (run.verdict === 'held' && leaderCount > 1 && decidedUpTo > 0 && struck.length > 0) this.countedRunCount++

@@ -19,7 +19,7 @@ export interface ShrinkSettings {
   readonly run?: RunSettings
 }
 
-export interface ShrinkProgress {
+interface ShrinkProgress {
   readonly runCount: number
   /** The smallest plan so far that fails in the same way. */
   readonly best: SeededPlan

@@ -1,5 +1,6 @@
 import type { SeededPlan } from './plan-file.js'
 import type { Verdict } from './verdict.js'
+import type { OrderVerdict } from './world.js'
 
 /** What is told of one run from process to process, and counted: plain JSON. */
 export interface RunSummary {
@@ -16,13 +17,15 @@ export interface RunSummary {
 }
 
 /** How much happened in a world. */
-export interface WorldSize {
+interface WorldSize {
   readonly nodeCount: number
   readonly simulatedMs: number
   readonly eventCount: number
   readonly leaderCount: number
   readonly decidedUpTo: number
   readonly acknowledgedCount: number
+  /** Whether an order was found that explains all answers without a look at the slots: a second opinion. */
+  readonly order: OrderVerdict
   /** The same on every replay, on every machine. */
   readonly eventHash: string
 }
@@ -33,12 +36,12 @@ export function summarize({ seed, plan }: SeededPlan, verdict: Verdict): RunSumm
     const stack = error instanceof Error ? error.stack : undefined
     return { seed, verdict: 'crashed', sentence, faults: {}, ...(stack === undefined ? {} : { stack }) }
   }
-  const { simulatedMs, eventCount, leaderCount, decidedUpTo, acknowledgedCount, eventHash, totals } = verdict.result
+  const { simulatedMs, eventCount, leaderCount, decidedUpTo, acknowledgedCount, order, eventHash, totals } = verdict.result
   return {
     seed,
     verdict: verdict.kind,
     ...(verdict.kind === 'broken' ? { sentence: verdict.sentence } : {}),
-    size: { nodeCount: plan.nodeCount, simulatedMs, eventCount, leaderCount, decidedUpTo, acknowledgedCount, eventHash },
+    size: { nodeCount: plan.nodeCount, simulatedMs, eventCount, leaderCount, decidedUpTo, acknowledgedCount, order, eventHash },
     faults: totals.toJSON(),
   }
 }
