@@ -4,7 +4,7 @@
 /** @import { Palette } from './palette.js' */
 /** @import { View } from './view.js' */
 import { drawLane, drawOnLane, FONT, fillTextWithin } from './draw-lanes.js'
-import { drawMarkedMessage, drawMessages } from './draw-messages.js'
+import { drawMarkedMessage, drawMessageLabels, drawMessages } from './draw-messages.js'
 import { AXIS_PX, FAULT_ROW_PX } from './layout.js'
 import { colourOfNode } from './palette.js'
 import { formatUs, ticksOf } from './view.js'
@@ -35,7 +35,9 @@ export function drawDiagram(context, scene) {
   drawGrid(context, scene)
   drawFaults(context, scene)
   for (const index of trace.lanes.keys()) drawLane(context, scene, index)
-  drawMessages(context, scene)
+  const lines = drawMessages(context, scene)
+  drawMarked(context, scene)
+  drawMessageLabels(context, scene, lines)
   for (const index of trace.lanes.keys()) drawOnLane(context, scene, index)
   drawFound(context, scene)
   drawSelection(context, scene)
@@ -97,17 +99,22 @@ function laneYOf(trace, layout, step) {
   return layout.laneYs[lane] ?? layout.faultsTop + FAULT_ROW_PX / 2
 }
 
+/** The message under the pointer, and the selected one. @param {CanvasRenderingContext2D} context @param {Scene} scene */
+function drawMarked(context, scene) {
+  const { trace, palette, step, hovered } = scene
+  const under = trace.messageAt(hovered)
+  if (under !== undefined) drawMarkedMessage(context, scene, under, { colour: palette.text, width: 2.5 })
+  const selected = trace.messageAt(step)
+  if (selected !== undefined) drawMarkedMessage(context, scene, selected, { colour: palette.accent, width: 3.5 })
+}
+
 /** @param {CanvasRenderingContext2D} context @param {Scene} scene */
 function drawSelection(context, scene) {
-  const { trace, view, layout, palette, step, hovered } = scene
+  const { trace, view, layout, palette, step } = scene
   const { failureStep } = trace.data
   if (failureStep !== 0) drawCursor(context, { x: view.xOf(trace.atUs[failureStep]), height: layout.height, colour: palette.bad })
   if (step !== 0) drawCursor(context, { x: view.xOf(trace.atUs[step]), height: layout.height, colour: palette.accent })
-  const under = trace.messageAt(hovered)
-  if (under !== undefined) drawMarkedMessage(context, scene, under, { colour: palette.text, width: 2.5 })
   if (step === 0) return
-  const message = trace.messageAt(step)
-  if (message !== undefined) drawMarkedMessage(context, scene, message, { colour: palette.accent, width: 3.5 })
   drawAsked(context, scene)
   context.strokeStyle = palette.accent
   context.lineWidth = 2.5

@@ -17,15 +17,14 @@ const CELL_PX = 12
  * @typedef {{ message: Message, line: ReturnType<typeof lineOf>, colour: string }} Line
  */
 
-/** @param {CanvasRenderingContext2D} context @param {Scene} scene */
+/** All but the labels, for which there is something to be drawn first. @param {CanvasRenderingContext2D} context @param {Scene} scene */
 export function drawMessages(context, scene) {
   const lines = collectLines(scene)
   drawLines(context, scene, lines)
   drawCrosses(context, scene, lines)
-  const linesPerPx = lines.length / scene.view.width
-  if (linesPerPx <= ARROWS_PER_PX) for (const line of lines) drawEnd(context, line)
+  if (lines.length <= ARROWS_PER_PX * scene.view.width) for (const line of lines) drawEnd(context, line)
   context.globalAlpha = 1
-  if (linesPerPx <= LABELS_PER_PX) drawLabels(context, scene, lines)
+  return lines
 }
 
 /** One message alone, to be seen among the others. @param {CanvasRenderingContext2D} context @param {Scene} scene @param {Message} message @param {{ colour: string, width: number }} how */
@@ -130,7 +129,8 @@ function drawEnd(context, { message, line, colour }) {
 }
 
 /** Along the lines, where they cover neither one another nor an end of another line. @param {CanvasRenderingContext2D} context @param {Scene} scene @param {readonly Line[]} lines */
-function drawLabels(context, { trace, palette, view }, lines) {
+export function drawMessageLabels(context, { trace, palette, view }, lines) {
+  if (lines.length > LABELS_PER_PX * view.width) return
   /** @type {Set<number>} */
   const taken = new Set()
   context.textAlign = 'center'

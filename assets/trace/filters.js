@@ -73,7 +73,10 @@ export class Filters {
     return counts
   }
 
-  /** The next shown step after `step` (`direction` 1), or the one before (-1), on a lane if there is one; `step` when there is none. @param {number} step @param {1 | -1} direction @param {number} [lane] */
+  /**
+   * The next shown step after `step` (`direction` 1), or the one before (-1), on a lane if one is given; `step` when there is none.
+   * @param {number} step @param {1 | -1} direction @param {number} [lane] @returns {number}
+   */
   neighbour(step, direction, lane = -1) {
     const { trace } = this
     for (let at = step + direction; at >= 1 && at <= trace.count; at += direction) {

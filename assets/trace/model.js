@@ -55,7 +55,7 @@ export class Trace {
     this.count = columns.at.length
     this.atUs = new Float64Array(this.count + 1)
     for (let step = 1; step <= this.count; step++) this.atUs[step] = this.atUs[step - 1] + columns.at[step - 1]
-    this.endUs = this.atUs[this.count]
+    this.endUs = this.atUs[this.count] ?? 0
     this.type = byStep(columns.type)
     this.lane = byStep(columns.lane)
     this.peer = byStep(columns.peer)

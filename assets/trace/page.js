@@ -113,6 +113,7 @@ class Page {
       button.addEventListener('click', () => this.#goToFailure())
       verdict.append(button)
     }
+    byId('about-schedule').append(...data.schedule.map((line) => make('li', line)))
     for (const [id, facts] of /** @type {const} */ ([
       ['about-facts', data.facts],
       ['about-faults', data.faultTotals],

@@ -12,6 +12,8 @@ export interface TraceData {
   /** Name and value of what is worth knowing about the run, for people. */
   readonly facts: readonly TraceFact[]
   readonly plan: readonly TraceFact[]
+  /** What was to go wrong, a line each. */
+  readonly schedule: readonly string[]
   readonly faultTotals: readonly TraceFact[]
   readonly nodeIds: readonly number[]
   readonly clients: readonly string[]

@@ -20,9 +20,9 @@ export interface TracedEvent {
 
 // --- messages -----------------------------------------------------------------------------------------------------------------------
 
-export type NetworkEvent = MessageSent | MessageEnded
+type NetworkEvent = MessageSent | MessageEnded
 
-export interface MessageSent {
+interface MessageSent {
   readonly kind: 'sent'
   readonly from: NodeId
   readonly to: NodeId
@@ -37,7 +37,7 @@ export interface MessageSent {
  */
 export type Fate = 'delivered' | 'waits' | 'lost' | 'cut' | 'refused' | 'down'
 
-export interface MessageEnded {
+interface MessageEnded {
   readonly kind: 'ended'
   readonly sentStep: Step
   readonly from: NodeId
@@ -49,10 +49,10 @@ export interface MessageEnded {
 // --- nodes --------------------------------------------------------------------------------------------------------------------------
 
 /** What happens to a node as a whole. */
-export type NodeEvent =
+type NodeEvent =
   /** Its process runs, and reads its disk. */
   | { readonly kind: 'started'; readonly node: NodeId }
-  /** What it found on its disk; the state machine's is that of the last checkpoint. */
+  /** It has read its disk, and its state machine has caught up with what is known there to be decided. */
   | {
       readonly kind: 'recovered'
       readonly node: NodeId
@@ -75,7 +75,7 @@ export type NodeEvent =
   | { readonly kind: 'directoryLost'; readonly node: NodeId }
 
 /** How the core of a node changed. */
-export type CoreEvent =
+type CoreEvent =
   /** `ballot`: the one that it scouts or leads in, or else the highest that it has promised. */
   | { readonly kind: 'phase'; readonly node: NodeId; readonly phase: Phase; readonly ballot: Ballot }
   | { readonly kind: 'promised'; readonly node: NodeId; readonly ballot: Ballot }
@@ -86,7 +86,7 @@ export type CoreEvent =
 
 // --- disks --------------------------------------------------------------------------------------------------------------------------
 
-export type DiskEvent = WriteBegun | WriteEnded
+type DiskEvent = WriteBegun | WriteEnded
 
 export interface WriteBegun {
   readonly kind: 'writeBegun'
@@ -107,7 +107,7 @@ export interface WriteBegun {
  */
 export type WriteOutcome = 'synced' | 'buffered' | 'failed' | 'lost' | 'kept'
 
-export interface WriteEnded {
+interface WriteEnded {
   readonly kind: 'writeEnded'
   readonly begunStep: Step
   readonly node: NodeId
@@ -117,7 +117,7 @@ export interface WriteEnded {
 // --- clients ------------------------------------------------------------------------------------------------------------------------
 
 /** `request` numbers the requests of all clients, and is the same from the first try to the answer. */
-export type ClientEvent =
+type ClientEvent =
   | {
       readonly kind: 'asked'
       readonly client: string
@@ -153,9 +153,9 @@ export type ClientEvent =
 
 // --- what goes wrong, and what is said of it ----------------------------------------------------------------------------------------
 
-export type NemesisEvent = FaultBegun | FaultEnded
+type NemesisEvent = FaultBegun | FaultEnded
 
-export interface FaultBegun {
+interface FaultBegun {
   readonly kind: 'faultBegun'
   /** As in FaultTotals. */
   readonly fault: string
@@ -167,20 +167,20 @@ export interface FaultBegun {
   readonly isMomentary: boolean
 }
 
-export interface FaultEnded {
+interface FaultEnded {
   readonly kind: 'faultEnded'
   readonly begunStep: Step
   readonly fault: string
 }
 
 /** Anything else, in words. */
-export interface NoteEvent {
+interface NoteEvent {
   readonly kind: 'note'
   readonly text: string
 }
 
 /** The last event of a run. */
-export interface VerdictEvent {
+interface VerdictEvent {
   readonly kind: 'verdict'
   /** The broken promise in one sentence; undefined when all held. */
   readonly failure: string | undefined

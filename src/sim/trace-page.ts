@@ -12,8 +12,10 @@ export interface TracedRun {
   /** The command that shows the same run again. */
   readonly replay: string
   readonly facts: readonly TraceFact[]
-  /** What was drawn for the run: numbers, strings and booleans, in objects or not. */
+  /** What was drawn for the run: numbers, strings and booleans, in objects and lists or not. */
   readonly plan: object
+  /** What was to go wrong, a line each. */
+  readonly schedule: readonly string[]
   readonly faultTotals: readonly TraceFact[]
   readonly nodeIds: readonly NodeId[]
   /** From EventTrace.recorded. */
@@ -54,8 +56,8 @@ export function tracePage(run: TracedRun): string {
   }, readAsset('page.html'))
 }
 
-export function traceData(run: TracedRun): TraceData {
-  const { title, replay, facts, plan, faultTotals, nodeIds, events } = run
+function traceData(run: TracedRun): TraceData {
+  const { title, replay, facts, plan, schedule, faultTotals, nodeIds, events } = run
   const verdict = events.findLast(({ event }) => event.kind === 'verdict')?.event
   const { failure, atStep } = verdict?.kind === 'verdict' ? verdict : { failure: undefined, atStep: 0 }
   return {
@@ -65,6 +67,7 @@ export function traceData(run: TracedRun): TraceData {
     replay,
     facts,
     plan: flatten(plan),
+    schedule,
     faultTotals,
     nodeIds,
     ...encodeEvents(events, nodeIds),
@@ -83,6 +86,7 @@ function lastStepOfRequest(failure: string, events: readonly TracedEvent[]): Ste
 /** `{ a: { b: 1 } }` as `a.b 1`. */
 function flatten(value: object, prefix = ''): TraceFact[] {
   return Object.entries(value).flatMap(([name, item]: [string, unknown]): TraceFact[] => {
+    if (Array.isArray(item)) return [[`${prefix}${name}`, item.join(', ')]]
     if (typeof item === 'object' && item !== null) return flatten(item, `${prefix}${name}.`)
     return [[`${prefix}${name}`, typeof item === 'number' ? item : String(item)]]
   })

@@ -33,7 +33,7 @@ export function tellEvent(event: TraceEvent): string {
     case 'recovered':
       return (
         `n${event.node} has read its disk: promised ${formatBallot(event.promised)}, decided up to ${event.decidedUpTo}, ` +
-        `checkpoint of slot ${event.appliedUpTo}`
+        `applied up to ${event.appliedUpTo}`
       )
     case 'handOverAsked':
       return `n${event.node} is asked to hand over`

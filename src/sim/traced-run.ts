@@ -1,9 +1,11 @@
 import type { SeedResult } from './run-seed.js'
+import { tellSchedule } from './tell-fault.js'
 import type { TracedRun } from './trace-page.js'
 
 /** What the trace page tells of a run that was recorded. `replay` is the command that shows the same run again. */
 export function tracedRun(result: SeedResult, replay: string): TracedRun {
   const { seed, plan, events, totals } = result
+  const { faults, ...drawn } = plan
   return {
     title: `Seed ${seed}`,
     replay,
@@ -16,7 +18,8 @@ export function tracedRun(result: SeedResult, replay: string): TracedRun {
       ['requests acknowledged', result.acknowledgedCount],
       ['event hash', result.eventHash],
     ],
-    plan,
+    plan: drawn,
+    schedule: tellSchedule(faults),
     faultTotals: Object.entries(totals.toJSON()),
     nodeIds: Array.from({ length: plan.nodeCount }, (_, i) => i + 1),
     events,

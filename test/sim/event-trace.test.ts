@@ -176,12 +176,12 @@ test('a look at a core tells what changed since the last look, and nothing twice
   assert.deepEqual(
     trace.recorded.map(({ event }) => tellEvent(event)),
     [
-      'n2 has read its disk: promised -, decided up to 0, checkpoint of slot 0',
+      'n2 has read its disk: promised -, decided up to 0, applied up to 0',
       'n2 promises ballot 70000.2',
       'n2 scouts in ballot 70000.2',
       'n2 leads in ballot 70000.2',
       'n2 knows slots up to 4 to be decided',
-      'n2 has read its disk: promised 70000.2, decided up to 3, checkpoint of slot 1',
+      'n2 has read its disk: promised 70000.2, decided up to 3, applied up to 1',
       'n2 follows',
     ],
   )
