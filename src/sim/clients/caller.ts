@@ -11,6 +11,7 @@ import { decodeAnswer } from './decode-result.js'
 import type { ClientHabits } from './habits.js'
 import { isSafeToRepeat } from './operations.js'
 import { ClientSession } from './session.js'
+import { Way } from './way.js'
 
 /** What happens to clients, and to what they send. */
 export type ClientTrouble = 'loss' | 'clientTimeout' | 'duplicateRequest' | 'clientDeath' | 'clientAbsence' | 'sessionExpired'
@@ -54,6 +55,7 @@ const PATIENCE_MAX = 8
 export class Caller {
   readonly #settings: CallerSettings
   readonly #session = new ClientSession()
+  readonly #way: Way
   /** Told of each session that has been opened. */
   readonly #onReady: () => void
   #ports: readonly ClientPort[]
@@ -64,11 +66,10 @@ export class Caller {
   #answeredCount = 0
   #openingTryCount = 0
   #isDead = false
-  /** How often it has died: what is said to a process that is dead is lost. */
-  #deathCount = 0
 
   constructor(settings: CallerSettings, onReady: () => void) {
     this.#settings = settings
+    this.#way = new Way(settings)
     this.#onReady = onReady
     this.#ports = settings.ports
     this.#port = settings.random.pick(settings.ports)
@@ -111,7 +112,7 @@ export class Caller {
   /** The process is gone, and with it whatever it was told later. What it can ask for again it had written down before. */
   die(): void {
     this.#isDead = true
-    this.#deathCount++
+    this.#way.onDeath()
     for (const call of this.#calls) {
       call.tryCount++
       if (call.invocation.asked.kind === 'read' || !this.#mayRepeat(call)) this.#giveUp(call)
@@ -172,11 +173,11 @@ export class Caller {
     trace.tell({ kind: 'asked', client: name, request: number, node: port.id, attempt: tryCount, what })
     const timeoutMs = this.#timeoutMsOf(call)
     const firstUnacknowledged = Math.min(this.#session.firstUnacknowledged, requestNumber)
-    const settle = this.#whileAlive((outcome: HostAnswer | MemberError) => {
+    const settle = this.#way.back((outcome: HostAnswer | MemberError) => {
       if (outcome instanceof MemberError) onError(outcome)
       else this.#onAnswer(call, outcome, port.id)
     })
-    this.#travel(() => {
+    this.#way.travel(() => {
       if (asked.kind === 'read') port.read(bytes, timeoutMs, settle)
       else if (!hasSession) port.invoke(bytes, timeoutMs, settle)
       else port.submit({ clientId, requestNumber, firstUnacknowledged, command: bytes }, timeoutMs, settle)
@@ -266,7 +267,7 @@ export class Caller {
       this.#openSession()
     }
     scheduler.after(habits.timeoutMs * random.between(0.75, 1.25), tryAgain)
-    const settle = this.#whileAlive((outcome: number | MemberError) => {
+    const settle = this.#way.back((outcome: number | MemberError) => {
       if (outcome instanceof MemberError) {
         scheduler.after(random.between(0.5, 1.5) * BACKOFF_MS, tryAgain)
       } else if (!this.#session.isOpen) {
@@ -277,7 +278,7 @@ export class Caller {
         this.#onReady()
       }
     })
-    this.#travel(() => port.openSession(habits.timeoutMs, settle))
+    this.#way.travel(() => port.openSession(habits.timeoutMs, settle))
   }
 
   /** What may have happened in a session that is gone can only be asked for again if an id of its own makes that safe. */
@@ -299,22 +300,5 @@ export class Caller {
 
   #failOver(): void {
     this.#port = this.#settings.random.pick(this.#ports)
-  }
-
-  // --- the way to the nodes and back ----------------------------------------------------------------------------------------------
-
-  #travel(arrive: () => void): void {
-    const { random, scheduler, habits, count } = this.#settings
-    if (random.chance(habits.lossRate)) return count('loss')
-    scheduler.after(random.exponential(habits.delayMsMean), arrive)
-  }
-
-  /** An answer travels, too, and a process that has died meanwhile does not hear it. */
-  #whileAlive<T>(hear: (outcome: T) => void): (outcome: T) => void {
-    const deathCount = this.#deathCount
-    return (outcome) =>
-      this.#travel(() => {
-        if (this.#deathCount === deathCount) hear(outcome)
-      })
   }
 }
