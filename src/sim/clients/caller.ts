@@ -90,6 +90,11 @@ export class Caller {
     this.#failOver()
   }
 
+  /** Whatever it sends arrives from now on, and every answer to it. */
+  healWay(): void {
+    this.#way.heal()
+  }
+
   /** Turns to that node. */
   standWith(nodeId: NodeId): void {
     this.#port = this.#ports.find((port) => port.id === nodeId) ?? this.#port

@@ -49,9 +49,10 @@ export class SimulatedClient {
     this.#isQuiet = true
   }
 
-  /** Dies no more, and stays. */
+  /** Dies no more, and stays; nothing between it and the nodes is lost any more. */
   spare(): void {
     this.#isSpared = true
+    this.#caller.healWay()
     this.#comeBack()
   }
 

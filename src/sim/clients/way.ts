@@ -14,6 +14,7 @@ export class Way {
   readonly #settings: Settings
   /** How often the client has died: what is said to a process that is dead is lost. */
   #deathCount = 0
+  #isHealed = false
 
   constructor(settings: Settings) {
     this.#settings = settings
@@ -21,7 +22,7 @@ export class Way {
 
   travel(arrive: () => void): void {
     const { random, scheduler, habits, count } = this.#settings
-    if (random.chance(habits.lossRate)) return count('loss')
+    if (!this.#isHealed && random.chance(habits.lossRate)) return count('loss')
     scheduler.after(random.exponential(habits.delayMsMean), arrive)
   }
 
@@ -32,6 +33,11 @@ export class Way {
       this.travel(() => {
         if (this.#deathCount === deathCount) hear(outcome)
       })
+  }
+
+  /** Nothing is lost any more. */
+  heal(): void {
+    this.#isHealed = true
   }
 
   onDeath(): void {

@@ -18,8 +18,14 @@ const KEYS = ['k1', 'k2', 'j', 'k', 'k\u{ff5e}', 'k\u{1f600}']
 const KINDS = ['keyRate', 'txnRate', 'movementRate', 'holdRate', 'batchRate', 'logReadRate'] as const
 const ASSET = 'EUR'
 const OTHER_ASSET = 'USD'
-const REMEMBERED_MAX = 30
+const REQUESTS_MAX = 30
+/** Of those asked for longer ago most have ended. */
+const HOLDS_MAX = 6
 const AMOUNT_MAX = 50
+/** Small, so that most holds find their money. */
+const HELD_MAX = 15
+/** More comes in than goes out, so that most transfers have something to move. */
+const DEPOSIT_MAX = 200
 
 type TxnWrite = Exclude<TxnStep, { kind: 'get' | 'balance' }>
 
@@ -27,7 +33,8 @@ type TxnWrite = Exclude<TxnStep, { kind: 'get' | 'balance' }>
 export class Workload {
   readonly #habits: ClientHabits
   readonly #random: Random
-  /** Ids of pending transfers that somebody has asked for. */
+  /** Ids of movements, and of pending transfers among them, that somebody has asked for lately. */
+  readonly #movements: string[] = []
   readonly #holds: string[] = []
   readonly #requests: Request[] = []
   readonly #opened = new Set<string>()
@@ -62,12 +69,17 @@ export class Workload {
     const isOdd = this.#random.chance(this.#habits.oddIdRate)
     const requestId = takesRequestId(operation) && hasSession === isOdd ? this.#newId('r') : ''
     const request = { operation, requestId }
-    remember(this.#requests, request)
+    remember(this.#requests, request, REQUESTS_MAX)
     return request
   }
 
   #drawOperation(): Operation {
-    switch (pickKind(this.#random, this.#habits)) {
+    const kind = pickKind(this.#random, this.#habits)
+    // First of all there must be accounts.
+    const unopened = this.#accounts().find((account) => !this.#opened.has(account))
+    const isOfBank = kind !== 'keyRate' && kind !== 'logReadRate'
+    if (isOfBank && unopened !== undefined && this.#random.chance(0.7)) return this.#drawOpening(unopened)
+    switch (kind) {
       case 'keyRate':
         return this.#drawKeyWrite()
       case 'txnRate':
@@ -110,10 +122,10 @@ export class Workload {
 
   #drawMovement(): TxnWrite {
     const account = this.#account()
-    if (!this.#opened.has(account) || this.#random.chance(0.05)) return this.#drawOpening(account)
+    if (this.#random.chance(0.05)) return this.#drawOpening(account)
     switch (this.#random.int(0, 6)) {
       case 0:
-        return { kind: 'withdraw', id: this.#newId('w'), account, amount: this.#amount() }
+        return { kind: 'withdraw', id: this.#newMovement('w'), account, amount: this.#amount() }
       case 1:
       case 2:
       case 3:
@@ -125,13 +137,20 @@ export class Workload {
 
   #drawOpening(account: string): TxnWrite {
     this.#opened.add(account)
-    const asset = this.#random.chance(0.1) ? OTHER_ASSET : ASSET
+    const asset = this.#random.chance(0.06) ? OTHER_ASSET : ASSET
     return { kind: 'open', account, asset, overdraftLimit: this.#random.chance(0.2) ? 30 : 0 }
   }
 
   #drawDeposit(account: string): Deposit {
     const isForged = this.#random.chance(0.03)
-    return { kind: 'deposit', id: this.#newId('d'), account, asset: ASSET, amount: this.#amount(), isForged }
+    return {
+      kind: 'deposit',
+      id: this.#newMovement('d'),
+      account,
+      asset: ASSET,
+      amount: this.#random.int(1, DEPOSIT_MAX),
+      isForged,
+    }
   }
 
   #drawTransfer({ isPending = false } = {}): Transfer {
@@ -139,16 +158,17 @@ export class Workload {
     const destination = this.#random.pick(this.#accounts().filter((account) => account !== source))
     const hasTimeout = isPending && this.#random.chance(0.7)
     const timeoutMs = hasTimeout ? this.#random.int(1, this.#habits.holdMsMax) : 0
-    const id = this.#newId('t')
-    if (isPending) remember(this.#holds, id)
-    return { kind: 'transfer', id, source, destination, amount: this.#amount(), isPending, timeoutMs }
+    const id = this.#newMovement('t')
+    if (isPending) remember(this.#holds, id, HOLDS_MAX)
+    const amount = isPending ? this.#random.int(1, HELD_MAX) : this.#amount()
+    return { kind: 'transfer', id, source, destination, amount, isPending, timeoutMs }
   }
 
   #drawHold(): Transfer | Extract<Operation, { kind: 'post' | 'void' }> {
     if (this.#holds.length === 0 || this.#random.chance(0.5)) return this.#drawTransfer({ isPending: true })
     const id = this.#random.chance(0.9) ? this.#random.pick(this.#holds) : this.#anyMovement()
     if (this.#random.chance(0.35)) return { kind: 'void', id }
-    return { kind: 'post', id, amount: this.#random.chance(0.5) ? 0 : this.#amount() }
+    return { kind: 'post', id, amount: this.#random.chance(0.5) ? 0 : this.#random.int(1, HELD_MAX) }
   }
 
   #drawBatch(): TransferBatch {
@@ -208,7 +228,7 @@ export class Workload {
   }
 
   #anyMovement(): string {
-    return this.#lastId === 0 ? 'none' : `${this.#random.pick(['d', 'w', 't'])}${this.#random.int(1, this.#lastId)}`
+    return this.#movements.length === 0 ? 'none' : this.#random.pick(this.#movements)
   }
 
   /** A transfer takes two. */
@@ -237,6 +257,12 @@ export class Workload {
     return this.#random.int(1, AMOUNT_MAX)
   }
 
+  #newMovement(prefix: string): string {
+    const id = this.#newId(prefix)
+    remember(this.#movements, id, REQUESTS_MAX)
+    return id
+  }
+
   #newId(prefix: string): string {
     return `${prefix}${++this.#lastId}`
   }
@@ -251,7 +277,7 @@ function pickKind(random: Random, mix: OperationMix): keyof OperationMix {
   return 'movementRate'
 }
 
-function remember<T>(list: T[], item: T): void {
+function remember<T>(list: T[], item: T, countMax: number): void {
   list.push(item)
-  if (list.length > REMEMBERED_MAX) list.shift()
+  if (list.length > countMax) list.shift()
 }
