@@ -91,11 +91,13 @@ function drawOutageLabel(context, scene, span, y) {
   if (place === undefined) return
   const width = context.measureText(span.label).width
   if (width > place.x2 - place.x1 - 20) return
+  // Who is paused still leads, and says so on its band.
+  const middle = span.label === 'paused' ? y + 13 : y
   context.fillStyle = scene.palette.background
-  context.fillRect(place.x1 + 10, y - 7, width + 8, 14)
+  context.fillRect(place.x1 + 10, middle - 7, width + 8, 14)
   context.fillStyle = scene.palette.text
   context.textAlign = 'left'
-  context.fillText(span.label, place.x1 + 14, y + 0.5)
+  context.fillText(span.label, place.x1 + 14, middle + 0.5)
 }
 
 /** @param {CanvasRenderingContext2D} context @param {Scene} scene @param {Span & { ballot: number }} phase @param {{ x1: number, x2: number, y: number }} place */

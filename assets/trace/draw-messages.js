@@ -4,6 +4,9 @@ import { lineOf } from './layout.js'
 import { ON_ITS_WAY } from './model.js'
 import { colourOfNode } from './palette.js'
 
+/** More messages than this at once are thinned out, so that lines are up to so many px apart. */
+const MANY = 8_000
+const GRID_PX_MAX = 4
 /** More lines to a px than this get no arrowheads, and more than that no labels. */
 const ARROWS_PER_PX = 0.8
 const LABELS_PER_PX = 1
@@ -38,21 +41,33 @@ export function drawMarkedMessage(context, { view, layout }, message, { colour, 
   context.stroke()
 }
 
-/** The lines in view, without those that would cover one another. @param {Scene} scene @returns {Line[]} */
+/**
+ * The lines in view, without those that would cover one another, or nearly when there are very many.
+ * @param {Scene} scene @returns {Line[]}
+ */
 function collectLines({ trace, filters, view, layout, palette }) {
+  /** @type {Message[]} */
+  const messages = []
+  trace.forEachMessage(view.fromUs, view.toUs, (message) => {
+    if (filters.isShown[message.step] === 1) messages.push(message)
+  })
+  const gridPx = Math.min(GRID_PX_MAX, Math.max(1, messages.length / MANY))
+  /** Of each way and colour: where the last line began, and how wide those are that begin there. @type {Map<number, { at: number, widths: Set<number> }>} */
+  const last = new Map()
   /** @type {Line[]} */
   const lines = []
-  const drawn = new Set()
-  trace.forEachMessage(view.fromUs, view.toUs, (message) => {
-    if (filters.isShown[message.step] !== 1) return
+  for (const message of messages) {
     const line = lineOf(message, view, layout)
     const lane = trace.laneOfBallot(trace.ballot[message.step])
-    const at = Math.round(line.x1) * 8192 + Math.round(line.x2 - line.x1)
-    const key = ((at * 64 + message.from) * 64 + message.to) * 32 + (message.fate === 'delivered' ? 0 : 16) + lane + 1
-    if (drawn.has(key)) return
-    drawn.add(key)
+    const way = ((message.from * 64 + message.to) * 64 + lane + 1) * 2 + (message.fate === 'delivered' ? 0 : 1)
+    const at = Math.round(line.x1 / gridPx)
+    const width = Math.round((line.x2 - line.x1) / gridPx)
+    const seen = last.get(way)
+    if (seen?.at !== at) last.set(way, { at, widths: new Set([width]) })
+    else if (seen.widths.has(width)) continue
+    else seen.widths.add(width)
     lines.push({ message, line, colour: colourOfNode(palette, lane) })
-  })
+  }
   return lines
 }
 

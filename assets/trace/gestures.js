@@ -22,6 +22,7 @@ export function listenToGestures(element, view, { onView, onClick, onHover }) {
       const unitPx = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1
       if (isSideways) view.panBy(((event.deltaX || event.deltaY) * unitPx) / view.pxPerUs)
       else view.zoom(Math.exp(-event.deltaY * unitPx * WHEEL_ZOOM * (event.ctrlKey ? 4 : 1)), view.usAt(event.offsetX))
+      onHover(undefined)
       onView()
     },
     { passive: false },

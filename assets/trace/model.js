@@ -221,6 +221,8 @@ export class Trace {
     for (const lane of lanes) if (lane.isNode) lane.outages.push(this.#spanFrom(0, 'not started'))
     /** @type {Map<number, Span>} */
     const requests = new Map()
+    /** @type {Span[][]} */
+    const rows = lanes.map(() => [])
     for (let step = 1; step <= this.count; step++) {
       const lane = lanes[this.lane[step]]
       if (lane === undefined) continue
@@ -238,7 +240,7 @@ export class Trace {
         else if (write !== undefined) write.label = outcome
       } else if (kind === 'asked' && this.link[step] === 0) {
         const request = this.#spanFrom(step, 'unanswered')
-        request.row = freeRow(lane.requests, request.fromUs)
+        takeRow(rows[this.lane[step]] ?? [], request)
         lane.requestRows = Math.max(lane.requestRows, request.row + 1)
         lane.requests.push(request)
         requests.set(step, request)
@@ -278,13 +280,15 @@ export class Trace {
   #makeFaults() {
     /** @type {(Span & { isMomentary: boolean })[]} */
     const faults = []
+    /** @type {Span[]} */
+    const rows = []
     for (let step = 1; step <= this.count; step++) {
       const kind = this.kindOf(step)
       if (kind === 'faultBegun') {
         const isMomentary = this.state[step] === 1
         const fault = { ...this.#spanFrom(step, this.wordsOf(step).replace(/^FAULT \w+: /, '')), isMomentary }
         if (isMomentary) this.#end(fault, step)
-        fault.row = freeRow(faults, fault.fromUs)
+        takeRow(rows, fault)
         faults.push(fault)
       } else if (kind === 'faultEnded') {
         const fault = faults.find((span) => span.step === this.link[step])
@@ -372,10 +376,9 @@ function firstAtLeast(numbers, least) {
   return low
 }
 
-/** The lowest row in which nothing is any more at that time. @param {readonly Span[]} spans @param {number} us */
-function freeRow(spans, us) {
-  const taken = new Set(spans.filter((span) => span.endStep === 0 || span.toUs > us).map((span) => span.row))
-  let row = 0
-  while (taken.has(row)) row++
-  return row
+/** Gives the span the lowest row in which nothing goes on any more. @param {Span[]} rows the last span of each row @param {Span} span */
+function takeRow(rows, span) {
+  const free = rows.findIndex((last) => last.endStep !== 0 && last.toUs <= span.fromUs)
+  span.row = free === -1 ? rows.length : free
+  rows[span.row] = span
 }
