@@ -3,6 +3,7 @@ import type { Message } from '../paxos/messages.js'
 import type { Node } from '../paxos/node.js'
 import type { DurableRecord, LogEntry, NodeId, Slot, Value } from '../paxos/types.js'
 import { sameValue } from '../paxos/value.js'
+import type { CheckpointInfo } from '../storage/storage.js'
 import { promise } from './broken-promise.js'
 import type { DurableView } from './durable-view.js'
 import { MessageChecker } from './message-checker.js'
@@ -14,6 +15,8 @@ export { BrokenPromise, promise } from './broken-promise.js'
 interface Decision {
   readonly value: Value
   readonly digest: number
+  /** The log's clock after it. */
+  readonly timeMs: number
 }
 
 /** Watches every step of every node. What the clients saw is checked at the end: see history.ts. */
@@ -71,7 +74,8 @@ export class Checker {
 
   onSent(from: NodeId, message: Message, { core }: { core: Node }): void {
     if (!this.#looksInside) return
-    const sent = { from, message, incarnation: this.#startCountOf(from), decidedUpTo: core.decidedUpTo }
+    const { decidedUpTo, leadingBallot } = core
+    const sent = { from, message, incarnation: this.#startCountOf(from), decidedUpTo, leadingBallot }
     this.#messages.onSent(sent, this.decidedUpTo)
   }
 
@@ -79,7 +83,8 @@ export class Checker {
   onWritten(nodeId: NodeId, records: readonly DurableRecord[]): void {
     if (!this.#looksInside) return
     for (const record of records) {
-      if (record.kind === 'promised') this.#book.onPromised(nodeId, record.ballot)
+      if (record.kind === 'genesis') this.#book.onGenesis(nodeId)
+      else if (record.kind === 'promised') this.#book.onPromised(nodeId, record.ballot)
       else if (record.kind === 'accepted') this.#book.onVote(nodeId, record.entry)
       else if (record.kind === 'learned') this.#checkChosen(nodeId, record.entry)
     }
@@ -96,7 +101,8 @@ export class Checker {
         slot === this.#decisions.length + 1,
         () => `node ${nodeId} applied slot ${slot} before anybody applied the one below`,
       )
-      this.#decisions.push({ value, digest })
+      const earlierMs = this.#decisions.at(-1)?.timeMs ?? 0
+      this.#decisions.push({ value, digest, timeMs: value.kind === 'batch' ? Math.max(earlierMs, value.timeMs) : earlierMs })
     } else {
       promise(
         sameValue(first.value, value),
@@ -105,6 +111,16 @@ export class Checker {
       promise(first.digest === digest, () => `node ${nodeId} got other results up to slot ${slot} than another node`)
     }
     for (const broken of application.brokenInvariants()) promise(false, () => `node ${nodeId} at slot ${slot}: ${broken}`)
+  }
+
+  /** A node is about to write the state as it believes it to be after a slot. */
+  onCheckpoint(nodeId: NodeId, { appliedUpTo, timeMs, stateDigest }: CheckpointInfo): void {
+    if (!this.#looksInside) return
+    const decision = this.#decisions[appliedUpTo - 1]
+    promise(
+      decision?.digest === stateDigest && decision.timeMs === timeMs,
+      () => `node ${nodeId} wrote a checkpoint of slot ${appliedUpTo} that has another digest or log time than the slot`,
+    )
   }
 
   /** Decided means: on the disks of a majority, in one ballot. */

@@ -1,9 +1,10 @@
 import { SortedKeys } from '../machine/sorted-keys.js'
 import { assert } from '../paxos/assert.js'
-import type { DurableRecord, NodeId, Slot } from '../paxos/types.js'
+import type { DurableRecord, NodeId } from '../paxos/types.js'
 import { FIRST_WRITE, firstRecords, type Identity } from '../storage/data-directory.js'
 import type { KeyRange } from '../storage/database.js'
 import { type OpenDirectory, readContents } from '../storage/open-directory.js'
+import type { CheckpointInfo } from '../storage/storage.js'
 import { DurableView } from './durable-view.js'
 import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
@@ -33,7 +34,7 @@ export interface DiskUser {
 export interface WriteSubject {
   readonly records: readonly DurableRecord[]
   /** Of a checkpoint. */
-  readonly checkpointUpTo?: Slot
+  readonly checkpoint?: CheckpointInfo
 }
 
 interface Write {
@@ -211,7 +212,7 @@ export class SimulatedDisk {
         kind: 'writeBegun',
         node: nodeId,
         records: subject?.records ?? [],
-        checkpointUpTo: subject?.checkpointUpTo ?? 0,
+        checkpointUpTo: subject?.checkpoint?.appliedUpTo ?? 0,
         changeCount: asked.changes.length,
         isSynced: asked.sync,
       }),
@@ -269,7 +270,7 @@ export class SimulatedDisk {
     if (subject === undefined) return
     this.#view.onWritten(subject.records)
     this.#settings.onWritten(subject.records)
-    if (subject.checkpointUpTo !== undefined) this.#view.checkpointUpTo = subject.checkpointUpTo
+    if (subject.checkpoint !== undefined) this.#view.checkpointUpTo = subject.checkpoint.appliedUpTo
   }
 
   #tellEnded({ step }: Write, outcome: WriteOutcome): void {

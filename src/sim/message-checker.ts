@@ -1,8 +1,9 @@
 import { formatBallot, nodeOf } from '../paxos/ballot.js'
-import type { Accept, Message, ReadIndexReply } from '../paxos/messages.js'
+import type { Accept, Message } from '../paxos/messages.js'
 import type { Ballot, LogEntry, NodeId, Slot } from '../paxos/types.js'
 import { sameValue } from '../paxos/value.js'
 import { promise } from './broken-promise.js'
+import { ReadChecker } from './read-checker.js'
 import type { VoteBook } from './vote-book.js'
 
 /** A message with what its sender knows at that moment. */
@@ -12,6 +13,8 @@ export interface Sent {
   readonly incarnation: number
   readonly message: Message
   readonly decidedUpTo: Slot
+  /** 0: it does not lead. */
+  readonly leadingBallot: Ballot
 }
 
 /**
@@ -23,14 +26,14 @@ export class MessageChecker {
   readonly #windowSlots: number
   /** Which start of its owner a ballot belongs to. */
   readonly #incarnationOf = new Map<Ballot, number>()
-  /** By read id: what had been applied anywhere when the question was asked. */
-  readonly #readFloors = new Map<number, Slot>()
+  readonly #reads: ReadChecker
   /** The same message goes to one node after the other. */
   #last: Message | undefined
 
   constructor(book: VoteBook, windowSlots: number) {
     this.#book = book
     this.#windowSlots = windowSlots
+    this.#reads = new ReadChecker(book.quorum)
   }
 
   /** `appliedUpTo`: what anybody has applied so far. */
@@ -55,6 +58,12 @@ export class MessageChecker {
         this.#checkPromised(from, message)
         return this.#checkAccepted(sent, message)
       case 'heartbeat':
+        this.#reads.onHeartbeat(message.ballot, message.round)
+        this.#checkOwner(from, message)
+        return this.#book.onWatermark(from, message.ballot, message.decidedUpTo)
+      case 'heartbeatAck':
+        this.#checkFollows(from, message.ballot)
+        return this.#reads.onHeartbeatAck(from, message.ballot, message.round)
       case 'decided':
         this.#checkOwner(from, message)
         return this.#book.onWatermark(from, message.ballot, message.decidedUpTo)
@@ -63,19 +72,17 @@ export class MessageChecker {
       case 'catchUpReply':
         return this.#checkEntries(from, message.entries)
       case 'readIndex':
-        promise(!this.#readFloors.has(message.readId), () => `node ${from} used read id ${message.readId} twice`)
-        this.#readFloors.set(message.readId, appliedUpTo)
-        return
+        return this.#reads.onQuestion(from, message.readId, appliedUpTo)
       case 'readIndexReply':
-        return this.#checkReadIndex(from, message)
-      case 'heartbeatAck':
+        return this.#reads.onAnswer(from, { ...message, leadingBallot: sent.leadingBallot })
+      case 'welcome':
+        return promise(this.#book.isMember(from), () => `node ${from} welcomed another before its genesis was on its disk`)
       case 'nack':
       case 'propose':
       case 'catchUp':
       case 'poll':
       case 'pollReply':
       case 'join':
-      case 'welcome':
         return
     }
   }
@@ -90,6 +97,14 @@ export class MessageChecker {
       this.#book.promisedBy(from) >= ballot,
       () =>
         `node ${from} sent ${kind === 'accepted' ? 'an' : 'a'} ${kind} for ballot ${formatBallot(ballot)} before that was on its disk`,
+    )
+  }
+
+  /** What is promised on disk was promised before the last turn: in this one the node follows nobody else. */
+  #checkFollows(from: NodeId, ballot: Ballot): void {
+    promise(
+      this.#book.promisedBy(from) <= ballot,
+      () => `node ${from} acknowledged a heartbeat of ballot ${formatBallot(ballot)} though it had promised a higher one`,
     )
   }
 
@@ -134,14 +149,5 @@ export class MessageChecker {
         () => `node ${from} handed on another value for slot ${slot} than was chosen`,
       )
     }
-  }
-
-  /** Whatever was applied anywhere when the question was asked, some client may have been told of. */
-  #checkReadIndex(from: NodeId, { readId, slot }: ReadIndexReply): void {
-    const floor = this.#readFloors.get(readId) ?? 0
-    promise(
-      slot >= floor,
-      () => `node ${from} answered a read with slot ${slot}, but slot ${floor} had been applied before the read was asked for`,
-    )
   }
 }

@@ -19,6 +19,8 @@ export interface LinkQuality {
   readonly duplicationRate: number
   /** Without it a link is a stream: what was sent first arrives first. */
   readonly canReorder: boolean
+  /** A cut holds up only what is sent after it. Without it what is on its way is lost, too. */
+  readonly isCutBehind: boolean
 }
 
 export const GOOD_LINK: LinkQuality = Object.freeze({
@@ -29,6 +31,7 @@ export const GOOD_LINK: LinkQuality = Object.freeze({
   lossRate: 0,
   duplicationRate: 0,
   canReorder: false,
+  isCutBehind: false,
 })
 
 /** A message on its way, and who the sender said it was. */
@@ -62,7 +65,7 @@ interface Settings {
   readonly carry: (packet: Packet) => Message
 }
 
-/** Directed links between the nodes, each with a quality, and cut or not. What is on its way when a link is cut is lost. */
+/** Directed links between the nodes, each with a quality, and cut or not. */
 export class Network {
   readonly #settings: Settings
   readonly #links = new Map<NodeId, Map<NodeId, Link>>()
@@ -83,6 +86,7 @@ export class Network {
     const link = this.#link(packet.from, packet.to)
     const { random, totals } = this.#settings
     const sentStep = this.#tellSent(packet, 0)
+    if (link.isCut && link.quality.isCutBehind) return this.#loseToCut({ ...packet, sentStep })
     if (random.chance(link.quality.lossRate)) {
       totals.count('loss')
       return this.#tellEnded({ ...packet, sentStep }, 'lost')
@@ -139,10 +143,14 @@ export class Network {
     link.lastArrivalMs = Math.max(arrivalMs, link.lastArrivalMs)
     const carried = { ...packet, sentStep, message: carry(packet) }
     scheduler.after(arrivalMs - scheduler.nowMs, () => {
-      if (!link.isCut) return deliver(carried)
-      totals.count('cutLink')
-      this.#tellEnded(carried, 'cut')
+      if (!link.isCut || quality.isCutBehind) return deliver(carried)
+      this.#loseToCut(carried)
     })
+  }
+
+  #loseToCut(packet: SentPacket): void {
+    this.#settings.totals.count('cutLink')
+    this.#tellEnded(packet, 'cut')
   }
 
   #tellSent({ from, to, message }: Packet, copyOf: Step): Step {

@@ -47,7 +47,8 @@ const ENCODED_SHARE = 0.1
 
 /** Draws a world. Which faults exist and how strong they are is drawn, too (swarm testing): few runs have them all. */
 export function drawPlan(random: Random): WorldPlan {
-  const nodeCount = random.chance(0.6) ? 3 : 5
+  // With four, half of the members are not a majority.
+  const nodeCount = random.pick([3, 3, 3, 4, 5])
   const faultsMs = random.int(2_500, 5_000)
   return {
     nodeCount,
@@ -88,6 +89,7 @@ function drawLink(random: Random): LinkQuality {
     lossRate: random.chance(0.5) ? random.between(0.01, 0.3) : 0,
     duplicationRate: random.chance(0.5) ? random.between(0.01, 0.2) : 0,
     canReorder: random.chance(0.5),
+    isCutBehind: random.chance(0.4),
   }
 }
 

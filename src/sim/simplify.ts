@@ -17,6 +17,7 @@ export const SIMPLER_PLANS: readonly Simplify<WorldPlan>[] = [
   (plan) => withLink(plan, { duplicationRate: 0 }),
   (plan) => withLink(plan, { tailRate: 0, tailMsMean: 0 }),
   (plan) => withLink(plan, { canReorder: false }),
+  (plan) => withLink(plan, { isCutBehind: false }),
   (plan) => withLink(plan, { delayMsMin: GOOD_LINK.delayMsMin, delayMsMean: GOOD_LINK.delayMsMean }),
   ...(Object.keys(DEFAULT_OPTIONS) as (keyof WorldPlan['options'])[]).map((name): Simplify<WorldPlan> => {
     const value = DEFAULT_OPTIONS[name]

@@ -251,6 +251,8 @@ export class SimulatedProcess {
 
   #onWriting(subject: WriteSubject): void {
     if (this.runtime.isOver) return
+    const { checkpoint } = subject
+    if (checkpoint !== undefined) this.#check(() => this.#settings.checker.onCheckpoint(this.#settings.id, checkpoint))
     this.#machine.disk.expect(subject)
     if (this.#diesInWrite) this.#dieWhileWriting()
     this.#passStep()

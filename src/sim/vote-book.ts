@@ -20,6 +20,7 @@ interface SlotRounds {
 
 interface Disk {
   promised: Ballot
+  hasGenesis: boolean
   /** No vote is in a slot above this one. */
   votedUpTo: Slot
 }
@@ -31,14 +32,15 @@ interface Disk {
 export class VoteBook {
   readonly #slots: (SlotRounds | undefined)[] = []
   readonly #disks: Disk[]
-  readonly #quorum: number
+  /** So many members are a majority. */
+  readonly quorum: number
   /** How far each ballot's proposals have been compared with what its leader calls decided. */
   readonly #comparedUpTo = new Map<Ballot, Slot>()
   #chosenUpTo: Slot = 0
 
   constructor(nodeCount: number) {
-    this.#quorum = Math.floor(nodeCount / 2) + 1
-    this.#disks = Array.from({ length: nodeCount + 1 }, () => ({ promised: NO_BALLOT, votedUpTo: 0 }))
+    this.quorum = Math.floor(nodeCount / 2) + 1
+    this.#disks = Array.from({ length: nodeCount + 1 }, () => ({ promised: NO_BALLOT, hasGenesis: false, votedUpTo: 0 }))
   }
 
   /** In every slot up to here a value is chosen. */
@@ -48,6 +50,15 @@ export class VoteBook {
 
   chosenAt(slot: Slot): Value | undefined {
     return this.#slots[slot]?.chosen?.value
+  }
+
+  /** Whether the genesis is on the node's disk. */
+  isMember(nodeId: NodeId): boolean {
+    return this.#disk(nodeId).hasGenesis
+  }
+
+  onGenesis(nodeId: NodeId): void {
+    this.#disk(nodeId).hasGenesis = true
   }
 
   /** On the node's disk. */
@@ -107,18 +118,22 @@ export class VoteBook {
     return { isNewToSlot }
   }
 
-  /** The leader of `ballot` calls slots decided: whoever accepted one of them in that ballot takes what it accepted for the decision. */
+  /**
+   * The leader of `ballot` calls slots decided: whoever accepted one of them in that ballot takes what it accepted for the decision. So
+   * once it leads it calls decided only what was chosen in its own ballot or below: above that, another value may have been.
+   */
   onWatermark(nodeId: NodeId, ballot: Ballot, upTo: Slot): void {
-    for (let slot = (this.#comparedUpTo.get(ballot) ?? 0) + 1; slot <= upTo; slot++) {
-      const rounds = this.#slots[slot]
-      const proposed = rounds?.rounds.find((r) => r.ballot === ballot)
+    const comparedUpTo = this.#comparedUpTo.get(ballot)
+    this.#comparedUpTo.set(ballot, Math.max(upTo, comparedUpTo ?? 0))
+    // Its first watermark is what it had learned before it led: there it proposes nothing.
+    if (comparedUpTo === undefined) return
+    for (let slot = comparedUpTo + 1; slot <= upTo; slot++) {
+      const chosen = this.#slots[slot]?.chosen
       promise(
-        proposed === undefined || (rounds?.chosen !== undefined && sameValue(proposed.value, rounds.chosen.value)),
-        () =>
-          `node ${nodeId} called slot ${slot} decided in ballot ${formatBallot(ballot)}, in which it proposed another value than was chosen`,
+        chosen !== undefined && chosen.ballot <= ballot,
+        () => `node ${nodeId} called slot ${slot} decided in ballot ${formatBallot(ballot)}, but it was chosen in a higher one`,
       )
     }
-    this.#comparedUpTo.set(ballot, Math.max(upTo, this.#comparedUpTo.get(ballot) ?? 0))
   }
 
   /** A3: a promise reports every vote below its ballot that is on the node's disk, and nothing else but what is chosen. */
@@ -232,7 +247,7 @@ export class VoteBook {
   #isMajority(voters: number): boolean {
     let count = 0
     for (let left = voters; left !== 0; left &= left - 1) count++
-    return count >= this.#quorum
+    return count >= this.quorum
   }
 }
 

@@ -41,7 +41,7 @@ export class WatchedStorage implements Storage {
 
   async prepareCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<PreparedCheckpoint> {
     const prepared = await this.#storage.prepareCheckpoint(info, changes)
-    return { commit: () => this.#watched({ records: [], checkpointUpTo: info.appliedUpTo }, () => prepared.commit()) }
+    return { commit: () => this.#watched({ records: [], checkpoint: info }, () => prepared.commit()) }
   }
 
   async saveCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<void> {

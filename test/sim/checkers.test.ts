@@ -61,3 +61,16 @@ test('what is learned from a peer is what was chosen', () => {
   checker.onWritten(3, [{ kind: 'learned', entry: entry(1) }])
   assert.throws(() => checker.onWritten(3, [{ kind: 'learned', entry: entry(2, B) }]), /node 3 took slot 2 for decided/)
 })
+
+test('a checkpoint has the digest and the log time of its slot, which never goes back', () => {
+  const checker = checkerOf({ looksInside: true })
+  checker.onApplied({ nodeId: 1, entry: entry(1), digest: 11, application })
+  checker.onApplied({ nodeId: 1, entry: entry(2), digest: 22, application })
+  checker.onCheckpoint(2, { appliedUpTo: 2, timeMs: 1, stateDigest: 22 })
+  for (const wrong of [{ timeMs: 0 }, { stateDigest: 11 }, { appliedUpTo: 1 }, { appliedUpTo: 3 }]) {
+    assert.throws(
+      () => checker.onCheckpoint(2, { appliedUpTo: 2, timeMs: 1, stateDigest: 22, ...wrong }),
+      /node 2 wrote a checkpoint of slot \d that has another digest or log time than the slot/,
+    )
+  }
+})

@@ -27,13 +27,22 @@ beforeEach(() => {
   book.onVote(2, { slot: 2, ballot: B1, value: A })
 })
 
-function send(from: number, message: Message, { incarnation = 1, appliedUpTo = 1, decidedUpTo = 0 } = {}): void {
-  checker.onSent({ from, incarnation, message, decidedUpTo }, appliedUpTo)
+function send(
+  from: number,
+  message: Message,
+  { incarnation = 1, appliedUpTo = 1, decidedUpTo = 0, leadingBallot = 0 } = {},
+): void {
+  checker.onSent({ from, incarnation, message, decidedUpTo, leadingBallot }, appliedUpTo)
 }
 
+const prepare = (): Message => ({ kind: 'prepare', ballot: B1, fromSlot: 1 })
+const welcome = (): Message => ({ kind: 'welcome', genesis: { clusterId: 'c', members: [], initialCommands: [] } })
 const PROMISE = { kind: 'promise', ballot: B1, fromSlot: 1, accepted: [], decidedUpTo: 1, nextSlot: 0 } as const
 const HEARTBEAT = { kind: 'heartbeat', ballot: B1, round: 1, decidedUpTo: 1 } as const
 const ACCEPT = { kind: 'accept', ballot: B1, slot: 3, value: B, decidedUpTo: 1 } as const
+
+const heartbeat = (round: number): Message => ({ ...HEARTBEAT, round })
+const ack = (round: number): Message => ({ kind: 'heartbeatAck', ballot: B1, round, decidedUpTo: 1, wallMs: 0 })
 
 for (const [what, from, message, sentence] of [
   ['a prepare of a durable ballot', 1, { kind: 'prepare', ballot: B1, fromSlot: 1 }, undefined],
@@ -101,7 +110,6 @@ test('a vote for a slot that the node knows to be decided need not be on its dis
 })
 
 test('a ballot belongs to one life of its node', () => {
-  const prepare = (): Message => ({ kind: 'prepare', ballot: B1, fromSlot: 1 })
   send(1, prepare(), { incarnation: 1 })
   send(1, prepare(), { incarnation: 1 })
   assert.throws(() => send(1, prepare(), { incarnation: 2 }), /node 1 used ballot 1\.1 again after a restart/)
@@ -115,4 +123,43 @@ test('a read is answered with no slot below what had been applied when it was as
     /node 1 answered a read with slot 4, but slot 5 had been applied before the read was asked for/,
   )
   assert.throws(() => send(2, { kind: 'readIndex', readId: 7 }), /node 2 used read id 7 twice/)
+  assert.throws(() => send(1, { kind: 'readIndexReply', readId: 8, slot: 9 }), /node 1 answered a read that nobody asked for/)
+})
+
+test('a leader answers a read when a majority has acknowledged a round that began after the question, or a later one', () => {
+  const answer = () => send(1, { kind: 'readIndexReply', readId: 7, slot: 1 }, { leadingBallot: B1 })
+  const tooEarly = /node 1 answered a read before a majority had acknowledged a heartbeat that was sent after the question/
+  send(1, heartbeat(1))
+  send(3, { kind: 'readIndex', readId: 7 })
+  assert.throws(answer, tooEarly)
+  send(2, ack(1))
+  assert.throws(answer, tooEarly)
+  send(1, heartbeat(2))
+  send(1, heartbeat(2))
+  assert.throws(answer, tooEarly)
+  send(1, heartbeat(3))
+  send(3, ack(3))
+  answer()
+  // A follower hands on what a leader has answered.
+  send(2, { kind: 'readIndexReply', readId: 7, slot: 1 })
+})
+
+test('whoever has promised a higher ballot acknowledges no heartbeat', () => {
+  send(1, { ...HEARTBEAT })
+  send(2, { kind: 'heartbeatAck', ballot: B1, round: 1, decidedUpTo: 1, wallMs: 0 })
+  book.onPromised(2, B2)
+  assert.throws(
+    () => send(2, { kind: 'heartbeatAck', ballot: B1, round: 1, decidedUpTo: 1, wallMs: 0 }),
+    /node 2 acknowledged a heartbeat of ballot 1\.1 though it had promised a higher one/,
+  )
+  assert.throws(
+    () => send(3, { kind: 'heartbeatAck', ballot: B1, round: 9, decidedUpTo: 1, wallMs: 0 }),
+    /node 3 acknowledged a heartbeat of ballot 1\.1 that was never sent/,
+  )
+})
+
+test('nobody is welcomed before the genesis is on the disk', () => {
+  assert.throws(() => send(1, welcome()), /node 1 welcomed another before its genesis was on its disk/)
+  book.onGenesis(1)
+  send(1, welcome())
 })

@@ -35,15 +35,10 @@ test(`every promise holds in ${RUNS} seeded worlds`, async (t) => {
   if (RUNS < ENOUGH_RUNS) return
   assert.deepEqual(
     [...coverage.nodeCounts].toSorted((a, b) => a - b),
-    [3, 5],
+    [3, 4, 5],
   )
   assert.ok(countedRunCount > 0.7 * RUNS, `in only ${countedRunCount} of them leaders changed and faults struck`)
   assert.ok(leaderCount > 2 * RUNS && acknowledgedCount > 20 * RUNS)
-  const { orderFoundCount } = coverage
-  assert.ok(
-    orderFoundCount > 0.6 * RUNS,
-    `only ${orderFoundCount} searches for an order that explains the answers came to an end`,
-  )
   assert.deepEqual(coverage.missing, [], 'every fault struck in some world')
 })
 
