@@ -6,6 +6,7 @@ import { colourOfNode } from './palette.js'
 /** The font of everything but names. */
 export const FONT = '11px ui-sans-serif, system-ui, sans-serif'
 const HATCH_PX = 8
+const DIGIT_PX = 7
 const OUTAGE_PX_MAX = 30
 
 /** As much of the text as there is room for. @param {CanvasRenderingContext2D} context @param {string} text @param {{ x: number, y: number, widthMax: number }} place */
@@ -173,9 +174,10 @@ function drawApplied(context, { view, palette, trace, filters }, lane, y) {
     if (x - lastTickX < 1) continue
     lastTickX = x
     context.fillRect(x - 0.5, y - 12, 1, 5)
-    if (x - lastLabelX < 28) continue
+    const slot = String(trace.slot[step])
+    if (x - lastLabelX < slot.length * DIGIT_PX + 12) continue
     lastLabelX = x
-    context.fillText(String(trace.slot[step]), x, y - 18)
+    context.fillText(slot, x, y - 18)
   }
 }
 
