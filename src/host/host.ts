@@ -26,6 +26,8 @@ export interface HostSettings {
   readonly desk: SessionDesk
   readonly barriers: Barriers
   readonly checkpoints: CheckpointOptions
+  /** The core looks at the clock at least so often, in ms. */
+  readonly tickIntervalMs: number
   /** One page of the log is read for a peer at a time, of about so many bytes. */
   readonly pageBytesMax: number
   /** Called once, when the cluster is formed or has been joined. */
@@ -36,7 +38,7 @@ export interface HostSettings {
   readonly onFailed: (error: Error) => void
 }
 
-const TICK_INTERVAL_MS = 10
+export const DEFAULT_TICK_INTERVAL_MS = 10
 /** Applying gives way to the network after this long. */
 const APPLY_BUDGET_MS = 10
 /** The watermark of an idle node goes to disk by itself after this long. */
@@ -83,7 +85,7 @@ export class Host {
       onPrepared: () => this.schedule(),
       onFailed: (error) => this.#fail(error),
     })
-    this.#stopTicking = settings.runtime.every(TICK_INTERVAL_MS, () => this.#drain())
+    this.#stopTicking = settings.runtime.every(settings.tickIntervalMs, () => this.#drain())
     this.schedule()
   }
 

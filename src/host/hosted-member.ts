@@ -12,7 +12,7 @@ import { type Answer, type MemberApi, MemberError, type MemberStatus, type Sessi
 import type { Applier, OnApplied } from './applier.js'
 import { Barriers } from './barriers.js'
 import { type CheckpointOptions, DEFAULT_CHECKPOINT_OPTIONS } from './checkpointer.js'
-import { Host } from './host.js'
+import { DEFAULT_TICK_INTERVAL_MS, Host } from './host.js'
 import { replayLog } from './recovery.js'
 import { Requester, type Settle } from './requester.js'
 import type { Runtime } from './runtime.js'
@@ -55,6 +55,7 @@ export interface MemberParts {
   readonly runtime: Runtime
   readonly makePeerPort: (handlers: PeerPortHandlers) => PeerPort
   readonly checkpoints?: CheckpointOptions
+  readonly tickIntervalMs?: number
   /** Another core in the place of the real one: for tests. */
   readonly makeNode?: (settings: NodeSettings) => Node
   /** Told of each slot when all its commands have been carried out: for checkers. */
@@ -136,6 +137,7 @@ export class HostedMember implements MemberApi {
       desk: this.#desk,
       barriers: this.#barriers,
       checkpoints: parts.checkpoints ?? DEFAULT_CHECKPOINT_OPTIONS,
+      tickIntervalMs: parts.tickIntervalMs ?? DEFAULT_TICK_INTERVAL_MS,
       pageBytesMax: core.pageBytesMax,
       onFormed: () => this.#onFormed(),
       onLeaderChanged: (leaderId) => this.#onLeaderChanged(leaderId),

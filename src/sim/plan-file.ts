@@ -42,6 +42,7 @@ export function parsePlan(text: string): SeededPlan {
     link: objectLike(QUIET_PLAN.link, fields.object('link')),
     syncMsMean: fields.number('syncMsMean', 0, 10_000, QUIET_PLAN.syncMsMean),
     turnMsMax: fields.number('turnMsMax', 0, 10_000, QUIET_PLAN.turnMsMax),
+    tickMs: fields.number('tickMs', 1, 1_000, QUIET_PLAN.tickMs),
     checkpointEverySlots: fields.integer('checkpointEverySlots', 1, Number.MAX_SAFE_INTEGER, QUIET_PLAN.checkpointEverySlots),
     habits: objectLike(QUIET_PLAN.habits, fields.object('habits')),
     faults: fields.list('faults', FAULTS_MAX, []).map((fault, i) => parseFault(fault, `faults[${i}]`, nodeCount)),

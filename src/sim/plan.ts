@@ -12,6 +12,8 @@ export interface ClusterPlan {
   readonly link: LinkQuality
   readonly syncMsMean: number
   readonly turnMsMax: number
+  /** How often the host looks at the clock. */
+  readonly tickMs: number
   readonly checkpointEverySlots: number
   /** Whether messages go through the real codec. */
   readonly encodesMessages: boolean
@@ -35,6 +37,7 @@ export const QUIET_PLAN: WorldPlan = Object.freeze({
   link: GOOD_LINK,
   syncMsMean: 0.3,
   turnMsMax: 0.2,
+  tickMs: 10,
   checkpointEverySlots: 1_000,
   habits: QUIET_HABITS,
   faults: Object.freeze([]),
@@ -56,6 +59,7 @@ export function drawPlan(random: Random): WorldPlan {
     link: drawLink(random),
     syncMsMean: random.pick([0.1, 0.5, 3]),
     turnMsMax: random.pick([0.05, 0.5, 4]),
+    tickMs: random.pick([10, 20, 40]),
     checkpointEverySlots: random.pick([5, 20, 1_000]),
     habits: drawHabits(random),
     faults: drawSchedule(random.fork(), { nodeCount, untilMs: faultsMs }),

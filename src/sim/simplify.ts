@@ -25,6 +25,7 @@ export const SIMPLER_PLANS: readonly Simplify<WorldPlan>[] = [
   }),
   (plan) => withLike(plan, 'syncMsMean'),
   (plan) => withLike(plan, 'turnMsMax'),
+  (plan) => withLike(plan, 'tickMs'),
   (plan) => withLike(plan, 'checkpointEverySlots'),
   (plan) => withLike(plan, 'encodesMessages'),
   ...Object.keys(QUIET_PLAN.habits).map(
@@ -80,7 +81,7 @@ function withLink(plan: WorldPlan, change: Partial<LinkQuality>): WorldPlan | un
   return simplerIf(!isLike(link, plan.link), { ...plan, link })
 }
 
-function withLike(plan: WorldPlan, name: 'syncMsMean' | 'turnMsMax' | 'checkpointEverySlots' | 'encodesMessages') {
+function withLike(plan: WorldPlan, name: 'syncMsMean' | 'turnMsMax' | 'tickMs' | 'checkpointEverySlots' | 'encodesMessages') {
   return simplerIf(plan[name] !== QUIET_PLAN[name], { ...plan, [name]: QUIET_PLAN[name] })
 }
 

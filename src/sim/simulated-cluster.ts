@@ -169,6 +169,7 @@ export class SimulatedCluster {
       initialCommands,
       checkpointEverySlots: plan.checkpointEverySlots,
       turnMsMax: plan.turnMsMax,
+      tickMs: plan.tickMs,
       disk: {
         random: this.random.fork(),
         scheduler,

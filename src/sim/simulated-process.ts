@@ -30,6 +30,7 @@ export interface SimulatedNodeSettings {
   readonly checkpointEverySlots: number
   /** The host's turn: what comes within it shares a drain. */
   readonly turnMsMax: number
+  readonly tickMs: number
   readonly disk: Omit<DiskSettings, 'nodeId'>
   readonly random: Random
   readonly scheduler: Scheduler
@@ -124,7 +125,7 @@ export class SimulatedProcess {
 
   /** Starts on what the disk holds. */
   async boot(): Promise<void> {
-    const { id, members, options, checkpointEverySlots, initialCommands, parts } = this.#settings
+    const { id, members, options, checkpointEverySlots, tickMs, initialCommands, parts } = this.#settings
     try {
       const directory = await this.#machine.disk.open(this.runtime, FORMATS[this.#machine.version])
       const storage = new WatchedStorage(parts.makeStorage(directory), {
@@ -137,6 +138,7 @@ export class SimulatedProcess {
         {
           storage,
           runtime: this.runtime,
+          tickIntervalMs: tickMs,
           checkpoints: { slotsMax: checkpointEverySlots, commandsMax: Number.POSITIVE_INFINITY },
           makePeerPort: (handlers) => this.#makePeerPort(handlers),
           makeNode: (nodeSettings) => this.#makeNode(nodeSettings),

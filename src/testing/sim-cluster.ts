@@ -109,6 +109,7 @@ export class SimCluster {
         link: linkOf(network),
         syncMsMean: 0.3,
         turnMsMax: 0.2,
+        tickMs: 10,
         checkpointEverySlots,
         encodesMessages: false,
       },

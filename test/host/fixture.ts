@@ -2,7 +2,7 @@ import { pino } from 'pino'
 import type { Applier } from '../../src/host/applier.js'
 import { Barriers } from '../../src/host/barriers.js'
 import { DEFAULT_CHECKPOINT_OPTIONS } from '../../src/host/checkpointer.js'
-import { Host } from '../../src/host/host.js'
+import { DEFAULT_TICK_INTERVAL_MS, Host } from '../../src/host/host.js'
 import { replayLog } from '../../src/host/recovery.js'
 import { Requester } from '../../src/host/requester.js'
 import { REAL_RUNTIME } from '../../src/host/runtime.js'
@@ -218,6 +218,7 @@ export class Follower {
       desk: this.desk,
       barriers: this.barriers,
       checkpoints: DEFAULT_CHECKPOINT_OPTIONS,
+      tickIntervalMs: DEFAULT_TICK_INTERVAL_MS,
       pageBytesMax: 1 << 20,
       onFormed: () => {},
       onLeaderChanged: (leaderId) => this.events.push(`led by ${leaderId}`),
