@@ -24,7 +24,7 @@ process.env.NODE_OPTIONS = [process.env.NODE_OPTIONS, '--import=tsx', '--enable-
 let passed = 0,
   failed = 0,
   skipped = 0
-const stream = run({ files, concurrency: 2, timeout: 120_000 })
+const stream = run({ files, concurrency: 2, timeout: 240_000 })
 stream.on('test:pass', (t) => {
   if (t.details?.type === 'suite') return
   if (t.skip !== undefined || t.todo !== undefined) skipped++
