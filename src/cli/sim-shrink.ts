@@ -39,7 +39,7 @@ export async function shrinkFailure({ seeded, failure, file, signal }: FailedWor
   const path = file ?? `synod-sim-${seeded.seed}.json`
   const replay = save(path, best) ? replayPlanCommand(path) : undefined
   const schedule = tellSchedule(best.plan.faults)
-  const counts = `${faultsBefore} faults to ${schedule.length}, ${seeded.plan.nodeCount} nodes to ${best.plan.nodeCount}`
+  const counts = `faults ${faultsBefore} to ${schedule.length}, nodes ${seeded.plan.nodeCount} to ${best.plan.nodeCount}`
   const text = [
     styled('bold', `shrunk: ${counts}; ${runCount} runs, ${isMinimal ? 'nothing more can go' : 'the budget is used up'}`),
     ...(schedule.length > 0 ? schedule : ['no fault is needed']).map((line) => `  ${line}`),

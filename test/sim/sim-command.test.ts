@@ -53,6 +53,25 @@ describe('the command `synod sim`', { concurrency: 2, timeout: 100_000 }, () => 
     assert.notEqual(edited.size.eventHash, world.size.eventHash)
   })
 
+  it('ends with exit code 1 when a promise is broken, and finds out what it takes', async () => {
+    const [file, small] = ['dead.json', 'small.json'].map((name) => join(directory, name)) as [string, string]
+    // Nobody ever loses patience.
+    const options = { electionTimeoutMsMin: 100_000, electionTimeoutMsMax: 200_000 }
+    const faults = [{ atMs: 20, forMs: 30, kind: 'pause', target: 1 }]
+    writeFileSync(file, JSON.stringify({ seed: 1, faultsMs: 100, options, faults }))
+    const { code, stdout } = await sim('--plan', file, '--shrink', '--save-plan', small)
+    assert.equal(code, 1)
+    assert.match(stdout, /^seed 1: a promise was broken\na client got hardly any answers in 30 s after a quorum was healed\n/)
+    assert.match(
+      stdout,
+      /^shrunk: faults 1 to 0, nodes 3 to 3; \d+ runs, nothing more can go\n  no fault is needed\n  then: a client/m,
+    )
+    assert.ok(stdout.endsWith(`replay: npm run sim -- --plan ${small} --verbose\n`), stdout)
+    const replayed = await sim('--plan', small)
+    assert.equal(replayed.code, 1)
+    assert.match(replayed.stdout, /a client got hardly any answers/)
+  })
+
   it('tells of many worlds what they have seen together, each seed once, whatever the number of processes', async () => {
     const args = ['--runs', '10', '--first', '40', '--json']
     const outputs = await Promise.all([sim(...args, '--jobs', '1'), sim(...args, '--jobs', '2')])
