@@ -20,7 +20,8 @@ export async function simulateMany(flags: SimFlags): Promise<ExitCode> {
   const seconds = (performance.now() - startedMs) / 1_000
   const failures = [...coverage.broken, ...coverage.crashed].toSorted((a, b) => a.seed - b.seed)
   const shrunk = new Map<RunSummary, ShrunkReport>()
-  for (const failure of flags.shrink === false ? [] : failures.slice(0, SHRUNK_MAX)) {
+  for (const failure of failures.slice(0, SHRUNK_MAX)) {
+    if (flags.shrink === false || stop.signal.aborted) break
     const report = await shrinkSeed(failure.seed, { file: flags.savePlan, signal: stop.signal })
     if (report !== undefined) shrunk.set(failure, report)
   }

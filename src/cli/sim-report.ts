@@ -34,9 +34,10 @@ export function tellFaults(faults: RunSummary['faults']): string {
   return struck.map(([fault, count]) => `${fault} ${count}`).join(', ') || 'none'
 }
 
-/** How often each fault struck, in as many columns as fit side by side: the most frequent first. */
+/** How often each fault struck that did, and in how many of the runs: the most frequent first. */
 export function coverageTable(faults: readonly FaultCoverage[], runCount: number): string {
   const rows = faults
+    .filter(({ count }) => count > 0)
     .toSorted((a, b) => b.runCount - a.runCount || b.count - a.count)
     .map(({ fault, count, runCount: runs }) => [fault, String(count), String(runs), `${((100 * runs) / runCount).toFixed(1)} %`])
   return formatTable(['fault', 'struck', 'in runs', 'share'], rows)

@@ -10,14 +10,14 @@ export interface JobOrder {
   readonly lastSeed: number
 }
 
-export interface JobSettings {
+interface JobSettings {
   readonly firstSeed: number
   /** Infinity: until goesOn says no. */
   readonly runCount: number
   /** So many processes share the seeds out. */
   readonly jobs: number
   readonly onRun: (run: RunSummary) => void
-  /** Asked before each run is counted. Once it says no, all ends as it is. Default: always. */
+  /** Asked after each run. Once it says no, all ends as it is. Default: always. */
   readonly goesOn?: () => boolean
   /** Ends everything at once, as it is. */
   readonly signal?: AbortSignal
@@ -28,7 +28,10 @@ const SEEDS_PER_ORDER = 8
 /** A run that takes so long will not end. */
 const RUN_MS_MAX = 120_000
 
-/** Lives through the worlds of many seeds, on as many cores as there are jobs. Seeds are taken in order; they end in any. */
+/**
+ * Lives through the worlds of many seeds, on as many cores as there are jobs. Seeds are taken in order; they end in any. One that ends
+ * its process, or does not end, counts as a failure of the simulator.
+ */
 export async function runSeeds(settings: JobSettings): Promise<void> {
   const pool = new JobPool(settings)
   await pool.run()
@@ -36,13 +39,14 @@ export async function runSeeds(settings: JobSettings): Promise<void> {
 
 class JobPool {
   readonly #settings: JobSettings
-  readonly #children = new Set<ChildProcess>()
+  readonly #jobs = new Set<Job>()
   #nextSeed: number
-  #isOver = false
+  #isOver: boolean
 
   constructor(settings: JobSettings) {
     this.#settings = settings
     this.#nextSeed = settings.firstSeed
+    this.#isOver = settings.signal?.aborted === true
   }
 
   async run(): Promise<void> {
@@ -59,52 +63,16 @@ class JobPool {
 
   /** One process after the other, should one not survive its seed. */
   async #work(): Promise<void> {
-    let order = this.#nextOrder()
-    while (order !== undefined) order = await this.#employ(order)
-  }
-
-  /** Has a process of its own carry out orders. Resolves when it has ended, with what of its last order is left to do. */
-  #employ(first: JobOrder): Promise<JobOrder | undefined> {
-    // A process group of its own, so that the terminal's Ctrl-C reaches it only through us.
-    const child = fork(JOB_PROCESS, { detached: true })
-    this.#children.add(child)
-    let order: JobOrder | undefined = first
-    let seed = first.firstSeed
-    let isHanging = false
-    const kill = (): void => {
-      isHanging = true
-      child.kill('SIGKILL')
+    for (let order = this.#nextOrder(); order !== undefined && !this.#isOver; ) {
+      const job = new Job(order, { onRun: (run) => this.#onRun(run), nextOrder: () => this.#nextOrder() })
+      this.#jobs.add(job)
+      const fatal = await job.ended
+      this.#jobs.delete(job)
+      if (fatal === undefined || this.#isOver) return
+      const { seed, lastSeed, why } = fatal
+      this.#onRun({ seed, verdict: 'crashed', sentence: `seed ${seed} ${why}`, faults: {} })
+      order = seed < lastSeed ? { firstSeed: seed + 1, lastSeed } : this.#nextOrder()
     }
-    let watchdog = setTimeout(kill, RUN_MS_MAX)
-    const send = (next: JobOrder): void => {
-      order = next
-      seed = next.firstSeed
-      child.send(next)
-    }
-    child.on('message', (run: RunSummary) => {
-      clearTimeout(watchdog)
-      watchdog = setTimeout(kill, RUN_MS_MAX)
-      seed++
-      this.#onRun(run)
-      if (order === undefined || seed <= order.lastSeed) return
-      order = this.#nextOrder()
-      if (order === undefined) child.disconnect()
-      else send(order)
-    })
-    send(first)
-    return new Promise((resolve, reject) => {
-      child.on('error', reject)
-      child.on('exit', (code, signal) => {
-        clearTimeout(watchdog)
-        this.#children.delete(child)
-        if (order === undefined || this.#isOver) return resolve(undefined)
-        const why = isHanging
-          ? `did not end within ${RUN_MS_MAX / 1_000} s`
-          : `ended its process: ${signal ?? `exit code ${code}`}`
-        this.#onRun({ seed, verdict: 'crashed', sentence: `seed ${seed} ${why}`, faults: {} })
-        resolve(seed < order.lastSeed ? { ...order, firstSeed: seed + 1 } : this.#nextOrder())
-      })
-    })
   }
 
   #onRun(run: RunSummary): void {
@@ -117,7 +85,7 @@ class JobPool {
   #nextOrder(): JobOrder | undefined {
     const { firstSeed, runCount } = this.#settings
     const lastSeed = Math.min(this.#nextSeed + SEEDS_PER_ORDER - 1, firstSeed + runCount - 1, SEED_MAX)
-    if (this.#isOver || this.#settings.signal?.aborted === true || this.#nextSeed > lastSeed) return undefined
+    if (this.#isOver || this.#nextSeed > lastSeed) return undefined
     const order = { firstSeed: this.#nextSeed, lastSeed }
     this.#nextSeed = lastSeed + 1
     return order
@@ -125,6 +93,81 @@ class JobPool {
 
   #stop(): void {
     this.#isOver = true
-    for (const child of this.#children) child.kill('SIGKILL')
+    for (const job of this.#jobs) job.kill()
+  }
+}
+
+/** The seed that a process did not survive. */
+interface Fatal {
+  readonly seed: number
+  readonly lastSeed: number
+  readonly why: string
+}
+
+interface Employer {
+  readonly onRun: (run: RunSummary) => void
+  readonly nextOrder: () => JobOrder | undefined
+}
+
+/** One process, which carries out one order after the other. */
+class Job {
+  /** Resolves when the process is gone: undefined if there was nothing left to do. */
+  readonly ended: Promise<Fatal | undefined>
+  readonly #child: ChildProcess
+  readonly #employer: Employer
+  #order: JobOrder | undefined
+  /** What it is at now. */
+  #seed = 0
+  #isHanging = false
+  #watchdog: NodeJS.Timeout | undefined
+
+  constructor(order: JobOrder, employer: Employer) {
+    this.#employer = employer
+    // A process group of its own, so that the terminal's Ctrl-C reaches it only through us.
+    this.#child = fork(JOB_PROCESS, { detached: true })
+    this.#child.on('message', (run: RunSummary) => this.#onRun(run))
+    this.ended = new Promise((resolve, reject) => {
+      this.#child.on('error', reject)
+      this.#child.on('exit', (code, signal) => resolve(this.#onExit(signal ?? `exit code ${code}`)))
+    })
+    this.#carryOut(order)
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+
+  #carryOut(order: JobOrder): void {
+    this.#order = order
+    this.#seed = order.firstSeed
+    this.#watch()
+    // A process that has just died does not hear of it; its end is told in any case.
+    this.#child.send(order, () => undefined)
+  }
+
+  #onRun(run: RunSummary): void {
+    this.#seed++
+    this.#watch()
+    this.#employer.onRun(run)
+    if (this.#order === undefined || this.#seed <= this.#order.lastSeed) return
+    this.#order = undefined
+    const next = this.#employer.nextOrder()
+    if (next !== undefined) this.#carryOut(next)
+    else if (this.#child.connected) this.#child.disconnect()
+  }
+
+  #watch(): void {
+    clearTimeout(this.#watchdog)
+    this.#watchdog = setTimeout(() => {
+      this.#isHanging = true
+      this.kill()
+    }, RUN_MS_MAX)
+  }
+
+  #onExit(how: string): Fatal | undefined {
+    clearTimeout(this.#watchdog)
+    if (this.#order === undefined) return undefined
+    const why = this.#isHanging ? `did not end within ${RUN_MS_MAX / 1_000} s` : `ended its process: ${how}`
+    return { seed: this.#seed, lastSeed: this.#order.lastSeed, why }
   }
 }
