@@ -2,7 +2,7 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import type { SeedResult } from '../src/sim/run-seed.js'
-import { loadMutant, type Mutant } from '../test/sim/mutant.js'
+import { firstToNotice, loadMutant, type Mutant } from '../test/sim/mutant.js'
 import { MUTATIONS } from '../test/sim/mutations.js'
 
 const USAGE = `Measures how many seeds the simulator needs to notice each deliberate bug.
@@ -64,14 +64,12 @@ async function measure(mutant: Mutant, { trials, seeds, looksInside }: Effort): 
 }
 
 async function tryRange(
-  { runSeed }: Mutant,
+  mutant: Mutant,
   { first, seeds, looksInside }: { readonly first: number; readonly seeds: number; readonly looksInside: boolean },
 ): Promise<Trial> {
-  for (let seed = first; seed < first + seeds; seed++) {
-    const result = await runSeed(seed, { looksInside })
-    if (result.failure !== undefined) return { seeds: seed - first + 1, noticedBy: whoNoticed(result) }
-  }
-  return { seeds: undefined, noticedBy: 'nobody' }
+  const range = Array.from({ length: seeds }, (_, i) => first + i)
+  const noticed = await firstToNotice(mutant, range, { looksInside })
+  return { seeds: noticed?.worldCount, noticedBy: noticed === undefined ? 'nobody' : whoNoticed(noticed.result) }
 }
 
 /** The checker, by the file that it stands in; or the node itself, by one of its assertions. */

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join, posix } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { WorldPlan } from '../../src/sim/plan.js'
-import type { runSeed } from '../../src/sim/run-seed.js'
+import { type RunSettings, runSeed, type SeedResult } from '../../src/sim/run-seed.js'
+import type { FaultKind } from '../../src/sim/schedule.js'
 
 /** A line of `src` that reads otherwise: a bug as a tired colleague would write it, or a change that does no harm. */
 export interface Change {
@@ -20,6 +21,23 @@ export interface Change {
 export interface Mutation extends Change {
   /** In which worlds it shows soon. `npm test` leaves the others out; how soon it is noticed is measured in worlds of any kind. */
   readonly favours?: (plan: WorldPlan) => boolean
+  /** Takes so many worlds to notice that `npm test` leaves it out; scripts/mutations.ts measures it. */
+  readonly isRare?: boolean
+}
+
+/** Worlds in which one of these faults strikes. */
+export function strikes(...kinds: readonly FaultKind[]): (plan: WorldPlan) => boolean {
+  return ({ faults }) => faults.some(({ kind }) => kinds.includes(kind))
+}
+
+/** Worlds in which one leader soon follows the other, each with votes that not all have seen. */
+export function rivals({ faults }: WorldPlan): boolean {
+  return faults.filter(({ kind }) => kind === 'leaderIsolation').length >= 6
+}
+
+/** Worlds in which the wall clocks of two nodes are seconds apart. */
+export function clocksDiffer({ faults }: WorldPlan): boolean {
+  return faults.some((fault) => (fault.kind === 'clockJump' || fault.kind === 'clockSkew') && fault.byMs < -2_000)
 }
 
 /** The simulator of a program with a change in it. */
@@ -57,6 +75,28 @@ export async function loadMutant(change: Change): Promise<Mutant> {
     dispose()
     throw error
   }
+}
+
+/** A seed whose world the change has broken, and how many worlds it took. */
+export interface Noticed {
+  readonly seed: number
+  readonly worldCount: number
+  readonly result: SeedResult
+}
+
+/** The first of the seeds whose world breaks a promise with the change, but not without it. */
+export async function firstToNotice(
+  mutant: Mutant,
+  seeds: Iterable<number>,
+  settings: RunSettings = {},
+): Promise<Noticed | undefined> {
+  let worldCount = 0
+  for (const seed of seeds) {
+    worldCount++
+    const result = await mutant.runSeed(seed, settings)
+    if (result.failure !== undefined && (await runSeed(seed, settings)).failure === undefined) return { seed, worldCount, result }
+  }
+  return undefined
 }
 
 /** @throws AssertionError when the source has moved on: then the change must be written anew. */

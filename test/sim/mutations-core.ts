@@ -1,8 +1,8 @@
-import type { Mutation } from './mutant.js'
+import { type Mutation, rivals, strikes } from './mutant.js'
 
-/** Deliberate bugs of src/paxos. */
+/** Deliberate bugs of src/paxos: how values are accepted, proposed again, decided and learned. */
 export const CORE_MUTATIONS: readonly Mutation[] = [
-  // --- acceptor, disk -------------------------------------------------------------------------------------------------------------
+  // --- acceptor, disk -------------------------------------------------------------------------------------------------------
   {
     name: 'answers leave before the sync',
     file: 'paxos/outbox.ts',
@@ -42,6 +42,7 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'between two pages of a promise an entry falls out',
+    favours: (plan) => plan.options.pageBytesMax === 200 && rivals(plan),
     file: 'paxos/acceptor.ts',
     find: 'open[accepted.length]?.slot ?? 0',
     replace: 'open[accepted.length + 1]?.slot ?? 0',
@@ -52,38 +53,50 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
     find: 'this.#records.push(record)',
     replace: "if (record.kind !== 'promised' || record.ballot % 65_536 !== this.#self) this.#records.push(record)",
   },
-  // --- scout ----------------------------------------------------------------------------------------------------------------------
+  // --- scout ----------------------------------------------------------------------------------------------------------------
   {
     name: 'of the accepted values the one that was told last is proposed again',
+    favours: rivals,
     file: 'paxos/scout.ts',
     find: 'if (highest === undefined || entry.ballot > highest.ballot) ',
     replace: 'if (highest !== entry) ',
   },
   {
     name: 'of the accepted values the one of the lowest ballot is proposed again',
+    favours: rivals,
     file: 'paxos/scout.ts',
     find: 'entry.ballot > highest.ballot',
     replace: 'entry.ballot < highest.ballot',
   },
   {
     name: 'the first page of a promise counts as all of it',
+    favours: (plan) => plan.options.pageBytesMax === 200 && rivals(plan),
     file: 'paxos/scout.ts',
     find: '    if (m.nextSlot === 0) {\n',
     replace: '    this.#promised.add(from)\n    if (m.nextSlot === 0) {\n',
   },
   {
     name: 'a scout does not wait until it has learned the last slot that its promises call decided',
+    isRare: true,
     file: 'paxos/node.ts',
     find: 'if (scout.decidedUpTo > this.#replica.decidedUpTo) {',
     replace: 'if (scout.decidedUpTo > this.#replica.decidedUpTo + 1) {',
   },
   {
     name: 'replies are counted instead of members',
+    favours: ({ link }) => link.duplicationRate > 0.1,
     file: 'paxos/membership.ts',
     find: 'if ((this.#voters & bit) === 0 && bit !== 0) this.#count++',
     replace: 'if (bit !== 0) this.#count++',
   },
-  // --- leader ---------------------------------------------------------------------------------------------------------------------
+  {
+    name: 'half of the members are a quorum',
+    favours: ({ nodeCount }) => nodeCount % 2 === 0,
+    file: 'paxos/membership.ts',
+    find: 'this.quorum = Math.floor(nodeIds.length / 2) + 1',
+    replace: 'this.quorum = Math.ceil(nodeIds.length / 2)',
+  },
+  // --- leader ---------------------------------------------------------------------------------------------------------------
   {
     name: 'gaps are closed instead of filled',
     file: 'paxos/leader.ts',
@@ -92,12 +105,14 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'what was accepted above a gap is not proposed again',
+    favours: rivals,
     file: 'paxos/leader.ts',
     find: 'while (this.#nextSlot <= lastOpen)',
     replace: 'while (this.#nextSlot <= lastOpen && open.has(this.#nextSlot))',
   },
   {
     name: 'what was accepted beyond the window is not proposed again',
+    isRare: true,
     file: 'paxos/leader.ts',
     find: 'const lastOpen = Math.max(this.#replica.decidedUpTo, ...open.keys())',
     replace:
@@ -111,17 +126,25 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a leader that hears nobody leads on',
+    favours: strikes('oneWayPartition'),
     file: 'paxos/leader.ts',
     find: 'if (!this.#hearsMajority(nowMs)) return false',
     replace: 'if (!this.#hearsMajority(nowMs) && this.#commanders.size === 0) return false',
   },
   {
     name: 'a leader that handed over, but leads on, takes no commands any more',
+    favours: strikes('handOver'),
     file: 'paxos/leader.ts',
     find: 'this.#handOverEndsMs = this.#tickedMs + this.#options.electionTimeoutMsMax',
     replace: 'this.#handOverEndsMs = Number.POSITIVE_INFINITY',
   },
-  // --- replica --------------------------------------------------------------------------------------------------------------------
+  {
+    name: 'the window is one slot wider than agreed',
+    file: 'paxos/leader.ts',
+    find: 'this.#commanders.size < this.#options.windowSlots',
+    replace: 'this.#commanders.size <= this.#options.windowSlots',
+  },
+  // --- replica --------------------------------------------------------------------------------------------------------------
   {
     name: "a watermark makes another ballot's value the decision",
     file: 'paxos/replica.ts',
@@ -130,12 +153,14 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'what catch-up brings is not written where an own vote stands',
+    isRare: true,
     file: 'paxos/replica.ts',
     find: "this.#out.persist({ kind: 'learned', entry })",
     replace: "if (this.#acceptor.acceptedAt(entry.slot) === undefined) this.#out.persist({ kind: 'learned', entry })",
   },
   {
     name: 'a node that misses slots asks the same peer for ever',
+    favours: strikes('crash', 'leaderIsolation'),
     file: 'paxos/replica.ts',
     find: '      this.#source = this.#membership.nextOther(this.#self, this.#source)\n      this.#ask(nowMs)',
     replace: '      this.#ask(nowMs)',
@@ -145,57 +170,5 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
     file: 'paxos/replica.ts',
     find: 'this.#recent.slice(m.fromSlot - firstRecent, ',
     replace: 'this.#recent.slice(m.fromSlot - firstRecent + 1, ',
-  },
-  // --- reads ----------------------------------------------------------------------------------------------------------------------
-  {
-    name: 'a read is answered without a heartbeat round',
-    file: 'paxos/read-rounds.ts',
-    find: 'while (this.#rounds[0]?.acks.hasQuorum === true)',
-    replace: 'while (this.#rounds[0] !== undefined)',
-  },
-  {
-    name: 'a new leader answers reads before a slot of its own ballot is decided',
-    file: 'paxos/leader.ts',
-    find: 'this.#readFloor = this.#nextSlot\n',
-    replace: 'this.#readFloor = this.#replica.decidedUpTo\n',
-  },
-  {
-    name: 'read ids begin at 1 after a restart',
-    file: 'paxos/node.ts',
-    find: 'firstId: this.#lastPollId + 1',
-    replace: 'firstId: 1',
-  },
-  {
-    name: 'a new leader proposes nothing of its own',
-    file: 'paxos/leader.ts',
-    find: '    this.#readFloor = this.#nextSlot\n    this.#propose(NOOP, nowMs)\n',
-    replace: '    this.#readFloor = this.#nextSlot\n',
-  },
-  // --- who leads ------------------------------------------------------------------------------------------------------------------
-  {
-    name: 'a leader does not notice that it has promised a higher ballot',
-    file: 'paxos/node.ts',
-    find: 'if (own !== NO_BALLOT && own < this.#acceptor.promised) return this.#becomeFollowing()',
-    replace: "if (this.#state.phase === 'scouting' && own < this.#acceptor.promised) return this.#becomeFollowing()",
-  },
-  {
-    name: 'whoever has ever heard a leader follows nobody else',
-    file: 'paxos/node.ts',
-    find: 'const patienceMs = this.#options.electionTimeoutMsMin - this.#options.heartbeatIntervalMs',
-    replace: 'const patienceMs = 100 * this.#options.electionTimeoutMsMax',
-  },
-  // --- bootstrap ------------------------------------------------------------------------------------------------------------------
-  {
-    name: 'a node whose directory was lost votes from a new one',
-    favours: ({ faults }) => faults.some(({ kind }) => kind === 'lostDirectory'),
-    file: 'paxos/bootstrap.ts',
-    find: 'if (own.dataDirId !== dataDirId) {',
-    replace: 'if (own.dataDirId.length !== dataDirId.length) {',
-  },
-  {
-    name: 'the seed does not wait for all members',
-    file: 'paxos/bootstrap.ts',
-    find: 'if (this.#joined.size === this.#settings.members.length) this.#found()',
-    replace: 'if (2 * this.#joined.size > this.#settings.members.length) this.#found()',
   },
 ]

@@ -9,12 +9,6 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
     replace: 'results: []',
   },
   {
-    name: 'a retry is told the slot of the retry',
-    file: 'machine/sessions.ts',
-    find: "return { kind: 'result', slot: known.slot, result: known.result }",
-    replace: "return { kind: 'result', slot: at.slot, result: known.result }",
-  },
-  {
     name: 'acknowledging forgets one result too many',
     file: 'machine/sessions.ts',
     find: 'number < firstUnacknowledged; number++',
@@ -79,5 +73,84 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
     file: 'machine/bank-and-keys.ts',
     find: '    const responses: TxnOperationOutcome[] = []\n',
     replace: '    const responses: TxnOperationOutcome[] = []\n    if (!succeeded) this.keys.revision.set(revision)\n',
+  },
+  // --- holds, groups, ids ---------------------------------------------------------------------------------------------------------
+  {
+    name: 'holds of a checkpoint do not end by themselves',
+    favours: ({ habits, checkpointEverySlots }) => habits.holdRate > 0.3 && checkpointEverySlots <= 20,
+    file: 'wire/bank-and-keys.ts',
+    find: "    for (const movement of movements) if (movement.status === 'pending') bank.holds.watch(movement)\n",
+    replace: '',
+  },
+  {
+    name: 'a hold ends one millisecond late',
+    favours: ({ habits }) => habits.holdRate > 0.5,
+    file: 'machine/expiry-heap.ts',
+    find: 'top.atMs > nowMs',
+    replace: 'top.atMs >= nowMs',
+  },
+  {
+    name: 'what is held can be spent again',
+    file: 'machine/bank.ts',
+    find: 'source.balance - source.held + source.overdraftLimit < amount',
+    replace: 'source.balance + source.overdraftLimit < amount',
+  },
+  {
+    name: 'of a hold that is posted in part the rest stays held',
+    file: 'machine/holds.ts',
+    find: 'held: -movement.pendingAmount })\n    this.#ledger.change(movement.destination',
+    replace: 'held: -posted })\n    this.#ledger.change(movement.destination',
+  },
+  {
+    name: 'a group that is taken back is undone in the order in which it was done',
+    file: 'machine/table.ts',
+    find: 'of undos.toReversed())',
+    replace: 'of undos)',
+  },
+  {
+    name: 'what a group deletes is not put back when it is taken back',
+    favours: ({ habits }) => habits.txnRate > 0.5,
+    file: 'machine/table.ts',
+    find: '  delete(key: string): void {\n    if (this.#journal.isOpen) this.#journalRow(key)\n',
+    replace: '  delete(key: string): void {\n',
+  },
+  {
+    name: 'a movement that a transaction refused may succeed later',
+    file: 'machine/bank-and-keys.ts',
+    find: '    this.bank.keepRefused(refusal)\n',
+    replace: '',
+  },
+  {
+    name: 'of a linked group that is refused the transfers before the refused one stand',
+    file: 'machine/bank.ts',
+    find: '        this.#journal.rollback()\n        this.keepRefused(result)\n',
+    replace: '        this.#journal.commit()\n        this.keepRefused(result)\n',
+  },
+  {
+    name: 'a movement id with another amount gets the first result',
+    favours: ({ habits }) => habits.reuseRate > 0 && habits.movementRate > 0.3,
+    file: 'machine/movement.ts',
+    find: 'known.pendingAmount === 0n && known.amount === draft.amount',
+    replace: 'known.pendingAmount === 0n',
+  },
+  {
+    name: 'a repeated two-phase transfer is answered with how it ended',
+    favours: ({ habits }) => habits.holdRate > 0.3 && habits.reuseRate > 0,
+    file: 'machine/movement.ts',
+    find: 'refusalOf(known) : asMade(known)',
+    replace: 'refusalOf(known) : known',
+  },
+  {
+    name: 'first answers by request id are not in the checkpoint',
+    file: 'wire/bank-and-keys.ts',
+    find: "      entries('request/', firstAnswerCodec, this.#firstAnswers.takeChanges()),\n",
+    replace: '',
+  },
+  {
+    name: 'sessions expire by the local clock',
+    file: 'machine/sessions.ts',
+    find: '    if (nowMs - this.#lastSweepMs < SWEEP_INTERVAL_MS) return\n    this.#lastSweepMs = nowMs\n',
+    replace:
+      '    nowMs = Date.now()\n    if (nowMs - this.#lastSweepMs < SWEEP_INTERVAL_MS) return\n    this.#lastSweepMs = nowMs\n',
   },
 ]

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { planOf } from '../../src/sim/run-seed.js'
+import { type Change, firstToNotice, loadMutant, type Mutation } from './mutant.js'
+
+/** Several times what the best hidden of them needs: a change of the core shifts what each seed leads to. */
+const WORLDS_MAX = 200
+const FIRST_SEED = 5_001
+
+/** A test for each: some world notices it. */
+export function testMutations(mutations: readonly Mutation[]): void {
+  for (const mutation of mutations.filter(({ isRare = false }) => !isRare)) {
+    test(`the simulation notices when ${mutation.name}`, async (t) => {
+      const mutant = await loadMutant(mutation)
+      t.after(mutant.dispose)
+      const noticed = await firstToNotice(mutant, seedsFor(mutation))
+      assert.ok(noticed !== undefined, `${WORLDS_MAX} worlds did not notice`)
+      t.diagnostic(`seed ${noticed.seed}: ${noticed.result.failure}`)
+    })
+  }
+}
+
+/** A test for each: no world takes offence. */
+export function testSurvivors(survivors: readonly Change[], worldCount: number): void {
+  for (const change of survivors) {
+    test(`the simulation does not mind that ${change.name}`, async (t) => {
+      const mutant = await loadMutant(change)
+      t.after(mutant.dispose)
+      const seeds = Array.from({ length: worldCount }, (_, i) => FIRST_SEED + i)
+      const noticed = await firstToNotice(mutant, seeds)
+      assert.ok(noticed === undefined, `seed ${noticed?.seed}: ${noticed?.result.failure}`)
+    })
+  }
+}
+
+function* seedsFor({ favours = () => true }: Mutation): Generator<number> {
+  let seed = FIRST_SEED
+  for (let worlds = 0; worlds < WORLDS_MAX; seed++) {
+    if (!favours(planOf(seed))) continue
+    worlds++
+    yield seed
+  }
+}

@@ -1,0 +1,62 @@
+import type { Mutation } from './mutant.js'
+
+/** Deliberate bugs that the simulator should notice, and hardly does or not at all: each with what hides it, and so what to build next. */
+export const HIDDEN_MUTATIONS: readonly Mutation[] = [
+  // A leader that leads again within the time that a late vote of its earlier ballot takes is rare, and so is that the value differs.
+  {
+    name: 'votes of an earlier ballot count',
+    file: 'paxos/leader.ts',
+    find: '    if (m.ballot !== this.ballot) return\n    const commander',
+    replace: '    const commander',
+  },
+  // It must be told by a late answer, in the fraction of a second in which it leads on without a majority.
+  {
+    name: 'a leader that learns a decision of a higher ballot leads on',
+    file: 'paxos/node.ts',
+    find: '    if (isOvertaken) this.#becomeFollowing()\n',
+    replace: "    if (isOvertaken && this.#state.phase === 'following') this.#becomeFollowing()\n",
+  },
+  // Virtual time stands still while a step is taken: no budget is ever used up.
+  {
+    name: 'a slot that is decided while the last ones are being applied is applied twice',
+    file: 'host/applier.ts',
+    find: 'this.#queue = done === this.#queue.length ? [] : this.#queue.slice(done)',
+    replace: 'this.#queue = done === this.#queue.length ? [] : this.#queue.slice(done - 1)',
+  },
+  // Clients go by the slot in the result itself, which is right. A state machine of one's own would be told the wrong one.
+  {
+    name: 'a retry is told the slot of the retry',
+    file: 'machine/sessions.ts',
+    find: "return { kind: 'result', slot: known.slot, result: known.result }",
+    replace: "return { kind: 'result', slot: at.slot, result: known.result }",
+  },
+  // Microtasks of one node come between an answer and its slot only after a pause.
+  {
+    name: 'an answer tells the slot of its barrier, not that of the state',
+    file: 'host/hosted-member.ts',
+    find: '    await this.barrier(options)\n    // More may have been applied by the time that this goes on.\n    return { slot: this.#applier.appliedUpTo, result',
+    replace: '    const slot = await this.barrier(options)\n    return { slot, result',
+  },
+  // A node's own session expires after an idle hour of log time only, and then the command must have been proposed twice.
+  {
+    name: 'a command whose session is gone is sent in a new one, however often it was proposed',
+    file: 'host/session-desk.ts',
+    find: "    const name = nameOf(clientId, requestNumber)\n    if (this.#requester.wasRepeated(name)) {\n      const error = new MemberError('OUTCOME_UNKNOWN', 'the session expired",
+    replace:
+      "    const name = nameOf(clientId, requestNumber)\n    if (name === '') {\n      const error = new MemberError('OUTCOME_UNKNOWN', 'the session expired",
+  },
+  // Nobody checks that what is certainly not proposed is in the log once at most.
+  {
+    name: 'a command that timed out is told to have never been proposed',
+    file: 'host/requester.ts',
+    find: '  return proposalCount === 0\n',
+    replace: '  return proposalCount <= 1\n',
+  },
+  // What is learned from a peer must differ from what stands in the log, and be asked for while it is written.
+  {
+    name: 'peers are served from the log what is still on its way to the disk',
+    file: 'storage/level-storage.ts',
+    find: 'Math.min(toSlot, this.#durablyDecidedUpTo)',
+    replace: 'Math.min(toSlot, this.#rules.decidedUpTo)',
+  },
+]

@@ -1,0 +1,108 @@
+import { clocksDiffer, type Mutation, rivals, strikes } from './mutant.js'
+
+/** Deliberate bugs of src/host: the drain, the requester, sessions of a node's own, barriers, checkpoints, recovery, admission. */
+export const HOST_MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'what is to be said once it is durable is said while the write is on its way',
+    file: 'host/host.ts',
+    find: '    this.#isWriting = true\n    this.#write(',
+    replace: '    this.#isWriting = true\n    this.#onDurable(ready)\n    this.#write(',
+  },
+  {
+    name: 'a node goes on when a write has failed',
+    file: 'host/host.ts',
+    find: 'this.#write(ready, prepared).catch((error: unknown) => this.#fail(writeFailed(error)))',
+    replace:
+      'this.#write(ready, prepared).catch((error: unknown) => {\n      if (prepared !== undefined) this.#fail(writeFailed(error))\n      else this.#onDurable(ready)\n    })',
+  },
+  {
+    name: 'a second write is begun before the first has ended',
+    file: 'host/host.ts',
+    find: 'const diskIdle = !this.#isWriting && !this.#isStopping',
+    replace: 'const diskIdle = (!this.#isWriting || node.decidedUpTo > applier.appliedUpTo) && !this.#isStopping',
+  },
+  {
+    name: 'log time goes back with the value of an older leader',
+    favours: (plan) => clocksDiffer(plan) && rivals(plan),
+    file: 'host/applier.ts',
+    find: 'this.#timeMs = Math.max(this.#timeMs, value.timeMs)',
+    replace: 'this.#timeMs = value.timeMs',
+  },
+  {
+    name: 'after a restart log time begins anew',
+    favours: (plan) => clocksDiffer(plan) && plan.checkpointEverySlots === 5,
+    file: 'host/applier.ts',
+    find: 'this.#timeMs = checkpoint.timeMs',
+    replace: 'this.#timeMs = 0',
+  },
+  {
+    name: 'a checkpoint is of a later slot than the watermark that is written before it',
+    file: 'host/host.ts',
+    find: 'if (diskIdle && (checkpointDue || this.#isWatermarkDue(nowMs))) node.persistDecidedUpTo()',
+    replace: 'if (diskIdle && this.#isWatermarkDue(nowMs)) node.persistDecidedUpTo()',
+  },
+  {
+    name: 'a checkpoint tells the slot that was applied when it is written, not when it was taken',
+    file: 'host/checkpointer.ts',
+    find: 'this.#prepared = await this.#storage.prepareCheckpoint(info, changes)',
+    replace:
+      'const prepared = await this.#storage.prepareCheckpoint(info, changes)\n      this.#prepared = prepared\n      Object.assign(info, { appliedUpTo: Math.min(this.#applier.appliedUpTo, info.appliedUpTo + 1) })',
+  },
+  {
+    name: 'a restart carries out the last slot of the checkpoint once more',
+    file: 'host/recovery.ts',
+    find: 'storage.readLog(applier.appliedUpTo + 1, decidedUpTo, PAGE_BYTES)',
+    replace: 'storage.readLog(Math.max(1, applier.appliedUpTo), decidedUpTo, PAGE_BYTES)',
+  },
+  {
+    name: 'a restart does not apply the last decided slot',
+    file: 'host/recovery.ts',
+    find: 'while (applier.appliedUpTo < decidedUpTo)',
+    replace: 'while (applier.appliedUpTo + 1 < decidedUpTo)',
+  },
+  {
+    name: 'a barrier is passed when its slot is granted, applied or not',
+    favours: ({ habits }) => habits.readRate >= 0.3,
+    file: 'host/barriers.ts',
+    find: 'const ready = this.#granted.filter((g) => g.slot <= appliedUpTo)\n    this.#granted = this.#granted.filter((g) => g.slot > appliedUpTo)',
+    replace: 'const ready = this.#granted\n    this.#granted = []',
+  },
+  {
+    name: 'a read joins the question that is on its way',
+    isRare: true,
+    file: 'host/barriers.ts',
+    find: '    this.#waitingCount++\n    this.#gathering.push({ deadlineMs, settle })',
+    replace:
+      '    this.#waitingCount++\n    const asked = this.#asked.get(this.#lastToken)\n    if (asked === undefined) this.#gathering.push({ deadlineMs, settle })\n    else this.#asked.set(this.#lastToken, [...asked, { deadlineMs, settle }])',
+  },
+  {
+    name: "the node's own session acknowledges what is not answered yet",
+    file: 'host/session-desk.ts',
+    find: 'const firstUnacknowledged = open?.keys().next().value ?? requestNumber',
+    replace: 'const firstUnacknowledged = requestNumber',
+  },
+  {
+    name: 'a peer is asked for a page of the log that is not durable here',
+    file: 'host/host.ts',
+    find: "this.#s.outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo: this.#s.node.decidedUpTo })",
+    replace: "this.#s.outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo: toSlot + 1 })",
+  },
+]
+
+/** Deliberate bugs of who is let in by peers. */
+export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'nobody is let in before there is a cluster',
+    favours: strikes('crash', 'crashOfAll', 'restartOfAll'),
+    file: 'host/admission.ts',
+    find: 'if (genesis === undefined) return undefined',
+    replace: "if (genesis === undefined) return caller.clusterId === '' ? undefined : 'joinOnly'",
+  },
+  {
+    name: 'the message codec loses which slots a promise calls decided',
+    file: 'wire/peer-messages.ts',
+    find: "const decidedUpTo = slotOrNone(m.decidedUpTo, 'promise.decided_up_to')",
+    replace: 'const decidedUpTo = 0',
+    favours: ({ encodesMessages }) => encodesMessages,
+  },
+]

@@ -1,0 +1,4 @@
+import { testMutations } from './mutation-tests.js'
+import { LEADING_MUTATIONS } from './mutations-leading.js'
+
+testMutations(LEADING_MUTATIONS)

@@ -1,0 +1,78 @@
+import { type Mutation, rivals, strikes } from './mutant.js'
+
+/** Deliberate bugs of src/paxos: reads off the log, who leads, how a cluster is formed. */
+export const LEADING_MUTATIONS: readonly Mutation[] = [
+  // --- reads ----------------------------------------------------------------------------------------------------------------
+  {
+    name: 'a read is answered without a heartbeat round',
+    file: 'paxos/read-rounds.ts',
+    find: 'while (this.#rounds[0]?.acks.hasQuorum === true)',
+    replace: 'while (this.#rounds[0] !== undefined)',
+  },
+  {
+    name: 'a new leader answers reads before a slot of its own ballot is decided',
+    favours: (plan) => plan.habits.readRate >= 0.3 && rivals(plan),
+    file: 'paxos/leader.ts',
+    find: 'this.#readFloor = this.#nextSlot\n',
+    replace: 'this.#readFloor = this.#replica.decidedUpTo\n',
+  },
+  {
+    name: 'read ids begin at 1 after a restart',
+    file: 'paxos/node.ts',
+    find: 'firstId: this.#lastPollId + 1',
+    replace: 'firstId: 1',
+  },
+  {
+    name: 'a new leader proposes nothing of its own',
+    favours: ({ habits }) => habits.readRate >= 0.6 && habits.outstandingMax === 1,
+    file: 'paxos/leader.ts',
+    find: '    this.#readFloor = this.#nextSlot\n    this.#propose(NOOP, nowMs)\n',
+    replace: '    this.#readFloor = this.#nextSlot\n',
+  },
+  {
+    name: 'an acknowledgement of an earlier round confirms a read',
+    file: 'paxos/read-rounds.ts',
+    find: 'if (r.round <= round) r.acks.add(from)',
+    replace: 'r.acks.add(from)',
+  },
+  {
+    name: "whoever has promised a higher ballot still acknowledges the old leader's heartbeats",
+    file: 'paxos/node.ts',
+    find: 'const highest = Math.max(this.#acceptor.promised, this.#followed.ballot)',
+    replace: 'const highest = this.#followed.ballot',
+  },
+  // --- who leads ------------------------------------------------------------------------------------------------------------
+  {
+    name: 'a leader does not notice that it has promised a higher ballot',
+    file: 'paxos/node.ts',
+    find: 'if (own !== NO_BALLOT && own < this.#acceptor.promised) return this.#becomeFollowing()',
+    replace: "if (this.#state.phase === 'scouting' && own < this.#acceptor.promised) return this.#becomeFollowing()",
+  },
+  {
+    name: 'whoever has ever heard a leader follows nobody else',
+    file: 'paxos/node.ts',
+    find: 'const patienceMs = this.#options.electionTimeoutMsMin - this.#options.heartbeatIntervalMs',
+    replace: 'const patienceMs = 100 * this.#options.electionTimeoutMsMax',
+  },
+  // --- bootstrap ------------------------------------------------------------------------------------------------------------
+  {
+    name: 'a node whose directory was lost votes from a new one',
+    favours: strikes('lostDirectory'),
+    file: 'paxos/bootstrap.ts',
+    find: 'if (own.dataDirId !== dataDirId) {',
+    replace: 'if (own.dataDirId.length !== dataDirId.length) {',
+  },
+  {
+    name: 'the seed does not wait for all members',
+    file: 'paxos/bootstrap.ts',
+    find: 'if (this.#joined.size === this.#settings.members.length) this.#found()',
+    replace: 'if (2 * this.#joined.size > this.#settings.members.length) this.#found()',
+  },
+  {
+    name: 'a welcome leaves before the genesis is on the disk',
+    file: 'paxos/bootstrap.ts',
+    find: 'for (const { nodeId } of genesis.members) this.#out.sendOnceDurable(nodeId, ',
+    replace:
+      "for (const { nodeId } of genesis.members) if (nodeId !== this.#settings.self) this.#out.send(nodeId, { kind: 'welcome', genesis })\n    for (const nodeId of [this.#settings.self]) this.#out.sendOnceDurable(nodeId, ",
+  },
+]

@@ -1,0 +1,55 @@
+import type { Change } from './mutant.js'
+
+/** Changes that do no harm: a simulator that noticed one of them would see more than Synod promises. */
+export const SURVIVORS: readonly Change[] = [
+  {
+    name: 'an Accept that was not answered is sent again twice as late',
+    file: 'paxos/leader.ts',
+    find: 'commander.retryAtMs = nowMs + this.#options.retryDelayMs',
+    replace: 'commander.retryAtMs = nowMs + 2 * this.#options.retryDelayMs',
+  },
+  {
+    name: 'peers are told in another order',
+    file: 'paxos/leader.ts',
+    find: 'for (const to of this.#membership.nodeIds) if (to !== this.#self) this.#out.send(to, message)',
+    replace: 'for (const to of this.#membership.nodeIds.toReversed()) if (to !== this.#self) this.#out.send(to, message)',
+  },
+  {
+    name: 'what is decided is told with the next Accept or heartbeat only',
+    file: 'paxos/leader.ts',
+    find: "    this.#broadcast({ kind: 'decided', ballot: this.ballot, decidedUpTo: this.#announcedUpTo })\n",
+    replace: '',
+  },
+  {
+    // All that was acknowledged before is in slots that the promises have told of, and those are decided by then.
+    name: 'a new leader answers reads as soon as everything that it found is decided',
+    file: 'paxos/leader.ts',
+    find: 'this.#readFloor = this.#nextSlot\n',
+    replace: 'this.#readFloor = this.#nextSlot - 1\n',
+  },
+  {
+    name: 'a batch holds two commands at most',
+    file: 'paxos/leader.ts',
+    find: 'count < this.#options.batchCommandsMax',
+    replace: 'count < Math.min(2, this.#options.batchCommandsMax)',
+  },
+  {
+    name: 'a command is proposed again after its delay, whoever leads by then',
+    file: 'host/requester.ts',
+    find: 'this.#due = [...this.#pending.keys()]\n',
+    replace: 'this.#due = [...this.#pending].filter(([, { proposalCount }]) => proposalCount === 0).map(([name]) => name)\n',
+  },
+  {
+    // It hears of the cluster that it once belonged to, and stops by itself.
+    name: 'a member with another directory is listened to while it knows of no cluster',
+    file: 'host/admission.ts',
+    find: "if (caller.clusterId === '') return isItsDirectory ? undefined : 'joinOnly'",
+    replace: "if (caller.clusterId === '') return member === undefined ? 'joinOnly' : undefined",
+  },
+  {
+    name: 'a checkpoint is taken three slots early',
+    file: 'host/checkpointer.ts',
+    find: 'appliedUpTo - this.#upTo >= slotsMax',
+    replace: 'appliedUpTo - this.#upTo >= Math.max(1, slotsMax - 3)',
+  },
+]
