@@ -1,4 +1,4 @@
-/** @import { Lane, Span } from './model.js' */
+/** @import { Lane, Span } from './spans.js' */
 /** @import { Scene } from './diagram.js' */
 import { BAND_PX, requestBox, WRITE_PX, WRITE_TOP_PX } from './layout.js'
 import { colourOfNode } from './palette.js'

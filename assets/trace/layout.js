@@ -1,4 +1,5 @@
-/** @import { Lane, Message, Span, Trace } from './model.js' */
+/** @import { Message, Trace } from './model.js' */
+/** @import { Lane, Span } from './spans.js' */
 /** @import { View } from './view.js' */
 import { ON_ITS_WAY } from './model.js'
 

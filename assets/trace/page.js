@@ -1,22 +1,24 @@
 /** @import { TraceData } from '../../src/sim/trace-data.js' */
+import { readAddress, writeAddress } from './address.js'
+import { contextOf, setSize } from './canvas.js'
 import { drawDiagram } from './diagram.js'
 import { FilterForm } from './filter-form.js'
 import { Filters, search } from './filters.js'
 import { listenToGestures, listenToMinimap } from './gestures.js'
+import { showRun } from './heading.js'
+import { listenToKeys } from './keys.js'
 import { layOut, stepUnder } from './layout.js'
 import { drawMinimap } from './minimap.js'
 import { Trace } from './model.js'
+import { glide } from './motion.js'
 import { colourOfNode, readPalette } from './palette.js'
-import { byId, formatTime, make, renderAround, renderDetails, renderStates } from './panel.js'
+import { byId, formatTime, renderAround, renderDetails, renderStates } from './panel.js'
 import { View } from './view.js'
 
 /** Around a step that one jumps to, when more than this is in view. */
 const CLOSE_US = 40_000
 const ZOOM_STEP = 1.6
 const PAN_PART = 0.15
-const TWEEN_MS = 220
-/** So many facts about the run stand in the heading; the others are told when asked for. */
-const FACTS_MAX = 6
 
 /** The whole page: what is selected, shown and in view. */
 class Page {
@@ -42,7 +44,7 @@ class Page {
   #hashTimer = 0
 
   start() {
-    this.#showRun()
+    showRun(this.trace.data, () => this.#goToFailure())
     this.#listen()
     this.#resize()
     this.slider.max = this.stepInput.max = String(Math.max(1, this.trace.count))
@@ -94,39 +96,6 @@ class Page {
     })
   }
 
-  // --- what stands still ------------------------------------------------------------------------------------------------------------
-
-  #showRun() {
-    const { data } = this.trace
-    byId('title').textContent = data.title
-    byId('facts').textContent = data.facts
-      .slice(0, FACTS_MAX)
-      .map(([name, value]) => `${name} ${value}`)
-      .join(' · ')
-    byId('replay').textContent = data.replay
-    const verdict = byId('verdict')
-    if (data.failure === null) verdict.append(make('b', '✓ Held'), make('span', 'Every promise held in this run.'))
-    else {
-      verdict.classList.add('is-broken')
-      verdict.append(make('b', '✗ Broken'), make('span', data.failure))
-      const button = make('button', `Go to step ${data.failureStep}`, { type: 'button', id: 'go-to-failure' })
-      button.addEventListener('click', () => this.#goToFailure())
-      verdict.append(button)
-    }
-    byId('about-schedule').append(...data.schedule.map((line) => make('li', line)))
-    for (const [id, facts] of /** @type {const} */ ([
-      ['about-facts', data.facts],
-      ['about-faults', data.faultTotals],
-      ['about-plan', data.plan],
-    ])) {
-      for (const [name, value] of facts) {
-        const row = make('tr')
-        row.append(make('th', name, { scope: 'row' }), make('td', String(value)))
-        byId(id).append(row)
-      }
-    }
-  }
-
   // --- input ------------------------------------------------------------------------------------------------------------------------
 
   #listen() {
@@ -151,12 +120,12 @@ class Page {
     this.#onClicks({
       'zoom-in': () => this.#zoomBy(ZOOM_STEP),
       'zoom-out': () => this.#zoomBy(1 / ZOOM_STEP),
-      fit: () => this.#glideTo(-Infinity, Infinity),
+      fit: () => this.#glideTo(...this.view.wholeUs),
       'zoom-step': () => this.#zoomToStep(),
-      first: () => this.#goTo(this.filters.neighbour(0, 1)),
-      last: () => this.#goTo(this.filters.neighbour(this.trace.count + 1, -1)),
-      previous: () => this.#goTo(this.filters.neighbour(this.step, -1)),
-      next: () => this.#goTo(this.filters.neighbour(this.step, 1)),
+      first: () => this.select(this.filters.neighbour(0, 1)),
+      last: () => this.select(this.filters.neighbour(this.trace.count + 1, -1)),
+      previous: () => this.select(this.filters.neighbour(this.step, -1)),
+      next: () => this.select(this.filters.neighbour(this.step, 1)),
       'found-next': () => this.#goToFound(1),
       'found-previous': () => this.#goToFound(-1),
       'toggle-filters': () => this.#toggleFilters(),
@@ -176,7 +145,7 @@ class Page {
       if (event.key === 'Enter') this.#goToFound(event.shiftKey ? -1 : 1)
     })
     addEventListener('hashchange', () => this.#goToHash())
-    addEventListener('keydown', (event) => this.#onKey(event))
+    this.#listenToKeys()
   }
 
   /** @param {Record<string, () => unknown>} handlers by the id of a button */
@@ -184,61 +153,35 @@ class Page {
     for (const [id, run] of Object.entries(handlers)) byId(id).addEventListener('click', run)
   }
 
-  /** @param {KeyboardEvent} event */
-  #onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]') !== null) return
-    const target = /** @type {HTMLElement} */ (event.target)
-    if (event.key === 'Escape') return this.#escape()
-    if (target.matches('select, input:not([type=range], [type=checkbox])')) return
-    const isSlider = target === this.slider
-    if (!this.#onPlainKey(event.key, isSlider)) return
-    event.preventDefault()
-  }
-
-  /** Whether the key meant anything. @param {string} key @param {boolean} isSlider whose own keys are the arrows */
-  #onPlainKey(key, isSlider) {
+  #listenToKeys() {
     const { view, filters, trace } = this
-    const lane = trace.lane[this.step]
-    switch (key) {
-      case 'n':
-        return this.#goTo(filters.neighbour(this.step, 1))
-      case 'p':
-        return this.#goTo(filters.neighbour(this.step, -1))
-      case ']':
-        return this.#goTo(filters.neighbour(this.step, 1, lane))
-      case '[':
-        return this.#goTo(filters.neighbour(this.step, -1, lane))
-      case 'm':
-        return this.#goTo(this.#otherEnd())
-      case 'g':
-        return this.#goToFailure()
-      case 'Home':
-        return this.#goTo(filters.neighbour(0, 1))
-      case 'End':
-        return this.#goTo(filters.neighbour(trace.count + 1, -1))
-      case '+':
-      case '=':
-        return this.#zoomBy(ZOOM_STEP)
-      case '-':
-        return this.#zoomBy(1 / ZOOM_STEP)
-      case '0':
-        return this.#glideTo(-Infinity, Infinity)
-      case 'z':
-        return this.#zoomToStep()
-      case '/':
-        this.searchInput.focus()
-        return true
-      case 'f':
-        return this.#toggleFilters()
-      case 'ArrowLeft':
-      case 'ArrowRight': {
-        const direction = key === 'ArrowLeft' ? -1 : 1
-        if (isSlider) return this.#goTo(filters.neighbour(this.step, direction))
-        return this.#glideTo(view.fromUs + direction * PAN_PART * view.spanUs, view.toUs + direction * PAN_PART * view.spanUs)
-      }
-      default:
-        return false
-    }
+    const next = () => this.select(filters.neighbour(this.step, 1))
+    const previous = () => this.select(filters.neighbour(this.step, -1))
+    const zoomIn = () => this.#zoomBy(ZOOM_STEP)
+    /** @param {number} part of what is in view */
+    const pan = (part) => this.#glideTo(view.fromUs + part * view.spanUs, view.toUs + part * view.spanUs)
+    listenToKeys(this.slider, {
+      n: next,
+      p: previous,
+      ']': () => this.select(filters.neighbour(this.step, 1, trace.lane[this.step])),
+      '[': () => this.select(filters.neighbour(this.step, -1, trace.lane[this.step])),
+      m: () => this.select(this.#otherEnd()),
+      g: () => this.#goToFailure(),
+      Home: () => this.select(filters.neighbour(0, 1)),
+      End: () => this.select(filters.neighbour(trace.count + 1, -1)),
+      '+': zoomIn,
+      '=': zoomIn,
+      '-': () => this.#zoomBy(1 / ZOOM_STEP),
+      0: () => this.#glideTo(...view.wholeUs),
+      z: () => this.#zoomToStep(),
+      '/': () => this.searchInput.focus(),
+      f: () => this.#toggleFilters(),
+      ArrowLeft: () => pan(-PAN_PART),
+      ArrowRight: () => pan(PAN_PART),
+      'slider ArrowLeft': previous,
+      'slider ArrowRight': next,
+      Escape: () => this.#escape(),
+    })
   }
 
   #escape() {
@@ -249,41 +192,31 @@ class Page {
 
   // --- going somewhere --------------------------------------------------------------------------------------------------------------
 
-  /** @param {number} step */
-  #goTo(step) {
-    this.select(step)
-    return true
-  }
-
   /** The slider goes from shown event to shown event. @param {number} step */
   #slideTo(step) {
-    if (this.filters.isShown[step] === 1) return this.#goTo(step)
-    const after = this.filters.neighbour(step, 1)
-    return this.#goTo(after === step ? this.filters.neighbour(step, -1) : after)
+    const after = this.filters.isShown[step] === 1 ? step : this.filters.neighbour(step, 1)
+    this.select(after === step && this.filters.isShown[step] !== 1 ? this.filters.neighbour(step, -1) : after)
   }
 
   #goToFailure() {
     const { failureStep } = this.trace.data
-    if (failureStep === 0) return false
+    if (failureStep === 0) return
     this.select(failureStep)
-    return this.#zoomToStep()
+    this.#zoomToStep()
   }
 
   #otherEnd() {
     const { trace, step } = this
     const message = trace.messageAt(step)
     if (message !== undefined) return (step === message.step ? message.endStep : message.step) || step
-    const lane = trace.lanes[trace.lane[step]]
-    const span = [...(lane?.writes ?? []), ...(lane?.requests ?? []), ...trace.faults].find(
-      (one) => one.step === step || one.endStep === step,
-    )
+    const span = trace.spanAt(step)
     return span === undefined ? step : (step === span.step ? span.endStep : span.step) || step
   }
 
   #zoomToStep() {
     const at = this.trace.atUs[this.step]
     const span = Math.min(CLOSE_US, this.view.spanUs)
-    return this.#glideTo(at - span / 2, at + span / 2)
+    this.#glideTo(at - span / 2, at + span / 2)
   }
 
   /** @param {number} factor */
@@ -291,29 +224,12 @@ class Page {
     const { view, trace, step } = this
     const at = trace.atUs[step]
     const middle = step !== 0 && view.isInView(at) ? at : (view.fromUs + view.toUs) / 2
-    return this.#glideTo(middle - (middle - view.fromUs) / factor, middle + (view.toUs - middle) / factor)
+    this.#glideTo(middle - (middle - view.fromUs) / factor, middle + (view.toUs - middle) / factor)
   }
 
-  /** At once for whoever wants no motion. @param {number} fromUs @param {number} toUs */
+  /** @param {number} fromUs @param {number} toUs */
   #glideTo(fromUs, toUs) {
-    const { view } = this
-    const before = { fromUs: view.fromUs, toUs: view.toUs }
-    if (fromUs === -Infinity) view.fit()
-    else view.show(fromUs, toUs)
-    const after = { fromUs: view.fromUs, toUs: view.toUs }
-    if (!matchMedia('(prefers-reduced-motion: reduce)').matches) {
-      const startMs = performance.now()
-      /** @param {number} nowMs */
-      const move = (nowMs) => {
-        const part = Math.min(1, Math.max(0, (nowMs - startMs) / TWEEN_MS))
-        const eased = 1 - (1 - part) ** 3
-        view.show(before.fromUs + (after.fromUs - before.fromUs) * eased, before.toUs + (after.toUs - before.toUs) * eased)
-        this.draw()
-        if (part < 1) requestAnimationFrame(move)
-      }
-      move(startMs)
-    } else this.draw()
-    return true
+    glide(this.view, { fromUs, toUs }, () => this.draw())
   }
 
   // --- search and filters -----------------------------------------------------------------------------------------------------------
@@ -336,14 +252,13 @@ class Page {
     const { found, step } = this
     const next =
       direction === 1 ? (found.find((at) => at > step) ?? found[0]) : (found.findLast((at) => at < step) ?? found.at(-1))
-    return next === undefined ? false : this.#goTo(next)
+    if (next !== undefined) this.select(next)
   }
 
   #toggleFilters() {
     const form = byId('filters')
     form.hidden = !form.hidden
     byId('toggle-filters').setAttribute('aria-expanded', String(!form.hidden))
-    return true
   }
 
   /** @param {() => void} change */
@@ -368,6 +283,7 @@ class Page {
     const left = width < 560 ? 58 : 72
     this.view.resize({ left, width: width - left })
     setSize(this.diagram, width, this.layout.height)
+    this.diagram.style.height = `${this.layout.height}px`
     setSize(this.minimap, this.minimap.clientWidth, this.minimap.clientHeight)
     this.draw()
   }
@@ -412,38 +328,17 @@ class Page {
   }
 
   #writeHash() {
-    const { fromUs, toUs } = this.view
-    history.replaceState(null, '', `#step=${this.step}&from=${Math.round(fromUs)}&to=${Math.round(toUs)}`)
+    writeAddress(this.step, this.view)
   }
 
   /** Whether the address says where to go. */
   #goToHash() {
-    const asked = new URLSearchParams(location.hash.slice(1))
-    const step = Number(asked.get('step'))
-    if (!Number.isSafeInteger(step) || step < 1 || step > this.trace.count) return false
-    const fromUs = Number(asked.get('from') ?? Number.NaN)
-    const toUs = Number(asked.get('to') ?? Number.NaN)
-    if (fromUs < toUs) this.view.show(fromUs, toUs)
-    this.select(step, { isCalm: fromUs < toUs })
+    const { step, range } = readAddress()
+    if (step < 1 || step > this.trace.count) return false
+    if (range !== undefined) this.view.show(range.fromUs, range.toUs)
+    this.select(step, { isCalm: range !== undefined })
     return true
   }
-}
-
-/** @param {HTMLCanvasElement} canvas @param {number} width @param {number} height in CSS px */
-function setSize(canvas, width, height) {
-  const ratio = devicePixelRatio || 1
-  canvas.width = Math.round(width * ratio)
-  canvas.height = Math.round(height * ratio)
-  if (canvas.id === 'diagram') canvas.style.height = `${height}px`
-}
-
-/** For drawing in CSS px. @param {HTMLCanvasElement} canvas */
-function contextOf(canvas) {
-  const context = canvas.getContext('2d', { alpha: false })
-  if (context === null) throw new Error('the browser has no canvas')
-  const ratio = devicePixelRatio || 1
-  context.setTransform(ratio, 0, 0, ratio, 0, 0)
-  return context
 }
 
 new Page().start()

@@ -1,4 +1,5 @@
-/** @import { NodeState, Trace } from './model.js' */
+/** @import { Trace } from './model.js' */
+/** @import { NodeState } from './states.js' */
 /** @import { Filters } from './filters.js' */
 import { formatDuration } from './view.js'
 
@@ -67,10 +68,9 @@ function actionsOf(trace, step, { select, filterBallot, filterSlot }) {
     else if (message.endStep !== 0)
       list.push([`${message.fate === 'delivered' ? 'Arrival' : 'End'}, step ${message.endStep}`, () => select(message.endStep)])
   } else if (trace.link[step] !== 0) list.push([`Began at step ${trace.link[step]}`, () => select(trace.link[step])])
-  const span = trace.lanes[trace.lane[step]]
-  const lasting = [...(span?.writes ?? []), ...(span?.requests ?? []), ...trace.faults].find((one) => one.step === step)
-  if (lasting !== undefined && lasting.endStep !== 0 && lasting.endStep !== step) {
-    list.push([`Ends ${formatDuration(lasting.toUs - lasting.fromUs)} later`, () => select(lasting.endStep)])
+  const span = trace.spanAt(step)
+  if (span?.step === step && span.endStep > step) {
+    list.push([`Ends ${formatDuration(span.toUs - span.fromUs)} later`, () => select(span.endStep)])
   }
   const ballot = trace.ballot[step]
   if (ballot !== 0) list.push([`Only ballot ${trace.ballotName(ballot)}`, () => filterBallot(ballot)])
@@ -81,8 +81,8 @@ function actionsOf(trace, step, { select, filterBallot, filterSlot }) {
 
 /** @param {Trace} trace @param {number} step @param {(lane: number) => string} colourOf */
 export function renderStates(trace, step, colourOf) {
-  const now = trace.stateAfter(step)
-  const before = trace.stateAfter(Math.max(0, step - 1))
+  const now = trace.states.after(step)
+  const before = trace.states.after(Math.max(0, step - 1))
   byId('states').replaceChildren(
     ...now.map((state, i) => {
       const row = make('tr')

@@ -44,15 +44,19 @@ export class View {
     this.width = Math.max(1, width)
   }
 
+  /** From before the beginning of the run until after its end. @returns {[fromUs: number, toUs: number]} */
+  get wholeUs() {
+    return [-MARGIN * this.endUs, (1 + MARGIN) * this.endUs]
+  }
+
   /** The whole run. */
   fit() {
-    this.show(-MARGIN * this.endUs, (1 + MARGIN) * this.endUs)
+    this.show(...this.wholeUs)
   }
 
   /** From one time to another, as far as the run goes. @param {number} fromUs @param {number} toUs */
   show(fromUs, toUs) {
-    const min = -MARGIN * this.endUs
-    const max = (1 + MARGIN) * this.endUs
+    const [min, max] = this.wholeUs
     const span = Math.min(Math.max(toUs - fromUs, SPAN_US_MIN), max - min)
     const middle = (fromUs + toUs) / 2
     this.fromUs = Math.min(Math.max(middle - span / 2, min), max - span)

@@ -274,8 +274,10 @@ async function tryClick(page: Page, folder: string): Promise<void> {
 async function tryAddress(page: Page): Promise<void> {
   await page.locator('#step').fill('1234')
   await page.locator('#step').press('Enter')
+  await page.waitForURL(/#step=1234&/)
+  const far = page.url()
   await page.locator('#zoom-step').click()
-  await page.waitForURL(/#step=1234/)
+  await page.waitForURL((url) => url.href !== far)
   const words = await textOf(page, '#details')
   const before = await drawing(page)
   await page.reload()

@@ -26,6 +26,8 @@ export interface TracedRun {
 const ASSETS = new URL('../../assets/trace/', import.meta.url)
 /** In the order in which they need one another. */
 const SCRIPTS = [
+  'spans.js',
+  'states.js',
   'model.js',
   'filters.js',
   'view.js',
@@ -38,6 +40,11 @@ const SCRIPTS = [
   'panel.js',
   'filter-form.js',
   'gestures.js',
+  'heading.js',
+  'address.js',
+  'motion.js',
+  'keys.js',
+  'canvas.js',
   'page.js',
 ]
 

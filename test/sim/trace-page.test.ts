@@ -99,7 +99,7 @@ describe('the trace page', () => {
       const state = expected.get('node' in event ? event.node : 0)
       if (state !== undefined) fold(state, event)
       if (step % 97 !== 0 && step !== trace.count) continue
-      trace.stateAfter(step).forEach((now, i) => {
+      trace.states.after(step).forEach((now, i) => {
         const { promised, ...rest } = expected.get(i + 1) ?? assert.fail()
         const isUp = now.condition === 'up' || now.condition === 'paused'
         const found = { decidedUpTo: now.decidedUpTo, appliedUpTo: now.appliedUpTo, isUp }
@@ -243,7 +243,7 @@ describe('what a trace page shows of single events', () => {
     const empty = traceOf([])
     assert.equal(empty.count, 0)
     assert.equal(new Filters(empty).counts.shown, 0)
-    assert.equal(empty.stateAfter(0).length, 3)
+    assert.equal(empty.states.after(0).length, 3)
   })
 
   it('says what was broken, and at which event', () => {
