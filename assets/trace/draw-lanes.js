@@ -189,6 +189,8 @@ function drawRequests(context, scene, lane, index) {
     if (place === undefined) continue
     const { top, height } = requestBox(layout, lane, request, index)
     const width = Math.max(2, place.x2 - place.x1)
+    context.fillStyle = palette.background
+    context.fillRect(place.x1, top, width, height)
     context.fillStyle = request.label === 'answered' ? palette.good : request.label === 'given up' ? palette.warn : palette.bad
     context.globalAlpha = 0.28
     context.fillRect(place.x1, top, width, height)

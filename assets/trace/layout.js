@@ -17,11 +17,11 @@ export const BAND_PX = 13
 export const WRITE_TOP_PX = 9
 export const WRITE_PX = 5
 
-/** How far a message gets that does not arrive. */
+/** How far a message gets that does not arrive: never just to the lane of another node, between two of up to five. */
 const PROGRESS = new Map([
-  ['lost', 0.5],
-  ['cut', 0.75],
-  [ON_ITS_WAY, 0.3],
+  ['lost', 0.4],
+  ['cut', 0.62],
+  [ON_ITS_WAY, 0.28],
 ])
 
 /**
