@@ -85,12 +85,15 @@ function contrastOf(a: Rgb, b: Rgb): number {
   return (lighter + 0.05) / (darker + 0.05)
 }
 
+function labRoot(value: number): number {
+  return value > 0.008856 ? Math.cbrt(value) : 7.787 * value + 16 / 116
+}
+
 function lab(colour: Rgb): Rgb {
   const [red, green, blue] = colour
-  const root = (value: number): number => (value > 0.008856 ? Math.cbrt(value) : 7.787 * value + 16 / 116)
-  const x = root((0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.95047)
-  const y = root(luminance(colour))
-  const z = root((0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.08883)
+  const x = labRoot((0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.95047)
+  const y = labRoot(luminance(colour))
+  const z = labRoot((0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.08883)
   return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
 }
 
