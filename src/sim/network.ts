@@ -48,6 +48,8 @@ export interface SentPacket extends Packet {
 }
 
 interface Link {
+  /** Chance of its own: what happens on one link does not shift what happens on another. */
+  readonly random: Random
   quality: LinkQuality
   isCut: boolean
   lastArrivalMs: number
@@ -75,7 +77,7 @@ export class Network {
     for (const from of settings.nodeIds) {
       const links = new Map<NodeId, Link>()
       for (const to of settings.nodeIds) {
-        if (to !== from) links.set(to, { quality: settings.quality, isCut: false, lastArrivalMs: 0 })
+        if (to !== from) links.set(to, { quality: settings.quality, random: settings.random.fork(), isCut: false, lastArrivalMs: 0 })
       }
       this.#links.set(from, links)
     }
@@ -84,7 +86,8 @@ export class Network {
   send(packet: Packet): void {
     freeze(packet.message)
     const link = this.#link(packet.from, packet.to)
-    const { random, totals } = this.#settings
+    const { totals } = this.#settings
+    const { random } = link
     const sentStep = this.#tellSent(packet, 0)
     if (link.isCut && link.quality.isCutBehind) return this.#loseToCut({ ...packet, sentStep })
     if (random.chance(link.quality.lossRate)) {
@@ -131,8 +134,8 @@ export class Network {
   }
 
   #dispatch(link: Link, packet: Packet, sentStep: Step): void {
-    const { random, scheduler, totals, carry, deliver } = this.#settings
-    const { quality } = link
+    const { scheduler, totals, carry, deliver } = this.#settings
+    const { quality, random } = link
     let arrivalMs = scheduler.nowMs + quality.delayMsMin + random.exponential(quality.delayMsMean)
     if (random.chance(quality.tailRate)) {
       totals.count('delay')

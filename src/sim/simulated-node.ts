@@ -193,11 +193,6 @@ export class SimulatedNode implements ClientPort {
     this.#settings.trace.tell({ kind: 'ended', sentStep, from, to, message, fate: 'down' })
   }
 
-  /** What it sent was refused by `to`, who has ended the connection. */
-  onRefusedBy(to: NodeId): void {
-    this.#process?.forgetIntroduction(to)
-  }
-
   openSession(timeoutMs: number, settle: Settled<number>): void {
     this.#ask((member) => member.openSession({ timeoutMs }), settle)
   }

@@ -200,11 +200,6 @@ export class SimulatedProcess {
     })
   }
 
-  /** A peer has ended the connection: the next one begins with who this is by then. */
-  forgetIntroduction(to: NodeId): void {
-    this.#introducedAs.delete(to)
-  }
-
   #makeNode(settings: NodeSettings): Node {
     const core = this.#settings.parts.makeNode(settings)
     this.#core = core
