@@ -77,7 +77,8 @@ export class Network {
     for (const from of settings.nodeIds) {
       const links = new Map<NodeId, Link>()
       for (const to of settings.nodeIds) {
-        if (to !== from) links.set(to, { quality: settings.quality, random: settings.random.fork(), isCut: false, lastArrivalMs: 0 })
+        if (to !== from)
+          links.set(to, { quality: settings.quality, random: settings.random.fork(), isCut: false, lastArrivalMs: 0 })
       }
       this.#links.set(from, links)
     }
