@@ -3,23 +3,26 @@
  * every simulated node. "Basic" ones look at one state of one node, "delta" ones at two states of it (both below, after LogCabin),
  * "global" ones at all disks and messages (sim/vote-book.ts, sim/message-checker.ts) or at all replicas (sim/checkers.ts).
  *
- * | paper | what it says                                                | here                                                         |
- * | ----- | ----------------------------------------------------------- | ------------------------------------------------------------ |
- * | A1    | an acceptor adopts only rising ballots                      | delta `#brokenPromise`; on disk `VoteBook.onPromised`         |
+ * | paper | what it says                                                | here                                                          |
+ * | ----- | ----------------------------------------------------------- | ------------------------------------------------------------- |
+ * | A1    | an acceptor adopts only rising ballots                      | delta `brokenTransitions`; on disk `VoteBook.onPromised`      |
  * | A2    | it accepts only in the ballot that it has adopted           | basic `brokenInvariants`; on disk `VoteBook.onVote`           |
  * | A3    | it never forgets what it accepted                           | delta `brokenTransitions`, for slots not known to be decided; |
  * |       |                                                             | in a promise and after a restart `VoteBook.checkReported`     |
  * | A4    | in one ballot a slot is accepted with one value             | global `VoteBook`: each vote and each proposal                |
  * | A5    | once a majority accepted a value, no other one is accepted  | global `VoteBook.onVote`                                      |
- * |       | in a higher ballot                                          |                                                              |
+ * |       | in a higher ballot                                          |                                                               |
  * | C1    | one commander, one value for a (ballot, slot)               | global `VoteBook.onProposed`                                  |
  * | C2    | a commander's value is the one that a majority accepted in  | global `VoteBook.onProposed`, in the stronger form that makes |
- * |       | a lower ballot                                              | it true: what the promises of some majority allow            |
+ * |       | a lower ballot                                              | it true: what the promises of some majority allow             |
  * | R1    | no two replicas decide a slot differently                   | global `Checker.onApplied`                                    |
  * | R2    | every slot below the watermark has a decision               | global `Checker.onApplied`: without a gap                     |
- * | R3    | the state is that of the decisions in order                 | global: digests of results, `Model`, `checkStates`            |
- * | R4    | a replica's watermark never goes back                       | delta `brokenTransitions`; in a restart `Checker.onStarted`    |
+ * | R3    | the state is that of the decisions in order                 | global: digests of results and checkpoints; the model         |
+ * | R4    | a replica's watermark never goes back                       | delta `brokenTransitions`; in a restart `Checker.onStarted`   |
  * | R5    | a slot is proposed only within WINDOW of the decided ones   | global `MessageChecker`: of values that are new to the slot   |
+ *
+ * Beyond the paper: what is said of a disk is on it (rules 1 and 2 of DESIGN.md), a ballot belongs to one life of its node, a leader
+ * calls decided only what its followers may take from its ballot, a read is confirmed by a round that began after it was asked.
  */
 import { formatBallot, NO_BALLOT } from './ballot.js'
 import type { Node } from './node.js'

@@ -10,8 +10,6 @@ import { MessageChecker } from './message-checker.js'
 import type { SimulatedApplication } from './simulated-process.js'
 import { VoteBook } from './vote-book.js'
 
-export { BrokenPromise, promise } from './broken-promise.js'
-
 interface Decision {
   readonly value: Value
   readonly digest: number
@@ -19,7 +17,7 @@ interface Decision {
   readonly timeMs: number
 }
 
-/** Watches every step of every node. What the clients saw is checked at the end: see history.ts. */
+/** Watches every step of every node. What the clients saw is checked at the end: see history/. */
 export class Checker {
   readonly #decisions: Decision[] = []
   readonly #leaders = new Map<number, NodeId>()
@@ -90,7 +88,7 @@ export class Checker {
     }
   }
 
-  /** A node has applied a slot. The first to do so says what is right: what clients see of it, history.ts checks. */
+  /** A node has applied a slot. The first to do so says what is right: what clients see of it, history/ checks. */
   onApplied(what: { nodeId: NodeId; entry: LogEntry; digest: number; application: SimulatedApplication }): void {
     const { nodeId, digest, application } = what
     const { slot, value } = what.entry

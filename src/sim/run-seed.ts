@@ -1,5 +1,5 @@
 import { extname } from 'node:path'
-import { BrokenPromise, promise } from './checkers.js'
+import { BrokenPromise, promise } from './broken-promise.js'
 import type { FaultTotals } from './faults.js'
 import { type History, tellInvocation } from './history/history.js'
 import type { Nemesis } from './nemesis.js'

@@ -1,5 +1,5 @@
 import { Application, INITIAL_COMMANDS } from './application.js'
-import { promise } from './checkers.js'
+import { promise } from './broken-promise.js'
 import { decodeAnswer } from './clients/decode-result.js'
 import { encodeQuery } from './clients/encode-request.js'
 import type { Query } from './clients/operations.js'

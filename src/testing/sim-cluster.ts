@@ -30,7 +30,7 @@ export { SynodError } from '../client/errors.js'
 export type { KeyValueStore } from '../client/kv.js'
 export { type Answer, MemberError, type MemberStatus } from '../host/api.js'
 export type { StateEntry, StateMachine } from '../machine/state-machine.js'
-export { BrokenPromise } from '../sim/checkers.js'
+export { BrokenPromise } from '../sim/broken-promise.js'
 export type { AuthorityConfig } from '../wire/initial-authority.js'
 
 /** `n1`, `n2` and so on. */
