@@ -1,4 +1,4 @@
 import { testMutations } from './mutation-tests.js'
 import { CORE_MUTATIONS } from './mutations-core.js'
 
-testMutations(CORE_MUTATIONS)
+testMutations('core', CORE_MUTATIONS)

@@ -1,4 +1,4 @@
 import { testMutations } from './mutation-tests.js'
 import { HOST_MUTATIONS, TRANSPORT_MUTATIONS } from './mutations-host.js'
 
-testMutations([...HOST_MUTATIONS, ...TRANSPORT_MUTATIONS])
+testMutations('host', [...HOST_MUTATIONS, ...TRANSPORT_MUTATIONS])

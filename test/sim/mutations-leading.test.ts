@@ -1,4 +1,4 @@
 import { testMutations } from './mutation-tests.js'
 import { LEADING_MUTATIONS } from './mutations-leading.js'
 
-testMutations(LEADING_MUTATIONS)
+testMutations('leading', LEADING_MUTATIONS)

@@ -1,4 +1,4 @@
 import { testMutations } from './mutation-tests.js'
 import { MACHINE_MUTATIONS } from './mutations-machine.js'
 
-testMutations(MACHINE_MUTATIONS)
+testMutations('machine', MACHINE_MUTATIONS)

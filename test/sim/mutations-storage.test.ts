@@ -1,4 +1,4 @@
 import { testMutations } from './mutation-tests.js'
 import { STORAGE_MUTATIONS } from './mutations-storage.js'
 
-testMutations(STORAGE_MUTATIONS)
+testMutations('storage', STORAGE_MUTATIONS)
