@@ -24,6 +24,7 @@ export class Checker {
   readonly #looksInside: boolean
   readonly #book: VoteBook
   readonly #messages: MessageChecker
+  readonly #latestTimeMs: () => number
   readonly #startCounts = new Map<NodeId, number>()
   stepCount = 0
 
@@ -32,7 +33,15 @@ export class Checker {
     looksInside,
     nodeCount,
     windowSlots = Number.POSITIVE_INFINITY,
-  }: { readonly looksInside: boolean; readonly nodeCount: number; readonly windowSlots?: number }) {
+    latestTimeMs = () => Number.POSITIVE_INFINITY,
+  }: {
+    readonly looksInside: boolean
+    readonly nodeCount: number
+    readonly windowSlots?: number
+    /** Log time is not ahead of this: a minority's clocks alone do not carry it on. */
+    readonly latestTimeMs?: () => number
+  }) {
+    this.#latestTimeMs = latestTimeMs
     this.#looksInside = looksInside
     this.#book = new VoteBook(nodeCount)
     this.#messages = new MessageChecker(this.#book, windowSlots)
@@ -100,6 +109,10 @@ export class Checker {
         () => `node ${nodeId} applied slot ${slot} before anybody applied the one below`,
       )
       const earlierMs = this.#decisions.at(-1)?.timeMs ?? 0
+      promise(
+        value.kind !== 'batch' || value.timeMs <= this.#latestTimeMs(),
+        () => `the log time of slot ${slot} is ahead of all clocks but those of a minority`,
+      )
       this.#decisions.push({ value, digest, timeMs: value.kind === 'batch' ? Math.max(earlierMs, value.timeMs) : earlierMs })
     } else {
       promise(

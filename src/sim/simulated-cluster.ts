@@ -13,7 +13,7 @@ import { toNextFrame } from './next-version.js'
 import type { ClusterPlan } from './plan.js'
 import { Random } from './random.js'
 import { Scheduler } from './scheduler.js'
-import { SimulatedNode } from './simulated-node.js'
+import { EPOCH_MS, SimulatedNode } from './simulated-node.js'
 import type { NodeParts, SoftwareVersion } from './simulated-process.js'
 
 export interface ClusterSettings {
@@ -56,7 +56,12 @@ export class SimulatedCluster {
   constructor(settings: ClusterSettings) {
     const { seed, plan, print, records, parts, makeApplication, looksInside = true } = settings
     this.random = new Random(seed)
-    this.checker = new Checker({ looksInside, nodeCount: plan.nodeCount, windowSlots: plan.options.windowSlots })
+    this.checker = new Checker({
+      looksInside,
+      nodeCount: plan.nodeCount,
+      windowSlots: plan.options.windowSlots,
+      latestTimeMs: () => this.#latestTimeMs(),
+    })
     this.trace = new EventTrace({ clock: this.scheduler, print, records })
     const nodeIds = Array.from({ length: plan.nodeCount }, (_, i) => i + 1)
     this.network = new Network({
@@ -188,6 +193,14 @@ export class SimulatedCluster {
       onBug: (error) => this.#onBug(error),
       parts,
     })
+  }
+
+  /** Of the clocks of any majority the median, the lower one of two, is at most this. */
+  #latestTimeMs(): number {
+    const quorum = Math.floor(this.nodes.length / 2) + 1
+    const notBelow = quorum - Math.floor((quorum - 1) / 2)
+    const ahead = this.nodes.map((node) => node.mostAheadMs).toSorted((a, b) => b - a)
+    return EPOCH_MS + this.nowMs + (ahead[notBelow - 1] ?? 0)
   }
 
   #carry({ from, message }: Packet, encodesMessages: boolean): Message {

@@ -28,8 +28,8 @@ export class SimulatedNode implements ClientPort {
   #disk: SimulatedDisk
   #process: SimulatedProcess | undefined
   #directoryCount = 0
-  /** The wall clock is off by so much. */
-  wallOffsetMs = 0
+  #wallOffsetMs = 0
+  #mostAheadMs = 0
   /** Everything that it does takes long. */
   isSlow = false
   /** What it runs from its next start on. */
@@ -45,6 +45,21 @@ export class SimulatedNode implements ClientPort {
     this.id = settings.id
     this.#settings = settings
     this.#disk = this.#newDisk()
+  }
+
+  /** The wall clock is off by so much. */
+  get wallOffsetMs(): number {
+    return this.#wallOffsetMs
+  }
+
+  set wallOffsetMs(offsetMs: number) {
+    this.#wallOffsetMs = offsetMs
+    this.#mostAheadMs = Math.max(this.#mostAheadMs, offsetMs)
+  }
+
+  /** By so much its wall clock has ever been ahead of the world's. */
+  get mostAheadMs(): number {
+    return this.#mostAheadMs
   }
 
   get isUp(): boolean {

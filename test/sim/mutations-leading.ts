@@ -54,6 +54,19 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
     find: 'const patienceMs = this.#options.electionTimeoutMsMin - this.#options.heartbeatIntervalMs',
     replace: 'const patienceMs = 100 * this.#options.electionTimeoutMsMax',
   },
+  // --- log time -------------------------------------------------------------------------------------------------------------
+  {
+    name: 'the clock that is furthest ahead is log time',
+    file: 'paxos/log-clock.ts',
+    find: '(ahead[(ahead.length - 1) >> 1] ?? 0)',
+    replace: '(ahead.at(-1) ?? 0)',
+  },
+  {
+    name: "the leader's own clock is enough",
+    file: 'paxos/log-clock.ts',
+    find: 'return this.#aheadMsOf.size >= this.#membership.quorum',
+    replace: 'return this.#aheadMsOf.size > 0',
+  },
   // --- bootstrap ------------------------------------------------------------------------------------------------------------
   {
     name: 'a node whose directory was lost votes from a new one',
