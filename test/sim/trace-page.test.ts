@@ -139,7 +139,7 @@ describe('the trace page', () => {
     const longest = trace.messages
       .filter(({ fate, toUs }) => fate === 'delivered' && toUs < lastUs / 2)
       .reduce((a, b) => (b.toUs - b.fromUs > a.toUs - a.fromUs ? b : a))
-    const [from, to] = [longest.toUs - 5_000, longest.toUs + 100_000]
+    const [from, to] = [longest.toUs - 5_000, longest.toUs + 1_000_000]
     const seen: number[] = []
     trace.forEachMessage(from, to, (message) => seen.push(message.step))
     const expected = trace.messages.filter((message) => message.fromUs <= to && message.toUs >= from).map(({ step }) => step)
