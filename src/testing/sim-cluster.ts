@@ -73,6 +73,10 @@ export interface SimClient {
 const NODES_MAX = 7
 const DEFAULT_TIMEOUT_MS = 10_000
 const START_TIMEOUT_MS = 10_000
+/** A node that is so long past a deadline does not answer any more. */
+const SILENCE_MS = 1_000
+/** A member takes no larger command. */
+const COMMAND_BYTES_MAX = 16 << 20
 /** Time goes on in such steps while somebody waits. */
 const DRIVE_MS = 60_000
 
@@ -165,13 +169,15 @@ export class SimCluster {
     return this.#node(node).member?.status()
   }
 
-  /** Carries a command out through a node, the leader if none is named. @throws MemberError; BrokenPromise */
-  invoke(command: Uint8Array, options: { readonly node?: NodeName; readonly timeoutMs?: number } = {}): Promise<Answer> {
+  /** Carries a command of at most 16 MiB out through a node, the leader if none is named. @throws MemberError; BrokenPromise; RangeError */
+  async invoke(command: Uint8Array, options: { readonly node?: NodeName; readonly timeoutMs?: number } = {}): Promise<Answer> {
+    checkBytes('command', command)
     return this.#ask(options, (node, timeoutMs, settle) => node.invoke(command, timeoutMs, settle))
   }
 
   /** A linearizable read through a node, the leader if none is named. @throws MemberError; BrokenPromise */
-  query(query: Uint8Array, options: { readonly node?: NodeName; readonly timeoutMs?: number } = {}): Promise<Answer> {
+  async query(query: Uint8Array, options: { readonly node?: NodeName; readonly timeoutMs?: number } = {}): Promise<Answer> {
+    checkBytes('query', query)
     return this.#ask(options, (node, timeoutMs, settle) => node.read(query, timeoutMs, settle))
   }
 
@@ -198,7 +204,7 @@ export class SimCluster {
 
   // --- what happens to it ---------------------------------------------------------------------------------------------------------
 
-  /** Nobody of one group hears anybody of another. Who is in no group hears all. */
+  /** From now on nobody of one group hears anybody of another; what was cut before stays cut, until `mend`. */
   partition(...groups: readonly (readonly NodeName[])[]): Promise<void> {
     return this.#happens(() =>
       this.#cluster.network.partition(...groups.map((group) => group.map((name) => this.#node(name).id))),
@@ -292,8 +298,8 @@ export class SimCluster {
     return this.#driven(
       new Promise((resolve, reject) => {
         ask(asked, timeoutMs, (outcome) => (outcome instanceof MemberError ? reject(outcome) : resolve(outcome)))
-        // A node that crashes says nothing.
-        this.#cluster.scheduler.after(timeoutMs, () =>
+        // A node that crashes says nothing; one that runs says at its deadline what it knows.
+        this.#cluster.scheduler.after(timeoutMs + SILENCE_MS, () =>
           reject(new MemberError('OUTCOME_UNKNOWN', `${name} has not answered within ${timeoutMs} ms`)),
         )
       }),
@@ -351,6 +357,13 @@ function linkOf(network: NonNullable<SimClusterOptions['network']>): typeof GOOD
   checkBetween('network.lossRate', lossRate, 0, 0.9)
   checkBetween('network.duplicationRate', duplicationRate, 0, 0.9)
   return { ...GOOD_LINK, delayMsMin: delayMs, delayMsMean: jitterMs, lossRate, duplicationRate, canReorder: reorders }
+}
+
+/** A node would take what is no bytes for a bug of its own. */
+function checkBytes(name: string, bytes: Uint8Array): void {
+  if (!(bytes instanceof Uint8Array)) throw new TypeError(`${name}: must be a Uint8Array`)
+  if (bytes.length > COMMAND_BYTES_MAX)
+    throw new RangeError(`${name}: must be at most ${COMMAND_BYTES_MAX} bytes, not ${bytes.length}`)
 }
 
 function checkWhole(name: string, value: number, min: number, max: number): void {

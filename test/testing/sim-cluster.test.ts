@@ -160,6 +160,17 @@ describe('a cluster for tests', () => {
     await assert.rejects(asked, (error) => error instanceof BrokenPromise && /got other results/.test(error.message))
   })
 
+  it("tells the caller of a mistake of the caller's, and goes on", async () => {
+    const cluster = await SimCluster.start({ machine: () => new Journal() })
+    await assert.rejects(cluster.invoke(new Uint8Array((16 << 20) + 1)), /command: must be at most 16777216 bytes/)
+    await assert.rejects(cluster.invoke('text' as unknown as Uint8Array), TypeError)
+    await cluster.isolate('n2')
+    await cluster.run(2_000)
+    const asked = cluster.query(bytes(''), { node: 'n2', timeoutMs: 500 })
+    await assert.rejects(asked, (error) => error instanceof MemberError && error.code === 'NO_QUORUM')
+    await cluster.invoke(bytes('on'), { node: cluster.leader === 'n1' ? 'n1' : 'n3' })
+  })
+
   it('names the option that is out of its bounds', async () => {
     await assert.rejects(SimCluster.start({ nodes: 8 }), /nodes: must be a whole number from 1 to 7, not 8/)
     await assert.rejects(SimCluster.start({ network: { lossRate: 1 } }), /network.lossRate: must be from 0 to 0.9, not 1/)
