@@ -134,6 +134,13 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
     replace: 'known.pendingAmount === 0n',
   },
   {
+    name: 'a movement id with another timeout gets the first result',
+    favours: ({ habits }) => habits.holdRate > 0.3 && habits.reuseRate > 0,
+    file: 'machine/movement.ts',
+    find: 'known.timeoutMs === draft.timeoutMs &&',
+    replace: '',
+  },
+  {
     name: 'a repeated two-phase transfer is answered with how it ended',
     favours: ({ habits }) => habits.holdRate > 0.3 && habits.reuseRate > 0,
     file: 'machine/movement.ts',

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { InvalidPlan } from '../../src/sim/fields.js'
-import { drawPlan, QUIET_PLAN, type WorldPlan } from '../../src/sim/plan.js'
+import { QUIET_PLAN, type WorldPlan } from '../../src/sim/plan.js'
 import { formatPlan, parsePlan } from '../../src/sim/plan-file.js'
 import { Random } from '../../src/sim/random.js'
+import { planOf } from '../../src/sim/run-seed.js'
 import { drawSchedule, FAULT_KINDS } from '../../src/sim/schedule.js'
 import { tellSchedule } from '../../src/sim/tell-fault.js'
 
-const SEEDS = Array.from({ length: 300 }, (_, i) => i)
+const SEEDS = Array.from({ length: 300 }, (_, i) => i + 1)
 const kindsOf = (plan: WorldPlan) => new Set(plan.faults.map((fault) => fault.kind))
-const drawn = (seed: number): WorldPlan => drawPlan(new Random(seed))
+const drawn = planOf
 
 test('every plan that is drawn can be written down and read again', () => {
   for (const seed of SEEDS) {
@@ -81,6 +82,12 @@ test('what a plan leaves out is as in the quiet plan', () => {
 })
 
 const crash = '"atMs": 1, "forMs": 1, "kind": "crash"'
+const atLeastOne =
+  (part: string) =>
+  (name: string): readonly [string, string] => [
+    `{ "seed": 1, "${part}": { "${name}": 0 } }`,
+    `${part}.${name} must be a number from 1 to 600000, not 0`,
+  ]
 const REFUSED: readonly (readonly [plan: string, message: string])[] = [
   ['[]', 'a plan must be an object, not []'],
   ['{ "seed": 1', 'a plan is a JSON object: '],
@@ -89,7 +96,27 @@ const REFUSED: readonly (readonly [plan: string, message: string])[] = [
   ['{ "seed": 1, "nodeCount": 0 }', 'nodeCount must be a whole number from 1 to 9, not 0'],
   ['{ "seed": 1, "link": { "lossRate": 2 } }', 'link.lossRate must be a number from 0 to 1, not 2'],
   ['{ "seed": 1, "link": { "lossrate": 0 } }', 'link.lossrate is not known; known here are delayMsMin, '],
-  ['{ "seed": 1, "habits": { "clientCount": 1.5 } }', 'habits.clientCount must be a whole number from 1 to 1000, not 1.5'],
+  ['{ "seed": 1, "habits": { "clientCount": 1.5 } }', 'habits.clientCount must be a whole number from 1 to 100, not 1.5'],
+  ['{ "seed": 1, "habits": { "clientCount": 101 } }', 'habits.clientCount must be a whole number from 1 to 100, not 101'],
+  ['{ "seed": 1, "habits": { "outstandingMax": 101 } }', 'habits.outstandingMax must be a whole number from 1 to 100, not 101'],
+  ...['timeoutMs', 'thinkMsMean', 'holdMsMax'].map(atLeastOne('habits')),
+  ...['heartbeatIntervalMs', 'retryDelayMs', 'electionTimeoutMsMin', 'electionTimeoutMsMax'].map(atLeastOne('options')),
+  [
+    '{ "seed": 1, "habits": { "deathMsMean": 0.001 } }',
+    'habits.deathMsMean must be 0, which is never, or a number of at least 1, not 0.001',
+  ],
+  [
+    '{ "seed": 1, "habits": { "absenceMsMean": 0.5 } }',
+    'habits.absenceMsMean must be 0, which is never, or a number of at least 1',
+  ],
+  [
+    '{ "seed": 1, "options": { "electionTimeoutMsMin": 601 } }',
+    'options.electionTimeoutMsMin, 601, must not be above options.electionTimeoutMsMax, 600',
+  ],
+  [
+    '{ "seed": 1, "options": { "heartbeatIntervalMs": 300 } }',
+    'options.heartbeatIntervalMs, 300, must be below options.electionTimeoutMsMin, 300',
+  ],
   ['{ "seed": 1, "encodesMessages": "yes" }', 'encodesMessages must be true or false, not "yes"'],
   ['{ "seed": 1, "faults": {} }', 'faults must be a list of at most 10000, not {}'],
   ['{ "seed": 1, "faults": [{ "atMs": -1, "kind": "crash" }] }', 'faults[0].atMs must be a number from 0 to 600000, not -1'],
@@ -112,6 +139,7 @@ const REFUSED: readonly (readonly [plan: string, message: string])[] = [
     'faults[0].group must be a list of different nodes from 1 to 3, not [1,1]',
   ],
   ['{ "seed": 1, "healOrder": [] }', 'healOrder must be a list of different nodes from 1 to 3, not []'],
+  ['{ "seed": 1, "healOrder": [3, 1] }', 'healOrder must be a list of all nodes from 1 to 3, each once, not [3,1]'],
 ]
 
 for (const [plan, message] of REFUSED) {

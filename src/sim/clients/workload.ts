@@ -101,10 +101,25 @@ export class Workload {
     if (this.#random.chance(0.5)) return known
     const { operation, requestId } = known
     if (requestId !== '') return { operation: this.#drawKeyWrite(), requestId }
+    if (operation.kind === 'transfer' && this.#random.chance(0.5)) {
+      return { operation: this.#withOneDifference(operation), requestId: '' }
+    }
     if (operation.kind === 'deposit' || operation.kind === 'withdraw' || operation.kind === 'transfer') {
       return { operation: { ...this.#drawTransfer(), id: operation.id }, requestId: '' }
     }
     return known
+  }
+
+  /** Whatever it is that differs: another transfer under the id of the first. */
+  #withOneDifference(transfer: Transfer): Transfer {
+    switch (this.#random.int(0, 2)) {
+      case 0:
+        return { ...transfer, amount: transfer.amount + 1 }
+      case 1:
+        return { ...transfer, isPending: !transfer.isPending, timeoutMs: 0 }
+      default:
+        return { ...transfer, timeoutMs: transfer.isPending ? transfer.timeoutMs + 1 : 0 }
+    }
   }
 
   #drawKeyWrite(): TxnWrite {
