@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { usageError } from './failure.js'
 import { wholeNumber } from './options.js'
@@ -9,8 +8,8 @@ export interface SimFlags {
   readonly plan?: string
   readonly runs?: number
   readonly for?: number
-  readonly first: number
-  readonly jobs: number
+  readonly first?: number
+  readonly jobs?: number
   readonly keepGoing?: true
   /** Undefined when neither --shrink nor --no-shrink is given. */
   readonly shrink?: boolean
@@ -22,6 +21,9 @@ export interface SimFlags {
 }
 
 const SEED_MAX = 2 ** 32 - 1
+export const FIRST_SEED = 1
+/** Without --runs and --for. */
+export const RUNS = 100
 const RUNS_MAX = 1_000_000_000
 const JOBS_MAX = 256
 
@@ -32,8 +34,9 @@ and every answer must be right; then a majority is healed, and every request mus
 Exit codes:
   0  every promise held
   1  a promise was broken
-  2  wrong usage, or a plan that cannot be
+  2  wrong usage, a plan that cannot be, or a file that cannot be read or written
   3  the simulator itself failed
+  130  interrupted, by Ctrl-C say, before anything failed
 
 Examples:
   $ synod sim --seed 42 --verbose
@@ -44,7 +47,7 @@ Examples:
 
 /** Flags that make sense for one world, or for many, only. */
 const FOR_ONE = ['trace', 'history', 'verbose'] as const
-const FOR_MANY = ['runs', 'for', 'keepGoing'] as const
+const FOR_MANY = ['runs', 'for', 'first', 'jobs', 'keepGoing'] as const
 
 export function addSimFlags(command: Command): Command {
   return command
@@ -53,7 +56,7 @@ export function addSimFlags(command: Command): Command {
       new Option('--plan <file>', 'one world: the one of this plan, written by --save-plan or by hand').conflicts('seed'),
     )
     .addOption(
-      new Option('--runs <count>', 'many worlds, a seed each (default: 100)')
+      new Option('--runs <count>', `many worlds, a seed each (default: ${RUNS})`)
         .argParser(wholeNumber(1, RUNS_MAX))
         .conflicts(['seed', 'plan']),
     )
@@ -62,11 +65,13 @@ export function addSimFlags(command: Command): Command {
         .argParser(duration)
         .conflicts(['seed', 'plan', 'runs']),
     )
-    .addOption(new Option('--first <seed>', 'the first of many seeds').default(1).argParser(wholeNumber(0, SEED_MAX)))
     .addOption(
-      new Option('--jobs <count>', 'processes that share out many seeds')
-        .default(availableParallelism(), 'as many as there are cores')
-        .argParser(wholeNumber(1, JOBS_MAX)),
+      new Option('--first <seed>', `the first of many seeds (default: ${FIRST_SEED})`).argParser(wholeNumber(0, SEED_MAX)),
+    )
+    .addOption(
+      new Option('--jobs <count>', 'processes that share out many seeds (default: as many as there are cores)').argParser(
+        wholeNumber(1, JOBS_MAX),
+      ),
     )
     .option('--keep-going', 'do not stop at the first broken promise')
     .option('--shrink', 'look for a small plan that fails alike (default with many worlds)')
@@ -89,6 +94,10 @@ export function checkTogether(flags: SimFlags): void {
         ? `${spell(name)} goes with many worlds, not with --seed or --plan`
         : `${spell(name)} needs one world: --seed or --plan`,
     )
+  }
+  const { first = FIRST_SEED, runs = RUNS } = flags
+  if (flags.for === undefined && first + runs - 1 > SEED_MAX) {
+    throw usageError(`--runs must be at most ${SEED_MAX - first + 1} with --first ${first}, as the largest seed is ${SEED_MAX}`)
   }
   if (flags.savePlan !== undefined && !isOne && flags.shrink === false) {
     throw usageError('--save-plan needs one world, --seed or --plan, or else a failure that is shrunk, which --no-shrink forbids')

@@ -1,20 +1,20 @@
+import { availableParallelism } from 'node:os'
 import { Coverage, judge, planOf, type RunSummary, replayCommand, runSeeds } from '../sim/simulator.js'
 import { EXIT, type ExitCode } from './failure.js'
 import { print, printJson, styled } from './output.js'
 import { onStopSignals } from './signals.js'
-import type { SimFlags } from './sim-flags.js'
+import { FIRST_SEED, RUNS, type SimFlags } from './sim-flags.js'
 import { ProgressLine } from './sim-progress.js'
-import { coverageTable, exitCodeOfRuns, grouped } from './sim-report.js'
+import { coverageTable, exitCodeOfRuns, grouped, INTERRUPTED } from './sim-report.js'
 import { type ShrunkReport, shrinkFailure } from './sim-shrink.js'
 
-const RUNS = 100
 /** With --keep-going: more of them are told, but not shrunk. */
 const SHRUNK_MAX = 3
 
 /** Lives through many worlds, on many cores, and tells what they have seen together. */
-export async function simulateMany(flags: SimFlags): Promise<ExitCode> {
+export async function simulateMany(flags: SimFlags): Promise<ExitCode | typeof INTERRUPTED> {
   const stop = new AbortController()
-  onStopSignals({ first: () => stop.abort(), second: () => process.exit(EXIT.failed) })
+  onStopSignals({ first: () => stop.abort(), second: () => process.exit(INTERRUPTED) })
   const startedMs = performance.now()
   const coverage = await runAll(flags, stop.signal)
   const seconds = (performance.now() - startedMs) / 1_000
@@ -31,12 +31,14 @@ export async function simulateMany(flags: SimFlags): Promise<ExitCode> {
     tellAll(coverage, seconds)
     for (const failure of failures) tellFailure(failure, shrunk.get(failure))
   }
-  return exitCodeOfRuns(coverage)
+  const exitCode = exitCodeOfRuns(coverage)
+  return exitCode === EXIT.done && stop.signal.aborted ? INTERRUPTED : exitCode
 }
 
-async function runAll({ runs, for: forMs, first, jobs, keepGoing }: SimFlags, signal: AbortSignal): Promise<Coverage> {
+async function runAll(flags: SimFlags, signal: AbortSignal): Promise<Coverage> {
+  const { runs = RUNS, for: forMs, first = FIRST_SEED, jobs = availableParallelism(), keepGoing } = flags
   const coverage = new Coverage()
-  const runCount = forMs === undefined ? (runs ?? RUNS) : Number.POSITIVE_INFINITY
+  const runCount = forMs === undefined ? runs : Number.POSITIVE_INFINITY
   const startedMs = performance.now()
   const elapsedMs = (): number => performance.now() - startedMs
   const total = forMs === undefined ? `${runCount} runs` : `${forMs / 1_000} s`

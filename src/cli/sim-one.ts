@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs'
 import {
   formatPlan,
   historyLines,
@@ -17,8 +16,9 @@ import {
   tracePage,
   type Verdict,
 } from '../sim/simulator.js'
-import { CliError, type ExitCode, usageError } from './failure.js'
+import { type ExitCode, usageError } from './failure.js'
 import { note, print, printJson, styled } from './output.js'
+import { readFile, writeFile } from './sim-files.js'
 import type { SimFlags } from './sim-flags.js'
 import { exitCodeOfRun, tellFaults, tellSize } from './sim-report.js'
 import { type ShrunkReport, shrinkFailure } from './sim-shrink.js'
@@ -55,25 +55,12 @@ function drawn(seed: number): SeededPlan {
 }
 
 function readPlan(file: string): SeededPlan {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new CliError(`cannot read --plan ${file}: ${error instanceof Error ? error.message : String(error)}`)
-  }
+  const text = readFile('--plan', file)
   try {
     return parsePlan(text)
   } catch (error) {
     if (error instanceof InvalidPlan) throw usageError(`--plan ${file}: ${error.message}`)
     throw error
-  }
-}
-
-function writeFile(flag: string, file: string, text: string): void {
-  try {
-    writeFileSync(file, text)
-  } catch (error) {
-    throw new CliError(`cannot write ${flag} ${file}: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 

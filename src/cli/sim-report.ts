@@ -5,6 +5,9 @@ import { formatTable } from './output.js'
 /** The simulator itself failed: the same number as for a cluster that does not answer, as both say nothing about the promises. */
 const SIMULATOR_FAILED = EXIT.unavailable
 
+/** As of a shell's command that SIGINT ends. */
+export const INTERRUPTED = 130
+
 export function exitCodeOfRun(verdict: RunSummary['verdict']): ExitCode {
   switch (verdict) {
     case 'held':

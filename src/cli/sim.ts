@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { checkFiles } from './sim-files.js'
 import { addSimFlags, checkTogether, type SimFlags } from './sim-flags.js'
 
 export function addSimCommand(program: Command): void {
@@ -8,6 +9,7 @@ export function addSimCommand(program: Command): void {
       .description('simulate whole clusters, each with all its faults drawn from one seed, and check every promise'),
   ).action(async (flags: SimFlags) => {
     checkTogether(flags)
+    checkFiles(flags)
     // The simulator, and what it simulates, is loaded only here: `--help` needs none of it.
     if (flags.seed !== undefined || flags.plan !== undefined) {
       const { simulateOne } = await import('./sim-one.js')

@@ -68,6 +68,14 @@ export class Fields {
     this.#refuse(name, `a list of different nodes from 1 to ${nodeCount}`, list)
   }
 
+  /** Every node once, in any order. Missing, it is from the first to the last. */
+  nodeOrder(name: string, nodeCount: number): readonly NodeId[] {
+    const inTurn = Array.from({ length: nodeCount }, (_, i) => i + 1)
+    const ids = this.nodeIds(name, nodeCount, inTurn)
+    if (ids.length === nodeCount) return ids
+    this.#refuse(name, `a list of all nodes from 1 to ${nodeCount}, each once`, ids)
+  }
+
   links(name: string, nodeCount: number): readonly (readonly [NodeId, NodeId])[] {
     const list = this.list(name, nodeCount * (nodeCount - 1))
     return list.map((link, i) => {

@@ -1,3 +1,5 @@
+import type { CoreOptions } from '../paxos/options.js'
+import type { ClientHabits } from './clients/habits.js'
 import { parseFault } from './fault-fields.js'
 import { type Fields, fieldsOf, InvalidPlan } from './fields.js'
 import { QUIET_PLAN, type WorldPlan } from './plan.js'
@@ -14,7 +16,7 @@ const NODES_MAX = 9
 const FAULTS_MS_MAX = 600_000
 const FAULTS_MAX = 10_000
 /** Of clients, accounts and the like. */
-const COUNT_MAX = 1_000
+const COUNT_MAX = 100
 const WEIGHT_MAX = 1_000
 
 /** As a JSON text that parsePlan reads; one line for each fault. */
@@ -35,7 +37,6 @@ export function parsePlan(text: string): SeededPlan {
   if (format !== FORMAT) throw new InvalidPlan(`format is ${format}; this version of synod reads ${FORMAT}`)
   const seed = fields.integer('seed', 0, SEED_MAX)
   const nodeCount = fields.integer('nodeCount', 1, NODES_MAX, QUIET_PLAN.nodeCount)
-  const nodeIds = Array.from({ length: nodeCount }, (_, i) => i + 1)
   const plan: WorldPlan = {
     nodeCount,
     options: objectLike(QUIET_PLAN.options, fields.object('options')),
@@ -48,10 +49,30 @@ export function parsePlan(text: string): SeededPlan {
     faults: fields.list('faults', FAULTS_MAX, []).map((fault, i) => parseFault(fault, `faults[${i}]`, nodeCount)),
     encodesMessages: fields.flag('encodesMessages', QUIET_PLAN.encodesMessages),
     faultsMs: fields.number('faultsMs', 0, FAULTS_MS_MAX, QUIET_PLAN.faultsMs),
-    healOrder: fields.nodeIds('healOrder', nodeCount, nodeIds),
+    healOrder: fields.nodeOrder('healOrder', nodeCount),
   }
   fields.end()
+  const contradiction = contradictionIn(plan.options) ?? restlessnessOf(plan.habits)
+  if (contradiction !== undefined) throw new InvalidPlan(contradiction)
   return { seed, plan }
+}
+
+/** Why nobody could lead for long with these times, in one sentence that names two of them; undefined when they go together. */
+export function contradictionIn(options: CoreOptions): string | undefined {
+  const { heartbeatIntervalMs, electionTimeoutMsMin, electionTimeoutMsMax } = options
+  if (electionTimeoutMsMin > electionTimeoutMsMax) {
+    return `options.electionTimeoutMsMin, ${electionTimeoutMsMin}, must not be above options.electionTimeoutMsMax, ${electionTimeoutMsMax}`
+  }
+  if (heartbeatIntervalMs >= electionTimeoutMsMin) {
+    return `options.heartbeatIntervalMs, ${heartbeatIntervalMs}, must be below options.electionTimeoutMsMin, ${electionTimeoutMsMin}`
+  }
+  return undefined
+}
+
+/** What would strike so often that virtual time hardly went on. */
+function restlessnessOf(habits: ClientHabits): string | undefined {
+  const name = (['deathMsMean', 'absenceMsMean'] as const).find((one) => habits[one] > 0 && habits[one] < 1)
+  return name && `habits.${name} must be 0, which is never, or a number of at least 1, not ${habits[name]}`
 }
 
 function parseJson(text: string): unknown {
@@ -74,9 +95,10 @@ function valueLike(template: unknown, name: string, fields: Fields): unknown {
   if (typeof template === 'boolean') return fields.flag(name, template)
   if (typeof template !== 'number') throw new TypeError(`${name} is neither a number nor a flag`)
   if (name.endsWith('Rate')) return fields.number(name, 0, 1, template)
-  if (/Ms(Min|Max|Mean)?$/.test(name)) return fields.number(name, 0, FAULTS_MS_MAX, template)
-  const min = Math.min(1, template)
-  if (name.endsWith('Count')) return fields.integer(name, min, COUNT_MAX, template)
+  const min = template < 1 ? 0 : 1
+  // What takes a while in the quiet plan are intervals: at 0 they would be over again and again without virtual time going on.
+  if (/Ms(Min|Max|Mean)?$/.test(name)) return fields.number(name, min, FAULTS_MS_MAX, template)
+  if (name.endsWith('Count') || name === 'outstandingMax') return fields.integer(name, min, COUNT_MAX, template)
   if (/(Max|Slots)$/.test(name)) return fields.integer(name, min, Number.MAX_SAFE_INTEGER, template)
   return fields.number(name, 0, WEIGHT_MAX, template)
 }

@@ -85,7 +85,7 @@ export async function runPlan(settings: RunSettings & SeededPlan): Promise<SeedR
 }
 
 /** As whoever runs this would write it: from a checkout the sources are run, without a build. */
-const COMMAND = extname(import.meta.url) === '.ts' ? 'npm run sim --' : 'synod sim'
+const COMMAND = extname(import.meta.url) === '.ts' ? 'npm run sim --' : 'npx synod sim'
 
 /** How anybody sees the same world again. */
 export function replayCommand(seed: number): string {
@@ -94,7 +94,12 @@ export function replayCommand(seed: number): string {
 
 /** The same for a plan in a file. */
 export function replayPlanCommand(file: string): string {
-  return `${COMMAND} --plan ${file} --verbose`
+  return `${COMMAND} --plan ${shellWord(file)} --verbose`
+}
+
+/** One word to a POSIX shell, whatever is in it. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
 
 async function live(world: World, endsWithFaults: boolean): Promise<void> {

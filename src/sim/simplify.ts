@@ -1,6 +1,7 @@
 import { DEFAULT_OPTIONS } from '../paxos/options.js'
 import { GOOD_LINK, type LinkQuality } from './network.js'
 import { QUIET_PLAN, type WorldPlan } from './plan.js'
+import { contradictionIn } from './plan-file.js'
 import type { PlannedFault } from './schedule.js'
 
 const THINK_MS_MAX = 1_000
@@ -21,7 +22,10 @@ export const SIMPLER_PLANS: readonly Simplify<WorldPlan>[] = [
   (plan) => withLink(plan, { delayMsMin: GOOD_LINK.delayMsMin, delayMsMean: GOOD_LINK.delayMsMean }),
   ...(Object.keys(DEFAULT_OPTIONS) as (keyof WorldPlan['options'])[]).map((name): Simplify<WorldPlan> => {
     const value = DEFAULT_OPTIONS[name]
-    return (plan) => simplerIf(plan.options[name] !== value, { ...plan, options: { ...plan.options, [name]: value } })
+    return (plan) => {
+      const options = { ...plan.options, [name]: value }
+      return simplerIf(plan.options[name] !== value && contradictionIn(options) === undefined, { ...plan, options })
+    }
   }),
   (plan) => withLike(plan, 'syncMsMean'),
   (plan) => withLike(plan, 'turnMsMax'),

@@ -6,6 +6,7 @@ import { formatPlan, parsePlan } from '../../src/sim/plan-file.js'
 import { Random } from '../../src/sim/random.js'
 import { planOf } from '../../src/sim/run-seed.js'
 import { drawSchedule, FAULT_KINDS } from '../../src/sim/schedule.js'
+import { SIMPLER_PLANS } from '../../src/sim/simplify.js'
 import { tellSchedule } from '../../src/sim/tell-fault.js'
 
 const SEEDS = Array.from({ length: 300 }, (_, i) => i + 1)
@@ -16,6 +17,21 @@ test('every plan that is drawn can be written down and read again', () => {
   for (const seed of SEEDS) {
     const seeded = { seed, plan: drawn(seed) }
     assert.deepEqual(parsePlan(formatPlan(seeded)), seeded)
+  }
+})
+
+test('a plan that is made simpler can still be written down and read', () => {
+  const patient = {
+    ...QUIET_PLAN.options,
+    heartbeatIntervalMs: 700,
+    electionTimeoutMsMin: 100_000,
+    electionTimeoutMsMax: 200_000,
+  }
+  for (const seed of SEEDS.slice(0, 20)) {
+    const plan = { ...drawn(seed), options: patient }
+    for (const simpler of SIMPLER_PLANS.flatMap((simplify) => simplify(plan) ?? [])) {
+      assert.deepEqual(parsePlan(formatPlan({ seed, plan: simpler })).plan, simpler)
+    }
   }
 })
 

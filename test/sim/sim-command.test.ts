@@ -99,7 +99,7 @@ describe('the command `synod sim`', { concurrency: 2, timeout: 100_000 }, () => 
   })
 
   it('ends with exit code 130 on Ctrl-C, after it has told what was done', async () => {
-    const running = start(['sim', '--for', '1h', '--jobs', '1'], { nodeArguments: [TELL_LISTENING] })
+    const running = start(['sim', '--for', '60s', '--jobs', '1'], { nodeArguments: [TELL_LISTENING] })
     await running.untilPrinted(/^listening\n/)
     running.process.kill('SIGINT')
     const { code, stdout } = await running.ended
@@ -144,7 +144,7 @@ describe('the command `synod sim`', { concurrency: 2, timeout: 100_000 }, () => 
     [['--plan', ''], /^synod: --plan needs the name of a file\n$/],
     [['--seed', '1', '--trace', ''], /^synod: --trace needs the name of a file\n$/],
     [['--seed', '1', '--trace', '/nowhere/page.html'], /^synod: cannot write --trace \/nowhere\/page\.html: ENOENT.*\n$/],
-    [['--seed', '1', '--history', directory], /^synod: cannot write --history .*: it is a directory\n$/],
+    [['--seed', '1', '--history', '.'], /^synod: cannot write --history \.: it is a directory\n$/],
     [['--runs', '1', '--save-plan', '/nowhere/plan.json'], /^synod: cannot write --save-plan \/nowhere\/plan\.json: ENOENT.*\n$/],
   ]
   for (const [args, message] of MISUSES) {
