@@ -32,10 +32,10 @@ A world is a cluster with its network, disks, clocks and clients, all drawn from
 and every answer must be right; then a majority is healed, and every request must be answered.
 
 Exit codes:
-  0  every promise held
-  1  a promise was broken
-  2  wrong usage, a plan that cannot be, or a file that cannot be read or written
-  3  the simulator itself failed
+  0    every promise held
+  1    a promise was broken
+  2    wrong usage, a plan that cannot be, or a file that cannot be read or written
+  3    the simulator itself failed
   130  interrupted, by Ctrl-C say, before anything failed
 
 Examples:
