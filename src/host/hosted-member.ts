@@ -66,7 +66,7 @@ export interface MemberParts {
 
 const DEFAULT_TIMEOUT_MS = 10_000
 /** A value that no message between nodes can hold would block its slot, and the log with it, for good. */
-const COMMAND_BYTES_MAX = 16 << 20
+export const COMMAND_BYTES_MAX = 16 << 20
 const JOIN_INTERVAL_MS = 200
 /** How long a stopping leader waits for another to take over. */
 const HAND_OVER_TIMEOUT_MS = 1_000

@@ -1,7 +1,6 @@
 import type { Message } from '../paxos/messages.js'
 import { Node } from '../paxos/node.js'
 import type { NodeId } from '../paxos/types.js'
-import { LevelStorage } from '../storage/level-storage.js'
 import { decodeFrame, encodeMessages } from '../wire/peer.js'
 import { BrokenPromise, promise } from './broken-promise.js'
 import { Checker } from './checkers.js'
@@ -35,8 +34,6 @@ export interface ClusterSettings {
 const REAL_PARTS: Omit<NodeParts, 'makeApplication'> = {
   makeNode: (settings) => new Node(settings),
   makeDisk: (settings) => new SimulatedDisk(settings),
-  makeStorage: (directory) => new LevelStorage(directory),
-  admit: (admission) => admission,
 }
 
 /** Nodes with their disks and their network, in virtual time: one seed decides everything. */

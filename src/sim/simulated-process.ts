@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import type { Admission, CallerIdentity } from '../host/admission.js'
+import type { CallerIdentity } from '../host/admission.js'
 import { HostedMember, type PeerPort, type PeerPortHandlers } from '../host/hosted-member.js'
 import type { StateMachine } from '../machine/state-machine.js'
 import { type CoreView, viewOf } from '../paxos/invariants.js'
@@ -7,8 +7,7 @@ import type { Message } from '../paxos/messages.js'
 import type { Node, NodeSettings } from '../paxos/node.js'
 import type { CoreOptions } from '../paxos/options.js'
 import type { NodeId, Slot } from '../paxos/types.js'
-import type { OpenDirectory } from '../storage/open-directory.js'
-import type { Storage } from '../storage/storage.js'
+import { LevelStorage } from '../storage/level-storage.js'
 import type { Checker } from './checkers.js'
 import type { DiskSettings, SimulatedDisk, WriteSubject } from './disk.js'
 import type { EventTrace } from './event-trace.js'
@@ -47,10 +46,7 @@ export interface SimulatedNodeSettings {
 export interface NodeParts {
   readonly makeNode: (settings: NodeSettings) => Node
   readonly makeDisk: (settings: DiskSettings) => SimulatedDisk
-  readonly makeStorage: (directory: OpenDirectory) => Storage
   readonly makeApplication: () => SimulatedApplication
-  /** Whom the node lets in, given what the real one says. */
-  readonly admit: (admission: Admission) => Admission
 }
 
 /** What stands above the log. */
@@ -125,10 +121,10 @@ export class SimulatedProcess {
 
   /** Starts on what the disk holds. */
   async boot(): Promise<void> {
-    const { id, members, options, checkpointEverySlots, tickMs, initialCommands, parts } = this.#settings
+    const { id, members, options, checkpointEverySlots, tickMs, initialCommands } = this.#settings
     try {
       const directory = await this.#machine.disk.open(this.runtime, FORMATS[this.#machine.version])
-      const storage = new WatchedStorage(parts.makeStorage(directory), {
+      const storage = new WatchedStorage(new LevelStorage(directory), {
         onWriting: (subject) => this.#onWriting(subject),
         onWritten: () => this.#passStep(),
       })
@@ -192,7 +188,7 @@ export class SimulatedProcess {
     this.runtime.whenAwake(() => {
       const handlers = this.#handlers
       if (handlers === undefined) return tellFate('down')
-      const admission = this.#settings.parts.admit(handlers.admit(caller))
+      const admission = handlers.admit(caller)
       if (admission !== undefined && (admission !== 'joinOnly' || message.kind !== 'join')) return tellFate('refused')
       tellFate('delivered')
       handlers.onMessages(from, [message])

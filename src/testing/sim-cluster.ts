@@ -14,6 +14,7 @@ import { Caller } from '../client/caller.js'
 import { SynodError } from '../client/errors.js'
 import { KeyValueStore } from '../client/kv.js'
 import { type Answer, MemberError, type MemberStatus } from '../host/api.js'
+import { COMMAND_BYTES_MAX } from '../host/hosted-member.js'
 import { brokenBankInvariants } from '../machine/invariants.js'
 import type { StateMachine } from '../machine/state-machine.js'
 import { DEFAULT_OPTIONS } from '../paxos/options.js'
@@ -75,8 +76,6 @@ const DEFAULT_TIMEOUT_MS = 10_000
 const START_TIMEOUT_MS = 10_000
 /** A node that is so long past a deadline does not answer any more. */
 const SILENCE_MS = 1_000
-/** A member takes no larger command. */
-const COMMAND_BYTES_MAX = 16 << 20
 /** Time goes on in such steps while somebody waits. */
 const DRIVE_MS = 60_000
 
