@@ -1,36 +1,55 @@
 import { assert } from './assert.js'
-import type { NodeId } from './types.js'
+import type { Member, MembershipRecord, NodeId, Slot } from './types.js'
 
 /** Acknowledgements are bits of one 32-bit integer. */
-const MEMBERS_MAX = 31
+export const MEMBERS_MAX = 31
 
-/** The members that vote, and what a majority of them is. */
-export class Membership {
-  /** Ascending. */
-  readonly nodeIds: readonly NodeId[]
-  /** Any two sets of this many members share one. */
+/** The members from a slot on, and what a majority of those who vote is. */
+export class Membership implements MembershipRecord {
+  readonly epoch: number
+  readonly fromSlot: Slot
+  readonly members: readonly Member[]
+  readonly lastNodeId: NodeId
+  /** Voters, ascending. */
+  readonly voterIds: readonly NodeId[]
+  /** Any two sets of this many voters share one. */
   readonly quorum: number
   readonly #bits = new Map<NodeId, number>()
+  readonly #members = new Map<NodeId, Member>()
 
-  constructor(nodeIds: readonly NodeId[]) {
-    assert(nodeIds.length >= 1 && nodeIds.length <= MEMBERS_MAX, `a membership has 1 to ${MEMBERS_MAX} members`)
-    this.nodeIds = nodeIds.toSorted((a, b) => a - b)
-    this.nodeIds.forEach((nodeId, i) => this.#bits.set(nodeId, 1 << i))
-    assert(this.#bits.size === nodeIds.length, 'no member is named twice')
-    this.quorum = Math.floor(nodeIds.length / 2) + 1
+  constructor(record: MembershipRecord) {
+    this.epoch = record.epoch
+    this.fromSlot = record.fromSlot
+    this.members = record.members
+    this.lastNodeId = record.lastNodeId
+    this.voterIds = record.members.filter((m) => m.votesFrom > 0).map((m) => m.nodeId)
+    assert(this.voterIds.length >= 1 && this.members.length <= MEMBERS_MAX, `a membership has 1 to ${MEMBERS_MAX} members, and a voter`)
+    this.voterIds.forEach((nodeId, i) => this.#bits.set(nodeId, 1 << i))
+    for (const member of record.members) this.#members.set(member.nodeId, member)
+    assert(this.#members.size === record.members.length, 'no member is named twice')
+    this.quorum = Math.floor(this.voterIds.length / 2) + 1
   }
 
+  member(nodeId: NodeId): Member | undefined {
+    return this.#members.get(nodeId)
+  }
+
+  /** A member, voter or learner. */
   has(nodeId: NodeId): boolean {
+    return this.#members.has(nodeId)
+  }
+
+  isVoter(nodeId: NodeId): boolean {
     return this.#bits.has(nodeId)
   }
 
-  /** The member after `after` in a round of all but `self`; `self` when there is no other. */
+  /** The voter after `after` in a round of all but `self`; `self` when there is no other. */
   nextOther(self: NodeId, after: NodeId): NodeId {
-    const others = this.nodeIds.filter((nodeId) => nodeId !== self)
+    const others = this.voterIds.filter((nodeId) => nodeId !== self)
     return others.find((nodeId) => nodeId > after) ?? others[0] ?? self
   }
 
-  /** 0 for whoever is no member: counts for nothing in a Tally. */
+  /** 0 for whoever does not vote: counts for nothing in a Tally. */
   bitOf(nodeId: NodeId): number {
     return this.#bits.get(nodeId) ?? 0
   }

@@ -1,7 +1,10 @@
-import type { Ballot, Genesis, LogEntry, NodeId, Slot, Value } from './types.js'
+import type { Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot, Value } from './types.js'
 
 /** Between nodes. What each means and when it may leave is told in proto/synod/peer/v1/peer.proto, with the message lifelines. */
-export type Message =
+export type Message = CoreMessage | HostMessage
+
+/** For the core. */
+export type CoreMessage =
   | Prepare
   | Promised
   | Accept
@@ -20,6 +23,12 @@ export type Message =
   | TakeOver
   | Join
   | Welcome
+  | ChangeMembership
+  | ChangeMembershipRefused
+  | HandOver
+
+/** Between hosts, about what only they know: how far directories have got, and what their state machines have come to. */
+export type HostMessage = Recall | Recalled | Mark | DigestReport
 
 /** Phase 1a. */
 export interface Prepare {
@@ -37,6 +46,8 @@ export interface Promised {
   readonly decidedUpTo: Slot
   /** Where the next page begins; 0 on the last. */
   readonly nextSlot: Slot
+  /** Which life of the member promises: Member.votesFrom, as the sender knows it. */
+  readonly votesFrom: Slot
 }
 
 /** Phase 2a. */
@@ -99,6 +110,7 @@ export interface CatchUpReply {
   readonly kind: 'catchUpReply'
   readonly entries: readonly LogEntry[]
   readonly decidedUpTo: Slot
+  readonly compactedUpTo: Slot
 }
 
 interface ReadIndex {
@@ -132,12 +144,71 @@ interface TakeOver {
   readonly ballot: Ballot
 }
 
-interface Join {
+export interface Join {
   readonly kind: 'join'
   readonly dataDirId: string
+  /** The damaged directory that this one takes the place of; empty for none. */
+  readonly replacesDataDirId: string
 }
 
-interface Welcome {
+export interface Welcome {
   readonly kind: 'welcome'
   readonly genesis: Genesis
+  readonly memberships: readonly MembershipRecord[]
+}
+
+export interface ChangeMembership {
+  readonly kind: 'changeMembership'
+  readonly requestId: number
+  readonly change: MembershipChange
+}
+
+export interface ChangeMembershipRefused {
+  readonly kind: 'changeMembershipRefused'
+  readonly requestId: number
+  readonly reason: MembershipRefusalReason
+  readonly message: string
+}
+
+/** Why a leader does not propose a change. */
+export type MembershipRefusalReason =
+  /** The node id stands for another member, or stood for one: ids are never given again. */
+  | 'NODE_ID_USED'
+  | 'MEMBER_NOT_FOUND'
+  /** The learner is too far behind to vote, or has not been heard of late. */
+  | 'NOT_CAUGHT_UP'
+  /** The change before this one is not in force yet. A retry is safe. */
+  | 'CHANGE_IN_PROGRESS'
+  /** Nobody would be left to vote, or too few of those who would be are up. */
+  | 'QUORUM_AT_RISK'
+  | 'TOO_MANY_MEMBERS'
+  /** The member votes from another data directory than the change says. */
+  | 'DATA_DIR_MISMATCH'
+
+interface HandOver {
+  readonly kind: 'handOver'
+  /** 0: whichever node the leader likes. */
+  readonly toNodeId: NodeId
+}
+
+/** A node that has just started asks how far its peers have seen its data directory get. */
+interface Recall {
+  readonly kind: 'recall'
+  readonly writeNumber: number
+}
+
+interface Recalled {
+  readonly kind: 'recalled'
+  readonly writeNumber: number
+}
+
+interface Mark {
+  readonly kind: 'mark'
+  readonly writeNumber: number
+}
+
+interface DigestReport {
+  readonly kind: 'digest'
+  readonly slot: Slot
+  readonly stateDigest: number
 }

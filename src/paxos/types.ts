@@ -11,7 +11,7 @@ export type Slot = number
 export type Ballot = number
 
 /** What a slot decides. Values are never changed once made: the same object may stand in messages, records and logs. */
-export type Value = NoopValue | BatchValue
+export type Value = NoopValue | BatchValue | MembershipValue
 
 /** Fills a gap. */
 interface NoopValue {
@@ -27,6 +27,14 @@ interface BatchValue {
   readonly timeMs: number
   /** Opaque to the core, at least one. */
   readonly commands: readonly Uint8Array[]
+}
+
+/** A change of the membership. Without effect unless the membership that it changes is the latest, and in force; see memberships.ts. */
+export interface MembershipValue {
+  readonly kind: 'membership'
+  /** Of the membership that it makes. */
+  readonly epoch: number
+  readonly change: MembershipChange
 }
 
 export const NOOP: Value = Object.freeze({ kind: 'noop' })
@@ -56,7 +64,47 @@ export interface Genesis {
   readonly members: readonly GenesisMember[]
   /** Commands that are applied as slot 0. */
   readonly initialCommands: readonly Uint8Array[]
+  /** The pipeline window (the paper's WINDOW, α): the same on every node, as a change of the membership is in force so many slots later. */
+  readonly windowSlots: number
 }
+
+/** A member, as some membership has it. */
+export interface Member {
+  readonly nodeId: NodeId
+  /** The random id of the data directory that it votes from; empty until it has said so. */
+  readonly dataDirId: string
+  /** host:port */
+  readonly peerAddress: string
+  /** host:port; empty for a member that serves no clients over the network. */
+  readonly clientAddress: string
+  /** It votes from this slot on, and in none below; 0 for a learner. Tells one life of a member from the next. */
+  readonly votesFrom: Slot
+  /** A learner that was a voter until its directory was damaged: promoted without being asked for once it has caught up. */
+  readonly returning: boolean
+}
+
+/** Who the members are from a slot on (the chapter's view). */
+export interface MembershipRecord {
+  /** Counts memberships, from 1. */
+  readonly epoch: number
+  /** The first slot that it governs. */
+  readonly fromSlot: Slot
+  /** In ascending order of node id. */
+  readonly members: readonly Member[]
+  /** The highest node id that was ever given: those up to it are never given again. */
+  readonly lastNodeId: NodeId
+}
+
+export type MembershipChange =
+  /** A new learner. */
+  | { readonly kind: 'add'; readonly nodeId: NodeId; readonly peerAddress: string; readonly clientAddress: string }
+  /** A learner says which data directory is its own. */
+  | { readonly kind: 'bind'; readonly nodeId: NodeId; readonly dataDirId: string }
+  /** A learner becomes a voter. */
+  | { readonly kind: 'promote'; readonly nodeId: NodeId }
+  | { readonly kind: 'remove'; readonly nodeId: NodeId }
+  /** The member's directory is damaged: it begins anew as a learner, in another. */
+  | { readonly kind: 'reset'; readonly nodeId: NodeId; readonly dataDirId: string; readonly newDataDirId: string }
 
 /** What the core wants to find again after a restart. */
 export type DurableRecord =
@@ -76,4 +124,6 @@ export interface RecoveredState {
   readonly decidedUpTo: Slot
   /** Everything accepted in slots above decidedUpTo, ascending. */
   readonly accepted: readonly LogEntry[]
+  /** Slots up to here, at most the checkpoint's, are no longer in the log. */
+  readonly compactedUpTo: Slot
 }

@@ -1,8 +1,9 @@
-import type { LogEntry, Value } from './types.js'
+import type { LogEntry, MembershipChange, Value } from './types.js'
 
 /** About how much memory and wire a value takes. */
 export function sizeOf(value: Value): number {
   if (value.kind === 'noop') return 16
+  if (value.kind === 'membership') return 256
   let bytes = 16
   for (const command of value.commands) bytes += command.length + 8
   return bytes
@@ -10,10 +11,16 @@ export function sizeOf(value: Value): number {
 
 export function sameValue(a: Value, b: Value): boolean {
   if (a === b) return true
-  if (a.kind === 'noop' || b.kind === 'noop') return a.kind === b.kind
+  if (a.kind === 'membership' && b.kind === 'membership') return a.epoch === b.epoch && sameChange(a.change, b.change)
+  if (a.kind !== 'batch' || b.kind !== 'batch') return a.kind === 'noop' && b.kind === 'noop'
   return (
     a.timeMs === b.timeMs && a.commands.length === b.commands.length && a.commands.every((c, i) => sameBytes(c, b.commands[i]))
   )
+}
+
+function sameChange(a: MembershipChange, b: MembershipChange): boolean {
+  const fields = Object.entries(b)
+  return Object.keys(a).length === fields.length && fields.every(([name, value]) => a[name as keyof MembershipChange] === value)
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array | undefined): boolean {

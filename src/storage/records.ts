@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib'
 import { Genesis as WireGenesis } from '../gen/synod/peer/v1/peer.js'
 import { ChainLink, Checkpoint, Owner } from '../gen/synod/storage/v1/storage.js'
 import type { Genesis, LogEntry, Slot } from '../paxos/types.js'
+import { genesisToWire } from '../wire/peer-fields.js'
 import { decodeValue, encodeValue } from '../wire/value.js'
 
 // A key is a tag and, for the log and the chain, a big-endian 64-bit number, so that LevelDB keeps them in order.
@@ -173,9 +174,7 @@ export function unsealLink(key: Buffer, record: Buffer): ChainLink {
 }
 
 export function sealGenesis(genesis: Genesis): Buffer {
-  const { clusterId, members, initialCommands } = genesis
-  const message = WireGenesis.create({ clusterId, members: [...members], initialCommands: [...initialCommands] })
-  return seal(GENESIS_KEY, WireGenesis.encode(message).finish())
+  return seal(GENESIS_KEY, WireGenesis.encode(genesisToWire(genesis)).finish())
 }
 
 /** @throws RecordError */

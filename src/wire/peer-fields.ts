@@ -1,11 +1,6 @@
-import type {
-  Genesis as WireGenesis,
-  GenesisMember as WireGenesisMember,
-  LogEntry as WireLogEntry,
-} from '../gen/synod/peer/v1/peer.js'
+import type { Genesis as WireGenesis, GenesisMember as WireGenesisMember } from '../gen/synod/peer/v1/peer.js'
 import { NODE_ID_MAX, nodeOf, roundOf } from '../paxos/ballot.js'
-import type { Ballot, Genesis, GenesisMember, LogEntry, NodeId, Slot, Value } from '../paxos/types.js'
-import { decodeValue } from './value.js'
+import type { Ballot, Genesis, GenesisMember, NodeId, Slot } from '../paxos/types.js'
 
 /** A message of a peer is not well formed: a peer with a defect, or no peer of ours. Nothing of its frame was used. */
 export class PeerCodecError extends Error {
@@ -67,38 +62,9 @@ export function text(value: string, field: string): string {
   return optionalText(value, field)
 }
 
-function optionalText(value: string, field: string): string {
+export function optionalText(value: string, field: string): string {
   if (value.length > TEXT_LENGTH_MAX) throw new PeerCodecError(field, `must be at most ${TEXT_LENGTH_MAX} characters long`)
   return value
-}
-
-export function valueFromWire(bytes: Uint8Array, field: string): Value {
-  let value: Value
-  try {
-    value = decodeValue(bytes)
-  } catch (cause) {
-    throw new PeerCodecError(field, 'must be an encoded Value', { cause })
-  }
-  if (value.kind === 'batch' && value.commands.length === 0) throw new PeerCodecError(field, 'must hold at least one command')
-  return value
-}
-
-/** In ascending order of slots; gaps are the caller's concern. */
-export function entriesFromWire(wire: readonly WireLogEntry[], field: string): LogEntry[] {
-  const entries: LogEntry[] = []
-  let slotBefore = 0
-  for (const [i, entry] of wire.entries()) {
-    const path = `${field}[${i}]`
-    slot(entry.slot, `${path}.slot`)
-    if (entry.slot <= slotBefore) throw new PeerCodecError(`${path}.slot`, `must be above ${slotBefore}, not ${entry.slot}`)
-    slotBefore = entry.slot
-    entries.push({
-      slot: entry.slot,
-      ballot: ballot(entry.ballot, `${path}.ballot`),
-      value: valueFromWire(entry.value, `${path}.value`),
-    })
-  }
-  return entries
 }
 
 export function genesisFromWire(wire: WireGenesis | undefined, field: string): Genesis {
@@ -118,7 +84,13 @@ export function genesisFromWire(wire: WireGenesis | undefined, field: string): G
     clusterId: text(wire.clusterId, `${field}.cluster_id`),
     members: members.map((member, i) => genesisMemberFromWire(member, `${field}.members[${i}]`)),
     initialCommands: wire.initialCommands,
+    windowSlots: counter(wire.windowSlots, `${field}.window_slots`),
   }
+}
+
+export function genesisToWire(genesis: Genesis): WireGenesis {
+  const { clusterId, members, initialCommands, windowSlots } = genesis
+  return { clusterId, members: [...members], initialCommands: [...initialCommands], windowSlots }
 }
 
 function genesisMemberFromWire(wire: WireGenesisMember, path: string): GenesisMember {

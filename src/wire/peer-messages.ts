@@ -3,8 +3,10 @@ import type {
   Accept as WireAccept,
   CatchUp as WireCatchUp,
   CatchUpReply as WireCatchUpReply,
+  ChangeMembershipRefused as WireRefused,
   Heartbeat as WireHeartbeat,
   HeartbeatAck as WireHeartbeatAck,
+  Join as WireJoin,
   PollReply as WirePollReply,
   Promise as WirePromise,
   Propose as WirePropose,
@@ -14,25 +16,29 @@ import type {
   Accept,
   CatchUp,
   CatchUpReply,
+  ChangeMembershipRefused,
   HeartbeatAck,
+  Join,
+  MembershipRefusalReason,
   Message,
   PollReply,
   Promised,
   Propose,
   ReadIndexReply,
 } from '../paxos/messages.js'
+import { changeFromWire, membershipsFromWire } from './membership.js'
+import { entriesFromWire, valueFromWire } from './peer-entries.js'
 import {
   ballot,
   ballotOrNone,
   counter,
-  entriesFromWire,
   genesisFromWire,
   nodeIdOrNone,
   PeerCodecError,
   slot,
   slotOrNone,
+  optionalText,
   text,
-  valueFromWire,
 } from './peer-fields.js'
 
 /** A forwarded command that went round in circles would show here; the core drops it much earlier. */
@@ -83,9 +89,27 @@ export function messageFromWire({ message }: PeerMessage): Message {
     case 'takeOver':
       return { kind: 'takeOver', ballot: ballot(message.value.ballot, 'take_over.ballot') }
     case 'join':
-      return { kind: 'join', dataDirId: text(message.value.dataDirId, 'join.data_dir_id') }
+      return joinFromWire(message.value)
     case 'welcome':
-      return { kind: 'welcome', genesis: genesisFromWire(message.value.genesis, 'welcome.genesis') }
+      return {
+        kind: 'welcome',
+        genesis: genesisFromWire(message.value.genesis, 'welcome.genesis'),
+        memberships: membershipsFromWire(message.value.memberships, 'welcome.memberships'),
+      }
+    case 'changeMembership': {
+      const requestId = counter(message.value.requestId, 'change_membership.request_id')
+      return { kind: 'changeMembership', requestId, change: changeFromWire(message.value.change, 'change_membership.change') }
+    }
+    case 'changeMembershipRefused':
+      return refusedFromWire(message.value)
+    case 'handOver':
+      return { kind: 'handOver', toNodeId: nodeIdOrNone(message.value.toNodeId, 'hand_over.to_node_id') }
+    case 'recall':
+    case 'recalled':
+    case 'mark':
+      return { kind: message.$case, writeNumber: message.value.writeNumber }
+    case 'digest':
+      return { kind: 'digest', slot: slot(message.value.slot, 'digest.slot'), stateDigest: message.value.stateDigest }
     case undefined:
       throw new PeerCodecError('message', 'must be set, to a kind that this version knows')
   }
@@ -103,7 +127,25 @@ function promiseFromWire(m: WirePromise): Promised {
     throw new PeerCodecError('promise.next_slot', `must be above every slot of the page, or 0 for no more, not ${nextSlot}`)
   }
   const decidedUpTo = slotOrNone(m.decidedUpTo, 'promise.decided_up_to')
-  return { kind: 'promise', ballot: ballot(m.ballot, 'promise.ballot'), fromSlot, accepted, decidedUpTo, nextSlot }
+  const votesFrom = slotOrNone(m.votesFrom, 'promise.votes_from')
+  return { kind: 'promise', ballot: ballot(m.ballot, 'promise.ballot'), fromSlot, accepted, decidedUpTo, nextSlot, votesFrom }
+}
+
+function joinFromWire(m: WireJoin): Join {
+  return {
+    kind: 'join',
+    dataDirId: text(m.dataDirId, 'join.data_dir_id'),
+    replacesDataDirId: optionalText(m.replacesDataDirId, 'join.replaces_data_dir_id'),
+  }
+}
+
+function refusedFromWire(m: WireRefused): ChangeMembershipRefused {
+  return {
+    kind: 'changeMembershipRefused',
+    requestId: counter(m.requestId, 'change_membership_refused.request_id'),
+    reason: text(m.reason, 'change_membership_refused.reason') as MembershipRefusalReason,
+    message: m.message,
+  }
 }
 
 function acceptFromWire(m: WireAccept): Accept {
@@ -145,7 +187,12 @@ function catchUpReplyFromWire(m: WireCatchUpReply): CatchUpReply {
   const first = entries[0]?.slot ?? 0
   const gap = entries.findIndex((entry, i) => entry.slot !== first + i)
   if (gap !== -1) throw new PeerCodecError(`catch_up_reply.entries[${gap}].slot`, 'must follow the one before without a gap')
-  return { kind: 'catchUpReply', entries, decidedUpTo: slotOrNone(m.decidedUpTo, 'catch_up_reply.decided_up_to') }
+  return {
+    kind: 'catchUpReply',
+    entries,
+    decidedUpTo: slotOrNone(m.decidedUpTo, 'catch_up_reply.decided_up_to'),
+    compactedUpTo: slotOrNone(m.compactedUpTo, 'catch_up_reply.compacted_up_to'),
+  }
 }
 
 function readIndexReplyFromWire(m: WireReadIndexReply): ReadIndexReply {

@@ -2,7 +2,8 @@ import { ConnectRequest, type Hello, type PeerMessage } from '../gen/synod/peer/
 import type { Message } from '../paxos/messages.js'
 import type { LogEntry } from '../paxos/types.js'
 import { encode } from './encode.js'
-import { PeerCodecError } from './peer-fields.js'
+import { changeToWire, membershipToWire } from './membership.js'
+import { genesisToWire, PeerCodecError } from './peer-fields.js'
 import { messageFromWire } from './peer-messages.js'
 import { encodeValue } from './value.js'
 
@@ -14,6 +15,8 @@ export interface PeerFrame {
 
 /** What a message takes beside its values and commands, at most about. */
 const OVERHEAD_BYTES = 48
+/** What a list of members takes, at most about. */
+const MEMBERSHIP_BYTES = 31 * 1_024
 
 export function encodeHello(hello: Hello): Uint8Array {
   return encode(ConnectRequest, { hello, messages: [] })
@@ -46,9 +49,11 @@ export function messageBytes(message: Message): number {
     case 'propose':
       return OVERHEAD_BYTES + bytesBytes(message.commands)
     case 'welcome':
-      return OVERHEAD_BYTES + bytesBytes(message.genesis.initialCommands) + message.genesis.members.length * 1_024
+      return OVERHEAD_BYTES + bytesBytes(message.genesis.initialCommands) + (2 + message.memberships.length) * MEMBERSHIP_BYTES
     case 'join':
-      return OVERHEAD_BYTES + message.dataDirId.length
+    case 'changeMembership':
+    case 'changeMembershipRefused':
+      return 1_024
     case 'prepare':
     case 'accepted':
     case 'nack':
@@ -61,6 +66,11 @@ export function messageBytes(message: Message): number {
     case 'poll':
     case 'pollReply':
     case 'takeOver':
+    case 'handOver':
+    case 'recall':
+    case 'recalled':
+    case 'mark':
+    case 'digest':
       return OVERHEAD_BYTES
   }
 }
@@ -107,8 +117,8 @@ function messageToWire(message: Message): PeerMessage {
     case 'catchUp':
       return { message: { $case: 'catchUp', value: message } }
     case 'catchUpReply': {
-      const { entries, decidedUpTo } = message
-      return { message: { $case: 'catchUpReply', value: { entries: entriesToWire(entries), decidedUpTo } } }
+      const { entries, decidedUpTo, compactedUpTo } = message
+      return { message: { $case: 'catchUpReply', value: { entries: entriesToWire(entries), decidedUpTo, compactedUpTo } } }
     }
     case 'readIndex':
       return { message: { $case: 'readIndex', value: message } }
@@ -123,9 +133,24 @@ function messageToWire(message: Message): PeerMessage {
     case 'join':
       return { message: { $case: 'join', value: message } }
     case 'welcome': {
-      const { clusterId, members, initialCommands } = message.genesis
-      const genesis = { clusterId, members: [...members], initialCommands: [...initialCommands] }
-      return { message: { $case: 'welcome', value: { genesis } } }
+      const memberships = message.memberships.map(membershipToWire)
+      return { message: { $case: 'welcome', value: { genesis: genesisToWire(message.genesis), memberships } } }
     }
+    case 'changeMembership': {
+      const { requestId, change } = message
+      return { message: { $case: 'changeMembership', value: { requestId, change: changeToWire(change) } } }
+    }
+    case 'changeMembershipRefused':
+      return { message: { $case: 'changeMembershipRefused', value: message } }
+    case 'handOver':
+      return { message: { $case: 'handOver', value: message } }
+    case 'recall':
+      return { message: { $case: 'recall', value: message } }
+    case 'recalled':
+      return { message: { $case: 'recalled', value: message } }
+    case 'mark':
+      return { message: { $case: 'mark', value: message } }
+    case 'digest':
+      return { message: { $case: 'digest', value: message } }
   }
 }

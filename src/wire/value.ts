@@ -1,6 +1,7 @@
 import { Value as WireValue } from '../gen/synod/peer/v1/peer.js'
 import { NOOP, type Value } from '../paxos/types.js'
 import { encode } from './encode.js'
+import { changeFromWire, changeToWire } from './membership.js'
 
 /** A value is encoded once, by its proposer or by the first who decodes it; messages and records then carry those same bytes. */
 const encodings = new WeakMap<Value, Uint8Array>()
@@ -8,14 +9,20 @@ const encodings = new WeakMap<Value, Uint8Array>()
 export function encodeValue(value: Value): Uint8Array {
   const known = encodings.get(value)
   if (known !== undefined) return known
-  const bytes = encode(WireValue, {
-    kind:
-      value.kind === 'noop'
-        ? { $case: 'noop', value: {} }
-        : { $case: 'batch', value: { timeMs: value.timeMs, commands: value.commands as Uint8Array[] } },
-  })
+  const bytes = encode(WireValue, { kind: kindOf(value) })
   encodings.set(value, bytes)
   return bytes
+}
+
+function kindOf(value: Value): WireValue['kind'] {
+  switch (value.kind) {
+    case 'noop':
+      return { $case: 'noop', value: {} }
+    case 'batch':
+      return { $case: 'batch', value: { timeMs: value.timeMs, commands: value.commands as Uint8Array[] } }
+    case 'membership':
+      return { $case: 'membership', value: { epoch: value.epoch, change: changeToWire(value.change) } }
+  }
 }
 
 /** @throws when the bytes are not a Value. The value keeps (does not copy) the bytes. */
@@ -26,6 +33,12 @@ export function decodeValue(bytes: Uint8Array): Value {
       return NOOP
     case 'batch': {
       const value: Value = Object.freeze({ kind: 'batch', timeMs: kind.value.timeMs, commands: kind.value.commands })
+      encodings.set(value, bytes)
+      return value
+    }
+    case 'membership': {
+      const { epoch, change } = kind.value
+      const value: Value = Object.freeze({ kind: 'membership', epoch, change: changeFromWire(change, 'membership.change') })
       encodings.set(value, bytes)
       return value
     }

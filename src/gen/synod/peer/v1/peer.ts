@@ -12,11 +12,73 @@ import {
   Client,
   type ClientDuplexStream,
   type ClientOptions,
+  type ClientReadableStream,
   type handleBidiStreamingCall,
+  type handleServerStreamingCall,
   makeGenericClientConstructor,
   type Metadata,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+
+export interface FetchCheckpointRequest {
+  /** Who asks, and whom: as for Connect. */
+  hello:
+    | Hello
+    | undefined;
+  /** The checkpoint must stand at this slot or above. */
+  minSlot: number;
+  /**
+   * To go on with a transfer that broke off: the header's checkpoint_id; empty for a new one. If that checkpoint cannot be had any
+   * more, another one begins from its first page, with its own header.
+   */
+  checkpointId: string;
+  /** With checkpoint_id: pages begin after this key. */
+  afterKey: Uint8Array;
+}
+
+export interface FetchCheckpointResponse {
+  part: { $case: "header"; value: CheckpointHeader } | { $case: "page"; value: CheckpointPage } | {
+    $case: "end";
+    value: CheckpointEnd;
+  } | undefined;
+}
+
+/** What the checkpoint is. Sent first, also when a transfer goes on. */
+export interface CheckpointHeader {
+  /** Names this view of the database; its keys and records are the same whenever it is asked for. */
+  checkpointId: string;
+  clusterId: string;
+  /** The state is that after this slot. */
+  slot: number;
+  /** Log time there, ms since 1970. */
+  timeMs: number;
+  stateDigest: number;
+  genesis:
+    | Genesis
+    | undefined;
+  /** Those that govern the slots above `slot`, as far as they are known there. */
+  memberships: Membership[];
+  /** Where the counting of checkpoint boundaries stands; see synod.storage.v1.Checkpoint. */
+  boundarySlots: number;
+  boundaryCommands: number;
+  /** About how many bytes of keys and records follow in all. */
+  bytes: number;
+}
+
+/** Records as they stand in the database, each with its own checksum (src/storage/records.ts). */
+export interface CheckpointPage {
+  /** Ascending, each above all of the pages before. */
+  keys: Uint8Array[];
+  records: Uint8Array[];
+}
+
+/** How much there was in all, from the first page on: what the receiver has must be the same. */
+export interface CheckpointEnd {
+  stateCount: number;
+  stateSum: number;
+  historyCount: number;
+  historySum: number;
+}
 
 export interface ConnectRequest {
   /** In the first request only. */
@@ -68,6 +130,13 @@ export interface PeerMessage {
     | { $case: "takeOver"; value: TakeOver }
     | { $case: "join"; value: Join }
     | { $case: "welcome"; value: Welcome }
+    | { $case: "changeMembership"; value: ChangeMembership }
+    | { $case: "changeMembershipRefused"; value: ChangeMembershipRefused }
+    | { $case: "handOver"; value: HandOver }
+    | { $case: "recall"; value: Recall }
+    | { $case: "recalled"; value: Recalled }
+    | { $case: "mark"; value: Mark }
+    | { $case: "digest"; value: Digest }
     | undefined;
 }
 
@@ -89,6 +158,11 @@ export interface Promise {
   decidedUpTo: number;
   /** Where the next page begins; 0 on the last page. */
   nextSlot: number;
+  /**
+   * From this slot on the sender votes, says the membership that it knows: which life of the member promises. Counts only where the
+   * membership says the same.
+   */
+  votesFrom: number;
 }
 
 /** Phase 2a. */
@@ -154,6 +228,8 @@ export interface CatchUpReply {
   /** Decided entries, ascending without a gap from the from_slot that was asked for; about 1 MiB at most. */
   entries: LogEntry[];
   decidedUpTo: number;
+  /** Slots up to here are no longer in the sender's log: whoever lacks one of them needs a checkpoint. */
+  compactedUpTo: number;
 }
 
 export interface ReadIndex {
@@ -191,11 +267,123 @@ export interface TakeOver {
 /** A node without a genesis wants to be let in. */
 export interface Join {
   dataDirId: string;
+  /** The directory that this one takes the place of, because it is damaged; empty otherwise. */
+  replacesDataDirId: string;
 }
 
-/** How the cluster began. */
+/** How the cluster began, and who its members are by now. */
 export interface Welcome {
-  genesis: Genesis | undefined;
+  genesis:
+    | Genesis
+    | undefined;
+  /** Those that govern the slots above the sender's decided ones. */
+  memberships: Membership[];
+}
+
+/** The members from a slot on. */
+export interface Membership {
+  /** Counts memberships, from 1. */
+  epoch: number;
+  /** The first slot that it governs. */
+  fromSlot: number;
+  /** In ascending order of node id. */
+  members: Member[];
+  /** The highest node id that was ever given: those up to it are not given again. */
+  lastNodeId: number;
+}
+
+export interface Member {
+  nodeId: number;
+  /** Of the data directory that it votes from; empty until it has said so. */
+  dataDirId: string;
+  peerAddress: string;
+  clientAddress: string;
+  /** It votes from this slot on; 0 for a learner. */
+  votesFrom: number;
+  /** A learner that was a voter before its directory was damaged: it votes again, without being asked to, once it has caught up. */
+  returning: boolean;
+}
+
+/** One change of the membership: in force so many slots after its own as the window is long. */
+export interface MembershipChange {
+  change:
+    | { $case: "add"; value: AddMember }
+    | { $case: "bind"; value: BindMember }
+    | { $case: "promote"; value: PromoteMember }
+    | { $case: "remove"; value: RemoveMember }
+    | { $case: "reset"; value: ResetMember }
+    | undefined;
+}
+
+/** A new learner. */
+export interface AddMember {
+  nodeId: number;
+  peerAddress: string;
+  clientAddress: string;
+}
+
+/** The learner says which data directory is its own. */
+export interface BindMember {
+  nodeId: number;
+  dataDirId: string;
+}
+
+/** The learner votes. */
+export interface PromoteMember {
+  nodeId: number;
+}
+
+export interface RemoveMember {
+  nodeId: number;
+}
+
+/** The member's directory is damaged: it begins anew as a learner, in another. */
+export interface ResetMember {
+  nodeId: number;
+  dataDirId: string;
+  newDataDirId: string;
+}
+
+/** To the leader, from whichever node was asked, until the membership that it knows says so. */
+export interface ChangeMembership {
+  /** Chosen by the sender. */
+  requestId: number;
+  change: MembershipChange | undefined;
+}
+
+/** The leader will not. Nothing is said of a change that it proposes: whoever asked hears of it when it is decided. */
+export interface ChangeMembershipRefused {
+  requestId: number;
+  /** One of src/paxos/memberships.ts. */
+  reason: string;
+  message: string;
+}
+
+/** To the leader: hand leadership over to that node; 0: to whichever it likes. */
+export interface HandOver {
+  toNodeId: number;
+}
+
+/** A node that has just started asks how far its peers have seen its directory get, before it says anything else. */
+export interface Recall {
+  /** Of its last durable write. */
+  writeNumber: number;
+}
+
+/** The highest write that the sender was ever told of, of the asking node's directory; 0 if it knows of none. */
+export interface Recalled {
+  writeNumber: number;
+}
+
+/** Now and then to every member: this node's writes up to this one are durable. */
+export interface Mark {
+  writeNumber: number;
+}
+
+/** At every checkpoint boundary to every member: the digest of the state after that slot. */
+export interface Digest {
+  slot: number;
+  stateDigest: number;
 }
 
 /** Made once by the seed, never changed: slot 0 of the log. */
@@ -205,6 +393,8 @@ export interface Genesis {
   members: GenesisMember[];
   /** Commands applied as slot 0, in order, e.g. the first bank authorities. */
   initialCommands: Uint8Array[];
+  /** The pipeline window (the paper's WINDOW, alpha): a change of the membership is in force so many slots later. The same on every node. */
+  windowSlots: number;
 }
 
 export interface GenesisMember {
@@ -224,11 +414,21 @@ export interface LogEntry {
 
 /** What a slot decides. */
 export interface Value {
-  kind: { $case: "noop"; value: Noop } | { $case: "batch"; value: Batch } | undefined;
+  kind: { $case: "noop"; value: Noop } | { $case: "batch"; value: Batch } | {
+    $case: "membership";
+    value: MembershipValue;
+  } | undefined;
 }
 
 /** Fills a gap. */
 export interface Noop {
+}
+
+/** A change of the membership. Without effect unless the membership before it has the epoch below and is in force. */
+export interface MembershipValue {
+  /** Of the membership that it makes. */
+  epoch: number;
+  change: MembershipChange | undefined;
 }
 
 export interface Batch {
@@ -261,6 +461,762 @@ export interface SessionCommand {
   /** For the state machine. */
   command: Uint8Array;
 }
+
+function createBaseFetchCheckpointRequest(): FetchCheckpointRequest {
+  return { hello: undefined, minSlot: 0, checkpointId: "", afterKey: new Uint8Array(0) };
+}
+
+export const FetchCheckpointRequest: MessageFns<FetchCheckpointRequest> = {
+  encode(message: FetchCheckpointRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hello !== undefined) {
+      Hello.encode(message.hello, writer.uint32(10).fork()).join();
+    }
+    if (message.minSlot !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.minSlot)) !== BigInt(message.minSlot)) {
+        throw new globalThis.Error("value provided for field BigInt(message.minSlot) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.minSlot));
+    }
+    if (message.checkpointId !== "") {
+      writer.uint32(26).string(message.checkpointId);
+    }
+    if (message.afterKey.length !== 0) {
+      writer.uint32(34).bytes(message.afterKey);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FetchCheckpointRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFetchCheckpointRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hello = Hello.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.minSlot = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.checkpointId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.afterKey = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FetchCheckpointRequest {
+    return {
+      hello: isSet(object.hello) ? Hello.fromJSON(object.hello) : undefined,
+      minSlot: isSet(object.minSlot)
+        ? globalThis.Number(object.minSlot)
+        : isSet(object.min_slot)
+        ? globalThis.Number(object.min_slot)
+        : 0,
+      checkpointId: isSet(object.checkpointId)
+        ? globalThis.String(object.checkpointId)
+        : isSet(object.checkpoint_id)
+        ? globalThis.String(object.checkpoint_id)
+        : "",
+      afterKey: isSet(object.afterKey)
+        ? bytesFromBase64(object.afterKey)
+        : isSet(object.after_key)
+        ? bytesFromBase64(object.after_key)
+        : new Uint8Array(0),
+    };
+  },
+
+  toJSON(message: FetchCheckpointRequest): unknown {
+    const obj: any = {};
+    if (message.hello !== undefined) {
+      obj.hello = Hello.toJSON(message.hello);
+    }
+    if (message.minSlot !== 0) {
+      obj.minSlot = globalThis.Number(message.minSlot);
+    }
+    if (message.checkpointId !== "") {
+      obj.checkpointId = message.checkpointId;
+    }
+    if (message.afterKey.length !== 0) {
+      obj.afterKey = base64FromBytes(message.afterKey);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FetchCheckpointRequest>): FetchCheckpointRequest {
+    return FetchCheckpointRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FetchCheckpointRequest>): FetchCheckpointRequest {
+    const message = createBaseFetchCheckpointRequest();
+    message.hello = (object.hello !== undefined && object.hello !== null) ? Hello.fromPartial(object.hello) : undefined;
+    message.minSlot = object.minSlot ?? 0;
+    message.checkpointId = object.checkpointId ?? "";
+    message.afterKey = object.afterKey ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseFetchCheckpointResponse(): FetchCheckpointResponse {
+  return { part: undefined };
+}
+
+export const FetchCheckpointResponse: MessageFns<FetchCheckpointResponse> = {
+  encode(message: FetchCheckpointResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.part?.$case) {
+      case "header":
+        CheckpointHeader.encode(message.part.value, writer.uint32(10).fork()).join();
+        break;
+      case "page":
+        CheckpointPage.encode(message.part.value, writer.uint32(18).fork()).join();
+        break;
+      case "end":
+        CheckpointEnd.encode(message.part.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FetchCheckpointResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFetchCheckpointResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.part = { $case: "header", value: CheckpointHeader.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.part = { $case: "page", value: CheckpointPage.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.part = { $case: "end", value: CheckpointEnd.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FetchCheckpointResponse {
+    return {
+      part: isSet(object.header)
+        ? { $case: "header", value: CheckpointHeader.fromJSON(object.header) }
+        : isSet(object.page)
+        ? { $case: "page", value: CheckpointPage.fromJSON(object.page) }
+        : isSet(object.end)
+        ? { $case: "end", value: CheckpointEnd.fromJSON(object.end) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: FetchCheckpointResponse): unknown {
+    const obj: any = {};
+    if (message.part?.$case === "header") {
+      obj.header = CheckpointHeader.toJSON(message.part.value);
+    } else if (message.part?.$case === "page") {
+      obj.page = CheckpointPage.toJSON(message.part.value);
+    } else if (message.part?.$case === "end") {
+      obj.end = CheckpointEnd.toJSON(message.part.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FetchCheckpointResponse>): FetchCheckpointResponse {
+    return FetchCheckpointResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FetchCheckpointResponse>): FetchCheckpointResponse {
+    const message = createBaseFetchCheckpointResponse();
+    switch (object.part?.$case) {
+      case "header": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "header", value: CheckpointHeader.fromPartial(object.part.value) };
+        }
+        break;
+      }
+      case "page": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "page", value: CheckpointPage.fromPartial(object.part.value) };
+        }
+        break;
+      }
+      case "end": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "end", value: CheckpointEnd.fromPartial(object.part.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseCheckpointHeader(): CheckpointHeader {
+  return {
+    checkpointId: "",
+    clusterId: "",
+    slot: 0,
+    timeMs: 0,
+    stateDigest: 0,
+    genesis: undefined,
+    memberships: [],
+    boundarySlots: 0,
+    boundaryCommands: 0,
+    bytes: 0,
+  };
+}
+
+export const CheckpointHeader: MessageFns<CheckpointHeader> = {
+  encode(message: CheckpointHeader, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.checkpointId !== "") {
+      writer.uint32(10).string(message.checkpointId);
+    }
+    if (message.clusterId !== "") {
+      writer.uint32(18).string(message.clusterId);
+    }
+    if (message.slot !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.slot)) !== BigInt(message.slot)) {
+        throw new globalThis.Error("value provided for field BigInt(message.slot) of type uint64 too large");
+      }
+      writer.uint32(24).uint64(BigInt(message.slot));
+    }
+    if (message.timeMs !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.timeMs)) !== BigInt(message.timeMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.timeMs) of type uint64 too large");
+      }
+      writer.uint32(32).uint64(BigInt(message.timeMs));
+    }
+    if (message.stateDigest !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.stateDigest)) !== BigInt(message.stateDigest)) {
+        throw new globalThis.Error("value provided for field BigInt(message.stateDigest) of type uint64 too large");
+      }
+      writer.uint32(40).uint64(BigInt(message.stateDigest));
+    }
+    if (message.genesis !== undefined) {
+      Genesis.encode(message.genesis, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.memberships) {
+      Membership.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.boundarySlots !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.boundarySlots)) !== BigInt(message.boundarySlots)) {
+        throw new globalThis.Error("value provided for field BigInt(message.boundarySlots) of type uint64 too large");
+      }
+      writer.uint32(64).uint64(BigInt(message.boundarySlots));
+    }
+    if (message.boundaryCommands !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.boundaryCommands)) !== BigInt(message.boundaryCommands)) {
+        throw new globalThis.Error(
+          "value provided for field BigInt(message.boundaryCommands) of type uint64 too large",
+        );
+      }
+      writer.uint32(72).uint64(BigInt(message.boundaryCommands));
+    }
+    if (message.bytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.bytes)) !== BigInt(message.bytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.bytes) of type uint64 too large");
+      }
+      writer.uint32(80).uint64(BigInt(message.bytes));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckpointHeader {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckpointHeader();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.checkpointId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.clusterId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.slot = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.timeMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.stateDigest = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.genesis = Genesis.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.memberships.push(Membership.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.boundarySlots = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.boundaryCommands = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckpointHeader {
+    return {
+      checkpointId: isSet(object.checkpointId)
+        ? globalThis.String(object.checkpointId)
+        : isSet(object.checkpoint_id)
+        ? globalThis.String(object.checkpoint_id)
+        : "",
+      clusterId: isSet(object.clusterId)
+        ? globalThis.String(object.clusterId)
+        : isSet(object.cluster_id)
+        ? globalThis.String(object.cluster_id)
+        : "",
+      slot: isSet(object.slot) ? globalThis.Number(object.slot) : 0,
+      timeMs: isSet(object.timeMs)
+        ? globalThis.Number(object.timeMs)
+        : isSet(object.time_ms)
+        ? globalThis.Number(object.time_ms)
+        : 0,
+      stateDigest: isSet(object.stateDigest)
+        ? globalThis.Number(object.stateDigest)
+        : isSet(object.state_digest)
+        ? globalThis.Number(object.state_digest)
+        : 0,
+      genesis: isSet(object.genesis) ? Genesis.fromJSON(object.genesis) : undefined,
+      memberships: globalThis.Array.isArray(object?.memberships)
+        ? object.memberships.map((e: any) => Membership.fromJSON(e))
+        : [],
+      boundarySlots: isSet(object.boundarySlots)
+        ? globalThis.Number(object.boundarySlots)
+        : isSet(object.boundary_slots)
+        ? globalThis.Number(object.boundary_slots)
+        : 0,
+      boundaryCommands: isSet(object.boundaryCommands)
+        ? globalThis.Number(object.boundaryCommands)
+        : isSet(object.boundary_commands)
+        ? globalThis.Number(object.boundary_commands)
+        : 0,
+      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
+    };
+  },
+
+  toJSON(message: CheckpointHeader): unknown {
+    const obj: any = {};
+    if (message.checkpointId !== "") {
+      obj.checkpointId = message.checkpointId;
+    }
+    if (message.clusterId !== "") {
+      obj.clusterId = message.clusterId;
+    }
+    if (message.slot !== 0) {
+      obj.slot = globalThis.Number(message.slot);
+    }
+    if (message.timeMs !== 0) {
+      obj.timeMs = globalThis.Number(message.timeMs);
+    }
+    if (message.stateDigest !== 0) {
+      obj.stateDigest = globalThis.Number(message.stateDigest);
+    }
+    if (message.genesis !== undefined) {
+      obj.genesis = Genesis.toJSON(message.genesis);
+    }
+    if (message.memberships?.length) {
+      obj.memberships = message.memberships.map((e) => Membership.toJSON(e));
+    }
+    if (message.boundarySlots !== 0) {
+      obj.boundarySlots = globalThis.Number(message.boundarySlots);
+    }
+    if (message.boundaryCommands !== 0) {
+      obj.boundaryCommands = globalThis.Number(message.boundaryCommands);
+    }
+    if (message.bytes !== 0) {
+      obj.bytes = globalThis.Number(message.bytes);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CheckpointHeader>): CheckpointHeader {
+    return CheckpointHeader.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckpointHeader>): CheckpointHeader {
+    const message = createBaseCheckpointHeader();
+    message.checkpointId = object.checkpointId ?? "";
+    message.clusterId = object.clusterId ?? "";
+    message.slot = object.slot ?? 0;
+    message.timeMs = object.timeMs ?? 0;
+    message.stateDigest = object.stateDigest ?? 0;
+    message.genesis = (object.genesis !== undefined && object.genesis !== null)
+      ? Genesis.fromPartial(object.genesis)
+      : undefined;
+    message.memberships = object.memberships?.map((e) => Membership.fromPartial(e)) || [];
+    message.boundarySlots = object.boundarySlots ?? 0;
+    message.boundaryCommands = object.boundaryCommands ?? 0;
+    message.bytes = object.bytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseCheckpointPage(): CheckpointPage {
+  return { keys: [], records: [] };
+}
+
+export const CheckpointPage: MessageFns<CheckpointPage> = {
+  encode(message: CheckpointPage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.keys) {
+      writer.uint32(10).bytes(v!);
+    }
+    for (const v of message.records) {
+      writer.uint32(18).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckpointPage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckpointPage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keys.push(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.records.push(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckpointPage {
+    return {
+      keys: globalThis.Array.isArray(object?.keys) ? object.keys.map((e: any) => bytesFromBase64(e)) : [],
+      records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => bytesFromBase64(e)) : [],
+    };
+  },
+
+  toJSON(message: CheckpointPage): unknown {
+    const obj: any = {};
+    if (message.keys?.length) {
+      obj.keys = message.keys.map((e) => base64FromBytes(e));
+    }
+    if (message.records?.length) {
+      obj.records = message.records.map((e) => base64FromBytes(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CheckpointPage>): CheckpointPage {
+    return CheckpointPage.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckpointPage>): CheckpointPage {
+    const message = createBaseCheckpointPage();
+    message.keys = object.keys?.map((e) => e) || [];
+    message.records = object.records?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseCheckpointEnd(): CheckpointEnd {
+  return { stateCount: 0, stateSum: 0, historyCount: 0, historySum: 0 };
+}
+
+export const CheckpointEnd: MessageFns<CheckpointEnd> = {
+  encode(message: CheckpointEnd, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stateCount !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.stateCount)) !== BigInt(message.stateCount)) {
+        throw new globalThis.Error("value provided for field BigInt(message.stateCount) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.stateCount));
+    }
+    if (message.stateSum !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.stateSum)) !== BigInt(message.stateSum)) {
+        throw new globalThis.Error("value provided for field BigInt(message.stateSum) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.stateSum));
+    }
+    if (message.historyCount !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.historyCount)) !== BigInt(message.historyCount)) {
+        throw new globalThis.Error("value provided for field BigInt(message.historyCount) of type uint64 too large");
+      }
+      writer.uint32(24).uint64(BigInt(message.historyCount));
+    }
+    if (message.historySum !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.historySum)) !== BigInt(message.historySum)) {
+        throw new globalThis.Error("value provided for field BigInt(message.historySum) of type uint64 too large");
+      }
+      writer.uint32(32).uint64(BigInt(message.historySum));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckpointEnd {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckpointEnd();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stateCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.stateSum = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.historyCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.historySum = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckpointEnd {
+    return {
+      stateCount: isSet(object.stateCount)
+        ? globalThis.Number(object.stateCount)
+        : isSet(object.state_count)
+        ? globalThis.Number(object.state_count)
+        : 0,
+      stateSum: isSet(object.stateSum)
+        ? globalThis.Number(object.stateSum)
+        : isSet(object.state_sum)
+        ? globalThis.Number(object.state_sum)
+        : 0,
+      historyCount: isSet(object.historyCount)
+        ? globalThis.Number(object.historyCount)
+        : isSet(object.history_count)
+        ? globalThis.Number(object.history_count)
+        : 0,
+      historySum: isSet(object.historySum)
+        ? globalThis.Number(object.historySum)
+        : isSet(object.history_sum)
+        ? globalThis.Number(object.history_sum)
+        : 0,
+    };
+  },
+
+  toJSON(message: CheckpointEnd): unknown {
+    const obj: any = {};
+    if (message.stateCount !== 0) {
+      obj.stateCount = globalThis.Number(message.stateCount);
+    }
+    if (message.stateSum !== 0) {
+      obj.stateSum = globalThis.Number(message.stateSum);
+    }
+    if (message.historyCount !== 0) {
+      obj.historyCount = globalThis.Number(message.historyCount);
+    }
+    if (message.historySum !== 0) {
+      obj.historySum = globalThis.Number(message.historySum);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CheckpointEnd>): CheckpointEnd {
+    return CheckpointEnd.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckpointEnd>): CheckpointEnd {
+    const message = createBaseCheckpointEnd();
+    message.stateCount = object.stateCount ?? 0;
+    message.stateSum = object.stateSum ?? 0;
+    message.historyCount = object.historyCount ?? 0;
+    message.historySum = object.historySum ?? 0;
+    return message;
+  },
+};
 
 function createBaseConnectRequest(): ConnectRequest {
   return { hello: undefined, messages: [] };
@@ -656,6 +1612,27 @@ export const PeerMessage: MessageFns<PeerMessage> = {
       case "welcome":
         Welcome.encode(message.message.value, writer.uint32(146).fork()).join();
         break;
+      case "changeMembership":
+        ChangeMembership.encode(message.message.value, writer.uint32(154).fork()).join();
+        break;
+      case "changeMembershipRefused":
+        ChangeMembershipRefused.encode(message.message.value, writer.uint32(162).fork()).join();
+        break;
+      case "handOver":
+        HandOver.encode(message.message.value, writer.uint32(170).fork()).join();
+        break;
+      case "recall":
+        Recall.encode(message.message.value, writer.uint32(178).fork()).join();
+        break;
+      case "recalled":
+        Recalled.encode(message.message.value, writer.uint32(186).fork()).join();
+        break;
+      case "mark":
+        Mark.encode(message.message.value, writer.uint32(194).fork()).join();
+        break;
+      case "digest":
+        Digest.encode(message.message.value, writer.uint32(202).fork()).join();
+        break;
     }
     return writer;
   },
@@ -817,6 +1794,65 @@ export const PeerMessage: MessageFns<PeerMessage> = {
             message.message = { $case: "welcome", value: Welcome.decode(reader, reader.uint32()) };
             continue;
           }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.message = { $case: "changeMembership", value: ChangeMembership.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.message = {
+              $case: "changeMembershipRefused",
+              value: ChangeMembershipRefused.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.message = { $case: "handOver", value: HandOver.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.message = { $case: "recall", value: Recall.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.message = { $case: "recalled", value: Recalled.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.message = { $case: "mark", value: Mark.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.message = { $case: "digest", value: Digest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -881,6 +1917,29 @@ export const PeerMessage: MessageFns<PeerMessage> = {
         ? { $case: "join", value: Join.fromJSON(object.join) }
         : isSet(object.welcome)
         ? { $case: "welcome", value: Welcome.fromJSON(object.welcome) }
+        : isSet(object.changeMembership)
+        ? { $case: "changeMembership", value: ChangeMembership.fromJSON(object.changeMembership) }
+        : isSet(object.change_membership)
+        ? { $case: "changeMembership", value: ChangeMembership.fromJSON(object.change_membership) }
+        : isSet(object.changeMembershipRefused)
+        ? { $case: "changeMembershipRefused", value: ChangeMembershipRefused.fromJSON(object.changeMembershipRefused) }
+        : isSet(object.change_membership_refused)
+        ? {
+          $case: "changeMembershipRefused",
+          value: ChangeMembershipRefused.fromJSON(object.change_membership_refused),
+        }
+        : isSet(object.handOver)
+        ? { $case: "handOver", value: HandOver.fromJSON(object.handOver) }
+        : isSet(object.hand_over)
+        ? { $case: "handOver", value: HandOver.fromJSON(object.hand_over) }
+        : isSet(object.recall)
+        ? { $case: "recall", value: Recall.fromJSON(object.recall) }
+        : isSet(object.recalled)
+        ? { $case: "recalled", value: Recalled.fromJSON(object.recalled) }
+        : isSet(object.mark)
+        ? { $case: "mark", value: Mark.fromJSON(object.mark) }
+        : isSet(object.digest)
+        ? { $case: "digest", value: Digest.fromJSON(object.digest) }
         : undefined,
     };
   },
@@ -923,6 +1982,20 @@ export const PeerMessage: MessageFns<PeerMessage> = {
       obj.join = Join.toJSON(message.message.value);
     } else if (message.message?.$case === "welcome") {
       obj.welcome = Welcome.toJSON(message.message.value);
+    } else if (message.message?.$case === "changeMembership") {
+      obj.changeMembership = ChangeMembership.toJSON(message.message.value);
+    } else if (message.message?.$case === "changeMembershipRefused") {
+      obj.changeMembershipRefused = ChangeMembershipRefused.toJSON(message.message.value);
+    } else if (message.message?.$case === "handOver") {
+      obj.handOver = HandOver.toJSON(message.message.value);
+    } else if (message.message?.$case === "recall") {
+      obj.recall = Recall.toJSON(message.message.value);
+    } else if (message.message?.$case === "recalled") {
+      obj.recalled = Recalled.toJSON(message.message.value);
+    } else if (message.message?.$case === "mark") {
+      obj.mark = Mark.toJSON(message.message.value);
+    } else if (message.message?.$case === "digest") {
+      obj.digest = Digest.toJSON(message.message.value);
     }
     return obj;
   },
@@ -1041,6 +2114,51 @@ export const PeerMessage: MessageFns<PeerMessage> = {
         }
         break;
       }
+      case "changeMembership": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "changeMembership", value: ChangeMembership.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "changeMembershipRefused": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = {
+            $case: "changeMembershipRefused",
+            value: ChangeMembershipRefused.fromPartial(object.message.value),
+          };
+        }
+        break;
+      }
+      case "handOver": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "handOver", value: HandOver.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "recall": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "recall", value: Recall.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "recalled": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "recalled", value: Recalled.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "mark": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "mark", value: Mark.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "digest": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "digest", value: Digest.fromPartial(object.message.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -1142,7 +2260,7 @@ export const Prepare: MessageFns<Prepare> = {
 };
 
 function createBasePromise(): Promise {
-  return { ballot: 0, fromSlot: 0, accepted: [], decidedUpTo: 0, nextSlot: 0 };
+  return { ballot: 0, fromSlot: 0, accepted: [], decidedUpTo: 0, nextSlot: 0, votesFrom: 0 };
 }
 
 export const Promise: MessageFns<Promise> = {
@@ -1173,6 +2291,12 @@ export const Promise: MessageFns<Promise> = {
         throw new globalThis.Error("value provided for field BigInt(message.nextSlot) of type uint64 too large");
       }
       writer.uint32(40).uint64(BigInt(message.nextSlot));
+    }
+    if (message.votesFrom !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.votesFrom)) !== BigInt(message.votesFrom)) {
+        throw new globalThis.Error("value provided for field BigInt(message.votesFrom) of type uint64 too large");
+      }
+      writer.uint32(48).uint64(BigInt(message.votesFrom));
     }
     return writer;
   },
@@ -1230,6 +2354,14 @@ export const Promise: MessageFns<Promise> = {
             message.nextSlot = longToNumber(reader.uint64());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.votesFrom = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1261,6 +2393,11 @@ export const Promise: MessageFns<Promise> = {
         : isSet(object.next_slot)
         ? globalThis.Number(object.next_slot)
         : 0,
+      votesFrom: isSet(object.votesFrom)
+        ? globalThis.Number(object.votesFrom)
+        : isSet(object.votes_from)
+        ? globalThis.Number(object.votes_from)
+        : 0,
     };
   },
 
@@ -1281,6 +2418,9 @@ export const Promise: MessageFns<Promise> = {
     if (message.nextSlot !== 0) {
       obj.nextSlot = globalThis.Number(message.nextSlot);
     }
+    if (message.votesFrom !== 0) {
+      obj.votesFrom = globalThis.Number(message.votesFrom);
+    }
     return obj;
   },
 
@@ -1294,6 +2434,7 @@ export const Promise: MessageFns<Promise> = {
     message.accepted = object.accepted?.map((e) => LogEntry.fromPartial(e)) || [];
     message.decidedUpTo = object.decidedUpTo ?? 0;
     message.nextSlot = object.nextSlot ?? 0;
+    message.votesFrom = object.votesFrom ?? 0;
     return message;
   },
 };
@@ -2141,7 +3282,7 @@ export const CatchUp: MessageFns<CatchUp> = {
 };
 
 function createBaseCatchUpReply(): CatchUpReply {
-  return { entries: [], decidedUpTo: 0 };
+  return { entries: [], decidedUpTo: 0, compactedUpTo: 0 };
 }
 
 export const CatchUpReply: MessageFns<CatchUpReply> = {
@@ -2154,6 +3295,12 @@ export const CatchUpReply: MessageFns<CatchUpReply> = {
         throw new globalThis.Error("value provided for field BigInt(message.decidedUpTo) of type uint64 too large");
       }
       writer.uint32(16).uint64(BigInt(message.decidedUpTo));
+    }
+    if (message.compactedUpTo !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.compactedUpTo)) !== BigInt(message.compactedUpTo)) {
+        throw new globalThis.Error("value provided for field BigInt(message.compactedUpTo) of type uint64 too large");
+      }
+      writer.uint32(24).uint64(BigInt(message.compactedUpTo));
     }
     return writer;
   },
@@ -2187,6 +3334,14 @@ export const CatchUpReply: MessageFns<CatchUpReply> = {
             message.decidedUpTo = longToNumber(reader.uint64());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.compactedUpTo = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2207,6 +3362,11 @@ export const CatchUpReply: MessageFns<CatchUpReply> = {
         : isSet(object.decided_up_to)
         ? globalThis.Number(object.decided_up_to)
         : 0,
+      compactedUpTo: isSet(object.compactedUpTo)
+        ? globalThis.Number(object.compactedUpTo)
+        : isSet(object.compacted_up_to)
+        ? globalThis.Number(object.compacted_up_to)
+        : 0,
     };
   },
 
@@ -2218,6 +3378,9 @@ export const CatchUpReply: MessageFns<CatchUpReply> = {
     if (message.decidedUpTo !== 0) {
       obj.decidedUpTo = globalThis.Number(message.decidedUpTo);
     }
+    if (message.compactedUpTo !== 0) {
+      obj.compactedUpTo = globalThis.Number(message.compactedUpTo);
+    }
     return obj;
   },
 
@@ -2228,6 +3391,7 @@ export const CatchUpReply: MessageFns<CatchUpReply> = {
     const message = createBaseCatchUpReply();
     message.entries = object.entries?.map((e) => LogEntry.fromPartial(e)) || [];
     message.decidedUpTo = object.decidedUpTo ?? 0;
+    message.compactedUpTo = object.compactedUpTo ?? 0;
     return message;
   },
 };
@@ -2704,13 +3868,16 @@ export const TakeOver: MessageFns<TakeOver> = {
 };
 
 function createBaseJoin(): Join {
-  return { dataDirId: "" };
+  return { dataDirId: "", replacesDataDirId: "" };
 }
 
 export const Join: MessageFns<Join> = {
   encode(message: Join, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.dataDirId !== "") {
       writer.uint32(10).string(message.dataDirId);
+    }
+    if (message.replacesDataDirId !== "") {
+      writer.uint32(18).string(message.replacesDataDirId);
     }
     return writer;
   },
@@ -2736,6 +3903,14 @@ export const Join: MessageFns<Join> = {
             message.dataDirId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.replacesDataDirId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2755,6 +3930,11 @@ export const Join: MessageFns<Join> = {
         : isSet(object.data_dir_id)
         ? globalThis.String(object.data_dir_id)
         : "",
+      replacesDataDirId: isSet(object.replacesDataDirId)
+        ? globalThis.String(object.replacesDataDirId)
+        : isSet(object.replaces_data_dir_id)
+        ? globalThis.String(object.replaces_data_dir_id)
+        : "",
     };
   },
 
@@ -2762,6 +3942,9 @@ export const Join: MessageFns<Join> = {
     const obj: any = {};
     if (message.dataDirId !== "") {
       obj.dataDirId = message.dataDirId;
+    }
+    if (message.replacesDataDirId !== "") {
+      obj.replacesDataDirId = message.replacesDataDirId;
     }
     return obj;
   },
@@ -2772,18 +3955,22 @@ export const Join: MessageFns<Join> = {
   fromPartial(object: DeepPartial<Join>): Join {
     const message = createBaseJoin();
     message.dataDirId = object.dataDirId ?? "";
+    message.replacesDataDirId = object.replacesDataDirId ?? "";
     return message;
   },
 };
 
 function createBaseWelcome(): Welcome {
-  return { genesis: undefined };
+  return { genesis: undefined, memberships: [] };
 }
 
 export const Welcome: MessageFns<Welcome> = {
   encode(message: Welcome, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.genesis !== undefined) {
       Genesis.encode(message.genesis, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.memberships) {
+      Membership.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -2809,6 +3996,14 @@ export const Welcome: MessageFns<Welcome> = {
             message.genesis = Genesis.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.memberships.push(Membership.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2822,13 +4017,21 @@ export const Welcome: MessageFns<Welcome> = {
   },
 
   fromJSON(object: any): Welcome {
-    return { genesis: isSet(object.genesis) ? Genesis.fromJSON(object.genesis) : undefined };
+    return {
+      genesis: isSet(object.genesis) ? Genesis.fromJSON(object.genesis) : undefined,
+      memberships: globalThis.Array.isArray(object?.memberships)
+        ? object.memberships.map((e: any) => Membership.fromJSON(e))
+        : [],
+    };
   },
 
   toJSON(message: Welcome): unknown {
     const obj: any = {};
     if (message.genesis !== undefined) {
       obj.genesis = Genesis.toJSON(message.genesis);
+    }
+    if (message.memberships?.length) {
+      obj.memberships = message.memberships.map((e) => Membership.toJSON(e));
     }
     return obj;
   },
@@ -2841,12 +4044,1543 @@ export const Welcome: MessageFns<Welcome> = {
     message.genesis = (object.genesis !== undefined && object.genesis !== null)
       ? Genesis.fromPartial(object.genesis)
       : undefined;
+    message.memberships = object.memberships?.map((e) => Membership.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMembership(): Membership {
+  return { epoch: 0, fromSlot: 0, members: [], lastNodeId: 0 };
+}
+
+export const Membership: MessageFns<Membership> = {
+  encode(message: Membership, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.epoch)) !== BigInt(message.epoch)) {
+        throw new globalThis.Error("value provided for field BigInt(message.epoch) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.epoch));
+    }
+    if (message.fromSlot !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.fromSlot)) !== BigInt(message.fromSlot)) {
+        throw new globalThis.Error("value provided for field BigInt(message.fromSlot) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.fromSlot));
+    }
+    for (const v of message.members) {
+      Member.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.lastNodeId !== 0) {
+      writer.uint32(32).uint32(message.lastNodeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Membership {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMembership();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fromSlot = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.members.push(Member.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.lastNodeId = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Membership {
+    return {
+      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
+      fromSlot: isSet(object.fromSlot)
+        ? globalThis.Number(object.fromSlot)
+        : isSet(object.from_slot)
+        ? globalThis.Number(object.from_slot)
+        : 0,
+      members: globalThis.Array.isArray(object?.members) ? object.members.map((e: any) => Member.fromJSON(e)) : [],
+      lastNodeId: isSet(object.lastNodeId)
+        ? globalThis.Number(object.lastNodeId)
+        : isSet(object.last_node_id)
+        ? globalThis.Number(object.last_node_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: Membership): unknown {
+    const obj: any = {};
+    if (message.epoch !== 0) {
+      obj.epoch = globalThis.Number(message.epoch);
+    }
+    if (message.fromSlot !== 0) {
+      obj.fromSlot = globalThis.Number(message.fromSlot);
+    }
+    if (message.members?.length) {
+      obj.members = message.members.map((e) => Member.toJSON(e));
+    }
+    if (message.lastNodeId !== 0) {
+      obj.lastNodeId = Math.round(message.lastNodeId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Membership>): Membership {
+    return Membership.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Membership>): Membership {
+    const message = createBaseMembership();
+    message.epoch = object.epoch ?? 0;
+    message.fromSlot = object.fromSlot ?? 0;
+    message.members = object.members?.map((e) => Member.fromPartial(e)) || [];
+    message.lastNodeId = object.lastNodeId ?? 0;
+    return message;
+  },
+};
+
+function createBaseMember(): Member {
+  return { nodeId: 0, dataDirId: "", peerAddress: "", clientAddress: "", votesFrom: 0, returning: false };
+}
+
+export const Member: MessageFns<Member> = {
+  encode(message: Member, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    if (message.dataDirId !== "") {
+      writer.uint32(18).string(message.dataDirId);
+    }
+    if (message.peerAddress !== "") {
+      writer.uint32(26).string(message.peerAddress);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(34).string(message.clientAddress);
+    }
+    if (message.votesFrom !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.votesFrom)) !== BigInt(message.votesFrom)) {
+        throw new globalThis.Error("value provided for field BigInt(message.votesFrom) of type uint64 too large");
+      }
+      writer.uint32(40).uint64(BigInt(message.votesFrom));
+    }
+    if (message.returning !== false) {
+      writer.uint32(48).bool(message.returning);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Member {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMember();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.dataDirId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.peerAddress = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.votesFrom = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.returning = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Member {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+      dataDirId: isSet(object.dataDirId)
+        ? globalThis.String(object.dataDirId)
+        : isSet(object.data_dir_id)
+        ? globalThis.String(object.data_dir_id)
+        : "",
+      peerAddress: isSet(object.peerAddress)
+        ? globalThis.String(object.peerAddress)
+        : isSet(object.peer_address)
+        ? globalThis.String(object.peer_address)
+        : "",
+      clientAddress: isSet(object.clientAddress)
+        ? globalThis.String(object.clientAddress)
+        : isSet(object.client_address)
+        ? globalThis.String(object.client_address)
+        : "",
+      votesFrom: isSet(object.votesFrom)
+        ? globalThis.Number(object.votesFrom)
+        : isSet(object.votes_from)
+        ? globalThis.Number(object.votes_from)
+        : 0,
+      returning: isSet(object.returning) ? globalThis.Boolean(object.returning) : false,
+    };
+  },
+
+  toJSON(message: Member): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    if (message.dataDirId !== "") {
+      obj.dataDirId = message.dataDirId;
+    }
+    if (message.peerAddress !== "") {
+      obj.peerAddress = message.peerAddress;
+    }
+    if (message.clientAddress !== "") {
+      obj.clientAddress = message.clientAddress;
+    }
+    if (message.votesFrom !== 0) {
+      obj.votesFrom = globalThis.Number(message.votesFrom);
+    }
+    if (message.returning !== false) {
+      obj.returning = message.returning;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Member>): Member {
+    return Member.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Member>): Member {
+    const message = createBaseMember();
+    message.nodeId = object.nodeId ?? 0;
+    message.dataDirId = object.dataDirId ?? "";
+    message.peerAddress = object.peerAddress ?? "";
+    message.clientAddress = object.clientAddress ?? "";
+    message.votesFrom = object.votesFrom ?? 0;
+    message.returning = object.returning ?? false;
+    return message;
+  },
+};
+
+function createBaseMembershipChange(): MembershipChange {
+  return { change: undefined };
+}
+
+export const MembershipChange: MessageFns<MembershipChange> = {
+  encode(message: MembershipChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.change?.$case) {
+      case "add":
+        AddMember.encode(message.change.value, writer.uint32(10).fork()).join();
+        break;
+      case "bind":
+        BindMember.encode(message.change.value, writer.uint32(18).fork()).join();
+        break;
+      case "promote":
+        PromoteMember.encode(message.change.value, writer.uint32(26).fork()).join();
+        break;
+      case "remove":
+        RemoveMember.encode(message.change.value, writer.uint32(34).fork()).join();
+        break;
+      case "reset":
+        ResetMember.encode(message.change.value, writer.uint32(42).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MembershipChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMembershipChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.change = { $case: "add", value: AddMember.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.change = { $case: "bind", value: BindMember.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.change = { $case: "promote", value: PromoteMember.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.change = { $case: "remove", value: RemoveMember.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.change = { $case: "reset", value: ResetMember.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MembershipChange {
+    return {
+      change: isSet(object.add)
+        ? { $case: "add", value: AddMember.fromJSON(object.add) }
+        : isSet(object.bind)
+        ? { $case: "bind", value: BindMember.fromJSON(object.bind) }
+        : isSet(object.promote)
+        ? { $case: "promote", value: PromoteMember.fromJSON(object.promote) }
+        : isSet(object.remove)
+        ? { $case: "remove", value: RemoveMember.fromJSON(object.remove) }
+        : isSet(object.reset)
+        ? { $case: "reset", value: ResetMember.fromJSON(object.reset) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: MembershipChange): unknown {
+    const obj: any = {};
+    if (message.change?.$case === "add") {
+      obj.add = AddMember.toJSON(message.change.value);
+    } else if (message.change?.$case === "bind") {
+      obj.bind = BindMember.toJSON(message.change.value);
+    } else if (message.change?.$case === "promote") {
+      obj.promote = PromoteMember.toJSON(message.change.value);
+    } else if (message.change?.$case === "remove") {
+      obj.remove = RemoveMember.toJSON(message.change.value);
+    } else if (message.change?.$case === "reset") {
+      obj.reset = ResetMember.toJSON(message.change.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MembershipChange>): MembershipChange {
+    return MembershipChange.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MembershipChange>): MembershipChange {
+    const message = createBaseMembershipChange();
+    switch (object.change?.$case) {
+      case "add": {
+        if (object.change?.value !== undefined && object.change?.value !== null) {
+          message.change = { $case: "add", value: AddMember.fromPartial(object.change.value) };
+        }
+        break;
+      }
+      case "bind": {
+        if (object.change?.value !== undefined && object.change?.value !== null) {
+          message.change = { $case: "bind", value: BindMember.fromPartial(object.change.value) };
+        }
+        break;
+      }
+      case "promote": {
+        if (object.change?.value !== undefined && object.change?.value !== null) {
+          message.change = { $case: "promote", value: PromoteMember.fromPartial(object.change.value) };
+        }
+        break;
+      }
+      case "remove": {
+        if (object.change?.value !== undefined && object.change?.value !== null) {
+          message.change = { $case: "remove", value: RemoveMember.fromPartial(object.change.value) };
+        }
+        break;
+      }
+      case "reset": {
+        if (object.change?.value !== undefined && object.change?.value !== null) {
+          message.change = { $case: "reset", value: ResetMember.fromPartial(object.change.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseAddMember(): AddMember {
+  return { nodeId: 0, peerAddress: "", clientAddress: "" };
+}
+
+export const AddMember: MessageFns<AddMember> = {
+  encode(message: AddMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    if (message.peerAddress !== "") {
+      writer.uint32(18).string(message.peerAddress);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(26).string(message.clientAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddMember {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddMember();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.peerAddress = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddMember {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+      peerAddress: isSet(object.peerAddress)
+        ? globalThis.String(object.peerAddress)
+        : isSet(object.peer_address)
+        ? globalThis.String(object.peer_address)
+        : "",
+      clientAddress: isSet(object.clientAddress)
+        ? globalThis.String(object.clientAddress)
+        : isSet(object.client_address)
+        ? globalThis.String(object.client_address)
+        : "",
+    };
+  },
+
+  toJSON(message: AddMember): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    if (message.peerAddress !== "") {
+      obj.peerAddress = message.peerAddress;
+    }
+    if (message.clientAddress !== "") {
+      obj.clientAddress = message.clientAddress;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AddMember>): AddMember {
+    return AddMember.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AddMember>): AddMember {
+    const message = createBaseAddMember();
+    message.nodeId = object.nodeId ?? 0;
+    message.peerAddress = object.peerAddress ?? "";
+    message.clientAddress = object.clientAddress ?? "";
+    return message;
+  },
+};
+
+function createBaseBindMember(): BindMember {
+  return { nodeId: 0, dataDirId: "" };
+}
+
+export const BindMember: MessageFns<BindMember> = {
+  encode(message: BindMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    if (message.dataDirId !== "") {
+      writer.uint32(18).string(message.dataDirId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BindMember {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBindMember();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.dataDirId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BindMember {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+      dataDirId: isSet(object.dataDirId)
+        ? globalThis.String(object.dataDirId)
+        : isSet(object.data_dir_id)
+        ? globalThis.String(object.data_dir_id)
+        : "",
+    };
+  },
+
+  toJSON(message: BindMember): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    if (message.dataDirId !== "") {
+      obj.dataDirId = message.dataDirId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BindMember>): BindMember {
+    return BindMember.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BindMember>): BindMember {
+    const message = createBaseBindMember();
+    message.nodeId = object.nodeId ?? 0;
+    message.dataDirId = object.dataDirId ?? "";
+    return message;
+  },
+};
+
+function createBasePromoteMember(): PromoteMember {
+  return { nodeId: 0 };
+}
+
+export const PromoteMember: MessageFns<PromoteMember> = {
+  encode(message: PromoteMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PromoteMember {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePromoteMember();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PromoteMember {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: PromoteMember): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PromoteMember>): PromoteMember {
+    return PromoteMember.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PromoteMember>): PromoteMember {
+    const message = createBasePromoteMember();
+    message.nodeId = object.nodeId ?? 0;
+    return message;
+  },
+};
+
+function createBaseRemoveMember(): RemoveMember {
+  return { nodeId: 0 };
+}
+
+export const RemoveMember: MessageFns<RemoveMember> = {
+  encode(message: RemoveMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveMember {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveMember();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveMember {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: RemoveMember): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RemoveMember>): RemoveMember {
+    return RemoveMember.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RemoveMember>): RemoveMember {
+    const message = createBaseRemoveMember();
+    message.nodeId = object.nodeId ?? 0;
+    return message;
+  },
+};
+
+function createBaseResetMember(): ResetMember {
+  return { nodeId: 0, dataDirId: "", newDataDirId: "" };
+}
+
+export const ResetMember: MessageFns<ResetMember> = {
+  encode(message: ResetMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    if (message.dataDirId !== "") {
+      writer.uint32(18).string(message.dataDirId);
+    }
+    if (message.newDataDirId !== "") {
+      writer.uint32(26).string(message.newDataDirId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetMember {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetMember();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.dataDirId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.newDataDirId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResetMember {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+      dataDirId: isSet(object.dataDirId)
+        ? globalThis.String(object.dataDirId)
+        : isSet(object.data_dir_id)
+        ? globalThis.String(object.data_dir_id)
+        : "",
+      newDataDirId: isSet(object.newDataDirId)
+        ? globalThis.String(object.newDataDirId)
+        : isSet(object.new_data_dir_id)
+        ? globalThis.String(object.new_data_dir_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ResetMember): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    if (message.dataDirId !== "") {
+      obj.dataDirId = message.dataDirId;
+    }
+    if (message.newDataDirId !== "") {
+      obj.newDataDirId = message.newDataDirId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResetMember>): ResetMember {
+    return ResetMember.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResetMember>): ResetMember {
+    const message = createBaseResetMember();
+    message.nodeId = object.nodeId ?? 0;
+    message.dataDirId = object.dataDirId ?? "";
+    message.newDataDirId = object.newDataDirId ?? "";
+    return message;
+  },
+};
+
+function createBaseChangeMembership(): ChangeMembership {
+  return { requestId: 0, change: undefined };
+}
+
+export const ChangeMembership: MessageFns<ChangeMembership> = {
+  encode(message: ChangeMembership, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.requestId)) !== BigInt(message.requestId)) {
+        throw new globalThis.Error("value provided for field BigInt(message.requestId) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.requestId));
+    }
+    if (message.change !== undefined) {
+      MembershipChange.encode(message.change, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeMembership {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeMembership();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.requestId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.change = MembershipChange.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChangeMembership {
+    return {
+      requestId: isSet(object.requestId)
+        ? globalThis.Number(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.Number(object.request_id)
+        : 0,
+      change: isSet(object.change) ? MembershipChange.fromJSON(object.change) : undefined,
+    };
+  },
+
+  toJSON(message: ChangeMembership): unknown {
+    const obj: any = {};
+    if (message.requestId !== 0) {
+      obj.requestId = globalThis.Number(message.requestId);
+    }
+    if (message.change !== undefined) {
+      obj.change = MembershipChange.toJSON(message.change);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ChangeMembership>): ChangeMembership {
+    return ChangeMembership.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ChangeMembership>): ChangeMembership {
+    const message = createBaseChangeMembership();
+    message.requestId = object.requestId ?? 0;
+    message.change = (object.change !== undefined && object.change !== null)
+      ? MembershipChange.fromPartial(object.change)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseChangeMembershipRefused(): ChangeMembershipRefused {
+  return { requestId: 0, reason: "", message: "" };
+}
+
+export const ChangeMembershipRefused: MessageFns<ChangeMembershipRefused> = {
+  encode(message: ChangeMembershipRefused, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.requestId)) !== BigInt(message.requestId)) {
+        throw new globalThis.Error("value provided for field BigInt(message.requestId) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.requestId));
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeMembershipRefused {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeMembershipRefused();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.requestId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChangeMembershipRefused {
+    return {
+      requestId: isSet(object.requestId)
+        ? globalThis.Number(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.Number(object.request_id)
+        : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+    };
+  },
+
+  toJSON(message: ChangeMembershipRefused): unknown {
+    const obj: any = {};
+    if (message.requestId !== 0) {
+      obj.requestId = globalThis.Number(message.requestId);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ChangeMembershipRefused>): ChangeMembershipRefused {
+    return ChangeMembershipRefused.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ChangeMembershipRefused>): ChangeMembershipRefused {
+    const message = createBaseChangeMembershipRefused();
+    message.requestId = object.requestId ?? 0;
+    message.reason = object.reason ?? "";
+    message.message = object.message ?? "";
+    return message;
+  },
+};
+
+function createBaseHandOver(): HandOver {
+  return { toNodeId: 0 };
+}
+
+export const HandOver: MessageFns<HandOver> = {
+  encode(message: HandOver, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.toNodeId !== 0) {
+      writer.uint32(8).uint32(message.toNodeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HandOver {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHandOver();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.toNodeId = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HandOver {
+    return {
+      toNodeId: isSet(object.toNodeId)
+        ? globalThis.Number(object.toNodeId)
+        : isSet(object.to_node_id)
+        ? globalThis.Number(object.to_node_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: HandOver): unknown {
+    const obj: any = {};
+    if (message.toNodeId !== 0) {
+      obj.toNodeId = Math.round(message.toNodeId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HandOver>): HandOver {
+    return HandOver.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HandOver>): HandOver {
+    const message = createBaseHandOver();
+    message.toNodeId = object.toNodeId ?? 0;
+    return message;
+  },
+};
+
+function createBaseRecall(): Recall {
+  return { writeNumber: 0 };
+}
+
+export const Recall: MessageFns<Recall> = {
+  encode(message: Recall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.writeNumber !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.writeNumber)) !== BigInt(message.writeNumber)) {
+        throw new globalThis.Error("value provided for field BigInt(message.writeNumber) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.writeNumber));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Recall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.writeNumber = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Recall {
+    return {
+      writeNumber: isSet(object.writeNumber)
+        ? globalThis.Number(object.writeNumber)
+        : isSet(object.write_number)
+        ? globalThis.Number(object.write_number)
+        : 0,
+    };
+  },
+
+  toJSON(message: Recall): unknown {
+    const obj: any = {};
+    if (message.writeNumber !== 0) {
+      obj.writeNumber = globalThis.Number(message.writeNumber);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Recall>): Recall {
+    return Recall.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Recall>): Recall {
+    const message = createBaseRecall();
+    message.writeNumber = object.writeNumber ?? 0;
+    return message;
+  },
+};
+
+function createBaseRecalled(): Recalled {
+  return { writeNumber: 0 };
+}
+
+export const Recalled: MessageFns<Recalled> = {
+  encode(message: Recalled, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.writeNumber !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.writeNumber)) !== BigInt(message.writeNumber)) {
+        throw new globalThis.Error("value provided for field BigInt(message.writeNumber) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.writeNumber));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Recalled {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecalled();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.writeNumber = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Recalled {
+    return {
+      writeNumber: isSet(object.writeNumber)
+        ? globalThis.Number(object.writeNumber)
+        : isSet(object.write_number)
+        ? globalThis.Number(object.write_number)
+        : 0,
+    };
+  },
+
+  toJSON(message: Recalled): unknown {
+    const obj: any = {};
+    if (message.writeNumber !== 0) {
+      obj.writeNumber = globalThis.Number(message.writeNumber);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Recalled>): Recalled {
+    return Recalled.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Recalled>): Recalled {
+    const message = createBaseRecalled();
+    message.writeNumber = object.writeNumber ?? 0;
+    return message;
+  },
+};
+
+function createBaseMark(): Mark {
+  return { writeNumber: 0 };
+}
+
+export const Mark: MessageFns<Mark> = {
+  encode(message: Mark, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.writeNumber !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.writeNumber)) !== BigInt(message.writeNumber)) {
+        throw new globalThis.Error("value provided for field BigInt(message.writeNumber) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.writeNumber));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Mark {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMark();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.writeNumber = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Mark {
+    return {
+      writeNumber: isSet(object.writeNumber)
+        ? globalThis.Number(object.writeNumber)
+        : isSet(object.write_number)
+        ? globalThis.Number(object.write_number)
+        : 0,
+    };
+  },
+
+  toJSON(message: Mark): unknown {
+    const obj: any = {};
+    if (message.writeNumber !== 0) {
+      obj.writeNumber = globalThis.Number(message.writeNumber);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Mark>): Mark {
+    return Mark.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Mark>): Mark {
+    const message = createBaseMark();
+    message.writeNumber = object.writeNumber ?? 0;
+    return message;
+  },
+};
+
+function createBaseDigest(): Digest {
+  return { slot: 0, stateDigest: 0 };
+}
+
+export const Digest: MessageFns<Digest> = {
+  encode(message: Digest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slot !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.slot)) !== BigInt(message.slot)) {
+        throw new globalThis.Error("value provided for field BigInt(message.slot) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.slot));
+    }
+    if (message.stateDigest !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.stateDigest)) !== BigInt(message.stateDigest)) {
+        throw new globalThis.Error("value provided for field BigInt(message.stateDigest) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.stateDigest));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Digest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDigest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.slot = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.stateDigest = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Digest {
+    return {
+      slot: isSet(object.slot) ? globalThis.Number(object.slot) : 0,
+      stateDigest: isSet(object.stateDigest)
+        ? globalThis.Number(object.stateDigest)
+        : isSet(object.state_digest)
+        ? globalThis.Number(object.state_digest)
+        : 0,
+    };
+  },
+
+  toJSON(message: Digest): unknown {
+    const obj: any = {};
+    if (message.slot !== 0) {
+      obj.slot = globalThis.Number(message.slot);
+    }
+    if (message.stateDigest !== 0) {
+      obj.stateDigest = globalThis.Number(message.stateDigest);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Digest>): Digest {
+    return Digest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Digest>): Digest {
+    const message = createBaseDigest();
+    message.slot = object.slot ?? 0;
+    message.stateDigest = object.stateDigest ?? 0;
     return message;
   },
 };
 
 function createBaseGenesis(): Genesis {
-  return { clusterId: "", members: [], initialCommands: [] };
+  return { clusterId: "", members: [], initialCommands: [], windowSlots: 0 };
 }
 
 export const Genesis: MessageFns<Genesis> = {
@@ -2859,6 +5593,9 @@ export const Genesis: MessageFns<Genesis> = {
     }
     for (const v of message.initialCommands) {
       writer.uint32(26).bytes(v!);
+    }
+    if (message.windowSlots !== 0) {
+      writer.uint32(32).uint32(message.windowSlots);
     }
     return writer;
   },
@@ -2900,6 +5637,14 @@ export const Genesis: MessageFns<Genesis> = {
             message.initialCommands.push(reader.bytes());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.windowSlots = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2927,6 +5672,11 @@ export const Genesis: MessageFns<Genesis> = {
         : globalThis.Array.isArray(object?.initial_commands)
         ? object.initial_commands.map((e: any) => bytesFromBase64(e))
         : [],
+      windowSlots: isSet(object.windowSlots)
+        ? globalThis.Number(object.windowSlots)
+        : isSet(object.window_slots)
+        ? globalThis.Number(object.window_slots)
+        : 0,
     };
   },
 
@@ -2941,6 +5691,9 @@ export const Genesis: MessageFns<Genesis> = {
     if (message.initialCommands?.length) {
       obj.initialCommands = message.initialCommands.map((e) => base64FromBytes(e));
     }
+    if (message.windowSlots !== 0) {
+      obj.windowSlots = Math.round(message.windowSlots);
+    }
     return obj;
   },
 
@@ -2952,6 +5705,7 @@ export const Genesis: MessageFns<Genesis> = {
     message.clusterId = object.clusterId ?? "";
     message.members = object.members?.map((e) => GenesisMember.fromPartial(e)) || [];
     message.initialCommands = object.initialCommands?.map((e) => e) || [];
+    message.windowSlots = object.windowSlots ?? 0;
     return message;
   },
 };
@@ -3209,6 +5963,9 @@ export const Value: MessageFns<Value> = {
       case "batch":
         Batch.encode(message.kind.value, writer.uint32(18).fork()).join();
         break;
+      case "membership":
+        MembershipValue.encode(message.kind.value, writer.uint32(26).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3242,6 +5999,14 @@ export const Value: MessageFns<Value> = {
             message.kind = { $case: "batch", value: Batch.decode(reader, reader.uint32()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kind = { $case: "membership", value: MembershipValue.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3260,6 +6025,8 @@ export const Value: MessageFns<Value> = {
         ? { $case: "noop", value: Noop.fromJSON(object.noop) }
         : isSet(object.batch)
         ? { $case: "batch", value: Batch.fromJSON(object.batch) }
+        : isSet(object.membership)
+        ? { $case: "membership", value: MembershipValue.fromJSON(object.membership) }
         : undefined,
     };
   },
@@ -3270,6 +6037,8 @@ export const Value: MessageFns<Value> = {
       obj.noop = Noop.toJSON(message.kind.value);
     } else if (message.kind?.$case === "batch") {
       obj.batch = Batch.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "membership") {
+      obj.membership = MembershipValue.toJSON(message.kind.value);
     }
     return obj;
   },
@@ -3289,6 +6058,12 @@ export const Value: MessageFns<Value> = {
       case "batch": {
         if (object.kind?.value !== undefined && object.kind?.value !== null) {
           message.kind = { $case: "batch", value: Batch.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "membership": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "membership", value: MembershipValue.fromPartial(object.kind.value) };
         }
         break;
       }
@@ -3345,6 +6120,96 @@ export const Noop: MessageFns<Noop> = {
   },
   fromPartial(_: DeepPartial<Noop>): Noop {
     const message = createBaseNoop();
+    return message;
+  },
+};
+
+function createBaseMembershipValue(): MembershipValue {
+  return { epoch: 0, change: undefined };
+}
+
+export const MembershipValue: MessageFns<MembershipValue> = {
+  encode(message: MembershipValue, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.epoch)) !== BigInt(message.epoch)) {
+        throw new globalThis.Error("value provided for field BigInt(message.epoch) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.epoch));
+    }
+    if (message.change !== undefined) {
+      MembershipChange.encode(message.change, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MembershipValue {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMembershipValue();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.change = MembershipChange.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MembershipValue {
+    return {
+      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
+      change: isSet(object.change) ? MembershipChange.fromJSON(object.change) : undefined,
+    };
+  },
+
+  toJSON(message: MembershipValue): unknown {
+    const obj: any = {};
+    if (message.epoch !== 0) {
+      obj.epoch = globalThis.Number(message.epoch);
+    }
+    if (message.change !== undefined) {
+      obj.change = MembershipChange.toJSON(message.change);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MembershipValue>): MembershipValue {
+    return MembershipValue.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MembershipValue>): MembershipValue {
+    const message = createBaseMembershipValue();
+    message.epoch = object.epoch ?? 0;
+    message.change = (object.change !== undefined && object.change !== null)
+      ? MembershipChange.fromPartial(object.change)
+      : undefined;
     return message;
   },
 };
@@ -3764,6 +6629,22 @@ export const PeerServiceService = {
     responseSerialize: (value: ConnectResponse): Buffer => Buffer.from(ConnectResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ConnectResponse => ConnectResponse.decode(value),
   },
+  /**
+   * A checkpoint of the answering node's state, for a member that is too far behind for CatchUp. It is read from one view of the
+   * database: a header, pages in the order of their keys, an end. Refused with NOT_FOUND when there is none above min_slot, and with
+   * FAILED_PRECONDITION as Connect is.
+   */
+  fetchCheckpoint: {
+    path: "/synod.peer.v1.PeerService/FetchCheckpoint" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: FetchCheckpointRequest): Buffer =>
+      Buffer.from(FetchCheckpointRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): FetchCheckpointRequest => FetchCheckpointRequest.decode(value),
+    responseSerialize: (value: FetchCheckpointResponse): Buffer =>
+      Buffer.from(FetchCheckpointResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): FetchCheckpointResponse => FetchCheckpointResponse.decode(value),
+  },
 } as const;
 
 export interface PeerServiceServer extends UntypedServiceImplementation {
@@ -3772,6 +6653,12 @@ export interface PeerServiceServer extends UntypedServiceImplementation {
    * that it was let in. After that only requests flow.
    */
   connect: handleBidiStreamingCall<ConnectRequest, ConnectResponse>;
+  /**
+   * A checkpoint of the answering node's state, for a member that is too far behind for CatchUp. It is read from one view of the
+   * database: a header, pages in the order of their keys, an end. Refused with NOT_FOUND when there is none above min_slot, and with
+   * FAILED_PRECONDITION as Connect is.
+   */
+  fetchCheckpoint: handleServerStreamingCall<FetchCheckpointRequest, FetchCheckpointResponse>;
 }
 
 export interface PeerServiceClient extends Client {
@@ -3782,6 +6669,20 @@ export interface PeerServiceClient extends Client {
   connect(): ClientDuplexStream<ConnectRequest, ConnectResponse>;
   connect(options: Partial<CallOptions>): ClientDuplexStream<ConnectRequest, ConnectResponse>;
   connect(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ConnectRequest, ConnectResponse>;
+  /**
+   * A checkpoint of the answering node's state, for a member that is too far behind for CatchUp. It is read from one view of the
+   * database: a header, pages in the order of their keys, an end. Refused with NOT_FOUND when there is none above min_slot, and with
+   * FAILED_PRECONDITION as Connect is.
+   */
+  fetchCheckpoint(
+    request: FetchCheckpointRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<FetchCheckpointResponse>;
+  fetchCheckpoint(
+    request: FetchCheckpointRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<FetchCheckpointResponse>;
 }
 
 export const PeerServiceClient = makeGenericClientConstructor(

@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { CheckpointHeader, Membership } from "../../peer/v1/peer.js";
 
 /**
  * One synced write. Each write holds one, and their numbers have no hole: a lost write is noticed at the next start. The newest one
@@ -27,6 +28,8 @@ export interface ChainLink {
   genesisChecksum: number;
   /** The same of the record of the checkpoint. */
   checkpointChecksum: number;
+  /** The log begins after this slot. */
+  compactedUpTo: number;
 }
 
 /** How many records there are of a kind, and the sum of their checksums modulo 2^48. */
@@ -40,8 +43,39 @@ export interface Checkpoint {
   appliedUpTo: number;
   timeMs: number;
   stateDigest: number;
-  /** Its entries. */
+  /** Its entries that are held in memory, too. */
+  state:
+    | Tally
+    | undefined;
+  /** Its entries that stand only on disk. */
+  history:
+    | Tally
+    | undefined;
+  /** 0 or 1: under which tags its entries stand. The other tags are for the next checkpoint that is fetched from a peer. */
+  generation: number;
+  /** Those that govern the slots above applied_up_to, as far as they are known there. */
+  memberships: Membership[];
+  /** Slots and commands since the last boundary: those are the same slots on every node, whenever it makes its checkpoints. */
+  boundarySlots: number;
+  boundaryCommands: number;
+  /** How far the peers' directories had got, as they told it. */
+  marks: DirectoryMark[];
+}
+
+export interface DirectoryMark {
+  dataDirId: string;
+  writeNumber: number;
+}
+
+/** A checkpoint that is being fetched from a peer, in the generation that is not in use. */
+export interface IncomingCheckpoint {
+  header:
+    | CheckpointHeader
+    | undefined;
+  /** It has come up to this key. */
+  lastKey: Uint8Array;
   state: Tally | undefined;
+  history: Tally | undefined;
 }
 
 /** Ties the database to the identity file beside it. */
@@ -59,6 +93,7 @@ function createBaseChainLink(): ChainLink {
     log: undefined,
     genesisChecksum: 0,
     checkpointChecksum: 0,
+    compactedUpTo: 0,
   };
 }
 
@@ -96,6 +131,12 @@ export const ChainLink: MessageFns<ChainLink> = {
     }
     if (message.checkpointChecksum !== 0) {
       writer.uint32(56).uint32(message.checkpointChecksum);
+    }
+    if (message.compactedUpTo !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.compactedUpTo)) !== BigInt(message.compactedUpTo)) {
+        throw new globalThis.Error("value provided for field BigInt(message.compactedUpTo) of type uint64 too large");
+      }
+      writer.uint32(64).uint64(BigInt(message.compactedUpTo));
     }
     return writer;
   },
@@ -169,6 +210,14 @@ export const ChainLink: MessageFns<ChainLink> = {
             message.checkpointChecksum = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.compactedUpTo = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -210,6 +259,11 @@ export const ChainLink: MessageFns<ChainLink> = {
         : isSet(object.checkpoint_checksum)
         ? globalThis.Number(object.checkpoint_checksum)
         : 0,
+      compactedUpTo: isSet(object.compactedUpTo)
+        ? globalThis.Number(object.compactedUpTo)
+        : isSet(object.compacted_up_to)
+        ? globalThis.Number(object.compacted_up_to)
+        : 0,
     };
   },
 
@@ -236,6 +290,9 @@ export const ChainLink: MessageFns<ChainLink> = {
     if (message.checkpointChecksum !== 0) {
       obj.checkpointChecksum = Math.round(message.checkpointChecksum);
     }
+    if (message.compactedUpTo !== 0) {
+      obj.compactedUpTo = globalThis.Number(message.compactedUpTo);
+    }
     return obj;
   },
 
@@ -251,6 +308,7 @@ export const ChainLink: MessageFns<ChainLink> = {
     message.log = (object.log !== undefined && object.log !== null) ? Tally.fromPartial(object.log) : undefined;
     message.genesisChecksum = object.genesisChecksum ?? 0;
     message.checkpointChecksum = object.checkpointChecksum ?? 0;
+    message.compactedUpTo = object.compactedUpTo ?? 0;
     return message;
   },
 };
@@ -347,7 +405,18 @@ export const Tally: MessageFns<Tally> = {
 };
 
 function createBaseCheckpoint(): Checkpoint {
-  return { appliedUpTo: 0, timeMs: 0, stateDigest: 0, state: undefined };
+  return {
+    appliedUpTo: 0,
+    timeMs: 0,
+    stateDigest: 0,
+    state: undefined,
+    history: undefined,
+    generation: 0,
+    memberships: [],
+    boundarySlots: 0,
+    boundaryCommands: 0,
+    marks: [],
+  };
 }
 
 export const Checkpoint: MessageFns<Checkpoint> = {
@@ -372,6 +441,32 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     }
     if (message.state !== undefined) {
       Tally.encode(message.state, writer.uint32(34).fork()).join();
+    }
+    if (message.history !== undefined) {
+      Tally.encode(message.history, writer.uint32(42).fork()).join();
+    }
+    if (message.generation !== 0) {
+      writer.uint32(48).uint32(message.generation);
+    }
+    for (const v of message.memberships) {
+      Membership.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.boundarySlots !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.boundarySlots)) !== BigInt(message.boundarySlots)) {
+        throw new globalThis.Error("value provided for field BigInt(message.boundarySlots) of type uint64 too large");
+      }
+      writer.uint32(64).uint64(BigInt(message.boundarySlots));
+    }
+    if (message.boundaryCommands !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.boundaryCommands)) !== BigInt(message.boundaryCommands)) {
+        throw new globalThis.Error(
+          "value provided for field BigInt(message.boundaryCommands) of type uint64 too large",
+        );
+      }
+      writer.uint32(72).uint64(BigInt(message.boundaryCommands));
+    }
+    for (const v of message.marks) {
+      DirectoryMark.encode(v!, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -421,6 +516,54 @@ export const Checkpoint: MessageFns<Checkpoint> = {
             message.state = Tally.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.history = Tally.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.memberships.push(Membership.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.boundarySlots = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.boundaryCommands = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.marks.push(DirectoryMark.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -451,6 +594,24 @@ export const Checkpoint: MessageFns<Checkpoint> = {
         ? globalThis.Number(object.state_digest)
         : 0,
       state: isSet(object.state) ? Tally.fromJSON(object.state) : undefined,
+      history: isSet(object.history) ? Tally.fromJSON(object.history) : undefined,
+      generation: isSet(object.generation) ? globalThis.Number(object.generation) : 0,
+      memberships: globalThis.Array.isArray(object?.memberships)
+        ? object.memberships.map((e: any) => Membership.fromJSON(e))
+        : [],
+      boundarySlots: isSet(object.boundarySlots)
+        ? globalThis.Number(object.boundarySlots)
+        : isSet(object.boundary_slots)
+        ? globalThis.Number(object.boundary_slots)
+        : 0,
+      boundaryCommands: isSet(object.boundaryCommands)
+        ? globalThis.Number(object.boundaryCommands)
+        : isSet(object.boundary_commands)
+        ? globalThis.Number(object.boundary_commands)
+        : 0,
+      marks: globalThis.Array.isArray(object?.marks)
+        ? object.marks.map((e: any) => DirectoryMark.fromJSON(e))
+        : [],
     };
   },
 
@@ -468,6 +629,24 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     if (message.state !== undefined) {
       obj.state = Tally.toJSON(message.state);
     }
+    if (message.history !== undefined) {
+      obj.history = Tally.toJSON(message.history);
+    }
+    if (message.generation !== 0) {
+      obj.generation = Math.round(message.generation);
+    }
+    if (message.memberships?.length) {
+      obj.memberships = message.memberships.map((e) => Membership.toJSON(e));
+    }
+    if (message.boundarySlots !== 0) {
+      obj.boundarySlots = globalThis.Number(message.boundarySlots);
+    }
+    if (message.boundaryCommands !== 0) {
+      obj.boundaryCommands = globalThis.Number(message.boundaryCommands);
+    }
+    if (message.marks?.length) {
+      obj.marks = message.marks.map((e) => DirectoryMark.toJSON(e));
+    }
     return obj;
   },
 
@@ -480,6 +659,235 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     message.timeMs = object.timeMs ?? 0;
     message.stateDigest = object.stateDigest ?? 0;
     message.state = (object.state !== undefined && object.state !== null) ? Tally.fromPartial(object.state) : undefined;
+    message.history = (object.history !== undefined && object.history !== null)
+      ? Tally.fromPartial(object.history)
+      : undefined;
+    message.generation = object.generation ?? 0;
+    message.memberships = object.memberships?.map((e) => Membership.fromPartial(e)) || [];
+    message.boundarySlots = object.boundarySlots ?? 0;
+    message.boundaryCommands = object.boundaryCommands ?? 0;
+    message.marks = object.marks?.map((e) => DirectoryMark.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDirectoryMark(): DirectoryMark {
+  return { dataDirId: "", writeNumber: 0 };
+}
+
+export const DirectoryMark: MessageFns<DirectoryMark> = {
+  encode(message: DirectoryMark, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dataDirId !== "") {
+      writer.uint32(10).string(message.dataDirId);
+    }
+    if (message.writeNumber !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.writeNumber)) !== BigInt(message.writeNumber)) {
+        throw new globalThis.Error("value provided for field BigInt(message.writeNumber) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.writeNumber));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DirectoryMark {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDirectoryMark();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dataDirId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.writeNumber = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DirectoryMark {
+    return {
+      dataDirId: isSet(object.dataDirId)
+        ? globalThis.String(object.dataDirId)
+        : isSet(object.data_dir_id)
+        ? globalThis.String(object.data_dir_id)
+        : "",
+      writeNumber: isSet(object.writeNumber)
+        ? globalThis.Number(object.writeNumber)
+        : isSet(object.write_number)
+        ? globalThis.Number(object.write_number)
+        : 0,
+    };
+  },
+
+  toJSON(message: DirectoryMark): unknown {
+    const obj: any = {};
+    if (message.dataDirId !== "") {
+      obj.dataDirId = message.dataDirId;
+    }
+    if (message.writeNumber !== 0) {
+      obj.writeNumber = globalThis.Number(message.writeNumber);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DirectoryMark>): DirectoryMark {
+    return DirectoryMark.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DirectoryMark>): DirectoryMark {
+    const message = createBaseDirectoryMark();
+    message.dataDirId = object.dataDirId ?? "";
+    message.writeNumber = object.writeNumber ?? 0;
+    return message;
+  },
+};
+
+function createBaseIncomingCheckpoint(): IncomingCheckpoint {
+  return { header: undefined, lastKey: new Uint8Array(0), state: undefined, history: undefined };
+}
+
+export const IncomingCheckpoint: MessageFns<IncomingCheckpoint> = {
+  encode(message: IncomingCheckpoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      CheckpointHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.lastKey.length !== 0) {
+      writer.uint32(18).bytes(message.lastKey);
+    }
+    if (message.state !== undefined) {
+      Tally.encode(message.state, writer.uint32(26).fork()).join();
+    }
+    if (message.history !== undefined) {
+      Tally.encode(message.history, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IncomingCheckpoint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIncomingCheckpoint();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = CheckpointHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lastKey = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.state = Tally.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.history = Tally.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): IncomingCheckpoint {
+    return {
+      header: isSet(object.header) ? CheckpointHeader.fromJSON(object.header) : undefined,
+      lastKey: isSet(object.lastKey)
+        ? bytesFromBase64(object.lastKey)
+        : isSet(object.last_key)
+        ? bytesFromBase64(object.last_key)
+        : new Uint8Array(0),
+      state: isSet(object.state) ? Tally.fromJSON(object.state) : undefined,
+      history: isSet(object.history) ? Tally.fromJSON(object.history) : undefined,
+    };
+  },
+
+  toJSON(message: IncomingCheckpoint): unknown {
+    const obj: any = {};
+    if (message.header !== undefined) {
+      obj.header = CheckpointHeader.toJSON(message.header);
+    }
+    if (message.lastKey.length !== 0) {
+      obj.lastKey = base64FromBytes(message.lastKey);
+    }
+    if (message.state !== undefined) {
+      obj.state = Tally.toJSON(message.state);
+    }
+    if (message.history !== undefined) {
+      obj.history = Tally.toJSON(message.history);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<IncomingCheckpoint>): IncomingCheckpoint {
+    return IncomingCheckpoint.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<IncomingCheckpoint>): IncomingCheckpoint {
+    const message = createBaseIncomingCheckpoint();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? CheckpointHeader.fromPartial(object.header)
+      : undefined;
+    message.lastKey = object.lastKey ?? new Uint8Array(0);
+    message.state = (object.state !== undefined && object.state !== null) ? Tally.fromPartial(object.state) : undefined;
+    message.history = (object.history !== undefined && object.history !== null)
+      ? Tally.fromPartial(object.history)
+      : undefined;
     return message;
   },
 };
@@ -576,6 +984,31 @@ export const Owner: MessageFns<Owner> = {
     return message;
   },
 };
+
+function bytesFromBase64(b64: string): Uint8Array {
+  if ((globalThis as any).Buffer) {
+    return Uint8Array.from((globalThis as any).Buffer.from(b64, "base64"));
+  } else {
+    const bin = globalThis.atob(b64);
+    const arr = new Uint8Array(bin.length);
+    for (let i = 0; i < bin.length; ++i) {
+      arr[i] = bin.charCodeAt(i);
+    }
+    return arr;
+  }
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  if ((globalThis as any).Buffer) {
+    return (globalThis as any).Buffer.from(arr).toString("base64");
+  } else {
+    const bin: string[] = [];
+    arr.forEach((byte) => {
+      bin.push(globalThis.String.fromCharCode(byte));
+    });
+    return globalThis.btoa(bin.join(""));
+  }
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 
