@@ -9,6 +9,7 @@ import { asyncProperty, assert as check, integer } from 'fast-check'
 import { Random } from '../../src/sim/random.js'
 import { maskedCrc32c } from '../../src/storage/crc32c.js'
 import { scan } from '../../src/storage/database.js'
+import { sequenceAt } from '../../src/storage/leveldb-entries.js'
 import { readLevelLog } from '../../src/storage/leveldb-log.js'
 import { type LiveTable, readManifest } from '../../src/storage/leveldb-manifest.js'
 import { readTable } from '../../src/storage/leveldb-table.js'
@@ -142,6 +143,22 @@ describe('what is read', () => {
     assert.deepEqual(await read(path), [])
   })
 
+  test('is what LevelDB gives when it has merged tables all the while, and of keys of any length', async () => {
+    const path = newPath()
+    const random = new Random(1)
+    const db = await openSmall(path)
+    for (let i = 0; i < 120; i++) {
+      const batch = db.batch()
+      for (let j = 0; j < 100; j++) batch.put(Buffer.from(`key ${random.int(0, 20_000)}`), Buffer.alloc(1_000, i))
+      await batch.write()
+    }
+    for (const bytes of [0, 1, 8, 127, 128, 60_000, 70_000, 70_001]) await db.put(Buffer.alloc(bytes, 'k'), Buffer.from('long'))
+    await compact(db, Buffer.from('key 5'))
+    await db.close()
+    assert.ok(tablesOf(path).filter(({ level }) => level > 0).length > 3)
+    assert.deepEqual(await read(path), await readByLevel(path))
+  })
+
   test('comes in pages that are not too big, though everything be deleted or one record huge', async () => {
     const path = newPath()
     const db = await openSmall(path)
@@ -183,12 +200,20 @@ describe('reading', () => {
     assert.equal(progress.at(-1)?.[0], total)
   })
 
-  test('lets others have their turn', async () => {
+  test('lets others have their turn before each page', async () => {
     let turns = 0
-    const other = setInterval(() => turns++, 0)
-    for await (const _ of readDatabase(root, levels));
-    clearInterval(other)
-    assert.ok(turns > 0)
+    let other = setImmediate(function turn() {
+      turns++
+      other = setImmediate(turn)
+    })
+    const turnsBefore: number[] = []
+    for await (const _ of readDatabase(root, levels)) turnsBefore.push(turns)
+    clearImmediate(other)
+    assert.ok(turnsBefore.length > 2)
+    assert.ok(
+      turnsBefore.every((count, i) => count > (turnsBefore[i - 1] ?? 0)),
+      String(turnsBefore),
+    )
   })
 
   test('may end early', async () => {
@@ -271,6 +296,8 @@ describe('reading', () => {
       const torn = copyOf(levels)
       truncateSync(onlyFile(torn, /\.log$/), end)
       assert.deepEqual(await read(torn), without)
+      writeFileSync(onlyFile(torn, /\.log$/), Buffer.concat([readFileSync(log), Buffer.alloc(end)]))
+      assert.deepEqual(await read(torn), without)
     }
     assert.deepEqual(without, await readByLevel(copy))
   })
@@ -280,6 +307,14 @@ describe('reading', () => {
     const edit = framed(Buffer.concat([Buffer.from([1, name.length]), name]))
     assert.throws(() => readManifest(edit), /its keys are in an order called reverse, not leveldb\.BytewiseComparator/)
   })
+})
+
+test('a sequence number has seven bytes', () => {
+  const bytes = Buffer.alloc(8)
+  for (const number of [0, 255, 256, 2 ** 23, 2 ** 24, 2 ** 31, 2 ** 47 + 2 ** 40 + 1, 2 ** 53 - 1]) {
+    bytes.writeBigUInt64LE(BigInt(number) * 256n)
+    assert.equal(sequenceAt(bytes, 1), number)
+  }
 })
 
 /** A fragment of a log; a whole record unless told otherwise. */
