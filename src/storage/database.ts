@@ -2,7 +2,7 @@ import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Level } from 'level'
-import { checkDatabaseFiles } from './database-files.js'
+import { checkDatabaseFiles } from './read-database.js'
 import { damaged, notWritable, StorageError, systemCodeOf } from './storage-error.js'
 
 export type LevelDatabase = Level<Buffer, Buffer>
@@ -166,7 +166,8 @@ export async function* scan(
   }
 }
 
-async function checkJournal(directory: string, journal: string): Promise<void> {
+/** Whether LevelDB says in its journal that it left something out. @throws StorageError DAMAGED */
+export async function checkJournal(directory: string, journal: string): Promise<void> {
   if (!existsSync(journal)) return
   const lines = createInterface({ input: createReadStream(journal, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY })
   for await (const line of lines) {

@@ -16,6 +16,7 @@ import { after, before, describe, test } from 'node:test'
 import type { StateEntry } from '../../src/machine/state-machine.js'
 import type { LogEntry, RecoveredState } from '../../src/paxos/types.js'
 import { maskedCrc32c } from '../../src/storage/crc32c.js'
+import { checkJournal } from '../../src/storage/database.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
 import type { CheckpointInfo } from '../../src/storage/storage.js'
 import { StorageError, type StorageErrorCode } from '../../src/storage/storage-error.js'
@@ -198,12 +199,21 @@ describe("LevelDB's log", () => {
     }
   })
 
-  test('what LevelDB alone finds wrong with it is read in its journal', async () => {
+  test('a record that is no write is noticed', async () => {
     const directory = copyOf(inLog)
     const tooSmallForBatch = Buffer.from([0, 0, 0, 0, 3, 0, 1, 7, 7, 7])
     tooSmallForBatch.writeUInt32LE(maskedCrc32c(tooSmallForBatch, 6, tooSmallForBatch.length))
     appendFileSync(join(directory, onlyFile(inLog, /\.log$/)), tooSmallForBatch)
-    await assert.rejects(LevelStorage.open({ directory, nodeId: 1 }), {
+    await assertRefused(directory, /\.log is damaged: the write at byte \d+: it is too small/)
+  })
+
+  test('what LevelDB alone finds wrong with it is read in its journal', async () => {
+    const journal = join(root, 'LOG')
+    await checkJournal(root, journal)
+    writeFileSync(journal, 'Recovering log #6\nDelete type=0 #6\n')
+    await checkJournal(root, journal)
+    appendFileSync(journal, '(ignoring error) 000006.log: dropping 3 bytes; Corruption: log record too small\n')
+    await assert.rejects(checkJournal(root, journal), {
       code: 'DAMAGED',
       message: /LevelDB lost records of its log \(it says: .*dropping 3 bytes/,
     })
