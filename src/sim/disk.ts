@@ -2,7 +2,7 @@ import { SortedKeys } from '../machine/sorted-keys.js'
 import { assert } from '../paxos/assert.js'
 import type { DurableRecord, NodeId } from '../paxos/types.js'
 import { FIRST_WRITE, firstRecords, type Identity } from '../storage/data-directory.js'
-import type { KeyRange } from '../storage/database.js'
+import { type KeyRange, scan } from '../storage/database.js'
 import type { WriteSubject } from '../storage/linked-writer.js'
 import { type OpenDirectory, readContents } from '../storage/open-directory.js'
 import { DurableView } from './durable-view.js'
@@ -137,7 +137,13 @@ export class SimulatedDisk {
     this.#hasFailed = false
     const path = `node ${this.#identity.nodeId}'s directory`
     const db = new SimulatedDatabase(this.#platterFor(user), format)
-    const contents = await readContents({ path, identity: this.#identity, lastWritten: this.#lastWritten, db })
+    const contents = await readContents({
+      path,
+      identity: this.#identity,
+      lastWritten: this.#lastWritten,
+      pages: scan(db, {}),
+      skipsHistory: false,
+    })
     return {
       path,
       dataDirId: this.#identity.dataDirId,
