@@ -112,12 +112,12 @@ test('a node that restarts from checkpoints, whenever they were made, answers, b
       for (const node of [eager, restarted]) assert.deepEqual(carryOut(node, step), outcome, where)
       sinceCheckpoint.push(step)
       sinceBegin.push(step)
-      if (!restarted.disk.isBusy && random.chance(0.1)) {
+      if (!restarted.disk.isBusy && random.chance(0.2)) {
         restarted.disk.begin(restarted.sessions)
         sinceBegin = []
         saveCheckpoint(eager)
         digest = eager.disk.digest()
-      } else if (restarted.disk.isBusy && restarted.disk.walk(random.below(4)) && random.chance(0.3)) {
+      } else if (restarted.disk.isBusy && restarted.disk.walk(random.below(12)) && random.chance(0.3)) {
         if (sinceBegin.length > 2) copiesWritten++
         restarted.disk.commit(restarted.sessions)
         sinceCheckpoint = [...sinceBegin]
@@ -138,7 +138,7 @@ test('a node that restarts from checkpoints, whenever they were made, answers, b
     for (const node of [steady, eager, restarted]) saveCheckpoint(node)
     assert.deepEqual([steady.disk.digest(), restarted.disk.digest()], [eager.disk.digest(), eager.disk.digest()], `seed ${seed}`)
   }
-  assert.ok(historyReads > 1_000 && copiesWritten > 10, 'much was read back, and much changed while it was being written')
+  assert.ok(historyReads > 1_000 && copiesWritten > 20, `much was read back, and much changed while it was being written: ${historyReads}, ${copiesWritten}`)
 })
 
 test('who asks a restarted node again gets the first results', () => {
