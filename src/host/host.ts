@@ -5,7 +5,7 @@ import type { NodeId } from '../paxos/types.js'
 import type { PreparedCheckpoint, Storage } from '../storage/storage.js'
 import type { Applier } from './applier.js'
 import type { Barriers } from './barriers.js'
-import { Checkpointer, type CheckpointOptions } from './checkpointer.js'
+import { Checkpointer } from './checkpointer.js'
 import type { Requester } from './requester.js'
 import type { CallOff, Runtime } from './runtime.js'
 import type { SessionDesk } from './session-desk.js'
@@ -25,7 +25,6 @@ export interface HostSettings {
   readonly requester: Requester
   readonly desk: SessionDesk
   readonly barriers: Barriers
-  readonly checkpoints: CheckpointOptions
   /** The core looks at the clock at least so often, in ms. */
   readonly tickIntervalMs: number
   /** One page of the log is read for a peer at a time, of about so many bytes. */
@@ -81,7 +80,6 @@ export class Host {
     this.#checkpointer = new Checkpointer({
       storage: settings.storage,
       applier: settings.applier,
-      options: settings.checkpoints,
       onPrepared: () => this.schedule(),
       onFailed: (error) => this.#fail(error),
     })

@@ -4,14 +4,13 @@ import type { StateMachine } from '../machine/state-machine.js'
 import type { Message } from '../paxos/messages.js'
 import { Node, type NodeSettings } from '../paxos/node.js'
 import { type CoreOptions, DEFAULT_OPTIONS } from '../paxos/options.js'
-import type { GenesisMember, NodeId, Slot } from '../paxos/types.js'
+import type { GenesisMember, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
 import { sessionCodec } from '../wire/state.js'
 import { type Admission, admit, type CallerIdentity, type LocalIdentity } from './admission.js'
 import { type Answer, type MemberApi, MemberError, type MemberStatus, type SessionRequest } from './api.js'
-import type { Applier, OnApplied } from './applier.js'
+import type { Applier, CheckpointOptions, OnApplied } from './applier.js'
 import { Barriers } from './barriers.js'
-import { type CheckpointOptions, DEFAULT_CHECKPOINT_OPTIONS } from './checkpointer.js'
 import { DEFAULT_TICK_INTERVAL_MS, Host } from './host.js'
 import { replayLog } from './recovery.js'
 import { Requester, type Settle } from './requester.js'
@@ -113,7 +112,7 @@ export class HostedMember implements MemberApi {
       newClusterId: runtime.uuid(),
       initialCommands: options.initialCommands ?? [],
       joinIntervalMs: JOIN_INTERVAL_MS,
-      recovered: storage.recovered,
+      recovered: { ...storage.recovered, memberships: restored.memberships },
       options: core,
       random: () => runtime.random(),
       nowMs: runtime.nowMs(),
@@ -136,7 +135,6 @@ export class HostedMember implements MemberApi {
       requester: this.#requester,
       desk: this.#desk,
       barriers: this.#barriers,
-      checkpoints: parts.checkpoints ?? DEFAULT_CHECKPOINT_OPTIONS,
       tickIntervalMs: parts.tickIntervalMs ?? DEFAULT_TICK_INTERVAL_MS,
       pageBytesMax: core.pageBytesMax,
       onFormed: () => this.#onFormed(),
@@ -258,7 +256,7 @@ export class HostedMember implements MemberApi {
   #onFormed(): void {
     const genesis = this.#node.genesis
     if (genesis === undefined) return
-    if (this.#applier.isFresh) this.#applier.applyInitial(this.#options.machine, genesis.initialCommands)
+    if (this.#applier.isFresh) this.#applier.applyInitial(this.#options.machine, genesis)
     this.#options.logger.info({ clusterId: genesis.clusterId, members: genesis.members.length }, 'member of a cluster')
   }
 
@@ -277,17 +275,29 @@ export interface Restored {
   readonly requester: Requester
   readonly desk: SessionDesk
   readonly applier: Applier
+  /** Those that govern the slots above the recovered decidedUpTo. */
+  readonly memberships: readonly MembershipRecord[]
 }
 
 /** @throws StorageError when what is on disk cannot be read */
 export async function restoreMachine(options: HostedMemberOptions, parts: MemberParts): Promise<Restored> {
   const { machine, logger } = options
-  const { storage, runtime, onApplied } = parts
+  const { storage, runtime, checkpoints, onApplied } = parts
   const requester = new Requester()
   const desk = new SessionDesk(requester, runtime)
   const sessions = new Sessions(machine, sessionCodec)
-  const applier = await replayLog({ storage, sessions, machine, listener: desk, logger, onApplied })
-  return { requester, desk, applier }
+  const nowMs = (): number => runtime.nowMs()
+  const { applier, memberships } = await replayLog({
+    storage,
+    sessions,
+    machine,
+    listener: desk,
+    logger,
+    nowMs,
+    checkpoints,
+    onApplied,
+  })
+  return { requester, desk, applier, memberships }
 }
 
 const ROLES = {
