@@ -14,7 +14,7 @@ import { type PeerRefusal, PeerTransport } from './transport/peer-transport.js'
 
 export { type Answer, MemberError, type MemberErrorCode, type MemberStatus } from './host/api.js'
 export { HaltError } from './host/host.js'
-export type { Moment, StateEntry, StateMachine } from './machine/state-machine.js'
+export type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from './machine/state-machine.js'
 export { PeerListenError } from './transport/peer-transport.js'
 export { StorageError, type StorageErrorCode }
 

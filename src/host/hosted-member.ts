@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { Sessions } from '../machine/sessions.js'
 import type { StateMachine } from '../machine/state-machine.js'
+import { assert } from '../paxos/assert.js'
 import type { Message } from '../paxos/messages.js'
 import { Node, type NodeSettings } from '../paxos/node.js'
 import { type CoreOptions, DEFAULT_OPTIONS } from '../paxos/options.js'
@@ -10,16 +11,15 @@ import type { CheckpointPart, CheckpointRequest, CheckpointSink } from '../trans
 import { sessionCodec } from '../wire/state.js'
 import { type Admission, admit, type CallerIdentity, type LocalIdentity, membersOf, type PeerRefusal } from './admission.js'
 import { type Answer, type BackupPart, type MemberApi, MemberError, type MemberStatus, type SessionRequest } from './api.js'
-import type { Applier, OnApplied } from './applier.js'
+import type { Applier, CheckpointOptions, OnApplied, OnBoundary } from './applier.js'
 import { backupOf } from './backup.js'
 import { Barriers } from './barriers.js'
 import { CheckpointReceiver } from './checkpoint-receiver.js'
 import { CheckpointSender } from './checkpoint-sender.js'
-import { type CheckpointOptions, DEFAULT_CHECKPOINT_OPTIONS } from './checkpointer.js'
 import { DEFAULT_TICK_INTERVAL_MS, HaltError, Host } from './host.js'
 import { type ChangedMembership, MembershipCalls } from './membership-calls.js'
 import { PeerTalk } from './peer-talk.js'
-import { replayLog } from './recovery.js'
+import { installState, replayLog } from './recovery.js'
 import { Requester, type Settle } from './requester.js'
 import type { CallOff, Runtime } from './runtime.js'
 import { SessionDesk } from './session-desk.js'
@@ -133,6 +133,9 @@ export class HostedMember implements MemberApi {
 
   protected constructor(options: HostedMemberOptions, parts: MemberParts, restored: Restored) {
     const { storage, runtime, makeNode = newNode } = parts
+    const { sessions } = restored
+    const { logger } = options
+    const nowMs = (): number => runtime.nowMs()
     const core = { ...DEFAULT_OPTIONS, ...options.options }
     this.#options = options
     this.#storage = storage
@@ -170,8 +173,9 @@ export class HostedMember implements MemberApi {
       voters: votersOf(options, restored.memberships),
       members: () => this.#members,
       send,
-      logger: options.logger,
+      logger,
     })
+    this.#talk.noteReplayed(restored.boundaries.listen((slot, digest) => this.#talk.onBoundary(slot, digest)))
     this.#sender = new CheckpointSender({
       storage,
       runtime,
@@ -181,7 +185,7 @@ export class HostedMember implements MemberApi {
     this.#receiver = new CheckpointReceiver({
       storage,
       runtime,
-      logger: options.logger,
+      logger,
       fetch: (from, request, sink) => this.#port.fetchCheckpoint(from, request, sink),
       clusterId: () => this.#node.genesis?.clusterId ?? '',
       decidedUpTo: () => this.#node.decidedUpTo,
@@ -206,12 +210,13 @@ export class HostedMember implements MemberApi {
       talk: this.#talk,
       membershipCalls: this.#membershipCalls,
       reload: async () => {
-        await restored.reload()
+        const { genesis } = this.#node
+        assert(genesis !== undefined, 'only a member installs a checkpoint')
+        await installState({ storage, sessions, logger, nowMs, applier: this.#applier, genesis })
         parts.onInstalled?.(storage.checkpoint)
       },
       onCheckpointWanted: (wanted) => this.#receiver.want(wanted),
       onMembershipsChanged: () => this.#onMembershipsChanged(),
-      checkpoints: parts.checkpoints ?? DEFAULT_CHECKPOINT_OPTIONS,
       tickIntervalMs: parts.tickIntervalMs ?? DEFAULT_TICK_INTERVAL_MS,
       pageBytesMax: core.pageBytesMax,
       onFormed: () => this.#onFormed(),
@@ -392,7 +397,7 @@ export class HostedMember implements MemberApi {
   #onFormed(): void {
     const genesis = this.#node.genesis
     if (genesis === undefined) return
-    if (this.#applier.isFresh) this.#applier.applyInitial(this.#options.machine, genesis.initialCommands)
+    if (this.#applier.isFresh) this.#applier.applyInitial(this.#options.machine, genesis)
     this.#options.logger.info({ clusterId: genesis.clusterId, members: genesis.members.length }, 'member of a cluster')
   }
 
@@ -413,19 +418,39 @@ export interface Restored {
   readonly applier: Applier
   /** Those that govern the slots above the decided ones; none without a genesis. */
   readonly memberships: readonly MembershipRecord[]
-  /** Fills the machine and the applier anew with what the storage holds by now. @throws StorageError */
-  readonly reload: () => Promise<void>
+  readonly sessions: Sessions
+  /** The checkpoint boundaries: those that were passed while the log was replayed, and who is told of others. */
+  readonly boundaries: Boundaries
+}
+
+class Boundaries {
+  readonly #replayed: [Slot, number][] = []
+  #listener: OnBoundary | undefined
+
+  readonly pass: OnBoundary = (slot, stateDigest) => {
+    if (this.#listener === undefined) this.#replayed.push([slot, stateDigest])
+    else this.#listener(slot, stateDigest)
+  }
+
+  /** Gives those that were passed so far, and tells of the others from now on. */
+  listen(listener: OnBoundary): readonly (readonly [Slot, number])[] {
+    this.#listener = listener
+    return this.#replayed
+  }
 }
 
 /** @throws StorageError when what is on disk cannot be read */
 export async function restoreMachine(options: HostedMemberOptions, parts: MemberParts): Promise<Restored> {
   const { machine, logger } = options
-  const { storage, runtime, onApplied } = parts
+  const { storage, runtime, checkpoints, onApplied } = parts
   const requester = new Requester()
   const desk = new SessionDesk(requester, runtime)
   const sessions = new Sessions(machine, sessionCodec)
-  const applier = await replayLog({ storage, sessions, machine, listener: desk, logger, onApplied })
-  return { requester, desk, applier }
+  const boundaries = new Boundaries()
+  const nowMs = (): number => runtime.nowMs()
+  const listeners = { listener: desk, onApplied, onBoundary: boundaries.pass }
+  const replayed = await replayLog({ storage, sessions, machine, logger, nowMs, checkpoints, ...listeners })
+  return { requester, desk, sessions, boundaries, ...replayed }
 }
 
 /** Who votes on the slots that are open. Before there is a cluster: whoever is to found it, or is said to be of it. */
