@@ -151,7 +151,7 @@ export class HostedMember implements MemberApi {
       newClusterId: runtime.uuid(),
       initialCommands: options.initialCommands ?? [],
       joinIntervalMs: JOIN_INTERVAL_MS,
-      joins: options.join ?? false,
+      joins: options.join === true || storage.replacesDataDirId !== '',
       replacesDataDirId: storage.replacesDataDirId,
       recovered: { ...storage.recovered, memberships: restored.memberships },
       options: core,
@@ -170,7 +170,7 @@ export class HostedMember implements MemberApi {
     this.#talk = new PeerTalk({
       self: options.nodeId,
       storage,
-      voters: votersOf(options, restored.memberships),
+      voters: votersOf(options, storage, restored.memberships),
       members: () => this.#members,
       send,
       logger,
@@ -454,9 +454,14 @@ export async function restoreMachine(options: HostedMemberOptions, parts: Member
 }
 
 /** Who votes on the slots that are open. Before there is a cluster: whoever is to found it, or is said to be of it. */
-function votersOf({ members, nodeId, join = false }: HostedMemberOptions, memberships: readonly MembershipRecord[]): NodeId[][] {
+function votersOf(
+  { members, nodeId, join = false }: HostedMemberOptions,
+  { replacesDataDirId }: Storage,
+  memberships: readonly MembershipRecord[],
+): NodeId[][] {
   if (memberships.length > 0) return memberships.map((m) => m.members.filter((v) => v.votesFrom > 0).map((v) => v.nodeId))
-  return [members.map((m) => m.nodeId).filter((id) => !join || id !== nodeId)]
+  const isNew = join || replacesDataDirId !== ''
+  return [members.map((m) => m.nodeId).filter((id) => !isNew || id !== nodeId)]
 }
 
 function describe({ nodeId, votesFrom, peerAddress }: Member): string {
