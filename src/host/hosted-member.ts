@@ -84,7 +84,8 @@ export class HostedMember implements MemberApi {
       joinIntervalMs: JOIN_INTERVAL_MS,
       joins: options.join === true || storage.replacesDataDirId !== '',
       replacesDataDirId: storage.replacesDataDirId,
-      recovered: { ...storage.recovered, memberships: restored.memberships },
+      recovered: storage.recovered,
+      memberships: restored.memberships,
       options: core,
       random: () => runtime.random(),
       nowMs: runtime.nowMs(),
@@ -209,15 +210,15 @@ export class HostedMember implements MemberApi {
       nodeId: this.#options.nodeId,
       dataDirId: this.#storage.dataDirId,
       genesis: node.genesis,
-      membership: node.memberships?.latest,
+      membership: node.knownMembership,
       role: this.#talk.isOpen ? ROLES[node.phase] : 'joining',
       leaderId: node.leaderId,
       promised: node.promised,
       decidedUpTo: node.decidedUpTo,
       appliedUpTo: this.#applier.appliedUpTo,
       compactedUpTo: this.#storage.compactedUpTo,
-      isLearning: node.memberships !== undefined && !node.memberships.latest.isVoter(this.#options.nodeId),
-      memberProgress: node.memberProgress,
+      isLearning: node.memberships !== undefined && !node.isVoter,
+      memberProgress: node.progress,
       stateDigest: this.#applier.stateDigest,
       hasQuorum: !this.#isStopped && node.leaderId !== 0,
     }
@@ -292,30 +293,32 @@ export class HostedMember implements MemberApi {
   }
 
   get #knownCluster(): Parameters<typeof admit>[1] {
-    const { genesis, memberships, decidedUpTo } = this.#node
-    return genesis && memberships && { clusterId: genesis.clusterId, memberships, decidedUpTo }
+    const { genesis, memberships, knownMembership: known } = this.#node
+    return genesis && memberships && known && { clusterId: genesis.clusterId, memberships, known }
   }
 
   /** By every membership that still matters; one may be named twice. */
   get #members(): readonly Member[] {
-    const { memberships, decidedUpTo } = this.#node
-    return memberships === undefined ? [] : membersOf({ memberships, decidedUpTo })
+    const cluster = this.#knownCluster
+    return cluster === undefined ? [] : membersOf(cluster)
   }
 
   #onMembershipsChanged(): void {
-    const { memberships } = this.#node
+    const { knownMembership } = this.#node
     const { nodeId, logger } = this.#options
-    if (memberships === undefined) return
-    const { epoch, fromSlot, members } = memberships.latest
+    if (knownMembership === undefined) return
+    const { epoch, fromSlot, members } = knownMembership
     logger.info({ epoch, fromSlot, members: members.map(describe) }, 'the membership')
-    const own = memberships.latest.member(nodeId)
+    const own = members.find((m) => m.nodeId === nodeId)
     if (own?.dataDirId === this.#storage.dataDirId && this.#storage.replacesDataDirId !== '') this.#storage.noteAdmitted()
     this.#setPeers()
   }
 
   #setPeers(): void {
+    const { nodeId, members } = this.#options
     const known = this.#members
-    const listed = known.length > 0 ? known : this.#options.members
+    // As long as it does not find itself among the members, it may know too little of them: it asks those it was told of, too.
+    const listed = known.some((m) => m.nodeId === nodeId) ? known : [...members, ...known]
     // Of a member whose address has changed, the newest counts.
     const peers = new Map(listed.map((m) => [m.nodeId, { nodeId: m.nodeId, address: m.peerAddress }]))
     this.#port.setPeers([...peers.values()])
@@ -342,14 +345,15 @@ export class HostedMember implements MemberApi {
   }
 }
 
-/** Who votes on the slots that are open. Before there is a cluster: whoever is to found it, or is said to be of it. */
+/** Who votes on the slots that are open. Of a node that knows of no membership with itself: whoever it was told of. */
 function votersOf(
   { members, nodeId, join = false }: HostedMemberOptions,
   { replacesDataDirId }: Storage,
   memberships: readonly MembershipRecord[],
 ): NodeId[][] {
-  if (memberships.length > 0) return memberships.map((m) => m.members.filter((v) => v.votesFrom > 0).map((v) => v.nodeId))
-  const isNew = join || replacesDataDirId !== ''
+  const isMember = memberships.some((m) => m.members.some((own) => own.nodeId === nodeId))
+  if (isMember) return memberships.map((m) => m.members.filter((v) => v.votesFrom > 0).map((v) => v.nodeId))
+  const isNew = join || replacesDataDirId !== '' || memberships.length > 0
   return [members.map((m) => m.nodeId).filter((id) => !isNew || id !== nodeId)]
 }
 
