@@ -76,6 +76,11 @@ export class Checkpointer {
     this.#isHeld = true
   }
 
+  /** There will be none from a peer, or it is in place. */
+  release(): void {
+    this.#isHeld = false
+  }
+
   /** The storage has another checkpoint, and the applier has been reset to it. */
   onInstalled(): void {
     this.#isHeld = false
