@@ -5,6 +5,7 @@ import { addBankCommands } from './bank.js'
 import { addCallCommand } from './call.js'
 import { addDemoCommand } from './demo.js'
 import { addDevCommand } from './dev.js'
+import { addDoctorCommand } from './doctor.js'
 import { describe, describeAsJson, EXIT, exitCodeOf } from './failure.js'
 import { addKeyValueCommands } from './kv.js'
 import { note, printJson, styled } from './output.js'
@@ -36,6 +37,7 @@ function makeProgram(): Command {
   addDevCommand(program)
   addDemoCommand(program)
   addStatusCommand(program)
+  addDoctorCommand(program)
   addKeyValueCommands(program)
   addBankCommands(program)
   addCallCommand(program)
