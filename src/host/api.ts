@@ -1,4 +1,6 @@
-import type { Ballot, Genesis, NodeId, Slot } from '../paxos/types.js'
+import type { MembershipRefusalReason } from '../paxos/messages.js'
+import type { Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
+import type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../storage/storage.js'
 
 /**
  * Why a member could not do what it was asked.
@@ -16,6 +18,7 @@ export type MemberErrorCode =
   | 'SESSION_EXPIRED'
   | 'ALREADY_ACKNOWLEDGED'
   | 'STOPPED'
+  | MembershipRefusalReason
 
 export class MemberError extends Error {
   override readonly name = 'MemberError'
@@ -60,7 +63,20 @@ export interface MemberStatus {
   readonly stateDigest: number
   /** Whether this node leads with a majority, or hears a leader. */
   readonly hasQuorum: boolean
+  /** The latest; absent while the cluster forms. */
+  readonly membership: MembershipRecord | undefined
+  /** A member that does not vote yet. */
+  readonly isLearning: boolean
+  /** Of a leader: how far each learner is. */
+  readonly memberProgress: ReadonlyMap<NodeId, Slot>
 }
+
+/** A piece of a backup: one header, pages, one end, then log entries. */
+export type BackupPart =
+  | { readonly header: CheckpointHeader }
+  | { readonly page: CheckpointPage }
+  | { readonly end: CheckpointEnd }
+  | { readonly entries: readonly LogEntry[] }
 
 /** What the services need of a member. Every wait ends after timeoutMs at the latest. */
 export interface MemberApi {
@@ -76,4 +92,13 @@ export interface MemberApi {
    */
   barrier(options?: { timeoutMs?: number }): Promise<Slot>
   status(): MemberStatus
+  /** Carries a change of the membership out; resolves when it is decided and in force. @throws MemberError */
+  changeMembership(
+    change: MembershipChange,
+    options?: { timeoutMs?: number },
+  ): Promise<{ readonly slot: Slot; readonly membership: MembershipRecord }>
+  /** Asks the leader to hand over to that node (0: whichever it likes); resolves when another node leads. @throws MemberError */
+  transferLeadership(to: NodeId, options?: { timeoutMs?: number }): Promise<NodeId>
+  /** A consistent cut: the last checkpoint, and the decided slots after it. */
+  backup(): AsyncIterable<BackupPart>
 }
