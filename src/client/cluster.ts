@@ -28,6 +28,9 @@ type Send<T> = (
   callback: (error: ServiceError | null, response: T) => void,
 ) => ClientUnaryCall
 
+const askStatus: Send<StatusResponse> = (client, ...rest) => client.status({}, ...rest)
+const listMembers: Send<ListMembersResponse> = (client, ...rest) => client.listMembers({}, ...rest)
+
 /** An endpoint that has not let us connect by then is given up: packets to a machine that is gone are lost without a word. */
 const CONNECT_MS_MAX = 2_000
 
@@ -48,8 +51,7 @@ export class Cluster {
     return Promise.all(
       this.#settings.endpoints.map(async (endpoint): Promise<NodeStatus> => {
         try {
-          const send: Send<StatusResponse> = (client, ...rest) => client.status({}, ...rest)
-          return { endpoint, status: await this.#ask(endpoint, timeoutMs, send) }
+          return { endpoint, status: await this.#ask(endpoint, timeoutMs, askStatus) }
         } catch (error) {
           return { endpoint, error: error as SynodError }
         }
@@ -63,8 +65,7 @@ export class Cluster {
     let failure: unknown
     for (const endpoint of this.#settings.endpoints) {
       try {
-        const send: Send<ListMembersResponse> = (client, ...rest) => client.listMembers({}, ...rest)
-        return (await this.#ask(endpoint, timeoutMs, send)) as Answered<ListMembersResponse, 'membership'>
+        return (await this.#ask(endpoint, timeoutMs, listMembers)) as Answered<ListMembersResponse, 'membership'>
       } catch (error) {
         failure = error
       }

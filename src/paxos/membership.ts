@@ -23,7 +23,10 @@ export class Membership implements MembershipRecord {
     this.members = record.members
     this.lastNodeId = record.lastNodeId
     this.voterIds = record.members.filter((m) => m.votesFrom > 0).map((m) => m.nodeId)
-    assert(this.voterIds.length >= 1 && this.members.length <= MEMBERS_MAX, `a membership has 1 to ${MEMBERS_MAX} members, and a voter`)
+    assert(
+      this.voterIds.length >= 1 && this.members.length <= MEMBERS_MAX,
+      `a membership has 1 to ${MEMBERS_MAX} members, and a voter`,
+    )
     this.voterIds.forEach((nodeId, i) => this.#bits.set(nodeId, 1 << i))
     for (const member of record.members) this.#members.set(member.nodeId, member)
     assert(this.#members.size === record.members.length, 'no member is named twice')

@@ -33,7 +33,23 @@ describe('the options of a node', () => {
       peerListen: undefined,
       peers: 'file',
       authority: ['a=1', 'b=2'],
+      join: undefined,
+      repair: undefined,
     })
+  })
+
+  it('join an existing cluster, and do not repair by themselves, only when told to, wherever it is said', () => {
+    const config = (...from: Parameters<typeof mergeNodeOptions>) => {
+      const { join, repair } = serverConfigOf({ ...COMPLETE, ...mergeNodeOptions(...from), id: '2', data: 'd', peers: PEERS })
+      return { join, repair }
+    }
+    assert.deepEqual(config({}, {}, {}), { join: false, repair: true })
+    assert.deepEqual(config({ join: true, repair: false }, {}, {}), { join: true, repair: false })
+    assert.deepEqual(config({}, { SYNOD_JOIN: 'true', SYNOD_REPAIR: 'false' }, {}), { join: true, repair: false })
+    assert.deepEqual(config({}, {}, readConfigFile(file('{"join": true, "repair": false}'))), { join: true, repair: false })
+    assert.deepEqual(config({ join: true }, { SYNOD_JOIN: 'false' }, {}), { join: true, repair: true })
+    assert.throws(() => mergeNodeOptions({}, { SYNOD_JOIN: 'yes' }, {}), /SYNOD_JOIN must be true or false, not "yes"/)
+    assert.throws(() => readConfigFile(file('{"join": "true"}')), /join in .* must be true or false/)
   })
 
   it('find a data directory of the file beside the file', () => {

@@ -157,14 +157,14 @@ describe('the cluster service', () => {
 
   it('breaks backups off when the server stops, and says so', async (t) => {
     const { clients, member, server } = await serve(t)
-    let onBegun: () => void = () => {}
+    let onBegun: (() => void) | undefined
     const begun = new Promise<void>((resolve) => {
       onBegun = resolve
     })
     member.backupParts = async function* () {
       for await (const part of sampleParts()) if ('header' in part) yield part
       for (;;) {
-        onBegun()
+        onBegun?.()
         await new Promise((resolve) => setImmediate(resolve))
         yield { page: { keys: [], records: [Buffer.alloc(1_024)] } }
       }

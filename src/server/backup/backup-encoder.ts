@@ -26,12 +26,8 @@ export async function* encodeBackup(parts: AsyncIterable<BackupPart>, making: Ma
   let entryCount = 0
   let lastSlot = 0
 
-  function* hashed(bytes: Buffer): Generator<Uint8Array> {
-    hash.update(bytes)
-    yield* chunksOf(bytes)
-  }
-
-  yield* hashed(preamble())
+  // It leaves with the head: where there is nothing to back up, nothing must have begun.
+  let before: Uint8Array = preamble()
   for await (const part of parts) {
     frameCount++
     if ('header' in part) lastSlot = part.header.slot
@@ -40,7 +36,10 @@ export async function* encodeBackup(parts: AsyncIterable<BackupPart>, making: Ma
       for (const { slot } of part.entries) assert(slot === ++lastSlot, 'the slots of a backup have no gap')
       entryCount += part.entries.length
     }
-    yield* hashed(frame(Frame.encode({ part: toFramePart(part, making) }).finish()))
+    const bytes = Buffer.concat([before, frame(Frame.encode({ part: toFramePart(part, making) }).finish())])
+    before = new Uint8Array()
+    hash.update(bytes)
+    yield* chunksOf(bytes)
   }
   const trailer = { frameCount, recordCount, entryCount, lastSlot, sha256: hash.digest() }
   yield frame(Frame.encode({ part: { $case: 'trailer', value: trailer } }).finish())

@@ -26,7 +26,7 @@ export interface BackupSummary {
 
 /** Reads all of a backup file. @throws BackupError that names the file and what is wrong with it */
 export async function inspectBackup(file: string): Promise<BackupSummary> {
-  return namingFile(file, async () => summarise(await BackupReader.open(bytesOf(file))))
+  return namingFile(file, () => summariseBackup(bytesOf(file)))
 }
 
 /** The file's bytes, as they are asked for. */
@@ -47,7 +47,9 @@ export async function namingFile<T>(file: string, read: () => Promise<T>): Promi
   }
 }
 
-async function summarise(reader: BackupReader): Promise<BackupSummary> {
+/** Of the bytes of a backup, as they come. @throws BackupError */
+export async function summariseBackup(chunks: AsyncIterable<Uint8Array>): Promise<BackupSummary> {
+  const reader = await BackupReader.open(chunks)
   const { header, nodeId, version, madeAtMs } = reader.head
   const records: Record<string, number> = {}
   let lastTimeMs = header.timeMs
