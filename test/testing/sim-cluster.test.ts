@@ -7,6 +7,7 @@ import {
   type NodeName,
   SimCluster,
   type StateEntry,
+  type Restoration,
   type StateMachine,
   SynodError,
 } from '../../src/testing/sim-cluster.js'
@@ -28,11 +29,19 @@ class Journal implements StateMachine {
   }
 
   changes(): Iterable<StateEntry> {
-    return [{ key: 'lines', value: this.query() }]
+    return [{ key: 'lines', value: this.query(), keyspace: 'state' }]
   }
 
-  restore(entries: Iterable<StateEntry>): void {
-    for (const { value } of entries) this.lines = text(value ?? new Uint8Array()).split(',')
+  onCheckpointed(): void {}
+
+  restore(): Restoration {
+    this.lines = []
+    return {
+      load: (entries) => {
+        for (const { value } of entries) this.lines = text(value ?? new Uint8Array()).split(',')
+      },
+      finish: () => {},
+    }
   }
 }
 
