@@ -36,7 +36,7 @@ export async function startServer(config: ServerConfig, logger: Logger): Promise
     machine,
     initialCommands: config.authorities.map(initialAuthority),
     join: config.join ?? false,
-    repair: config.repair ?? true,
+    repairs: config.repair ?? true,
     logger,
   })
   try {

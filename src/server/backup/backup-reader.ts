@@ -2,11 +2,16 @@ import type { Frame, Head, LogEntries, Trailer } from '../../gen/synod/backup/v1
 import type { BackupPart } from '../../host/api.js'
 import type { LogEntry, Slot } from '../../paxos/types.js'
 import { checksumOf, STATE_TAG, unseal } from '../../storage/records.js'
-import type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../../storage/storage.js'
 import { Tally } from '../../storage/tally.js'
+import {
+  type CheckpointEnd,
+  type CheckpointHeader,
+  type CheckpointPage,
+  checkpointHeaderFromWire,
+  checkpointPageFromWire,
+} from '../../wire/checkpoint.js'
 import { entriesFromWire } from '../../wire/peer-entries.js'
 import { BackupError } from './backup-file.js'
-import { checkpointHeaderFromWire } from './checkpoint-header.js'
 import { FrameSource } from './frame-source.js'
 
 /** Of which state a backup is, and where and when it was made. */
@@ -88,8 +93,8 @@ export class BackupReader {
     throw new BackupError(`its frame ${this.#frameCount} is ${part.$case}, which has no place there`)
   }
 
-  #checkPage({ keys, records }: Extract<FramePart, { $case: 'page' }>['value']): CheckpointPage {
-    if (keys.length !== records.length) throw new BackupError(`its frame ${this.#frameCount} has keys without records`)
+  #checkPage(wire: Extract<FramePart, { $case: 'page' }>['value']): CheckpointPage {
+    const { keys, records } = checked(`frame ${this.#frameCount}`, () => checkpointPageFromWire(wire, 'page'))
     const page = { keys: keys.map(asBuffer), records: records.map(asBuffer) }
     for (const [i, key] of page.keys.entries()) {
       const record = page.records[i] as Buffer
@@ -134,9 +139,9 @@ export class BackupReader {
 }
 
 function headOf(part: FramePart): BackupHead {
-  if (part.$case !== 'head' || part.value.checkpoint === undefined) throw new BackupError('it does not begin with a head')
+  if (part.$case !== 'head') throw new BackupError('it does not begin with a head')
   const { checkpoint, ...head } = part.value
-  return { ...head, header: checked('head', () => checkpointHeaderFromWire(checkpoint)) }
+  return { ...head, header: checked('head', () => checkpointHeaderFromWire(checkpoint, 'checkpoint')) }
 }
 
 /** Decodes what has the right checksum. */

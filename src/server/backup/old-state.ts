@@ -41,7 +41,8 @@ async function advance(storage: LevelStorage): Promise<void> {
   const machine = new BankAndKeys()
   const sessions = new Sessions(machine, sessionCodec)
   const logger = pino({ level: 'silent' })
-  const applier = await replayLog({ storage, sessions, machine, listener: NOBODY, logger })
+  const nowMs = (): number => performance.now()
+  const { applier } = await replayLog({ storage, sessions, machine, listener: NOBODY, logger, nowMs })
   const { info, changes } = applier.checkpoint()
   await storage.saveCheckpoint(info, changes)
 }

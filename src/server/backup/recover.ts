@@ -8,6 +8,8 @@ import { BackupError } from './backup-file.js'
 import { checkRoom, type MadeCluster, makeNewCluster, type NewCluster, withDrafts } from './new-cluster.js'
 import { withStateOf } from './old-state.js'
 
+const PAGE_BYTES = 4 << 20
+
 /** What one survivor knows of a cluster. */
 export interface Survivor {
   readonly clusterId: string
@@ -40,7 +42,7 @@ export async function recoverCluster(
     const where = { directory: join(drafts, 'state'), nodeId: copyDirectory(resolve(directory), join(drafts, 'state')) }
     const storage = await LevelStorage.open(where)
     try {
-      const survivor = surveyed(storage, where.nodeId)
+      const survivor = await surveyed(storage, where.nodeId)
       if (plan.clusterId === survivor.clusterId) {
         throw new BackupError(`the new cluster needs an id of its own, not ${survivor.clusterId}, which may still have members`)
       }
@@ -77,16 +79,28 @@ function nodeIdIn(identity: string): NodeId {
   throw new BackupError(`${identity} names no node`)
 }
 
-function surveyed(storage: LevelStorage, nodeId: NodeId): Survivor {
+async function surveyed(storage: LevelStorage, nodeId: NodeId): Promise<Survivor> {
   const { genesis, decidedUpTo, accepted } = storage.recovered
   if (genesis === undefined) throw new BackupError('this node has never been a member of a cluster: there is nothing to recover')
   const votes = new Set(accepted.map(({ slot }) => slot))
   const votedUpTo = accepted.at(-1)?.slot ?? decidedUpTo
   const missing: Slot[] = []
   for (let slot = decidedUpTo + 1; slot <= votedUpTo; slot++) if (!votes.has(slot)) missing.push(slot)
-  const latest = storage.checkpoint.memberships.at(-1)
-  const members = latest?.members.filter(({ votesFrom }) => votesFrom > 0) ?? genesis.members
-  return { clusterId: genesis.clusterId, nodeId, decidedUpTo, votedUpTo, missing, voterIds: members.map((m) => m.nodeId) }
+  const { voterIds } = await latestMembership(storage, genesis)
+  return { clusterId: genesis.clusterId, nodeId, decidedUpTo, votedUpTo, missing, voterIds }
+}
+
+/** As far as the survivor knows. */
+async function latestMembership(storage: LevelStorage, genesis: Genesis): Promise<Membership> {
+  const { checkpoint, recovered } = storage
+  const records = checkpoint.memberships.length > 0 ? checkpoint.memberships : [genesisRecord(genesis)]
+  const memberships = new Memberships(records, genesis.windowSlots)
+  for (let slot = checkpoint.appliedUpTo + 1; slot <= recovered.decidedUpTo; ) {
+    const entries = await storage.readLog(slot, recovered.decidedUpTo, PAGE_BYTES)
+    for (const entry of entries) if (entry.value.kind === 'membership') memberships.onDecided(entry.slot, entry.value)
+    slot += entries.length
+  }
+  return memberships.latest
 }
 
 /** Every vote counts as decided, and every gap between two as a no-op. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { DurableRecord, Genesis, LogEntry, Slot } from '../../paxos/types.js'
+import type { DurableRecord, LogEntry, Slot } from '../../paxos/types.js'
 import { LevelStorage } from '../../storage/level-storage.js'
 import { BackupError } from './backup-file.js'
 import { BackupReader } from './backup-reader.js'
@@ -42,18 +42,13 @@ async function fill(storage: LevelStorage, reader: BackupReader, target: Restore
     throw new BackupError(`the new cluster needs an id of its own, not ${header.clusterId}, which may still have members`)
   }
   const cut = new Cut(target, { slot: header.slot, timeMs: header.timeMs })
-  const incoming = header.slot > 0 ? await storage.receiveCheckpoint(header) : undefined
+  const incoming = await storage.receiveCheckpoint(header)
   for await (const part of reader.parts()) {
-    if ('page' in part) await incoming?.add(part.page)
-    else if ('end' in part) await (incoming?.install(part.end) ?? begin(storage, header.genesis))
+    if ('page' in part) await incoming.add(part.page)
+    else if ('end' in part) await incoming.install(part.end)
     else await decide(storage, cut.take(part.entries))
   }
   cut.check()
-}
-
-/** A backup from before the first checkpoint: the log has everything. */
-function begin(storage: LevelStorage, genesis: Genesis): Promise<void> {
-  return storage.append([{ kind: 'genesis', genesis }])
 }
 
 async function decide(storage: LevelStorage, entries: readonly LogEntry[]): Promise<void> {

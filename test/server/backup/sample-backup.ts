@@ -3,8 +3,8 @@ import { makeBallot } from '../../../src/paxos/ballot.js'
 import type { LogEntry, Value } from '../../../src/paxos/types.js'
 import { encodeBackup } from '../../../src/server/backup/backup-encoder.js'
 import { checksumOf, seal } from '../../../src/storage/records.js'
-import type { CheckpointHeader } from '../../../src/storage/storage.js'
 import { Tally } from '../../../src/storage/tally.js'
+import type { CheckpointHeader } from '../../../src/wire/checkpoint.js'
 
 const MEMBER = { nodeId: 1, dataDirId: 'data-1', peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101' }
 
