@@ -86,3 +86,20 @@ export class Tally {
     return this.#count >= this.#membership.quorum
   }
 }
+
+/** Who has voted, where more than one membership has a say: each must have its majority. */
+export class JointTally {
+  readonly #tallies: readonly Tally[]
+
+  constructor(memberships: readonly Membership[]) {
+    this.#tallies = memberships.map((membership) => new Tally(membership))
+  }
+
+  add(nodeId: NodeId): void {
+    for (const tally of this.#tallies) tally.add(nodeId)
+  }
+
+  get hasQuorum(): boolean {
+    return this.#tallies.every((tally) => tally.hasQuorum)
+  }
+}

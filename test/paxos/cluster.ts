@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Message } from '../../src/paxos/messages.js'
+import type { CoreMessage as Message } from '../../src/paxos/messages.js'
 import type { Node, ProposeOutcome } from '../../src/paxos/node.js'
 import { type CoreOptions, DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import type { Halt, ReadGrant } from '../../src/paxos/outbox.js'
@@ -41,7 +41,7 @@ export class Cluster {
 
   constructor(settings: ClusterSettings) {
     this.#options = { ...DEFAULT_OPTIONS, ...settings.options }
-    const genesis = genesisOf(settings.nodeIds)
+    const genesis = genesisOf(settings.nodeIds, this.#options.windowSlots)
     const fixed = { members: genesis.members, options: this.#options, random: () => this.#random() }
     for (const nodeId of settings.nodeIds) {
       const known = settings.unformed === true ? undefined : genesis
@@ -336,7 +336,7 @@ export class Cluster {
 }
 
 /** How a cluster of these nodes was formed. */
-export function genesisOf(nodeIds: readonly NodeId[]): Genesis {
+export function genesisOf(nodeIds: readonly NodeId[], windowSlots = DEFAULT_OPTIONS.windowSlots): Genesis {
   return {
     clusterId: 'cluster',
     members: nodeIds.map((nodeId) => ({
@@ -346,5 +346,6 @@ export function genesisOf(nodeIds: readonly NodeId[]): Genesis {
       clientAddress: `client-${nodeId}:1`,
     })),
     initialCommands: [],
+    windowSlots,
   }
 }

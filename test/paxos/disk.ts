@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import type { DurableRecord, Genesis, LogEntry, RecoveredState, Slot } from '../../src/paxos/types.js'
+import { Memberships } from '../../src/paxos/memberships.js'
+import type { DurableRecord, Genesis, LogEntry, MembershipRecord, RecoveredState, Slot } from '../../src/paxos/types.js'
 
 /** What a node finds again after a crash: exactly the records that were synced, by the rules of types.ts. */
 export class Disk {
@@ -43,7 +44,18 @@ export class Disk {
   recover(): RecoveredState {
     const accepted = [...this.#log.values()].filter((entry) => entry.slot > this.#decidedUpTo).toSorted((a, b) => a.slot - b.slot)
     const promised = Math.max(this.#promised, ...accepted.map((entry) => entry.ballot))
-    return { genesis: this.#genesis, promised, decidedUpTo: this.#decidedUpTo, accepted }
+    return { genesis: this.#genesis, promised, decidedUpTo: this.#decidedUpTo, accepted, compactedUpTo: 0 }
+  }
+
+  /** Those that govern the slots above the decided ones. */
+  memberships(): MembershipRecord[] {
+    if (this.#genesis === undefined) return []
+    const memberships = Memberships.ofGenesis(this.#genesis)
+    for (const { slot, value } of this.readLog(1, this.#decidedUpTo)) {
+      if (value.kind === 'membership') memberships.onDecided(slot, value)
+      memberships.forget(slot)
+    }
+    return memberships.toRecords()
   }
 
   /** Decided entries only, as far as that is durable. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { formatBallot } from '../../src/paxos/ballot.js'
 import { brokenInvariants, brokenTransitions, viewOf } from '../../src/paxos/invariants.js'
-import type { Message } from '../../src/paxos/messages.js'
+import type { CoreMessage as Message } from '../../src/paxos/messages.js'
 import { Node, type NodeSettings, type Phase } from '../../src/paxos/node.js'
 import type { Halt, ReadGrant, Ready } from '../../src/paxos/outbox.js'
 import type { Genesis, LogEntry, NodeId } from '../../src/paxos/types.js'
@@ -41,6 +41,7 @@ export class HostedNode {
   /** Writes end only with `sync` or `syncOnce`. */
   syncsByHand = false
   readonly #settings: FixedSettings
+  readonly #joins: boolean
   readonly #surroundings: Surroundings
   #disk: Disk
   #dataDirId: string
@@ -49,7 +50,8 @@ export class HostedNode {
   #phase: Phase = 'joining'
   #halt: Halt | undefined
 
-  constructor(nodeId: NodeId, genesis: Genesis | undefined, settings: FixedSettings, surroundings: Surroundings) {
+  constructor(nodeId: NodeId, genesis: Genesis | undefined, settings: FixedSettings, surroundings: Surroundings, joins = false) {
+    this.#joins = joins
     this.nodeId = nodeId
     this.#settings = settings
     this.#surroundings = surroundings
@@ -74,7 +76,10 @@ export class HostedNode {
       newClusterId: `cluster-of-${this.#dataDirId}`,
       initialCommands: [],
       joinIntervalMs: 100,
+      replacesDataDirId: '',
+      joins: this.#joins,
       recovered: this.#disk.recover(),
+      memberships: this.#disk.memberships(),
       nowMs: this.nowMs,
     })
     this.#phase = this.#node.phase
@@ -146,7 +151,7 @@ export class HostedNode {
     for (const entry of ready.decided) onDecided(entry)
     for (const grant of ready.reads) onRead(grant)
     for (const { to, fromSlot, toSlot } of ready.logRequests) {
-      send(to, { kind: 'catchUpReply', entries: this.#disk.readLog(fromSlot, toSlot), decidedUpTo: toSlot })
+      send(to, { kind: 'catchUpReply', entries: this.#disk.readLog(fromSlot, toSlot), decidedUpTo: toSlot, compactedUpTo: 0 })
     }
   }
 
