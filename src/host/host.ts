@@ -74,8 +74,8 @@ export class Host {
   #isStopped = false
   #isFormed = false
   #leaderId: NodeId = 0
-  /** The memberships that were last told of: the one that governs the next slot, and the newest. */
-  #toldMemberships: readonly [MembershipRecord, MembershipRecord] | undefined
+  /** The memberships that were last told of: the one that governs the first open slot, and the newest. */
+  #toldMemberships: readonly [MembershipRecord, MembershipRecord | undefined] | undefined
   #nextWatermarkMs = 0
   /** Somebody wants a newer checkpoint than there is. */
   #isCheckpointAsked = false
@@ -153,7 +153,7 @@ export class Host {
       await incoming.install(end)
       if (this.#isStopped) return
       // Nothing may come between: the core must not go on from what the disk holds no more.
-      node.onCheckpointInstalled({ slot: header.slot, genesis: header.genesis, memberships: header.memberships })
+      node.onCheckpointInstalled({ slot: header.slot, memberships: header.memberships })
       node.compactedUpTo = storage.compactedUpTo
       this.#installing = 'loading'
       this.#isWriting = false
@@ -295,12 +295,11 @@ export class Host {
       this.#isFormed = true
       this.#s.onFormed()
     }
-    const { memberships } = node
+    const { memberships, knownMembership } = node
     if (memberships === undefined) return
-    const { latest } = memberships
-    const governing = memberships.at(node.decidedUpTo + 1)
-    if (this.#toldMemberships?.[0] === governing && this.#toldMemberships[1] === latest) return
-    this.#toldMemberships = [governing, latest]
+    const { current } = memberships
+    if (this.#toldMemberships?.[0] === current && this.#toldMemberships[1] === knownMembership) return
+    this.#toldMemberships = [current, knownMembership]
     this.#s.onMembershipsChanged()
   }
 

@@ -9,7 +9,7 @@ const PAGE_BYTES = 4 << 20
 const PROGRESS_INTERVAL_MS = 1_000
 
 interface RestoreSettings {
-  readonly storage: Storage
+  readonly storage: Pick<Storage, 'checkpoint' | 'recovered' | 'readLog' | 'loadCheckpoint' | 'readHistory'>
   readonly sessions: Sessions
   readonly logger: Logger
   readonly nowMs: () => number

@@ -23,7 +23,9 @@ const AFTER: MembershipRecord = {
 }
 
 function askAt(decidedUpTo: number): (nodeId: NodeId, dataDirId: string, clusterId?: string) => string {
-  const cluster = { clusterId: 'c', memberships: new Memberships([BEFORE, AFTER], 64), decidedUpTo }
+  const memberships = new Memberships([BEFORE, AFTER], 64)
+  memberships.forget(decidedUpTo)
+  const cluster = { clusterId: 'c', memberships, known: AFTER }
   return (nodeId, dataDirId, clusterId = 'c') => told(admit({ nodeId, dataDirId, clusterId }, cluster))
 }
 
@@ -56,6 +58,13 @@ it('a node of another cluster, one that was removed and one that was never added
   assert.equal(ask(5, 'dir-5'), 'REMOVED')
   assert.equal(ask(5, 'dir-new', ''), 'REMOVED')
   assert.equal(ask(7, 'dir-7', ''), 'UNKNOWN_MEMBER')
+})
+
+it('a node that has learned little yet admits whoever its welcome named, and those with its cluster that may have come since', () => {
+  const cluster = { clusterId: 'c', memberships: new Memberships([BEFORE], 64), known: AFTER }
+  assert.equal(admit({ nodeId: 3, dataDirId: 'dir-3-new', clusterId: 'c' }, cluster), undefined)
+  assert.equal(told(admit({ nodeId: 6, dataDirId: 'dir-6', clusterId: 'c' }, cluster)), 'joinOnly')
+  assert.equal(admit({ nodeId: 7, dataDirId: 'dir-7', clusterId: 'c' }, cluster), undefined)
 })
 
 it('a node without a cluster admits everybody: one may be forming', () => {

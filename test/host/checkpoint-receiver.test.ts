@@ -108,7 +108,7 @@ describe('the receiver of checkpoints', () => {
       t.fail('NOT_FOUND')
       await t.runtime.pass(5_000)
     }
-    assert.deepEqual(order.slice(0, 2).toSorted(), [2, 4])
+    assert.deepEqual(new Set(order.slice(0, 2)), new Set([2, 4]))
     assert.equal(order[2], 3)
     assert.notEqual(order[3], 3)
   })

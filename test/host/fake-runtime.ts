@@ -28,7 +28,7 @@ export class FakeRuntime implements Runtime {
   }
 
   every(intervalMs: number, run: () => void): CallOff {
-    let callOff: CallOff = () => {}
+    let callOff: CallOff | undefined
     const again = (): void => {
       callOff = this.after(intervalMs, () => {
         again()
@@ -36,7 +36,7 @@ export class FakeRuntime implements Runtime {
       })
     }
     again()
-    return () => callOff()
+    return () => callOff?.()
   }
 
   random(): number {

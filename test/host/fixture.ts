@@ -151,7 +151,7 @@ export class Recorder implements StateMachine {
   }
 }
 
-const GENESIS: Genesis = {
+export const GENESIS: Genesis = {
   clusterId: 'cluster',
   members: [1, 2, 3].map((nodeId) => ({ nodeId, dataDirId: `dir-${nodeId}`, peerAddress: `n${nodeId}:1`, clientAddress: '' })),
   initialCommands: [new TextEncoder().encode('initial')],

@@ -29,12 +29,11 @@ function setUp() {
       events.push(`${change.kind} ${change.nodeId} #${requestId}`)
       return 'sent'
     },
-    handOver: (to?: NodeId): boolean => {
-      if (core.leaderId !== 1) return false
-      events.push(`hand over to ${to}`)
+    handOver: (to: NodeId): boolean => {
+      if (core.leaderId === 0) return false
+      events.push(`ask ${core.leaderId} to hand over to ${to}`)
       return true
     },
-    askHandOver: (to: NodeId): void => void events.push(`ask for ${to}`),
   }
   const calls = new MembershipCalls(core, 0)
   const settle = (outcome: unknown): void => void outcomes.push(outcome instanceof MemberError ? outcome.code : outcome)
@@ -157,7 +156,7 @@ describe('a transfer of leadership', () => {
     t.calls.tick(200)
     t.core.leaderId = 0
     t.calls.tick(400)
-    assert.deepEqual([t.events, t.outcomes], [['ask for 3', 'hand over to 3'], []])
+    assert.deepEqual([t.events, t.outcomes], [['ask 2 to hand over to 3', 'ask 1 to hand over to 3'], []])
     t.core.leaderId = 3
     t.calls.tick(401)
     assert.deepEqual(t.outcomes, [3])
@@ -168,9 +167,10 @@ describe('a transfer of leadership', () => {
     t.calls.transfer(0, 10_000, t.settle)
     t.calls.transfer(2, 10_000, t.settle)
     t.calls.tick(0)
-    assert.deepEqual([t.events, t.outcomes], [['ask for 0'], [2]])
+    t.calls.tick(200)
+    assert.deepEqual([t.events, t.outcomes], [['ask 2 to hand over to 1', 'ask 2 to hand over to 3'], [2]])
     t.core.leaderId = 1
-    t.calls.tick(100)
+    t.calls.tick(300)
     assert.deepEqual(t.outcomes, [2, 1])
   })
 

@@ -166,10 +166,10 @@ describe('marks', () => {
   })
 })
 
-describe('the comparison of digests', () => {
-  const report = (t: ReturnType<typeof setUp>, from: NodeId, slot: number, stateDigest: number) =>
-    t.talk.onMessage(from, { kind: 'digest', slot, stateDigest }, `dir-${from}`)
+const report = (t: ReturnType<typeof setUp>, from: NodeId, slot: number, stateDigest: number) =>
+  t.talk.onMessage(from, { kind: 'digest', slot, stateDigest }, `dir-${from}`)
 
+describe('the comparison of digests', () => {
   it('tells every other member the digest at each boundary', () => {
     const t = setUp()
     t.talk.onBoundary(100, 7)

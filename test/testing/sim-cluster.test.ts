@@ -5,9 +5,9 @@ import {
   BrokenPromise,
   MemberError,
   type NodeName,
+  type Restoration,
   SimCluster,
   type StateEntry,
-  type Restoration,
   type StateMachine,
   SynodError,
 } from '../../src/testing/sim-cluster.js'
