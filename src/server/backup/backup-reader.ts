@@ -1,7 +1,8 @@
 import type { Frame, Head, LogEntries, Trailer } from '../../gen/synod/backup/v1/backup.js'
 import type { BackupPart } from '../../host/api.js'
 import type { LogEntry, Slot } from '../../paxos/types.js'
-import { checksumOf, STATE_TAG, unseal } from '../../storage/records.js'
+import { keyspaceOf } from '../../storage/keys.js'
+import { checksumOf, unseal } from '../../storage/records.js'
 import { Tally } from '../../storage/tally.js'
 import {
   type CheckpointEnd,
@@ -101,7 +102,7 @@ export class BackupReader {
       if (key.compare(this.#lastKey) <= 0) throw new BackupError(`the keys of its frame ${this.#frameCount} do not ascend`)
       this.#lastKey = key
       checked(`frame ${this.#frameCount}`, () => unseal(key, record))
-      const tally = key[0] === STATE_TAG ? this.#state : this.#history
+      const tally = keyspaceOf(key) === 'state' ? this.#state : this.#history
       tally.add(checksumOf(record))
     }
     return page

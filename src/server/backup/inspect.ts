@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import type { LogEntry, Slot } from '../../paxos/types.js'
-import { nameOfStateKey } from '../../storage/records.js'
+import { nameOfKey } from '../../storage/keys.js'
 import { BackupError } from './backup-file.js'
 import { BackupReader } from './backup-reader.js'
 
@@ -56,7 +56,7 @@ export async function summariseBackup(chunks: AsyncIterable<Uint8Array>): Promis
   for await (const part of reader.parts()) {
     if ('page' in part) {
       for (const key of part.page.keys) {
-        const kind = kindOf(nameOfStateKey(Buffer.from(key)))
+        const kind = kindOf(nameOfKey(Buffer.from(key)))
         records[kind] = (records[kind] ?? 0) + 1
       }
     } else if ('entries' in part) {
