@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { CheckpointOptions } from './host/applier.js'
 import {
   HostedMember,
   type HostedMemberOptions,
@@ -11,6 +12,7 @@ import { REAL_RUNTIME } from './host/runtime.js'
 import type { NodeId } from './paxos/types.js'
 import { LevelStorage } from './storage/level-storage.js'
 import { setAsideDamaged } from './storage/set-aside.js'
+import type { LogWindow } from './storage/storage.js'
 import { StorageError, type StorageErrorCode } from './storage/storage-error.js'
 import { type PeerRefusal, PeerTransport } from './transport/peer-transport.js'
 
@@ -30,6 +32,10 @@ export interface MemberOptions extends HostedMemberOptions {
    * may have acknowledged. Without it, damage is an error. Default: true. A member without others is never repaired.
    */
   readonly repairs?: boolean
+  /** How far checkpoints are apart, the same on every member. Default: 4,096 slots or 65,536 commands. */
+  readonly checkpoints?: CheckpointOptions
+  /** How much of the log is kept behind the checkpoint, for members that lag a little. Default: 16,384 slots, at most 64 MiB. */
+  readonly logWindow?: LogWindow
   /** Checkpoints go to other members no faster, in bytes per second, above 0. Default: 32 MiB. */
   readonly transferBytesPerSecond?: number
 }
@@ -49,7 +55,8 @@ export class Member extends HostedMember {
     const storage = await openStorage(options)
     try {
       const makePeerPort = (handlers: PeerPortHandlers) => peerPortOf(options, handlers)
-      const parts: MemberParts = { storage, runtime: REAL_RUNTIME, makePeerPort }
+      const { checkpoints } = options
+      const parts: MemberParts = { storage, runtime: REAL_RUNTIME, makePeerPort, ...(checkpoints && { checkpoints }) }
       const member = new Member(options, parts, await restoreMachine(options, parts))
       await member.listen()
       return member
@@ -97,9 +104,10 @@ function peerPortOf(options: MemberOptions, handlers: PeerPortHandlers): PeerPor
 
 /** The storage in the directory: what is there, or, if that is damaged and others can fill it again, a new one. @throws StorageError */
 async function openStorage(options: MemberOptions): Promise<LevelStorage> {
-  const { directory, nodeId, members, repairs = true, logger } = options
+  const { directory, nodeId, members, repairs = true, logWindow, logger } = options
+  const place = { directory, nodeId, ...(logWindow && { window: logWindow }) }
   try {
-    return await LevelStorage.open({ directory, nodeId })
+    return await LevelStorage.open(place)
   } catch (error) {
     const isDamaged = error instanceof StorageError && error.code === 'DAMAGED'
     if (!isDamaged || !repairs || members.length === 1) throw error
@@ -109,7 +117,7 @@ async function openStorage(options: MemberOptions): Promise<LevelStorage> {
       { err: error, dataDirId, keptIn: join(directory, asideIn) },
       'the data directory is damaged: it is set aside, and this node begins anew from the other members, as a learner',
     )
-    return LevelStorage.open({ directory, nodeId })
+    return LevelStorage.open(place)
   }
 }
 

@@ -102,7 +102,7 @@ export class Applier {
 
   /** Those that govern the slots above appliedUpTo, as they are known there; none before the cluster is formed. */
   get memberships(): readonly MembershipRecord[] {
-    return this.#memberships?.toRecords(this.#appliedUpTo) ?? []
+    return this.#memberships?.toRecords() ?? []
   }
 
   /** Whether run() has something to do. */
