@@ -16,6 +16,9 @@ function membershipOf(...ids: readonly number[]): Membership {
   return { epoch: 1, fromSlot: 1, members, lastNodeId: Math.max(3, ...members.map(({ nodeId }) => nodeId)) }
 }
 
+const step = (membership: Membership, oldId = 3, added = ADDED): ReplacementStep =>
+  nextStep(membership, { oldId, added }, { isCaughtUp: false, isOldUp: false })
+
 describe('the replacement of member 3 by 4', () => {
   const steps: [string, Membership, { isCaughtUp?: boolean; isOldUp?: boolean }, ReplacementStep][] = [
     ['begins with a learner', membershipOf(1, 2, 3), {}, 'add'],
@@ -33,9 +36,7 @@ describe('the replacement of member 3 by 4', () => {
     })
   }
 
-  const nothing = { isCaughtUp: false, isOldUp: false }
   it('is refused where it cannot be', () => {
-    const step = (membership: Membership, oldId = 3, added = ADDED) => nextStep(membership, { oldId, added }, nothing)
     assert.throws(() => step(membershipOf(1, 2, 3), 5), /there is no member 5 to replace/)
     assert.throws(() => step({ ...membershipOf(1, 2, 3), lastNodeId: 4 }), /node ids up to 4 have been given/)
     assert.throws(

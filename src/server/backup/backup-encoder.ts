@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Frame } from '../../gen/synod/backup/v1/backup.js'
 import type { BackupPart } from '../../host/api.js'
 import { assert } from '../../paxos/assert.js'
-import { checkpointEndToWire, checkpointHeaderToWire, checkpointPageToWire } from '../../wire/checkpoint.js'
+import { checkpointHeaderToWire } from '../../wire/checkpoint.js'
 import { encodeValue } from '../../wire/value.js'
 import { frame, preamble } from './backup-file.js'
 
@@ -47,8 +47,8 @@ export async function* encodeBackup(parts: AsyncIterable<BackupPart>, making: Ma
 
 function toFramePart(part: BackupPart, making: Making): FramePart {
   if ('header' in part) return { $case: 'head', value: { ...making, checkpoint: checkpointHeaderToWire(part.header) } }
-  if ('page' in part) return { $case: 'page', value: checkpointPageToWire(part.page) }
-  if ('end' in part) return { $case: 'end', value: checkpointEndToWire(part.end) }
+  if ('page' in part) return { $case: 'page', value: { keys: [...part.page.keys], records: [...part.page.records] } }
+  if ('end' in part) return { $case: 'end', value: part.end }
   const entries = part.entries.map(({ slot, ballot, value }) => ({ slot, ballot, value: encodeValue(value) }))
   return { $case: 'entries', value: { entries } }
 }

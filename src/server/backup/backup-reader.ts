@@ -9,7 +9,6 @@ import {
   type CheckpointHeader,
   type CheckpointPage,
   checkpointHeaderFromWire,
-  checkpointPageFromWire,
 } from '../../wire/checkpoint.js'
 import { entriesFromWire } from '../../wire/peer-entries.js'
 import { BackupError } from './backup-file.js'
@@ -94,8 +93,8 @@ export class BackupReader {
     throw new BackupError(`its frame ${this.#frameCount} is ${part.$case}, which has no place there`)
   }
 
-  #checkPage(wire: Extract<FramePart, { $case: 'page' }>['value']): CheckpointPage {
-    const { keys, records } = checked(`frame ${this.#frameCount}`, () => checkpointPageFromWire(wire, 'page'))
+  #checkPage({ keys, records }: Extract<FramePart, { $case: 'page' }>['value']): CheckpointPage {
+    if (keys.length !== records.length) throw new BackupError(`its frame ${this.#frameCount} has keys without records`)
     const page = { keys: keys.map(asBuffer), records: records.map(asBuffer) }
     for (const [i, key] of page.keys.entries()) {
       const record = page.records[i] as Buffer

@@ -8,6 +8,7 @@ import { BankAndKeys } from '../../wire/bank-and-keys.js'
 import { sessionCodec } from '../../wire/state.js'
 import { BackupError } from './backup-file.js'
 
+const nowMs = (): number => performance.now()
 const NOBODY = { onOpened: () => {}, onOutcome: () => {} }
 
 /**
@@ -41,7 +42,6 @@ async function advance(storage: LevelStorage): Promise<void> {
   const machine = new BankAndKeys()
   const sessions = new Sessions(machine, sessionCodec)
   const logger = pino({ level: 'silent' })
-  const nowMs = (): number => performance.now()
   const { applier } = await replayLog({ storage, sessions, machine, listener: NOBODY, logger, nowMs })
   const { info, changes } = applier.checkpoint()
   await storage.saveCheckpoint(info, changes)

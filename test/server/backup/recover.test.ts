@@ -34,6 +34,9 @@ function digestOf(directory: string): string {
 }
 
 const agree = async (): Promise<void> => {}
+const refuse = async (): Promise<void> => {
+  throw new Error('rather not')
+}
 
 describe('a cluster recovered from one survivor', () => {
   it('has what the survivor knows to be decided, and its votes; gaps are empty', async (t) => {
@@ -62,9 +65,6 @@ describe('a cluster recovered from one survivor', () => {
 
   it('is not made without consent, from a directory in use, or from none', async (t) => {
     const { directory, plan } = await scene(t)
-    const refuse = async (): Promise<void> => {
-      throw new Error('rather not')
-    }
     await assert.rejects(recoverCluster(directory, plan, refuse), /rather not/)
     assert.deepEqual(readdirSync(plan.out), [])
     const storage = await LevelStorage.open({ directory, nodeId: 2 })

@@ -104,7 +104,7 @@ describe('a restored backup', () => {
     await mkdir(join(out, 'node-2'), { recursive: true })
     await assert.rejects(restoreBackup(file, { clusterId: CLUSTER_ID, members: MEMBERS, out }), /node-2 is there already/)
     const bytes = await readFile(file)
-    bytes[bytes.length >> 1] ^= 1
+    bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1)
     const damaged = join(root, 'damaged.synod')
     await writeFile(damaged, bytes)
     const plan = { clusterId: CLUSTER_ID, members: MEMBERS, out: join(root, 'none') }
