@@ -1,11 +1,12 @@
 import { brokenInvariants, brokenTransitions, type CoreView } from '../paxos/invariants.js'
 import type { Message } from '../paxos/messages.js'
 import type { Node } from '../paxos/node.js'
-import type { DurableRecord, LogEntry, NodeId, Slot, Value } from '../paxos/types.js'
+import type { DurableRecord, LogEntry, MembershipRecord, NodeId, Slot, Value } from '../paxos/types.js'
 import { sameValue } from '../paxos/value.js'
 import type { CheckpointInfo } from '../storage/storage.js'
 import { promise } from './broken-promise.js'
 import type { DurableView } from './durable-view.js'
+import { type MembershipBook, sameMembership } from './membership-book.js'
 import { MessageChecker } from './message-checker.js'
 import type { SimulatedApplication } from './simulated-process.js'
 import { VoteBook } from './vote-book.js'
@@ -24,27 +25,48 @@ export class Checker {
   readonly #looksInside: boolean
   readonly #book: VoteBook
   readonly #messages: MessageChecker
-  readonly #latestTimeMs: () => number
+  readonly #latestTimeMs: (voters: readonly NodeId[]) => number
   readonly #startCounts = new Map<NodeId, number>()
   stepCount = 0
 
   /** `looksInside: false` leaves only what is visible from outside: for judging how much that alone would notice. */
   constructor({
     looksInside,
-    nodeCount,
-    windowSlots = Number.POSITIVE_INFINITY,
     latestTimeMs = () => Number.POSITIVE_INFINITY,
   }: {
     readonly looksInside: boolean
-    readonly nodeCount: number
-    readonly windowSlots?: number
-    /** Log time is not ahead of this: a minority's clocks alone do not carry it on. */
-    readonly latestTimeMs?: () => number
+    /** Log time is not ahead of this while these vote: a minority's clocks alone do not carry it on. */
+    readonly latestTimeMs?: (voters: readonly NodeId[]) => number
   }) {
     this.#latestTimeMs = latestTimeMs
     this.#looksInside = looksInside
-    this.#book = new VoteBook(nodeCount)
-    this.#messages = new MessageChecker(this.#book, windowSlots)
+    this.#book = new VoteBook()
+    this.#messages = new MessageChecker(this.#book)
+  }
+
+  /** Who governs which slot. */
+  get memberships(): MembershipBook {
+    return this.#book.memberships
+  }
+
+  /** In every slot up to here a value is chosen, whether anybody knows it or not. */
+  get chosenUpTo(): Slot {
+    return this.#looksInside ? this.#book.chosenUpTo : this.decidedUpTo
+  }
+
+  /** Whether the node votes in the next slot, from the directory that it has. */
+  isVoter(nodeId: NodeId): boolean {
+    return this.#book.isVoterOf(nodeId, this.memberships.at(this.chosenUpTo + 1))
+  }
+
+  /** The node's disk has a new directory, in which nothing is. */
+  onDirectory(nodeId: NodeId, dataDirId: string): void {
+    this.#book.onDirectory(nodeId, dataDirId)
+  }
+
+  /** The node's directory is put back to what it was once. */
+  onOlderCopy(nodeId: NodeId): void {
+    this.#book.onOlderCopy(nodeId)
   }
 
   /** The log as all nodes agree on it, slot 1 first. */
@@ -64,7 +86,7 @@ export class Checker {
   /** A node has started, on what is on its disk. */
   onStarted(nodeId: NodeId, core: Node, disk: DurableView): void {
     this.#startCounts.set(nodeId, this.#startCountOf(nodeId) + 1)
-    if (!this.#looksInside) return
+    if (!this.#looksInside || this.#book.directoryOf(nodeId).isOlderCopy) return
     promise(core.promised >= disk.promised, () => `node ${nodeId} forgot its promise in a restart`)
     promise(core.decidedUpTo === disk.decidedUpTo, () => `node ${nodeId} forgot decided slots in a restart`)
     // Whoever comes back with an empty disk is no member, and does not vote.
@@ -88,9 +110,10 @@ export class Checker {
 
   /** Records have reached a node's disk. */
   onWritten(nodeId: NodeId, records: readonly DurableRecord[]): void {
-    if (!this.#looksInside) return
     for (const record of records) {
-      if (record.kind === 'genesis') this.#book.onGenesis(nodeId)
+      // Who votes, must be known in any case.
+      if (record.kind === 'genesis') this.#book.onGenesis(nodeId, record.genesis)
+      else if (!this.#looksInside) continue
       else if (record.kind === 'promised') this.#book.onPromised(nodeId, record.ballot)
       else if (record.kind === 'accepted') this.#book.onVote(nodeId, record.entry)
       else if (record.kind === 'learned') this.#checkChosen(nodeId, record.entry)
@@ -110,9 +133,10 @@ export class Checker {
       )
       const earlierMs = this.#decisions.at(-1)?.timeMs ?? 0
       promise(
-        value.kind !== 'batch' || value.timeMs <= this.#latestTimeMs(),
+        value.kind !== 'batch' || value.timeMs <= this.#latestTimeOfAny(),
         () => `the log time of slot ${slot} is ahead of all clocks but those of a minority`,
       )
+      if (!this.#looksInside && value.kind === 'membership') this.memberships.onChosen(slot, value)
       this.#decisions.push({ value, digest, timeMs: value.kind === 'batch' ? Math.max(earlierMs, value.timeMs) : earlierMs })
     } else {
       promise(
@@ -125,13 +149,30 @@ export class Checker {
   }
 
   /** A node is about to write the state as it believes it to be after a slot. */
-  onCheckpoint(nodeId: NodeId, { appliedUpTo, timeMs, stateDigest }: CheckpointInfo): void {
+  onCheckpoint(
+    nodeId: NodeId,
+    { appliedUpTo, timeMs, stateDigest }: Pick<CheckpointInfo, 'appliedUpTo' | 'timeMs' | 'stateDigest'>,
+  ): void {
     if (!this.#looksInside) return
     const decision = this.#decisions[appliedUpTo - 1]
     promise(
       decision?.digest === stateDigest && decision.timeMs === timeMs,
       () => `node ${nodeId} wrote a checkpoint of slot ${appliedUpTo} that has another digest or log time than the slot`,
     )
+  }
+
+  /** What a node that has decided so far takes for the memberships of the slots above. */
+  checkMemberships(nodeId: NodeId, records: readonly MembershipRecord[], decidedUpTo: Slot): void {
+    const known = this.memberships.knownBy(decidedUpTo)
+    promise(
+      known.length === records.length && known.every((one, i) => sameMembership(one, records[i] as MembershipRecord)),
+      () => `node ${nodeId} has other memberships above slot ${decidedUpTo} than the log says`,
+    )
+  }
+
+  /** By the clocks of whichever membership's voters allow the latest. */
+  #latestTimeOfAny(): number {
+    return Math.max(...this.memberships.all.map(({ voterIds }) => this.#latestTimeMs(voterIds)))
   }
 
   /** Decided means: on the disks of a majority, in one ballot. */

@@ -55,9 +55,7 @@ export class SimulatedCluster {
     this.random = new Random(seed)
     this.checker = new Checker({
       looksInside,
-      nodeCount: plan.nodeCount,
-      windowSlots: plan.options.windowSlots,
-      latestTimeMs: () => this.#latestTimeMs(),
+      latestTimeMs: (voters) => this.#latestTimeMs(voters),
     })
     this.trace = new EventTrace({ clock: this.scheduler, print, records })
     const nodeIds = Array.from({ length: plan.nodeCount }, (_, i) => i + 1)
@@ -192,11 +190,11 @@ export class SimulatedCluster {
     })
   }
 
-  /** Of the clocks of any majority the median, the lower one of two, is at most this. */
-  #latestTimeMs(): number {
-    const quorum = Math.floor(this.nodes.length / 2) + 1
+  /** Of the clocks of any majority of these the median, the lower one of two, is at most this. */
+  #latestTimeMs(voters: readonly NodeId[]): number {
+    const quorum = Math.floor(voters.length / 2) + 1
     const notBelow = quorum - Math.floor((quorum - 1) / 2)
-    const ahead = this.nodes.map((node) => node.mostAheadMs).toSorted((a, b) => b - a)
+    const ahead = voters.map((id) => this.node(id).mostAheadMs).toSorted((a, b) => b - a)
     return EPOCH_MS + this.nowMs + (ahead[notBelow - 1] ?? 0)
   }
 

@@ -4,6 +4,7 @@ import { makeBallot } from '../../src/paxos/ballot.js'
 import type { LogEntry, Value } from '../../src/paxos/types.js'
 import { Application } from '../../src/sim/application.js'
 import { Checker } from '../../src/sim/checkers.js'
+import { genesisOf } from './book.js'
 
 const BALLOT = makeBallot(1, 1)
 const A: Value = { kind: 'batch', timeMs: 1, commands: [Uint8Array.of(1)] }
@@ -13,7 +14,12 @@ const application = new Application()
 
 /** Slots 1 and 2 are chosen. */
 function checkerOf({ looksInside }: { looksInside: boolean }): Checker {
-  const checker = new Checker({ looksInside, nodeCount: 3 })
+  const checker = new Checker({ looksInside })
+  const genesis = genesisOf(3)
+  for (const { nodeId, dataDirId } of genesis.members) {
+    checker.onDirectory(nodeId, dataDirId)
+    checker.onWritten(nodeId, [{ kind: 'genesis', genesis }])
+  }
   for (const nodeId of [1, 2]) {
     checker.onWritten(nodeId, [
       { kind: 'promised', ballot: BALLOT },

@@ -33,7 +33,12 @@ test('a node whose first question about decided slots is lost asks the one that 
 test('a scout that is preempted between two pages of its own promise goes quietly', async () => {
   const options = { ...DEFAULT_OPTIONS, pageBytesMax: 1 }
   const members = [1, 2, 3].map((nodeId) => ({ nodeId, peerAddress: `n${nodeId}:1`, clientAddress: `n${nodeId}:2` }))
-  const genesis = { clusterId: 'c', members: members.map((m) => ({ ...m, dataDirId: `d${m.nodeId}` })), initialCommands: [] }
+  const genesis = {
+    clusterId: 'c',
+    members: members.map((m) => ({ ...m, dataDirId: `d${m.nodeId}` })),
+    initialCommands: [],
+    windowSlots: options.windowSlots,
+  }
   const ballot = makeBallot(1, 2)
   const accepted = [1, 2, 3].map((slot) => ({ slot, ballot, value: NOOP }))
   const node = new Node({
