@@ -56,7 +56,14 @@ export class Checker {
 
   /** Whether the node votes in the next slot, from the directory that it has. */
   isVoter(nodeId: NodeId): boolean {
-    return this.#book.isVoterOf(nodeId, this.memberships.at(this.chosenUpTo + 1))
+    return this.memberships.isFormed && this.#book.isVoterOf(nodeId, this.memberships.at(this.chosenUpTo + 1))
+  }
+
+  /** Whether the node was a member and is none any more, or will not be one soon. */
+  isRemoved(nodeId: NodeId): boolean {
+    if (!this.memberships.isFormed) return false
+    const { latest } = this.memberships
+    return nodeId <= latest.lastNodeId && !latest.has(nodeId)
   }
 
   /** The node's disk has a new directory, in which nothing is. */
@@ -97,6 +104,10 @@ export class Checker {
     this.stepCount++
     if (now.leadingBallot !== 0) this.#leaders.set(now.leadingBallot, nodeId)
     if (!this.#looksInside) return
+    promise(
+      now.leadingBallot === 0 || before.leadingBallot !== now.leadingBallot || this.#mayLead(nodeId, before.decidedUpTo),
+      () => `node ${nodeId} leads on though it knows that it votes nowhere any more`,
+    )
     for (const broken of brokenInvariants(now)) promise(false, () => `node ${nodeId} ${broken}`)
     for (const broken of brokenTransitions(before, now)) promise(false, () => `node ${nodeId}: ${broken}`)
   }
@@ -182,6 +193,11 @@ export class Checker {
       chosen !== undefined && sameValue(chosen, value),
       () => `node ${nodeId} took slot ${slot} for decided before its value was on the disks of a majority`,
     )
+  }
+
+  /** By what a node knows that has decided so far. */
+  #mayLead(nodeId: NodeId, decidedUpTo: Slot): boolean {
+    return this.memberships.knownBy(decidedUpTo).some((membership) => membership.isVoter(nodeId))
   }
 
   #startCountOf(nodeId: NodeId): number {

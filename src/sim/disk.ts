@@ -47,6 +47,14 @@ interface Write {
   readonly onEnd: () => void
 }
 
+/** A data directory as it was at some time. */
+export interface DirectoryCopy {
+  readonly dataDirId: string
+  readonly lastWritten: number
+  readonly records: ReadonlyMap<string, Buffer>
+  readonly view: DurableView
+}
+
 /** A slow disk takes so many times as long. */
 const SLOW_FACTOR = 60
 const READ_MS_MAX = 0.3
@@ -63,7 +71,7 @@ export class SimulatedDisk {
   readonly #identity: Identity
   readonly #records = new Map<string, Buffer>()
   readonly #keys = new SortedKeys()
-  readonly #view = new DurableView()
+  #view = new DurableView()
   #lastWritten = FIRST_WRITE
   #writing: Write | undefined
   /** Written and answered, not synced: in memory only. */
@@ -73,7 +81,9 @@ export class SimulatedDisk {
   #isStalled = false
   #failsNextWrite = false
   #hasFailed = false
-  #isCorrupted = false
+  /** The record that is not what was written. */
+  #damaged: { readonly key: string; readonly record: Buffer } | undefined
+  #isOlderCopy = false
   isSlow = false
   /** Nothing more is written. */
   isFull = false
@@ -112,8 +122,30 @@ export class SimulatedDisk {
     return this.#hasFailed
   }
 
+  /** A record on it is not what was written. */
   get isCorrupted(): boolean {
-    return this.#isCorrupted
+    return this.#damaged !== undefined && this.#records.get(this.#damaged.key) === this.#damaged.record
+  }
+
+  /** It was put back to what it had been before, and lacks what was written since. */
+  get isOlderCopy(): boolean {
+    return this.#isOlderCopy
+  }
+
+  /** All that is on it now, for putBack. */
+  copy(): DirectoryCopy {
+    const { dataDirId } = this
+    return { dataDirId, lastWritten: this.#lastWritten, records: new Map(this.#records), view: this.#view.copy() }
+  }
+
+  /** While nobody uses it: from now on it holds what it held when the copy was made. */
+  putBack({ lastWritten, records, view }: DirectoryCopy): void {
+    if (lastWritten < this.#lastWritten) this.#isOlderCopy = true
+    for (const key of [...this.#records.keys()]) if (!records.has(key)) this.#keep({ key, record: undefined })
+    for (const [key, record] of records) this.#keep({ key, record })
+    this.#lastWritten = lastWritten
+    this.#view = view.copy()
+    this.#damaged = undefined
   }
 
   /** The next write to end fails, and is on the disk or not. */
@@ -136,7 +168,7 @@ export class SimulatedDisk {
     const at = random.int(0, damaged.length - 1)
     damaged[at] = (damaged[at] ?? 0) ^ (1 << random.int(0, 7))
     this.#records.set(key, damaged)
-    this.#isCorrupted = true
+    this.#damaged = { key, record: damaged }
   }
 
   /** What a starting process finds. @throws StorageError when the disk does not hold what was written to it */

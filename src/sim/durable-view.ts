@@ -11,6 +11,19 @@ export class DurableView {
   readonly log = new Map<Slot, LogEntry>()
   /** Up to here the checkpoint holds the state. */
   checkpointUpTo: Slot = 0
+  /** How far other directories had got, as of the checkpoint. */
+  marks: ReadonlyMap<string, number> = new Map()
+
+  copy(): DurableView {
+    const copy = new DurableView()
+    copy.genesis = this.genesis
+    copy.promised = this.promised
+    copy.decidedUpTo = this.decidedUpTo
+    copy.checkpointUpTo = this.checkpointUpTo
+    copy.marks = this.marks
+    for (const [slot, entry] of this.log) copy.log.set(slot, entry)
+    return copy
+  }
 
   onWritten(records: readonly DurableRecord[]): void {
     for (const record of records) {

@@ -36,6 +36,11 @@ export class MembershipBook {
     return this.#known.at(slot)
   }
 
+  /** Those that govern the slot or a later one. */
+  from(slot: Slot): readonly Membership[] {
+    return this.#known.from(slot)
+  }
+
   /** All there have been, and perhaps one that is not in force yet. */
   get all(): readonly Membership[] {
     return this.#memberships?.from(1) ?? []

@@ -9,6 +9,7 @@ import { EventTrace, formatTime } from './event-trace.js'
 import { FaultTotals } from './faults.js'
 import { GOOD_LINK, Network, type Packet } from './network.js'
 import { toNextFrame } from './next-version.js'
+import { addressesOf } from './operator.js'
 import type { ClusterPlan } from './plan.js'
 import { Random } from './random.js'
 import { Scheduler } from './scheduler.js'
@@ -58,7 +59,7 @@ export class SimulatedCluster {
       latestTimeMs: (voters) => this.#latestTimeMs(voters),
     })
     this.trace = new EventTrace({ clock: this.scheduler, print, records })
-    const nodeIds = Array.from({ length: plan.nodeCount }, (_, i) => i + 1)
+    const nodeIds = Array.from({ length: plan.nodeCount + plan.spareCount }, (_, i) => i + 1)
     this.network = new Network({
       nodeIds,
       quality: plan.link,
@@ -89,9 +90,10 @@ export class SimulatedCluster {
     return leaders.toSorted((a, b) => (b.core?.leadingBallot ?? 0) - (a.core?.leadingBallot ?? 0))[0]
   }
 
-  /** Starts every node, at about the same time. */
+  /** Starts every initial member, at about the same time. */
   start(): void {
-    for (const node of this.nodes) this.scheduler.after(this.random.between(0, 20), () => node.start())
+    for (const node of this.nodes.filter(({ isCommissioned }) => isCommissioned))
+      this.scheduler.after(this.random.between(0, 20), () => node.start())
   }
 
   /** Lets so much virtual time pass. @throws BrokenPromise */
@@ -147,7 +149,7 @@ export class SimulatedCluster {
   }
 
   /** Whatever a node stops on is a broken promise: an invariant of its own, or that it changed a message that others hold. */
-  #onBug(error: Error): void {
+  protected onBug(error: Error): void {
     if (this.#failure !== undefined) return
     this.#failureStep = this.trace.count
     this.#failure =
@@ -158,17 +160,15 @@ export class SimulatedCluster {
 
   #makeNode(id: NodeId, { plan, initialCommands }: ClusterSettings, parts: NodeParts): SimulatedNode {
     const { scheduler, totals, checker, trace } = this
-    const members = Array.from({ length: plan.nodeCount }, (_, i) => ({
-      nodeId: i + 1,
-      peerAddress: `node${i + 1}:7200`,
-      clientAddress: `node${i + 1}:7100`,
-    }))
+    const initialIds = Array.from({ length: plan.nodeCount }, (_, i) => i + 1)
     return new SimulatedNode({
       id,
-      members,
+      members: initialIds.map((nodeId) => ({ nodeId, ...addressesOf(nodeId) })),
+      isSpare: id > plan.nodeCount,
       options: plan.options,
       initialCommands,
       checkpointEverySlots: plan.checkpointEverySlots,
+      logSlotsMax: plan.logSlotsMax,
       turnMsMax: plan.turnMsMax,
       tickMs: plan.tickMs,
       disk: {
@@ -185,7 +185,7 @@ export class SimulatedCluster {
       checker,
       trace,
       send: (packet) => this.#send(packet),
-      onBug: (error) => this.#onBug(error),
+      onBug: (error) => this.onBug(error),
       parts,
     })
   }

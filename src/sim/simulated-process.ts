@@ -26,7 +26,10 @@ export interface SimulatedNodeSettings {
   readonly members: NodeSettings['members']
   readonly options: CoreOptions
   readonly initialCommands: readonly Uint8Array[]
+  /** It is no initial member, and waits to be let in. */
+  readonly isSpare: boolean
   readonly checkpointEverySlots: number
+  readonly logSlotsMax: number
   /** The host's turn: what comes within it shares a drain. */
   readonly turnMsMax: number
   readonly tickMs: number
