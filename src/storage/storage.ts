@@ -1,5 +1,5 @@
 import type { StateEntry } from '../machine/state-machine.js'
-import type { DurableRecord, LogEntry, RecoveredState, Slot } from '../paxos/types.js'
+import type { DurableRecord, Genesis, LogEntry, MembershipRecord, RecoveredState, Slot } from '../paxos/types.js'
 
 /** Where a checkpoint stands. */
 export interface CheckpointInfo {
@@ -9,6 +9,50 @@ export interface CheckpointInfo {
   readonly timeMs: number
   /** The rolling digest of all results up to there. */
   readonly stateDigest: number
+  /** Those that govern the slots above appliedUpTo, as known there; empty before the cluster is formed. */
+  readonly memberships: readonly MembershipRecord[]
+  /** Since the last checkpoint boundary. */
+  readonly boundarySlots: number
+  readonly boundaryCommands: number
+}
+
+/** What a checkpoint is, as it travels between nodes. */
+export interface CheckpointHeader {
+  readonly checkpointId: string
+  readonly clusterId: string
+  readonly slot: Slot
+  readonly timeMs: number
+  readonly stateDigest: number
+  readonly genesis: Genesis
+  readonly memberships: readonly MembershipRecord[]
+  readonly boundarySlots: number
+  readonly boundaryCommands: number
+  readonly bytes: number
+}
+
+export interface CheckpointPage {
+  readonly keys: readonly Uint8Array[]
+  readonly records: readonly Uint8Array[]
+}
+
+export interface CheckpointEnd {
+  readonly stateCount: number
+  readonly stateSum: number
+  readonly historyCount: number
+  readonly historySum: number
+}
+
+export interface CheckpointView {
+  readonly header: CheckpointHeader
+  readonly end: CheckpointEnd
+  pages(afterKey: Uint8Array | undefined, pageBytes: number): AsyncIterable<CheckpointPage>
+  close(): Promise<void>
+}
+
+export interface IncomingCheckpoint {
+  readonly lastKey: Uint8Array | undefined
+  add(page: CheckpointPage): Promise<void>
+  install(end: CheckpointEnd): Promise<void>
 }
 
 /**
@@ -23,6 +67,14 @@ export interface Storage {
   /** What was found at start. */
   readonly recovered: RecoveredState
   readonly checkpoint: CheckpointInfo
+  readonly lastWrite: number
+  readonly compactedUpTo: Slot
+  readonly marks: ReadonlyMap<string, number>
+  noteMarks(marks: ReadonlyMap<string, number>): void
+  readHistory(key: string): Uint8Array | undefined
+  viewCheckpoint(): Promise<CheckpointView | undefined>
+  receiveCheckpoint(header: CheckpointHeader): Promise<IncomingCheckpoint>
+  readonly unfinished: { readonly header: CheckpointHeader; readonly lastKey: Uint8Array } | undefined
   /** Resolves when every record is on disk (one synced write). A rejection is final: the node must stop without answering. */
   append(records: readonly DurableRecord[]): Promise<void>
   /**
@@ -38,7 +90,7 @@ export interface Storage {
   /** Prepares a checkpoint and commits it. */
   saveCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<void>
   /** Every entry of the checkpoint. Each record's checksum is checked. */
-  loadCheckpoint(): AsyncIterable<StateEntry>
+  loadCheckpoint(): AsyncIterable<readonly StateEntry[]>
   /** Lets go of the directory. What was appended stays. */
   close(): Promise<void>
 }
