@@ -35,6 +35,8 @@ export interface WriteSubject {
   readonly records: readonly DurableRecord[]
   /** Of a checkpoint. */
   readonly checkpoint?: CheckpointInfo
+  /** The checkpoint is one from a peer. */
+  readonly isInstall?: boolean
 }
 
 interface Write {
@@ -245,6 +247,7 @@ export class SimulatedDisk {
         node: nodeId,
         records: subject?.records ?? [],
         checkpointUpTo: subject?.checkpoint?.appliedUpTo ?? 0,
+        isInstall: subject?.isInstall ?? false,
         changeCount: asked.changes.length,
         isSynced: asked.sync,
       }),

@@ -12,6 +12,7 @@ const BASIS_2 = 0x9747b28c
 const FATES: Readonly<Record<Fate, number>> = { delivered: 1, waits: 2, lost: 3, cut: 4, refused: 5, down: 6 }
 const OUTCOMES: Readonly<Record<WriteOutcome, number>> = { synced: 1, buffered: 2, failed: 3, lost: 4, kept: 5 }
 const CHANGES: Readonly<Record<MembershipChange['kind'], number>> = { add: 1, bind: 2, promote: 3, remove: 4, reset: 5 }
+const PARTS = { header: 1, page: 2, end: 3 } as const
 const PHASES = { joining: 1, following: 2, polling: 3, scouting: 4, leading: 5 } as const
 
 /**
@@ -62,6 +63,15 @@ export class EventHash {
         return this.#mixText(event.code)
       case 'directoryLost':
         return this.#mix4(9, event.node, 0, 0)
+      case 'directorySetAside':
+        return this.#mix4(31, event.node, 0, 0)
+      case 'fetchBegun':
+        return this.#mix4(32, event.node, event.peer, 2 * event.minSlot + Number(event.resumes))
+      case 'fetchPart':
+        return this.#mix4(33, event.node, event.peer, 4 * event.count + PARTS[event.part])
+      case 'fetchEnded':
+        this.#mix4(34, event.node, event.peer, 0)
+        return this.#mixText(event.outcome)
       case 'phase':
         return this.#mix4(10, event.node, PHASES[event.phase], event.ballot)
       case 'promised':
@@ -73,7 +83,7 @@ export class EventHash {
         return this.#addValue(event.value)
       case 'writeBegun':
         this.#mix4(14, event.node, event.records.length, event.checkpointUpTo)
-        this.#mix4(event.changeCount, Number(event.isSynced), 0, 0)
+        this.#mix4(event.changeCount, Number(event.isSynced), Number(event.isInstall), 0)
         for (const record of event.records) this.#addRecord(record)
         return
       case 'writeEnded':

@@ -51,6 +51,14 @@ export function tellEvent(event: TraceEvent): string {
       return `n${event.node} halts, ${event.code}: ${event.message}`
     case 'directoryLost':
       return `n${event.node} has lost its data directory`
+    case 'directorySetAside':
+      return `n${event.node} sets its damaged data directory aside, and begins anew`
+    case 'fetchBegun':
+      return `n${event.node} fetches a checkpoint of slot ${event.minSlot} or later from n${event.peer}${event.resumes ? ', where it broke off' : ''}`
+    case 'fetchPart':
+      return `n${event.node} gets ${event.part === 'page' ? count(event.count, 'record') : `the ${event.part}`} of n${event.peer}'s checkpoint`
+    case 'fetchEnded':
+      return `n${event.node} fetches no more from n${event.peer}: ${event.outcome}`
     case 'phase':
       return `n${event.node} ${tellPhase(event)}`
     case 'promised':
@@ -226,7 +234,7 @@ function tellEntries(entries: readonly LogEntry[]): string {
   return first === last ? `slot ${first.slot}` : `slots ${first.slot} to ${last.slot}`
 }
 
-function tellWrite({ records, checkpointUpTo, changeCount, isSynced }: WriteBegun): string {
+function tellWrite({ records, checkpointUpTo, isInstall, changeCount, isSynced }: WriteBegun): string {
   const parts: string[] = []
   for (const kind of ['accepted', 'learned'] as const) {
     const entries = records.flatMap((record) => (record.kind === kind ? [record.entry] : []))
@@ -237,7 +245,7 @@ function tellWrite({ records, checkpointUpTo, changeCount, isSynced }: WriteBegu
     else if (record.kind === 'decidedUpTo') parts.push(`decided up to ${record.slot}`)
     else if (record.kind === 'genesis') parts.push('the genesis')
   }
-  if (checkpointUpTo > 0) parts.push(`the checkpoint of slot ${checkpointUpTo}`)
+  if (checkpointUpTo > 0) parts.push(`the checkpoint of slot ${checkpointUpTo}${isInstall ? ' that came from a peer' : ''}`)
   if (parts.length === 0) parts.push(count(changeCount, 'entry', 'entries'))
   return `${parts.join(', ')}${isSynced ? '' : ', without a sync'}`
 }
