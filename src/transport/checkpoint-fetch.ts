@@ -80,16 +80,16 @@ export class CheckpointFetch {
     await this.#sink.onPart(part)
     this.#isTaking = false
     if (this.#isOver) return
-    if (part.kind === 'end') return this.cancel()
+    if ('end' in part) return this.cancel()
     if (this.#end !== undefined) return this.#fail(this.#end)
     this.#watch()
     this.#stream.resume()
   }
 
   #inOrder(part: CheckpointPart): CheckpointPart {
-    const isExpected = part.kind === this.#expected || (part.kind === 'end' && this.#expected === 'page')
-    if (!isExpected) throw new Error(`a ${part.kind} comes where a ${this.#expected} was expected`)
-    this.#expected = part.kind === 'end' ? 'nothing' : 'page'
+    const isExpected = 'header' in part ? this.#expected === 'header' : this.#expected === 'page'
+    if (!isExpected) throw new Error(`${this.#expected} was expected, not ${Object.keys(part).join()}`)
+    this.#expected = 'end' in part ? 'nothing' : 'page'
     return part
   }
 

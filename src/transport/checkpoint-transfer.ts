@@ -1,5 +1,5 @@
 import type { Slot } from '../paxos/types.js'
-import type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../storage/storage.js'
+import type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../wire/checkpoint.js'
 
 /** Which checkpoint a node wants of a peer, and from where on. */
 export interface CheckpointRequest {
@@ -13,9 +13,9 @@ export interface CheckpointRequest {
 
 /** In this order: a header, pages, an end. */
 export type CheckpointPart =
-  | { readonly kind: 'header'; readonly header: CheckpointHeader }
-  | { readonly kind: 'page'; readonly page: CheckpointPage }
-  | { readonly kind: 'end'; readonly end: CheckpointEnd }
+  | { readonly header: CheckpointHeader }
+  | { readonly page: CheckpointPage }
+  | { readonly end: CheckpointEnd }
 
 /**
  * Why a transfer did not come to its end.

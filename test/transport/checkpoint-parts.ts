@@ -1,5 +1,5 @@
-import type { CheckpointHeader } from '../../src/storage/storage.js'
 import type { CheckpointPart, CheckpointSink, TransferError } from '../../src/transport/checkpoint-transfer.js'
+import type { CheckpointHeader } from '../../src/wire/checkpoint.js'
 
 export function headerOf(change: Partial<CheckpointHeader> = {}): CheckpointHeader {
   const member = { nodeId: 1, dataDirId: 'dir-1', peerAddress: 'n1:1', clientAddress: '' }
@@ -19,11 +19,11 @@ export function headerOf(change: Partial<CheckpointHeader> = {}): CheckpointHead
 }
 
 /** A page of one record of so many bytes. */
-export function pageOf(key: number, bytes = 10): CheckpointPart & { kind: 'page' } {
-  return { kind: 'page', page: { keys: [Uint8Array.of(key >> 8, key & 255)], records: [new Uint8Array(bytes).fill(key)] } }
+export function pageOf(key: number, bytes = 10): CheckpointPart {
+  return { page: { keys: [Uint8Array.of(key >> 8, key & 255)], records: [new Uint8Array(bytes).fill(key)] } }
 }
 
-export const END: CheckpointPart = { kind: 'end', end: { stateCount: 2, stateSum: 3, historyCount: 4, historySum: 5 } }
+export const END: CheckpointPart = { end: { stateCount: 2, stateSum: 3, historyCount: 4, historySum: 5 } }
 
 /** A sink that writes down what it is told; `onPart` may hold it up. */
 export class Taker implements CheckpointSink {
@@ -36,7 +36,7 @@ export class Taker implements CheckpointSink {
   }
 
   get kinds(): string {
-    return this.parts.map((part) => part.kind).join(' ')
+    return this.parts.flatMap((part) => Object.keys(part)).join(' ')
   }
 
   onPart(part: CheckpointPart): Promise<void> | void {

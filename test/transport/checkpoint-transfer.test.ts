@@ -13,7 +13,7 @@ import { END, headerOf, pageOf, Taker } from './checkpoint-parts.js'
 import { addressOf, startNode, type TestNode, until } from './fixture.js'
 
 const FIRST: CheckpointRequest = { minSlot: 5, checkpointId: '', afterKey: undefined }
-const HEADER: CheckpointPart = { kind: 'header', header: headerOf() }
+const HEADER: CheckpointPart = { header: headerOf() }
 
 /** Two nodes, of which the second serves these parts. */
 async function pair(
@@ -71,7 +71,7 @@ test('a peer that takes nothing holds the sender up: what is under way is bounde
   assert.ok(sent < 40, `${sent} MiB were sent to who takes nothing`)
   isHeld = false
   go()
-  await until('the end', () => taker.parts.at(-1)?.kind === 'end')
+  await until('the end', () => taker.kinds.endsWith('end'))
   assert.equal(taker.parts.length, 202)
 })
 
@@ -232,8 +232,8 @@ test('what is no part of a checkpoint, comes out of order or is cut short fails 
     ['MALFORMED', frame(pageOf(1))],
     ['MALFORMED', frame(END)],
     ['MALFORMED', frame(HEADER), frame(HEADER)],
-    ['MALFORMED', frame({ kind: 'header', header: headerOf({ slot: 0 }) })],
-    ['MALFORMED', frame(HEADER), frame({ kind: 'page', page: { keys: [Uint8Array.of(1)], records: [] } })],
+    ['MALFORMED', frame({ header: headerOf({ slot: 0 }) })],
+    ['MALFORMED', frame(HEADER), frame({ page: { keys: [Uint8Array.of(1)], records: [] } })],
     ['UNREACHABLE', frame(HEADER), frame(pageOf(1))],
   ]
   for (const [code, ...frames] of cases) {
