@@ -160,16 +160,31 @@ export class Checker {
   }
 
   /** A node is about to write the state as it believes it to be after a slot. */
-  onCheckpoint(
-    nodeId: NodeId,
-    { appliedUpTo, timeMs, stateDigest }: Pick<CheckpointInfo, 'appliedUpTo' | 'timeMs' | 'stateDigest'>,
-  ): void {
+  onCheckpoint(nodeId: NodeId, { appliedUpTo, timeMs, stateDigest, memberships }: CheckpointInfo): void {
     if (!this.#looksInside) return
     const decision = this.#decisions[appliedUpTo - 1]
     promise(
       decision?.digest === stateDigest && decision.timeMs === timeMs,
       () => `node ${nodeId} wrote a checkpoint of slot ${appliedUpTo} that has another digest or log time than the slot`,
     )
+    this.checkMemberships(nodeId, memberships, appliedUpTo)
+  }
+
+  /** A node has a peer's checkpoint in the place of its own state. */
+  onInstalled(
+    nodeId: NodeId,
+    { appliedUpTo, timeMs, stateDigest, memberships }: CheckpointInfo,
+    application: SimulatedApplication,
+  ): void {
+    const decision = this.#decisions[appliedUpTo - 1]
+    promise(
+      decision?.digest === stateDigest && decision.timeMs === timeMs,
+      () => `node ${nodeId} installed a checkpoint of slot ${appliedUpTo} that has another digest or log time than the slot`,
+    )
+    if (this.#looksInside) this.checkMemberships(nodeId, memberships, appliedUpTo)
+    for (const broken of application.brokenInvariants()) {
+      promise(false, () => `node ${nodeId} with the checkpoint of slot ${appliedUpTo}: ${broken}`)
+    }
   }
 
   /** What a node that has decided so far takes for the memberships of the slots above. */

@@ -1,14 +1,13 @@
-import { SortedKeys } from '../machine/sorted-keys.js'
 import { assert } from '../paxos/assert.js'
 import type { DurableRecord, NodeId } from '../paxos/types.js'
 import { FIRST_WRITE, firstRecords, type Identity } from '../storage/data-directory.js'
-import type { KeyRange } from '../storage/database.js'
 import { type OpenDirectory, readContents } from '../storage/open-directory.js'
 import type { CheckpointInfo } from '../storage/storage.js'
 import { DurableView } from './durable-view.js'
 import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
 import type { Random } from './random.js'
+import { RecordTable } from './record-table.js'
 import type { Scheduler } from './scheduler.js'
 import { type Change, type Platter, type RecordFormat, SimulatedDatabase } from './simulated-database.js'
 import type { Step, WriteOutcome } from './trace-events.js'
@@ -28,6 +27,8 @@ export interface DiskSettings {
 export interface DiskUser {
   readonly isOver: boolean
   readonly whenAwake: (run: () => void) => void
+  /** A write has ended well. */
+  readonly onWritten: () => void
 }
 
 /** What a write is about, for the view that checkers have of the disk. */
@@ -70,9 +71,10 @@ const KEPT_RATE = 0.3
  */
 export class SimulatedDisk {
   readonly #settings: DiskSettings
-  readonly #identity: Identity
-  readonly #records = new Map<string, Buffer>()
-  readonly #keys = new SortedKeys()
+  #identity: Identity
+  /** The directory that was damaged, in whose place this one is. */
+  #replacesDataDirId = ''
+  #records = new RecordTable()
   #view = new DurableView()
   #lastWritten = FIRST_WRITE
   #writing: Write | undefined
@@ -93,7 +95,7 @@ export class SimulatedDisk {
   constructor(settings: DiskSettings) {
     this.#settings = settings
     this.#identity = { dataDirId: settings.random.uuid(), nodeId: settings.nodeId }
-    for (const [key, record] of firstRecords(this.#identity)) this.#keep({ key: key.toString('latin1'), record })
+    this.#fill()
   }
 
   get dataDirId(): string {
@@ -137,14 +139,14 @@ export class SimulatedDisk {
   /** All that is on it now, for putBack. */
   copy(): DirectoryCopy {
     const { dataDirId } = this
-    return { dataDirId, lastWritten: this.#lastWritten, records: new Map(this.#records), view: this.#view.copy() }
+    return { dataDirId, lastWritten: this.#lastWritten, records: new Map(this.#records.entries()), view: this.#view.copy() }
   }
 
   /** While nobody uses it: from now on it holds what it held when the copy was made. */
   putBack({ lastWritten, records, view }: DirectoryCopy): void {
     if (lastWritten < this.#lastWritten) this.#isOlderCopy = true
-    for (const key of [...this.#records.keys()]) if (!records.has(key)) this.#keep({ key, record: undefined })
-    for (const [key, record] of records) this.#keep({ key, record })
+    this.#records = new RecordTable()
+    for (const [key, record] of records) this.#records.set(key, record)
     this.#lastWritten = lastWritten
     this.#view = view.copy()
     this.#damaged = undefined
@@ -165,12 +167,28 @@ export class SimulatedDisk {
 
   /** Flips one bit of a record. */
   corruptRecord(random: Random): void {
-    const [key, record] = random.pick([...this.#records])
+    const [key, record] = random.pick([...this.#records.entries()])
     const damaged = Buffer.from(record)
     const at = random.int(0, damaged.length - 1)
     damaged[at] = (damaged[at] ?? 0) ^ (1 << random.int(0, 7))
-    this.#records.set(key, damaged)
+    this.#records.damage(key, damaged)
     this.#damaged = { key, record: damaged }
+  }
+
+  /** While nobody uses it: what is damaged is put out of the way, and a new directory made in its place. */
+  setAside(): void {
+    this.#replacesDataDirId ||= this.dataDirId
+    this.#identity = { dataDirId: this.#settings.random.uuid(), nodeId: this.#identity.nodeId }
+    this.#records = new RecordTable()
+    this.#view = new DurableView()
+    this.#lastWritten = FIRST_WRITE
+    this.#damaged = undefined
+    this.#isOlderCopy = false
+    this.#fill()
+  }
+
+  #fill(): void {
+    for (const [key, record] of firstRecords(this.#identity)) this.#records.set(key.toString('latin1'), record)
   }
 
   /** What a starting process finds. @throws StorageError when the disk does not hold what was written to it */
@@ -182,6 +200,10 @@ export class SimulatedDisk {
     return {
       path,
       dataDirId: this.#identity.dataDirId,
+      replacesDataDirId: this.#replacesDataDirId,
+      forgetReplaced: () => {
+        this.#replacesDataDirId = ''
+      },
       db,
       contents,
       openWitness: () => ({
@@ -207,6 +229,7 @@ export class SimulatedDisk {
     this.#unsynced = []
     this.#nextSubject = undefined
     this.#failsNextWrite = false
+    this.#records.releaseAll()
     // LevelDB's log is read up to its first hole.
     const kept = lost.findIndex(() => !random.chance(KEPT_RATE))
     for (const [i, write] of lost.entries()) {
@@ -226,7 +249,8 @@ export class SimulatedDisk {
           scheduler.after(random.next() * READ_MS_MAX, () => user.whenAwake(() => resolve(find())))
         }),
       get: (key) => this.#records.get(key),
-      range: (options) => this.#range(options),
+      range: (options) => this.#records.range(options),
+      freeze: () => this.#records.freeze(),
     }
   }
 
@@ -257,7 +281,11 @@ export class SimulatedDisk {
       isDue: false,
       onEnd: () => {
         const error = this.#outcomeOf(write)
-        asked.user.whenAwake(() => (error === undefined ? asked.resolve() : asked.reject(error)))
+        asked.user.whenAwake(() => {
+          if (error !== undefined) return asked.reject(error)
+          asked.resolve()
+          asked.user.onWritten()
+        })
       },
     }
     this.#nextSubject = undefined
@@ -301,35 +329,17 @@ export class SimulatedDisk {
   }
 
   #apply({ changes, subject }: Write): void {
-    for (const change of changes) this.#keep(change)
+    for (const { key, record } of changes) this.#records.set(key, record)
     if (subject === undefined) return
     this.#view.onWritten(subject.records)
     this.#settings.onWritten(subject.records)
-    if (subject.checkpoint !== undefined) this.#view.checkpointUpTo = subject.checkpoint.appliedUpTo
+    if (subject.checkpoint === undefined) return
+    const { appliedUpTo } = subject.checkpoint
+    this.#view.checkpointUpTo = appliedUpTo
+    if (subject.isInstall === true) this.#view.onInstalled(appliedUpTo)
   }
 
   #tellEnded({ step }: Write, outcome: WriteOutcome): void {
     this.#settings.trace.tell({ kind: 'writeEnded', begunStep: step, node: this.#settings.nodeId, outcome })
-  }
-
-  #keep({ key, record }: Change): void {
-    const isKnown = this.#records.has(key)
-    if (record === undefined) {
-      this.#records.delete(key)
-      if (isKnown) this.#keys.remove(key)
-    } else {
-      this.#records.set(key, record)
-      if (!isKnown) this.#keys.insert(key)
-    }
-  }
-
-  #range({ gte, lte, lt }: KeyRange): [Buffer, Buffer][] {
-    const [low, highest, bound] = [gte, lte, lt].map((key) => key?.toString('latin1'))
-    const from = this.#keys.position((key) => low !== undefined && key < low)
-    const to = this.#keys.position((key) => {
-      if (highest !== undefined && key > highest) return false
-      return bound === undefined || key < bound
-    })
-    return Array.from(this.#keys.ascending(from, to), (key) => [Buffer.from(key, 'latin1'), this.#records.get(key) as Buffer])
   }
 }

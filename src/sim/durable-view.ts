@@ -11,8 +11,6 @@ export class DurableView {
   readonly log = new Map<Slot, LogEntry>()
   /** Up to here the checkpoint holds the state. */
   checkpointUpTo: Slot = 0
-  /** How far other directories had got, as of the checkpoint. */
-  marks: ReadonlyMap<string, number> = new Map()
 
   copy(): DurableView {
     const copy = new DurableView()
@@ -20,9 +18,14 @@ export class DurableView {
     copy.promised = this.promised
     copy.decidedUpTo = this.decidedUpTo
     copy.checkpointUpTo = this.checkpointUpTo
-    copy.marks = this.marks
     for (const [slot, entry] of this.log) copy.log.set(slot, entry)
     return copy
+  }
+
+  /** A peer's checkpoint is on the disk in the place of what was there up to its slot. */
+  onInstalled(slot: Slot): void {
+    this.decidedUpTo = Math.max(this.decidedUpTo, slot)
+    for (const known of this.log.keys()) if (known <= slot) this.log.delete(known)
   }
 
   onWritten(records: readonly DurableRecord[]): void {

@@ -13,6 +13,7 @@ const CONSEQUENCES = [
   'repairedDirectory',
   'fetchedCheckpoint',
   'brokenFetch',
+  'failedRead',
   'clientTimeout',
   'duplicateRequest',
   'clientDeath',

@@ -1,3 +1,4 @@
+import type { Checker } from './checkers.js'
 import { Holds } from './holds.js'
 import type { LinkQuality, Network } from './network.js'
 import { Random } from './random.js'
@@ -37,6 +38,7 @@ interface Settings {
   readonly nodes: readonly SimulatedNode[]
   readonly network: Network
   readonly survival: Survival
+  readonly checker: Checker
   readonly operator: { readonly isIdle: boolean }
   /** How good a link is whose nodes are not slow. */
   readonly link: LinkQuality
@@ -213,11 +215,14 @@ export class NodeStriker {
    * with, one of them at least remembers that it had got further, and has that on its own disk.
    */
   #putBackLater(node: SimulatedNode): Undo | undefined {
-    const { survival, operator } = this.#settings
+    const { survival, operator, checker } = this.#settings
     if (!node.isCommissioned || !survival.isVoter(node.id) || survival.isGone(node)) return undefined
     const copy = node.disk.copy()
+    const { epoch } = checker.memberships.latest
     return () => {
-      if (!operator.isIdle || !this.#canLose(node) || !this.#isRemembered(node, copy.lastWritten)) return
+      // Whom it asks, its own copy says.
+      if (!operator.isIdle || checker.memberships.latest.epoch !== epoch) return
+      if (!this.#canLose(node) || !this.#isRemembered(node, copy.lastWritten)) return
       if (copy.dataDirId !== node.disk.dataDirId) return
       node.putBack(copy)
       this.#startAgain(node)
@@ -228,7 +233,7 @@ export class NodeStriker {
     const { nodes, survival } = this.#settings
     return survival.voterLists.every((list) => {
       const others = list.filter((other) => other !== id)
-      const forgetful = others.filter((other) => (nodes[other - 1]?.disk.contents.marks.get(dataDirId) ?? 0) <= writeNumber)
+      const forgetful = others.filter((other) => (nodes[other - 1]?.marks.get(dataDirId) ?? 0) <= writeNumber)
       // So many and itself are no majority: it must ask one more.
       return !isMajority(forgetful.length + 1, list.length)
     })

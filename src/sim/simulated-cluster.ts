@@ -1,3 +1,4 @@
+import type { PeerRefusal } from '../host/admission.js'
 import type { Message } from '../paxos/messages.js'
 import { Node } from '../paxos/node.js'
 import type { NodeId } from '../paxos/types.js'
@@ -161,10 +162,15 @@ export class SimulatedCluster {
   #makeNode(id: NodeId, { plan, initialCommands }: ClusterSettings, parts: NodeParts): SimulatedNode {
     const { scheduler, totals, checker, trace } = this
     const initialIds = Array.from({ length: plan.nodeCount }, (_, i) => i + 1)
+    const isSpare = id > plan.nodeCount
     return new SimulatedNode({
       id,
-      members: initialIds.map((nodeId) => ({ nodeId, ...addressesOf(nodeId) })),
-      isSpare: id > plan.nodeCount,
+      members: () => {
+        const { memberships } = checker
+        const known = isSpare && memberships.isFormed ? memberships.latest.members.map((m) => m.nodeId) : initialIds
+        return [...new Set([...known, ...(isSpare ? [id] : [])])].map((nodeId) => ({ nodeId, ...addressesOf(nodeId) }))
+      },
+      isSpare,
       options: plan.options,
       initialCommands,
       checkpointEverySlots: plan.checkpointEverySlots,
@@ -184,7 +190,10 @@ export class SimulatedCluster {
       totals,
       checker,
       trace,
+      network: this.network,
+      peer: (peerId) => this.node(peerId).checkpointSource,
       send: (packet) => this.#send(packet),
+      onRefused: ({ by, peer, refusal }) => this.#onRefused(by, peer, refusal),
       onBug: (error) => this.onBug(error),
       parts,
     })
@@ -201,6 +210,11 @@ export class SimulatedCluster {
   #carry({ from, message }: Packet, encodesMessages: boolean): Message {
     const { runningVersion } = this.node(from)
     return encodesMessages || runningVersion === 'next' ? throughCodec(message, runningVersion) : message
+  }
+
+  /** It travels back. */
+  #onRefused(by: NodeId, peer: NodeId, refusal: PeerRefusal): void {
+    this.network.travel(by, peer, { onArrival: () => this.node(peer).onRefused(by, refusal), onLost: () => undefined })
   }
 
   #send(packet: Packet): void {

@@ -1,4 +1,4 @@
-import type { Batch, Database, EntryIterator, KeyRange } from '../storage/database.js'
+import type { Batch, Database, DatabaseSnapshot, EntryIterator, IteratorOptions, KeyRange } from '../storage/database.js'
 
 /** One change of a batch: the record of a key, or that it has none any more. */
 export interface Change {
@@ -6,15 +6,25 @@ export interface Change {
   readonly record: Buffer | undefined
 }
 
+/** The records of a disk, now or as they were. */
+export interface Records {
+  get(key: string): Buffer | undefined
+  /** In the order of their keys. */
+  range(options: KeyRange): [Buffer, Buffer][]
+}
+
 /** What a database does to the disk below it. */
-export interface Platter {
+export interface Platter extends Records {
   /** Resolves when it is done; `sync`: and cannot be lost any more. */
   write(changes: readonly Change[], sync: boolean): Promise<void>
   /** Resolves with what `find` finds when the disk has got round to it. */
   read<T>(find: () => T): Promise<T>
-  get(key: string): Buffer | undefined
-  /** In the order of their keys. */
-  range(options: KeyRange): [Buffer, Buffer][]
+  /** The records as they are now. */
+  freeze(): FrozenRecords
+}
+
+export interface FrozenRecords extends Records {
+  release(): void
 }
 
 /** How a version of Synod writes records, and what it reads. */
@@ -37,12 +47,16 @@ export class SimulatedDatabase implements Database {
     return new SimulatedBatch(this.#platter, this.#format)
   }
 
+  getSync(key: Buffer, { snapshot }: { readonly snapshot: DatabaseSnapshot | undefined }): Buffer | undefined {
+    return this.#read(key, this.#recordsOf(snapshot).get(key.toString('latin1')))
+  }
+
   getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]> {
     return this.#platter.read(() => keys.map((key) => this.#read(key, this.#platter.get(key.toString('latin1')))))
   }
 
-  iterator(options: KeyRange): EntryIterator {
-    const entries = this.#platter.range(options)
+  iterator({ snapshot, ...range }: KeyRange & IteratorOptions): EntryIterator {
+    const entries = this.#recordsOf(snapshot).range(range)
     let next = 0
     return {
       nextv: (countMax) =>
@@ -55,12 +69,37 @@ export class SimulatedDatabase implements Database {
     }
   }
 
+  snapshot(): DatabaseSnapshot {
+    return new Snapshot(this.#platter.freeze())
+  }
+
+  compactRange(): Promise<void> {
+    return Promise.resolve()
+  }
+
   close(): Promise<void> {
     return Promise.resolve()
   }
 
+  #recordsOf(snapshot: DatabaseSnapshot | undefined): Records {
+    return snapshot instanceof Snapshot ? snapshot.records : this.#platter
+  }
+
   #read(key: Buffer, record: Buffer | undefined): Buffer | undefined {
     return record && this.#format.read(key, record)
+  }
+}
+
+class Snapshot implements DatabaseSnapshot {
+  readonly records: FrozenRecords
+
+  constructor(records: FrozenRecords) {
+    this.records = records
+  }
+
+  close(): Promise<void> {
+    this.records.release()
+    return Promise.resolve()
   }
 }
 

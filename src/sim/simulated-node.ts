@@ -1,3 +1,4 @@
+import type { PeerRefusal } from '../host/admission.js'
 import type { Answer, SessionRequest } from '../host/api.js'
 import { MemberError } from '../host/api.js'
 import { HaltError } from '../host/host.js'
@@ -39,6 +40,7 @@ export class SimulatedNode implements ClientPort {
   #isCommissioned: boolean
   #haltCode: string | undefined
   #isStopping = false
+  #lastMarks: ReadonlyMap<string, number> = new Map()
   /** It is to start again as soon as it has stopped. */
   #startsAgain = false
 
@@ -112,6 +114,21 @@ export class SimulatedNode implements ClientPort {
     return this.#runningVersion
   }
 
+  /** The process, if it runs and has read its disk: peers fetch checkpoints from it. */
+  get checkpointSource(): SimulatedProcess | undefined {
+    return this.member === undefined ? undefined : this.#process
+  }
+
+  /** How far other directories had got, as this one's disk says, or said when it was last read. */
+  get marks(): ReadonlyMap<string, number> {
+    return this.#process?.marks ?? this.#lastMarks
+  }
+
+  /** A node does not listen to this one. */
+  onRefused(by: NodeId, refusal: PeerRefusal): void {
+    this.#process?.onRefused(by, refusal)
+  }
+
   get appliedUpTo(): Slot {
     return this.#process?.appliedUpTo ?? 0
   }
@@ -155,6 +172,7 @@ export class SimulatedNode implements ClientPort {
       wallMs: () => Math.floor(EPOCH_MS + scheduler.nowMs + this.wallOffsetMs),
       turnMsMax: () => (this.isSlow ? Math.max(SLOW_TURN_MS, turnMsMax * SLOW_FACTOR) : turnMsMax),
       onDeath: () => this.crash(),
+      onSetAside: () => this.#onSetAside(),
       onStopped: (error) => this.#onStopped(error),
     })
     this.#process = process
@@ -210,6 +228,7 @@ export class SimulatedNode implements ClientPort {
   loseDirectory(): void {
     this.crash()
     this.#disk = this.#newDisk()
+    this.#lastMarks = new Map()
     this.#settings.totals.count('lostDirectory')
     this.#settings.trace.tell({ kind: 'directoryLost', node: this.id })
   }
@@ -280,10 +299,19 @@ export class SimulatedNode implements ClientPort {
     }
   }
 
+  #onSetAside(): void {
+    const { checker, totals, trace } = this.#settings
+    totals.count('repairedDirectory')
+    trace.tell({ kind: 'directorySetAside', node: this.id })
+    checker.onDirectory(this.id, this.#disk.dataDirId)
+  }
+
   #onStopped(error: Error): void {
     const { totals, trace, onBug } = this.#settings
     const code = codeOf(error)
     if (this.#isForGood(code)) this.#haltCode = code
+    // Found while it ran: at its next start it sets the directory aside.
+    else if (code === 'DAMAGED' && this.#disk.isCorrupted) totals.count('failedRead')
     else if (this.#disk.hasFailed) totals.count('failedWrite')
     // What the next version has written, this one leaves alone.
     else if (code === 'UNSUPPORTED_FORMAT' && this.#hasRunNext) totals.count('refusedDowngrade')
@@ -296,8 +324,6 @@ export class SimulatedNode implements ClientPort {
   #isForGood(code: string): boolean {
     const { checker } = this.#settings
     switch (code) {
-      case 'DAMAGED':
-        return this.#disk.isCorrupted
       case 'DATA_DIR_MISMATCH':
         return this.hasLostDirectory
       case 'OLDER_COPY':
@@ -318,6 +344,7 @@ export class SimulatedNode implements ClientPort {
   }
 
   #end(): void {
+    this.#lastMarks = new Map(this.marks)
     this.#process?.runtime.end()
     this.#process = undefined
     this.#disk.crash()

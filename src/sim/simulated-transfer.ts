@@ -94,16 +94,11 @@ export class SimulatedTransfer {
     if (!(await this.#travel(from, to))) return false
     await awake(runtime)
     if (this.#isOver) return false
-    trace.tell({
-      kind: 'fetchPart',
-      node: to,
-      peer: from,
-      part: part.kind,
-      count: part.kind === 'page' ? part.page.keys.length : 1,
-    })
+    const kind = 'page' in part ? 'page' : 'header' in part ? 'header' : 'end'
+    trace.tell({ kind: 'fetchPart', node: to, peer: from, part: kind, count: 'page' in part ? part.page.keys.length : 1 })
     await sink.onPart(sent)
     this.#onProgress()
-    if (part.kind !== 'end') return !this.#isOver
+    if (kind !== 'end') return !this.#isOver
     if (!this.#isOver) this.#end('done')
     totals.count('fetchedCheckpoint')
     return false
