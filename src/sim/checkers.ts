@@ -11,11 +11,22 @@ import { MessageChecker } from './message-checker.js'
 import type { SimulatedApplication } from './simulated-process.js'
 import { VoteBook } from './vote-book.js'
 
+/** Where checkpoint boundaries are. */
+interface Boundaries {
+  readonly slotsMax: number
+  readonly commandsMax: number
+}
+
+const NO_BOUNDARIES: Boundaries = { slotsMax: Number.POSITIVE_INFINITY, commandsMax: Number.POSITIVE_INFINITY }
+
 interface Decision {
   readonly value: Value
   readonly digest: number
   /** The log's clock after it. */
   readonly timeMs: number
+  /** Since the last checkpoint boundary at or below it. */
+  readonly boundarySlots: number
+  readonly boundaryCommands: number
 }
 
 /** Watches every step of every node. What the clients saw is checked at the end: see history/. */
@@ -23,6 +34,7 @@ export class Checker {
   readonly #decisions: Decision[] = []
   readonly #leaders = new Map<number, NodeId>()
   readonly #looksInside: boolean
+  readonly #boundaries: Boundaries
   readonly #book: VoteBook
   readonly #messages: MessageChecker
   readonly #latestTimeMs: (voters: readonly NodeId[]) => number
@@ -33,13 +45,16 @@ export class Checker {
   constructor({
     looksInside,
     latestTimeMs = () => Number.POSITIVE_INFINITY,
+    boundaries = NO_BOUNDARIES,
   }: {
     readonly looksInside: boolean
     /** Log time is not ahead of this while these vote: a minority's clocks alone do not carry it on. */
     readonly latestTimeMs?: (voters: readonly NodeId[]) => number
+    readonly boundaries?: Boundaries
   }) {
     this.#latestTimeMs = latestTimeMs
     this.#looksInside = looksInside
+    this.#boundaries = boundaries
     this.#book = new VoteBook()
     this.#messages = new MessageChecker(this.#book)
   }
@@ -148,7 +163,8 @@ export class Checker {
         () => `the log time of slot ${slot} is ahead of all clocks but those of a minority`,
       )
       if (!this.#looksInside && value.kind === 'membership') this.memberships.onChosen(slot, value)
-      this.#decisions.push({ value, digest, timeMs: value.kind === 'batch' ? Math.max(earlierMs, value.timeMs) : earlierMs })
+      const timeMs = value.kind === 'batch' ? Math.max(earlierMs, value.timeMs) : earlierMs
+      this.#decisions.push({ value, digest, timeMs, ...this.#countedFrom(this.#decisions.at(-1), value) })
     } else {
       promise(
         sameValue(first.value, value),
@@ -160,35 +176,39 @@ export class Checker {
   }
 
   /** A node is about to write the state as it believes it to be after a slot. */
-  onCheckpoint(nodeId: NodeId, { appliedUpTo, timeMs, stateDigest, memberships }: CheckpointInfo): void {
-    if (!this.#looksInside) return
-    const decision = this.#decisions[appliedUpTo - 1]
-    promise(
-      decision?.digest === stateDigest && decision.timeMs === timeMs,
-      () => `node ${nodeId} wrote a checkpoint of slot ${appliedUpTo} that has another digest or log time than the slot`,
-    )
-    this.checkMemberships(nodeId, memberships, appliedUpTo)
+  onCheckpoint(nodeId: NodeId, info: CheckpointInfo): void {
+    if (this.#looksInside) this.#checkCheckpoint(nodeId, 'wrote', info)
   }
 
   /** A node has a peer's checkpoint in the place of its own state. */
-  onInstalled(
-    nodeId: NodeId,
-    { appliedUpTo, timeMs, stateDigest, memberships }: CheckpointInfo,
-    application: SimulatedApplication,
-  ): void {
-    const decision = this.#decisions[appliedUpTo - 1]
-    promise(
-      decision?.digest === stateDigest && decision.timeMs === timeMs,
-      () => `node ${nodeId} installed a checkpoint of slot ${appliedUpTo} that has another digest or log time than the slot`,
-    )
-    if (this.#looksInside) this.checkMemberships(nodeId, memberships, appliedUpTo)
+  onInstalled(nodeId: NodeId, info: CheckpointInfo, application: SimulatedApplication): void {
+    this.#checkCheckpoint(nodeId, 'installed', info)
     for (const broken of application.brokenInvariants()) {
-      promise(false, () => `node ${nodeId} with the checkpoint of slot ${appliedUpTo}: ${broken}`)
+      promise(false, () => `node ${nodeId} with the checkpoint of slot ${info.appliedUpTo}: ${broken}`)
     }
   }
 
+  #checkCheckpoint(nodeId: NodeId, did: string, info: CheckpointInfo): void {
+    const { appliedUpTo, memberships } = info
+    const decision = this.#decisions[appliedUpTo - 1]
+    const which = `a checkpoint of slot ${appliedUpTo} that has`
+    promise(
+      decision?.digest === info.stateDigest && decision.timeMs === info.timeMs,
+      () => `node ${nodeId} ${did} ${which} another digest or log time than the slot`,
+    )
+    promise(
+      decision.boundarySlots === info.boundarySlots && decision.boundaryCommands === info.boundaryCommands,
+      () => `node ${nodeId} ${did} ${which} counted otherwise than from the last boundary on`,
+    )
+    this.#checkMemberships(nodeId, memberships, appliedUpTo)
+  }
+
   /** What a node that has decided so far takes for the memberships of the slots above. */
-  checkMemberships(nodeId: NodeId, records: readonly MembershipRecord[], decidedUpTo: Slot): void {
+  onMemberships(nodeId: NodeId, records: readonly MembershipRecord[], decidedUpTo: Slot): void {
+    if (this.#looksInside) this.#checkMemberships(nodeId, records, decidedUpTo)
+  }
+
+  #checkMemberships(nodeId: NodeId, records: readonly MembershipRecord[], decidedUpTo: Slot): void {
     const known = this.memberships.knownBy(decidedUpTo)
     promise(
       known.length === records.length && known.every((one, i) => sameMembership(one, records[i] as MembershipRecord)),
@@ -199,6 +219,15 @@ export class Checker {
   /** By the clocks of whichever membership's voters allow the latest. */
   #latestTimeOfAny(): number {
     return Math.max(...this.memberships.all.map(({ voterIds }) => this.#latestTimeMs(voterIds)))
+  }
+
+  /** A boundary is at the slot in which enough has come together since the one before. */
+  #countedFrom(before: Decision | undefined, value: Value): Pick<Decision, 'boundarySlots' | 'boundaryCommands'> {
+    const boundarySlots = (before?.boundarySlots ?? 0) + 1
+    const boundaryCommands = (before?.boundaryCommands ?? 0) + (value.kind === 'batch' ? value.commands.length : 0)
+    const { slotsMax, commandsMax } = this.#boundaries
+    if (boundarySlots >= slotsMax || boundaryCommands >= commandsMax) return { boundarySlots: 0, boundaryCommands: 0 }
+    return { boundarySlots, boundaryCommands }
   }
 
   /** Decided means: on the disks of a majority, in one ballot. */

@@ -15,7 +15,7 @@ import type { ClusterPlan } from './plan.js'
 import { Random } from './random.js'
 import { Scheduler } from './scheduler.js'
 import { EPOCH_MS, SimulatedNode } from './simulated-node.js'
-import type { NodeParts, SoftwareVersion } from './simulated-process.js'
+import type { NodeParts, SimulatedNodeSettings, SoftwareVersion } from './simulated-process.js'
 
 export interface ClusterSettings {
   readonly seed: number
@@ -32,6 +32,8 @@ export interface ClusterSettings {
   /** As for Checker. Default: true. */
   readonly looksInside?: boolean | undefined
 }
+
+const COMMANDS_PER_SLOT = 3
 
 const REAL_PARTS: Omit<NodeParts, 'makeApplication'> = {
   makeNode: (settings) => new Node(settings),
@@ -57,6 +59,7 @@ export class SimulatedCluster {
     this.random = new Random(seed)
     this.checker = new Checker({
       looksInside,
+      boundaries: boundariesOf(plan.checkpointEverySlots),
       latestTimeMs: (voters) => this.#latestTimeMs(voters),
     })
     this.trace = new EventTrace({ clock: this.scheduler, print, records })
@@ -173,7 +176,7 @@ export class SimulatedCluster {
       isSpare,
       options: plan.options,
       initialCommands,
-      checkpointEverySlots: plan.checkpointEverySlots,
+      boundaries: boundariesOf(plan.checkpointEverySlots),
       logSlotsMax: plan.logSlotsMax,
       turnMsMax: plan.turnMsMax,
       tickMs: plan.tickMs,
@@ -222,6 +225,11 @@ export class SimulatedCluster {
     this.network.send(packet)
     if (core !== undefined) this.checker.onSent(packet.from, packet.message, { core })
   }
+}
+
+/** A busy cluster has more commands than slots: both should count now and then. */
+function boundariesOf(slotsMax: number): SimulatedNodeSettings['boundaries'] {
+  return { slotsMax, commandsMax: COMMANDS_PER_SLOT * slotsMax }
 }
 
 /** Resolves when everything that waits only for promises has happened. */

@@ -38,7 +38,8 @@ export interface SimulatedNodeSettings {
   readonly initialCommands: readonly Uint8Array[]
   /** It is no initial member, and waits to be let in. */
   readonly isSpare: boolean
-  readonly checkpointEverySlots: number
+  /** Where checkpoints are begun. */
+  readonly boundaries: { readonly slotsMax: number; readonly commandsMax: number }
   readonly logSlotsMax: number
   /** The host's turn: what comes within it shares a drain. */
   readonly turnMsMax: number
@@ -147,7 +148,7 @@ export class SimulatedProcess implements CheckpointSource {
 
   /** Starts on what the disk holds. */
   async boot(): Promise<void> {
-    const { id, members, isSpare, options, checkpointEverySlots, tickMs, initialCommands } = this.#settings
+    const { id, members, isSpare, options, boundaries, tickMs, initialCommands } = this.#settings
     try {
       const storage = await this.#openStorage()
       this.#storage = storage
@@ -166,7 +167,7 @@ export class SimulatedProcess implements CheckpointSource {
           storage,
           runtime: this.runtime,
           tickIntervalMs: tickMs,
-          checkpoints: { slotsMax: checkpointEverySlots, commandsMax: Number.POSITIVE_INFINITY },
+          checkpoints: boundaries,
           makePeerPort: (handlers) => this.#makePeerPort(handlers),
           makeNode: (nodeSettings) => this.#makeNode(nodeSettings),
           onApplied: (entry, digest) => {
@@ -353,6 +354,12 @@ export class SimulatedProcess implements CheckpointSource {
     this.#view = now
     this.#settings.trace.look(this.#settings.id, this.#core)
     this.#check(() => this.#settings.checker.onStep(this.#settings.id, before, now))
+    if (now.decidedUpTo !== before.decidedUpTo) this.#checkMemberships(this.#core)
+  }
+
+  #checkMemberships({ memberships, decidedUpTo }: Node): void {
+    if (memberships === undefined) return
+    this.#check(() => this.#settings.checker.onMemberships(this.#settings.id, memberships.toRecords(decidedUpTo), decidedUpTo))
   }
 
   #onWriting(subject: WriteSubject): void {
