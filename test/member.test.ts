@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { pino } from 'pino'
 import { freePorts } from '../src/cli/ports.js'
-import { Member, MemberError, type StateEntry, type StateMachine } from '../src/member.js'
+import { Member, MemberError, type Restoration, type StateEntry, type StateMachine } from '../src/member.js'
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
@@ -24,11 +24,19 @@ class Journal implements StateMachine {
   }
 
   changes(): Iterable<StateEntry> {
-    return [{ key: 'text', value: this.query() }]
+    return [{ key: 'text', value: this.query(), keyspace: 'state' }]
   }
 
-  restore(entries: Iterable<StateEntry>): void {
-    for (const { value } of entries) this.#text = decode(value ?? new Uint8Array())
+  onCheckpointed(): void {}
+
+  restore(): Restoration {
+    this.#text = ''
+    return {
+      load: (entries) => {
+        for (const { value } of entries) this.#text = decode(value ?? new Uint8Array())
+      },
+      finish: () => {},
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Memberships } from '../paxos/memberships.js'
-import type { Member, NodeId, Slot } from '../paxos/types.js'
+import type { Member, MembershipRecord } from '../paxos/types.js'
 import type { LocalIdentity } from '../transport/peer-link.js'
 import type { CallerIdentity } from '../transport/peer-server.js'
 import type { PeerRefusal } from '../transport/refusal.js'
@@ -12,8 +12,10 @@ export type Admission = PeerRefusal | 'joinOnly' | undefined
 /** What this node knows of its cluster. */
 export interface KnownCluster {
   readonly clusterId: string
+  /** As far as it has learned. */
   readonly memberships: Memberships
-  readonly decidedUpTo: Slot
+  /** The newest that it knows of, perhaps only from whoever has welcomed it. */
+  readonly known: MembershipRecord
 }
 
 /**
@@ -30,7 +32,7 @@ export function admit(caller: CallerIdentity, cluster: KnownCluster | undefined)
     }
   }
   const listed = membersOf(cluster).filter((m) => m.nodeId === nodeId)
-  if (listed.length === 0) return stranger(nodeId, cluster)
+  if (listed.length === 0) return admitStranger(caller, cluster)
   if (listed.some((m) => m.dataDirId === dataDirId)) return undefined
   // A node that knows of no cluster is welcomed, so that one with a lost directory hears of it; but it is not listened to. Whoever
   // takes the place of a damaged directory asks for that, too.
@@ -39,14 +41,17 @@ export function admit(caller: CallerIdentity, cluster: KnownCluster | undefined)
   return { reason: 'DATA_DIR_MISMATCH', message: `node ${nodeId} votes from data directory ${expected}, not from ${dataDirId}` }
 }
 
-/** Every member of a membership that governs a slot above the decided ones, by now or soon; those of the newest one last. */
-export function membersOf({ memberships, decidedUpTo }: Pick<KnownCluster, 'memberships' | 'decidedUpTo'>): Member[] {
-  return memberships.from(decidedUpTo + 1).flatMap((membership) => membership.members)
+/** Every member of a membership that governs an open slot, by now or soon; those of the newest one last. One may be named twice. */
+export function membersOf({ memberships, known }: Pick<KnownCluster, 'memberships' | 'known'>): Member[] {
+  const members = memberships.governing.flatMap((membership) => membership.members)
+  return known.epoch > memberships.latest.epoch ? [...members, ...known.members] : members
 }
 
-function stranger(nodeId: NodeId, { clusterId, memberships }: KnownCluster): PeerRefusal {
-  const { lastNodeId } = memberships.latest
+function admitStranger({ nodeId, clusterId: itsClusterId }: CallerIdentity, { clusterId, known }: KnownCluster): Admission {
+  const { lastNodeId } = known
   if (nodeId > lastNodeId) {
+    // One that was let in is a member, of which this node has not learned yet: its votes count only when it has.
+    if (itsClusterId === clusterId) return undefined
     return { reason: 'UNKNOWN_MEMBER', message: `node ${nodeId} is not a member of cluster ${clusterId}; add it first` }
   }
   return {

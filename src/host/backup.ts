@@ -54,7 +54,8 @@ async function firstView({ storage, runtime, askForCheckpoint, isStopped }: Sett
     if (isStopped()) throw stopped()
     const view = await storage.viewCheckpoint()
     if (view !== undefined) return view
-    if (runtime.nowMs() >= deadlineMs) throw new MemberError('NO_QUORUM', 'nothing has been decided yet: there is nothing to save')
+    if (runtime.nowMs() >= deadlineMs)
+      throw new MemberError('NO_QUORUM', 'nothing has been decided yet: there is nothing to save')
     askForCheckpoint()
     await new Promise<void>((resolve) => runtime.after(LOOK_INTERVAL_MS, resolve))
   }

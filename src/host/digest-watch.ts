@@ -30,6 +30,11 @@ export class DigestWatch {
     this.#s = settings
   }
 
+  /** This node had applied a boundary slot before it could tell anybody. */
+  note(slot: Slot, stateDigest: number): void {
+    keep(this.#own, slot, stateDigest)
+  }
+
   /** This node has applied a boundary slot. @throws HaltError STATE_DIVERGED */
   onBoundary(slot: Slot, stateDigest: number): void {
     keep(this.#own, slot, stateDigest)

@@ -1,14 +1,13 @@
 import type { Message } from '../paxos/messages.js'
 import type { Node } from '../paxos/node.js'
 import type { LogRequest, Outgoing, Ready } from '../paxos/outbox.js'
-import type { LogEntry, MembershipRecord, NodeId } from '../paxos/types.js'
-import { sizeOf } from '../paxos/value.js'
+import type { MembershipRecord, NodeId } from '../paxos/types.js'
 import type { CheckpointEnd, CheckpointHeader, IncomingCheckpoint, PreparedCheckpoint, Storage } from '../storage/storage.js'
 import { TransferError } from '../transport/checkpoint-transfer.js'
 import type { Applier } from './applier.js'
 import type { Barriers } from './barriers.js'
 import type { CheckpointWanted } from './checkpoint-receiver.js'
-import { Checkpointer, type CheckpointOptions } from './checkpointer.js'
+import { Checkpointer } from './checkpointer.js'
 import { HaltError } from './halt-error.js'
 import type { MembershipCalls } from './membership-calls.js'
 import { isHostMessage, type PeerTalk } from './peer-talk.js'
@@ -35,12 +34,11 @@ export interface HostSettings {
   readonly desk: SessionDesk
   readonly barriers: Barriers
   readonly membershipCalls: MembershipCalls
-  readonly checkpoints: CheckpointOptions
   /** The core looks at the clock at least so often, in ms. */
   readonly tickIntervalMs: number
   /** One page of the log is read for a peer at a time, of about so many bytes. */
   readonly pageBytesMax: number
-  /** Fills the state machine, and the applier, anew with the checkpoint that the storage holds. @throws StorageError */
+  /** Fills the state machine, and the applier, anew with the checkpoint that the storage holds: see installState. @throws StorageError */
   readonly reload: () => Promise<void>
   /** This node needs a checkpoint of a peer; told again as long as it does. */
   readonly onCheckpointWanted: (wanted: CheckpointWanted) => void
@@ -59,8 +57,6 @@ export const DEFAULT_TICK_INTERVAL_MS = 10
 const APPLY_BUDGET_MS = 10
 /** The watermark of an idle node goes to disk by itself after this long. */
 const WATERMARK_DELAY_MS = 1_000
-/** What is decided while the state is loaded waits, up to about so much. */
-const AWAITING_BYTES_MAX = 32 << 20
 
 /**
  * Carries out what the core wants done, in the real world (the duties are listed at the head of paxos/node.ts). Inputs only mark that
@@ -78,19 +74,16 @@ export class Host {
   #isStopped = false
   #isFormed = false
   #leaderId: NodeId = 0
-  /** The memberships that were last told of: the one that governs the next slot, and the newest. */
-  #toldMemberships: readonly [MembershipRecord, MembershipRecord] | undefined
+  /** The memberships that were last told of: the one that governs the first open slot, and the newest. */
+  #toldMemberships: readonly [MembershipRecord, MembershipRecord | undefined] | undefined
   #nextWatermarkMs = 0
   /** Somebody wants a newer checkpoint than there is. */
   #isCheckpointAsked = false
   /**
    * none: nothing is being installed. coming: no checkpoint of one's own is begun. quiet: nothing reaches the core, what it has to
-   * write is written, and then the disk gets another state. loading: memory follows, and nothing is applied.
+   * write is written, and then the disk gets another state. loading: memory follows, and what is decided waits.
    */
   #installing: 'none' | 'coming' | 'quiet' | 'loading' = 'none'
-  /** Decided while the state is being loaded. */
-  #awaiting: LogEntry[] = []
-  #awaitingBytes = 0
   /** Peers for whom the log is being read. */
   readonly #reading = new Set<NodeId>()
   #onIdle: (() => void)[] = []
@@ -100,7 +93,6 @@ export class Host {
     this.#checkpointer = new Checkpointer({
       storage: settings.storage,
       applier: settings.applier,
-      options: settings.checkpoints,
       onPrepared: () => this.schedule(),
       onFailed: (error) => this.fail(error),
     })
@@ -113,13 +105,13 @@ export class Host {
   receive(from: NodeId, messages: readonly Message[], dataDirId: string): void {
     if (this.#isStopped) return
     this.#guarded(() => {
-      const { node, talk, runtime } = this.#s
+      const { node, talk, applier, runtime } = this.#s
       const takesInput = talk.isOpen && this.#installing !== 'quiet'
       if (takesInput) node.tick(runtime.nowMs())
       for (const message of messages) {
         if (isHostMessage(message)) talk.onMessage(from, message, dataDirId)
         // Decisions that come faster than they are applied must not fill the memory: dropped as if lost, and asked for again.
-        else if (takesInput && !(message.kind === 'catchUpReply' && this.#isFull)) node.receive(from, message)
+        else if (takesInput && !(message.kind === 'catchUpReply' && applier.isFull)) node.receive(from, message)
       }
     })
     this.schedule()
@@ -148,8 +140,9 @@ export class Host {
    * @throws RecordError when it is not whole, TransferError when it is of no use any more; the state is as before then
    */
   async install(incoming: IncomingCheckpoint, header: CheckpointHeader, end: CheckpointEnd): Promise<void> {
-    const { node, storage, applier } = this.#s
+    const { node, storage, reload } = this.#s
     this.#installing = 'coming'
+    this.#checkpointer.hold()
     try {
       while (this.#checkpointer.isBusy && !this.#isStopped) await this.#untilIdle()
       this.#installing = 'quiet'
@@ -160,17 +153,15 @@ export class Host {
       await incoming.install(end)
       if (this.#isStopped) return
       // Nothing may come between: the core must not go on from what the disk holds no more.
-      node.onCheckpointInstalled({ slot: header.slot, genesis: header.genesis, memberships: header.memberships })
+      node.onCheckpointInstalled({ slot: header.slot, memberships: header.memberships })
       node.compactedUpTo = storage.compactedUpTo
       this.#installing = 'loading'
       this.#isWriting = false
       this.schedule()
-      await this.#s.reload()
-      applier.enqueue(this.#awaiting)
+      await reload()
       this.#checkpointer.onInstalled()
     } finally {
-      this.#awaiting = []
-      this.#awaitingBytes = 0
+      this.#checkpointer.release()
       this.#installing = 'none'
       this.#isWriting = false
       this.#becomeIdle()
@@ -205,10 +196,6 @@ export class Host {
 
   get #isBusy(): boolean {
     return this.#isWriting || this.#checkpointer.isBusy || this.#installing !== 'none'
-  }
-
-  get #isFull(): boolean {
-    return this.#s.applier.isFull || this.#awaitingBytes > AWAITING_BYTES_MAX
   }
 
   /** Resolves when a write ends, one that waits for a checkpoint's preparation included, or an installation. */
@@ -266,12 +253,9 @@ export class Host {
     }
     this.#carryOut(diskIdle)
     if (this.#isStopped) return
-    if (this.#installing !== 'loading') {
-      applier.run(() => runtime.nowMs() - nowMs >= APPLY_BUDGET_MS)
-      barriers.onApplied(applier.appliedUpTo)
-      if (applier.hasQueued) this.schedule()
-    }
-    if (requester.hasNew || barriers.hasGathered) this.schedule()
+    applier.run(() => runtime.nowMs() - nowMs >= APPLY_BUDGET_MS)
+    barriers.onApplied(applier.appliedUpTo)
+    if (applier.hasQueued || requester.hasNew || barriers.hasGathered) this.schedule()
   }
 
   get #isCheckpointDue(): boolean {
@@ -282,7 +266,7 @@ export class Host {
 
   /** Takes from the core what it wants done, and does it. True when there was something for the disk, or for afterwards. */
   #carryOut(diskIdle: boolean): boolean {
-    const { node, outlet, barriers, membershipCalls, runtime } = this.#s
+    const { node, outlet, applier, barriers, membershipCalls, runtime } = this.#s
     const prepared = this.#isWriting ? undefined : this.#checkpointer.take()
     const ready = node.ready({ diskIdle, wallMs: runtime.wallMs() })
     if (ready.halt !== undefined) {
@@ -297,17 +281,11 @@ export class Host {
     outlet.flush()
 
     this.#noteMemberships()
-    this.#enqueue(ready.decided)
+    applier.enqueue(ready.decided)
     barriers.onGranted(ready.reads)
     if (ready.refusals.length > 0) membershipCalls.onRefusals(ready.refusals, runtime.nowMs())
     if (ready.checkpointWanted !== undefined && !this.#isStopping) this.#s.onCheckpointWanted(ready.checkpointWanted)
     return isForDisk || ready.onceDurable.length > 0
-  }
-
-  #enqueue(decided: readonly LogEntry[]): void {
-    if (this.#installing !== 'loading') return this.#s.applier.enqueue(decided)
-    this.#awaiting.push(...decided)
-    for (const { value } of decided) this.#awaitingBytes += sizeOf(value)
   }
 
   #noteMemberships(): void {
@@ -317,12 +295,11 @@ export class Host {
       this.#isFormed = true
       this.#s.onFormed()
     }
-    const { memberships } = node
+    const { memberships, knownMembership } = node
     if (memberships === undefined) return
-    const { latest } = memberships
-    const governing = memberships.at(node.decidedUpTo + 1)
-    if (this.#toldMemberships?.[0] === governing && this.#toldMemberships[1] === latest) return
-    this.#toldMemberships = [governing, latest]
+    const { current } = memberships
+    if (this.#toldMemberships?.[0] === current && this.#toldMemberships[1] === knownMembership) return
+    this.#toldMemberships = [current, knownMembership]
     this.#s.onMembershipsChanged()
   }
 

@@ -1,99 +1,30 @@
-import type { Logger } from 'pino'
-import { Sessions } from '../machine/sessions.js'
-import type { StateMachine } from '../machine/state-machine.js'
+import { assert } from '../paxos/assert.js'
 import type { Message } from '../paxos/messages.js'
 import { Node, type NodeSettings } from '../paxos/node.js'
-import { type CoreOptions, DEFAULT_OPTIONS } from '../paxos/options.js'
-import type { GenesisMember, Member, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
-import type { CheckpointInfo, Storage } from '../storage/storage.js'
-import type { CheckpointPart, CheckpointRequest, CheckpointSink } from '../transport/checkpoint-transfer.js'
-import { sessionCodec } from '../wire/state.js'
-import { type Admission, admit, type CallerIdentity, type LocalIdentity, membersOf, type PeerRefusal } from './admission.js'
+import { DEFAULT_OPTIONS } from '../paxos/options.js'
+import type { Member, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
+import type { Storage } from '../storage/storage.js'
+import { admit, membersOf, type PeerRefusal } from './admission.js'
 import { type Answer, type BackupPart, type MemberApi, MemberError, type MemberStatus, type SessionRequest } from './api.js'
-import type { Applier, OnApplied } from './applier.js'
+import type { Applier } from './applier.js'
 import { backupOf } from './backup.js'
 import { Barriers } from './barriers.js'
 import { CheckpointReceiver } from './checkpoint-receiver.js'
 import { CheckpointSender } from './checkpoint-sender.js'
-import { type CheckpointOptions, DEFAULT_CHECKPOINT_OPTIONS } from './checkpointer.js'
 import { DEFAULT_TICK_INTERVAL_MS, HaltError, Host } from './host.js'
+import type { HostedMemberOptions, MemberParts } from './member-parts.js'
 import { type ChangedMembership, MembershipCalls } from './membership-calls.js'
+import type { PeerPort } from './peer-port.js'
 import { PeerTalk } from './peer-talk.js'
-import { replayLog } from './recovery.js'
-import { Requester, type Settle } from './requester.js'
-import type { CallOff, Runtime } from './runtime.js'
-import { SessionDesk } from './session-desk.js'
+import { installState } from './recovery.js'
+import type { Requester, Settle } from './requester.js'
+import { type Restored, restoreMachine } from './restored.js'
+import type { Runtime } from './runtime.js'
+import type { SessionDesk } from './session-desk.js'
 
-/** Who a member is, and what it replicates. */
-export interface HostedMemberOptions {
-  /** This member's number, 1 to 65,535. */
-  readonly nodeId: NodeId
-  /**
-   * Every initial member, this one included, the same list on each: a new cluster forms once all of them have been up at once. With
-   * `join`: this member, and some of those that there are. Of a member of a cluster, its own memory counts.
-   */
-  readonly members: readonly Omit<GenesisMember, 'dataDirId'>[]
-  /** Never founds a cluster, but waits to be let into the one that the others are of. Default: false. */
-  readonly join?: boolean
-  /** Fresh from its constructor; the member restores it and applies to it, and nobody else does. */
-  readonly machine: StateMachine
-  /** Applied to the machine of a new cluster before anything else. Those of the member with the lowest number count. */
-  readonly initialCommands?: readonly Uint8Array[]
-  readonly logger: Logger
-  readonly options?: Partial<CoreOptions>
-}
-
-export interface PeerAddress {
-  readonly nodeId: NodeId
-  /** host:port */
-  readonly address: string
-}
-
-/** How a member reaches its peers: messages may be lost at any time, without a word. */
-export interface PeerPort {
-  /** Begins to listen. @throws PeerListenError */
-  start(): Promise<void>
-  /** Whom to connect to from now on; this node itself may be among them. */
-  setPeers(peers: readonly PeerAddress[]): void
-  /** Queues a message that leaves with the next flush. Never throws and never waits. */
-  send(to: NodeId, message: Message): void
-  flush(): void
-  /**
-   * Fetches a checkpoint from a peer: the sink is given its parts one after the other, none before it has taken the one before. It hears
-   * of nothing before this returns, and of nothing after the transfer was called off.
-   */
-  fetchCheckpoint(from: NodeId, request: CheckpointRequest, sink: CheckpointSink): CallOff
-  stop(): Promise<void>
-}
-
-/** What the way to the peers asks of the member, and brings it. */
-export interface PeerPortHandlers {
-  readonly identity: () => LocalIdentity
-  readonly admit: (caller: CallerIdentity) => Admission
-  /** Of a caller that was admitted; of one that may only join, those that isFromStranger allows. */
-  readonly onMessages: (from: NodeId, messages: readonly Message[], caller: Pick<CallerIdentity, 'dataDirId'>) => void
-  /** The parts of a checkpoint for a caller that was admitted. Rejects with a TransferError. */
-  readonly serveCheckpoint: (caller: CallerIdentity, request: CheckpointRequest) => AsyncIterable<CheckpointPart>
-  /** A peer does not let this node in. */
-  readonly onRefused: (by: NodeId, refusal: PeerRefusal) => void
-}
-
-/** What a member stands on: its disk, its peers, and the world around. */
-export interface MemberParts {
-  readonly storage: Storage
-  readonly runtime: Runtime
-  readonly makePeerPort: (handlers: PeerPortHandlers) => PeerPort
-  readonly checkpoints?: CheckpointOptions
-  readonly tickIntervalMs?: number
-  /** Another core in the place of the real one: for tests. */
-  readonly makeNode?: (settings: NodeSettings) => Node
-  /** Told of each slot when all its commands have been carried out: for checkers. */
-  readonly onApplied?: OnApplied
-  /** A peer's checkpoint stands in the place of this node's state, on disk and in memory: for checkers. */
-  readonly onInstalled?: (checkpoint: CheckpointInfo) => void
-  /** Told at once, and before `failed` settles, why the member has stopped by itself. */
-  readonly onFailed?: (error: Error) => void
-}
+export type { HostedMemberOptions, MemberParts } from './member-parts.js'
+export type { PeerAddress, PeerPort, PeerPortHandlers } from './peer-port.js'
+export { restoreMachine } from './restored.js'
 
 const DEFAULT_TIMEOUT_MS = 10_000
 /** A value that no message between nodes can hold would block its slot, and the log with it, for good. */
@@ -133,6 +64,9 @@ export class HostedMember implements MemberApi {
 
   protected constructor(options: HostedMemberOptions, parts: MemberParts, restored: Restored) {
     const { storage, runtime, makeNode = newNode } = parts
+    const { sessions } = restored
+    const { logger } = options
+    const nowMs = (): number => runtime.nowMs()
     const core = { ...DEFAULT_OPTIONS, ...options.options }
     this.#options = options
     this.#storage = storage
@@ -148,9 +82,10 @@ export class HostedMember implements MemberApi {
       newClusterId: runtime.uuid(),
       initialCommands: options.initialCommands ?? [],
       joinIntervalMs: JOIN_INTERVAL_MS,
-      joins: options.join ?? false,
+      joins: options.join === true || storage.replacesDataDirId !== '',
       replacesDataDirId: storage.replacesDataDirId,
-      recovered: { ...storage.recovered, memberships: restored.memberships },
+      recovered: storage.recovered,
+      memberships: restored.memberships,
       options: core,
       random: () => runtime.random(),
       nowMs: runtime.nowMs(),
@@ -167,11 +102,12 @@ export class HostedMember implements MemberApi {
     this.#talk = new PeerTalk({
       self: options.nodeId,
       storage,
-      voters: votersOf(options, restored.memberships),
+      voters: votersOf(options, storage, restored.memberships),
       members: () => this.#members,
       send,
-      logger: options.logger,
+      logger,
     })
+    this.#talk.noteReplayed(restored.boundaries.listen((slot, digest) => this.#talk.onBoundary(slot, digest)))
     this.#sender = new CheckpointSender({
       storage,
       runtime,
@@ -181,7 +117,7 @@ export class HostedMember implements MemberApi {
     this.#receiver = new CheckpointReceiver({
       storage,
       runtime,
-      logger: options.logger,
+      logger,
       fetch: (from, request, sink) => this.#port.fetchCheckpoint(from, request, sink),
       clusterId: () => this.#node.genesis?.clusterId ?? '',
       decidedUpTo: () => this.#node.decidedUpTo,
@@ -206,12 +142,13 @@ export class HostedMember implements MemberApi {
       talk: this.#talk,
       membershipCalls: this.#membershipCalls,
       reload: async () => {
-        await restored.reload()
+        const { genesis } = this.#node
+        assert(genesis !== undefined, 'only a member installs a checkpoint')
+        await installState({ storage, sessions, logger, nowMs, applier: this.#applier, genesis })
         parts.onInstalled?.(storage.checkpoint)
       },
       onCheckpointWanted: (wanted) => this.#receiver.want(wanted),
       onMembershipsChanged: () => this.#onMembershipsChanged(),
-      checkpoints: parts.checkpoints ?? DEFAULT_CHECKPOINT_OPTIONS,
       tickIntervalMs: parts.tickIntervalMs ?? DEFAULT_TICK_INTERVAL_MS,
       pageBytesMax: core.pageBytesMax,
       onFormed: () => this.#onFormed(),
@@ -273,15 +210,15 @@ export class HostedMember implements MemberApi {
       nodeId: this.#options.nodeId,
       dataDirId: this.#storage.dataDirId,
       genesis: node.genesis,
-      membership: node.memberships?.latest,
+      membership: node.knownMembership,
       role: this.#talk.isOpen ? ROLES[node.phase] : 'joining',
       leaderId: node.leaderId,
       promised: node.promised,
       decidedUpTo: node.decidedUpTo,
       appliedUpTo: this.#applier.appliedUpTo,
       compactedUpTo: this.#storage.compactedUpTo,
-      isLearning: node.memberships !== undefined && !node.memberships.latest.isVoter(this.#options.nodeId),
-      memberProgress: node.memberProgress,
+      isLearning: node.memberships !== undefined && !node.isVoter,
+      memberProgress: node.progress,
       stateDigest: this.#applier.stateDigest,
       hasQuorum: !this.#isStopped && node.leaderId !== 0,
     }
@@ -356,30 +293,32 @@ export class HostedMember implements MemberApi {
   }
 
   get #knownCluster(): Parameters<typeof admit>[1] {
-    const { genesis, memberships, decidedUpTo } = this.#node
-    return genesis && memberships && { clusterId: genesis.clusterId, memberships, decidedUpTo }
+    const { genesis, memberships, knownMembership: known } = this.#node
+    return genesis && memberships && known && { clusterId: genesis.clusterId, memberships, known }
   }
 
   /** By every membership that still matters; one may be named twice. */
   get #members(): readonly Member[] {
-    const { memberships, decidedUpTo } = this.#node
-    return memberships === undefined ? [] : membersOf({ memberships, decidedUpTo })
+    const cluster = this.#knownCluster
+    return cluster === undefined ? [] : membersOf(cluster)
   }
 
   #onMembershipsChanged(): void {
-    const { memberships } = this.#node
+    const { knownMembership } = this.#node
     const { nodeId, logger } = this.#options
-    if (memberships === undefined) return
-    const { epoch, fromSlot, members } = memberships.latest
+    if (knownMembership === undefined) return
+    const { epoch, fromSlot, members } = knownMembership
     logger.info({ epoch, fromSlot, members: members.map(describe) }, 'the membership')
-    const own = memberships.latest.member(nodeId)
+    const own = members.find((m) => m.nodeId === nodeId)
     if (own?.dataDirId === this.#storage.dataDirId && this.#storage.replacesDataDirId !== '') this.#storage.noteAdmitted()
     this.#setPeers()
   }
 
   #setPeers(): void {
+    const { nodeId, members } = this.#options
     const known = this.#members
-    const listed = known.length > 0 ? known : this.#options.members
+    // As long as it does not find itself among the members, it may know too little of them: it asks those it was told of, too.
+    const listed = known.some((m) => m.nodeId === nodeId) ? known : [...members, ...known]
     // Of a member whose address has changed, the newest counts.
     const peers = new Map(listed.map((m) => [m.nodeId, { nodeId: m.nodeId, address: m.peerAddress }]))
     this.#port.setPeers([...peers.values()])
@@ -392,7 +331,7 @@ export class HostedMember implements MemberApi {
   #onFormed(): void {
     const genesis = this.#node.genesis
     if (genesis === undefined) return
-    if (this.#applier.isFresh) this.#applier.applyInitial(this.#options.machine, genesis.initialCommands)
+    if (this.#applier.isFresh) this.#applier.applyInitial(this.#options.machine, genesis)
     this.#options.logger.info({ clusterId: genesis.clusterId, members: genesis.members.length }, 'member of a cluster')
   }
 
@@ -406,32 +345,16 @@ export class HostedMember implements MemberApi {
   }
 }
 
-/** What of a member exists before its core does. */
-export interface Restored {
-  readonly requester: Requester
-  readonly desk: SessionDesk
-  readonly applier: Applier
-  /** Those that govern the slots above the decided ones; none without a genesis. */
-  readonly memberships: readonly MembershipRecord[]
-  /** Fills the machine and the applier anew with what the storage holds by now. @throws StorageError */
-  readonly reload: () => Promise<void>
-}
-
-/** @throws StorageError when what is on disk cannot be read */
-export async function restoreMachine(options: HostedMemberOptions, parts: MemberParts): Promise<Restored> {
-  const { machine, logger } = options
-  const { storage, runtime, onApplied } = parts
-  const requester = new Requester()
-  const desk = new SessionDesk(requester, runtime)
-  const sessions = new Sessions(machine, sessionCodec)
-  const applier = await replayLog({ storage, sessions, machine, listener: desk, logger, onApplied })
-  return { requester, desk, applier }
-}
-
-/** Who votes on the slots that are open. Before there is a cluster: whoever is to found it, or is said to be of it. */
-function votersOf({ members, nodeId, join = false }: HostedMemberOptions, memberships: readonly MembershipRecord[]): NodeId[][] {
-  if (memberships.length > 0) return memberships.map((m) => m.members.filter((v) => v.votesFrom > 0).map((v) => v.nodeId))
-  return [members.map((m) => m.nodeId).filter((id) => !join || id !== nodeId)]
+/** Who votes on the slots that are open. Of a node that knows of no membership with itself: whoever it was told of. */
+function votersOf(
+  { members, nodeId, join = false }: HostedMemberOptions,
+  { replacesDataDirId }: Storage,
+  memberships: readonly MembershipRecord[],
+): NodeId[][] {
+  const isMember = memberships.some((m) => m.members.some((own) => own.nodeId === nodeId))
+  if (isMember) return memberships.map((m) => m.members.filter((v) => v.votesFrom > 0).map((v) => v.nodeId))
+  const isNew = join || replacesDataDirId !== '' || memberships.length > 0
+  return [members.map((m) => m.nodeId).filter((id) => !isNew || id !== nodeId)]
 }
 
 function describe({ nodeId, votesFrom, peerAddress }: Member): string {

@@ -12,9 +12,8 @@ export interface MembershipCore {
   /** 0 for nobody. */
   readonly leaderId: NodeId
   changeMembership(requestId: number, change: MembershipChange): 'sent' | 'noLeader'
-  /** False when this node does not lead. */
-  handOver(to?: NodeId): boolean
-  askHandOver(to: NodeId): void
+  /** Hands leadership over, or asks the leader to, which needs a name. False when there is nobody to ask. */
+  handOver(to: NodeId): boolean
 }
 
 /** A change that is in force, with the slot in which it was decided. */
@@ -43,6 +42,7 @@ interface Transfer {
   /** Who led when it was asked for; 0 while nobody is known. */
   fromLeader: NodeId
   nextSendMs: number
+  sentCount: number
 }
 
 const REPEAT_MS = 200
@@ -86,7 +86,7 @@ export class MembershipCalls {
       const what = latest.has(to) ? 'does not vote yet' : 'is not a member'
       return settle(new MemberError('MEMBER_NOT_FOUND', `node ${to} ${what}: it cannot lead`))
     }
-    this.#transfers.add({ to, deadlineMs, settle, fromLeader: 0, nextSendMs: 0 })
+    this.#transfers.add({ to, deadlineMs, settle, fromLeader: 0, nextSendMs: 0, sentCount: 0 })
   }
 
   /** Of changes that were asked for here. */
@@ -146,7 +146,13 @@ export class MembershipCalls {
     }
     if (leaderId === 0 || nowMs < call.nextSendMs) return
     call.nextSendMs = nowMs + REPEAT_MS
-    if (!this.#core.handOver(call.to)) this.#core.askHandOver(call.to)
+    if (this.#core.handOver(call.to === 0 ? this.#anotherThan(leaderId, call.sentCount) : call.to)) call.sentCount++
+  }
+
+  /** Whoever could lead in the place of that one: each in its turn, as some may be down. */
+  #anotherThan(leaderId: NodeId, turn: number): NodeId {
+    const others = this.#core.memberships?.latest.voterIds.filter((nodeId) => nodeId !== leaderId) ?? []
+    return others[turn % Math.max(1, others.length)] ?? 0
   }
 
   #settle(call: Change, outcome: ChangedMembership | MemberError): void {

@@ -54,6 +54,11 @@ export class PeerTalk {
     this.#digests.onBoundary(slot, stateDigest)
   }
 
+  /** Boundaries that were passed before anybody could be told. */
+  noteReplayed(boundaries: readonly (readonly [Slot, number])[]): void {
+    for (const [slot, stateDigest] of boundaries) this.#digests.note(slot, stateDigest)
+  }
+
   tick(nowMs: number): void {
     this.#gate.tick(nowMs)
     if (this.#gate.isOpen) this.#marks.tick(nowMs)

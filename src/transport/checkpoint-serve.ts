@@ -37,10 +37,10 @@ export class CheckpointServer {
   /** Sends all parts, then ends the call. The parts are let go of when the call ends, however it ends. */
   async serve(call: TransferCall, open: () => AsyncIterable<CheckpointPart>): Promise<void> {
     let isOver = false
-    let wake: () => void = () => {}
+    let wake: (() => void) | undefined
     const stop = (): void => {
       isOver = true
-      wake()
+      wake?.()
     }
     /** Until `begin`'s callback is called, or the call is over. */
     const wait = (timeoutMs: number, isTimeoutFine: boolean, begin?: (done: () => void) => void): Promise<void> =>

@@ -1,8 +1,4 @@
-import type {
-  CheckpointEnd as WireEnd,
-  CheckpointHeader as WireHeader,
-  CheckpointPage as WirePage,
-} from '../gen/synod/peer/v1/peer.js'
+import type { CheckpointHeader as WireHeader } from '../gen/synod/peer/v1/peer.js'
 import type { Genesis, MembershipRecord, Slot } from '../paxos/types.js'
 import { membershipsFromWire, membershipToWire } from './membership.js'
 import { genesisFromWire, genesisToWire, PeerCodecError, slot, text } from './peer-fields.js'
@@ -75,21 +71,4 @@ export function checkpointHeaderFromWire(wire: WireHeader | undefined, field: st
     boundaryCommands,
     bytes,
   }
-}
-
-/** @throws PeerCodecError */
-export function checkpointPageFromWire(wire: WirePage, field: string): CheckpointPage {
-  if (wire.keys.length !== wire.records.length || wire.keys.length === 0) {
-    throw new PeerCodecError(`${field}.records`, `must be as many as the keys, and at least one, not ${wire.records.length}`)
-  }
-  return wire
-}
-
-export function checkpointPageToWire({ keys, records }: CheckpointPage): WirePage {
-  return { keys: keys as Uint8Array[], records: records as Uint8Array[] }
-}
-
-export function checkpointEndToWire(end: CheckpointEnd): WireEnd {
-  const { stateCount, stateSum, historyCount, historySum } = end
-  return { stateCount, stateSum, historyCount, historySum }
 }

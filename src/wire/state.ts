@@ -1,44 +1,52 @@
-import { MovementKind, MovementStatus, Account as WireAccount, Movement as WireMovement } from '../gen/synod/bank/v1/bank.js'
-import { KeyValuePair as WirePair } from '../gen/synod/kv/v1/kv.js'
+import { MovementKind, MovementStatus, Movement as WireMovement } from '../gen/synod/bank/v1/bank.js'
 import {
+  AccountRecord,
   AuthorityRecord,
   Counters,
+  HoldRecord,
   MovementRecord,
+  PairRecord,
   SessionCounters,
   SessionRecord,
   FirstAnswer as WireFirstAnswer,
   AssetTotals as WireTotals,
 } from '../gen/synod/state/v1/state.js'
 import type { Authority } from '../machine/authorities.js'
+import type { HeapEntry } from '../machine/expiry-heap.js'
 import type { FirstAnswer } from '../machine/first-answers.js'
 import type { KeyValuePair } from '../machine/kv.js'
 import type { AssetTotals } from '../machine/ledger.js'
-import type { Account, Movement } from '../machine/movement.js'
+import type { AccountRow, Movement } from '../machine/movement.js'
 import type { SessionCodec, SessionResult } from '../machine/sessions.js'
 import { encode } from './encode.js'
-import { toWireAccount, toWireMovement } from './result.js'
+import { toWireMovement } from './result.js'
 
 /** How a row stands in a checkpoint. Decoders copy what is kept: entries may be views of bigger buffers. */
 export interface RowCodec<V> {
   encode(row: V): Uint8Array
-  /** @throws when the bytes are no such row. */
-  decode(bytes: Uint8Array): V
+  /** `id`: what the entry's key says of the row. @throws when the bytes are no such row. */
+  decode(bytes: Uint8Array, id: string): V
 }
 
 export const pairCodec: RowCodec<KeyValuePair> = {
-  encode: (pair) => encode(WirePair, pair),
-  decode(bytes) {
-    const pair = WirePair.decode(bytes)
-    return { ...pair, value: pair.value.slice() }
+  encode: (pair) => encode(PairRecord, pair),
+  decode(bytes, key) {
+    const { value, createRevision, modRevision, version } = PairRecord.decode(bytes)
+    return { key, value: value.slice(), createRevision, modRevision, version }
   },
 }
 
-export const accountCodec: RowCodec<Account> = {
-  encode: (account) => encode(WireAccount, toWireAccount(account)),
-  decode(bytes) {
-    const { accountId, asset, balance, held, overdraftLimit, openedAt } = WireAccount.decode(bytes)
-    return { accountId, asset, balance, held, overdraftLimit, openedAtMs: timeMs(openedAt) }
+export const accountCodec: RowCodec<AccountRow> = {
+  encode: ({ openedAtMs, ...account }) => encode(AccountRecord, { ...account, openedMs: openedAtMs }),
+  decode(bytes, accountId) {
+    const { openedMs, ...account } = AccountRecord.decode(bytes)
+    return { accountId, ...account, openedAtMs: openedMs }
   },
+}
+
+export const holdCodec: RowCodec<HeapEntry> = {
+  encode: ({ atMs }) => encode(HoldRecord, { expiresMs: atMs }),
+  decode: (bytes, id) => ({ atMs: HoldRecord.decode(bytes).expiresMs, id, place: -1 }),
 }
 
 export const movementCodec: RowCodec<Movement> = {

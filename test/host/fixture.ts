@@ -1,14 +1,13 @@
 import { pino } from 'pino'
 import type { Applier } from '../../src/host/applier.js'
 import { Barriers } from '../../src/host/barriers.js'
-import { DEFAULT_CHECKPOINT_OPTIONS } from '../../src/host/checkpointer.js'
 import { DEFAULT_TICK_INTERVAL_MS, Host } from '../../src/host/host.js'
 import { replayLog } from '../../src/host/recovery.js'
 import { Requester } from '../../src/host/requester.js'
 import { REAL_RUNTIME } from '../../src/host/runtime.js'
 import { SessionDesk } from '../../src/host/session-desk.js'
 import { Sessions } from '../../src/machine/sessions.js'
-import type { StateEntry, StateMachine } from '../../src/machine/state-machine.js'
+import type { Restoration, StateEntry, StateMachine } from '../../src/machine/state-machine.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import type { Message } from '../../src/paxos/messages.js'
 import { Node } from '../../src/paxos/node.js'
@@ -94,8 +93,12 @@ export class ScriptedStorage implements Storage {
     return this.#inner.readLog(fromSlot, toSlot, maxBytes)
   }
 
-  loadCheckpoint(): AsyncIterable<StateEntry> {
+  loadCheckpoint(): AsyncIterable<readonly StateEntry[]> {
     return this.#inner.loadCheckpoint()
+  }
+
+  readHistory(key: string): Uint8Array | undefined {
+    return this.#inner.readHistory(key)
   }
 
   close(): Promise<void> {
@@ -116,6 +119,8 @@ export class Recorder implements StateMachine {
   readonly applied: string[] = []
   /** Called for each command. */
   onApply: () => void = () => {}
+  /** Called for each checkpoint that is on disk. */
+  onDurable: () => void = () => {}
 
   apply(command: Uint8Array): Uint8Array {
     this.onApply()
@@ -128,18 +133,29 @@ export class Recorder implements StateMachine {
   }
 
   changes(): Iterable<StateEntry> {
-    return [{ key: 'applied', value: new TextEncoder().encode(this.applied.join()) }]
+    return [{ key: 'applied', value: new TextEncoder().encode(this.applied.join()), keyspace: 'state' }]
   }
 
-  restore(entries: Iterable<StateEntry>): void {
-    for (const { value } of entries) this.applied.push(...new TextDecoder().decode(value).split(','))
+  onCheckpointed(): void {
+    this.onDurable()
+  }
+
+  restore(): Restoration {
+    this.applied.splice(0)
+    return {
+      load: (entries) => {
+        for (const { value } of entries) this.applied.push(...new TextDecoder().decode(value).split(','))
+      },
+      finish: () => {},
+    }
   }
 }
 
-const GENESIS: Genesis = {
+export const GENESIS: Genesis = {
   clusterId: 'cluster',
   members: [1, 2, 3].map((nodeId) => ({ nodeId, dataDirId: `dir-${nodeId}`, peerAddress: `n${nodeId}:1`, clientAddress: '' })),
   initialCommands: [new TextEncoder().encode('initial')],
+  windowSlots: 256,
 }
 
 /** The disk of node 1, a member since the beginning. */
@@ -172,7 +188,8 @@ export class Follower {
     const desk = new SessionDesk(requester, REAL_RUNTIME)
     const sessions = new Sessions(machine, sessionCodec)
     const logger = pino({ level: 'silent' })
-    const applier = await replayLog({ storage, sessions, machine, listener: desk, logger })
+    const nowMs = () => performance.now()
+    const { applier } = await replayLog({ storage, sessions, machine, listener: desk, logger, nowMs })
     return new Follower({ events, storage, machine, applier, requester, desk }, options)
   }
 
@@ -217,7 +234,6 @@ export class Follower {
       requester: this.requester,
       desk: this.desk,
       barriers: this.barriers,
-      checkpoints: DEFAULT_CHECKPOINT_OPTIONS,
       tickIntervalMs: DEFAULT_TICK_INTERVAL_MS,
       pageBytesMax: 1 << 20,
       onFormed: () => {},

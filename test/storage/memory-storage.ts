@@ -14,8 +14,16 @@ export class MemoryDisk {
   promised: Ballot = 0
   decidedUpTo: Slot = 0
   readonly log = new Map<Slot, LogEntry>()
-  checkpoint: CheckpointInfo = { appliedUpTo: 0, timeMs: 0, stateDigest: 0 }
+  checkpoint: CheckpointInfo = {
+    appliedUpTo: 0,
+    timeMs: 0,
+    stateDigest: 0,
+    memberships: [],
+    boundarySlots: 0,
+    boundaryCommands: 0,
+  }
   readonly state = new Map<string, Uint8Array>()
+  readonly history = new Map<string, Uint8Array>()
   /** How many writes it has seen. */
   writeCount = 0
 
@@ -79,9 +87,13 @@ export class MemoryStorage implements Storage {
     await this.#writer.write(async () => this.saveCheckpointNow(info, changes))
   }
 
-  async *loadCheckpoint(): AsyncGenerator<StateEntry> {
+  async *loadCheckpoint(): AsyncGenerator<StateEntry[]> {
     this.#writer.assertUsable()
-    yield* this.loadCheckpointNow()
+    yield this.loadCheckpointNow()
+  }
+
+  readHistory(key: string): Uint8Array | undefined {
+    return this.#disk.history.get(key)
   }
 
   async close(): Promise<void> {
@@ -120,9 +132,10 @@ export class MemoryStorage implements Storage {
   saveCheckpointNow(info: CheckpointInfo, changes: Iterable<StateEntry>): void {
     const disk = this.#disk
     this.#rules.checkCheckpoint(disk.checkpoint, info)
-    for (const { key, value } of changes) {
-      if (value === undefined) disk.state.delete(key)
-      else disk.state.set(key, value)
+    for (const { key, value, keyspace } of changes) {
+      const entries = keyspace === 'history' ? disk.history : disk.state
+      if (value === undefined) entries.delete(key)
+      else entries.set(key, value)
     }
     disk.checkpoint = info
     disk.writeCount += 1
@@ -130,6 +143,6 @@ export class MemoryStorage implements Storage {
 
   /** What `loadCheckpoint` does, at once. */
   loadCheckpointNow(): StateEntry[] {
-    return Array.from(this.#disk.state, ([key, value]) => ({ key, value }))
+    return Array.from(this.#disk.state, ([key, value]) => ({ key, value, keyspace: 'state' }))
   }
 }

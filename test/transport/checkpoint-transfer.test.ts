@@ -59,7 +59,7 @@ test('a peer that takes nothing holds the sender up: what is under way is bounde
     },
     { transferBytesPerSecond: 1e12 },
   )
-  let go: () => void = () => undefined
+  let go: (() => void) | undefined
   let isHeld = true
   const taker = new Taker(() => (isHeld ? new Promise<void>((resolve) => (go = resolve)) : undefined))
   a.transport.fetchCheckpoint(2, FIRST, taker)
@@ -70,7 +70,7 @@ test('a peer that takes nothing holds the sender up: what is under way is bounde
   }
   assert.ok(sent < 40, `${sent} MiB were sent to who takes nothing`)
   isHeld = false
-  go()
+  go?.()
   await until('the end', () => taker.kinds.endsWith('end'))
   assert.equal(taker.parts.length, 202)
 })
@@ -187,14 +187,14 @@ test('a peer that is stopped ends its transfers, and the node that is stopped fo
   await b.transport.stop()
   await until('the failure', () => taker.failures.length === 1)
   assert.equal(taker.failures[0]?.code, 'UNREACHABLE')
-  await until('it is over there', () => isOver[0] === true)
+  await until('it is over there', () => isOver[0] ?? false)
 
   const [c] = await pair(t, serve(1), { transferBytesPerSecond: 1_000 })
   const other = new Taker()
   c.transport.fetchCheckpoint(2, FIRST, other)
   await until('a page', () => other.parts.length > 1)
   await c.transport.stop()
-  await until('it is over there', () => isOver[1] === true)
+  await until('it is over there', () => isOver[1] ?? false)
   assert.deepEqual(other.failures, [])
 })
 
@@ -225,7 +225,6 @@ test('a peer that is silent, out of reach, or none at all fails the transfer', a
 })
 
 test('what is no part of a checkpoint, comes out of order or is cut short fails the transfer', async (t) => {
-  const frame = (part: CheckpointPart): Uint8Array => FetchCheckpointResponse.encode(partToWire(part)).finish()
   const cases: [string, ...Uint8Array[]][] = [
     ['MALFORMED', Uint8Array.of(255, 255)],
     ['MALFORMED', new Uint8Array()],
@@ -249,6 +248,10 @@ test('what is no part of a checkpoint, comes out of order or is cut short fails 
     assert.equal(taker.failures[0]?.code, code)
   }
 })
+
+function frame(part: CheckpointPart): Uint8Array {
+  return FetchCheckpointResponse.encode(partToWire(part)).finish()
+}
 
 /** Buffers and plain byte arrays alike; long ones only by their length and ends. */
 function asText(part: CheckpointPart): string {
