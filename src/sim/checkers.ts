@@ -19,6 +19,10 @@ interface Boundaries {
 
 const NO_BOUNDARIES: Boundaries = { slotsMax: Number.POSITIVE_INFINITY, commandsMax: Number.POSITIVE_INFINITY }
 
+/** Two election timeouts of the default options, and time to hear of it. */
+const LEADS_ON_MS_MAX = 2_000
+const STANDS_STILL_MS = 150
+
 interface Decision {
   readonly value: Value
   readonly digest: number
@@ -38,6 +42,9 @@ export class Checker {
   readonly #book: VoteBook
   readonly #messages: MessageChecker
   readonly #latestTimeMs: (voters: readonly NodeId[]) => number
+  readonly #nowMs: () => number
+  /** Leaders that know that they have no vote: since when, and when they were last seen. */
+  readonly #voteless = new Map<NodeId, { readonly sinceMs: number; readonly lastMs: number }>()
   readonly #startCounts = new Map<NodeId, number>()
   stepCount = 0
 
@@ -46,15 +53,19 @@ export class Checker {
     looksInside,
     latestTimeMs = () => Number.POSITIVE_INFINITY,
     boundaries = NO_BOUNDARIES,
+    nowMs = () => 0,
   }: {
     readonly looksInside: boolean
     /** Log time is not ahead of this while these vote: a minority's clocks alone do not carry it on. */
     readonly latestTimeMs?: (voters: readonly NodeId[]) => number
     readonly boundaries?: Boundaries
+    /** Virtual time. */
+    readonly nowMs?: () => number
   }) {
     this.#latestTimeMs = latestTimeMs
     this.#looksInside = looksInside
     this.#boundaries = boundaries
+    this.#nowMs = nowMs
     this.#book = new VoteBook()
     this.#messages = new MessageChecker(this.#book)
   }
@@ -119,10 +130,7 @@ export class Checker {
     this.stepCount++
     if (now.leadingBallot !== 0) this.#leaders.set(now.leadingBallot, nodeId)
     if (!this.#looksInside) return
-    promise(
-      now.leadingBallot === 0 || before.leadingBallot !== now.leadingBallot || this.#mayLead(nodeId, before.decidedUpTo),
-      () => `node ${nodeId} leads on though it knows that it votes nowhere any more`,
-    )
+    this.#checkLeads(nodeId, now)
     for (const broken of brokenInvariants(now)) promise(false, () => `node ${nodeId} ${broken}`)
     for (const broken of brokenTransitions(before, now)) promise(false, () => `node ${nodeId}: ${broken}`)
   }
@@ -236,6 +244,22 @@ export class Checker {
     promise(
       chosen !== undefined && sameValue(chosen, value),
       () => `node ${nodeId} took slot ${slot} for decided before its value was on the disks of a majority`,
+    )
+  }
+
+  /** Whoever has lost its vote leads on until another one does; but not for long. */
+  #checkLeads(nodeId: NodeId, { leadingBallot, decidedUpTo }: CoreView): void {
+    const nowMs = this.#nowMs()
+    if (leadingBallot === 0 || this.#mayLead(nodeId, decidedUpTo)) {
+      this.#voteless.delete(nodeId)
+      return
+    }
+    const { sinceMs, lastMs } = this.#voteless.get(nodeId) ?? { sinceMs: nowMs, lastMs: nowMs }
+    this.#voteless.set(nodeId, { sinceMs, lastMs: nowMs })
+    promise(
+      // It may have stood still meanwhile.
+      nowMs - sinceMs < LEADS_ON_MS_MAX || nowMs - lastMs > STANDS_STILL_MS,
+      () => `node ${nodeId} has led on for ${LEADS_ON_MS_MAX / 1_000} s though it knows that it votes nowhere any more`,
     )
   }
 

@@ -27,8 +27,6 @@ export interface DiskSettings {
 export interface DiskUser {
   readonly isOver: boolean
   readonly whenAwake: (run: () => void) => void
-  /** A write has ended well. */
-  readonly onWritten: () => void
 }
 
 /** What a write is about, for the view that checkers have of the disk. */
@@ -281,11 +279,7 @@ export class SimulatedDisk {
       isDue: false,
       onEnd: () => {
         const error = this.#outcomeOf(write)
-        asked.user.whenAwake(() => {
-          if (error !== undefined) return asked.reject(error)
-          asked.resolve()
-          asked.user.onWritten()
-        })
+        asked.user.whenAwake(() => (error === undefined ? asked.resolve() : asked.reject(error)))
       },
     }
     this.#nextSubject = undefined

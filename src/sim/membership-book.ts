@@ -38,12 +38,13 @@ export class MembershipBook {
 
   /** Those that govern the slot or a later one. */
   from(slot: Slot): readonly Membership[] {
-    return this.#known.from(slot)
+    const { governing } = this.#known
+    return governing.filter((_, i) => (governing[i + 1]?.fromSlot ?? Number.POSITIVE_INFINITY) > slot)
   }
 
   /** All there have been, and perhaps one that is not in force yet. */
   get all(): readonly Membership[] {
-    return this.#memberships?.from(1) ?? []
+    return this.#memberships?.governing ?? []
   }
 
   /** The newest; perhaps not yet in force. */
@@ -54,7 +55,7 @@ export class MembershipBook {
   /** Those that govern the slots above `decidedUpTo`, as whoever has decided so far knows them. */
   knownBy(decidedUpTo: Slot): readonly Membership[] {
     const { windowSlots } = this
-    return this.#known.from(decidedUpTo + 1).filter(({ fromSlot }) => fromSlot - windowSlots <= decidedUpTo)
+    return this.from(decidedUpTo + 1).filter(({ fromSlot }) => fromSlot - windowSlots <= decidedUpTo)
   }
 
   get #known(): Memberships {

@@ -59,6 +59,7 @@ export class SimulatedCluster {
     this.random = new Random(seed)
     this.checker = new Checker({
       looksInside,
+      nowMs: () => this.scheduler.nowMs,
       boundaries: boundariesOf(plan.checkpointEverySlots),
       latestTimeMs: (voters) => this.#latestTimeMs(voters),
     })

@@ -18,7 +18,7 @@ import {
 } from '../transport/checkpoint-transfer.js'
 import { isFromStranger } from '../wire/strangers.js'
 import type { Checker } from './checkers.js'
-import type { DiskSettings, DiskUser, SimulatedDisk, WriteSubject } from './disk.js'
+import type { DiskSettings, SimulatedDisk, WriteSubject } from './disk.js'
 import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
 import type { Network, Packet, SentPacket } from './network.js'
@@ -192,9 +192,12 @@ export class SimulatedProcess implements CheckpointSource {
     const { disk, onSetAside } = this.#machine
     const { logSlotsMax } = this.#settings
     const window = { slots: logSlotsMax, bytes: Number.MAX_SAFE_INTEGER }
-    const onWriting = (subject: WriteSubject): void => this.#onWriting(subject)
+    const watcher = {
+      onWriting: (subject: WriteSubject) => this.#onWriting(subject),
+      onWritten: () => this.#passStep(),
+    }
     const open = async (): Promise<LevelStorage> =>
-      LevelStorage.standOn(await disk.open(this.#diskUser, FORMATS[this.#machine.version]), { window, onWriting })
+      LevelStorage.standOn(await disk.open(this.runtime, FORMATS[this.#machine.version]), { window, watcher })
     try {
       return await open()
     } catch (error) {
@@ -202,17 +205,6 @@ export class SimulatedProcess implements CheckpointSource {
       disk.setAside()
       onSetAside()
       return await open()
-    }
-  }
-
-  get #diskUser(): DiskUser {
-    const { runtime } = this
-    return {
-      get isOver() {
-        return runtime.isOver
-      },
-      whenAwake: runtime.whenAwake,
-      onWritten: () => this.#passStep(),
     }
   }
 
@@ -359,7 +351,7 @@ export class SimulatedProcess implements CheckpointSource {
 
   #checkMemberships({ memberships, decidedUpTo }: Node): void {
     if (memberships === undefined) return
-    this.#check(() => this.#settings.checker.onMemberships(this.#settings.id, memberships.toRecords(decidedUpTo), decidedUpTo))
+    this.#check(() => this.#settings.checker.onMemberships(this.#settings.id, memberships.toRecords(), decidedUpTo))
   }
 
   #onWriting(subject: WriteSubject): void {

@@ -152,14 +152,17 @@ export class VoteBook {
   /**
    * C1 and C2: a ballot has one value for a slot, and it is one that the disks of some majority of the slot's voters allow. Those have
    * promised the ballot, so that they vote in no lower one any more; and of what they have voted for below it, the highest ballot's
-   * value is this one. Who votes in the slot must be known, and the node be one of them.
+   * value is this one. Who votes in the slot must be known; the node need not be one of them any more.
    */
   onProposed(nodeId: NodeId, { slot, ballot, value }: LogEntry): void {
     promise(
       slot <= this.governedUpTo,
       () => `node ${nodeId} proposed in slot ${slot}, though nobody can know yet who votes there`,
     )
-    promise(this.isVoter(nodeId, slot), () => `node ${nodeId} proposed in slot ${slot}, in which it does not vote`)
+    promise(
+      this.memberships.all.some((membership) => this.isVoterOf(nodeId, membership)),
+      () => `node ${nodeId} proposed in slot ${slot}, but it never had a vote`,
+    )
     const rounds = this.#rounds(slot)
     const isKnown = rounds.rounds.some((r) => r.ballot === ballot)
     this.#round(rounds, { slot, ballot, value }, () => `node ${nodeId} proposed`)

@@ -309,13 +309,13 @@ test('a change counts only if it is of the newest membership, and that is in for
   )
 })
 
-test('nobody proposes where it does not vote, or where nobody can know who does', () => {
-  const book = bookAfter([{ kind: 'remove', nodeId: 3 }])
+test('nobody proposes who never had a vote, nor where nobody can know who has one', () => {
+  const book = bookAfter([LEARNER, BOUND])
   promiseAll(book, [1, 2, 3], B3)
-  breaks(() => book.onProposed(3, { slot: 3, ballot: B3, value: A }), 'node 3 proposed in slot 3, in which it does not vote')
+  breaks(() => book.onProposed(4, { slot: 5, ballot: B3, value: A }), 'node 4 proposed in slot 5, but it never had a vote')
   breaks(
-    () => book.onProposed(3, { slot: 5, ballot: B3, value: A }),
-    'node 3 proposed in slot 5, though nobody can know yet who votes there',
+    () => book.onProposed(3, { slot: 7, ballot: B3, value: A }),
+    'node 3 proposed in slot 7, though nobody can know yet who votes there',
   )
 })
 
