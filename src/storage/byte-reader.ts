@@ -1,4 +1,4 @@
-import { FileFormatError } from './leveldb-log.js'
+import { FileFormatError } from './file-format-error.js'
 
 /** Reads LevelDB's encodings one after the other. */
 export class ByteReader {

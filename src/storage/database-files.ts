@@ -1,43 +1,131 @@
-import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FileFormatError, readLevelLog } from './leveldb-log.js'
-import { readManifest } from './leveldb-manifest.js'
-import { checkTable } from './leveldb-table.js'
-import { damaged } from './storage-error.js'
+import { FileFormatError } from './file-format-error.js'
+import { type LevelRecord, readLevelLog } from './leveldb-log.js'
+import { type LiveTable, readManifest } from './leveldb-manifest.js'
+import { type DataBlock, readTable } from './leveldb-table.js'
+import { damaged, systemCodeOf } from './storage-error.js'
+
+/** A table file whose blocks match their checksums. */
+export interface Table {
+  readonly file: Buffer
+  readonly blocks: readonly DataBlock[]
+}
+
+/** The bytes of all files that count, and of those that have been checked. */
+export type OnProgress = (bytesDone: number, bytesTotal: number) => void
 
 /**
- * Checks, without changing anything, that every file that LevelDB will use is there and matches its own checksums. Files that it
- * will not use, such as a table that was being written when the process was killed, do not matter.
- *
- * @throws StorageError DAMAGED that names the file
+ * The files of a LevelDB database that LevelDB would use at the next open; nothing is ever changed. Files that it would not use, such
+ * as a table that was being written when the process was killed, do not matter.
  */
-export async function checkDatabaseFiles(directory: string, path: string): Promise<void> {
-  const fault = (file: string, what: string, options?: ErrorOptions) => damaged(directory, `${file} ${what}`, options)
+export class DatabaseFiles {
+  readonly #directory: string
+  readonly #path: string
+  readonly #onProgress: OnProgress
+  readonly tables: readonly LiveTable[]
+  readonly #logs: readonly string[]
+  readonly #bytesTotal: number
+  #bytesDone = 0
 
-  async function check<T>(name: string, parse: (file: Buffer) => T): Promise<T> {
-    const file = join(path, name)
-    if (!existsSync(file)) throw fault(file, 'is missing')
-    const contents = await readFile(file)
-    try {
-      return parse(contents)
-    } catch (error) {
-      if (error instanceof FileFormatError || error instanceof RangeError) throw fault(file, `is damaged: ${error.message}`)
-      throw error
+  private constructor(options: {
+    readonly directory: string
+    readonly path: string
+    readonly onProgress: OnProgress
+    readonly tables: readonly LiveTable[]
+    readonly logs: readonly string[]
+    readonly bytesTotal: number
+  }) {
+    this.#directory = options.directory
+    this.#path = options.path
+    this.#onProgress = options.onProgress
+    this.tables = options.tables
+    this.#logs = options.logs
+    this.#bytesTotal = options.bytesTotal
+  }
+
+  /** Finds out which files count. `directory` is for messages. @throws StorageError DAMAGED that names the file */
+  static async find(directory: string, path: string, onProgress: OnProgress): Promise<DatabaseFiles> {
+    const names = await readdir(path).catch((error: unknown) => {
+      throw systemCodeOf(error) === 'ENOENT' ? damaged(directory, `${path} is missing`) : error
+    })
+    const source = { directory, path }
+    const { firstLog, tables } = await readWhole(source, await readWhole(source, 'CURRENT', manifestIn), readManifest)
+    const logs = logsFrom(firstLog, names)
+    let bytesTotal = tables.reduce((sum, { bytes }) => sum + bytes, 0)
+    for (const name of logs) bytesTotal += (await stat(join(path, name)).catch(() => undefined))?.size ?? 0
+    return new DatabaseFiles({ directory, path, onProgress, tables, logs, bytesTotal })
+  }
+
+  /** The records of the logs, the oldest first. @throws StorageError DAMAGED */
+  async readLogs(onLog: (records: readonly LevelRecord[]) => void): Promise<void> {
+    for (const name of this.#logs) {
+      await readWhole(this.#source, name, (file) => {
+        onLog(readLevelLog(file))
+        this.#count(file.length)
+      })
     }
   }
 
-  if (!existsSync(path)) throw fault(path, 'is missing')
-  const { firstLog, tables } = await check(await check('CURRENT', manifestIn), readManifest)
-  const names = new Set(await readdir(path))
-  for (const [number, bytes] of tables) {
-    await check(fileName(number, 'ldb'), (file) => {
-      if (file.length !== bytes) throw new FileFormatError(`it has ${file.length} bytes, not ${bytes}`)
-      checkTable(file)
+  /** @throws StorageError DAMAGED */
+  readTable(table: LiveTable): Promise<Table> {
+    return readWhole(this.#source, fileName(table.number, 'ldb'), (file) => {
+      if (file.length !== table.bytes) throw new FileFormatError(`it has ${file.length} bytes, not ${table.bytes}`)
+      const blocks = readTable(file, table)
+      this.#count(file.length)
+      return { file, blocks }
     })
   }
-  await check(fileName(firstLog, 'log'), readLevelLog)
-  for (const number of laterLogs(names, firstLog)) await check(fileName(number, 'log'), readLevelLog)
+
+  /** What a FileFormatError in a table means; any other error is given back. */
+  faultIn(table: LiveTable, error: unknown): unknown {
+    return faultOf(this.#source, fileName(table.number, 'ldb'), error)
+  }
+
+  get #source(): Source {
+    return { directory: this.#directory, path: this.#path }
+  }
+
+  #count(bytes: number): void {
+    this.#bytesDone += bytes
+    this.#onProgress(this.#bytesDone, this.#bytesTotal)
+  }
+}
+
+interface Source {
+  readonly directory: string
+  readonly path: string
+}
+
+async function readWhole<T>(source: Source, name: string, parse: (file: Buffer) => T): Promise<T> {
+  const path = join(source.path, name)
+  const handle = await open(path).catch((error: unknown) => {
+    throw systemCodeOf(error) === 'ENOENT' ? damaged(source.directory, `${path} is missing`) : error
+  })
+  try {
+    return parse(await contentsOf(handle))
+  } catch (error) {
+    throw faultOf(source, name, error)
+  } finally {
+    await handle.close()
+  }
+}
+
+async function contentsOf(handle: FileHandle): Promise<Buffer> {
+  const { size } = await handle.stat()
+  const contents = Buffer.allocUnsafeSlow(size)
+  let end = 0
+  while (end < size) {
+    const { bytesRead } = await handle.read(contents, end, size - end, end)
+    if (bytesRead === 0) break
+    end += bytesRead
+  }
+  return contents.subarray(0, end)
+}
+
+function faultOf({ directory, path }: Source, name: string, error: unknown): unknown {
+  if (!(error instanceof FileFormatError || error instanceof RangeError)) return error
+  return damaged(directory, `${join(path, name)} is damaged: ${error.message}`, { cause: error })
 }
 
 /** The name that CURRENT holds. */
@@ -47,8 +135,10 @@ function manifestIn(current: Buffer): string {
   return name
 }
 
-function laterLogs(names: ReadonlySet<string>, firstLog: number): number[] {
-  return [...names].map((name) => Number(/^(\d+)\.log$/.exec(name)?.[1] ?? 0)).filter((number) => number > firstLog)
+/** The first log is always there; the next one when LevelDB had begun it. */
+function logsFrom(first: number, names: readonly string[]): string[] {
+  const numbers = names.map((name) => Number(/^(\d+)\.log$/.exec(name)?.[1] ?? 0)).filter((number) => number > first)
+  return [first, ...numbers.toSorted((a, b) => a - b)].map((number) => fileName(number, 'log'))
 }
 
 function fileName(number: number, extension: string): string {

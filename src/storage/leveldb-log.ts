@@ -1,4 +1,5 @@
 import { maskedCrc32c } from './crc32c.js'
+import { FileFormatError } from './file-format-error.js'
 
 // LevelDB's log format (doc/log_format.md there), which its write-ahead logs and its manifest share: blocks of 32 KiB with fragments
 //
@@ -11,21 +12,25 @@ const HEADER_BYTES = 7
 
 const FRAGMENT = { unwritten: 0, whole: 1, first: 2, middle: 3, last: 4 } as const
 
-/** A LevelDB file cannot be what LevelDB wrote. The message says where. */
-export class FileFormatError extends Error {
-  override readonly name = 'FileFormatError'
+/** A record of a log, and where in the file it begins. */
+export interface LevelRecord {
+  readonly data: Buffer
+  readonly offset: number
 }
 
 /** The records of a log that are there in full. @throws FileFormatError where LevelDB would leave records out */
-export function readLevelLog(file: Buffer): Buffer[] {
-  const records: Buffer[] = []
+export function readLevelLog(file: Buffer): LevelRecord[] {
+  const records: LevelRecord[] = []
   let fragments: Buffer[] = []
+  let start = 0
   for (const { type, data, offset } of readFragments(file)) {
     const continues = type === FRAGMENT.middle || type === FRAGMENT.last
     if (continues !== fragments.length > 0) throw new FileFormatError(`a record is not whole before byte ${offset}`)
+    if (type === FRAGMENT.unwritten) continue
+    if (!continues) start = offset
     fragments.push(data)
     if (type === FRAGMENT.first || type === FRAGMENT.middle) continue
-    records.push(Buffer.concat(fragments))
+    records.push({ data: fragments.length === 1 ? data : Buffer.concat(fragments), offset: start })
     fragments = []
   }
   return records
@@ -37,6 +42,7 @@ interface Fragment {
   readonly offset: number
 }
 
+/** The rest of a block that was never written counts as one fragment. */
 function* readFragments(file: Buffer): Generator<Fragment> {
   let offset = 0
   while (offset + HEADER_BYTES <= file.length) {
@@ -49,12 +55,17 @@ function* readFragments(file: Buffer): Generator<Fragment> {
     const type = file.readUInt8(offset + 6)
     const end = offset + HEADER_BYTES + length
     if (type === FRAGMENT.unwritten && length === 0) {
+      yield { type, data: file.subarray(offset, offset), offset }
       offset = blockEnd
       continue
     }
     if (end > blockEnd) throw new FileFormatError(`a record does not fit its block at byte ${offset}`)
     if (end > file.length) return
-    if (type > FRAGMENT.last || file.readUInt32LE(offset) !== maskedCrc32c(file, offset + 6, end)) {
+    if (
+      type === FRAGMENT.unwritten ||
+      type > FRAGMENT.last ||
+      file.readUInt32LE(offset) !== maskedCrc32c(file, offset + 6, end)
+    ) {
       throw new FileFormatError(`a record does not match its checksum at byte ${offset}`)
     }
     yield { type, data: file.subarray(offset + HEADER_BYTES, end), offset }

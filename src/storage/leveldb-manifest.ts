@@ -1,12 +1,21 @@
 import { ByteReader } from './byte-reader.js'
-import { FileFormatError, readLevelLog } from './leveldb-log.js'
+import { FileFormatError } from './file-format-error.js'
+import { readLevelLog } from './leveldb-log.js'
+import type { KeyRange } from './leveldb-table.js'
 
 /** What LevelDB's manifest says is in use. */
 export interface LiveFiles {
   /** Logs from this number on are replayed at the next open. */
   readonly firstLog: number
-  /** Table files: number and length in bytes. */
-  readonly tables: ReadonlyMap<number, number>
+  readonly tables: readonly LiveTable[]
+}
+
+export interface LiveTable extends KeyRange {
+  readonly number: number
+  /** Tables of one level do not overlap, but for level 0. */
+  readonly level: number
+  /** Of the file. */
+  readonly bytes: number
 }
 
 /** The tags of a version edit (LevelDB's db/version_edit.cc). */
@@ -20,19 +29,23 @@ const TAG = {
   newFile: 7,
   previousLogNumber: 9,
 } as const
+/** Ours are in the order of the keys' bytes. */
+const COMPARATOR = 'leveldb.BytewiseComparator'
 
 /** @throws FileFormatError when the manifest is damaged */
 export function readManifest(file: Buffer): LiveFiles {
-  const tables = new Map<number, number>()
+  const tables = new Map<number, LiveTable>()
   let firstLog = 0
   for (const edit of readLevelLog(file)) {
-    const reader = new ByteReader(edit)
+    const reader = new ByteReader(edit.data)
     while (!reader.isAtEnd) {
       const tag = reader.varint()
       switch (tag) {
-        case TAG.comparator:
-          reader.bytes()
+        case TAG.comparator: {
+          const name = reader.bytes().toString('latin1')
+          if (name !== COMPARATOR) throw new FileFormatError(`its keys are in an order called ${name}, not ${COMPARATOR}`)
           break
+        }
         case TAG.logNumber:
           firstLog = reader.varint()
           break
@@ -50,11 +63,8 @@ export function readManifest(file: Buffer): LiveFiles {
           tables.delete(reader.varint())
           break
         case TAG.newFile: {
-          reader.varint()
-          const number = reader.varint()
-          tables.set(number, reader.varint())
-          reader.bytes()
-          reader.bytes()
+          const table = readTable(reader)
+          tables.set(table.number, table)
           break
         }
         default:
@@ -62,5 +72,11 @@ export function readManifest(file: Buffer): LiveFiles {
       }
     }
   }
-  return { firstLog, tables }
+  return { firstLog, tables: [...tables.values()] }
+}
+
+function readTable(reader: ByteReader): LiveTable {
+  const level = reader.varint()
+  const number = reader.varint()
+  return { level, number, bytes: reader.varint(), smallest: reader.bytes(), largest: reader.bytes() }
 }

@@ -1,6 +1,6 @@
 import { ByteReader } from './byte-reader.js'
 import { maskedCrc32c } from './crc32c.js'
-import { FileFormatError } from './leveldb-log.js'
+import { FileFormatError } from './file-format-error.js'
 
 // A table file (doc/table_format.md in LevelDB): blocks, each followed by one byte for its compression and the masked CRC-32C of
 // both; the last two are the index of the filter and the index of the data; a footer says where they are.
@@ -15,47 +15,103 @@ interface BlockHandle {
   readonly size: number
 }
 
+/** The first and the last key, each with LevelDB's eight bytes of sequence number and kind after it. */
+export interface KeyRange {
+  readonly smallest: Buffer
+  readonly largest: Buffer
+}
+
+/** A block of a table's entries. */
+export interface DataBlock {
+  /** Of the entries, in the file. */
+  readonly start: number
+  readonly end: number
+  /** Not below the block's last key, and below the next block's first; with LevelDB's eight bytes after it. */
+  readonly separator: Buffer
+}
+
 /**
- * Checks every block of a table file against its checksum. LevelDB, as we get it, checks none of them: it hands out wrong values for
- * some damage, and for other damage it aborts the process.
+ * Checks every block of a table file against its checksum, and the keys at its ends against the manifest; gives the blocks with
+ * entries. LevelDB, as we get it, checks none of them: it hands out wrong values for some damage, and for other damage it aborts the
+ * process.
  *
  * @throws FileFormatError
  */
-export function checkTable(file: Buffer): void {
+export function readTable(file: Buffer, range: KeyRange): DataBlock[] {
   if (file.length < FOOTER_BYTES) throw new FileFormatError('it is cut short')
   const footer = file.subarray(file.length - FOOTER_BYTES)
   if (!footer.subarray(FOOTER_BYTES - MAGIC.length).equals(MAGIC)) throw new FileFormatError('its footer is not one of LevelDB')
   const reader = new ByteReader(footer)
-  for (const index of [readHandle(reader), readHandle(reader)]) {
-    for (const handle of handlesIn(readBlock(file, index))) readBlock(file, handle)
+  const filterIndex = readHandle(reader)
+  for (const { handle } of readIndex(file, filterIndex)) checkBlock(file, handle)
+  const dataIndex = readHandle(reader)
+  const blocks = readIndex(file, dataIndex).map(({ key, handle }) => {
+    checkBlock(file, handle)
+    return { start: handle.offset, end: entriesEnd(file, handle), separator: key }
+  })
+  checkRange(file, blocks, range)
+  return blocks
+}
+
+/** A table of another database, or an older one of the same name, has good checksums. */
+function checkRange(file: Buffer, blocks: readonly DataBlock[], { smallest, largest }: KeyRange): void {
+  const [first, last] = [blocks[0], blocks.at(-1)]
+  if (first === undefined || last === undefined) throw new FileFormatError('it has no entries')
+  const firstKey = keysIn(file, first).next().value
+  let lastKey: Buffer | undefined
+  for (const key of keysIn(file, last)) lastKey = key
+  if (firstKey?.equals(smallest) !== true || lastKey?.equals(largest) !== true) {
+    throw new FileFormatError('it holds other keys than the manifest says')
   }
+}
+
+function* keysIn(file: Buffer, { start, end }: DataBlock): Generator<Buffer, undefined> {
+  for (const { key } of entriesIn(file.subarray(start, end))) yield key
 }
 
 function readHandle(reader: ByteReader): BlockHandle {
   return { offset: reader.varint(), size: reader.varint() }
 }
 
-function readBlock(file: Buffer, { offset, size }: BlockHandle): Buffer {
+function checkBlock(file: Buffer, { offset, size }: BlockHandle): void {
   const typeAt = offset + size
   if (typeAt + TRAILER_BYTES > file.length) throw new FileFormatError(`the block at byte ${offset} is cut short`)
   if (file.readUInt32LE(typeAt + 1) !== maskedCrc32c(file, offset, typeAt + 1)) {
     throw new FileFormatError(`the block at byte ${offset} does not match its checksum`)
   }
   if (file[typeAt] !== UNCOMPRESSED) throw new FileFormatError(`the block at byte ${offset} is compressed, which ours never are`)
-  return file.subarray(offset, typeAt)
 }
 
-/** The values of an index block: where other blocks are. Its keys are of no interest here. */
-function handlesIn(block: Buffer): BlockHandle[] {
-  const restartCount = block.readUInt32LE(block.length - 4)
-  const reader = new ByteReader(block.subarray(0, block.length - 4 * (restartCount + 1)))
-  const handles: BlockHandle[] = []
+/** Where a block's entries end and its restart points begin. */
+function entriesEnd(file: Buffer, { offset, size }: BlockHandle): number {
+  const restarts = size < 4 ? 0 : file.readUInt32LE(offset + size - 4)
+  const end = offset + size - 4 * (restarts + 1)
+  if (end < offset) throw new FileFormatError(`the block at byte ${offset} is no block`)
+  return end
+}
+
+interface IndexEntry {
+  readonly key: Buffer
+  readonly handle: BlockHandle
+}
+
+/** The entries of an index block: where other blocks are. */
+function readIndex(file: Buffer, index: BlockHandle): IndexEntry[] {
+  checkBlock(file, index)
+  const entries = entriesIn(file.subarray(index.offset, entriesEnd(file, index)))
+  return Array.from(entries, ({ key, value }) => ({ key, handle: readHandle(new ByteReader(value)) }))
+}
+
+/** Of any block; BlockReader is the fast one. */
+function* entriesIn(bytes: Buffer): Generator<{ readonly key: Buffer; readonly value: Buffer }> {
+  const reader = new ByteReader(bytes)
+  let key: Buffer = bytes.subarray(0, 0)
   while (!reader.isAtEnd) {
-    reader.varint()
-    const keyBytes = reader.varint()
+    const sharedBytes = reader.varint()
+    const ownBytes = reader.varint()
     const valueBytes = reader.varint()
-    reader.take(keyBytes)
-    handles.push(readHandle(new ByteReader(reader.take(valueBytes))))
+    const own = reader.take(ownBytes)
+    key = sharedBytes === 0 ? own : Buffer.concat([key.subarray(0, sharedBytes), own])
+    yield { key, value: reader.take(valueBytes) }
   }
-  return handles
 }

@@ -1,10 +1,11 @@
 import { resolve } from 'node:path'
 import type { NodeId } from '../paxos/types.js'
 import { createContents, type Identity, pathsIn, readIdentity, readLastWritten } from './data-directory.js'
-import { type Database, openExistingDatabase, readFailure } from './database.js'
+import { asDatabase, type Database, openExistingDatabase, readFailure, scan } from './database.js'
 import { DirectoryLock } from './directory-lock.js'
 import { makeDirectory } from './files.js'
 import { RecordError, UnknownFormatError } from './records.js'
+import { finishSettingAside, forgetReplaced } from './set-aside.js'
 import { damaged, notWritable, StorageError, systemCodeOf } from './storage-error.js'
 import { type Contents, verify } from './verify.js'
 import { Witness, type WriteWitness } from './witness.js'
@@ -14,6 +15,9 @@ export interface OpenDirectory {
   /** For messages. */
   readonly path: string
   readonly dataDirId: string
+  /** The id of the damaged directory that stood here before, until it is forgotten; empty when there is none. */
+  readonly replacesDataDirId: string
+  readonly forgetReplaced: () => void
   readonly db: Database
   readonly contents: Contents
   /** `onError` is told of a failed sync in the background. */
@@ -33,12 +37,15 @@ export async function openDirectory(options: { readonly directory: string; reado
   try {
     makeDirectory(paths.directory)
     lock = DirectoryLock.acquire(paths.directory)
+    const replaces = finishSettingAside(paths)
     const identity = readIdentity(paths, options.nodeId) ?? (await createContents(paths, options.nodeId))
     const lastWritten = readLastWritten(paths, identity)
-    const db = await openExistingDatabase(paths.directory, paths.database)
+    const db = asDatabase(await openExistingDatabase(paths.directory, paths.database))
     return {
       path: paths.directory,
       dataDirId: identity.dataDirId,
+      replacesDataDirId: replaces?.dataDirId ?? '',
+      forgetReplaced: () => forgetReplaced(paths),
       db,
       contents: await readContents({ path: paths.directory, identity, lastWritten, db }),
       openWitness: (onError) => Witness.open(paths.witness, identity.dataDirId, onError),
@@ -60,7 +67,7 @@ export async function readContents(directory: {
 }): Promise<Contents> {
   const { path, identity, lastWritten, db } = directory
   try {
-    const contents = await verify(db)
+    const contents = await verify(scan(db, {}), { skipsHistory: false })
     checkOwner(path, identity, contents)
     checkNothingLost(path, lastWritten, contents)
     return contents

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
+import { genesisRecord } from '../../src/paxos/memberships.js'
 import { Node } from '../../src/paxos/node.js'
 import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import { NOOP } from '../../src/paxos/types.js'
@@ -48,7 +49,10 @@ test('a scout that is preempted between two pages of its own promise goes quietl
     newClusterId: 'c',
     initialCommands: [],
     joinIntervalMs: 100,
-    recovered: { genesis, promised: ballot, decidedUpTo: 0, accepted },
+    joins: false,
+    replacesDataDirId: '',
+    memberships: [genesisRecord(genesis)],
+    recovered: { genesis, promised: ballot, decidedUpTo: 0, accepted, compactedUpTo: 0 },
     options,
     random: () => 0,
     nowMs: 0,
