@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import { GOOD_LINK } from '../../src/sim/network.js'
 import type { Operation } from '../../src/sim/operator.js'
 import { QUIET_PLAN } from '../../src/sim/plan.js'
@@ -83,7 +84,8 @@ test('a node on an older copy of its directory is told so, and stops before it s
 })
 
 test('who is further behind than the logs of the others reach fetches a checkpoint, however often that breaks off', async () => {
-  const { world, followers } = await formedWorld({ checkpointEverySlots: 5, logSlotsMax: 2 }, { isBusy: true })
+  const options = { ...DEFAULT_OPTIONS, recentSlotsMax: 2 }
+  const { world, followers } = await formedWorld({ options, checkpointEverySlots: 5, logSlotsMax: 2 }, { isBusy: true })
   const [late] = followers
   assert.ok(late !== undefined)
   late.crash()
