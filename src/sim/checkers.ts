@@ -265,7 +265,7 @@ export class Checker {
 
   /** By what a node knows that has decided so far. */
   #mayLead(nodeId: NodeId, decidedUpTo: Slot): boolean {
-    return this.memberships.knownBy(decidedUpTo).some((membership) => membership.isVoter(nodeId))
+    return this.memberships.knownBy(decidedUpTo).some((membership) => membership.voterIds.includes(nodeId))
   }
 
   #startCountOf(nodeId: NodeId): number {

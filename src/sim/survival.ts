@@ -1,6 +1,6 @@
-import type { Membership } from '../paxos/membership.js'
 import type { NodeId } from '../paxos/types.js'
 import type { Checker } from './checkers.js'
+import type { BookedMembership } from './membership-book.js'
 import type { SimulatedNode } from './simulated-node.js'
 
 interface Settings {
@@ -88,7 +88,7 @@ export function isMajority(count: number, of: number): boolean {
   return 2 * count > of
 }
 
-function canDoWithout(membership: Membership, nodeId: NodeId, isUsable: (id: NodeId) => boolean): boolean {
+function canDoWithout(membership: BookedMembership, nodeId: NodeId, isUsable: (id: NodeId) => boolean): boolean {
   const voters = membership.voterIds.filter((id) => id !== nodeId)
   return membership.has(nodeId) && voters.length > 0 && isMajority(voters.filter(isUsable).length, voters.length)
 }

@@ -1,10 +1,9 @@
 import { formatBallot, NO_BALLOT } from '../paxos/ballot.js'
-import type { Membership } from '../paxos/membership.js'
 import type { Promised } from '../paxos/messages.js'
 import type { Ballot, Genesis, LogEntry, NodeId, Slot, Value } from '../paxos/types.js'
 import { sameValue } from '../paxos/value.js'
 import { promise } from './broken-promise.js'
-import { MembershipBook } from './membership-book.js'
+import { type BookedMembership, MembershipBook } from './membership-book.js'
 
 /** What one ballot has done to a slot. */
 interface Round {
@@ -89,7 +88,7 @@ export class VoteBook {
     return slot <= this.governedUpTo && this.isVoterOf(nodeId, this.memberships.at(slot))
   }
 
-  isVoterOf(nodeId: NodeId, membership: Membership): boolean {
+  isVoterOf(nodeId: NodeId, membership: BookedMembership): boolean {
     return isVoterOf(membership, this.directoryOf(nodeId))
   }
 
@@ -323,13 +322,13 @@ export class VoteBook {
   }
 }
 
-function isVoterOf(membership: Membership, { nodeId, dataDirId }: Directory): boolean {
+function isVoterOf(membership: BookedMembership, { nodeId, dataDirId }: Directory): boolean {
   const member = membership.member(nodeId)
   return member !== undefined && member.votesFrom > 0 && member.dataDirId === dataDirId
 }
 
-function isQuorumOf(membership: Membership, directories: Iterable<Directory>): boolean {
+function isQuorumOf(membership: BookedMembership, directories: Iterable<Directory>): boolean {
   let count = 0
   for (const directory of directories) if (isVoterOf(membership, directory)) count++
-  return count >= membership.quorum
+  return membership.isMajority(count)
 }
