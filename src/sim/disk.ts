@@ -85,6 +85,7 @@ export class SimulatedDisk {
   #hasFailed = false
   /** The record that is not what was written. */
   #damaged: { readonly key: string; readonly record: Buffer } | undefined
+  #wasCorrupted = false
   #isOlderCopy = false
   isSlow = false
   /** Nothing more is written. */
@@ -122,6 +123,11 @@ export class SimulatedDisk {
   /** A write has failed since the last crash or start. */
   get hasFailed(): boolean {
     return this.#hasFailed
+  }
+
+  /** A record was not what had been written, at some time since its user started. */
+  get wasCorrupted(): boolean {
+    return this.#wasCorrupted
   }
 
   /** A record on it is not what was written. */
@@ -171,6 +177,7 @@ export class SimulatedDisk {
     damaged[at] = (damaged[at] ?? 0) ^ (1 << random.int(0, 7))
     this.#records.damage(key, damaged)
     this.#damaged = { key, record: damaged }
+    this.#wasCorrupted = true
   }
 
   /** While nobody uses it: what is damaged is put out of the way, and a new directory made in its place. */
@@ -192,6 +199,7 @@ export class SimulatedDisk {
   /** What a starting process finds. @throws StorageError when the disk does not hold what was written to it */
   async open(user: DiskUser, format: RecordFormat): Promise<OpenDirectory> {
     this.#hasFailed = false
+    this.#wasCorrupted = this.isCorrupted
     const path = `node ${this.#identity.nodeId}'s directory`
     const db = new SimulatedDatabase(this.#platterFor(user), format)
     const contents = await readContents({ path, identity: this.#identity, lastWritten: this.#lastWritten, db })

@@ -311,7 +311,7 @@ export class SimulatedNode implements ClientPort {
     const code = codeOf(error)
     if (this.#isForGood(code)) this.#haltCode = code
     // Found while it ran: at its next start it sets the directory aside.
-    else if (code === 'DAMAGED' && this.#disk.isCorrupted) totals.count('failedRead')
+    else if (code === 'DAMAGED' && this.#disk.wasCorrupted) totals.count('failedRead')
     else if (this.#disk.hasFailed) totals.count('failedWrite')
     // What the next version has written, this one leaves alone.
     else if (code === 'UNSUPPORTED_FORMAT' && this.#hasRunNext) totals.count('refusedDowngrade')

@@ -72,8 +72,9 @@ export class SimulatedTransfer {
     if (server === undefined) return this.#fail(new TransferError('UNREACHABLE', `node ${from} is down`))
     server.runtime.whenOver(() => this.#fail(new TransferError('UNREACHABLE', `node ${from} is gone`)))
     await awake(server.runtime)
-    const parts = server.serveCheckpoint(caller, request)[Symbol.asyncIterator]()
+    let parts: AsyncIterator<CheckpointPart> | undefined
     try {
+      parts = server.serveCheckpoint(caller, request)[Symbol.asyncIterator]()
       while (!this.#isOver) {
         const { value: part, done } = await parts.next()
         if (done === true) return this.#fail(new TransferError('UNREACHABLE', `node ${from} ended the transfer too early`))
@@ -83,7 +84,7 @@ export class SimulatedTransfer {
       if (!(error instanceof TransferError)) throw error
       if (await this.#travel(from, to)) this.#fail(error)
     } finally {
-      await parts.return?.()
+      await parts?.return?.()
     }
   }
 
