@@ -36,7 +36,7 @@ const reader = new RowReader()
 export const pairCodec: RowCodec<KeyValuePair> = {
   encode: (pair) => encode(PairRecord, pair),
   decode(bytes, key) {
-    let value = NO_BYTES
+    let value: Uint8Array = NO_BYTES
     let createRevision = 0n
     let modRevision = 0n
     let version = 0n
