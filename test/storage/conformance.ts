@@ -295,7 +295,7 @@ function describeCheckpoint(onDisk: OnDisk): void {
     }
     const appendedAt: number[] = []
     const saved = storage.saveCheckpoint(NO_CHECKPOINT, changes())
-    for (let slot = 1; walked < count; slot++) {
+    for (let slot = 1; appendedAt.at(-1) !== count; slot++) {
       await storage.append([accepted(slot)])
       appendedAt.push(walked)
       await setImmediate()
