@@ -143,7 +143,9 @@ class Doctor {
     }
     if (existsSync(draft)) this.#note(finding('UNFINISHED', `${directory} was being made: ${draft} is still there`))
     else if (this.#findings.every(({ code }) => code !== 'UNFINISHED' && code !== 'REPLACING' && code !== 'UNREADABLE')) {
-      this.#note(finding('MISSING', `there is no node's data in ${directory}`))
+      const inFolders = foldersWithIdentity(directory)
+      const instead = inFolders.length === 0 ? '' : `, but in ${inFolders.join(', ')} within it`
+      this.#note(finding('MISSING', `there is no node's data in ${directory}${instead}`))
     }
     return false
   }
@@ -269,6 +271,12 @@ function setAsideIn(directory: string): SetAside[] {
     const path = join(directory, name)
     return { name, bytes: bytesIn(path), identity: identityOrNothing(path) }
   })
+}
+
+/** As `synod dev` keeps those of its nodes. */
+function foldersWithIdentity(directory: string): string[] {
+  if (!existsSync(directory) || !lstatSync(directory).isDirectory()) return []
+  return readdirSync(directory).filter((name) => !ASIDE.test(name) && existsSync(pathsIn(join(directory, name)).identity))
 }
 
 function identityOrNothing(directory: string): Identity | undefined {

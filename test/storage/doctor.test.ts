@@ -373,6 +373,13 @@ describe('a place without contents', () => {
     await assertFault(empty, 'MISSING', /there is no node's data in .*empty/)
   })
 
+  test('that holds those of several nodes', async () => {
+    const directory = join(root, 'several')
+    cpSync(healthy, join(directory, 'node-2'), { recursive: true })
+    cpSync(other, join(directory, 'node-3'), { recursive: true })
+    await assertFault(directory, 'MISSING', /there is no node's data in .*several, but in node-2, node-3 within it/)
+  })
+
   test('that a crash left unfinished', async () => {
     const directory = copyOf(healthy)
     cpSync(join(directory, 'identity.json'), join(directory, 'identity.new'))
