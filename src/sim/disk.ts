@@ -2,15 +2,15 @@ import { SortedKeys } from '../machine/sorted-keys.js'
 import { assert } from '../paxos/assert.js'
 import type { DurableRecord, NodeId } from '../paxos/types.js'
 import { FIRST_WRITE, firstRecords, type Identity } from '../storage/data-directory.js'
-import type { KeyRange } from '../storage/database.js'
+import { type KeyRange, scan } from '../storage/database.js'
+import type { WriteSubject } from '../storage/linked-writer.js'
 import { type OpenDirectory, readContents } from '../storage/open-directory.js'
-import type { CheckpointInfo } from '../storage/storage.js'
 import { DurableView } from './durable-view.js'
 import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
-import { type Change, type Platter, type RecordFormat, SimulatedDatabase } from './simulated-database.js'
+import { type Change, type Platter, type PlatterSnapshot, type RecordFormat, SimulatedDatabase } from './simulated-database.js'
 import type { Step, WriteOutcome } from './trace-events.js'
 
 export interface DiskSettings {
@@ -28,13 +28,6 @@ export interface DiskSettings {
 export interface DiskUser {
   readonly isOver: boolean
   readonly whenAwake: (run: () => void) => void
-}
-
-/** What a write is about, for the view that checkers have of the disk. */
-export interface WriteSubject {
-  readonly records: readonly DurableRecord[]
-  /** Of a checkpoint. */
-  readonly checkpoint?: CheckpointInfo
 }
 
 interface Write {
@@ -144,10 +137,18 @@ export class SimulatedDisk {
     this.#hasFailed = false
     const path = `node ${this.#identity.nodeId}'s directory`
     const db = new SimulatedDatabase(this.#platterFor(user), format)
-    const contents = await readContents({ path, identity: this.#identity, lastWritten: this.#lastWritten, db })
+    const contents = await readContents({
+      path,
+      identity: this.#identity,
+      lastWritten: this.#lastWritten,
+      pages: scan(db, {}),
+      skipsHistory: false,
+    })
     return {
       path,
       dataDirId: this.#identity.dataDirId,
+      replacesDataDirId: '',
+      forgetReplaced: () => undefined,
       db,
       contents,
       openWitness: () => ({
@@ -191,8 +192,9 @@ export class SimulatedDisk {
         new Promise((resolve) => {
           scheduler.after(random.next() * READ_MS_MAX, () => user.whenAwake(() => resolve(find())))
         }),
-      get: (key) => this.#records.get(key),
-      range: (options) => this.#range(options),
+      get: (key, snapshot) => (snapshot ?? this.#records).get(key),
+      range: (options, snapshot) => (snapshot === undefined ? this.#range(options) : rangeOf(snapshot, options)),
+      snapshot: () => new Map(this.#records),
     }
   }
 
@@ -288,13 +290,24 @@ export class SimulatedDisk {
     }
   }
 
-  #range({ gte, lte, lt }: KeyRange): [Buffer, Buffer][] {
-    const [low, highest, bound] = [gte, lte, lt].map((key) => key?.toString('latin1'))
-    const from = this.#keys.position((key) => low !== undefined && key < low)
+  #range({ gt, gte, lte, lt }: KeyRange): [Buffer, Buffer][] {
+    const [above, low, highest, bound] = [gt, gte, lte, lt].map((key) => key?.toString('latin1'))
+    const from = this.#keys.position((key) => (low !== undefined && key < low) || (above !== undefined && key <= above))
     const to = this.#keys.position((key) => {
       if (highest !== undefined && key > highest) return false
       return bound === undefined || key < bound
     })
     return Array.from(this.#keys.ascending(from, to), (key) => [Buffer.from(key, 'latin1'), this.#records.get(key) as Buffer])
   }
+}
+
+function rangeOf(snapshot: PlatterSnapshot, { gt, gte, lte, lt }: KeyRange): [Buffer, Buffer][] {
+  const [above, low, highest, bound] = [gt, gte, lte, lt].map((key) => key?.toString('latin1'))
+  const isWithin = (key: string): boolean =>
+    (low === undefined || key >= low) &&
+    (above === undefined || key > above) &&
+    (highest === undefined || key <= highest) &&
+    (bound === undefined || key < bound)
+  const within = [...snapshot].filter(([key]) => isWithin(key)).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return within.map(([key, record]) => [Buffer.from(key, 'latin1'), record])
 }

@@ -1,4 +1,4 @@
-import type { Batch, Database, EntryIterator, KeyRange } from '../storage/database.js'
+import type { Batch, Database, DatabaseSnapshot, EntryIterator, IteratorOptions, KeyRange } from '../storage/database.js'
 
 /** One change of a batch: the record of a key, or that it has none any more. */
 export interface Change {
@@ -12,9 +12,26 @@ export interface Platter {
   write(changes: readonly Change[], sync: boolean): Promise<void>
   /** Resolves with what `find` finds when the disk has got round to it. */
   read<T>(find: () => T): Promise<T>
-  get(key: string): Buffer | undefined
+  /** As it is now, or was in a snapshot. */
+  get(key: string, snapshot?: PlatterSnapshot): Buffer | undefined
   /** In the order of their keys. */
-  range(options: KeyRange): [Buffer, Buffer][]
+  range(options: KeyRange, snapshot?: PlatterSnapshot): [Buffer, Buffer][]
+  snapshot(): PlatterSnapshot
+}
+
+/** All records as they were at some time. */
+export type PlatterSnapshot = ReadonlyMap<string, Buffer>
+
+class SimulatedSnapshot implements DatabaseSnapshot {
+  readonly records: PlatterSnapshot
+
+  constructor(records: PlatterSnapshot) {
+    this.records = records
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
 }
 
 /** How a version of Synod writes records, and what it reads. */
@@ -41,8 +58,20 @@ export class SimulatedDatabase implements Database {
     return this.#platter.read(() => keys.map((key) => this.#read(key, this.#platter.get(key.toString('latin1')))))
   }
 
-  iterator(options: KeyRange): EntryIterator {
-    const entries = this.#platter.range(options)
+  getSync(key: Buffer, { snapshot }: { readonly snapshot: DatabaseSnapshot | undefined }): Buffer | undefined {
+    return this.#read(key, this.#platter.get(key.toString('latin1'), recordsOf(snapshot)))
+  }
+
+  snapshot(): DatabaseSnapshot {
+    return new SimulatedSnapshot(this.#platter.snapshot())
+  }
+
+  compactRange(): Promise<void> {
+    return this.#platter.read(() => undefined)
+  }
+
+  iterator(options: KeyRange & Pick<IteratorOptions, 'snapshot'>): EntryIterator {
+    const entries = this.#platter.range(options, recordsOf(options.snapshot))
     let next = 0
     return {
       nextv: (countMax) =>
@@ -62,6 +91,10 @@ export class SimulatedDatabase implements Database {
   #read(key: Buffer, record: Buffer | undefined): Buffer | undefined {
     return record && this.#format.read(key, record)
   }
+}
+
+function recordsOf(snapshot: DatabaseSnapshot | undefined): PlatterSnapshot | undefined {
+  return snapshot instanceof SimulatedSnapshot ? snapshot.records : undefined
 }
 
 class SimulatedBatch implements Batch {

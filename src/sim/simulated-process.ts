@@ -8,8 +8,9 @@ import type { Node, NodeSettings } from '../paxos/node.js'
 import type { CoreOptions } from '../paxos/options.js'
 import type { NodeId, Slot } from '../paxos/types.js'
 import { LevelStorage } from '../storage/level-storage.js'
+import type { WriteSubject } from '../storage/linked-writer.js'
 import type { Checker } from './checkers.js'
-import type { DiskSettings, SimulatedDisk, WriteSubject } from './disk.js'
+import type { DiskSettings, SimulatedDisk } from './disk.js'
 import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
 import type { Packet, SentPacket } from './network.js'
@@ -19,7 +20,6 @@ import type { Scheduler } from './scheduler.js'
 import type { RecordFormat } from './simulated-database.js'
 import { SimulatedRuntime } from './simulated-runtime.js'
 import type { Fate } from './trace-events.js'
-import { WatchedStorage } from './watched-storage.js'
 
 export interface SimulatedNodeSettings {
   readonly id: NodeId
@@ -124,9 +124,8 @@ export class SimulatedProcess {
     const { id, members, options, checkpointEverySlots, tickMs, initialCommands } = this.#settings
     try {
       const directory = await this.#machine.disk.open(this.runtime, FORMATS[this.#machine.version])
-      const storage = new WatchedStorage(new LevelStorage(directory), {
-        onWriting: (subject) => this.#onWriting(subject),
-        onWritten: () => this.#passStep(),
+      const storage = await LevelStorage.standOn(directory, {
+        watcher: { onWriting: (subject) => this.#onWriting(subject), onWritten: () => this.#passStep() },
       })
       this.#appliedUpTo = storage.checkpoint.appliedUpTo
       this.#member = await HostedMember.restore(

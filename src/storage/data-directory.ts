@@ -5,7 +5,8 @@ import { crc32 } from 'node:zlib'
 import type { NodeId } from '../paxos/types.js'
 import { openDatabase } from './database.js'
 import { renameSynced, syncDirectory, writeFileSynced } from './files.js'
-import { chainKey, OWNER_KEY, sealLink, sealOwner } from './records.js'
+import { chainKey, OWNER_KEY } from './keys.js'
+import { sealLink, sealOwner } from './records.js'
 import { damaged, StorageError } from './storage-error.js'
 import { newWitness, readWitness } from './witness.js'
 
@@ -14,13 +15,14 @@ import { newWitness, readWitness } from './witness.js'
 //   identity.json   whose it is: format, data-dir id, node id, checksum. Never changed
 //   lock            who uses it now (directory-lock.ts)
 //   witness         the number of the last durable write (witness.ts)
-//   db/             LevelDB's (records.ts)
+//   db/             LevelDB's (keys.ts)
+//   damaged-<n>/    what stood here before it was found damaged, and replaces.json the id that it had (set-aside.ts)
 //
 // It is made in an order in which a crash at any moment leaves either a directory with an identity and all the rest, or one that
 // says that it was never finished: identity.new stands there from before the first of the other files until it becomes
 // identity.json. So a database that vanishes later is missed, and never made anew behind an identity that other members know.
 
-const FORMAT = 1
+const FORMAT = 2
 /** The write that a new database begins with. */
 export const FIRST_WRITE = 1
 
@@ -36,6 +38,7 @@ export interface DirectoryPaths {
   readonly draft: string
   readonly witness: string
   readonly database: string
+  readonly replaces: string
 }
 
 export function pathsIn(directory: string): DirectoryPaths {
@@ -45,25 +48,29 @@ export function pathsIn(directory: string): DirectoryPaths {
     draft: join(directory, 'identity.new'),
     witness: join(directory, 'witness'),
     database: join(directory, 'db'),
+    replaces: join(directory, 'replaces.json'),
   }
 }
 
 /** The directory's identity; undefined when it has none and nothing that would need one. @throws StorageError */
 export function readIdentity(paths: DirectoryPaths, nodeId: NodeId): Identity | undefined {
-  if (!existsSync(paths.identity)) {
-    if (existsSync(paths.draft)) return undefined
-    const orphan = [paths.database, paths.witness].find((path) => existsSync(path))
-    if (orphan !== undefined) throw damaged(paths.directory, `${paths.identity} is missing beside ${orphan}`)
-    return undefined
-  }
-  const identity = parseIdentity(paths, readFileSync(paths.identity, 'utf8'))
-  if (identity.nodeId !== nodeId) {
+  const identity = identityIn(paths)
+  if (identity !== undefined && identity.nodeId !== nodeId) {
     throw new StorageError(
       'FOREIGN',
       `data directory ${paths.directory} belongs to node ${identity.nodeId}, not to node ${nodeId}. Give each node its own directory.`,
     )
   }
   return identity
+}
+
+/** The same, whichever node's it is. @throws StorageError */
+export function identityIn(paths: DirectoryPaths): Identity | undefined {
+  if (existsSync(paths.identity)) return parseIdentity(paths, readFileSync(paths.identity, 'utf8'))
+  if (existsSync(paths.draft)) return undefined
+  const orphan = [paths.database, paths.witness].find((path) => existsSync(path))
+  if (orphan !== undefined) throw damaged(paths.directory, `${paths.identity} is missing beside ${orphan}`)
+  return undefined
 }
 
 /** The number of the last write that is known to have been durable. @throws StorageError DAMAGED */
@@ -122,6 +129,7 @@ export function firstRecords(identity: Identity): [Buffer, Buffer][] {
     log: { count: 0, sum: 0 },
     genesisChecksum: 0,
     checkpointChecksum: 0,
+    compactedUpTo: 0,
   }
   return [
     [OWNER_KEY, sealOwner(identity)],
@@ -151,7 +159,14 @@ function parseIdentity(paths: DirectoryPaths, text: string): Identity {
   if (typeof format === 'number' && format > FORMAT) {
     throw new StorageError(
       'UNSUPPORTED_FORMAT',
-      `data directory ${paths.directory} has format ${format}; this version knows formats up to ${FORMAT}. Start it with a newer Synod.`,
+      `data directory ${paths.directory} has format ${format}; this version knows format ${FORMAT} only. Start it with a newer Synod.`,
+    )
+  }
+  if (typeof format === 'number' && format < FORMAT) {
+    throw new StorageError(
+      'UNSUPPORTED_FORMAT',
+      `data directory ${paths.directory} has format ${format}, of a Synod that was never released; this version knows format ${FORMAT} only. ` +
+        'Start the cluster anew in empty directories.',
     )
   }
   const isWhole = format === FORMAT && typeof dataDirId === 'string' && typeof nodeId === 'number'

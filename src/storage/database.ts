@@ -2,18 +2,45 @@ import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Level } from 'level'
-import { checkDatabaseFiles } from './read-database.js'
 import { damaged, notWritable, StorageError, systemCodeOf } from './storage-error.js'
 
 export type LevelDatabase = Level<Buffer, Buffer>
+type LevelSnapshot = ReturnType<LevelDatabase['snapshot']>
+
+/** What `level` has on Node.js and does not declare. */
+interface Compactable {
+  compactRange(start: Buffer, end: Buffer): Promise<void>
+}
+
+const BUFFERS = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 
 /** All that the storage asks of LevelDB. */
 export interface Database {
   /** Builds an atomic write. */
   batch(): Batch
+  /** `snapshot`: the record as it was then. */
+  getSync(key: Buffer, options: { readonly snapshot: DatabaseSnapshot | undefined }): Buffer | undefined
   getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]>
-  iterator(options: KeyRange & { readonly highWaterMarkBytes: number; readonly fillCache: boolean }): EntryIterator
+  iterator(options: KeyRange & IteratorOptions): EntryIterator
+  /** A view of the database as it is now, for as long as it is not closed. */
+  snapshot(): DatabaseSnapshot
+  /** Gives back the room that removed records of the range take. */
+  compactRange(start: Buffer, end: Buffer): Promise<void>
   close(): Promise<void>
+}
+
+/** To be handed back to the database that it is of. */
+export interface DatabaseSnapshot {
+  close(): Promise<void>
+}
+
+export interface IteratorOptions {
+  /** Of the entries that one step reads ahead. */
+  readonly highWaterMarkBytes: number
+  readonly fillCache: boolean
+  /** False: only keys are wanted. */
+  readonly values?: boolean
+  readonly snapshot: DatabaseSnapshot | undefined
 }
 
 export interface Batch {
@@ -23,7 +50,7 @@ export interface Batch {
   write(options: { sync: boolean }): Promise<void>
 }
 
-/** Sees the database as it was when the iterator was made. */
+/** Sees the database as it was when the iterator was made, or the snapshot that it was made on. */
 export interface EntryIterator {
   /** The next entries, in the order of their keys; none at the end. */
   nextv(countMax: number): Promise<[Buffer, Buffer][]>
@@ -38,6 +65,23 @@ const ITERATOR_BYTES_MAX = 1_024 * 1_024
 const ITERATOR_ENTRIES_MAX = 1_000
 /** What LevelDB writes into its own journal, and nowhere else, when it leaves records out or meets bad ones. */
 const LOSS_REPORT = /dropping \d+ bytes|corruption/i
+
+/** LevelDB, as the storage asks for it. */
+export function asDatabase(db: LevelDatabase): Database {
+  return {
+    batch: () => db.batch(),
+    getSync: (key, { snapshot }) =>
+      // Without options it is a third faster.
+      snapshot === undefined ? db.getSync(key) : db.getSync(key, { ...BUFFERS, snapshot: snapshot as LevelSnapshot }),
+    getMany: (keys) => db.getMany(keys),
+    iterator: ({ snapshot, ...options }) => {
+      return db.iterator(snapshot === undefined ? options : { ...options, snapshot: snapshot as LevelSnapshot })
+    },
+    snapshot: () => db.snapshot(),
+    compactRange: (start, end) => (db as unknown as Compactable).compactRange(start, end),
+    close: () => db.close(),
+  }
+}
 
 /** `path` is LevelDB's own folder; nothing but `create` ever makes a new database there. @throws whatever LevelDB throws */
 export async function openDatabase(path: string, mode: 'create' | 'existing'): Promise<LevelDatabase> {
@@ -56,16 +100,15 @@ export async function openDatabase(path: string, mode: 'create' | 'existing'): P
 }
 
 /**
- * Opens the database of a directory that has an identity, if its files are whole.
+ * Opens the database of a directory that has an identity, when its files have been found whole.
  *
  * LevelDB replays its logs into table files as it opens and then deletes them; records that it cannot read it leaves out, and says
- * so only in its journal, `LOG`. So the files are checked before LevelDB sees them: what is refused is left as it was found, for the
- * next start to refuse again. The journal is read as well, in case that LevelDB finds what we did not.
+ * so only in its journal, `LOG`. So the files are to be checked before LevelDB sees them (read-database.ts): what is refused is left as it
+ * was found, for the next start to refuse again. The journal is read here, in case that LevelDB finds what we did not.
  *
  * @throws StorageError DAMAGED, LOCKED or NOT_WRITABLE
  */
 export async function openExistingDatabase(directory: string, path: string): Promise<LevelDatabase> {
-  await checkDatabaseFiles(directory, path)
   let db: LevelDatabase
   try {
     db = await openDatabase(path, 'existing')
@@ -97,14 +140,19 @@ export function readFailure(directory: string, error: unknown): StorageError {
 }
 
 export interface KeyRange {
+  readonly gt?: Buffer
   readonly gte?: Buffer
   readonly lte?: Buffer
   readonly lt?: Buffer
 }
 
 /** The entries of a range in the order of their keys, a page at a time. */
-export async function* scan(db: Database, range: KeyRange): AsyncGenerator<[Buffer, Buffer][]> {
-  const iterator = db.iterator({ ...range, highWaterMarkBytes: ITERATOR_BYTES_MAX, fillCache: false })
+export async function* scan(
+  db: Database,
+  range: KeyRange,
+  snapshot: DatabaseSnapshot | undefined = undefined,
+): AsyncGenerator<[Buffer, Buffer][]> {
+  const iterator = db.iterator({ ...range, highWaterMarkBytes: ITERATOR_BYTES_MAX, fillCache: false, snapshot })
   try {
     for (;;) {
       const page = await iterator.nextv(ITERATOR_ENTRIES_MAX)

@@ -1,42 +1,43 @@
 import type { StateEntry } from '../machine/state-machine.js'
 import { assert } from '../paxos/assert.js'
-import type { DurableRecord, LogEntry, NodeId, RecoveredState, Slot } from '../paxos/types.js'
+import type { DurableRecord, LogEntry, RecoveredState, Slot } from '../paxos/types.js'
 import { sizeOf } from '../paxos/value.js'
-import { scan, WRITE_BUFFER_BYTES } from './database.js'
-import { type OpenDirectory, openDirectory, storageErrorOf } from './open-directory.js'
+import { CheckpointReceiver } from './checkpoint-receiver.js'
+import { viewCheckpoint } from './checkpoint-viewer.js'
+import { CheckpointWriter } from './checkpoint-writer.js'
+import { scan } from './database.js'
+import { entryKey, entryTag, GENESIS_KEY, logKey, nameOfKey, rangeOfTag } from './keys.js'
+import { LinkedWriter, NOTHING_TOLD, type WriteWatcher } from './linked-writer.js'
+import { type OpenDirectory, type OpenOptions, openDirectory, storageErrorOf } from './open-directory.js'
+import { checksumOf, RecordError, sealGenesis, sealLogEntry, unseal, unsealLogEntry } from './records.js'
+import type { StatePages } from './state-pages.js'
 import {
-  CHECKPOINT_KEY,
-  chainKey,
-  checksumOf,
-  GENESIS_KEY,
-  logKey,
-  nameOfStateKey,
-  STATE_TAG,
-  seal,
-  sealCheckpoint,
-  sealGenesis,
-  sealLink,
-  sealLogEntry,
-  stateKey,
-  unseal,
-  unsealLogEntry,
-} from './records.js'
-import { SingleWriter } from './single-writer.js'
-import type { CheckpointInfo, PreparedCheckpoint, Storage } from './storage.js'
-import { notWritable, StorageError } from './storage-error.js'
-import { Tally } from './tally.js'
-import type { WriteWitness } from './witness.js'
-import { WriteBatch } from './write-batch.js'
-import { WriteChain } from './write-chain.js'
-import { recover, WriteRules } from './write-rules.js'
+  type CheckpointHeader,
+  type CheckpointInfo,
+  type CheckpointView,
+  DEFAULT_LOG_WINDOW,
+  type IncomingCheckpoint,
+  type LogWindow,
+  type PreparedCheckpoint,
+  type Storage,
+  type UnfinishedCheckpoint,
+} from './storage.js'
+import { notWritable } from './storage-error.js'
+import { rollBack } from './undo.js'
+import type { WriteBatch } from './write-batch.js'
 
-/** Twice what LevelDB may have to replay at the next start: two logs of about one write buffer each. */
-const CHAIN_BYTES_MIN = 4 * WRITE_BUFFER_BYTES
-/** About what a link takes in LevelDB's log. */
-const LINK_BYTES = 80
-/** A checkpoint is prepared in steps of so many entries, or about so many bytes: between two of them others have their turn. */
-const STEP_ENTRIES_MAX = 250
-const STEP_BYTES_MAX = 256 * 1_024
+export interface LevelStorageOptions {
+  /** How much of the log is kept behind the checkpoint. */
+  readonly window?: LogWindow
+  /** A checkpoint with more changes than this many bytes is written in pieces of about so much. */
+  readonly pieceBytes?: number
+  /** After so many trimmed bytes of the log LevelDB is asked to give their room back. */
+  readonly reclaimBytes?: number
+  readonly watcher?: WriteWatcher
+}
+
+const PIECE_BYTES = 512 * 1_024
+const RECLAIM_BYTES = 64 * 1_024 * 1_024
 
 /**
  * Storage in LevelDB. What LevelDB would lose or change without a word is noticed at open or when it is read: see records.ts,
@@ -46,78 +47,106 @@ export class LevelStorage implements Storage {
   readonly dataDirId: string
   readonly recovered: RecoveredState
   readonly #directory: OpenDirectory
-  readonly #witness: WriteWitness
-  readonly #writer = new SingleWriter()
-  readonly #rules: WriteRules
-  readonly #chain: WriteChain
-  /** Of every entry of the log. */
-  readonly #log: Tally
-  /** The checksums of the log's records above decidedUpTo: those that may still be replaced. */
-  readonly #openChecksums: Map<Slot, number>
-  /** Of every entry of the checkpoint. */
-  readonly #state: Tally
-  /** Behind the rules' decidedUpTo while a write is in flight. */
-  #durablyDecidedUpTo: Slot
-  #checkpoint: CheckpointInfo
-  #checkpointChecksum: number
-  #genesisChecksum: number
+  readonly #writer: LinkedWriter
+  readonly #checkpoints: CheckpointWriter
+  readonly #receiver: CheckpointReceiver
+  /** As they were found at the start, until they are handed over. */
+  #statePages: StatePages | undefined
+  #replacesDataDirId: string
 
   /**
-   * Opens a node's data directory and reads all of it; makes it when it is not there.
+   * Opens a node's data directory, or makes it; reads all of it but the history.
    *
    * @throws StorageError LOCKED, NOT_WRITABLE, FOREIGN, UNSUPPORTED_FORMAT or DAMAGED; nothing is left open or locked then
    */
-  static async open(options: { readonly directory: string; readonly nodeId: NodeId }): Promise<LevelStorage> {
-    const directory = await openDirectory(options)
+  static async open(options: OpenOptions & LevelStorageOptions): Promise<LevelStorage> {
+    return LevelStorage.standOn(await openDirectory(options), options)
+  }
+
+  /** Stands on a directory that is open, and closes it when it cannot. @throws StorageError */
+  static async standOn(directory: OpenDirectory, options: LevelStorageOptions = {}): Promise<LevelStorage> {
+    let storage: LevelStorage
     try {
-      return new LevelStorage(directory)
+      storage = new LevelStorage(directory, options)
     } catch (error) {
       await directory.db.close()
       directory.release()
       throw notWritable(directory.path, error)
     }
+    try {
+      await storage.#mend()
+      return storage
+    } catch (error) {
+      await storage.close()
+      throw storageErrorOf(directory.path, error)
+    }
   }
 
-  /** Stands on a directory that is open. @throws when its witness cannot be opened */
-  constructor(directory: OpenDirectory) {
+  private constructor(directory: OpenDirectory, options: LevelStorageOptions) {
     const { contents } = directory
-    const { genesis, head, open } = contents
     this.dataDirId = directory.dataDirId
-    this.recovered = recover({ genesis, promised: head.promised, decidedUpTo: head.decidedUpTo, accepted: open })
+    this.#replacesDataDirId = directory.replacesDataDirId
     this.#directory = directory
-    this.#rules = new WriteRules(this.recovered)
-    this.#durablyDecidedUpTo = head.decidedUpTo
-    this.#chain = new WriteChain({ firstKept: head.firstKept, sizes: contents.writeSizes, keptBytesMin: CHAIN_BYTES_MIN })
-    this.#log = contents.log
-    this.#openChecksums = contents.openChecksums
-    this.#state = contents.state
-    const { appliedUpTo, timeMs, stateDigest } = contents.checkpoint ?? { appliedUpTo: 0, timeMs: 0, stateDigest: 0 }
-    this.#checkpoint = { appliedUpTo, timeMs, stateDigest }
-    this.#checkpointChecksum = head.checkpointChecksum
-    this.#genesisChecksum = head.genesisChecksum
-    this.#witness = directory.openWitness((error) => this.#writer.fail(error))
+    this.#writer = new LinkedWriter(directory, {
+      window: options.window ?? DEFAULT_LOG_WINDOW,
+      reclaimBytes: options.reclaimBytes ?? RECLAIM_BYTES,
+      watcher: options.watcher,
+    })
+    this.recovered = this.#writer.recovered
+    this.#checkpoints = new CheckpointWriter(this.#writer, contents.checkpoint, { pieceBytes: options.pieceBytes ?? PIECE_BYTES })
+    this.#receiver = new CheckpointReceiver(this.#writer, this.#checkpoints, contents.incoming)
+    this.#statePages = contents.statePages
+  }
+
+  get replacesDataDirId(): string {
+    return this.#replacesDataDirId
   }
 
   get checkpoint(): CheckpointInfo {
-    return this.#checkpoint
+    return this.#checkpoints.state.info
+  }
+
+  get lastWrite(): number {
+    return this.#writer.lastWrite
+  }
+
+  get compactedUpTo(): Slot {
+    return this.#writer.compactedUpTo
+  }
+
+  get marks(): ReadonlyMap<string, number> {
+    return this.#checkpoints.state.marks
+  }
+
+  get unfinished(): UnfinishedCheckpoint | undefined {
+    return this.#receiver.unfinished
+  }
+
+  noteAdmitted(): void {
+    if (this.#replacesDataDirId === '') return
+    this.#directory.forgetReplaced()
+    this.#replacesDataDirId = ''
+  }
+
+  noteMarks(marks: ReadonlyMap<string, number>): void {
+    this.#checkpoints.noteMarks(marks)
   }
 
   async append(records: readonly DurableRecord[]): Promise<void> {
     if (records.length === 0) return this.#writer.assertUsable()
-    await this.#writer.write(() => this.#append(records))
+    await this.#writer.write('append', { records }, (batch) => this.#append(batch, records))
   }
 
   async readLog(fromSlot: Slot, toSlot: Slot, maxBytes: number): Promise<LogEntry[]> {
     this.#writer.assertUsable()
     assert(fromSlot >= 1, 'the log begins with slot 1')
-    const lastSlot = Math.min(toSlot, this.#durablyDecidedUpTo)
-    return fromSlot > lastSlot ? [] : this.#readLog(fromSlot, lastSlot, maxBytes)
+    const lastSlot = Math.min(toSlot, this.#writer.decidedUpTo)
+    return fromSlot > lastSlot || fromSlot <= this.#writer.compactedUpTo ? [] : this.#readLog(fromSlot, lastSlot, maxBytes)
   }
 
-  async prepareCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<PreparedCheckpoint> {
-    this.#writer.assertUsable()
-    const draft = await this.#draftCheckpoint(latestOf(changes))
-    return { commit: () => this.#writer.write(() => this.#commitCheckpoint(info, draft)) }
+  prepareCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<PreparedCheckpoint> {
+    this.#statePages = undefined
+    return this.#checkpoints.prepare(info, changes)
   }
 
   async saveCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<void> {
@@ -125,86 +154,76 @@ export class LevelStorage implements Storage {
     await prepared.commit()
   }
 
-  async *loadCheckpoint(): AsyncGenerator<StateEntry> {
+  async *loadCheckpoint(): AsyncGenerator<StateEntry[]> {
     this.#writer.assertUsable()
-    const entries = scan(this.#directory.db, { gte: Buffer.from([STATE_TAG]), lt: Buffer.from([STATE_TAG + 1]) })
+    const found = this.#statePages
+    this.#statePages = undefined
+    if (found !== undefined) yield* found.take()
+    else yield* this.#scanState()
+  }
+
+  readHistory(key: string): Uint8Array | undefined {
+    this.#writer.assertUsable()
+    const { state, committed } = this.#checkpoints
+    const bytes = entryKey('history', state.generation, key)
     try {
-      for await (const page of entries) {
-        for (const [key, record] of page) yield { key: nameOfStateKey(key), value: unseal(key, record) }
-      }
+      const record = this.#directory.db.getSync(bytes, { snapshot: committed })
+      return record && unseal(bytes, record)
     } catch (error) {
       throw this.#failedRead(error)
     }
+  }
+
+  async viewCheckpoint(): Promise<CheckpointView | undefined> {
+    this.#writer.assertUsable()
+    const { db } = this.#directory
+    return viewCheckpoint({ db, shared: this.#checkpoints.share(), failed: (error) => this.#failedRead(error) })
+  }
+
+  async receiveCheckpoint(header: CheckpointHeader): Promise<IncomingCheckpoint> {
+    this.#statePages = undefined
+    return this.#receiver.receive(header)
   }
 
   async close(): Promise<void> {
     if (!(await this.#writer.close())) return
     try {
       await this.#directory.db.close()
-      await this.#witness.close()
+      await this.#writer.closeWitness()
     } finally {
       this.#directory.release()
     }
   }
 
-  async #append(records: readonly DurableRecord[]): Promise<void> {
-    const { decidedUpTo } = this.#rules
-    this.#rules.note(records)
-    const batch = new WriteBatch(this.#directory.db)
+  /** What a crash has left half done. */
+  async #mend(): Promise<void> {
+    const { db, contents } = this.#directory
+    await rollBack(db, contents.undoPageCount, (build) => this.#writer.write('background', NOTHING_TOLD, build))
+    this.#receiver.sweepLeftovers()
+  }
+
+  #append(batch: WriteBatch, records: readonly DurableRecord[]): void {
+    const { rules, log } = this.#writer
+    rules.note(records)
     for (const record of records) {
       switch (record.kind) {
         case 'genesis':
-          this.#genesisChecksum = checksumOf(batch.put(GENESIS_KEY, sealGenesis(record.genesis)))
+          this.#writer.genesisChecksum = checksumOf(batch.put(GENESIS_KEY, sealGenesis(record.genesis)))
           break
         case 'accepted':
-        case 'learned':
-          this.#putLogEntry(batch, record.entry)
+        case 'learned': {
+          const key = logKey(record.entry.slot)
+          const sealed = batch.put(key, sealLogEntry(key, record.entry))
+          log.put(record.entry.slot, checksumOf(sealed), key.length + sealed.length)
           break
+        }
         case 'promised':
         case 'decidedUpTo':
           // They stand in the chain's link.
           break
       }
     }
-    for (let slot = decidedUpTo + 1; slot <= this.#rules.decidedUpTo; slot++) this.#openChecksums.delete(slot)
-    await this.#commit(batch)
-    this.#durablyDecidedUpTo = this.#rules.decidedUpTo
-  }
-
-  #putLogEntry(batch: WriteBatch, entry: LogEntry): void {
-    const key = logKey(entry.slot)
-    const checksum = checksumOf(batch.put(key, sealLogEntry(key, entry)))
-    const replaced = this.#openChecksums.get(entry.slot)
-    if (replaced !== undefined) this.#log.remove(replaced)
-    this.#log.add(checksum)
-    this.#openChecksums.set(entry.slot, checksum)
-  }
-
-  /** Makes a batch durable as the next write of the chain. */
-  async #commit(batch: WriteBatch): Promise<void> {
-    const writeBytes = batch.bytes + LINK_BYTES
-    const { trimFrom, trimCount } = this.#chain.extend(writeBytes)
-    for (let number = trimFrom; number < trimFrom + trimCount; number++) batch.delete(chainKey(number))
-    const number = this.#chain.lastNumber
-    const key = chainKey(number)
-    const link = {
-      firstKept: this.#chain.firstKept,
-      writeBytes,
-      promised: this.#rules.promised,
-      decidedUpTo: this.#rules.decidedUpTo,
-      log: { count: this.#log.count, sum: this.#log.sum },
-      genesisChecksum: this.#genesisChecksum,
-      checkpointChecksum: this.#checkpointChecksum,
-    }
-    batch.put(key, sealLink(key, link))
-    try {
-      await batch.write()
-      this.#witness.record(number)
-    } catch (cause) {
-      throw new StorageError('WRITE_FAILED', `write ${number} to ${this.#directory.path} failed: the node must stop`, {
-        cause,
-      })
-    }
+    log.decide(rules.decidedUpTo)
   }
 
   async #readLog(fromSlot: Slot, lastSlot: Slot, maxBytes: number): Promise<LogEntry[]> {
@@ -214,6 +233,7 @@ export class LevelStorage implements Storage {
       for await (const page of scan(this.#directory.db, { gte: logKey(fromSlot), lte: logKey(lastSlot) })) {
         for (const [key, record] of page) {
           const entry = unsealLogEntry(key, record)
+          if (entry.slot !== fromSlot + entries.length) return this.#holeIn(fromSlot + entries.length)
           entries.push(entry)
           bytes += sizeOf(entry.value)
           if (bytes >= maxBytes) return entries
@@ -222,37 +242,28 @@ export class LevelStorage implements Storage {
     } catch (error) {
       throw this.#failedRead(error)
     }
-    return entries
+    return entries.length === 0 ? this.#holeIn(fromSlot) : entries
   }
 
-  /** Seals the entries and looks up the checksums that they replace. Appends do not touch checkpoint entries: it stays right. */
-  async #draftCheckpoint(changes: readonly StateEntry[]): Promise<CheckpointDraft> {
-    const draft: CheckpointDraft = { batch: new WriteBatch(this.#directory.db), added: [], replaced: [] }
-    for (let next = 0; next < changes.length; ) {
-      const keys: Buffer[] = []
-      const { bytes } = draft.batch
-      while (next < changes.length && keys.length < STEP_ENTRIES_MAX && draft.batch.bytes - bytes < STEP_BYTES_MAX) {
-        const { key: name, value } = changes[next++] as StateEntry
-        const key = stateKey(name)
-        keys.push(key)
-        if (value === undefined) draft.batch.delete(key)
-        else draft.added.push(checksumOf(draft.batch.put(key, seal(key, value))))
+  /** A trim that is not known to be durable yet has taken the slot, or a defect has. */
+  #holeIn(slot: Slot): LogEntry[] {
+    if (slot <= this.#writer.log.compactedUpTo) return []
+    throw new RecordError(`slot ${slot} of the log is missing`)
+  }
+
+  async *#scanState(): AsyncGenerator<StateEntry[]> {
+    const { generation } = this.#checkpoints.state
+    const { db } = this.#directory
+    const shared = this.#checkpoints.share()
+    try {
+      for await (const page of scan(db, rangeOfTag(entryTag('state', generation)), shared.snapshot)) {
+        yield page.map(([key, record]): StateEntry => ({ key: nameOfKey(key), value: unseal(key, record), keyspace: 'state' }))
       }
-      const old: readonly (Buffer | undefined)[] = await this.#directory.db.getMany(keys)
-      for (const record of old) if (record !== undefined) draft.replaced.push(checksumOf(record))
+    } catch (error) {
+      throw this.#failedRead(error)
+    } finally {
+      await shared.close()
     }
-    return draft
-  }
-
-  async #commitCheckpoint(info: CheckpointInfo, { batch, added, replaced }: CheckpointDraft): Promise<void> {
-    this.#rules.checkCheckpoint(this.#checkpoint, info)
-    for (const checksum of replaced) this.#state.remove(checksum)
-    for (const checksum of added) this.#state.add(checksum)
-    const { appliedUpTo, timeMs, stateDigest } = info
-    const state = { count: this.#state.count, sum: this.#state.sum }
-    this.#checkpointChecksum = checksumOf(batch.put(CHECKPOINT_KEY, sealCheckpoint({ appliedUpTo, timeMs, stateDigest, state })))
-    await this.#commit(batch)
-    this.#checkpoint = { appliedUpTo, timeMs, stateDigest }
   }
 
   /** What was fine at the start cannot be read any more: no write may follow. */
@@ -262,20 +273,4 @@ export class LevelStorage implements Storage {
     this.#writer.fail(failure)
     return failure
   }
-}
-
-/** A checkpoint that only needs to be written. */
-interface CheckpointDraft {
-  readonly batch: WriteBatch
-  /** Of the entries that it writes. */
-  readonly added: number[]
-  /** Of the entries on disk that it replaces or removes. */
-  readonly replaced: number[]
-}
-
-/** Of two changes of one key the later one counts. */
-function latestOf(changes: Iterable<StateEntry>): StateEntry[] {
-  const latest = new Map<string, StateEntry>()
-  for (const entry of changes) latest.set(entry.key, entry)
-  return [...latest.values()]
 }

@@ -1,37 +1,36 @@
 import { crc32 } from 'node:zlib'
 import { Genesis as WireGenesis } from '../gen/synod/peer/v1/peer.js'
-import { ChainLink, Checkpoint, Owner } from '../gen/synod/storage/v1/storage.js'
-import type { Genesis, LogEntry, Slot } from '../paxos/types.js'
-import { genesisToWire } from '../wire/peer-fields.js'
+import { ChainLink, Checkpoint, IncomingCheckpoint, Owner, UndoPage } from '../gen/synod/storage/v1/storage.js'
+import type { Genesis, LogEntry } from '../paxos/types.js'
+import { genesisFromWire, genesisToWire } from '../wire/peer-fields.js'
 import { decodeValue, encodeValue } from '../wire/value.js'
+import {
+  CHAIN_TAG,
+  CHECKPOINT_KEY,
+  entryTag,
+  GENESIS_KEY,
+  generationOf,
+  INCOMING_KEY,
+  keyspaceOf,
+  LOG_TAG,
+  META_TAG,
+  nameOfKey,
+  numberOfKey,
+  OWNER_KEY,
+  readNumber,
+  UNDO_TAG,
+  writeNumber,
+} from './keys.js'
 
-// A key is a tag and, for the log and the chain, a big-endian 64-bit number, so that LevelDB keeps them in order.
-//
-//   c <number>   ChainLink            l <slot>   ballot (8 bytes, big-endian), then the encoded Value
-//   m genesis    Genesis              s <key>    the state machine's value under that key, in UTF-8
-//   m checkpoint Checkpoint
-//   m owner      Owner
-//
 // A record is one byte with its format, its body, and the CRC-32 of key, format and body in four bytes.
-// LevelDB hands out wrong values, and values under wrong keys, without a word; the checksum covers both.
-
-export const CHAIN_TAG = 0x63
-export const LOG_TAG = 0x6c
-export const META_TAG = 0x6d
-export const STATE_TAG = 0x73
-
-export const GENESIS_KEY = Buffer.from('mgenesis')
-export const CHECKPOINT_KEY = Buffer.from('mcheckpoint')
-export const OWNER_KEY = Buffer.from('mowner')
+// LevelDB hands out wrong values, and values under wrong keys, without a word; the checksum covers both. keys.ts says which keys there are.
 
 const RECORD_FORMAT = 1
 const FORMAT_BYTES = 1
 const CHECKSUM_BYTES = 4
+const CHECKSUM_OF_STATE_TAG = crc32(Buffer.of(entryTag('state', 0)))
+const CHECKSUM_OF_HISTORY_TAG = crc32(Buffer.of(entryTag('history', 0)))
 const NUMBER_BYTES = 8
-const TWO_TO_32 = 2 ** 32
-/** As state-machine.ts says. */
-const STATE_KEY_BYTES_MAX = 8_192
-const LONE_SURROGATE = /\p{Surrogate}/u
 
 /** A record that cannot be what was written. The message names it. */
 export class RecordError extends Error {
@@ -43,47 +42,15 @@ export class UnknownFormatError extends RecordError {
   override readonly name = 'UnknownFormatError'
 }
 
-function writeNumber(target: Buffer, value: number, offset: number): void {
-  target.writeUInt32BE(Math.floor(value / TWO_TO_32), offset)
-  target.writeUInt32BE(value % TWO_TO_32, offset + 4)
+/** The slot of a log key, the number of a chain key or of an undo page. @throws RecordError */
+export function numberIn(key: Buffer): number {
+  const number = numberOfKey(key)
+  if (number === undefined) throw unknownKey(key)
+  return number
 }
 
-function readNumber(source: Buffer, offset: number): number {
-  return source.readUInt32BE(offset) * TWO_TO_32 + source.readUInt32BE(offset + 4)
-}
-
-function numberKey(tag: number, number: number): Buffer {
-  const key = Buffer.allocUnsafe(1 + NUMBER_BYTES)
-  key[0] = tag
-  writeNumber(key, number, 1)
-  return key
-}
-
-export function chainKey(number: number): Buffer {
-  return numberKey(CHAIN_TAG, number)
-}
-
-export function logKey(slot: Slot): Buffer {
-  return numberKey(LOG_TAG, slot)
-}
-
-/** The slot of a log key, the number of a chain key. */
-export function numberOfKey(key: Buffer): number {
-  if (key.length !== 1 + NUMBER_BYTES) throw new RecordError(`the key ${key.toString('hex')} is not one of ours`)
-  return readNumber(key, 1)
-}
-
-/** @throws RangeError when the machine's key is not well formed or longer than 8,192 bytes. */
-export function stateKey(key: string): Buffer {
-  if (LONE_SURROGATE.test(key)) throw new RangeError('a state key must be well-formed Unicode')
-  const bytes = Buffer.from(`s${key}`)
-  if (bytes.length - 1 > STATE_KEY_BYTES_MAX)
-    throw new RangeError(`a state key must be at most ${STATE_KEY_BYTES_MAX} bytes long`)
-  return bytes
-}
-
-export function nameOfStateKey(key: Buffer): string {
-  return key.toString('utf8', 1)
+export function unknownKey(key: Buffer): RecordError {
+  return new RecordError(`the key ${key.toString('hex')} is not one of ours`)
 }
 
 /** For people: what stands under a key. */
@@ -92,16 +59,17 @@ function describe(key: Buffer): string {
   switch (tag) {
     case undefined:
       return 'the empty key'
+    case UNDO_TAG:
+      return `page ${numberIn(key)} of what an unfinished checkpoint has replaced`
     case CHAIN_TAG:
-      return `write ${numberOfKey(key)} of the chain`
+      return `write ${numberIn(key)} of the chain`
     case LOG_TAG:
-      return `slot ${numberOfKey(key)} of the log`
+      return `slot ${numberIn(key)} of the log`
     case META_TAG:
-      return `the record "${nameOfStateKey(key)}"`
-    case STATE_TAG:
-      return `the checkpoint's entry ${JSON.stringify(nameOfStateKey(key))}`
+      return `the record "${nameOfKey(key)}"`
     default:
-      return `the key ${key.toString('hex')}`
+      if (keyspaceOf(key) === undefined) return `the key ${key.toString('hex')}`
+      return `the checkpoint's ${keyspaceOf(key) === 'history' ? 'history ' : ''}entry ${JSON.stringify(nameOfKey(key))}`
   }
 }
 
@@ -112,7 +80,13 @@ function newRecord(bodyBytes: number): Buffer {
 }
 
 function checksum(key: Buffer, record: Buffer): number {
-  return crc32(record.subarray(0, record.length - CHECKSUM_BYTES), crc32(key))
+  return crc32(record.subarray(0, record.length - CHECKSUM_BYTES), checksumOfKey(key))
+}
+
+/** An entry's key counts as that of generation 0, so that its record is the same in both, and on every node. */
+function checksumOfKey(key: Buffer): number {
+  if (generationOf(key) === 0) return crc32(key)
+  return crc32(key.subarray(1), keyspaceOf(key) === 'state' ? CHECKSUM_OF_STATE_TAG : CHECKSUM_OF_HISTORY_TAG)
 }
 
 function sealRecord(key: Buffer, record: Buffer): Buffer {
@@ -157,7 +131,7 @@ export function sealLogEntry(key: Buffer, entry: LogEntry): Buffer {
 export function unsealLogEntry(key: Buffer, record: Buffer): LogEntry {
   const body = unseal(key, record)
   return decoding(key, () => ({
-    slot: numberOfKey(key),
+    slot: numberIn(key),
     ballot: readNumber(record, FORMAT_BYTES),
     value: decodeValue(body.subarray(NUMBER_BYTES)),
   }))
@@ -180,7 +154,7 @@ export function sealGenesis(genesis: Genesis): Buffer {
 /** @throws RecordError */
 export function unsealGenesis(record: Buffer): Genesis {
   const body = unseal(GENESIS_KEY, record)
-  return decoding(GENESIS_KEY, () => WireGenesis.decode(body))
+  return decoding(GENESIS_KEY, () => genesisFromWire(WireGenesis.decode(body), 'genesis'))
 }
 
 export function sealCheckpoint(checkpoint: Checkpoint): Buffer {
@@ -191,6 +165,26 @@ export function sealCheckpoint(checkpoint: Checkpoint): Buffer {
 export function unsealCheckpoint(record: Buffer): Checkpoint {
   const body = unseal(CHECKPOINT_KEY, record)
   return decoding(CHECKPOINT_KEY, () => Checkpoint.decode(body))
+}
+
+export function sealIncoming(incoming: IncomingCheckpoint): Buffer {
+  return seal(INCOMING_KEY, IncomingCheckpoint.encode(incoming).finish())
+}
+
+/** @throws RecordError */
+export function unsealIncoming(record: Buffer): IncomingCheckpoint {
+  const body = unseal(INCOMING_KEY, record)
+  return decoding(INCOMING_KEY, () => IncomingCheckpoint.decode(body))
+}
+
+export function sealUndoPage(key: Buffer, page: UndoPage): Buffer {
+  return seal(key, UndoPage.encode(page).finish())
+}
+
+/** @throws RecordError */
+export function unsealUndoPage(key: Buffer, record: Buffer): UndoPage {
+  const body = unseal(key, record)
+  return decoding(key, () => UndoPage.decode(body))
 }
 
 export function sealOwner(owner: Owner): Buffer {
@@ -204,7 +198,7 @@ export function unsealOwner(record: Buffer): Owner {
 }
 
 /** The checksum was right and the bytes are still not what they should be: a defect, and no reason to go on. */
-function decoding<T>(key: Buffer, decode: () => T): T {
+export function decoding<T>(key: Buffer, decode: () => T): T {
   try {
     return decode()
   } catch (cause) {

@@ -1,54 +1,85 @@
-import { assert } from '../paxos/assert.js'
 import { StorageError } from './storage-error.js'
+
+/** What waits for the disk is let through in this order. */
+export type WritePriority = 'append' | 'commit' | 'background'
+
+interface Waiting {
+  readonly begin: () => void
+  readonly refuse: (error: StorageError) => void
+}
 
 /**
  * Lets one write through at a time, and none after a failed one: what a failed sync left on disk is unknown until a restart
- * (DESIGN.md, rule 6).
+ * (DESIGN.md, rule 6). Of one priority the first comes first.
  */
 export class SingleWriter {
-  #state: 'idle' | 'writing' | 'failed' | 'closed' = 'idle'
+  #state: 'open' | 'failed' | 'closed' = 'open'
   #failure: unknown
-  #writing: Promise<unknown> = Promise.resolve()
+  #writing: Promise<unknown> | undefined
+  readonly #queues: Readonly<Record<WritePriority, Waiting[]>> = { append: [], commit: [], background: [] }
 
-  /** Carries a write out. @throws StorageError WRITE_FAILED or CLOSED; InvariantError when a write is still in flight */
-  async write<T>(write: () => Promise<T>): Promise<T> {
+  /** Carries a write out when its turn has come. @throws StorageError WRITE_FAILED or CLOSED, and whatever the write throws */
+  async write<T>(priority: WritePriority, write: () => Promise<T>): Promise<T> {
     this.assertUsable()
-    assert(this.#state !== 'writing', 'one write is in flight at a time')
-    this.#state = 'writing'
-    const writing = write()
-    this.#writing = writing
+    if (this.#writing !== undefined) {
+      await new Promise<void>((begin, refuse) => this.#queues[priority].push({ begin, refuse }))
+    }
     try {
-      const result = await writing
-      if (this.#state === 'writing') this.#state = 'idle'
-      return result
+      // It may have been closed since its turn came.
+      this.assertUsable()
+      const writing = write()
+      this.#writing = writing
+      return await writing
     } catch (cause) {
       this.fail(cause)
       throw cause
+    } finally {
+      this.#onEnded()
     }
+  }
+
+  get isUsable(): boolean {
+    return this.#state === 'open'
   }
 
   /** @throws StorageError after a failed write or after close */
   assertUsable(): void {
-    if (this.#state === 'closed') throw new StorageError('CLOSED', 'the storage is closed')
-    if (this.#state === 'failed') {
-      throw new StorageError('WRITE_FAILED', 'an earlier write failed: the node must stop, and recover when it starts again', {
-        cause: this.#failure,
-      })
-    }
+    if (this.#state !== 'open') throw this.#refusal()
   }
 
   /** No write is let through from now on. */
   fail(cause: unknown): void {
-    if (this.#state === 'failed' || this.#state === 'closed') return
+    if (this.#state !== 'open') return
     this.#state = 'failed'
     this.#failure = cause
+    this.#refuseWaiting()
   }
 
   /** Lets nothing more through and waits for the write in flight. False when it was closed before. */
   async close(): Promise<boolean> {
     if (this.#state === 'closed') return false
     this.#state = 'closed'
-    await this.#writing.catch(() => undefined)
+    this.#refuseWaiting()
+    await this.#writing?.catch(() => undefined)
     return true
+  }
+
+  /** The next one begins before anybody else can ask to. */
+  #onEnded(): void {
+    const { append, commit, background } = this.#queues
+    const next = append.shift() ?? commit.shift() ?? background.shift()
+    if (next !== undefined) next.begin()
+    else this.#writing = undefined
+  }
+
+  #refuseWaiting(): void {
+    for (const queue of Object.values(this.#queues)) for (const waiting of queue.splice(0)) waiting.refuse(this.#refusal())
+  }
+
+  #refusal(): StorageError {
+    if (this.#state === 'closed') return new StorageError('CLOSED', 'the storage is closed')
+    return new StorageError('WRITE_FAILED', 'an earlier write failed: the node must stop, and recover when it starts again', {
+      cause: this.#failure,
+    })
   }
 }

@@ -3,9 +3,9 @@
  * - LOCKED: another process uses it. Nothing was changed.
  * - NOT_WRITABLE: it cannot be made, read or written: permissions, a file in its place, a full disk. Nothing was changed.
  * - FOREIGN: it is another node's, or a part of it is. Nothing was changed.
- * - UNSUPPORTED_FORMAT: a newer Synod wrote it. Nothing was changed.
+ * - UNSUPPORTED_FORMAT: a newer Synod wrote it, or one that was never released. Nothing was changed.
  * - DAMAGED: something that was durable is missing, changed or older than it was. The node must not vote from it: it may have
- *   forgotten a promise.
+ *   forgotten a promise. setAsideDamaged (set-aside.ts) makes room for another one, for the other members to fill.
  * - WRITE_FAILED: a write, or its sync, failed. Never retried: what is on disk now is known only after a restart.
  * - CLOSED: used after close.
  */
@@ -34,8 +34,9 @@ export class StorageError extends Error {
 
 /** What to do about damage, whatever it is: the other members still hold what this one has lost. */
 const DAMAGE_REMEDY =
-  'This node must not vote from it. Keep a copy of the directory, then restore it whole from where it was moved or copied; ' +
-  'if it is lost, remove this member from the cluster and add it again with an empty directory.'
+  'This node must not vote from it. A member of a larger cluster repairs itself: it keeps these files in a folder damaged-<n> beside ' +
+  'them, and learns all from the others. Where it cannot (no other members, or an unreadable identity.json), restore the directory ' +
+  'whole from where it was moved or copied, or give the member a new one: see `synod member replace --help`.'
 
 /** `what` says which part of the directory is wrong, and how. */
 export function damaged(directory: string, what: string, options?: ErrorOptions): StorageError {

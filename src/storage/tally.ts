@@ -34,6 +34,10 @@ export class Tally {
     this.#sum = (this.#sum + SUM_MODULUS - checksum) % SUM_MODULUS
   }
 
+  toRecord(): { count: number; sum: number } {
+    return { count: this.#count, sum: this.#sum }
+  }
+
   equals(other: { readonly count: number; readonly sum: number }): boolean {
     return this.#count === other.count && this.#sum === other.sum
   }

@@ -20,6 +20,10 @@ export class WriteRules {
     for (const entry of recovered.accepted) this.#open.set(entry.slot, entry.ballot)
   }
 
+  get genesis(): Genesis | undefined {
+    return this.#genesis
+  }
+
   get promised(): Ballot {
     return this.#promised
   }
@@ -37,6 +41,14 @@ export class WriteRules {
   checkCheckpoint(before: CheckpointInfo, next: CheckpointInfo): void {
     assert(next.appliedUpTo >= before.appliedUpTo, 'a checkpoint never goes back')
     assert(next.appliedUpTo <= this.#decidedUpTo, 'a checkpoint holds only what is durably decided')
+  }
+
+  /** A checkpoint from a peer takes the place of ours: every slot up to its own is decided. @throws InvariantError */
+  noteInstalled(before: CheckpointInfo, slot: Slot, genesis: Genesis): void {
+    assert(slot > before.appliedUpTo, 'a checkpoint never goes back')
+    this.#genesis ??= genesis
+    for (const open of this.#open.keys()) if (open <= slot) this.#open.delete(open)
+    this.#decidedUpTo = Math.max(this.#decidedUpTo, slot)
   }
 
   #noteOne(record: DurableRecord): void {

@@ -1,86 +1,43 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { describe } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import type { StateEntry } from '../../src/machine/state-machine.js'
-import { makeBallot } from '../../src/paxos/ballot.js'
-import type { DurableRecord, Genesis, LogEntry, Slot } from '../../src/paxos/types.js'
+import type { DurableRecord, LogEntry, Slot } from '../../src/paxos/types.js'
 import { NOOP } from '../../src/paxos/types.js'
-import type { Storage } from '../../src/storage/storage.js'
-
-/** One node's disk: what `open` gives stands on it, again and again. */
-export interface TestDisk {
-  open(): Promise<Storage>
-  remove(): Promise<void>
-}
-
-export const GENESIS: Genesis = {
-  clusterId: '8a6e0804-2bd0-4672-b79d-d97027f9071a',
-  members: [1, 2, 3].map((nodeId) => ({
-    nodeId,
-    dataDirId: `00000000-0000-4000-8000-00000000000${nodeId}`,
-    peerAddress: `127.0.0.1:720${nodeId}`,
-    clientAddress: `127.0.0.1:710${nodeId}`,
-  })),
-  initialCommands: [Uint8Array.of(1, 2, 3), new Uint8Array()],
-}
-
-const BALLOT = makeBallot(1, 1)
-const HIGHER = makeBallot(1, 2)
-const HIGHEST = makeBallot(7, 1)
-
-export function entry(slot: Slot, ballot = BALLOT, bytes = 10): LogEntry {
-  return { slot, ballot, value: { kind: 'batch', timeMs: 1_000 + slot, commands: [new Uint8Array(bytes).fill(slot)] } }
-}
-
-export function accepted(slot: Slot, ballot = BALLOT, bytes = 10): DurableRecord {
-  return { kind: 'accepted', entry: entry(slot, ballot, bytes) }
-}
-
-function decidedUpTo(slot: Slot): DurableRecord {
-  return { kind: 'decidedUpTo', slot }
-}
-
-/** Votes for slots from 1 and their decision. */
-export function decidedSlots(count: number, bytes = 10): DurableRecord[] {
-  return [...Array.from({ length: count }, (_, i) => accepted(i + 1, BALLOT, bytes)), decidedUpTo(count)]
-}
-
-export async function entriesOf(storage: Storage): Promise<StateEntry[]> {
-  const entries: StateEntry[] = []
-  for await (const { key, value } of storage.loadCheckpoint()) entries.push({ key, value })
-  return entries.toSorted((a, b) => (a.key < b.key ? -1 : 1))
-}
-
-function state(entries: Record<string, readonly number[] | undefined>): StateEntry[] {
-  return Object.entries(entries).map(([key, bytes]) => ({ key, value: bytes && Uint8Array.from(bytes) }))
-}
+import { NO_CHECKPOINT } from '../../src/storage/storage.js'
+import { describeReceiving } from './conformance-receiving.js'
+import { describeTrimming } from './conformance-trimming.js'
+import {
+  accepted,
+  accounts,
+  BALLOT,
+  decidedSlots,
+  decidedUpTo,
+  entriesOf,
+  entry,
+  GENESIS,
+  HIGHER,
+  HIGHEST,
+  history,
+  infoAt,
+  state,
+} from './samples.js'
+import { type NewDisk, type OnDisk, onDisksOf } from './test-disk.js'
 
 /** What holds for every Storage. */
-export function describeStorage(name: string, newDisk: () => Promise<TestDisk>): void {
-  /** A test that gets a fresh disk, and a way to close what is open and open it again. */
-  function onDisk(title: string, run: (storage: Storage, reopen: () => Promise<Storage>) => Promise<void>): void {
-    test(title, async () => {
-      const disk = await newDisk()
-      let storage = await disk.open()
-      try {
-        await run(storage, async () => {
-          await storage.close()
-          storage = await disk.open()
-          return storage
-        })
-      } finally {
-        await storage.close()
-        await disk.remove()
-      }
-    })
-  }
+export function describeStorage(name: string, newDisk: NewDisk): void {
+  const onDisk = onDisksOf(newDisk)
 
   describe(`${name} keeps the contract of Storage`, () => {
     onDisk('a new disk holds nothing, and its id stays', async (storage, reopen) => {
       const { dataDirId } = storage
       assert.match(dataDirId, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
-      const empty = { genesis: undefined, promised: 0, decidedUpTo: 0, accepted: [] }
+      const empty = { genesis: undefined, promised: 0, decidedUpTo: 0, accepted: [], compactedUpTo: 0 }
       assert.deepEqual(storage.recovered, empty)
-      assert.deepEqual(storage.checkpoint, { appliedUpTo: 0, timeMs: 0, stateDigest: 0 })
+      assert.deepEqual(storage.checkpoint, NO_CHECKPOINT)
+      assert.deepEqual([storage.compactedUpTo, storage.replacesDataDirId, storage.unfinished], [0, '', undefined])
+      assert.equal(await storage.viewCheckpoint(), undefined)
+      assert.equal(storage.readHistory('a'), undefined)
       assert.deepEqual(await storage.readLog(1, 10, 1_000), [])
       const again = await reopen()
       assert.equal(again.dataDirId, dataDirId)
@@ -105,7 +62,13 @@ export function describeStorage(name: string, newDisk: () => Promise<TestDisk>):
       await storage.append([])
       await storage.append([accepted(3), decidedUpTo(4), accepted(5, HIGHER), { kind: 'promised', ballot: HIGHEST }])
       storage = await reopen()
-      assert.deepEqual(storage.recovered, { genesis: GENESIS, promised: HIGHEST, decidedUpTo: 4, accepted: [entry(5, HIGHER)] })
+      assert.deepEqual(storage.recovered, {
+        genesis: GENESIS,
+        promised: HIGHEST,
+        decidedUpTo: 4,
+        accepted: [entry(5, HIGHER)],
+        compactedUpTo: 0,
+      })
       assert.deepEqual(await storage.readLog(1, 4, 10_000), [entry(1), entry(2), entry(3), entry(4)])
     })
 
@@ -143,16 +106,37 @@ export function describeStorage(name: string, newDisk: () => Promise<TestDisk>):
       })
     }
 
-    onDisk('one write is in flight at a time', async (storage, reopen) => {
-      const first = storage.append([accepted(1)])
-      const overlapping = [
-        storage.append([accepted(2)]),
-        storage.saveCheckpoint({ appliedUpTo: 0, timeMs: 0, stateDigest: 0 }, []),
-      ]
-      await Promise.all(overlapping.map((write) => assert.rejects(write, /one write is in flight at a time/)))
-      await first
-      await storage.append([accepted(3)])
-      assert.deepEqual((await reopen()).recovered.accepted, [entry(1), entry(3)])
+    onDisk('what is appended while a write is in flight follows it, in the order of the calls', async (storage, reopen) => {
+      const ended: string[] = []
+      const tell = (name: string) => () => ended.push(name)
+      await Promise.all([
+        storage.append([accepted(1)]).then(tell('first')),
+        storage.append([accepted(2)]).then(tell('second')),
+        storage.append([accepted(2, HIGHER), accepted(3)]).then(tell('third')),
+      ])
+      assert.deepEqual(ended, ['first', 'second', 'third'])
+      assert.deepEqual((await reopen()).recovered.accepted, [entry(1), entry(2, HIGHER), entry(3)])
+    })
+
+    onDisk('appends go before a checkpoint that waits for the disk', async (storage) => {
+      await storage.append(decidedSlots(2))
+      const prepared = await storage.prepareCheckpoint(infoAt(2), [])
+      const ended: string[] = []
+      await Promise.all([
+        storage.append([accepted(3)]).then(() => ended.push('first append')),
+        prepared.commit().then(() => ended.push('commit')),
+        storage.append([accepted(4)]).then(() => ended.push('second append')),
+      ])
+      assert.deepEqual(ended, ['first append', 'second append', 'commit'])
+    })
+
+    onDisk('each write has the next number, and the numbers go on after a restart', async (storage, reopen) => {
+      const first = storage.lastWrite
+      await storage.append([accepted(1)])
+      assert.equal(storage.lastWrite, first + 1)
+      await storage.append([])
+      assert.equal(storage.lastWrite, first + 1, 'there was nothing to write')
+      assert.equal((await reopen()).lastWrite, first + 1)
     })
 
     onDisk('close waits for the write in flight', async (storage, reopen) => {
@@ -169,16 +153,18 @@ export function describeStorage(name: string, newDisk: () => Promise<TestDisk>):
       await assert.rejects(storage.append([accepted(1)]), closed)
       await assert.rejects(storage.append([]), closed)
       await assert.rejects(storage.readLog(1, 1, 1), closed)
-      await assert.rejects(storage.saveCheckpoint({ appliedUpTo: 0, timeMs: 0, stateDigest: 0 }, []), closed)
+      await assert.rejects(storage.saveCheckpoint(NO_CHECKPOINT, []), closed)
+      await assert.rejects(storage.viewCheckpoint(), closed)
+      assert.throws(() => storage.readHistory('a'), closed)
       await assert.rejects(entriesOf(storage), closed)
     })
 
     describeReadLog(onDisk)
     describeCheckpoint(onDisk)
+    describeTrimming(onDisk)
+    describeReceiving(onDisk, newDisk)
   })
 }
-
-type OnDisk = (title: string, run: (storage: Storage, reopen: () => Promise<Storage>) => Promise<void>) => void
 
 const BROKEN_RULES: readonly { rule: string; before: DurableRecord[]; after: DurableRecord[] }[] = [
   {
@@ -239,56 +225,208 @@ function describeCheckpoint(onDisk: OnDisk): void {
   onDisk('a checkpoint is merged into the one before, and found again', async (first, reopen) => {
     let storage = first
     await storage.append(decidedSlots(9))
-    const one = { appliedUpTo: 3, timeMs: 1_003, stateDigest: 0xfedc_ba98 }
-    await storage.saveCheckpoint(one, state({ a: [1], b: [2], 'c/é': [3, 3], empty: [] }))
+    const one = { ...infoAt(3), stateDigest: 0xfedc_ba98 }
+    await storage.saveCheckpoint(one, [...state({ a: [1], b: [2], 'c/é': [3, 3], empty: [] }), ...history({ a: [5], z: [6] })])
     assert.deepEqual(storage.checkpoint, one)
     storage = await reopen()
     assert.deepEqual(storage.checkpoint, one)
     assert.deepEqual(await entriesOf(storage), state({ a: [1], b: [2], 'c/é': [3, 3], empty: [] }))
 
-    const two = { appliedUpTo: 9, timeMs: 1_009, stateDigest: 7 }
-    await storage.saveCheckpoint(two, state({ b: undefined, a: [9], d: [4], never: undefined }))
+    const two = { ...infoAt(9), memberships: [], boundarySlots: 0, boundaryCommands: 0 }
+    const changes = [...state({ b: undefined, a: [9], d: [4], never: undefined }), ...history({ a: [7], y: [8], z: undefined })]
+    await storage.saveCheckpoint(two, changes)
+    assert.deepEqual(await entriesOf(storage), state({ a: [9], 'c/é': [3, 3], d: [4], empty: [] }))
     storage = await reopen()
     assert.deepEqual(storage.checkpoint, two)
     assert.deepEqual(await entriesOf(storage), state({ a: [9], 'c/é': [3, 3], d: [4], empty: [] }))
+    assert.deepEqual(
+      ['a', 'y', 'z', 'b'].map((key) => storage.readHistory(key)),
+      [Uint8Array.of(7), Uint8Array.of(8), undefined, undefined],
+    )
     assert.equal(storage.recovered.decidedUpTo, 9)
   })
 
-  onDisk('of two changes of one key in a checkpoint the later counts', async (storage, reopen) => {
-    const changes = [...state({ a: [1], b: [1] }), ...state({ a: undefined, b: [2] }), ...state({ a: [3] })]
-    await storage.saveCheckpoint({ appliedUpTo: 0, timeMs: 0, stateDigest: 0 }, changes)
-    assert.deepEqual(await entriesOf(await reopen()), state({ a: [3], b: [2] }))
+  onDisk('state entries come in the order of their bytes, as often as they are asked for', async (storage, reopen) => {
+    // In UTF-16, as strings compare, the last two are the other way round.
+    const inOrder = state({ '': [0], A: [1], a: [2], é: [3], '\uff5e': [4], '\u{10000}': [5] })
+    await storage.saveCheckpoint(NO_CHECKPOINT, inOrder.toReversed())
+    const again = await reopen()
+    assert.deepEqual(await entriesOf(again), inOrder)
+    assert.deepEqual(await entriesOf(again), inOrder)
   })
 
-  onDisk('the changes are read before saveCheckpoint returns, so that the machine may go on', async (storage, reopen) => {
-    const live = new Set(state({ a: [1] }))
-    const saved = storage.saveCheckpoint({ appliedUpTo: 0, timeMs: 0, stateDigest: 0 }, live)
-    for (const later of state({ b: [2] })) live.add(later)
-    await saved
+  onDisk('history is what the last committed checkpoint holds', async (storage, reopen) => {
+    await storage.saveCheckpoint(NO_CHECKPOINT, history({ a: [1], b: [1] }))
+    const prepared = await storage.prepareCheckpoint(NO_CHECKPOINT, history({ a: [2], b: undefined, c: [2] }))
+    const read = () => ['a', 'b', 'c'].map((key) => storage.readHistory(key)?.[0])
+    assert.deepEqual(read(), [1, 1, undefined])
+    await prepared.commit()
+    assert.deepEqual(read(), [2, undefined, 2])
+    const again = await reopen()
+    assert.deepEqual(
+      ['a', 'b', 'c'].map((key) => again.readHistory(key)?.[0]),
+      [2, undefined, 2],
+    )
+  })
+
+  onDisk('values are asked for at any time before the preparation ends', async (storage, reopen) => {
+    let asked = 0
+    const lazy = {
+      key: 'a',
+      keyspace: 'state' as const,
+      get value() {
+        asked += 1
+        return Uint8Array.of(asked)
+      },
+    }
+    await storage.saveCheckpoint(NO_CHECKPOINT, [lazy])
+    assert.equal(asked, 1, 'a value is encoded once')
     assert.deepEqual(await entriesOf(await reopen()), state({ a: [1] }))
   })
 
-  onDisk('a big checkpoint comes back whole', async (storage, reopen) => {
+  onDisk('others have their turn while many changes are walked, and appends are written', async (storage, reopen) => {
     const count = 3_000
-    const changes = Array.from({ length: count }, (_, i) => ({ key: `account/${i}`, value: Uint8Array.of(i % 256, 1) }))
-    await storage.saveCheckpoint({ appliedUpTo: 0, timeMs: 0, stateDigest: 1 }, changes)
-    await storage.saveCheckpoint({ appliedUpTo: 0, timeMs: 0, stateDigest: 2 }, changes.slice(0, 1_500))
-    const found = await entriesOf(await reopen())
-    assert.equal(found.length, count)
-    assert.deepEqual(new Set(found.map((e) => e.key)).size, count)
+    let walked = 0
+    function* changes(): Generator<StateEntry> {
+      for (const entry of accounts(count)) {
+        walked += 1
+        yield entry
+      }
+    }
+    const appendedAt: number[] = []
+    let isSaved = false
+    const saved = storage.saveCheckpoint(NO_CHECKPOINT, changes()).then(() => {
+      isSaved = true
+    })
+    for (let slot = 1; !isSaved; slot++) {
+      await storage.append([accepted(slot)])
+      appendedAt.push(walked)
+      await setImmediate()
+    }
+    await saved
+    assert.ok(appendedAt.length > 0)
+    assert.deepEqual(await entriesOf(await reopen()), accounts(count))
   })
+
+  onDisk('a big checkpoint comes back whole, and so does a big change of it', async (storage, reopen) => {
+    const count = 3_000
+    await storage.saveCheckpoint(infoAt(0, 1), accounts(count))
+    const changed = accounts(count).map((entry, i) => ({ ...entry, value: i % 3 === 0 ? undefined : Uint8Array.of(9) }))
+    const again = await reopen({ pieceBytes: 1_000 })
+    await again.saveCheckpoint(infoAt(0, 2), changed.slice(0, 1_500))
+    const expected = [...changed.slice(0, 1_500), ...accounts(count).slice(1_500)].filter((entry) => entry.value !== undefined)
+    assert.deepEqual(await entriesOf(again), expected)
+    const last = await reopen()
+    assert.equal(last.checkpoint.stateDigest, 2)
+    assert.deepEqual(await entriesOf(last), expected)
+  })
+
+  for (const pieceBytes of [1, 1_000, 1_000_000]) {
+    onDisk(
+      `a checkpoint that was prepared and not committed leaves nothing, in pieces of ${pieceBytes} bytes`,
+      async (first, reopen) => {
+        await first.append([{ kind: 'genesis', genesis: GENESIS }, ...decidedSlots(5)])
+        const before = [...accounts(700), ...history({ a: [1], b: [2] })]
+        await first.saveCheckpoint(infoAt(3), before)
+        let storage = await reopen({ pieceBytes })
+        const changes = [
+          ...accounts(900).map((entry, i) => ({ ...entry, value: i % 2 === 0 ? undefined : Uint8Array.of(7) })),
+          ...history({ a: [9], b: undefined, c: [9] }),
+        ]
+        const view = async () => ({
+          history: ['a', 'b', 'c'].map((key) => storage.readHistory(key)?.[0]),
+          checkpoint: storage.checkpoint,
+          end: (await storage.viewCheckpoint())?.end,
+        })
+        const expected = await view()
+        await storage.prepareCheckpoint(infoAt(5), changes)
+        assert.deepEqual(await view(), expected)
+        assert.deepEqual(await entriesOf(storage), accounts(700))
+        storage = await reopen({ pieceBytes })
+        assert.deepEqual(await view(), expected)
+        assert.deepEqual(await entriesOf(storage), accounts(700))
+        await storage.saveCheckpoint(infoAt(5), changes)
+        storage = await reopen()
+        assert.deepEqual(
+          await entriesOf(storage),
+          accounts(900).flatMap((entry, i) => (i % 2 === 0 ? [] : [{ ...entry, value: Uint8Array.of(7) }])),
+        )
+        assert.deepEqual((await view()).history, [9, undefined, 9])
+      },
+      { pieceBytes },
+    )
+  }
+
+  onDisk('one checkpoint is prepared at a time', async (storage) => {
+    const prepared = await storage.prepareCheckpoint(NO_CHECKPOINT, [])
+    await assert.rejects(storage.prepareCheckpoint(NO_CHECKPOINT, []), /one checkpoint is prepared or installed at a time/)
+    await prepared.commit()
+    await storage.saveCheckpoint(NO_CHECKPOINT, [])
+  })
+
+  onDisk(
+    'what peers have told of their directories goes with the next checkpoint, the highest of each',
+    async (first, reopen) => {
+      let storage = first
+      storage.noteMarks(
+        new Map([
+          ['x', 5],
+          ['y', 7],
+        ]),
+      )
+      assert.deepEqual(storage.marks, new Map())
+      await storage.saveCheckpoint(NO_CHECKPOINT, [])
+      storage.noteMarks(
+        new Map([
+          ['x', 4],
+          ['y', 8],
+          ['z', 1],
+        ]),
+      )
+      assert.deepEqual(
+        storage.marks,
+        new Map([
+          ['x', 5],
+          ['y', 7],
+        ]),
+      )
+      storage = await reopen()
+      assert.deepEqual(
+        storage.marks,
+        new Map([
+          ['x', 5],
+          ['y', 7],
+        ]),
+        'what no checkpoint held is forgotten',
+      )
+      storage.noteMarks(
+        new Map([
+          ['x', 4],
+          ['y', 8],
+          ['z', 1],
+        ]),
+      )
+      await storage.saveCheckpoint(NO_CHECKPOINT, [])
+      assert.deepEqual(
+        (await reopen()).marks,
+        new Map([
+          ['x', 5],
+          ['y', 8],
+          ['z', 1],
+        ]),
+      )
+    },
+  )
 
   onDisk('a checkpoint never goes back, and never runs ahead of what is decided', async (storage) => {
     await storage.append(decidedSlots(5))
-    const at = (appliedUpTo: Slot) => storage.saveCheckpoint({ appliedUpTo, timeMs: 0, stateDigest: 0 }, [])
-    await at(4)
-    await at(4)
-    await assert.rejects(at(3), /a checkpoint never goes back/)
+    await storage.saveCheckpoint(infoAt(4), [])
+    await storage.saveCheckpoint(infoAt(4), [])
+    await assert.rejects(storage.saveCheckpoint(infoAt(3), []), /a checkpoint never goes back/)
   })
 
   onDisk('a checkpoint holds only what is durably decided', async (storage) => {
     await storage.append([...decidedSlots(5), accepted(6)])
-    const saved = storage.saveCheckpoint({ appliedUpTo: 6, timeMs: 0, stateDigest: 0 }, [])
-    await assert.rejects(saved, /a checkpoint holds only what is durably decided/)
+    await assert.rejects(storage.saveCheckpoint(infoAt(6), []), /a checkpoint holds only what is durably decided/)
   })
 }

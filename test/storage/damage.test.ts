@@ -20,7 +20,7 @@ import { checkJournal } from '../../src/storage/database.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
 import type { CheckpointInfo } from '../../src/storage/storage.js'
 import { StorageError, type StorageErrorCode } from '../../src/storage/storage-error.js'
-import { accepted, entriesOf, GENESIS } from './conformance.js'
+import { accepted, entriesOf, GENESIS, infoAt } from './samples.js'
 
 // LevelDB opens most of these without a word (and would lose promises and votes). The property throughout: a start is refused with
 // what is wrong and a remedy, again and again, or it recovers exactly everything that was acknowledged.
@@ -53,7 +53,7 @@ before(async () => {
     await storage.append(
       slot > 3 ? [accepted(slot, undefined, 1_500), { kind: 'decidedUpTo', slot: slot - 3 }] : [accepted(slot)],
     )
-    if (slot % 20 === 0) await storage.saveCheckpoint({ appliedUpTo: slot - 3, timeMs: slot, stateDigest: slot }, changesAt(slot))
+    if (slot % 20 === 0) await storage.saveCheckpoint(infoAt(slot - 3), changesAt(slot))
   }
   await storage.close()
   cpSync(inLog, inTables, { recursive: true })
@@ -71,6 +71,7 @@ function changesAt(slot: number): StateEntry[] {
   return Array.from({ length: 20 }, (_, i) => ({
     key: `account/${(slot + i) % 50}`,
     value: i === 0 ? undefined : new Uint8Array(50).fill(slot + i),
+    keyspace: i % 4 === 3 ? 'history' : 'state',
   }))
 }
 
@@ -99,7 +100,7 @@ async function assertRefused(directory: string, says: RegExp, code: StorageError
       assert.equal(error.code, code, `the ${start} start: ${error.message}`)
       assert.match(error.message, says)
       assert.ok(error.message.includes(directory))
-      if (code === 'DAMAGED') assert.match(error.message, /must not vote.* remove this member .* add it again/)
+      if (code === 'DAMAGED') assert.match(error.message, /must not vote.* repairs itself: .*synod member replace/)
       return true
     })
   }
@@ -325,8 +326,14 @@ describe('the files beside the database', () => {
     },
     {
       name: 'identity.json of a newer version',
-      edit: (directory) => editIdentity(directory, (text) => text.replace('"format": 1', '"format": 2')),
-      says: /has format 2; this version knows formats up to 1\. Start it with a newer Synod/,
+      edit: (directory) => editIdentity(directory, (text) => text.replace('"format": 2', '"format": 3')),
+      says: /has format 3; this version knows format 2 only\. Start it with a newer Synod/,
+      code: 'UNSUPPORTED_FORMAT',
+    },
+    {
+      name: 'identity.json of a version that was never released',
+      edit: (directory) => editIdentity(directory, (text) => text.replace('"format": 2', '"format": 1')),
+      says: /has format 1, of a Synod that was never released; .* anew in empty directories/,
       code: 'UNSUPPORTED_FORMAT',
     },
     {

@@ -9,7 +9,7 @@ import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { createContents, creationSteps, pathsIn } from '../../src/storage/data-directory.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
-import { accepted, entriesOf, entry } from './conformance.js'
+import { accepted, entriesOf, entry } from './samples.js'
 
 const root = mkdtempSync(join(tmpdir(), 'synod-kill-'))
 const writerProcess = fileURLToPath(new URL('writer-process.ts', import.meta.url))

@@ -7,7 +7,7 @@ import { describeStorage } from './conformance.js'
 describeStorage('LevelStorage', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'synod-storage-'))
   return {
-    open: () => LevelStorage.open({ directory: join(directory, 'node'), nodeId: 1 }),
+    open: (options) => LevelStorage.open({ directory: join(directory, 'node'), nodeId: 1, ...options }),
     remove: () => rm(directory, { recursive: true, force: true }),
   }
 })

@@ -3,19 +3,44 @@ import type { StateEntry } from '../../src/machine/state-machine.js'
 import { assert } from '../../src/paxos/assert.js'
 import type { Ballot, DurableRecord, Genesis, LogEntry, RecoveredState, Slot } from '../../src/paxos/types.js'
 import { sizeOf } from '../../src/paxos/value.js'
+import { infoOf } from '../../src/storage/checkpoint-records.js'
+import { entryKey, keyspaceOf, nameOfKey } from '../../src/storage/keys.js'
+import { LogIndex } from '../../src/storage/log-index.js'
+import { checksumOf, RecordError, seal, unseal } from '../../src/storage/records.js'
 import { SingleWriter } from '../../src/storage/single-writer.js'
-import type { CheckpointInfo, PreparedCheckpoint, Storage } from '../../src/storage/storage.js'
+import {
+  type CheckpointEnd,
+  type CheckpointHeader,
+  type CheckpointInfo,
+  type CheckpointPage,
+  type CheckpointView,
+  DEFAULT_LOG_WINDOW,
+  type IncomingCheckpoint,
+  type LogWindow,
+  NO_CHECKPOINT,
+  type PreparedCheckpoint,
+  type Storage,
+  type UnfinishedCheckpoint,
+} from '../../src/storage/storage.js'
 import { recover, WriteRules } from '../../src/storage/write-rules.js'
+
+/** Entries of a checkpoint: sealed records by their keys of generation 0, in the form of a string with a character for each byte. */
+type Records = ReadonlyMap<string, Buffer>
 
 /** What survives a crash of a simulated node. One MemoryStorage at a time stands on it; the newest one owns it. */
 export class MemoryDisk {
   readonly dataDirId: string
+  replacesDataDirId = ''
   genesis: Genesis | undefined = undefined
   promised: Ballot = 0
   decidedUpTo: Slot = 0
+  compactedUpTo: Slot = 0
   readonly log = new Map<Slot, LogEntry>()
-  checkpoint: CheckpointInfo = { appliedUpTo: 0, timeMs: 0, stateDigest: 0 }
-  readonly state = new Map<string, Uint8Array>()
+  checkpoint: CheckpointInfo = NO_CHECKPOINT
+  /** Never changed: replaced. */
+  entries: Records = new Map()
+  marks: ReadonlyMap<string, number> = new Map()
+  incoming: { readonly header: CheckpointHeader; readonly records: Records } | undefined
   /** How many writes it has seen. */
   writeCount = 0
 
@@ -25,9 +50,9 @@ export class MemoryDisk {
   }
 
   recover(): RecoveredState {
-    const { genesis, promised, decidedUpTo } = this
+    const { genesis, promised, decidedUpTo, compactedUpTo } = this
     const accepted = [...this.log.values()].filter((entry) => entry.slot > decidedUpTo).toSorted((a, b) => a.slot - b.slot)
-    return recover({ genesis, promised, decidedUpTo, accepted })
+    return recover({ genesis, promised, decidedUpTo, accepted, compactedUpTo })
   }
 }
 
@@ -39,29 +64,70 @@ export class MemoryStorage implements Storage {
   readonly recovered: RecoveredState
   readonly #disk: MemoryDisk
   readonly #rules: WriteRules
+  readonly #window: LogWindow
+  readonly #index: LogIndex
   readonly #writer = new SingleWriter()
+  readonly #newMarks = new Map<string, number>()
+  #isPreparing = false
+  #current: IncomingCheckpoint | undefined
 
   /** Starts from what the disk holds. */
-  static open(disk: MemoryDisk): MemoryStorage {
-    return new MemoryStorage(disk)
+  static open(disk: MemoryDisk, options: { readonly window?: LogWindow } = {}): MemoryStorage {
+    return new MemoryStorage(disk, options.window ?? DEFAULT_LOG_WINDOW)
   }
 
-  private constructor(disk: MemoryDisk) {
+  private constructor(disk: MemoryDisk, window: LogWindow) {
     this.#disk = disk
+    this.#window = window
     this.recovered = disk.recover()
     this.#rules = new WriteRules(this.recovered)
+    this.#index = new LogIndex(disk.compactedUpTo)
+    for (const entry of disk.log.values()) this.#index.put(entry.slot, 0, sizeOf(entry.value))
+    this.#index.decide(disk.decidedUpTo)
   }
 
   get dataDirId(): string {
     return this.#disk.dataDirId
   }
 
+  get replacesDataDirId(): string {
+    return this.#disk.replacesDataDirId
+  }
+
   get checkpoint(): CheckpointInfo {
     return this.#disk.checkpoint
   }
 
+  get lastWrite(): number {
+    return this.#disk.writeCount
+  }
+
+  get compactedUpTo(): Slot {
+    return this.#disk.compactedUpTo
+  }
+
+  get marks(): ReadonlyMap<string, number> {
+    return this.#disk.marks
+  }
+
+  get unfinished(): UnfinishedCheckpoint | undefined {
+    const { incoming } = this.#disk
+    return incoming && { header: incoming.header, lastKey: lastKeyOf(incoming.records) ?? new Uint8Array() }
+  }
+
+  noteAdmitted(): void {
+    this.#disk.replacesDataDirId = ''
+  }
+
+  noteMarks(marks: ReadonlyMap<string, number>): void {
+    for (const [id, number] of marks) {
+      if (number > (this.#newMarks.get(id) ?? this.#disk.marks.get(id) ?? 0)) this.#newMarks.set(id, number)
+    }
+  }
+
   async append(records: readonly DurableRecord[]): Promise<void> {
-    await this.#writer.write(async () => this.appendNow(records))
+    if (records.length === 0) return this.#writer.assertUsable()
+    await this.#writer.write('append', async () => this.appendNow(records))
   }
 
   async readLog(fromSlot: Slot, toSlot: Slot, maxBytes: number): Promise<LogEntry[]> {
@@ -71,17 +137,63 @@ export class MemoryStorage implements Storage {
 
   async prepareCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<PreparedCheckpoint> {
     this.#writer.assertUsable()
-    const entries = [...changes]
-    return { commit: () => this.saveCheckpoint(info, entries) }
+    assert(!this.#isPreparing, 'one checkpoint is prepared or installed at a time')
+    this.#isPreparing = true
+    // The walk begins in another turn and is done in one, so that whoever counts on it all at once, or on none of it yet, is found out.
+    await Promise.resolve()
+    const entries = Array.from(changes, ({ key, value, keyspace }): StateEntry => ({ key, value, keyspace }))
+    return {
+      commit: async () => {
+        await this.#writer.write('commit', async () => this.saveCheckpointNow(info, entries))
+        this.#isPreparing = false
+      },
+    }
   }
 
   async saveCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<void> {
-    await this.#writer.write(async () => this.saveCheckpointNow(info, changes))
+    const prepared = await this.prepareCheckpoint(info, changes)
+    await prepared.commit()
   }
 
-  async *loadCheckpoint(): AsyncGenerator<StateEntry> {
+  async *loadCheckpoint(): AsyncGenerator<StateEntry[]> {
     this.#writer.assertUsable()
-    yield* this.loadCheckpointNow()
+    yield this.loadCheckpointNow()
+  }
+
+  readHistory(key: string): Uint8Array | undefined {
+    this.#writer.assertUsable()
+    const bytes = entryKey('history', 0, key)
+    const record = this.#disk.entries.get(bytes.toString('latin1'))
+    return record && unseal(bytes, record)
+  }
+
+  async viewCheckpoint(): Promise<CheckpointView | undefined> {
+    this.#writer.assertUsable()
+    const { checkpoint, genesis, entries } = this.#disk
+    if (checkpoint.appliedUpTo === 0 || genesis === undefined) return undefined
+    const { appliedUpTo: slot, ...rest } = checkpoint
+    const end = endOf(entries)
+    const bytes = [...entries].reduce((sum, [key, record]) => sum + key.length + record.length, 0)
+    const checkpointId = [slot, checkpoint.stateDigest, ...Object.values(end)].join('-')
+    return {
+      header: { checkpointId, clusterId: genesis.clusterId, slot, ...rest, genesis, bytes },
+      end,
+      pages: (afterKey, pageBytes) => pagesOf(entries, afterKey, pageBytes),
+      close: () => Promise.resolve(),
+    }
+  }
+
+  async receiveCheckpoint(header: CheckpointHeader): Promise<IncomingCheckpoint> {
+    this.#writer.assertUsable()
+    const disk = this.#disk
+    if (disk.genesis !== undefined && disk.genesis.clusterId !== header.clusterId) {
+      throw new RecordError(`the checkpoint is of cluster ${header.clusterId}, not of ${disk.genesis.clusterId}`)
+    }
+    assert(header.slot > disk.checkpoint.appliedUpTo, 'a checkpoint never goes back')
+    if (disk.incoming?.header.checkpointId !== header.checkpointId) disk.incoming = undefined
+    const incoming = this.#incoming(header)
+    this.#current = incoming
+    return incoming
   }
 
   async close(): Promise<void> {
@@ -92,13 +204,17 @@ export class MemoryStorage implements Storage {
   appendNow(records: readonly DurableRecord[]): void {
     const disk = this.#disk
     this.#rules.note(records)
+    let addedCount = 0
     for (const record of records) {
       if (record.kind === 'genesis') disk.genesis = record.genesis
-      else if (record.kind === 'accepted' || record.kind === 'learned') disk.log.set(record.entry.slot, record.entry)
+      else if (record.kind === 'accepted' || record.kind === 'learned') {
+        disk.log.set(record.entry.slot, record.entry)
+        this.#index.put(record.entry.slot, 0, sizeOf(record.entry.value))
+        addedCount += 1
+      }
     }
-    disk.promised = this.#rules.promised
-    disk.decidedUpTo = this.#rules.decidedUpTo
-    disk.writeCount += 1
+    this.#index.decide(this.#rules.decidedUpTo)
+    this.#wrote(addedCount)
   }
 
   /** What `readLog` does, at once. @throws InvariantError */
@@ -106,6 +222,7 @@ export class MemoryStorage implements Storage {
     assert(fromSlot >= 1, 'the log begins with slot 1')
     const entries: LogEntry[] = []
     const lastSlot = Math.min(toSlot, this.#rules.decidedUpTo)
+    if (fromSlot <= this.#disk.compactedUpTo) return entries
     let bytes = 0
     for (let slot = fromSlot; slot <= lastSlot && (bytes === 0 || bytes < maxBytes); slot++) {
       const entry = this.#disk.log.get(slot)
@@ -120,16 +237,139 @@ export class MemoryStorage implements Storage {
   saveCheckpointNow(info: CheckpointInfo, changes: Iterable<StateEntry>): void {
     const disk = this.#disk
     this.#rules.checkCheckpoint(disk.checkpoint, info)
-    for (const { key, value } of changes) {
-      if (value === undefined) disk.state.delete(key)
-      else disk.state.set(key, value)
+    const entries = new Map(disk.entries)
+    for (const { key: name, value, keyspace } of changes) {
+      const key = entryKey(keyspace, 0, name)
+      if (value === undefined) entries.delete(key.toString('latin1'))
+      else entries.set(key.toString('latin1'), seal(key, value))
     }
-    disk.checkpoint = info
-    disk.writeCount += 1
+    this.#putCheckpoint(info, entries)
+    this.#wrote(0)
   }
 
   /** What `loadCheckpoint` does, at once. */
   loadCheckpointNow(): StateEntry[] {
-    return Array.from(this.#disk.state, ([key, value]) => ({ key, value }))
+    const found: StateEntry[] = []
+    for (const [name, record] of sorted(this.#disk.entries)) {
+      const key = Buffer.from(name, 'latin1')
+      if (keyspaceOf(key) === 'state') found.push({ key: nameOfKey(key), value: unseal(key, record), keyspace: 'state' })
+    }
+    return found
   }
+
+  #putCheckpoint(info: CheckpointInfo, entries: Records): void {
+    const disk = this.#disk
+    disk.entries = entries
+    disk.checkpoint = info
+    disk.marks = new Map([...disk.marks, ...this.#newMarks])
+    this.#newMarks.clear()
+  }
+
+  /** Ends a write: trims the log as it goes. */
+  #wrote(addedCount: number): void {
+    const disk = this.#disk
+    const count = this.#index.trim(this.#window, { upTo: disk.checkpoint.appliedUpTo, countMax: 2 * addedCount + 64 })
+    for (let i = 0; i < count; i++) disk.log.delete(++disk.compactedUpTo)
+    disk.promised = this.#rules.promised
+    disk.decidedUpTo = this.#rules.decidedUpTo
+    disk.writeCount += 1
+  }
+
+  #incoming(header: CheckpointHeader): IncomingCheckpoint {
+    const disk = this.#disk
+    const records = (): Records => disk.incoming?.records ?? new Map()
+    const assertCurrent = (incoming: IncomingCheckpoint): void => {
+      assert(this.#current === incoming, 'one checkpoint is received at a time')
+    }
+    const incoming: IncomingCheckpoint = {
+      get lastKey() {
+        return lastKeyOf(records())
+      },
+      add: async (page) => {
+        assertCurrent(incoming)
+        const next = withPage(records(), page)
+        await this.#writer.write('background', async () => {
+          disk.incoming = { header, records: next }
+          disk.writeCount += 1
+        })
+      },
+      install: async (end) => {
+        assertCurrent(incoming)
+        const found = records()
+        this.#current = undefined
+        if (JSON.stringify(endOf(found)) !== JSON.stringify(end)) {
+          disk.incoming = undefined
+          throw new RecordError('a checkpoint has come with other entries than were sent')
+        }
+        assert(!this.#isPreparing, 'one checkpoint is prepared or installed at a time')
+        await this.#writer.write('commit', async () => this.#installNow(header, found))
+      },
+    }
+    return incoming
+  }
+
+  #installNow(header: CheckpointHeader, records: Records): void {
+    const disk = this.#disk
+    this.#rules.noteInstalled(disk.checkpoint, header.slot, header.genesis)
+    disk.genesis ??= header.genesis
+    for (const slot of this.#index.removeUpTo(header.slot)) disk.log.delete(slot)
+    disk.compactedUpTo = header.slot
+    disk.incoming = undefined
+    this.#putCheckpoint(infoOf(header), records)
+    this.#wrote(0)
+  }
+}
+
+function sorted(records: Records): [string, Buffer][] {
+  return [...records].toSorted(([a], [b]) => (a < b ? -1 : 1))
+}
+
+function lastKeyOf(records: Records): Uint8Array | undefined {
+  const last = sorted(records).at(-1)
+  return last && Buffer.from(last[0], 'latin1')
+}
+
+/** @throws RecordError */
+function withPage(before: Records, page: CheckpointPage): Records {
+  const records = new Map(before)
+  let last = sorted(before).at(-1)?.[0] ?? ''
+  if (page.keys.length !== page.records.length || page.keys.length === 0)
+    throw new RecordError('a page has a record for each key')
+  for (const [i, bytes] of page.keys.entries()) {
+    const key = Buffer.from(bytes)
+    const name = key.toString('latin1')
+    const record = Buffer.from(page.records[i] ?? [])
+    if (!/^[hs]/.test(name)) throw new RecordError('a page holds keys that are none of a checkpoint')
+    if (name <= last) throw new RecordError('a page is not the next one')
+    unseal(key, record)
+    records.set(name, record)
+    last = name
+  }
+  return records
+}
+
+async function* pagesOf(entries: Records, after: Uint8Array | undefined, pageBytes: number): AsyncGenerator<CheckpointPage> {
+  let page: { keys: Buffer[]; records: Buffer[] } = { keys: [], records: [] }
+  let bytes = 0
+  for (const [name, record] of sorted(entries)) {
+    if (after !== undefined && name <= Buffer.from(after).toString('latin1')) continue
+    page.keys.push(Buffer.from(name, 'latin1'))
+    page.records.push(record)
+    bytes += name.length + record.length
+    if (bytes < pageBytes) continue
+    yield page
+    page = { keys: [], records: [] }
+    bytes = 0
+  }
+  if (page.keys.length > 0) yield page
+}
+
+function endOf(records: Records): CheckpointEnd {
+  const end = { stateCount: 0, stateSum: 0, historyCount: 0, historySum: 0 }
+  for (const [name, record] of records) {
+    const keyspace = name.startsWith('s') ? 'state' : 'history'
+    end[`${keyspace}Count`] += 1
+    end[`${keyspace}Sum`] = (end[`${keyspace}Sum`] + checksumOf(record)) % 2 ** 48
+  }
+  return end
 }

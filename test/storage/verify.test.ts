@@ -3,10 +3,12 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { type LevelDatabase, openDatabase } from '../../src/storage/database.js'
+import { asDatabase, type LevelDatabase, openDatabase, scan } from '../../src/storage/database.js'
+import { CHECKPOINT_KEY, chainKey, entryKey, GENESIS_KEY, logKey, OWNER_KEY } from '../../src/storage/keys.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
-import { CHECKPOINT_KEY, chainKey, GENESIS_KEY, logKey, OWNER_KEY, seal, stateKey } from '../../src/storage/records.js'
-import { accepted, decidedSlots, GENESIS } from './conformance.js'
+import { seal } from '../../src/storage/records.js'
+import { verify } from '../../src/storage/verify.js'
+import { accepted, decidedSlots, GENESIS, history, infoAt, state } from './samples.js'
 
 // What would be lost or changed if LevelDB, with all its files whole, gave back something else than was written.
 
@@ -16,21 +18,22 @@ const template = join(root, 'now')
 const earlier = join(root, 'earlier')
 
 function save(storage: LevelStorage, stateDigest: number, byte: number): Promise<void> {
-  return storage.saveCheckpoint({ appliedUpTo: 3, timeMs: 1, stateDigest }, [
-    { key: 'a', value: Uint8Array.of(byte) },
-    { key: 'b', value: byte === 1 ? Uint8Array.of(7) : undefined },
-  ])
+  const gone = byte === 1 ? [7] : undefined
+  return storage.saveCheckpoint(infoAt(30, stateDigest), [...state({ a: [byte], b: gone }), ...history({ a: [byte], b: gone })])
 }
+
+const stateKey = (name: string): Buffer => entryKey('state', 0, name)
+const historyKey = (name: string): Buffer => entryKey('history', 0, name)
 
 before(async () => {
   const storage = await LevelStorage.open({ directory: template, nodeId: 1 })
   await storage.append([{ kind: 'genesis', genesis: GENESIS }])
-  await storage.append([...decidedSlots(5), accepted(6), accepted(8)])
+  await storage.append([...decidedSlots(30), accepted(31), accepted(33)])
   await save(storage, 1, 1)
   await storage.close()
   cpSync(template, earlier, { recursive: true })
-  const again = await LevelStorage.open({ directory: template, nodeId: 1 })
-  await again.append([accepted(6, 2 * 65_536 + 1)])
+  const again = await LevelStorage.open({ directory: template, nodeId: 1, window: { slots: 10, bytes: 1_000_000 } })
+  await again.append([accepted(31, 2 * 65_536 + 1)])
   await save(again, 2, 2)
   await again.append([{ kind: 'promised', ballot: 9 * 65_536 + 1 }])
   await again.close()
@@ -67,16 +70,18 @@ const cases: readonly { title: string; tamper: Tampering; says: RegExp }[] = [
     tamper: remove(chainKey(LAST_WRITE)),
     says: /ends with write 6, but write 7 was durable/,
   },
-  { title: 'a decided slot is gone', tamper: remove(logKey(2)), says: /slot 2 of the log is missing/ },
-  { title: 'the last decided slot is gone', tamper: remove(logKey(5)), says: /slot 5 of the log is missing/ },
-  { title: 'a vote for an open slot is gone', tamper: remove(logKey(8)), says: /the log has lost entries/ },
-  { title: 'an earlier vote for an open slot is back', tamper: revive(logKey(6)), says: /old ones have come back/ },
+  { title: 'a decided slot is gone', tamper: remove(logKey(25)), says: /slot 25 of the log is missing/ },
+  { title: 'the last decided slot is gone', tamper: remove(logKey(30)), says: /slot 30 of the log is missing/ },
+  { title: 'a vote for an open slot is gone', tamper: remove(logKey(33)), says: /the log has lost entries/ },
+  { title: 'an earlier vote for an open slot is back', tamper: revive(logKey(31)), says: /old ones have come back/ },
   { title: 'the genesis is gone', tamper: remove(GENESIS_KEY), says: /the genesis is missing/ },
   { title: 'the record of the checkpoint is gone', tamper: remove(CHECKPOINT_KEY), says: /record of the checkpoint is missing/ },
   { title: 'an earlier checkpoint is back', tamper: revive(CHECKPOINT_KEY), says: /checkpoint is missing, or an old one/ },
   { title: 'an entry of the checkpoint is gone', tamper: remove(stateKey('a')), says: /the checkpoint has lost entries/ },
   { title: 'an earlier entry of the checkpoint is back', tamper: revive(stateKey('a')), says: /old ones have come back/ },
   { title: 'a removed entry of the checkpoint is back', tamper: revive(stateKey('b')), says: /old ones have come back/ },
+  { title: 'the first slot that was not trimmed is gone', tamper: remove(logKey(21)), says: /slot 21 of the log is missing/ },
+  { title: 'a trimmed slot is back', tamper: revive(logKey(20)), says: /slot 20 of the log has come back/ },
   { title: 'the owner is gone', tamper: remove(OWNER_KEY), says: /the record of the owner is missing/ },
   {
     title: 'a key that nobody wrote',
@@ -91,21 +96,21 @@ const cases: readonly { title: string; tamper: Tampering; says: RegExp }[] = [
   {
     title: 'a changed byte in a value',
     tamper: async (db) => {
-      const [record] = await db.getMany([logKey(1)])
+      const [record] = await db.getMany([logKey(22)])
       assert.ok(record !== undefined)
       record[12] = (record[12] ?? 0) ^ 1
-      await db.put(logKey(1), record)
+      await db.put(logKey(22), record)
     },
-    says: /slot 1 of the log does not match its checksum/,
+    says: /slot 22 of the log does not match its checksum/,
   },
   {
     title: 'a good value under the key of another',
     tamper: async (db) => {
-      const [record] = await db.getMany([logKey(1)])
+      const [record] = await db.getMany([logKey(22)])
       assert.ok(record !== undefined)
-      await db.put(logKey(3), record)
+      await db.put(logKey(24), record)
     },
-    says: /slot 3 of the log does not match its checksum/,
+    says: /slot 24 of the log does not match its checksum/,
   },
   {
     title: 'a value cut short',
@@ -132,3 +137,41 @@ for (const [i, { title, tamper, says }] of cases.entries()) {
     })
   })
 }
+
+const historyCases: typeof cases = [
+  { title: 'a history entry is gone', tamper: remove(historyKey('a')), says: /the checkpoint has lost entries/ },
+  { title: 'an earlier history entry is back', tamper: revive(historyKey('a')), says: /old ones have come back/ },
+  { title: 'a removed history entry is back', tamper: revive(historyKey('b')), says: /old ones have come back/ },
+]
+
+for (const { title, tamper, says } of historyCases) {
+  test(`a start leaves the history unread, and a check of all of it says that ${title}`, async (t) => {
+    const directory = mkdtempSync(join(root, 'history-'))
+    for (const [name, from] of [
+      ['now', template],
+      ['old', earlier],
+    ] as const) {
+      cpSync(from, join(directory, name), { recursive: true })
+    }
+    const db = await openDatabase(join(directory, 'now', 'db'), 'existing')
+    const old = await openDatabase(join(directory, 'old', 'db'), 'existing')
+    t.after(() => Promise.all([db.close(), old.close()]))
+    await verify(scan(asDatabase(db), {}), { skipsHistory: false })
+    await tamper(db, old)
+    await assert.rejects(verify(scan(asDatabase(db), {}), { skipsHistory: false }), { name: 'RecordError', message: says })
+    await db.close()
+    await (await LevelStorage.open({ directory: join(directory, 'now'), nodeId: 1 })).close()
+  })
+}
+
+test('a history entry that is damaged is noticed when it is read, and nothing is written after that', async () => {
+  const directory = mkdtempSync(join(root, 'history-'))
+  cpSync(template, directory, { recursive: true })
+  const db = await openDatabase(join(directory, 'db'), 'existing')
+  await db.put(historyKey('a'), Buffer.from([1, 2, 3, 4, 5, 6]))
+  await db.close()
+  const storage = await LevelStorage.open({ directory, nodeId: 1 })
+  assert.throws(() => storage.readHistory('a'), { code: 'DAMAGED', message: /history entry "a" does not match its checksum/ })
+  await assert.rejects(storage.append([accepted(40)]), { code: 'WRITE_FAILED' })
+  await storage.close()
+})

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openDatabase, WRITE_BUFFER_BYTES } from '../../src/storage/database.js'
+import { chainKey } from '../../src/storage/keys.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
-import { chainKey, unsealLink } from '../../src/storage/records.js'
+import { unsealLink } from '../../src/storage/records.js'
 import { WriteChain } from '../../src/storage/write-chain.js'
-import { accepted } from './conformance.js'
+import { accepted } from './samples.js'
 
 test('links are trimmed only while those that stay cover the bytes to be kept', () => {
   const chain = new WriteChain({ firstKept: 1, sizes: [10, 10], keptBytesMin: 100 })

@@ -1,7 +1,7 @@
 // A node process of kill.test.ts: appends one slot after another and says on stdout, one line each, which are acknowledged.
 import { writeSync } from 'node:fs'
 import { LevelStorage } from '../../src/storage/level-storage.js'
-import { accepted } from './conformance.js'
+import { accepted, infoAt, state } from './samples.js'
 
 const [directory] = process.argv.slice(2)
 if (directory === undefined) throw new Error('usage: writer-process DIRECTORY')
@@ -18,8 +18,7 @@ for (;;) {
   await storage.append([accepted(slot, undefined, 2_000), { kind: 'decidedUpTo', slot: slot - 1 }])
   writeSync(STDOUT, `acknowledged ${slot}\n`)
   if (slot % CHECKPOINT_EVERY === 0) {
-    const changes = [{ key: `entry/${slot}`, value: Uint8Array.of(slot % 256) }]
-    await storage.saveCheckpoint({ appliedUpTo: slot - 1, timeMs: slot, stateDigest: slot }, changes)
+    await storage.saveCheckpoint(infoAt(slot - 1, slot), state({ [`entry/${slot}`]: [slot % 256] }))
     writeSync(STDOUT, `saved ${slot}\n`)
   }
 }

@@ -60,6 +60,8 @@ export interface Checkpoint {
   boundaryCommands: number;
   /** How far the peers' directories had got, as they told it. */
   marks: DirectoryMark[];
+  /** What its entries take, keys and records. */
+  entryBytes: number;
 }
 
 export interface DirectoryMark {
@@ -75,7 +77,22 @@ export interface IncomingCheckpoint {
   /** It has come up to this key. */
   lastKey: Uint8Array;
   state: Tally | undefined;
-  history: Tally | undefined;
+  history:
+    | Tally
+    | undefined;
+  /** What has come, keys and records. */
+  entryBytes: number;
+}
+
+/**
+ * Entries of the checkpoint as they were before a part of the next one was written over them: as long as that one is not committed, it
+ * is these that count. The commit removes all of them.
+ */
+export interface UndoPage {
+  /** In the order in which they were written. */
+  keys: Uint8Array[];
+  /** Empty: there was none. */
+  records: Uint8Array[];
 }
 
 /** Ties the database to the identity file beside it. */
@@ -416,6 +433,7 @@ function createBaseCheckpoint(): Checkpoint {
     boundarySlots: 0,
     boundaryCommands: 0,
     marks: [],
+    entryBytes: 0,
   };
 }
 
@@ -467,6 +485,12 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     }
     for (const v of message.marks) {
       DirectoryMark.encode(v!, writer.uint32(82).fork()).join();
+    }
+    if (message.entryBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.entryBytes)) !== BigInt(message.entryBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.entryBytes) of type uint64 too large");
+      }
+      writer.uint32(88).uint64(BigInt(message.entryBytes));
     }
     return writer;
   },
@@ -564,6 +588,14 @@ export const Checkpoint: MessageFns<Checkpoint> = {
             message.marks.push(DirectoryMark.decode(reader, reader.uint32()));
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.entryBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -612,6 +644,11 @@ export const Checkpoint: MessageFns<Checkpoint> = {
       marks: globalThis.Array.isArray(object?.marks)
         ? object.marks.map((e: any) => DirectoryMark.fromJSON(e))
         : [],
+      entryBytes: isSet(object.entryBytes)
+        ? globalThis.Number(object.entryBytes)
+        : isSet(object.entry_bytes)
+        ? globalThis.Number(object.entry_bytes)
+        : 0,
     };
   },
 
@@ -647,6 +684,9 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     if (message.marks?.length) {
       obj.marks = message.marks.map((e) => DirectoryMark.toJSON(e));
     }
+    if (message.entryBytes !== 0) {
+      obj.entryBytes = globalThis.Number(message.entryBytes);
+    }
     return obj;
   },
 
@@ -667,6 +707,7 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     message.boundarySlots = object.boundarySlots ?? 0;
     message.boundaryCommands = object.boundaryCommands ?? 0;
     message.marks = object.marks?.map((e) => DirectoryMark.fromPartial(e)) || [];
+    message.entryBytes = object.entryBytes ?? 0;
     return message;
   },
 };
@@ -768,7 +809,7 @@ export const DirectoryMark: MessageFns<DirectoryMark> = {
 };
 
 function createBaseIncomingCheckpoint(): IncomingCheckpoint {
-  return { header: undefined, lastKey: new Uint8Array(0), state: undefined, history: undefined };
+  return { header: undefined, lastKey: new Uint8Array(0), state: undefined, history: undefined, entryBytes: 0 };
 }
 
 export const IncomingCheckpoint: MessageFns<IncomingCheckpoint> = {
@@ -784,6 +825,12 @@ export const IncomingCheckpoint: MessageFns<IncomingCheckpoint> = {
     }
     if (message.history !== undefined) {
       Tally.encode(message.history, writer.uint32(34).fork()).join();
+    }
+    if (message.entryBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.entryBytes)) !== BigInt(message.entryBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.entryBytes) of type uint64 too large");
+      }
+      writer.uint32(40).uint64(BigInt(message.entryBytes));
     }
     return writer;
   },
@@ -833,6 +880,14 @@ export const IncomingCheckpoint: MessageFns<IncomingCheckpoint> = {
             message.history = Tally.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.entryBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -855,6 +910,11 @@ export const IncomingCheckpoint: MessageFns<IncomingCheckpoint> = {
         : new Uint8Array(0),
       state: isSet(object.state) ? Tally.fromJSON(object.state) : undefined,
       history: isSet(object.history) ? Tally.fromJSON(object.history) : undefined,
+      entryBytes: isSet(object.entryBytes)
+        ? globalThis.Number(object.entryBytes)
+        : isSet(object.entry_bytes)
+        ? globalThis.Number(object.entry_bytes)
+        : 0,
     };
   },
 
@@ -872,6 +932,9 @@ export const IncomingCheckpoint: MessageFns<IncomingCheckpoint> = {
     if (message.history !== undefined) {
       obj.history = Tally.toJSON(message.history);
     }
+    if (message.entryBytes !== 0) {
+      obj.entryBytes = globalThis.Number(message.entryBytes);
+    }
     return obj;
   },
 
@@ -888,6 +951,92 @@ export const IncomingCheckpoint: MessageFns<IncomingCheckpoint> = {
     message.history = (object.history !== undefined && object.history !== null)
       ? Tally.fromPartial(object.history)
       : undefined;
+    message.entryBytes = object.entryBytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseUndoPage(): UndoPage {
+  return { keys: [], records: [] };
+}
+
+export const UndoPage: MessageFns<UndoPage> = {
+  encode(message: UndoPage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.keys) {
+      writer.uint32(10).bytes(v!);
+    }
+    for (const v of message.records) {
+      writer.uint32(18).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UndoPage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUndoPage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keys.push(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.records.push(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UndoPage {
+    return {
+      keys: globalThis.Array.isArray(object?.keys) ? object.keys.map((e: any) => bytesFromBase64(e)) : [],
+      records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => bytesFromBase64(e)) : [],
+    };
+  },
+
+  toJSON(message: UndoPage): unknown {
+    const obj: any = {};
+    if (message.keys?.length) {
+      obj.keys = message.keys.map((e) => base64FromBytes(e));
+    }
+    if (message.records?.length) {
+      obj.records = message.records.map((e) => base64FromBytes(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UndoPage>): UndoPage {
+    return UndoPage.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UndoPage>): UndoPage {
+    const message = createBaseUndoPage();
+    message.keys = object.keys?.map((e) => e) || [];
+    message.records = object.records?.map((e) => e) || [];
     return message;
   },
 };

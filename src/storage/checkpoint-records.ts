@@ -1,0 +1,106 @@
+import { Checkpoint, type IncomingCheckpoint } from '../gen/synod/storage/v1/storage.js'
+import { checkpointHeaderFromWire, checkpointHeaderToWire } from '../wire/checkpoint.js'
+import { membershipsFromWire, membershipToWire } from '../wire/membership.js'
+import { CHECKPOINT_KEY, type Generation, INCOMING_KEY } from './keys.js'
+import { decoding, RecordError, sealCheckpoint, sealIncoming, unsealCheckpoint, unsealIncoming } from './records.js'
+import type { CheckpointEnd, CheckpointHeader, CheckpointInfo } from './storage.js'
+import { Tally } from './tally.js'
+
+/** Counts a checkpoint's entries. */
+export interface EntryTallies {
+  readonly state: Tally
+  readonly history: Tally
+  /** What all of them take, keys and records. */
+  readonly bytes: number
+}
+
+export function noEntries(): EntryTallies {
+  return { state: new Tally(), history: new Tally(), bytes: 0 }
+}
+
+/** What the record of the checkpoint says. */
+export interface CheckpointState {
+  readonly info: CheckpointInfo
+  readonly generation: Generation
+  readonly tallies: EntryTallies
+  readonly marks: ReadonlyMap<string, number>
+}
+
+export function sealCheckpointState({ info, generation, tallies, marks }: CheckpointState): Buffer {
+  const { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands } = info
+  return sealCheckpoint({
+    appliedUpTo,
+    timeMs,
+    stateDigest,
+    state: tallies.state.toRecord(),
+    history: tallies.history.toRecord(),
+    generation,
+    memberships: memberships.map(membershipToWire),
+    boundarySlots,
+    boundaryCommands,
+    marks: Array.from(marks, ([dataDirId, writeNumber]) => ({ dataDirId, writeNumber })),
+    entryBytes: tallies.bytes,
+  })
+}
+
+/** @throws RecordError */
+export function unsealCheckpointState(record: Buffer): CheckpointState {
+  return checkpointStateOf(unsealCheckpoint(record))
+}
+
+function checkpointStateOf(wire: Checkpoint): CheckpointState {
+  const { appliedUpTo, timeMs, stateDigest, boundarySlots, boundaryCommands, generation } = wire
+  if (generation !== 0 && generation !== 1)
+    throw new RecordError(`the checkpoint is of generation ${generation}, which never was`)
+  const memberships = decoding(CHECKPOINT_KEY, () => {
+    return wire.memberships.length === 0 ? [] : membershipsFromWire(wire.memberships, 'memberships')
+  })
+  return {
+    info: { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands },
+    generation,
+    tallies: { state: new Tally(wire.state), history: new Tally(wire.history), bytes: wire.entryBytes },
+    marks: new Map(wire.marks.map(({ dataDirId, writeNumber }) => [dataDirId, writeNumber])),
+  }
+}
+
+/** A storage without a checkpoint. */
+export function noCheckpointState(): CheckpointState {
+  return checkpointStateOf(Checkpoint.create())
+}
+
+/** What the record of a checkpoint from a peer says: as much of it as has come. */
+export interface IncomingState {
+  readonly header: CheckpointHeader
+  /** In its form of generation 0. */
+  readonly lastKey: Buffer
+  readonly tallies: EntryTallies
+}
+
+export function sealIncomingState({ header, lastKey, tallies }: IncomingState): Buffer {
+  return sealIncoming({
+    header: checkpointHeaderToWire(header),
+    lastKey,
+    state: tallies.state.toRecord(),
+    history: tallies.history.toRecord(),
+    entryBytes: tallies.bytes,
+  })
+}
+
+/** @throws RecordError */
+export function unsealIncomingState(record: Buffer): IncomingState {
+  const wire: IncomingCheckpoint = unsealIncoming(record)
+  return {
+    header: decoding(INCOMING_KEY, () => checkpointHeaderFromWire(wire.header, 'header')),
+    lastKey: Buffer.from(wire.lastKey),
+    tallies: { state: new Tally(wire.state), history: new Tally(wire.history), bytes: wire.entryBytes },
+  }
+}
+
+export function endOf({ state, history }: EntryTallies): CheckpointEnd {
+  return { stateCount: state.count, stateSum: state.sum, historyCount: history.count, historySum: history.sum }
+}
+
+export function infoOf(header: CheckpointHeader): CheckpointInfo {
+  const { slot, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands } = header
+  return { appliedUpTo: slot, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands }
+}

@@ -1,0 +1,222 @@
+import type { StateEntry } from '../machine/state-machine.js'
+import { assert } from '../paxos/assert.js'
+import { type CheckpointState, type EntryTallies, sealCheckpointState } from './checkpoint-records.js'
+import type { DatabaseSnapshot } from './database.js'
+import { CHECKPOINT_KEY, entryKey, type Generation, keyspaceOf } from './keys.js'
+import { type LinkedWriter, NOTHING_TOLD } from './linked-writer.js'
+import { checksumOf, seal, unseal } from './records.js'
+import { SharedSnapshot } from './shared-snapshot.js'
+import type { CheckpointInfo, PreparedCheckpoint } from './storage.js'
+import { Tally } from './tally.js'
+import { deleteUndoPages, type EntryChange, putChanges, putUndoPage } from './undo.js'
+import type { WriteBatch } from './write-batch.js'
+
+/** A checkpoint is prepared in steps of so many entries, or about so many bytes: between two of them others have their turn. */
+const STEP_ENTRIES_MAX = 250
+const STEP_BYTES_MAX = 256 * 1_024
+
+/**
+ * Writes a node's own checkpoints. One batch of a million entries would keep appends waiting for seconds, so a big one is written in
+ * pieces, each with an undo page in the same write: until the commit removes these, the checkpoint before counts, and a start
+ * takes the pieces back. Meanwhile `committed` shows the entries as they were.
+ */
+export class CheckpointWriter {
+  readonly #writer: LinkedWriter
+  readonly #pieceBytes: number
+  #state: CheckpointState
+  /** 'preparing' until the commit. */
+  #phase: 'idle' | 'preparing' | 'installing' = 'idle'
+  /** Of the checkpoint that is prepared and not committed. */
+  #undoPageCount = 0
+  #committed: SharedSnapshot | undefined
+  /** What peers have told since the last commit. */
+  readonly #newMarks = new Map<string, number>()
+
+  constructor(writer: LinkedWriter, state: CheckpointState, options: { readonly pieceBytes: number }) {
+    this.#writer = writer
+    this.#state = state
+    this.#pieceBytes = options.pieceBytes
+  }
+
+  /** The durable checkpoint. */
+  get state(): CheckpointState {
+    return this.#state
+  }
+
+  /** The database as it was before entries of the next checkpoint were written; undefined: as it is now. */
+  get committed(): DatabaseSnapshot | undefined {
+    return this.#committed?.snapshot
+  }
+
+  noteMarks(marks: ReadonlyMap<string, number>): void {
+    for (const [dataDirId, number] of marks) {
+      const known = this.#newMarks.get(dataDirId) ?? this.#state.marks.get(dataDirId) ?? 0
+      if (number > known) this.#newMarks.set(dataDirId, number)
+    }
+  }
+
+  /** A view of the committed entries, for as long as it is not closed. */
+  share(): SharedSnapshot {
+    return this.#committed?.share() ?? new SharedSnapshot(this.#writer.db.snapshot())
+  }
+
+  async prepare(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<PreparedCheckpoint> {
+    this.#writer.assertUsable()
+    assert(this.#phase === 'idle', 'one checkpoint is prepared or installed at a time')
+    this.#phase = 'preparing'
+    try {
+      const draft = await this.#draft(changes)
+      return { commit: () => this.#commit(info, draft) }
+    } catch (error) {
+      // Part of it may be on disk, and the walk cannot be had again.
+      this.#writer.fail(error)
+      throw error
+    }
+  }
+
+  /** A checkpoint from a peer is about to take the place of this one. */
+  beginInstall(): void {
+    assert(this.#phase === 'idle', 'one checkpoint is prepared or installed at a time')
+    this.#phase = 'installing'
+  }
+
+  endInstall(state: CheckpointState): void {
+    this.#phase = 'idle'
+    this.#onDurable(state)
+  }
+
+  /** Has a checkpoint take the place of this one, in the batch that is being filled. */
+  put(batch: WriteBatch, next: Omit<CheckpointState, 'marks'>): CheckpointState {
+    const state = { ...next, marks: new Map([...this.#state.marks, ...this.#newMarks]) }
+    this.#writer.checkpointChecksum = checksumOf(batch.put(CHECKPOINT_KEY, sealCheckpointState(state)))
+    return state
+  }
+
+  #onDurable(state: CheckpointState): void {
+    this.#state = state
+    this.#writer.trimUpTo = state.info.appliedUpTo
+    for (const [dataDirId, number] of this.#newMarks) {
+      if (number <= (state.marks.get(dataDirId) ?? 0)) this.#newMarks.delete(dataDirId)
+    }
+  }
+
+  /** Seals the entries and looks up what they replace. Nobody else touches entries of this generation meanwhile. */
+  async #draft(changes: Iterable<StateEntry>): Promise<Draft> {
+    const { generation, tallies } = this.#state
+    const draft = new Draft(generation, tallies)
+    const entries = changes[Symbol.iterator]()
+    while (!draft.isWhole) {
+      if (draft.pieceBytes >= this.#pieceBytes) await this.#writePiece(draft)
+      const step = draft.step(entries)
+      const before: readonly (Buffer | undefined)[] = await this.#writer.db.getMany(step.map(([key]) => key))
+      for (const [i, [key, record]] of step.entries()) draft.add({ key, record, before: before[i] })
+    }
+    return draft
+  }
+
+  async #writePiece(draft: Draft): Promise<void> {
+    this.#committed ??= new SharedSnapshot(this.#writer.db.snapshot())
+    const piece = draft.takePiece()
+    await this.#writer.write('background', NOTHING_TOLD, (batch) => {
+      this.#undoPageCount += 1
+      putUndoPage(batch, this.#undoPageCount, piece)
+      putChanges(batch, piece)
+    })
+  }
+
+  async #commit(info: CheckpointInfo, draft: Draft): Promise<void> {
+    let state: CheckpointState | undefined
+    await this.#writer.write('commit', { records: [], checkpoint: info }, (batch) => {
+      this.#writer.rules.checkCheckpoint(this.#state.info, info)
+      putChanges(batch, draft.takePiece())
+      deleteUndoPages(batch, this.#undoPageCount)
+      state = this.put(batch, { info, generation: draft.generation, tallies: draft.tallies })
+    })
+    if (state !== undefined) this.#onDurable(state)
+    this.#phase = 'idle'
+    this.#undoPageCount = 0
+    const committed = this.#committed
+    this.#committed = undefined
+    await committed?.close()
+  }
+}
+
+type SealedEntry = readonly [key: Buffer, record: Buffer | undefined]
+
+/** A checkpoint in the making. */
+class Draft {
+  readonly generation: Generation
+  readonly #state: Tally
+  readonly #history: Tally
+  #bytes: number
+  #piece: EntryChange[] = []
+  #pieceBytes = 0
+  #isWhole = false
+
+  constructor(generation: Generation, before: EntryTallies) {
+    this.generation = generation
+    this.#state = new Tally(before.state)
+    this.#history = new Tally(before.history)
+    this.#bytes = before.bytes
+  }
+
+  /** All changes are in it. */
+  get isWhole(): boolean {
+    return this.#isWhole
+  }
+
+  /** With it. */
+  get tallies(): EntryTallies {
+    return { state: this.#state, history: this.#history, bytes: this.#bytes }
+  }
+
+  /** Of what is not written yet. */
+  get pieceBytes(): number {
+    return this.#pieceBytes
+  }
+
+  takePiece(): EntryChange[] {
+    const piece = this.#piece
+    this.#piece = []
+    this.#pieceBytes = 0
+    return piece
+  }
+
+  /** Seals the next entries. */
+  step(entries: Iterator<StateEntry>): SealedEntry[] {
+    const step: SealedEntry[] = []
+    let bytes = 0
+    while (step.length < STEP_ENTRIES_MAX && bytes < STEP_BYTES_MAX) {
+      const next = entries.next()
+      if (next.done === true) {
+        this.#isWhole = true
+        break
+      }
+      const { key: name, value, keyspace } = next.value
+      const key = entryKey(keyspace, this.generation, name)
+      const record = value === undefined ? undefined : seal(key, value)
+      step.push([key, record])
+      bytes += key.length + (record?.length ?? 0)
+    }
+    return step
+  }
+
+  /** @throws RecordError when what stands there is damaged */
+  add(change: EntryChange): void {
+    const { key, record, before } = change
+    const tally = keyspaceOf(key) === 'state' ? this.#state : this.#history
+    if (before !== undefined) {
+      unseal(key, before)
+      tally.remove(checksumOf(before))
+      this.#bytes -= key.length + before.length
+      this.#pieceBytes += before.length
+    }
+    if (record !== undefined) {
+      tally.add(checksumOf(record))
+      this.#bytes += key.length + record.length
+      this.#pieceBytes += record.length
+    }
+    this.#piece.push(change)
+    this.#pieceBytes += key.length
+  }
+}

@@ -1,0 +1,129 @@
+import type { Slot } from '../paxos/types.js'
+
+// A key is a tag and, for the log, the chain and the undo pages, a big-endian 64-bit number, so that LevelDB keeps them in order.
+//
+//   b <number>   UndoPage             l <slot>     ballot (8 bytes, big-endian), then the encoded Value
+//   c <number>   ChainLink            m genesis    Genesis
+//   h <key>      a history entry      m checkpoint Checkpoint
+//   i <key>      the same of          m incoming   IncomingCheckpoint
+//                generation 1         m owner      Owner
+//                                     s <key>      a state entry: the state machine's value under that key, in UTF-8
+//                                     t <key>      the same of generation 1
+//
+// The checkpoint's entries stand in one of two generations; the other one is for a checkpoint that is fetched from a peer. What comes
+// first is needed to understand what comes later: a reader that goes through all of it once knows which entries count.
+
+export const UNDO_TAG = 0x62
+export const CHAIN_TAG = 0x63
+export const LOG_TAG = 0x6c
+export const META_TAG = 0x6d
+
+/** Which of the two sets of a checkpoint's entries. */
+export type Generation = 0 | 1
+
+/** 'state': held in memory, too. 'history': stands only on disk. */
+export type Keyspace = 'state' | 'history'
+
+const TAGS: Readonly<Record<Keyspace, readonly [number, number]>> = { history: [0x68, 0x69], state: [0x73, 0x74] }
+/** In the order of their tags. */
+export const KEYSPACES: readonly Keyspace[] = ['history', 'state']
+
+export const GENESIS_KEY = Buffer.from('mgenesis')
+export const CHECKPOINT_KEY = Buffer.from('mcheckpoint')
+export const INCOMING_KEY = Buffer.from('mincoming')
+export const OWNER_KEY = Buffer.from('mowner')
+
+const NUMBER_BYTES = 8
+const TWO_TO_32 = 2 ** 32
+/** As state-machine.ts says. */
+const ENTRY_KEY_BYTES_MAX = 8_192
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+export function writeNumber(target: Buffer, value: number, offset: number): void {
+  target.writeUInt32BE(Math.floor(value / TWO_TO_32), offset)
+  target.writeUInt32BE(value % TWO_TO_32, offset + 4)
+}
+
+export function readNumber(source: Buffer, offset: number): number {
+  return source.readUInt32BE(offset) * TWO_TO_32 + source.readUInt32BE(offset + 4)
+}
+
+function numberKey(tag: number, number: number): Buffer {
+  const key = Buffer.allocUnsafe(1 + NUMBER_BYTES)
+  key[0] = tag
+  writeNumber(key, number, 1)
+  return key
+}
+
+export function undoKey(number: number): Buffer {
+  return numberKey(UNDO_TAG, number)
+}
+
+export function chainKey(number: number): Buffer {
+  return numberKey(CHAIN_TAG, number)
+}
+
+export function logKey(slot: Slot): Buffer {
+  return numberKey(LOG_TAG, slot)
+}
+
+/** The slot of a log key, the number of a chain key or of an undo page; undefined when the key is not one of those. */
+export function numberOfKey(key: Buffer): number | undefined {
+  return key.length === 1 + NUMBER_BYTES ? readNumber(key, 1) : undefined
+}
+
+/** @throws RangeError when the machine's key is not well formed or longer than 8,192 bytes. */
+export function entryKey(keyspace: Keyspace, generation: Generation, name: string): Buffer {
+  if (LONE_SURROGATE.test(name)) throw new RangeError('a state key must be well-formed Unicode')
+  const bytes = Buffer.byteLength(name)
+  if (bytes > ENTRY_KEY_BYTES_MAX) throw new RangeError(`a state key must be at most ${ENTRY_KEY_BYTES_MAX} bytes long`)
+  const key = Buffer.allocUnsafe(1 + bytes)
+  key[0] = TAGS[keyspace][generation]
+  key.write(name, 1)
+  return key
+}
+
+/** The machine's key. */
+export function nameOfKey(key: Buffer): string {
+  return key.toString('utf8', 1)
+}
+
+export function entryTag(keyspace: Keyspace, generation: Generation): number {
+  return TAGS[keyspace][generation]
+}
+
+/** Of an entry's key. */
+export function keyspaceOf(key: Uint8Array): Keyspace | undefined {
+  switch (key[0]) {
+    case TAGS.history[0]:
+    case TAGS.history[1]:
+      return 'history'
+    case TAGS.state[0]:
+    case TAGS.state[1]:
+      return 'state'
+    default:
+      return undefined
+  }
+}
+
+/** Of an entry's key. */
+export function generationOf(key: Uint8Array): Generation {
+  return key[0] === TAGS.history[1] || key[0] === TAGS.state[1] ? 1 : 0
+}
+
+/** The same entry's key in that generation: a copy. */
+export function inGeneration(key: Uint8Array, generation: Generation): Buffer {
+  const copy = Buffer.from(key)
+  const keyspace = keyspaceOf(key)
+  if (keyspace !== undefined) copy[0] = TAGS[keyspace][generation]
+  return copy
+}
+
+export function otherGeneration(generation: Generation): Generation {
+  return generation === 0 ? 1 : 0
+}
+
+/** Every key with that tag. */
+export function rangeOfTag(tag: number): { gte: Buffer; lt: Buffer } {
+  return { gte: Buffer.from([tag]), lt: Buffer.from([tag + 1]) }
+}

@@ -1,0 +1,74 @@
+import type { CheckpointHeader as WireHeader } from '../gen/synod/peer/v1/peer.js'
+import type { Genesis, MembershipRecord, Slot } from '../paxos/types.js'
+import { membershipsFromWire, membershipToWire } from './membership.js'
+import { genesisFromWire, genesisToWire, PeerCodecError, slot, text } from './peer-fields.js'
+
+/** What a checkpoint is that goes from one node to another. */
+export interface CheckpointHeader {
+  /** Two checkpoints with the same id have the same entries, wherever they are had from. */
+  readonly checkpointId: string
+  readonly clusterId: string
+  /** The state is that after this slot. */
+  readonly slot: Slot
+  /** The log's clock there, ms since 1970. */
+  readonly timeMs: number
+  readonly stateDigest: number
+  readonly genesis: Genesis
+  /** Those that govern the slots above `slot`, as known there. */
+  readonly memberships: readonly MembershipRecord[]
+  /** Since the last checkpoint boundary. */
+  readonly boundarySlots: number
+  readonly boundaryCommands: number
+  /** What all its entries take, keys and records. */
+  readonly bytes: number
+}
+
+/** Entries as they stand in a database, each record with its own checksum; in the order of their keys. */
+export interface CheckpointPage {
+  readonly keys: readonly Uint8Array[]
+  readonly records: readonly Uint8Array[]
+}
+
+/** How much there is in all. */
+export interface CheckpointEnd {
+  readonly stateCount: number
+  readonly stateSum: number
+  readonly historyCount: number
+  readonly historySum: number
+}
+
+export function checkpointHeaderToWire(header: CheckpointHeader): WireHeader {
+  const { checkpointId, clusterId, timeMs, stateDigest, boundarySlots, boundaryCommands, bytes } = header
+  return {
+    checkpointId,
+    clusterId,
+    slot: header.slot,
+    timeMs,
+    stateDigest,
+    genesis: genesisToWire(header.genesis),
+    memberships: header.memberships.map(membershipToWire),
+    boundarySlots,
+    boundaryCommands,
+    bytes,
+  }
+}
+
+/** @throws PeerCodecError */
+export function checkpointHeaderFromWire(wire: WireHeader | undefined, field: string): CheckpointHeader {
+  if (wire === undefined) throw new PeerCodecError(field, 'must be set')
+  const { timeMs, stateDigest, boundarySlots, boundaryCommands, bytes } = wire
+  const genesis = genesisFromWire(wire.genesis, `${field}.genesis`)
+  if (wire.clusterId !== genesis.clusterId) throw new PeerCodecError(`${field}.cluster_id`, 'must be that of the genesis')
+  return {
+    checkpointId: text(wire.checkpointId, `${field}.checkpoint_id`),
+    clusterId: genesis.clusterId,
+    slot: slot(wire.slot, `${field}.slot`),
+    timeMs,
+    stateDigest,
+    genesis,
+    memberships: membershipsFromWire(wire.memberships, `${field}.memberships`),
+    boundarySlots,
+    boundaryCommands,
+    bytes,
+  }
+}
