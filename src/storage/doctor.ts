@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { Ballot, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
+import { NO_BALLOT, nodeOf, roundOf } from '../paxos/ballot.js'
+import type { MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import { Census, type RecordCount } from './census.js'
 import { type DirectoryPaths, type Identity, identityIn, pathsIn, readLastWritten } from './data-directory.js'
 import type { OnProgress } from './database-files.js'
@@ -9,7 +10,7 @@ import { type Finding, finding } from './findings.js'
 import { otherGeneration } from './keys.js'
 import { findDamagedFiles, readDatabase } from './read-database.js'
 import { RecordError, UnknownFormatError } from './records.js'
-import { ASIDE, type Replaced, readReplaced } from './set-aside.js'
+import { ASIDE, type Replaced, type ReplacedNote, readReplaced } from './set-aside.js'
 import { StorageError, systemCodeOf } from './storage-error.js'
 import { type Contents, verify } from './verify.js'
 
@@ -46,7 +47,8 @@ export interface Inventory {
   readonly clusterId: string | undefined
   /** The newest that is decided, as far as this node knows. */
   readonly membership: MembershipRecord | undefined
-  readonly promised: Ballot
+  /** The acceptor's promise; undefined for none. */
+  readonly promised: { readonly round: number; readonly nodeId: NodeId } | undefined
   readonly decidedUpTo: Slot
   /** Of the last checkpoint. */
   readonly appliedUpTo: Slot
@@ -123,7 +125,7 @@ class Doctor {
     else this.#note(finding('UNCLEAN_STOP', `${process} has left its lock behind`))
   }
 
-  #noteReplaced({ dataDirId, asideIn, isMoved }: Replaced): void {
+  #noteReplaced({ dataDirId, asideIn, isMoved }: ReplacedNote): void {
     const { directory } = this.#paths
     if (isMoved)
       this.#note(finding('REPLACING', `this directory takes the place of ${dataDirId}, which is in ${join(directory, asideIn)}`))
@@ -247,7 +249,7 @@ function inventoryOf(contents: Contents, census: Census): Inventory {
     lastWrite: lastNumber,
     clusterId: genesis?.clusterId,
     membership: census.latestMembership({ genesis, memberships, appliedUpTo, decidedUpTo }),
-    promised,
+    promised: promised === NO_BALLOT ? undefined : { round: roundOf(promised), nodeId: nodeOf(promised) },
     decidedUpTo,
     appliedUpTo,
     compactedUpTo,

@@ -131,7 +131,7 @@ describe('a healthy directory', () => {
     assert.deepEqual(inventory, {
       owner: identity,
       clusterId: GENESIS.clusterId,
-      promised: HIGHER,
+      promised: { round: 1, nodeId: 2 },
       decidedUpTo: SLOTS + 1,
       appliedUpTo: 80,
       compactedUpTo: 0,
