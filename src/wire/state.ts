@@ -36,7 +36,7 @@ const reader = new RowReader()
 export const pairCodec: RowCodec<KeyValuePair> = {
   encode: (pair) => encode(PairRecord, pair),
   decode(bytes, key) {
-    let value = NO_BYTES
+    let value: Uint8Array = NO_BYTES
     let createRevision = 0n
     let modRevision = 0n
     let version = 0n
@@ -117,6 +117,20 @@ export const firstAnswerCodec: RowCodec<FirstAnswer> = {
 export const countersCodec: RowCodec<Counters> = {
   encode: (counters) => encode(Counters, counters),
   decode: (bytes) => Counters.decode(bytes),
+}
+
+/** Hashes of used ids, four bytes each, little-endian. */
+export function encodeHashes(hashes: Uint32Array): Uint8Array {
+  const bytes = new Uint8Array(hashes.length * 4)
+  const view = new DataView(bytes.buffer)
+  for (const [i, hash] of hashes.entries()) view.setUint32(4 * i, hash, true)
+  return bytes
+}
+
+/** @throws RangeError when the bytes are not whole hashes. */
+export function decodeHashes(bytes: Uint8Array): Uint32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(4 * i, true))
 }
 
 /** For machine/sessions.ts. */
