@@ -88,6 +88,12 @@ export class MemberCluster {
     return this.listed.slice(0, 3)
   }
 
+  listing(nodeId: number): Listed {
+    const listed = this.listed[nodeId - 1]
+    if (listed === undefined) throw new Error(`there is no port for node ${nodeId}`)
+    return listed
+  }
+
   pathOf(nodeId: number): string {
     return join(this.directory, `n${nodeId}`)
   }
@@ -103,7 +109,7 @@ export class MemberCluster {
     const member = await Member.start({
       nodeId,
       directory: this.pathOf(nodeId),
-      listenAddress: this.listed[nodeId - 1]?.peerAddress ?? '',
+      listenAddress: this.listing(nodeId).peerAddress,
       members: this.founders,
       machine: new Places(),
       logger: pino({ level: 'info' }, { write }),

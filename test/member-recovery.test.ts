@@ -53,13 +53,13 @@ test('members are added, promoted, led by and removed, while commands go on', as
   const cluster = await MemberCluster.create(t, { ports: 5 })
   const [first] = await cluster.startAll()
   await cluster.work(1, 60)
-  let isOver = false
+  const over = new AbortController()
   let doneCount = 0
   const working = (async () => {
-    for (; !isOver; doneCount++) await cluster.work(2, 1)
+    for (; !over.signal.aborted; doneCount++) await cluster.work(2, 1)
   })()
   for (const nodeId of [4, 5]) {
-    const { peerAddress, clientAddress } = cluster.listed[nodeId - 1] as (typeof cluster.listed)[number]
+    const { peerAddress, clientAddress } = cluster.listing(nodeId)
     const added = await first?.changeMembership({ kind: 'add', nodeId, peerAddress, clientAddress })
     assert.equal(added?.membership.members.find((m) => m.nodeId === nodeId)?.votesFrom, 0)
     const member = await cluster.start(nodeId, {
@@ -82,7 +82,7 @@ test('members are added, promoted, led by and removed, while commands go on', as
   assert.equal(await codeOf(cluster.memberOf(1)), 'REMOVED')
   await cluster.memberOf(5).changeMembership({ kind: 'remove', nodeId: 5 })
   assert.equal(await codeOf(cluster.memberOf(5)), 'REMOVED')
-  isOver = true
+  over.abort()
   await working
   assert.equal(await cluster.stateAt(2, 3, 4), await cluster.stateAt(2))
   assert.ok(doneCount > 0)
@@ -98,7 +98,7 @@ test('members are added, promoted, led by and removed, while commands go on', as
     { code: 'NODE_ID_USED' },
   )
   // What is on its disk says what it is: it stops again, whatever it is told.
-  const again = await cluster.start(5, { members: [...cluster.founders, cluster.listed[4] as (typeof cluster.listed)[number]] })
+  const again = await cluster.start(5, { members: [...cluster.founders, cluster.listing(5)] })
   assert.equal(await codeOf(again), 'REMOVED')
 })
 
@@ -219,11 +219,7 @@ test('a full disk stops one member and not the others; with space again a restar
   )
   await file.close()
   const third = cluster.memberOf(3)
-  let hasFailed = false
-  void third.failed.then(() => {
-    hasFailed = true
-  })
-  for (let i = 0; i < 500 && !hasFailed; i++) await cluster.work(1, 1, 10_000)
+  for (let i = 0; i < 500 && third.status().hasQuorum; i++) await cluster.work(1, 1, 10_000)
   assert.match((await third.failed).message, /disk .* is full/)
   await cluster.work(1, 5)
   await unlink(filler)

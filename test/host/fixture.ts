@@ -232,7 +232,7 @@ export class Follower {
     const desk = new SessionDesk(requester, REAL_RUNTIME)
     const sessions = new Sessions(machine, sessionCodec)
     const logger = pino({ level: 'silent' })
-    const { nowMs } = REAL_RUNTIME
+    const nowMs = (): number => REAL_RUNTIME.nowMs()
     const replayed = await replayLog({ storage, sessions, machine, listener: desk, logger, nowMs })
     return new Follower({ events, storage, machine, requester, desk, ...replayed }, options)
   }
