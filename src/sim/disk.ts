@@ -1,6 +1,7 @@
 import { assert } from '../paxos/assert.js'
 import type { DurableRecord, NodeId } from '../paxos/types.js'
 import { FIRST_WRITE, firstRecords, type Identity } from '../storage/data-directory.js'
+import { scan } from '../storage/database.js'
 import { type OpenDirectory, readContents } from '../storage/open-directory.js'
 import type { CheckpointInfo } from '../storage/storage.js'
 import { DurableView } from './durable-view.js'
@@ -202,7 +203,13 @@ export class SimulatedDisk {
     this.#wasCorrupted = this.isCorrupted
     const path = `node ${this.#identity.nodeId}'s directory`
     const db = new SimulatedDatabase(this.#platterFor(user), format)
-    const contents = await readContents({ path, identity: this.#identity, lastWritten: this.#lastWritten, db })
+    const contents = await readContents({
+      path,
+      identity: this.#identity,
+      lastWritten: this.#lastWritten,
+      pages: scan(db, {}),
+      skipsHistory: false,
+    })
     return {
       path,
       dataDirId: this.#identity.dataDirId,
