@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type BackupPart, HaltError, type Member } from '../src/member.js'
-import { MemberCluster, until } from './member-cluster.js'
+import { MemberCluster, Places, until } from './member-cluster.js'
 
 async function codeOf(member: Member): Promise<string> {
   const error = await member.failed
@@ -47,6 +47,30 @@ test('a member that is further behind than any log fetches a checkpoint, and goe
   await cluster.stop(3)
   await cluster.start(3)
   assert.match(await cluster.stateAt(2, 3), /^140 commands/)
+})
+
+test('a transfer goes on where it was when either side was stopped in the middle of it', async (t) => {
+  const cluster = await MemberCluster.create(t)
+  const slow = { transferBytesPerSecond: 700_000 }
+  await Promise.all([1, 2, 3].map((nodeId) => cluster.start(nodeId, slow)))
+  await cluster.work(1, 5)
+  await cluster.stop(3)
+  for (let i = 0; i < 10; i++) await Promise.all(Array.from({ length: 60 }, () => cluster.work(1, 1, 4_000)))
+  await cluster.work(1, 40)
+  const told = (msg: string): Record<string, unknown>[] =>
+    cluster.lines.filter((line) => line['nodeId'] === 3 && line['msg'] === msg)
+  await cluster.start(3)
+  await until('some of it is there', () => told('a checkpoint is coming').length === 1)
+  await cluster.stop(3)
+  await cluster.start(3)
+  await until('it goes on', () => told('a checkpoint is coming').length === 2)
+  const { from } = told('fetching a checkpoint').at(-1) ?? {}
+  await cluster.stop(Number(from))
+  await cluster.start(Number(from), slow)
+  await until('it is there', () => told('a checkpoint is installed').length === 1)
+  const resumed = told('fetching a checkpoint').map((line) => line['isResumed'])
+  assert.deepEqual([resumed[0], new Set(resumed.slice(1))], [false, new Set([true])])
+  assert.match(await cluster.stateAt(1, 2, 3), /^645 commands/)
 })
 
 test('members are added, promoted, led by and removed, while commands go on', async (t) => {
@@ -180,6 +204,16 @@ test('a member alone does nothing before a majority has said that its directory 
   await cluster.start(2)
   await cluster.work(3, 1)
   assert.match(await cluster.stateAt(2, 3), /^6 commands/)
+})
+
+test('a member whose state has come to differ stops, and the others go on', async (t) => {
+  const cluster = await MemberCluster.create(t)
+  await Promise.all([cluster.start(1), cluster.start(2), cluster.start(3, { machine: new Places({ faultyAt: 7 }) })])
+  await cluster.work(1, 40)
+  assert.equal(await codeOf(cluster.memberOf(3)), 'STATE_DIVERGED')
+  assert.match((await cluster.memberOf(3).failed).message, /state after slot 20 .* on the nodes 1, 2/)
+  await cluster.work(1, 5)
+  await cluster.stateAt(1, 2)
 })
 
 test('a backup is a checkpoint and the slots after it, without a gap', async (t) => {
