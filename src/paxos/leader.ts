@@ -11,7 +11,7 @@ import { ReadRounds } from './read-rounds.js'
 import type { WaitingRead } from './reads.js'
 import type { Replica } from './replica.js'
 import type { Scout } from './scout.js'
-import { type Ballot, type MembershipChange, NOOP, type NodeId, type Slot, type Value } from './types.js'
+import { type Ballot, type LogEntry, type MembershipChange, NOOP, type NodeId, type Slot, type Value } from './types.js'
 
 interface Settings {
   readonly self: NodeId
