@@ -1,8 +1,9 @@
 import { assert } from '../paxos/assert.js'
 import type { DurableRecord, NodeId } from '../paxos/types.js'
 import { FIRST_WRITE, firstRecords, type Identity } from '../storage/data-directory.js'
+import { scan } from '../storage/database.js'
+import type { WriteSubject } from '../storage/linked-writer.js'
 import { type OpenDirectory, readContents } from '../storage/open-directory.js'
-import type { CheckpointInfo } from '../storage/storage.js'
 import { DurableView } from './durable-view.js'
 import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
@@ -29,14 +30,9 @@ export interface DiskUser {
   readonly whenAwake: (run: () => void) => void
 }
 
-/** What a write is about, for the view that checkers have of the disk. */
-export interface WriteSubject {
-  readonly records: readonly DurableRecord[]
-  /** Of a checkpoint. */
-  readonly checkpoint?: CheckpointInfo
-  /** The checkpoint is one from a peer. */
-  readonly isInstall?: boolean
-}
+
+
+export type { WriteSubject }
 
 interface Write {
   readonly step: Step
@@ -207,7 +203,13 @@ export class SimulatedDisk {
     this.#wasCorrupted = this.isCorrupted
     const path = `node ${this.#identity.nodeId}'s directory`
     const db = new SimulatedDatabase(this.#platterFor(user), format)
-    const contents = await readContents({ path, identity: this.#identity, lastWritten: this.#lastWritten, db })
+    const contents = await readContents({
+      path,
+      identity: this.#identity,
+      lastWritten: this.#lastWritten,
+      pages: scan(db, {}),
+      skipsHistory: false,
+    })
     return {
       path,
       dataDirId: this.#identity.dataDirId,

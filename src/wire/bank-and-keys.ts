@@ -28,6 +28,8 @@ import { strictReader } from './strict-text.js'
 import { validateCommand, validateQuery } from './validate.js'
 
 const COUNTERS_KEY = 'counters'
+const KEY_PREFIX = 'key/'
+const ACCOUNT_PREFIX = 'account/'
 const MOVEMENT_PREFIX = 'movement/'
 const INDEX_DIGITS = 16
 
@@ -82,8 +84,8 @@ export class BankAndKeys implements StateMachine {
     // Everything is taken now, at no cost, and walked later. Rows do not change, they are replaced: they may be encoded later still.
     return chained([
       [{ key: COUNTERS_KEY, value: countersCodec.encode(counters), keyspace: 'state' }],
-      entries('key/', pairCodec, keys.pairs.takeChanges()),
-      entries('account/', accountCodec, ledger.accounts.takeChanges()),
+      entries(KEY_PREFIX, pairCodec, keys.pairs.takeChanges()),
+      entries(ACCOUNT_PREFIX, accountCodec, ledger.accounts.takeChanges()),
       entries('hold/', holdCodec, bank.holds.expiries.takeChanges()),
       entries('total/', totalsCodec, ledger.totals.takeChanges()),
       entries('authority/', authorityCodec, authorities.table.takeChanges()),
@@ -156,12 +158,17 @@ function loadEntry(
   key: string,
   value: Uint8Array,
 ): void {
+  // The tables that may have millions of rows first.
+  if (key.startsWith(KEY_PREFIX)) {
+    const id = key.slice(KEY_PREFIX.length)
+    return keys.pairs.load(id, pairCodec.decode(value, id))
+  }
+  if (key.startsWith(ACCOUNT_PREFIX)) {
+    const id = key.slice(ACCOUNT_PREFIX.length)
+    return bank.ledger.accounts.load(id, accountCodec.decode(value, id))
+  }
   const [table, id] = splitKey(key)
   switch (table) {
-    case 'key':
-      return keys.pairs.load(id, pairCodec.decode(value, id))
-    case 'account':
-      return bank.ledger.accounts.load(id, accountCodec.decode(value, id))
     case 'hold':
       return bank.holds.expiries.load(id, holdCodec.decode(value, id))
     case 'total':

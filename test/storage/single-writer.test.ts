@@ -75,9 +75,12 @@ test('what waits is refused when a write fails, or when it is closed, even if it
   for (const write of waiting) await assert.rejects(write, { code: 'WRITE_FAILED', cause: diskFull })
 
   const closing = new SingleWriter()
-  const first = closing.write('append', () => setImmediate())
+  const gate = setImmediate()
+  const first = closing.write('append', () => gate)
   const refused = [closing.write('append', mustNot), closing.write('commit', mustNot)]
-  const closed = first.then(() => closing.close())
+  // After the first write has let the second one through, and before that has begun.
+  const closed = gate.then(() => closing.close())
   for (const write of refused) await assert.rejects(write, { code: 'CLOSED' })
   assert.equal(await closed, true)
+  await first
 })
