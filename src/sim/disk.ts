@@ -157,6 +157,11 @@ export class SimulatedDisk {
     this.#damaged = undefined
   }
 
+  /** The next write to end will fail. */
+  get isFailing(): boolean {
+    return this.#failsNextWrite
+  }
+
   /** The next write to end fails, and is on the disk or not. */
   failNextWrite(): void {
     this.#failsNextWrite = true
