@@ -11,7 +11,7 @@ import { ReadRounds } from './read-rounds.js'
 import type { WaitingRead } from './reads.js'
 import type { Replica } from './replica.js'
 import type { Scout } from './scout.js'
-import { type Ballot, type MembershipChange, NOOP, type NodeId, type Slot, type Value } from './types.js'
+import { type Ballot, type LogEntry, type MembershipChange, NOOP, type NodeId, type Slot, type Value } from './types.js'
 
 interface Settings {
   readonly self: NodeId
@@ -350,7 +350,10 @@ export class Leader {
       const commander = this.#commanders.get(slot)
       if (commander === undefined || !commander.isDecided) return
       this.#commanders.delete(slot)
-      this.#replica.decide({ slot, ballot: this.ballot, value: commander.value })
+      const entry: LogEntry = { slot, ballot: this.ballot, value: commander.value }
+      // Where it does not vote itself, before its first slot or when it is removed, it has no vote on record: the log must hold the slot.
+      if (this.#acceptor.acceptedAt(slot)?.ballot !== this.ballot) this.#out.persist({ kind: 'learned', entry })
+      this.#replica.decide(entry)
     }
   }
 
