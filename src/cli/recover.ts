@@ -44,7 +44,6 @@ export function addRecoverCommand(program: Command): void {
 }
 
 function warning({ clusterId, nodeId, decidedUpTo, votedUpTo, missing, voterIds }: Survivor): string[] {
-  const others = voterIds.filter((id) => id !== nodeId)
   return [
     styled(
       'red',
@@ -55,7 +54,7 @@ function warning({ clusterId, nodeId, decidedUpTo, votedUpTo, missing, voterIds 
     `  kept, though perhaps nobody was told:  ${votes(decidedUpTo, votedUpTo, missing.length)}`,
     `  lost for good:    whatever was acknowledged above that by a majority that node ${nodeId} was not part of` +
       (missing.length > 0 ? `, and in slots ${missing.slice(0, 10).join(', ')}${missing.length > 10 ? ', …' : ''}` : ''),
-    `  must never run again: node ${others.length > 0 ? others.join(', ') : '(it was the only one)'} of that cluster, from its old directory`,
+    `  must never run again: any node of that cluster, from its old directory (its voters: ${voterIds.join(', ')})`,
   ]
 }
 
