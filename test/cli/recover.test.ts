@@ -7,7 +7,7 @@ import { Nodes } from './nodes.js'
 import { synod } from './synod.js'
 
 describe('a cluster that has lost its majority', { timeout: 200_000 }, () => {
-  it('begins anew from one survivor, when somebody says so and knows the old name', async (t) => {
+  it('begins anew from what is left, when somebody says so and knows the old name', async (t) => {
     const { nodes, client, root } = await oldCluster(t)
     await client.bank.transfer(transfer('t-1', 300n))
     await nodes.untilLevel(1, 2, 3)
