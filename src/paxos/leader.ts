@@ -110,6 +110,7 @@ export class Leader {
   onMembershipChanged(): void {
     this.#others = this.#memberships.othersThan(this.#self)
     this.#promiseRetryMs = 0
+    this.#reads.onMembershipChanged()
   }
 
   /** Queues commands for the next slots. False when the queue is full: nothing was taken. */

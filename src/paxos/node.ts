@@ -437,7 +437,7 @@ export class Node {
         return this.#out.send(from, {
           kind: 'heartbeatAck',
           ballot: m.ballot,
-          round: m.round,
+          round: this.#isVoterTo(m.decidedUpTo) ? m.round : 0,
           decidedUpTo: this.#replica.decidedUpTo,
           wallMs: this.#wallMs,
         })
@@ -515,6 +515,15 @@ export class Node {
     this.#highestSeen = Math.max(this.#highestSeen, ballot)
     this.#becomeFollowing()
     return true
+  }
+
+  /**
+   * Whether a leader that knows the slots up to there knows that this life of the node votes. To one that does not, its name stands for an
+   * earlier life, whose promises it cannot speak for.
+   */
+  #isVoterTo(decidedUpTo: Slot): boolean {
+    const { votesFrom } = this.#acceptor
+    return votesFrom > 0 && decidedUpTo + this.#memberships.windowSlots >= votesFrom
   }
 
   #takeDetour(): void {

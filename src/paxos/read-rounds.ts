@@ -67,6 +67,11 @@ export class ReadRounds {
     while (this.#rounds[0]?.acks.hasQuorum === true) this.#answer(this.#rounds.shift() as Round)
   }
 
+  /** The members are others: what acknowledges from now on speaks for those, and the reads on their way wait for a new round. */
+  onMembershipChanged(): void {
+    this.#waiting = boundWaiting([...this.takeAll()])
+  }
+
   /** Every read that has not been answered. */
   takeAll(): readonly WaitingRead[] {
     const reads = [...this.#rounds.flatMap((round) => round.reads), ...this.#waiting]

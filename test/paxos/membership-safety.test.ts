@@ -80,3 +80,32 @@ test('a promise that comes late says nothing of slots that its sender knows to b
   cluster.run(3_000)
   assert.equal(cluster.log[before + 2], 'acknowledged')
 })
+
+test('reads: who begins anew does not confirm a leader that knows only its former life', () => {
+  const cluster = led([1, 2, 3, 4, 5, 6, 7], 4)
+  cluster.pause(1)
+  cluster.runUntil('another leads', () => cluster.leaders.some((leader) => leader !== 1))
+  for (const nodeId of [5, 6, 7]) {
+    cluster.crash(nodeId)
+    cluster.run(500)
+    cluster.replaceDirectory(nodeId)
+    cluster.restart(nodeId)
+    cluster.runUntil(`node ${nodeId} is let in`, () => cluster.node(nodeId).phase === 'following')
+    cluster.crash(nodeId)
+  }
+  const leader = cluster.leaders.find((nodeId) => nodeId !== 1) ?? assert.fail()
+  cluster.runUntil('a command is decided', () => {
+    cluster.propose(leader, 'newer')
+    cluster.run(50)
+    return cluster.log.includes('newer')
+  })
+  cluster.drop()
+  cluster.connectOnly([1, 5], [1, 6], [1, 7])
+  for (const nodeId of [5, 6, 7]) cluster.restart(nodeId)
+  cluster.resume(1)
+  // Its clock stood still with it: it thinks that it leads.
+  const read = cluster.read(1)
+  cluster.settle({ kind: 'heartbeat', from: 1 })
+  cluster.settle({ kind: 'heartbeatAck', to: 1 })
+  assert.equal(cluster.grants.has(read), false)
+})
