@@ -353,7 +353,10 @@ export class Leader {
       const commander = this.#commanders.get(slot)
       if (commander === undefined || !commander.isDecided) return
       this.#commanders.delete(slot)
-      this.#replica.decide({ slot, ballot: this.ballot, value: commander.value })
+      const entry = { slot, ballot: this.ballot, value: commander.value }
+      // Where it does not vote itself, its log does not have the value yet.
+      if (this.#acceptor.acceptedAt(slot)?.ballot !== this.ballot) this.#out.persist({ kind: 'learned', entry })
+      this.#replica.decide(entry)
     }
   }
 

@@ -101,7 +101,7 @@ export function messageFromWire({ message }: PeerMessage): Message {
         memberships: membershipsFromWire(message.value.memberships, 'welcome.memberships'),
       }
     case 'changeMembership': {
-      const requestId = counter(message.value.requestId, 'change_membership.request_id')
+      const { requestId } = message.value
       return { kind: 'changeMembership', requestId, change: changeFromWire(message.value.change, 'change_membership.change') }
     }
     case 'changeMembershipRefused':
