@@ -111,6 +111,7 @@ export class HostedMember implements MemberApi {
     this.#sender = new CheckpointSender({
       storage,
       runtime,
+      pageBytesMax: core.pageBytesMax,
       appliedUpTo: () => this.#applier.appliedUpTo,
       askForCheckpoint: () => this.#host.askForCheckpoint(),
     })
