@@ -7,10 +7,10 @@ import { readContents } from '../../src/storage/open-directory.js'
 type Records = ReadonlyMap<string, Buffer>
 
 /** A crash in the middle of the test: whoever waits for the write waits no more. */
-export class Crash extends Error {}
+class Crash extends Error {}
 
 /** A data directory in memory, whose process dies at whichever write a test says. */
-export class CrashingDirectory {
+class CrashingDirectory {
   readonly #identity = { dataDirId: '00000000-0000-4000-8000-000000000007', nodeId: 1 }
   #records: Records = new Map(firstRecords(this.#identity).map(([key, record]) => [key.toString('latin1'), record]))
   #lastWritten = FIRST_WRITE
