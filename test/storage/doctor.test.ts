@@ -21,6 +21,7 @@ import { type Diagnosis, diagnose } from '../../src/storage/doctor.js'
 import type { FindingCode } from '../../src/storage/findings.js'
 import { entryKey, logKey } from '../../src/storage/keys.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
+import { seal } from '../../src/storage/records.js'
 import { setAsideDamaged } from '../../src/storage/set-aside.js'
 import { accepted, BALLOT, decidedUpTo, entry, GENESIS, HIGHER, infoAt } from './samples.js'
 
@@ -192,6 +193,20 @@ describe('a healthy directory', () => {
     assert.ok(isHealthy, JSON.stringify(findings))
     assert.equal(contents?.incoming?.slot, 500)
     assert.ok(contents.incoming.received.count > 0 && contents.incoming.received.bytes < contents.incoming.bytesTotal)
+    assert.equal(contents.state.count, 50)
+    assert.equal(contents.leftOver.count, 0)
+  })
+
+  test('with entries of another checkpoint that are still to be deleted', async () => {
+    const directory = copyOf(healthy)
+    const db = await openDatabase(join(directory, 'db'), 'existing')
+    const key = entryKey('state', 1, 'account/1')
+    const record = seal(key, Buffer.from('of another checkpoint'))
+    await db.put(key, record)
+    await db.close()
+    const { isHealthy, contents } = await diagnose(directory)
+    assert.equal(isHealthy, true)
+    assert.deepEqual(contents?.leftOver, { count: 1, bytes: key.length + record.length })
     assert.equal(contents.state.count, 50)
   })
 
