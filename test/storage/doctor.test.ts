@@ -364,6 +364,15 @@ describe('the identity', () => {
     }
   })
 
+  test('missing, and the database damaged: the node will not repair that by itself', async () => {
+    const directory = copyOf(healthy)
+    rmSync(join(directory, 'identity.json'))
+    flip(onlyFile(directory, /\.log$/), 20)
+    const diagnosis = await diagnose(directory)
+    assert.deepEqual(codesOf(diagnosis), ['DAMAGED', 'NO_IDENTITY'])
+    for (const { remedy } of diagnosis.findings) assert.match(remedy, /If it is lost, run `synod member replace ID/)
+  })
+
   test('of another version', async () => {
     const directory = copyOf(healthy)
     const path = join(directory, 'identity.json')
