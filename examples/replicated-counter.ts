@@ -1,4 +1,4 @@
-// A counter on three members, in 60 lines: one's own deterministic state machine, replicated by Synod.
+// A counter on three members, in 70 lines: one's own deterministic state machine, replicated by Synod.
 //
 //   npx tsx examples/replicated-counter.ts
 //
@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { Member, type StateEntry, type StateMachine } from '../src/member.js'
+import { Member, type Restoration, type StateEntry, type StateMachine } from '../src/member.js'
 
 /** A command is a number in decimal; its result, and that of every query, is the sum so far. */
 class Counter implements StateMachine {
@@ -24,11 +24,19 @@ class Counter implements StateMachine {
   }
 
   changes(): Iterable<StateEntry> {
-    return [{ key: 'sum', value: this.query() }]
+    return [{ key: 'sum', value: this.query(), keyspace: 'state' }]
   }
 
-  restore(entries: Iterable<StateEntry>): void {
-    for (const { value } of entries) this.#sum = BigInt(new TextDecoder().decode(value))
+  onCheckpointed(): void {}
+
+  restore(): Restoration {
+    this.#sum = 0n
+    return {
+      load: (entries) => {
+        for (const { value } of entries) this.#sum = BigInt(new TextDecoder().decode(value))
+      },
+      finish: () => {},
+    }
   }
 }
 

@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import type { CheckpointOptions } from './host/applier.js'
 import {
   HostedMember,
   type HostedMemberOptions,
@@ -7,14 +9,16 @@ import {
   restoreMachine,
 } from './host/hosted-member.js'
 import { REAL_RUNTIME } from './host/runtime.js'
-import type { Genesis, NodeId } from './paxos/types.js'
+import type { NodeId } from './paxos/types.js'
 import { LevelStorage } from './storage/level-storage.js'
+import { setAsideDamaged } from './storage/set-aside.js'
+import type { LogWindow } from './storage/storage.js'
 import { StorageError, type StorageErrorCode } from './storage/storage-error.js'
 import { type PeerRefusal, PeerTransport } from './transport/peer-transport.js'
 
-export { type Answer, MemberError, type MemberErrorCode, type MemberStatus } from './host/api.js'
+export { type Answer, type BackupPart, MemberError, type MemberErrorCode, type MemberStatus } from './host/api.js'
 export { HaltError } from './host/host.js'
-export type { Moment, StateEntry, StateMachine } from './machine/state-machine.js'
+export type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from './machine/state-machine.js'
 export { PeerListenError } from './transport/peer-transport.js'
 export { StorageError, type StorageErrorCode }
 
@@ -23,6 +27,17 @@ export interface MemberOptions extends HostedMemberOptions {
   readonly directory: string
   /** host:port for the other members; port 0 takes a free one. */
   readonly listenAddress: string
+  /**
+   * Whether a damaged data directory is set aside, and the member begins anew from the others: as a learner, until it holds all that it
+   * may have acknowledged. Without it, damage is an error. Default: true. A member without others is never repaired.
+   */
+  readonly repairs?: boolean
+  /** How far checkpoints are apart, the same on every member. Default: 4,096 slots or 65,536 commands. */
+  readonly checkpoints?: CheckpointOptions
+  /** How much of the log is kept behind the checkpoint, for members that lag a little. Default: 16,384 slots, at most 64 MiB. */
+  readonly logWindow?: LogWindow
+  /** Checkpoints go to other members no faster, in bytes per second, above 0. Default: 32 MiB. */
+  readonly transferBytesPerSecond?: number
 }
 
 /**
@@ -36,11 +51,12 @@ export class Member extends HostedMember {
    * @throws StorageError when the directory cannot be used; PeerListenError when the address is taken; RangeError for other options
    */
   static async start(options: MemberOptions): Promise<Member> {
-    const storage = await LevelStorage.open({ directory: options.directory, nodeId: options.nodeId })
+    checkMembers(options)
+    const storage = await openStorage(options)
     try {
-      checkMembers(options, storage.recovered.genesis)
       const makePeerPort = (handlers: PeerPortHandlers) => peerPortOf(options, handlers)
-      const parts: MemberParts = { storage, runtime: REAL_RUNTIME, makePeerPort }
+      const { checkpoints } = options
+      const parts: MemberParts = { storage, runtime: REAL_RUNTIME, makePeerPort, ...(checkpoints && { checkpoints }) }
       const member = new Member(options, parts, await restoreMachine(options, parts))
       await member.listen()
       return member
@@ -53,10 +69,11 @@ export class Member extends HostedMember {
 
 /** gRPC streams to the other members. */
 function peerPortOf(options: MemberOptions, handlers: PeerPortHandlers): PeerPort {
-  const { nodeId, listenAddress, members, logger } = options
+  const { nodeId, listenAddress, logger, transferBytesPerSecond } = options
   /** By peer: the last reason for not talking. Refusals come again at each try, several a second: each is told once. */
   const lastRefusal = new Map<NodeId, string>()
   const onRefused = (peerId: NodeId, refusal: PeerRefusal, by: 'us' | 'peer'): void => {
+    if (by === 'peer') handlers.onRefused(peerId, refusal)
     const said = `${by}: ${refusal.message}`
     if (lastRefusal.get(peerId) === said) return
     lastRefusal.set(peerId, said)
@@ -70,29 +87,44 @@ function peerPortOf(options: MemberOptions, handlers: PeerPortHandlers): PeerPor
     checkPeer: () => undefined,
     onConnected: (peerId) => logger.info({ peerId }, 'connected to a peer'),
     onRefused,
+    transferBytesPerSecond,
     logger,
   })
   return {
     start: async () => {
       await transport.start()
-      transport.setPeers(members.map((m) => ({ nodeId: m.nodeId, address: m.peerAddress })))
     },
+    setPeers: (peers) => transport.setPeers(peers),
+    fetchCheckpoint: (from, request, sink) => transport.fetchCheckpoint(from, request, sink),
     send: (to, message) => transport.send(to, message),
     flush: () => transport.flush(),
     stop: () => transport.stop(),
   }
 }
 
-/** @throws RangeError that names what is wrong; StorageError FOREIGN when the directory is of a cluster with other members. */
-function checkMembers({ nodeId, members, directory }: MemberOptions, genesis: Genesis | undefined): void {
-  const listed = members.map((m) => m.nodeId).toSorted((a, b) => a - b)
+/** The storage in the directory: what is there, or, if that is damaged and others can fill it again, a new one. @throws StorageError */
+async function openStorage(options: MemberOptions): Promise<LevelStorage> {
+  const { directory, nodeId, members, repairs = true, logWindow, logger } = options
+  const place = { directory, nodeId, ...(logWindow && { window: logWindow }) }
+  try {
+    return await LevelStorage.open(place)
+  } catch (error) {
+    const isDamaged = error instanceof StorageError && error.code === 'DAMAGED'
+    if (!isDamaged || !repairs || members.length === 1) throw error
+    // Throws when it cannot be told which directory this was: then the others cannot be, either.
+    const { dataDirId, asideIn } = setAsideDamaged(directory)
+    logger.warn(
+      { err: error, dataDirId, keptIn: join(directory, asideIn) },
+      'the data directory is damaged: it is set aside, and this node begins anew from the other members, as a learner',
+    )
+    return LevelStorage.open(place)
+  }
+}
+
+/** @throws RangeError that names what is wrong */
+function checkMembers({ nodeId, members, join: joins = false }: MemberOptions): void {
+  const listed = members.map((m) => m.nodeId)
   if (new Set(listed).size < listed.length) throw new RangeError('members: a node id is listed twice')
   if (!listed.includes(nodeId)) throw new RangeError(`members: node ${nodeId}, this one, is not among them`)
-  const kept = genesis?.members.map((m) => m.nodeId) ?? listed
-  if (kept.join() === listed.join()) return
-  throw new StorageError(
-    'FOREIGN',
-    `data directory ${directory} is of cluster ${genesis?.clusterId} with the nodes ${kept.join(', ')}, ` +
-      `not of one with ${listed.join(', ')}: name its members, or another directory`,
-  )
+  if (joins && listed.length === 1) throw new RangeError('members: to join, a member of the cluster must be listed, too')
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { addBackupCommand } from './backup.js'
 import { addBankCommands } from './bank.js'
 import { addCallCommand } from './call.js'
 import { addDemoCommand } from './demo.js'
@@ -8,7 +9,10 @@ import { addDevCommand } from './dev.js'
 import { addDoctorCommand } from './doctor.js'
 import { describe, describeAsJson, EXIT, exitCodeOf } from './failure.js'
 import { addKeyValueCommands } from './kv.js'
+import { addMemberCommands } from './members.js'
 import { note, printJson, styled } from './output.js'
+import { addRecoverCommand } from './recover.js'
+import { addRestoreCommand } from './restore.js'
 import { addSimCommand } from './sim.js'
 import { addStartCommand } from './start.js'
 import { addStatusCommand } from './status.js'
@@ -38,6 +42,10 @@ function makeProgram(): Command {
   addDemoCommand(program)
   addStatusCommand(program)
   addDoctorCommand(program)
+  addMemberCommands(program)
+  addBackupCommand(program)
+  addRestoreCommand(program)
+  addRecoverCommand(program)
   addKeyValueCommands(program)
   addBankCommands(program)
   addCallCommand(program)

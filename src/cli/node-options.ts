@@ -11,6 +11,8 @@ export interface NodeOptions {
   readonly peerListen?: string
   readonly peers?: string
   readonly authority?: readonly string[]
+  readonly join?: boolean
+  readonly repair?: boolean
 }
 
 /** What a config file may hold. */
@@ -26,7 +28,11 @@ const OPTIONS: Readonly<Record<keyof NodeOptions, { flag: string; variable: stri
   peerListen: { flag: '--peer-listen', variable: 'SYNOD_PEER_LISTEN' },
   peers: { flag: '--peers', variable: 'SYNOD_PEERS' },
   authority: { flag: '--authority', variable: 'SYNOD_AUTHORITIES' },
+  join: { flag: '--join', variable: 'SYNOD_JOIN' },
+  repair: { flag: '--no-repair', variable: 'SYNOD_REPAIR' },
 }
+
+const SWITCHES: ReadonlySet<string> = new Set<keyof NodeOptions>(['join', 'repair'])
 
 export const NODE_VARIABLES: readonly string[] = [...Object.values(OPTIONS).map(({ variable }) => variable), 'SYNOD_CONFIG']
 
@@ -36,12 +42,18 @@ export function mergeNodeOptions(
   env: Readonly<Record<string, string | undefined>>,
   file: NodeOptions,
 ): NodeOptions {
-  const merged: Record<string, string | readonly string[] | undefined> = {}
+  const merged: Record<string, string | boolean | readonly string[] | undefined> = {}
   for (const name of Object.keys(OPTIONS) as (keyof NodeOptions)[]) {
-    const variable = env[OPTIONS[name].variable] || undefined
-    merged[name] = flags[name] ?? (name === 'authority' ? variable?.split(',') : variable) ?? file[name]
+    merged[name] = flags[name] ?? parseVariable(name, env[OPTIONS[name].variable] || undefined) ?? file[name]
   }
   return merged
+}
+
+function parseVariable(name: keyof NodeOptions, text: string | undefined): string | boolean | readonly string[] | undefined {
+  if (name === 'authority') return text?.split(',')
+  if (!SWITCHES.has(name) || text === undefined) return text
+  if (text === 'true' || text === 'false') return text === 'true'
+  throw usageError(`${OPTIONS[name].variable} must be true or false, not ${JSON.stringify(text)}`)
 }
 
 /** @throws CliError that names the file, and the entry at fault. */
@@ -64,9 +76,19 @@ export function readConfigFile(path: string): NodeOptions {
 
 function checkEntry(path: string, name: string, value: unknown): void {
   if (!Object.hasOwn(OPTIONS, name)) throw usageError(`--config: ${path} has an entry ${name}, which is not an option`)
-  const isList = Array.isArray(value) && value.every((item) => typeof item === 'string')
-  const isFine = name === 'authority' ? isList : typeof value === 'string' || (name === 'id' && typeof value === 'number')
-  if (!isFine) throw usageError(`--config: ${name} in ${path} must be ${name === 'authority' ? 'a list of strings' : 'a string'}`)
+  const { isFine, kind } = checkOf(name)
+  if (!isFine(value)) throw usageError(`--config: ${name} in ${path} must be ${kind}`)
+}
+
+function checkOf(name: string): { isFine: (value: unknown) => boolean; kind: string } {
+  if (SWITCHES.has(name)) return { isFine: (value) => typeof value === 'boolean', kind: 'true or false' }
+  if (name !== 'authority') {
+    return { isFine: (value) => typeof value === 'string' || (name === 'id' && typeof value === 'number'), kind: 'a string' }
+  }
+  return {
+    isFine: (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
+    kind: 'a list of strings',
+  }
 }
 
 /** @throws CliError that names the flag and what it must be. */
@@ -82,6 +104,8 @@ export function serverConfigOf(options: NodeOptions): ServerConfig {
     peerListen: parseAddress('peerListen', options.peerListen ?? self.peerAddress),
     members,
     authorities: (options.authority ?? []).map(parseAuthority),
+    join: options.join ?? false,
+    repair: options.repair ?? true,
   }
 }
 
@@ -104,19 +128,22 @@ function parseAddress(name: keyof NodeOptions, text: string): string {
   throw fault(name, `${JSON.stringify(text)} is not host:port`)
 }
 
-/** `1=host:peerport/host:clientport,2=…` */
-function parsePeers(text: string): MemberConfig[] {
-  const members = text.split(',').map((entry) => {
-    const [, id = '', peer = '', client = ''] = /^\s*([^=]*)=([^/]*)\/(.*?)\s*$/.exec(entry) ?? []
-    if (client === '') throw fault('peers', `${JSON.stringify(entry)} is not ID=HOST:PEERPORT/HOST:CLIENTPORT`)
-    return {
-      nodeId: parseNodeId('peers', id),
-      peerAddress: parseAddress('peers', peer),
-      clientAddress: parseAddress('peers', client),
-    }
-  })
+/** `1=host:peerport/host:clientport,2=…` @throws CliError */
+export function parsePeers(text: string): MemberConfig[] {
+  const members = text.split(',').map(parseMember)
   if (new Set(members.map(({ nodeId }) => nodeId)).size !== members.length) throw fault('peers', 'names a node twice')
   return members.toSorted((a, b) => a.nodeId - b.nodeId)
+}
+
+/** `4=host:peerport/host:clientport` @throws CliError */
+export function parseMember(entry: string): MemberConfig {
+  const [, id = '', peer = '', client = ''] = /^\s*([^=]*)=([^/]*)\/(.*?)\s*$/.exec(entry) ?? []
+  if (client === '') throw fault('peers', `${JSON.stringify(entry)} is not ID=HOST:PEERPORT/HOST:CLIENTPORT`)
+  return {
+    nodeId: parseNodeId('peers', id),
+    peerAddress: parseAddress('peers', peer),
+    clientAddress: parseAddress('peers', client),
+  }
 }
 
 /** `ID=BASE64PUBKEY`; base64 itself may end in =. */

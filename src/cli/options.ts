@@ -11,14 +11,17 @@ export interface ClientFlags {
   readonly timeout: number
 }
 
-export function withClientFlags(command: Command): Command {
+export function withClientFlags(
+  command: Command,
+  { timeoutMs = 10_000, timeoutMeans = 'how long a call may take' } = {},
+): Command {
   return command
     .addOption(
       new Option('--endpoints <list>', 'host:port of one or more nodes, comma-separated')
         .default(DEFAULT_ENDPOINTS)
         .env('SYNOD_ENDPOINTS'),
     )
-    .addOption(new Option('--timeout <ms>', 'how long a call may take').default(10_000).argParser(wholeNumber(1, 2 ** 31 - 1)))
+    .addOption(new Option('--timeout <ms>', timeoutMeans).default(timeoutMs).argParser(wholeNumber(1, 2 ** 31 - 1)))
     .addOption(new Option('--json', 'print one JSON value'))
 }
 

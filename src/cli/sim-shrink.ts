@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { type Failure, formatPlan, replayPlanCommand, type SeededPlan, shrink, tellSchedule } from '../sim/simulator.js'
 import { note, styled } from './output.js'
-import { ProgressLine } from './sim-progress.js'
+import { ProgressLine } from './progress-line.js'
 
 const RUNS_MAX = 2_000
 const MS_MAX = 60_000

@@ -12,6 +12,8 @@ Each option but --config may also be a variable, and an entry of the config file
   --peer-listen    SYNOD_PEER_LISTEN     "peerListen"
   --peers          SYNOD_PEERS           "peers"
   --authority      SYNOD_AUTHORITIES     "authority", a list
+  --join           SYNOD_JOIN=true       "join": true
+  --no-repair      SYNOD_REPAIR=false    "repair": false
 
 Example, one of three nodes:
   $ synod start --id 1 --data /var/lib/synod --authority mint=6kFXvM…= \\
@@ -34,6 +36,8 @@ export function addStartCommand(program: Command): void {
     .option('--listen <host:port>', 'for clients; as --peers says without it')
     .option('--peer-listen <host:port>', 'for the other nodes; as --peers says without it')
     .option('--peers <list>', 'every member, this one too: ID=HOST:PEERPORT/HOST:CLIENTPORT,…')
+    .option('--join', 'join a cluster that has let this node in (`synod member add`); --peers names some members, and this one')
+    .option('--no-repair', 'stop when the data directory is damaged, instead of fetching it anew from the other members')
     .option('--authority <id=key>', 'who may sign deposits in a new cluster: ed25519 public key, base64; repeatable', collect)
     .addOption(new Option('--config <file>', 'a JSON file with these options').env('SYNOD_CONFIG'))
     .addOption(
@@ -43,9 +47,11 @@ export function addStartCommand(program: Command): void {
         .env('SYNOD_LOG_LEVEL'),
     )
     .addHelpText('after', HELP)
-    .action(async (flags: NodeOptions & { config?: string; logLevel: string }) => {
+    .action(async ({ repair, ...flags }: NodeOptions & { config?: string; logLevel: string }) => {
       const file = flags.config === undefined ? {} : readConfigFile(flags.config)
-      await run(serverConfigOf(mergeNodeOptions(flags, process.env, file)), flags.logLevel)
+      // Commander says that it is true where nobody has said anything.
+      const said = repair === false ? { ...flags, repair } : flags
+      await run(serverConfigOf(mergeNodeOptions(said, process.env, file)), flags.logLevel)
     })
 }
 

@@ -37,7 +37,7 @@ function toRow({ endpoint, status }: NodeStatus, roleOf: (role: number) => strin
   return [
     String(nodeId),
     endpoint,
-    roleOf(status.role),
+    status.learning ? 'learner' : roleOf(status.role),
     formatBallot(ballot),
     String(decidedUpTo),
     String(appliedUpTo),

@@ -48,7 +48,7 @@ export {
   MovementStatus,
   type TransferResult,
 } from '../gen/synod/bank/v1/bank.js'
-export { NodeRole } from '../gen/synod/cluster/v1/cluster.js'
+export { type Membership, NodeRole, type StatusResponse } from '../gen/synod/cluster/v1/cluster.js'
 export { Consistency, Order, type ResponseHeader } from '../gen/synod/common/v1/common.js'
 export { CompareOperator, type KeyValuePair } from '../gen/synod/kv/v1/kv.js'
 export type { Bank } from './bank.js'

@@ -1,7 +1,18 @@
-import { Metadata, type ServiceError } from '@grpc/grpc-js'
-import { ClusterServiceClient, type ListMembersResponse, type StatusResponse } from '../gen/synod/cluster/v1/cluster.js'
+import { type ClientUnaryCall, connectivityState, Metadata, type ServiceError } from '@grpc/grpc-js'
+import {
+  type AddMemberRequest,
+  type AddMemberResponse,
+  type CheckpointResponse,
+  ClusterServiceClient,
+  type ListMembersResponse,
+  type PromoteMemberResponse,
+  type RemoveMemberResponse,
+  type StatusResponse,
+  type TransferLeadershipResponse,
+} from '../gen/synod/cluster/v1/cluster.js'
 import type { Answered } from './caller.js'
-import { errorOfService, type SynodError } from './errors.js'
+import { errorOfService, SynodError } from './errors.js'
+import { failingOver } from './fail-over.js'
 import { type CallOptions, checkCount, type Settings } from './options.js'
 import { CHANNEL_OPTIONS } from './stream.js'
 
@@ -15,11 +26,18 @@ type Send<T> = (
   metadata: Metadata,
   options: { deadline: number },
   callback: (error: ServiceError | null, response: T) => void,
-) => void
+) => ClientUnaryCall
 
+const askStatus: Send<StatusResponse> = (client, ...rest) => client.status({}, ...rest)
 const listMembers: Send<ListMembersResponse> = (client, ...rest) => client.listMembers({}, ...rest)
 
-/** What the cluster is made of and how each node is. Asks nodes one by one, beside the session. */
+/** An endpoint that has not let us connect by then is given up: packets to a machine that is gone are lost without a word. */
+const CONNECT_MS_MAX = 2_000
+
+/**
+ * What the cluster is made of and how each node is. Asks nodes one by one, beside the session; which of them does not matter, but for
+ * `status`. A change of the membership is answered when it is in force, and may safely be asked for again.
+ */
 export class Cluster {
   readonly #settings: Settings
 
@@ -29,11 +47,11 @@ export class Cluster {
 
   /** Asks every endpoint at once; never rejects for one that does not answer within the time given. */
   status(options?: CallOptions): Promise<NodeStatus[]> {
+    const timeoutMs = this.#timeoutOf(options)
     return Promise.all(
       this.#settings.endpoints.map(async (endpoint): Promise<NodeStatus> => {
         try {
-          const status = await this.#ask<StatusResponse>(endpoint, options, (client, ...rest) => client.status({}, ...rest))
-          return { endpoint, status }
+          return { endpoint, status: await this.#ask(endpoint, timeoutMs, askStatus) }
         } catch (error) {
           return { endpoint, error: error as SynodError }
         }
@@ -43,10 +61,11 @@ export class Cluster {
 
   /** The members, from the first endpoint that answers. @throws SynodError of the last one when none does. */
   async listMembers(options?: CallOptions): Promise<Answered<ListMembersResponse, 'membership'>> {
+    const timeoutMs = this.#timeoutOf(options)
     let failure: unknown
     for (const endpoint of this.#settings.endpoints) {
       try {
-        return (await this.#ask(endpoint, options, listMembers)) as Answered<ListMembersResponse, 'membership'>
+        return (await this.#ask(endpoint, timeoutMs, listMembers)) as Answered<ListMembersResponse, 'membership'>
       } catch (error) {
         failure = error
       }
@@ -54,15 +73,119 @@ export class Cluster {
     throw failure
   }
 
-  #ask<T extends { header: unknown }>(endpoint: string, options: CallOptions | undefined, send: Send<T>): Promise<Answered<T>> {
-    const timeoutMs = checkCount('timeoutMs', options?.timeoutMs ?? this.#settings.timeoutMs)
-    const client = new ClusterServiceClient(endpoint, this.#settings.credentials, CHANNEL_OPTIONS)
+  /** Lets a new member in as a learner: start it with --join. @throws SynodError, NODE_ID_USED for one */
+  addMember(member: AddMemberRequest, options?: CallOptions): Promise<Answered<AddMemberResponse, 'membership'>> {
+    return this.#change<AddMemberResponse>(options, (client, ...rest) => client.addMember(member, ...rest))
+  }
+
+  /** Has a learner vote. @throws SynodError, NOT_CAUGHT_UP for one */
+  promoteMember(nodeId: number, options?: CallOptions): Promise<Answered<PromoteMemberResponse, 'membership'>> {
+    return this.#change<PromoteMemberResponse>(options, (client, ...rest) => client.promoteMember({ nodeId }, ...rest))
+  }
+
+  /** For good: its number is never given again. @throws SynodError, QUORUM_AT_RISK for one */
+  removeMember(nodeId: number, options?: CallOptions): Promise<Answered<RemoveMemberResponse, 'membership'>> {
+    return this.#change<RemoveMemberResponse>(options, (client, ...rest) => client.removeMember({ nodeId }, ...rest))
+  }
+
+  /** Has the leader hand over to a voter, or without one to whichever it likes. Gives who leads then. */
+  async transferLeadership(nodeId = 0, options?: CallOptions): Promise<Answered<TransferLeadershipResponse>> {
+    return this.#failOver<TransferLeadershipResponse>(options, (client, ...rest) =>
+      client.transferLeadership({ nodeId }, ...rest),
+    )
+  }
+
+  /**
+   * The bytes of a backup file, from the first endpoint that answers; `timeoutMs` bounds the wait for each piece of it, not the whole.
+   * Rejects when it breaks off: what has come is of no use then.
+   */
+  async *backup(options?: CallOptions): AsyncGenerator<Uint8Array> {
+    const timeoutMs = this.#timeoutOf(options)
+    let failure: unknown
+    for (const endpoint of this.#settings.endpoints) {
+      let hasBegun = false
+      try {
+        for await (const bytes of this.#backupFrom(endpoint, timeoutMs)) {
+          hasBegun = true
+          yield bytes
+        }
+        return
+      } catch (error) {
+        if (hasBegun) throw error
+        failure = error
+      }
+    }
+    throw failure
+  }
+
+  async *#backupFrom(endpoint: string, timeoutMs: number): AsyncGenerator<Uint8Array> {
+    const client = this.#connect(endpoint)
+    const call = client.checkpoint({})
+    let timer: NodeJS.Timeout | undefined
+    let isLate = false
+    const expectMore = (): void => {
+      clearTimeout(timer)
+      timer = setTimeout(() => {
+        isLate = true
+        call.cancel()
+      }, timeoutMs)
+    }
+    try {
+      expectMore()
+      for await (const { data } of call as AsyncIterable<CheckpointResponse>) {
+        clearTimeout(timer) // whoever writes the file down may take its time
+        yield data
+        expectMore()
+      }
+    } catch (error) {
+      if (isLate)
+        throw new SynodError('DEADLINE_EXCEEDED', 'DEADLINE_EXCEEDED', `nothing came from ${endpoint} for ${timeoutMs} ms`)
+      throw errorOfService(error as ServiceError)
+    } finally {
+      clearTimeout(timer)
+      call.cancel()
+      client.close()
+    }
+  }
+
+  #change<T extends { header: unknown; membership: unknown }>(
+    options: CallOptions | undefined,
+    send: Send<T>,
+  ): Promise<Answered<T, 'membership' & keyof T>> {
+    return this.#failOver(options, send) as Promise<Answered<T, 'membership' & keyof T>>
+  }
+
+  #failOver<T extends { header: unknown }>(options: CallOptions | undefined, send: Send<T>): Promise<Answered<T>> {
+    const { endpoints } = this.#settings
+    return failingOver(endpoints, this.#timeoutOf(options), (endpoint, leftMs) => this.#ask(endpoint, leftMs, send))
+  }
+
+  #timeoutOf(options: CallOptions | undefined): number {
+    return checkCount('timeoutMs', options?.timeoutMs ?? this.#settings.timeoutMs)
+  }
+
+  #connect(endpoint: string): ClusterServiceClient {
+    return new ClusterServiceClient(endpoint, this.#settings.credentials, CHANNEL_OPTIONS)
+  }
+
+  #ask<T extends { header: unknown }>(endpoint: string, timeoutMs: number, send: Send<T>): Promise<Answered<T>> {
+    const client = this.#connect(endpoint)
     return new Promise((resolve, reject) => {
-      send(client, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
+      let isUnreachable = false
+      const call = send(client, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
+        clearTimeout(timer)
         client.close()
         if (error === null) resolve(response as Answered<T>)
-        else reject(errorOfService(error))
+        else reject(isUnreachable ? unreachable(endpoint, error) : errorOfService(error))
       })
+      const timer = setTimeout(() => {
+        isUnreachable = client.getChannel().getConnectivityState(false) !== connectivityState.READY
+        if (isUnreachable) call.cancel()
+      }, CONNECT_MS_MAX)
     })
   }
+}
+
+function unreachable(endpoint: string, cause: ServiceError): SynodError {
+  return new SynodError('UNAVAILABLE', 'UNREACHABLE', `${endpoint} cannot be reached`, { cause })
 }

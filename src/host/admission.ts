@@ -1,30 +1,63 @@
-import type { Genesis } from '../paxos/types.js'
+import type { Memberships } from '../paxos/memberships.js'
+import type { Member, MembershipRecord } from '../paxos/types.js'
 import type { LocalIdentity } from '../transport/peer-link.js'
 import type { CallerIdentity } from '../transport/peer-server.js'
 import type { PeerRefusal } from '../transport/refusal.js'
 
-export type { CallerIdentity, LocalIdentity }
+export type { CallerIdentity, LocalIdentity, PeerRefusal }
 
 /** Whether a node may send to this one: not at all, only to ask to be let in, or (undefined) whatever it likes. */
 export type Admission = PeerRefusal | 'joinOnly' | undefined
 
-/** DESIGN.md, rule 5: nobody votes from another directory than the membership says. `genesis` is this node's. */
-export function admit(caller: CallerIdentity, genesis: Genesis | undefined): Admission {
-  if (genesis === undefined) return undefined
-  const member = genesis.members.find((m) => m.nodeId === caller.nodeId)
-  const isItsDirectory = member?.dataDirId === caller.dataDirId
-  // A node that knows of no cluster is welcomed, so that one with a lost directory hears of it; but it is not listened to.
-  if (caller.clusterId === '') return isItsDirectory ? undefined : 'joinOnly'
-  if (caller.clusterId !== genesis.clusterId) {
+/** What this node knows of its cluster. */
+export interface KnownCluster {
+  readonly clusterId: string
+  /** As far as it has learned. */
+  readonly memberships: Memberships
+  /** The newest that it knows of, perhaps only from whoever has welcomed it. */
+  readonly known: MembershipRecord
+}
+
+/**
+ * DESIGN.md, rule 5: nobody votes from another directory than a membership says that governs a slot which is still open, or that will.
+ * `cluster` is absent as long as this node knows of none.
+ */
+export function admit(caller: CallerIdentity, cluster: KnownCluster | undefined): Admission {
+  if (cluster === undefined) return undefined
+  const { nodeId, clusterId, dataDirId } = caller
+  if (clusterId !== '' && clusterId !== cluster.clusterId) {
     return {
       reason: 'WRONG_CLUSTER',
-      message: `node ${caller.nodeId} belongs to cluster ${caller.clusterId}, this one to ${genesis.clusterId}`,
+      message: `node ${nodeId} belongs to cluster ${clusterId}, this one to ${cluster.clusterId}`,
     }
   }
-  if (member === undefined) return { reason: 'UNKNOWN_MEMBER', message: `node ${caller.nodeId} is not a member` }
-  if (isItsDirectory) return undefined
+  const listed = membersOf(cluster).filter((m) => m.nodeId === nodeId)
+  if (listed.length === 0) return admitStranger(caller, cluster)
+  if (listed.some((m) => m.dataDirId === dataDirId)) return undefined
+  // A node that knows of no cluster is welcomed, so that one with a lost directory hears of it; but it is not listened to. Whoever
+  // takes the place of a damaged directory asks for that, too.
+  if (clusterId === '' || listed.some((m) => m.dataDirId === '')) return 'joinOnly'
+  const expected = listed.at(-1)?.dataDirId
+  return { reason: 'DATA_DIR_MISMATCH', message: `node ${nodeId} votes from data directory ${expected}, not from ${dataDirId}` }
+}
+
+/** Every member of a membership that governs an open slot, by now or soon; those of the newest one last. One may be named twice. */
+export function membersOf({ memberships, known }: Pick<KnownCluster, 'memberships' | 'known'>): Member[] {
+  const members = memberships.governing.flatMap((membership) => membership.members)
+  return known.epoch > memberships.latest.epoch ? [...members, ...known.members] : members
+}
+
+function admitStranger({ nodeId, clusterId: itsClusterId }: CallerIdentity, { clusterId, known }: KnownCluster): Admission {
+  const { lastNodeId } = known
+  if (nodeId > lastNodeId) {
+    // One that was let in is a member, of which this node has not learned yet: its votes count only when it has.
+    if (itsClusterId === clusterId) return undefined
+    return { reason: 'UNKNOWN_MEMBER', message: `node ${nodeId} is not a member of cluster ${clusterId}; add it first` }
+  }
   return {
-    reason: 'DATA_DIR_MISMATCH',
-    message: `node ${caller.nodeId} votes from data directory ${member.dataDirId}, not from ${caller.dataDirId}`,
+    reason: 'REMOVED',
+    message:
+      `node ${nodeId} was removed from cluster ${clusterId}, and its number is not given again. To bring this machine back, add it as a ` +
+      `new member: with an empty data directory, and an id above ${lastNodeId}.`,
   }
 }

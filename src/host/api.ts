@@ -1,4 +1,6 @@
-import type { Ballot, Genesis, NodeId, Slot } from '../paxos/types.js'
+import type { MembershipRefusalReason } from '../paxos/messages.js'
+import type { Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
+import type { CheckpointPart } from '../transport/checkpoint-transfer.js'
 
 /**
  * Why a member could not do what it was asked.
@@ -8,6 +10,7 @@ import type { Ballot, Genesis, NodeId, Slot } from '../paxos/types.js'
  * - SESSION_EXPIRED: the cluster does not know this client id (any more). Whether an earlier try took effect is unknown.
  * - ALREADY_ACKNOWLEDGED: the request number is below first_unacknowledged: its result has been forgotten, as the client allowed.
  * - STOPPED: this member is stopping or has failed. If the command was not sent before, safe to retry elsewhere.
+ * - and why a leader refuses a change of the membership: see MembershipRefusalReason.
  */
 export type MemberErrorCode =
   | 'NO_QUORUM'
@@ -16,6 +19,7 @@ export type MemberErrorCode =
   | 'SESSION_EXPIRED'
   | 'ALREADY_ACKNOWLEDGED'
   | 'STOPPED'
+  | MembershipRefusalReason
 
 export class MemberError extends Error {
   override readonly name = 'MemberError'
@@ -49,18 +53,29 @@ export interface MemberStatus {
   readonly dataDirId: string
   /** Absent while the cluster forms. */
   readonly genesis: Genesis | undefined
+  /** The newest one that was decided, perhaps not in force yet; absent while the cluster forms. */
+  readonly membership: MembershipRecord | undefined
+  /** joining: it is not let in yet, or has not heard from a majority since its start that its data directory is the newest. */
   readonly role: 'joining' | 'follower' | 'candidate' | 'leader'
   /** 0 when none is known. */
   readonly leaderId: NodeId
   readonly promised: Ballot
   readonly decidedUpTo: Slot
   readonly appliedUpTo: Slot
+  /** Slots up to here are no longer in its log. */
   readonly compactedUpTo: Slot
+  /** It does not vote (yet). */
+  readonly isLearning: boolean
+  /** Of a leader: up to which slot each other member has said to know what is decided. Empty on others. */
+  readonly memberProgress: ReadonlyMap<NodeId, Slot>
   /** The rolling digest of all results up to appliedUpTo. */
   readonly stateDigest: number
   /** Whether this node leads with a majority, or hears a leader. */
   readonly hasQuorum: boolean
 }
+
+/** A piece of a backup: one header, pages, one end, then log entries. */
+export type BackupPart = CheckpointPart | { readonly entries: readonly LogEntry[] }
 
 /** What the services need of a member. Every wait ends after timeoutMs at the latest. */
 export interface MemberApi {
@@ -76,4 +91,19 @@ export interface MemberApi {
    */
   barrier(options?: { timeoutMs?: number }): Promise<Slot>
   status(): MemberStatus
+  /**
+   * Carries a change of the membership out; resolves when it is decided and in force, with the slot in which it was decided. What is so
+   * already needs no change. @throws MemberError, also with a MembershipRefusalReason
+   */
+  changeMembership(
+    change: MembershipChange,
+    options?: { timeoutMs?: number },
+  ): Promise<{ readonly slot: Slot; readonly membership: MembershipRecord }>
+  /** Asks the leader to hand over to that node (0: whichever it likes); resolves with who leads then. @throws MemberError */
+  transferLeadership(to: NodeId, options?: { timeoutMs?: number }): Promise<NodeId>
+  /**
+   * A consistent cut: the last checkpoint, and what was decided after it by the time that it is read, all of one cluster.
+   * @throws MemberError when there is no cluster, or no checkpoint yet and none can be made
+   */
+  backup(): AsyncIterable<BackupPart>
 }

@@ -1,7 +1,9 @@
 import { crc32 } from 'node:zlib'
 import type { SessionOutcome, Sessions } from '../machine/sessions.js'
 import type { Moment, StateEntry, StateMachine } from '../machine/state-machine.js'
-import type { LogEntry, Slot } from '../paxos/types.js'
+import { assert } from '../paxos/assert.js'
+import { Memberships } from '../paxos/memberships.js'
+import type { Genesis, LogEntry, MembershipRecord, Slot } from '../paxos/types.js'
 import { sizeOf } from '../paxos/value.js'
 import type { CheckpointInfo } from '../storage/storage.js'
 import { decodeEnvelope } from '../wire/envelope.js'
@@ -18,6 +20,34 @@ export interface AppliedListener {
 /** Told of each slot when all its commands have been carried out, with the digest of the state then. */
 export type OnApplied = (entry: LogEntry, stateDigest: number) => void
 
+/** Told of each checkpoint boundary, with the digest of the state there: the same on every node, at the same slots. */
+export type OnBoundary = (slot: Slot, stateDigest: number) => void
+
+/**
+ * How far checkpoints are apart: at the slot in which, since the last boundary, so many slots or commands have been applied there is the
+ * next. The same on every member, as they compare their states there.
+ */
+export interface CheckpointOptions {
+  /** At least 1. */
+  readonly slotsMax: number
+  /** At least 1. */
+  readonly commandsMax: number
+}
+
+export const DEFAULT_CHECKPOINT_OPTIONS: CheckpointOptions = Object.freeze({ slotsMax: 4_096, commandsMax: 65_536 })
+
+export interface ApplierSettings {
+  /** Restored from the checkpoint, or from nothing. */
+  readonly sessions: Sessions
+  readonly checkpoint: CheckpointInfo
+  /** Known if there is a checkpoint. */
+  readonly genesis: Genesis | undefined
+  readonly listener: AppliedListener
+  readonly checkpoints?: CheckpointOptions | undefined
+  readonly onApplied?: OnApplied | undefined
+  readonly onBoundary?: OnBoundary | undefined
+}
+
 /**
  * Carries decided slots out on the state machine, in order (the applying half of the paper's replica). Log time never goes back, even
  * where a value of an older leader was proposed again after one of a newer.
@@ -25,24 +55,31 @@ export type OnApplied = (entry: LogEntry, stateDigest: number) => void
 export class Applier {
   readonly #sessions: Sessions
   readonly #listener: AppliedListener
+  readonly #checkpoints: CheckpointOptions
   readonly #onApplied: OnApplied | undefined
-  #appliedUpTo: Slot
-  #timeMs: number
-  #stateDigest: number
-  #isFresh: boolean
-  #commandCount = 0
+  readonly #onBoundary: OnBoundary | undefined
+  #appliedUpTo: Slot = 0
+  #timeMs = 0
+  #stateDigest = 0
+  #isFresh = true
+  /** Of the slots above appliedUpTo; undefined before the cluster is formed. */
+  #memberships: Memberships | undefined
+  /** Since the last boundary. */
+  #boundarySlots = 0
+  #boundaryCommands = 0
+  #boundaryCount = 0
   /** Decided, not applied yet. */
   #queue: LogEntry[] = []
   #queuedBytes = 0
+  #isSuspended = false
 
-  constructor(sessions: Sessions, checkpoint: CheckpointInfo, listener: AppliedListener, onApplied?: OnApplied) {
-    this.#sessions = sessions
-    this.#listener = listener
-    this.#onApplied = onApplied
-    this.#appliedUpTo = checkpoint.appliedUpTo
-    this.#timeMs = checkpoint.timeMs
-    this.#stateDigest = checkpoint.stateDigest
-    this.#isFresh = checkpoint.appliedUpTo === 0
+  constructor(settings: ApplierSettings) {
+    this.#sessions = settings.sessions
+    this.#listener = settings.listener
+    this.#checkpoints = settings.checkpoints ?? DEFAULT_CHECKPOINT_OPTIONS
+    this.#onApplied = settings.onApplied
+    this.#onBoundary = settings.onBoundary
+    if (settings.genesis !== undefined && settings.checkpoint.appliedUpTo > 0) this.reset(settings.checkpoint, settings.genesis)
   }
 
   /** Nothing has been applied, not even the initial commands. */
@@ -58,13 +95,19 @@ export class Applier {
     return this.#stateDigest
   }
 
-  /** Since the start. */
-  get commandCount(): number {
-    return this.#commandCount
+  /** Checkpoint boundaries that were passed in this process. */
+  get boundaryCount(): number {
+    return this.#boundaryCount
   }
 
+  /** Those that govern the slots above appliedUpTo, as they are known there; none before the cluster is formed. */
+  get memberships(): readonly MembershipRecord[] {
+    return this.#memberships?.toRecords() ?? []
+  }
+
+  /** Whether run() has something to do. */
   get hasQueued(): boolean {
-    return this.#queue.length > 0
+    return this.#queue.length > 0 && !this.#isSuspended
   }
 
   /** More is decided than can be held until it is applied. */
@@ -73,9 +116,29 @@ export class Applier {
   }
 
   /** The cluster's initial state: slot 0, before anything else. */
-  applyInitial(machine: StateMachine, commands: readonly Uint8Array[]): void {
+  applyInitial(machine: StateMachine, genesis: Genesis): void {
     this.#isFresh = false
-    for (const command of commands) this.#digest(0, machine.apply(command, { slot: 0, timeMs: 0 }))
+    this.#memberships = Memberships.ofGenesis(genesis)
+    for (const command of genesis.initialCommands) this.#digest(0, machine.apply(command, { slot: 0, timeMs: 0 }))
+  }
+
+  /** Nothing is applied from now on, until reset(): the state is being replaced. What is decided meanwhile waits. */
+  suspend(): void {
+    this.#isSuspended = true
+  }
+
+  /** The state has been restored from this checkpoint, whatever it was: what waits goes on after it. */
+  reset(checkpoint: CheckpointInfo, genesis: Genesis): void {
+    this.#isSuspended = false
+    this.#isFresh = false
+    this.#appliedUpTo = checkpoint.appliedUpTo
+    this.#timeMs = checkpoint.timeMs
+    this.#stateDigest = checkpoint.stateDigest
+    this.#memberships = new Memberships(checkpoint.memberships, genesis.windowSlots)
+    this.#boundarySlots = checkpoint.boundarySlots
+    this.#boundaryCommands = checkpoint.boundaryCommands
+    this.#queue = this.#queue.filter((entry) => entry.slot > checkpoint.appliedUpTo)
+    this.#queuedBytes = this.#queue.reduce((bytes, entry) => bytes + sizeOf(entry.value), 0)
   }
 
   enqueue(entries: readonly LogEntry[]): void {
@@ -87,6 +150,7 @@ export class Applier {
 
   /** Applies what is queued, at least one slot, until `isTimeUp`. */
   run(isTimeUp: () => boolean): void {
+    if (this.#isSuspended) return
     let done = 0
     while (done < this.#queue.length) {
       const entry = this.#queue[done++] as LogEntry
@@ -97,22 +161,48 @@ export class Applier {
     this.#queue = done === this.#queue.length ? [] : this.#queue.slice(done)
   }
 
-  /** The state as it is now, as far as it changed since the last time. */
-  checkpoint(): { info: CheckpointInfo; changes: StateEntry[] } {
-    const info = { appliedUpTo: this.#appliedUpTo, timeMs: this.#timeMs, stateDigest: this.#stateDigest }
-    return { info, changes: [...this.#sessions.changes()] }
+  /** The state as it is now, as far as it changed since the last time: to be walked later, see StateMachine.changes. */
+  checkpoint(): { info: CheckpointInfo; changes: Iterable<StateEntry> } {
+    const info: CheckpointInfo = {
+      appliedUpTo: this.#appliedUpTo,
+      timeMs: this.#timeMs,
+      stateDigest: this.#stateDigest,
+      memberships: this.memberships,
+      boundarySlots: this.#boundarySlots,
+      boundaryCommands: this.#boundaryCommands,
+    }
+    return { info, changes: this.#sessions.changes() }
+  }
+
+  /** The last checkpoint() is durable. */
+  onCheckpointed(): void {
+    this.#sessions.onCheckpointed()
   }
 
   #apply(entry: LogEntry): void {
     const { slot, value } = entry
+    assert(slot === this.#appliedUpTo + 1, 'slots are applied in order, without a gap')
     if (value.kind === 'batch') {
       this.#timeMs = Math.max(this.#timeMs, value.timeMs)
       const at: Moment = { slot, timeMs: this.#timeMs }
-      this.#commandCount += value.commands.length
+      this.#boundaryCommands += value.commands.length
       for (const command of value.commands) this.#applyCommand(command, at)
+    } else if (value.kind === 'membership') {
+      this.#memberships?.onDecided(slot, value)
     }
     this.#appliedUpTo = slot
+    this.#memberships?.forget(slot)
+    this.#boundarySlots++
     this.#onApplied?.(entry, this.#stateDigest)
+    const { slotsMax, commandsMax } = this.#checkpoints
+    if (this.#boundarySlots >= slotsMax || this.#boundaryCommands >= commandsMax) this.#passBoundary()
+  }
+
+  #passBoundary(): void {
+    this.#boundarySlots = 0
+    this.#boundaryCommands = 0
+    this.#boundaryCount++
+    this.#onBoundary?.(this.#appliedUpTo, this.#stateDigest)
   }
 
   #applyCommand(bytes: Uint8Array, at: Moment): void {

@@ -2,43 +2,32 @@ import type { Slot } from '../paxos/types.js'
 import type { PreparedCheckpoint, Storage } from '../storage/storage.js'
 import type { Applier } from './applier.js'
 
-/** When a checkpoint is due: a restart replays no more than this. */
-export interface CheckpointOptions {
-  /** Slots since the last one, at least 1. */
-  readonly slotsMax: number
-  /** Commands since the last one, at least 1. */
-  readonly commandsMax: number
-}
-
-export const DEFAULT_CHECKPOINT_OPTIONS: CheckpointOptions = Object.freeze({ slotsMax: 4_096, commandsMax: 65_536 })
-
 /**
- * Keeps the state on disk close behind the state in memory. A checkpoint is begun at one slot, prepared while the node goes on, and
- * committed as a write of its own.
+ * Keeps the state on disk close behind the state in memory: a restart replays little more than what lies between two boundaries. A
+ * checkpoint is begun at one slot, at a boundary or after it, prepared while the node goes on, and committed as a write of its own.
  */
 export class Checkpointer {
   readonly #storage: Storage
   readonly #applier: Applier
-  readonly #options: CheckpointOptions
   readonly #onPrepared: () => void
   readonly #onFailed: (error: Error) => void
   /** From the beginning of one to its commit. */
   #isBusy = false
+  #isHeld = false
   #prepared: PreparedCheckpoint | undefined
   /** Where the last one stands, or the one under way. */
   #upTo: Slot
-  #commandCount = 0
+  /** How many boundaries it has behind it, of those that the applier has passed. */
+  #boundaryCount = 0
 
   constructor(settings: {
     readonly storage: Storage
     readonly applier: Applier
-    readonly options: CheckpointOptions
     readonly onPrepared: () => void
     readonly onFailed: (error: Error) => void
   }) {
     this.#storage = settings.storage
     this.#applier = settings.applier
-    this.#options = settings.options
     this.#onPrepared = settings.onPrepared
     this.#onFailed = settings.onFailed
     this.#upTo = settings.storage.checkpoint.appliedUpTo
@@ -49,16 +38,13 @@ export class Checkpointer {
   }
 
   get isDue(): boolean {
-    if (this.#isBusy) return false
-    const { appliedUpTo, commandCount } = this.#applier
-    const { slotsMax, commandsMax } = this.#options
-    return appliedUpTo - this.#upTo >= slotsMax || commandCount - this.#commandCount >= commandsMax
+    return !this.#isBusy && !this.#isHeld && this.#applier.boundaryCount > this.#boundaryCount
   }
 
   /** Takes the state as of now. The caller sees to it that its slots are in a write before the commit. */
   begin(): void {
     this.#isBusy = true
-    this.#commandCount = this.#applier.commandCount
+    this.#boundaryCount = this.#applier.boundaryCount
     const taken = this.#applier.checkpoint()
     this.#upTo = taken.info.appliedUpTo
     void this.#prepare(taken)
@@ -82,12 +68,31 @@ export class Checkpointer {
 
   onCommitted(): void {
     this.#isBusy = false
+    this.#applier.onCheckpointed()
+  }
+
+  /** None is begun until onInstalled: one from a peer is to take the place of the state. One that is under way is not given up. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  /** There will be none from a peer, or it is in place. */
+  release(): void {
+    this.#isHeld = false
+  }
+
+  /** The storage has another checkpoint, and the applier has been reset to it. */
+  onInstalled(): void {
+    this.#isHeld = false
+    this.#boundaryCount = this.#applier.boundaryCount
+    this.#upTo = this.#applier.appliedUpTo
   }
 
   /** The last one, of a node that does nothing more. */
   async finish(): Promise<void> {
-    if (this.#applier.appliedUpTo === this.#upTo) return
+    if (this.#isHeld || this.#applier.appliedUpTo === this.#upTo) return
     const { info, changes } = this.#applier.checkpoint()
     await this.#storage.saveCheckpoint(info, changes)
+    this.#applier.onCheckpointed()
   }
 }

@@ -1,14 +1,21 @@
 import type { Message } from '../paxos/messages.js'
 import type { Node } from '../paxos/node.js'
 import type { LogRequest, Outgoing, Ready } from '../paxos/outbox.js'
-import type { NodeId } from '../paxos/types.js'
-import type { PreparedCheckpoint, Storage } from '../storage/storage.js'
+import type { MembershipRecord, NodeId } from '../paxos/types.js'
+import type { CheckpointEnd, CheckpointHeader, IncomingCheckpoint, PreparedCheckpoint, Storage } from '../storage/storage.js'
+import { TransferError } from '../transport/checkpoint-transfer.js'
 import type { Applier } from './applier.js'
 import type { Barriers } from './barriers.js'
-import { Checkpointer, type CheckpointOptions } from './checkpointer.js'
+import type { CheckpointWanted } from './checkpoint-receiver.js'
+import { Checkpointer } from './checkpointer.js'
+import { HaltError } from './halt-error.js'
+import type { MembershipCalls } from './membership-calls.js'
+import { isHostMessage, type PeerTalk } from './peer-talk.js'
 import type { Requester } from './requester.js'
 import type { CallOff, Runtime } from './runtime.js'
 import type { SessionDesk } from './session-desk.js'
+
+export { HaltError } from './halt-error.js'
 
 /** The part of the transport that the host needs. */
 interface Outlet {
@@ -21,17 +28,24 @@ export interface HostSettings {
   readonly storage: Storage
   readonly runtime: Runtime
   readonly outlet: Outlet
+  readonly talk: PeerTalk
   readonly applier: Applier
   readonly requester: Requester
   readonly desk: SessionDesk
   readonly barriers: Barriers
-  readonly checkpoints: CheckpointOptions
+  readonly membershipCalls: MembershipCalls
   /** The core looks at the clock at least so often, in ms. */
   readonly tickIntervalMs: number
   /** One page of the log is read for a peer at a time, of about so many bytes. */
   readonly pageBytesMax: number
+  /** Fills the state machine, and the applier, anew with the checkpoint that the storage holds: see installState. @throws StorageError */
+  readonly reload: () => Promise<void>
+  /** This node needs a checkpoint of a peer; told again as long as it does. */
+  readonly onCheckpointWanted: (wanted: CheckpointWanted) => void
   /** Called once, when the cluster is formed or has been joined. */
   readonly onFormed: () => void
+  /** Who the members are has changed, or will soon; called at the start, too, if there is a cluster. */
+  readonly onMembershipsChanged: () => void
   /** 0 when none is heard any more. */
   readonly onLeaderChanged: (leaderId: NodeId) => void
   /** Called once: the node has stopped and must not be used. */
@@ -43,17 +57,6 @@ export const DEFAULT_TICK_INTERVAL_MS = 10
 const APPLY_BUDGET_MS = 10
 /** The watermark of an idle node goes to disk by itself after this long. */
 const WATERMARK_DELAY_MS = 1_000
-
-/** A node stopped because the core said so. */
-export class HaltError extends Error {
-  override readonly name = 'HaltError'
-  readonly code: string
-
-  constructor(code: string, message: string) {
-    super(message)
-    this.code = code
-  }
-}
 
 /**
  * Carries out what the core wants done, in the real world (the duties are listed at the head of paxos/node.ts). Inputs only mark that
@@ -71,32 +74,44 @@ export class Host {
   #isStopped = false
   #isFormed = false
   #leaderId: NodeId = 0
+  /** The memberships that were last told of: the one that governs the first open slot, and the newest. */
+  #toldMemberships: readonly [MembershipRecord, MembershipRecord | undefined] | undefined
   #nextWatermarkMs = 0
+  /** Somebody wants a newer checkpoint than there is. */
+  #isCheckpointAsked = false
+  /**
+   * none: nothing is being installed. coming: no checkpoint of one's own is begun. quiet: nothing reaches the core, what it has to
+   * write is written, and then the disk gets another state. loading: memory follows, and what is decided waits.
+   */
+  #installing: 'none' | 'coming' | 'quiet' | 'loading' = 'none'
   /** Peers for whom the log is being read. */
   readonly #reading = new Set<NodeId>()
-  #onWritten: (() => void)[] = []
+  #onIdle: (() => void)[] = []
 
   constructor(settings: HostSettings) {
     this.#s = settings
     this.#checkpointer = new Checkpointer({
       storage: settings.storage,
       applier: settings.applier,
-      options: settings.checkpoints,
       onPrepared: () => this.schedule(),
-      onFailed: (error) => this.#fail(error),
+      onFailed: (error) => this.fail(error),
     })
+    settings.node.compactedUpTo = settings.storage.compactedUpTo
     this.#stopTicking = settings.runtime.every(settings.tickIntervalMs, () => this.#drain())
     this.schedule()
   }
 
-  receive(from: NodeId, messages: readonly Message[]): void {
+  /** `dataDirId`: what the sender said of itself. */
+  receive(from: NodeId, messages: readonly Message[], dataDirId: string): void {
     if (this.#isStopped) return
     this.#guarded(() => {
-      this.#s.node.tick(this.#s.runtime.nowMs())
+      const { node, talk, applier, runtime } = this.#s
+      const takesInput = talk.isOpen && this.#installing !== 'quiet'
+      if (takesInput) node.tick(runtime.nowMs())
       for (const message of messages) {
+        if (isHostMessage(message)) talk.onMessage(from, message, dataDirId)
         // Decisions that come faster than they are applied must not fill the memory: dropped as if lost, and asked for again.
-        if (message.kind === 'catchUpReply' && this.#s.applier.isFull) continue
-        this.#s.node.receive(from, message)
+        else if (takesInput && !(message.kind === 'catchUpReply' && applier.isFull)) node.receive(from, message)
       }
     })
     this.schedule()
@@ -112,10 +127,52 @@ export class Host {
     })
   }
 
+  /** A checkpoint is made soon, if anything was applied since the last one. */
+  askForCheckpoint(): void {
+    this.#isCheckpointAsked = true
+    this.schedule()
+  }
+
+  /**
+   * Puts a peer's checkpoint in the place of this node's state: on disk at once, then in memory, while the core goes on. Whoever waits
+   * goes on waiting.
+   *
+   * @throws RecordError when it is not whole, TransferError when it is of no use any more; the state is as before then
+   */
+  async install(incoming: IncomingCheckpoint, header: CheckpointHeader, end: CheckpointEnd): Promise<void> {
+    const { node, storage, reload } = this.#s
+    this.#installing = 'coming'
+    this.#checkpointer.hold()
+    try {
+      while (this.#checkpointer.isBusy && !this.#isStopped) await this.#untilIdle()
+      this.#installing = 'quiet'
+      await this.#writeOut()
+      if (this.#isStopped || this.#isStopping) throw new TransferError('UNREACHABLE', 'this node is stopping')
+      if (node.decidedUpTo >= header.slot) throw new TransferError('NOT_FOUND', 'the node has caught up meanwhile')
+      this.#isWriting = true
+      await incoming.install(end)
+      if (this.#isStopped) return
+      // Nothing may come between: the core must not go on from what the disk holds no more.
+      node.onCheckpointInstalled({ slot: header.slot, memberships: header.memberships })
+      node.compactedUpTo = storage.compactedUpTo
+      this.#installing = 'loading'
+      this.#isWriting = false
+      this.schedule()
+      await reload()
+      this.#checkpointer.onInstalled()
+    } finally {
+      this.#checkpointer.release()
+      this.#installing = 'none'
+      this.#isWriting = false
+      this.#becomeIdle()
+      this.schedule()
+    }
+  }
+
   /** Writes what is to be kept, the state of the machine included, and does nothing more. */
   async stop(): Promise<void> {
     this.#isStopping = true
-    while ((this.#isWriting || this.#checkpointer.isBusy) && !this.#isStopped) await this.#untilIdle()
+    while (this.#isBusy && !this.#isStopped) await this.#untilIdle()
     if (this.#isStopped) return
     this.#halt()
     const { node, storage, runtime } = this.#s
@@ -129,9 +186,25 @@ export class Host {
     }
   }
 
-  /** Resolves when a write ends, one that waits for a checkpoint's preparation included. */
+  /** Stops at once, as at a failed write. */
+  fail(error: Error): void {
+    if (this.#isStopped) return
+    this.#halt()
+    this.#becomeIdle()
+    this.#s.onFailed(error)
+  }
+
+  get #isBusy(): boolean {
+    return this.#isWriting || this.#checkpointer.isBusy || this.#installing !== 'none'
+  }
+
+  /** Resolves when a write ends, one that waits for a checkpoint's preparation included, or an installation. */
   #untilIdle(): Promise<void> {
-    return new Promise((resolve) => this.#onWritten.push(resolve))
+    return new Promise((resolve) => this.#onIdle.push(resolve))
+  }
+
+  #becomeIdle(): void {
+    for (const resolve of this.#onIdle.splice(0)) resolve()
   }
 
   #halt(): void {
@@ -139,19 +212,12 @@ export class Host {
     this.#stopTicking()
   }
 
-  #fail(error: Error): void {
-    if (this.#isStopped) return
-    this.#halt()
-    for (const resolve of this.#onWritten.splice(0)) resolve()
-    this.#s.onFailed(error)
-  }
-
   /** A broken invariant, or a bug, stops the node: it must not go on with a state that nobody foresaw. */
   #guarded(work: () => void): void {
     try {
       work()
     } catch (error) {
-      this.#fail(error instanceof Error ? error : new Error(String(error)))
+      this.fail(error instanceof Error ? error : new Error(String(error)))
     }
   }
 
@@ -160,12 +226,15 @@ export class Host {
   }
 
   #step(): void {
-    const { node, outlet, applier, requester, desk, barriers, runtime } = this.#s
+    const { node, outlet, talk, applier, requester, desk, barriers, membershipCalls, runtime } = this.#s
     const nowMs = runtime.nowMs()
-    node.tick(nowMs)
     requester.tick(nowMs)
     desk.tick(nowMs)
     barriers.tick(nowMs)
+    membershipCalls.tick(nowMs)
+    talk.tick(nowMs)
+    if (!talk.isOpen || this.#installing === 'quiet') return outlet.flush()
+    node.tick(nowMs)
     if (node.leaderId !== this.#leaderId) {
       this.#leaderId = node.leaderId
       requester.onLeaderChanged()
@@ -175,29 +244,63 @@ export class Host {
     barriers.flush((token) => node.read(token))
 
     const diskIdle = !this.#isWriting && !this.#isStopping
-    const checkpointDue = diskIdle && this.#checkpointer.isDue
+    const checkpointDue = diskIdle && this.#isCheckpointDue
     if (diskIdle && (checkpointDue || this.#isWatermarkDue(nowMs))) node.persistDecidedUpTo()
     // Now: the decided slots that it reflects are in this step's write or an earlier one.
-    if (checkpointDue) this.#checkpointer.begin()
-    const prepared = this.#isWriting ? undefined : this.#checkpointer.take()
-    const ready = node.ready({ diskIdle, wallMs: runtime.wallMs() })
-    if (ready.halt !== undefined) return this.#fail(new HaltError(ready.halt.code, ready.halt.message))
-
-    this.#send(ready.messages)
-    for (const request of ready.logRequests) void this.#serveFromLog(request)
-    if (ready.records.length > 0 || prepared !== undefined) this.#startWrite(ready, prepared)
-    else if (ready.onceDurable.length > 0) this.#onDurable(ready)
-    outlet.flush()
-
-    if (!this.#isFormed && node.genesis !== undefined) {
-      this.#isFormed = true
-      this.#s.onFormed()
+    if (checkpointDue) {
+      this.#isCheckpointAsked = false
+      this.#checkpointer.begin()
     }
-    applier.enqueue(ready.decided)
-    barriers.onGranted(ready.reads)
+    this.#carryOut(diskIdle)
+    if (this.#isStopped) return
     applier.run(() => runtime.nowMs() - nowMs >= APPLY_BUDGET_MS)
     barriers.onApplied(applier.appliedUpTo)
     if (applier.hasQueued || requester.hasNew || barriers.hasGathered) this.schedule()
+  }
+
+  get #isCheckpointDue(): boolean {
+    if (this.#installing !== 'none' || this.#checkpointer.isBusy) return false
+    const { applier, storage } = this.#s
+    return this.#checkpointer.isDue || (this.#isCheckpointAsked && applier.appliedUpTo > storage.checkpoint.appliedUpTo)
+  }
+
+  /** Takes from the core what it wants done, and does it. True when there was something for the disk, or for afterwards. */
+  #carryOut(diskIdle: boolean): boolean {
+    const { node, outlet, applier, barriers, membershipCalls, runtime } = this.#s
+    const prepared = this.#isWriting ? undefined : this.#checkpointer.take()
+    const ready = node.ready({ diskIdle, wallMs: runtime.wallMs() })
+    if (ready.halt !== undefined) {
+      this.fail(new HaltError(ready.halt.code, ready.halt.message))
+      return false
+    }
+    this.#send(ready.messages)
+    for (const request of ready.logRequests) void this.#serveFromLog(request)
+    const isForDisk = ready.records.length > 0 || prepared !== undefined
+    if (isForDisk) this.#startWrite(ready, prepared)
+    else if (ready.onceDurable.length > 0) this.#onDurable(ready)
+    outlet.flush()
+
+    this.#noteMemberships()
+    applier.enqueue(ready.decided)
+    barriers.onGranted(ready.reads)
+    if (ready.refusals.length > 0) membershipCalls.onRefusals(ready.refusals, runtime.nowMs())
+    if (ready.checkpointWanted !== undefined && !this.#isStopping) this.#s.onCheckpointWanted(ready.checkpointWanted)
+    return isForDisk || ready.onceDurable.length > 0
+  }
+
+  #noteMemberships(): void {
+    const { node } = this.#s
+    if (node.genesis === undefined) return
+    if (!this.#isFormed) {
+      this.#isFormed = true
+      this.#s.onFormed()
+    }
+    const { memberships, knownMembership } = node
+    if (memberships === undefined) return
+    const { current } = memberships
+    if (this.#toldMemberships?.[0] === current && this.#toldMemberships[1] === knownMembership) return
+    this.#toldMemberships = [current, knownMembership]
+    this.#s.onMembershipsChanged()
   }
 
   #isWatermarkDue(nowMs: number): boolean {
@@ -217,38 +320,50 @@ export class Host {
     this.schedule()
   }
 
+  /** Nothing new comes in: writes all that the core still has to write. */
+  async #writeOut(): Promise<void> {
+    for (;;) {
+      while (this.#isWriting && !this.#isStopped) await this.#untilIdle()
+      if (this.#isStopped || this.#isStopping || !this.#carryOut(true)) return
+    }
+  }
+
   #startWrite(ready: Ready, prepared: PreparedCheckpoint | undefined): void {
     this.#isWriting = true
-    this.#write(ready, prepared).catch((error: unknown) => this.#fail(writeFailed(error)))
+    this.#write(ready, prepared).catch((error: unknown) => this.fail(writeFailed(error)))
   }
 
   async #write(ready: Ready, prepared: PreparedCheckpoint | undefined): Promise<void> {
-    if (ready.records.length > 0) await this.#s.storage.append(ready.records)
+    const { node, storage, outlet } = this.#s
+    if (ready.records.length > 0) await storage.append(ready.records)
     if (this.#isStopped) return
     this.#guarded(() => {
       this.#onDurable(ready)
-      this.#s.outlet.flush()
+      outlet.flush()
     })
     if (this.#isStopped) return
     if (prepared !== undefined) {
       await prepared.commit()
       this.#checkpointer.onCommitted()
     }
+    node.compactedUpTo = storage.compactedUpTo
     this.#isWriting = false
-    for (const resolve of this.#onWritten.splice(0)) resolve()
+    this.#becomeIdle()
     this.#drain()
   }
 
   async #serveFromLog({ to, fromSlot, toSlot }: LogRequest): Promise<void> {
     if (this.#reading.has(to)) return
     this.#reading.add(to)
+    const { node, storage, outlet, pageBytesMax } = this.#s
     try {
-      const entries = await this.#s.storage.readLog(fromSlot, toSlot, this.#s.pageBytesMax)
+      const entries = await storage.readLog(fromSlot, toSlot, pageBytesMax)
       if (this.#isStopped) return
-      this.#s.outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo: this.#s.node.decidedUpTo })
-      this.#s.outlet.flush()
+      const { decidedUpTo, compactedUpTo } = { decidedUpTo: node.decidedUpTo, compactedUpTo: storage.compactedUpTo }
+      outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo, compactedUpTo })
+      outlet.flush()
     } catch (error) {
-      this.#fail(new Error('the log of the data directory cannot be read', { cause: error }))
+      this.fail(new Error('the log of the data directory cannot be read', { cause: error }))
     } finally {
       this.#reading.delete(to)
     }
@@ -257,5 +372,17 @@ export class Host {
 
 /** Never tried again (DESIGN.md, rule 6): what is on disk now, nobody knows. */
 function writeFailed(cause: unknown): Error {
-  return new Error('a write to the data directory failed; the node stops', { cause })
+  const isFull = codesOf(cause).includes('ENOSPC')
+  const what = isFull
+    ? 'the disk of the data directory is full; the node stops. Free some space and start it again: nothing else is needed'
+    : 'a write to the data directory failed; the node stops'
+  return new Error(what, { cause })
+}
+
+/** Of the error and of what caused it. LevelDB tells the system's code only in its message. */
+function codesOf(error: unknown): string {
+  if (!(error instanceof Error)) return ''
+  const code = 'code' in error ? String(error.code) : ''
+  const own = /no space left/i.test(error.message) ? `${code} ENOSPC` : code
+  return `${own} ${codesOf(error.cause)}`
 }

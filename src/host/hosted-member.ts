@@ -1,68 +1,30 @@
-import type { Logger } from 'pino'
-import { Sessions } from '../machine/sessions.js'
-import type { StateMachine } from '../machine/state-machine.js'
+import { assert } from '../paxos/assert.js'
 import type { Message } from '../paxos/messages.js'
 import { Node, type NodeSettings } from '../paxos/node.js'
-import { type CoreOptions, DEFAULT_OPTIONS } from '../paxos/options.js'
-import type { GenesisMember, NodeId, Slot } from '../paxos/types.js'
+import { DEFAULT_OPTIONS } from '../paxos/options.js'
+import type { Member, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
-import { sessionCodec } from '../wire/state.js'
-import { type Admission, admit, type CallerIdentity, type LocalIdentity } from './admission.js'
-import { type Answer, type MemberApi, MemberError, type MemberStatus, type SessionRequest } from './api.js'
-import type { Applier, OnApplied } from './applier.js'
+import { admit, membersOf, type PeerRefusal } from './admission.js'
+import { type Answer, type BackupPart, type MemberApi, MemberError, type MemberStatus, type SessionRequest } from './api.js'
+import type { Applier } from './applier.js'
+import { backupOf } from './backup.js'
 import { Barriers } from './barriers.js'
-import { type CheckpointOptions, DEFAULT_CHECKPOINT_OPTIONS } from './checkpointer.js'
-import { DEFAULT_TICK_INTERVAL_MS, Host } from './host.js'
-import { replayLog } from './recovery.js'
-import { Requester, type Settle } from './requester.js'
+import { CheckpointReceiver } from './checkpoint-receiver.js'
+import { CheckpointSender } from './checkpoint-sender.js'
+import { DEFAULT_TICK_INTERVAL_MS, HaltError, Host } from './host.js'
+import type { HostedMemberOptions, MemberParts } from './member-parts.js'
+import { type ChangedMembership, MembershipCalls } from './membership-calls.js'
+import type { PeerPort } from './peer-port.js'
+import { PeerTalk } from './peer-talk.js'
+import { installState } from './recovery.js'
+import type { Requester, Settle } from './requester.js'
+import { type Restored, restoreMachine } from './restored.js'
 import type { Runtime } from './runtime.js'
-import { SessionDesk } from './session-desk.js'
+import type { SessionDesk } from './session-desk.js'
 
-/** Who a member is, and what it replicates. */
-export interface HostedMemberOptions {
-  /** This member's number, 1 to 65,535. */
-  readonly nodeId: NodeId
-  /** Every initial member, this one included, the same list on each. A new cluster forms once all of them have been up at once. */
-  readonly members: readonly Omit<GenesisMember, 'dataDirId'>[]
-  /** Fresh from its constructor; the member restores it and applies to it, and nobody else does. */
-  readonly machine: StateMachine
-  /** Applied to the machine of a new cluster before anything else. Those of the member with the lowest number count. */
-  readonly initialCommands?: readonly Uint8Array[]
-  readonly logger: Logger
-  readonly options?: Partial<CoreOptions>
-}
-
-/** How a member reaches its peers: messages may be lost at any time, without a word. */
-export interface PeerPort {
-  /** Begins to listen and to connect. @throws PeerListenError */
-  start(): Promise<void>
-  /** Queues a message that leaves with the next flush. Never throws and never waits. */
-  send(to: NodeId, message: Message): void
-  flush(): void
-  stop(): Promise<void>
-}
-
-/** What the way to the peers asks of the member, and brings it. */
-export interface PeerPortHandlers {
-  readonly identity: () => LocalIdentity
-  readonly admit: (caller: CallerIdentity) => Admission
-  readonly onMessages: (from: NodeId, messages: readonly Message[]) => void
-}
-
-/** What a member stands on: its disk, its peers, and the world around. */
-export interface MemberParts {
-  readonly storage: Storage
-  readonly runtime: Runtime
-  readonly makePeerPort: (handlers: PeerPortHandlers) => PeerPort
-  readonly checkpoints?: CheckpointOptions
-  readonly tickIntervalMs?: number
-  /** Another core in the place of the real one: for tests. */
-  readonly makeNode?: (settings: NodeSettings) => Node
-  /** Told of each slot when all its commands have been carried out: for checkers. */
-  readonly onApplied?: OnApplied
-  /** Told at once, and before `failed` settles, why the member has stopped by itself. */
-  readonly onFailed?: (error: Error) => void
-}
+export type { HostedMemberOptions, MemberParts } from './member-parts.js'
+export type { PeerAddress, PeerPort, PeerPortHandlers } from './peer-port.js'
+export { restoreMachine } from './restored.js'
 
 const DEFAULT_TIMEOUT_MS = 10_000
 /** A value that no message between nodes can hold would block its slot, and the log with it, for good. */
@@ -85,6 +47,10 @@ export class HostedMember implements MemberApi {
   readonly #requester: Requester
   readonly #barriers: Barriers
   readonly #desk: SessionDesk
+  readonly #membershipCalls: MembershipCalls
+  readonly #talk: PeerTalk
+  readonly #sender: CheckpointSender
+  readonly #receiver: CheckpointReceiver
   #isStopped = false
   #stopping: Promise<void> | undefined
   #onLedByAnother: (() => void) | undefined
@@ -98,6 +64,9 @@ export class HostedMember implements MemberApi {
 
   protected constructor(options: HostedMemberOptions, parts: MemberParts, restored: Restored) {
     const { storage, runtime, makeNode = newNode } = parts
+    const { sessions } = restored
+    const { logger } = options
+    const nowMs = (): number => runtime.nowMs()
     const core = { ...DEFAULT_OPTIONS, ...options.options }
     this.#options = options
     this.#storage = storage
@@ -113,15 +82,49 @@ export class HostedMember implements MemberApi {
       newClusterId: runtime.uuid(),
       initialCommands: options.initialCommands ?? [],
       joinIntervalMs: JOIN_INTERVAL_MS,
+      joins: options.join === true || storage.replacesDataDirId !== '',
+      replacesDataDirId: storage.replacesDataDirId,
       recovered: storage.recovered,
+      memberships: restored.memberships,
       options: core,
       random: () => runtime.random(),
       nowMs: runtime.nowMs(),
     })
     this.#port = parts.makePeerPort({
       identity: () => ({ clusterId: this.#node.genesis?.clusterId ?? '', dataDirId: storage.dataDirId }),
-      admit: (caller) => admit(caller, this.#node.genesis),
-      onMessages: (from, messages) => this.#host.receive(from, messages),
+      admit: (caller) => admit(caller, this.#knownCluster),
+      onMessages: (from, messages, { dataDirId }) => this.#host.receive(from, messages, dataDirId),
+      serveCheckpoint: (caller, request) => this.#sender.serve(caller, request),
+      onRefused: (by, refusal) => this.#onRefused(by, refusal),
+    })
+    const send = (to: NodeId, message: Message): void => this.#port.send(to, message)
+    this.#membershipCalls = new MembershipCalls(this.#node, runtime.random())
+    this.#talk = new PeerTalk({
+      self: options.nodeId,
+      storage,
+      voters: votersOf(options, storage, restored.memberships),
+      members: () => this.#members,
+      send,
+      logger,
+    })
+    this.#talk.noteReplayed(restored.boundaries.listen((slot, digest) => this.#talk.onBoundary(slot, digest)))
+    this.#sender = new CheckpointSender({
+      storage,
+      runtime,
+      appliedUpTo: () => this.#applier.appliedUpTo,
+      askForCheckpoint: () => this.#host.askForCheckpoint(),
+    })
+    this.#receiver = new CheckpointReceiver({
+      storage,
+      runtime,
+      logger,
+      fetch: (from, request, sink) => this.#port.fetchCheckpoint(from, request, sink),
+      clusterId: () => this.#node.genesis?.clusterId ?? '',
+      decidedUpTo: () => this.#node.decidedUpTo,
+      voters: () => this.#members.filter((m) => m.votesFrom > 0 && m.nodeId !== options.nodeId).map((m) => m.nodeId),
+      leaderId: () => this.#node.leaderId,
+      install: (incoming, header, end) => this.#host.install(incoming, header, end),
+      onFailed: (error) => this.#host.fail(error),
     })
     let settleFailed: (error: Error) => void = throwError
     this.failed = new Promise((resolve) => {
@@ -136,7 +139,16 @@ export class HostedMember implements MemberApi {
       requester: this.#requester,
       desk: this.#desk,
       barriers: this.#barriers,
-      checkpoints: parts.checkpoints ?? DEFAULT_CHECKPOINT_OPTIONS,
+      talk: this.#talk,
+      membershipCalls: this.#membershipCalls,
+      reload: async () => {
+        const { genesis } = this.#node
+        assert(genesis !== undefined, 'only a member installs a checkpoint')
+        await installState({ storage, sessions, logger, nowMs, applier: this.#applier, genesis })
+        parts.onInstalled?.(storage.checkpoint)
+      },
+      onCheckpointWanted: (wanted) => this.#receiver.want(wanted),
+      onMembershipsChanged: () => this.#onMembershipsChanged(),
       tickIntervalMs: parts.tickIntervalMs ?? DEFAULT_TICK_INTERVAL_MS,
       pageBytesMax: core.pageBytesMax,
       onFormed: () => this.#onFormed(),
@@ -153,6 +165,7 @@ export class HostedMember implements MemberApi {
   protected async listen(): Promise<void> {
     try {
       await this.#port.start()
+      this.#setPeers()
     } catch (error) {
       await this.#host.stop()
       await this.#port.stop()
@@ -197,15 +210,36 @@ export class HostedMember implements MemberApi {
       nodeId: this.#options.nodeId,
       dataDirId: this.#storage.dataDirId,
       genesis: node.genesis,
-      role: ROLES[node.phase],
+      membership: node.knownMembership,
+      role: this.#talk.isOpen ? ROLES[node.phase] : 'joining',
       leaderId: node.leaderId,
       promised: node.promised,
       decidedUpTo: node.decidedUpTo,
       appliedUpTo: this.#applier.appliedUpTo,
-      compactedUpTo: 0,
+      compactedUpTo: this.#storage.compactedUpTo,
+      isLearning: node.memberships !== undefined && !node.isVoter,
+      memberProgress: node.progress,
       stateDigest: this.#applier.stateDigest,
       hasQuorum: !this.#isStopped && node.leaderId !== 0,
     }
+  }
+
+  async changeMembership(change: MembershipChange, options?: { timeoutMs?: number }): Promise<ChangedMembership> {
+    return this.#wait<ChangedMembership>((settle) => this.#membershipCalls.change(change, this.#deadlineOf(options), settle))
+  }
+
+  async transferLeadership(to: NodeId, options?: { timeoutMs?: number }): Promise<NodeId> {
+    return this.#wait<NodeId>((settle) => this.#membershipCalls.transfer(to, this.#deadlineOf(options), settle))
+  }
+
+  backup(): AsyncIterable<BackupPart> {
+    return backupOf({
+      storage: this.#storage,
+      runtime: this.#runtime,
+      decidedUpTo: () => this.#node.decidedUpTo,
+      askForCheckpoint: () => this.#host.askForCheckpoint(),
+      isStopped: () => this.#isStopped,
+    })
   }
 
   /** If this member leads: asks another to, and waits until it does, for a second at most. */
@@ -233,7 +267,10 @@ export class HostedMember implements MemberApi {
     this.#isStopped = true
     this.#requester.stop('this member has stopped')
     this.#barriers.stop('this member has stopped')
+    this.#membershipCalls.stop('this member has stopped')
+    this.#receiver.stop()
     await this.#port.stop()
+    await this.#sender.stop()
     await this.#storage.close()
   }
 
@@ -255,10 +292,46 @@ export class HostedMember implements MemberApi {
     return promise
   }
 
+  get #knownCluster(): Parameters<typeof admit>[1] {
+    const { genesis, memberships, knownMembership: known } = this.#node
+    return genesis && memberships && known && { clusterId: genesis.clusterId, memberships, known }
+  }
+
+  /** By every membership that still matters; one may be named twice. */
+  get #members(): readonly Member[] {
+    const cluster = this.#knownCluster
+    return cluster === undefined ? [] : membersOf(cluster)
+  }
+
+  #onMembershipsChanged(): void {
+    const { knownMembership } = this.#node
+    const { nodeId, logger } = this.#options
+    if (knownMembership === undefined) return
+    const { epoch, fromSlot, members } = knownMembership
+    logger.info({ epoch, fromSlot, members: members.map(describe) }, 'the membership')
+    const own = members.find((m) => m.nodeId === nodeId)
+    if (own?.dataDirId === this.#storage.dataDirId && this.#storage.replacesDataDirId !== '') this.#storage.noteAdmitted()
+    this.#setPeers()
+  }
+
+  #setPeers(): void {
+    const { nodeId, members } = this.#options
+    const known = this.#members
+    // As long as it does not find itself among the members, it may know too little of them: it asks those it was told of, too.
+    const listed = known.some((m) => m.nodeId === nodeId) ? known : [...members, ...known]
+    // Of a member whose address has changed, the newest counts.
+    const peers = new Map(listed.map((m) => [m.nodeId, { nodeId: m.nodeId, address: m.peerAddress }]))
+    this.#port.setPeers([...peers.values()])
+  }
+
+  #onRefused(by: NodeId, { reason, message }: PeerRefusal): void {
+    if (reason === 'REMOVED') this.#host.fail(new HaltError('REMOVED', `node ${by} says: ${message}`))
+  }
+
   #onFormed(): void {
     const genesis = this.#node.genesis
     if (genesis === undefined) return
-    if (this.#applier.isFresh) this.#applier.applyInitial(this.#options.machine, genesis.initialCommands)
+    if (this.#applier.isFresh) this.#applier.applyInitial(this.#options.machine, genesis)
     this.#options.logger.info({ clusterId: genesis.clusterId, members: genesis.members.length }, 'member of a cluster')
   }
 
@@ -272,22 +345,20 @@ export class HostedMember implements MemberApi {
   }
 }
 
-/** What of a member exists before its core does. */
-export interface Restored {
-  readonly requester: Requester
-  readonly desk: SessionDesk
-  readonly applier: Applier
+/** Who votes on the slots that are open. Of a node that knows of no membership with itself: whoever it was told of. */
+function votersOf(
+  { members, nodeId, join = false }: HostedMemberOptions,
+  { replacesDataDirId }: Storage,
+  memberships: readonly MembershipRecord[],
+): NodeId[][] {
+  const isMember = memberships.some((m) => m.members.some((own) => own.nodeId === nodeId))
+  if (isMember) return memberships.map((m) => m.members.filter((v) => v.votesFrom > 0).map((v) => v.nodeId))
+  const isNew = join || replacesDataDirId !== '' || memberships.length > 0
+  return [members.map((m) => m.nodeId).filter((id) => !isNew || id !== nodeId)]
 }
 
-/** @throws StorageError when what is on disk cannot be read */
-export async function restoreMachine(options: HostedMemberOptions, parts: MemberParts): Promise<Restored> {
-  const { machine, logger } = options
-  const { storage, runtime, onApplied } = parts
-  const requester = new Requester()
-  const desk = new SessionDesk(requester, runtime)
-  const sessions = new Sessions(machine, sessionCodec)
-  const applier = await replayLog({ storage, sessions, machine, listener: desk, logger, onApplied })
-  return { requester, desk, applier }
+function describe({ nodeId, votesFrom, peerAddress }: Member): string {
+  return `${nodeId} at ${peerAddress}${votesFrom > 0 ? '' : ', learning'}`
 }
 
 const ROLES = {

@@ -1,34 +1,94 @@
 import type { Logger } from 'pino'
 import type { Sessions } from '../machine/sessions.js'
-import type { StateEntry, StateMachine } from '../machine/state-machine.js'
+import type { StateMachine } from '../machine/state-machine.js'
+import type { Genesis, MembershipRecord } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
-import { type AppliedListener, Applier, type OnApplied } from './applier.js'
+import { type AppliedListener, Applier, type CheckpointOptions, type OnApplied, type OnBoundary } from './applier.js'
 
 const PAGE_BYTES = 4 << 20
+const PROGRESS_INTERVAL_MS = 1_000
+
+interface RestoreSettings {
+  readonly storage: Pick<Storage, 'checkpoint' | 'recovered' | 'readLog' | 'loadCheckpoint' | 'readHistory'>
+  readonly sessions: Sessions
+  readonly logger: Logger
+  readonly nowMs: () => number
+}
+
+/** What a node goes on from. */
+export interface Replayed {
+  readonly applier: Applier
+  /** Those that govern the slots above the recovered decidedUpTo; none before the cluster is formed. */
+  readonly memberships: readonly MembershipRecord[]
+}
 
 /** Brings the state machine back to where it was: the last checkpoint, then every decided slot after it. */
-export async function replayLog(settings: {
-  readonly storage: Storage
-  readonly sessions: Sessions
-  readonly machine: StateMachine
-  readonly listener: AppliedListener
-  readonly logger: Logger
-  readonly onApplied?: OnApplied | undefined
-}): Promise<Applier> {
-  const { storage, sessions, machine, listener, logger, onApplied } = settings
-  const { genesis, decidedUpTo } = storage.recovered
-  const applier = new Applier(sessions, storage.checkpoint, listener, onApplied)
-  if (storage.checkpoint.appliedUpTo > 0) {
-    const entries: StateEntry[] = []
-    for await (const entry of storage.loadCheckpoint()) entries.push(entry)
-    sessions.restore(entries)
-  } else if (genesis !== undefined) {
-    applier.applyInitial(machine, genesis.initialCommands)
-  }
+export async function replayLog(
+  settings: RestoreSettings & {
+    readonly machine: StateMachine
+    readonly listener: AppliedListener
+    readonly checkpoints?: CheckpointOptions | undefined
+    readonly onApplied?: OnApplied | undefined
+    readonly onBoundary?: OnBoundary | undefined
+  },
+): Promise<Replayed> {
+  const { storage, machine, logger, nowMs } = settings
+  const { checkpoint, recovered } = storage
+  const { genesis, decidedUpTo } = recovered
+  await restoreState(settings)
+  const applier = new Applier({ ...settings, checkpoint, genesis })
+  if (applier.isFresh && genesis !== undefined) applier.applyInitial(machine, genesis)
+  const progress = new Progress(nowMs)
   while (applier.appliedUpTo < decidedUpTo) {
     applier.enqueue(await storage.readLog(applier.appliedUpTo + 1, decidedUpTo, PAGE_BYTES))
     applier.run(() => false)
+    progress.maybeTell(() => logger.info({ appliedUpTo: applier.appliedUpTo, decidedUpTo }, 'replaying the log'))
   }
-  logger.info({ checkpoint: storage.checkpoint.appliedUpTo, appliedUpTo: applier.appliedUpTo }, 'state restored')
-  return applier
+  logger.info({ checkpoint: checkpoint.appliedUpTo, appliedUpTo: applier.appliedUpTo }, 'state restored')
+  return { applier, memberships: applier.memberships }
+}
+
+/**
+ * Begins anew, while the node runs, from a checkpoint of a peer that the storage has just installed. Until the promise resolves nothing
+ * is applied, and queries are answered from the state before.
+ */
+export async function installState(
+  settings: RestoreSettings & { readonly applier: Applier; readonly genesis: Genesis },
+): Promise<void> {
+  const { storage, applier, genesis, logger } = settings
+  applier.suspend()
+  await restoreState(settings)
+  applier.reset(storage.checkpoint, genesis)
+  logger.info({ checkpoint: applier.appliedUpTo }, 'state replaced')
+}
+
+/** Replaces the state by that of the storage's checkpoint, or by nothing. */
+async function restoreState({ storage, sessions, logger, nowMs }: RestoreSettings): Promise<void> {
+  const restoration = sessions.restore({ read: (key) => storage.readHistory(key) })
+  const progress = new Progress(nowMs)
+  let entryCount = 0
+  for await (const page of storage.loadCheckpoint()) {
+    restoration.load(page)
+    entryCount += page.length
+    progress.maybeTell(() => logger.info({ entries: entryCount }, 'restoring the state'))
+  }
+  restoration.finish()
+}
+
+/** Tells how far something has come, about once a second. */
+class Progress {
+  readonly #nowMs: () => number
+  #nextMs: number
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs
+    this.#nextMs = nowMs() + PROGRESS_INTERVAL_MS
+  }
+
+  maybeTell(tell: () => void): void {
+    const nowMs = this.#nowMs()
+    if (nowMs < this.#nextMs) return
+    this.#nextMs = nowMs + PROGRESS_INTERVAL_MS
+    tell()
+  }
 }

@@ -1,4 +1,5 @@
 import { Bank } from './bank.js'
+import type { StoredHistory } from './bank-history.js'
 import { getBalance, getTransfer, listAccounts, listMovements } from './bank-reads.js'
 import { ANSWER_BYTES_MAX, Keys, pairBytes, pairsBytes } from './kv.js'
 import type {
@@ -25,9 +26,10 @@ export class TypedBankAndKeys {
   readonly bank: Bank
   readonly #journal = new Journal()
 
-  constructor(crypto: Crypto) {
+  /** `stored`: what of the bank is to be read back from disk; absent: nothing. */
+  constructor(crypto: Crypto, stored?: StoredHistory) {
     this.keys = new Keys(this.#journal)
-    this.bank = new Bank(this.#journal, crypto)
+    this.bank = new Bank(this.#journal, crypto, stored)
   }
 
   /** Carries out one command of the log. Holds whose time has come are given back first. */

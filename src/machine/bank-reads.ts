@@ -61,15 +61,15 @@ export function getTransfer(ledger: Ledger, { transferId }: GetTransferRequest):
 /** One page of the movements that touched an account, in the order of the log. Its refused movements touched nothing. */
 export function listMovements(ledger: Ledger, request: ListMovementsRequest): ListMovementsOutcome | Refusal {
   const { accountId, descending } = request
-  if (ledger.accounts.get(accountId) === undefined) return accountNotFound(accountId)
-  const history = ledger.history(accountId)
+  const account = ledger.accounts.get(accountId)
+  if (account === undefined) return accountNotFound(accountId)
+  const { movementCount } = account
   const query = JSON.stringify([accountId, descending])
-  const start = request.pageToken === '' ? (descending ? history.length : 0) : findStart(ledger, request, query)
+  const start = request.pageToken === '' ? (descending ? movementCount : 0) : findStart(ledger, request, { query, movementCount })
   if (start === undefined) return invalidArgument([PAGE_TOKEN_VIOLATION])
-  const size = request.pageSize || PAGE_SIZE_DEFAULT
-  const ids = descending ? history.slice(Math.max(0, start - size), start).toReversed() : history.slice(start, start + size)
-  const movements = ids.map((id) => ledger.movements.get(id)).filter((movement) => movement !== undefined)
-  const isLast = descending ? start - size <= 0 : start + size >= history.length
+  const size = Math.min(request.pageSize || PAGE_SIZE_DEFAULT, descending ? start : movementCount - start)
+  const movements = Array.from({ length: size }, (_, i) => ledger.movementAt(accountId, descending ? start - 1 - i : start + i))
+  const isLast = descending ? start - size <= 0 : start + size >= movementCount
   return { movements, nextPageToken: isLast ? '' : makePageToken(query, String(movements.at(-1)?.sequence)) }
 }
 
@@ -91,17 +91,20 @@ export function listAccounts(ledger: Ledger, request: ListAccountsRequest): List
   return { accounts, nextPageToken: '' }
 }
 
-/** The place in the account's history where the page after the token begins: at it, or of a descending list, just before it. */
-function findStart(ledger: Ledger, request: ListMovementsRequest, query: string): number | undefined {
+/** The index in the account's list where the page after the token begins: at it, or of a descending list, just before it. */
+function findStart(
+  ledger: Ledger,
+  request: ListMovementsRequest,
+  { query, movementCount }: { query: string; movementCount: number },
+): number | undefined {
   const endedAt = readPageToken(query, request.pageToken)
   if (endedAt === undefined || !/^[1-9][0-9]{0,15}$/.test(endedAt)) return undefined
   const sequence = Number(endedAt) + (request.descending ? 0 : 1)
-  const history = ledger.history(request.accountId)
   let low = 0
-  let high = history.length
+  let high = movementCount
   while (low < high) {
     const middle = (low + high) >>> 1
-    if ((ledger.movements.get(history[middle] ?? '')?.sequence ?? 0) < sequence) low = middle + 1
+    if (ledger.movementAt(request.accountId, middle).sequence < sequence) low = middle + 1
     else high = middle
   }
   return low

@@ -14,10 +14,12 @@
  * A repeat is answered with the first result: the movement, its slot and its accounts as they were right after it.
  */
 import { Authorities } from './authorities.js'
+import type { StoredHistory } from './bank-history.js'
 import { Holds, type PostTransferRequest, type VoidTransferRequest } from './holds.js'
 import { Ledger } from './ledger.js'
 import {
   type Account,
+  type AccountRow,
   INT64_MAX,
   type Movement,
   type MovementDraft,
@@ -99,12 +101,12 @@ export class Bank {
   readonly #journal: Journal
   readonly #crypto: Crypto
 
-  constructor(journal: Journal, crypto: Crypto) {
+  constructor(journal: Journal, crypto: Crypto, stored?: StoredHistory) {
     this.#journal = journal
     this.#crypto = crypto
-    this.ledger = new Ledger(journal)
+    this.ledger = new Ledger(journal, stored)
     this.authorities = new Authorities(journal, crypto)
-    this.holds = new Holds(this.ledger)
+    this.holds = new Holds(journal, this.ledger)
   }
 
   openAccount(request: OpenAccountRequest, at: Moment): OpenAccountOutcome | Refusal {
@@ -112,7 +114,15 @@ export class Bank {
     if (this.ledger.accounts.get(accountId) !== undefined) {
       return new Refusal('ACCOUNT_EXISTS', `there is already an account ${quote(accountId)}`)
     }
-    const account: Account = { accountId, asset, balance: 0n, held: 0n, overdraftLimit, openedAtMs: at.timeMs }
+    const account: AccountRow = {
+      accountId,
+      asset,
+      balance: 0n,
+      held: 0n,
+      overdraftLimit,
+      openedAtMs: at.timeMs,
+      movementCount: 0,
+    }
     this.ledger.accounts.set(accountId, account)
     return { account }
   }
@@ -130,11 +140,12 @@ export class Bank {
       timeoutMs: 0,
       authorization: this.#crypto.digest(signedBytes('authorization', [signerId, signature])),
     }
-    if (this.ledger.movements.get(draft.id) === undefined) {
+    const known = this.ledger.movements.get(draft.id)
+    if (known === undefined) {
       const refusal = this.authorities.verify({ signerId, signature, message: depositMessage(request) })
       if (refusal !== undefined) return refusal
     }
-    const outcome = this.#withAccounts(this.#moveOnce(draft, at))
+    const outcome = this.#withAccounts(this.#moveOnce(draft, known, at))
     return outcome instanceof Refusal ? outcome : { movement: outcome.movement, account: outcome.destination }
   }
 
@@ -150,12 +161,12 @@ export class Bank {
       timeoutMs: 0,
       authorization: '',
     }
-    const outcome = this.#withAccounts(this.#moveOnce(draft, at))
+    const outcome = this.#withAccounts(this.#moveOnce(draft, this.ledger.movements.get(draft.id), at))
     return outcome instanceof Refusal ? outcome : { movement: outcome.movement, account: outcome.source }
   }
 
   transfer(request: TransferRequest, at: Moment): TransferOutcome | Refusal {
-    return this.#withAccounts(this.#moveOnce(draftTransfer(request), at))
+    return this.#withAccounts(this.#transfer(request, at))
   }
 
   postTransfer(request: PostTransferRequest, at: Moment): TransferOutcome | Refusal {
@@ -170,7 +181,7 @@ export class Bank {
   transferBatch({ transfers, linkedGroups }: TransferBatchRequest, at: Moment): TransferBatchOutcome {
     const results: (Movement | Refusal)[] = []
     const singlesUpTo = (end: number): void => {
-      for (const transfer of transfers.slice(results.length, end)) results.push(this.#moveOnce(draftTransfer(transfer), at))
+      for (const transfer of transfers.slice(results.length, end)) results.push(this.#transfer(transfer, at))
     }
     for (const { first, count } of linkedGroups) {
       singlesUpTo(first)
@@ -189,15 +200,16 @@ export class Bank {
   #linkedTransfers(transfers: readonly TransferRequest[], at: Moment): (Movement | Refusal)[] {
     const drafts = transfers.map(draftTransfer)
     // A retry of a refused group gets the first results, whatever those that were not to blame would come to now.
-    for (const draft of drafts) {
-      const known = this.ledger.movements.get(draft.id)
-      const first = known && repeat(known, draft)
+    const known = drafts.map((draft) => this.ledger.movements.get(draft.id))
+    for (const [i, draft] of drafts.entries()) {
+      const movement = known[i]
+      const first = movement && repeat(movement, draft)
       if (first instanceof Refusal) return groupRefusal(drafts, draft, first)
     }
     this.#journal.begin()
     const results: (Movement | Refusal)[] = []
-    for (const draft of drafts) {
-      const result = this.#moveOnce(draft, at)
+    for (const [i, draft] of drafts.entries()) {
+      const result = this.#moveOnce(draft, this.ledger.movements.getAgain(draft.id, known[i]), at)
       if (result instanceof Refusal) {
         this.#journal.rollback()
         this.keepRefused(result)
@@ -209,8 +221,12 @@ export class Bank {
     return results
   }
 
-  #moveOnce(draft: MovementDraft, at: Moment): Movement | Refusal {
-    const known = this.ledger.movements.get(draft.id)
+  #transfer(request: TransferRequest, at: Moment): Movement | Refusal {
+    return this.#moveOnce(draftTransfer(request), this.ledger.movements.get(request.transferId), at)
+  }
+
+  /** `known`: what stands under the draft's id. */
+  #moveOnce(draft: MovementDraft, known: Movement | undefined, at: Moment): Movement | Refusal {
     return known === undefined ? this.#move(draft, at) : repeat(known, draft)
   }
 
@@ -250,13 +266,14 @@ export class Bank {
   #enter(draft: MovementDraft, asset: string): Standing {
     const { source, destination, amount, isPending } = draft
     if (isPending) {
-      this.ledger.change(source, { held: amount })
+      this.ledger.change(source, { held: amount, movements: 1 })
+      this.ledger.change(destination, { movements: 1 })
       return this.ledger.standing(draft)
     }
     if (source === '') this.ledger.count(asset, { deposits: amount })
-    else this.ledger.change(source, { balance: -amount })
+    else this.ledger.change(source, { balance: -amount, movements: 1 })
     if (destination === '') this.ledger.count(asset, { withdrawals: amount })
-    else this.ledger.change(destination, { balance: amount })
+    else this.ledger.change(destination, { balance: amount, movements: 1 })
     return this.ledger.standing(draft)
   }
 

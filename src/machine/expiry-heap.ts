@@ -4,15 +4,38 @@ export interface Expiry {
   readonly id: string
 }
 
-/**
- * Holds by (time, id), the earliest on top: a binary heap. A hold that ended early, or was rolled back, leaves its entry behind until
- * its time comes: whoever takes it out asks the books whether it still stands.
- */
-export class ExpiryHeap {
-  readonly #entries: Expiry[] = []
+/** In the heap. */
+export interface HeapEntry extends Expiry {
+  /** Where it stands: the heap's own. */
+  place: number
+}
 
-  push(entry: Expiry): void {
-    let at = this.#entries.push(entry) - 1
+/** Holds by (time, id), the earliest on top: a binary heap whose entries know their places, so that any can be taken out. */
+export class ExpiryHeap {
+  readonly #entries: HeapEntry[] = []
+
+  /** The earliest entry. */
+  get first(): Expiry | undefined {
+    return this.#entries[0]
+  }
+
+  push(entry: HeapEntry): void {
+    entry.place = this.#entries.push(entry) - 1
+    this.#rise(entry.place)
+  }
+
+  /** Takes out an entry that is there. */
+  remove(entry: HeapEntry): void {
+    const last = this.#entries.pop()
+    if (last === undefined || last === entry) return
+    const { place } = entry
+    this.#put(last, place)
+    this.#rise(place)
+    this.#sink(last.place)
+  }
+
+  #rise(from: number): void {
+    let at = from
     while (at > 0) {
       const parent = (at - 1) >> 1
       if (!this.#isBefore(at, parent)) return
@@ -21,25 +44,8 @@ export class ExpiryHeap {
     }
   }
 
-  /** The earliest entry. */
-  get first(): Expiry | undefined {
-    return this.#entries[0]
-  }
-
-  /** Takes out the first entry whose time has come; undefined when there is none. */
-  popDue(nowMs: number): Expiry | undefined {
-    const top = this.first
-    if (top === undefined || top.atMs > nowMs) return undefined
-    const last = this.#entries.pop()
-    if (last !== undefined && this.#entries.length > 0) {
-      this.#entries[0] = last
-      this.#sink()
-    }
-    return top
-  }
-
-  #sink(): void {
-    let at = 0
+  #sink(from: number): void {
+    let at = from
     while (true) {
       const left = 2 * at + 1
       const right = left + 1
@@ -62,7 +68,12 @@ export class ExpiryHeap {
     const x = this.#entries[a]
     const y = this.#entries[b]
     if (x === undefined || y === undefined) return
-    this.#entries[a] = y
-    this.#entries[b] = x
+    this.#put(y, a)
+    this.#put(x, b)
+  }
+
+  #put(entry: HeapEntry, place: number): void {
+    this.#entries[place] = entry
+    entry.place = place
   }
 }

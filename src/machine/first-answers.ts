@@ -1,4 +1,4 @@
-import type { RowChange } from './table.js'
+import { Journal, type RowChange, Table } from './table.js'
 
 /** The first answer to a request id. */
 export interface FirstAnswer {
@@ -21,14 +21,14 @@ const KEPT_BYTES_MAX = 256 * 1024 * 1024
  * oldest go first. A replicated table like any other: what is kept depends on the log alone.
  */
 export class FirstAnswers {
-  readonly #answers = new Map<string, FirstAnswer>()
+  /** Under no journal: an answer is kept once it is known what came of the request. */
+  readonly #answers = new Table<FirstAnswer>(new Journal())
   /** Ids from the oldest on, from `oldest`. Not the map's own order: a map that loses its first entry again and again walks over
    *  the gaps. */
   #ids: string[] = []
   #oldest = 0
   #bytes = 0
   #sequence = 0
-  #changed = new Set<string>()
 
   get(id: string): FirstAnswer | undefined {
     return this.#answers.get(id)
@@ -37,8 +37,9 @@ export class FirstAnswers {
   /** Keeps the answer to an id that is not known. */
   keep(id: string, { digest, timeMs, answer }: { digest: string; timeMs: number; answer: Uint8Array }): void {
     this.#sequence++
-    this.#add(id, { digest, timeMs, answer, sequence: this.#sequence })
-    this.#changed.add(id)
+    const first = { digest, timeMs, answer, sequence: this.#sequence }
+    this.#answers.set(id, first)
+    this.#append(id, first)
     while (this.#answers.size > KEPT_COUNT_MAX || this.#bytes > KEPT_BYTES_MAX) this.#dropOldest()
   }
 
@@ -48,25 +49,23 @@ export class FirstAnswers {
   }
 
   /** As Table.takeChanges. */
-  takeChanges(): RowChange<FirstAnswer>[] {
-    const ids = this.#changed
-    this.#changed = new Set()
-    return Array.from(ids, (key) => ({ key, row: this.#answers.get(key) }))
+  takeChanges(): Iterable<RowChange<FirstAnswer>> {
+    return this.#answers.takeChanges()
   }
 
   /** Puts back every answer of a checkpoint, in any order. */
   load(rows: { key: string; row: FirstAnswer }[]): void {
     rows.sort((a, b) => a.row.sequence - b.row.sequence)
     for (const { key, row } of rows) {
-      this.#add(key, row)
+      this.#answers.load(key, row)
+      this.#append(key, row)
       this.#sequence = row.sequence
     }
   }
 
-  #add(id: string, answer: FirstAnswer): void {
-    this.#answers.set(id, answer)
+  #append(id: string, { answer }: FirstAnswer): void {
     this.#ids.push(id)
-    this.#bytes += answer.answer.length
+    this.#bytes += answer.length
   }
 
   #oldestTimeMs(): number | undefined {
@@ -79,7 +78,6 @@ export class FirstAnswers {
     this.#oldest++
     this.#bytes -= this.#answers.get(id)?.answer.length ?? 0
     this.#answers.delete(id)
-    this.#changed.add(id)
     if (this.#oldest * 2 < this.#ids.length) return
     this.#ids = this.#ids.slice(this.#oldest)
     this.#oldest = 0

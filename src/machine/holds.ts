@@ -1,8 +1,10 @@
-import { type Expiry, ExpiryHeap } from './expiry-heap.js'
+import { assert } from './assert.js'
+import { type Expiry, ExpiryHeap, type HeapEntry } from './expiry-heap.js'
 import type { Ledger } from './ledger.js'
 import { expiresAtMs, INT64_MAX, type Movement, quote } from './movement.js'
 import { Refusal } from './refusal.js'
 import type { Moment } from './state-machine.js'
+import { type Journal, Table } from './table.js'
 
 export interface PostTransferRequest {
   readonly transferId: string
@@ -16,34 +18,58 @@ export interface VoidTransferRequest {
   readonly amount: bigint
 }
 
+/** The holds that end by themselves, by the id of their transfer, and which of them comes first. */
+class Expiries extends Table<HeapEntry> {
+  readonly #heap = new ExpiryHeap()
+
+  get first(): Expiry | undefined {
+    return this.#heap.first
+  }
+
+  override load(id: string, entry: HeapEntry): void {
+    super.load(id, entry)
+    this.#heap.push(entry)
+  }
+
+  protected override write(id: string, entry: HeapEntry | undefined): void {
+    const before = this.get(id)
+    super.write(id, entry)
+    if (before !== undefined) this.#heap.remove(before)
+    if (entry !== undefined) this.#heap.push(entry)
+  }
+}
+
 /** The second phase of two-phase transfers: a hold ends once, by being posted, voided or expired. */
 export class Holds {
+  /** In memory, as the heap must be, though the transfers themselves are perhaps on disk. */
+  readonly expiries: Table<HeapEntry>
+  readonly #expiries: Expiries
   readonly #ledger: Ledger
-  readonly #expiries = new ExpiryHeap()
 
-  constructor(ledger: Ledger) {
+  constructor(journal: Journal, ledger: Ledger) {
+    this.#expiries = new Expiries(journal)
+    this.expiries = this.#expiries
     this.#ledger = ledger
   }
 
-  /** Watches over a pending transfer that has just been recorded, or was found in a checkpoint. */
+  /** Watches over a pending transfer that has just been recorded. */
   watch(movement: Movement): void {
     const atMs = expiresAtMs(movement)
-    if (atMs !== undefined) this.#expiries.push({ atMs, id: movement.id })
+    if (atMs !== undefined) this.#expiries.set(movement.id, { atMs, id: movement.id, place: -1 })
   }
 
-  /** The hold whose time comes first, unless it has ended early. */
+  /** The hold whose time comes first. */
   get nextExpiry(): Expiry | undefined {
     return this.#expiries.first
   }
 
   /** Gives back every hold whose time has come, in the order of (time, id). */
   expire(nowMs: number): void {
-    for (let due = this.#expiries.popDue(nowMs); due !== undefined; due = this.#expiries.popDue(nowMs)) {
+    for (let due = this.#expiries.first; due !== undefined && due.atMs <= nowMs; due = this.#expiries.first) {
       const movement = this.#ledger.movements.get(due.id)
-      // Ended early, or rolled back; perhaps the id was then used again, with another timeout.
-      if (movement?.status !== 'pending' || expiresAtMs(movement) !== due.atMs) continue
+      assert(movement?.status === 'pending', 'what is watched over is pending')
       this.#giveBack(movement)
-      this.#ledger.replace({ ...movement, status: 'expired' })
+      this.#replace(movement, { ...movement, status: 'expired' })
     }
   }
 
@@ -69,7 +95,7 @@ export class Holds {
     }
     this.#ledger.change(movement.source, { balance: -posted, held: -movement.pendingAmount })
     this.#ledger.change(movement.destination, { balance: posted })
-    return this.#end({ ...movement, status: 'posted', amount: posted }, at)
+    return this.#end(movement, { ...movement, status: 'posted', amount: posted }, at)
   }
 
   /**
@@ -89,7 +115,7 @@ export class Holds {
       )
     }
     this.#giveBack(movement)
-    return this.#end({ ...movement, status: 'voided' }, at)
+    return this.#end(movement, { ...movement, status: 'voided' }, at)
   }
 
   #find(transferId: string): Movement | Refusal {
@@ -104,10 +130,15 @@ export class Holds {
   }
 
   /** Enters a movement that was just posted or voided, with what a repeat will be answered. */
-  #end(movement: Movement, at: Moment): Movement {
+  #end(before: Movement, movement: Movement, at: Moment): Movement {
     const ended: Movement = { ...movement, endSlot: at.slot, endStanding: this.#ledger.standing(movement) }
-    this.#ledger.replace(ended)
+    this.#replace(before, ended)
     return ended
+  }
+
+  #replace(before: Movement, ended: Movement): void {
+    this.#ledger.replace(before, ended)
+    if (before.timeoutMs !== 0) this.#expiries.delete(before.id)
   }
 }
 

@@ -1,14 +1,71 @@
 import type { Ledger } from './ledger.js'
-import { type Account, INT64_MAX } from './movement.js'
+import { type AccountRow, INT64_MAX } from './movement.js'
 
 const INT64_MIN = -(2n ** 63n)
 
+/** What an account's movements add up to. */
+interface AccountSum {
+  /** How many of them have been looked at. */
+  movementCount: number
+  balance: bigint
+  /** Of the account's pending transfers out. */
+  held: bigint
+  /** The ids of those that may still change. */
+  readonly pendingIds: Set<string>
+}
+
 /**
  * The bank's basic invariants: what must hold at every slot, one plain sentence for each that does not. Reads every account and
- * movement: for tests and the simulator.
+ * movement, those on disk too: for tests and the simulator.
  */
 export function brokenBankInvariants(ledger: Ledger): string[] {
-  return [...brokenTotals(ledger), ...brokenAccounts(ledger), ...brokenHolds(ledger)]
+  return new BankAudit().brokenInvariants(ledger)
+}
+
+/** Audits one bank again and again. Each movement is read when it is new and while it is pending, and all of them now and then. */
+export class BankAudit {
+  static readonly #AUDITS_PER_FULL_ONE = 64
+  #ledger: Ledger | undefined
+  #sums = new Map<string, AccountSum>()
+  #count = 0
+
+  /** As brokenBankInvariants. */
+  brokenInvariants(ledger: Ledger): string[] {
+    if (this.#ledger !== ledger || this.#count % BankAudit.#AUDITS_PER_FULL_ONE === 0) this.#sums = new Map()
+    this.#ledger = ledger
+    this.#count++
+    return [...brokenTotals(ledger), ...Array.from(ledger.accounts.values(), (account) => this.#broken(account, ledger)).flat()]
+  }
+
+  #broken(account: AccountRow, ledger: Ledger): string[] {
+    const broken: string[] = []
+    const { accountId, balance, held, overdraftLimit } = account
+    const sum = this.#sumOf(account, ledger)
+    if (held < 0n || held > INT64_MAX) broken.push(`account ${accountId} holds ${held}`)
+    if (balance < INT64_MIN || balance > INT64_MAX) broken.push(`the balance of ${accountId}, ${balance}, passes int64`)
+    if (balance - held < -overdraftLimit) broken.push(`account ${accountId} is below its limit`)
+    if (sum.balance !== balance) broken.push(`the movements of ${accountId} do not add up to its balance`)
+    if (sum.held !== held) broken.push(`what account ${accountId} holds is not the sum of its pending transfers`)
+    return broken
+  }
+
+  #sumOf({ accountId, movementCount }: AccountRow, ledger: Ledger): AccountSum {
+    const sum = this.#sums.get(accountId) ?? { movementCount: 0, balance: 0n, held: 0n, pendingIds: new Set<string>() }
+    this.#sums.set(accountId, sum)
+    const news = Array.from(sum.pendingIds, (id) => ledger.movements.get(id))
+    for (; sum.movementCount < movementCount; sum.movementCount++) news.push(ledger.movementAt(accountId, sum.movementCount))
+    sum.pendingIds.clear()
+    sum.held = 0n
+    for (const movement of news) {
+      if (movement === undefined) continue
+      if (movement.status === 'pending') {
+        sum.pendingIds.add(movement.id)
+        if (movement.source === accountId) sum.held += movement.pendingAmount
+      }
+      if (movement.status === 'posted') sum.balance += movement.destination === accountId ? movement.amount : -movement.amount
+    }
+    return sum
+  }
 }
 
 /** Double entry: money enters by deposit, leaves by withdrawal, and is otherwise only moved. */
@@ -21,37 +78,4 @@ function brokenTotals(ledger: Ledger): string[] {
   return Array.from(sums)
     .filter(([, difference]) => difference !== 0n)
     .map(([asset, difference]) => `the sum of balances in ${asset} is ${difference} off deposits - withdrawals`)
-}
-
-function brokenAccounts(ledger: Ledger): string[] {
-  const broken: string[] = []
-  for (const account of ledger.accounts.values()) {
-    const { accountId, balance, held, overdraftLimit } = account
-    if (held < 0n || held > INT64_MAX) broken.push(`account ${accountId} holds ${held}`)
-    if (balance < INT64_MIN || balance > INT64_MAX) broken.push(`the balance of ${accountId}, ${balance}, passes int64`)
-    if (balance - held < -overdraftLimit) broken.push(`account ${accountId} is below its limit`)
-    if (historyBalance(ledger, account) !== balance) broken.push(`the movements of ${accountId} do not add up to its balance`)
-  }
-  return broken
-}
-
-function brokenHolds(ledger: Ledger): string[] {
-  const held = new Map<string, bigint>()
-  for (const movement of ledger.movements.values()) {
-    if (movement.status !== 'pending') continue
-    held.set(movement.source, (held.get(movement.source) ?? 0n) + movement.pendingAmount)
-  }
-  return Array.from(ledger.accounts.values())
-    .filter((account) => account.held !== (held.get(account.accountId) ?? 0n))
-    .map((account) => `what account ${account.accountId} holds is not the sum of its pending transfers`)
-}
-
-function historyBalance(ledger: Ledger, { accountId }: Account): bigint {
-  let balance = 0n
-  for (const id of ledger.history(accountId)) {
-    const movement = ledger.movements.get(id)
-    if (movement?.status !== 'posted') continue
-    balance += movement.destination === accountId ? movement.amount : -movement.amount
-  }
-  return balance
 }

@@ -1,5 +1,6 @@
 import { assert } from './assert.js'
-import type { Account, Movement, Standing } from './movement.js'
+import { AccountLists, Movements, NO_HISTORY, type StoredHistory } from './bank-history.js'
+import type { Account, AccountRow, Movement, Standing } from './movement.js'
 import { Cell, type Journal, OrderedTable, Table } from './table.js'
 
 /** What has entered and left the bank in one asset. Unbounded: a sum of int64 amounts. */
@@ -9,53 +10,62 @@ export interface AssetTotals {
   readonly withdrawals: bigint
 }
 
-const NO_MOVEMENTS: readonly string[] = []
+interface AccountChange {
+  readonly balance?: bigint
+  readonly held?: bigint
+  /** 1 when a new movement touches it. */
+  readonly movements?: 0 | 1
+}
 
 /** The bank's books: accounts, every movement by id, and the order of each account's movements. It refuses nothing; Bank does. */
 export class Ledger {
-  readonly accounts: OrderedTable<Account>
-  readonly movements: Table<Movement>
+  readonly accounts: OrderedTable<AccountRow>
+  readonly movements: Movements
   readonly totals: Table<AssetTotals>
   /** How many movements there are, refused ones included. */
   readonly sequence: Cell<number>
-  /** Ids of the movements that touched an account, oldest first: refused ones touched none. */
-  readonly #histories = new Map<string, string[]>()
+  /** Ids of the movements that touched an account: refused ones touched none. */
+  readonly lists: AccountLists
   readonly #journal: Journal
 
-  constructor(journal: Journal) {
+  constructor(journal: Journal, stored: StoredHistory = NO_HISTORY) {
     this.#journal = journal
     this.accounts = new OrderedTable(journal)
-    this.movements = new Table(journal)
+    this.movements = new Movements(journal, stored)
+    this.lists = new AccountLists(stored)
     this.totals = new Table(journal)
     this.sequence = new Cell(journal, 0)
   }
 
-  /** The ids of the account's movements, oldest first, with ascending sequence. */
-  history(accountId: string): readonly string[] {
-    return this.#histories.get(accountId) ?? NO_MOVEMENTS
+  /** The account's movement at the index, from 0 to its movementCount; sequences ascend. */
+  movementAt(accountId: string, index: number): Movement {
+    const movement = this.movements.get(this.lists.get(accountId, index))
+    assert(movement !== undefined, 'every movement of an account is found')
+    return movement
   }
 
-  /** Enters a new movement in the books. */
+  /** Enters a new movement, which its accounts have counted already, in the books. */
   record(movement: Movement): void {
-    assert(this.movements.get(movement.id) === undefined, 'a movement id is used once')
     assert(movement.sequence === this.sequence.value + 1, 'movements are numbered without a gap')
+    assert(this.movements.getAgain(movement.id, undefined) === undefined, 'a movement id is used once')
     this.sequence.set(movement.sequence)
-    this.movements.set(movement.id, movement)
-    this.#remember(movement)
-    if (this.#journal.isOpen) this.#journal.record(() => this.#forget(movement))
+    this.movements.set(movement)
+    if (movement.status === 'refused') return
+    if (movement.source !== '') this.#list(movement.source, movement.id)
+    if (movement.destination !== '') this.#list(movement.destination, movement.id)
   }
 
-  /** Puts another state of a movement in the place of the one that stands. */
-  replace(movement: Movement): void {
-    assert(this.movements.get(movement.id)?.status === 'pending', 'only a pending movement changes')
-    this.movements.set(movement.id, movement)
+  /** Puts another state of a movement, which stands as `before`, in its place. */
+  replace(before: Movement, movement: Movement): void {
+    assert(before.status === 'pending' && before.id === movement.id, 'only a pending movement changes')
+    this.movements.set(movement)
   }
 
-  /** Changes what an account holds, and what of it is held, by so much. The account must exist. */
-  change(accountId: string, { balance = 0n, held = 0n }: { balance?: bigint; held?: bigint }): void {
+  /** Changes what an account holds, what of it is held, and how many movements have touched it, by so much. The account must exist. */
+  change(accountId: string, { balance = 0n, held = 0n, movements = 0 }: AccountChange): void {
     const account = this.accounts.get(accountId)
     assert(account !== undefined, 'money moves between accounts that exist')
-    const after: Account = {
+    const after: AccountRow = {
       accountId,
       asset: account.asset,
       balance: account.balance + balance,
@@ -63,6 +73,7 @@ export class Ledger {
       held: held === 0n ? account.held : account.held + held,
       overdraftLimit: account.overdraftLimit,
       openedAtMs: account.openedAtMs,
+      movementCount: account.movementCount + movements,
     }
     assert(after.held >= 0n, 'a hold is given back once')
     assert(after.balance - after.held >= -after.overdraftLimit, 'no account goes below its limit')
@@ -88,8 +99,9 @@ export class Ledger {
     const source = this.accounts.get(movement.source)
     const destination = this.accounts.get(movement.destination)
     return {
-      source: source && { ...source, balance: standing.sourceBalance, held: standing.sourceHeld },
-      destination: destination && { ...destination, balance: standing.destinationBalance, held: standing.destinationHeld },
+      source: source && accountAt(source, { balance: standing.sourceBalance, held: standing.sourceHeld }),
+      destination:
+        destination && accountAt(destination, { balance: standing.destinationBalance, held: standing.destinationHeld }),
     }
   }
 
@@ -103,34 +115,22 @@ export class Ledger {
     })
   }
 
-  /** Puts back every movement of a checkpoint, in any order. */
-  loadMovements(movements: Movement[]): void {
-    movements.sort((a, b) => a.sequence - b.sequence)
-    for (const movement of movements) {
-      this.movements.load(movement.id, movement)
-      this.#remember(movement)
-    }
+  /** See StateMachine.onCheckpointed. */
+  onCheckpointed(): void {
+    this.movements.onCheckpointed()
+    this.lists.onCheckpointed()
   }
 
-  #remember(movement: Movement): void {
-    if (movement.status === 'refused') return
-    if (movement.source !== '') this.#append(movement.source, movement.id)
-    if (movement.destination !== '') this.#append(movement.destination, movement.id)
+  #list(accountId: string, movementId: string): void {
+    const account = this.accounts.get(accountId)
+    assert(account !== undefined, 'money moves between accounts that exist')
+    this.lists.append(accountId, account.movementCount - 1, movementId)
+    if (this.#journal.isOpen) this.#journal.record(() => this.lists.removeLast(accountId, movementId))
   }
+}
 
-  #append(accountId: string, movementId: string): void {
-    const history = this.#histories.get(accountId)
-    if (history === undefined) this.#histories.set(accountId, [movementId])
-    else history.push(movementId)
-  }
-
-  /** Undoing goes backwards, so that the movement is the last of both histories. */
-  #forget(movement: Movement): void {
-    if (movement.status === 'refused') return
-    for (const accountId of [movement.source, movement.destination]) {
-      if (accountId === '') continue
-      const last = this.#histories.get(accountId)?.pop()
-      assert(last === movement.id, 'what is undone was done last')
-    }
-  }
+/** An account as it was when it held so much. */
+function accountAt(account: Account, { balance, held }: { balance: bigint; held: bigint }): Account {
+  const { accountId, asset, overdraftLimit, openedAtMs } = account
+  return { accountId, asset, balance, held, overdraftLimit, openedAtMs }
 }

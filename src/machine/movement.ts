@@ -15,6 +15,12 @@ export interface Account {
   readonly openedAtMs: number
 }
 
+/** An account as the books have it. */
+export interface AccountRow extends Account {
+  /** How many movements have touched it: the length of its list. */
+  readonly movementCount: number
+}
+
 /** What a movement's accounts held at a time; 0 of an account that it does not have. Nothing else of an account ever changes. */
 export interface Standing {
   readonly sourceBalance: bigint

@@ -1,5 +1,6 @@
 import { assert } from './assert.js'
-import type { Moment, StateEntry, StateMachine } from './state-machine.js'
+import { ChangeList, type Listed } from './change-list.js'
+import type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from './state-machine.js'
 
 /** A client's command with what makes it exactly-once. */
 export interface SessionCommand {
@@ -70,13 +71,14 @@ const SESSION_EXPIRED: SessionOutcome = Object.freeze({ kind: 'sessionExpired' }
 const ALREADY_ACKNOWLEDGED: SessionOutcome = Object.freeze({ kind: 'alreadyAcknowledged' })
 const OVERLOADED: SessionOutcome = Object.freeze({ kind: 'overloaded' })
 
-interface Session {
+interface Session extends Listed {
   readonly clientId: number
   firstUnacknowledged: number
   lastActiveMs: number
   lastActivity: number
   readonly results: Map<number, SessionResult>
   resultBytes: number
+  isDropped: boolean
   /** Neighbours in the order of activity. */
   longerIdle: Session | undefined
   shorterIdle: Session | undefined
@@ -90,13 +92,7 @@ interface Session {
 export class Sessions {
   readonly #machine: StateMachine
   readonly #codec: SessionCodec
-  readonly #sessions = new Map<number, Session>()
-  #longestIdle: Session | undefined
-  #shortestIdle: Session | undefined
-  #changed = new Set<number>()
-  #lastClientId = 0
-  #activity = 0
-  #lastSweepMs = 0
+  #table = new SessionTable()
 
   constructor(machine: StateMachine, codec: SessionCodec) {
     this.#machine = machine
@@ -104,36 +100,18 @@ export class Sessions {
   }
 
   get sessionCount(): number {
-    return this.#sessions.size
+    return this.#table.size
   }
 
   /** Opens a session and gives its client id, from 1, never given twice. Past 100,000 sessions the one longest idle goes. */
   openSession(at: Moment): number {
-    this.#maybeSweep(at.timeMs)
-    this.#lastClientId++
-    const session: Session = {
-      clientId: this.#lastClientId,
-      firstUnacknowledged: 1,
-      lastActiveMs: at.timeMs,
-      lastActivity: 0,
-      results: new Map(),
-      resultBytes: 0,
-      longerIdle: undefined,
-      shorterIdle: undefined,
-    }
-    this.#sessions.set(session.clientId, session)
-    this.#link(session)
-    this.#touch(session, at.timeMs)
-    if (this.#sessions.size > SESSION_COUNT_MAX && this.#longestIdle !== undefined) this.#drop(this.#longestIdle)
-    return session.clientId
+    return this.#table.open(at)
   }
 
   /** Carries a command out, unless it has been already. */
   apply(request: SessionCommand, at: Moment): SessionOutcome {
-    this.#maybeSweep(at.timeMs)
-    const session = this.#sessions.get(request.clientId)
+    const session = this.#table.use(request.clientId, at)
     if (session === undefined) return SESSION_EXPIRED
-    this.#touch(session, at.timeMs)
     acknowledge(session, request.firstUnacknowledged)
     if (request.requestNumber < session.firstUnacknowledged) return ALREADY_ACKNOWLEDGED
     const known = session.results.get(request.requestNumber)
@@ -147,61 +125,115 @@ export class Sessions {
 
   /** The entries of the sessions and of the machine, under key prefixes of their own; see StateMachine.changes. */
   changes(): Iterable<StateEntry> {
-    const own = this.#ownChanges()
-    return joined(own, this.#machine.changes())
+    return joined(this.#ownEntries(this.#table.counters, this.#table.takeChanges()), this.#machine.changes())
+  }
+
+  /** See StateMachine.onCheckpointed. */
+  onCheckpointed(): void {
+    this.#machine.onCheckpointed()
   }
 
   /** See StateMachine.restore. */
-  restore(entries: Iterable<StateEntry>): void {
-    assert(this.#lastClientId === 0, 'only a fresh machine is restored')
+  restore(history: HistoryReader): Restoration {
+    const machine = this.#machine.restore({ read: (key) => history.read(MACHINE_PREFIX + key) })
     const records: SessionRecord[] = []
-    const machineEntries: StateEntry[] = []
-    for (const { key, value } of entries) {
-      if (value === undefined) continue
-      if (key.startsWith(MACHINE_PREFIX)) machineEntries.push({ key: key.slice(MACHINE_PREFIX.length), value })
-      else if (key === COUNTERS_KEY) this.#loadCounters(this.#codec.decodeCounters(value))
-      else if (key.startsWith(SESSION_PREFIX)) records.push(this.#codec.decodeSession(value))
-      else assert(false, `every entry of a checkpoint is known: ${key}`)
+    let counters = NOTHING_COUNTED
+    return {
+      load: (entries) => {
+        const machineEntries: StateEntry[] = []
+        for (const { key, value } of entries) {
+          if (value === undefined) continue
+          if (key.startsWith(MACHINE_PREFIX)) {
+            machineEntries.push({ key: key.slice(MACHINE_PREFIX.length), value, keyspace: 'state' })
+          } else if (key === COUNTERS_KEY) counters = this.#codec.decodeCounters(value)
+          else if (key.startsWith(SESSION_PREFIX)) records.push(this.#codec.decodeSession(value))
+          else assert(false, `every entry of a checkpoint is known: ${key}`)
+        }
+        if (machineEntries.length > 0) machine.load(machineEntries)
+      },
+      finish: () => {
+        machine.finish()
+        this.#table = new SessionTable(counters, records)
+      },
     }
-    this.#machine.restore(machineEntries)
+  }
+
+  *#ownEntries(counters: SessionCounters, changes: Iterable<SessionChange>): Generator<StateEntry> {
+    yield { key: COUNTERS_KEY, value: this.#codec.encodeCounters(counters), keyspace: 'state' }
+    for (const { record, state } of changes) {
+      const value = state && this.#codec.encodeSession(state)
+      yield { key: SESSION_PREFIX + record.clientId, value, keyspace: 'state' }
+    }
+  }
+}
+
+interface SessionChange {
+  readonly record: Session
+  /** Undefined when it is gone. */
+  readonly state: SessionRecord | undefined
+}
+
+const NOTHING_COUNTED: SessionCounters = Object.freeze({ lastClientId: 0, activity: 0, lastSweepMs: 0 })
+
+/** The sessions, in the order of their activity. */
+class SessionTable {
+  readonly #sessions = new Map<number, Session>()
+  readonly #changes = new ChangeList<Session, SessionRecord | undefined>(recordOf)
+  #longestIdle: Session | undefined
+  #shortestIdle: Session | undefined
+  #lastClientId: number
+  #activity: number
+  #lastSweepMs: number
+
+  constructor(counters = NOTHING_COUNTED, records: SessionRecord[] = []) {
+    this.#lastClientId = counters.lastClientId
+    this.#activity = counters.activity
+    this.#lastSweepMs = counters.lastSweepMs
     records.sort((a, b) => a.lastActivity - b.lastActivity)
     for (const record of records) this.#load(record)
   }
 
-  #ownChanges(): StateEntry[] {
-    const clientIds = this.#changed
-    this.#changed = new Set()
-    const counters = this.#codec.encodeCounters({
-      lastClientId: this.#lastClientId,
-      activity: this.#activity,
-      lastSweepMs: this.#lastSweepMs,
-    })
-    const entries: StateEntry[] = [{ key: COUNTERS_KEY, value: counters }]
-    for (const clientId of clientIds) {
-      const session = this.#sessions.get(clientId)
-      const value = session && this.#codec.encodeSession({ ...session, results: Array.from(session.results.values()) })
-      entries.push({ key: SESSION_PREFIX + clientId, value })
-    }
-    return entries
+  get size(): number {
+    return this.#sessions.size
   }
 
-  #loadCounters({ lastClientId, activity, lastSweepMs }: SessionCounters): void {
-    this.#lastClientId = lastClientId
-    this.#activity = activity
-    this.#lastSweepMs = lastSweepMs
+  get counters(): SessionCounters {
+    return { lastClientId: this.#lastClientId, activity: this.#activity, lastSweepMs: this.#lastSweepMs }
+  }
+
+  takeChanges(): Iterable<SessionChange> {
+    return this.#changes.take()
+  }
+
+  open(at: Moment): number {
+    this.#maybeSweep(at.timeMs)
+    this.#lastClientId++
+    const session = newSession({
+      clientId: this.#lastClientId,
+      firstUnacknowledged: 1,
+      lastActiveMs: at.timeMs,
+      lastActivity: 0,
+      results: [],
+    })
+    this.#add(session)
+    this.#touch(session, at.timeMs)
+    if (this.#sessions.size > SESSION_COUNT_MAX && this.#longestIdle !== undefined) this.#drop(this.#longestIdle)
+    return session.clientId
+  }
+
+  /** The session, for the caller to change; undefined when there is none. It is the one that was active last now. */
+  use(clientId: number, at: Moment): Session | undefined {
+    this.#maybeSweep(at.timeMs)
+    const session = this.#sessions.get(clientId)
+    if (session !== undefined) this.#touch(session, at.timeMs)
+    return session
   }
 
   #load(record: SessionRecord): void {
-    const session: Session = {
-      clientId: record.clientId,
-      firstUnacknowledged: record.firstUnacknowledged,
-      lastActiveMs: record.lastActiveMs,
-      lastActivity: record.lastActivity,
-      results: new Map(record.results.map((result) => [result.requestNumber, result])),
-      resultBytes: record.results.reduce((sum, { result }) => sum + result.length, 0),
-      longerIdle: undefined,
-      shorterIdle: undefined,
-    }
+    this.#add(newSession(record))
+  }
+
+  #add(session: Session): void {
     this.#sessions.set(session.clientId, session)
     this.#link(session)
   }
@@ -214,19 +246,20 @@ export class Sessions {
   }
 
   #touch(session: Session, nowMs: number): void {
+    this.#changes.onChange(session)
     this.#activity++
     session.lastActivity = this.#activity
     session.lastActiveMs = nowMs
-    this.#changed.add(session.clientId)
     if (this.#shortestIdle === session) return
     this.#unlink(session)
     this.#link(session)
   }
 
   #drop(session: Session): void {
+    this.#changes.onChange(session)
+    session.isDropped = true
     this.#unlink(session)
     this.#sessions.delete(session.clientId)
-    this.#changed.add(session.clientId)
   }
 
   /** Puts the session at the end of the order of activity. */
@@ -247,6 +280,28 @@ export class Sessions {
   }
 }
 
+function newSession(record: SessionRecord): Session {
+  return {
+    clientId: record.clientId,
+    firstUnacknowledged: record.firstUnacknowledged,
+    lastActiveMs: record.lastActiveMs,
+    lastActivity: record.lastActivity,
+    results: new Map(record.results.map((result) => [result.requestNumber, result])),
+    resultBytes: record.results.reduce((sum, { result }) => sum + result.length, 0),
+    isDropped: false,
+    longerIdle: undefined,
+    shorterIdle: undefined,
+    changedIn: 0,
+  }
+}
+
+/** A session as it is, not to be changed by what becomes of it. */
+function recordOf(session: Session): SessionRecord | undefined {
+  if (session.isDropped) return undefined
+  const { clientId, firstUnacknowledged, lastActiveMs, lastActivity } = session
+  return { clientId, firstUnacknowledged, lastActiveMs, lastActivity, results: Array.from(session.results.values()) }
+}
+
 /** Forgets the results below the number. A number may jump far ahead: then the results are walked, not the numbers. */
 function acknowledge(session: Session, firstUnacknowledged: number): void {
   if (firstUnacknowledged <= session.firstUnacknowledged) return
@@ -263,7 +318,7 @@ function forget(session: Session, requestNumber: number): void {
   session.results.delete(requestNumber)
 }
 
-function* joined(own: readonly StateEntry[], machine: Iterable<StateEntry>): Generator<StateEntry> {
+function* joined(own: Iterable<StateEntry>, machine: Iterable<StateEntry>): Generator<StateEntry> {
   yield* own
   for (const entry of machine) yield new MachineEntry(entry)
 }
@@ -271,10 +326,12 @@ function* joined(own: readonly StateEntry[], machine: Iterable<StateEntry>): Gen
 /** An entry of the machine under its prefix. The value is not looked at before its time: it may be encoded only then. */
 class MachineEntry implements StateEntry {
   readonly key: string
+  readonly keyspace: 'state' | 'history'
   readonly #entry: StateEntry
 
   constructor(entry: StateEntry) {
     this.key = MACHINE_PREFIX + entry.key
+    this.keyspace = entry.keyspace
     this.#entry = entry
   }
 

@@ -18,16 +18,16 @@ export class SortedKeys {
 
   /** Adds a key that is not there yet. */
   insert(key: string): void {
-    const { chunk, index } = this.position((other) => compareUtf8(other, key) < 0)
     const last = this.#chunks.at(-1)
-    if (last === undefined) {
-      this.#chunks.push([key])
+    if (last === undefined || compareUtf8(last.at(-1) ?? '', key) < 0) {
+      // Keys that come in order, as those of a checkpoint do, are not searched for, and fill their chunks.
+      if (last === undefined || last.length === CHUNK_KEYS_MAX) this.#chunks.push([key])
+      else last.push(key)
       return
     }
-    const keys = this.#chunks[chunk]
-    if (keys === undefined) last.push(key)
-    else keys.splice(index, 0, key)
-    this.#maybeSplit(keys === undefined ? this.#chunks.length - 1 : chunk)
+    const { chunk, index } = this.position((other) => compareUtf8(other, key) < 0)
+    this.#chunks[chunk]?.splice(index, 0, key)
+    this.#maybeSplit(chunk)
   }
 
   /** Takes a key out that is there. */

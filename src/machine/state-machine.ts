@@ -1,3 +1,15 @@
+/**
+ * What Synod replicates: a state machine. One of one's own needs little:
+ *
+ *   apply, query   do the work
+ *   changes        gives the state as entries, all of it each time if it is small: `[{ key: 'sum', value, keyspace: 'state' }]`
+ *   onCheckpointed does nothing
+ *   restore        begins anew, and gives back what takes the entries in: `{ load: (entries) => …, finish: () => {} }`
+ *
+ * examples/replicated-counter.ts is such a one. A big one must not stop the node while a checkpoint is made, nor grow with all that ever
+ * happened: it gives only what has changed, lazily, and leaves on disk what is seldom looked at (wire/bank-and-keys.ts does both).
+ */
+
 /** All that a state machine may know of the world when it applies a command: where in the log, and the log's clock. */
 export interface Moment {
   /** From 1; 0 for the initial commands. */
@@ -8,15 +20,31 @@ export interface Moment {
 
 /** One entry of a checkpoint. */
 export interface StateEntry {
-  /** At most 8,192 bytes of UTF-8. */
+  /** At most 8,192 bytes of UTF-8, well-formed. The two keyspaces have nothing to do with each other. */
   readonly key: string
   /** Absent: the entry is gone since the last checkpoint. May be a getter that encodes: it is asked once, some time later. */
   readonly value: Uint8Array | undefined
+  /** 'state': handed to load() at a restart. 'history': stands only on disk, and is read back through HistoryReader. */
+  readonly keyspace: 'state' | 'history'
+}
+
+/** Reads 'history' entries as of the last checkpoint that onCheckpointed has told of, or that was restored. */
+export interface HistoryReader {
+  /** Synchronous, some microseconds; perhaps a view of a bigger buffer. @throws when the disk fails: the node stops then */
+  read(key: string): Uint8Array | undefined
+}
+
+/** Takes a machine's state in. Until finish() the machine is asked nothing but queries, which it answers from the state before. */
+export interface Restoration {
+  /** A page of 'state' entries, ascending by the UTF-8 bytes of the key over all pages. Views of bigger buffers: copy what is kept. */
+  load(entries: readonly StateEntry[]): void
+  /** All are there: from now on the machine is what it was when they were taken. */
+  finish(): void
 }
 
 /**
  * A deterministic state machine: the same commands in the same order give the same results and the same state, on every node and
- * in every year. No clock, no chance, no I/O, no iteration order that differs by node.
+ * in every year, whenever checkpoints are made. No clock, no chance, no I/O, no iteration order that differs by node.
  */
 export interface StateMachine {
   /** Carries a command out. Must not throw for any bytes: what is wrong with a command is a result, too. */
@@ -24,10 +52,17 @@ export interface StateMachine {
   /** Answers a read from the current state, without changing it. */
   query(query: Uint8Array): Uint8Array
   /**
-   * The entries that have changed since the last call (all of them at the first), for a checkpoint taken now. Walked at once; values
-   * asked for later must still be those of now.
+   * The entries that have changed since the last call, for a checkpoint taken now: all of them at the first call after a restore of
+   * nothing, and those that changed since after any other. To be walked once, later, in pieces, while commands are applied: what is
+   * yielded must be the state of now all the same, each key at most once. The walk ends, and onCheckpointed is called, before the next
+   * call; otherwise the process ends, or the machine is restored.
    */
   changes(): Iterable<StateEntry>
-  /** Called once, before anything else, on a machine fresh from its constructor: every entry of the last checkpoint. */
-  restore(entries: Iterable<StateEntry>): void
+  /** The entries of the last changes() are durable: history among them can be read back, copies of it may be dropped. */
+  onCheckpointed(): void
+  /**
+   * Called before anything is applied, at every start, of a new cluster with nothing to load; and again, while running, when a
+   * checkpoint of a peer replaces whatever state there is.
+   */
+  restore(history: HistoryReader): Restoration
 }

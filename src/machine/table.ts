@@ -1,4 +1,5 @@
 import { assert } from './assert.js'
+import { type Change, ChangeList, type Listed } from './change-list.js'
 import { SortedKeys } from './sorted-keys.js'
 
 /** How to take back what an atomic group has changed so far. Closed outside of groups: then nothing is kept. */
@@ -39,27 +40,34 @@ export interface RowChange<V> {
   readonly row: V | undefined
 }
 
+/** A row's place. One without a row stays until a checkpoint has been told that it is gone. */
+interface Place<V> extends Listed {
+  readonly key: string
+  row: V | undefined
+}
+
 /** Rows by key. A row is immutable: a change replaces it, so that the journal and a checkpoint may keep the old one. */
 export class Table<V extends object> {
-  readonly #rows = new Map<string, V>()
+  readonly #places = new Map<string, Place<V>>()
+  readonly #changes = new ChangeList<Place<V>, V | undefined>((place) => place.row)
   readonly #journal: Journal
-  #changed = new Set<string>()
+  #size = 0
 
   constructor(journal: Journal) {
     this.#journal = journal
   }
 
   get size(): number {
-    return this.#rows.size
+    return this.#size
   }
 
   get(key: string): V | undefined {
-    return this.#rows.get(key)
+    return this.#places.get(key)?.row
   }
 
   /** In no order that may be relied upon: not for anything that a command answers. */
-  values(): IterableIterator<V> {
-    return this.#rows.values()
+  *values(): Generator<V> {
+    for (const { row } of this.#places.values()) if (row !== undefined) yield row
   }
 
   set(key: string, row: V): void {
@@ -72,28 +80,40 @@ export class Table<V extends object> {
     this.write(key, undefined)
   }
 
-  /** Puts back a row of a checkpoint. */
+  /** Puts back a row of a checkpoint, into a table that does not have it. */
   load(key: string, row: V): void {
-    this.write(key, row)
-    this.#changed.delete(key)
+    this.#places.set(key, { key, row, changedIn: 0 })
+    this.#size++
   }
 
-  /** What has changed since the last call, as it stands now. */
-  takeChanges(): RowChange<V>[] {
-    const keys = this.#changed
-    this.#changed = new Set()
-    return Array.from(keys, (key) => ({ key, row: this.#rows.get(key) }))
+  /** What has changed since the last call, as it is now, each key once. Costs nothing now: see ChangeList. */
+  takeChanges(): Iterable<RowChange<V>> {
+    return this.#walk(this.#changes.take())
   }
 
   protected write(key: string, row: V | undefined): void {
-    if (row === undefined) this.#rows.delete(key)
-    else this.#rows.set(key, row)
-    this.#changed.add(key)
+    let place = this.#places.get(key)
+    if (place === undefined) {
+      if (row === undefined) return
+      place = { key, row: undefined, changedIn: 0 }
+      this.#places.set(key, place)
+    }
+    this.#changes.onChange(place)
+    if (place.row === undefined && row !== undefined) this.#size++
+    else if (place.row !== undefined && row === undefined) this.#size--
+    place.row = row
   }
 
   #journalRow(key: string): void {
-    const previous = this.#rows.get(key)
+    const previous = this.get(key)
     this.#journal.record(() => this.write(key, previous))
+  }
+
+  *#walk(changes: Iterable<Change<Place<V>, V | undefined>>): Generator<RowChange<V>> {
+    for (const { record, state } of changes) {
+      yield { key: record.key, row: state }
+      if (record.row === undefined && !this.#changes.has(record)) this.#places.delete(record.key)
+    }
   }
 }
 
@@ -106,6 +126,11 @@ export class OrderedTable<V extends object> extends Table<V> {
     super.write(key, row)
     if (row !== undefined && !existed) this.keys.insert(key)
     if (row === undefined && existed) this.keys.remove(key)
+  }
+
+  override load(key: string, row: V): void {
+    super.load(key, row)
+    this.keys.insert(key)
   }
 }
 

@@ -22,6 +22,11 @@ export class Acceptor {
   /** The same in ascending order, once somebody has asked; undefined when it has changed since. */
   #ascending: readonly LogEntry[] | undefined
   #decidedUpTo: Slot
+  /**
+   * It votes in no slot below this one, and in none at all while this is 0: who begins anew, with an empty directory, must not vote
+   * where an earlier life of it may have. See Memberships.votesFrom.
+   */
+  votesFrom: Slot = 0
 
   constructor(out: Outbox, options: CoreOptions, recovered: RecoveredState) {
     this.#out = out
@@ -51,6 +56,7 @@ export class Acceptor {
   }
 
   onPrepare(from: NodeId, m: Prepare): void {
+    if (this.votesFrom === 0) return
     if (m.ballot < this.#promised) return this.#out.send(from, { kind: 'nack', ballot: m.ballot, promised: this.#promised })
     this.#promise(m.ballot)
     const open = this.openVotes.filter((entry) => entry.slot >= m.fromSlot)
@@ -62,10 +68,12 @@ export class Acceptor {
       accepted,
       decidedUpTo: this.#decidedUpTo,
       nextSlot: open[accepted.length]?.slot ?? 0,
+      votesFrom: this.votesFrom,
     })
   }
 
   onAccept(from: NodeId, m: Accept): void {
+    if (this.votesFrom === 0 || m.slot < this.votesFrom) return
     if (m.ballot < this.#promised) return this.#out.send(from, { kind: 'nack', ballot: m.ballot, promised: this.#promised })
     if (m.slot > this.#decidedUpTo + ACCEPT_WINDOWS * this.#options.windowSlots) return
     const previous = this.#accepted.get(m.slot)
@@ -90,6 +98,14 @@ export class Acceptor {
     assert(upTo === this.#decidedUpTo + 1, 'slots are decided one after the other')
     this.#decidedUpTo = upTo
     if (this.#accepted.delete(upTo)) this.#ascending = undefined
+  }
+
+  /** A peer's checkpoint says what every slot up to here has come to. */
+  onInstalled(upTo: Slot): void {
+    assert(upTo > this.#decidedUpTo, 'a checkpoint is installed to get ahead')
+    this.#decidedUpTo = upTo
+    for (const slot of this.#accepted.keys()) if (slot <= upTo) this.#accepted.delete(slot)
+    this.#ascending = undefined
   }
 
   #promise(ballot: Ballot): void {

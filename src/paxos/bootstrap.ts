@@ -1,23 +1,32 @@
+import { genesisRecord } from './memberships.js'
+import type { Welcome } from './messages.js'
 import type { Outbox } from './outbox.js'
-import type { Genesis, GenesisMember, NodeId } from './types.js'
+import type { Genesis, GenesisMember, MembershipRecord, NodeId } from './types.js'
 
 /** What every initial member is told alike, but for its own id. */
 export interface BootstrapSettings {
   readonly self: NodeId
   readonly dataDirId: string
-  /** The initial members' addresses; the lowest node id among them is the seed. */
+  /** The damaged directory that this one takes the place of; empty for none. */
+  readonly replacesDataDirId: string
+  /** It is, or will be, added to a cluster that exists: it never starts one, and waits until it is let in. */
+  readonly joins: boolean
+  /** The initial members' addresses; the lowest node id among them is the seed. Of one that joins: whom to ask. */
   readonly members: readonly Omit<GenesisMember, 'dataDirId'>[]
   /** Used only if this node is the seed: a random UUID for the cluster. */
   readonly newClusterId: string
   /** Used only if this node is the seed: the cluster's initial state (the chapter's Seed brings it). */
   readonly initialCommands: readonly Uint8Array[]
   readonly joinIntervalMs: number
+  /** For the genesis: the pipeline window. */
+  readonly windowSlots: number
 }
 
 /**
  * Joins a cluster, or starts a new one (the chapter's Bootstrap and Seed). A cluster is formed once: the seed waits until *every*
  * initial member has said which data directory it will vote from, so that from the first vote on a lost directory is noticed
- * (DESIGN.md, rule 5). Whoever has a genesis welcomes whoever lacks one; whoever finds another directory than its own in it stops.
+ * (DESIGN.md, rule 5). Whoever has a genesis welcomes whoever lacks one; whoever finds another directory than its own in the latest
+ * membership stops, and whoever does not find itself there yet, or the directory that its own replaces, waits.
  */
 export class Bootstrap {
   readonly #settings: BootstrapSettings
@@ -32,7 +41,8 @@ export class Bootstrap {
     this.#settings = settings
     this.#out = out
     this.#seed = Math.min(...settings.members.map((m) => m.nodeId))
-    if (genesis !== undefined && this.#checkOwnEntry(genesis)) this.#genesis = genesis
+    // It was let in once, with this directory; what has become of that since, it will learn.
+    this.#genesis = genesis
   }
 
   /** Absent until this node is a member; durable before anybody is told. */
@@ -43,24 +53,34 @@ export class Bootstrap {
   tick(nowMs: number): void {
     if (nowMs < this.#nextJoinMs) return
     this.#nextJoinMs = nowMs + this.#settings.joinIntervalMs
+    const { replacesDataDirId } = this.#settings
     for (const { nodeId } of this.#settings.members) {
       if (nodeId === this.#settings.self) this.onJoin(nodeId, this.#settings.dataDirId)
-      else this.#out.send(nodeId, { kind: 'join', dataDirId: this.#settings.dataDirId })
+      else this.#out.send(nodeId, { kind: 'join', dataDirId: this.#settings.dataDirId, replacesDataDirId })
     }
   }
 
-  onJoin(from: NodeId, dataDirId: string): void {
+  /** `memberships`: those that govern open slots here, as far as this node knows them. */
+  onJoin(from: NodeId, dataDirId: string, memberships: readonly MembershipRecord[] = []): void {
     if (this.#genesis !== undefined) {
-      return this.#out.sendOnceDurable(from, { kind: 'welcome', genesis: this.#genesis })
+      const records = memberships.length > 0 ? memberships : [genesisRecord(this.#genesis)]
+      return this.#out.sendOnceDurable(from, { kind: 'welcome', genesis: this.#genesis, memberships: records })
     }
-    if (this.#settings.self !== this.#seed || !this.#settings.members.some((m) => m.nodeId === from)) return
+    const { joins, replacesDataDirId } = this.#settings
+    if (
+      joins ||
+      replacesDataDirId !== '' ||
+      this.#settings.self !== this.#seed ||
+      !this.#settings.members.some((m) => m.nodeId === from)
+    )
+      return
     this.#joined.set(from, dataDirId)
     if (this.#joined.size === this.#settings.members.length) this.#found()
   }
 
   /** True when this node has just become a member. */
-  onWelcome(genesis: Genesis): boolean {
-    if (this.#genesis !== undefined || !this.#checkOwnEntry(genesis)) return false
+  onWelcome({ genesis, memberships }: Pick<Welcome, 'genesis' | 'memberships'>): boolean {
+    if (this.#genesis !== undefined || !this.#isLetIn(genesis, memberships)) return false
     this.#genesis = genesis
     this.#out.persist({ kind: 'genesis', genesis })
     return true
@@ -74,29 +94,44 @@ export class Bootstrap {
         .map((m) => ({ ...m, dataDirId: this.#joined.get(m.nodeId) ?? '' }))
         .toSorted((a, b) => a.nodeId - b.nodeId),
       initialCommands: this.#settings.initialCommands,
+      windowSlots: this.#settings.windowSlots,
     })
     this.#genesis = genesis
     this.#out.persist({ kind: 'genesis', genesis })
-    for (const { nodeId } of genesis.members) this.#out.sendOnceDurable(nodeId, { kind: 'welcome', genesis })
+    const memberships = [genesisRecord(genesis)]
+    for (const { nodeId } of genesis.members) this.#out.sendOnceDurable(nodeId, { kind: 'welcome', genesis, memberships })
   }
 
-  #checkOwnEntry(genesis: Genesis): boolean {
-    const { self, dataDirId } = this.#settings
-    const own = genesis.members.find((m) => m.nodeId === self)
+  #isLetIn(genesis: Genesis, memberships: readonly MembershipRecord[]): boolean {
+    const { self, dataDirId, replacesDataDirId, joins } = this.#settings
+    const latest = memberships.at(-1) ?? genesisRecord(genesis)
+    const own = latest.members.find((m) => m.nodeId === self)
+    if (own?.dataDirId === dataDirId) return true
     if (own === undefined) {
-      this.#out.halt({ code: 'NOT_A_MEMBER', message: `node ${self} is not a member of cluster ${genesis.clusterId}` })
+      const wasGiven = self <= latest.lastNodeId
+      // Added, but whoever welcomes has not heard of it yet; or it will be.
+      if (joins && !wasGiven) return false
+      const remedy = wasGiven
+        ? `it was removed, and its number is never given again: add a node with one above ${latest.lastNodeId}`
+        : `add it first: synod member add ${self}=HOST:PEERPORT/HOST:CLIENTPORT, and start it with --join`
+      const message = `node ${self} is not a member of cluster ${genesis.clusterId}: ${remedy}`
+      this.#out.halt({ code: wasGiven ? 'REMOVED' : 'NOT_A_MEMBER', message })
       return false
     }
-    if (own.dataDirId !== dataDirId) {
-      this.#out.halt({
-        code: 'DATA_DIR_MISMATCH',
-        message:
-          `node ${self} of cluster ${genesis.clusterId} votes from data directory ${own.dataDirId}, but this one is ${dataDirId}: ` +
-          'the directory was lost or swapped, and voting from another could undo what was acknowledged. ' +
-          'Put the original directory back.',
-      })
-      return false
-    }
-    return true
+    const isExpected = own.dataDirId === '' || (replacesDataDirId !== '' && own.dataDirId === replacesDataDirId)
+    if (!isExpected)
+      this.#out.halt({ code: 'DATA_DIR_MISMATCH', message: this.#mismatch(genesis.clusterId, own.dataDirId, latest) })
+    return false
+  }
+
+  #mismatch(clusterId: string, expected: string, { lastNodeId }: MembershipRecord): string {
+    const { self, dataDirId } = this.#settings
+    const next = `${lastNodeId + 1}=HOST:PEERPORT/HOST:CLIENTPORT`
+    return (
+      `node ${self} of cluster ${clusterId} votes from data directory ${expected}, but this one is ${dataDirId}: the directory was ` +
+      'lost or swapped, and voting from another could undo what was acknowledged. Put the original directory back; or, if it is ' +
+      `lost, let a new member take its place: synod member replace ${self} ${next}, and start that one in an empty directory: ` +
+      `synod start --id ${lastNodeId + 1} --join …`
+    )
   }
 }

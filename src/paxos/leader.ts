@@ -2,19 +2,22 @@ import type { Acceptor } from './acceptor.js'
 import { assert } from './assert.js'
 import { Commander } from './commander.js'
 import { LogClock } from './log-clock.js'
-import type { Membership } from './membership.js'
-import type { Accept, Accepted, HeartbeatAck } from './messages.js'
+import { MembershipChanges } from './membership-changes.js'
+import type { Memberships } from './memberships.js'
+import type { Accept, Accepted, HeartbeatAck, Promised } from './messages.js'
 import type { CoreOptions } from './options.js'
 import type { Outbox } from './outbox.js'
 import { ReadRounds } from './read-rounds.js'
 import type { WaitingRead } from './reads.js'
 import type { Replica } from './replica.js'
-import { type Ballot, type LogEntry, NOOP, type NodeId, type Slot, type Value } from './types.js'
+import type { Scout } from './scout.js'
+import { type Ballot, type MembershipChange, NOOP, type NodeId, type Slot, type Value } from './types.js'
 
 interface Settings {
   readonly self: NodeId
-  readonly ballot: Ballot
-  readonly membership: Membership
+  /** Has the promises of a majority, in its ballot. */
+  readonly scout: Scout
+  readonly memberships: Memberships
   readonly acceptor: Acceptor
   readonly replica: Replica
   readonly out: Outbox
@@ -29,7 +32,8 @@ interface Settings {
 export class Leader {
   readonly ballot: Ballot
   readonly #self: NodeId
-  readonly #membership: Membership
+  readonly #scout: Scout
+  readonly #memberships: Memberships
   readonly #acceptor: Acceptor
   readonly #replica: Replica
   readonly #out: Outbox
@@ -38,8 +42,9 @@ export class Leader {
   /** One for each slot above decidedUpTo that has been proposed. */
   readonly #commanders = new Map<Slot, Commander>()
   #nextSlot: Slot
-  /** No read is answered before this slot, the first that is wholly this ballot's own, is decided. */
-  #readFloor: Slot = 0
+  /** The first slot that is wholly this ballot's own; 0 before it is proposed. */
+  #firstOwn: Slot = 0
+  readonly #changes: MembershipChanges
   #queue: Uint8Array[] = []
   #queueBytes = 0
   readonly #clock: LogClock
@@ -49,24 +54,31 @@ export class Leader {
   #announcedUpTo: Slot = 0
   readonly #lastAckMs = new Map<NodeId, number>()
   readonly #decidedUpToOf = new Map<NodeId, Slot>()
+  /** Voters and learners. */
+  #others: readonly NodeId[]
+  /** When to ask those again whose promise is needed for slots to come. */
+  #promiseRetryMs = 0
   /** Takes no commands until then: somebody else was asked to lead. */
   #handOverEndsMs = Number.NEGATIVE_INFINITY
 
   constructor(settings: Settings) {
     this.#self = settings.self
-    this.ballot = settings.ballot
-    this.#membership = settings.membership
+    this.#scout = settings.scout
+    this.ballot = settings.scout.ballot
+    this.#memberships = settings.memberships
+    this.#others = settings.memberships.othersThan(settings.self)
     this.#acceptor = settings.acceptor
     this.#replica = settings.replica
     this.#out = settings.out
     this.#options = settings.options
-    this.#reads = new ReadRounds(settings.membership, settings.self, settings.out)
+    this.#reads = new ReadRounds(settings.memberships, settings.self, settings.out)
+    this.#changes = new MembershipChanges(settings.memberships, (nodeId) => this.#progressOf(nodeId))
     this.#nextSlot = settings.replica.decidedUpTo + 1
-    this.#clock = new LogClock(settings.membership)
+    this.#clock = new LogClock(() => settings.memberships.current)
     this.#lastTimeMs = settings.replica.lastTimeMs
     this.#nextHeartbeatMs = settings.nowMs
     this.#tickedMs = settings.nowMs
-    for (const nodeId of settings.membership.nodeIds) this.#lastAckMs.set(nodeId, settings.nowMs)
+    for (const nodeId of [settings.self, ...this.#others]) this.#lastAckMs.set(nodeId, settings.nowMs)
   }
 
   get nextSlot(): Slot {
@@ -81,18 +93,27 @@ export class Leader {
    * Proposes again what the scout found open, the highest ballot's value in each slot and a no-op in each gap, then a no-op of its own:
    * once that is decided, so is everything that anybody can have acknowledged before.
    */
-  adopt(open: ReadonlyMap<Slot, LogEntry>, nowMs: number): void {
-    const lastOpen = Math.max(this.#replica.decidedUpTo, ...open.keys())
-    while (this.#nextSlot <= lastOpen) this.#propose(open.get(this.#nextSlot)?.value ?? NOOP, nowMs)
-    this.#readFloor = this.#nextSlot
-    this.#propose(NOOP, nowMs)
+  adopt(nowMs: number): void {
+    this.#proposeOpen(nowMs)
     // Commands wait for the clocks that come back with it.
     this.#heartbeat(nowMs)
   }
 
+  /** A promise that came after the majority's: it may be the one that is needed for slots which another membership governs. */
+  onPromise(from: NodeId, m: Promised, nowMs: number): void {
+    if (this.#scout.onPromise(from, m)) this.#proposeOpen(nowMs)
+  }
+
+  /** A change was decided, or has come into force. */
+  onMembershipChanged(): void {
+    this.#others = this.#memberships.othersThan(this.#self)
+    this.#promiseRetryMs = 0
+    this.#reads.onMembershipChanged()
+  }
+
   /** Queues commands for the next slots. False when the queue is full: nothing was taken. */
   enqueue(commands: readonly Uint8Array[]): boolean {
-    if (this.#tickedMs < this.#handOverEndsMs) return false
+    if (this.isHandingOver) return false
     if (this.#queue.length + commands.length > this.#options.queueCommandsMax) return false
     let bytes = 0
     for (const command of commands) bytes += command.length
@@ -109,10 +130,29 @@ export class Leader {
   proposeQueued(wallMs: number, nowMs: number): void {
     this.#clock.onHeard(this.#self, wallMs, nowMs)
     if (!this.#clock.isSet) return
-    while (this.#queue.length > 0 && this.#commanders.size < this.#options.windowSlots) {
+    while (this.#queue.length > 0 && this.#mayProposeOwn()) {
       this.#lastTimeMs = Math.max(this.#lastTimeMs, this.#replica.lastTimeMs, this.#clock.timeMs(nowMs))
       this.#propose(Object.freeze({ kind: 'batch', timeMs: this.#lastTimeMs, commands: this.#nextBatch() }), nowMs)
     }
+  }
+
+  /**
+   * Proposes a change of the membership, if it may be one: at most one is not in force. Gives the reason if not; undefined also for a
+   * change that is proposed already, or that has been made.
+   */
+  changeMembership(change: MembershipChange, nowMs: number): ReturnType<MembershipChanges['refusalOf']> {
+    const refusal = this.#changes.refusalOf(change, { decidedUpTo: this.#replica.decidedUpTo, nextSlot: this.#nextSlot })
+    if (refusal !== undefined || this.#changes.isUnderWay(change) || this.#changes.isMade(change)) return refusal
+    if (!this.#mayProposeOwn()) {
+      return { reason: 'CHANGE_IN_PROGRESS', message: 'the leader is still taking over; try again' }
+    }
+    this.#propose(Object.freeze({ kind: 'membership', epoch: this.#memberships.latest.epoch + 1, change }), nowMs)
+    return undefined
+  }
+
+  /** How far each other member is, as it said last. */
+  get progress(): ReadonlyMap<NodeId, Slot> {
+    return this.#decidedUpToOf
   }
 
   onAccepted(from: NodeId, m: Accepted): void {
@@ -158,12 +198,16 @@ export class Leader {
       commander.retryAtMs = nowMs + this.#options.retryDelayMs
       this.#sendAccept(commander, (nodeId) => !commander.accepted.has(nodeId))
     }
+    this.#proposeOpen(nowMs)
+    const returning = this.#changes.nextReturning()
+    if (returning !== undefined) this.changeMembership({ kind: 'promote', nodeId: returning }, nowMs)
     return true
   }
 
   /** Last of all before a Ready is taken: one heartbeat round for all reads that wait, one message for all that was decided. */
   flush(nowMs: number): void {
-    if (this.#replica.decidedUpTo >= this.#readFloor && this.#reads.shouldStartRound(nowMs, this.#options.heartbeatIntervalMs)) {
+    this.#fillUpToChange(nowMs)
+    if (this.#canRead() && this.#reads.shouldStartRound(nowMs, this.#options.heartbeatIntervalMs)) {
       this.#heartbeat(nowMs)
     }
     if (this.#replica.decidedUpTo <= this.#announcedUpTo) return
@@ -172,13 +216,14 @@ export class Leader {
   }
 
   /**
-   * Asks the most advanced follower heard of late to lead, and takes no commands for an election timeout: if it leads on by then, the
-   * message or the follower was lost. False when there is nobody to ask.
+   * Asks a follower heard of late to lead, that one or the most advanced, and takes no commands for an election timeout: if it leads on
+   * by then, the message or the follower was lost. False when there is nobody to ask.
    */
-  handOver(): boolean {
+  handOver(to: NodeId = 0): boolean {
     let best: NodeId | undefined
-    for (const nodeId of this.#membership.nodeIds) {
-      if (nodeId === this.#self || !this.#isHeard(nodeId, this.#options.electionTimeoutMsMin)) continue
+    for (const nodeId of this.#memberships.latest.voterIds) {
+      if (nodeId === this.#self || (to !== 0 && nodeId !== to) || !this.#isHeard(nodeId, this.#options.electionTimeoutMsMin))
+        continue
       if (best === undefined || this.#rank(nodeId) > this.#rank(best)) best = nodeId
     }
     if (best === undefined) return false
@@ -187,9 +232,26 @@ export class Leader {
     return true
   }
 
+  /** A change has taken its vote away: somebody who votes should lead. */
+  get isRemoved(): boolean {
+    const { latest } = this.#memberships
+    return !latest.isVoter(this.#self) && this.#replica.decidedUpTo >= latest.fromSlot - 1
+  }
+
+  /** Whether it has just asked another to lead. */
+  get isHandingOver(): boolean {
+    return this.#tickedMs < this.#handOverEndsMs
+  }
+
   /** Whether an acknowledgement has come within the last `withinMs` before the last tick. */
   #isHeard(nodeId: NodeId, withinMs: number): boolean {
     return this.#decidedUpToOf.has(nodeId) && this.#tickedMs - (this.#lastAckMs.get(nodeId) ?? 0) <= withinMs
+  }
+
+  /** How far that member is, if it has been heard of late. */
+  #progressOf(nodeId: NodeId): Slot | undefined {
+    if (nodeId === this.#self) return this.#replica.decidedUpTo
+    return this.#isHeard(nodeId, this.#options.electionTimeoutMsMin) ? this.#rank(nodeId) : undefined
   }
 
   #rank(nodeId: NodeId): number {
@@ -210,13 +272,56 @@ export class Leader {
     return batch
   }
 
+  /** The window is open, and a majority of those who vote on the next slot has promised. */
+  #mayPropose(): boolean {
+    if (this.#nextSlot > this.#replica.decidedUpTo + this.#memberships.windowSlots) return false
+    return this.#scout.covers(this.#memberships.at(this.#nextSlot))
+  }
+
+  /** What was found open comes first. */
+  #mayProposeOwn(): boolean {
+    return this.#firstOwn !== 0 && this.#nextSlot > this.#scout.lastOpen && this.#mayPropose()
+  }
+
+  /** As far as it may; what is left over is proposed when slots have been decided, or promises have come. */
+  #proposeOpen(nowMs: number): void {
+    while (this.#nextSlot <= this.#scout.lastOpen && this.#mayPropose()) {
+      this.#propose(this.#scout.highestAt(this.#nextSlot)?.value ?? NOOP, nowMs)
+    }
+    if (this.#firstOwn === 0 && this.#nextSlot > this.#scout.lastOpen && this.#mayPropose()) {
+      this.#firstOwn = this.#nextSlot
+      this.#propose(NOOP, nowMs)
+    }
+    if (!this.#scout.hasQuorum && nowMs >= this.#promiseRetryMs) {
+      this.#promiseRetryMs = nowMs + this.#options.retryDelayMs
+      this.#scout.ask()
+    }
+  }
+
+  /** A change that is decided comes into force when the slots before its first have been decided: nobody waits for commands. */
+  #fillUpToChange(nowMs: number): void {
+    const { fromSlot } = this.#memberships.latest
+    while (this.#nextSlot < fromSlot && this.#mayProposeOwn()) this.#propose(NOOP, nowMs)
+  }
+
+  /**
+   * Whatever anybody can have acknowledged before this leader is decided here: its first own slot is, and there is nothing open that it
+   * has not seen.
+   */
+  #canRead(): boolean {
+    const { decidedUpTo } = this.#replica
+    return this.#firstOwn !== 0 && decidedUpTo >= Math.max(this.#firstOwn, this.#scout.lastOpen) && this.#scout.hasQuorum
+  }
+
   #propose(value: Value, nowMs: number): void {
     assert(!this.#commanders.has(this.#nextSlot), 'a leader proposes one value for a slot')
     if (value.kind === 'batch') this.#lastTimeMs = Math.max(this.#lastTimeMs, value.timeMs)
+    if (value.kind === 'membership') this.#changes.onProposed(this.#nextSlot, value.change)
+    this.#scout.forget(this.#nextSlot)
     const commander = new Commander({
       slot: this.#nextSlot,
       value,
-      membership: this.#membership,
+      membership: this.#memberships.at(this.#nextSlot),
       retryAtMs: nowMs + this.#options.retryDelayMs,
     })
     this.#commanders.set(this.#nextSlot, commander)
@@ -234,7 +339,8 @@ export class Leader {
       value: commander.value,
       decidedUpTo: this.#replica.decidedUpTo,
     }
-    for (const to of this.#membership.nodeIds) if (to !== this.#self && isMeant(to)) this.#out.send(to, accept)
+    const { voterIds } = this.#memberships.at(commander.slot)
+    for (const to of voterIds) if (to !== this.#self && isMeant(to)) this.#out.send(to, accept)
     return accept
   }
 
@@ -251,20 +357,22 @@ export class Leader {
   #heartbeat(nowMs: number): void {
     this.#nextHeartbeatMs = nowMs + this.#options.heartbeatIntervalMs
     this.#announcedUpTo = this.#replica.decidedUpTo
-    const canRead = this.#replica.decidedUpTo >= this.#readFloor
-    const round = this.#reads.startRound(canRead ? this.#replica.decidedUpTo : undefined, nowMs)
+    const round = this.#reads.startRound(this.#canRead() ? this.#replica.decidedUpTo : undefined, nowMs)
     this.#broadcast({ kind: 'heartbeat', ballot: this.ballot, round, decidedUpTo: this.#replica.decidedUpTo })
   }
 
   #broadcast(message: Parameters<Outbox['send']>[1]): void {
-    for (const to of this.#membership.nodeIds) if (to !== this.#self) this.#out.send(to, message)
+    for (const to of this.#others) this.#out.send(to, message)
   }
 
   #hearsMajority(nowMs: number): boolean {
-    let heard = 0
-    for (const [nodeId, ackMs] of this.#lastAckMs) {
-      if (nodeId === this.#self || nowMs - ackMs <= this.#options.electionTimeoutMsMax) heard++
-    }
-    return heard >= this.#membership.quorum
+    return this.#memberships.governing.every(({ voterIds, quorum }) => {
+      let heard = 0
+      for (const nodeId of voterIds) {
+        const ackMs = this.#lastAckMs.get(nodeId) ?? Number.NEGATIVE_INFINITY
+        if (nodeId === this.#self || nowMs - ackMs <= this.#options.electionTimeoutMsMax) heard++
+      }
+      return heard >= quorum
+    })
   }
 }

@@ -23,7 +23,10 @@ export class Membership implements MembershipRecord {
     this.members = record.members
     this.lastNodeId = record.lastNodeId
     this.voterIds = record.members.filter((m) => m.votesFrom > 0).map((m) => m.nodeId)
-    assert(this.voterIds.length >= 1 && this.members.length <= MEMBERS_MAX, `a membership has 1 to ${MEMBERS_MAX} members, and a voter`)
+    assert(
+      this.voterIds.length >= 1 && this.members.length <= MEMBERS_MAX,
+      `a membership has 1 to ${MEMBERS_MAX} members, and a voter`,
+    )
     this.voterIds.forEach((nodeId, i) => this.#bits.set(nodeId, 1 << i))
     for (const member of record.members) this.#members.set(member.nodeId, member)
     assert(this.#members.size === record.members.length, 'no member is named twice')
@@ -81,5 +84,22 @@ export class Tally {
 
   get hasQuorum(): boolean {
     return this.#count >= this.#membership.quorum
+  }
+}
+
+/** Who has voted, where more than one membership has a say: each must have its majority. */
+export class JointTally {
+  readonly #tallies: readonly Tally[]
+
+  constructor(memberships: readonly Membership[]) {
+    this.#tallies = memberships.map((membership) => new Tally(membership))
+  }
+
+  add(nodeId: NodeId): void {
+    for (const tally of this.#tallies) tally.add(nodeId)
+  }
+
+  get hasQuorum(): boolean {
+    return this.#tallies.every((tally) => tally.hasQuorum)
   }
 }

@@ -1,6 +1,6 @@
 import { assert } from './assert.js'
 import { Membership } from './membership.js'
-import type { Genesis, Member, MembershipChange, MembershipRecord, MembershipValue, Slot } from './types.js'
+import type { Genesis, Member, MembershipChange, MembershipRecord, MembershipValue, NodeId, Slot } from './types.js'
 
 /**
  * Who governs which slot: the memberships that still matter, as the decided slots have made them ("Paxos Made Moderately Complex",
@@ -8,7 +8,7 @@ import type { Genesis, Member, MembershipChange, MembershipRecord, MembershipVal
  * unless the membership that it changes is the latest one and in force at s: so at most two govern the slots that are open, and whoever
  * has decided slot s knows the membership of s + windowSlots.
  *
- * Invariant: epochs and first slots ascend, the first one governs every slot that is asked for.
+ * Invariant: epochs and first slots ascend; the first one governs the first slot that is open.
  */
 export class Memberships {
   readonly #windowSlots: number
@@ -18,6 +18,13 @@ export class Memberships {
     assert(records.length > 0, 'there is always a membership')
     assert(windowSlots >= 1, 'the window has at least one slot')
     this.#windowSlots = windowSlots
+    this.#history = records.map((record) => new Membership(record))
+  }
+
+  /** A checkpoint of a peer says who governs from its slot on. */
+  restart(records: readonly MembershipRecord[]): void {
+    assert(records.length > 0, 'there is always a membership')
+    assert((records.at(-1)?.epoch ?? 0) >= this.latest.epoch, 'memberships never go back')
     this.#history = records.map((record) => new Membership(record))
   }
 
@@ -35,16 +42,35 @@ export class Memberships {
     return this.#windowSlots
   }
 
-  /** What governs the slot. */
-  at(slot: Slot): Membership {
-    const found = this.#history.findLast((membership) => membership.fromSlot <= slot)
-    assert(found !== undefined, 'a membership governs every slot that is open')
-    return found
+  /** What governs the first slot that is open. */
+  get current(): Membership {
+    return this.#history[0] as Membership
   }
 
-  /** All that govern the slot or a later one, the earliest first: one or two. */
-  from(slot: Slot): readonly Membership[] {
-    return this.#history.filter((membership, i) => (this.#history[i + 1]?.fromSlot ?? Number.POSITIVE_INFINITY) > slot)
+  /** All that govern an open slot, the earliest first: one, or two while a change is not in force yet. */
+  get governing(): readonly Membership[] {
+    return this.#history
+  }
+
+  /** What governs the slot; of a slot that is not open any more, what governs the first that is. */
+  at(slot: Slot): Membership {
+    return this.#history.findLast((membership) => membership.fromSlot <= slot) ?? this.current
+  }
+
+  /** Since when the node votes from this directory, in slots that are open or will be; 0 if it does not. */
+  votesFrom(nodeId: NodeId, dataDirId: string): Slot {
+    for (const membership of this.#history) {
+      const member = membership.member(nodeId)
+      if (member?.dataDirId === dataDirId && member.votesFrom > 0) return member.votesFrom
+    }
+    return 0
+  }
+
+  /** Voters and learners of all that govern, each once, but for `self`. */
+  othersThan(self: NodeId): readonly NodeId[] {
+    const nodeIds = new Set(this.#history.flatMap((membership) => membership.members.map((m) => m.nodeId)))
+    nodeIds.delete(self)
+    return [...nodeIds]
   }
 
   /** A slot is decided. True when it has changed the membership. */
@@ -58,14 +84,14 @@ export class Memberships {
     return true
   }
 
-  /** Nobody will ask for the slots up to here any more. */
+  /** The slots up to here are decided, and not open any more. */
   forget(upTo: Slot): void {
-    if (this.#history.length > 1) this.#history = [...this.from(upTo + 1)]
+    while ((this.#history[1]?.fromSlot ?? Number.POSITIVE_INFINITY) <= upTo + 1) this.#history = this.#history.slice(1)
   }
 
-  /** Those that govern the slots above `upTo`, to be kept. */
-  toRecords(upTo: Slot): MembershipRecord[] {
-    return this.from(upTo + 1).map(({ epoch, fromSlot, members, lastNodeId }) => ({ epoch, fromSlot, members, lastNodeId }))
+  /** Those that govern open slots, to be kept. */
+  toRecords(): MembershipRecord[] {
+    return this.#history.map(({ epoch, fromSlot, members, lastNodeId }) => ({ epoch, fromSlot, members, lastNodeId }))
   }
 }
 

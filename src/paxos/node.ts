@@ -1,24 +1,50 @@
 import { Acceptor } from './acceptor.js'
+import { assert } from './assert.js'
 import { NO_BALLOT, nextBallot, nodeOf } from './ballot.js'
 import { Bootstrap, type BootstrapSettings } from './bootstrap.js'
 import { FollowedLeader } from './followed-leader.js'
 import { Leader } from './leader.js'
-import { Membership, Tally } from './membership.js'
-import type { Accept, CatchUpReply, Message, Nack, Poll, PollReply, Promised, Propose } from './messages.js'
+import { JointTally } from './membership.js'
+import { genesisRecord, Memberships } from './memberships.js'
+import type {
+  Accept,
+  CatchUpReply,
+  ChangeMembership,
+  CoreMessage,
+  Join,
+  Nack,
+  Poll,
+  PollReply,
+  Promised,
+  Propose,
+  Welcome,
+} from './messages.js'
 import type { CoreOptions } from './options.js'
 import { Outbox, type Ready } from './outbox.js'
 import { Reads } from './reads.js'
 import { Replica } from './replica.js'
 import { Scout } from './scout.js'
-import type { Ballot, Genesis, LogEntry, NodeId, RecoveredState, Slot } from './types.js'
+import type {
+  Ballot,
+  Genesis,
+  LogEntry,
+  Member,
+  MembershipChange,
+  MembershipRecord,
+  NodeId,
+  RecoveredState,
+  Slot,
+} from './types.js'
 
 /** A command may pass through so many nodes on its way to the leader. */
 const HOPS_MAX = 2
 /** Questions to peers are numbered from a random number below this on; there is room above for those of a lifetime. */
 const FIRST_ID_SPAN = 2 ** 48
 
-export interface NodeSettings extends BootstrapSettings {
+export interface NodeSettings extends Omit<BootstrapSettings, 'windowSlots'> {
   readonly recovered: RecoveredState
+  /** Those that govern the slots above recovered.decidedUpTo; none while there is no genesis. */
+  readonly memberships: readonly MembershipRecord[]
   readonly options: CoreOptions
   /** Uniform in [0, 1): the core's only chance, seeded in the simulator. */
   readonly random: () => number
@@ -30,7 +56,7 @@ export interface NodeSettings extends BootstrapSettings {
 type State =
   | { readonly phase: 'joining' }
   | { readonly phase: 'following'; readonly electionAtMs: number }
-  | { readonly phase: 'polling'; readonly pollId: number; readonly granted: Tally; readonly endsAtMs: number }
+  | { readonly phase: 'polling'; readonly pollId: number; readonly granted: JointTally; readonly endsAtMs: number }
   | { readonly phase: 'scouting'; readonly scout: Scout; retryAtMs: number; endsAtMs: number; learnedUpTo: Slot }
   | { readonly phase: 'leading'; readonly leader: Leader }
 
@@ -49,10 +75,12 @@ export type ProposeOutcome = 'sent' | 'noLeader' | 'overloaded'
  *   3. when that is done, sends those of `onceDurable` that are for others and calls `onDurable(ready)`, which delivers the node's own;
  *   4. applies `decided` in order, and grants `reads` whose slot is applied (neither waits for the write);
  *   5. answers `logRequests` from the durable log with CatchUpReply messages;
- *   6. if there is a `halt`, does none of this, and stops.
+ *   6. if there is a `halt`, does none of this, and stops;
+ *   7. fetches the checkpoint that is wanted from a peer, one at a time, and calls `onCheckpointInstalled` when it stands in the place of
+ *      its own state, log included; no write is in flight then.
  * While a write is in flight it passes `diskIdle: false` and gets only what needs no disk: what must be written gathers for the next.
  * Now and then it calls `persistDecidedUpTo`: the watermark of an idle node goes to disk only so, and a peer that needs old slots is
- * served from the log up to the durable watermark.
+ * served from the log up to the durable watermark. It says what is no longer in the log through `compactedUpTo`.
  */
 export class Node {
   readonly #self: NodeId
@@ -61,7 +89,11 @@ export class Node {
   readonly #recovered: RecoveredState
   readonly #out: Outbox
   readonly #bootstrap: Bootstrap
-  #membership: Membership
+  readonly #dataDirId: string
+  /** Before there is a genesis, that of the members it was told of. */
+  #memberships: Memberships
+  /** Who the members are, says whoever has welcomed this node, which has not learned it yet. */
+  #toldMembership: MembershipRecord | undefined
   readonly #acceptor: Acceptor
   #replica: Replica
   readonly #reads: Reads
@@ -77,6 +109,8 @@ export class Node {
   /** Of polls. Starts anywhere, as read ids do: late answers from before a restart must not count. */
   #lastPollId: number
   #persistedUpTo: Slot
+  /** Since when this node knows that it is no member any more, or hears nobody who would tell it more. */
+  #removedSinceMs: number | undefined
 
   constructor(settings: NodeSettings) {
     this.#self = settings.self
@@ -91,10 +125,18 @@ export class Node {
     this.#reads = new Reads({ self: settings.self, out: this.#out, options: settings.options, firstId: this.#lastPollId + 1 })
     this.#highestSeen = settings.recovered.promised
     this.#persistedUpTo = settings.recovered.decidedUpTo
-    this.#bootstrap = new Bootstrap(settings, this.#out, settings.recovered.genesis)
-    this.#membership = new Membership(settings.members.map((m) => m.nodeId))
-    this.#replica = this.#makeReplica()
-    if (this.#bootstrap.genesis !== undefined) this.#start(this.#bootstrap.genesis)
+    this.#dataDirId = settings.dataDirId
+    const initial = settings.members.map((m): Member => ({ ...m, dataDirId: '', votesFrom: 1, returning: false }))
+    const members = initial.toSorted((a, b) => a.nodeId - b.nodeId)
+    const { windowSlots } = settings.options
+    this.#memberships = new Memberships(
+      [{ epoch: 1, fromSlot: 1, members, lastNodeId: members.at(-1)?.nodeId ?? 0 }],
+      windowSlots,
+    )
+    this.#replica = this.#makeReplica(settings.recovered.compactedUpTo)
+    this.#bootstrap = new Bootstrap({ ...settings, windowSlots }, this.#out, settings.recovered.genesis)
+    const { genesis } = this.#bootstrap
+    if (genesis !== undefined) this.#start(genesis, settings.memberships)
   }
 
   get phase(): Phase {
@@ -111,6 +153,33 @@ export class Node {
 
   get decidedUpTo(): Slot {
     return this.#replica.decidedUpTo
+  }
+
+  /** Slots up to here are no longer in the host's log: whoever asks for them is told to fetch a checkpoint. */
+  set compactedUpTo(slot: Slot) {
+    this.#replica.compactedUpTo = slot
+  }
+
+  /** Who governs the slots that are open, as far as this node has learned; undefined before there is a genesis. */
+  get memberships(): Memberships | undefined {
+    return this.#state.phase === 'joining' ? undefined : this.#memberships
+  }
+
+  /** The latest membership that this node knows of, perhaps from whoever has welcomed it: where its peers are. */
+  get knownMembership(): MembershipRecord | undefined {
+    if (this.#state.phase === 'joining') return undefined
+    const { latest } = this.#memberships
+    return (this.#toldMembership?.epoch ?? 0) > latest.epoch ? this.#toldMembership : latest
+  }
+
+  /** Whether it votes, now or from a slot on that it knows. */
+  get isVoter(): boolean {
+    return this.#acceptor.votesFrom > 0 && this.#memberships.latest.isVoter(this.#self)
+  }
+
+  /** Of a leader: how far the other members are, as they said last. */
+  get progress(): ReadonlyMap<NodeId, Slot> {
+    return this.#state.phase === 'leading' ? this.#state.leader.progress : new Map()
   }
 
   /** The node that leads, as far as this one knows; 0 for nobody. */
@@ -137,7 +206,7 @@ export class Node {
       case 'joining':
         return this.#bootstrap.tick(nowMs)
       case 'following':
-        if (nowMs >= this.#state.electionAtMs) this.#becomePolling()
+        if (nowMs >= this.#state.electionAtMs) this.#onSilence()
         break
       case 'polling':
         if (nowMs >= this.#state.endsAtMs) this.#becomeFollowing(this.#options.heartbeatIntervalMs)
@@ -149,15 +218,16 @@ export class Node {
         if (this.#isDiskStalled() || !this.#state.leader.tick(nowMs)) this.#becomeFollowing()
         break
     }
+    this.#checkRemoved()
     this.#replica.tick(nowMs)
     if (this.#reads.tick(nowMs)) this.#takeDetour()
   }
 
   /** A message from another node (or, through onDurable, from this one). Strangers are not listened to. */
-  receive(from: NodeId, m: Message): void {
-    if (!this.#membership.has(from)) return
-    if (m.kind === 'join') return this.#bootstrap.onJoin(from, m.dataDirId)
-    if (m.kind === 'welcome') return this.#onWelcome(m.genesis)
+  receive(from: NodeId, m: CoreMessage): void {
+    if (m.kind === 'join') return this.#onJoin(from, m)
+    if (m.kind === 'welcome') return this.#onWelcome(m)
+    if (!this.#isKnown(from)) return
     if (this.#state.phase !== 'joining') this.#receiveAsMember(from, m)
   }
 
@@ -176,9 +246,46 @@ export class Node {
     this.#reads.add(this.#self, token)
   }
 
-  /** Asks another node to lead before this one stops. False when it does not lead, or has nobody to ask. */
-  handOver(): boolean {
-    return this.#state.phase === 'leading' && this.#state.leader.handOver()
+  /**
+   * Asks the leader to propose a change of the membership, or does so. To be repeated until `memberships` says that it is made, or it is
+   * refused (Ready.refusals), or nobody waits for it any more: a change that is proposed or made already is not proposed again.
+   */
+  changeMembership(requestId: number, change: MembershipChange): 'sent' | 'noLeader' {
+    if (this.#state.phase === 'leading') {
+      this.#proposeChange(this.#self, { kind: 'changeMembership', requestId, change })
+      return 'sent'
+    }
+    const to = this.#followed.wayThere(this.#nowMs)
+    if (to === 0 || this.#state.phase === 'joining') return 'noLeader'
+    this.#out.send(to, { kind: 'changeMembership', requestId, change })
+    return 'sent'
+  }
+
+  /**
+   * Asks another node to lead, that one or (0) the most advanced: of a leader, before it stops; any other node asks the leader to. False
+   * when there is nobody to ask.
+   */
+  handOver(to: NodeId = 0): boolean {
+    if (this.#state.phase === 'leading') return to === this.#self || this.#state.leader.handOver(to)
+    const leaderId = this.#followed.wayThere(this.#nowMs)
+    if (to === 0 || leaderId === 0) return false
+    this.#out.send(leaderId, { kind: 'handOver', toNodeId: to })
+    return true
+  }
+
+  /**
+   * The state after `slot`, with the log up to there, has come from a peer and is durable in the place of this node's own. Its promise
+   * and its votes above the slot stand as they did.
+   */
+  onCheckpointInstalled(installed: { readonly slot: Slot; readonly memberships: readonly MembershipRecord[] }): void {
+    assert(this.#state.phase !== 'joining', 'only a member installs a checkpoint')
+    assert(installed.slot > this.#replica.decidedUpTo, 'a checkpoint is installed to get ahead')
+    if (this.#state.phase !== 'following') this.#becomeFollowing()
+    this.#out.dropRecords(installed.slot)
+    this.#memberships.restart(installed.memberships)
+    this.#replica.onInstalled(installed.slot)
+    this.#persistedUpTo = installed.slot
+    this.#onMembershipChanged()
   }
 
   /** The records of `ready` are on disk: what this node had to say to itself counts now. */
@@ -212,32 +319,104 @@ export class Node {
 
   // --- joining --------------------------------------------------------------------------------------------------------------------
 
-  #onWelcome(genesis: Genesis): void {
+  #onJoin(from: NodeId, m: Join): void {
+    const records = this.#state.phase === 'joining' ? [] : this.#memberships.toRecords()
+    this.#bootstrap.onJoin(from, m.dataDirId, records)
+    if (this.#state.phase !== 'leading') return
+    const member = this.#memberships.latest.member(from)
+    if (member === undefined || member.dataDirId === m.dataDirId) return
+    const { dataDirId } = m
+    if (member.dataDirId === '') return this.#proposeOwn({ kind: 'bind', nodeId: from, dataDirId })
+    if (member.dataDirId !== m.replacesDataDirId) return
+    this.#proposeOwn({ kind: 'reset', nodeId: from, dataDirId: m.replacesDataDirId, newDataDirId: dataDirId })
+  }
+
+  #onWelcome(m: Welcome): void {
     if (this.#state.phase !== 'joining') return
     // The seed's own welcome comes through onDurable, when it already has its genesis.
-    if (this.#bootstrap.onWelcome(genesis) || this.#bootstrap.genesis?.clusterId === genesis.clusterId) this.#start(genesis)
+    if (!this.#bootstrap.onWelcome(m) && this.#bootstrap.genesis?.clusterId !== m.genesis.clusterId) return
+    this.#toldMembership = m.memberships.at(-1)
+    this.#start(m.genesis, [genesisRecord(m.genesis)])
   }
 
-  #start(genesis: Genesis): void {
-    this.#membership = new Membership(genesis.members.map((m) => m.nodeId))
-    this.#replica = this.#makeReplica()
+  #start(genesis: Genesis, memberships: readonly MembershipRecord[]): void {
+    this.#memberships = new Memberships(memberships, genesis.windowSlots)
+    this.#replica = this.#makeReplica(this.#recovered.compactedUpTo)
     this.#state = this.#followingFrom(this.#nowMs)
+    this.#onMembershipChanged()
   }
 
-  #makeReplica(): Replica {
-    return new Replica({
+  #makeReplica(compactedUpTo: Slot): Replica {
+    const replica = new Replica({
       self: this.#self,
-      membership: this.#membership,
+      memberships: this.#memberships,
       acceptor: this.#acceptor,
       out: this.#out,
       options: this.#options,
       decidedUpTo: this.#recovered.decidedUpTo,
+      others: () => this.#others(),
+      onMembershipChanged: () => this.#onMembershipChanged(),
     })
+    replica.compactedUpTo = compactedUpTo
+    return replica
+  }
+
+  // --- membership -----------------------------------------------------------------------------------------------------------------
+
+  #onMembershipChanged(): void {
+    this.#acceptor.votesFrom = this.#memberships.votesFrom(this.#self, this.#dataDirId)
+    if (this.#state.phase === 'leading') this.#state.leader.onMembershipChanged()
+    if (this.#state.phase === 'scouting') this.#state.scout.ask()
+  }
+
+  /** Every other member, as far as this node knows, ascending. */
+  #others(): NodeId[] {
+    const nodeIds = new Set(this.#memberships.othersThan(this.#self))
+    for (const { nodeId } of this.knownMembership?.members ?? []) if (nodeId !== this.#self) nodeIds.add(nodeId)
+    return [...nodeIds].toSorted((a, b) => a - b)
+  }
+
+  /** A member, or one that was added after what this node has learned: the way here has seen to it that it is of this cluster. */
+  #isKnown(nodeId: NodeId): boolean {
+    return (
+      nodeId > this.#memberships.latest.lastNodeId || this.#memberships.governing.some((membership) => membership.has(nodeId))
+    )
+  }
+
+  #proposeOwn(change: MembershipChange): void {
+    if (this.#state.phase === 'leading') this.#state.leader.changeMembership(change, this.#nowMs)
+  }
+
+  #proposeChange(from: NodeId, { requestId, change }: ChangeMembership): void {
+    if (this.#state.phase !== 'leading') return
+    const refusal = this.#state.leader.changeMembership(change, this.#nowMs)
+    if (refusal === undefined) return
+    const message = { kind: 'changeMembershipRefused', requestId, ...refusal } as const
+    if (from === this.#self) this.#out.refuse(message)
+    else this.#out.send(from, message)
+  }
+
+  /** A leader whose vote has gone asks another to lead; whoever is a member no more stops, a little later: it may have answers to give. */
+  #checkRemoved(): void {
+    if (this.#state.phase === 'leading' && this.#state.leader.isRemoved && !this.#state.leader.isHandingOver) {
+      this.#state.leader.handOver()
+    }
+    const { latest } = this.#memberships
+    if (this.#state.phase === 'joining' || latest.has(this.#self) || this.#self > latest.lastNodeId) {
+      this.#removedSinceMs = undefined
+      return
+    }
+    // In force, or nobody is left who would tell this node that it is.
+    if (this.decidedUpTo < latest.fromSlot - 1 && this.leaderId !== 0) return
+    this.#removedSinceMs ??= this.#nowMs
+    if (this.#nowMs - this.#removedSinceMs < 2 * this.#options.electionTimeoutMsMax) return
+    const message = `node ${this.#self} was removed from the cluster (membership ${latest.epoch}): it has nothing more to do, and its number is never given again`
+    this.#out.halt({ code: 'REMOVED', message })
   }
 
   // --- messages -------------------------------------------------------------------------------------------------------------------
 
-  #receiveAsMember(from: NodeId, m: Exclude<Message, { kind: 'join' | 'welcome' }>): void {
+  #receiveAsMember(from: NodeId, m: Exclude<CoreMessage, { kind: 'join' | 'welcome' }>): void {
     switch (m.kind) {
       case 'prepare':
         // The next page of its own promise, but it has promised a higher ballot meanwhile: nobody waits for a nack.
@@ -283,8 +462,15 @@ export class Node {
       case 'pollReply':
         return this.#onPollReply(from, m)
       case 'takeOver':
-        if (this.#state.phase === 'following' && this.#followed.ballot === m.ballot && nodeOf(m.ballot) === from)
+        if (this.#state.phase === 'following' && this.#followed.ballot === m.ballot && nodeOf(m.ballot) === from && this.isVoter)
           this.#becomeScouting()
+        return
+      case 'changeMembership':
+        return this.#proposeChange(from, m)
+      case 'changeMembershipRefused':
+        return this.#out.refuse(m)
+      case 'handOver':
+        if (this.#state.phase === 'leading' && m.toNodeId !== this.#self) this.#state.leader.handOver(m.toNodeId)
     }
   }
 
@@ -332,7 +518,7 @@ export class Node {
   }
 
   #takeDetour(): void {
-    if (this.#state.phase === 'following') this.#followed.takeDetour(this.#membership, this.#nowMs)
+    if (this.#state.phase === 'following') this.#followed.takeDetour(this.#memberships.current, this.#nowMs)
   }
 
   /** A write that takes this long may never end: without its disk this node decides nothing, and somebody else should lead. */
@@ -374,8 +560,15 @@ export class Node {
 
   // --- asking around --------------------------------------------------------------------------------------------------------------
 
+  /** No leader is heard. Who does not vote asks around all the same: what it misses it learns so. */
+  #onSilence(): void {
+    if (this.isVoter) return this.#becomePolling()
+    this.#becomeFollowing()
+    for (const to of this.#others()) this.#out.send(to, { kind: 'poll', pollId: ++this.#lastPollId })
+  }
+
   #becomePolling(): void {
-    const granted = new Tally(this.#membership)
+    const granted = new JointTally(this.#memberships.governing)
     granted.add(this.#self)
     this.#followed.goStraight()
     this.#reads.askAgain()
@@ -385,9 +578,7 @@ export class Node {
       granted,
       endsAtMs: this.#nowMs + this.#options.retryDelayMs,
     }
-    for (const to of this.#membership.nodeIds) {
-      if (to !== this.#self) this.#out.send(to, { kind: 'poll', pollId: this.#lastPollId })
-    }
+    for (const to of this.#others()) this.#out.send(to, { kind: 'poll', pollId: this.#lastPollId })
     if (granted.hasQuorum) this.#becomeScouting()
   }
 
@@ -426,7 +617,7 @@ export class Node {
     const ballot = nextBallot(Math.max(this.#highestSeen, this.#acceptor.promised), this.#self)
     this.#highestSeen = ballot
     const fromSlot = this.#replica.decidedUpTo + 1
-    const scout = new Scout({ ballot, fromSlot, self: this.#self, membership: this.#membership, out: this.#out })
+    const scout = new Scout({ ballot, fromSlot, self: this.#self, memberships: this.#memberships, out: this.#out })
     this.#state = {
       phase: 'scouting',
       scout,
@@ -439,7 +630,9 @@ export class Node {
   }
 
   #onPromise(from: NodeId, m: Promised): void {
-    if (this.#state.phase !== 'scouting' || m.ballot !== this.#state.scout.ballot) return
+    if (m.ballot !== this.#ownBallot()) return
+    if (this.#state.phase === 'leading') return this.#state.leader.onPromise(from, m, this.#nowMs)
+    if (this.#state.phase !== 'scouting') return
     // A page is progress: many of them may take longer than an election timeout.
     if (this.#state.scout.onPromise(from, m)) this.#state.endsAtMs = this.#nowMs + this.#options.electionTimeoutMsMax
     this.#maybeLead(this.#state.scout)
@@ -453,8 +646,8 @@ export class Node {
     }
     const leader = new Leader({
       self: this.#self,
-      ballot: scout.ballot,
-      membership: this.#membership,
+      scout,
+      memberships: this.#memberships,
       acceptor: this.#acceptor,
       replica: this.#replica,
       out: this.#out,
@@ -463,7 +656,7 @@ export class Node {
     })
     this.#followed.onOwnBallot(scout.ballot)
     this.#state = { phase: 'leading', leader }
-    leader.adopt(scout.openEntries(this.#replica.decidedUpTo), this.#nowMs)
+    leader.adopt(this.#nowMs)
   }
 
   #tickScouting(state: State & { phase: 'scouting' }): void {

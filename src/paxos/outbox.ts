@@ -1,10 +1,10 @@
 import { assert } from './assert.js'
-import type { Message } from './messages.js'
+import type { ChangeMembershipRefused, CoreMessage } from './messages.js'
 import type { DurableRecord, LogEntry, NodeId, Slot } from './types.js'
 
 export interface Outgoing {
   readonly to: NodeId
-  readonly message: Message
+  readonly message: CoreMessage
 }
 
 /** A read that may be answered as soon as `slot` has been applied here. */
@@ -22,9 +22,17 @@ export interface LogRequest {
   readonly toSlot: Slot
 }
 
+/** Slots that this node misses are in no log that it was told of: the host fetches a checkpoint of a peer's state instead. */
+export interface CheckpointRequest {
+  /** Has one, or will have. */
+  readonly from: NodeId
+  /** It must reach this slot. */
+  readonly minSlot: Slot
+}
+
 /** Why this node must stop at once. */
 export interface Halt {
-  readonly code: 'DATA_DIR_MISMATCH' | 'NOT_A_MEMBER'
+  readonly code: 'DATA_DIR_MISMATCH' | 'NOT_A_MEMBER' | 'REMOVED'
   readonly message: string
 }
 
@@ -40,6 +48,10 @@ export interface Ready {
   readonly decided: readonly LogEntry[]
   readonly reads: readonly ReadGrant[]
   readonly logRequests: readonly LogRequest[]
+  /** Comes again as long as the checkpoint is needed. */
+  readonly checkpointWanted: CheckpointRequest | undefined
+  /** Of this node's own requests. */
+  readonly refusals: readonly ChangeMembershipRefused[]
   readonly halt: Halt | undefined
 }
 
@@ -54,6 +66,8 @@ export class Outbox {
   #decided: LogEntry[] = []
   #reads: ReadGrant[] = []
   #logRequests: LogRequest[] = []
+  #checkpointWanted: CheckpointRequest | undefined
+  #refusals: ChangeMembershipRefused[] = []
   #halt: Halt | undefined
 
   constructor(self: NodeId) {
@@ -61,13 +75,13 @@ export class Outbox {
   }
 
   /** Leaves at once: for what says nothing of this node's disk. */
-  send(to: NodeId, message: Message): void {
+  send(to: NodeId, message: CoreMessage): void {
     assert(to !== this.#self, 'a node talks to itself only about what is durable')
     this.#messages.push({ to, message })
   }
 
   /** Leaves when everything persisted before it is on disk; may be addressed to this node itself. */
-  sendOnceDurable(to: NodeId, message: Message): void {
+  sendOnceDurable(to: NodeId, message: CoreMessage): void {
     this.#onceDurable.push({ to, message })
   }
 
@@ -87,6 +101,23 @@ export class Outbox {
     this.#logRequests.push(request)
   }
 
+  wantCheckpoint(request: CheckpointRequest): void {
+    this.#checkpointWanted = request
+  }
+
+  refuse(refusal: ChangeMembershipRefused): void {
+    this.#refusals.push(refusal)
+  }
+
+  /** A checkpoint that is installed holds what these records would say; what waits for them may be said all the same. */
+  dropRecords(upTo: Slot): void {
+    this.#records = this.#records.filter((record) => {
+      if (record.kind === 'accepted' || record.kind === 'learned') return record.entry.slot > upTo
+      return record.kind !== 'decidedUpTo' || record.slot > upTo
+    })
+    this.#decided = this.#decided.filter((entry) => entry.slot > upTo)
+  }
+
   halt(halt: Halt): void {
     this.#halt ??= halt
   }
@@ -104,12 +135,16 @@ export class Outbox {
       decided: this.#decided,
       reads: this.#reads,
       logRequests: this.#logRequests,
+      checkpointWanted: this.#checkpointWanted,
+      refusals: this.#refusals,
       halt: this.#halt,
     }
     this.#messages = []
     this.#decided = []
     this.#reads = []
     this.#logRequests = []
+    this.#checkpointWanted = undefined
+    this.#refusals = []
     if (diskIdle) {
       this.#records = []
       this.#onceDurable = []

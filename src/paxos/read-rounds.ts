@@ -1,4 +1,5 @@
-import { type Membership, Tally } from './membership.js'
+import { JointTally } from './membership.js'
+import type { Memberships } from './memberships.js'
 import type { Outbox } from './outbox.js'
 import { answerRead, boundWaiting, type WaitingRead } from './reads.js'
 import type { NodeId, Slot } from './types.js'
@@ -8,7 +9,7 @@ interface Round {
   /** The leader's watermark when the round began. */
   readonly slot: Slot
   readonly reads: readonly WaitingRead[]
-  readonly acks: Tally
+  readonly acks: JointTally
   readonly startedMs: number
 }
 
@@ -18,7 +19,7 @@ interface Round {
  * No clock is trusted: a leader that was paused learns from the acknowledgements that it leads no more.
  */
 export class ReadRounds {
-  readonly #membership: Membership
+  readonly #memberships: Memberships
   readonly #self: NodeId
   readonly #out: Outbox
   #waiting: WaitingRead[] = []
@@ -26,8 +27,8 @@ export class ReadRounds {
   #rounds: Round[] = []
   #lastRound = 0
 
-  constructor(membership: Membership, self: NodeId, out: Outbox) {
-    this.#membership = membership
+  constructor(memberships: Memberships, self: NodeId, out: Outbox) {
+    this.#memberships = memberships
     this.#self = self
     this.#out = out
   }
@@ -47,7 +48,13 @@ export class ReadRounds {
   startRound(slot: Slot | undefined, nowMs: number): number {
     const round = ++this.#lastRound
     if (slot !== undefined && this.#waiting.length > 0) {
-      this.#rounds.push({ round, slot, reads: this.#waiting, acks: new Tally(this.#membership), startedMs: nowMs })
+      this.#rounds.push({
+        round,
+        slot,
+        reads: this.#waiting,
+        acks: new JointTally(this.#memberships.governing),
+        startedMs: nowMs,
+      })
       this.#waiting = []
       this.onAck(this.#self, round)
     }
@@ -58,6 +65,15 @@ export class ReadRounds {
   onAck(from: NodeId, round: number): void {
     for (const r of this.#rounds) if (r.round <= round) r.acks.add(from)
     while (this.#rounds[0]?.acks.hasQuorum === true) this.#answer(this.#rounds.shift() as Round)
+  }
+
+  /**
+   * Others vote from now on: who would have to confirm a round that is on its way may be gone. Its reads wait for the next one, whose
+   * slot is at least that from which on the new membership governs.
+   */
+  onMembershipChanged(): void {
+    this.#waiting = [...this.#rounds.flatMap((round) => round.reads), ...this.#waiting]
+    this.#rounds = []
   }
 
   /** Every read that has not been answered. */

@@ -1,6 +1,6 @@
 import type { Acceptor } from './acceptor.js'
 import { assert } from './assert.js'
-import type { Membership } from './membership.js'
+import type { Memberships } from './memberships.js'
 import type { CatchUp, CatchUpReply } from './messages.js'
 import type { CoreOptions } from './options.js'
 import type { Outbox } from './outbox.js'
@@ -12,11 +12,15 @@ const CATCH_UP_SLOTS = 1_024
 
 interface Settings {
   readonly self: NodeId
-  readonly membership: Membership
+  readonly memberships: Memberships
   readonly acceptor: Acceptor
   readonly out: Outbox
   readonly options: CoreOptions
   readonly decidedUpTo: Slot
+  /** Whom to ask for what is missing: every other node that may have it, ascending. */
+  readonly others: () => readonly NodeId[]
+  /** The members are others from some slot on, or a change has come into force. */
+  readonly onMembershipChanged: () => void
 }
 
 /**
@@ -25,10 +29,12 @@ interface Settings {
  */
 export class Replica {
   readonly #self: NodeId
-  readonly #membership: Membership
+  readonly #memberships: Memberships
   readonly #acceptor: Acceptor
   readonly #out: Outbox
   readonly #options: CoreOptions
+  readonly #onMembershipChanged: () => void
+  readonly #others: () => readonly NodeId[]
   #decidedUpTo: Slot
   /** Somebody said that slots up to here are decided. At least #decidedUpTo. */
   #knownDecidedUpTo: Slot
@@ -40,10 +46,14 @@ export class Replica {
   readonly #recent: LogEntry[] = []
   #recentBytes = 0
   #lastTimeMs = 0
+  /** Slots up to here are no longer in this node's log. */
+  compactedUpTo: Slot = 0
 
   constructor(settings: Settings) {
     this.#self = settings.self
-    this.#membership = settings.membership
+    this.#memberships = settings.memberships
+    this.#others = settings.others
+    this.#onMembershipChanged = settings.onMembershipChanged
     this.#acceptor = settings.acceptor
     this.#out = settings.out
     this.#options = settings.options
@@ -79,6 +89,17 @@ export class Replica {
     this.#acceptor.onDecided(entry.slot)
     this.#remember(entry)
     this.#out.decide(entry)
+    this.#noteMembership(entry)
+  }
+
+  /** The state after `slot` has come from a peer, with all that was decided up to there. */
+  onInstalled(slot: Slot): void {
+    this.#acceptor.onInstalled(slot)
+    this.#decidedUpTo = slot
+    this.#knownDecidedUpTo = Math.max(this.#knownDecidedUpTo, slot)
+    this.#recent.length = 0
+    this.#recentBytes = 0
+    this.#asked = undefined
   }
 
   /** The leader of `ballot` says that slots up to `upTo` are decided. What was accepted in that very ballot is the decision. */
@@ -103,14 +124,16 @@ export class Replica {
   onCatchUp(from: NodeId, m: CatchUp): void {
     const toSlot = Math.min(m.toSlot, this.#decidedUpTo, m.fromSlot + CATCH_UP_SLOTS - 1)
     const firstRecent = this.#recent[0]?.slot ?? this.#decidedUpTo + 1
-    if (m.fromSlot <= toSlot && m.fromSlot < firstRecent) {
+    if (m.fromSlot <= toSlot && m.fromSlot < firstRecent && m.fromSlot > this.compactedUpTo) {
       return this.#out.serveFromLog({ to: from, fromSlot: m.fromSlot, toSlot })
     }
-    const entries = this.#recent.slice(m.fromSlot - firstRecent, Math.max(0, toSlot - firstRecent + 1))
+    const isThere = m.fromSlot >= firstRecent
+    const entries = isThere ? this.#recent.slice(m.fromSlot - firstRecent, Math.max(0, toSlot - firstRecent + 1)) : []
     this.#out.send(from, {
       kind: 'catchUpReply',
       entries: firstPage(entries, this.#options.pageBytesMax),
       decidedUpTo: this.#decidedUpTo,
+      compactedUpTo: isThere ? 0 : this.compactedUpTo,
     })
   }
 
@@ -122,6 +145,7 @@ export class Replica {
       this.#out.persist({ kind: 'learned', entry })
       this.decide(entry)
     }
+    if (m.compactedUpTo > this.#decidedUpTo) this.#out.wantCheckpoint({ from, minSlot: m.compactedUpTo })
     // An answer without anything new is not asked again at once: the next tick asks somebody else.
     if (this.#decidedUpTo > before && this.#asked?.from === from) this.#asked = undefined
     this.noteDecided(from, m.decidedUpTo, nowMs)
@@ -134,18 +158,31 @@ export class Replica {
     } else if (this.#asked === undefined) {
       this.#ask(nowMs)
     } else if (nowMs >= this.#asked.retryAtMs) {
-      this.#source = this.#membership.nextOther(this.#self, this.#source)
+      this.#source = this.#nextSource()
       this.#ask(nowMs)
     }
   }
 
   #ask(nowMs: number): void {
-    if (this.#source === this.#self) this.#source = this.#membership.nextOther(this.#self, this.#source)
+    if (this.#source === this.#self) this.#source = this.#nextSource()
     if (this.#source === this.#self) return
     const fromSlot = this.#decidedUpTo + 1
     const toSlot = Math.min(this.#knownDecidedUpTo, this.#decidedUpTo + CATCH_UP_SLOTS)
     this.#asked = { from: this.#source, retryAtMs: nowMs + this.#options.retryDelayMs }
     this.#out.send(this.#source, { kind: 'catchUp', fromSlot, toSlot })
+  }
+
+  /** In a round of all; this node itself when there is no other. */
+  #nextSource(): NodeId {
+    const others = this.#others()
+    return others.find((nodeId) => nodeId > this.#source) ?? others[0] ?? this.#self
+  }
+
+  #noteMembership({ slot, value }: LogEntry): void {
+    const before = this.#memberships.current
+    const isChanged = value.kind === 'membership' && this.#memberships.onDecided(slot, value)
+    this.#memberships.forget(slot)
+    if (isChanged || this.#memberships.current !== before) this.#onMembershipChanged()
   }
 
   #remember(entry: LogEntry): void {

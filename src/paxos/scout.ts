@@ -1,39 +1,49 @@
 import { assert } from './assert.js'
-import { type Membership, Tally } from './membership.js'
+import type { Membership } from './membership.js'
+import type { Memberships } from './memberships.js'
 import type { Promised } from './messages.js'
 import type { Outbox } from './outbox.js'
 import type { Ballot, LogEntry, NodeId, Slot } from './types.js'
 
 /**
- * Runs phase 1 for one ballot ("Paxos Made Moderately Complex", section 2.2): collects promises from a majority and, for each open
- * slot, the value accepted in the highest ballot (the paper's pmax).
+ * Runs phase 1 for one ballot ("Paxos Made Moderately Complex", section 2.2): collects promises and, for each open slot, the value
+ * accepted in the highest ballot (the paper's pmax). Goes on while its node leads: before the leader proposes in slots that another
+ * membership governs, a majority of that one must have promised, too (DESIGN.md, rule 2).
  */
 export class Scout {
   readonly ballot: Ballot
   /** The first slot that was open when the scout set out. */
   readonly fromSlot: Slot
-  /** Members whose last page has come. */
-  readonly #promised: Tally
-  /** Where the next page of a member begins; absent before its first. */
-  readonly #nextSlotOf = new Map<NodeId, Slot>()
+  /** Whose last page has come, and which life of the member it was of: a promise of an earlier one binds nobody any more. */
+  readonly #promised = new Map<NodeId, Slot>()
+  /** Where the next page of a member begins, and of which life of it the pages are; absent before its first. */
+  readonly #nextPageOf = new Map<NodeId, { readonly slot: Slot; readonly votesFrom: Slot }>()
   readonly #highest = new Map<Slot, LogEntry>()
-  readonly #membership: Membership
+  readonly #memberships: Memberships
   readonly #out: Outbox
   readonly #self: NodeId
+  #lastOpen: Slot = 0
   #decidedUpTo: Slot = 0
   #decidedSource: NodeId = 0
 
-  constructor(settings: { ballot: Ballot; fromSlot: Slot; self: NodeId; membership: Membership; out: Outbox }) {
+  constructor(settings: { ballot: Ballot; fromSlot: Slot; self: NodeId; memberships: Memberships; out: Outbox }) {
     this.ballot = settings.ballot
     this.fromSlot = settings.fromSlot
     this.#self = settings.self
-    this.#membership = settings.membership
-    this.#promised = new Tally(settings.membership)
+    this.#memberships = settings.memberships
     this.#out = settings.out
   }
 
+  /** Of every membership that governs an open slot, as far as this node knows the slots. */
   get hasQuorum(): boolean {
-    return this.#promised.hasQuorum
+    return this.#memberships.governing.every((membership) => this.covers(membership))
+  }
+
+  /** Whether a majority of the membership has promised. */
+  covers(membership: Membership): boolean {
+    let count = 0
+    for (const nodeId of membership.voterIds) if (this.#hasPromised(membership, nodeId)) count++
+    return count >= membership.quorum
   }
 
   /** Slots up to here are decided, says the member that knows most. The scout is not done before its node has learned them. */
@@ -45,23 +55,44 @@ export class Scout {
     return this.#decidedSource
   }
 
-  /** The values that must be proposed again above `decidedUpTo`, by slot. */
-  openEntries(decidedUpTo: Slot): Map<Slot, LogEntry> {
-    return new Map([...this.#highest].filter(([slot]) => slot > decidedUpTo))
+  /** The highest slot in which somebody that promised has accepted a value; 0 for none. */
+  get lastOpen(): Slot {
+    return this.#lastOpen
   }
 
-  /** Asks the other members whose answer is missing; the ballot must be durable first, or a restart could use it twice. */
+  /** What was accepted in the slot in the highest ballot: that, and nothing else, may be proposed there. */
+  highestAt(slot: Slot): LogEntry | undefined {
+    return this.#highest.get(slot)
+  }
+
+  /** The slot was proposed in, or is decided. */
+  forget(slot: Slot): void {
+    this.#highest.delete(slot)
+  }
+
+  /** Asks the other voters whose answer is missing; the ballot must be durable first, or a restart could use it twice. */
   ask(): void {
-    for (const to of this.#membership.nodeIds) {
-      if (to === this.#self || this.#promised.has(to)) continue
-      this.#out.sendOnceDurable(to, { kind: 'prepare', ballot: this.ballot, fromSlot: this.#nextSlotOf.get(to) ?? this.fromSlot })
+    const asked = new Set<NodeId>()
+    for (const membership of this.#memberships.governing) {
+      for (const to of membership.voterIds) {
+        if (to === this.#self || asked.has(to) || this.#hasPromised(membership, to)) continue
+        asked.add(to)
+        this.#out.sendOnceDurable(to, {
+          kind: 'prepare',
+          ballot: this.ballot,
+          fromSlot: this.#nextPageOf.get(to)?.slot ?? this.fromSlot,
+        })
+      }
     }
   }
 
   /** False when the page is not the one that is missing. */
   onPromise(from: NodeId, m: Promised): boolean {
     assert(m.ballot === this.ballot, 'a promise is merged only by the scout of its ballot')
-    if (this.#promised.has(from) || m.fromSlot !== (this.#nextSlotOf.get(from) ?? this.fromSlot)) return false
+    if (this.#promised.get(from) === m.votesFrom) return false
+    // Pages of two lives of a member do not add up to one promise.
+    if (this.#nextPageOf.get(from)?.votesFrom !== m.votesFrom) this.#nextPageOf.delete(from)
+    if (m.fromSlot !== (this.#nextPageOf.get(from)?.slot ?? this.fromSlot)) return false
     if (m.decidedUpTo > this.#decidedUpTo) {
       this.#decidedUpTo = m.decidedUpTo
       this.#decidedSource = from
@@ -70,14 +101,20 @@ export class Scout {
       assert(entry.ballot <= this.ballot, 'nobody that promised has accepted in a higher ballot')
       const highest = this.#highest.get(entry.slot)
       if (highest === undefined || entry.ballot > highest.ballot) this.#highest.set(entry.slot, entry)
+      this.#lastOpen = Math.max(this.#lastOpen, entry.slot)
     }
     if (m.nextSlot === 0) {
-      this.#promised.add(from)
+      this.#promised.set(from, m.votesFrom)
+      this.#nextPageOf.delete(from)
       return true
     }
     assert(m.nextSlot > m.fromSlot, 'pages go forward')
-    this.#nextSlotOf.set(from, m.nextSlot)
+    this.#nextPageOf.set(from, { slot: m.nextSlot, votesFrom: m.votesFrom })
     this.#out.sendOnceDurable(from, { kind: 'prepare', ballot: this.ballot, fromSlot: m.nextSlot })
     return true
+  }
+
+  #hasPromised(membership: Membership, nodeId: NodeId): boolean {
+    return this.#promised.get(nodeId) === membership.member(nodeId)?.votesFrom
   }
 }

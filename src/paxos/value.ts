@@ -18,7 +18,7 @@ export function sameValue(a: Value, b: Value): boolean {
   )
 }
 
-function sameChange(a: MembershipChange, b: MembershipChange): boolean {
+export function sameChange(a: MembershipChange, b: MembershipChange): boolean {
   const fields = Object.entries(b)
   return Object.keys(a).length === fields.length && fields.every(([name, value]) => a[name as keyof MembershipChange] === value)
 }

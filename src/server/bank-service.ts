@@ -15,10 +15,10 @@ import {
   WithdrawRequest,
 } from '../gen/synod/bank/v1/bank.js'
 import type { Operations } from './operations.js'
-import type { RawUnaryHandlers, UnaryCalls } from './unary.js'
+import type { RawHandlers, UnaryCalls } from './unary.js'
 
 /** synod.bank.v1.BankService */
-export function bankService(calls: UnaryCalls, operations: Operations): RawUnaryHandlers<typeof BankServiceService> {
+export function bankService(calls: UnaryCalls, operations: Operations): RawHandlers<typeof BankServiceService> {
   return {
     openAccount: calls.handler(OpenAccountRequest, (request, context) => operations.write('openAccount', request, context)),
     deposit: calls.handler(DepositRequest, (request, context) => operations.write('deposit', request, context)),

@@ -1,23 +1,67 @@
 import {
+  AddMemberRequest,
+  CheckpointRequest,
+  type CheckpointResponse,
   type ClusterServiceService,
+  type LearnerProgress,
   ListMembersRequest,
   type Membership,
   NodeRole,
+  PromoteMemberRequest,
+  RemoveMemberRequest,
   StatusRequest,
+  TransferLeadershipRequest,
 } from '../gen/synod/cluster/v1/cluster.js'
+import type { ResponseHeader } from '../gen/synod/common/v1/common.js'
 import type { MemberApi, MemberStatus } from '../host/api.js'
+import type { FieldViolation } from '../machine/refusal.js'
 import { nodeOf, roundOf } from '../paxos/ballot.js'
+import type { MembershipChange, MembershipRecord } from '../paxos/types.js'
+import { addMemberViolations, memberViolations, transferLeadershipViolations } from '../wire/validate-cluster.js'
+import { encodeBackup } from './backup/backup-encoder.js'
+import { invalidArgument } from './errors.js'
 import type { Operations } from './operations.js'
-import type { RawUnaryHandlers, UnaryCalls } from './unary.js'
+import type { ResponseStreams } from './response-streams.js'
+import type { CallContext, RawHandlers, UnaryCalls } from './unary.js'
 import { VERSION } from './version.js'
 
-/** synod.cluster.v1.ClusterService. Answers from this node alone. */
-export function clusterService(
-  calls: UnaryCalls,
-  operations: Operations,
-  member: MemberApi,
-): RawUnaryHandlers<typeof ClusterServiceService> {
+/** What ClusterService stands on. */
+export interface ClusterServiceParts {
+  readonly calls: UnaryCalls
+  readonly streams: ResponseStreams
+  readonly operations: Operations
+  readonly member: MemberApi
+}
+
+/** synod.cluster.v1.ClusterService. Questions are answered from this node alone, changes go through the log. */
+export function clusterService({
+  calls,
+  streams,
+  operations,
+  member,
+}: ClusterServiceParts): RawHandlers<typeof ClusterServiceService> {
   const startedMs = performance.now()
+
+  /** @throws CallError when it is invalid; MemberError */
+  async function change(
+    change: MembershipChange,
+    violations: readonly FieldViolation[],
+    context: CallContext,
+  ): Promise<{ header: ResponseHeader; membership: Membership }> {
+    if (violations.length > 0) throw invalidArgument(violations)
+    const { slot, membership } = await member.changeMembership(change, context)
+    return { header: operations.header(slot), membership: membershipToClients(membership) }
+  }
+
+  async function* backup(): AsyncGenerator<CheckpointResponse> {
+    const { nodeId, decidedUpTo } = member.status()
+    let header: ResponseHeader | undefined = operations.header(decidedUpTo)
+    for await (const data of encodeBackup(member.backup(), { nodeId, version: VERSION, madeAtMs: Date.now() })) {
+      yield { header, data }
+      header = undefined
+    }
+  }
+
   return {
     status: calls.handler(StatusRequest, () => {
       const status = member.status()
@@ -36,12 +80,32 @@ export function clusterService(
         uptime: durationOf(performance.now() - startedMs),
         stateDigest: status.stateDigest.toString(16).padStart(8, '0'),
         role: ROLES[status.role],
+        learning: status.isLearning,
+        learners: learnersOf(status),
       }
     }),
     listMembers: calls.handler(ListMembersRequest, () => {
       const status = member.status()
-      return { header: operations.header(status.appliedUpTo), membership: membershipOf(status) }
+      const header = operations.header(status.appliedUpTo)
+      return { header, membership: membershipOf(status), learners: learnersOf(status) }
     }),
+    addMember: calls.handler(AddMemberRequest, (request, context) => {
+      const { nodeId, peerAddress, clientAddress } = request
+      return change({ kind: 'add', nodeId, peerAddress, clientAddress }, addMemberViolations(request), context)
+    }),
+    promoteMember: calls.handler(PromoteMemberRequest, (request, context) =>
+      change({ kind: 'promote', nodeId: request.nodeId }, memberViolations(request), context),
+    ),
+    removeMember: calls.handler(RemoveMemberRequest, (request, context) =>
+      change({ kind: 'remove', nodeId: request.nodeId }, memberViolations(request), context),
+    ),
+    transferLeadership: calls.handler(TransferLeadershipRequest, async (request, context) => {
+      const violations = transferLeadershipViolations(request)
+      if (violations.length > 0) throw invalidArgument(violations)
+      const leaderId = await member.transferLeadership(request.nodeId, context)
+      return { header: operations.header(member.status().appliedUpTo), leaderId }
+    }),
+    checkpoint: streams.handler(CheckpointRequest, backup),
   }
 }
 
@@ -53,9 +117,17 @@ const ROLES: Record<MemberStatus['role'], NodeRole> = {
 }
 
 /** Absent while the cluster forms. */
-function membershipOf({ genesis }: MemberStatus): Membership | undefined {
-  if (genesis === undefined) return undefined
-  return { epoch: 1, members: genesis.members.map((member) => ({ ...member, voter: true })) }
+function membershipOf({ membership }: MemberStatus): Membership | undefined {
+  return membership === undefined ? undefined : membershipToClients(membership)
+}
+
+function membershipToClients({ epoch, fromSlot, members, lastNodeId }: MembershipRecord): Membership {
+  return { epoch, fromSlot, members: members.map((member) => ({ ...member, voter: member.votesFrom > 0 })), lastNodeId }
+}
+
+function learnersOf({ membership, memberProgress }: MemberStatus): LearnerProgress[] {
+  const progress = [...memberProgress].map(([nodeId, decidedUpTo]) => ({ nodeId, decidedUpTo }))
+  return progress.filter(({ nodeId }) => membership?.members.some((member) => member.nodeId === nodeId && member.votesFrom === 0))
 }
 
 function durationOf(ms: number): { seconds: bigint; nanos: number } {

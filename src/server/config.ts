@@ -23,4 +23,8 @@ export interface ServerConfig {
   readonly members: readonly MemberConfig[]
   /** Read when the cluster is formed, by the node that forms it. */
   readonly authorities: readonly AuthorityConfig[]
+  /** Joins a cluster that has let it in as a new member: it never founds one. `members` are some of those that are there, and this one. */
+  readonly join?: boolean
+  /** Whether damaged contents of the data directory are moved aside and fetched anew from the other members. True unless it says otherwise. */
+  readonly repair?: boolean
 }

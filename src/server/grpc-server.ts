@@ -11,6 +11,7 @@ import { Health } from './health.js'
 import { keyValueService } from './key-value-service.js'
 import { type LocalReads, Operations } from './operations.js'
 import { addReflection } from './reflection.js'
+import { ResponseStreams } from './response-streams.js'
 import { SessionStreams } from './session-service.js'
 import { UnaryCalls, withRawRequests } from './unary.js'
 
@@ -18,6 +19,8 @@ import { UnaryCalls, withRawRequests } from './unary.js'
 const CALLS_IN_FLIGHT_MAX = 10_000
 /** Session streams that may be open on a node. */
 const SESSION_STREAMS_MAX = 10_000
+/** Backups that may be under way: each reads a whole database. */
+const BACKUPS_MAX = 2
 /** The largest request, as API.md has it. */
 const REQUEST_BYTES_MAX = 4 * 1_024 * 1_024
 /** How long connections may take to close: health watchers, for one, hold theirs open. */
@@ -48,6 +51,7 @@ export class ClientServer {
   readonly address: string
   readonly #server: Server
   readonly #calls: UnaryCalls
+  readonly #streams: ResponseStreams
   readonly #sessions: SessionStreams
   readonly #health: Health
 
@@ -62,27 +66,30 @@ export class ClientServer {
     })
     const operations = new Operations(member, machine)
     const sessions = new SessionStreams({ member, machine, operations, logger }, { streamsMax: SESSION_STREAMS_MAX })
+    const streams = new ResponseStreams({ nodeId: member.status().nodeId, logger, streamsMax: BACKUPS_MAX })
     server.addService(withRawRequests(KeyValueServiceService), keyValueService(calls, operations))
     server.addService(withRawRequests(BankServiceService), bankService(calls, operations))
-    server.addService(withRawRequests(ClusterServiceService), clusterService(calls, operations, member))
+    server.addService(withRawRequests(ClusterServiceService), clusterService({ calls, streams, operations, member }))
     server.addService(withRawRequests(SessionServiceService), sessions.handlers())
     addReflection(server)
     const address = await listen(server, options.listenAddress)
     const health = new Health(() => member.status().hasQuorum)
     health.addToServer(server)
-    return new ClientServer({ address, server, calls, sessions, health })
+    return new ClientServer({ address, server, calls, streams, sessions, health })
   }
 
   private constructor(parts: {
     address: string
     server: Server
     calls: UnaryCalls
+    streams: ResponseStreams
     sessions: SessionStreams
     health: Health
   }) {
     this.address = parts.address
     this.#server = parts.server
     this.#calls = parts.calls
+    this.#streams = parts.streams
     this.#sessions = parts.sessions
     this.#health = parts.health
   }
@@ -92,10 +99,10 @@ export class ClientServer {
     this.#health.drain()
   }
 
-  /** Refuses what is new, answers what is in flight, ends the session streams. Takes deadlineMs at most. */
+  /** Refuses what is new, answers what is in flight, ends the session streams and breaks backups off. Takes deadlineMs at most. */
   async drain(deadlineMs: number): Promise<void> {
     this.announceStop()
-    await within(Promise.all([this.#calls.drain(), this.#sessions.drain()]), deadlineMs)
+    await within(Promise.all([this.#calls.drain(), this.#streams.drain(), this.#sessions.drain()]), deadlineMs)
   }
 
   /** Lets go of the port and of every connection; what is still open on one after half a second is cut. */

@@ -7,10 +7,10 @@ import {
   TxnRequest,
 } from '../gen/synod/kv/v1/kv.js'
 import type { Operations } from './operations.js'
-import type { RawUnaryHandlers, UnaryCalls } from './unary.js'
+import type { RawHandlers, UnaryCalls } from './unary.js'
 
 /** synod.kv.v1.KeyValueService */
-export function keyValueService(calls: UnaryCalls, operations: Operations): RawUnaryHandlers<typeof KeyValueServiceService> {
+export function keyValueService(calls: UnaryCalls, operations: Operations): RawHandlers<typeof KeyValueServiceService> {
   return {
     put: calls.handler(PutRequest, (request, context) => operations.write('put', request, context)),
     delete: calls.handler(DeleteRequest, (request, context) => operations.write('delete', request, context)),

@@ -35,6 +35,8 @@ export async function startServer(config: ServerConfig, logger: Logger): Promise
     members: config.members,
     machine,
     initialCommands: config.authorities.map(initialAuthority),
+    join: config.join ?? false,
+    repairs: config.repair ?? true,
     logger,
   })
   try {

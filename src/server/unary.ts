@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { MemberError } from '../host/api.js'
 import type { NodeId } from '../paxos/types.js'
 import { isForeseen, toServiceError } from './errors.js'
+import type { RawStreamHandler } from './response-streams.js'
 import { decodeStrictly, type MessageType } from './strict-decode.js'
 
 /** How long a call without a deadline of its own may take. */
@@ -25,8 +26,10 @@ export type CarryOut<Request, Response> = (request: Request, context: CallContex
 export type RawUnaryHandler<Response> = (call: ServerUnaryCall<Uint8Array, Response>, callback: sendUnaryData<Response>) => void
 
 /** One handler for each method of a service, by the service's own types. */
-export type RawUnaryHandlers<Service extends ServiceDefinition> = {
-  [Method in keyof Service]: RawUnaryHandler<ReturnType<Service[Method]['responseDeserialize']>>
+export type RawHandlers<Service extends ServiceDefinition> = {
+  [Method in keyof Service]: Service[Method]['responseStream'] extends true
+    ? RawStreamHandler<ReturnType<Service[Method]['responseDeserialize']>>
+    : RawUnaryHandler<ReturnType<Service[Method]['responseDeserialize']>>
 }
 
 /**

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { Command } from '../gen/synod/session/v1/session.js'
-import { brokenBankInvariants } from '../machine/invariants.js'
+import { BankAudit } from '../machine/invariants.js'
 import type { Crypto } from '../machine/signing.js'
 import { depositMessage } from '../machine/signing.js'
 import { BankAndKeys } from '../wire/bank-and-keys.js'
@@ -28,10 +28,11 @@ function sign(publicKey: Uint8Array, message: Uint8Array): string {
 /** What stands above the log, the same as in production but for the cryptography. */
 export class Application {
   readonly machine = new BankAndKeys(simulatedCrypto)
+  readonly #audit = new BankAudit()
 
   /** What is wrong with the state right now, one sentence each. */
   brokenInvariants(): string[] {
-    return brokenBankInvariants(this.machine.typed.bank.ledger)
+    return this.#audit.brokenInvariants(this.machine.typed.bank.ledger)
   }
 }
 

@@ -49,7 +49,7 @@ export class Census {
     for (const { slot, value } of this.#changes) {
       if (slot > known.appliedUpTo && slot <= known.decidedUpTo) memberships.onDecided(slot, value)
     }
-    return memberships.toRecords(known.decidedUpTo).at(-1)
+    return memberships.toRecords().at(-1)
   }
 
   #add(key: Buffer, record: Buffer): void {

@@ -15,7 +15,7 @@ import { SynodError } from '../client/errors.js'
 import { KeyValueStore } from '../client/kv.js'
 import { type Answer, MemberError, type MemberStatus } from '../host/api.js'
 import { COMMAND_BYTES_MAX } from '../host/hosted-member.js'
-import { brokenBankInvariants } from '../machine/invariants.js'
+import { BankAudit } from '../machine/invariants.js'
 import type { StateMachine } from '../machine/state-machine.js'
 import { DEFAULT_OPTIONS } from '../paxos/options.js'
 import { GOOD_LINK } from '../sim/network.js'
@@ -30,7 +30,7 @@ export type { Bank } from '../client/bank.js'
 export { SynodError } from '../client/errors.js'
 export type { KeyValueStore } from '../client/kv.js'
 export { type Answer, MemberError, type MemberStatus } from '../host/api.js'
-export type { StateEntry, StateMachine } from '../machine/state-machine.js'
+export type { HistoryReader, Restoration, StateEntry, StateMachine } from '../machine/state-machine.js'
 export { BrokenPromise } from '../sim/broken-promise.js'
 export type { AuthorityConfig } from '../wire/initial-authority.js'
 
@@ -108,12 +108,14 @@ export class SimCluster {
       seed,
       plan: {
         nodeCount: nodes,
+        spareCount: 0,
         options: DEFAULT_OPTIONS,
         link: linkOf(network),
         syncMsMean: 0.3,
         turnMsMax: 0.2,
         tickMs: 10,
         checkpointEverySlots,
+        logSlotsMax: 16_384,
         encodesMessages: false,
       },
       initialCommands: [...authorities.map(initialAuthority), ...initialCommands],
@@ -340,7 +342,8 @@ function internalError(cause: unknown): SynodError {
 
 function newBankAndKeys(): SimulatedApplication {
   const machine = new BankAndKeys()
-  return { machine, brokenInvariants: () => brokenBankInvariants(machine.typed.bank.ledger) }
+  const audit = new BankAudit()
+  return { machine, brokenInvariants: () => audit.brokenInvariants(machine.typed.bank.ledger) }
 }
 
 function linkOf(network: NonNullable<SimClusterOptions['network']>): typeof GOOD_LINK {

@@ -1,5 +1,5 @@
 import type { ChannelOptions, MethodDefinition } from '@grpc/grpc-js'
-import { type ConnectResponse, PeerServiceService } from '../gen/synod/peer/v1/peer.js'
+import { type ConnectResponse, type FetchCheckpointRequest, PeerServiceService } from '../gen/synod/peer/v1/peer.js'
 
 export const PROTOCOL_VERSION = 1
 /** How long each side waits for the other's first word. */
@@ -14,6 +14,13 @@ export const CONNECT_METHOD: MethodDefinition<Uint8Array, ConnectResponse> = {
   ...PeerServiceService.connect,
   requestSerialize: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
   requestDeserialize: (bytes) => bytes,
+}
+
+/** PeerService.FetchCheckpoint with the responses left encoded, for the same reason. */
+export const FETCH_METHOD: MethodDefinition<FetchCheckpointRequest, Uint8Array> = {
+  ...PeerServiceService.fetchCheckpoint,
+  responseSerialize: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+  responseDeserialize: (bytes) => bytes,
 }
 
 const COMMON_OPTIONS: ChannelOptions = {
@@ -40,4 +47,11 @@ export const CLIENT_OPTIONS: ChannelOptions = {
   'grpc.enable_http_proxy': 0,
   'grpc.enable_retries': 0,
   'grpc.service_config_disable_resolution': 1,
+}
+
+/** A transfer has a connection of its own: its pages must not stand in the way of messages. */
+export const TRANSFER_OPTIONS: ChannelOptions = {
+  ...CLIENT_OPTIONS,
+  'grpc.max_receive_message_length': FRAME_BYTES_MAX,
+  'grpc-node.flow_control_window': 4 * 1024 * 1024,
 }

@@ -5,7 +5,10 @@ import type { Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 import { decodeFrame, type PeerFrame } from '../wire/peer.js'
 import { isNodeId, PeerCodecError } from '../wire/peer-fields.js'
-import { CONNECT_METHOD, HANDSHAKE_TIMEOUT_MS, PROTOCOL_VERSION, SERVER_OPTIONS } from './connect-method.js'
+import { isFromStranger } from '../wire/strangers.js'
+import { CheckpointServer, type TransferCall } from './checkpoint-serve.js'
+import type { CheckpointPart, CheckpointRequest } from './checkpoint-transfer.js'
+import { CONNECT_METHOD, FETCH_METHOD, HANDSHAKE_TIMEOUT_MS, PROTOCOL_VERSION, SERVER_OPTIONS } from './connect-method.js'
 import type { LocalIdentity, RefusedBy } from './peer-link.js'
 import { type PeerRefusal, refusalToStatus } from './refusal.js'
 
@@ -17,13 +20,19 @@ export interface CallerIdentity extends LocalIdentity {
 export interface PeerServerOptions {
   readonly nodeId: NodeId
   readonly identity: () => LocalIdentity
-  /** Asked before anything is taken from a caller, and for each frame. `joinOnly`: it may ask to be let in, and no more. */
+  /** Asked before anything is taken from a caller, and for each frame. `joinOnly`: what isFromStranger allows, and no more. */
   readonly admit: (caller: CallerIdentity) => PeerRefusal | 'joinOnly' | undefined
   /** In the order sent; everything that came in one frame. Must not throw. */
-  readonly onMessages: (from: NodeId, messages: readonly Message[]) => void
+  readonly onMessages: (from: NodeId, messages: readonly Message[], caller: CallerIdentity) => void
+  /** For a caller that was admitted. What it throws before or between parts should be a TransferError. */
+  readonly serveCheckpoint: (caller: CallerIdentity, request: CheckpointRequest) => AsyncIterable<CheckpointPart>
+  /** All transfers of checkpoints together send no faster, in bytes per second, above 0. Default: 32 MiB. */
+  readonly transferBytesPerSecond?: number | undefined
   readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy) => void
   readonly logger: Logger
 }
+
+export const DEFAULT_TRANSFER_BYTES_PER_SECOND = 32 * 1024 * 1024
 
 type Stream = ServerDuplexStream<Uint8Array, ConnectResponse>
 
@@ -43,10 +52,19 @@ export class PeerServer {
   readonly #server = new Server(SERVER_OPTIONS)
   /** Every stream that has not ended. */
   readonly #inbounds = new Set<Inbound>()
+  readonly #checkpoints: CheckpointServer
 
   constructor(options: PeerServerOptions) {
     this.#options = options
-    this.#server.addService({ connect: CONNECT_METHOD }, { connect: (stream: Stream) => this.#onConnect(stream) })
+    const { transferBytesPerSecond: bytesPerSecond = DEFAULT_TRANSFER_BYTES_PER_SECOND, logger } = options
+    this.#checkpoints = new CheckpointServer({ bytesPerSecond, logger })
+    this.#server.addService(
+      { connect: CONNECT_METHOD, fetchCheckpoint: FETCH_METHOD },
+      {
+        connect: (stream: Stream) => this.#onConnect(stream),
+        fetchCheckpoint: (call: TransferCall) => this.#onFetch(call),
+      },
+    )
   }
 
   /** Resolves with the port. @throws PeerListenError */
@@ -61,6 +79,7 @@ export class PeerServer {
 
   /** Ends every stream. Resolves when the port and all connections are closed, after timeoutMs at the latest. */
   async close(timeoutMs: number): Promise<void> {
+    this.#checkpoints.close()
     for (const inbound of this.#inbounds) {
       this.#end(inbound, { code: status.UNAVAILABLE, details: `node ${this.#options.nodeId} is stopping` })
     }
@@ -114,17 +133,40 @@ export class PeerServer {
       return
     }
     const messages = this.#admitted(inbound, frame.messages)
-    if (messages.length > 0) this.#options.onMessages(inbound.from, messages)
+    if (messages.length > 0 && inbound.caller !== undefined) this.#options.onMessages(inbound.from, messages, inbound.caller)
   }
 
   /** Asked for each frame: who was let in before this node had a cluster need not be of the cluster that it has now. */
   #admitted(inbound: Inbound, messages: readonly Message[]): readonly Message[] {
     const admission = inbound.caller && this.#options.admit(inbound.caller)
     if (admission === undefined) return messages
-    if (admission === 'joinOnly') return messages.filter((m) => m.kind === 'join')
+    if (admission === 'joinOnly') return messages.filter(isFromStranger)
     this.#end(inbound, refusalToStatus(admission))
     this.#options.onRefused(inbound.from, admission, 'us')
     return []
+  }
+
+  /** A node that is too far behind: one of those that Connect would let in, and not only to join. */
+  #onFetch(call: TransferCall): void {
+    const { hello, minSlot, checkpointId, afterKey } = call.request
+    if (hello === undefined || !isNodeId(hello.fromNodeId)) {
+      call.emit('error', { code: status.INVALID_ARGUMENT, details: 'hello must be set, with a from_node_id' })
+      return
+    }
+    const { fromNodeId: nodeId, clusterId, dataDirId } = hello
+    const caller = { nodeId, clusterId, dataDirId }
+    const refusal = this.#check(hello)
+    if (refusal !== undefined) {
+      call.emit('error', refusalToStatus(refusal))
+      this.#options.onRefused(nodeId, refusal, 'us')
+      return
+    }
+    if (this.#options.admit(caller) === 'joinOnly') {
+      call.emit('error', { code: status.UNAVAILABLE, details: `node ${nodeId} is not known here by its data directory yet` })
+      return
+    }
+    const request = { minSlot, checkpointId, afterKey: checkpointId === '' ? undefined : afterKey }
+    void this.#checkpoints.serve(call, () => this.#options.serveCheckpoint(caller, request))
   }
 
   #onHello(inbound: Inbound, hello: Hello | undefined): boolean {

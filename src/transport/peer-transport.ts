@@ -1,6 +1,9 @@
 import type { Logger } from 'pino'
 import type { Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
+import { CheckpointFetch, TRANSFER_IDLE_MS } from './checkpoint-fetch.js'
+import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from './checkpoint-transfer.js'
+import { PROTOCOL_VERSION } from './connect-method.js'
 import {
   type LocalIdentity,
   type PeerAddress,
@@ -13,7 +16,7 @@ import { type CallerIdentity, PeerServer } from './peer-server.js'
 import type { PeerRefusal } from './refusal.js'
 
 export { PeerListenError } from './peer-server.js'
-export type { PeerAddress, PeerLinkStats, PeerRefusal }
+export type { CallerIdentity, PeerAddress, PeerLinkStats, PeerRefusal }
 
 export interface PeerTransportOptions {
   readonly nodeId: NodeId
@@ -26,7 +29,13 @@ export interface PeerTransportOptions {
   /** Whether this node may send to the one that answers at a peer's address. Node ids have been compared before. */
   readonly checkPeer: (peer: PeerIdentity) => PeerRefusal | undefined
   /** What came in one frame, in the order sent. The transport has nobody to tell of an error: must not throw. */
-  readonly onMessages: (from: NodeId, messages: readonly Message[]) => void
+  readonly onMessages: (from: NodeId, messages: readonly Message[], caller: CallerIdentity) => void
+  /** Asked by a peer that was admitted. What it throws should be a TransferError. */
+  readonly serveCheckpoint: (caller: CallerIdentity, request: CheckpointRequest) => AsyncIterable<CheckpointPart>
+  /** All transfers of checkpoints together send no faster, in bytes per second, above 0. Default: 32 MiB. */
+  readonly transferBytesPerSecond?: number | undefined
+  /** A transfer in which nothing comes for so long has failed. Default: 20 s. */
+  readonly transferIdleMs?: number | undefined
   /** From now on messages to this peer are not dropped at once. */
   readonly onConnected: (peerId: NodeId) => void
   /** Again at each try, every second or so, until the cause is gone. */
@@ -46,6 +55,7 @@ export class PeerTransport {
   readonly #links = new Map<NodeId, PeerLink>()
   /** Links that are no longer wanted and say goodbye. */
   readonly #closing = new Set<Promise<void>>()
+  readonly #fetches = new Set<CheckpointFetch>()
 
   constructor(options: PeerTransportOptions) {
     this.#options = options
@@ -83,6 +93,24 @@ export class PeerTransport {
     for (const link of this.#links.values()) link.flush()
   }
 
+  /**
+   * Fetches a checkpoint from a peer, on a connection of its own. The sink hears of nothing before this returns, and of nothing after
+   * the transfer was called off.
+   */
+  fetchCheckpoint(from: NodeId, request: CheckpointRequest, sink: CheckpointSink): () => void {
+    const address = this.#links.get(from)?.peer.address
+    if (address === undefined) {
+      const timer = setImmediate(() => sink.onFailed(new TransferError('UNREACHABLE', `node ${from} is no peer of this one`)))
+      return () => clearImmediate(timer)
+    }
+    const { nodeId, identity, transferIdleMs: idleMs = TRANSFER_IDLE_MS } = this.#options
+    const hello = { protocolVersion: PROTOCOL_VERSION, fromNodeId: nodeId, toNodeId: from, ...identity() }
+    const onOver = (): void => void this.#fetches.delete(fetch)
+    const fetch: CheckpointFetch = new CheckpointFetch({ address, hello, request, sink, idleMs, onOver })
+    this.#fetches.add(fetch)
+    return () => fetch.cancel()
+  }
+
   /** By peer, in no order. */
   stats(): PeerLinkStats[] {
     return Array.from(this.#links.values(), (link) => link.stats)
@@ -90,6 +118,7 @@ export class PeerTransport {
 
   /** Sends what is queued, then closes everything, within about a second. */
   async stop(): Promise<void> {
+    for (const fetch of this.#fetches) fetch.cancel()
     this.setPeers([])
     await Promise.all(this.#closing)
     await this.#server.close(STOP_TIMEOUT_MS)

@@ -1,13 +1,13 @@
 import { Command, Query, Result } from '../gen/synod/session/v1/session.js'
 import { TypedBankAndKeys } from '../machine/bank-and-keys.js'
+import type { ListedMovement, StoredHistory } from '../machine/bank-history.js'
 import { effectSlot } from '../machine/effect-slot.js'
 import type { FirstAnswer } from '../machine/first-answers.js'
 import { FirstAnswers } from '../machine/first-answers.js'
-import type { Movement } from '../machine/movement.js'
 import type { Outcome } from '../machine/operations.js'
 import { invalidArgument, Refusal } from '../machine/refusal.js'
 import type { Crypto } from '../machine/signing.js'
-import type { Moment, StateEntry, StateMachine } from '../machine/state-machine.js'
+import type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from '../machine/state-machine.js'
 import type { RowChange } from '../machine/table.js'
 import { toOperation, toQuery } from './command.js'
 import { nodeCrypto } from './crypto.js'
@@ -18,6 +18,7 @@ import {
   authorityCodec,
   countersCodec,
   firstAnswerCodec,
+  holdCodec,
   movementCodec,
   pairCodec,
   type RowCodec,
@@ -27,20 +28,31 @@ import { strictReader } from './strict-text.js'
 import { validateCommand, validateQuery } from './validate.js'
 
 const COUNTERS_KEY = 'counters'
+const KEY_PREFIX = 'key/'
+const ACCOUNT_PREFIX = 'account/'
+const MOVEMENT_PREFIX = 'movement/'
+const INDEX_DIGITS = 16
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
 
 /**
  * The bank and the keys as the log knows them: synod.session.v1 Command and Query in, Result out, all as bytes. Nothing in the bytes
  * makes it throw; a throw is a broken invariant, and the node's end.
  */
 export class BankAndKeys implements StateMachine {
-  /** The machine behind the bytes. Read-only for everybody else. */
-  readonly typed: TypedBankAndKeys
-  readonly #firstAnswers = new FirstAnswers()
   readonly #crypto: Crypto
+  #typed: TypedBankAndKeys
+  #firstAnswers = new FirstAnswers()
 
   constructor(crypto: Crypto = nodeCrypto) {
     this.#crypto = crypto
-    this.typed = new TypedBankAndKeys(crypto)
+    this.#typed = new TypedBankAndKeys(crypto)
+  }
+
+  /** The machine behind the bytes, read-only for everybody else. Another one after each restore: not to be kept. */
+  get typed(): TypedBankAndKeys {
+    return this.#typed
   }
 
   apply(bytes: Uint8Array, at: Moment): Uint8Array {
@@ -69,57 +81,37 @@ export class BankAndKeys implements StateMachine {
     const { keys, bank } = this.typed
     const { ledger, authorities } = bank
     const counters = { revision: keys.revision.value, movements: ledger.sequence.value }
-    // The rows are taken now and encoded when they are asked for: rows do not change, they are replaced.
+    // Everything is taken now, at no cost, and walked later. Rows do not change, they are replaced: they may be encoded later still.
     return chained([
-      [{ key: COUNTERS_KEY, value: countersCodec.encode(counters) }],
-      entries('key/', pairCodec, keys.pairs.takeChanges()),
-      entries('account/', accountCodec, ledger.accounts.takeChanges()),
-      entries('movement/', movementCodec, ledger.movements.takeChanges()),
+      [{ key: COUNTERS_KEY, value: countersCodec.encode(counters), keyspace: 'state' }],
+      entries(KEY_PREFIX, pairCodec, keys.pairs.takeChanges()),
+      entries(ACCOUNT_PREFIX, accountCodec, ledger.accounts.takeChanges()),
+      entries('hold/', holdCodec, bank.holds.expiries.takeChanges()),
       entries('total/', totalsCodec, ledger.totals.takeChanges()),
       entries('authority/', authorityCodec, authorities.table.takeChanges()),
       entries('request/', firstAnswerCodec, this.#firstAnswers.takeChanges()),
+      entries(MOVEMENT_PREFIX, movementCodec, ledger.movements.takeChanges(), 'history'),
+      listEntries(ledger.lists.takeChanges()),
     ])
   }
 
-  restore(stored: Iterable<StateEntry>): void {
-    const { keys, bank } = this.typed
-    const movements: Movement[] = []
+  onCheckpointed(): void {
+    this.typed.bank.ledger.onCheckpointed()
+  }
+
+  restore(history: HistoryReader): Restoration {
+    const typed = new TypedBankAndKeys(this.#crypto, storedHistory(history))
     const answers: { key: string; row: FirstAnswer }[] = []
-    for (const { key, value } of stored) {
-      if (value === undefined) continue
-      const [table, id] = splitKey(key)
-      switch (table) {
-        case 'key':
-          keys.pairs.load(id, pairCodec.decode(value))
-          break
-        case 'account':
-          bank.ledger.accounts.load(id, accountCodec.decode(value))
-          break
-        case 'movement':
-          movements.push(movementCodec.decode(value))
-          break
-        case 'total':
-          bank.ledger.totals.load(id, totalsCodec.decode(value))
-          break
-        case 'authority':
-          bank.authorities.table.load(id, authorityCodec.decode(value))
-          break
-        case 'request':
-          answers.push({ key: id, row: firstAnswerCodec.decode(value) })
-          break
-        case COUNTERS_KEY: {
-          const counters = countersCodec.decode(value)
-          keys.revision.set(counters.revision)
-          bank.ledger.sequence.set(counters.movements)
-          break
-        }
-        default:
-          throw new Error(`the checkpoint holds an entry of an unknown kind, ${JSON.stringify(key)}: written by a newer version?`)
-      }
+    return {
+      load: (stored) => {
+        for (const { key, value } of stored) if (value !== undefined) loadEntry(typed, answers, key, value)
+      },
+      finish: () => {
+        this.#typed = typed
+        this.#firstAnswers = new FirstAnswers()
+        this.#firstAnswers.load(answers)
+      },
     }
-    bank.ledger.loadMovements(movements)
-    for (const movement of movements) if (movement.status === 'pending') bank.holds.watch(movement)
-    this.#firstAnswers.load(answers)
   }
 
   #carryOut(command: Command, at: Moment): Uint8Array {
@@ -159,18 +151,88 @@ function encoded(outcome: Outcome, { slot }: Moment): Uint8Array {
   return encode(Result, toResult(outcome, effectSlot(outcome, slot)))
 }
 
-function* entries<V>(prefix: string, codec: RowCodec<V>, changes: readonly RowChange<V>[]): Generator<StateEntry> {
-  for (const change of changes) yield new RowEntry(prefix, codec, change)
+/** Puts an entry of a checkpoint back; first answers are gathered, as their order is not that of their keys. */
+function loadEntry(
+  { keys, bank }: TypedBankAndKeys,
+  answers: { key: string; row: FirstAnswer }[],
+  key: string,
+  value: Uint8Array,
+): void {
+  // The tables that may have millions of rows first.
+  if (key.startsWith(KEY_PREFIX)) {
+    const id = key.slice(KEY_PREFIX.length)
+    return keys.pairs.load(id, pairCodec.decode(value, id))
+  }
+  if (key.startsWith(ACCOUNT_PREFIX)) {
+    const id = key.slice(ACCOUNT_PREFIX.length)
+    return bank.ledger.accounts.load(id, accountCodec.decode(value, id))
+  }
+  const [table, id] = splitKey(key)
+  switch (table) {
+    case 'hold':
+      return bank.holds.expiries.load(id, holdCodec.decode(value, id))
+    case 'total':
+      return bank.ledger.totals.load(id, totalsCodec.decode(value, id))
+    case 'authority':
+      return bank.authorities.table.load(id, authorityCodec.decode(value, id))
+    case 'request':
+      answers.push({ key: id, row: firstAnswerCodec.decode(value, id) })
+      return
+    case COUNTERS_KEY: {
+      const counters = countersCodec.decode(value, id)
+      keys.revision.set(counters.revision)
+      bank.ledger.sequence.set(counters.movements)
+      return
+    }
+    default:
+      throw new Error(`the checkpoint holds an entry of an unknown kind, ${JSON.stringify(key)}: written by a newer version?`)
+  }
+}
+
+/** The bank's history, as its entries stand on disk. */
+function storedHistory(history: HistoryReader): StoredHistory {
+  return {
+    movement(id) {
+      const value = history.read(MOVEMENT_PREFIX + id)
+      return value && movementCodec.decode(value, id)
+    },
+    movementId(accountId, index) {
+      const value = history.read(listKey(accountId, index))
+      return value && decoder.decode(value)
+    },
+  }
+}
+
+/** Never that of another account or index, whatever characters the ids have: the index has a fixed length. */
+function listKey(accountId: string, index: number): string {
+  return `history/${accountId}/${String(index).padStart(INDEX_DIGITS, '0')}`
+}
+
+function* listEntries(places: Iterable<ListedMovement>): Generator<StateEntry> {
+  for (const { accountId, index, movementId } of places) {
+    yield { key: listKey(accountId, index), value: encoder.encode(movementId), keyspace: 'history' }
+  }
+}
+
+function* entries<V>(
+  prefix: string,
+  codec: RowCodec<V>,
+  changes: Iterable<RowChange<V>>,
+  keyspace: StateEntry['keyspace'] = 'state',
+): Generator<StateEntry> {
+  for (const { key, row } of changes) yield new RowEntry(prefix + key, codec, row, keyspace)
 }
 
 /** A row of a checkpoint, encoded when it is asked for. */
 class RowEntry<V> implements StateEntry {
   readonly key: string
+  readonly keyspace: StateEntry['keyspace']
   readonly #codec: RowCodec<V>
   readonly #row: V | undefined
 
-  constructor(prefix: string, codec: RowCodec<V>, { key, row }: RowChange<V>) {
-    this.key = prefix + key
+  constructor(key: string, codec: RowCodec<V>, row: V | undefined, keyspace: StateEntry['keyspace']) {
+    this.key = key
+    this.keyspace = keyspace
     this.#codec = codec
     this.#row = row
   }

@@ -1,4 +1,8 @@
-import type { Member as WireMember, Membership as WireMembership, MembershipChange as WireChange } from '../gen/synod/peer/v1/peer.js'
+import type {
+  MembershipChange as WireChange,
+  Member as WireMember,
+  Membership as WireMembership,
+} from '../gen/synod/peer/v1/peer.js'
 import type { Member, MembershipChange, MembershipRecord, NodeId } from '../paxos/types.js'
 import { isNodeId, optionalText, PeerCodecError, slot, slotOrNone, text } from './peer-fields.js'
 

@@ -3,7 +3,6 @@ import type {
   Accept as WireAccept,
   CatchUp as WireCatchUp,
   CatchUpReply as WireCatchUpReply,
-  ChangeMembershipRefused as WireRefused,
   Heartbeat as WireHeartbeat,
   HeartbeatAck as WireHeartbeatAck,
   Join as WireJoin,
@@ -11,6 +10,7 @@ import type {
   Promise as WirePromise,
   Propose as WirePropose,
   ReadIndexReply as WireReadIndexReply,
+  ChangeMembershipRefused as WireRefused,
 } from '../gen/synod/peer/v1/peer.js'
 import type {
   Accept,
@@ -34,10 +34,10 @@ import {
   counter,
   genesisFromWire,
   nodeIdOrNone,
+  optionalText,
   PeerCodecError,
   slot,
   slotOrNone,
-  optionalText,
   text,
 } from './peer-fields.js'
 

@@ -1,9 +1,11 @@
 import { status } from '@grpc/grpc-js'
 import type { Reason as MachineReason } from '../machine/refusal.js'
+import type { MembershipRefusalReason } from '../paxos/messages.js'
 
-/** Every ErrorInfo.reason that a client may see: the state machine's, and those of the node and its sessions. */
+/** Every ErrorInfo.reason that a client may see: the state machine's, and those of the node, its sessions and its membership. */
 export type Reason =
   | MachineReason
+  | MembershipRefusalReason
   | 'NO_QUORUM'
   | 'OUTCOME_UNKNOWN'
   | 'OVERLOADED'
@@ -70,4 +72,26 @@ export const REASONS: Readonly<Record<Reason, ReasonInfo>> = {
     meaning: 'The client had acknowledged the answer to this request number; it has been forgotten.',
   },
   STOPPED: { code: status.UNAVAILABLE, meaning: 'The node is stopping; another one serves.' },
+  NODE_ID_USED: {
+    code: status.ALREADY_EXISTS,
+    meaning: "The node id is another member's, or was one's: take one above last_node_id.",
+  },
+  MEMBER_NOT_FOUND: { code: status.NOT_FOUND, meaning: 'There is no member with this node id.' },
+  NOT_CAUGHT_UP: {
+    code: status.FAILED_PRECONDITION,
+    meaning: 'The learner is too far behind to vote, or has not been heard of late; later it may be promoted.',
+  },
+  CHANGE_IN_PROGRESS: {
+    code: status.UNAVAILABLE,
+    meaning: 'The change of the membership before this one is not in force yet; not proposed, so a retry is safe.',
+  },
+  QUORUM_AT_RISK: {
+    code: status.FAILED_PRECONDITION,
+    meaning: 'Nobody would be left to vote, or too few of those who would be are up.',
+  },
+  TOO_MANY_MEMBERS: { code: status.FAILED_PRECONDITION, meaning: 'The cluster has as many members as it may have.' },
+  DATA_DIR_MISMATCH: {
+    code: status.FAILED_PRECONDITION,
+    meaning: 'The member votes from another data directory than the one named.',
+  },
 }

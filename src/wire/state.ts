@@ -1,44 +1,84 @@
-import { MovementKind, MovementStatus, Account as WireAccount, Movement as WireMovement } from '../gen/synod/bank/v1/bank.js'
-import { KeyValuePair as WirePair } from '../gen/synod/kv/v1/kv.js'
+import { MovementKind, MovementStatus, Movement as WireMovement } from '../gen/synod/bank/v1/bank.js'
 import {
+  AccountRecord,
   AuthorityRecord,
   Counters,
+  HoldRecord,
   MovementRecord,
+  PairRecord,
   SessionCounters,
   SessionRecord,
   FirstAnswer as WireFirstAnswer,
   AssetTotals as WireTotals,
 } from '../gen/synod/state/v1/state.js'
 import type { Authority } from '../machine/authorities.js'
+import type { HeapEntry } from '../machine/expiry-heap.js'
 import type { FirstAnswer } from '../machine/first-answers.js'
 import type { KeyValuePair } from '../machine/kv.js'
 import type { AssetTotals } from '../machine/ledger.js'
-import type { Account, Movement } from '../machine/movement.js'
+import type { AccountRow, Movement } from '../machine/movement.js'
 import type { SessionCodec, SessionResult } from '../machine/sessions.js'
 import { encode } from './encode.js'
-import { toWireAccount, toWireMovement } from './result.js'
+import { toWireMovement } from './result.js'
+import { DELIMITED, RowReader, VARINT } from './row-reader.js'
 
-/** How a row stands in a checkpoint. Decoders copy what is kept: entries may be views of bigger buffers. */
+const NO_BYTES = new Uint8Array(0)
+
+/** How a row stands in a checkpoint. Decoders copy what is kept, as entries are views of bigger buffers; and slice() of a Buffer is no copy. */
 export interface RowCodec<V> {
   encode(row: V): Uint8Array
-  /** @throws when the bytes are no such row. */
-  decode(bytes: Uint8Array): V
+  /** `id`: what the entry's key says of the row. @throws when the bytes are no such row. */
+  decode(bytes: Uint8Array, id: string): V
 }
+
+const reader = new RowReader()
 
 export const pairCodec: RowCodec<KeyValuePair> = {
-  encode: (pair) => encode(WirePair, pair),
-  decode(bytes) {
-    const pair = WirePair.decode(bytes)
-    return { ...pair, value: pair.value.slice() }
+  encode: (pair) => encode(PairRecord, pair),
+  decode(bytes, key) {
+    let value: Uint8Array = NO_BYTES
+    let createRevision = 0n
+    let modRevision = 0n
+    let version = 0n
+    reader.begin(bytes)
+    for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+      if (tag === 8 + DELIMITED) value = reader.bytes()
+      else if (tag === 16 + VARINT) createRevision = reader.int64()
+      else if (tag === 24 + VARINT) modRevision = reader.int64()
+      else if (tag === 32 + VARINT) version = reader.int64()
+      else reader.skip(tag)
+    }
+    // The same number, kept once.
+    return { key, value, createRevision, modRevision: modRevision === createRevision ? createRevision : modRevision, version }
   },
 }
 
-export const accountCodec: RowCodec<Account> = {
-  encode: (account) => encode(WireAccount, toWireAccount(account)),
-  decode(bytes) {
-    const { accountId, asset, balance, held, overdraftLimit, openedAt } = WireAccount.decode(bytes)
-    return { accountId, asset, balance, held, overdraftLimit, openedAtMs: timeMs(openedAt) }
+export const accountCodec: RowCodec<AccountRow> = {
+  encode: ({ openedAtMs, ...account }) => encode(AccountRecord, { ...account, openedMs: openedAtMs }),
+  decode(bytes, accountId) {
+    let asset = ''
+    let balance = 0n
+    let held = 0n
+    let overdraftLimit = 0n
+    let openedAtMs = 0
+    let movementCount = 0
+    reader.begin(bytes)
+    for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+      if (tag === 8 + DELIMITED) asset = reader.text()
+      else if (tag === 16 + VARINT) balance = reader.sint64()
+      else if (tag === 24 + VARINT) held = reader.int64()
+      else if (tag === 32 + VARINT) overdraftLimit = reader.int64()
+      else if (tag === 40 + VARINT) openedAtMs = reader.number()
+      else if (tag === 48 + VARINT) movementCount = reader.number()
+      else reader.skip(tag)
+    }
+    return { accountId, asset, balance, held, overdraftLimit, openedAtMs, movementCount }
   },
+}
+
+export const holdCodec: RowCodec<HeapEntry> = {
+  encode: ({ atMs }) => encode(HoldRecord, { expiresMs: atMs }),
+  decode: (bytes, id) => ({ atMs: HoldRecord.decode(bytes).expiresMs, id, place: -1 }),
 }
 
 export const movementCodec: RowCodec<Movement> = {
@@ -62,7 +102,7 @@ export const authorityCodec: RowCodec<Authority> = {
   encode: ({ authorityId, publicKey, isRevoked }) => encode(AuthorityRecord, { authorityId, publicKey, revoked: isRevoked }),
   decode(bytes) {
     const { authorityId, publicKey, revoked } = AuthorityRecord.decode(bytes)
-    return { authorityId, publicKey: publicKey.slice(), isRevoked: revoked }
+    return { authorityId, publicKey: new Uint8Array(publicKey), isRevoked: revoked }
   },
 }
 
@@ -70,7 +110,7 @@ export const firstAnswerCodec: RowCodec<FirstAnswer> = {
   encode: (answer) => encode(WireFirstAnswer, answer),
   decode(bytes) {
     const answer = WireFirstAnswer.decode(bytes)
-    return { ...answer, answer: answer.answer.slice() }
+    return { ...answer, answer: new Uint8Array(answer.answer) }
   },
 }
 
@@ -84,7 +124,11 @@ export const sessionCodec: SessionCodec = {
   encodeSession: (record) => encode(SessionRecord, { ...record, results: record.results as SessionResult[] }),
   decodeSession(bytes) {
     const record = SessionRecord.decode(bytes)
-    const results = record.results.map(({ requestNumber, slot, result }) => ({ requestNumber, slot, result: result.slice() }))
+    const results = record.results.map(({ requestNumber, slot, result }) => ({
+      requestNumber,
+      slot,
+      result: new Uint8Array(result),
+    }))
     return { ...record, results }
   },
   encodeCounters: (counters) => encode(SessionCounters, counters),

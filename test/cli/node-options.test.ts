@@ -5,10 +5,22 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { CliError } from '../../src/cli/failure.js'
 import { formatPeers, mergeNodeOptions, type NodeOptions, readConfigFile, serverConfigOf } from '../../src/cli/node-options.js'
+import type { ServerConfig } from '../../src/server/config.js'
 
 const PEERS = '1=127.0.0.1:7201/127.0.0.1:7101,2=127.0.0.1:7202/127.0.0.1:7102'
 const KEY = Buffer.alloc(32, 7).toString('base64')
 const COMPLETE: NodeOptions = { id: '2', data: '/tmp/data', peers: PEERS, authority: [`mint=${KEY}`] }
+
+function switches(...from: Parameters<typeof mergeNodeOptions>): Pick<ServerConfig, 'join' | 'repair'> {
+  const { join = false, repair = true } = serverConfigOf({
+    ...COMPLETE,
+    ...mergeNodeOptions(...from),
+    id: '2',
+    data: 'd',
+    peers: PEERS,
+  })
+  return { join, repair }
+}
 
 describe('the options of a node', () => {
   const directory = mkdtempSync(join(tmpdir(), 'synod-options-'))
@@ -33,7 +45,19 @@ describe('the options of a node', () => {
       peerListen: undefined,
       peers: 'file',
       authority: ['a=1', 'b=2'],
+      join: undefined,
+      repair: undefined,
     })
+  })
+
+  it('join an existing cluster, and do not repair by themselves, only when told to, wherever it is said', () => {
+    assert.deepEqual(switches({}, {}, {}), { join: false, repair: true })
+    assert.deepEqual(switches({ join: true, repair: false }, {}, {}), { join: true, repair: false })
+    assert.deepEqual(switches({}, { SYNOD_JOIN: 'true', SYNOD_REPAIR: 'false' }, {}), { join: true, repair: false })
+    assert.deepEqual(switches({}, {}, readConfigFile(file('{"join": true, "repair": false}'))), { join: true, repair: false })
+    assert.deepEqual(switches({ join: true }, { SYNOD_JOIN: 'false' }, {}), { join: true, repair: true })
+    assert.throws(() => mergeNodeOptions({}, { SYNOD_JOIN: 'yes' }, {}), /SYNOD_JOIN must be true or false, not "yes"/)
+    assert.throws(() => readConfigFile(file('{"join": "true"}')), /join in .* must be true or false/)
   })
 
   it('find a data directory of the file beside the file', () => {

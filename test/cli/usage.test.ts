@@ -20,7 +20,7 @@ describe('the command synod, without a cluster', { concurrency: 2, timeout: 60_0
   const directory = mkdtempSync(join(tmpdir(), 'synod-usage-'))
   after(() => rmSync(directory, { recursive: true, force: true }))
 
-  const COMMANDS = ['', 'start', 'dev', 'kv put', 'bank deposit', 'doctor', 'sim']
+  const COMMANDS = ['', 'start', 'dev', 'kv put', 'bank deposit', 'doctor', 'member replace', 'backup', 'restore', 'recover', 'sim']
   for (const command of COMMANDS) {
     it(`--help of \`synod ${command}\` ends with an example and does not load gRPC`, async () => {
       const args = [...command.split(' ').filter(Boolean), '--help']
@@ -51,6 +51,13 @@ describe('the command synod, without a cluster', { concurrency: 2, timeout: 60_0
     [['kv', 'txn', '{'], /not valid JSON/],
     [['dev', '--nodes', '2'], /Allowed choices are 1, 3, 5/],
     [['start'], /--id is missing/],
+    [['member', 'add', '4'], /"4" is not ID=HOST:PEERPORT\/HOST:CLIENTPORT/],
+    [['member', 'promote', '0'], /whole number from 1 to 65535/],
+    [['member', 'replace', '3', '3=a:1/a:2', '--endpoints', '127.0.0.1:1'], /never given again/],
+    [['restore', 'a.synod', '--out', 'x'], /--peers is missing/],
+    [['restore', 'a.synod', '--out', 'x', '--peers', '1=a:1/a:2', '--to-time', 'yesterday'], /must be a time such as/],
+    [['restore', 'a.synod', '--out', 'x', '--peers', '1=a:1/a:2', '--cluster-id', 'mine'], /is not a UUID/],
+    [['recover', '--data', 'x', '--out', 'y', '--peers', '1=a:1/a:2'], /say --force-new-cluster/],
     [['call', 'kv/Frob'], /there is no method kv\/Frob/],
   ]
   for (const [args, message] of MISUSES) {

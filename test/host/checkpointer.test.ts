@@ -78,6 +78,22 @@ describe('a checkpoint under way', () => {
     assert.equal(again.applier.stateDigest, f.applier.stateDigest)
   })
 
+  it('is told to the machine once it is on disk, not before', async () => {
+    const f = await start()
+    f.machine.onDurable = () => f.events.push('the machine knows')
+    f.storage.hold('commit')
+    await decideUpTo(f, DUE_SLOTS)
+    await until('the commit', () => f.events.includes('commit…'))
+    await decideUpTo(f, DUE_SLOTS + 10)
+    assert.ok(!f.events.includes('the machine knows'))
+    f.storage.release('commit')
+    await until('the end', () => f.events.includes('the machine knows'))
+    await f.host.stop()
+    const ends = f.events.filter((event) => event === 'the machine knows' || event.startsWith('checkpoint of'))
+    const [first, last] = [DUE_SLOTS, DUE_SLOTS + 10].map((slot) => `checkpoint of ${slot}`)
+    assert.deepEqual(ends, [first, 'the machine knows', last, 'the machine knows'])
+  })
+
   it('is finished by a stop, which then writes the last one', async () => {
     const disk = newDisk()
     const f = await start(disk)

@@ -40,14 +40,14 @@ test('changes tell what came and what went, and a restored table forgets in the 
     ['m', 2],
   ] as const)
     keep(answers, id, timeMs)
-  const rows = answers.takeChanges().map(({ key, row }) => ({ key, row: row ?? assert.fail() }))
-  assert.deepEqual(answers.takeChanges(), [])
+  const rows = Array.from(answers.takeChanges(), ({ key, row }) => ({ key, row: row ?? assert.fail() }))
+  assert.deepEqual([...answers.takeChanges()], [])
   const copy = new FirstAnswers()
   copy.load(rows.toSorted((a, b) => (a.key < b.key ? -1 : 1)))
   for (const table of [answers, copy]) {
     keep(table, 'n', 3)
     table.expire(DAY_MS + 1)
-    const changes = table.takeChanges().map(({ key, row }) => [key, row?.sequence])
+    const changes = Array.from(table.takeChanges(), ({ key, row }) => [key, row?.sequence])
     assert.deepEqual(changes, [
       ['n', 4],
       ['z', undefined],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type SessionOutcome, Sessions } from '../../src/machine/sessions.js'
-import type { Moment, StateEntry, StateMachine } from '../../src/machine/state-machine.js'
+import type { Moment, Restoration, StateEntry, StateMachine } from '../../src/machine/state-machine.js'
 import { sessionCodec } from '../../src/wire/state.js'
 import { bytes } from './fixture.js'
 
@@ -23,11 +23,19 @@ class Counter implements StateMachine {
   }
 
   changes(): Iterable<StateEntry> {
-    return [{ key: 'applied', value: bytes(String(this.applied)) }]
+    return [{ key: 'applied', value: bytes(String(this.applied)), keyspace: 'state' }]
   }
 
-  restore(entries: Iterable<StateEntry>): void {
-    for (const { value } of entries) this.applied = Number(Buffer.from(value ?? bytes('')).toString())
+  onCheckpointed(): void {}
+
+  restore(): Restoration {
+    this.applied = 0
+    return {
+      load: (entries) => {
+        for (const { value } of entries) this.applied = Number(Buffer.from(value ?? bytes('')).toString())
+      },
+      finish: () => {},
+    }
   }
 }
 
@@ -60,12 +68,15 @@ function checkpoint(sessions: Sessions, stored = new Map<string, Uint8Array>()):
     if (value === undefined) stored.delete(key)
     else stored.set(key, value)
   }
+  sessions.onCheckpointed()
   return stored
 }
 
 function restored(stored: Map<string, Uint8Array>): Fixture {
   const fixture = new Fixture()
-  fixture.sessions.restore(Array.from(stored, ([key, value]) => ({ key, value })))
+  const restoration = fixture.sessions.restore({ read: () => undefined })
+  restoration.load(Array.from(stored, ([key, value]) => ({ key, value, keyspace: 'state' })))
+  restoration.finish()
   return fixture
 }
 

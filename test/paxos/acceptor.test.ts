@@ -6,7 +6,7 @@ import { formatBallot, makeBallot } from '../../src/paxos/ballot.js'
 import { Outbox } from '../../src/paxos/outbox.js'
 import { NOOP } from '../../src/paxos/types.js'
 import { batch, describeRecord } from './describe.js'
-import { entry, options, outcome, recovered } from './role.js'
+import { entry, options, outcome, recovered, voting } from './role.js'
 
 const SELF = 2
 const LEADER = 3
@@ -23,7 +23,7 @@ const LAST_IN_WINDOW = DECIDED_UP_TO + 64 * WINDOW_SLOTS
 const ORIGINS = {
   'that lived through it': (vote: number) => {
     const out = new Outbox(SELF)
-    const acceptor = new Acceptor(out, options({ windowSlots: WINDOW_SLOTS }), recovered())
+    const acceptor = voting(new Acceptor(out, options({ windowSlots: WINDOW_SLOTS }), recovered()))
     for (let slot = 1; slot <= DECIDED_UP_TO; slot++) {
       acceptor.onAccept(LEADER, { kind: 'accept', ballot: LOWER, slot, value: NOOP, decidedUpTo: 0 })
       acceptor.onDecided(slot)
@@ -37,7 +37,7 @@ const ORIGINS = {
     const out = new Outbox(SELF)
     const accepted = [entry(VOTED, vote, batch('old'))]
     const state = recovered({ promised: PROMISED, decidedUpTo: DECIDED_UP_TO, accepted })
-    return { out, acceptor: new Acceptor(out, options({ windowSlots: WINDOW_SLOTS }), state) }
+    return { out, acceptor: voting(new Acceptor(out, options({ windowSlots: WINDOW_SLOTS }), state)) }
   },
 }
 
@@ -123,7 +123,7 @@ for (const [origin, make] of Object.entries(ORIGINS)) {
 
 test('a promise and a vote leave only with the write that makes them durable', () => {
   const out = new Outbox(SELF)
-  const acceptor = new Acceptor(out, options(), recovered())
+  const acceptor = voting(new Acceptor(out, options(), recovered()))
   acceptor.onPrepare(LEADER, { kind: 'prepare', ballot: LOWER, fromSlot: 1 })
   acceptor.onAccept(LEADER, { kind: 'accept', ballot: LOWER, slot: 1, value: NOOP, decidedUpTo: 0 })
   const whileBusy = out.take(false)
@@ -138,7 +138,7 @@ test('a promise and a vote leave only with the write that makes them durable', (
 
 test('a vote that is asked for again while its write is in flight is answered after that write', () => {
   const out = new Outbox(SELF)
-  const acceptor = new Acceptor(out, options(), recovered())
+  const acceptor = voting(new Acceptor(out, options(), recovered()))
   const accept = { kind: 'accept', ballot: LOWER, slot: 1, value: NOOP, decidedUpTo: 0 } as const
   acceptor.onAccept(LEADER, accept)
   out.take(true)
@@ -151,7 +151,7 @@ test('a promise is told in pages, and each page begins where it was asked to', (
   const accepted = [5, 6, 8].map((slot) => entry(slot, LOWER, batch('0123456789')))
   const out = new Outbox(SELF)
   const state = recovered({ promised: PROMISED, decidedUpTo: DECIDED_UP_TO, accepted })
-  const acceptor = new Acceptor(out, options({ pageBytesMax: 70 }), state)
+  const acceptor = voting(new Acceptor(out, options({ pageBytesMax: 70 }), state))
   for (const fromSlot of [1, 8, 9]) acceptor.onPrepare(LEADER, { kind: 'prepare', ballot: PROMISED, fromSlot })
   assert.deepEqual(outcome(out).onceDurable, [
     'n3 promise 2.3 from 1: accepted 5=0123456789 (1.3), 6=0123456789 (1.3), decided up to 4, more from 8',

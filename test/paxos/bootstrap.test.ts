@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Bootstrap } from '../../src/paxos/bootstrap.js'
+import { Bootstrap, type BootstrapSettings } from '../../src/paxos/bootstrap.js'
+import { genesisRecord } from '../../src/paxos/memberships.js'
+import type { Welcome } from '../../src/paxos/messages.js'
 import { Outbox } from '../../src/paxos/outbox.js'
 import type { Genesis, NodeId } from '../../src/paxos/types.js'
 import { Cluster, genesisOf } from './cluster.js'
 import { outcome } from './role.js'
 
-function bootstrapOf(self: NodeId, genesis?: Genesis, dataDirId = `dir-${self}`) {
+function bootstrapOf(self: NodeId, genesis?: Genesis, dataDirId = `dir-${self}`, change: Partial<BootstrapSettings> = {}) {
   const out = new Outbox(self)
   const settings = {
     self,
@@ -15,8 +17,17 @@ function bootstrapOf(self: NodeId, genesis?: Genesis, dataDirId = `dir-${self}`)
     newClusterId: 'cluster',
     initialCommands: [new Uint8Array([1])],
     joinIntervalMs: 100,
+    replacesDataDirId: '',
+    joins: false,
+    windowSlots: 64,
+    ...change,
   }
   return { out, bootstrap: new Bootstrap(settings, out, genesis) }
+}
+
+function welcome(nodeIds: readonly NodeId[]): Pick<Welcome, 'genesis' | 'memberships'> {
+  const genesis = genesisOf(nodeIds)
+  return { genesis, memberships: [genesisRecord(genesis)] }
 }
 
 test('the seed founds the cluster when every initial member has joined, and not before', () => {
@@ -65,29 +76,50 @@ test('joins are sent again at each interval, and whoever has a genesis welcomes'
     return outcome(out).now.length
   })
   assert.deepEqual(joins, [2, 0, 0, 2, 0, 2])
-  assert.equal(bootstrap.onWelcome(genesisOf([1, 2, 3])), true)
-  assert.equal(bootstrap.onWelcome(genesisOf([1, 2, 3])), false)
+  assert.equal(bootstrap.onWelcome(welcome([1, 2, 3])), true)
+  assert.equal(bootstrap.onWelcome(welcome([1, 2, 3])), false)
   assert.deepEqual(outcome(out).records, ['genesis of cluster'])
   bootstrap.onJoin(2, 'dir-2')
   assert.deepEqual(outcome(out).onceDurable, ['n2 welcome to cluster'])
 })
 
-test('a node that is not in the genesis, or is there with another directory, stops and says why', () => {
+test('a node that is not a member, or is one with another directory, stops and says why and what to do', () => {
   const cases = [
-    [genesisOf([1, 2]), 'dir-3', 'NOT_A_MEMBER', /node 3 is not a member of cluster cluster/],
-    [genesisOf([1, 2, 3]), 'lost', 'DATA_DIR_MISMATCH', /votes from data directory dir-3, but this one is lost/],
+    [welcome([1, 2]), 'dir-3', 'NOT_A_MEMBER', /node 3 is not a member of cluster cluster: add it first: synod member add 3=/],
+    [welcome([1, 2, 9]), 'dir-3', 'REMOVED', /it was removed, and its number is never given again/],
+    [
+      welcome([1, 2, 3]),
+      'lost',
+      'DATA_DIR_MISMATCH',
+      /votes from data directory dir-3, but this one is lost.*member replace 3 4=/,
+    ],
   ] as const
-  for (const [genesis, dataDirId, code, message] of cases) {
-    const welcomed = bootstrapOf(3, undefined, dataDirId)
-    assert.equal(welcomed.bootstrap.onWelcome(genesis), false)
-    const restarted = bootstrapOf(3, genesis, dataDirId)
-    for (const { out, bootstrap } of [welcomed, restarted]) {
-      assert.equal(bootstrap.genesis, undefined)
-      const { halt, records } = out.take(true)
-      assert.equal(halt?.code, code)
-      assert.match(halt?.message ?? '', message)
-      assert.deepEqual(records, [])
-    }
+  for (const [welcomed, dataDirId, code, message] of cases) {
+    const { out, bootstrap } = bootstrapOf(3, undefined, dataDirId)
+    assert.equal(bootstrap.onWelcome(welcomed), false)
+    assert.equal(bootstrap.genesis, undefined)
+    const { halt, records } = out.take(true)
+    assert.equal(halt?.code, code)
+    assert.match(halt?.message ?? '', message)
+    assert.deepEqual(records, [])
+  }
+})
+
+test('a node that is to join waits until it is added, and until its directory is the one that the members know', () => {
+  const joins = bootstrapOf(3, undefined, 'dir-3', { joins: true })
+  assert.equal(joins.bootstrap.onWelcome(welcome([1, 2])), false)
+  const repaired = bootstrapOf(3, undefined, 'new', { replacesDataDirId: 'dir-3' })
+  assert.equal(repaired.bootstrap.onWelcome(welcome([1, 2, 3])), false)
+  for (const { out } of [joins, repaired]) assert.equal(out.take(true).halt, undefined)
+  assert.equal(joins.bootstrap.onWelcome(welcome([1, 2, 3])), true)
+})
+
+test('neither a node that joins nor one whose directory was damaged founds a cluster', () => {
+  for (const change of [{ joins: true }, { replacesDataDirId: 'dir-1' }]) {
+    const { bootstrap } = bootstrapOf(1, undefined, 'dir-new', change)
+    bootstrap.tick(0)
+    for (const from of [1, 2, 3]) bootstrap.onJoin(from, `dir-${from}`)
+    assert.equal(bootstrap.genesis, undefined)
   }
 })
 

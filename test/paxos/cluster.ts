@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import type { Message } from '../../src/paxos/messages.js'
+import type { CoreMessage as Message } from '../../src/paxos/messages.js'
 import type { Node, ProposeOutcome } from '../../src/paxos/node.js'
 import { type CoreOptions, DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import type { Halt, ReadGrant } from '../../src/paxos/outbox.js'
-import type { Genesis, LogEntry, NodeId, Slot, Value } from '../../src/paxos/types.js'
+import type { Genesis, LogEntry, MembershipChange, NodeId, Slot, Value } from '../../src/paxos/types.js'
 import { sameValue } from '../../src/paxos/value.js'
 import { bytes, describeMessage, describeValue } from './describe.js'
-import { HostedNode, type Surroundings } from './hosted-node.js'
+import { type FixedSettings, HostedNode, type Surroundings } from './hosted-node.js'
 import { type InTransit, type Match, MessagePool } from './message-pool.js'
 
 interface ClusterSettings {
@@ -31,18 +31,21 @@ export class Cluster {
   readonly grants = new Map<number, Slot>()
   readonly #hosts = new Map<NodeId, HostedNode>()
   readonly #options: CoreOptions
+  readonly #fixed: FixedSettings
   readonly #decided = new Map<Slot, Value>()
   /** What a read must see: every slot that anybody had decided when it was asked. */
   readonly #readFloors = new Map<number, Slot>()
   readonly #pool = new MessagePool()
   readonly #paused = new Set<NodeId>()
+  readonly #checkpointsWanted: { readonly to: NodeId; readonly from: NodeId }[] = []
   #chance = 1
   #lastToken = 0
 
   constructor(settings: ClusterSettings) {
     this.#options = { ...DEFAULT_OPTIONS, ...settings.options }
-    const genesis = genesisOf(settings.nodeIds)
+    const genesis = genesisOf(settings.nodeIds, this.#options.windowSlots)
     const fixed = { members: genesis.members, options: this.#options, random: () => this.#random() }
+    this.#fixed = fixed
     for (const nodeId of settings.nodeIds) {
       const known = settings.unformed === true ? undefined : genesis
       this.#hosts.set(nodeId, new HostedNode(nodeId, known, fixed, this.#surroundingsOf(nodeId)))
@@ -144,6 +147,7 @@ export class Cluster {
     if (sent === undefined) return false
     this.#note(`n${sent.from} -> n${sent.to} ${describeMessage(sent.message)}`)
     this.#host(sent.to).step((node) => node.receive(sent.from, sent.message))
+    this.#transfer()
     return true
   }
 
@@ -200,6 +204,42 @@ export class Cluster {
 
   heal(): void {
     this.#pool.heal()
+  }
+
+  // --- members ----------------------------------------------------------------------------------------------------------------------
+
+  /** A machine that was no initial member; it waits until it is added. */
+  addHost(nodeId: NodeId): void {
+    const member = { nodeId, peerAddress: `peer-${nodeId}:1`, clientAddress: `client-${nodeId}:1` }
+    const fixed = { ...this.#fixed, members: [...this.#fixed.members, member] }
+    this.#hosts.set(nodeId, new HostedNode(nodeId, undefined, fixed, this.#surroundingsOf(nodeId), true))
+    this.restart(nodeId)
+  }
+
+  /** Asks a node for a change of the membership; look for a refusal in `refusalsOf`. */
+  change(nodeId: NodeId, change: MembershipChange): void {
+    this.#note(`operator -> n${nodeId} ${change.kind} n${change.nodeId}`)
+    this.#host(nodeId).step((node) => node.changeMembership(1, change))
+  }
+
+  refusalsOf(nodeId: NodeId): string[] {
+    return this.#host(nodeId).refusals.splice(0)
+  }
+
+  /** `1 2 3* 4(5)`: of the latest membership that the node knows; * learns, and in brackets from which slot on it votes, if not the first. */
+  membersAt(nodeId: NodeId): string {
+    const members = this.node(nodeId).memberships?.latest.members ?? []
+    return members.map((m) => `${m.nodeId}${m.votesFrom === 0 ? '*' : m.votesFrom === 1 ? '' : `(${m.votesFrom})`}`).join(' ')
+  }
+
+  replaceDirectory(nodeId: NodeId): void {
+    this.#note(`n${nodeId} begins anew in another directory`)
+    this.#host(nodeId).replaceDirectory()
+  }
+
+  /** Forgets the decided slots of its log: who needs them fetches a checkpoint. */
+  compact(nodeId: NodeId): void {
+    this.#host(nodeId).compact()
   }
 
   // --- nodes and disks --------------------------------------------------------------------------------------------------------------
@@ -298,6 +338,13 @@ export class Cluster {
     for (const nodeId of this.nodeIds) if (this.#isUp(nodeId)) this.tick(nodeId)
   }
 
+  /** Checkpoints travel at once. */
+  #transfer(): void {
+    for (const { to, from } of this.#checkpointsWanted.splice(0)) {
+      if (this.#isUp(from) && this.#isUp(to)) this.#host(to).install(this.#host(from).checkpoint)
+    }
+  }
+
   #isUp(nodeId: NodeId): boolean {
     return this.#host(nodeId).node !== undefined && !this.#paused.has(nodeId)
   }
@@ -313,6 +360,9 @@ export class Cluster {
       send: (to, message) => this.#pool.send(nodeId, to, message),
       onDecided: (entry) => this.#onDecided(nodeId, entry),
       onRead: (grant) => this.#onRead(nodeId, grant),
+      onCheckpointWanted: ({ from }) => {
+        this.#checkpointsWanted.push({ to: nodeId, from })
+      },
       note: (event) => this.#note(event),
     }
   }
@@ -336,7 +386,7 @@ export class Cluster {
 }
 
 /** How a cluster of these nodes was formed. */
-export function genesisOf(nodeIds: readonly NodeId[]): Genesis {
+export function genesisOf(nodeIds: readonly NodeId[], windowSlots = DEFAULT_OPTIONS.windowSlots): Genesis {
   return {
     clusterId: 'cluster',
     members: nodeIds.map((nodeId) => ({
@@ -346,5 +396,6 @@ export function genesisOf(nodeIds: readonly NodeId[]): Genesis {
       clientAddress: `client-${nodeId}:1`,
     })),
     initialCommands: [],
+    windowSlots,
   }
 }

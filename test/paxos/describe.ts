@@ -1,6 +1,6 @@
 import { formatBallot } from '../../src/paxos/ballot.js'
 import type { Message } from '../../src/paxos/messages.js'
-import type { DurableRecord, LogEntry, Value } from '../../src/paxos/types.js'
+import type { DurableRecord, LogEntry, MembershipChange, Value } from '../../src/paxos/types.js'
 
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
@@ -15,7 +15,12 @@ export function batch(...commands: string[]): Value {
 
 /** `noop`, or the commands of a batch as text. */
 export function describeValue(value: Value): string {
+  if (value.kind === 'membership') return `${describeChange(value.change)} (membership ${value.epoch})`
   return value.kind === 'noop' ? 'noop' : value.commands.map((command) => decoder.decode(command)).join('+')
+}
+
+function describeChange(change: MembershipChange): string {
+  return `${change.kind} n${change.nodeId}`
 }
 
 function describeEntries(entries: readonly LogEntry[]): string {
@@ -64,6 +69,18 @@ export function describeMessage(m: Message): string {
       return `join ${m.dataDirId}`
     case 'welcome':
       return `welcome to ${m.genesis.clusterId}`
+    case 'changeMembership':
+      return `changeMembership ${describeChange(m.change)}`
+    case 'changeMembershipRefused':
+      return `changeMembershipRefused ${m.reason}`
+    case 'handOver':
+      return `handOver to n${m.toNodeId}`
+    case 'recall':
+    case 'recalled':
+    case 'mark':
+      return `${m.kind} ${m.writeNumber}`
+    case 'digest':
+      return `digest of ${m.slot}`
   }
 }
 

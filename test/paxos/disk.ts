@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
-import type { DurableRecord, Genesis, LogEntry, RecoveredState, Slot } from '../../src/paxos/types.js'
+import { Memberships } from '../../src/paxos/memberships.js'
+import type { DurableRecord, Genesis, LogEntry, MembershipRecord, RecoveredState, Slot } from '../../src/paxos/types.js'
 
 /** What a node finds again after a crash: exactly the records that were synced, by the rules of types.ts. */
 export class Disk {
   #genesis: Genesis | undefined
   #promised = 0
   #decidedUpTo = 0
+  #compactedUpTo: Slot = 0
+  /** Those that govern the slots above the compacted ones. */
+  #membershipsThere: readonly MembershipRecord[] = []
   readonly #log = new Map<Slot, LogEntry>()
 
   constructor(genesis?: Genesis) {
@@ -43,7 +47,42 @@ export class Disk {
   recover(): RecoveredState {
     const accepted = [...this.#log.values()].filter((entry) => entry.slot > this.#decidedUpTo).toSorted((a, b) => a.slot - b.slot)
     const promised = Math.max(this.#promised, ...accepted.map((entry) => entry.ballot))
-    return { genesis: this.#genesis, promised, decidedUpTo: this.#decidedUpTo, accepted }
+    return { genesis: this.#genesis, promised, decidedUpTo: this.#decidedUpTo, accepted, compactedUpTo: this.#compactedUpTo }
+  }
+
+  get decidedUpTo(): Slot {
+    return this.#decidedUpTo
+  }
+
+  get compactedUpTo(): Slot {
+    return this.#compactedUpTo
+  }
+
+  /** Forgets the decided slots; gives the last of them. */
+  compact(): Slot {
+    this.install({ slot: this.#decidedUpTo, memberships: this.memberships() })
+    return this.#compactedUpTo
+  }
+
+  /** As if it had lived through the slots up to there, and kept none of them. */
+  install({ slot, memberships }: { slot: Slot; memberships: readonly MembershipRecord[] }): void {
+    this.#membershipsThere = memberships
+    this.#decidedUpTo = slot
+    this.#compactedUpTo = slot
+    for (const kept of this.#log.keys()) if (kept <= slot) this.#log.delete(kept)
+  }
+
+  /** Those that govern the slots above the decided ones. */
+  memberships(): MembershipRecord[] {
+    if (this.#genesis === undefined) return []
+    const { windowSlots } = this.#genesis
+    const memberships =
+      this.#compactedUpTo === 0 ? Memberships.ofGenesis(this.#genesis) : new Memberships(this.#membershipsThere, windowSlots)
+    for (const { slot, value } of this.readLog(this.#compactedUpTo + 1, this.#decidedUpTo)) {
+      if (value.kind === 'membership') memberships.onDecided(slot, value)
+      memberships.forget(slot)
+    }
+    return memberships.toRecords()
   }
 
   /** Decided entries only, as far as that is durable. */

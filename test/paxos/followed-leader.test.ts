@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import { FollowedLeader } from '../../src/paxos/followed-leader.js'
-import { Membership } from '../../src/paxos/membership.js'
-import { options } from './role.js'
+import { membershipOf, options } from './role.js'
 
-const MEMBERSHIP = new Membership([1, 2, 3])
+const MEMBERSHIP = membershipOf([1, 2, 3])
 const SILENT_MS = options().electionTimeoutMsMax
 
 /** Node 1, which heard the leader of ballot 3.2 at 0 ms. */

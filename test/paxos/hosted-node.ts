@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { formatBallot } from '../../src/paxos/ballot.js'
 import { brokenInvariants, brokenTransitions, viewOf } from '../../src/paxos/invariants.js'
-import type { Message } from '../../src/paxos/messages.js'
+import type { CoreMessage as Message } from '../../src/paxos/messages.js'
 import { Node, type NodeSettings, type Phase } from '../../src/paxos/node.js'
-import type { Halt, ReadGrant, Ready } from '../../src/paxos/outbox.js'
-import type { Genesis, LogEntry, NodeId } from '../../src/paxos/types.js'
+import type { CheckpointRequest, Halt, ReadGrant, Ready } from '../../src/paxos/outbox.js'
+import type { Genesis, LogEntry, MembershipRecord, NodeId, Slot } from '../../src/paxos/types.js'
 import { describeRecord } from './describe.js'
 import { Disk } from './disk.js'
 
@@ -23,6 +23,7 @@ export interface Surroundings {
   readonly send: (to: NodeId, message: Message) => void
   readonly onDecided: (entry: LogEntry) => void
   readonly onRead: (grant: ReadGrant) => void
+  readonly onCheckpointWanted: (request: CheckpointRequest) => void
   /** Told in words, for the transcript. */
   readonly note: (event: string) => void
 }
@@ -41,6 +42,9 @@ export class HostedNode {
   /** Writes end only with `sync` or `syncOnce`. */
   syncsByHand = false
   readonly #settings: FixedSettings
+  readonly #joins: boolean
+  #replacesDataDirId = ''
+  readonly refusals: string[] = []
   readonly #surroundings: Surroundings
   #disk: Disk
   #dataDirId: string
@@ -49,7 +53,8 @@ export class HostedNode {
   #phase: Phase = 'joining'
   #halt: Halt | undefined
 
-  constructor(nodeId: NodeId, genesis: Genesis | undefined, settings: FixedSettings, surroundings: Surroundings) {
+  constructor(nodeId: NodeId, genesis: Genesis | undefined, settings: FixedSettings, surroundings: Surroundings, joins = false) {
+    this.#joins = joins
     this.nodeId = nodeId
     this.#settings = settings
     this.#surroundings = surroundings
@@ -74,7 +79,10 @@ export class HostedNode {
       newClusterId: `cluster-of-${this.#dataDirId}`,
       initialCommands: [],
       joinIntervalMs: 100,
+      replacesDataDirId: this.#replacesDataDirId,
+      joins: this.#joins,
       recovered: this.#disk.recover(),
+      memberships: this.#disk.memberships(),
       nowMs: this.nowMs,
     })
     this.#phase = this.#node.phase
@@ -90,6 +98,34 @@ export class HostedNode {
   loseDirectory(): void {
     this.#disk = new Disk()
     this.#dataDirId = `new-dir-${this.nodeId}`
+  }
+
+  /** The directory is damaged: the node makes a new one, in the place of the old. */
+  replaceDirectory(): void {
+    this.#replacesDataDirId = this.#dataDirId
+    this.#disk = new Disk()
+    this.#dataDirId = `${this.#dataDirId}'`
+  }
+
+  /** Forgets the decided slots of its log. */
+  compact(): void {
+    const upTo = this.#disk.compact()
+    if (this.#node !== undefined) this.#node.compactedUpTo = upTo
+  }
+
+  /** What a checkpoint of this node's state says. */
+  get checkpoint(): { slot: Slot; memberships: readonly MembershipRecord[] } {
+    return { slot: this.#disk.decidedUpTo, memberships: this.#disk.memberships() }
+  }
+
+  /** A peer's checkpoint takes the place of the log. */
+  install(checkpoint: { slot: Slot; memberships: readonly MembershipRecord[] }): void {
+    this.step((node) => {
+      if (checkpoint.slot <= node.decidedUpTo) return
+      this.#disk.install(checkpoint)
+      node.onCheckpointInstalled(checkpoint)
+      this.#surroundings.note(`n${this.nodeId} installs a checkpoint of slot ${checkpoint.slot}`)
+    })
   }
 
   /** Gives the node an input, and does what it wants done then. Nothing while it is down. */
@@ -140,13 +176,20 @@ export class HostedNode {
   }
 
   #carryOut(ready: Ready): void {
-    const { send, onDecided, onRead } = this.#surroundings
+    const { send, onDecided, onRead, onCheckpointWanted } = this.#surroundings
     this.#halt ??= ready.halt
     for (const { to, message } of ready.messages) send(to, message)
     for (const entry of ready.decided) onDecided(entry)
     for (const grant of ready.reads) onRead(grant)
+    for (const { reason } of ready.refusals) this.refusals.push(reason)
+    if (ready.checkpointWanted !== undefined) onCheckpointWanted(ready.checkpointWanted)
     for (const { to, fromSlot, toSlot } of ready.logRequests) {
-      send(to, { kind: 'catchUpReply', entries: this.#disk.readLog(fromSlot, toSlot), decidedUpTo: toSlot })
+      send(to, {
+        kind: 'catchUpReply',
+        entries: this.#disk.readLog(fromSlot, toSlot),
+        decidedUpTo: toSlot,
+        compactedUpTo: this.#disk.compactedUpTo,
+      })
     }
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import { brokenInvariants, brokenTransitions, type CoreView, viewOf } from '../../src/paxos/invariants.js'
+import { genesisRecord } from '../../src/paxos/memberships.js'
 import { Node } from '../../src/paxos/node.js'
 import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import { type LogEntry, NOOP } from '../../src/paxos/types.js'
@@ -57,15 +58,23 @@ test('whoever leads goes on in a higher ballot only', () => {
 
 test('a view keeps the votes as they were, and shares them with the next view while none changes', () => {
   const members = [1, 2, 3].map((nodeId) => ({ nodeId, peerAddress: `n${nodeId}:1`, clientAddress: `n${nodeId}:2` }))
-  const genesis = { clusterId: 'c', members: members.map((m) => ({ ...m, dataDirId: `d${m.nodeId}` })), initialCommands: [] }
+  const genesis = {
+    clusterId: 'c',
+    members: members.map((m) => ({ ...m, dataDirId: `d${m.nodeId}` })),
+    initialCommands: [],
+    windowSlots: 64,
+  }
   const node = new Node({
     self: 1,
     dataDirId: 'd1',
     members,
     newClusterId: 'c',
     initialCommands: [],
+    replacesDataDirId: '',
+    joins: false,
+    memberships: [genesisRecord(genesis)],
     joinIntervalMs: 100,
-    recovered: { genesis, promised: HIGH, decidedUpTo: 0, accepted: [vote(1)] },
+    recovered: { genesis, promised: HIGH, decidedUpTo: 0, accepted: [vote(1)], compactedUpTo: 0 },
     options: DEFAULT_OPTIONS,
     random: () => 0,
     nowMs: 0,

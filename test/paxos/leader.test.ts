@@ -3,13 +3,13 @@ import { test } from 'node:test'
 import { Acceptor } from '../../src/paxos/acceptor.js'
 import { formatBallot, makeBallot } from '../../src/paxos/ballot.js'
 import { Leader } from '../../src/paxos/leader.js'
-import { Membership } from '../../src/paxos/membership.js'
 import type { CoreOptions } from '../../src/paxos/options.js'
 import { Outbox } from '../../src/paxos/outbox.js'
 import { Replica } from '../../src/paxos/replica.js'
+import { Scout } from '../../src/paxos/scout.js'
 import type { LogEntry, NodeId, Slot } from '../../src/paxos/types.js'
 import { batch, bytes, describeValue } from './describe.js'
-import { entry, options as optionsWith, outcome, recovered } from './role.js'
+import { entry, membershipsOf, options as optionsWith, outcome, recovered, voting } from './role.js'
 
 const SELF = 1
 const BALLOT = makeBallot(2, SELF)
@@ -23,11 +23,28 @@ function lead(
   const { open = [], decidedUpTo = 0, memberCount = 3 } = settings
   const options = optionsWith(settings.change)
   const out = new Outbox(SELF)
-  const membership = new Membership(Array.from({ length: memberCount }, (_, i) => i + 1))
-  const acceptor = new Acceptor(out, options, recovered({ promised: BALLOT, decidedUpTo }))
-  const replica = new Replica({ self: SELF, membership, acceptor, out, options, decidedUpTo })
-  const leader = new Leader({ self: SELF, ballot: BALLOT, membership, acceptor, replica, out, options, nowMs: 0 })
-  leader.adopt(new Map(open.map((e) => [e.slot, e])), 0)
+  const memberships = membershipsOf(
+    Array.from({ length: memberCount }, (_, i) => i + 1),
+    options.windowSlots,
+  )
+  const acceptor = voting(new Acceptor(out, options, recovered({ promised: BALLOT, decidedUpTo })))
+  const callbacks = { others: () => [2, 3], onMembershipChanged: () => undefined }
+  const replica = new Replica({ self: SELF, memberships, acceptor, out, options, decidedUpTo, ...callbacks })
+  const scout = new Scout({ ballot: BALLOT, fromSlot: decidedUpTo + 1, self: SELF, memberships, out })
+  for (const from of memberships.current.voterIds) {
+    const accepted = from === SELF ? open : []
+    scout.onPromise(from, {
+      kind: 'promise',
+      ballot: BALLOT,
+      fromSlot: decidedUpTo + 1,
+      accepted,
+      decidedUpTo,
+      nextSlot: 0,
+      votesFrom: 1,
+    })
+  }
+  const leader = new Leader({ self: SELF, scout, memberships, acceptor, replica, out, options, nowMs: 0 })
+  leader.adopt(0)
   return { leader, replica, out }
 }
 
@@ -227,7 +244,7 @@ test('what the leader learns from a peer needs no commander any more', () => {
   const { leader, replica, out } = lead({ open: [entry(1, OLD, batch('a'))] })
   outcome(out)
   const entries = [entry(1, OLD, batch('a'))]
-  replica.onCatchUpReply(2, { kind: 'catchUpReply', entries, decidedUpTo: 1 }, 0)
+  replica.onCatchUpReply(2, { kind: 'catchUpReply', entries, decidedUpTo: 1, compactedUpTo: 0 }, 0)
   leader.onLearned()
   assert.deepEqual(decidedOf(out), ['1=a (1.2)'])
   assert.equal(leader.inFlightCount, 1)

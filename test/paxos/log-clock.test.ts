@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LogClock } from '../../src/paxos/log-clock.js'
-import { Membership } from '../../src/paxos/membership.js'
+import { membershipOf } from './role.js'
 
 const DAY_MS = 86_400_000
+const FIVE = membershipOf([1, 2, 3, 4, 5])
+const TWO = membershipOf([1, 2])
 
 /** What the clock says at `nowMs` when it has heard those wall clocks at time 0, of member 1 first. */
 function timeOf(wallClocks: readonly number[], nowMs = 0): number | undefined {
-  const clock = new LogClock(new Membership([1, 2, 3, 4, 5]))
+  const clock = new LogClock(() => FIVE)
   for (const [i, wallMs] of wallClocks.entries()) clock.onHeard(i + 1, wallMs, 0)
   return clock.isSet ? clock.timeMs(nowMs) : undefined
 }
@@ -30,7 +32,7 @@ test('between two answers it goes on as the own monotonic clock does', () => {
 })
 
 test('a clock that was set right counts from the next answer on, and a stranger never', () => {
-  const clock = new LogClock(new Membership([1, 2]))
+  const clock = new LogClock(() => TWO)
   clock.onHeard(1, 500, 0)
   clock.onHeard(7, 1, 0)
   assert.equal(clock.isSet, false)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { InvariantError } from '../../src/paxos/assert.js'
-import { Membership, Tally } from '../../src/paxos/membership.js'
+import { Tally } from '../../src/paxos/membership.js'
+import { membershipOf } from './role.js'
 
 function members(count: number): number[] {
   return Array.from({ length: count }, (_, i) => (i + 1) * 7)
@@ -9,20 +10,20 @@ function members(count: number): number[] {
 
 for (let count = 1; count <= 31; count++) {
   test(`any two majorities of ${count} share a member`, () => {
-    const { quorum } = new Membership(members(count))
+    const { quorum } = membershipOf(members(count))
     assert.ok(2 * quorum > count)
     assert.ok(2 * (quorum - 1) <= count, 'and no member is needed in vain')
   })
 }
 
 test('a tally counts voters, not replies, and no strangers, up to the last of 31 members', () => {
-  const membership = new Membership(members(31).toReversed())
+  const membership = membershipOf(members(31).toReversed())
   const tally = new Tally(membership)
   for (let round = 0; round < 3; round++) tally.add(7)
   tally.add(8)
   tally.add(0)
   assert.deepEqual([tally.count, tally.has(7), tally.has(14), tally.has(8)], [1, true, false, false])
-  for (const nodeId of membership.nodeIds) {
+  for (const nodeId of membership.voterIds) {
     assert.equal(tally.hasQuorum, tally.count >= 16)
     tally.add(nodeId)
   }
@@ -30,15 +31,15 @@ test('a tally counts voters, not replies, and no strangers, up to the last of 31
 })
 
 test('a membership has 1 to 31 members, each named once, in ascending order', () => {
-  for (const nodeIds of [[], members(32), [1, 2, 1]]) assert.throws(() => new Membership(nodeIds), InvariantError)
-  assert.deepEqual(new Membership([3, 1, 2]).nodeIds, [1, 2, 3])
+  for (const nodeIds of [[], members(32), [1, 2, 1]]) assert.throws(() => membershipOf(nodeIds), InvariantError)
+  assert.deepEqual(membershipOf([3, 1, 2]).voterIds, [1, 2, 3])
 })
 
 test('a round of the others begins again after the last, and a lone member has only itself', () => {
-  const membership = new Membership([1, 2, 3])
+  const membership = membershipOf([1, 2, 3])
   assert.deepEqual(
     [0, 1, 2, 3].map((after) => membership.nextOther(2, after)),
     [1, 3, 3, 1],
   )
-  assert.equal(new Membership([1]).nextOther(1, 1), 1)
+  assert.equal(membershipOf([1]).nextOther(1, 1), 1)
 })

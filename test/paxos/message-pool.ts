@@ -1,4 +1,4 @@
-import type { Message } from '../../src/paxos/messages.js'
+import type { CoreMessage as Message } from '../../src/paxos/messages.js'
 import type { NodeId } from '../../src/paxos/types.js'
 
 export interface InTransit {

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Membership } from '../../src/paxos/membership.js'
 import { Outbox } from '../../src/paxos/outbox.js'
 import { ReadRounds } from '../../src/paxos/read-rounds.js'
-import { outcome } from './role.js'
+import { membershipsOf, outcome } from './role.js'
 
 function rounds(memberCount = 3) {
   const out = new Outbox(1)
-  return { out, rounds: new ReadRounds(new Membership(Array.from({ length: memberCount }, (_, i) => i + 1)), 1, out) }
+  return { out, rounds: new ReadRounds(membershipsOf(Array.from({ length: memberCount }, (_, i) => i + 1)), 1, out) }
 }
 
 test('a round that started before the read does not count', () => {

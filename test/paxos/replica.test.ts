@@ -3,13 +3,12 @@ import { test } from 'node:test'
 import { Acceptor } from '../../src/paxos/acceptor.js'
 import { InvariantError } from '../../src/paxos/assert.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
-import { Membership } from '../../src/paxos/membership.js'
 import type { CoreOptions } from '../../src/paxos/options.js'
 import { Outbox } from '../../src/paxos/outbox.js'
 import { Replica } from '../../src/paxos/replica.js'
 import type { LogEntry, Slot } from '../../src/paxos/types.js'
 import { batch } from './describe.js'
-import { entry, options as optionsWith, outcome, recovered } from './role.js'
+import { entry, membershipsOf, options as optionsWith, outcome, recovered, voting } from './role.js'
 
 const SELF = 4
 const LEADER = 1
@@ -21,9 +20,10 @@ function replicaWith(settings: { votes?: readonly LogEntry[]; decidedUpTo?: Slot
   const { votes = [], decidedUpTo = 0 } = settings
   const options = optionsWith(settings.change)
   const out = new Outbox(SELF)
-  const acceptor = new Acceptor(out, options, recovered({ promised: HIGHER, decidedUpTo, accepted: votes }))
-  const membership = new Membership([1, 2, 3, SELF])
-  return { out, replica: new Replica({ self: SELF, membership, acceptor, out, options, decidedUpTo }) }
+  const acceptor = voting(new Acceptor(out, options, recovered({ promised: HIGHER, decidedUpTo, accepted: votes })))
+  const memberships = membershipsOf([1, 2, 3, SELF])
+  const callbacks = { others: () => [1, 2, 3], onMembershipChanged: () => undefined }
+  return { out, replica: new Replica({ self: SELF, memberships, acceptor, out, options, decidedUpTo, ...callbacks }) }
 }
 
 function decidedSlots(out: Outbox): Slot[] {
@@ -31,7 +31,7 @@ function decidedSlots(out: Outbox): Slot[] {
 }
 
 function learn(replica: Replica, from: number, entries: readonly LogEntry[], decidedUpTo: Slot, nowMs = 0): void {
-  replica.onCatchUpReply(from, { kind: 'catchUpReply', entries, decidedUpTo }, nowMs)
+  replica.onCatchUpReply(from, { kind: 'catchUpReply', entries, decidedUpTo, compactedUpTo: 0 }, nowMs)
 }
 
 const FIVE = [1, 2, 3, 4, 5].map((slot) => entry(slot, BALLOT))

@@ -2,24 +2,27 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { InvariantError } from '../../src/paxos/assert.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
-import { Membership } from '../../src/paxos/membership.js'
 import type { Promised } from '../../src/paxos/messages.js'
 import { Outbox } from '../../src/paxos/outbox.js'
 import { Scout } from '../../src/paxos/scout.js'
 import { batch } from './describe.js'
-import { entry, outcome } from './role.js'
+import { entry, membershipsOf, outcome } from './role.js'
 
 const BALLOT = makeBallot(5, 1)
 const EARLIER = [makeBallot(1, 2), makeBallot(1, 3), makeBallot(4, 2)] as const
 
 function scoutAmong(memberCount: number, fromSlot = 1) {
   const out = new Outbox(1)
-  const membership = new Membership(Array.from({ length: memberCount }, (_, i) => i + 1))
-  return { out, scout: new Scout({ ballot: BALLOT, fromSlot, self: 1, membership, out }) }
+  const memberships = membershipsOf(Array.from({ length: memberCount }, (_, i) => i + 1))
+  return { out, scout: new Scout({ ballot: BALLOT, fromSlot, self: 1, memberships, out }) }
+}
+
+function openSlots(scout: Scout): number[] {
+  return Array.from({ length: 20 }, (_, i) => i + 1).filter((slot) => scout.highestAt(slot) !== undefined)
 }
 
 function page(change: Partial<Promised> = {}): Promised {
-  return { kind: 'promise', ballot: BALLOT, fromSlot: 1, accepted: [], decidedUpTo: 0, nextSlot: 0, ...change }
+  return { kind: 'promise', ballot: BALLOT, fromSlot: 1, accepted: [], decidedUpTo: 0, nextSlot: 0, votesFrom: 1, ...change }
 }
 
 for (let memberCount = 1; memberCount <= 5; memberCount++) {
@@ -61,12 +64,10 @@ test('pmax: in each slot the value of the highest ballot wins, in whatever order
       const accepted = [entry(1, vote.ballot, batch(`of-${vote.from}`)), entry(10 + i, vote.ballot)]
       scout.onPromise(vote.from, page({ accepted }))
     }
-    assert.deepEqual(scout.openEntries(0).get(1), entry(1, EARLIER[2], batch('of-3')))
+    assert.deepEqual(scout.highestAt(1), entry(1, EARLIER[2], batch('of-3')))
     // Gaps are the leader's to fill.
-    assert.deepEqual(
-      [...scout.openEntries(0).keys()].toSorted((a, b) => a - b),
-      [1, 10, 11, 12],
-    )
+    assert.deepEqual(openSlots(scout), [1, 10, 11, 12])
+    assert.equal(scout.lastOpen, 12)
   }
 })
 
@@ -86,7 +87,7 @@ test('a member counts with its last page, whose pages are taken one after the ot
   assert.equal(scout.hasQuorum, false)
   assert.equal(scout.onPromise(2, third), true)
   assert.equal(scout.hasQuorum, true)
-  assert.deepEqual([...scout.openEntries(0).keys()], [1, 5, 9])
+  assert.deepEqual(openSlots(scout), [1, 5, 9])
 })
 
 test('a scout asks again only those whose last page is missing, and for the page that is missing', () => {
@@ -110,7 +111,19 @@ test('what is decided according to any page is not open, and the scout knows who
   scout.onPromise(2, page({ fromSlot: 3, decidedUpTo: 3 }))
   scout.onPromise(3, page({ decidedUpTo: 1 }))
   assert.deepEqual([scout.decidedUpTo, scout.decidedSource], [3, 2])
-  assert.deepEqual([...scout.openEntries(3).keys()], [4])
+  assert.equal(scout.lastOpen, 4)
+})
+
+test('a promise counts only for the life of the member that the membership knows, and pages of two lives do not add up', () => {
+  const { scout } = scoutAmong(3)
+  scout.onPromise(1, page())
+  scout.onPromise(2, page({ votesFrom: 7 }))
+  assert.equal(scout.hasQuorum, false)
+  scout.onPromise(3, page({ nextSlot: 5 }))
+  assert.equal(scout.onPromise(3, page({ fromSlot: 5, votesFrom: 9 })), false)
+  assert.equal(scout.hasQuorum, false)
+  assert.equal(scout.onPromise(3, page()), true)
+  assert.equal(scout.hasQuorum, true)
 })
 
 test('promises of other ballots and votes above the ballot are not merged', () => {

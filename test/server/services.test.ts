@@ -8,7 +8,6 @@ import {
   TransferRequest,
   WithdrawRequest,
 } from '../../src/gen/synod/bank/v1/bank.js'
-import { NodeRole } from '../../src/gen/synod/cluster/v1/cluster.js'
 import { Consistency } from '../../src/gen/synod/common/v1/common.js'
 import { DeleteRequest, GetRequest, ListRequest, PutRequest, TxnRequest } from '../../src/gen/synod/kv/v1/kv.js'
 import { registerAuthorityMessage } from '../../src/machine/signing.js'
@@ -287,28 +286,4 @@ describe('the bank service', () => {
       assert.equal(member.status().appliedUpTo, 0)
     })
   }
-})
-
-describe('the cluster service', () => {
-  it('tells how this node is without asking another', async (t) => {
-    const { clients, member } = await serve(t)
-    member.failure = 'NO_QUORUM'
-    const answer = await call(clients.cluster, 'status', {})
-    assert.deepEqual(
-      [answer.nodeId, answer.clusterId, answer.leaderId, answer.role, answer.stateDigest],
-      [1, CLUSTER_ID, 1, NodeRole.LEADER, '0000beef'],
-    )
-    assert.deepEqual(answer.ballot, { round: 3, nodeId: 1 })
-    assert.match(answer.version, /^\d+\.\d+\.\d+/)
-    assert.notEqual(answer.uptime, undefined)
-  })
-
-  it('lists the members', async (t) => {
-    const { clients } = await serve(t)
-    const { membership } = await call(clients.cluster, 'listMembers', {})
-    assert.deepEqual(
-      membership?.members.map(({ nodeId, clientAddress, voter }) => ({ nodeId, clientAddress, voter })),
-      [{ nodeId: 1, clientAddress: '127.0.0.1:7101', voter: true }],
-    )
-  })
 })

@@ -1,5 +1,6 @@
 import {
   type Answer,
+  type BackupPart,
   type MemberApi,
   MemberError,
   type MemberErrorCode,
@@ -8,12 +9,13 @@ import {
 } from '../../src/host/api.js'
 import { Sessions } from '../../src/machine/sessions.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
-import type { Slot } from '../../src/paxos/types.js'
+import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../../src/paxos/types.js'
 import { BankAndKeys } from '../../src/wire/bank-and-keys.js'
 import { sessionCodec } from '../../src/wire/state.js'
 
 export const CLUSTER_ID = '3b0f0c5e-3f6a-4c8e-9d55-0d6c1f7a2b10'
 const OWN_CLIENT_ID = 1
+const SELF = { nodeId: 1, dataDirId: 'data-1', peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101' }
 
 /**
  * A member without a cluster: decides each command by itself, in a slot of its own. The state machine and its sessions are real; what
@@ -37,6 +39,17 @@ export class SingleMember implements MemberApi {
   timeoutsMs: number[] = []
   barrierCount = 0
   submitted: SessionRequest[] = []
+  changes: MembershipChange[] = []
+  learners = new Map<NodeId, Slot>()
+  handedTo: NodeId[] = []
+  membership: MembershipRecord = {
+    epoch: 1,
+    fromSlot: 1,
+    members: [{ ...SELF, votesFrom: 1, returning: false }],
+    lastNodeId: 1,
+  }
+  /** What a backup is made of. */
+  backupParts: () => AsyncIterable<BackupPart> = async function* () {}
 
   constructor(initialCommands: readonly Uint8Array[] = []) {
     for (const command of initialCommands) this.machine.apply(command, { slot: 0, timeMs: 0 })
@@ -80,11 +93,10 @@ export class SingleMember implements MemberApi {
   }
 
   status(): MemberStatus {
-    const member = { nodeId: 1, dataDirId: 'data-1', peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101' }
     return {
       nodeId: 1,
       dataDirId: 'data-1',
-      genesis: { clusterId: CLUSTER_ID, members: [member], initialCommands: [] },
+      genesis: { clusterId: CLUSTER_ID, members: [SELF], initialCommands: [], windowSlots: 4 },
       role: this.hasQuorum ? 'leader' : 'candidate',
       leaderId: this.hasQuorum ? 1 : 0,
       promised: makeBallot(3, 1),
@@ -93,7 +105,41 @@ export class SingleMember implements MemberApi {
       compactedUpTo: 0,
       stateDigest: 0xbeef,
       hasQuorum: this.hasQuorum,
+      membership: this.membership,
+      isLearning: false,
+      memberProgress: new Map([[1, this.#slot], ...this.learners]),
     }
+  }
+
+  /** Only what the service must pass on: a member is added as a learner, or is gone. */
+  async changeMembership(
+    change: MembershipChange,
+    options?: { timeoutMs?: number },
+  ): Promise<{ slot: Slot; membership: MembershipRecord }> {
+    await this.#wait(options)
+    this.changes.push(change)
+    const { epoch, members, lastNodeId } = this.membership
+    const others = members.filter(({ nodeId }) => nodeId !== change.nodeId)
+    const learner = { nodeId: change.nodeId, dataDirId: '', peerAddress: '', clientAddress: '', votesFrom: 0, returning: false }
+    const kept = change.kind === 'add' ? [...others, { ...learner, ...change }] : others
+    const slot = ++this.#slot
+    this.membership = {
+      epoch: epoch + 1,
+      fromSlot: slot + 4,
+      members: kept,
+      lastNodeId: Math.max(lastNodeId, change.nodeId),
+    }
+    return { slot, membership: this.membership }
+  }
+
+  async transferLeadership(to: NodeId, options?: { timeoutMs?: number }): Promise<NodeId> {
+    await this.#wait(options)
+    this.handedTo.push(to)
+    return to || 2
+  }
+
+  backup(): AsyncIterable<BackupPart> {
+    return this.backupParts()
   }
 
   async #wait(options?: { timeoutMs?: number }): Promise<void> {

@@ -5,6 +5,7 @@ import {
   BrokenPromise,
   MemberError,
   type NodeName,
+  type Restoration,
   SimCluster,
   type StateEntry,
   type StateMachine,
@@ -28,11 +29,19 @@ class Journal implements StateMachine {
   }
 
   changes(): Iterable<StateEntry> {
-    return [{ key: 'lines', value: this.query() }]
+    return [{ key: 'lines', value: this.query(), keyspace: 'state' }]
   }
 
-  restore(entries: Iterable<StateEntry>): void {
-    for (const { value } of entries) this.lines = text(value ?? new Uint8Array()).split(',')
+  onCheckpointed(): void {}
+
+  restore(): Restoration {
+    this.lines = []
+    return {
+      load: (entries) => {
+        for (const { value } of entries) this.lines = text(value ?? new Uint8Array()).split(',')
+      },
+      finish: () => {},
+    }
   }
 }
 

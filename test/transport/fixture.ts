@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { pino } from 'pino'
 import type { Message } from '../../src/paxos/messages.js'
 import type { NodeId } from '../../src/paxos/types.js'
+import { TransferError } from '../../src/transport/checkpoint-transfer.js'
 import { type PeerAddress, PeerTransport, type PeerTransportOptions } from '../../src/transport/peer-transport.js'
 
 interface Refused {
@@ -40,6 +41,9 @@ export async function startNode(t: TestContext, nodeId: NodeId, change: Partial<
     onMessages: (from, messages) => {
       frames.push(messages.length)
       for (const message of messages) received.push({ from, message })
+    },
+    serveCheckpoint: () => {
+      throw new TransferError('NOT_FOUND', 'there is none')
     },
     onConnected: (peerId) => connected.push(peerId),
     onRefused: (peerId, { reason, message }, by) => refused.push({ peerId, reason, message, by }),

@@ -15,8 +15,8 @@ const member = { nodeId: 1, dataDirId: 'dir-1', peerAddress: '127.0.0.1:7201', c
 const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] } = {
   prepare: [{ kind: 'prepare', ballot, fromSlot: slot }],
   promise: [
-    { kind: 'promise', ballot, fromSlot: slot - 1, accepted: entries, decidedUpTo: slot - 2, nextSlot: 0 },
-    { kind: 'promise', ballot, fromSlot: 1, accepted: [], decidedUpTo: 0, nextSlot: 2 },
+    { kind: 'promise', ballot, fromSlot: slot - 1, accepted: entries, decidedUpTo: slot - 2, nextSlot: 0, votesFrom: slot },
+    { kind: 'promise', ballot, fromSlot: 1, accepted: [], decidedUpTo: 0, nextSlot: 2, votesFrom: 0 },
   ],
   accept: [
     { kind: 'accept', ballot, slot, value: batch, decidedUpTo: slot - 1 },
@@ -30,8 +30,8 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
   propose: [{ kind: 'propose', commands: batch.kind === 'batch' ? batch.commands : [], hops: 2 }],
   catchUp: [{ kind: 'catchUp', fromSlot: 1, toSlot: slot }],
   catchUpReply: [
-    { kind: 'catchUpReply', entries, decidedUpTo: slot },
-    { kind: 'catchUpReply', entries: [], decidedUpTo: 0 },
+    { kind: 'catchUpReply', entries, decidedUpTo: slot, compactedUpTo: slot - 2 },
+    { kind: 'catchUpReply', entries: [], decidedUpTo: 0, compactedUpTo: 0 },
   ],
   readIndex: [{ kind: 'readIndex', readId: slot }],
   readIndexReply: [{ kind: 'readIndexReply', readId: 1, slot }],
@@ -41,7 +41,10 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
     { kind: 'pollReply', pollId: slot, granted: false, promised: ballot, leaderId: 65_535, decidedUpTo: slot },
   ],
   takeOver: [{ kind: 'takeOver', ballot }],
-  join: [{ kind: 'join', dataDirId: 'dir-1' }],
+  join: [
+    { kind: 'join', dataDirId: 'dir-1', replacesDataDirId: '' },
+    { kind: 'join', dataDirId: 'dir-2', replacesDataDirId: 'dir-1' },
+  ],
   welcome: [
     {
       kind: 'welcome',
@@ -49,9 +52,49 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
         clusterId: 'cluster',
         members: [member, { ...member, nodeId: 65_535, dataDirId: 'dir-2' }],
         initialCommands: [Uint8Array.of(9)],
+        windowSlots: 64,
       },
+      memberships: [
+        { epoch: 1, fromSlot: 1, members: [{ ...member, votesFrom: 1, returning: false }], lastNodeId: 1 },
+        {
+          epoch: 2,
+          fromSlot: 70,
+          members: [
+            { ...member, votesFrom: 1, returning: false },
+            { ...member, nodeId: 2, dataDirId: '', votesFrom: 0, returning: true },
+          ],
+          lastNodeId: 3,
+        },
+      ],
     },
   ],
+  changeMembership: [
+    {
+      kind: 'changeMembership',
+      requestId: 1,
+      change: { kind: 'add', nodeId: 4, peerAddress: 'a:1', clientAddress: '' },
+    },
+    { kind: 'changeMembership', requestId: 2, change: { kind: 'bind', nodeId: 4, dataDirId: 'dir-4' } },
+    { kind: 'changeMembership', requestId: 3, change: { kind: 'promote', nodeId: 4 } },
+    { kind: 'changeMembership', requestId: 4, change: { kind: 'remove', nodeId: 65_535 } },
+    {
+      kind: 'changeMembership',
+      requestId: slot,
+      change: { kind: 'reset', nodeId: 4, dataDirId: 'dir-4', newDataDirId: 'dir-5' },
+    },
+  ],
+  changeMembershipRefused: [{ kind: 'changeMembershipRefused', requestId: slot, reason: 'NODE_ID_USED', message: 'no' }],
+  handOver: [
+    { kind: 'handOver', toNodeId: 0 },
+    { kind: 'handOver', toNodeId: 65_535 },
+  ],
+  recall: [{ kind: 'recall', writeNumber: slot }],
+  recalled: [
+    { kind: 'recalled', writeNumber: 0 },
+    { kind: 'recalled', writeNumber: slot },
+  ],
+  mark: [{ kind: 'mark', writeNumber: slot }],
+  digest: [{ kind: 'digest', slot, stateDigest: 2 ** 32 - 1 }],
 }
 
 export const EVERY_MESSAGE: readonly Message[] = Object.values(BY_KIND).flat()

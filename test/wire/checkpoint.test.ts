@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { test } from 'node:test'
+import { Order } from '../../src/gen/synod/common/v1/common.js'
 import { Command, Result } from '../../src/gen/synod/session/v1/session.js'
 import { brokenBankInvariants } from '../../src/machine/invariants.js'
 import { type SessionOutcome, Sessions } from '../../src/machine/sessions.js'
-import type { StateMachine } from '../../src/machine/state-machine.js'
+import type { StateEntry, StateMachine } from '../../src/machine/state-machine.js'
 import { BankAndKeys } from '../../src/wire/bank-and-keys.js'
 import { sessionCodec } from '../../src/wire/state.js'
+import { CheckpointDisk } from '../machine/checkpoint-disk.js'
 import { dump, fakeCrypto, GOOD } from '../machine/fixture.js'
 import { Random } from '../machine/random.js'
 import { INITIAL_COMMAND, randomCommand } from '../machine/random-commands.js'
@@ -17,35 +18,24 @@ const COMMANDS = 600
 interface Node {
   readonly machine: BankAndKeys
   readonly sessions: Sessions
-  /** What its disk holds. */
-  readonly stored: Map<string, Uint8Array>
+  readonly disk: CheckpointDisk
 }
 
-function fresh(stored = new Map<string, Uint8Array>()): Node {
+/** A machine restored from what the disk holds. */
+function start(disk = new CheckpointDisk()): Node {
   const machine = new BankAndKeys(fakeCrypto)
-  return { machine, sessions: new Sessions(machine, sessionCodec), stored }
+  const sessions = new Sessions(machine, sessionCodec)
+  disk.restore(sessions)
+  return { machine, sessions, disk }
 }
 
-function saveCheckpoint({ sessions, stored }: Node): void {
-  for (const { key, value } of sessions.changes()) {
-    assert.ok(Buffer.byteLength(key) <= 8_192)
-    if (value === undefined) stored.delete(key)
-    else stored.set(key, Uint8Array.from(value))
-  }
+/** A node that starts on a copy of the disk. */
+function restart({ disk }: Node): Node {
+  return start(disk.copy())
 }
 
-/** A node that starts on a copy of the disk, its entries in key order as LevelDB would give them. */
-function restart({ stored }: Node): Node {
-  const node = fresh(new Map(stored))
-  const entries = Array.from(stored, ([key, value]) => ({ key, value: Uint8Array.from(value) }))
-  node.sessions.restore(entries.toSorted((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key))))
-  return node
-}
-
-function digest(stored: Map<string, Uint8Array>): string {
-  const hash = createHash('sha256')
-  for (const [key, value] of Array.from(stored).toSorted(([a], [b]) => (a < b ? -1 : 1))) hash.update(key).update(value)
-  return hash.digest('hex')
+function saveCheckpoint({ sessions, disk }: Node): void {
+  disk.save(sessions)
 }
 
 interface Step {
@@ -84,32 +74,78 @@ function* steps(random: Random): Generator<Step> {
   }
 }
 
-test('a node that restarts from a checkpoint answers, behaves and checkpoints as one that never stopped', () => {
+/** Every account's movements, page by page, both ways. */
+function* movementPages({ machine }: Node): Generator<unknown> {
+  for (const accountId of ['alice', 'bob', 'carol', 'dave', 'nobody']) {
+    for (const order of [Order.ASCENDING, Order.DESCENDING]) {
+      let pageToken = ''
+      do {
+        const value = { accountId, pageSize: 7, pageToken, order, consistency: 0 as const }
+        const { outcome } = machine.read({ query: { $case: 'listMovements', value } })
+        yield outcome
+        pageToken = outcome?.$case === 'listMovements' ? outcome.value.nextPageToken : ''
+      } while (pageToken !== '')
+    }
+  }
+}
+
+test('a node that restarts from checkpoints, whenever they were made, answers, behaves and stores as one that never stopped', () => {
+  let historyReads = 0
+  let copiesWritten = 0
   for (let seed = 1; seed <= SEEDS; seed++) {
     const random = new Random(seed)
-    const steady = fresh()
-    let restarted = fresh()
-    for (const node of [steady, restarted]) {
+    // One never makes a checkpoint, one makes them at once, and one in pieces while it goes on, and starts again now and then.
+    const steady = start()
+    const eager = start()
+    let restarted = start()
+    for (const node of [steady, eager, restarted]) {
       node.machine.apply(Command.encode(INITIAL_COMMAND).finish(), { slot: 0, timeMs: 0 })
       for (let i = 0; i < 3; i++) node.sessions.openSession({ slot: 0, timeMs: 1_000_000 })
     }
+    for (const node of [eager, restarted]) saveCheckpoint(node)
+    let digest = ''
+    let sinceCheckpoint: Step[] = []
+    let sinceBegin: Step[] = []
     for (const step of steps(random)) {
-      assert.deepEqual(carryOut(restarted, step), carryOut(steady, step), `seed ${seed}, slot ${step.slot}`)
-      // The one that goes on saves at other times than the one that restarts.
-      if (random.chance(0.01)) saveCheckpoint(steady)
-      if (!random.chance(0.02)) continue
-      saveCheckpoint(restarted)
+      const where = `seed ${seed}, slot ${step.slot}`
+      const outcome = carryOut(steady, step)
+      for (const node of [eager, restarted]) assert.deepEqual(carryOut(node, step), outcome, where)
+      sinceCheckpoint.push(step)
+      sinceBegin.push(step)
+      if (!restarted.disk.isBusy && random.chance(0.2)) {
+        restarted.disk.begin(restarted.sessions)
+        sinceBegin = []
+        saveCheckpoint(eager)
+        digest = eager.disk.digest()
+      } else if (restarted.disk.isBusy && restarted.disk.walk(random.below(12)) && random.chance(0.3)) {
+        if (sinceBegin.length > 2) copiesWritten++
+        restarted.disk.commit(restarted.sessions)
+        sinceCheckpoint = [...sinceBegin]
+        assert.equal(restarted.disk.digest(), digest, where)
+      }
+      if (!random.chance(0.03)) continue
+      restarted.disk.abandon()
+      historyReads += restarted.disk.readCount
       restarted = restart(restarted)
-      assert.deepEqual(brokenBankInvariants(restarted.machine.typed.bank.ledger), [])
-      assert.deepEqual(dump(restarted.machine.typed), dump(steady.machine.typed))
+      for (const again of sinceCheckpoint) carryOut(restarted, again)
+      assert.deepEqual(dump(restarted.machine.typed), dump(steady.machine.typed), where)
+      assert.deepEqual([...movementPages(restarted)], [...movementPages(steady)], where)
+      assert.deepEqual(brokenBankInvariants(restarted.machine.typed.bank.ledger), [], where)
     }
-    for (const node of [steady, restarted]) saveCheckpoint(node)
-    assert.equal(digest(restarted.stored), digest(steady.stored), `seed ${seed}`)
+    restarted.disk.abandon()
+    restarted = restart(restarted)
+    for (const again of sinceCheckpoint) carryOut(restarted, again)
+    for (const node of [steady, eager, restarted]) saveCheckpoint(node)
+    assert.deepEqual([steady.disk.digest(), restarted.disk.digest()], [eager.disk.digest(), eager.disk.digest()], `seed ${seed}`)
   }
+  assert.ok(
+    historyReads > 1_000 && copiesWritten > 20,
+    `much was read back, and much changed while it was being written: ${historyReads}, ${copiesWritten}`,
+  )
 })
 
 test('who asks a restarted node again gets the first results', () => {
-  const node = fresh()
+  const node = start()
   let slot = 0
   const run = ({ machine }: Node, operation: Command['operation']) =>
     Result.decode(machine.apply(Command.encode({ operation }).finish(), { slot: slot++, timeMs: 1_000 + slot }))
@@ -138,7 +174,7 @@ test('who asks a restarted node again gets the first results', () => {
 })
 
 test('a restored machine has nothing new to save but its counters', () => {
-  const node = fresh()
+  const node = start()
   node.machine.apply(Command.encode(INITIAL_COMMAND).finish(), { slot: 0, timeMs: 0 })
   saveCheckpoint(node)
   assert.deepEqual(
@@ -148,7 +184,7 @@ test('a restored machine has nothing new to save but its counters', () => {
 })
 
 test('a checkpoint is what the state was when it was taken, however late it is written', () => {
-  const node = fresh()
+  const node = start()
   const machine: StateMachine = node.machine
   const put = (text: string) => {
     const value = { key: 'k', value: Buffer.from(text), returnPrevious: false, requestId: '' }
@@ -162,9 +198,8 @@ test('a checkpoint is what the state was when it was taken, however late it is w
 })
 
 test('an entry of a kind that this version does not know stops the restart', () => {
-  assert.throws(() => fresh().machine.restore([{ key: 'lease/1', value: new Uint8Array(0) }]), /unknown kind, "lease\/1"/)
-  assert.throws(
-    () => fresh().sessions.restore([{ key: 'lease/1', value: new Uint8Array(0) }]),
-    /every entry of a checkpoint is known/,
-  )
+  const entries: StateEntry[] = [{ key: 'lease/1', value: new Uint8Array(0), keyspace: 'state' }]
+  const noHistory = { read: () => undefined }
+  assert.throws(() => start().machine.restore(noHistory).load(entries), /unknown kind, "lease\/1"/)
+  assert.throws(() => start().sessions.restore(noHistory).load(entries), /every entry of a checkpoint is known/)
 })

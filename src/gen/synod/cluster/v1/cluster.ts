@@ -11,7 +11,9 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -99,15 +101,31 @@ export interface Member {
   peerAddress: string;
   /** host:port for clients. */
   clientAddress: string;
-  /** The random id of the data directory that this member votes from. */
+  /** The random id of the data directory that this member votes from; empty until a new member has said so. */
   dataDirId: string;
+  /** Otherwise it learns. */
   voter: boolean;
+  /** It votes from this slot on; 0 for a learner. */
+  votesFrom: number;
+  /** A learner that was a voter until its data directory was damaged: it is promoted by itself when it has caught up. */
+  returning: boolean;
 }
 
 export interface Membership {
   /** Counts membership changes, from 1. */
   epoch: number;
   members: Member[];
+  /** The first slot that it governs. */
+  fromSlot: number;
+  /** The highest node id that was ever given: those up to it are not given again. */
+  lastNodeId: number;
+}
+
+/** How far a learner is. */
+export interface LearnerProgress {
+  nodeId: number;
+  /** 0 until it has been heard of. */
+  decidedUpTo: number;
 }
 
 export interface StatusRequest {
@@ -128,6 +146,7 @@ export interface StatusResponse {
   decidedUpTo: number;
   appliedUpTo: number;
   compactedUpTo: number;
+  /** The latest; perhaps not in force yet. */
   membership:
     | Membership
     | undefined;
@@ -139,6 +158,10 @@ export interface StatusResponse {
   /** A digest (8 hexadecimal digits) of every result applied up to applied_up_to: two nodes at the same slot have the same. */
   stateDigest: string;
   role: NodeRole;
+  /** This node is a member that does not vote yet. */
+  learning: boolean;
+  /** Only a leader knows: how far each learner is. */
+  learners: LearnerProgress[];
 }
 
 export interface ListMembersRequest {
@@ -146,7 +169,72 @@ export interface ListMembersRequest {
 
 export interface ListMembersResponse {
   header: ResponseHeader | undefined;
+  membership:
+    | Membership
+    | undefined;
+  /** As in StatusResponse. */
+  learners: LearnerProgress[];
+}
+
+export interface AddMemberRequest {
+  /** 1 to 65,535, above every number that was ever given. */
+  nodeId: number;
+  /** host:port where the other nodes reach it, at most 256 characters. */
+  peerAddress: string;
+  /** host:port where clients reach it, at most 256 characters. */
+  clientAddress: string;
+}
+
+export interface AddMemberResponse {
+  /** The slot that decided the change. */
+  header:
+    | ResponseHeader
+    | undefined;
+  /** With the change. */
   membership: Membership | undefined;
+}
+
+export interface PromoteMemberRequest {
+  nodeId: number;
+}
+
+export interface PromoteMemberResponse {
+  header: ResponseHeader | undefined;
+  membership: Membership | undefined;
+}
+
+export interface RemoveMemberRequest {
+  nodeId: number;
+}
+
+export interface RemoveMemberResponse {
+  header: ResponseHeader | undefined;
+  membership: Membership | undefined;
+}
+
+export interface TransferLeadershipRequest {
+  /** A voter; 0: whichever the leader likes. */
+  nodeId: number;
+}
+
+export interface TransferLeadershipResponse {
+  header:
+    | ResponseHeader
+    | undefined;
+  /** Who leads now. */
+  leaderId: number;
+}
+
+export interface CheckpointRequest {
+}
+
+export interface CheckpointResponse {
+  /** In the first response only; as of this slot is the backup's checkpoint, the slots after it follow that. */
+  header:
+    | ResponseHeader
+    | undefined;
+  /** The next bytes of the file. */
+  data: Uint8Array;
 }
 
 function createBaseBallot(): Ballot {
@@ -242,7 +330,7 @@ export const Ballot: MessageFns<Ballot> = {
 };
 
 function createBaseMember(): Member {
-  return { nodeId: 0, peerAddress: "", clientAddress: "", dataDirId: "", voter: false };
+  return { nodeId: 0, peerAddress: "", clientAddress: "", dataDirId: "", voter: false, votesFrom: 0, returning: false };
 }
 
 export const Member: MessageFns<Member> = {
@@ -261,6 +349,15 @@ export const Member: MessageFns<Member> = {
     }
     if (message.voter !== false) {
       writer.uint32(40).bool(message.voter);
+    }
+    if (message.votesFrom !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.votesFrom)) !== BigInt(message.votesFrom)) {
+        throw new globalThis.Error("value provided for field BigInt(message.votesFrom) of type uint64 too large");
+      }
+      writer.uint32(48).uint64(BigInt(message.votesFrom));
+    }
+    if (message.returning !== false) {
+      writer.uint32(56).bool(message.returning);
     }
     return writer;
   },
@@ -318,6 +415,22 @@ export const Member: MessageFns<Member> = {
             message.voter = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.votesFrom = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.returning = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -353,6 +466,12 @@ export const Member: MessageFns<Member> = {
         ? globalThis.String(object.data_dir_id)
         : "",
       voter: isSet(object.voter) ? globalThis.Boolean(object.voter) : false,
+      votesFrom: isSet(object.votesFrom)
+        ? globalThis.Number(object.votesFrom)
+        : isSet(object.votes_from)
+        ? globalThis.Number(object.votes_from)
+        : 0,
+      returning: isSet(object.returning) ? globalThis.Boolean(object.returning) : false,
     };
   },
 
@@ -373,6 +492,12 @@ export const Member: MessageFns<Member> = {
     if (message.voter !== false) {
       obj.voter = message.voter;
     }
+    if (message.votesFrom !== 0) {
+      obj.votesFrom = globalThis.Number(message.votesFrom);
+    }
+    if (message.returning !== false) {
+      obj.returning = message.returning;
+    }
     return obj;
   },
 
@@ -386,12 +511,14 @@ export const Member: MessageFns<Member> = {
     message.clientAddress = object.clientAddress ?? "";
     message.dataDirId = object.dataDirId ?? "";
     message.voter = object.voter ?? false;
+    message.votesFrom = object.votesFrom ?? 0;
+    message.returning = object.returning ?? false;
     return message;
   },
 };
 
 function createBaseMembership(): Membership {
-  return { epoch: 0, members: [] };
+  return { epoch: 0, members: [], fromSlot: 0, lastNodeId: 0 };
 }
 
 export const Membership: MessageFns<Membership> = {
@@ -404,6 +531,15 @@ export const Membership: MessageFns<Membership> = {
     }
     for (const v of message.members) {
       Member.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.fromSlot !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.fromSlot)) !== BigInt(message.fromSlot)) {
+        throw new globalThis.Error("value provided for field BigInt(message.fromSlot) of type uint64 too large");
+      }
+      writer.uint32(24).uint64(BigInt(message.fromSlot));
+    }
+    if (message.lastNodeId !== 0) {
+      writer.uint32(32).uint32(message.lastNodeId);
     }
     return writer;
   },
@@ -437,6 +573,22 @@ export const Membership: MessageFns<Membership> = {
             message.members.push(Member.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fromSlot = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.lastNodeId = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -453,6 +605,16 @@ export const Membership: MessageFns<Membership> = {
     return {
       epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
       members: globalThis.Array.isArray(object?.members) ? object.members.map((e: any) => Member.fromJSON(e)) : [],
+      fromSlot: isSet(object.fromSlot)
+        ? globalThis.Number(object.fromSlot)
+        : isSet(object.from_slot)
+        ? globalThis.Number(object.from_slot)
+        : 0,
+      lastNodeId: isSet(object.lastNodeId)
+        ? globalThis.Number(object.lastNodeId)
+        : isSet(object.last_node_id)
+        ? globalThis.Number(object.last_node_id)
+        : 0,
     };
   },
 
@@ -464,6 +626,12 @@ export const Membership: MessageFns<Membership> = {
     if (message.members?.length) {
       obj.members = message.members.map((e) => Member.toJSON(e));
     }
+    if (message.fromSlot !== 0) {
+      obj.fromSlot = globalThis.Number(message.fromSlot);
+    }
+    if (message.lastNodeId !== 0) {
+      obj.lastNodeId = Math.round(message.lastNodeId);
+    }
     return obj;
   },
 
@@ -474,6 +642,104 @@ export const Membership: MessageFns<Membership> = {
     const message = createBaseMembership();
     message.epoch = object.epoch ?? 0;
     message.members = object.members?.map((e) => Member.fromPartial(e)) || [];
+    message.fromSlot = object.fromSlot ?? 0;
+    message.lastNodeId = object.lastNodeId ?? 0;
+    return message;
+  },
+};
+
+function createBaseLearnerProgress(): LearnerProgress {
+  return { nodeId: 0, decidedUpTo: 0 };
+}
+
+export const LearnerProgress: MessageFns<LearnerProgress> = {
+  encode(message: LearnerProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    if (message.decidedUpTo !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.decidedUpTo)) !== BigInt(message.decidedUpTo)) {
+        throw new globalThis.Error("value provided for field BigInt(message.decidedUpTo) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.decidedUpTo));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LearnerProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLearnerProgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.decidedUpTo = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LearnerProgress {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+      decidedUpTo: isSet(object.decidedUpTo)
+        ? globalThis.Number(object.decidedUpTo)
+        : isSet(object.decided_up_to)
+        ? globalThis.Number(object.decided_up_to)
+        : 0,
+    };
+  },
+
+  toJSON(message: LearnerProgress): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    if (message.decidedUpTo !== 0) {
+      obj.decidedUpTo = globalThis.Number(message.decidedUpTo);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LearnerProgress>): LearnerProgress {
+    return LearnerProgress.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LearnerProgress>): LearnerProgress {
+    const message = createBaseLearnerProgress();
+    message.nodeId = object.nodeId ?? 0;
+    message.decidedUpTo = object.decidedUpTo ?? 0;
     return message;
   },
 };
@@ -546,6 +812,8 @@ function createBaseStatusResponse(): StatusResponse {
     uptime: undefined,
     stateDigest: "",
     role: 0,
+    learning: false,
+    learners: [],
   };
 }
 
@@ -601,6 +869,12 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     if (message.role !== 0) {
       writer.uint32(112).int32(message.role);
+    }
+    if (message.learning !== false) {
+      writer.uint32(120).bool(message.learning);
+    }
+    for (const v of message.learners) {
+      LearnerProgress.encode(v!, writer.uint32(130).fork()).join();
     }
     return writer;
   },
@@ -730,6 +1004,22 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.role = reader.int32() as any;
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.learning = reader.bool();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.learners.push(LearnerProgress.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -790,6 +1080,10 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         ? globalThis.String(object.state_digest)
         : "",
       role: isSet(object.role) ? nodeRoleFromJSON(object.role) : 0,
+      learning: isSet(object.learning) ? globalThis.Boolean(object.learning) : false,
+      learners: globalThis.Array.isArray(object?.learners)
+        ? object.learners.map((e: any) => LearnerProgress.fromJSON(e))
+        : [],
     };
   },
 
@@ -837,6 +1131,12 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.role !== 0) {
       obj.role = nodeRoleToJSON(message.role);
     }
+    if (message.learning !== false) {
+      obj.learning = message.learning;
+    }
+    if (message.learners?.length) {
+      obj.learners = message.learners.map((e) => LearnerProgress.toJSON(e));
+    }
     return obj;
   },
 
@@ -867,6 +1167,8 @@ export const StatusResponse: MessageFns<StatusResponse> = {
       : undefined;
     message.stateDigest = object.stateDigest ?? "";
     message.role = object.role ?? 0;
+    message.learning = object.learning ?? false;
+    message.learners = object.learners?.map((e) => LearnerProgress.fromPartial(e)) || [];
     return message;
   },
 };
@@ -924,7 +1226,7 @@ export const ListMembersRequest: MessageFns<ListMembersRequest> = {
 };
 
 function createBaseListMembersResponse(): ListMembersResponse {
-  return { header: undefined, membership: undefined };
+  return { header: undefined, membership: undefined, learners: [] };
 }
 
 export const ListMembersResponse: MessageFns<ListMembersResponse> = {
@@ -934,6 +1236,9 @@ export const ListMembersResponse: MessageFns<ListMembersResponse> = {
     }
     if (message.membership !== undefined) {
       Membership.encode(message.membership, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.learners) {
+      LearnerProgress.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -967,6 +1272,14 @@ export const ListMembersResponse: MessageFns<ListMembersResponse> = {
             message.membership = Membership.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.learners.push(LearnerProgress.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -983,6 +1296,9 @@ export const ListMembersResponse: MessageFns<ListMembersResponse> = {
     return {
       header: isSet(object.header) ? ResponseHeader.fromJSON(object.header) : undefined,
       membership: isSet(object.membership) ? Membership.fromJSON(object.membership) : undefined,
+      learners: globalThis.Array.isArray(object?.learners)
+        ? object.learners.map((e: any) => LearnerProgress.fromJSON(e))
+        : [],
     };
   },
 
@@ -993,6 +1309,9 @@ export const ListMembersResponse: MessageFns<ListMembersResponse> = {
     }
     if (message.membership !== undefined) {
       obj.membership = Membership.toJSON(message.membership);
+    }
+    if (message.learners?.length) {
+      obj.learners = message.learners.map((e) => LearnerProgress.toJSON(e));
     }
     return obj;
   },
@@ -1008,11 +1327,847 @@ export const ListMembersResponse: MessageFns<ListMembersResponse> = {
     message.membership = (object.membership !== undefined && object.membership !== null)
       ? Membership.fromPartial(object.membership)
       : undefined;
+    message.learners = object.learners?.map((e) => LearnerProgress.fromPartial(e)) || [];
     return message;
   },
 };
 
-/** What the cluster is made of and how it is. */
+function createBaseAddMemberRequest(): AddMemberRequest {
+  return { nodeId: 0, peerAddress: "", clientAddress: "" };
+}
+
+export const AddMemberRequest: MessageFns<AddMemberRequest> = {
+  encode(message: AddMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    if (message.peerAddress !== "") {
+      writer.uint32(18).string(message.peerAddress);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(26).string(message.clientAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.peerAddress = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddMemberRequest {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+      peerAddress: isSet(object.peerAddress)
+        ? globalThis.String(object.peerAddress)
+        : isSet(object.peer_address)
+        ? globalThis.String(object.peer_address)
+        : "",
+      clientAddress: isSet(object.clientAddress)
+        ? globalThis.String(object.clientAddress)
+        : isSet(object.client_address)
+        ? globalThis.String(object.client_address)
+        : "",
+    };
+  },
+
+  toJSON(message: AddMemberRequest): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    if (message.peerAddress !== "") {
+      obj.peerAddress = message.peerAddress;
+    }
+    if (message.clientAddress !== "") {
+      obj.clientAddress = message.clientAddress;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AddMemberRequest>): AddMemberRequest {
+    return AddMemberRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AddMemberRequest>): AddMemberRequest {
+    const message = createBaseAddMemberRequest();
+    message.nodeId = object.nodeId ?? 0;
+    message.peerAddress = object.peerAddress ?? "";
+    message.clientAddress = object.clientAddress ?? "";
+    return message;
+  },
+};
+
+function createBaseAddMemberResponse(): AddMemberResponse {
+  return { header: undefined, membership: undefined };
+}
+
+export const AddMemberResponse: MessageFns<AddMemberResponse> = {
+  encode(message: AddMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.membership !== undefined) {
+      Membership.encode(message.membership, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddMemberResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddMemberResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.membership = Membership.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddMemberResponse {
+    return {
+      header: isSet(object.header) ? ResponseHeader.fromJSON(object.header) : undefined,
+      membership: isSet(object.membership) ? Membership.fromJSON(object.membership) : undefined,
+    };
+  },
+
+  toJSON(message: AddMemberResponse): unknown {
+    const obj: any = {};
+    if (message.header !== undefined) {
+      obj.header = ResponseHeader.toJSON(message.header);
+    }
+    if (message.membership !== undefined) {
+      obj.membership = Membership.toJSON(message.membership);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AddMemberResponse>): AddMemberResponse {
+    return AddMemberResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AddMemberResponse>): AddMemberResponse {
+    const message = createBaseAddMemberResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.membership = (object.membership !== undefined && object.membership !== null)
+      ? Membership.fromPartial(object.membership)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePromoteMemberRequest(): PromoteMemberRequest {
+  return { nodeId: 0 };
+}
+
+export const PromoteMemberRequest: MessageFns<PromoteMemberRequest> = {
+  encode(message: PromoteMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PromoteMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePromoteMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PromoteMemberRequest {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: PromoteMemberRequest): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PromoteMemberRequest>): PromoteMemberRequest {
+    return PromoteMemberRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PromoteMemberRequest>): PromoteMemberRequest {
+    const message = createBasePromoteMemberRequest();
+    message.nodeId = object.nodeId ?? 0;
+    return message;
+  },
+};
+
+function createBasePromoteMemberResponse(): PromoteMemberResponse {
+  return { header: undefined, membership: undefined };
+}
+
+export const PromoteMemberResponse: MessageFns<PromoteMemberResponse> = {
+  encode(message: PromoteMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.membership !== undefined) {
+      Membership.encode(message.membership, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PromoteMemberResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePromoteMemberResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.membership = Membership.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PromoteMemberResponse {
+    return {
+      header: isSet(object.header) ? ResponseHeader.fromJSON(object.header) : undefined,
+      membership: isSet(object.membership) ? Membership.fromJSON(object.membership) : undefined,
+    };
+  },
+
+  toJSON(message: PromoteMemberResponse): unknown {
+    const obj: any = {};
+    if (message.header !== undefined) {
+      obj.header = ResponseHeader.toJSON(message.header);
+    }
+    if (message.membership !== undefined) {
+      obj.membership = Membership.toJSON(message.membership);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PromoteMemberResponse>): PromoteMemberResponse {
+    return PromoteMemberResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PromoteMemberResponse>): PromoteMemberResponse {
+    const message = createBasePromoteMemberResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.membership = (object.membership !== undefined && object.membership !== null)
+      ? Membership.fromPartial(object.membership)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRemoveMemberRequest(): RemoveMemberRequest {
+  return { nodeId: 0 };
+}
+
+export const RemoveMemberRequest: MessageFns<RemoveMemberRequest> = {
+  encode(message: RemoveMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveMemberRequest {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: RemoveMemberRequest): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RemoveMemberRequest>): RemoveMemberRequest {
+    return RemoveMemberRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RemoveMemberRequest>): RemoveMemberRequest {
+    const message = createBaseRemoveMemberRequest();
+    message.nodeId = object.nodeId ?? 0;
+    return message;
+  },
+};
+
+function createBaseRemoveMemberResponse(): RemoveMemberResponse {
+  return { header: undefined, membership: undefined };
+}
+
+export const RemoveMemberResponse: MessageFns<RemoveMemberResponse> = {
+  encode(message: RemoveMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.membership !== undefined) {
+      Membership.encode(message.membership, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveMemberResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveMemberResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.membership = Membership.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveMemberResponse {
+    return {
+      header: isSet(object.header) ? ResponseHeader.fromJSON(object.header) : undefined,
+      membership: isSet(object.membership) ? Membership.fromJSON(object.membership) : undefined,
+    };
+  },
+
+  toJSON(message: RemoveMemberResponse): unknown {
+    const obj: any = {};
+    if (message.header !== undefined) {
+      obj.header = ResponseHeader.toJSON(message.header);
+    }
+    if (message.membership !== undefined) {
+      obj.membership = Membership.toJSON(message.membership);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RemoveMemberResponse>): RemoveMemberResponse {
+    return RemoveMemberResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RemoveMemberResponse>): RemoveMemberResponse {
+    const message = createBaseRemoveMemberResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.membership = (object.membership !== undefined && object.membership !== null)
+      ? Membership.fromPartial(object.membership)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseTransferLeadershipRequest(): TransferLeadershipRequest {
+  return { nodeId: 0 };
+}
+
+export const TransferLeadershipRequest: MessageFns<TransferLeadershipRequest> = {
+  encode(message: TransferLeadershipRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TransferLeadershipRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransferLeadershipRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TransferLeadershipRequest {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: TransferLeadershipRequest): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TransferLeadershipRequest>): TransferLeadershipRequest {
+    return TransferLeadershipRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TransferLeadershipRequest>): TransferLeadershipRequest {
+    const message = createBaseTransferLeadershipRequest();
+    message.nodeId = object.nodeId ?? 0;
+    return message;
+  },
+};
+
+function createBaseTransferLeadershipResponse(): TransferLeadershipResponse {
+  return { header: undefined, leaderId: 0 };
+}
+
+export const TransferLeadershipResponse: MessageFns<TransferLeadershipResponse> = {
+  encode(message: TransferLeadershipResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.leaderId !== 0) {
+      writer.uint32(16).uint32(message.leaderId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TransferLeadershipResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransferLeadershipResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.leaderId = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TransferLeadershipResponse {
+    return {
+      header: isSet(object.header) ? ResponseHeader.fromJSON(object.header) : undefined,
+      leaderId: isSet(object.leaderId)
+        ? globalThis.Number(object.leaderId)
+        : isSet(object.leader_id)
+        ? globalThis.Number(object.leader_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: TransferLeadershipResponse): unknown {
+    const obj: any = {};
+    if (message.header !== undefined) {
+      obj.header = ResponseHeader.toJSON(message.header);
+    }
+    if (message.leaderId !== 0) {
+      obj.leaderId = Math.round(message.leaderId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TransferLeadershipResponse>): TransferLeadershipResponse {
+    return TransferLeadershipResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TransferLeadershipResponse>): TransferLeadershipResponse {
+    const message = createBaseTransferLeadershipResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.leaderId = object.leaderId ?? 0;
+    return message;
+  },
+};
+
+function createBaseCheckpointRequest(): CheckpointRequest {
+  return {};
+}
+
+export const CheckpointRequest: MessageFns<CheckpointRequest> = {
+  encode(_: CheckpointRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckpointRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckpointRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): CheckpointRequest {
+    return {};
+  },
+
+  toJSON(_: CheckpointRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<CheckpointRequest>): CheckpointRequest {
+    return CheckpointRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<CheckpointRequest>): CheckpointRequest {
+    const message = createBaseCheckpointRequest();
+    return message;
+  },
+};
+
+function createBaseCheckpointResponse(): CheckpointResponse {
+  return { header: undefined, data: new Uint8Array(0) };
+}
+
+export const CheckpointResponse: MessageFns<CheckpointResponse> = {
+  encode(message: CheckpointResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.data.length !== 0) {
+      writer.uint32(18).bytes(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckpointResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckpointResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.data = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckpointResponse {
+    return {
+      header: isSet(object.header) ? ResponseHeader.fromJSON(object.header) : undefined,
+      data: isSet(object.data) ? bytesFromBase64(object.data) : new Uint8Array(0),
+    };
+  },
+
+  toJSON(message: CheckpointResponse): unknown {
+    const obj: any = {};
+    if (message.header !== undefined) {
+      obj.header = ResponseHeader.toJSON(message.header);
+    }
+    if (message.data.length !== 0) {
+      obj.data = base64FromBytes(message.data);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CheckpointResponse>): CheckpointResponse {
+    return CheckpointResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckpointResponse>): CheckpointResponse {
+    const message = createBaseCheckpointResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.data = object.data ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+/**
+ * What the cluster is made of and how it is. Changes of the membership go through the log, one at a time: each is answered when it is
+ * in force, and asked again it is answered again. Any node takes them.
+ *
+ * A new machine:    AddMember (a learner); start it there with --join; it fetches a checkpoint and the log; PromoteMember
+ * A dead machine:   AddMember of its replacement, which learns; RemoveMember of the dead one; PromoteMember
+ */
 export type ClusterServiceService = typeof ClusterServiceService;
 export const ClusterServiceService = {
   /** How this node is. Answers at once, without asking another node. */
@@ -1035,6 +2190,63 @@ export const ClusterServiceService = {
     responseSerialize: (value: ListMembersResponse): Buffer => Buffer.from(ListMembersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListMembersResponse => ListMembersResponse.decode(value),
   },
+  /** Lets a new member in, as a learner: it is sent everything and does not vote. */
+  addMember: {
+    path: "/synod.cluster.v1.ClusterService/AddMember" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AddMemberRequest): Buffer => Buffer.from(AddMemberRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AddMemberRequest => AddMemberRequest.decode(value),
+    responseSerialize: (value: AddMemberResponse): Buffer => Buffer.from(AddMemberResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AddMemberResponse => AddMemberResponse.decode(value),
+  },
+  /** A learner votes from now on. Refused with NOT_CAUGHT_UP as long as it lags. */
+  promoteMember: {
+    path: "/synod.cluster.v1.ClusterService/PromoteMember" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PromoteMemberRequest): Buffer => Buffer.from(PromoteMemberRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PromoteMemberRequest => PromoteMemberRequest.decode(value),
+    responseSerialize: (value: PromoteMemberResponse): Buffer =>
+      Buffer.from(PromoteMemberResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PromoteMemberResponse => PromoteMemberResponse.decode(value),
+  },
+  /** For good: its number is never given again. The node hears of it and stops by itself. */
+  removeMember: {
+    path: "/synod.cluster.v1.ClusterService/RemoveMember" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveMemberRequest): Buffer => Buffer.from(RemoveMemberRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveMemberRequest => RemoveMemberRequest.decode(value),
+    responseSerialize: (value: RemoveMemberResponse): Buffer =>
+      Buffer.from(RemoveMemberResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RemoveMemberResponse => RemoveMemberResponse.decode(value),
+  },
+  /** Has the leader hand over. Answered when another one leads. */
+  transferLeadership: {
+    path: "/synod.cluster.v1.ClusterService/TransferLeadership" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TransferLeadershipRequest): Buffer =>
+      Buffer.from(TransferLeadershipRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TransferLeadershipRequest => TransferLeadershipRequest.decode(value),
+    responseSerialize: (value: TransferLeadershipResponse): Buffer =>
+      Buffer.from(TransferLeadershipResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TransferLeadershipResponse => TransferLeadershipResponse.decode(value),
+  },
+  /**
+   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of the last slot
+   * that this node knew to be decided when it was asked.
+   */
+  checkpoint: {
+    path: "/synod.cluster.v1.ClusterService/Checkpoint" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: CheckpointRequest): Buffer => Buffer.from(CheckpointRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CheckpointRequest => CheckpointRequest.decode(value),
+    responseSerialize: (value: CheckpointResponse): Buffer => Buffer.from(CheckpointResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CheckpointResponse => CheckpointResponse.decode(value),
+  },
 } as const;
 
 export interface ClusterServiceServer extends UntypedServiceImplementation {
@@ -1042,6 +2254,19 @@ export interface ClusterServiceServer extends UntypedServiceImplementation {
   status: handleUnaryCall<StatusRequest, StatusResponse>;
   /** The members as this node knows them. */
   listMembers: handleUnaryCall<ListMembersRequest, ListMembersResponse>;
+  /** Lets a new member in, as a learner: it is sent everything and does not vote. */
+  addMember: handleUnaryCall<AddMemberRequest, AddMemberResponse>;
+  /** A learner votes from now on. Refused with NOT_CAUGHT_UP as long as it lags. */
+  promoteMember: handleUnaryCall<PromoteMemberRequest, PromoteMemberResponse>;
+  /** For good: its number is never given again. The node hears of it and stops by itself. */
+  removeMember: handleUnaryCall<RemoveMemberRequest, RemoveMemberResponse>;
+  /** Has the leader hand over. Answered when another one leads. */
+  transferLeadership: handleUnaryCall<TransferLeadershipRequest, TransferLeadershipResponse>;
+  /**
+   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of the last slot
+   * that this node knew to be decided when it was asked.
+   */
+  checkpoint: handleServerStreamingCall<CheckpointRequest, CheckpointResponse>;
 }
 
 export interface ClusterServiceClient extends Client {
@@ -1077,6 +2302,80 @@ export interface ClusterServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListMembersResponse) => void,
   ): ClientUnaryCall;
+  /** Lets a new member in, as a learner: it is sent everything and does not vote. */
+  addMember(
+    request: AddMemberRequest,
+    callback: (error: ServiceError | null, response: AddMemberResponse) => void,
+  ): ClientUnaryCall;
+  addMember(
+    request: AddMemberRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AddMemberResponse) => void,
+  ): ClientUnaryCall;
+  addMember(
+    request: AddMemberRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AddMemberResponse) => void,
+  ): ClientUnaryCall;
+  /** A learner votes from now on. Refused with NOT_CAUGHT_UP as long as it lags. */
+  promoteMember(
+    request: PromoteMemberRequest,
+    callback: (error: ServiceError | null, response: PromoteMemberResponse) => void,
+  ): ClientUnaryCall;
+  promoteMember(
+    request: PromoteMemberRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PromoteMemberResponse) => void,
+  ): ClientUnaryCall;
+  promoteMember(
+    request: PromoteMemberRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PromoteMemberResponse) => void,
+  ): ClientUnaryCall;
+  /** For good: its number is never given again. The node hears of it and stops by itself. */
+  removeMember(
+    request: RemoveMemberRequest,
+    callback: (error: ServiceError | null, response: RemoveMemberResponse) => void,
+  ): ClientUnaryCall;
+  removeMember(
+    request: RemoveMemberRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RemoveMemberResponse) => void,
+  ): ClientUnaryCall;
+  removeMember(
+    request: RemoveMemberRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RemoveMemberResponse) => void,
+  ): ClientUnaryCall;
+  /** Has the leader hand over. Answered when another one leads. */
+  transferLeadership(
+    request: TransferLeadershipRequest,
+    callback: (error: ServiceError | null, response: TransferLeadershipResponse) => void,
+  ): ClientUnaryCall;
+  transferLeadership(
+    request: TransferLeadershipRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TransferLeadershipResponse) => void,
+  ): ClientUnaryCall;
+  transferLeadership(
+    request: TransferLeadershipRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TransferLeadershipResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of the last slot
+   * that this node knew to be decided when it was asked.
+   */
+  checkpoint(request: CheckpointRequest, options?: Partial<CallOptions>): ClientReadableStream<CheckpointResponse>;
+  checkpoint(
+    request: CheckpointRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<CheckpointResponse>;
 }
 
 export const ClusterServiceClient = makeGenericClientConstructor(
@@ -1087,6 +2386,31 @@ export const ClusterServiceClient = makeGenericClientConstructor(
   service: typeof ClusterServiceService;
   serviceName: string;
 };
+
+function bytesFromBase64(b64: string): Uint8Array {
+  if ((globalThis as any).Buffer) {
+    return Uint8Array.from((globalThis as any).Buffer.from(b64, "base64"));
+  } else {
+    const bin = globalThis.atob(b64);
+    const arr = new Uint8Array(bin.length);
+    for (let i = 0; i < bin.length; ++i) {
+      arr[i] = bin.charCodeAt(i);
+    }
+    return arr;
+  }
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  if ((globalThis as any).Buffer) {
+    return (globalThis as any).Buffer.from(arr).toString("base64");
+  } else {
+    const bin: string[] = [];
+    arr.forEach((byte) => {
+      bin.push(globalThis.String.fromCharCode(byte));
+    });
+    return globalThis.btoa(bin.join(""));
+  }
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 

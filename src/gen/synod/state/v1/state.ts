@@ -31,6 +31,30 @@ export interface SessionCounters {
   lastSweepMs: number;
 }
 
+/** A key of the key-value store. */
+export interface PairRecord {
+  value: Uint8Array;
+  createRevision: bigint;
+  modRevision: bigint;
+  version: bigint;
+}
+
+export interface AccountRecord {
+  asset: string;
+  balance: bigint;
+  held: bigint;
+  overdraftLimit: bigint;
+  openedMs: number;
+  /** How many movements have touched it. */
+  movementCount: number;
+}
+
+/** A pending transfer that ends by itself. */
+export interface HoldRecord {
+  /** When, in log time. */
+  expiresMs: number;
+}
+
 /** What the bank and the keys count. */
 export interface Counters {
   /** The key-value store's. */
@@ -482,6 +506,398 @@ export const SessionCounters: MessageFns<SessionCounters> = {
     message.lastClientId = object.lastClientId ?? 0;
     message.activity = object.activity ?? 0;
     message.lastSweepMs = object.lastSweepMs ?? 0;
+    return message;
+  },
+};
+
+function createBasePairRecord(): PairRecord {
+  return { value: new Uint8Array(0), createRevision: 0n, modRevision: 0n, version: 0n };
+}
+
+export const PairRecord: MessageFns<PairRecord> = {
+  encode(message: PairRecord, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.value.length !== 0) {
+      writer.uint32(10).bytes(message.value);
+    }
+    if (message.createRevision !== 0n) {
+      if (BigInt.asIntN(64, message.createRevision) !== message.createRevision) {
+        throw new globalThis.Error("value provided for field message.createRevision of type int64 too large");
+      }
+      writer.uint32(16).int64(message.createRevision);
+    }
+    if (message.modRevision !== 0n) {
+      if (BigInt.asIntN(64, message.modRevision) !== message.modRevision) {
+        throw new globalThis.Error("value provided for field message.modRevision of type int64 too large");
+      }
+      writer.uint32(24).int64(message.modRevision);
+    }
+    if (message.version !== 0n) {
+      if (BigInt.asIntN(64, message.version) !== message.version) {
+        throw new globalThis.Error("value provided for field message.version of type int64 too large");
+      }
+      writer.uint32(32).int64(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PairRecord {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePairRecord();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.value = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.createRevision = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.modRevision = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.version = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PairRecord {
+    return {
+      value: isSet(object.value) ? bytesFromBase64(object.value) : new Uint8Array(0),
+      createRevision: isSet(object.createRevision)
+        ? BigInt(object.createRevision)
+        : isSet(object.create_revision)
+        ? BigInt(object.create_revision)
+        : 0n,
+      modRevision: isSet(object.modRevision)
+        ? BigInt(object.modRevision)
+        : isSet(object.mod_revision)
+        ? BigInt(object.mod_revision)
+        : 0n,
+      version: isSet(object.version) ? BigInt(object.version) : 0n,
+    };
+  },
+
+  toJSON(message: PairRecord): unknown {
+    const obj: any = {};
+    if (message.value.length !== 0) {
+      obj.value = base64FromBytes(message.value);
+    }
+    if (message.createRevision !== 0n) {
+      obj.createRevision = message.createRevision.toString();
+    }
+    if (message.modRevision !== 0n) {
+      obj.modRevision = message.modRevision.toString();
+    }
+    if (message.version !== 0n) {
+      obj.version = message.version.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PairRecord>): PairRecord {
+    return PairRecord.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PairRecord>): PairRecord {
+    const message = createBasePairRecord();
+    message.value = object.value ?? new Uint8Array(0);
+    message.createRevision = (object.createRevision !== undefined && object.createRevision !== null)
+      ? BigInt(object.createRevision)
+      : 0n;
+    message.modRevision = (object.modRevision !== undefined && object.modRevision !== null)
+      ? BigInt(object.modRevision)
+      : 0n;
+    message.version = (object.version !== undefined && object.version !== null) ? BigInt(object.version) : 0n;
+    return message;
+  },
+};
+
+function createBaseAccountRecord(): AccountRecord {
+  return { asset: "", balance: 0n, held: 0n, overdraftLimit: 0n, openedMs: 0, movementCount: 0 };
+}
+
+export const AccountRecord: MessageFns<AccountRecord> = {
+  encode(message: AccountRecord, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.asset !== "") {
+      writer.uint32(10).string(message.asset);
+    }
+    if (message.balance !== 0n) {
+      if (BigInt.asIntN(64, message.balance) !== message.balance) {
+        throw new globalThis.Error("value provided for field message.balance of type sint64 too large");
+      }
+      writer.uint32(16).sint64(message.balance);
+    }
+    if (message.held !== 0n) {
+      if (BigInt.asIntN(64, message.held) !== message.held) {
+        throw new globalThis.Error("value provided for field message.held of type int64 too large");
+      }
+      writer.uint32(24).int64(message.held);
+    }
+    if (message.overdraftLimit !== 0n) {
+      if (BigInt.asIntN(64, message.overdraftLimit) !== message.overdraftLimit) {
+        throw new globalThis.Error("value provided for field message.overdraftLimit of type int64 too large");
+      }
+      writer.uint32(32).int64(message.overdraftLimit);
+    }
+    if (message.openedMs !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.openedMs)) !== BigInt(message.openedMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.openedMs) of type uint64 too large");
+      }
+      writer.uint32(40).uint64(BigInt(message.openedMs));
+    }
+    if (message.movementCount !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.movementCount)) !== BigInt(message.movementCount)) {
+        throw new globalThis.Error("value provided for field BigInt(message.movementCount) of type uint64 too large");
+      }
+      writer.uint32(48).uint64(BigInt(message.movementCount));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AccountRecord {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAccountRecord();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.asset = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.balance = reader.sint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.held = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.overdraftLimit = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.openedMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.movementCount = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AccountRecord {
+    return {
+      asset: isSet(object.asset) ? globalThis.String(object.asset) : "",
+      balance: isSet(object.balance) ? BigInt(object.balance) : 0n,
+      held: isSet(object.held) ? BigInt(object.held) : 0n,
+      overdraftLimit: isSet(object.overdraftLimit)
+        ? BigInt(object.overdraftLimit)
+        : isSet(object.overdraft_limit)
+        ? BigInt(object.overdraft_limit)
+        : 0n,
+      openedMs: isSet(object.openedMs)
+        ? globalThis.Number(object.openedMs)
+        : isSet(object.opened_ms)
+        ? globalThis.Number(object.opened_ms)
+        : 0,
+      movementCount: isSet(object.movementCount)
+        ? globalThis.Number(object.movementCount)
+        : isSet(object.movement_count)
+        ? globalThis.Number(object.movement_count)
+        : 0,
+    };
+  },
+
+  toJSON(message: AccountRecord): unknown {
+    const obj: any = {};
+    if (message.asset !== "") {
+      obj.asset = message.asset;
+    }
+    if (message.balance !== 0n) {
+      obj.balance = message.balance.toString();
+    }
+    if (message.held !== 0n) {
+      obj.held = message.held.toString();
+    }
+    if (message.overdraftLimit !== 0n) {
+      obj.overdraftLimit = message.overdraftLimit.toString();
+    }
+    if (message.openedMs !== 0) {
+      obj.openedMs = globalThis.Number(message.openedMs);
+    }
+    if (message.movementCount !== 0) {
+      obj.movementCount = globalThis.Number(message.movementCount);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AccountRecord>): AccountRecord {
+    return AccountRecord.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AccountRecord>): AccountRecord {
+    const message = createBaseAccountRecord();
+    message.asset = object.asset ?? "";
+    message.balance = (object.balance !== undefined && object.balance !== null) ? BigInt(object.balance) : 0n;
+    message.held = (object.held !== undefined && object.held !== null) ? BigInt(object.held) : 0n;
+    message.overdraftLimit = (object.overdraftLimit !== undefined && object.overdraftLimit !== null)
+      ? BigInt(object.overdraftLimit)
+      : 0n;
+    message.openedMs = object.openedMs ?? 0;
+    message.movementCount = object.movementCount ?? 0;
+    return message;
+  },
+};
+
+function createBaseHoldRecord(): HoldRecord {
+  return { expiresMs: 0 };
+}
+
+export const HoldRecord: MessageFns<HoldRecord> = {
+  encode(message: HoldRecord, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.expiresMs !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.expiresMs)) !== BigInt(message.expiresMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.expiresMs) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.expiresMs));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HoldRecord {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHoldRecord();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.expiresMs = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HoldRecord {
+    return {
+      expiresMs: isSet(object.expiresMs)
+        ? globalThis.Number(object.expiresMs)
+        : isSet(object.expires_ms)
+        ? globalThis.Number(object.expires_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: HoldRecord): unknown {
+    const obj: any = {};
+    if (message.expiresMs !== 0) {
+      obj.expiresMs = globalThis.Number(message.expiresMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HoldRecord>): HoldRecord {
+    return HoldRecord.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HoldRecord>): HoldRecord {
+    const message = createBaseHoldRecord();
+    message.expiresMs = object.expiresMs ?? 0;
     return message;
   },
 };

@@ -1,0 +1,111 @@
+import { type Command, Option } from 'commander'
+import type { Membership } from '../client/client.js'
+import { type ClusterView, viewCluster } from './cluster-view.js'
+import { replaceMember } from './member-replace.js'
+import { joinCommand, memberTable } from './member-views.js'
+import { parseMember } from './node-options.js'
+import { type ClientFlags, wholeNumber, withClient, withClientFlags } from './options.js'
+import { note, print, printJson } from './output.js'
+
+const MINUTES_10_MS = 600_000
+const nodeId = wholeNumber(1, 65_535)
+
+const ADD_HELP = `
+The new member is a learner: it is sent everything, and does not vote before it is promoted.
+
+Example:
+  $ synod member add 4=10.0.0.4:7201/10.0.0.4:7101`
+
+const REPLACE_HELP = `
+Adds NEW as a learner and prints the command that starts it on its machine, waits until it has caught up, removes OLD and has NEW vote.
+It may be run again at any time: it goes on where it stopped.
+
+Example:
+  $ synod member replace 3 4=10.0.0.4:7201/10.0.0.4:7101`
+
+export function addMemberCommands(program: Command): void {
+  const member = program.command('member').description('who the members of the cluster are, and changes of that')
+  addList(member)
+  addAdd(member)
+  addPromote(member)
+  addRemove(member)
+  addReplace(member)
+  addLead(member)
+}
+
+function addList(member: Command): void {
+  withClientFlags(member.command('list').description('the members, and how far learners are'))
+    .addHelpText('after', '\nExample:\n  $ synod member list')
+    .action(async (flags: ClientFlags) => {
+      const view = await viewCluster(flags)
+      if (flags.json) printJson({ membership: view.membership, leaderId: view.leaderId, learners: view.report.learners })
+      else print(memberTable(view))
+    })
+}
+
+function addAdd(member: Command): void {
+  withClientFlags(member.command('add').argument('<member>', 'ID=HOST:PEERPORT/HOST:CLIENTPORT'))
+    .description('let a new member in, as a learner')
+    .addOption(dataDirectoryOption())
+    .addHelpText('after', ADD_HELP)
+    .action(async (text: string, flags: ClientFlags & { data: string }) => {
+      const added = parseMember(text)
+      const { membership } = await withClient(flags, (client) => client.cluster.addMember(added))
+      await show(flags, membership)
+      note(`start it with:\n  ${joinCommand(membership, added, flags.data)}`)
+    })
+}
+
+function addPromote(member: Command): void {
+  withClientFlags(member.command('promote').argument('<id>', '', nodeId))
+    .description('have a learner vote, once it has caught up')
+    .addHelpText('after', '\nExample:\n  $ synod member promote 4')
+    .action(async (id: number, flags: ClientFlags) => {
+      const { membership } = await withClient(flags, (client) => client.cluster.promoteMember(id))
+      await show(flags, membership)
+    })
+}
+
+function addRemove(member: Command): void {
+  withClientFlags(member.command('remove').argument('<id>', '', nodeId))
+    .description('remove a member for good: its number is never given again, and its node stops')
+    .addHelpText('after', '\nExample:\n  $ synod member remove 3')
+    .action(async (id: number, flags: ClientFlags) => {
+      const { membership } = await withClient(flags, (client) => client.cluster.removeMember(id))
+      await show(flags, membership)
+    })
+}
+
+function addReplace(member: Command): void {
+  const command = member.command('replace').argument('<old>', '', nodeId).argument('<new>', 'ID=HOST:PEERPORT/HOST:CLIENTPORT')
+  withClientFlags(command, { timeoutMs: MINUTES_10_MS, timeoutMeans: 'how long all of it may take' })
+    .description('put a new member in the place of another, a dead machine for one')
+    .addOption(dataDirectoryOption())
+    .addHelpText('after', REPLACE_HELP)
+    .action(async (old: number, text: string, flags: ClientFlags & { data: string }) => {
+      const view = await replaceMember({ oldId: old, added: parseMember(text), dataDirectory: flags.data }, flags)
+      if (flags.json) printJson({ membership: view.membership })
+      else print(memberTable(view))
+    })
+}
+
+function addLead(member: Command): void {
+  withClientFlags(member.command('lead').argument('[id]', 'whichever the leader likes, without it', nodeId))
+    .description('hand leadership over to another member')
+    .addHelpText('after', '\nExample:\n  $ synod member lead 2')
+    .action(async (id: number | undefined, flags: ClientFlags) => {
+      const { header, leaderId } = await withClient(flags, (client) => client.cluster.transferLeadership(id))
+      if (flags.json) printJson({ header, leaderId })
+      else print(`node ${leaderId} leads`)
+    })
+}
+
+const dataDirectoryOption = (): Option =>
+  new Option('--data <dir>', "the new member's data directory, for the command that is printed").default('/var/lib/synod')
+
+/** Everything else about the cluster may be a moment older than the membership that a change has just made. */
+async function show(flags: ClientFlags, membership: Membership): Promise<void> {
+  if (flags.json) return printJson({ membership })
+  const view: ClusterView = { ...(await viewCluster(flags)), membership }
+  print(memberTable(view))
+}

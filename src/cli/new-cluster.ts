@@ -1,0 +1,52 @@
+import { randomUUID } from 'node:crypto'
+import { join, resolve } from 'node:path'
+import { type Command, Option } from 'commander'
+import type { MadeCluster, NewCluster } from '../server/backup/new-cluster.js'
+import { usageError } from './failure.js'
+import { formatPeers, parsePeers } from './node-options.js'
+import { note, print, printJson } from './output.js'
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** What a command takes that makes a new cluster's data directories. */
+export interface NewClusterFlags {
+  readonly peers?: string
+  readonly nodes?: string
+  readonly out: string
+  readonly clusterId?: string
+  readonly json?: true
+}
+
+export function withNewClusterFlags(command: Command): Command {
+  return command
+    .option('--peers <list>', "the new cluster's members, as for `synod start`: ID=HOST:PEERPORT/HOST:CLIENTPORT,…")
+    .addOption(new Option('--nodes <list>', 'the same as --peers').conflicts('peers'))
+    .requiredOption('--out <dir>', 'gets a data directory for each member: node-1, node-2, …')
+    .option('--cluster-id <uuid>', "the new cluster's id; a random one without it")
+    .option('--json', 'print one JSON value')
+}
+
+/** @throws CliError that names the flag and what it must be */
+export function newClusterOf(flags: NewClusterFlags): NewCluster {
+  const list = flags.peers ?? flags.nodes
+  if (list === undefined) throw usageError('--peers is missing: it lists the members of the new cluster')
+  const clusterId = flags.clusterId?.toLowerCase() ?? randomUUID()
+  if (!UUID.test(clusterId)) throw usageError(`--cluster-id: ${JSON.stringify(flags.clusterId)} is not a UUID`)
+  return { clusterId, members: parsePeers(list), out: resolve(flags.out) }
+}
+
+/** What was made, and how it is started. */
+export async function show(made: MadeCluster, { members, out }: NewCluster, flags: NewClusterFlags): Promise<void> {
+  const { formatTime } = await import('../server/backup/restore.js')
+  const { clusterId, slot, timeMs, stateDigest, directories } = made
+  if (flags.json) printJson({ ...made, stateDigest: formatDigest(stateDigest) })
+  else print(`cluster ${clusterId}, as of slot ${slot} (${formatTime(timeMs)}), digest ${formatDigest(stateDigest)}`)
+  note('copy each directory to the machine of its node, never one to two, and start it there:')
+  for (const { nodeId } of directories) {
+    note(`  synod start --id ${nodeId} --data ${join(out, `node-${nodeId}`)} --peers ${formatPeers(members)}`)
+  }
+}
+
+function formatDigest(digest: number): string {
+  return digest.toString(16).padStart(8, '0')
+}

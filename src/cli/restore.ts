@@ -1,0 +1,45 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type NewClusterFlags, newClusterOf, show, withNewClusterFlags } from './new-cluster.js'
+import { wholeNumber } from './options.js'
+
+const HELP = `
+The new cluster has an id of its own, so that its nodes and those of the old one never take each other for their own. Balances, keys,
+histories, bank authorities, and what makes retries exactly-once come along.
+
+Example:
+  $ synod restore bank-2026-11-26.synod --out restored --peers 1=127.0.0.1:7201/127.0.0.1:7101`
+
+interface RestoreFlags extends NewClusterFlags {
+  readonly toSlot?: number
+  readonly toTime?: number
+}
+
+export function addRestoreCommand(program: Command): void {
+  withNewClusterFlags(program.command('restore').argument('<file>', 'from `synod backup`'))
+    .description('make the data directories of a new cluster from a backup')
+    .addOption(
+      new Option('--to-slot <slot>', 'stop after this slot; `synod backup --inspect` tells which there are')
+        .argParser(wholeNumber(1, Number.MAX_SAFE_INTEGER))
+        .conflicts('toTime'),
+    )
+    .addOption(
+      new Option('--to-time <time>', 'stop before what came after this (log) time, e.g. 2026-11-26T10:00:00Z').argParser(time),
+    )
+    .addHelpText('after', HELP)
+    .action(async (file: string, flags: RestoreFlags) => {
+      const plan = newClusterOf(flags)
+      const { restoreBackup } = await import('../server/backup/restore.js')
+      const target = {
+        ...(flags.toSlot === undefined ? {} : { toSlot: flags.toSlot }),
+        ...(flags.toTime === undefined ? {} : { toTimeMs: flags.toTime }),
+      }
+      await show(await restoreBackup(file, plan, target), plan, flags)
+    })
+}
+
+/** For commander: ISO 8601, with a zone: whose midnight it is must not depend on the machine. */
+function time(text: string): number {
+  const timeMs = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(timeMs)) throw new InvalidArgumentError('It must be a time such as 2026-11-26T10:00:00Z.')
+  return timeMs
+}

@@ -1,0 +1,36 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { SynodError } from './errors.js'
+
+/** Between two rounds over all endpoints. */
+const ROUND_INTERVAL_MS = 200
+
+/**
+ * Asks one endpoint after the other, round and round, until one says something final or the time is up. For what may be asked twice:
+ * an endpoint that is cut off may have heard it.
+ * @throws SynodError: what was final, or the last thing that was not
+ */
+export async function failingOver<T>(
+  endpoints: readonly string[],
+  timeoutMs: number,
+  ask: (endpoint: string, leftMs: number) => Promise<T>,
+): Promise<T> {
+  const deadlineMs = performance.now() + timeoutMs
+  for (;;) {
+    let failure: unknown
+    for (const endpoint of endpoints) {
+      try {
+        return await ask(endpoint, Math.max(1, Math.ceil(deadlineMs - performance.now())))
+      } catch (error) {
+        if (!mayPass(error)) throw error
+        failure = error
+      }
+    }
+    if (performance.now() + ROUND_INTERVAL_MS >= deadlineMs) throw failure
+    await delay(ROUND_INTERVAL_MS)
+  }
+}
+
+/** Another endpoint, or the same one later, may do better. */
+function mayPass(error: unknown): boolean {
+  return error instanceof SynodError && (error.retrySafe || error.reason === 'UNREACHABLE')
+}

@@ -1,0 +1,136 @@
+import type { NodeId, Slot } from '../paxos/types.js'
+import type { CheckpointView, Storage } from '../storage/storage.js'
+import { type CheckpointPart, type CheckpointRequest, TransferError } from '../transport/checkpoint-transfer.js'
+import type { CallerIdentity } from './admission.js'
+import type { CallOff, Runtime } from './runtime.js'
+
+interface Settings {
+  readonly storage: Pick<Storage, 'viewCheckpoint'>
+  readonly runtime: Pick<Runtime, 'after'>
+  /** What a checkpoint made now would hold. */
+  readonly appliedUpTo: () => Slot
+  /** The last checkpoint is too old for somebody: a newer one is wanted soon. */
+  readonly askForCheckpoint: () => void
+}
+
+const TRANSFERS_MAX = 2
+const PAGE_BYTES = 256 * 1024
+/** So long a transfer that broke off may be gone on with. */
+const KEEP_MS = 60_000
+
+/** A view of the database that is open, and who reads from it. */
+interface OpenView {
+  readonly view: CheckpointView
+  readerCount: number
+  /** Set while nobody reads from it: closes it later. */
+  callOff: CallOff | undefined
+}
+
+/**
+ * Gives other members this node's last checkpoint. A view of the database costs disk for as long as it is open: there is one for each
+ * transfer at most, and the last one is kept for a while, so that a transfer which breaks off goes on where it was.
+ */
+export class CheckpointSender {
+  readonly #s: Settings
+  readonly #open = new Set<OpenView>()
+  /** By who fetches: a newer transfer of the same node takes the place of the one before. */
+  readonly #transfers = new Map<NodeId, { isReplaced: boolean }>()
+  #isStopped = false
+
+  constructor(settings: Settings) {
+    this.#s = settings
+  }
+
+  /** For tests: how many views are open. */
+  get openCount(): number {
+    return this.#open.size
+  }
+
+  /** The parts of a checkpoint. @throws TransferError NOT_FOUND or BUSY; StorageError */
+  async *serve(caller: Pick<CallerIdentity, 'nodeId'>, request: CheckpointRequest): AsyncGenerator<CheckpointPart> {
+    const transfer = this.#begin(caller.nodeId)
+    try {
+      const open = await this.#view(request)
+      try {
+        const afterKey = open.view.header.checkpointId === request.checkpointId ? request.afterKey : undefined
+        yield { header: open.view.header }
+        for await (const page of open.view.pages(afterKey, PAGE_BYTES)) {
+          if (this.#isStopped) throw new TransferError('UNREACHABLE', 'the node is stopping')
+          if (transfer.isReplaced) throw new TransferError('BUSY', `node ${caller.nodeId} has begun another transfer`)
+          yield { page }
+        }
+        yield { end: open.view.end }
+      } finally {
+        await this.#leave(open)
+      }
+    } finally {
+      if (this.#transfers.get(caller.nodeId) === transfer) this.#transfers.delete(caller.nodeId)
+    }
+  }
+
+  /** Closes what nobody reads from; the transfers under way end at their next page. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    await Promise.all([...this.#open].filter((open) => open.readerCount === 0).map((open) => this.#close(open)))
+  }
+
+  #begin(nodeId: NodeId): { isReplaced: boolean } {
+    if (this.#isStopped) throw new TransferError('UNREACHABLE', 'the node is stopping')
+    const before = this.#transfers.get(nodeId)
+    if (before === undefined && this.#transfers.size >= TRANSFERS_MAX) {
+      throw new TransferError('BUSY', `${TRANSFERS_MAX} nodes fetch a checkpoint from here already`)
+    }
+    if (before !== undefined) before.isReplaced = true
+    const transfer = { isReplaced: false }
+    this.#transfers.set(nodeId, transfer)
+    return transfer
+  }
+
+  async #view({ minSlot, checkpointId }: CheckpointRequest): Promise<OpenView> {
+    const kept = this.#find(checkpointId)
+    if (kept !== undefined && kept.view.header.slot >= minSlot) return enter(kept)
+    const view = await this.#s.storage.viewCheckpoint()
+    if (view === undefined || view.header.slot < minSlot || this.#isStopped) {
+      await view?.close()
+      const appliedUpTo = this.#s.appliedUpTo()
+      if (appliedUpTo >= minSlot) this.#s.askForCheckpoint()
+      const has = view === undefined ? 'none' : `one at slot ${view.header.slot}`
+      throw new TransferError('NOT_FOUND', `no checkpoint at slot ${minSlot} or above, but ${has}; applied up to ${appliedUpTo}`)
+    }
+    const same = this.#find(view.header.checkpointId)
+    if (same !== undefined) {
+      enter(same)
+      await view.close()
+      return same
+    }
+    const open: OpenView = { view, readerCount: 1, callOff: undefined }
+    this.#open.add(open)
+    return open
+  }
+
+  #find(checkpointId: string): OpenView | undefined {
+    for (const open of this.#open) if (open.view.header.checkpointId === checkpointId) return open
+    return undefined
+  }
+
+  async #leave(open: OpenView): Promise<void> {
+    if (--open.readerCount > 0) return
+    if (this.#isStopped) return this.#close(open)
+    open.callOff = this.#s.runtime.after(KEEP_MS, () => void this.#close(open))
+    const older = [...this.#open].filter((other) => other !== open && other.readerCount === 0)
+    await Promise.all(older.map((other) => this.#close(other)))
+  }
+
+  async #close(open: OpenView): Promise<void> {
+    if (!this.#open.delete(open)) return
+    open.callOff?.()
+    await open.view.close()
+  }
+}
+
+function enter(open: OpenView): OpenView {
+  open.callOff?.()
+  open.callOff = undefined
+  open.readerCount++
+  return open
+}

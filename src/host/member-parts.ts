@@ -1,0 +1,45 @@
+import type { Logger } from 'pino'
+import type { StateMachine } from '../machine/state-machine.js'
+import type { Node, NodeSettings } from '../paxos/node.js'
+import type { CoreOptions } from '../paxos/options.js'
+import type { GenesisMember, NodeId } from '../paxos/types.js'
+import type { CheckpointInfo, Storage } from '../storage/storage.js'
+import type { CheckpointOptions, OnApplied } from './applier.js'
+import type { PeerPort, PeerPortHandlers } from './peer-port.js'
+import type { Runtime } from './runtime.js'
+
+/** Who a member is, and what it replicates. */
+export interface HostedMemberOptions {
+  /** This member's number, 1 to 65,535. */
+  readonly nodeId: NodeId
+  /**
+   * Every initial member, this one included, the same list on each: a new cluster forms once all of them have been up at once. With
+   * `join`: this member, and some of those that there are. Of a member of a cluster, its own memory counts.
+   */
+  readonly members: readonly Omit<GenesisMember, 'dataDirId'>[]
+  /** Never founds a cluster, but waits to be let into the one that the others are of. Default: false. */
+  readonly join?: boolean
+  /** Fresh from its constructor; the member restores it and applies to it, and nobody else does. */
+  readonly machine: StateMachine
+  /** Applied to the machine of a new cluster before anything else. Those of the member with the lowest number count. */
+  readonly initialCommands?: readonly Uint8Array[]
+  readonly logger: Logger
+  readonly options?: Partial<CoreOptions>
+}
+
+/** What a member stands on: its disk, its peers, and the world around. */
+export interface MemberParts {
+  readonly storage: Storage
+  readonly runtime: Runtime
+  readonly makePeerPort: (handlers: PeerPortHandlers) => PeerPort
+  readonly checkpoints?: CheckpointOptions
+  readonly tickIntervalMs?: number
+  /** Another core in the place of the real one: for tests. */
+  readonly makeNode?: (settings: NodeSettings) => Node
+  /** Told of each slot when all its commands have been carried out: for checkers. */
+  readonly onApplied?: OnApplied
+  /** A peer's checkpoint stands in the place of this node's state, on disk and in memory: for checkers. */
+  readonly onInstalled?: (checkpoint: CheckpointInfo) => void
+  /** Told at once, and before `failed` settles, why the member has stopped by itself. */
+  readonly onFailed?: (error: Error) => void
+}

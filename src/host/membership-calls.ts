@@ -1,0 +1,209 @@
+import type { Membership } from '../paxos/membership.js'
+import type { Memberships } from '../paxos/memberships.js'
+import type { ChangeMembershipRefused, MembershipRefusalReason } from '../paxos/messages.js'
+import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
+import { MemberError } from './api.js'
+import type { Settle } from './requester.js'
+
+/** The part of the core that is needed here. */
+export interface MembershipCore {
+  readonly memberships: Memberships | undefined
+  readonly decidedUpTo: Slot
+  /** 0 for nobody. */
+  readonly leaderId: NodeId
+  changeMembership(requestId: number, change: MembershipChange): 'sent' | 'noLeader'
+  /** Hands leadership over, or asks the leader to, which needs a name. False when there is nobody to ask. */
+  handOver(to: NodeId): boolean
+}
+
+/** A change that is in force, with the slot in which it was decided. */
+export interface ChangedMembership {
+  readonly slot: Slot
+  readonly membership: MembershipRecord
+}
+
+interface Change {
+  readonly requestId: number
+  readonly change: MembershipChange
+  readonly deadlineMs: number
+  readonly settle: Settle<ChangedMembership>
+  nextSendMs: number
+  sentCount: number
+  /** The membership that says so: it is decided, and soon in force. */
+  membership: Membership | undefined
+  /** What the leader said last, and when first and last. */
+  refusal: { readonly error: MemberError; readonly firstMs: number; readonly lastMs: number } | undefined
+}
+
+interface Transfer {
+  readonly to: NodeId
+  readonly deadlineMs: number
+  readonly settle: Settle<NodeId>
+  /** Who led when it was asked for; 0 while nobody is known. */
+  fromLeader: NodeId
+  nextSendMs: number
+  sentCount: number
+}
+
+const REPEAT_MS = 200
+/**
+ * A leader that refuses a repeated change may have carried out the first one, and one that has just begun may not have heard of
+ * everybody yet: a refusal is believed when it has been the same for so long.
+ */
+const DOUBT_MS = 1_000
+const WAITING_MAX = 100
+const REQUEST_ID_SPAN = 2 ** 48
+
+/** Calls that change who the members are, or who leads: repeated until the log says that it is so. */
+export class MembershipCalls {
+  readonly #core: MembershipCore
+  readonly #changes = new Map<number, Change>()
+  readonly #transfers = new Set<Transfer>()
+  #lastRequestId: number
+
+  /** `random` is uniform in [0, 1). Ids start anywhere, so that a late refusal from before a restart is not taken for an answer. */
+  constructor(core: MembershipCore, random: number) {
+    this.#core = core
+    this.#lastRequestId = Math.floor(random * REQUEST_ID_SPAN)
+  }
+
+  change(change: MembershipChange, deadlineMs: number, settle: Settle<ChangedMembership>): void {
+    if (this.#changes.size >= WAITING_MAX) return settle(tooMany())
+    const requestId = ++this.#lastRequestId
+    this.#changes.set(requestId, {
+      requestId,
+      change,
+      deadlineMs,
+      settle,
+      nextSendMs: 0,
+      sentCount: 0,
+      membership: undefined,
+      refusal: undefined,
+    })
+  }
+
+  transfer(to: NodeId, deadlineMs: number, settle: Settle<NodeId>): void {
+    if (this.#transfers.size >= WAITING_MAX) return settle(tooMany())
+    const latest = this.#core.memberships?.latest
+    if (to !== 0 && latest !== undefined && !latest.isVoter(to)) {
+      const what = latest.has(to) ? 'does not vote yet' : 'is not a member'
+      return settle(new MemberError('MEMBER_NOT_FOUND', `node ${to} ${what}: it cannot lead`))
+    }
+    this.#transfers.add({ to, deadlineMs, settle, fromLeader: 0, nextSendMs: 0, sentCount: 0 })
+  }
+
+  /** Of changes that were asked for here. */
+  onRefusals(refusals: readonly ChangeMembershipRefused[], nowMs: number): void {
+    for (const { requestId, reason, message } of refusals) {
+      const call = this.#changes.get(requestId)
+      if (call === undefined || call.membership !== undefined) continue
+      const error = new MemberError(reason, message)
+      const firstMs = call.refusal?.error.code === reason ? call.refusal.firstMs : nowMs
+      call.refusal = { error, firstMs, lastMs: nowMs }
+      if (nowMs - firstMs >= patienceMs(reason, call.sentCount)) this.#settle(call, error)
+    }
+  }
+
+  tick(nowMs: number): void {
+    for (const call of this.#changes.values()) this.#tickChange(call, nowMs)
+    for (const call of this.#transfers) this.#tickTransfer(call, nowMs)
+  }
+
+  stop(message: string): void {
+    const error = (wasSent: boolean): MemberError => new MemberError(wasSent ? 'OUTCOME_UNKNOWN' : 'STOPPED', message)
+    for (const call of this.#changes.values()) this.#settle(call, error(call.sentCount > 0))
+    for (const call of this.#transfers) this.#settleTransfer(call, error(call.fromLeader !== 0))
+  }
+
+  #tickChange(call: Change, nowMs: number): void {
+    const { memberships, decidedUpTo } = this.#core
+    if (memberships !== undefined && call.membership === undefined && isSo(memberships.latest, call.change)) {
+      call.membership = memberships.latest
+    }
+    if (memberships !== undefined && call.membership !== undefined && decidedUpTo >= call.membership.fromSlot - 1) {
+      const { epoch, fromSlot, members, lastNodeId } = call.membership
+      const slot = Math.max(0, fromSlot - memberships.windowSlots)
+      return this.#settle(call, { slot, membership: { epoch, fromSlot, members, lastNodeId } })
+    }
+    if (nowMs >= call.deadlineMs) return this.#settle(call, timedOut(call))
+    if (call.membership !== undefined || nowMs < call.nextSendMs) return
+    call.nextSendMs = nowMs + REPEAT_MS
+    if (this.#core.changeMembership(call.requestId, call.change) === 'sent') call.sentCount++
+  }
+
+  #tickTransfer(call: Transfer, nowMs: number): void {
+    const { leaderId } = this.#core
+    if (call.fromLeader === 0) call.fromLeader = leaderId
+    const hasMoved = call.to === 0 ? leaderId !== call.fromLeader : leaderId === call.to
+    if (leaderId !== 0 && hasMoved) return this.#settleTransfer(call, leaderId)
+    if (nowMs >= call.deadlineMs) {
+      const error =
+        call.fromLeader === 0
+          ? new MemberError('NO_QUORUM', 'no leader with a majority was found in time')
+          : new MemberError('OUTCOME_UNKNOWN', `node ${call.fromLeader} was asked to hand over, but no other leads yet`)
+      return this.#settleTransfer(call, error)
+    }
+    if (leaderId === 0 || nowMs < call.nextSendMs) return
+    call.nextSendMs = nowMs + REPEAT_MS
+    if (this.#core.handOver(call.to === 0 ? this.#anotherThan(leaderId, call.sentCount) : call.to)) call.sentCount++
+  }
+
+  /** Whoever could lead in the place of that one: each in its turn, as some may be down. */
+  #anotherThan(leaderId: NodeId, turn: number): NodeId {
+    const others = this.#core.memberships?.latest.voterIds.filter((nodeId) => nodeId !== leaderId) ?? []
+    return others[turn % Math.max(1, others.length)] ?? 0
+  }
+
+  #settle(call: Change, outcome: ChangedMembership | MemberError): void {
+    if (this.#changes.delete(call.requestId)) call.settle(outcome)
+  }
+
+  #settleTransfer(call: Transfer, outcome: NodeId | MemberError): void {
+    if (this.#transfers.delete(call)) call.settle(outcome)
+  }
+}
+
+/** Whether the change has nothing left to do. Asking twice for the same is no mistake: the first answer may have been lost. */
+function isSo(membership: Membership, change: MembershipChange): boolean {
+  const member = membership.member(change.nodeId)
+  switch (change.kind) {
+    case 'add':
+      return member?.peerAddress === change.peerAddress && member.clientAddress === change.clientAddress
+    case 'bind':
+      return member?.dataDirId === change.dataDirId
+    case 'promote':
+      return member !== undefined && member.votesFrom > 0
+    case 'remove':
+      return member === undefined && change.nodeId <= membership.lastNodeId
+    case 'reset':
+      return member?.dataDirId === change.newDataDirId
+  }
+}
+
+function patienceMs(reason: MembershipRefusalReason, sentCount: number): number {
+  switch (reason) {
+    case 'CHANGE_IN_PROGRESS':
+      return Number.POSITIVE_INFINITY
+    case 'NOT_CAUGHT_UP':
+    case 'QUORUM_AT_RISK':
+      return DOUBT_MS
+    case 'NODE_ID_USED':
+    case 'MEMBER_NOT_FOUND':
+    case 'TOO_MANY_MEMBERS':
+    case 'DATA_DIR_MISMATCH':
+      return sentCount > 1 ? DOUBT_MS : 0
+  }
+}
+
+function timedOut({ membership, refusal, sentCount, deadlineMs }: Change): MemberError {
+  // The last time that it was sent it was refused, too.
+  const isRefused = refusal !== undefined && refusal.lastMs > deadlineMs - 2 * REPEAT_MS
+  if (isRefused && membership === undefined) return refusal.error
+  if (sentCount === 0) return new MemberError('NO_QUORUM', 'no leader with a majority was found in time; nothing was proposed')
+  const what = membership === undefined ? 'is not known to be decided' : 'is decided, but was not in force in time'
+  return new MemberError('OUTCOME_UNKNOWN', `the change of the membership ${what}; it may still take effect`)
+}
+
+function tooMany(): MemberError {
+  return new MemberError('OVERLOADED', `${WAITING_MAX} such calls wait on this node`)
+}

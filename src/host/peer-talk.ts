@@ -1,0 +1,72 @@
+import type { Logger } from 'pino'
+import type { HostMessage, Message } from '../paxos/messages.js'
+import type { Member, NodeId, Slot } from '../paxos/types.js'
+import type { Storage } from '../storage/storage.js'
+import { DigestWatch } from './digest-watch.js'
+import { PeerMarks } from './peer-marks.js'
+import { StartGate, type Voters } from './start-gate.js'
+
+interface Settings {
+  readonly self: NodeId
+  readonly storage: Pick<Storage, 'dataDirId' | 'lastWrite' | 'marks' | 'noteMarks'>
+  /** Who votes on the slots that are open at the start. */
+  readonly voters: readonly Voters[]
+  /** Every member of a membership that still matters; none before the cluster is formed. */
+  readonly members: () => readonly Member[]
+  readonly send: (to: NodeId, message: Message) => void
+  readonly logger: Logger
+}
+
+/** What hosts say to each other beside the core's messages: how far directories have got, and what states have come to. */
+export class PeerTalk {
+  readonly #marks: PeerMarks
+  readonly #gate: StartGate
+  readonly #digests: DigestWatch
+
+  constructor(settings: Settings) {
+    const { self, storage, voters, send, logger } = settings
+    this.#marks = new PeerMarks(settings)
+    const lastWrite = (): number => storage.lastWrite
+    this.#gate = new StartGate({ self, lastWrite, dataDirId: storage.dataDirId, voters, send, logger })
+    this.#digests = new DigestWatch(settings)
+  }
+
+  /** False until a majority has said that this node's directory is the newest: the core must hear nothing before. */
+  get isOpen(): boolean {
+    return this.#gate.isOpen
+  }
+
+  /** `dataDirId`: what the sender said of itself. @throws HaltError OLDER_COPY or STATE_DIVERGED */
+  onMessage(from: NodeId, message: HostMessage, dataDirId: string): void {
+    switch (message.kind) {
+      case 'recall':
+        return this.#marks.onRecall(from, dataDirId, message.writeNumber)
+      case 'recalled':
+        return this.#gate.onRecalled(from, message.writeNumber)
+      case 'mark':
+        return this.#marks.onMark(dataDirId, message.writeNumber)
+      case 'digest':
+        return this.#digests.onReport(from, message.slot, message.stateDigest)
+    }
+  }
+
+  /** This node has applied a checkpoint boundary. @throws HaltError STATE_DIVERGED */
+  onBoundary(slot: Slot, stateDigest: number): void {
+    this.#digests.onBoundary(slot, stateDigest)
+  }
+
+  /** Boundaries that were passed before anybody could be told. */
+  noteReplayed(boundaries: readonly (readonly [Slot, number])[]): void {
+    for (const [slot, stateDigest] of boundaries) this.#digests.note(slot, stateDigest)
+  }
+
+  tick(nowMs: number): void {
+    this.#gate.tick(nowMs)
+    if (this.#gate.isOpen) this.#marks.tick(nowMs)
+  }
+}
+
+export function isHostMessage(message: Message): message is HostMessage {
+  const { kind } = message
+  return kind === 'mark' || kind === 'digest' || kind === 'recall' || kind === 'recalled'
+}

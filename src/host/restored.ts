@@ -1,0 +1,50 @@
+import { Sessions } from '../machine/sessions.js'
+import type { MembershipRecord, Slot } from '../paxos/types.js'
+import { sessionCodec } from '../wire/state.js'
+import type { Applier, OnBoundary } from './applier.js'
+import type { HostedMemberOptions, MemberParts } from './member-parts.js'
+import { replayLog } from './recovery.js'
+import { Requester } from './requester.js'
+import { SessionDesk } from './session-desk.js'
+
+/** What of a member exists before its core does. */
+export interface Restored {
+  readonly requester: Requester
+  readonly desk: SessionDesk
+  readonly applier: Applier
+  /** Those that govern the slots above the decided ones; none without a genesis. */
+  readonly memberships: readonly MembershipRecord[]
+  readonly sessions: Sessions
+  /** The checkpoint boundaries: those that were passed while the log was replayed, and who is told of others. */
+  readonly boundaries: Boundaries
+}
+
+class Boundaries {
+  readonly #replayed: [Slot, number][] = []
+  #listener: OnBoundary | undefined
+
+  readonly pass: OnBoundary = (slot, stateDigest) => {
+    if (this.#listener === undefined) this.#replayed.push([slot, stateDigest])
+    else this.#listener(slot, stateDigest)
+  }
+
+  /** Gives those that were passed so far, and tells of the others from now on. */
+  listen(listener: OnBoundary): readonly (readonly [Slot, number])[] {
+    this.#listener = listener
+    return this.#replayed
+  }
+}
+
+/** @throws StorageError when what is on disk cannot be read */
+export async function restoreMachine(options: HostedMemberOptions, parts: MemberParts): Promise<Restored> {
+  const { machine, logger } = options
+  const { storage, runtime, checkpoints, onApplied } = parts
+  const requester = new Requester()
+  const desk = new SessionDesk(requester, runtime)
+  const sessions = new Sessions(machine, sessionCodec)
+  const boundaries = new Boundaries()
+  const nowMs = (): number => runtime.nowMs()
+  const listeners = { listener: desk, onApplied, onBoundary: boundaries.pass }
+  const replayed = await replayLog({ storage, sessions, machine, logger, nowMs, checkpoints, ...listeners })
+  return { requester, desk, sessions, boundaries, ...replayed }
+}

@@ -1,0 +1,81 @@
+import type { Logger } from 'pino'
+import type { Message } from '../paxos/messages.js'
+import type { NodeId } from '../paxos/types.js'
+import { HaltError } from './halt-error.js'
+
+/** Who votes, as far as this node knows, on some slot that is still open. */
+export type Voters = readonly NodeId[]
+
+interface Settings {
+  readonly self: NodeId
+  /** The number of this directory's last durable write, by now: an answer may come late, when there have been more. */
+  readonly lastWrite: () => number
+  /** For messages. */
+  readonly dataDirId: string
+  /** One list, or two while a change of the membership is under way. */
+  readonly voters: readonly Voters[]
+  readonly send: (to: NodeId, message: Message) => void
+  readonly logger: Logger
+}
+
+const ASK_INTERVAL_MS = 200
+const WARN_INTERVAL_MS = 10_000
+
+/**
+ * Closed from the start of a node until so many other voters have said how far they know its directory to have got that they and it
+ * are a majority. What it wrote last, a majority heard of within a second or so: an older copy of a data directory, put in the place of
+ * the newest, or one that has lost its end, is noticed here, before it votes.
+ */
+export class StartGate {
+  readonly #s: Settings
+  readonly #answered = new Set<NodeId>()
+  #isOpen: boolean
+  #nextAskMs = 0
+  #nextWarningMs: number | undefined
+
+  constructor(settings: Settings) {
+    this.#s = settings
+    this.#isOpen = this.#hasMajority()
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** @throws HaltError OLDER_COPY */
+  onRecalled(from: NodeId, writeNumber: number): void {
+    const { dataDirId } = this.#s
+    const lastWrite = this.#s.lastWrite()
+    if (writeNumber > lastWrite) {
+      throw new HaltError(
+        'OLDER_COPY',
+        `data directory ${dataDirId} ends with write ${lastWrite}, but node ${from} was told of its write ${writeNumber}: it is an older ` +
+          'copy, or has lost its end, and voting from it could undo what was acknowledged. Start this node on the newest copy; if that ' +
+          'one is lost, give the node an empty directory and run `synod member replace` on another node.',
+      )
+    }
+    this.#answered.add(from)
+    this.#isOpen ||= this.#hasMajority()
+  }
+
+  /** Asks those who have not answered, while it is closed. */
+  tick(nowMs: number): void {
+    if (this.#isOpen || nowMs < this.#nextAskMs) return
+    this.#nextAskMs = nowMs + ASK_INTERVAL_MS
+    const { self, voters, send, logger } = this.#s
+    const lastWrite = this.#s.lastWrite()
+    const silent = [...new Set(voters.flat())].filter((nodeId) => nodeId !== self && !this.#answered.has(nodeId))
+    for (const nodeId of silent) send(nodeId, { kind: 'recall', writeNumber: lastWrite })
+    this.#nextWarningMs ??= nowMs + WARN_INTERVAL_MS
+    if (nowMs < this.#nextWarningMs) return
+    this.#nextWarningMs = nowMs + WARN_INTERVAL_MS
+    logger.warn({ silent }, 'waits for a majority to say that this data directory is the newest')
+  }
+
+  #hasMajority(): boolean {
+    return this.#s.voters.every((voters) => {
+      const count = voters.filter((nodeId) => nodeId === this.#s.self || this.#answered.has(nodeId)).length
+      return count > voters.length / 2
+    })
+  }
+}

@@ -1,0 +1,136 @@
+import { MEMBERS_MAX, type Membership } from './membership.js'
+import type { Memberships } from './memberships.js'
+import type { MembershipRefusalReason } from './messages.js'
+import type { Member, MembershipChange, NodeId, Slot } from './types.js'
+import { sameChange } from './value.js'
+
+export interface MembershipRefusal {
+  readonly reason: MembershipRefusalReason
+  readonly message: string
+}
+
+/** A learner that lacks at most so many windows of slots has caught up. */
+const CAUGHT_UP_WINDOWS = 2
+
+/**
+ * The leader's judgement of changes of the membership. What it lets through is decided by the log (memberships.ts); what it refuses
+ * here would be safe, too, but leave nobody able to vote, or nobody up who does.
+ */
+export class MembershipChanges {
+  readonly #memberships: Memberships
+  /** How far a member is that has been heard of late; this node itself always is. */
+  readonly #progressOf: (nodeId: NodeId) => Slot | undefined
+  /** Proposed by this leader, its own or one that it found open. */
+  #proposed: { readonly slot: Slot; readonly change: MembershipChange } | undefined
+  #decidedUpTo: Slot = 0
+
+  constructor(memberships: Memberships, progressOf: (nodeId: NodeId) => Slot | undefined) {
+    this.#memberships = memberships
+    this.#progressOf = progressOf
+  }
+
+  onProposed(slot: Slot, change: MembershipChange): void {
+    this.#proposed = { slot, change }
+  }
+
+  /** Whether the latest membership is as the change would make it. */
+  isMade(change: MembershipChange): boolean {
+    const { latest } = this.#memberships
+    const member = latest.member(change.nodeId)
+    switch (change.kind) {
+      case 'add':
+        return member !== undefined && member.peerAddress === change.peerAddress && member.clientAddress === change.clientAddress
+      case 'bind':
+        return member?.dataDirId === change.dataDirId
+      case 'promote':
+        return member !== undefined && member.votesFrom > 0
+      case 'remove':
+        return member === undefined && change.nodeId <= latest.lastNodeId
+      case 'reset':
+        return member?.dataDirId === change.newDataDirId
+    }
+  }
+
+  /** Whether this very change is proposed, and not decided yet. */
+  isUnderWay(change: MembershipChange): boolean {
+    return this.#proposed !== undefined && this.#proposed.slot > this.#decidedUpTo && sameChange(this.#proposed.change, change)
+  }
+
+  /** Why the change may not be proposed in `nextSlot`; undefined when it may, and also when there is nothing to propose any more. */
+  refusalOf(
+    change: MembershipChange,
+    at: { readonly decidedUpTo: Slot; readonly nextSlot: Slot },
+  ): MembershipRefusal | undefined {
+    this.#decidedUpTo = at.decidedUpTo
+    if (this.isMade(change) || this.isUnderWay(change)) return undefined
+    const { latest } = this.#memberships
+    if (at.nextSlot < latest.fromSlot || (this.#proposed !== undefined && this.#proposed.slot > at.decidedUpTo)) {
+      return { reason: 'CHANGE_IN_PROGRESS', message: 'another change of the membership is not in force yet; try again' }
+    }
+    if (change.kind === 'add') return refusalOfAdd(latest, change.nodeId)
+    const member = latest.member(change.nodeId)
+    if (member === undefined) return { reason: 'MEMBER_NOT_FOUND', message: `node ${change.nodeId} is not a member` }
+    switch (change.kind) {
+      case 'bind':
+        return member.dataDirId === '' ? undefined : otherDirectory(member, change.dataDirId)
+      case 'promote':
+        return this.#refusalOfPromote(latest, member, at.decidedUpTo)
+      case 'remove':
+        return this.#refusalOfLoss(latest, member)
+      case 'reset':
+        if (member.dataDirId !== change.dataDirId) return otherDirectory(member, change.dataDirId)
+        return this.#refusalOfLoss(latest, member)
+    }
+  }
+
+  /** A learner that was a voter, and has caught up. */
+  nextReturning(): NodeId | undefined {
+    return this.#memberships.latest.members.find((m) => m.returning && this.#progressOf(m.nodeId) !== undefined)?.nodeId
+  }
+
+  #refusalOfPromote(latest: Membership, member: Member, decidedUpTo: Slot): MembershipRefusal | undefined {
+    const { nodeId } = member
+    const progress = this.#progressOf(nodeId)
+    const lag = CAUGHT_UP_WINDOWS * this.#memberships.windowSlots
+    if (member.dataDirId === '' || progress === undefined) {
+      return { reason: 'NOT_CAUGHT_UP', message: `node ${nodeId} has not been heard of: is it running?` }
+    }
+    if (progress + lag < decidedUpTo) {
+      const message = `node ${nodeId} knows the slots up to ${progress} of ${decidedUpTo}: wait until it has caught up`
+      return { reason: 'NOT_CAUGHT_UP', message }
+    }
+    return this.#refusalOfVoters([...latest.voterIds, nodeId])
+  }
+
+  /** Of a change that takes a member's vote away. */
+  #refusalOfLoss(latest: Membership, member: Member): MembershipRefusal | undefined {
+    if (member.votesFrom === 0) return undefined
+    return this.#refusalOfVoters(latest.voterIds.filter((nodeId) => nodeId !== member.nodeId))
+  }
+
+  /** A majority of those who would vote must be up, or the change would be the last. */
+  #refusalOfVoters(voterIds: readonly NodeId[]): MembershipRefusal | undefined {
+    const up = voterIds.filter((nodeId) => this.#progressOf(nodeId) !== undefined)
+    const quorum = Math.floor(voterIds.length / 2) + 1
+    if (voterIds.length > 0 && up.length >= quorum) return undefined
+    const message =
+      voterIds.length === 0
+        ? 'nobody would be left to vote'
+        : `of the ${voterIds.length} nodes that would vote (${voterIds.join(', ')}) only ${up.length} are up, and ${quorum} must be`
+    return { reason: 'QUORUM_AT_RISK', message }
+  }
+}
+
+function refusalOfAdd(latest: Membership, nodeId: NodeId): MembershipRefusal | undefined {
+  if (nodeId <= latest.lastNodeId) {
+    const message = `node ids up to ${latest.lastNodeId} have been given, and are never given again: choose a higher one than ${nodeId}`
+    return { reason: 'NODE_ID_USED', message }
+  }
+  if (latest.members.length < MEMBERS_MAX) return undefined
+  return { reason: 'TOO_MANY_MEMBERS', message: `a cluster has at most ${MEMBERS_MAX} members` }
+}
+
+function otherDirectory(member: Member, dataDirId: string): MembershipRefusal {
+  const message = `node ${member.nodeId} votes from data directory ${member.dataDirId}, not from ${dataDirId}`
+  return { reason: 'DATA_DIR_MISMATCH', message }
+}

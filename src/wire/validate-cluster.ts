@@ -1,0 +1,45 @@
+import type {
+  AddMemberRequest,
+  PromoteMemberRequest,
+  RemoveMemberRequest,
+  TransferLeadershipRequest,
+} from '../gen/synod/cluster/v1/cluster.js'
+import type { FieldViolation } from '../machine/refusal.js'
+
+const NODE_ID_MAX = 65_535
+const ADDRESS_LENGTH_MAX = 256
+const HOST_AND_PORT = /^(?:\[[^\]\s]+\]|[^\s:/,=]+):(\d{1,5})$/
+
+/** What is wrong with a request in itself; see validateCommand. */
+export function addMemberViolations({ nodeId, peerAddress, clientAddress }: AddMemberRequest): readonly FieldViolation[] {
+  const out: FieldViolation[] = []
+  member(out, nodeId)
+  address(out, 'peer_address', peerAddress)
+  address(out, 'client_address', clientAddress)
+  return out
+}
+
+/** Of PromoteMember and RemoveMember. */
+export function memberViolations({ nodeId }: PromoteMemberRequest | RemoveMemberRequest): readonly FieldViolation[] {
+  const out: FieldViolation[] = []
+  member(out, nodeId)
+  return out
+}
+
+export function transferLeadershipViolations({ nodeId }: TransferLeadershipRequest): readonly FieldViolation[] {
+  if (nodeId <= NODE_ID_MAX) return []
+  return [{ field: 'node_id', description: 'must be 1 to 65,535, or 0 for whichever node the leader likes' }]
+}
+
+function member(out: FieldViolation[], nodeId: number): void {
+  if (nodeId < 1 || nodeId > NODE_ID_MAX) out.push({ field: 'node_id', description: 'must be 1 to 65,535' })
+}
+
+function address(out: FieldViolation[], field: string, text: string): void {
+  if (text.length > ADDRESS_LENGTH_MAX) {
+    out.push({ field, description: 'must be at most 256 characters long' })
+    return
+  }
+  const port = Number(HOST_AND_PORT.exec(text)?.[1])
+  if (!(port >= 1 && port <= 65_535)) out.push({ field, description: 'must be host:port, with a port from 1 to 65,535' })
+}

@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { type AppliedListener, Applier, type ApplierSettings } from '../../src/host/applier.js'
+import { Sessions } from '../../src/machine/sessions.js'
+import { makeBallot } from '../../src/paxos/ballot.js'
+import { type LogEntry, NOOP, type Slot, type Value } from '../../src/paxos/types.js'
+import type { CheckpointInfo } from '../../src/storage/storage.js'
+import { sessionCodec } from '../../src/wire/state.js'
+import { batchOf, GENESIS, opening, Recorder } from './fixture.js'
+
+const BALLOT = makeBallot(1, 1)
+const NO_LISTENER: AppliedListener = { onOpened: () => {}, onOutcome: () => {} }
+const FRESH: CheckpointInfo = {
+  appliedUpTo: 0,
+  timeMs: 0,
+  stateDigest: 0,
+  memberships: [],
+  boundarySlots: 0,
+  boundaryCommands: 0,
+}
+
+interface Fixture {
+  readonly machine: Recorder
+  readonly sessions: Sessions
+  readonly applier: Applier
+  readonly boundaries: { slot: Slot; stateDigest: number }[]
+}
+
+function start(settings: Partial<ApplierSettings> = {}): Fixture {
+  const machine = new Recorder()
+  const sessions = new Sessions(machine, sessionCodec)
+  const boundaries: Fixture['boundaries'] = []
+  const applier = new Applier({
+    sessions,
+    checkpoint: FRESH,
+    genesis: GENESIS,
+    listener: NO_LISTENER,
+    checkpoints: { slotsMax: 5, commandsMax: 8 },
+    onBoundary: (slot, stateDigest) => boundaries.push({ slot, stateDigest }),
+    ...settings,
+  })
+  if (applier.isFresh) applier.applyInitial(machine, GENESIS)
+  return { machine, sessions, applier, boundaries }
+}
+
+/** The values of the slots that follow. */
+function decide({ applier }: Fixture, ...values: Value[]): void {
+  const entries = values.map((value, i): LogEntry => ({ slot: applier.appliedUpTo + 1 + i, ballot: BALLOT, value }))
+  applier.enqueue(entries)
+  applier.run(() => false)
+}
+
+/** Ends a checkpoint, and gives what a disk has of it. */
+function saveCheckpoint({ applier }: Fixture): { info: CheckpointInfo; entries: { key: string; value: Uint8Array }[] } {
+  const { info, changes } = applier.checkpoint()
+  const entries = Array.from(changes, ({ key, value }) => ({ key, value: value ?? assert.fail() }))
+  applier.onCheckpointed()
+  return { info, entries: entries.toSorted((a, b) => (a.key < b.key ? -1 : 1)) }
+}
+
+/** Loads the state of a checkpoint, as recovery does. */
+function load({ sessions }: Fixture, { entries }: ReturnType<typeof saveCheckpoint>): void {
+  const restoration = sessions.restore({ read: () => undefined })
+  restoration.load(entries.map((entry) => ({ ...entry, keyspace: 'state' })))
+  restoration.finish()
+}
+
+const promote: Value = { kind: 'membership', epoch: 3, change: { kind: 'promote', nodeId: 4 } }
+const bind: Value = { kind: 'membership', epoch: 2, change: { kind: 'add', nodeId: 4, peerAddress: 'n4:1', clientAddress: '' } }
+
+describe('checkpoint boundaries', () => {
+  it('lie where so many slots, or so many commands, have been applied since the last', () => {
+    const f = start()
+    decide(f, opening(), NOOP, NOOP, NOOP, NOOP, NOOP, batchOf(1, 2, 3), batchOf(4, 5, 6, 7), batchOf(8), NOOP)
+    assert.deepEqual(
+      f.boundaries.map((boundary) => boundary.slot),
+      [5, 9],
+    )
+    assert.equal(f.applier.boundaryCount, 2)
+    assert.equal(f.boundaries[1]?.stateDigest, f.applier.stateDigest)
+  })
+
+  it('lie at the same slots on a node that restarts between two, wherever its checkpoints are', () => {
+    const values = [opening(), ...Array.from({ length: 40 }, (_, i) => (i % 3 === 0 ? batchOf(i + 1, i + 100) : NOOP))]
+    const steady = start()
+    decide(steady, ...values)
+    let node = start()
+    const boundaries: Fixture['boundaries'] = []
+    for (const [i, value] of values.entries()) {
+      decide(node, value)
+      if (i % 4 !== 2) continue
+      const saved = saveCheckpoint(node)
+      boundaries.push(...node.boundaries)
+      node = start({ checkpoint: saved.info })
+      load(node, saved)
+    }
+    assert.ok(boundaries.length > 4)
+    assert.deepEqual([...boundaries, ...node.boundaries], steady.boundaries)
+    assert.equal(node.applier.stateDigest, steady.applier.stateDigest)
+  })
+})
+
+describe('the applier', () => {
+  it('folds changes of the membership, and carries no command out for them', () => {
+    const f = start()
+    assert.deepEqual(
+      f.applier.memberships.map((m) => [m.epoch, m.fromSlot]),
+      [[1, 1]],
+    )
+    decide(f, opening(), bind)
+    assert.deepEqual(
+      f.applier.memberships.map((m) => [m.epoch, m.fromSlot]),
+      [
+        [1, 1],
+        [2, 2 + GENESIS.windowSlots],
+      ],
+    )
+    assert.deepEqual(f.applier.checkpoint().info.memberships, f.applier.memberships)
+    assert.deepEqual(f.machine.applied, ['initial'])
+    decide(f, ...Array.from({ length: GENESIS.windowSlots - 1 }, () => NOOP))
+    assert.deepEqual(
+      f.applier.memberships.map((m) => m.epoch),
+      [2],
+      'the first one governs no slot any more',
+    )
+  })
+
+  it('goes on with the memberships of the checkpoint that it starts from', () => {
+    const first = start()
+    decide(first, bind, NOOP)
+    const { info } = saveCheckpoint(first)
+    const second = start({ checkpoint: info })
+    assert.deepEqual(second.applier.memberships, first.applier.memberships)
+    decide(second, promote)
+    assert.equal(second.applier.memberships.at(-1)?.epoch, 2, 'a change of one that is not in force yet is without effect')
+  })
+
+  it('applies nothing while its state is being replaced, and then what lies above the new one', () => {
+    const ahead = start()
+    decide(ahead, opening(), batchOf(1), batchOf(2), bind)
+    const saved = saveCheckpoint(ahead)
+    const f = start()
+    decide(f, opening())
+    f.applier.suspend()
+    const late: Value[] = [batchOf(1), batchOf(2), bind, batchOf(3)]
+    f.applier.enqueue(late.map((value, i) => ({ slot: 2 + i, ballot: BALLOT, value })))
+    f.applier.run(() => false)
+    assert.deepEqual([f.applier.appliedUpTo, f.applier.hasQueued, f.machine.applied], [1, false, ['initial']])
+    load(f, saved)
+    f.applier.reset(saved.info, GENESIS)
+    assert.deepEqual([f.applier.appliedUpTo, f.applier.hasQueued], [4, true])
+    f.applier.run(() => false)
+    decide(ahead, batchOf(3))
+    assert.deepEqual(f.machine.applied, ['initial', 'c1', 'c2', 'c3'])
+    assert.deepEqual(f.applier.checkpoint().info, ahead.applier.checkpoint().info)
+    assert.deepEqual(f.boundaries, ahead.boundaries)
+  })
+
+  it('stops the node rather than leave a slot out', () => {
+    const f = start()
+    f.applier.enqueue([{ slot: 2, ballot: BALLOT, value: NOOP }])
+    assert.throws(() => f.applier.run(() => false), /without a gap/)
+  })
+})

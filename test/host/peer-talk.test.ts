@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { pino } from 'pino'
+import { PeerTalk } from '../../src/host/peer-talk.js'
+import type { Message } from '../../src/paxos/messages.js'
+import type { Member, NodeId } from '../../src/paxos/types.js'
+
+const member = (nodeId: NodeId, votesFrom = 1): Member => ({
+  nodeId,
+  dataDirId: `dir-${nodeId}`,
+  peerAddress: '',
+  clientAddress: '',
+  votesFrom,
+  returning: false,
+})
+
+function setUp(
+  change: { voters?: NodeId[][]; lastWrite?: number; marks?: [string, number][]; self?: NodeId; members?: Member[] } = {},
+) {
+  const { voters = [[1, 2, 3]], lastWrite = 10, marks = [], self = 1, members = [1, 2, 3].map((id) => member(id)) } = change
+  const sent: { to: NodeId; message: Message }[] = []
+  const noted: [string, number][][] = []
+  const storage = {
+    dataDirId: `dir-${self}`,
+    lastWrite,
+    marks: new Map(marks),
+    noteMarks: (map: ReadonlyMap<string, number>) => void noted.push([...map]),
+  }
+  const known = { members }
+  const talk = new PeerTalk({
+    self,
+    storage,
+    voters,
+    members: () => known.members,
+    send: (to, message) => void sent.push({ to, message }),
+    logger: pino({ level: 'silent' }),
+  })
+  const recalled = (from: NodeId, writeNumber: number) => talk.onMessage(from, { kind: 'recalled', writeNumber }, `dir-${from}`)
+  return {
+    talk,
+    sent,
+    noted,
+    storage,
+    known,
+    recalled,
+    told: () => sent.splice(0).map((s) => `${s.to} ${Object.values(s.message).join(' ')}`),
+  }
+}
+
+describe('the start gate', () => {
+  it('opens when a majority, this node included, knows of nothing newer', () => {
+    const { talk, recalled } = setUp({ voters: [[1, 2, 3, 4, 5]] })
+    assert.equal(talk.isOpen, false)
+    recalled(2, 10)
+    recalled(2, 10)
+    assert.equal(talk.isOpen, false, 'voters are counted, not answers')
+    recalled(9, 0)
+    assert.equal(talk.isOpen, false, 'a stranger does not count')
+    recalled(5, 0)
+    assert.equal(talk.isOpen, true)
+  })
+
+  it('asks whoever has not answered again and again, and nobody once it is open', () => {
+    const { talk, recalled, told } = setUp({ voters: [[1, 2, 3, 4, 5]] })
+    talk.tick(0)
+    assert.deepEqual(told(), ['2 recall 10', '3 recall 10', '4 recall 10', '5 recall 10'])
+    talk.tick(100)
+    assert.deepEqual(told(), [])
+    recalled(3, 10)
+    talk.tick(200)
+    assert.deepEqual(told(), ['2 recall 10', '4 recall 10', '5 recall 10'])
+    recalled(4, 10)
+    talk.tick(400)
+    assert.ok(!told().some((message) => message.includes('recall')))
+  })
+
+  it('needs a majority of each membership that governs an open slot', () => {
+    const { talk, recalled } = setUp({
+      voters: [
+        [1, 2, 3],
+        [1, 4, 5],
+      ],
+    })
+    recalled(2, 0)
+    recalled(3, 0)
+    assert.equal(talk.isOpen, false)
+    recalled(4, 0)
+    assert.equal(talk.isOpen, true)
+  })
+
+  it('counts a learner for nothing in its own question', () => {
+    const { talk, recalled } = setUp({ self: 9, voters: [[1, 2, 3]] })
+    recalled(1, 0)
+    assert.equal(talk.isOpen, false)
+    recalled(2, 0)
+    assert.equal(talk.isOpen, true)
+  })
+
+  it('is open for a single member', () => {
+    assert.equal(setUp({ voters: [[1]] }).talk.isOpen, true)
+    assert.equal(setUp({ voters: [[1, 2]] }).talk.isOpen, false)
+  })
+
+  it('stops a node on an older copy, and names both writes and the remedy; also by a late answer', () => {
+    const refused = {
+      name: 'HaltError',
+      code: 'OLDER_COPY',
+      message: /ends with write 10, but node 3 .* write 11.*newest copy.*synod member replace/,
+    }
+    const { recalled } = setUp()
+    assert.throws(() => recalled(3, 11), refused)
+    const open = setUp()
+    open.recalled(2, 10)
+    assert.throws(() => open.recalled(3, 11), refused)
+  })
+})
+
+describe('marks', () => {
+  it('tell what was heard of a directory, by its id, and never less', () => {
+    const { talk, told } = setUp({ marks: [['dir-2', 7]] })
+    const recall = (from: NodeId, dataDirId: string, writeNumber: number) =>
+      talk.onMessage(from, { kind: 'recall', writeNumber }, dataDirId)
+    recall(2, 'dir-2', 5)
+    talk.onMessage(2, { kind: 'mark', writeNumber: 9 }, 'dir-2')
+    talk.onMessage(2, { kind: 'mark', writeNumber: 8 }, 'dir-2')
+    recall(2, 'dir-2', 9)
+    recall(2, 'dir-2-new', 1)
+    recall(3, 'dir-3', 4)
+    recall(3, 'dir-3', 4)
+    assert.deepEqual(told(), ['2 recalled 7', '2 recalled 9', '2 recalled 0', '3 recalled 0', '3 recalled 4'])
+  })
+
+  it('go to every other member once a second, when this node has written', () => {
+    const { talk, storage, recalled, told } = setUp()
+    recalled(2, 10)
+    talk.tick(0)
+    assert.deepEqual(told(), ['2 mark 10', '3 mark 10'])
+    storage.lastWrite = 11
+    talk.tick(999)
+    assert.deepEqual(told(), [])
+    talk.tick(1_000)
+    assert.deepEqual(told(), ['2 mark 11', '3 mark 11'])
+    talk.tick(2_000)
+    assert.deepEqual(told(), [])
+  })
+
+  it('are noted in the storage when there is news, of members only', () => {
+    const { talk, noted, known, recalled } = setUp({ marks: [['dir-3', 2]] })
+    recalled(2, 10)
+    talk.tick(0)
+    assert.deepEqual(noted, [])
+    talk.onMessage(2, { kind: 'mark', writeNumber: 5 }, 'dir-2')
+    talk.onMessage(2, { kind: 'mark', writeNumber: 5 }, 'dir-of-a-stranger')
+    talk.tick(1_000)
+    talk.tick(2_000)
+    assert.deepEqual(noted, [
+      [
+        ['dir-3', 2],
+        ['dir-2', 5],
+      ],
+    ])
+    known.members = [member(1), member(2)]
+    talk.onMessage(2, { kind: 'mark', writeNumber: 6 }, 'dir-2')
+    talk.tick(3_000)
+    assert.deepEqual(noted[1], [['dir-2', 6]])
+  })
+})
+
+const report = (t: ReturnType<typeof setUp>, from: NodeId, slot: number, stateDigest: number) =>
+  t.talk.onMessage(from, { kind: 'digest', slot, stateDigest }, `dir-${from}`)
+
+describe('the comparison of digests', () => {
+  it('tells every other member the digest at each boundary', () => {
+    const t = setUp()
+    t.talk.onBoundary(100, 7)
+    assert.deepEqual(t.told(), ['2 digest 100 7', '3 digest 100 7'])
+  })
+
+  it('stops a node that a majority of the voters contradicts, whoever is first', () => {
+    const diverged = {
+      name: 'HaltError',
+      code: 'STATE_DIVERGED',
+      message: /slot 100 has the digest 00000007 here, but 00000008 on the nodes 2, 3/,
+    }
+    const later = setUp()
+    report(later, 2, 100, 8)
+    report(later, 3, 100, 8)
+    assert.throws(() => later.talk.onBoundary(100, 7), diverged)
+    const earlier = setUp()
+    earlier.talk.onBoundary(100, 7)
+    report(earlier, 2, 100, 8)
+    assert.throws(() => report(earlier, 3, 100, 8), diverged)
+  })
+
+  it('does not stop one that is contradicted by a minority, by two that differ, or by those who do not vote', () => {
+    const t = setUp({ members: [...[1, 2, 3, 4, 5].map((id) => member(id)), member(6, 0), member(7, 0)] })
+    t.talk.onBoundary(100, 7)
+    report(t, 2, 100, 8)
+    report(t, 3, 100, 8)
+    report(t, 4, 100, 9)
+    report(t, 5, 100, 7)
+    report(t, 6, 100, 8)
+    report(t, 7, 100, 8)
+    report(t, 8, 100, 8)
+    assert.throws(() => report(t, 5, 100, 8), { code: 'STATE_DIVERGED' })
+  })
+
+  it('remembers the last boundaries only', () => {
+    const t = setUp()
+    for (let slot = 1; slot <= 100; slot++) t.talk.onBoundary(slot, 7)
+    for (const slot of [1, 36]) for (const from of [2, 3]) report(t, from, slot, 8)
+    report(t, 2, 37, 8)
+    assert.throws(() => report(t, 3, 37, 8), { code: 'STATE_DIVERGED' })
+    const other = setUp()
+    for (let slot = 1; slot <= 100; slot++) for (const from of [2, 3]) report(other, from, slot, 8)
+    for (const slot of [1, 36]) other.talk.onBoundary(slot, 7)
+    assert.throws(() => other.talk.onBoundary(37, 7), { code: 'STATE_DIVERGED' })
+  })
+})

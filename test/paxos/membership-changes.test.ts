@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { NodeId } from '../../src/paxos/types.js'
+import { Cluster } from './cluster.js'
+
+const WINDOW = 4
+
+function led(nodeIds: readonly NodeId[], leader: NodeId = 1): Cluster {
+  const cluster = new Cluster({ nodeIds, options: { windowSlots: WINDOW } })
+  cluster.elect(leader)
+  cluster.run(100)
+  return cluster
+}
+
+function add(cluster: Cluster, nodeId: NodeId, at: NodeId): void {
+  cluster.runUntil(`node ${nodeId} is listed`, () => {
+    if (cluster.node(at).memberships?.latest.has(nodeId)) return true
+    cluster.change(at, { kind: 'add', nodeId, peerAddress: `peer-${nodeId}:1`, clientAddress: `client-${nodeId}:1` })
+    return false
+  })
+}
+
+/** As an operator does: again and again until it is so. */
+function changeUntil(cluster: Cluster, at: NodeId, kind: 'promote' | 'remove', nodeId: NodeId, members: string): void {
+  cluster.runUntil(`${kind} ${nodeId}`, () => {
+    if (plain(cluster.membersAt(at)) === members) return true
+    cluster.change(at, { kind, nodeId })
+    cluster.run(50)
+    return false
+  })
+}
+
+/** Without the slots. */
+function plain(members: string): string {
+  return members.replaceAll(/\(\d+\)/g, '')
+}
+
+function grow(cluster: Cluster, nodeId: NodeId, at: NodeId, members: string): void {
+  cluster.addHost(nodeId)
+  add(cluster, nodeId, at)
+  changeUntil(cluster, at, 'promote', nodeId, members)
+}
+
+test('a learner is added, says which directory is its own, learns everything, and votes only once it is promoted', () => {
+  const cluster = led([1, 2, 3])
+  cluster.propose(1, 'before')
+  cluster.run(100)
+  cluster.addHost(4)
+  cluster.run(1_000)
+  assert.equal(cluster.haltOf(4), undefined, 'who is to join waits until it is added')
+  add(cluster, 4, 2)
+  cluster.runUntil('it has learned', () => cluster.node(4).decidedUpTo === cluster.node(1).decidedUpTo)
+  assert.equal(cluster.node(1).memberships?.latest.member(4)?.dataDirId, 'dir-4')
+  assert.equal(cluster.membersAt(1), '1 2 3 4*')
+  for (const nodeId of [2, 3]) cluster.crash(nodeId)
+  cluster.propose(1, 'too few')
+  cluster.run(2_000)
+  assert.ok(!cluster.log.includes('too few'), 'a learner is no part of a majority')
+  for (const nodeId of [2, 3]) cluster.restart(nodeId)
+  cluster.runUntil('somebody leads', () => cluster.leaders.length > 0)
+  changeUntil(cluster, 4, 'promote', 4, '1 2 3 4')
+  const from = cluster.node(4).memberships?.latest.fromSlot ?? 0
+  cluster.runUntil('in force', () => cluster.node(1).decidedUpTo >= from - 1)
+})
+
+test('a change is in force so many slots later as the window is long, and the leader fills the slots between', () => {
+  const cluster = led([1, 2, 3])
+  cluster.addHost(4)
+  add(cluster, 4, 1)
+  const { log } = cluster
+  const slot = log.findIndex((value) => value.startsWith('add n4')) + 1
+  const membership = cluster.node(1).memberships?.governing.find((m) => m.epoch === 2) ?? cluster.node(1).memberships?.latest
+  assert.ok(slot > 0 && (membership?.epoch ?? 0) >= 2)
+  assert.deepEqual(
+    log.slice(slot, slot + WINDOW - 1),
+    Array.from({ length: WINDOW - 1 }, () => 'noop'),
+  )
+})
+
+test('from 1 to 3 to 5 to 3 nodes, the first leader among those who go, while commands are decided', () => {
+  const cluster = led([1])
+  let count = 0
+  const work = (): void => {
+    for (const nodeId of cluster.nodeIds) if (cluster.haltOf(nodeId) === undefined) cluster.propose(nodeId, `c${++count}`)
+    cluster.run(50)
+  }
+  let members = '1'
+  for (const nodeId of [2, 3, 4, 5]) {
+    members += ` ${nodeId}`
+    grow(cluster, nodeId, 1, members)
+    work()
+  }
+  cluster.run(500)
+  for (const nodeId of [1, 2]) {
+    members = members.slice(2)
+    changeUntil(cluster, 5, 'remove', nodeId, members)
+    work()
+    cluster.runUntil(`node ${nodeId} stops`, () => cluster.haltOf(nodeId)?.code === 'REMOVED')
+    cluster.crash(nodeId)
+    cluster.runUntil('another leads', () => cluster.leaders.some((leader) => leader > nodeId))
+  }
+  cluster.propose(4, 'last')
+  cluster.runUntil('the rest goes on', () => cluster.log.includes('last'))
+  assert.equal(plain(cluster.membersAt(4)), '3 4 5')
+})
+
+test('one change at a time; and none after which too few of the voters would be up', () => {
+  const cluster = led([1, 2, 3])
+  cluster.addHost(4)
+  add(cluster, 4, 1)
+  cluster.run(500)
+  for (const to of [2, 3]) cluster.cut(1, to)
+  cluster.change(1, { kind: 'remove', nodeId: 4 })
+  cluster.change(1, { kind: 'remove', nodeId: 3 })
+  cluster.change(1, { kind: 'remove', nodeId: 4 })
+  assert.deepEqual(cluster.refusalsOf(1), ['CHANGE_IN_PROGRESS'], 'the same change again is no other one')
+  cluster.heal()
+  cluster.runUntil('decided', () => cluster.membersAt(1) === '1 2 3')
+  cluster.run(500)
+  cluster.crash(3)
+  cluster.run(500)
+  cluster.change(1, { kind: 'remove', nodeId: 2 })
+  cluster.change(1, { kind: 'promote', nodeId: 9 })
+  cluster.change(1, { kind: 'add', nodeId: 4, peerAddress: 'elsewhere:1', clientAddress: '' })
+  assert.deepEqual(cluster.refusalsOf(1), ['QUORUM_AT_RISK', 'MEMBER_NOT_FOUND', 'NODE_ID_USED'])
+})
+
+test('a learner that lags, or is not up, is not promoted', () => {
+  const cluster = led([1, 2, 3])
+  cluster.addHost(4)
+  cluster.crash(4)
+  add(cluster, 4, 1)
+  cluster.run(500)
+  cluster.change(1, { kind: 'promote', nodeId: 4 })
+  assert.deepEqual(cluster.refusalsOf(1), ['NOT_CAUGHT_UP'])
+})
+
+test('who begins anew in another directory learns, and votes again only in slots that its former life cannot have voted in', () => {
+  const cluster = led([1, 2, 3])
+  cluster.propose(1, 'a')
+  cluster.run(100)
+  cluster.crash(3)
+  cluster.replaceDirectory(3)
+  cluster.restart(3)
+  cluster.runUntil(
+    'node 3 votes again',
+    () => cluster.node(3).isVoter && cluster.node(3).decidedUpTo === cluster.node(1).decidedUpTo,
+  )
+  const member = cluster.node(1).memberships?.latest.member(3)
+  assert.equal(member?.dataDirId, "dir-3'")
+  const promoted = cluster.log.findIndex((value) => value.startsWith('promote n3')) + 1
+  assert.equal(member?.votesFrom, promoted + WINDOW)
+  cluster.crash(2)
+  cluster.runUntil('the two of them decide', () => {
+    cluster.propose(1, 'b')
+    cluster.run(50)
+    return cluster.log.includes('b')
+  })
+})
+
+test('of three, two that begin anew at once get nowhere: nobody can say any more what they had voted for', () => {
+  const cluster = led([1, 2, 3])
+  for (const nodeId of [2, 3]) {
+    cluster.crash(nodeId)
+    cluster.replaceDirectory(nodeId)
+    cluster.restart(nodeId)
+  }
+  cluster.run(5_000)
+  assert.deepEqual(
+    [2, 3].map((nodeId) => cluster.node(nodeId).phase),
+    ['joining', 'joining'],
+  )
+  assert.deepEqual(cluster.leaders, [])
+})
+
+test('a promise of a former life of a member, arriving late, is no promise of the one that votes now', () => {
+  const cluster = led([1, 2, 3, 4, 5])
+  // Node 5 scouts; what it is promised does not arrive for now.
+  for (const nodeId of [1, 2, 3, 4]) cluster.tick(nodeId, 250)
+  cluster.tick(5, 601)
+  for (const kind of ['poll', 'pollReply'] as const) cluster.settle({ kind })
+  assert.equal(cluster.node(5).phase, 'scouting')
+  cluster.settle({ kind: 'prepare', to: 3 })
+  const tellLate = cluster.hold({ kind: 'promise', from: 3 })
+  cluster.drop()
+  cluster.pause(5)
+  cluster.crash(3)
+  cluster.replaceDirectory(3)
+  cluster.restart(3)
+  cluster.runUntil('node 3 votes again', () => cluster.node(3).isVoter && cluster.leaders.some((leader) => leader !== 5))
+  cluster.run(500)
+  cluster.drop({ to: 5 })
+  tellLate()
+  cluster.resume(5)
+  // With its own and the stale one node 5 needs one more promise, and must not take these three for a majority.
+  for (const nodeId of [1, 2, 4]) cluster.cut(nodeId, 5)
+  cluster.settle({ kind: 'promise', to: 5 })
+  cluster.heal()
+  cluster.propose(1, 'x')
+  cluster.run(3_000)
+  assert.ok(cluster.log.includes('x'))
+})
+
+test('a checkpoint brings who needs slots that nobody keeps, and the memberships with it', () => {
+  const cluster = led([1, 2, 3])
+  cluster.crash(3)
+  cluster.addHost(4)
+  add(cluster, 4, 1)
+  changeUntil(cluster, 1, 'promote', 4, '1 2 3 4')
+  for (let i = 0; i < 10; i++) {
+    cluster.propose(1, `c${i}`)
+    cluster.run(50)
+  }
+  cluster.run(2_000)
+  for (const nodeId of [1, 2, 4]) {
+    cluster.crash(nodeId)
+    cluster.compact(nodeId)
+    cluster.restart(nodeId)
+  }
+  cluster.drop({ to: 3 })
+  cluster.restart(3)
+  cluster.runUntil('node 3 has caught up', () => cluster.node(3).decidedUpTo >= cluster.log.length)
+  assert.equal(cluster.membersAt(3), cluster.membersAt(1))
+  assert.ok(cluster.transcript.some((line) => line.startsWith('n3 installs a checkpoint')))
+})

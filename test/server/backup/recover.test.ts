@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { recoverCluster, type Survivor } from '../../../src/server/backup/recover.js'
+import { LevelStorage } from '../../../src/storage/level-storage.js'
+import { makeOldNode, OLD_CLUSTER_ID, replay } from './old-cluster.js'
+
+const PLAN = {
+  clusterId: '11111111-2222-4333-8444-555555555555',
+  members: [{ nodeId: 7, peerAddress: 'n7:7201', clientAddress: 'n7:7101' }],
+}
+
+async function scene(t: TestContext, votes: readonly number[] = []) {
+  const root = await mkdtemp(join(tmpdir(), 'synod-recover-'))
+  t.after(() => rm(root, { recursive: true }))
+  const directory = join(root, 'old')
+  await makeOldNode(directory, { checkpoint: 5, decided: 8, votes })
+  return { directory, plan: { ...PLAN, out: join(root, 'out') } }
+}
+
+/** Of every file in a directory. */
+function digestOf(directory: string): string {
+  const hash = createHash('sha256')
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true }).toSorted((a, b) =>
+    a.name < b.name ? -1 : 1,
+  )) {
+    if (entry.isFile()) hash.update(entry.name).update(readFileSync(join(entry.parentPath, entry.name)))
+  }
+  return hash.digest('hex')
+}
+
+const agree = async (): Promise<void> => {}
+const refuse = async (): Promise<void> => {
+  throw new Error('rather not')
+}
+
+describe('a cluster recovered from one survivor', () => {
+  it('has what the survivor knows to be decided, and its votes; gaps are empty', async (t) => {
+    const { directory, plan } = await scene(t, [9, 11])
+    const told: Survivor[] = []
+    const made = await recoverCluster(directory, plan, async (survivor) => void told.push(survivor))
+    assert.deepEqual(told, [
+      { clusterId: OLD_CLUSTER_ID, nodeId: 2, decidedUpTo: 8, votedUpTo: 11, missing: [10], voterIds: [1, 2, 3] },
+    ])
+    assert.equal(made.slot, 11)
+    const node = await replay(made.directories[0]?.directory ?? '', 7)
+    assert.deepEqual(
+      [node.appliedUpTo, node.get('key-2'), node.get('key-3'), node.get('key-4'), node.get('key-0')],
+      [11, '7', '8', '4', '10'],
+    )
+    assert.equal(node.storage.genesis?.clusterId, PLAN.clusterId)
+    assert.deepEqual(node.retry(10, 'key-0'), { slot: 11, revision: 9n })
+  })
+
+  it('leaves the survivor as it was', async (t) => {
+    const { directory, plan } = await scene(t, [9])
+    const before = digestOf(directory)
+    await recoverCluster(directory, plan, agree)
+    assert.equal(digestOf(directory), before)
+  })
+
+  it('is not made without consent, from a directory in use, or from none', async (t) => {
+    const { directory, plan } = await scene(t)
+    await assert.rejects(recoverCluster(directory, plan, refuse), /rather not/)
+    assert.deepEqual(readdirSync(plan.out), [])
+    const storage = await LevelStorage.open({ directory, nodeId: 2 })
+    await assert.rejects(recoverCluster(directory, plan, agree), { code: 'LOCKED' })
+    await storage.close()
+    await assert.rejects(recoverCluster(join(directory, 'db'), plan, agree), /is no data directory/)
+    await assert.rejects(recoverCluster(directory, { ...plan, clusterId: OLD_CLUSTER_ID }, agree), /needs an id of its own/)
+    assert.ok(!existsSync(join(plan.out, 'node-7')))
+  })
+})

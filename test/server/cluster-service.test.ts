@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import { type CheckpointResponse, type ClusterServiceClient, NodeRole } from '../../src/gen/synod/cluster/v1/cluster.js'
+import type { BackupPart } from '../../src/host/api.js'
+import { BackupReader } from '../../src/server/backup/backup-reader.js'
+import { REASONS } from '../../src/wire/reasons.js'
+import { sampleParts } from './backup/sample-backup.js'
+import { call, failureOf, told } from './client.js'
+import { serve } from './server.js'
+import { CLUSTER_ID } from './single-member.js'
+
+const NODE_2 = { nodeId: 2, peerAddress: '127.0.0.1:7202', clientAddress: '127.0.0.1:7102' }
+
+/** Every response to a Checkpoint call. */
+async function checkpoint(cluster: ClusterServiceClient): Promise<CheckpointResponse[]> {
+  const responses: CheckpointResponse[] = []
+  for await (const response of cluster.checkpoint({}, new Metadata(), { deadline: Date.now() + 10_000 })) {
+    responses.push(response as CheckpointResponse)
+  }
+  return responses
+}
+
+describe('the cluster service', () => {
+  it('tells how this node is without asking another', async (t) => {
+    const { clients, member } = await serve(t)
+    member.failure = 'NO_QUORUM'
+    const answer = await call(clients.cluster, 'status', {})
+    assert.deepEqual(
+      [answer.nodeId, answer.clusterId, answer.leaderId, answer.role, answer.stateDigest],
+      [1, CLUSTER_ID, 1, NodeRole.LEADER, '0000beef'],
+    )
+    assert.deepEqual(answer.ballot, { round: 3, nodeId: 1 })
+    assert.match(answer.version, /^\d+\.\d+\.\d+/)
+    assert.notEqual(answer.uptime, undefined)
+    assert.equal(answer.learning, false)
+  })
+
+  it('lists the members of the latest membership, and how far each learner is', async (t) => {
+    const { clients, member } = await serve(t)
+    const voter = { nodeId: 1, peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101', dataDirId: 'data-1' }
+    const self = { ...voter, voter: true, votesFrom: 1, returning: false }
+    const before = await call(clients.cluster, 'listMembers', {})
+    assert.deepEqual(before.membership, { epoch: 1, fromSlot: 1, lastNodeId: 1, members: [self] })
+    assert.deepEqual(before.learners, [])
+
+    await call(clients.cluster, 'addMember', NODE_2)
+    member.learners.set(2, 17)
+    const after = await call(clients.cluster, 'status', {})
+    const learner = { ...NODE_2, voter: false, votesFrom: 0, returning: false, dataDirId: '' }
+    assert.deepEqual(after.membership?.members, [self, learner])
+    assert.deepEqual(after.learners, [{ nodeId: 2, decidedUpTo: 17 }])
+    assert.deepEqual((await call(clients.cluster, 'listMembers', {})).learners, after.learners)
+  })
+
+  it('carries changes of the membership out, and says in which slot', async (t) => {
+    const { clients, member } = await serve(t)
+    const { header, membership } = await call(clients.cluster, 'addMember', NODE_2)
+    assert.deepEqual(header, { clusterId: CLUSTER_ID, nodeId: 1, slot: 1 })
+    assert.deepEqual([membership?.epoch, membership?.fromSlot, membership?.lastNodeId], [2, 5, 2])
+    await call(clients.cluster, 'promoteMember', { nodeId: 2 })
+    await call(clients.cluster, 'removeMember', { nodeId: 2 })
+    assert.deepEqual(member.changes, [
+      { kind: 'add', ...NODE_2 },
+      { kind: 'promote', nodeId: 2 },
+      { kind: 'remove', nodeId: 2 },
+    ])
+    assert.equal((await call(clients.cluster, 'transferLeadership', { nodeId: 0 })).leaderId, 2)
+    assert.equal((await call(clients.cluster, 'transferLeadership', { nodeId: 3 })).leaderId, 3)
+    assert.deepEqual(member.handedTo, [0, 3])
+  })
+
+  it('passes on why a change was refused', async (t) => {
+    const { clients, member } = await serve(t)
+    const reasons = {
+      NODE_ID_USED: status.ALREADY_EXISTS,
+      MEMBER_NOT_FOUND: status.NOT_FOUND,
+      NOT_CAUGHT_UP: status.FAILED_PRECONDITION,
+      CHANGE_IN_PROGRESS: status.UNAVAILABLE,
+      QUORUM_AT_RISK: status.FAILED_PRECONDITION,
+      TOO_MANY_MEMBERS: status.FAILED_PRECONDITION,
+      DATA_DIR_MISMATCH: status.FAILED_PRECONDITION,
+    } as const
+    for (const reason of Object.keys(reasons) as (keyof typeof reasons)[]) {
+      member.failure = reason
+      const failure = await failureOf(call(clients.cluster, 'promoteMember', { nodeId: 2 }))
+      assert.deepEqual([failure.code, failure.reason], [reasons[reason], reason])
+      assert.equal(REASONS[reason].code, reasons[reason])
+    }
+  })
+
+  const bad = [
+    { name: 'addMember', request: { ...NODE_2, nodeId: 0 }, fields: ['node_id'] },
+    { name: 'addMember', request: { ...NODE_2, nodeId: 65_536, peerAddress: '' }, fields: ['node_id', 'peer_address'] },
+    { name: 'addMember', request: { ...NODE_2, peerAddress: 'host' }, fields: ['peer_address'] },
+    { name: 'addMember', request: { ...NODE_2, clientAddress: 'host:0' }, fields: ['client_address'] },
+    { name: 'addMember', request: { ...NODE_2, clientAddress: `${'h'.repeat(252)}:7101` }, fields: ['client_address'] },
+    { name: 'promoteMember', request: { nodeId: 0 }, fields: ['node_id'] },
+    { name: 'removeMember', request: { nodeId: 65_536 }, fields: ['node_id'] },
+    { name: 'transferLeadership', request: { nodeId: 65_536 }, fields: ['node_id'] },
+  ] as const
+  for (const { name, request, fields } of bad) {
+    it(`refuses ${name} with ${fields.join(' and ')} out of bounds`, async (t) => {
+      const { clients, member } = await serve(t)
+      const failure = await failureOf(call(clients.cluster, name, request as never))
+      assert.deepEqual([failure.code, failure.fields], [status.INVALID_ARGUMENT, fields])
+      assert.deepEqual([member.changes, member.handedTo], [[], []])
+    })
+  }
+
+  it('takes the longest address that it may', async (t) => {
+    const { clients } = await serve(t)
+    await call(clients.cluster, 'addMember', { ...NODE_2, clientAddress: `${'h'.repeat(251)}:7101` })
+  })
+
+  it('streams a backup', async (t) => {
+    const { clients, member } = await serve(t)
+    member.backupParts = sampleParts
+    const responses = await checkpoint(clients.cluster)
+    assert.deepEqual(responses[0]?.header, { clusterId: CLUSTER_ID, nodeId: 1, slot: 0 })
+    assert.ok(responses.length > 1 && responses.slice(1).every(({ header }) => header === undefined))
+    const reader = await BackupReader.open(
+      (async function* () {
+        for (const { data } of responses) yield data
+      })(),
+    )
+    for await (const _ of reader.parts());
+    assert.equal(reader.lastSlot, 10)
+  })
+
+  it('sends a backup at the pace of who takes it, few at once, and ends it when the client goes', async (t) => {
+    const { clients, member } = await serve(t)
+    let made = 0
+    const returned: (() => void)[] = []
+    member.backupParts = async function* () {
+      try {
+        for await (const part of sampleParts()) if ('header' in part) yield part
+        const page: BackupPart = { page: { keys: [], records: [Buffer.alloc(1 << 20)] } }
+        for (;;) {
+          made++
+          yield page
+        }
+      } finally {
+        returned.shift()?.()
+      }
+    }
+    const ended = [1, 2].map(() => new Promise<void>((resolve) => returned.push(resolve)))
+    const slow = [1, 2].map(() => clients.cluster.checkpoint({}))
+    for (const stream of slow) stream.on('error', () => {})
+    await Promise.all(slow.map((stream) => new Promise((resolve) => stream.once('readable', resolve))))
+    const third = await checkpoint(clients.cluster).catch((error: ServiceError) => told(error))
+    assert.equal('reason' in third && third.reason, 'OVERLOADED')
+    for (const stream of slow) stream.cancel()
+    await Promise.all(ended)
+    assert.ok(made < 200, `${made} MiB were made for clients that read nothing`)
+  })
+
+  it('breaks backups off when the server stops, and says so', async (t) => {
+    const { clients, member, server } = await serve(t)
+    let onBegun: (() => void) | undefined
+    const begun = new Promise<void>((resolve) => {
+      onBegun = resolve
+    })
+    member.backupParts = async function* () {
+      for await (const part of sampleParts()) if ('header' in part) yield part
+      for (;;) {
+        onBegun?.()
+        await new Promise((resolve) => setImmediate(resolve))
+        yield { page: { keys: [], records: [Buffer.alloc(1_024)] } }
+      }
+    }
+    const failing = checkpoint(clients.cluster).catch((error: ServiceError) => told(error))
+    await begun
+    await server.drain(5_000)
+    const failure = await failing
+    assert.equal('reason' in failure && failure.reason, 'STOPPED')
+  })
+})
