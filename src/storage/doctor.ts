@@ -10,7 +10,7 @@ import { type Finding, finding } from './findings.js'
 import { otherGeneration } from './keys.js'
 import { findDamagedFiles, readDatabase } from './read-database.js'
 import { RecordError, UnknownFormatError } from './records.js'
-import { ASIDE, type ReplacedNote, readReplaced } from './set-aside.js'
+import { ASIDE, type Replaced, type ReplacedNote, readReplaced } from './set-aside.js'
 import { StorageError, systemCodeOf } from './storage-error.js'
 import { type Contents, verify } from './verify.js'
 
@@ -24,7 +24,7 @@ export interface Diagnosis {
   readonly holder: LockHolder | undefined
   /** The number of the last durable write that the witness knows of. */
   readonly lastWrite: number | undefined
-  readonly replaces: ReplacedNote | undefined
+  readonly replaces: Replaced | undefined
   readonly setAside: readonly SetAside[]
   /** Undefined when the database is not whole. */
   readonly contents: Inventory | undefined
