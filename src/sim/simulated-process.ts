@@ -97,6 +97,9 @@ const FORMATS: Readonly<Record<SoftwareVersion, RecordFormat>> = {
   next: { write: toNextRecord, read: fromNextRecord },
 }
 
+/** Checkpoints are written in pieces, as big ones are in the world. */
+const SMALL_PIECE_BYTES = 500
+
 const SILENT = pino({ enabled: false })
 
 /**
@@ -203,7 +206,11 @@ export class SimulatedProcess implements CheckpointSource {
       onWritten: () => this.#passStep(),
     }
     const open = async (): Promise<LevelStorage> =>
-      LevelStorage.standOn(await disk.open(this.runtime, FORMATS[this.#machine.version]), { window, watcher })
+      LevelStorage.standOn(await disk.open(this.runtime, FORMATS[this.#machine.version]), {
+        window,
+        watcher,
+        pieceBytes: SMALL_PIECE_BYTES,
+      })
     try {
       return await open()
     } catch (error) {
