@@ -368,11 +368,15 @@ export interface HandOver {
 export interface Recall {
   /** Of its last durable write. */
   writeNumber: number;
+  /** Random, another one at each start. */
+  recallId: number;
 }
 
 /** The highest write that the sender was ever told of, of the asking node's directory; 0 if it knows of none. */
 export interface Recalled {
   writeNumber: number;
+  /** As asked: an answer to the node that was started before, perhaps on another directory, says nothing of this one. */
+  recallId: number;
 }
 
 /** Now and then to every member: this node's writes up to this one are durable. */
@@ -5257,7 +5261,7 @@ export const HandOver: MessageFns<HandOver> = {
 };
 
 function createBaseRecall(): Recall {
-  return { writeNumber: 0 };
+  return { writeNumber: 0, recallId: 0 };
 }
 
 export const Recall: MessageFns<Recall> = {
@@ -5267,6 +5271,12 @@ export const Recall: MessageFns<Recall> = {
         throw new globalThis.Error("value provided for field BigInt(message.writeNumber) of type uint64 too large");
       }
       writer.uint32(8).uint64(BigInt(message.writeNumber));
+    }
+    if (message.recallId !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.recallId)) !== BigInt(message.recallId)) {
+        throw new globalThis.Error("value provided for field BigInt(message.recallId) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.recallId));
     }
     return writer;
   },
@@ -5292,6 +5302,14 @@ export const Recall: MessageFns<Recall> = {
             message.writeNumber = longToNumber(reader.uint64());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.recallId = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5311,6 +5329,11 @@ export const Recall: MessageFns<Recall> = {
         : isSet(object.write_number)
         ? globalThis.Number(object.write_number)
         : 0,
+      recallId: isSet(object.recallId)
+        ? globalThis.Number(object.recallId)
+        : isSet(object.recall_id)
+        ? globalThis.Number(object.recall_id)
+        : 0,
     };
   },
 
@@ -5318,6 +5341,9 @@ export const Recall: MessageFns<Recall> = {
     const obj: any = {};
     if (message.writeNumber !== 0) {
       obj.writeNumber = globalThis.Number(message.writeNumber);
+    }
+    if (message.recallId !== 0) {
+      obj.recallId = globalThis.Number(message.recallId);
     }
     return obj;
   },
@@ -5328,12 +5354,13 @@ export const Recall: MessageFns<Recall> = {
   fromPartial(object: DeepPartial<Recall>): Recall {
     const message = createBaseRecall();
     message.writeNumber = object.writeNumber ?? 0;
+    message.recallId = object.recallId ?? 0;
     return message;
   },
 };
 
 function createBaseRecalled(): Recalled {
-  return { writeNumber: 0 };
+  return { writeNumber: 0, recallId: 0 };
 }
 
 export const Recalled: MessageFns<Recalled> = {
@@ -5343,6 +5370,12 @@ export const Recalled: MessageFns<Recalled> = {
         throw new globalThis.Error("value provided for field BigInt(message.writeNumber) of type uint64 too large");
       }
       writer.uint32(8).uint64(BigInt(message.writeNumber));
+    }
+    if (message.recallId !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.recallId)) !== BigInt(message.recallId)) {
+        throw new globalThis.Error("value provided for field BigInt(message.recallId) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.recallId));
     }
     return writer;
   },
@@ -5368,6 +5401,14 @@ export const Recalled: MessageFns<Recalled> = {
             message.writeNumber = longToNumber(reader.uint64());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.recallId = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5387,6 +5428,11 @@ export const Recalled: MessageFns<Recalled> = {
         : isSet(object.write_number)
         ? globalThis.Number(object.write_number)
         : 0,
+      recallId: isSet(object.recallId)
+        ? globalThis.Number(object.recallId)
+        : isSet(object.recall_id)
+        ? globalThis.Number(object.recall_id)
+        : 0,
     };
   },
 
@@ -5394,6 +5440,9 @@ export const Recalled: MessageFns<Recalled> = {
     const obj: any = {};
     if (message.writeNumber !== 0) {
       obj.writeNumber = globalThis.Number(message.writeNumber);
+    }
+    if (message.recallId !== 0) {
+      obj.recallId = globalThis.Number(message.recallId);
     }
     return obj;
   },
@@ -5404,6 +5453,7 @@ export const Recalled: MessageFns<Recalled> = {
   fromPartial(object: DeepPartial<Recalled>): Recalled {
     const message = createBaseRecalled();
     message.writeNumber = object.writeNumber ?? 0;
+    message.recallId = object.recallId ?? 0;
     return message;
   },
 };
