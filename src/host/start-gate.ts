@@ -1,15 +1,19 @@
 import type { Logger } from 'pino'
-import type { Message } from '../paxos/messages.js'
+import type { HostMessage, Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 import { HaltError } from './halt-error.js'
 
 /** Who votes, as far as this node knows, on some slot that is still open. */
 export type Voters = readonly NodeId[]
 
+type Recalled = Extract<HostMessage, { kind: 'recalled' }>
+
 interface Settings {
   readonly self: NodeId
   /** The number of this directory's last durable write, by now: an answer may come late, when there have been more. */
   readonly lastWrite: () => number
+  /** Another one at each start: answers to the node that was there before count for nothing. */
+  readonly recallId: number
   /** For messages. */
   readonly dataDirId: string
   /** One list, or two while a change of the membership is under way. */
@@ -43,8 +47,9 @@ export class StartGate {
   }
 
   /** @throws HaltError OLDER_COPY */
-  onRecalled(from: NodeId, writeNumber: number): void {
+  onRecalled(from: NodeId, { writeNumber, recallId }: Recalled): void {
     const { dataDirId } = this.#s
+    if (recallId !== this.#s.recallId) return
     const lastWrite = this.#s.lastWrite()
     if (writeNumber > lastWrite) {
       throw new HaltError(
@@ -62,10 +67,10 @@ export class StartGate {
   tick(nowMs: number): void {
     if (this.#isOpen || nowMs < this.#nextAskMs) return
     this.#nextAskMs = nowMs + ASK_INTERVAL_MS
-    const { self, voters, send, logger } = this.#s
+    const { self, recallId, voters, send, logger } = this.#s
     const lastWrite = this.#s.lastWrite()
     const silent = [...new Set(voters.flat())].filter((nodeId) => nodeId !== self && !this.#answered.has(nodeId))
-    for (const nodeId of silent) send(nodeId, { kind: 'recall', writeNumber: lastWrite })
+    for (const nodeId of silent) send(nodeId, { kind: 'recall', writeNumber: lastWrite, recallId })
     this.#nextWarningMs ??= nowMs + WARN_INTERVAL_MS
     if (nowMs < this.#nextWarningMs) return
     this.#nextWarningMs = nowMs + WARN_INTERVAL_MS
