@@ -30,8 +30,6 @@ export interface DiskUser {
   readonly whenAwake: (run: () => void) => void
 }
 
-
-
 export type { WriteSubject }
 
 interface Write {

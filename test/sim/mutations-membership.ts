@@ -20,13 +20,6 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
     favours: changes,
   },
   {
-    name: 'a change is made though the one before it is not in force yet',
-    file: 'paxos/memberships.ts',
-    find: 'value.epoch !== latest.epoch + 1 || slot < latest.fromSlot',
-    replace: 'slot < 0',
-    favours: changes,
-  },
-  {
     name: 'a learner counts as a voter',
     file: 'paxos/membership.ts',
     find: 'record.members.filter((m) => m.votesFrom > 0)',
