@@ -118,7 +118,8 @@ export class CheckpointSender {
   async #leave(open: OpenView): Promise<void> {
     if (--open.readerCount > 0) return
     if (this.#isStopped) return this.#close(open)
-    open.callOff = this.#s.runtime.after(KEEP_MS, () => void this.#close(open))
+    // A view that cannot be closed is of a database that has failed: somebody else hears of that.
+    open.callOff = this.#s.runtime.after(KEEP_MS, () => void this.#close(open).catch(() => {}))
     const older = [...this.#open].filter((other) => other !== open && other.readerCount === 0)
     await Promise.all(older.map((other) => this.#close(other)))
   }

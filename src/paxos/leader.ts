@@ -101,7 +101,9 @@ export class Leader {
 
   /** A promise that came after the majority's: it may be the one that is needed for slots which another membership governs. */
   onPromise(from: NodeId, m: Promised, nowMs: number): void {
-    if (this.#scout.onPromise(from, m)) this.#proposeOpen(nowMs)
+    if (!this.#scout.onPromise(from, m)) return
+    this.#replica.noteDecided(from, m.decidedUpTo, nowMs)
+    this.#proposeOpen(nowMs)
   }
 
   /** A change was decided, or has come into force. */
@@ -272,10 +274,10 @@ export class Leader {
     return batch
   }
 
-  /** The window is open, and a majority of those who vote on the next slot has promised. */
+  /** The window is open, and a majority of those who vote on the next slot has promised and told its votes there. */
   #mayPropose(): boolean {
     if (this.#nextSlot > this.#replica.decidedUpTo + this.#memberships.windowSlots) return false
-    return this.#scout.covers(this.#memberships.at(this.#nextSlot))
+    return this.#scout.covers(this.#memberships.at(this.#nextSlot), this.#nextSlot)
   }
 
   /** What was found open comes first. */
@@ -292,7 +294,7 @@ export class Leader {
       this.#firstOwn = this.#nextSlot
       this.#propose(NOOP, nowMs)
     }
-    if (!this.#scout.hasQuorum && nowMs >= this.#promiseRetryMs) {
+    if (!this.#scout.coversFrom(this.#nextSlot) && nowMs >= this.#promiseRetryMs) {
       this.#promiseRetryMs = nowMs + this.#options.retryDelayMs
       this.#scout.ask()
     }
@@ -310,7 +312,8 @@ export class Leader {
    */
   #canRead(): boolean {
     const { decidedUpTo } = this.#replica
-    return this.#firstOwn !== 0 && decidedUpTo >= Math.max(this.#firstOwn, this.#scout.lastOpen) && this.#scout.hasQuorum
+    if (this.#firstOwn === 0 || decidedUpTo < Math.max(this.#firstOwn, this.#scout.lastOpen)) return false
+    return this.#scout.coversFrom(this.#nextSlot)
   }
 
   #propose(value: Value, nowMs: number): void {
