@@ -332,7 +332,11 @@ export class HostedMember implements MemberApi {
   }
 
   #onRefused(by: NodeId, { reason, message }: PeerRefusal): void {
-    if (reason === 'REMOVED') this.#host.fail(new HaltError('REMOVED', `node ${by} says: ${message}`))
+    if (reason !== 'REMOVED') return
+    this.#options.logger.warn({ by }, message)
+    this.#node.onRefusedAsRemoved(by)
+    // Before it may take part again, the core is not asked.
+    if (this.#talk.onRefusedAsRemoved(by)) this.#host.fail(new HaltError('REMOVED', message))
   }
 
   #onFormed(): void {

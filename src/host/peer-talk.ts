@@ -52,6 +52,11 @@ export class PeerTalk {
     }
   }
 
+  /** See StartGate. */
+  onRefusedAsRemoved(from: NodeId): boolean {
+    return this.#gate.onRefusedAsRemoved(from)
+  }
+
   /** This node has applied a checkpoint boundary. @throws HaltError STATE_DIVERGED */
   onBoundary(slot: Slot, stateDigest: number): void {
     this.#digests.onBoundary(slot, stateDigest)

@@ -33,6 +33,7 @@ const WARN_INTERVAL_MS = 10_000
 export class StartGate {
   readonly #s: Settings
   readonly #answered = new Set<NodeId>()
+  readonly #refused = new Set<NodeId>()
   #isOpen: boolean
   #nextAskMs = 0
   #nextWarningMs: number | undefined
@@ -63,6 +64,12 @@ export class StartGate {
     this.#isOpen ||= this.#hasMajority()
   }
 
+  /** That voter says that this node was removed. True when so many say so that nothing else will ever be said. */
+  onRefusedAsRemoved(from: NodeId): boolean {
+    this.#refused.add(from)
+    return !this.#isOpen && this.#s.voters.every((voters) => isMajorityOfOthers(voters, this.#s.self, this.#refused))
+  }
+
   /** Asks those who have not answered, while it is closed. */
   tick(nowMs: number): void {
     if (this.#isOpen || nowMs < this.#nextAskMs) return
@@ -83,4 +90,9 @@ export class StartGate {
       return count > voters.length / 2
     })
   }
+}
+
+function isMajorityOfOthers(voters: Voters, self: NodeId, said: ReadonlySet<NodeId>): boolean {
+  const others = voters.filter((nodeId) => nodeId !== self)
+  return others.filter((nodeId) => said.has(nodeId)).length > others.length / 2
 }
