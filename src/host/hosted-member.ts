@@ -23,7 +23,7 @@ import type { Runtime } from './runtime.js'
 import type { SessionDesk } from './session-desk.js'
 
 export type { HostedMemberOptions, MemberParts } from './member-parts.js'
-export type { PeerAddress, PeerPort, PeerPortHandlers } from './peer-port.js'
+export type { PeerPort, PeerPortHandlers } from './peer-port.js'
 export { restoreMachine } from './restored.js'
 
 const DEFAULT_TIMEOUT_MS = 10_000

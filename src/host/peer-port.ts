@@ -4,7 +4,7 @@ import type { CheckpointPart, CheckpointRequest, CheckpointSink } from '../wire/
 import type { Admission, CallerIdentity, LocalIdentity, PeerRefusal } from './admission.js'
 import type { CallOff } from './runtime.js'
 
-export interface PeerAddress {
+interface PeerAddress {
   readonly nodeId: NodeId
   /** host:port */
   readonly address: string

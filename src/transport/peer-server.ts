@@ -32,7 +32,7 @@ export interface PeerServerOptions {
   readonly logger: Logger
 }
 
-export const DEFAULT_TRANSFER_BYTES_PER_SECOND = 32 * 1024 * 1024
+const DEFAULT_TRANSFER_BYTES_PER_SECOND = 32 * 1024 * 1024
 
 type Stream = ServerDuplexStream<Uint8Array, ConnectResponse>
 

@@ -16,7 +16,7 @@ import { type CallerIdentity, PeerServer } from './peer-server.js'
 import type { PeerRefusal } from './refusal.js'
 
 export { PeerListenError } from './peer-server.js'
-export type { CallerIdentity, PeerAddress, PeerLinkStats, PeerRefusal }
+export type { PeerAddress, PeerLinkStats, PeerRefusal }
 
 export interface PeerTransportOptions {
   readonly nodeId: NodeId

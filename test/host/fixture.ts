@@ -26,7 +26,7 @@ import { encodeOpenSession, encodeSessionCommand } from '../../src/wire/envelope
 import { sessionCodec } from '../../src/wire/state.js'
 import { MemoryDisk, MemoryStorage } from '../storage/memory-storage.js'
 
-export const LEADER: NodeId = 2
+const LEADER: NodeId = 2
 export const BALLOT = makeBallot(7, LEADER)
 
 /** Where a test may hold the storage up, or let it fail. */

@@ -120,7 +120,7 @@ class Schedule {
       60_000,
     )
     for (const nodeId of this.#members()) {
-      assert.equal(cluster.membersAt(nodeId), cluster.membersAt(this.#members()[0] as NodeId))
+      assert.equal(cluster.membersAt(nodeId), cluster.membersAt(this.#members()[0] ?? 0))
     }
   }
 
