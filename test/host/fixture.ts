@@ -188,8 +188,7 @@ export class Follower {
     const desk = new SessionDesk(requester, REAL_RUNTIME)
     const sessions = new Sessions(machine, sessionCodec)
     const logger = pino({ level: 'silent' })
-    const nowMs = () => performance.now()
-    const { applier } = await replayLog({ storage, sessions, machine, listener: desk, logger, nowMs })
+    const { applier } = await replayLog({ storage, sessions, machine, listener: desk, logger, nowMs: REAL_RUNTIME.nowMs })
     return new Follower({ events, storage, machine, applier, requester, desk }, options)
   }
 
