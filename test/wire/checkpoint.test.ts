@@ -138,7 +138,10 @@ test('a node that restarts from checkpoints, whenever they were made, answers, b
     for (const node of [steady, eager, restarted]) saveCheckpoint(node)
     assert.deepEqual([steady.disk.digest(), restarted.disk.digest()], [eager.disk.digest(), eager.disk.digest()], `seed ${seed}`)
   }
-  assert.ok(historyReads > 1_000 && copiesWritten > 20, `much was read back, and much changed while it was being written: ${historyReads}, ${copiesWritten}`)
+  assert.ok(
+    historyReads > 1_000 && copiesWritten > 20,
+    `much was read back, and much changed while it was being written: ${historyReads}, ${copiesWritten}`,
+  )
 })
 
 test('who asks a restarted node again gets the first results', () => {
