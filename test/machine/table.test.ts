@@ -69,6 +69,23 @@ test('what is rolled back is told as it was before', () => {
   assert.deepEqual([told(table.takeChanges()), table.size], [['a1', 'b1', 'c-'], 2])
 })
 
+test('a loaded row that changes is told like any other', () => {
+  const { table, journal } = newTable()
+  for (const key of ['a', 'b', 'c', 'd']) table.load(key, { n: 1 })
+  table.set('a', { n: 2 })
+  table.delete('b')
+  journal.begin()
+  table.set('c', { n: 2 })
+  journal.rollback()
+  assert.deepEqual([table.size, ['a', 'b', 'c', 'd'].map((key) => table.get(key)?.n)], [3, [2, undefined, 1, 1]])
+  assert.deepEqual(
+    Array.from(table.values(), ({ n }) => n),
+    [2, 1, 1],
+  )
+  assert.deepEqual(told(table.takeChanges()), ['a2', 'b-', 'c1'])
+  assert.deepEqual([table.size, [...table.values()].length], [3, 3])
+})
+
 test('a second walk does not begin before the first has ended', () => {
   const { table } = newTable()
   table.set('a', { n: 1 })
