@@ -4,7 +4,7 @@ import { NO_BALLOT, nextBallot, nodeOf } from './ballot.js'
 import { Bootstrap, type BootstrapSettings } from './bootstrap.js'
 import { FollowedLeader } from './followed-leader.js'
 import { Leader } from './leader.js'
-import { JointTally } from './membership.js'
+import { JointTally, Membership } from './membership.js'
 import { genesisRecord, Memberships } from './memberships.js'
 import type {
   Accept,
@@ -111,7 +111,13 @@ export class Node {
   /** Of polls. Starts anywhere, as read ids do: late answers from before a restart must not count. */
   #lastPollId: number
   #persistedUpTo: Slot
-  /** Since when this node knows that it is no member any more, or hears nobody who would tell it more. */
+  /**
+   * The voters of a membership in force who say that this node is no member any more. Its own word is not enough: where only it knows the
+   * last slots of the membership before, the others cannot do without it.
+   */
+  readonly #removedBy = new Set<NodeId>()
+  #removedQuorum = Number.POSITIVE_INFINITY
+  /** Since when a majority has said so. */
   #removedSinceMs: number | undefined
 
   constructor(settings: NodeSettings) {
@@ -229,7 +235,11 @@ export class Node {
   receive(from: NodeId, m: CoreMessage): void {
     if (m.kind === 'join') return this.#onJoin(from, m)
     if (m.kind === 'welcome') return this.#onWelcome(from, m)
-    if (!this.#isKnown(from)) return
+    if (!this.#isKnown(from)) {
+      // It was removed, and may not know.
+      if (m.kind === 'poll' && this.#state.phase !== 'joining') this.#bootstrap.welcome(from, this.#memberships.toRecords())
+      return
+    }
     if (this.#state.phase !== 'joining') this.#receiveAsMember(from, m)
   }
 
@@ -337,11 +347,20 @@ export class Node {
   }
 
   #onWelcome(from: NodeId, m: Welcome): void {
-    if (this.#state.phase !== 'joining') return
+    if (this.#state.phase !== 'joining') return this.#onMembershipTold(from, m)
     // The seed's own welcome comes through onDurable, when it already has its genesis.
     if (!this.#bootstrap.onWelcome(from, m) && this.#bootstrap.genesis?.clusterId !== m.genesis.clusterId) return
     this.#toldMembership = m.memberships.at(-1)
     this.#start(m.genesis, [genesisRecord(m.genesis)])
+  }
+
+  /** By somebody who knows this node no more. */
+  #onMembershipTold(from: NodeId, { genesis, memberships: [record] }: Welcome): void {
+    if (record === undefined || genesis.clusterId !== this.#bootstrap.genesis?.clusterId) return
+    const current = new Membership(record)
+    if (current.has(this.#self) || this.#self > current.lastNodeId || !current.isVoter(from)) return
+    this.#removedBy.add(from)
+    this.#removedQuorum = current.quorum
   }
 
   #start(genesis: Genesis, memberships: readonly MembershipRecord[]): void {
@@ -402,16 +421,10 @@ export class Node {
     if (this.#state.phase === 'leading' && this.#state.leader.isRemoved && !this.#state.leader.isHandingOver) {
       this.#state.leader.handOver()
     }
-    const { latest } = this.#memberships
-    if (this.#state.phase === 'joining' || latest.has(this.#self) || this.#self > latest.lastNodeId) {
-      this.#removedSinceMs = undefined
-      return
-    }
-    // In force, or nobody is left who would tell this node that it is.
-    if (this.decidedUpTo < latest.fromSlot - 1 && this.leaderId !== 0) return
+    if (this.#removedBy.size < this.#removedQuorum) return
     this.#removedSinceMs ??= this.#nowMs
     if (this.#nowMs - this.#removedSinceMs < 2 * this.#options.electionTimeoutMsMax) return
-    const message = `node ${this.#self} was removed from the cluster (membership ${latest.epoch}): it has nothing more to do, and its number is never given again`
+    const message = `node ${this.#self} was removed from the cluster: it has nothing more to do, and its number is never given again`
     this.#out.halt({ code: 'REMOVED', message })
   }
 

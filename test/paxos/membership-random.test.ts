@@ -100,6 +100,14 @@ class Schedule {
     this.#votes.check(this.#windowSlots, this.#initial, cluster.decided)
   }
 
+  tell(): void {
+    for (const nodeId of this.#up()) {
+      const node = this.cluster.node(nodeId)
+      console.log(nodeId, node.phase, node.decidedUpTo, node.isVoter, node.memberships?.toRecords().map((r) => [r.fromSlot, ...r.members.map((m) => `${m.nodeId} ${m.dataDirId} ${m.votesFrom}`)]))
+    }
+    console.log('gone', this.#gone, 'returning', this.#returning, this.#windowSlots, this.cluster.log.length)
+  }
+
   /** All is well again: then there is progress. */
   #calm(): void {
     const { cluster } = this
@@ -248,7 +256,13 @@ class Schedule {
 
   /** A change may be decided, or on its way. */
   #isChanging(): boolean {
-    return this.#memberships().governing.length > 1
+    if (this.#memberships().governing.length > 1 || this.#down.size > 0) return true
+    const isChange = ({ value }: { value: Value }): boolean => value.kind === 'membership'
+    if (this.#up().some((nodeId) => this.cluster.node(nodeId).openVotes.some(isChange))) return true
+    return this.cluster.inTransit.some(({ message }) => {
+      if (message.kind === 'promise') return message.accepted.some(isChange)
+      return message.kind === 'changeMembership' || (message.kind === 'accept' && isChange(message))
+    })
   }
 
   #votesAgain(nodeId: NodeId): boolean {
@@ -288,7 +302,9 @@ test(`${SEEDS} random schedules with changes of the membership: one value for ea
       schedule = new Schedule(seed)
       schedule.run()
     } catch (error) {
+      if (env['MEMBERSHIP_LINES'] !== undefined) schedule?.tell()
       const last = schedule?.cluster.transcript.slice(-Number(env['MEMBERSHIP_LINES'] ?? 40)).join('\n')
+      if (env["MEMBERSHIP_LINES"] !== undefined) console.log(error)
       throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}\n${last}`, { cause: error })
     }
   }
