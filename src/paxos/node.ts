@@ -236,8 +236,7 @@ export class Node {
     if (m.kind === 'join') return this.#onJoin(from, m)
     if (m.kind === 'welcome') return this.#onWelcome(from, m)
     if (!this.#isKnown(from)) {
-      // It was removed, and may not know.
-      if (m.kind === 'poll' && this.#state.phase !== 'joining') this.#bootstrap.welcome(from, this.#memberships.toRecords())
+      if (m.kind === 'poll' && this.#state.phase !== 'joining') this.#tellRemoved(from)
       return
     }
     if (this.#state.phase !== 'joining') this.#receiveAsMember(from, m)
@@ -352,6 +351,12 @@ export class Node {
     if (!this.#bootstrap.onWelcome(from, m) && this.#bootstrap.genesis?.clusterId !== m.genesis.clusterId) return
     this.#toldMembership = m.memberships.at(-1)
     this.#start(m.genesis, [genesisRecord(m.genesis)])
+  }
+
+  /** That node was removed, and may not know. It is not needed any more as far as what this one knows is durable. */
+  #tellRemoved(nodeId: NodeId): void {
+    this.persistDecidedUpTo()
+    this.#bootstrap.welcome(nodeId, this.#memberships.toRecords())
   }
 
   /** By somebody who knows this node no more. */
