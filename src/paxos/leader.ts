@@ -245,6 +245,11 @@ export class Leader {
     return this.#tickedMs < this.#handOverEndsMs
   }
 
+  /** Whether it has ever asked another to lead. */
+  get hasHandedOver(): boolean {
+    return this.#handOverEndsMs !== Number.NEGATIVE_INFINITY
+  }
+
   /** Whether an acknowledgement has come within the last `withinMs` before the last tick. */
   #isHeard(nodeId: NodeId, withinMs: number): boolean {
     return this.#decidedUpToOf.has(nodeId) && this.#tickedMs - (this.#lastAckMs.get(nodeId) ?? 0) <= withinMs

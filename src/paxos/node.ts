@@ -424,7 +424,8 @@ export class Node {
   /** A leader whose vote has gone asks another to lead; whoever is a member no more stops, a little later: it may have answers to give. */
   #checkRemoved(): void {
     if (this.#state.phase === 'leading' && this.#state.leader.isRemoved && !this.#state.leader.isHandingOver) {
-      this.#state.leader.handOver()
+      // It asks once: if that was in vain, its silence will do.
+      if (this.#state.leader.hasHandedOver || !this.#state.leader.handOver()) this.#becomeFollowing()
     }
     if (this.#removedBy.size < this.#removedQuorum) return
     this.#removedSinceMs ??= this.#nowMs
