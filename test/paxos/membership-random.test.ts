@@ -103,7 +103,15 @@ class Schedule {
   tell(): void {
     for (const nodeId of this.#up()) {
       const node = this.cluster.node(nodeId)
-      console.log(nodeId, node.phase, node.decidedUpTo, node.isVoter, node.memberships?.toRecords().map((r) => [r.fromSlot, ...r.members.map((m) => `${m.nodeId} ${m.dataDirId} ${m.votesFrom}`)]))
+      console.log(
+        nodeId,
+        node.phase,
+        node.decidedUpTo,
+        node.isVoter,
+        node.memberships
+          ?.toRecords()
+          .map((r) => [r.fromSlot, ...r.members.map((m) => `${m.nodeId} ${m.dataDirId} ${m.votesFrom}`)]),
+      )
     }
     console.log('gone', this.#gone, 'returning', this.#returning, this.#windowSlots, this.cluster.log.length)
   }
@@ -121,7 +129,9 @@ class Schedule {
         this.#bury()
         if (!cluster.isDecided(command)) for (const nodeId of this.#up()) cluster.propose(nodeId, command)
         cluster.run(100)
-        return cluster.isDecided(command) && this.#members().every((nodeId) => cluster.node(nodeId).decidedUpTo === cluster.log.length)
+        return (
+          cluster.isDecided(command) && this.#members().every((nodeId) => cluster.node(nodeId).decidedUpTo === cluster.log.length)
+        )
       },
       60_000,
     )
@@ -213,7 +223,12 @@ class Schedule {
       case 0: {
         if (this.#joining !== 0 && !this.#gone.has(this.#joining) && !members.some((m) => m.nodeId === this.#joining)) {
           const peerAddress = `peer-${this.#joining}:1`
-          return cluster.change(at, { kind: 'add', nodeId: this.#joining, peerAddress, clientAddress: `client-${this.#joining}:1` })
+          return cluster.change(at, {
+            kind: 'add',
+            nodeId: this.#joining,
+            peerAddress,
+            clientAddress: `client-${this.#joining}:1`,
+          })
         }
         if (this.#lastNodeId >= NODES_MAX || members.length >= 6) return
         this.#joining = ++this.#lastNodeId
@@ -275,7 +290,9 @@ class Schedule {
   }
 
   #members(): NodeId[] {
-    return this.#memberships().latest.members.map((m) => m.nodeId).filter((nodeId) => this.cluster.nodeIds.includes(nodeId))
+    return this.#memberships()
+      .latest.members.map((m) => m.nodeId)
+      .filter((nodeId) => this.cluster.nodeIds.includes(nodeId))
   }
 
   #alive(): NodeId[] {
@@ -304,7 +321,7 @@ test(`${SEEDS} random schedules with changes of the membership: one value for ea
     } catch (error) {
       if (env['MEMBERSHIP_LINES'] !== undefined) schedule?.tell()
       const last = schedule?.cluster.transcript.slice(-Number(env['MEMBERSHIP_LINES'] ?? 40)).join('\n')
-      if (env["MEMBERSHIP_LINES"] !== undefined) console.log(error)
+      if (env['MEMBERSHIP_LINES'] !== undefined) console.log(error)
       throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}\n${last}`, { cause: error })
     }
   }

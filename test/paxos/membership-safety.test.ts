@@ -178,3 +178,20 @@ test('whoever joins need not reach the leader', () => {
   cluster.change(1, { kind: 'add', nodeId: 4, peerAddress: 'peer-4:1', clientAddress: '' })
   cluster.runUntil('it is let in', () => cluster.node(4).phase === 'following')
 })
+
+test('who begins anew is promoted for what it has learned itself, not for what its former life knew', () => {
+  const cluster = led([1, 2, 3], 4)
+  for (let i = 0; i < 50; i++) {
+    cluster.propose(1, `c${i}`)
+    cluster.settle()
+  }
+  cluster.crash(3)
+  cluster.replaceDirectory(3)
+  cluster.restart(3)
+  cluster.cut(1, 3)
+  cluster.cut(2, 3)
+  cluster.run(300)
+  assert.equal(cluster.membersAt(1), '1 2 3*')
+  cluster.heal()
+  cluster.runUntil('it votes again', () => cluster.node(3).isVoter)
+})
