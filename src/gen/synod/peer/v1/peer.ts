@@ -347,7 +347,7 @@ export interface ResetMember {
 
 /** To the leader, from whichever node was asked, until the membership that it knows says so. */
 export interface ChangeMembership {
-  /** Chosen by the sender. */
+  /** Chosen by the sender; 0 when nobody waits for a refusal: the sender passes on what a Join asks for. */
   requestId: number;
   change: MembershipChange | undefined;
 }
