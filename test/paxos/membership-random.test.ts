@@ -10,7 +10,7 @@ import { Cluster, genesisOf } from './cluster.js'
 // membership changes. More of them: MEMBERSHIP_SEEDS=1000 (from MEMBERSHIP_FIRST on); MEMBERSHIP_LINES of the transcript are
 // told of the first that fails.
 
-const SEEDS = Number(env['MEMBERSHIP_SEEDS'] ?? 40)
+const SEEDS = Number(env['MEMBERSHIP_SEEDS'] ?? 25)
 const FIRST = Number(env['MEMBERSHIP_FIRST'] ?? 1)
 const STEPS = 1_500
 const NODES_MAX = 9
@@ -308,7 +308,7 @@ test(`${SEEDS} random schedules with changes of the membership: one value for ea
       schedule = new Schedule(seed)
       schedule.run()
     } catch (error) {
-      const last = schedule?.cluster.transcript.slice(-Number(env['MEMBERSHIP_LINES'] ?? 40)).join('\n')
+      const last = schedule?.cluster.transcript.slice(-Number(env['MEMBERSHIP_LINES'] ?? 25)).join('\n')
       throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}\n${last}`, { cause: error })
     }
   }
