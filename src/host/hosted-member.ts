@@ -300,8 +300,8 @@ export class HostedMember implements MemberApi {
   }
 
   get #knownCluster(): Parameters<typeof admit>[1] {
-    const { genesis, memberships, knownMembership: known } = this.#node
-    return genesis && memberships && known && { clusterId: genesis.clusterId, memberships, known }
+    const { genesis, memberships, knownMembership: known, isMembershipDurable } = this.#node
+    return genesis && memberships && known && { clusterId: genesis.clusterId, memberships, known, isMembershipDurable }
   }
 
   /** By every membership that still matters; one may be named twice. */

@@ -97,6 +97,11 @@ export class Cluster {
     return this.log.some((value) => value.split('+').includes(command))
   }
 
+  /** Slots up to here are decided, says the disk. */
+  durableUpTo(nodeId: NodeId): Slot {
+    return this.#host(nodeId).checkpoint.slot
+  }
+
   dataDirIdOf(nodeId: NodeId): string {
     return this.#host(nodeId).dataDirId
   }
@@ -164,7 +169,6 @@ export class Cluster {
     if (sent === undefined) return false
     this.#note(`n${sent.from} -> n${sent.to} ${describeMessage(sent.message)}`)
     this.#host(sent.to).step((node) => node.receive(sent.from, sent.message))
-    this.#maybeRefuse(sent)
     this.#transfer()
     return true
   }
@@ -352,14 +356,6 @@ export class Cluster {
 
   #tickAll(): void {
     for (const nodeId of this.nodeIds) if (this.#isUp(nodeId)) this.tick(nodeId)
-  }
-
-  /** As the way between nodes does: who was removed, and that is in force, hears so from whomever it talks to. */
-  #maybeRefuse({ from, to }: InTransit): void {
-    const memberships = this.#host(to).node?.memberships
-    if (memberships === undefined || from > memberships.latest.lastNodeId) return
-    if (memberships.governing.some((membership) => membership.has(from))) return
-    this.#host(from).step((node) => node.onRefusedAsRemoved(to))
   }
 
   /** Checkpoints travel at once. */
