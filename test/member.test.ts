@@ -61,12 +61,13 @@ describe('members with a state machine of their own', () => {
 
   after(() => rm(directory, { recursive: true }))
 
-  async function start(nodeId: number, name = `n${nodeId}`): Promise<Member> {
+  async function start(nodeId: number, name = `n${nodeId}`, joins = false): Promise<Member> {
     const member = await Member.start({
       nodeId,
       directory: join(directory, name),
       listenAddress: members[nodeId - 1]?.peerAddress ?? '',
       members,
+      join: joins,
       machine: new Journal(),
       initialCommands: [encode('seed ')],
       logger: pino({ level: 'silent' }),
@@ -124,12 +125,12 @@ describe('members with a state machine of their own', () => {
     await assert.rejects(start(2, 'n2-copy'), { code: 'FOREIGN' })
   })
 
-  it('refuse options that name other members than the data directory knows, or not themselves', async () => {
+  it('refuse options that do not name themselves, or nobody to join', async () => {
     const all = members
-    members = all.slice(0, 1)
-    await assert.rejects(start(1), { code: 'FOREIGN', message: /with the nodes 1, 2, 3, not of one with 1:/ })
     members = all.slice(1)
     await assert.rejects(start(1), { name: 'RangeError', message: /node 1, this one, is not among them/ })
+    members = all.slice(0, 1)
+    await assert.rejects(start(1, 'n1', true), { name: 'RangeError', message: /a member of the cluster must be listed, too/ })
     members = all
   })
 

@@ -6,6 +6,7 @@ import { addBankCommands } from './bank.js'
 import { addCallCommand } from './call.js'
 import { addDemoCommand } from './demo.js'
 import { addDevCommand } from './dev.js'
+import { addDoctorCommand } from './doctor.js'
 import { describe, describeAsJson, EXIT, exitCodeOf } from './failure.js'
 import { addKeyValueCommands } from './kv.js'
 import { addMemberCommands } from './members.js'
@@ -40,6 +41,7 @@ function makeProgram(): Command {
   addDevCommand(program)
   addDemoCommand(program)
   addStatusCommand(program)
+  addDoctorCommand(program)
   addMemberCommands(program)
   addBackupCommand(program)
   addRestoreCommand(program)

@@ -1,6 +1,6 @@
 import type { Membership } from '../paxos/membership.js'
 import type { Memberships } from '../paxos/memberships.js'
-import type { ChangeMembershipRefused } from '../paxos/messages.js'
+import type { ChangeMembershipRefused, MembershipRefusalReason } from '../paxos/messages.js'
 import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import { MemberError } from './api.js'
 import type { Settle } from './requester.js'
@@ -31,8 +31,8 @@ interface Change {
   sentCount: number
   /** The membership that says so: it is decided, and soon in force. */
   membership: Membership | undefined
-  /** What the leader said last, and how long it is waited whether it is not true all the same. */
-  refusal: { readonly error: MemberError; readonly settleAtMs: number } | undefined
+  /** What the leader said last, and when first and last. */
+  refusal: { readonly error: MemberError; readonly firstMs: number; readonly lastMs: number } | undefined
 }
 
 interface Transfer {
@@ -46,7 +46,10 @@ interface Transfer {
 }
 
 const REPEAT_MS = 200
-/** A leader that refuses a repeated change may have carried out the first one: this node hears of that within so long. */
+/**
+ * A leader that refuses a repeated change may have carried out the first one, and one that has just begun may not have heard of
+ * everybody yet: a refusal is believed when it has been the same for so long.
+ */
 const DOUBT_MS = 1_000
 const WAITING_MAX = 100
 const REQUEST_ID_SPAN = 2 ** 48
@@ -95,16 +98,16 @@ export class MembershipCalls {
       const call = this.#changes.get(requestId)
       if (call === undefined || call.membership !== undefined) continue
       const error = new MemberError(reason, message)
-      // Another change is under way: this one is repeated until it is its turn.
-      if (reason === 'CHANGE_IN_PROGRESS') call.refusal = { error, settleAtMs: Number.POSITIVE_INFINITY }
-      else if (call.sentCount > 1) call.refusal ??= { error, settleAtMs: nowMs + DOUBT_MS }
-      else this.#settle(call, error)
+      const firstMs = call.refusal?.error.code === reason ? call.refusal.firstMs : nowMs
+      call.refusal = { error, firstMs, lastMs: nowMs }
+      if (nowMs - firstMs >= patienceMs(reason, call.sentCount)) this.#settle(call, error)
     }
   }
 
-  tick(nowMs: number): void {
-    for (const call of this.#changes.values()) this.#tickChange(call, nowMs)
-    for (const call of this.#transfers) this.#tickTransfer(call, nowMs)
+  /** `asks`: whether the core may be told anything now. */
+  tick(nowMs: number, asks = true): void {
+    for (const call of this.#changes.values()) this.#tickChange(call, nowMs, asks)
+    for (const call of this.#transfers) this.#tickTransfer(call, nowMs, asks)
   }
 
   stop(message: string): void {
@@ -113,7 +116,7 @@ export class MembershipCalls {
     for (const call of this.#transfers) this.#settleTransfer(call, error(call.fromLeader !== 0))
   }
 
-  #tickChange(call: Change, nowMs: number): void {
+  #tickChange(call: Change, nowMs: number, asks: boolean): void {
     const { memberships, decidedUpTo } = this.#core
     if (memberships !== undefined && call.membership === undefined && isSo(memberships.latest, call.change)) {
       call.membership = memberships.latest
@@ -123,16 +126,13 @@ export class MembershipCalls {
       const slot = Math.max(0, fromSlot - memberships.windowSlots)
       return this.#settle(call, { slot, membership: { epoch, fromSlot, members, lastNodeId } })
     }
-    if (call.refusal !== undefined && call.membership === undefined && nowMs >= call.refusal.settleAtMs) {
-      return this.#settle(call, call.refusal.error)
-    }
     if (nowMs >= call.deadlineMs) return this.#settle(call, timedOut(call))
-    if (call.membership !== undefined || nowMs < call.nextSendMs) return
+    if (!asks || call.membership !== undefined || nowMs < call.nextSendMs) return
     call.nextSendMs = nowMs + REPEAT_MS
     if (this.#core.changeMembership(call.requestId, call.change) === 'sent') call.sentCount++
   }
 
-  #tickTransfer(call: Transfer, nowMs: number): void {
+  #tickTransfer(call: Transfer, nowMs: number, asks: boolean): void {
     const { leaderId } = this.#core
     if (call.fromLeader === 0) call.fromLeader = leaderId
     const hasMoved = call.to === 0 ? leaderId !== call.fromLeader : leaderId === call.to
@@ -144,7 +144,7 @@ export class MembershipCalls {
           : new MemberError('OUTCOME_UNKNOWN', `node ${call.fromLeader} was asked to hand over, but no other leads yet`)
       return this.#settleTransfer(call, error)
     }
-    if (leaderId === 0 || nowMs < call.nextSendMs) return
+    if (!asks || leaderId === 0 || nowMs < call.nextSendMs) return
     call.nextSendMs = nowMs + REPEAT_MS
     if (this.#core.handOver(call.to === 0 ? this.#anotherThan(leaderId, call.sentCount) : call.to)) call.sentCount++
   }
@@ -181,8 +181,25 @@ function isSo(membership: Membership, change: MembershipChange): boolean {
   }
 }
 
-function timedOut({ membership, refusal, sentCount }: Change): MemberError {
-  if (refusal !== undefined && membership === undefined) return refusal.error
+function patienceMs(reason: MembershipRefusalReason, sentCount: number): number {
+  switch (reason) {
+    case 'CHANGE_IN_PROGRESS':
+      return Number.POSITIVE_INFINITY
+    case 'NOT_CAUGHT_UP':
+    case 'QUORUM_AT_RISK':
+      return DOUBT_MS
+    case 'NODE_ID_USED':
+    case 'MEMBER_NOT_FOUND':
+    case 'TOO_MANY_MEMBERS':
+    case 'DATA_DIR_MISMATCH':
+      return sentCount > 1 ? DOUBT_MS : 0
+  }
+}
+
+function timedOut({ membership, refusal, sentCount, deadlineMs }: Change): MemberError {
+  // The last time that it was sent it was refused, too.
+  const isRefused = refusal !== undefined && refusal.lastMs > deadlineMs - 2 * REPEAT_MS
+  if (isRefused && membership === undefined) return refusal.error
   if (sentCount === 0) return new MemberError('NO_QUORUM', 'no leader with a majority was found in time; nothing was proposed')
   const what = membership === undefined ? 'is not known to be decided' : 'is decided, but was not in force in time'
   return new MemberError('OUTCOME_UNKNOWN', `the change of the membership ${what}; it may still take effect`)

@@ -26,7 +26,8 @@ export class PeerTalk {
   constructor(settings: Settings) {
     const { self, storage, voters, send, logger } = settings
     this.#marks = new PeerMarks(settings)
-    this.#gate = new StartGate({ self, lastWrite: storage.lastWrite, dataDirId: storage.dataDirId, voters, send, logger })
+    const lastWrite = (): number => storage.lastWrite
+    this.#gate = new StartGate({ self, lastWrite, dataDirId: storage.dataDirId, voters, send, logger })
     this.#digests = new DigestWatch(settings)
   }
 

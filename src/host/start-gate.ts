@@ -8,8 +8,8 @@ export type Voters = readonly NodeId[]
 
 interface Settings {
   readonly self: NodeId
-  /** The number of this directory's last durable write. */
-  readonly lastWrite: number
+  /** The number of this directory's last durable write, by now: an answer may come late, when there have been more. */
+  readonly lastWrite: () => number
   /** For messages. */
   readonly dataDirId: string
   /** One list, or two while a change of the membership is under way. */
@@ -44,7 +44,8 @@ export class StartGate {
 
   /** @throws HaltError OLDER_COPY */
   onRecalled(from: NodeId, writeNumber: number): void {
-    const { lastWrite, dataDirId } = this.#s
+    const { dataDirId } = this.#s
+    const lastWrite = this.#s.lastWrite()
     if (writeNumber > lastWrite) {
       throw new HaltError(
         'OLDER_COPY',
@@ -61,7 +62,8 @@ export class StartGate {
   tick(nowMs: number): void {
     if (this.#isOpen || nowMs < this.#nextAskMs) return
     this.#nextAskMs = nowMs + ASK_INTERVAL_MS
-    const { self, lastWrite, voters, send, logger } = this.#s
+    const { self, voters, send, logger } = this.#s
+    const lastWrite = this.#s.lastWrite()
     const silent = [...new Set(voters.flat())].filter((nodeId) => nodeId !== self && !this.#answered.has(nodeId))
     for (const nodeId of silent) send(nodeId, { kind: 'recall', writeNumber: lastWrite })
     this.#nextWarningMs ??= nowMs + WARN_INTERVAL_MS

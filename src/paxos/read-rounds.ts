@@ -67,6 +67,14 @@ export class ReadRounds {
     while (this.#rounds[0]?.acks.hasQuorum === true) this.#answer(this.#rounds.shift() as Round)
   }
 
+  /**
+   * Others vote from now on: who would have to confirm a round that is on its way may be gone. Its reads wait for the next one, whose
+   * slot is at least that from which on the new membership governs.
+   */
+  onMembershipChanged(): void {
+    this.#waiting = boundWaiting([...this.takeAll()])
+  }
+
   /** Every read that has not been answered. */
   takeAll(): readonly WaitingRead[] {
     const reads = [...this.#rounds.flatMap((round) => round.reads), ...this.#waiting]

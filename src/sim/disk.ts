@@ -1,16 +1,16 @@
-import { SortedKeys } from '../machine/sorted-keys.js'
 import { assert } from '../paxos/assert.js'
 import type { DurableRecord, NodeId } from '../paxos/types.js'
 import { FIRST_WRITE, firstRecords, type Identity } from '../storage/data-directory.js'
-import type { KeyRange } from '../storage/database.js'
-import type { WriteSubject } from '../storage/linked-writer.js'
+import { scan } from '../storage/database.js'
 import { type OpenDirectory, readContents } from '../storage/open-directory.js'
+import type { CheckpointInfo } from '../storage/storage.js'
 import { DurableView } from './durable-view.js'
 import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
 import type { Random } from './random.js'
+import { RecordTable } from './record-table.js'
 import type { Scheduler } from './scheduler.js'
-import { type Change, type Platter, type PlatterSnapshot, type RecordFormat, SimulatedDatabase } from './simulated-database.js'
+import { type Change, type Platter, type RecordFormat, SimulatedDatabase } from './simulated-database.js'
 import type { Step, WriteOutcome } from './trace-events.js'
 
 export interface DiskSettings {
@@ -30,6 +30,15 @@ export interface DiskUser {
   readonly whenAwake: (run: () => void) => void
 }
 
+/** What a write is about, for the view that checkers have of the disk. */
+export interface WriteSubject {
+  readonly records: readonly DurableRecord[]
+  /** Of a checkpoint. */
+  readonly checkpoint?: CheckpointInfo
+  /** The checkpoint is one from a peer. */
+  readonly isInstall?: boolean
+}
+
 interface Write {
   readonly step: Step
   readonly changes: readonly Change[]
@@ -38,6 +47,14 @@ interface Write {
   /** It would be on the disk by now, if the disk did not stand still. */
   isDue: boolean
   readonly onEnd: () => void
+}
+
+/** A data directory as it was at some time. */
+export interface DirectoryCopy {
+  readonly dataDirId: string
+  readonly lastWritten: number
+  readonly records: ReadonlyMap<string, Buffer>
+  readonly view: DurableView
 }
 
 /** A slow disk takes so many times as long. */
@@ -53,10 +70,11 @@ const KEPT_RATE = 0.3
  */
 export class SimulatedDisk {
   readonly #settings: DiskSettings
-  readonly #identity: Identity
-  readonly #records = new Map<string, Buffer>()
-  readonly #keys = new SortedKeys()
-  readonly #view = new DurableView()
+  #identity: Identity
+  /** The directory that was damaged, in whose place this one is. */
+  #replacesDataDirId = ''
+  #records = new RecordTable()
+  #view = new DurableView()
   #lastWritten = FIRST_WRITE
   #writing: Write | undefined
   /** Written and answered, not synced: in memory only. */
@@ -66,7 +84,10 @@ export class SimulatedDisk {
   #isStalled = false
   #failsNextWrite = false
   #hasFailed = false
-  #isCorrupted = false
+  /** The record that is not what was written. */
+  #damaged: { readonly key: string; readonly record: Buffer } | undefined
+  #wasCorrupted = false
+  #isOlderCopy = false
   isSlow = false
   /** Nothing more is written. */
   isFull = false
@@ -74,7 +95,7 @@ export class SimulatedDisk {
   constructor(settings: DiskSettings) {
     this.#settings = settings
     this.#identity = { dataDirId: settings.random.uuid(), nodeId: settings.nodeId }
-    for (const [key, record] of firstRecords(this.#identity)) this.#keep({ key: key.toString('latin1'), record })
+    this.#fill()
   }
 
   get dataDirId(): string {
@@ -105,8 +126,40 @@ export class SimulatedDisk {
     return this.#hasFailed
   }
 
+  /** A record was not what had been written, at some time since its user started. */
+  get wasCorrupted(): boolean {
+    return this.#wasCorrupted
+  }
+
+  /** A record on it is not what was written. */
   get isCorrupted(): boolean {
-    return this.#isCorrupted
+    return this.#damaged !== undefined && this.#records.get(this.#damaged.key) === this.#damaged.record
+  }
+
+  /** It was put back to what it had been before, and lacks what was written since. */
+  get isOlderCopy(): boolean {
+    return this.#isOlderCopy
+  }
+
+  /** All that is on it now, for putBack. */
+  copy(): DirectoryCopy {
+    const { dataDirId } = this
+    return { dataDirId, lastWritten: this.#lastWritten, records: new Map(this.#records.entries()), view: this.#view.copy() }
+  }
+
+  /** While nobody uses it: from now on it holds what it held when the copy was made. */
+  putBack({ lastWritten, records, view }: DirectoryCopy): void {
+    if (lastWritten < this.#lastWritten) this.#isOlderCopy = true
+    this.#records = new RecordTable()
+    for (const [key, record] of records) this.#records.set(key, record)
+    this.#lastWritten = lastWritten
+    this.#view = view.copy()
+    this.#damaged = undefined
+  }
+
+  /** The next write to end will fail. */
+  get isFailing(): boolean {
+    return this.#failsNextWrite
   }
 
   /** The next write to end fails, and is on the disk or not. */
@@ -124,25 +177,51 @@ export class SimulatedDisk {
 
   /** Flips one bit of a record. */
   corruptRecord(random: Random): void {
-    const [key, record] = random.pick([...this.#records])
+    const [key, record] = random.pick([...this.#records.entries()])
     const damaged = Buffer.from(record)
     const at = random.int(0, damaged.length - 1)
     damaged[at] = (damaged[at] ?? 0) ^ (1 << random.int(0, 7))
-    this.#records.set(key, damaged)
-    this.#isCorrupted = true
+    this.#records.damage(key, damaged)
+    this.#damaged = { key, record: damaged }
+    this.#wasCorrupted = true
+  }
+
+  /** While nobody uses it: what is damaged is put out of the way, and a new directory made in its place. */
+  setAside(): void {
+    this.#replacesDataDirId ||= this.dataDirId
+    this.#identity = { dataDirId: this.#settings.random.uuid(), nodeId: this.#identity.nodeId }
+    this.#records = new RecordTable()
+    this.#view = new DurableView()
+    this.#lastWritten = FIRST_WRITE
+    this.#damaged = undefined
+    this.#isOlderCopy = false
+    this.#fill()
+  }
+
+  #fill(): void {
+    for (const [key, record] of firstRecords(this.#identity)) this.#records.set(key.toString('latin1'), record)
   }
 
   /** What a starting process finds. @throws StorageError when the disk does not hold what was written to it */
   async open(user: DiskUser, format: RecordFormat): Promise<OpenDirectory> {
     this.#hasFailed = false
+    this.#wasCorrupted = this.isCorrupted
     const path = `node ${this.#identity.nodeId}'s directory`
     const db = new SimulatedDatabase(this.#platterFor(user), format)
-    const contents = await readContents({ path, identity: this.#identity, lastWritten: this.#lastWritten, db })
+    const contents = await readContents({
+      path,
+      identity: this.#identity,
+      lastWritten: this.#lastWritten,
+      pages: scan(db, {}),
+      skipsHistory: false,
+    })
     return {
       path,
       dataDirId: this.#identity.dataDirId,
-      replacesDataDirId: '',
-      forgetReplaced: () => undefined,
+      replacesDataDirId: this.#replacesDataDirId,
+      forgetReplaced: () => {
+        this.#replacesDataDirId = ''
+      },
       db,
       contents,
       openWitness: () => ({
@@ -168,6 +247,7 @@ export class SimulatedDisk {
     this.#unsynced = []
     this.#nextSubject = undefined
     this.#failsNextWrite = false
+    this.#records.releaseAll()
     // LevelDB's log is read up to its first hole.
     const kept = lost.findIndex(() => !random.chance(KEPT_RATE))
     for (const [i, write] of lost.entries()) {
@@ -186,9 +266,9 @@ export class SimulatedDisk {
         new Promise((resolve) => {
           scheduler.after(random.next() * READ_MS_MAX, () => user.whenAwake(() => resolve(find())))
         }),
-      get: (key, snapshot) => (snapshot ?? this.#records).get(key),
-      range: (options, snapshot) => (snapshot === undefined ? this.#range(options) : rangeOf(snapshot, options)),
-      snapshot: () => new Map(this.#records),
+      get: (key) => this.#records.get(key),
+      range: (options) => this.#records.range(options),
+      freeze: () => this.#records.freeze(),
     }
   }
 
@@ -209,6 +289,7 @@ export class SimulatedDisk {
         node: nodeId,
         records: subject?.records ?? [],
         checkpointUpTo: subject?.checkpoint?.appliedUpTo ?? 0,
+        isInstall: subject?.isInstall ?? false,
         changeCount: asked.changes.length,
         isSynced: asked.sync,
       }),
@@ -262,46 +343,17 @@ export class SimulatedDisk {
   }
 
   #apply({ changes, subject }: Write): void {
-    for (const change of changes) this.#keep(change)
+    for (const { key, record } of changes) this.#records.set(key, record)
     if (subject === undefined) return
     this.#view.onWritten(subject.records)
     this.#settings.onWritten(subject.records)
-    if (subject.checkpoint !== undefined) this.#view.checkpointUpTo = subject.checkpoint.appliedUpTo
+    if (subject.checkpoint === undefined) return
+    const { appliedUpTo } = subject.checkpoint
+    this.#view.checkpointUpTo = appliedUpTo
+    if (subject.isInstall === true) this.#view.onInstalled(appliedUpTo)
   }
 
   #tellEnded({ step }: Write, outcome: WriteOutcome): void {
     this.#settings.trace.tell({ kind: 'writeEnded', begunStep: step, node: this.#settings.nodeId, outcome })
   }
-
-  #keep({ key, record }: Change): void {
-    const isKnown = this.#records.has(key)
-    if (record === undefined) {
-      this.#records.delete(key)
-      if (isKnown) this.#keys.remove(key)
-    } else {
-      this.#records.set(key, record)
-      if (!isKnown) this.#keys.insert(key)
-    }
-  }
-
-  #range({ gt, gte, lte, lt }: KeyRange): [Buffer, Buffer][] {
-    const [above, low, highest, bound] = [gt, gte, lte, lt].map((key) => key?.toString('latin1'))
-    const from = this.#keys.position((key) => (low !== undefined && key < low) || (above !== undefined && key <= above))
-    const to = this.#keys.position((key) => {
-      if (highest !== undefined && key > highest) return false
-      return bound === undefined || key < bound
-    })
-    return Array.from(this.#keys.ascending(from, to), (key) => [Buffer.from(key, 'latin1'), this.#records.get(key) as Buffer])
-  }
-}
-
-function rangeOf(snapshot: PlatterSnapshot, { gt, gte, lte, lt }: KeyRange): [Buffer, Buffer][] {
-  const [above, low, highest, bound] = [gt, gte, lte, lt].map((key) => key?.toString('latin1'))
-  const isWithin = (key: string): boolean =>
-    (low === undefined || key >= low) &&
-    (above === undefined || key > above) &&
-    (highest === undefined || key <= highest) &&
-    (bound === undefined || key < bound)
-  const within = [...snapshot].filter(([key]) => isWithin(key)).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return within.map(([key, record]) => [Buffer.from(key, 'latin1'), record])
 }

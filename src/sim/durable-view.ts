@@ -12,6 +12,22 @@ export class DurableView {
   /** Up to here the checkpoint holds the state. */
   checkpointUpTo: Slot = 0
 
+  copy(): DurableView {
+    const copy = new DurableView()
+    copy.genesis = this.genesis
+    copy.promised = this.promised
+    copy.decidedUpTo = this.decidedUpTo
+    copy.checkpointUpTo = this.checkpointUpTo
+    for (const [slot, entry] of this.log) copy.log.set(slot, entry)
+    return copy
+  }
+
+  /** A peer's checkpoint is on the disk in the place of what was there up to its slot. */
+  onInstalled(slot: Slot): void {
+    this.decidedUpTo = Math.max(this.decidedUpTo, slot)
+    for (const known of this.log.keys()) if (known <= slot) this.log.delete(known)
+  }
+
   onWritten(records: readonly DurableRecord[]): void {
     for (const record of records) {
       switch (record.kind) {

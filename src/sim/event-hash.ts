@@ -1,5 +1,5 @@
 import type { Message } from '../paxos/messages.js'
-import type { DurableRecord, LogEntry, Value } from '../paxos/types.js'
+import type { DurableRecord, LogEntry, MembershipChange, MembershipRecord, Value } from '../paxos/types.js'
 import { sizeOf } from '../paxos/value.js'
 import type { Fate, TraceEvent, WriteOutcome } from './trace-events.js'
 
@@ -11,6 +11,8 @@ const BASIS_2 = 0x9747b28c
 /** The numbers below stand for words in the hash: a changed one changes every hash. */
 const FATES: Readonly<Record<Fate, number>> = { delivered: 1, waits: 2, lost: 3, cut: 4, refused: 5, down: 6 }
 const OUTCOMES: Readonly<Record<WriteOutcome, number>> = { synced: 1, buffered: 2, failed: 3, lost: 4, kept: 5 }
+const CHANGES: Readonly<Record<MembershipChange['kind'], number>> = { add: 1, bind: 2, promote: 3, remove: 4, reset: 5 }
+const PARTS = { header: 1, page: 2, end: 3 } as const
 const PHASES = { joining: 1, following: 2, polling: 3, scouting: 4, leading: 5 } as const
 
 /**
@@ -61,6 +63,15 @@ export class EventHash {
         return this.#mixText(event.code)
       case 'directoryLost':
         return this.#mix4(9, event.node, 0, 0)
+      case 'directorySetAside':
+        return this.#mix4(31, event.node, 0, 0)
+      case 'fetchBegun':
+        return this.#mix4(32, event.node, event.peer, 2 * event.minSlot + Number(event.resumes))
+      case 'fetchPart':
+        return this.#mix4(33, event.node, event.peer, 4 * event.count + PARTS[event.part])
+      case 'fetchEnded':
+        this.#mix4(34, event.node, event.peer, 0)
+        return this.#mixText(event.outcome)
       case 'phase':
         return this.#mix4(10, event.node, PHASES[event.phase], event.ballot)
       case 'promised':
@@ -72,7 +83,7 @@ export class EventHash {
         return this.#addValue(event.value)
       case 'writeBegun':
         this.#mix4(14, event.node, event.records.length, event.checkpointUpTo)
-        this.#mix4(event.changeCount, Number(event.isSynced), 0, 0)
+        this.#mix4(event.changeCount, Number(event.isSynced), Number(event.isInstall), 0)
         for (const record of event.records) this.#addRecord(record)
         return
       case 'writeEnded':
@@ -126,6 +137,7 @@ export class EventHash {
       case 'promise':
         this.#mix4(2, m.ballot, m.fromSlot, m.decidedUpTo)
         this.#mix(m.nextSlot)
+        this.#mix(m.votesFrom)
         return this.#addEntries(m.accepted)
       case 'accept':
         this.#mix4(3, m.ballot, m.slot, m.decidedUpTo)
@@ -147,7 +159,7 @@ export class EventHash {
       case 'catchUp':
         return this.#mix4(10, m.fromSlot, m.toSlot, 0)
       case 'catchUpReply':
-        this.#mix4(11, m.decidedUpTo, 0, 0)
+        this.#mix4(11, m.decidedUpTo, m.compactedUpTo, 0)
         return this.#addEntries(m.entries)
       case 'readIndex':
         return this.#mix4(12, m.readId, 0, 0)
@@ -162,10 +174,29 @@ export class EventHash {
         return this.#mix4(16, m.ballot, 0, 0)
       case 'join':
         this.#mix4(17, 0, 0, 0)
-        return this.#mixText(m.dataDirId)
+        this.#mixText(m.dataDirId)
+        return this.#mixText(m.replacesDataDirId)
       case 'welcome':
-        this.#mix4(18, m.genesis.members.length, 0, 0)
-        return this.#mixText(m.genesis.clusterId)
+        this.#mix4(18, m.genesis.members.length, m.memberships.length, 0)
+        this.#mixText(m.genesis.clusterId)
+        for (const membership of m.memberships) this.#addMembership(membership)
+        return
+      case 'changeMembership':
+        this.#mix4(19, m.requestId, 0, 0)
+        return this.#addChange(m.change)
+      case 'changeMembershipRefused':
+        this.#mix4(20, m.requestId, 0, 0)
+        return this.#mixText(m.reason)
+      case 'handOver':
+        return this.#mix4(21, m.toNodeId, 0, 0)
+      case 'recall':
+        return this.#mix4(22, m.writeNumber, 0, 0)
+      case 'recalled':
+        return this.#mix4(23, m.writeNumber, 0, 0)
+      case 'mark':
+        return this.#mix4(24, m.writeNumber, 0, 0)
+      case 'digest':
+        return this.#mix4(25, m.slot, m.stateDigest, 0)
     }
   }
 
@@ -202,7 +233,25 @@ export class EventHash {
 
   #addValue(value: Value): void {
     if (value.kind === 'noop') return this.#mix(0)
-    this.#mix4(value.commands.length, sizeOf(value), value.timeMs, 0)
+    if (value.kind === 'batch') return this.#mix4(value.commands.length, sizeOf(value), value.timeMs, 0)
+    this.#mix(value.epoch)
+    this.#addChange(value.change)
+  }
+
+  #addChange(change: MembershipChange): void {
+    this.#mix4(CHANGES[change.kind], change.nodeId, 0, 0)
+    if (change.kind === 'bind') this.#mixText(change.dataDirId)
+    if (change.kind !== 'reset') return
+    this.#mixText(change.dataDirId)
+    this.#mixText(change.newDataDirId)
+  }
+
+  #addMembership({ epoch, fromSlot, members, lastNodeId }: MembershipRecord): void {
+    this.#mix4(epoch, fromSlot, members.length, lastNodeId)
+    for (const { nodeId, votesFrom, dataDirId, returning } of members) {
+      this.#mix4(nodeId, votesFrom, Number(returning), 0)
+      this.#mixText(dataDirId)
+    }
   }
 
   #mixBytes(bytes: Uint8Array): void {

@@ -25,6 +25,7 @@ function readFault(fields: Fields, nodeCount: number): PlannedFault {
     case 'rollingUpgrade':
     case 'handOver':
     case 'leaderIsolation':
+    case 'addMember':
       return { ...when, kind }
     case 'crashMidStep':
       return { ...when, kind, target: target(), steps: fields.integer('steps', 1, 1_000_000) }
@@ -59,6 +60,10 @@ function readFault(fields: Fields, nodeCount: number): PlannedFault {
     case 'failingSync':
     case 'fullDisk':
     case 'lostDirectory':
+    case 'olderCopy':
+    case 'removeMember':
+    case 'replaceMember':
+    case 'transferLeadership':
     case 'quorumLoss':
     case 'constrainedElection':
       return { ...when, kind, target: target() }

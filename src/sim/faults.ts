@@ -10,6 +10,10 @@ const CONSEQUENCES = [
   'unsyncedWriteLost',
   'failedWrite',
   'refusedDowngrade',
+  'repairedDirectory',
+  'fetchedCheckpoint',
+  'brokenFetch',
+  'failedRead',
   'clientTimeout',
   'duplicateRequest',
   'clientDeath',
@@ -22,7 +26,7 @@ export type Fault = FaultKind | (typeof CONSEQUENCES)[number]
 
 export const FAULTS: readonly Fault[] = [...FAULT_KINDS, ...CONSEQUENCES]
 
-/** Planned faults that are counted where they take effect: an armed crash may come too late, a slow disk have nothing to write. */
+/** Planned faults that are counted where they take effect: an armed crash may come too late, a slow disk have nothing to write, an operator have to wait. */
 export const COUNTED_IN_EFFECT: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'crash',
   'crashMidStep',
@@ -30,6 +34,11 @@ export const COUNTED_IN_EFFECT: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'pause',
   'slowDisk',
   'lostDirectory',
+  'olderCopy',
+  'addMember',
+  'removeMember',
+  'replaceMember',
+  'transferLeadership',
 ])
 
 /** How often each fault has struck. */

@@ -17,23 +17,33 @@ export interface Sent {
   readonly leadingBallot: Ballot
 }
 
+/** Whoever says one of these takes part in the protocol. */
+const PARTS: ReadonlySet<Message['kind']> = new Set([
+  'prepare',
+  'promise',
+  'accept',
+  'accepted',
+  'heartbeat',
+  'heartbeatAck',
+  'decided',
+  'pollReply',
+])
+
 /**
  * What a node says must be so, of its own disk (DESIGN.md, rules 1 and 2) and of everybody's. Judged when the message leaves, whether
  * it arrives or not.
  */
 export class MessageChecker {
   readonly #book: VoteBook
-  readonly #windowSlots: number
   /** Which start of its owner a ballot belongs to. */
   readonly #incarnationOf = new Map<Ballot, number>()
   readonly #reads: ReadChecker
   /** The same message goes to one node after the other. */
   #last: Message | undefined
 
-  constructor(book: VoteBook, windowSlots: number) {
+  constructor(book: VoteBook) {
     this.#book = book
-    this.#windowSlots = windowSlots
-    this.#reads = new ReadChecker(book.quorum)
+    this.#reads = new ReadChecker(book)
   }
 
   /** `appliedUpTo`: what anybody has applied so far. */
@@ -41,6 +51,10 @@ export class MessageChecker {
     const { from, message } = sent
     if (message === this.#last) return
     this.#last = message
+    promise(
+      !PARTS.has(message.kind) || !this.#book.directoryOf(from).isOlderCopy,
+      () => `node ${from} sent a ${message.kind} though its data directory is an older copy of itself`,
+    )
     if ('decidedUpTo' in message) this.#checkDecided(from, message.decidedUpTo)
     switch (message.kind) {
       case 'prepare':
@@ -83,6 +97,13 @@ export class MessageChecker {
       case 'poll':
       case 'pollReply':
       case 'join':
+      case 'changeMembership':
+      case 'changeMembershipRefused':
+      case 'handOver':
+      case 'recall':
+      case 'recalled':
+      case 'mark':
+      case 'digest':
         return
     }
   }
@@ -115,11 +136,11 @@ export class MessageChecker {
     promise(first === incarnation, () => `node ${from} used ballot ${formatBallot(ballot)} again after a restart`)
   }
 
-  /** R5 of the paper: what is new to a slot is proposed only in the window. What others left open there may stand above it. */
+  /** R5 of the paper: a leader proposes only in the window. Above it, it does not know who votes. */
   #checkProposed(from: NodeId, { slot, ballot, value, decidedUpTo }: Accept): void {
-    const { isNewToSlot } = this.#book.onProposed(from, { slot, ballot, value })
+    this.#book.onProposed(from, { slot, ballot, value })
     promise(
-      !isNewToSlot || value.kind === 'noop' || slot <= decidedUpTo + this.#windowSlots,
+      slot <= decidedUpTo + this.#book.memberships.windowSlots,
       () => `node ${from} proposed in slot ${slot}, beyond its window above slot ${decidedUpTo}`,
     )
   }

@@ -1,14 +1,16 @@
-import type { NodeId } from '../paxos/types.js'
+import type { Checker } from './checkers.js'
 import type { EventTrace } from './event-trace.js'
 import { COUNTED_IN_EFFECT, type FaultTotals } from './faults.js'
 import { Holds } from './holds.js'
 import type { Network } from './network.js'
 import { NodeStriker, type Undo } from './node-striker.js'
+import type { Operator } from './operator.js'
 import { linksCutBy, type Partition } from './partitions.js'
 import type { WorldPlan } from './plan.js'
 import type { DirectedLink, FaultKind, PlannedFault, Target } from './schedule.js'
 import type { Scheduler } from './scheduler.js'
 import type { SimulatedNode } from './simulated-node.js'
+import type { Survival } from './survival.js'
 import { tellFault } from './tell-fault.js'
 import type { Step } from './trace-events.js'
 
@@ -19,10 +21,21 @@ interface Settings {
   readonly scheduler: Scheduler
   readonly totals: FaultTotals
   readonly trace: EventTrace
+  readonly checker: Checker
+  readonly survival: Survival
+  readonly operator: Pick<Operator, 'request' | 'isIdle'>
 }
 
 /** Nothing undoes these. */
-const MOMENTARY: ReadonlySet<FaultKind> = new Set(['handOver', 'clockJump', 'clockLeap'])
+const MOMENTARY: ReadonlySet<FaultKind> = new Set([
+  'handOver',
+  'clockJump',
+  'clockLeap',
+  'addMember',
+  'removeMember',
+  'replaceMember',
+  'transferLeadership',
+])
 
 /** What goes wrong during phase one: strikes when the plan says, and undoes each fault when it is over. It draws nothing. */
 export class Nemesis {
@@ -48,11 +61,6 @@ export class Nemesis {
   stop(): void {
     this.#isActive = false
     this.#striker.endSlowness()
-  }
-
-  /** Whether that node has lost something that it had written: it must not vote again, even if it has not noticed yet. */
-  hasRuined(nodeId: NodeId): boolean {
-    return this.#striker.hasRuined(nodeId)
   }
 
   #strike(fault: PlannedFault): void {
@@ -83,7 +91,7 @@ export class Nemesis {
       case 'crashOfAll':
         return this.#crashAll(fault.forMs)
       case 'restartOfAll':
-        return inTurn(this.#settings.nodes.map((node) => this.#striker.takeDown(node, () => node.stop())))
+        return inTurn(this.#nodes.map((node) => this.#striker.takeDown(node, () => node.stop())))
       case 'rollingRestart':
         return this.#restartInTurn(fault.forMs, noUndo)
       case 'rollingUpgrade':
@@ -92,6 +100,14 @@ export class Nemesis {
         })
       case 'handOver':
         return this.#handOver()
+      case 'addMember':
+        this.#settings.operator.request({ kind: fault.kind })
+        return noUndo
+      case 'removeMember':
+      case 'replaceMember':
+      case 'transferLeadership':
+        if (target !== undefined) this.#settings.operator.request({ kind: fault.kind, nodeId: target.id })
+        return noUndo
       case 'clockLeap':
         for (const node of this.#settings.nodes) node.wallOffsetMs += fault.byMs
         return noUndo
@@ -118,6 +134,7 @@ export class Nemesis {
       case 'failingSync':
       case 'fullDisk':
       case 'corruptedRecord':
+      case 'olderCopy':
       case 'lostDirectory':
       case 'clockSkew':
       case 'clockJump':
@@ -129,7 +146,7 @@ export class Nemesis {
 
   /** They come back one after the other. */
   #crashAll(withinMs: number): Undo {
-    const { nodes } = this.#settings
+    const nodes = this.#nodes
     const undos = nodes.map((node) => this.#striker.takeDown(node, () => node.crash()))
     for (const [i, undo] of undos.slice(0, -1).entries()) this.#later((withinMs * (i + 1)) / nodes.length, undo)
     return undos.at(-1) ?? noUndo
@@ -137,7 +154,7 @@ export class Nemesis {
 
   /** Each is down for so long, and up for as long before the next one goes. */
   #restartInTurn(downMs: number, onDown: (node: SimulatedNode) => void): Undo {
-    for (const [i, node] of this.#settings.nodes.entries()) {
+    for (const [i, node] of this.#nodes.entries()) {
       this.#later(2 * i * downMs, () => {
         const bringBack = this.#striker.takeDown(node, () => node.stop())
         onDown(node)
@@ -154,7 +171,7 @@ export class Nemesis {
   }
 
   #partition(fault: Partition, target: SimulatedNode | undefined): Undo | undefined {
-    const nodeIds = this.#settings.nodes.map((node) => node.id)
+    const nodeIds = this.#nodes.map((node) => node.id)
     const links = linksCutBy(fault, { nodeIds, leader: this.#leader?.id, target: target?.id })
     if (links.length === 0) return undefined
     this.#cut(links)
@@ -190,17 +207,22 @@ export class Nemesis {
     for (const [from, to] of links) if (this.#holds.release(`${from}>${to}`)) this.#settings.network.mend(from, to)
   }
 
+  /** All but the spare machines that nobody has put to use. */
+  get #nodes(): readonly SimulatedNode[] {
+    return this.#settings.nodes.filter(({ isCommissioned }) => isCommissioned)
+  }
+
   get #leader(): SimulatedNode | undefined {
     return this.#settings.nodes.findLast((node) => node.isLeading && !node.isPaused)
   }
 
   /** While nobody leads, the first of those that are up stands for the leader. */
   #nodeOf(target: Target): SimulatedNode | undefined {
-    const { nodes } = this.#settings
-    if (typeof target === 'number') return nodes[target - 1]
+    if (typeof target === 'number') return this.#settings.nodes[target - 1]
+    const nodes = this.#nodes
     const leader = this.#leader ?? nodes.find((node) => node.isUp) ?? nodes[0]
     if (target === 'leader' || leader === undefined) return leader
-    return nodes[leader.id % nodes.length]
+    return nodes[(nodes.indexOf(leader) + 1) % nodes.length]
   }
 
   #later(delayMs: number, run: () => void): void {

@@ -47,6 +47,9 @@ export interface SentPacket extends Packet {
   readonly sentStep: Step
 }
 
+/** A stream sends again what was lost, and breaks only now and then: this share of what messages would have been. */
+const STREAM_LOSS = 0.2
+
 interface Link {
   /** Chance of its own: what happens on one link does not shift what happens on another. */
   readonly random: Random
@@ -100,6 +103,19 @@ export class Network {
       totals.count('duplication')
       this.#dispatch(link, packet, this.#tellSent(packet, sentStep))
     }
+  }
+
+  /** A piece of a stream between two nodes: one of `onArrival` and `onLost` is called, once. */
+  travel(from: NodeId, to: NodeId, { onArrival, onLost }: { readonly onArrival: () => void; readonly onLost: () => void }): void {
+    const { scheduler, totals } = this.#settings
+    const link = this.#link(from, to)
+    const { quality, random } = link
+    const isLost = link.isCut || random.chance(quality.lossRate * STREAM_LOSS)
+    if (isLost) totals.count(link.isCut ? 'cutLink' : 'loss')
+    scheduler.after(quality.delayMsMin + random.exponential(quality.delayMsMean), () => {
+      if (isLost || (link.isCut && !quality.isCutBehind)) onLost()
+      else onArrival()
+    })
   }
 
   /** Nothing gets from `from` to `to` any more; the other way is another link. */

@@ -1,9 +1,10 @@
-import type { NodeId } from '../paxos/types.js'
+import type { Checker } from './checkers.js'
 import { Holds } from './holds.js'
 import type { LinkQuality, Network } from './network.js'
 import { Random } from './random.js'
 import type { PlannedFault } from './schedule.js'
 import type { SimulatedNode } from './simulated-node.js'
+import { isMajority, type Survival } from './survival.js'
 
 export type Undo = () => void
 
@@ -26,6 +27,7 @@ type NodeFault = Extract<
       | 'fullDisk'
       | 'corruptedRecord'
       | 'lostDirectory'
+      | 'olderCopy'
       | 'clockSkew'
       | 'clockJump'
       | 'clockDrift'
@@ -35,6 +37,9 @@ type NodeFault = Extract<
 interface Settings {
   readonly nodes: readonly SimulatedNode[]
   readonly network: Network
+  readonly survival: Survival
+  readonly checker: Checker
+  readonly operator: { readonly isIdle: boolean }
   /** How good a link is whose nodes are not slow. */
   readonly link: LinkQuality
   /** Runs it after so long, unless the nemesis has stopped by then. */
@@ -49,15 +54,9 @@ const SLOWNESS = { delayMsMin: 15, delayMsMean: 60 }
 export class NodeStriker {
   readonly #settings: Settings
   readonly #holds = new Holds()
-  readonly #ruined = new Set<NodeId>()
 
   constructor(settings: Settings) {
     this.#settings = settings
-  }
-
-  /** Whether that node has lost something that it had written. */
-  hasRuined(nodeId: NodeId): boolean {
-    return this.#ruined.has(nodeId)
   }
 
   /** Undefined if it is not to be struck, or cannot. */
@@ -94,6 +93,8 @@ export class NodeStriker {
         return this.#downgrade(node)
       case 'lostDirectory':
         return this.#ruin(node, () => node.loseDirectory())
+      case 'olderCopy':
+        return this.#putBackLater(node)
       case 'clockSkew':
         node.wallOffsetMs += fault.byMs
         return () => {
@@ -109,6 +110,7 @@ export class NodeStriker {
 
   /** Down, now or soon, until all that took it down let it start. */
   takeDown(node: SimulatedNode, how: () => void): Undo {
+    if (this.#settings.survival.hasImpostor) return noUndo
     this.#holds.take(`down ${node.id}`)
     how()
     return () => {
@@ -119,7 +121,7 @@ export class NodeStriker {
   }
 
   #downgrade(node: SimulatedNode): Undo | undefined {
-    if (!node.isUp || node.runningVersion === 'current') return undefined
+    if (!node.isUp || node.runningVersion === 'current' || this.#settings.survival.hasImpostor) return undefined
     node.version = 'current'
     node.crash()
     node.start()
@@ -177,6 +179,7 @@ export class NodeStriker {
 
   /** The node stops by itself, and can start when there is space again. */
   #fillDisk(node: SimulatedNode): Undo {
+    if (this.#settings.survival.hasImpostor) return noUndo
     const bringBack = this.takeDown(node, noUndo)
     const empty = this.#hold(node, 'full', (isFull) => {
       node.disk.isFull = isFull
@@ -189,18 +192,56 @@ export class NodeStriker {
 
   /** More than a minority would be a disaster, which no consensus survives. */
   #ruin(node: SimulatedNode, how: () => void): Undo | undefined {
-    const gone = this.#settings.nodes.filter((n) => n.haltCode !== undefined || this.#ruined.has(n.id))
-    if (gone.includes(node) || 2 * (gone.length + 1) >= this.#settings.nodes.length) return undefined
-    // Before it is a member, a directory holds nothing that could be missed; and no cluster is formed without each of its members.
-    const isForming = this.#settings.nodes.some((n) => !this.#ruined.has(n.id) && n.disk.contents.genesis === undefined)
-    if (isForming) return undefined
-    this.#ruined.add(node.id)
+    if (!this.#canLose(node)) return undefined
+    this.#settings.survival.onRuined(node.id)
     how()
     // At its next start it notices, at the latest.
+    return () => this.#startAgain(node)
+  }
+
+  #canLose(node: SimulatedNode): boolean {
+    const { nodes, survival } = this.#settings
+    if (!node.isCommissioned || survival.isGone(node) || survival.hasImpostor) return false
+    // Before it is a member, a directory holds nothing that could be missed; and no cluster is formed without each of its members.
+    const isForming = nodes.some((n) => !n.isSpare && !survival.isGone(n) && n.disk.contents.genesis === undefined)
+    return !isForming && survival.survives(node.id)
+  }
+
+  #startAgain(node: SimulatedNode): void {
+    node.crash()
+    if (!this.#holds.has(`down ${node.id}`)) node.start()
+  }
+
+  /**
+   * As if somebody had put a backup of the whole directory in its place. Only if it will be told so: if whoever it asks to be a majority
+   * with, one of them at least remembers that it had got further. So that it stays so, nobody is struck down until it has been told.
+   */
+  #putBackLater(node: SimulatedNode): Undo | undefined {
+    const { survival, operator, checker } = this.#settings
+    if (!node.isCommissioned || !survival.isVoter(node.id) || survival.isGone(node)) return undefined
+    const copy = node.disk.copy()
+    const { epoch } = checker.memberships.latest
     return () => {
-      node.crash()
-      if (!this.#holds.has(`down ${node.id}`)) node.start()
+      // Whom it asks, its own copy says.
+      if (!operator.isIdle || checker.memberships.latest.epoch !== epoch) return
+      if (!this.#canLose(node) || !this.#isRemembered(node, copy.lastWritten)) return
+      if (this.#settings.nodes.some((other) => other !== node && isAboutToStop(other))) return
+      if (copy.dataDirId !== node.disk.dataDirId) return
+      // What the others remember is in their memories, perhaps.
+      for (const other of this.#settings.nodes) other.spare()
+      node.putBack(copy)
+      this.#startAgain(node)
     }
+  }
+
+  #isRemembered({ id, disk: { dataDirId } }: SimulatedNode, writeNumber: number): boolean {
+    const { nodes, survival } = this.#settings
+    return survival.voterLists.every((list) => {
+      const others = list.filter((other) => other !== id)
+      const forgetful = others.filter((other) => (nodes[other - 1]?.markOf(dataDirId) ?? 0) <= writeNumber)
+      // So many and itself are no majority: it must ask one more.
+      return !isMajority(forgetful.length + 1, list.length)
+    })
   }
 
   #drift(node: SimulatedNode, { perSecondMs, forMs }: { readonly perSecondMs: number; readonly forMs: number }): Undo {
@@ -222,3 +263,8 @@ export class NodeStriker {
 }
 
 function noUndo(): void {}
+
+/** For what was done to its disk. */
+function isAboutToStop({ disk }: SimulatedNode): boolean {
+  return disk.isFull || disk.isFailing
+}

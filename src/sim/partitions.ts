@@ -38,12 +38,13 @@ export function linksCutBy(fault: Partition, { nodeIds, leader, target }: Roles)
     case 'quorumLoss':
     case 'constrainedElection': {
       if (leader === undefined || target === undefined) return []
-      const hub = target === leader ? (nodeIds[target % nodeIds.length] ?? target) : target
+      const hub = target === leader ? (nodeIds[(nodeIds.indexOf(target) + 1) % nodeIds.length] ?? target) : target
       const isLeaderCut = fault.kind === 'constrainedElection'
       return linksWhere((from, to) => (from !== hub && to !== hub) || (isLeaderCut && (from === leader || to === leader)))
     }
     case 'chained': {
-      const place = (id: NodeId): number => fault.order.indexOf(id)
+      const order = [...fault.order.filter((id) => nodeIds.includes(id)), ...nodeIds.filter((id) => !fault.order.includes(id))]
+      const place = (id: NodeId): number => order.indexOf(id)
       return linksWhere((from, to) => Math.abs(place(from) - place(to)) > 1)
     }
     case 'leaderIsolation':

@@ -13,6 +13,7 @@ export interface SeededPlan {
 const FORMAT = 1
 export const SEED_MAX = 2 ** 32 - 1
 const NODES_MAX = 9
+const SPARES_MAX = 9
 const FAULTS_MS_MAX = 600_000
 const FAULTS_MAX = 10_000
 /** Of clients, accounts and the like. */
@@ -37,19 +38,23 @@ export function parsePlan(text: string): SeededPlan {
   if (format !== FORMAT) throw new InvalidPlan(`format is ${format}; this version of synod reads ${FORMAT}`)
   const seed = fields.integer('seed', 0, SEED_MAX)
   const nodeCount = fields.integer('nodeCount', 1, NODES_MAX, QUIET_PLAN.nodeCount)
+  const spareCount = fields.integer('spareCount', 0, SPARES_MAX, QUIET_PLAN.spareCount)
+  const machineCount = nodeCount + spareCount
   const plan: WorldPlan = {
     nodeCount,
+    spareCount,
     options: objectLike(QUIET_PLAN.options, fields.object('options')),
     link: objectLike(QUIET_PLAN.link, fields.object('link')),
     syncMsMean: fields.number('syncMsMean', 0, 10_000, QUIET_PLAN.syncMsMean),
     turnMsMax: fields.number('turnMsMax', 0, 10_000, QUIET_PLAN.turnMsMax),
     tickMs: fields.number('tickMs', 1, 1_000, QUIET_PLAN.tickMs),
     checkpointEverySlots: fields.integer('checkpointEverySlots', 1, Number.MAX_SAFE_INTEGER, QUIET_PLAN.checkpointEverySlots),
+    logSlotsMax: fields.integer('logSlotsMax', 1, Number.MAX_SAFE_INTEGER, QUIET_PLAN.logSlotsMax),
     habits: objectLike(QUIET_PLAN.habits, fields.object('habits')),
-    faults: fields.list('faults', FAULTS_MAX, []).map((fault, i) => parseFault(fault, `faults[${i}]`, nodeCount)),
+    faults: fields.list('faults', FAULTS_MAX, []).map((fault, i) => parseFault(fault, `faults[${i}]`, machineCount)),
     encodesMessages: fields.flag('encodesMessages', QUIET_PLAN.encodesMessages),
     faultsMs: fields.number('faultsMs', 0, FAULTS_MS_MAX, QUIET_PLAN.faultsMs),
-    healOrder: fields.nodeOrder('healOrder', nodeCount),
+    healOrder: fields.nodeOrder('healOrder', machineCount),
   }
   fields.end()
   const contradiction = contradictionIn(plan.options) ?? restlessnessOf(plan.habits)

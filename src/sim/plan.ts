@@ -8,6 +8,8 @@ import { drawSchedule, type PlannedFault } from './schedule.js'
 /** How large a cluster is, how fast, and how its links are. */
 export interface ClusterPlan {
   readonly nodeCount: number
+  /** So many machines more stand by, and may become members: nodes nodeCount + 1 and on. */
+  readonly spareCount: number
   readonly options: CoreOptions
   readonly link: LinkQuality
   readonly syncMsMean: number
@@ -15,6 +17,8 @@ export interface ClusterPlan {
   /** How often the host looks at the clock. */
   readonly tickMs: number
   readonly checkpointEverySlots: number
+  /** So many slots up to the checkpoint's are kept in the log: who misses more must fetch a checkpoint. */
+  readonly logSlotsMax: number
   /** Whether messages go through the real codec. */
   readonly encodesMessages: boolean
 }
@@ -33,12 +37,14 @@ export interface WorldPlan extends ClusterPlan {
 /** A small, healthy, quiet world: what scenarios begin with. */
 export const QUIET_PLAN: WorldPlan = Object.freeze({
   nodeCount: 3,
+  spareCount: 0,
   options: DEFAULT_OPTIONS,
   link: GOOD_LINK,
   syncMsMean: 0.3,
   turnMsMax: 0.2,
   tickMs: 10,
   checkpointEverySlots: 1_000,
+  logSlotsMax: 16_384,
   habits: QUIET_HABITS,
   faults: Object.freeze([]),
   encodesMessages: false,
@@ -52,20 +58,23 @@ const ENCODED_SHARE = 0.1
 export function drawPlan(random: Random): WorldPlan {
   // With four, half of the members are not a majority.
   const nodeCount = random.pick([3, 3, 3, 4, 5])
+  const spareCount = random.pick([0, 0, 1, 2, 3])
   const faultsMs = random.int(2_500, 5_000)
   return {
     nodeCount,
+    spareCount,
     options: drawOptions(random),
     link: drawLink(random),
     syncMsMean: random.pick([0.1, 0.5, 3]),
     turnMsMax: random.pick([0.05, 0.5, 4]),
     tickMs: random.pick([10, 20, 40]),
     checkpointEverySlots: random.pick([5, 20, 1_000]),
+    logSlotsMax: random.pick([2, 15, 16_384]),
     habits: drawHabits(random),
-    faults: drawSchedule(random.fork(), { nodeCount, untilMs: faultsMs }),
+    faults: drawSchedule(random.fork(), { nodeCount, spareCount, untilMs: faultsMs }),
     encodesMessages: random.chance(ENCODED_SHARE),
     faultsMs,
-    healOrder: random.shuffle(Array.from({ length: nodeCount }, (_, i) => i + 1)),
+    healOrder: random.shuffle(Array.from({ length: nodeCount + spareCount }, (_, i) => i + 1)),
   }
 }
 

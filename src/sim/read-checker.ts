@@ -1,12 +1,13 @@
-import { formatBallot } from '../paxos/ballot.js'
+import { formatBallot, nodeOf } from '../paxos/ballot.js'
 import type { Ballot, NodeId, Slot } from '../paxos/types.js'
 import { promise } from './broken-promise.js'
+import type { Directory, VoteBook } from './vote-book.js'
 
 /** A heartbeat round of a leader, by when it began and who has acknowledged it. */
 interface Round {
   readonly round: number
   readonly beganAt: number
-  readonly ackers: Set<NodeId>
+  readonly ackers: Set<Directory>
 }
 
 interface Question {
@@ -17,19 +18,19 @@ interface Question {
 
 /**
  * Reads off the log, as their messages show them: an answer is never below what had been applied anywhere when the question was asked
- * (some client may have been told of it), and a leader gives it only when a majority has acknowledged a round of heartbeats that began
- * after the question.
+ * (some client may have been told of it), and a leader gives it only when a majority of those who vote
+ * above the slot of the answer has acknowledged a round of heartbeats that began after the question.
  */
 export class ReadChecker {
-  readonly #quorum: number
+  readonly #book: VoteBook
   readonly #questions = new Map<number, Question>()
   /** Of each ballot, the newest round first. */
   readonly #rounds = new Map<Ballot, Round[]>()
   /** Counts questions and rounds in the order in which they began. */
   #clock = 0
 
-  constructor(quorum: number) {
-    this.#quorum = quorum
+  constructor(book: VoteBook) {
+    this.#book = book
   }
 
   onQuestion(from: NodeId, readId: number, appliedUpTo: Slot): void {
@@ -49,7 +50,7 @@ export class ReadChecker {
       known !== undefined,
       () => `node ${from} acknowledged a heartbeat of ballot ${formatBallot(ballot)} that was never sent`,
     )
-    known.ackers.add(from)
+    known.ackers.add(this.#book.directoryOf(from))
   }
 
   /** `leadingBallot`: that of the answerer; 0 if it does not lead, but hands on what a leader has answered. */
@@ -64,18 +65,22 @@ export class ReadChecker {
     )
     promise(
       // Who leads by now may hand on what another leader has answered before.
-      leadingBallot === 0 || [...this.#rounds.keys()].some((ballot) => this.#isConfirmed(ballot, askedAt)),
+      leadingBallot === 0 || [...this.#rounds.keys()].some((ballot) => this.#isConfirmed(ballot, askedAt, slot)),
       () => `node ${from} answered a read before a majority had acknowledged a heartbeat that was sent after the question`,
     )
   }
 
-  /** An acknowledgement stands for every earlier round, too. The leader itself is one of the majority. */
-  #isConfirmed(ballot: Ballot, askedAt: number): boolean {
-    const ackers = new Set<NodeId>()
+  /**
+   * An acknowledgement stands for every earlier round, too. The leader itself is one of the majority, if it votes. Of the slots above the
+   * answer's any will do: the leader may have gone on while it waited.
+   */
+  #isConfirmed(ballot: Ballot, askedAt: number, slot: Slot): boolean {
+    const ackers = new Set([this.#book.directoryOf(nodeOf(ballot))])
+    const votedIn = [slot + 1, this.#book.chosenUpTo + 1]
     for (const round of this.#rounds.get(ballot) ?? []) {
       if (round.beganAt < askedAt) return false
       for (const acker of round.ackers) ackers.add(acker)
-      if (ackers.size + 1 >= this.#quorum) return true
+      if (votedIn.some((next) => this.#book.isQuorum(ackers, next))) return true
     }
     return false
   }

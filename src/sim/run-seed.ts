@@ -1,12 +1,13 @@
 import { extname } from 'node:path'
 import { BrokenPromise, promise } from './broken-promise.js'
+import type { Checker } from './checkers.js'
 import type { FaultTotals } from './faults.js'
 import { type History, tellInvocation } from './history/history.js'
-import type { Nemesis } from './nemesis.js'
 import { drawPlan, hasFaults, type WorldPlan } from './plan.js'
 import type { SeededPlan } from './plan-file.js'
 import { Random } from './random.js'
 import type { SimulatedNode } from './simulated-node.js'
+import { isMajority } from './survival.js'
 import type { TracedEvent } from './trace-events.js'
 import { type OrderVerdict, World, type WorldSettings } from './world.js'
 
@@ -108,11 +109,20 @@ async function live(world: World, endsWithFaults: boolean): Promise<void> {
   await world.run(world.plan.faultsMs)
   if (endsWithFaults) return
   nemesis.stop()
+  world.operator.stop()
 
-  const core = chooseCore(world, nemesis)
+  const core = chooseCore(world)
   await form(world, core)
   world.heal(core)
-  await serve(world, core)
+  for (const client of world.clients) {
+    client.useOnly(core)
+    client.spare()
+  }
+  await repair(world, core)
+  await serve(
+    world,
+    core.filter((node) => isOfUse(world, node)),
+  )
   world.checkHistory(world.nodes)
   world.checkOrder()
   checkNotVacuous(world)
@@ -121,8 +131,9 @@ async function live(world: World, endsWithFaults: boolean): Promise<void> {
 /** A cluster is formed only once all its members have been up at once: no majority can do without that. */
 async function form(world: World, core: readonly SimulatedNode[]): Promise<void> {
   if (core.some(isMember)) return
-  world.heal(world.nodes)
-  const isFormed = () => world.nodes.every(isMember)
+  const initial = world.nodes.filter((node) => !node.isSpare)
+  world.heal(initial)
+  const isFormed = () => initial.every(isMember)
   promise(await world.runUntil(isFormed, LIVENESS_MS), () => 'the cluster was not formed though all its members were up')
 }
 
@@ -130,13 +141,31 @@ function isMember(node: SimulatedNode): boolean {
   return node.disk.contents.genesis !== undefined
 }
 
+/** What the operator has begun comes to its end; and whoever found its directory damaged votes again, from another one. */
+async function repair(world: World, core: readonly SimulatedNode[]): Promise<void> {
+  const { operator, survival, checker } = world
+  // Whoever leads, in the core or not, must hear of those that are to vote.
+  if (!operator.isIdle || core.some((node) => isReturning(node, checker))) world.connectAll()
+  for (const node of core) if (node.disk.isCorrupted) node.crash()
+  for (const node of core) node.start()
+  promise(
+    await world.runUntil(() => operator.isIdle, LIVENESS_MS),
+    () => `the operator wants ${operator.task}, and that was not done ${LIVENESS_MS / 1_000} s after a quorum was healed`,
+  )
+  const isBack = (node: SimulatedNode) => !isOfUse(world, node) || survival.isVoter(node.id)
+  const hasRecovered = await world.runUntil(() => core.every(isBack), LIVENESS_MS)
+  promise(hasRecovered, () => `node ${core.find((node) => !isBack(node))?.id} never came to vote again after it was healed`)
+}
+
+/** Whoever was removed meanwhile serves nobody. */
+function isOfUse({ checker }: World, node: SimulatedNode): boolean {
+  return node.haltCode === undefined && !checker.isRemoved(node.id)
+}
+
 /** Phase two: what is outstanding is answered, and so are new requests; then the healed nodes know everything. */
 async function serve(world: World, core: readonly SimulatedNode[]): Promise<void> {
   const { clients, history, checker } = world
-  for (const client of clients) {
-    client.useOnly(core)
-    client.spare()
-  }
+  for (const client of clients) client.useOnly(core)
   const answeredBefore = clients.map((client) => client.answeredCount)
   const isServed = () => clients.every((client, i) => client.answeredCount >= (answeredBefore[i] ?? 0) + FRESH_ANSWERS)
   promise(
@@ -150,11 +179,31 @@ async function serve(world: World, core: readonly SimulatedNode[]): Promise<void
   promise(hasSettled, () => 'a node of the healed quorum never learned everything that is decided')
 }
 
-/** A majority of those that can still run, in the order that the plan has drawn. */
-function chooseCore({ nodes, plan }: World, nemesis: Nemesis): SimulatedNode[] {
+/**
+ * A majority of those that can still run, in the order that the plan has drawn, of whatever the membership may come to be; and whoever
+ * is about to vote, for the first time or again.
+ */
+function chooseCore({ nodes, plan, survival, operator, checker }: World): SimulatedNode[] {
   const rank = (node: SimulatedNode): number => (plan.healOrder.includes(node.id) ? plan.healOrder.indexOf(node.id) : node.id)
-  const usable = nodes.filter((node) => node.haltCode === undefined && !nemesis.hasRuined(node.id))
-  return usable.toSorted((a, b) => rank(a) - rank(b)).slice(0, Math.floor(nodes.length / 2) + 1)
+  const inOrder = nodes.toSorted((a, b) => rank(a) - rank(b))
+  const core = new Set<SimulatedNode>()
+  // Before the cluster is formed its members are all that there is.
+  const initialIds = nodes.filter((node) => !node.isSpare).map((node) => node.id)
+  for (const list of checker.memberships.isFormed ? survival.voterLists : [initialIds]) {
+    const isEnough = (): boolean => isMajority(list.filter((id) => [...core].some((node) => node.id === id)).length, list.length)
+    for (const node of inOrder) {
+      if (isEnough()) break
+      if (list.includes(node.id) && !survival.isGone(node)) core.add(node)
+    }
+  }
+  for (const node of nodes) if (node === operator.newcomer || isReturning(node, checker)) core.add(node)
+  return [...core]
+}
+
+/** It can mend itself, with the others' help. */
+function isReturning({ id, disk, haltCode }: SimulatedNode, { memberships }: Checker): boolean {
+  if (haltCode !== undefined || !memberships.isFormed) return false
+  return disk.isCorrupted || memberships.latest.member(id)?.returning === true
 }
 
 /** A run in which nothing happened proves nothing. */

@@ -57,6 +57,14 @@ type Detail =
   | { readonly kind: 'clockLeap'; readonly byMs: number }
   /** The wall clock gains (or loses) so much in each second, and keeps what it gained. */
   | { readonly kind: 'clockDrift'; readonly target: Target; readonly perSecondMs: number }
+  /** The disk of a node that is down is put back to what it was `forMs` before, the whole directory. */
+  | { readonly kind: 'olderCopy'; readonly target: Target }
+  /** An operator adds a spare machine, if there is one left, and has it vote when it has learned. */
+  | { readonly kind: 'addMember' }
+  /** An operator removes a member; `replaceMember`: adds a spare machine before. One that cannot run any more goes first. */
+  | { readonly kind: 'removeMember' | 'replaceMember'; readonly target: Target }
+  /** An operator asks for another leader. */
+  | { readonly kind: 'transferLeadership'; readonly target: Target }
   /** A bit of one stored record flips; `pick` decides of which. */
   | { readonly kind: 'corruptedRecord'; readonly target: Target; readonly pick: number }
 
@@ -105,9 +113,17 @@ const FREQUENCIES: { readonly [K in FaultKind]: Frequency } = {
   clockDrift: { share: 0.15, everyMs: 2_000, forMsMean: 1_500 },
   pause: { share: 0.25, everyMs: 1_200, forMsMean: 700 },
   suspension: { share: 0.2, everyMs: 1_200, forMsMean: 700 },
+  olderCopy: { share: 0.25, everyMs: 2_500, forMsMean: 1_500 },
+  addMember: { share: 0.3, everyMs: 1_500, forMsMean: 1 },
+  removeMember: { share: 0.25, everyMs: 2_000, forMsMean: 1 },
+  replaceMember: { share: 0.3, everyMs: 1_500, forMsMean: 1 },
+  transferLeadership: { share: 0.2, everyMs: 1_000, forMsMean: 1 },
 }
 
 export const FAULT_KINDS = Object.keys(FREQUENCIES) as readonly FaultKind[]
+
+/** These do nothing in a world without spare machines. */
+const NEEDS_SPARES: ReadonlySet<FaultKind> = new Set<FaultKind>(['addMember', 'replaceMember'])
 
 const STEPS_MAX = 30
 const CLOCK_MS_MAX = 10_000
@@ -118,19 +134,22 @@ const DRIFT_MS_MAX = 200
 const FLAP_MS_MAX = 300
 
 /** Draws what goes wrong in the first `untilMs` of a world. Which kinds exist there is drawn, too (swarm testing). */
-export function drawSchedule(random: Random, { nodeCount, untilMs }: { nodeCount: number; untilMs: number }): PlannedFault[] {
+export function drawSchedule(
+  random: Random,
+  { nodeCount, spareCount = 0, untilMs }: { nodeCount: number; spareCount?: number; untilMs: number },
+): PlannedFault[] {
   const faults: PlannedFault[] = []
   const strength = random.between(0.5, 2)
   for (const kind of FAULT_KINDS) {
     const { share, everyMs, forMsMean } = FREQUENCIES[kind]
     // Each kind draws for itself: another frequency of one leaves the others as they are.
     const own = random.fork()
-    if (!own.chance(share)) continue
+    if (!own.chance(share) || (spareCount === 0 && NEEDS_SPARES.has(kind))) continue
     for (let atMs = 0; ; ) {
       atMs += own.exponential(everyMs * strength)
       if (atMs >= untilMs) break
       const forMs = Math.ceil(own.exponential(forMsMean))
-      faults.push({ atMs: Math.floor(atMs), forMs, ...drawDetail(kind, own, nodeCount) })
+      faults.push({ atMs: Math.floor(atMs), forMs, ...drawDetail(kind, own, nodeCount + spareCount) })
     }
   }
   return faults.toSorted((a, b) => a.atMs - b.atMs)
@@ -145,6 +164,7 @@ function drawDetail(kind: FaultKind, random: Random, nodeCount: number): Detail 
     case 'rollingUpgrade':
     case 'leaderIsolation':
     case 'handOver':
+    case 'addMember':
       return { kind }
     case 'crashMidStep':
       return { kind, target: drawTarget(random, nodeIds), steps: random.int(1, STEPS_MAX) }
@@ -185,6 +205,10 @@ function drawDetail(kind: FaultKind, random: Random, nodeCount: number): Detail 
     case 'stalledSync':
     case 'failingSync':
     case 'fullDisk':
+    case 'olderCopy':
+    case 'removeMember':
+    case 'replaceMember':
+    case 'transferLeadership':
       return { kind, target: drawTarget(random, nodeIds) }
   }
 }

@@ -11,7 +11,9 @@ type Simplify<T> = (complex: T) => T | undefined
 
 /** Ways to make a world simpler, those that save most first. */
 export const SIMPLER_PLANS: readonly Simplify<WorldPlan>[] = [
-  (plan) => (plan.nodeCount > 3 ? withNodes(plan, 3) : undefined),
+  (plan) => (plan.nodeCount > 3 ? withNodes(plan, 3, plan.spareCount) : undefined),
+  (plan) => (plan.spareCount > 0 ? withNodes(plan, plan.nodeCount, 0) : undefined),
+  (plan) => (plan.spareCount > 0 ? withNodes(plan, plan.nodeCount, plan.spareCount - 1) : undefined),
   (plan) => simplerIf(plan.link !== GOOD_LINK && !isLike(plan.link, GOOD_LINK), { ...plan, link: GOOD_LINK }),
   (plan) => simplerIf(!isLike(plan.options, DEFAULT_OPTIONS), { ...plan, options: DEFAULT_OPTIONS }),
   (plan) => withLink(plan, { lossRate: 0 }),
@@ -31,6 +33,7 @@ export const SIMPLER_PLANS: readonly Simplify<WorldPlan>[] = [
   (plan) => withLike(plan, 'turnMsMax'),
   (plan) => withLike(plan, 'tickMs'),
   (plan) => withLike(plan, 'checkpointEverySlots'),
+  (plan) => withLike(plan, 'logSlotsMax'),
   (plan) => withLike(plan, 'encodesMessages'),
   ...Object.keys(QUIET_PLAN.habits).map(
     (name): Simplify<WorldPlan> =>
@@ -64,8 +67,9 @@ export function cutOff(plan: WorldPlan, failedMs: number): WorldPlan {
   return { ...plan, faultsMs, faults: plan.faults.filter((fault) => fault.atMs < faultsMs) }
 }
 
-function withNodes(plan: WorldPlan, nodeCount: number): WorldPlan {
-  const isThere = (id: number): boolean => id <= nodeCount
+function withNodes(plan: WorldPlan, nodeCount: number, spareCount: number): WorldPlan {
+  const machineCount = nodeCount + spareCount
+  const isThere = (id: number): boolean => id <= machineCount
   const faults = plan.faults.flatMap((fault): PlannedFault[] => {
     if ('target' in fault) return typeof fault.target === 'string' || isThere(fault.target) ? [fault] : []
     if ('links' in fault) {
@@ -75,9 +79,9 @@ function withNodes(plan: WorldPlan, nodeCount: number): WorldPlan {
     if (fault.kind === 'chained') return [{ ...fault, order: fault.order.filter(isThere) }]
     if (fault.kind !== 'symmetricPartition') return [fault]
     const group = fault.group.filter(isThere)
-    return group.length > 0 && group.length < nodeCount ? [{ ...fault, group }] : []
+    return group.length > 0 && group.length < machineCount ? [{ ...fault, group }] : []
   })
-  return { ...plan, nodeCount, faults, healOrder: plan.healOrder.filter(isThere) }
+  return { ...plan, nodeCount, spareCount, faults, healOrder: plan.healOrder.filter(isThere) }
 }
 
 function withLink(plan: WorldPlan, change: Partial<LinkQuality>): WorldPlan | undefined {
@@ -85,7 +89,10 @@ function withLink(plan: WorldPlan, change: Partial<LinkQuality>): WorldPlan | un
   return simplerIf(!isLike(link, plan.link), { ...plan, link })
 }
 
-function withLike(plan: WorldPlan, name: 'syncMsMean' | 'turnMsMax' | 'tickMs' | 'checkpointEverySlots' | 'encodesMessages') {
+function withLike(
+  plan: WorldPlan,
+  name: 'syncMsMean' | 'turnMsMax' | 'tickMs' | 'checkpointEverySlots' | 'logSlotsMax' | 'encodesMessages',
+) {
   return simplerIf(plan[name] !== QUIET_PLAN[name], { ...plan, [name]: QUIET_PLAN[name] })
 }
 

@@ -1,3 +1,4 @@
+import type { PeerRefusal } from '../host/admission.js'
 import type { Message } from '../paxos/messages.js'
 import { Node } from '../paxos/node.js'
 import type { NodeId } from '../paxos/types.js'
@@ -9,11 +10,12 @@ import { EventTrace, formatTime } from './event-trace.js'
 import { FaultTotals } from './faults.js'
 import { GOOD_LINK, Network, type Packet } from './network.js'
 import { toNextFrame } from './next-version.js'
+import { addressesOf } from './operator.js'
 import type { ClusterPlan } from './plan.js'
 import { Random } from './random.js'
 import { Scheduler } from './scheduler.js'
 import { EPOCH_MS, SimulatedNode } from './simulated-node.js'
-import type { NodeParts, SoftwareVersion } from './simulated-process.js'
+import type { NodeParts, SimulatedNodeSettings, SoftwareVersion } from './simulated-process.js'
 
 export interface ClusterSettings {
   readonly seed: number
@@ -30,6 +32,8 @@ export interface ClusterSettings {
   /** As for Checker. Default: true. */
   readonly looksInside?: boolean | undefined
 }
+
+const COMMANDS_PER_SLOT = 3
 
 const REAL_PARTS: Omit<NodeParts, 'makeApplication'> = {
   makeNode: (settings) => new Node(settings),
@@ -55,12 +59,12 @@ export class SimulatedCluster {
     this.random = new Random(seed)
     this.checker = new Checker({
       looksInside,
-      nodeCount: plan.nodeCount,
-      windowSlots: plan.options.windowSlots,
-      latestTimeMs: () => this.#latestTimeMs(),
+      nowMs: () => this.scheduler.nowMs,
+      boundaries: boundariesOf(plan.checkpointEverySlots),
+      latestTimeMs: (voters) => this.#latestTimeMs(voters),
     })
     this.trace = new EventTrace({ clock: this.scheduler, print, records })
-    const nodeIds = Array.from({ length: plan.nodeCount }, (_, i) => i + 1)
+    const nodeIds = Array.from({ length: plan.nodeCount + plan.spareCount }, (_, i) => i + 1)
     this.network = new Network({
       nodeIds,
       quality: plan.link,
@@ -91,9 +95,10 @@ export class SimulatedCluster {
     return leaders.toSorted((a, b) => (b.core?.leadingBallot ?? 0) - (a.core?.leadingBallot ?? 0))[0]
   }
 
-  /** Starts every node, at about the same time. */
+  /** Starts every initial member, at about the same time. */
   start(): void {
-    for (const node of this.nodes) this.scheduler.after(this.random.between(0, 20), () => node.start())
+    for (const node of this.nodes.filter(({ isCommissioned }) => isCommissioned))
+      this.scheduler.after(this.random.between(0, 20), () => node.start())
   }
 
   /** Lets so much virtual time pass. @throws BrokenPromise */
@@ -134,6 +139,18 @@ export class SimulatedCluster {
     }
   }
 
+  /** All links are as good as can be from now on. */
+  connectAll(): void {
+    this.note('all links are healed')
+    for (const from of this.nodes) {
+      for (const to of this.nodes) {
+        if (to === from) continue
+        this.network.mend(from.id, to.id)
+        this.network.setQuality(from.id, to.id, GOOD_LINK)
+      }
+    }
+  }
+
   /** The last event: which promise was broken, or undefined when all held. */
   conclude(failure: string | undefined): void {
     const { trace } = this
@@ -149,7 +166,7 @@ export class SimulatedCluster {
   }
 
   /** Whatever a node stops on is a broken promise: an invariant of its own, or that it changed a message that others hold. */
-  #onBug(error: Error): void {
+  protected onBug(error: Error): void {
     if (this.#failure !== undefined) return
     this.#failureStep = this.trace.count
     this.#failure =
@@ -160,17 +177,20 @@ export class SimulatedCluster {
 
   #makeNode(id: NodeId, { plan, initialCommands }: ClusterSettings, parts: NodeParts): SimulatedNode {
     const { scheduler, totals, checker, trace } = this
-    const members = Array.from({ length: plan.nodeCount }, (_, i) => ({
-      nodeId: i + 1,
-      peerAddress: `node${i + 1}:7200`,
-      clientAddress: `node${i + 1}:7100`,
-    }))
+    const initialIds = Array.from({ length: plan.nodeCount }, (_, i) => i + 1)
+    const isSpare = id > plan.nodeCount
     return new SimulatedNode({
       id,
-      members,
+      members: () => {
+        const { memberships } = checker
+        const known = isSpare && memberships.isFormed ? memberships.latest.members.map((m) => m.nodeId) : initialIds
+        return [...new Set([...known, ...(isSpare ? [id] : [])])].map((nodeId) => ({ nodeId, ...addressesOf(nodeId) }))
+      },
+      isSpare,
       options: plan.options,
       initialCommands,
-      checkpointEverySlots: plan.checkpointEverySlots,
+      boundaries: boundariesOf(plan.checkpointEverySlots),
+      logSlotsMax: plan.logSlotsMax,
       turnMsMax: plan.turnMsMax,
       tickMs: plan.tickMs,
       disk: {
@@ -186,17 +206,20 @@ export class SimulatedCluster {
       totals,
       checker,
       trace,
+      network: this.network,
+      peer: (peerId) => this.node(peerId).checkpointSource,
       send: (packet) => this.#send(packet),
-      onBug: (error) => this.#onBug(error),
+      onRefused: ({ by, peer, refusal }) => this.#onRefused(by, peer, refusal),
+      onBug: (error) => this.onBug(error),
       parts,
     })
   }
 
-  /** Of the clocks of any majority the median, the lower one of two, is at most this. */
-  #latestTimeMs(): number {
-    const quorum = Math.floor(this.nodes.length / 2) + 1
+  /** Of the clocks of any majority of these the median, the lower one of two, is at most this. */
+  #latestTimeMs(voters: readonly NodeId[]): number {
+    const quorum = Math.floor(voters.length / 2) + 1
     const notBelow = quorum - Math.floor((quorum - 1) / 2)
-    const ahead = this.nodes.map((node) => node.mostAheadMs).toSorted((a, b) => b - a)
+    const ahead = voters.map((id) => this.node(id).mostAheadMs).toSorted((a, b) => b - a)
     return EPOCH_MS + this.nowMs + (ahead[notBelow - 1] ?? 0)
   }
 
@@ -205,11 +228,21 @@ export class SimulatedCluster {
     return encodesMessages || runningVersion === 'next' ? throughCodec(message, runningVersion) : message
   }
 
+  /** It travels back. */
+  #onRefused(by: NodeId, peer: NodeId, refusal: PeerRefusal): void {
+    this.network.travel(by, peer, { onArrival: () => this.node(peer).onRefused(by, refusal), onLost: () => undefined })
+  }
+
   #send(packet: Packet): void {
     const { core } = this.node(packet.from)
     this.network.send(packet)
     if (core !== undefined) this.checker.onSent(packet.from, packet.message, { core })
   }
+}
+
+/** A busy cluster has more commands than slots: both should count now and then. */
+function boundariesOf(slotsMax: number): SimulatedNodeSettings['boundaries'] {
+  return { slotsMax, commandsMax: COMMANDS_PER_SLOT * slotsMax }
 }
 
 /** Resolves when everything that waits only for promises has happened. */

@@ -6,32 +6,25 @@ export interface Change {
   readonly record: Buffer | undefined
 }
 
+/** The records of a disk, now or as they were. */
+export interface Records {
+  get(key: string): Buffer | undefined
+  /** In the order of their keys. */
+  range(options: KeyRange): [Buffer, Buffer][]
+}
+
 /** What a database does to the disk below it. */
-export interface Platter {
+export interface Platter extends Records {
   /** Resolves when it is done; `sync`: and cannot be lost any more. */
   write(changes: readonly Change[], sync: boolean): Promise<void>
   /** Resolves with what `find` finds when the disk has got round to it. */
   read<T>(find: () => T): Promise<T>
-  /** As it is now, or was in a snapshot. */
-  get(key: string, snapshot?: PlatterSnapshot): Buffer | undefined
-  /** In the order of their keys. */
-  range(options: KeyRange, snapshot?: PlatterSnapshot): [Buffer, Buffer][]
-  snapshot(): PlatterSnapshot
+  /** The records as they are now. */
+  freeze(): FrozenRecords
 }
 
-/** All records as they were at some time. */
-export type PlatterSnapshot = ReadonlyMap<string, Buffer>
-
-class SimulatedSnapshot implements DatabaseSnapshot {
-  readonly records: PlatterSnapshot
-
-  constructor(records: PlatterSnapshot) {
-    this.records = records
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve()
-  }
+export interface FrozenRecords extends Records {
+  release(): void
 }
 
 /** How a version of Synod writes records, and what it reads. */
@@ -54,24 +47,16 @@ export class SimulatedDatabase implements Database {
     return new SimulatedBatch(this.#platter, this.#format)
   }
 
+  getSync(key: Buffer, { snapshot }: { readonly snapshot: DatabaseSnapshot | undefined }): Buffer | undefined {
+    return this.#read(key, this.#recordsOf(snapshot).get(key.toString('latin1')))
+  }
+
   getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]> {
     return this.#platter.read(() => keys.map((key) => this.#read(key, this.#platter.get(key.toString('latin1')))))
   }
 
-  getSync(key: Buffer, { snapshot }: { readonly snapshot: DatabaseSnapshot | undefined }): Buffer | undefined {
-    return this.#read(key, this.#platter.get(key.toString('latin1'), recordsOf(snapshot)))
-  }
-
-  snapshot(): DatabaseSnapshot {
-    return new SimulatedSnapshot(this.#platter.snapshot())
-  }
-
-  compactRange(): Promise<void> {
-    return this.#platter.read(() => undefined)
-  }
-
-  iterator(options: KeyRange & Pick<IteratorOptions, 'snapshot'>): EntryIterator {
-    const entries = this.#platter.range(options, recordsOf(options.snapshot))
+  iterator({ snapshot, ...range }: KeyRange & IteratorOptions): EntryIterator {
+    const entries = this.#recordsOf(snapshot).range(range)
     let next = 0
     return {
       nextv: (countMax) =>
@@ -84,8 +69,20 @@ export class SimulatedDatabase implements Database {
     }
   }
 
+  snapshot(): DatabaseSnapshot {
+    return new Snapshot(this.#platter.freeze())
+  }
+
+  compactRange(): Promise<void> {
+    return Promise.resolve()
+  }
+
   close(): Promise<void> {
     return Promise.resolve()
+  }
+
+  #recordsOf(snapshot: DatabaseSnapshot | undefined): Records {
+    return snapshot instanceof Snapshot ? snapshot.records : this.#platter
   }
 
   #read(key: Buffer, record: Buffer | undefined): Buffer | undefined {
@@ -93,8 +90,17 @@ export class SimulatedDatabase implements Database {
   }
 }
 
-function recordsOf(snapshot: DatabaseSnapshot | undefined): PlatterSnapshot | undefined {
-  return snapshot instanceof SimulatedSnapshot ? snapshot.records : undefined
+class Snapshot implements DatabaseSnapshot {
+  readonly records: FrozenRecords
+
+  constructor(records: FrozenRecords) {
+    this.records = records
+  }
+
+  close(): Promise<void> {
+    this.records.release()
+    return Promise.resolve()
+  }
 }
 
 class SimulatedBatch implements Batch {

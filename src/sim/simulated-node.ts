@@ -1,12 +1,13 @@
+import type { PeerRefusal } from '../host/admission.js'
 import type { Answer, SessionRequest } from '../host/api.js'
 import { MemberError } from '../host/api.js'
 import { HaltError } from '../host/host.js'
 import type { HostedMember } from '../host/hosted-member.js'
 import type { Node } from '../paxos/node.js'
-import type { NodeId, Slot } from '../paxos/types.js'
+import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import { StorageError } from '../storage/storage-error.js'
 import type { ClientPort, Settled } from './client-port.js'
-import type { SimulatedDisk } from './disk.js'
+import type { DirectoryCopy, SimulatedDisk } from './disk.js'
 import type { SentPacket } from './network.js'
 import {
   type SimulatedApplication,
@@ -36,14 +37,17 @@ export class SimulatedNode implements ClientPort {
   version: SoftwareVersion = 'current'
   #runningVersion: SoftwareVersion = 'current'
   #hasRunNext = false
+  #isCommissioned: boolean
   #haltCode: string | undefined
   #isStopping = false
+  #lastMarks: ReadonlyMap<string, number> = new Map()
   /** It is to start again as soon as it has stopped. */
   #startsAgain = false
 
   constructor(settings: SimulatedNodeSettings) {
     this.id = settings.id
     this.#settings = settings
+    this.#isCommissioned = !settings.isSpare
     this.#disk = this.#newDisk()
   }
 
@@ -60,6 +64,16 @@ export class SimulatedNode implements ClientPort {
   /** By so much its wall clock has ever been ahead of the world's. */
   get mostAheadMs(): number {
     return this.#mostAheadMs
+  }
+
+  /** It is no initial member. */
+  get isSpare(): boolean {
+    return this.#settings.isSpare
+  }
+
+  /** It is a member, or is to be one. */
+  get isCommissioned(): boolean {
+    return this.#isCommissioned
   }
 
   get isUp(): boolean {
@@ -100,6 +114,21 @@ export class SimulatedNode implements ClientPort {
     return this.#runningVersion
   }
 
+  /** The process, if it runs and has read its disk: peers fetch checkpoints from it. */
+  get checkpointSource(): SimulatedProcess | undefined {
+    return this.member === undefined ? undefined : this.#process
+  }
+
+  /** How far that directory had got, as this node knows now, or will when it starts. */
+  markOf(dataDirId: string): number {
+    return this.core === undefined ? (this.#lastMarks.get(dataDirId) ?? 0) : (this.#process?.markOf(dataDirId) ?? 0)
+  }
+
+  /** A node does not listen to this one. */
+  onRefused(by: NodeId, refusal: PeerRefusal): void {
+    this.#process?.onRefused(by, refusal)
+  }
+
   get appliedUpTo(): Slot {
     return this.#process?.appliedUpTo ?? 0
   }
@@ -119,8 +148,16 @@ export class SimulatedNode implements ClientPort {
 
   // --- what happens to it ---------------------------------------------------------------------------------------------------------
 
+  /** A spare machine is put to use. */
+  commission(): void {
+    if (this.#isCommissioned) return
+    this.#isCommissioned = true
+    this.start()
+  }
+
   /** Starts the process on what the disk holds. Nothing, if it runs or has halted. */
   start(): void {
+    if (!this.#isCommissioned) return
     if (this.#isStopping) this.#startsAgain = true
     if (this.#process !== undefined || this.#haltCode !== undefined) return
     const { trace, scheduler, turnMsMax } = this.#settings
@@ -135,6 +172,7 @@ export class SimulatedNode implements ClientPort {
       wallMs: () => Math.floor(EPOCH_MS + scheduler.nowMs + this.wallOffsetMs),
       turnMsMax: () => (this.isSlow ? Math.max(SLOW_TURN_MS, turnMsMax * SLOW_FACTOR) : turnMsMax),
       onDeath: () => this.crash(),
+      onSetAside: () => this.#onSetAside(),
       onStopped: (error) => this.#onStopped(error),
     })
     this.#process = process
@@ -190,8 +228,19 @@ export class SimulatedNode implements ClientPort {
   loseDirectory(): void {
     this.crash()
     this.#disk = this.#newDisk()
+    this.#lastMarks = new Map()
     this.#settings.totals.count('lostDirectory')
     this.#settings.trace.tell({ kind: 'directoryLost', node: this.id })
+  }
+
+  /** The machine's disk is what it was when the copy was made. */
+  putBack(copy: DirectoryCopy): void {
+    this.crash()
+    this.#disk.putBack(copy)
+    if (!this.#disk.isOlderCopy) return
+    this.#settings.checker.onOlderCopy(this.id)
+    this.#settings.totals.count('olderCopy')
+    this.#settings.trace.tell({ kind: 'note', text: `n${this.id} has an older copy of its data directory` })
   }
 
   /** Asked to stop leading, a leader hands over. */
@@ -224,6 +273,14 @@ export class SimulatedNode implements ClientPort {
     this.#ask((member) => member.query(query, { timeoutMs }), settle)
   }
 
+  changeMembership(change: MembershipChange, timeoutMs: number, settle: Settled<MembershipRecord>): void {
+    this.#ask(async (member) => (await member.changeMembership(change, { timeoutMs })).membership, settle)
+  }
+
+  transferLeadership(to: NodeId, timeoutMs: number, settle: Settled<NodeId>): void {
+    this.#ask((member) => member.transferLeadership(to, { timeoutMs }), settle)
+  }
+
   #ask<T>(ask: (member: HostedMember) => Promise<T>, settle: Settled<T>): void {
     const answer = this.#whileAlive(settle)
     this.#process?.input((member) => {
@@ -242,17 +299,42 @@ export class SimulatedNode implements ClientPort {
     }
   }
 
+  #onSetAside(): void {
+    this.#lastMarks = new Map()
+    const { checker, totals, trace } = this.#settings
+    totals.count('repairedDirectory')
+    trace.tell({ kind: 'directorySetAside', node: this.id })
+    checker.onDirectory(this.id, this.#disk.dataDirId)
+  }
+
   #onStopped(error: Error): void {
     const { totals, trace, onBug } = this.#settings
     const code = codeOf(error)
-    const isDamaged = code === 'DAMAGED' && this.#disk.isCorrupted
-    if (isDamaged || (error instanceof HaltError && this.hasLostDirectory)) this.#haltCode = code
+    if (this.#isForGood(code)) this.#haltCode = code
+    // Found while it ran: at its next start it sets the directory aside.
+    else if (code === 'DAMAGED' && this.#disk.wasCorrupted) totals.count('failedRead')
     else if (this.#disk.hasFailed) totals.count('failedWrite')
     // What the next version has written, this one leaves alone.
     else if (code === 'UNSUPPORTED_FORMAT' && this.#hasRunNext) totals.count('refusedDowngrade')
     else return onBug(error)
     trace.tell({ kind: 'halted', node: this.id, code, message: error.message })
     this.#end()
+  }
+
+  /** Whether it stops for a reason that there is, and not to start again: an operator must do something about it. */
+  #isForGood(code: string): boolean {
+    const { checker } = this.#settings
+    switch (code) {
+      case 'DATA_DIR_MISMATCH':
+        return this.hasLostDirectory
+      case 'OLDER_COPY':
+        return this.#disk.isOlderCopy
+      case 'NOT_A_MEMBER':
+      case 'REMOVED':
+        return checker.isRemoved(this.id)
+      default:
+        return false
+    }
   }
 
   async #stop(process: SimulatedProcess, member: HostedMember): Promise<void> {
@@ -263,6 +345,7 @@ export class SimulatedNode implements ClientPort {
   }
 
   #end(): void {
+    this.#lastMarks = new Map(this.#process?.marksOnDisk ?? this.#lastMarks)
     this.#process?.runtime.end()
     this.#process = undefined
     this.#disk.crash()
@@ -274,7 +357,9 @@ export class SimulatedNode implements ClientPort {
 
   #newDisk(): SimulatedDisk {
     this.#directoryCount++
-    return this.#settings.parts.makeDisk({ ...this.#settings.disk, nodeId: this.id })
+    const disk = this.#settings.parts.makeDisk({ ...this.#settings.disk, nodeId: this.id })
+    this.#settings.checker.onDirectory(this.id, disk.dataDirId)
+    return disk
   }
 }
 

@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import type { CallerIdentity } from '../host/admission.js'
+import type { CallerIdentity, PeerRefusal } from '../host/admission.js'
 import { HostedMember, type PeerPort, type PeerPortHandlers } from '../host/hosted-member.js'
 import type { StateMachine } from '../machine/state-machine.js'
 import { type CoreView, viewOf } from '../paxos/invariants.js'
@@ -8,25 +8,39 @@ import type { Node, NodeSettings } from '../paxos/node.js'
 import type { CoreOptions } from '../paxos/options.js'
 import type { NodeId, Slot } from '../paxos/types.js'
 import { LevelStorage } from '../storage/level-storage.js'
-import type { WriteSubject } from '../storage/linked-writer.js'
+import type { CheckpointInfo } from '../storage/storage.js'
+import { StorageError } from '../storage/storage-error.js'
+import {
+  type CheckpointPart,
+  type CheckpointRequest,
+  type CheckpointSink,
+  TransferError,
+} from '../transport/checkpoint-transfer.js'
+import { isFromStranger } from '../wire/strangers.js'
 import type { Checker } from './checkers.js'
-import type { DiskSettings, SimulatedDisk } from './disk.js'
+import type { DiskSettings, SimulatedDisk, WriteSubject } from './disk.js'
 import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
-import type { Packet, SentPacket } from './network.js'
+import type { Network, Packet, SentPacket } from './network.js'
 import { fromNextRecord, toNextRecord } from './next-version.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
 import type { RecordFormat } from './simulated-database.js'
 import { SimulatedRuntime } from './simulated-runtime.js'
+import { type CheckpointSource, SimulatedTransfer } from './simulated-transfer.js'
 import type { Fate } from './trace-events.js'
 
 export interface SimulatedNodeSettings {
   readonly id: NodeId
-  readonly members: NodeSettings['members']
+  /** Of a spare machine: those that there are when it starts. */
+  readonly members: () => NodeSettings['members']
   readonly options: CoreOptions
   readonly initialCommands: readonly Uint8Array[]
-  readonly checkpointEverySlots: number
+  /** It is no initial member, and waits to be let in. */
+  readonly isSpare: boolean
+  /** Where checkpoints are begun. */
+  readonly boundaries: { readonly slotsMax: number; readonly commandsMax: number }
+  readonly logSlotsMax: number
   /** The host's turn: what comes within it shares a drain. */
   readonly turnMsMax: number
   readonly tickMs: number
@@ -36,7 +50,12 @@ export interface SimulatedNodeSettings {
   readonly totals: FaultTotals
   readonly checker: Checker
   readonly trace: EventTrace
+  readonly network: Network
+  /** The process of another node, if it runs. */
+  readonly peer: (id: NodeId) => CheckpointSource | undefined
   readonly send: (packet: Packet) => void
+  /** A node does not listen to its peer: that one hears of it. */
+  readonly onRefused: (what: { readonly by: NodeId; readonly peer: NodeId; readonly refusal: PeerRefusal }) => void
   /** Told of what only a bug can bring about. */
   readonly onBug: (error: Error) => void
   /** How the parts are made; tests put defective ones in their place. */
@@ -64,6 +83,8 @@ export interface Machine {
   readonly turnMsMax: () => number
   /** The process has reached the step at which it was to be killed. */
   readonly onDeath: () => void
+  /** The process has found its directory damaged, and set it aside. */
+  readonly onSetAside: () => void
   /** The process has stopped by itself. */
   readonly onStopped: (error: Error) => void
 }
@@ -82,11 +103,13 @@ const SILENT = pino({ enabled: false })
  * One incarnation of a node, from a start to a crash: a real member on a simulated machine. It may be killed between any two of its
  * dealings with the world; what a dead process still does reaches nobody.
  */
-export class SimulatedProcess {
+export class SimulatedProcess implements CheckpointSource {
   readonly runtime: SimulatedRuntime
   readonly application: SimulatedApplication
   readonly #settings: SimulatedNodeSettings
   readonly #machine: Machine
+  #storage: LevelStorage | undefined
+  readonly #marksHeard = new Map<string, number>()
   #member: HostedMember | undefined
   #core: Node | undefined
   #view: CoreView | undefined
@@ -119,22 +142,38 @@ export class SimulatedProcess {
     return this.#appliedUpTo
   }
 
+  /** How far other directories had got, as this one's disk says; undefined until that has been read. */
+  get marksOnDisk(): ReadonlyMap<string, number> | undefined {
+    return this.#storage?.marks
+  }
+
+  /** The same by what it has heard since, too: gone with the process. */
+  markOf(dataDirId: string): number {
+    return Math.max(this.#marksHeard.get(dataDirId) ?? 0, this.#storage?.marks.get(dataDirId) ?? 0)
+  }
+
   /** Starts on what the disk holds. */
   async boot(): Promise<void> {
-    const { id, members, options, checkpointEverySlots, tickMs, initialCommands } = this.#settings
+    const { id, members, isSpare, options, boundaries, tickMs, initialCommands } = this.#settings
     try {
-      const directory = await this.#machine.disk.open(this.runtime, FORMATS[this.#machine.version])
-      const storage = await LevelStorage.standOn(directory, {
-        watcher: { onWriting: (subject) => this.#onWriting(subject), onWritten: () => this.#passStep() },
-      })
+      const storage = await this.#openStorage()
+      this.#storage = storage
       this.#appliedUpTo = storage.checkpoint.appliedUpTo
       this.#member = await HostedMember.restore(
-        { nodeId: id, members, machine: this.application.machine, initialCommands, logger: SILENT, options },
+        {
+          nodeId: id,
+          members: members(),
+          join: isSpare,
+          machine: this.application.machine,
+          initialCommands,
+          logger: SILENT,
+          options,
+        },
         {
           storage,
           runtime: this.runtime,
           tickIntervalMs: tickMs,
-          checkpoints: { slotsMax: checkpointEverySlots, commandsMax: Number.POSITIVE_INFINITY },
+          checkpoints: boundaries,
           makePeerPort: (handlers) => this.#makePeerPort(handlers),
           makeNode: (nodeSettings) => this.#makeNode(nodeSettings),
           onApplied: (entry, digest) => {
@@ -145,12 +184,44 @@ export class SimulatedProcess {
             this.#check(() => this.#settings.checker.onApplied({ nodeId: id, entry, digest, application }))
             this.#passStep()
           },
+          onInstalled: (checkpoint) => this.#onInstalled(checkpoint),
           onFailed: (error) => this.#onFailed(error),
         },
       )
     } catch (error) {
       this.#onFailed(error instanceof Error ? error : new Error(String(error)))
     }
+  }
+
+  /** A damaged directory is set aside, and a new one made in its place, as the server does it. @throws StorageError */
+  async #openStorage(): Promise<LevelStorage> {
+    const { disk, onSetAside } = this.#machine
+    const { logSlotsMax } = this.#settings
+    const window = { slots: logSlotsMax, bytes: Number.MAX_SAFE_INTEGER }
+    const watcher = {
+      onWriting: (subject: WriteSubject) => this.#onWriting(subject),
+      onWritten: () => this.#passStep(),
+    }
+    const open = async (): Promise<LevelStorage> =>
+      LevelStorage.standOn(await disk.open(this.runtime, FORMATS[this.#machine.version]), { window, watcher })
+    try {
+      return await open()
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== 'DAMAGED' || !disk.isCorrupted) throw error
+      disk.setAside()
+      onSetAside()
+      return await open()
+    }
+  }
+
+  serveCheckpoint(caller: CallerIdentity, request: CheckpointRequest): AsyncIterable<CheckpointPart> {
+    const handlers = this.#handlers
+    if (handlers === undefined) throw new TransferError('UNREACHABLE', `node ${this.#settings.id} does not listen`)
+    const admission = handlers.admit(caller)
+    if (admission === 'joinOnly')
+      throw new TransferError('UNREACHABLE', `node ${caller.nodeId} is not known by its directory yet`)
+    if (admission !== undefined) throw new TransferError('REFUSED', admission.message)
+    return handlers.serveCheckpoint(caller, request)
   }
 
   /** Dies between two steps, so many of them from now. */
@@ -188,11 +259,21 @@ export class SimulatedProcess {
       const handlers = this.#handlers
       if (handlers === undefined) return tellFate('down')
       const admission = handlers.admit(caller)
-      if (admission !== undefined && (admission !== 'joinOnly' || message.kind !== 'join')) return tellFate('refused')
+      if (admission === 'joinOnly' ? !isFromStranger(message) : admission !== undefined) {
+        tellFate('refused')
+        if (admission !== 'joinOnly' && admission !== undefined)
+          this.#settings.onRefused({ by: to, peer: from, refusal: admission })
+        return
+      }
       tellFate('delivered')
-      handlers.onMessages(from, [message])
+      if (message.kind === 'mark') this.#onMark(caller.dataDirId, message.writeNumber)
+      handlers.onMessages(from, [message], caller)
       this.#afterStep()
     })
+  }
+
+  #onMark(dataDirId: string, writeNumber: number): void {
+    this.#marksHeard.set(dataDirId, Math.max(this.markOf(dataDirId), writeNumber))
   }
 
   #makeNode(settings: NodeSettings): Node {
@@ -218,10 +299,47 @@ export class SimulatedProcess {
         this.#passStep()
       },
       flush: () => this.#afterStep(),
+      setPeers: () => undefined,
+      fetchCheckpoint: (from, request, sink) => this.#fetch(from, request, sink, handlers),
       stop: async () => {
         this.#handlers = undefined
       },
     }
+  }
+
+  #fetch(from: NodeId, request: CheckpointRequest, sink: CheckpointSink, handlers: PeerPortHandlers): () => void {
+    const { id: to, peer, network, scheduler, totals, trace, onBug } = this.#settings
+    const { runtime } = this
+    const source = (): CheckpointSource | undefined => peer(from)
+    const caller = { nodeId: to, ...handlers.identity() }
+    const transfer = new SimulatedTransfer({
+      to,
+      from,
+      source,
+      runtime,
+      caller,
+      request,
+      sink,
+      network,
+      scheduler,
+      totals,
+      trace,
+      onBug,
+    })
+    return () => transfer.cancel()
+  }
+
+  #onInstalled(checkpoint: CheckpointInfo): void {
+    if (this.runtime.isOver) return
+    const { id, checker } = this.#settings
+    this.#appliedUpTo = checkpoint.appliedUpTo
+    this.#check(() => checker.onInstalled(id, checkpoint, this.application))
+    this.#passStep()
+  }
+
+  /** A peer does not let this node in. */
+  onRefused(by: NodeId, refusal: PeerRefusal): void {
+    this.input(() => this.#handlers?.onRefused(by, refusal))
   }
 
   #introductionTo(to: NodeId, handlers: PeerPortHandlers): CallerIdentity {
@@ -239,6 +357,12 @@ export class SimulatedProcess {
     this.#view = now
     this.#settings.trace.look(this.#settings.id, this.#core)
     this.#check(() => this.#settings.checker.onStep(this.#settings.id, before, now))
+    if (now.decidedUpTo !== before.decidedUpTo) this.#checkMemberships(this.#core)
+  }
+
+  #checkMemberships({ memberships, decidedUpTo }: Node): void {
+    if (memberships === undefined) return
+    this.#check(() => this.#settings.checker.onMemberships(this.#settings.id, memberships.toRecords(), decidedUpTo))
   }
 
   #onWriting(subject: WriteSubject): void {

@@ -20,6 +20,7 @@ export class SimulatedRuntime implements Runtime {
   #isPaused = false
   /** What happened during a pause. */
   readonly #inbox: (() => void)[] = []
+  readonly #whenOver: (() => void)[] = []
   /** By so much the monotonic clock is behind the world's. */
   #clockLagMs = 0
   #clockStoppedAtMs: number | undefined
@@ -112,9 +113,15 @@ export class SimulatedRuntime implements Runtime {
     for (const run of this.#inbox.splice(0)) this.whenAwake(run)
   }
 
+  /** Others notice when the process is dead. */
+  whenOver(run: () => void): void {
+    this.#whenOver.push(run)
+  }
+
   /** The process is dead: nothing of it happens any more. */
   end(): void {
     this.#isOver = true
     this.#inbox.length = 0
+    for (const run of this.#whenOver.splice(0)) run()
   }
 }

@@ -56,6 +56,16 @@ export function tellFault(fault: PlannedFault): string {
       return `a bit flips in a record of ${tellTarget(fault.target)}, which is killed and started after ${duration}`
     case 'lostDirectory':
       return `${tellTarget(fault.target)} loses its data directory, started again after ${duration}`
+    case 'olderCopy':
+      return `the disk of ${tellTarget(fault.target)} is copied, and put back to that copy after ${duration}`
+    case 'addMember':
+      return 'the operator is to add a spare machine'
+    case 'removeMember':
+      return `the operator is to remove ${tellTarget(fault.target)}`
+    case 'replaceMember':
+      return `the operator is to replace ${tellTarget(fault.target)}, or whoever cannot run any more, by a spare machine`
+    case 'transferLeadership':
+      return `the operator wants ${tellTarget(fault.target)} to lead`
     case 'clockSkew':
       return `the wall clock of ${tellTarget(fault.target)} is off by ${tellNumber(fault.byMs)} ms for ${duration}`
     case 'clockJump':

@@ -107,7 +107,7 @@ function placeOf(
   const node = (id: NodeId) => laneOfNode.get(id) ?? -1
   if ('client' in event) return { lane: laneOfClient.get(event.client) ?? -1, peer: 'node' in event ? node(event.node) : -1 }
   if ('from' in event) return { lane: node(event.from), peer: node(event.to) }
-  if ('node' in event) return { lane: node(event.node), peer: -1 }
+  if ('node' in event) return { lane: node(event.node), peer: 'peer' in event ? node(event.peer) : -1 }
   if (event.kind === 'faultBegun' && event.nodes.length === 1) return { lane: node(event.nodes[0] ?? 0), peer: -1 }
   return { lane: -1, peer: -1 }
 }
@@ -128,7 +128,12 @@ function typeOf(event: TraceEvent): string {
     case 'stopped':
     case 'halted':
     case 'directoryLost':
+    case 'directorySetAside':
       return 'starts and stops'
+    case 'fetchBegun':
+    case 'fetchPart':
+    case 'fetchEnded':
+      return 'checkpoints fetched'
     case 'phase':
       return 'phases'
     case 'promised':

@@ -71,6 +71,26 @@ type NodeEvent =
   | { readonly kind: 'stopped'; readonly node: NodeId }
   /** It stopped by itself, and says why. */
   | { readonly kind: 'halted'; readonly node: NodeId; readonly code: string; readonly message: string }
+  /** What it had on disk is damaged: it is set aside, and something new, in which nothing is, takes its place. */
+  | { readonly kind: 'directorySetAside'; readonly node: NodeId }
+  /** It wants the checkpoint of a peer. */
+  | {
+      readonly kind: 'fetchBegun'
+      readonly node: NodeId
+      readonly peer: NodeId
+      readonly minSlot: Slot
+      /** It goes on with one that broke off. */
+      readonly resumes: boolean
+    }
+  /** So many records of it have arrived, or what it begins or ends with. */
+  | {
+      readonly kind: 'fetchPart'
+      readonly node: NodeId
+      readonly peer: NodeId
+      readonly part: 'header' | 'page' | 'end'
+      readonly count: number
+    }
+  | { readonly kind: 'fetchEnded'; readonly node: NodeId; readonly peer: NodeId; readonly outcome: string }
   /** Its machine came back with an empty disk. */
   | { readonly kind: 'directoryLost'; readonly node: NodeId }
 
@@ -95,6 +115,8 @@ export interface WriteBegun {
   readonly records: readonly DurableRecord[]
   /** The slot of the checkpoint that it completes; 0 for none. */
   readonly checkpointUpTo: Slot
+  /** That checkpoint came from a peer. */
+  readonly isInstall: boolean
   /** So many keys of the database change. */
   readonly changeCount: number
   /** Whether it cannot be lost any more once it has ended. */

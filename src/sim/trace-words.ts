@@ -1,6 +1,6 @@
 import { formatBallot } from '../paxos/ballot.js'
 import type { Message } from '../paxos/messages.js'
-import type { LogEntry, Value } from '../paxos/types.js'
+import type { LogEntry, Member, MembershipChange, MembershipRecord, Slot, Value } from '../paxos/types.js'
 import { sizeOf } from '../paxos/value.js'
 import type { Fate, TraceEvent, WriteBegun, WriteOutcome } from './trace-events.js'
 
@@ -51,6 +51,14 @@ export function tellEvent(event: TraceEvent): string {
       return `n${event.node} halts, ${event.code}: ${event.message}`
     case 'directoryLost':
       return `n${event.node} has lost its data directory`
+    case 'directorySetAside':
+      return `n${event.node} sets its damaged data directory aside, and begins anew`
+    case 'fetchBegun':
+      return `n${event.node} fetches a checkpoint of slot ${event.minSlot} or later from n${event.peer}${event.resumes ? ', where it broke off' : ''}`
+    case 'fetchPart':
+      return `n${event.node} gets ${event.part === 'page' ? count(event.count, 'record') : `the ${event.part}`} of n${event.peer}'s checkpoint`
+    case 'fetchEnded':
+      return `n${event.node} fetches no more from n${event.peer}: ${event.outcome}`
     case 'phase':
       return `n${event.node} ${tellPhase(event)}`
     case 'promised':
@@ -134,7 +142,9 @@ export function tellMessage(m: Message): string {
     case 'promise':
       return (
         `promise ${formatBallot(m.ballot)} from slot ${m.fromSlot}, ${tellEntries(m.accepted)}, decided up to ${m.decidedUpTo}` +
-        (m.nextSlot === 0 ? '' : `, next page from ${m.nextSlot}`)
+        (m.nextSlot === 0 ? '' : `, next page from ${m.nextSlot}`) +
+        // That of whoever has voted from the beginning is not worth a word.
+        (m.votesFrom === 1 ? '' : `, ${tellVotesFrom(m.votesFrom)}`)
       )
     case 'accept':
       return `accept ${formatBallot(m.ballot)} slot ${m.slot}, ${tellValue(m.value)}, decided up to ${m.decidedUpTo}`
@@ -152,7 +162,10 @@ export function tellMessage(m: Message): string {
     case 'catchUp':
       return `catchUp slots ${m.fromSlot} to ${m.toSlot}`
     case 'catchUpReply':
-      return `catchUpReply ${tellEntries(m.entries)}, decided up to ${m.decidedUpTo}`
+      return (
+        `catchUpReply ${tellEntries(m.entries)}, decided up to ${m.decidedUpTo}` +
+        (m.compactedUpTo === 0 ? '' : `, compacted up to ${m.compactedUpTo}`)
+      )
     case 'readIndex':
       return `readIndex ${m.readId}`
     case 'readIndexReply':
@@ -167,14 +180,50 @@ export function tellMessage(m: Message): string {
     case 'takeOver':
       return `takeOver ${formatBallot(m.ballot)}`
     case 'join':
-      return `join from ${m.dataDirId}`
+      return `join from ${m.dataDirId}${m.replacesDataDirId === '' ? '' : `, in place of ${m.replacesDataDirId}`}`
     case 'welcome':
-      return `welcome to ${m.genesis.clusterId}`
+      return `welcome to ${m.genesis.clusterId}${m.memberships.map((membership) => `, ${tellMembership(membership)}`).join('')}`
+    case 'changeMembership':
+      return `changeMembership ${m.requestId}: ${tellChange(m.change)}`
+    case 'changeMembershipRefused':
+      return `changeMembershipRefused ${m.requestId}: ${m.reason}, ${m.message}`
+    case 'handOver':
+      return `handOver to ${m.toNodeId === 0 ? 'anybody' : `n${m.toNodeId}`}`
+    case 'recall':
+      return `recall write ${m.writeNumber}`
+    case 'recalled':
+      return `recalled write ${m.writeNumber}`
+    case 'mark':
+      return `mark write ${m.writeNumber}`
+    case 'digest':
+      return `digest of slot ${m.slot}: ${m.stateDigest.toString(16)}`
   }
 }
 
 function tellValue(value: Value): string {
-  return value.kind === 'noop' ? 'no-op' : `${count(value.commands.length, 'command')} (${sizeOf(value)} B)`
+  if (value.kind === 'noop') return 'no-op'
+  if (value.kind === 'membership') return `membership ${value.epoch}, ${tellChange(value.change)}`
+  return `${count(value.commands.length, 'command')} (${sizeOf(value)} B)`
+}
+
+/** `remove n3` */
+export function tellChange(change: MembershipChange): string {
+  const what = `${change.kind} n${change.nodeId}`
+  if (change.kind === 'bind') return `${what} to ${change.dataDirId}`
+  return change.kind === 'reset' ? `${what} from ${change.dataDirId} to ${change.newDataDirId}` : what
+}
+
+/** `membership 3 from slot 70: n1, n2, n4 learns` */
+export function tellMembership({ epoch, fromSlot, members }: MembershipRecord): string {
+  return `membership ${epoch} from slot ${fromSlot}: ${members.map(tellMember).join(', ')}`
+}
+
+function tellMember({ nodeId, votesFrom }: Member): string {
+  return `n${nodeId}${votesFrom === 0 ? ' learns' : ''}`
+}
+
+function tellVotesFrom(votesFrom: Slot): string {
+  return votesFrom === 0 ? 'does not vote' : `votes from slot ${votesFrom}`
 }
 
 /** `slots 3 to 7` */
@@ -185,7 +234,7 @@ function tellEntries(entries: readonly LogEntry[]): string {
   return first === last ? `slot ${first.slot}` : `slots ${first.slot} to ${last.slot}`
 }
 
-function tellWrite({ records, checkpointUpTo, changeCount, isSynced }: WriteBegun): string {
+function tellWrite({ records, checkpointUpTo, isInstall, changeCount, isSynced }: WriteBegun): string {
   const parts: string[] = []
   for (const kind of ['accepted', 'learned'] as const) {
     const entries = records.flatMap((record) => (record.kind === kind ? [record.entry] : []))
@@ -196,7 +245,7 @@ function tellWrite({ records, checkpointUpTo, changeCount, isSynced }: WriteBegu
     else if (record.kind === 'decidedUpTo') parts.push(`decided up to ${record.slot}`)
     else if (record.kind === 'genesis') parts.push('the genesis')
   }
-  if (checkpointUpTo > 0) parts.push(`the checkpoint of slot ${checkpointUpTo}`)
+  if (checkpointUpTo > 0) parts.push(`the checkpoint of slot ${checkpointUpTo}${isInstall ? ' that came from a peer' : ''}`)
   if (parts.length === 0) parts.push(count(changeCount, 'entry', 'entries'))
   return `${parts.join(', ')}${isSynced ? '' : ', without a sync'}`
 }

@@ -21,7 +21,7 @@ export function tracedRun(result: SeedResult, replay: string): TracedRun {
     plan: drawn,
     schedule: tellSchedule(faults),
     faultTotals: Object.entries(totals.toJSON()),
-    nodeIds: Array.from({ length: plan.nodeCount }, (_, i) => i + 1),
+    nodeIds: Array.from({ length: plan.nodeCount + plan.spareCount }, (_, i) => i + 1),
     events,
   }
 }

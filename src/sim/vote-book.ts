@@ -1,15 +1,16 @@
 import { formatBallot, NO_BALLOT } from '../paxos/ballot.js'
 import type { Promised } from '../paxos/messages.js'
-import type { Ballot, LogEntry, NodeId, Slot, Value } from '../paxos/types.js'
+import type { Ballot, Genesis, LogEntry, NodeId, Slot, Value } from '../paxos/types.js'
 import { sameValue } from '../paxos/value.js'
 import { promise } from './broken-promise.js'
+import { type BookedMembership, MembershipBook } from './membership-book.js'
 
 /** What one ballot has done to a slot. */
 interface Round {
   readonly ballot: Ballot
   readonly value: Value
-  /** The nodes on whose disks the vote is, a bit each. */
-  voters: number
+  /** The directories that the vote is in. */
+  readonly voters: Set<Directory>
 }
 
 interface SlotRounds {
@@ -18,29 +19,44 @@ interface SlotRounds {
   chosen: Round | undefined
 }
 
-interface Disk {
+/** A node's data directory: one life of a voter. */
+export interface Directory {
+  readonly nodeId: NodeId
+  readonly dataDirId: string
   promised: Ballot
   hasGenesis: boolean
   /** No vote is in a slot above this one. */
   votedUpTo: Slot
+  /** It has been put back to what it was once, and lacks what it promised and accepted since: nothing may be heard from it. */
+  isOlderCopy: boolean
 }
 
 /**
- * All that was ever proposed, or is on a disk: the global invariants of the protocol are about this, whatever the nodes believe. It
- * never forgets: of a directory that is lost nobody may vote again.
+ * All that was ever proposed, or is on a disk: the global invariants of the protocol are about this, whatever the nodes believe. A vote
+ * counts in a slot if the membership that governs it says that the node votes, and from that very directory. The book never forgets: of
+ * a directory that is lost nobody may vote again.
  */
 export class VoteBook {
+  readonly memberships = new MembershipBook()
   readonly #slots: (SlotRounds | undefined)[] = []
-  readonly #disks: Disk[]
-  /** So many members are a majority. */
-  readonly quorum: number
+  /** From which each node votes now. */
+  readonly #directories = new Map<NodeId, Directory>()
+  /** All there ever were. */
+  readonly #everyDirectory: Directory[] = []
   /** How far each ballot's proposals have been compared with what its leader calls decided. */
   readonly #comparedUpTo = new Map<Ballot, Slot>()
   #chosenUpTo: Slot = 0
 
-  constructor(nodeCount: number) {
-    this.quorum = Math.floor(nodeCount / 2) + 1
-    this.#disks = Array.from({ length: nodeCount + 1 }, () => ({ promised: NO_BALLOT, hasGenesis: false, votedUpTo: 0 }))
+  /** From now on the node's disk has this directory: a new one, in which nothing is yet. */
+  onDirectory(nodeId: NodeId, dataDirId: string): void {
+    const directory = { nodeId, dataDirId, promised: NO_BALLOT, hasGenesis: false, votedUpTo: 0, isOlderCopy: false }
+    this.#directories.set(nodeId, directory)
+    this.#everyDirectory.push(directory)
+  }
+
+  /** What the node's directory holds from now on is what it held at some time before. */
+  onOlderCopy(nodeId: NodeId): void {
+    this.directoryOf(nodeId).isOlderCopy = true
   }
 
   /** In every slot up to here a value is chosen. */
@@ -54,40 +70,70 @@ export class VoteBook {
 
   /** Whether the genesis is on the node's disk. */
   isMember(nodeId: NodeId): boolean {
-    return this.#disk(nodeId).hasGenesis
+    return this.directoryOf(nodeId).hasGenesis
   }
 
-  onGenesis(nodeId: NodeId): void {
-    this.#disk(nodeId).hasGenesis = true
+  onGenesis(nodeId: NodeId, genesis: Genesis): void {
+    this.memberships.onGenesis(nodeId, genesis)
+    this.directoryOf(nodeId).hasGenesis = true
+  }
+
+  /** Up to here it is known who votes. */
+  get governedUpTo(): Slot {
+    return this.memberships.isFormed ? this.#chosenUpTo + this.memberships.windowSlots : 0
+  }
+
+  /** Whether the node's vote counts in the slot. */
+  isVoter(nodeId: NodeId, slot: Slot): boolean {
+    return slot <= this.governedUpTo && this.isVoterOf(nodeId, this.memberships.at(slot))
+  }
+
+  isVoterOf(nodeId: NodeId, membership: BookedMembership): boolean {
+    return isVoterOf(membership, this.directoryOf(nodeId))
+  }
+
+  /** Whether these are a majority of those who vote in the slot. */
+  isQuorum(directories: ReadonlySet<Directory>, slot: Slot): boolean {
+    return isQuorumOf(this.memberships.at(slot), directories)
+  }
+
+  /** From which the node votes now. */
+  directoryOf(nodeId: NodeId): Directory {
+    const directory = this.#directories.get(nodeId)
+    promise(directory !== undefined, () => `node ${nodeId}, which is no member, took part`)
+    return directory
   }
 
   /** On the node's disk. */
   promisedBy(nodeId: NodeId): Ballot {
-    return this.#disk(nodeId).promised
+    return this.directoryOf(nodeId).promised
   }
 
   /** On the node's disk. */
   hasVoted(nodeId: NodeId, slot: Slot, ballot: Ballot): boolean {
     const round = this.#slots[slot]?.rounds.find((r) => r.ballot === ballot)
-    return round !== undefined && (round.voters & bitOf(nodeId)) !== 0
+    return round?.voters.has(this.directoryOf(nodeId)) === true
   }
 
   /** A1: a disk's promise only rises. */
   onPromised(nodeId: NodeId, ballot: Ballot): void {
-    const disk = this.#disk(nodeId)
-    promise(ballot >= disk.promised, () => `node ${nodeId} lowered the promise on its disk to ballot ${formatBallot(ballot)}`)
-    disk.promised = ballot
+    const directory = this.directoryOf(nodeId)
+    promise(
+      ballot >= directory.promised,
+      () => `node ${nodeId} lowered the promise on its disk to ballot ${formatBallot(ballot)}`,
+    )
+    directory.promised = ballot
   }
 
   /** A vote has reached a disk. */
   onVote(nodeId: NodeId, { slot, ballot, value }: LogEntry): void {
-    const disk = this.#disk(nodeId)
+    const directory = this.directoryOf(nodeId)
     // A2. Records are in order: the promise comes first.
     promise(
-      ballot === disk.promised,
+      ballot === directory.promised,
       () => `node ${nodeId} accepted slot ${slot} in a ballot that it has not promised, or no more`,
     )
-    disk.votedUpTo = Math.max(disk.votedUpTo, slot)
+    directory.votedUpTo = Math.max(directory.votedUpTo, slot)
     const rounds = this.#rounds(slot)
     // A4
     const round = this.#round(rounds, { slot, ballot, value }, () => `node ${nodeId} accepted`)
@@ -97,25 +143,33 @@ export class VoteBook {
       chosen === undefined || ballot < chosen.ballot || sameValue(chosen.value, value),
       () => `node ${nodeId} accepted another value for slot ${slot} than a majority had accepted in a lower ballot`,
     )
-    round.voters |= bitOf(nodeId)
-    if (this.#isMajority(round.voters) && (chosen === undefined || ballot < chosen.ballot)) this.#onChosen(slot, rounds, round)
+    round.voters.add(directory)
+    this.#count(slot, rounds, round)
+    this.#advance()
   }
 
   /**
-   * C1 and C2: a ballot has one value for a slot, and it is one that the disks of some majority allow. Those have promised the ballot,
-   * so that they vote in no lower one any more; and of what they have voted for below it, the highest ballot's value is this one.
+   * C1 and C2: a ballot has one value for a slot, and it is one that the disks of some majority of the slot's voters allow. Those have
+   * promised the ballot, so that they vote in no lower one any more; and of what they have voted for below it, the highest ballot's
+   * value is this one. Who votes in the slot must be known; the node need not be one of them any more.
    */
-  onProposed(nodeId: NodeId, { slot, ballot, value }: LogEntry): { readonly isNewToSlot: boolean } {
+  onProposed(nodeId: NodeId, { slot, ballot, value }: LogEntry): void {
+    promise(
+      slot <= this.governedUpTo,
+      () => `node ${nodeId} proposed in slot ${slot}, though nobody can know yet who votes there`,
+    )
+    promise(
+      this.memberships.all.some((membership) => this.isVoterOf(nodeId, membership)),
+      () => `node ${nodeId} proposed in slot ${slot}, but it never had a vote`,
+    )
     const rounds = this.#rounds(slot)
-    const isNewToSlot = !rounds.rounds.some((r) => r.value === value || (r.ballot !== ballot && sameValue(r.value, value)))
     const isKnown = rounds.rounds.some((r) => r.ballot === ballot)
     this.#round(rounds, { slot, ballot, value }, () => `node ${nodeId} proposed`)
-    if (isKnown) return { isNewToSlot: false }
+    if (isKnown) return
     promise(
-      this.#isAllowed(rounds, ballot, value),
+      this.#isAllowed(slot, ballot, value),
       () => `node ${nodeId} proposed in slot ${slot} and ballot ${formatBallot(ballot)} what no majority of promises allows`,
     )
-    return { isNewToSlot }
   }
 
   /**
@@ -137,7 +191,11 @@ export class VoteBook {
   }
 
   /** A3: a promise reports every vote below its ballot that is on the node's disk, and nothing else but what is chosen. */
-  checkReported(nodeId: NodeId, { ballot, fromSlot, accepted, decidedUpTo, nextSlot }: Promised): void {
+  checkReported(nodeId: NodeId, { ballot, fromSlot, accepted, decidedUpTo, nextSlot, votesFrom }: Promised): void {
+    promise(
+      votesFrom === 0 || this.#hasLife(nodeId, votesFrom),
+      () => `node ${nodeId} promised as one that votes from slot ${votesFrom} on, which its directory was never said to do`,
+    )
     const reported = new Map(accepted.map((entry) => [entry.slot, entry]))
     const lastSlot = nextSlot === 0 ? Number.POSITIVE_INFINITY : nextSlot - 1
     this.#checkVotes(
@@ -174,9 +232,10 @@ export class VoteBook {
     told: ReadonlyMap<Slot, LogEntry>,
     how: string,
   ): void {
-    const last = Math.min(lastSlot, this.#disk(nodeId).votedUpTo)
+    const directory = this.directoryOf(nodeId)
+    const last = Math.min(lastSlot, directory.votedUpTo)
     for (let slot = fromSlot; slot <= last; slot++) {
-      const vote = this.#slots[slot]?.rounds.findLast((r) => r.ballot < below && (r.voters & bitOf(nodeId)) !== 0)
+      const vote = this.#slots[slot]?.rounds.findLast((r) => r.ballot < below && r.voters.has(directory))
       if (vote === undefined) continue
       const entry = told.get(slot)
       promise(
@@ -186,22 +245,33 @@ export class VoteBook {
     }
   }
 
-  #isAllowed({ rounds }: SlotRounds, ballot: Ballot, value: Value): boolean {
-    let promised = 0
-    this.#disks.forEach((disk, nodeId) => {
-      if (disk.promised >= ballot) promised |= bitOf(nodeId)
-    })
+  #isAllowed(slot: Slot, ballot: Ballot, value: Value): boolean {
+    const membership = this.memberships.at(slot)
+    let promised = this.#everyDirectory.filter((d) => d.promised >= ballot && isVoterOf(membership, d))
     // From the highest ballot downwards: those who voted in a higher one are of no help to a lower one's value.
-    for (const round of rounds.toReversed()) {
+    for (const round of this.#rounds(slot).rounds.toReversed()) {
       if (round.ballot >= ballot) continue
-      if (!this.#isMajority(promised)) return false
-      if ((round.voters & promised) !== 0 && sameValue(round.value, value)) return true
-      promised &= ~round.voters
+      if (!isQuorumOf(membership, promised)) return false
+      const others = promised.filter((directory) => !round.voters.has(directory))
+      if (others.length < promised.length && sameValue(round.value, value)) return true
+      promised = others
     }
-    return this.#isMajority(promised)
+    return isQuorumOf(membership, promised)
   }
 
-  #onChosen(slot: Slot, rounds: SlotRounds, round: Round): void {
+  /** Whether some membership says that the node votes from that slot on, and from this directory. */
+  #hasLife(nodeId: NodeId, votesFrom: Slot): boolean {
+    const { dataDirId } = this.directoryOf(nodeId)
+    return this.memberships.all.some((membership) => {
+      const member = membership.member(nodeId)
+      return member?.dataDirId === dataDirId && member.votesFrom === votesFrom
+    })
+  }
+
+  /** Whether this round, if it is the lowest such, has chosen its value by now. */
+  #count(slot: Slot, rounds: SlotRounds, round: Round): void {
+    if (slot > this.governedUpTo || (rounds.chosen !== undefined && round.ballot >= rounds.chosen.ballot)) return
+    if (!isQuorumOf(this.memberships.at(slot), round.voters)) return
     for (const higher of rounds.rounds) {
       promise(
         higher.ballot <= round.ballot || sameValue(higher.value, round.value),
@@ -210,7 +280,20 @@ export class VoteBook {
       )
     }
     rounds.chosen = round
-    while (this.#slots[this.#chosenUpTo + 1]?.chosen !== undefined) this.#chosenUpTo++
+  }
+
+  /** Each slot more in which a value is chosen says who votes in one slot more. */
+  #advance(): void {
+    for (;;) {
+      const slot = this.#chosenUpTo + 1
+      const value = this.chosenAt(slot)
+      if (value === undefined) return
+      this.#chosenUpTo = slot
+      if (value.kind === 'membership') this.memberships.onChosen(slot, value)
+      const governed = this.governedUpTo
+      const rounds = this.#slots[governed]
+      for (const round of rounds?.rounds ?? []) this.#count(governed, rounds as SlotRounds, round)
+    }
   }
 
   #rounds(slot: Slot): SlotRounds {
@@ -233,24 +316,19 @@ export class VoteBook {
       )
       return known
     }
-    const made: Round = { ballot, value, voters: 0 }
+    const made: Round = { ballot, value, voters: new Set() }
     rounds.splice(at, 0, made)
     return made
   }
-
-  #disk(nodeId: NodeId): Disk {
-    const disk = this.#disks[nodeId]
-    promise(disk !== undefined, () => `node ${nodeId}, which is no member, took part`)
-    return disk
-  }
-
-  #isMajority(voters: number): boolean {
-    let count = 0
-    for (let left = voters; left !== 0; left &= left - 1) count++
-    return count >= this.quorum
-  }
 }
 
-function bitOf(nodeId: NodeId): number {
-  return 1 << nodeId
+function isVoterOf(membership: BookedMembership, { nodeId, dataDirId }: Directory): boolean {
+  const member = membership.member(nodeId)
+  return member !== undefined && member.votesFrom > 0 && member.dataDirId === dataDirId
+}
+
+function isQuorumOf(membership: BookedMembership, directories: Iterable<Directory>): boolean {
+  let count = 0
+  for (const directory of directories) if (isVoterOf(membership, directory)) count++
+  return membership.isMajority(count)
 }

@@ -11,9 +11,11 @@ import { findOrder } from './history/order-of-answers.js'
 import { checkSlotOrder } from './history/slot-order.js'
 import type { Model } from './model/model.js'
 import { Nemesis } from './nemesis.js'
+import { Operator } from './operator.js'
 import type { WorldPlan } from './plan.js'
 import { type ClusterSettings, SimulatedCluster } from './simulated-cluster.js'
 import type { SimulatedNode } from './simulated-node.js'
+import { Survival } from './survival.js'
 
 export interface WorldSettings extends Pick<ClusterSettings, 'seed' | 'print' | 'records' | 'parts' | 'looksInside'> {
   readonly plan: WorldPlan
@@ -30,12 +32,19 @@ export class World extends SimulatedCluster {
   readonly plan: WorldPlan
   readonly history = new History()
   readonly clients: readonly SimulatedClient[]
+  readonly survival: Survival
+  readonly operator: Operator
+  /** The nodes that clients know. */
+  readonly #ports: SimulatedNode[]
   #order: OrderVerdict = 'notSearched'
 
   constructor(settings: WorldSettings) {
     super({ ...settings, initialCommands: INITIAL_COMMANDS, makeApplication: () => new Application() })
     this.plan = settings.plan
+    this.#ports = this.nodes.filter(({ isCommissioned }) => isCommissioned)
     this.clients = this.#makeClients()
+    this.survival = new Survival(this)
+    this.operator = this.#makeOperator()
   }
 
   /** Starts every node and client, at about the same time. */
@@ -45,8 +54,7 @@ export class World extends SimulatedCluster {
   }
 
   startNemesis(): Nemesis {
-    const { plan, nodes, network, scheduler, totals, trace } = this
-    return new Nemesis({ plan, nodes, network, scheduler, totals, trace })
+    return new Nemesis(this)
   }
 
   /** Judges everything that the clients were told, and the state of these nodes. @throws BrokenPromise */
@@ -67,8 +75,27 @@ export class World extends SimulatedCluster {
     this.#order = kind === 'undecided' ? 'undecided' : 'found'
   }
 
+  #makeOperator(): Operator {
+    const { nodes, survival, checker, scheduler, totals, trace } = this
+    return new Operator({
+      nodes,
+      survival,
+      checker,
+      random: this.random.fork(),
+      scheduler,
+      totals,
+      trace,
+      onCommissioned: (node) => void this.#ports.push(node),
+      onRemoved: (nodeId) => {
+        const at = this.#ports.findIndex((port) => port.id === nodeId)
+        if (at !== -1) this.#ports.splice(at, 1)
+      },
+      onBug: (error) => this.onBug(error),
+    })
+  }
+
   #makeClients(): SimulatedClient[] {
-    const { plan, nodes, history, scheduler, totals, trace } = this
+    const { plan, history, scheduler, totals, trace } = this
     const { habits } = plan
     const workload = new Workload(habits, this.random.fork())
     const sessionCount = habits.clientCount - Math.round(habits.clientCount * habits.sessionlessRate)
@@ -78,7 +105,7 @@ export class World extends SimulatedCluster {
         name: `client${i + 1}`,
         habits,
         hasSession: i < sessionCount,
-        ports: nodes,
+        ports: this.#ports,
         workload,
         history,
         random,

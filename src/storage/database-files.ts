@@ -24,7 +24,8 @@ export class DatabaseFiles {
   readonly #path: string
   readonly #onProgress: OnProgress
   readonly tables: readonly LiveTable[]
-  readonly #logs: readonly string[]
+  /** The oldest first. */
+  readonly logs: readonly string[]
   readonly #bytesTotal: number
   #bytesDone = 0
 
@@ -40,7 +41,7 @@ export class DatabaseFiles {
     this.#path = options.path
     this.#onProgress = options.onProgress
     this.tables = options.tables
-    this.#logs = options.logs
+    this.logs = options.logs
     this.#bytesTotal = options.bytesTotal
   }
 
@@ -57,14 +58,12 @@ export class DatabaseFiles {
     return new DatabaseFiles({ directory, path, onProgress, tables, logs, bytesTotal })
   }
 
-  /** The records of the logs, the oldest first. @throws StorageError DAMAGED */
-  async readLogs(onLog: (records: readonly LevelRecord[]) => void): Promise<void> {
-    for (const name of this.#logs) {
-      await readWhole(this.#source, name, (file) => {
-        onLog(readLevelLog(file))
-        this.#count(file.length)
-      })
-    }
+  /** The records of a log; what `take` throws counts as damage of the file. @throws StorageError DAMAGED */
+  readLog(name: string, take: (records: readonly LevelRecord[]) => void): Promise<void> {
+    return readWhole(this.#source, name, (file) => {
+      take(readLevelLog(file))
+      this.#count(file.length)
+    })
   }
 
   /** @throws StorageError DAMAGED */

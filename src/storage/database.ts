@@ -2,7 +2,6 @@ import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Level } from 'level'
-import { checkDatabaseFiles } from './read-database.js'
 import { damaged, notWritable, StorageError, systemCodeOf } from './storage-error.js'
 
 export type LevelDatabase = Level<Buffer, Buffer>
@@ -101,16 +100,15 @@ export async function openDatabase(path: string, mode: 'create' | 'existing'): P
 }
 
 /**
- * Opens the database of a directory that has an identity, if its files are whole.
+ * Opens the database of a directory that has an identity, when its files have been found whole.
  *
  * LevelDB replays its logs into table files as it opens and then deletes them; records that it cannot read it leaves out, and says
- * so only in its journal, `LOG`. So the files are checked before LevelDB sees them: what is refused is left as it was found, for the
- * next start to refuse again. The journal is read as well, in case that LevelDB finds what we did not.
+ * so only in its journal, `LOG`. So the files are to be checked before LevelDB sees them (read-database.ts): what is refused is left as it
+ * was found, for the next start to refuse again. The journal is read here, in case that LevelDB finds what we did not.
  *
  * @throws StorageError DAMAGED, LOCKED or NOT_WRITABLE
  */
 export async function openExistingDatabase(directory: string, path: string): Promise<LevelDatabase> {
-  await checkDatabaseFiles(directory, path)
   let db: LevelDatabase
   try {
     db = await openDatabase(path, 'existing')
@@ -149,11 +147,7 @@ export interface KeyRange {
 }
 
 /** The entries of a range in the order of their keys, a page at a time. */
-export async function* scan(
-  db: Database,
-  range: KeyRange,
-  snapshot: DatabaseSnapshot | undefined = undefined,
-): AsyncGenerator<[Buffer, Buffer][]> {
+export async function* scan(db: Database, range: KeyRange, snapshot?: DatabaseSnapshot): AsyncGenerator<[Buffer, Buffer][]> {
   const iterator = db.iterator({ ...range, highWaterMarkBytes: ITERATOR_BYTES_MAX, fillCache: false, snapshot })
   try {
     for (;;) {

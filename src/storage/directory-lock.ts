@@ -66,6 +66,24 @@ export class DirectoryLock {
   }
 }
 
+/** Who holds a directory, or held it last and did not let go. */
+export interface LockHolder {
+  readonly pid: number
+  readonly hostname: string
+  /** It may still be alive. */
+  readonly isAlive: boolean
+}
+
+/** Undefined when nobody does. Changes nothing. @throws what node:fs throws; StorageError LOCKED when the lock says nothing that we know */
+export function lockHolder(directory: string): LockHolder | undefined {
+  const path = join(directory, LOCK_FILE)
+  const found = readIfThere(path)
+  if (found === undefined) return undefined
+  const owner = parseOwner(found)
+  if (owner === undefined) throw locked(directory, path, undefined)
+  return { pid: owner.pid, hostname: owner.hostname, isAlive: isAlive(owner) }
+}
+
 /** The lock appears with its contents or not at all. False when there is one. */
 function createLock(path: string, owner: LockOwner, directory: string): boolean {
   const draft = `${path}.${owner.token}`

@@ -1,6 +1,6 @@
 import type { StateEntry } from '../machine/state-machine.js'
 import { assert } from '../paxos/assert.js'
-import type { DurableRecord, LogEntry, NodeId, RecoveredState, Slot } from '../paxos/types.js'
+import type { DurableRecord, LogEntry, RecoveredState, Slot } from '../paxos/types.js'
 import { sizeOf } from '../paxos/value.js'
 import { CheckpointReceiver } from './checkpoint-receiver.js'
 import { viewCheckpoint } from './checkpoint-viewer.js'
@@ -8,7 +8,7 @@ import { CheckpointWriter } from './checkpoint-writer.js'
 import { scan } from './database.js'
 import { entryKey, entryTag, GENESIS_KEY, logKey, nameOfKey, rangeOfTag } from './keys.js'
 import { LinkedWriter, NOTHING_TOLD, type WriteWatcher } from './linked-writer.js'
-import { type OpenDirectory, openDirectory, storageErrorOf } from './open-directory.js'
+import { type OpenDirectory, type OpenOptions, openDirectory, storageErrorOf } from './open-directory.js'
 import { checksumOf, RecordError, sealGenesis, sealLogEntry, unseal, unsealLogEntry } from './records.js'
 import type { StatePages } from './state-pages.js'
 import {
@@ -55,13 +55,11 @@ export class LevelStorage implements Storage {
   #replacesDataDirId: string
 
   /**
-   * Opens a node's data directory and reads all of it; makes it when it is not there.
+   * Opens a node's data directory, or makes it; reads all of it but the history.
    *
    * @throws StorageError LOCKED, NOT_WRITABLE, FOREIGN, UNSUPPORTED_FORMAT or DAMAGED; nothing is left open or locked then
    */
-  static async open(
-    options: { readonly directory: string; readonly nodeId: NodeId } & LevelStorageOptions,
-  ): Promise<LevelStorage> {
+  static async open(options: OpenOptions & LevelStorageOptions): Promise<LevelStorage> {
     return LevelStorage.standOn(await openDirectory(options), options)
   }
 

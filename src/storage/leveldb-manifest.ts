@@ -72,6 +72,7 @@ export function readManifest(file: Buffer): LiveFiles {
       }
     }
   }
+  if (firstLog === 0) throw new FileFormatError('it does not say which log is in use')
   return { firstLog, tables: [...tables.values()] }
 }
 

@@ -1,14 +1,19 @@
 import { resolve } from 'node:path'
 import type { NodeId } from '../paxos/types.js'
 import { createContents, type Identity, pathsIn, readIdentity, readLastWritten } from './data-directory.js'
-import { asDatabase, type Database, openExistingDatabase, readFailure, scan } from './database.js'
+import { asDatabase, type Database, type LevelDatabase, openExistingDatabase, readFailure } from './database.js'
+import type { OnProgress } from './database-files.js'
 import { DirectoryLock } from './directory-lock.js'
 import { makeDirectory } from './files.js'
+import { chainKey, entryTag } from './keys.js'
+import { readDatabase } from './read-database.js'
 import { RecordError, UnknownFormatError } from './records.js'
 import { finishSettingAside, forgetReplaced } from './set-aside.js'
 import { damaged, notWritable, StorageError, systemCodeOf } from './storage-error.js'
 import { type Contents, verify } from './verify.js'
 import { Witness, type WriteWitness } from './witness.js'
+
+const HISTORY_TAGS: readonly number[] = [entryTag('history', 0), entryTag('history', 1)]
 
 /** A data directory that is ours, whole, and locked. */
 export interface OpenDirectory {
@@ -26,55 +31,77 @@ export interface OpenDirectory {
   readonly release: () => void
 }
 
+export interface OpenOptions {
+  readonly directory: string
+  readonly nodeId: NodeId
+  /** Told now and then how much of the database has been read, in bytes. */
+  readonly onProgress?: OnProgress
+}
+
 /**
- * Takes a node's data directory, made now if there is none, and reads all of it.
+ * Takes a node's data directory, made now if there is none, and reads all of it but the history, whose blocks are checked only.
  *
  * @throws StorageError LOCKED, NOT_WRITABLE, FOREIGN, UNSUPPORTED_FORMAT or DAMAGED; nothing is left open or locked then
  */
-export async function openDirectory(options: { readonly directory: string; readonly nodeId: NodeId }): Promise<OpenDirectory> {
+export async function openDirectory(options: OpenOptions): Promise<OpenDirectory> {
   const paths = pathsIn(resolve(options.directory))
+  const { directory: path } = paths
   let lock: DirectoryLock | undefined
   try {
-    makeDirectory(paths.directory)
-    lock = DirectoryLock.acquire(paths.directory)
+    makeDirectory(path)
+    lock = DirectoryLock.acquire(path)
     const replaces = finishSettingAside(paths)
     const identity = readIdentity(paths, options.nodeId) ?? (await createContents(paths, options.nodeId))
     const lastWritten = readLastWritten(paths, identity)
-    const db = asDatabase(await openExistingDatabase(paths.directory, paths.database))
+    const { onProgress } = options
+    const wanted = (tag: number): boolean => !HISTORY_TAGS.includes(tag)
+    const pages = readDatabase(path, paths.database, { wanted, ...(onProgress && { onProgress }) })
+    const contents = await readContents({ path, identity, lastWritten, pages, skipsHistory: true })
+    const db = await openExistingDatabase(path, paths.database)
+    await checkSeenAlike(path, db, contents)
     return {
-      path: paths.directory,
+      path,
       dataDirId: identity.dataDirId,
       replacesDataDirId: replaces?.dataDirId ?? '',
       forgetReplaced: () => forgetReplaced(paths),
-      db,
-      contents: await readContents({ path: paths.directory, identity, lastWritten, db }),
+      db: asDatabase(db),
+      contents,
       openWitness: (onError) => Witness.open(paths.witness, identity.dataDirId, onError),
       release: () => lock?.release(),
     }
   } catch (error) {
     lock?.release()
-    throw systemCodeOf(error) === '' || error instanceof StorageError ? error : notWritable(paths.directory, error)
+    throw systemCodeOf(error) === '' || error instanceof StorageError ? error : notWritable(path, error)
   }
 }
 
-/** Reads and checks all that a database holds; closes it if that is not what its directory says. @throws StorageError */
+/** Reads and checks what a database holds, and whether that is what its directory says. @throws StorageError */
 export async function readContents(directory: {
   readonly path: string
   readonly identity: Identity
   /** By the witness. */
   readonly lastWritten: number
-  readonly db: Database
+  readonly pages: AsyncIterable<[Buffer, Buffer][]>
+  readonly skipsHistory: boolean
 }): Promise<Contents> {
-  const { path, identity, lastWritten, db } = directory
+  const { path, identity, lastWritten, pages, skipsHistory } = directory
   try {
-    const contents = await verify(scan(db, {}), { skipsHistory: false })
+    const contents = await verify(pages, { skipsHistory })
     checkOwner(path, identity, contents)
     checkNothingLost(path, lastWritten, contents)
     return contents
   } catch (error) {
-    await db.close()
+    if (systemCodeOf(error) !== '' && !(error instanceof StorageError)) throw error
     throw storageErrorOf(path, error)
   }
+}
+
+/** LevelDB must end where the files that were read end. Closes it otherwise. @throws StorageError DAMAGED */
+async function checkSeenAlike(path: string, db: LevelDatabase, { lastNumber }: Contents): Promise<void> {
+  const [last, next] = await db.getMany([chainKey(lastNumber), chainKey(lastNumber + 1)])
+  if (last !== undefined && next === undefined) return
+  await db.close()
+  throw damaged(path, `LevelDB does not find the end of its database, write ${lastNumber}, where its files have it`)
 }
 
 /** A failure to read a database that opened well. */

@@ -6,6 +6,7 @@ import { compareInternalKeys, type Entries, TRAILER_BYTES } from './leveldb-entr
 import type { LiveTable } from './leveldb-manifest.js'
 import { mergeRuns, SortedRun } from './leveldb-merge.js'
 import type { KeyRange } from './leveldb-table.js'
+import { StorageError } from './storage-error.js'
 
 // LevelDB checks almost nothing of what it reads, and handing out a million entries through it takes 4.6 s. So a start reads the files
 // itself, once: it checks every byte that LevelDB will use, and takes from them what LevelDB's iterator would give.
@@ -33,7 +34,7 @@ export async function* readDatabase(
   const { wanted: isWanted = () => true, onProgress = () => undefined } = options
   const files = await DatabaseFiles.find(directory, path, onProgress)
   const replay = new Replay((key) => key.length === 0 || isWanted(key[0] as number))
-  await files.readLogs((records) => replay.add(records))
+  for (const name of files.logs) await files.readLog(name, (records) => replay.add(records))
   const tables = new TableReader(files, isWanted)
   await tables.check()
   for await (const page of mergeRuns([new SortedRun(only(replay.entries())), ...tables.runs()])) {
@@ -42,9 +43,31 @@ export async function* readDatabase(
   }
 }
 
-/** Checks every file that LevelDB would use. Nothing is changed. @throws StorageError DAMAGED that names the file and says where in it */
-export async function checkDatabaseFiles(directory: string, path: string): Promise<void> {
-  for await (const _ of readDatabase(directory, path, { wanted: () => false }));
+/** Each damaged file of a database that LevelDB would use: a StorageError DAMAGED for each. @throws what node:fs throws */
+export async function* findDamagedFiles(directory: string, path: string): AsyncGenerator<StorageError> {
+  try {
+    const files = await DatabaseFiles.find(directory, path, () => undefined)
+    for (const name of files.logs) {
+      yield* damageOf(() => files.readLog(name, (records) => new Replay(() => false).add(records)))
+    }
+    for (const table of files.tables) yield* damageOf(() => files.readTable(table))
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    yield error
+  }
+}
+
+async function* damageOf(read: () => Promise<unknown>): AsyncGenerator<StorageError> {
+  try {
+    await read()
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    yield error
+  }
+}
+
+function isDamage(error: unknown): error is StorageError {
+  return error instanceof StorageError && error.code === 'DAMAGED'
 }
 
 class TableReader {

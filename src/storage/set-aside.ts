@@ -17,7 +17,8 @@ import { damaged, notWritable, StorageError, systemCodeOf } from './storage-erro
 // A crash between any two steps is mended by the next start, or by setting aside again, so that the old id is never lost.
 
 const FORMAT = 1
-const ASIDE = /^damaged-(\d+)$/
+/** Of the folders with what was damaged. */
+export const ASIDE = /^damaged-(\d+)$/
 /** The lock, with the drafts of those who try to take it. */
 const LOCK = /^lock(\.|$)/
 
@@ -29,7 +30,8 @@ export interface Replaced {
   readonly asideIn: string
 }
 
-interface Note extends Replaced {
+export interface ReplacedNote extends Replaced {
+  /** False: the next start goes on with moving it. */
   readonly isMoved: boolean
 }
 
@@ -44,7 +46,7 @@ export function setAsideDamaged(directory: string): Replaced {
   let lock: DirectoryLock | undefined
   try {
     lock = DirectoryLock.acquire(paths.directory)
-    const earlier = readNote(paths)
+    const earlier = readReplaced(paths)
     if (earlier?.isMoved === false) return finish(paths, earlier)
     const identity = identityIn(paths)
     if (identity === undefined) throw damaged(paths.directory, `${paths.identity} is missing`)
@@ -61,7 +63,7 @@ export function setAsideDamaged(directory: string): Replaced {
 
 /** What the contents of the directory replace, once all of that has been moved aside. The caller holds the lock. @throws StorageError */
 export function finishSettingAside(paths: DirectoryPaths): Replaced | undefined {
-  const note = readNote(paths)
+  const note = readReplaced(paths)
   return note === undefined || note.isMoved ? note : finish(paths, note)
 }
 
@@ -75,7 +77,7 @@ export function forgetReplaced(paths: DirectoryPaths): void {
   }
 }
 
-function finish(paths: DirectoryPaths, note: Note): Note {
+function finish(paths: DirectoryPaths, note: ReplacedNote): ReplacedNote {
   const folder = join(paths.directory, note.asideIn)
   makeDirectory(folder)
   for (const name of readdirSync(paths.directory)) {
@@ -94,13 +96,14 @@ function nextFolder(paths: DirectoryPaths): string {
   return `damaged-${Math.max(0, ...numbers) + 1}`
 }
 
-function writeNote(paths: DirectoryPaths, note: Note): void {
+function writeNote(paths: DirectoryPaths, note: ReplacedNote): void {
   const draft = `${paths.replaces}.new`
   writeFileSynced(draft, `${JSON.stringify({ format: FORMAT, ...note, checksum: checksumOf(note) }, undefined, 2)}\n`)
   renameSynced(draft, paths.replaces)
 }
 
-function readNote(paths: DirectoryPaths): Note | undefined {
+/** What the directory takes the place of. Changes nothing. @throws StorageError DAMAGED */
+export function readReplaced(paths: DirectoryPaths): ReplacedNote | undefined {
   if (!existsSync(paths.replaces)) return undefined
   const { dataDirId, nodeId, asideIn, isMoved, checksum } = parse(paths)
   const isWhole =
@@ -120,7 +123,7 @@ function parse(paths: DirectoryPaths): Record<string, unknown> {
   }
 }
 
-function checksumOf({ dataDirId, nodeId, asideIn, isMoved }: Note): string {
+function checksumOf({ dataDirId, nodeId, asideIn, isMoved }: ReplacedNote): string {
   return crc32(JSON.stringify([FORMAT, dataDirId, nodeId, asideIn, isMoved]))
     .toString(16)
     .padStart(8, '0')

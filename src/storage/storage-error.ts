@@ -22,10 +22,13 @@ export type StorageErrorCode =
 export class StorageError extends Error {
   override readonly name = 'StorageError'
   readonly code: StorageErrorCode
+  /** What is wrong, and where, without what it means and what to do. */
+  readonly what: string
 
-  constructor(code: StorageErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: StorageErrorCode, message: string, options: ErrorOptions & { readonly what?: string } = {}) {
     super(message, options)
     this.code = code
+    this.what = options.what ?? message
   }
 }
 
@@ -37,7 +40,7 @@ const DAMAGE_REMEDY =
 
 /** `what` says which part of the directory is wrong, and how. */
 export function damaged(directory: string, what: string, options?: ErrorOptions): StorageError {
-  return new StorageError('DAMAGED', `data directory ${directory} is damaged: ${what}. ${DAMAGE_REMEDY}`, options)
+  return new StorageError('DAMAGED', `data directory ${directory} is damaged: ${what}. ${DAMAGE_REMEDY}`, { ...options, what })
 }
 
 /** Of something thrown by node:fs or LevelDB; the empty string when it has none. */

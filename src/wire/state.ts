@@ -20,27 +20,59 @@ import type { AccountRow, Movement } from '../machine/movement.js'
 import type { SessionCodec, SessionResult } from '../machine/sessions.js'
 import { encode } from './encode.js'
 import { toWireMovement } from './result.js'
+import { DELIMITED, RowReader, VARINT } from './row-reader.js'
 
-/** How a row stands in a checkpoint. Decoders copy what is kept: entries may be views of bigger buffers. */
+const NO_BYTES = new Uint8Array(0)
+
+/** How a row stands in a checkpoint. Decoders copy what is kept, as entries are views of bigger buffers; and slice() of a Buffer is no copy. */
 export interface RowCodec<V> {
   encode(row: V): Uint8Array
   /** `id`: what the entry's key says of the row. @throws when the bytes are no such row. */
   decode(bytes: Uint8Array, id: string): V
 }
 
+const reader = new RowReader()
+
 export const pairCodec: RowCodec<KeyValuePair> = {
   encode: (pair) => encode(PairRecord, pair),
   decode(bytes, key) {
-    const { value, createRevision, modRevision, version } = PairRecord.decode(bytes)
-    return { key, value: value.slice(), createRevision, modRevision, version }
+    let value: Uint8Array = NO_BYTES
+    let createRevision = 0n
+    let modRevision = 0n
+    let version = 0n
+    reader.begin(bytes)
+    for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+      if (tag === 8 + DELIMITED) value = reader.bytes()
+      else if (tag === 16 + VARINT) createRevision = reader.int64()
+      else if (tag === 24 + VARINT) modRevision = reader.int64()
+      else if (tag === 32 + VARINT) version = reader.int64()
+      else reader.skip(tag)
+    }
+    // The same number, kept once.
+    return { key, value, createRevision, modRevision: modRevision === createRevision ? createRevision : modRevision, version }
   },
 }
 
 export const accountCodec: RowCodec<AccountRow> = {
   encode: ({ openedAtMs, ...account }) => encode(AccountRecord, { ...account, openedMs: openedAtMs }),
   decode(bytes, accountId) {
-    const { openedMs, ...account } = AccountRecord.decode(bytes)
-    return { accountId, ...account, openedAtMs: openedMs }
+    let asset = ''
+    let balance = 0n
+    let held = 0n
+    let overdraftLimit = 0n
+    let openedAtMs = 0
+    let movementCount = 0
+    reader.begin(bytes)
+    for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+      if (tag === 8 + DELIMITED) asset = reader.text()
+      else if (tag === 16 + VARINT) balance = reader.sint64()
+      else if (tag === 24 + VARINT) held = reader.int64()
+      else if (tag === 32 + VARINT) overdraftLimit = reader.int64()
+      else if (tag === 40 + VARINT) openedAtMs = reader.number()
+      else if (tag === 48 + VARINT) movementCount = reader.number()
+      else reader.skip(tag)
+    }
+    return { accountId, asset, balance, held, overdraftLimit, openedAtMs, movementCount }
   },
 }
 
@@ -70,7 +102,7 @@ export const authorityCodec: RowCodec<Authority> = {
   encode: ({ authorityId, publicKey, isRevoked }) => encode(AuthorityRecord, { authorityId, publicKey, revoked: isRevoked }),
   decode(bytes) {
     const { authorityId, publicKey, revoked } = AuthorityRecord.decode(bytes)
-    return { authorityId, publicKey: publicKey.slice(), isRevoked: revoked }
+    return { authorityId, publicKey: new Uint8Array(publicKey), isRevoked: revoked }
   },
 }
 
@@ -78,7 +110,7 @@ export const firstAnswerCodec: RowCodec<FirstAnswer> = {
   encode: (answer) => encode(WireFirstAnswer, answer),
   decode(bytes) {
     const answer = WireFirstAnswer.decode(bytes)
-    return { ...answer, answer: answer.answer.slice() }
+    return { ...answer, answer: new Uint8Array(answer.answer) }
   },
 }
 
@@ -87,12 +119,30 @@ export const countersCodec: RowCodec<Counters> = {
   decode: (bytes) => Counters.decode(bytes),
 }
 
+/** Hashes of used ids, four bytes each, little-endian. */
+export function encodeHashes(hashes: Uint32Array): Uint8Array {
+  const bytes = new Uint8Array(hashes.length * 4)
+  const view = new DataView(bytes.buffer)
+  for (const [i, hash] of hashes.entries()) view.setUint32(4 * i, hash, true)
+  return bytes
+}
+
+/** @throws RangeError when the bytes are not whole hashes. */
+export function decodeHashes(bytes: Uint8Array): Uint32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(4 * i, true))
+}
+
 /** For machine/sessions.ts. */
 export const sessionCodec: SessionCodec = {
   encodeSession: (record) => encode(SessionRecord, { ...record, results: record.results as SessionResult[] }),
   decodeSession(bytes) {
     const record = SessionRecord.decode(bytes)
-    const results = record.results.map(({ requestNumber, slot, result }) => ({ requestNumber, slot, result: result.slice() }))
+    const results = record.results.map(({ requestNumber, slot, result }) => ({
+      requestNumber,
+      slot,
+      result: new Uint8Array(result),
+    }))
     return { ...record, results }
   },
   encodeCounters: (counters) => encode(SessionCounters, counters),

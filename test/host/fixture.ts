@@ -2,7 +2,9 @@ import { pino } from 'pino'
 import type { Applier } from '../../src/host/applier.js'
 import { Barriers } from '../../src/host/barriers.js'
 import { DEFAULT_TICK_INTERVAL_MS, Host } from '../../src/host/host.js'
-import { replayLog } from '../../src/host/recovery.js'
+import { MembershipCalls } from '../../src/host/membership-calls.js'
+import { PeerTalk } from '../../src/host/peer-talk.js'
+import { type Replayed, replayLog } from '../../src/host/recovery.js'
 import { Requester } from '../../src/host/requester.js'
 import { REAL_RUNTIME } from '../../src/host/runtime.js'
 import { SessionDesk } from '../../src/host/session-desk.js'
@@ -13,7 +15,13 @@ import type { Message } from '../../src/paxos/messages.js'
 import { Node } from '../../src/paxos/node.js'
 import { type CoreOptions, DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import type { DurableRecord, Genesis, LogEntry, NodeId, RecoveredState, Slot, Value } from '../../src/paxos/types.js'
-import type { CheckpointInfo, PreparedCheckpoint, Storage } from '../../src/storage/storage.js'
+import type {
+  CheckpointHeader,
+  CheckpointInfo,
+  IncomingCheckpoint,
+  PreparedCheckpoint,
+  Storage,
+} from '../../src/storage/storage.js'
 import { encodeOpenSession, encodeSessionCommand } from '../../src/wire/envelope.js'
 import { sessionCodec } from '../../src/wire/state.js'
 import { MemoryDisk, MemoryStorage } from '../storage/memory-storage.js'
@@ -48,6 +56,42 @@ export class ScriptedStorage implements Storage {
 
   get checkpoint(): CheckpointInfo {
     return this.#inner.checkpoint
+  }
+
+  get replacesDataDirId(): string {
+    return this.#inner.replacesDataDirId
+  }
+
+  get lastWrite(): number {
+    return this.#inner.lastWrite
+  }
+
+  get compactedUpTo(): Slot {
+    return this.#inner.compactedUpTo
+  }
+
+  get marks(): ReadonlyMap<string, number> {
+    return this.#inner.marks
+  }
+
+  get unfinished(): Storage['unfinished'] {
+    return this.#inner.unfinished
+  }
+
+  noteAdmitted(): void {
+    this.#inner.noteAdmitted()
+  }
+
+  noteMarks(marks: ReadonlyMap<string, number>): void {
+    this.#inner.noteMarks(marks)
+  }
+
+  viewCheckpoint(): ReturnType<Storage['viewCheckpoint']> {
+    return this.#inner.viewCheckpoint()
+  }
+
+  receiveCheckpoint(header: CheckpointHeader): Promise<IncomingCheckpoint> {
+    return this.#inner.receiveCheckpoint(header)
   }
 
   hold(step: Step): void {
@@ -165,6 +209,8 @@ export function newDisk(): MemoryDisk {
   return disk
 }
 
+const nowMs = (): number => REAL_RUNTIME.nowMs()
+
 /** A follower, node 1 of three, whose peers are the test. */
 export class Follower {
   readonly events: string[]
@@ -188,13 +234,12 @@ export class Follower {
     const desk = new SessionDesk(requester, REAL_RUNTIME)
     const sessions = new Sessions(machine, sessionCodec)
     const logger = pino({ level: 'silent' })
-    const nowMs = () => performance.now()
-    const { applier } = await replayLog({ storage, sessions, machine, listener: desk, logger, nowMs })
-    return new Follower({ events, storage, machine, applier, requester, desk }, options)
+    const replayed = await replayLog({ storage, sessions, machine, listener: desk, logger, nowMs })
+    return new Follower({ events, storage, machine, requester, desk, ...replayed }, options)
   }
 
   private constructor(
-    parts: Pick<Follower, 'events' | 'storage' | 'machine' | 'applier' | 'requester' | 'desk'>,
+    parts: Pick<Follower, 'events' | 'storage' | 'machine' | 'requester' | 'desk'> & Replayed,
     options: Partial<CoreOptions>,
   ) {
     this.events = parts.events
@@ -211,21 +256,26 @@ export class Follower {
       newClusterId: 'not used',
       initialCommands: [],
       joinIntervalMs: 1_000,
+      joins: false,
+      replacesDataDirId: '',
       recovered: parts.storage.recovered,
+      memberships: parts.memberships,
       // It never stands for election unless a test wants it.
       options: { ...DEFAULT_OPTIONS, electionTimeoutMsMin: 60_000, electionTimeoutMsMax: 60_000, ...options },
       random: () => 0.5,
       nowMs: performance.now(),
     })
+    const send = (to: NodeId, message: Message): void => {
+      this.sent.push({ to, message })
+      this.events.push(`${message.kind} to ${to}`)
+    }
+    const logger = pino({ level: 'silent' })
     this.host = new Host({
       node,
       storage: this.storage,
       runtime: REAL_RUNTIME,
       outlet: {
-        send: (to, message) => {
-          this.sent.push({ to, message })
-          this.events.push(`${message.kind} to ${to}`)
-        },
+        send,
         flush: () => {
           this.stepCount++
         },
@@ -234,9 +284,15 @@ export class Follower {
       requester: this.requester,
       desk: this.desk,
       barriers: this.barriers,
+      // Alone, as far as these are concerned: the gate is open.
+      talk: new PeerTalk({ self: 1, storage: this.storage, voters: [[1]], members: () => [], send, logger }),
+      membershipCalls: new MembershipCalls(node, 0),
       tickIntervalMs: DEFAULT_TICK_INTERVAL_MS,
       pageBytesMax: 1 << 20,
+      reload: () => Promise.reject(new Error('no checkpoint of a peer comes here')),
+      onCheckpointWanted: () => {},
       onFormed: () => {},
+      onMembershipsChanged: () => {},
       onLeaderChanged: (leaderId) => this.events.push(`led by ${leaderId}`),
       onFailed: (error) => this.failures.push(error),
     })
@@ -244,11 +300,16 @@ export class Follower {
 
   /** Accepts of the leader, and its word of what is decided. */
   accept(slot: Slot, value: Value, decidedUpTo = slot - 1): void {
-    this.host.receive(LEADER, [{ kind: 'accept', ballot: BALLOT, slot, value, decidedUpTo }])
+    this.receive([{ kind: 'accept', ballot: BALLOT, slot, value, decidedUpTo }])
   }
 
   decided(decidedUpTo: Slot): void {
-    this.host.receive(LEADER, [{ kind: 'decided', ballot: BALLOT, decidedUpTo }])
+    this.receive([{ kind: 'decided', ballot: BALLOT, decidedUpTo }])
+  }
+
+  /** From the leader. */
+  receive(messages: readonly Message[]): void {
+    this.host.receive(LEADER, messages, `dir-${LEADER}`)
   }
 }
 

@@ -3,7 +3,7 @@ import { afterEach, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Answer, MemberError } from '../../src/host/api.js'
 import { NOOP } from '../../src/paxos/types.js'
-import { BALLOT, batchOf, commandOf, Follower, LEADER, newDisk, opening, Recorder, until } from './fixture.js'
+import { BALLOT, batchOf, commandOf, Follower, newDisk, opening, Recorder, until } from './fixture.js'
 
 describe('the host', () => {
   const running: Follower[] = []
@@ -38,7 +38,7 @@ describe('the host', () => {
     f.storage.hold('append')
     f.accept(1, NOOP)
     await until('the write', () => f.events.includes('append…'))
-    f.host.receive(LEADER, [{ kind: 'heartbeat', ballot: BALLOT, round: 1, decidedUpTo: 0 }])
+    f.receive([{ kind: 'heartbeat', ballot: BALLOT, round: 1, decidedUpTo: 0 }])
     await until('the acknowledgement', () => f.events.includes('heartbeatAck to 2'))
     assert.ok(!f.events.some((event) => event.startsWith('appended')))
   })
@@ -101,7 +101,7 @@ describe('the host', () => {
     for (let slot = 2; slot <= 31; slot++) f.accept(slot, batchOf(slot), 0)
     f.decided(31)
     await until('some slots', () => f.applier.appliedUpTo >= 3)
-    f.host.receive(LEADER, [{ kind: 'heartbeat', ballot: BALLOT, round: 1, decidedUpTo: 31 }])
+    f.receive([{ kind: 'heartbeat', ballot: BALLOT, round: 1, decidedUpTo: 31 }])
     await until('the acknowledgement', () => f.events.includes('heartbeatAck to 2'))
     assert.ok(f.applier.appliedUpTo < 31, 'it was answered in between')
     await until('the rest', () => f.applier.appliedUpTo === 31)
@@ -110,7 +110,7 @@ describe('the host', () => {
   it('takes no more of a catch-up than it can hold until it is applied, and takes it later', async () => {
     const f = await start()
     const page = (slots: number[]) =>
-      f.host.receive(LEADER, [
+      f.receive([
         {
           kind: 'catchUpReply',
           entries: slots.map((slot) => ({
@@ -119,6 +119,7 @@ describe('the host', () => {
             value: slot === 1 ? opening() : commandOf(slot, 'x'.repeat(8 << 20)),
           })),
           decidedUpTo: 8,
+          compactedUpTo: 0,
         },
       ])
     const wasFull: boolean[] = []
@@ -137,14 +138,14 @@ describe('the host', () => {
 
   it('holds a read until the slot that the leader named is applied', async () => {
     const f = await start()
-    f.host.receive(LEADER, [{ kind: 'heartbeat', ballot: BALLOT, round: 1, decidedUpTo: 0 }])
+    f.receive([{ kind: 'heartbeat', ballot: BALLOT, round: 1, decidedUpTo: 0 }])
     const outcomes: unknown[] = []
     f.barriers.add(performance.now() + 10_000, (outcome) => outcomes.push(outcome))
     f.host.schedule()
     await until('the question', () => f.events.includes('readIndex to 2'))
     const question = f.sent.find(({ message }) => message.kind === 'readIndex')?.message
     assert.ok(question?.kind === 'readIndex')
-    f.host.receive(LEADER, [{ kind: 'readIndexReply', readId: question.readId, slot: 1 }])
+    f.receive([{ kind: 'readIndexReply', readId: question.readId, slot: 1 }])
     f.accept(1, opening())
     await until('the answer', () => f.events.includes('accepted to 2'))
     assert.deepEqual(outcomes, [])

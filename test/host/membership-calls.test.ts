@@ -71,6 +71,14 @@ describe('a change of the membership', () => {
     assert.equal(t.outcomes.length, 1)
   })
 
+  it('is told to nobody while the core may not be told anything, and still ends in time', () => {
+    const t = setUp()
+    t.calls.change(ADD, 1_000, t.settle)
+    t.calls.transfer(3, 1_000, t.settle)
+    for (const nowMs of [0, 500, 1_000]) t.calls.tick(nowMs, false)
+    assert.deepEqual([t.events, t.outcomes], [[], ['NO_QUORUM', 'OUTCOME_UNKNOWN']])
+  })
+
   it('that is so already needs no leader', () => {
     const t = setUp()
     t.core.leaderId = 0
@@ -85,7 +93,7 @@ describe('a change of the membership', () => {
   })
 
   it('is refused at once, by its reason', () => {
-    for (const reason of ['NODE_ID_USED', 'NOT_CAUGHT_UP', 'QUORUM_AT_RISK', 'MEMBER_NOT_FOUND'] as const) {
+    for (const reason of ['NODE_ID_USED', 'TOO_MANY_MEMBERS', 'DATA_DIR_MISMATCH', 'MEMBER_NOT_FOUND'] as const) {
       const t = setUp()
       t.calls.change(ADD, 10_000, t.settle)
       t.calls.tick(0)
@@ -100,19 +108,41 @@ describe('a change of the membership', () => {
     t.calls.tick(0)
     t.calls.tick(200)
     t.refuse('NODE_ID_USED', 210)
-    assert.deepEqual(t.outcomes, [])
+    assert.equal(t.outcomes.length, 0)
     t.decide(20, ADD)
     t.core.decidedUpTo = 29
     t.calls.tick(300)
-    assert.equal((t.outcomes as [{ slot: Slot }])[0].slot, 20)
+    assert.equal((t.outcomes[0] as { slot: Slot }).slot, 20)
     const other = setUp()
     other.calls.change(ADD, 10_000, other.settle)
     for (const nowMs of [0, 200]) other.calls.tick(nowMs)
-    other.refuse('NODE_ID_USED', 210)
-    for (const nowMs of [400, 1_209]) other.calls.tick(nowMs)
+    for (const nowMs of [210, 400, 1_209]) other.refuse('NODE_ID_USED', nowMs)
     assert.deepEqual(other.outcomes, [])
-    other.calls.tick(1_210)
+    other.refuse('NODE_ID_USED', 1_210)
     assert.deepEqual(other.outcomes, ['NODE_ID_USED'])
+  })
+
+  it('is repeated for a while to a leader that has not heard of everybody, and may have just begun', () => {
+    for (const reason of ['NOT_CAUGHT_UP', 'QUORUM_AT_RISK'] as const) {
+      const t = setUp()
+      t.calls.change(ADD, 10_000, t.settle)
+      for (const nowMs of [0, 200, 400, 600, 800]) {
+        t.calls.tick(nowMs)
+        t.refuse(reason, nowMs)
+      }
+      assert.deepEqual([t.events.length, t.outcomes], [5, []])
+      t.refuse(reason, 1_000)
+      assert.deepEqual(t.outcomes, [reason])
+    }
+  })
+
+  it('that was refused at first may have been proposed since: then its outcome is not known', () => {
+    const t = setUp()
+    t.calls.change(ADD, 1_000, t.settle)
+    t.calls.tick(0)
+    t.refuse('QUORUM_AT_RISK', 1)
+    for (let nowMs = 200; nowMs <= 1_000; nowMs += 200) t.calls.tick(nowMs)
+    assert.deepEqual(t.outcomes, ['OUTCOME_UNKNOWN'])
   })
 
   it('waits for the one before it, and says so at its deadline', () => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
+import { genesisRecord } from '../../src/paxos/memberships.js'
 import type { LogEntry, Value } from '../../src/paxos/types.js'
 import { Application } from '../../src/sim/application.js'
 import { Checker } from '../../src/sim/checkers.js'
+import { genesisOf } from './book.js'
 
 const BALLOT = makeBallot(1, 1)
 const A: Value = { kind: 'batch', timeMs: 1, commands: [Uint8Array.of(1)] }
@@ -12,8 +14,13 @@ const entry = (slot: number, value = A): LogEntry => ({ slot, ballot: BALLOT, va
 const application = new Application()
 
 /** Slots 1 and 2 are chosen. */
-function checkerOf({ looksInside }: { looksInside: boolean }): Checker {
-  const checker = new Checker({ looksInside, nodeCount: 3 })
+function checkerOf(settings: ConstructorParameters<typeof Checker>[0]): Checker {
+  const checker = new Checker(settings)
+  const genesis = genesisOf(3)
+  for (const { nodeId, dataDirId } of genesis.members) {
+    checker.onDirectory(nodeId, dataDirId)
+    checker.onWritten(nodeId, [{ kind: 'genesis', genesis }])
+  }
   for (const nodeId of [1, 2]) {
     checker.onWritten(nodeId, [
       { kind: 'promised', ballot: BALLOT },
@@ -66,11 +73,39 @@ test('a checkpoint has the digest and the log time of its slot, which never goes
   const checker = checkerOf({ looksInside: true })
   checker.onApplied({ nodeId: 1, entry: entry(1), digest: 11, application })
   checker.onApplied({ nodeId: 1, entry: entry(2), digest: 22, application })
-  checker.onCheckpoint(2, { appliedUpTo: 2, timeMs: 1, stateDigest: 22 })
+  const memberships = [genesisRecord(genesisOf(3))]
+  const right = { appliedUpTo: 2, timeMs: 1, stateDigest: 22, memberships, boundarySlots: 2, boundaryCommands: 2 }
+  checker.onCheckpoint(2, right)
   for (const wrong of [{ timeMs: 0 }, { stateDigest: 11 }, { appliedUpTo: 1 }, { appliedUpTo: 3 }]) {
     assert.throws(
-      () => checker.onCheckpoint(2, { appliedUpTo: 2, timeMs: 1, stateDigest: 22, ...wrong }),
+      () => checker.onCheckpoint(2, { ...right, ...wrong }),
       /node 2 wrote a checkpoint of slot \d that has another digest or log time than the slot/,
     )
   }
+})
+
+test('a checkpoint, written or installed, has the memberships of the log, and counts from the last boundary on', () => {
+  const checker = checkerOf({ looksInside: true, boundaries: { slotsMax: 9, commandsMax: 2 } })
+  checker.onApplied({ nodeId: 1, entry: entry(1), digest: 11, application })
+  checker.onApplied({ nodeId: 1, entry: entry(2), digest: 22, application })
+  const memberships = [genesisRecord(genesisOf(3))]
+  const right = { appliedUpTo: 1, timeMs: 1, stateDigest: 11, memberships, boundarySlots: 1, boundaryCommands: 1 }
+  checker.onInstalled(2, right, application)
+  checker.onInstalled(2, { ...right, appliedUpTo: 2, stateDigest: 22, boundarySlots: 0, boundaryCommands: 0 }, application)
+  for (const wrong of [{ boundarySlots: 2 }, { boundaryCommands: 0 }]) {
+    assert.throws(
+      () => checker.onInstalled(2, { ...right, ...wrong }, application),
+      /counted otherwise than from the last boundary/,
+    )
+  }
+  for (const others of [[], [genesisRecord(genesisOf(4))], [...memberships, ...memberships]]) {
+    assert.throws(
+      () => checker.onInstalled(2, { ...right, memberships: others }, application),
+      /node 2 has other memberships above slot 1 than the log says/,
+    )
+  }
+  assert.throws(
+    () => checker.onInstalled(2, { ...right, stateDigest: 12 }, application),
+    /node 2 installed a checkpoint of slot 1 that has another digest/,
+  )
 })

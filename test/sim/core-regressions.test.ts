@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
+import { genesisRecord } from '../../src/paxos/memberships.js'
 import { Node } from '../../src/paxos/node.js'
 import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import { NOOP } from '../../src/paxos/types.js'
@@ -33,7 +34,12 @@ test('a node whose first question about decided slots is lost asks the one that 
 test('a scout that is preempted between two pages of its own promise goes quietly', async () => {
   const options = { ...DEFAULT_OPTIONS, pageBytesMax: 1 }
   const members = [1, 2, 3].map((nodeId) => ({ nodeId, peerAddress: `n${nodeId}:1`, clientAddress: `n${nodeId}:2` }))
-  const genesis = { clusterId: 'c', members: members.map((m) => ({ ...m, dataDirId: `d${m.nodeId}` })), initialCommands: [] }
+  const genesis = {
+    clusterId: 'c',
+    members: members.map((m) => ({ ...m, dataDirId: `d${m.nodeId}` })),
+    initialCommands: [],
+    windowSlots: options.windowSlots,
+  }
   const ballot = makeBallot(1, 2)
   const accepted = [1, 2, 3].map((slot) => ({ slot, ballot, value: NOOP }))
   const node = new Node({
@@ -43,7 +49,10 @@ test('a scout that is preempted between two pages of its own promise goes quietl
     newClusterId: 'c',
     initialCommands: [],
     joinIntervalMs: 100,
-    recovered: { genesis, promised: ballot, decidedUpTo: 0, accepted },
+    joins: false,
+    replacesDataDirId: '',
+    memberships: [genesisRecord(genesis)],
+    recovered: { genesis, promised: ballot, decidedUpTo: 0, accepted, compactedUpTo: 0 },
     options,
     random: () => 0,
     nowMs: 0,

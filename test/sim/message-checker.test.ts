@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import type { Message } from '../../src/paxos/messages.js'
-import { NOOP, type Value } from '../../src/paxos/types.js'
+import type { Value } from '../../src/paxos/types.js'
 import { BrokenPromise } from '../../src/sim/broken-promise.js'
 import { MessageChecker } from '../../src/sim/message-checker.js'
-import { VoteBook } from '../../src/sim/vote-book.js'
+import type { VoteBook } from '../../src/sim/vote-book.js'
+import { bookOf, genesisOf } from './book.js'
 
 const B1 = makeBallot(1, 1)
 const B2 = makeBallot(2, 2)
@@ -18,8 +19,8 @@ let checker: MessageChecker
 
 /** Slot 1 is chosen, by nodes 1 and 2 of three in ballot 1.1; node 2 has voted for slot 2, too. */
 beforeEach(() => {
-  book = new VoteBook(3)
-  checker = new MessageChecker(book, WINDOW)
+  book = bookOf(3, WINDOW)
+  checker = new MessageChecker(book)
   for (const nodeId of [1, 2]) {
     book.onPromised(nodeId, B1)
     book.onVote(nodeId, { slot: 1, ballot: B1, value: A })
@@ -36,8 +37,8 @@ function send(
 }
 
 const prepare = (): Message => ({ kind: 'prepare', ballot: B1, fromSlot: 1 })
-const welcome = (): Message => ({ kind: 'welcome', genesis: { clusterId: 'c', members: [], initialCommands: [] } })
-const PROMISE = { kind: 'promise', ballot: B1, fromSlot: 1, accepted: [], decidedUpTo: 1, nextSlot: 0 } as const
+const welcome = (): Message => ({ kind: 'welcome', genesis: genesisOf(3, WINDOW), memberships: [] })
+const PROMISE = { kind: 'promise', ballot: B1, fromSlot: 1, accepted: [], decidedUpTo: 1, nextSlot: 0, votesFrom: 1 } as const
 const HEARTBEAT = { kind: 'heartbeat', ballot: B1, round: 1, decidedUpTo: 1 } as const
 const ACCEPT = { kind: 'accept', ballot: B1, slot: 3, value: B, decidedUpTo: 1 } as const
 
@@ -74,8 +75,7 @@ for (const [what, from, message, sentence] of [
     'node 1 said that it accepted slot 2 before that was on its disk',
   ],
   ['a proposal in the window', 1, ACCEPT, undefined],
-  ['a proposal beyond the window', 1, { ...ACCEPT, slot: 4 }, 'node 1 proposed in slot 4, beyond its window above slot 1'],
-  ['a no-op beyond the window', 1, { ...ACCEPT, slot: 4, value: NOOP }, undefined],
+  ['a proposal beyond the window', 1, { ...ACCEPT, decidedUpTo: 0 }, 'node 1 proposed in slot 3, beyond its window above slot 0'],
   [
     'another value in one ballot',
     1,
@@ -90,11 +90,16 @@ for (const [what, from, message, sentence] of [
     'node 1 called slot 2 decided before its value was on the disks of a majority',
   ],
   ["a heartbeat in somebody else's ballot", 2, HEARTBEAT, 'node 2 sent a heartbeat in ballot 1.1, which is not its own'],
-  ['a decision handed on', 3, { kind: 'catchUpReply', entries: [{ slot: 1, ballot: B1, value: A }], decidedUpTo: 1 }, undefined],
+  [
+    'a decision handed on',
+    3,
+    { kind: 'catchUpReply', entries: [{ slot: 1, ballot: B1, value: A }], decidedUpTo: 1, compactedUpTo: 0 },
+    undefined,
+  ],
   [
     'another decision handed on',
     3,
-    { kind: 'catchUpReply', entries: [{ slot: 1, ballot: B1, value: B }], decidedUpTo: 1 },
+    { kind: 'catchUpReply', entries: [{ slot: 1, ballot: B1, value: B }], decidedUpTo: 1, compactedUpTo: 0 },
     'node 3 handed on another value for slot 1 than was chosen',
   ],
 ] as const) {
@@ -159,7 +164,31 @@ test('whoever has promised a higher ballot acknowledges no heartbeat', () => {
 })
 
 test('nobody is welcomed before the genesis is on the disk', () => {
+  book.onDirectory(1, 'new')
   assert.throws(() => send(1, welcome()), /node 1 welcomed another before its genesis was on its disk/)
-  book.onGenesis(1)
+  book.onGenesis(1, genesisOf(3, WINDOW))
   send(1, welcome())
+})
+
+test('a directory that is an older copy of itself takes no part any more', () => {
+  send(1, HEARTBEAT)
+  send(2, { ...HEARTBEAT, kind: 'heartbeatAck', wallMs: 0 })
+  book.onOlderCopy(2)
+  send(2, { kind: 'recall', writeNumber: 7 })
+  assert.throws(
+    () => send(2, { ...HEARTBEAT, kind: 'heartbeatAck', wallMs: 1 }),
+    /node 2 sent a heartbeatAck though its data directory is an older copy of itself/,
+  )
+})
+
+test('a majority that acknowledges for a read is one of those who vote', () => {
+  send(1, heartbeat(1))
+  send(3, { kind: 'readIndex', readId: 7 })
+  send(1, heartbeat(2))
+  book.onDirectory(3, 'another')
+  send(3, ack(2))
+  const answer = () => send(1, { kind: 'readIndexReply', readId: 7, slot: 1 }, { leadingBallot: B1 })
+  assert.throws(answer, /node 1 answered a read before a majority had acknowledged a heartbeat/)
+  send(2, ack(2))
+  answer()
 })

@@ -23,14 +23,14 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a session without new results is not in the next checkpoint',
     file: 'machine/sessions.ts',
-    find: '    this.#changed.add(session.clientId)\n    if (this.#shortestIdle === session) return\n',
-    replace: '    if (this.#shortestIdle === session) return\n    this.#changed.add(session.clientId)\n',
+    find: '    this.#changes.onChange(session)\n    this.#activity++\n',
+    replace: '    if (this.#shortestIdle !== session) this.#changes.onChange(session)\n    this.#activity++\n',
   },
   {
     name: 'client ids begin anew after a restart',
     file: 'machine/sessions.ts',
-    find: 'this.#lastClientId = lastClientId',
-    replace: 'this.#lastClientId = Math.min(lastClientId, 1)',
+    find: 'this.#lastClientId = counters.lastClientId',
+    replace: 'this.#lastClientId = Math.min(counters.lastClientId, 1)',
   },
   {
     name: 'nobody can spend the last cent',
@@ -53,13 +53,13 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a row that was in the last checkpoint is not in the next one',
     file: 'machine/table.ts',
-    find: '    else this.#rows.set(key, row)\n    this.#changed.add(key)\n',
-    replace: '    else {\n      if (!this.#rows.has(key)) this.#changed.add(key)\n      this.#rows.set(key, row)\n    }\n',
+    find: '    this.#changes.onChange(place)\n',
+    replace: '    if (place.row === undefined) this.#changes.onChange(place)\n',
   },
   {
     name: 'the revision of the keys is not restored',
     file: 'wire/bank-and-keys.ts',
-    find: '          keys.revision.set(counters.revision)\n',
+    find: '      keys.revision.set(counters.revision)\n',
     replace: '',
   },
   {
@@ -79,15 +79,15 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
     name: 'holds of a checkpoint do not end by themselves',
     favours: ({ habits, checkpointEverySlots }) => habits.holdRate > 0.3 && checkpointEverySlots <= 20,
     file: 'wire/bank-and-keys.ts',
-    find: "    for (const movement of movements) if (movement.status === 'pending') bank.holds.watch(movement)\n",
-    replace: '',
+    find: 'return bank.holds.expiries.load(id, holdCodec.decode(value, id))',
+    replace: 'return',
   },
   {
     name: 'a hold ends one millisecond late',
     favours: ({ habits }) => habits.holdRate > 0.5,
-    file: 'machine/expiry-heap.ts',
-    find: 'top.atMs > nowMs',
-    replace: 'top.atMs >= nowMs',
+    file: 'machine/holds.ts',
+    find: 'due.atMs <= nowMs',
+    replace: 'due.atMs < nowMs',
   },
   {
     name: 'what is held can be spent again',

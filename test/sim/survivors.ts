@@ -48,8 +48,8 @@ export const SURVIVORS: readonly Change[] = [
   },
   {
     name: 'a checkpoint is taken three slots early',
-    file: 'host/checkpointer.ts',
-    find: 'appliedUpTo - this.#upTo >= slotsMax',
-    replace: 'appliedUpTo - this.#upTo >= Math.max(1, slotsMax - 3)',
+    file: 'host/applier.ts',
+    find: 'this.#boundarySlots >= slotsMax',
+    replace: 'this.#boundarySlots >= Math.max(1, slotsMax - 3)',
   },
 ]

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
-import { type Ballot, type LogEntry, NOOP, type Slot, type Value } from '../../src/paxos/types.js'
+import { type Ballot, type LogEntry, type MembershipChange, NOOP, type Slot, type Value } from '../../src/paxos/types.js'
 import { BrokenPromise } from '../../src/sim/broken-promise.js'
-import { VoteBook } from '../../src/sim/vote-book.js'
+import type { VoteBook } from '../../src/sim/vote-book.js'
+import { bookOf } from './book.js'
 
 const B1 = makeBallot(1, 1)
 const B2 = makeBallot(2, 2)
@@ -13,7 +14,7 @@ const B: Value = { kind: 'batch', timeMs: 1, commands: [Uint8Array.of(2)] }
 
 /** Three nodes. `votes` are made in order, each after a promise of its ballot. */
 function bookWith(votes: readonly (readonly [nodeId: number, slot: Slot, ballot: Ballot, value: Value])[]): VoteBook {
-  const book = new VoteBook(3)
+  const book = bookOf(3)
   for (const [nodeId, slot, ballot, value] of votes) {
     book.onPromised(nodeId, ballot)
     book.onVote(nodeId, { slot, ballot, value })
@@ -149,10 +150,10 @@ for (const [what, votes, promised, proposal, isAllowed] of [
 test('C1: a ballot proposes one value for a slot, as often as it likes', () => {
   const book = bookWith([])
   promiseAll(book, [1, 2], B1)
-  assert.deepEqual(book.onProposed(1, { slot: 1, ballot: B1, value: A }), { isNewToSlot: true })
-  assert.deepEqual(book.onProposed(1, { slot: 1, ballot: B1, value: { ...A } }), { isNewToSlot: false })
+  book.onProposed(1, { slot: 1, ballot: B1, value: A })
+  book.onProposed(1, { slot: 1, ballot: B1, value: { ...A } })
   promiseAll(book, [1, 2], B2)
-  assert.deepEqual(book.onProposed(2, { slot: 1, ballot: B2, value: A }), { isNewToSlot: false })
+  book.onProposed(2, { slot: 1, ballot: B2, value: A })
   breaks(
     () => book.onProposed(1, { slot: 1, ballot: B1, value: B }),
     'node 1 proposed another value for slot 1 in ballot 1.1 than stood in that ballot before',
@@ -176,7 +177,7 @@ test('A3: a promise reports every vote that is on the disk, page by page, and no
     [1, 2, B1, A],
     [1, 4, B1, B],
   ])
-  const promised = { kind: 'promise', ballot: B2, decidedUpTo: 0 } as const
+  const promised = { kind: 'promise', ballot: B2, decidedUpTo: 0, votesFrom: 1 } as const
   const [one, two, four] = [1, 2, 4].map((slot) => ({ slot, ballot: B1, value: slot === 4 ? B : A })) as [
     LogEntry,
     LogEntry,
@@ -203,4 +204,127 @@ test('A3: in a restart no open vote is forgotten', () => {
   ])
   book.checkRecovered(1, [{ slot: 2, ballot: B1, value: A }], 1)
   breaks(() => book.checkRecovered(1, [], 1), 'node 1 forgot in a restart its vote for slot 2 in ballot 1.1')
+})
+
+// --- memberships: the window is of two slots, so that a change in slot 1 is in force from slot 3 on ------------------------------------
+
+const WINDOW = 2
+const LEARNER = { kind: 'add', nodeId: 4, peerAddress: 'node4:7200', clientAddress: '' } as const
+const VOTER = { kind: 'promote', nodeId: 4 } as const
+const BOUND = { kind: 'bind', nodeId: 4, dataDirId: 'd4' } as const
+
+/** Everybody of these promises ballot 1.1, and votes in it. */
+function choose(book: VoteBook, nodeIds: readonly number[], slot: Slot, value: Value): void {
+  for (const nodeId of nodeIds) {
+    book.onPromised(nodeId, B1)
+    book.onVote(nodeId, { slot, ballot: B1, value })
+  }
+}
+
+/** Three nodes, with changes chosen from slot 1 on, each in force before the next: so there is one in every other slot. */
+function bookAfter(changes: readonly MembershipChange[]): VoteBook {
+  const book = bookOf(3, WINDOW)
+  book.onDirectory(4, 'd4')
+  for (const [i, change] of changes.entries()) {
+    choose(book, [1, 2, 3], 2 * i + 1, { kind: 'membership', epoch: i + 2, change })
+    choose(book, [1, 2, 3], 2 * i + 2, NOOP)
+  }
+  return book
+}
+
+test('a slot that nobody can know the voters of chooses nothing until they are known', () => {
+  const book = bookOf(3, WINDOW)
+  choose(book, [1, 2], 3, A)
+  assert.equal(book.chosenAt(3), undefined)
+  assert.equal(book.governedUpTo, 2)
+  choose(book, [1, 2], 1, NOOP)
+  assert.equal(book.chosenAt(3), A)
+  assert.equal(book.chosenUpTo, 1)
+})
+
+test('a change is in force a window later, and a quorum is one of the membership that governs the slot', () => {
+  const book = bookAfter([LEARNER, BOUND, VOTER])
+  assert.deepEqual(
+    book.memberships.all.map(({ epoch, fromSlot, voterIds }) => [epoch, fromSlot, voterIds.length]),
+    [
+      [1, 1, 3],
+      [2, 3, 3],
+      [3, 5, 3],
+      [4, 7, 4],
+    ],
+  )
+  assert.ok(!book.isVoter(4, 6))
+  assert.ok(book.isVoter(4, 7))
+  choose(book, [1, 2], 7, A)
+  assert.equal(book.chosenAt(7), undefined, 'two of four are no majority')
+  choose(book, [4], 7, A)
+  assert.equal(book.chosenAt(7), A)
+})
+
+test('what a learner votes counts nowhere, nor does the vote of a node from a directory that is not its own', () => {
+  const book = bookAfter([LEARNER, BOUND])
+  choose(book, [1, 4], 5, A)
+  assert.equal(book.chosenAt(5), undefined)
+  book.onDirectory(2, 'another')
+  choose(book, [2], 5, A)
+  assert.equal(book.chosenAt(5), undefined)
+  choose(book, [3], 5, A)
+  assert.equal(book.chosenAt(5), A)
+})
+
+test('a vote that is lost with its directory has been cast all the same, and a new life begins where it is said to', () => {
+  const book = bookOf(3, WINDOW)
+  choose(book, [2], 1, A)
+  book.onDirectory(2, 'new')
+  choose(book, [1], 1, A)
+  assert.equal(book.chosenAt(1), A)
+  choose(book, [1, 3], 2, {
+    kind: 'membership',
+    epoch: 2,
+    change: { kind: 'reset', nodeId: 2, dataDirId: 'd2', newDataDirId: 'new' },
+  })
+  choose(book, [1, 3], 3, NOOP)
+  choose(book, [1, 3], 4, { kind: 'membership', epoch: 3, change: { kind: 'promote', nodeId: 2 } })
+  choose(book, [1, 3], 5, NOOP)
+  assert.deepEqual(
+    [5, 6].map((slot) => book.isVoter(2, slot)),
+    [false, true],
+  )
+  const promised = { kind: 'promise', ballot: B1, fromSlot: 6, accepted: [], decidedUpTo: 0, nextSlot: 0 } as const
+  book.checkReported(2, { ...promised, votesFrom: 6 })
+  breaks(
+    () => book.checkReported(2, { ...promised, votesFrom: 1 }),
+    'node 2 promised as one that votes from slot 1 on, which its directory was never said to do',
+  )
+})
+
+test('a change counts only if it is of the newest membership, and that is in force', () => {
+  const book = bookOf(3, WINDOW)
+  choose(book, [1, 2, 3], 1, { kind: 'membership', epoch: 2, change: LEARNER })
+  choose(book, [1, 2, 3], 2, { kind: 'membership', epoch: 3, change: { kind: 'remove', nodeId: 3 } })
+  choose(book, [1, 2, 3], 3, { kind: 'membership', epoch: 2, change: { kind: 'remove', nodeId: 3 } })
+  assert.deepEqual(
+    book.memberships.latest.members.map((m) => m.nodeId),
+    [1, 2, 3, 4],
+  )
+})
+
+test('nobody proposes who never had a vote, nor where nobody can know who has one', () => {
+  const book = bookAfter([LEARNER, BOUND])
+  promiseAll(book, [1, 2, 3], B3)
+  breaks(() => book.onProposed(4, { slot: 5, ballot: B3, value: A }), 'node 4 proposed in slot 5, but it never had a vote')
+  breaks(
+    () => book.onProposed(3, { slot: 7, ballot: B3, value: A }),
+    'node 3 proposed in slot 7, though nobody can know yet who votes there',
+  )
+})
+
+test("C2: only promises of the slot's voters allow a proposal, and those of a directory that is gone are among them", () => {
+  const book = bookAfter([LEARNER, BOUND])
+  const propose = () => book.onProposed(2, { slot: 5, ballot: B2, value: A })
+  promiseAll(book, [2, 4], B2)
+  breaks(propose, 'node 2 proposed in slot 5 and ballot 2.2 what no majority of promises allows')
+  book.onPromised(1, B2)
+  book.onDirectory(1, 'new')
+  propose()
 })

@@ -66,18 +66,22 @@ test('what waits is let through by priority, and of one priority in order', asyn
   assert.deepEqual(done, ['first', 'append 1', 'append 2', 'commit', 'page 1', 'page 2'])
 })
 
+const mustNot = async () => assert.fail('must not be tried')
+
 test('what waits is refused when a write fails, or when it is closed, even if its turn has just come', async () => {
   const failing = new SingleWriter()
-  const mustNot = async () => assert.fail('must not be tried')
   const failed = failing.write('append', () => Promise.reject(diskFull))
   const waiting = [failing.write('append', mustNot), failing.write('background', mustNot)]
   await assert.rejects(failed, diskFull)
   for (const write of waiting) await assert.rejects(write, { code: 'WRITE_FAILED', cause: diskFull })
 
   const closing = new SingleWriter()
-  const first = closing.write('append', () => setImmediate())
+  const gate = setImmediate()
+  const first = closing.write('append', () => gate)
   const refused = [closing.write('append', mustNot), closing.write('commit', mustNot)]
-  const closed = first.then(() => closing.close())
+  // After the first write has let the second one through, and before that has begun.
+  const closed = gate.then(() => closing.close())
   for (const write of refused) await assert.rejects(write, { code: 'CLOSED' })
   assert.equal(await closed, true)
+  await first
 })

@@ -3,10 +3,11 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { type LevelDatabase, openDatabase } from '../../src/storage/database.js'
+import { asDatabase, type LevelDatabase, openDatabase, scan } from '../../src/storage/database.js'
 import { CHECKPOINT_KEY, chainKey, entryKey, GENESIS_KEY, logKey, OWNER_KEY } from '../../src/storage/keys.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
 import { seal } from '../../src/storage/records.js'
+import { verify } from '../../src/storage/verify.js'
 import { accepted, decidedSlots, GENESIS, history, infoAt, state } from './samples.js'
 
 // What would be lost or changed if LevelDB, with all its files whole, gave back something else than was written.
@@ -79,9 +80,6 @@ const cases: readonly { title: string; tamper: Tampering; says: RegExp }[] = [
   { title: 'an entry of the checkpoint is gone', tamper: remove(stateKey('a')), says: /the checkpoint has lost entries/ },
   { title: 'an earlier entry of the checkpoint is back', tamper: revive(stateKey('a')), says: /old ones have come back/ },
   { title: 'a removed entry of the checkpoint is back', tamper: revive(stateKey('b')), says: /old ones have come back/ },
-  { title: 'a history entry is gone', tamper: remove(historyKey('a')), says: /the checkpoint has lost entries/ },
-  { title: 'an earlier history entry is back', tamper: revive(historyKey('a')), says: /old ones have come back/ },
-  { title: 'a removed history entry is back', tamper: revive(historyKey('b')), says: /old ones have come back/ },
   { title: 'the first slot that was not trimmed is gone', tamper: remove(logKey(21)), says: /slot 21 of the log is missing/ },
   { title: 'a trimmed slot is back', tamper: revive(logKey(20)), says: /slot 20 of the log has come back/ },
   { title: 'the owner is gone', tamper: remove(OWNER_KEY), says: /the record of the owner is missing/ },
@@ -139,3 +137,41 @@ for (const [i, { title, tamper, says }] of cases.entries()) {
     })
   })
 }
+
+const historyCases: typeof cases = [
+  { title: 'a history entry is gone', tamper: remove(historyKey('a')), says: /the checkpoint has lost entries/ },
+  { title: 'an earlier history entry is back', tamper: revive(historyKey('a')), says: /old ones have come back/ },
+  { title: 'a removed history entry is back', tamper: revive(historyKey('b')), says: /old ones have come back/ },
+]
+
+for (const { title, tamper, says } of historyCases) {
+  test(`a start leaves the history unread, and a check of all of it says that ${title}`, async (t) => {
+    const directory = mkdtempSync(join(root, 'history-'))
+    for (const [name, from] of [
+      ['now', template],
+      ['old', earlier],
+    ] as const) {
+      cpSync(from, join(directory, name), { recursive: true })
+    }
+    const db = await openDatabase(join(directory, 'now', 'db'), 'existing')
+    const old = await openDatabase(join(directory, 'old', 'db'), 'existing')
+    t.after(() => Promise.all([db.close(), old.close()]))
+    await verify(scan(asDatabase(db), {}), { skipsHistory: false })
+    await tamper(db, old)
+    await assert.rejects(verify(scan(asDatabase(db), {}), { skipsHistory: false }), { name: 'RecordError', message: says })
+    await db.close()
+    await (await LevelStorage.open({ directory: join(directory, 'now'), nodeId: 1 })).close()
+  })
+}
+
+test('a history entry that is damaged is noticed when it is read, and nothing is written after that', async () => {
+  const directory = mkdtempSync(join(root, 'history-'))
+  cpSync(template, directory, { recursive: true })
+  const db = await openDatabase(join(directory, 'db'), 'existing')
+  await db.put(historyKey('a'), Buffer.from([1, 2, 3, 4, 5, 6]))
+  await db.close()
+  const storage = await LevelStorage.open({ directory, nodeId: 1 })
+  assert.throws(() => storage.readHistory('a'), { code: 'DAMAGED', message: /history entry "a" does not match its checksum/ })
+  await assert.rejects(storage.append([accepted(40)]), { code: 'WRITE_FAILED' })
+  await storage.close()
+})

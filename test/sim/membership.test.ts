@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
+import { GOOD_LINK } from '../../src/sim/network.js'
+import type { Operation } from '../../src/sim/operator.js'
+import { QUIET_PLAN } from '../../src/sim/plan.js'
+import type { World } from '../../src/sim/world.js'
+import { finish, formedWorld, until } from './scenario.js'
+
+const SPARE = 4
+
+/** The operator does that, and is done within 10 s. */
+async function operate(world: World, operation: Operation): Promise<void> {
+  world.operator.request(operation)
+  await until(world, `the operator is done: ${JSON.stringify(operation)}`, () => world.operator.isIdle, 10_000)
+}
+
+const membersOf = ({ checker }: World) => checker.memberships.latest.members.map((m) => m.nodeId)
+
+test('a spare machine is let in, learns what there is, votes, and the cluster survives with it what it could not without', async () => {
+  const { world } = await formedWorld({ spareCount: 1 }, { isBusy: true })
+  await operate(world, { kind: 'addMember' })
+  assert.equal(world.totals.of('addMember'), 1)
+  assert.deepEqual(membersOf(world), [1, 2, 3, SPARE])
+  await until(world, 'it knows as much as the others', () => world.node(SPARE).appliedUpTo === world.checker.decidedUpTo)
+  await operate(world, { kind: 'removeMember', nodeId: 3 })
+  // Of the three that are left one more may go: not without the new one's votes.
+  world.node(2).crash()
+  for (const client of world.clients) client.useOnly([world.node(1), world.node(SPARE)])
+  const before = world.checker.decidedUpTo
+  await until(world, 'they decide more', () => world.checker.decidedUpTo > before + 5)
+  await finish(world)
+})
+
+test('a leader that is removed leads until that is in force, and then stops for good', async () => {
+  const { world, leader } = await formedWorld({ nodeCount: 4 }, { isBusy: true })
+  await operate(world, { kind: 'removeMember', nodeId: leader.id })
+  await until(world, 'it has stopped', () => leader.haltCode === 'REMOVED' || leader.haltCode === 'NOT_A_MEMBER')
+  await until(world, 'another leads', () => world.leader !== undefined && world.leader !== leader)
+  for (const client of world.clients) client.useOnly(world.nodes.filter((node) => node !== leader))
+  await finish(world)
+})
+
+test('a node that has lost its directory stops, and a spare machine takes its place', async () => {
+  const { world, followers } = await formedWorld({ spareCount: 1 }, { isBusy: true })
+  const [lost] = followers
+  assert.ok(lost !== undefined)
+  lost.loseDirectory()
+  lost.start()
+  await until(world, 'it has stopped', () => lost.haltCode === 'DATA_DIR_MISMATCH')
+  await operate(world, { kind: 'replaceMember', nodeId: 1 })
+  assert.ok(!membersOf(world).includes(lost.id), 'who cannot run any more goes first')
+  assert.ok(world.survival.isVoter(SPARE))
+  for (const client of world.clients) client.useOnly(world.nodes.filter((node) => node !== lost))
+  await finish(world)
+})
+
+test('a damaged directory is set aside: its node learns, and votes again without anybody’s help', async () => {
+  const { world, followers } = await formedWorld({ checkpointEverySlots: 5, logSlotsMax: 2 }, { isBusy: true })
+  const [damaged] = followers
+  assert.ok(damaged !== undefined)
+  const { dataDirId } = damaged.disk
+  damaged.disk.corruptRecord(world.random.fork())
+  damaged.crash()
+  damaged.start()
+  await until(world, 'it is a learner', () => world.checker.memberships.latest.member(damaged.id)?.votesFrom === 0)
+  assert.notEqual(damaged.disk.dataDirId, dataDirId)
+  await until(world, 'it votes again', () => world.survival.isVoter(damaged.id), 10_000)
+  assert.equal(world.totals.of('repairedDirectory'), 1)
+  await finish(world)
+})
+
+test('a node on an older copy of its directory is told so, and stops before it says anything else', async () => {
+  const { world, followers } = await formedWorld({ checkpointEverySlots: 5 }, { isBusy: true })
+  const [node] = followers
+  assert.ok(node !== undefined)
+  const copy = node.disk.copy()
+  await world.run(3_000)
+  node.putBack(copy)
+  node.start()
+  await until(world, 'it has stopped', () => node.haltCode === 'OLDER_COPY')
+  for (const client of world.clients) client.useOnly(world.nodes.filter((other) => other !== node))
+  await finish(world)
+})
+
+test('who is further behind than the logs of the others reach fetches a checkpoint, however often that breaks off', async () => {
+  const options = { ...DEFAULT_OPTIONS, recentSlotsMax: 2 }
+  const { world, followers } = await formedWorld({ options, checkpointEverySlots: 5, logSlotsMax: 2 }, { isBusy: true })
+  const [late] = followers
+  assert.ok(late !== undefined)
+  late.crash()
+  await world.run(2_000)
+  for (const other of world.nodes) {
+    if (other !== late) world.network.setQuality(other.id, late.id, { ...GOOD_LINK, lossRate: 0.5 })
+  }
+  const missing = late.disk.contents.decidedUpTo
+  late.start()
+  await until(world, 'it has fetched one', () => world.totals.of('fetchedCheckpoint') > 0, 20_000)
+  await until(world, 'it is level', () => late.appliedUpTo > missing && late.appliedUpTo >= world.checker.decidedUpTo - 1, 10_000)
+  await finish(world)
+})
+
+test('another leads when the operator wants it to', async () => {
+  const { world, followers } = await formedWorld({}, { isBusy: true })
+  const [next] = followers
+  assert.ok(next !== undefined)
+  await operate(world, { kind: 'transferLeadership', nodeId: next.id })
+  assert.equal(world.totals.of('transferLeadership'), 1)
+  await until(world, 'it leads', () => world.leader === next)
+  await finish(world)
+})
+
+test('without spare machines nothing is added; and nobody is removed whom the others need', async () => {
+  const { world, followers } = await formedWorld(QUIET_PLAN)
+  const [lost, needed] = followers
+  assert.ok(lost !== undefined && needed !== undefined)
+  await operate(world, { kind: 'addMember' })
+  lost.loseDirectory()
+  lost.start()
+  await until(world, 'it has stopped', () => lost.haltCode !== undefined)
+  assert.ok(!world.survival.canRemove(needed.id))
+  await operate(world, { kind: 'removeMember', nodeId: needed.id })
+  assert.ok(membersOf(world).includes(needed.id), 'the one that is lost went instead')
+  assert.equal(world.totals.of('addMember'), 0)
+})

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { RecordTable } from '../../src/sim/record-table.js'
+import type { Records } from '../../src/sim/simulated-database.js'
+
+function tableOf(entries: Readonly<Record<string, string>>): RecordTable {
+  const table = new RecordTable()
+  for (const [key, text] of Object.entries(entries)) table.set(key, Buffer.from(text))
+  return table
+}
+
+const textsOf = (records: Records, range: Parameters<Records['range']>[0] = {}): string[] =>
+  records.range(range).map(([key, record]) => `${key}=${record}`)
+
+test('records stand in the order of their keys, and a range is cut at its ends', () => {
+  const table = tableOf({ c: '3', a: '1', d: '4', b: '2' })
+  assert.deepEqual(textsOf(table), ['a=1', 'b=2', 'c=3', 'd=4'])
+  const [b, c] = [Buffer.from('b'), Buffer.from('c')]
+  assert.deepEqual(textsOf(table, { gte: b, lte: c }), ['b=2', 'c=3'])
+  assert.deepEqual(textsOf(table, { gt: b, lt: Buffer.from('d') }), ['c=3'])
+  assert.deepEqual(textsOf(table, { gt: c, lt: b }), [])
+  table.set('b', undefined)
+  assert.deepEqual(textsOf(table), ['a=1', 'c=3', 'd=4'])
+})
+
+test('what was frozen stays as it was, whatever changes, until it is released', () => {
+  const table = tableOf({ a: '1', b: '2' })
+  const first = table.freeze()
+  table.set('a', undefined)
+  table.set('c', Buffer.from('3'))
+  const second = table.freeze()
+  table.set('c', Buffer.from('4'))
+  table.set('b', Buffer.from('5'))
+  table.set('b', Buffer.from('6'))
+  assert.deepEqual(textsOf(first), ['a=1', 'b=2'])
+  assert.deepEqual(textsOf(second), ['b=2', 'c=3'])
+  assert.deepEqual(textsOf(table), ['b=6', 'c=4'])
+  assert.deepEqual([first.get('a')?.toString(), first.get('c'), second.get('b')?.toString()], ['1', undefined, '2'])
+  first.release()
+  table.set('c', undefined)
+  assert.equal(second.get('c')?.toString(), '3')
+})
+
+test('a bit that flips is seen by everybody', () => {
+  const table = tableOf({ a: '1' })
+  const frozen = table.freeze()
+  table.damage('a', Buffer.from('x'))
+  assert.equal(frozen.get('a')?.toString(), 'x')
+})

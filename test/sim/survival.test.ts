@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { makeBallot } from '../../src/paxos/ballot.js'
+import { type MembershipChange, NOOP, type Value } from '../../src/paxos/types.js'
+import { Checker } from '../../src/sim/checkers.js'
+import type { SimulatedNode } from '../../src/sim/simulated-node.js'
+import { Survival } from '../../src/sim/survival.js'
+import { genesisOf } from './book.js'
+
+interface Machine {
+  readonly id: number
+  haltCode: string | undefined
+  readonly disk: { isCorrupted: boolean; isOlderCopy: boolean }
+}
+
+const BALLOT = makeBallot(1, 1)
+const WINDOW = 2
+
+/** Five machines, of which the first `nodeCount` are members; the changes are chosen one after the other, and in force. */
+function clusterOf(nodeCount: number, changes: readonly MembershipChange[] = []) {
+  const checker = new Checker({ looksInside: true })
+  const genesis = genesisOf(nodeCount, WINDOW)
+  const ids = [1, 2, 3, 4, 5]
+  for (const id of ids) checker.onDirectory(id, `d${id}`)
+  for (const id of ids.slice(0, nodeCount)) checker.onWritten(id, [{ kind: 'genesis', genesis }])
+  const choose = (slot: number, value: Value): void => {
+    for (const id of ids.slice(0, nodeCount)) {
+      checker.onWritten(id, [
+        { kind: 'promised', ballot: BALLOT },
+        { kind: 'accepted', entry: { slot, ballot: BALLOT, value } },
+      ])
+    }
+  }
+  for (const [i, change] of changes.entries()) {
+    choose(2 * i + 1, { kind: 'membership', epoch: i + 2, change })
+    choose(2 * i + 2, NOOP)
+  }
+  const machines = ids.map((id): Machine => ({ id, haltCode: undefined, disk: { isCorrupted: false, isOlderCopy: false } }))
+  const nodes = machines as unknown as readonly SimulatedNode[]
+  return { checker, machines, survival: new Survival({ nodes, checker }) }
+}
+
+const ADD_4: MembershipChange = { kind: 'add', nodeId: 4, peerAddress: 'p', clientAddress: '' }
+const BIND_4: MembershipChange = { kind: 'bind', nodeId: 4, dataDirId: 'd4' }
+
+test('of three one may be lost, and no other until it votes again from another directory', () => {
+  const { checker, machines, survival } = clusterOf(3)
+  assert.ok(survival.survives(3))
+  survival.onRuined(3)
+  checker.onDirectory(3, 'new')
+  assert.ok(survival.isGone(machines[2] as unknown as SimulatedNode))
+  assert.ok(!survival.survives(2))
+  assert.ok(survival.survives(3), 'it is lost already')
+  assert.ok(!survival.canRemove(2), 'the other one of two would be no majority')
+  assert.ok(survival.canRemove(3))
+})
+
+test('damage counts as long as it is on the disk', () => {
+  const { machines, survival } = clusterOf(3)
+  const [first] = machines
+  assert.ok(first !== undefined)
+  first.disk.isCorrupted = true
+  assert.ok(!survival.survives(2))
+  first.disk.isCorrupted = false
+  assert.ok(survival.survives(2))
+  first.haltCode = 'REMOVED'
+  assert.ok(!survival.survives(2))
+})
+
+test('whoever is about to leave may be there or not, and a learner may vote soon: none of that may cost the majority', () => {
+  const { survival } = clusterOf(3)
+  survival.leaving = 2
+  assert.deepEqual(survival.voterLists, [
+    [1, 2, 3],
+    [1, 3],
+    [1, 2, 3],
+    [1, 3],
+  ])
+  assert.ok(!survival.survives(3), 'the two that are left would be one of two')
+  survival.leaving = undefined
+  const grown = clusterOf(3, [ADD_4, BIND_4])
+  assert.deepEqual(grown.survival.voterLists, [
+    [1, 2, 3],
+    [1, 2, 3, 4],
+  ])
+  grown.survival.onRuined(4)
+  assert.ok(grown.survival.survives(4))
+  assert.ok(!grown.survival.survives(3), 'with the learner, two of four would be gone')
+})
+
+test('a directory that was put back is at large until its node has stopped', () => {
+  const { machines, survival } = clusterOf(3)
+  const [first] = machines
+  assert.ok(first !== undefined)
+  first.disk.isOlderCopy = true
+  assert.ok(survival.hasImpostor)
+  first.haltCode = 'OLDER_COPY'
+  assert.ok(!survival.hasImpostor)
+})
