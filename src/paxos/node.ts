@@ -111,7 +111,9 @@ export class Node {
   /** Of polls. Starts anywhere, as read ids do: late answers from before a restart must not count. */
   #lastPollId: number
   #persistedUpTo: Slot
-  /** Since when this node knows that it is no member any more, or hears nobody who would tell it more. */
+  /** Members that have every slot in which this node, which was removed, has a vote. */
+  readonly #refusedBy = new Set<NodeId>()
+  /** Since when they are a majority. */
   #removedSinceMs: number | undefined
 
   constructor(settings: NodeSettings) {
@@ -397,21 +399,33 @@ export class Node {
     else this.#out.send(from, message)
   }
 
-  /** A leader whose vote has gone asks another to lead; whoever is a member no more stops, a little later: it may have answers to give. */
+  /** The member `from` does not listen to this node any more: it was removed, and that is in force there. */
+  onRefusedAsRemoved(from: NodeId): void {
+    this.#refusedBy.add(from)
+  }
+
+  /**
+   * Who was removed votes in the slots before the removal is in force, and may be needed for them: it stops only when a majority of
+   * those who go on knows all of them. A leader hands over then; the others are told by being refused.
+   */
   #checkRemoved(): void {
-    if (this.#state.phase === 'leading' && this.#state.leader.isRemoved && !this.#state.leader.isHandingOver) {
-      this.#state.leader.handOver()
+    if (this.#state.phase === 'joining') return
+    const latest = this.knownMembership ?? this.#memberships.latest
+    const voterIds = latest.members.filter((m) => m.votesFrom > 0 && m.nodeId !== this.#self).map((m) => m.nodeId)
+    if (this.#state.phase === 'leading') {
+      const { leader } = this.#state
+      if (!leader.isRemoved) return
+      for (const nodeId of voterIds) {
+        if ((leader.progress.get(nodeId) ?? 0) >= latest.fromSlot - 1) this.#refusedBy.add(nodeId)
+      }
+      if (!leader.isHandingOver) leader.handOver()
     }
-    const { latest } = this.#memberships
-    if (this.#state.phase === 'joining' || latest.has(this.#self) || this.#self > latest.lastNodeId) {
-      this.#removedSinceMs = undefined
-      return
-    }
-    // In force, or nobody is left who would tell this node that it is.
-    if (this.decidedUpTo < latest.fromSlot - 1 && this.leaderId !== 0) return
+    const refusals = voterIds.filter((nodeId) => this.#refusedBy.has(nodeId)).length
+    if (refusals < Math.floor(voterIds.length / 2) + 1) return
     this.#removedSinceMs ??= this.#nowMs
+    // It may have answers to give, and another is to lead first.
     if (this.#nowMs - this.#removedSinceMs < 2 * this.#options.electionTimeoutMsMax) return
-    const message = `node ${this.#self} was removed from the cluster (membership ${latest.epoch}): it has nothing more to do, and its number is never given again`
+    const message = `node ${this.#self} was removed from the cluster: it has nothing more to do, and its number is never given again`
     this.#out.halt({ code: 'REMOVED', message })
   }
 

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
 import type { Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
+import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from '../wire/checkpoint-transfer.js'
 import { CheckpointFetch, TRANSFER_IDLE_MS } from './checkpoint-fetch.js'
-import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from './checkpoint-transfer.js'
 import { PROTOCOL_VERSION } from './connect-method.js'
 import {
   type LocalIdentity,

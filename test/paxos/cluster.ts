@@ -164,6 +164,7 @@ export class Cluster {
     if (sent === undefined) return false
     this.#note(`n${sent.from} -> n${sent.to} ${describeMessage(sent.message)}`)
     this.#host(sent.to).step((node) => node.receive(sent.from, sent.message))
+    this.#maybeRefuse(sent)
     this.#transfer()
     return true
   }
@@ -351,6 +352,14 @@ export class Cluster {
 
   #tickAll(): void {
     for (const nodeId of this.nodeIds) if (this.#isUp(nodeId)) this.tick(nodeId)
+  }
+
+  /** As the way between nodes does: who was removed, and that is in force, hears so from whomever it talks to. */
+  #maybeRefuse({ from, to }: InTransit): void {
+    const memberships = this.#host(to).node?.memberships
+    if (memberships === undefined || from > memberships.latest.lastNodeId) return
+    if (memberships.governing.some((membership) => membership.has(from))) return
+    this.#host(from).step((node) => node.onRefusedAsRemoved(to))
   }
 
   /** Checkpoints travel at once. */

@@ -113,7 +113,9 @@ class Schedule {
         this.#bury()
         if (!cluster.isDecided(command)) for (const nodeId of this.#up()) cluster.propose(nodeId, command)
         cluster.run(100)
-        return cluster.isDecided(command) && this.#members().every((nodeId) => cluster.node(nodeId).decidedUpTo === cluster.log.length)
+        return (
+          cluster.isDecided(command) && this.#members().every((nodeId) => cluster.node(nodeId).decidedUpTo === cluster.log.length)
+        )
       },
       60_000,
     )
@@ -205,7 +207,12 @@ class Schedule {
       case 0: {
         if (this.#joining !== 0 && !this.#gone.has(this.#joining) && !members.some((m) => m.nodeId === this.#joining)) {
           const peerAddress = `peer-${this.#joining}:1`
-          return cluster.change(at, { kind: 'add', nodeId: this.#joining, peerAddress, clientAddress: `client-${this.#joining}:1` })
+          return cluster.change(at, {
+            kind: 'add',
+            nodeId: this.#joining,
+            peerAddress,
+            clientAddress: `client-${this.#joining}:1`,
+          })
         }
         if (this.#lastNodeId >= NODES_MAX || members.length >= 6) return
         this.#joining = ++this.#lastNodeId
@@ -261,7 +268,9 @@ class Schedule {
   }
 
   #members(): NodeId[] {
-    return this.#memberships().latest.members.map((m) => m.nodeId).filter((nodeId) => this.cluster.nodeIds.includes(nodeId))
+    return this.#memberships()
+      .latest.members.map((m) => m.nodeId)
+      .filter((nodeId) => this.cluster.nodeIds.includes(nodeId))
   }
 
   #alive(): NodeId[] {
