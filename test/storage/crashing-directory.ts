@@ -10,7 +10,7 @@ type Records = ReadonlyMap<string, Buffer>
 class Crash extends Error {}
 
 /** A data directory in memory, whose process dies at whichever write a test says. */
-class CrashingDirectory {
+export class CrashingDirectory {
   readonly #identity = { dataDirId: '00000000-0000-4000-8000-000000000007', nodeId: 1 }
   #records: Records = new Map(firstRecords(this.#identity).map(([key, record]) => [key.toString('latin1'), record]))
   #lastWritten = FIRST_WRITE
