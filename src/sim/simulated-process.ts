@@ -10,12 +10,7 @@ import type { NodeId, Slot } from '../paxos/types.js'
 import { LevelStorage } from '../storage/level-storage.js'
 import type { CheckpointInfo } from '../storage/storage.js'
 import { StorageError } from '../storage/storage-error.js'
-import {
-  type CheckpointPart,
-  type CheckpointRequest,
-  type CheckpointSink,
-  TransferError,
-} from '../transport/checkpoint-transfer.js'
+import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from '../wire/checkpoint-transfer.js'
 import { isFromStranger } from '../wire/strangers.js'
 import type { Checker } from './checkers.js'
 import type { DiskSettings, SimulatedDisk, WriteSubject } from './disk.js'
