@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ConnectRequest, PeerMessage, Genesis as WireGenesis, Value as WireValue } from '../../src/gen/synod/peer/v1/peer.js'
+import {
+  ConnectRequest,
+  PeerMessage,
+  type MembershipChange as WireChange,
+  type Genesis as WireGenesis,
+  type Membership as WireMembership,
+  Value as WireValue,
+} from '../../src/gen/synod/peer/v1/peer.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import type { Message } from '../../src/paxos/messages.js'
 import { decodeFrame, encodeHello, encodeMessages, messageBytes } from '../../src/wire/peer.js'
@@ -41,7 +48,9 @@ const SLOT_TOO_HIGH = Number.MAX_SAFE_INTEGER
 const VALUE = encodeValue({ kind: 'noop' })
 const EMPTY_BATCH = WireValue.encode({ kind: { $case: 'batch', value: { timeMs: 1, commands: [] } } }).finish()
 const MEMBER = { nodeId: 1, dataDirId: 'd', peerAddress: 'p:1', clientAddress: 'c:1' }
-const GENESIS = { clusterId: 'c', members: [MEMBER], initialCommands: [] }
+const GENESIS = { clusterId: 'c', members: [MEMBER], initialCommands: [], windowSlots: 64 }
+const VOTER = { ...MEMBER, votesFrom: 1, returning: false }
+const MEMBERSHIP = { epoch: 1, fromSlot: 1, members: [VOTER], lastNodeId: 1 }
 
 function entry(slot: number, ballot = BALLOT, value = VALUE) {
   return { slot, ballot, value }
@@ -58,6 +67,7 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['promise.ballot', promise({ ballot: 1 })],
   ['promise.from_slot', promise({ fromSlot: 0 })],
   ['promise.next_slot', promise({ fromSlot: 5, nextSlot: 5 })],
+  ['promise.votes_from', promise({ votesFrom: SLOT_TOO_HIGH })],
   ['promise.decided_up_to', promise({ decidedUpTo: SLOT_TOO_HIGH })],
   ['promise.accepted[0].slot', promise({ fromSlot: 5, accepted: [entry(4)] })],
   ['promise.accepted[0].slot', promise({ accepted: [entry(0)] })],
@@ -90,9 +100,22 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['propose.hops', { $case: 'propose', value: { commands: [Uint8Array.of(1)], hops: 256 } }],
   ['catch_up.from_slot', { $case: 'catchUp', value: { fromSlot: 0, toSlot: 1 } }],
   ['catch_up.to_slot', { $case: 'catchUp', value: { fromSlot: 5, toSlot: 4 } }],
-  ['catch_up_reply.entries[1].slot', { $case: 'catchUpReply', value: { entries: [entry(3), entry(5)], decidedUpTo: 9 } }],
-  ['catch_up_reply.entries[1].slot', { $case: 'catchUpReply', value: { entries: [entry(3), entry(2)], decidedUpTo: 9 } }],
-  ['catch_up_reply.decided_up_to', { $case: 'catchUpReply', value: { entries: [], decidedUpTo: SLOT_TOO_HIGH } }],
+  [
+    'catch_up_reply.entries[1].slot',
+    { $case: 'catchUpReply', value: { entries: [entry(3), entry(5)], decidedUpTo: 9, compactedUpTo: 0 } },
+  ],
+  [
+    'catch_up_reply.entries[1].slot',
+    { $case: 'catchUpReply', value: { entries: [entry(3), entry(2)], decidedUpTo: 9, compactedUpTo: 0 } },
+  ],
+  [
+    'catch_up_reply.compacted_up_to',
+    { $case: 'catchUpReply', value: { entries: [], decidedUpTo: 9, compactedUpTo: SLOT_TOO_HIGH } },
+  ],
+  [
+    'catch_up_reply.decided_up_to',
+    { $case: 'catchUpReply', value: { entries: [], decidedUpTo: SLOT_TOO_HIGH, compactedUpTo: 0 } },
+  ],
   ['read_index.read_id', { $case: 'readIndex', value: { readId: 0 } }],
   ['read_index_reply.read_id', { $case: 'readIndexReply', value: { readId: 0, slot: 1 } }],
   ['read_index_reply.slot', { $case: 'readIndexReply', value: { readId: 1, slot: SLOT_TOO_HIGH } }],
@@ -102,15 +125,40 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['poll_reply.leader_id', pollReply({ leaderId: 65_536 })],
   ['poll_reply.decided_up_to', pollReply({ decidedUpTo: SLOT_TOO_HIGH })],
   ['take_over.ballot', { $case: 'takeOver', value: { ballot: 0 } }],
-  ['join.data_dir_id', { $case: 'join', value: { dataDirId: '' } }],
-  ['join.data_dir_id', { $case: 'join', value: { dataDirId: 'd'.repeat(257) } }],
-  ['welcome.genesis', { $case: 'welcome', value: { genesis: undefined } }],
+  ['join.data_dir_id', { $case: 'join', value: { dataDirId: '', replacesDataDirId: '' } }],
+  ['join.data_dir_id', { $case: 'join', value: { dataDirId: 'd'.repeat(257), replacesDataDirId: '' } }],
+  ['join.replaces_data_dir_id', { $case: 'join', value: { dataDirId: 'd', replacesDataDirId: 'd'.repeat(257) } }],
+  ['welcome.genesis', { $case: 'welcome', value: { genesis: undefined, memberships: [MEMBERSHIP] } }],
   ['welcome.genesis.cluster_id', welcome({ clusterId: '' })],
   ['welcome.genesis.members', welcome({ members: [] })],
   ['welcome.genesis.members[0].node_id', welcome({ members: [{ ...MEMBER, nodeId: 65_536 }] })],
   ['welcome.genesis.members[1].node_id', welcome({ members: [MEMBER, MEMBER] })],
   ['welcome.genesis.members[0].data_dir_id', welcome({ members: [{ ...MEMBER, dataDirId: '' }] })],
   ['welcome.genesis.members[0].peer_address', welcome({ members: [{ ...MEMBER, peerAddress: '' }] })],
+  ['welcome.genesis.window_slots', welcome({ windowSlots: 0 })],
+  ['welcome.memberships', welcome({}, [])],
+  ['welcome.memberships[1]', welcome({}, [MEMBERSHIP, MEMBERSHIP])],
+  ['welcome.memberships[0].epoch', welcome({}, [{ ...MEMBERSHIP, epoch: 0 }])],
+  ['welcome.memberships[0].from_slot', welcome({}, [{ ...MEMBERSHIP, fromSlot: 0 }])],
+  ['welcome.memberships[0].last_node_id', welcome({}, [{ ...MEMBERSHIP, lastNodeId: 0 }])],
+  ['welcome.memberships[0].members', welcome({}, [{ ...MEMBERSHIP, members: [] }])],
+  ['welcome.memberships[0].members', welcome({}, [{ ...MEMBERSHIP, members: [{ ...VOTER, votesFrom: 0 }] }])],
+  ['welcome.memberships[0].members[1].node_id', welcome({}, [{ ...MEMBERSHIP, members: [VOTER, VOTER] }])],
+  ['change_membership.request_id', change({ $case: 'remove', value: { nodeId: 1 } }, 0)],
+  ['change_membership.change', change(undefined)],
+  ['change_membership.change.remove.node_id', change({ $case: 'remove', value: { nodeId: 0 } })],
+  ['change_membership.change.promote.node_id', change({ $case: 'promote', value: { nodeId: 65_536 } })],
+  [
+    'change_membership.change.add.peer_address',
+    change({ $case: 'add', value: { nodeId: 1, peerAddress: '', clientAddress: '' } }),
+  ],
+  ['change_membership.change.bind.data_dir_id', change({ $case: 'bind', value: { nodeId: 1, dataDirId: '' } })],
+  [
+    'change_membership.change.reset.new_data_dir_id',
+    change({ $case: 'reset', value: { nodeId: 1, dataDirId: 'd', newDataDirId: '' } }),
+  ],
+  ['hand_over.to_node_id', { $case: 'handOver', value: { toNodeId: 65_536 } }],
+  ['digest.slot', { $case: 'digest', value: { slot: 0, stateDigest: 1 } }],
 ]
 
 for (const [i, [field, message]] of MALFORMED.entries()) {
@@ -140,13 +188,13 @@ test('bytes that are no frame are a typed error, and so is a number past 2^53', 
 })
 
 function promise(
-  change: Partial<{ ballot: number; fromSlot: number; nextSlot: number; decidedUpTo: number }> & {
+  change: Partial<{ ballot: number; fromSlot: number; nextSlot: number; decidedUpTo: number; votesFrom: number }> & {
     accepted?: ReturnType<typeof entry>[]
   },
 ) {
   return {
     $case: 'promise' as const,
-    value: { ballot: BALLOT, fromSlot: 1, accepted: [], decidedUpTo: 0, nextSlot: 0, ...change },
+    value: { ballot: BALLOT, fromSlot: 1, accepted: [], decidedUpTo: 0, nextSlot: 0, votesFrom: 1, ...change },
   }
 }
 
@@ -157,8 +205,12 @@ function pollReply(change: Partial<{ pollId: number; promised: number; leaderId:
   }
 }
 
-function welcome(change: Partial<WireGenesis>) {
-  return { $case: 'welcome' as const, value: { genesis: { ...GENESIS, ...change } } }
+function welcome(change: Partial<WireGenesis>, memberships: WireMembership[] = [MEMBERSHIP]) {
+  return { $case: 'welcome' as const, value: { genesis: { ...GENESIS, ...change }, memberships } }
+}
+
+function change(kind: WireChange['change'], requestId = 1) {
+  return { $case: 'changeMembership' as const, value: { requestId, change: { change: kind } } }
 }
 
 /** Buffers and Uint8Arrays alike as hex, which deepEqual would tell apart. */
