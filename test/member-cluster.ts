@@ -11,16 +11,22 @@ const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
 /** Counts the bytes of each of its first thousand commands' places, round and round: its state is bounded. */
-class Places implements StateMachine {
+export class Places implements StateMachine {
   #count = 0
+  /** At this command its result is another than it should be; 0 for never. */
+  readonly #faultyAt: number
   readonly #places = new Map<string, Uint8Array>()
   readonly #changed = new Set<string>()
+
+  constructor({ faultyAt = 0 } = {}) {
+    this.#faultyAt = faultyAt
+  }
 
   apply(command: Uint8Array): Uint8Array {
     const key = `place-${this.#count++ % 1_000}`
     this.#places.set(key, command)
     this.#changed.add(key)
-    return encode(String(this.#count))
+    return encode(this.#count === this.#faultyAt ? 'a bit has flipped' : String(this.#count))
   }
 
   query(): Uint8Array {
@@ -88,6 +94,12 @@ export class MemberCluster {
     return this.listed.slice(0, 3)
   }
 
+  listing(nodeId: number): Listed {
+    const listed = this.listed[nodeId - 1]
+    if (listed === undefined) throw new Error(`there is no port for node ${nodeId}`)
+    return listed
+  }
+
   pathOf(nodeId: number): string {
     return join(this.directory, `n${nodeId}`)
   }
@@ -103,7 +115,7 @@ export class MemberCluster {
     const member = await Member.start({
       nodeId,
       directory: this.pathOf(nodeId),
-      listenAddress: this.listed[nodeId - 1]?.peerAddress ?? '',
+      listenAddress: this.listing(nodeId).peerAddress,
       members: this.founders,
       machine: new Places(),
       logger: pino({ level: 'info' }, { write }),

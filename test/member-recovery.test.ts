@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type BackupPart, HaltError, type Member } from '../src/member.js'
-import { MemberCluster, until } from './member-cluster.js'
+import { MemberCluster, Places, until } from './member-cluster.js'
 
 async function codeOf(member: Member): Promise<string> {
   const error = await member.failed
@@ -49,17 +49,41 @@ test('a member that is further behind than any log fetches a checkpoint, and goe
   assert.match(await cluster.stateAt(2, 3), /^140 commands/)
 })
 
+test('a transfer goes on where it was when either side was stopped in the middle of it', async (t) => {
+  const cluster = await MemberCluster.create(t)
+  const slow = { transferBytesPerSecond: 700_000 }
+  await Promise.all([1, 2, 3].map((nodeId) => cluster.start(nodeId, slow)))
+  await cluster.work(1, 5)
+  await cluster.stop(3)
+  for (let i = 0; i < 10; i++) await Promise.all(Array.from({ length: 60 }, () => cluster.work(1, 1, 4_000)))
+  await cluster.work(1, 40)
+  const told = (msg: string): Record<string, unknown>[] =>
+    cluster.lines.filter((line) => line['nodeId'] === 3 && line['msg'] === msg)
+  await cluster.start(3)
+  await until('some of it is there', () => told('a checkpoint is coming').length === 1)
+  await cluster.stop(3)
+  await cluster.start(3)
+  await until('it goes on', () => told('a checkpoint is coming').length === 2)
+  const { from } = told('fetching a checkpoint').at(-1) ?? {}
+  await cluster.stop(Number(from))
+  await cluster.start(Number(from), slow)
+  await until('it is there', () => told('a checkpoint is installed').length === 1)
+  const resumed = told('fetching a checkpoint').map((line) => line['isResumed'])
+  assert.deepEqual([resumed[0], new Set(resumed.slice(1))], [false, new Set([true])])
+  assert.match(await cluster.stateAt(1, 2, 3), /^645 commands/)
+})
+
 test('members are added, promoted, led by and removed, while commands go on', async (t) => {
   const cluster = await MemberCluster.create(t, { ports: 5 })
   const [first] = await cluster.startAll()
   await cluster.work(1, 60)
-  let isOver = false
+  const over = new AbortController()
   let doneCount = 0
   const working = (async () => {
-    for (; !isOver; doneCount++) await cluster.work(2, 1)
+    for (; !over.signal.aborted; doneCount++) await cluster.work(2, 1)
   })()
   for (const nodeId of [4, 5]) {
-    const { peerAddress, clientAddress } = cluster.listed[nodeId - 1] as (typeof cluster.listed)[number]
+    const { peerAddress, clientAddress } = cluster.listing(nodeId)
     const added = await first?.changeMembership({ kind: 'add', nodeId, peerAddress, clientAddress })
     assert.equal(added?.membership.members.find((m) => m.nodeId === nodeId)?.votesFrom, 0)
     const member = await cluster.start(nodeId, {
@@ -82,7 +106,7 @@ test('members are added, promoted, led by and removed, while commands go on', as
   assert.equal(await codeOf(cluster.memberOf(1)), 'REMOVED')
   await cluster.memberOf(5).changeMembership({ kind: 'remove', nodeId: 5 })
   assert.equal(await codeOf(cluster.memberOf(5)), 'REMOVED')
-  isOver = true
+  over.abort()
   await working
   assert.equal(await cluster.stateAt(2, 3, 4), await cluster.stateAt(2))
   assert.ok(doneCount > 0)
@@ -98,7 +122,7 @@ test('members are added, promoted, led by and removed, while commands go on', as
     { code: 'NODE_ID_USED' },
   )
   // What is on its disk says what it is: it stops again, whatever it is told.
-  const again = await cluster.start(5, { members: [...cluster.founders, cluster.listed[4] as (typeof cluster.listed)[number]] })
+  const again = await cluster.start(5, { members: [...cluster.founders, cluster.listing(5)] })
   assert.equal(await codeOf(again), 'REMOVED')
 })
 
@@ -182,6 +206,16 @@ test('a member alone does nothing before a majority has said that its directory 
   assert.match(await cluster.stateAt(2, 3), /^6 commands/)
 })
 
+test('a member whose state has come to differ stops, and the others go on', async (t) => {
+  const cluster = await MemberCluster.create(t)
+  await Promise.all([cluster.start(1), cluster.start(2), cluster.start(3, { machine: new Places({ faultyAt: 7 }) })])
+  await cluster.work(1, 40)
+  assert.equal(await codeOf(cluster.memberOf(3)), 'STATE_DIVERGED')
+  assert.match((await cluster.memberOf(3).failed).message, /state after slot 20 .* on the nodes 1, 2/)
+  await cluster.work(1, 5)
+  await cluster.stateAt(1, 2)
+})
+
 test('a backup is a checkpoint and the slots after it, without a gap', async (t) => {
   const cluster = await MemberCluster.create(t)
   await cluster.startAll()
@@ -219,11 +253,7 @@ test('a full disk stops one member and not the others; with space again a restar
   )
   await file.close()
   const third = cluster.memberOf(3)
-  let hasFailed = false
-  void third.failed.then(() => {
-    hasFailed = true
-  })
-  for (let i = 0; i < 500 && !hasFailed; i++) await cluster.work(1, 1, 10_000)
+  for (let i = 0; i < 500 && third.status().hasQuorum; i++) await cluster.work(1, 1, 10_000)
   assert.match((await third.failed).message, /disk .* is full/)
   await cluster.work(1, 5)
   await unlink(filler)

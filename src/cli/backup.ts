@@ -15,7 +15,7 @@ Example:
   $ synod backup --inspect bank-2026-11-26.synod`
 
 export function addBackupCommand(program: Command): void {
-  withClientFlags(program.command('backup').argument('<file>'))
+  withClientFlags(program.command('backup').argument('<file>'), { timeoutMeans: 'how long to wait for the next piece of it' })
     .description('write a backup of the cluster to a file')
     .addOption(new Option('--inspect', 'read a backup instead: whether it is whole, and what it holds'))
     .addHelpText('after', HELP)

@@ -5,7 +5,7 @@ import type { ClientFlags } from './options.js'
 /** One node that is down must not hold the others up. */
 const ASK_MS_MAX = 2_000
 
-export type NodeReport = Answered<StatusResponse, 'membership'>
+type NodeReport = Answered<StatusResponse, 'membership'>
 
 /** The cluster as its leader knows it; as whoever knows most, where no leader answers. */
 export interface ClusterView {

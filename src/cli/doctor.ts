@@ -1,5 +1,4 @@
 import { type Command, Option } from 'commander'
-import type { MembershipRecord } from '../paxos/types.js'
 import type { RecordCount } from '../storage/census.js'
 import type { Diagnosis, Inventory } from '../storage/doctor.js'
 import type { Finding } from '../storage/findings.js'
@@ -36,7 +35,7 @@ export function addDoctorCommand(program: Command): void {
       const { diagnose } = await import('../storage/doctor.js')
       const diagnosis = await diagnose(data, showProgress())
       if (json) printJson(diagnosis)
-      else await show(diagnosis)
+      else show(diagnosis)
       if (!diagnosis.isHealthy) process.exitCode = EXIT.failed
     })
 }
@@ -50,14 +49,10 @@ function showProgress(): ((bytesDone: number, bytesTotal: number) => void) | und
   }
 }
 
-async function show(diagnosis: Diagnosis): Promise<void> {
+function show(diagnosis: Diagnosis): void {
   const { isHealthy, directory, findings, contents } = diagnosis
   const verdict = isHealthy ? styled('green', 'healthy') : styled('red', 'not healthy')
-  const rows = [
-    ...identityRows(diagnosis),
-    ...(contents === undefined ? [] : await contentRows(contents)),
-    ...asideRows(diagnosis),
-  ]
+  const rows = [...identityRows(diagnosis), ...(contents === undefined ? [] : contentRows(contents)), ...asideRows(diagnosis)]
   print(formatTable([verdict, directory], rows))
   for (const found of findings) showFinding(found)
 }
@@ -79,13 +74,12 @@ function identityRows({ identity, holder, lastWrite, replaces, contents }: Diagn
   return rows
 }
 
-async function contentRows(contents: Inventory): Promise<string[][]> {
-  const { formatBallot } = await import('../paxos/ballot.js')
-  const { clusterId, membership, checkpoint, incoming, leftOver, log, compactedUpTo } = contents
+function contentRows(contents: Inventory): string[][] {
+  const { clusterId, membership, promised, checkpoint, incoming, leftOver, log, compactedUpTo } = contents
   const rows = [
     ['cluster', clusterId ?? 'none yet'],
     ['members', membership === undefined ? 'none yet' : formatMembers(membership)],
-    ['promise', formatBallot(contents.promised)],
+    ['promise', promised === undefined ? '-' : `${promised.round}.${promised.nodeId}`],
     ['decided up to', `slot ${contents.decidedUpTo}`],
     ['applied up to', `slot ${contents.appliedUpTo}`],
     ['checkpoint', contents.appliedUpTo === 0 ? 'none yet' : formatCheckpoint(checkpoint)],
@@ -108,7 +102,7 @@ function asideRows({ setAside }: Diagnosis): string[][] {
   ])
 }
 
-function formatMembers({ members }: MembershipRecord): string {
+function formatMembers({ members }: NonNullable<Inventory['membership']>): string {
   return members
     .map(({ nodeId, votesFrom, peerAddress }) => `${nodeId} ${votesFrom > 0 ? 'voter' : 'learner'} ${peerAddress}`)
     .join(', ')

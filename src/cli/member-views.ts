@@ -24,7 +24,8 @@ function describeMember(member: Member, view: ClusterView): string {
   if (member.voter) return member.nodeId === view.leaderId ? 'voter, leads' : 'voter'
   const kind = member.returning ? 'learner, returning' : 'learner'
   const upTo = view.progress.get(member.nodeId)
-  if (upTo === undefined) return kind
+  if (view.report.nodeId !== view.leaderId) return kind // nobody else knows
+  if (upTo === undefined) return `${kind}, not heard of`
   return `${kind}, ${describeProgress(upTo, view.report.decidedUpTo)}`
 }
 

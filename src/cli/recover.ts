@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline'
 import type { Command } from 'commander'
-import type { Survivor } from '../server/backup/recover.js'
+import type { Survivors } from '../server/backup/recover.js'
 import { CliError, usageError } from './failure.js'
 import { type NewClusterFlags, newClusterOf, show, withNewClusterFlags } from './new-cluster.js'
 import { note, styled } from './output.js'
@@ -16,14 +16,14 @@ Example:
 
 interface RecoverFlags extends NewClusterFlags {
   readonly forceNewCluster?: true
-  readonly data: string
+  readonly data: readonly string[]
   readonly yesIKnowWhatMayBeLost?: true
 }
 
 export function addRecoverCommand(program: Command): void {
   withNewClusterFlags(program.command('recover'))
-    .description('begin anew with the state of one node when a majority is lost for good; may lose what was acknowledged')
-    .requiredOption('--data <dir>', "the survivor's data directory; its node must be stopped")
+    .description('begin anew from what is left when a majority is lost for good; may lose what was acknowledged')
+    .requiredOption('--data <dir>', "a survivor's data directory, whose node must be stopped; repeatable", collect)
     .option('--force-new-cluster', 'must be said: what comes of it is another cluster, and the old one must never run again')
     .option('--yes-i-know-what-may-be-lost', 'do not ask')
     .addHelpText('after', HELP)
@@ -35,33 +35,34 @@ export function addRecoverCommand(program: Command): void {
       }
       const plan = newClusterOf(flags)
       const { recoverCluster } = await import('../server/backup/recover.js')
-      const confirm = async (survivor: Survivor): Promise<void> => {
-        for (const line of warning(survivor)) note(line)
-        if (flags.yesIKnowWhatMayBeLost === undefined) await askFor(survivor.clusterId)
+      const confirm = async (survivors: Survivors): Promise<void> => {
+        for (const line of warning(survivors)) note(line)
+        if (flags.yesIKnowWhatMayBeLost === undefined) await askFor(survivors.clusterId)
       }
       await show(await recoverCluster(flags.data, plan, confirm), plan, flags)
     })
 }
 
-function warning({ clusterId, nodeId, decidedUpTo, votedUpTo, missing, voterIds }: Survivor): string[] {
-  const others = voterIds.filter((id) => id !== nodeId)
+function collect(value: string, all: readonly string[] = []): string[] {
+  return [...all, value]
+}
+
+function warning({ clusterId, nodeIds, decidedUpTo, votedUpTo, missing, voterIds }: Survivors): string[] {
+  const nodes = nodeIds.length === 1 ? `node ${nodeIds[0]}` : `nodes ${nodeIds.join(' and ')}`
+  const title = `WARNING: this gives cluster ${clusterId} up for good; another begins with what is left on ${nodes}.`
+  const gaps = missing.length === 0 ? '' : `, and slots ${missing.slice(0, 10).join(', ')}${missing.length > 10 ? ', …' : ''}`
   return [
-    styled(
-      'red',
-      `WARNING: this gives cluster ${clusterId} up for good; another begins with what node ${nodeId} knows.`,
-      process.stderr,
-    ),
-    `  kept for sure:    slots up to ${decidedUpTo}, which node ${nodeId} knows to be decided`,
-    `  kept, though perhaps nobody was told:  ${votes(decidedUpTo, votedUpTo, missing.length)}`,
-    `  lost for good:    whatever was acknowledged above that by a majority that node ${nodeId} was not part of` +
-      (missing.length > 0 ? `, and in slots ${missing.slice(0, 10).join(', ')}${missing.length > 10 ? ', …' : ''}` : ''),
-    `  must never run again: node ${others.length > 0 ? others.join(', ') : '(it was the only one)'} of that cluster, from its old directory`,
+    styled('red', title, process.stderr),
+    `  kept for sure:         slots up to ${decidedUpTo}, which are known to be decided`,
+    `  kept, decided or not:  ${votes(decidedUpTo, votedUpTo, missing.length)}`,
+    `  lost for good:         whatever was acknowledged above that without a vote of ${nodes}${gaps}`,
+    `  must never run again:  any node of that cluster from its old directory; its voters were ${voterIds.join(', ')}`,
   ]
 }
 
 function votes(decidedUpTo: number, votedUpTo: number, missingCount: number): string {
-  if (votedUpTo === decidedUpTo) return 'nothing; it has no vote above that'
-  return `its ${votedUpTo - decidedUpTo - missingCount} votes in slots ${decidedUpTo + 1} to ${votedUpTo}`
+  if (votedUpTo === decidedUpTo) return 'nothing; there is no vote above that'
+  return `${votedUpTo - decidedUpTo - missingCount} slots from ${decidedUpTo + 1} to ${votedUpTo} with a vote`
 }
 
 /** @throws CliError unless the answer is right */

@@ -7,6 +7,8 @@ import type { CallOff, Runtime } from './runtime.js'
 interface Settings {
   readonly storage: Pick<Storage, 'viewCheckpoint'>
   readonly runtime: Pick<Runtime, 'after'>
+  /** A page has about so many bytes at most; never more than 256 KiB. */
+  readonly pageBytesMax?: number | undefined
   /** What a checkpoint made now would hold. */
   readonly appliedUpTo: () => Slot
   /** The last checkpoint is too old for somebody: a newer one is wanted soon. */
@@ -54,7 +56,7 @@ export class CheckpointSender {
       try {
         const afterKey = open.view.header.checkpointId === request.checkpointId ? request.afterKey : undefined
         yield { header: open.view.header }
-        for await (const page of open.view.pages(afterKey, PAGE_BYTES)) {
+        for await (const page of open.view.pages(afterKey, Math.min(PAGE_BYTES, this.#s.pageBytesMax ?? PAGE_BYTES))) {
           if (this.#isStopped) throw new TransferError('UNREACHABLE', 'the node is stopping')
           if (transfer.isReplaced) throw new TransferError('BUSY', `node ${caller.nodeId} has begun another transfer`)
           yield { page }
@@ -116,7 +118,8 @@ export class CheckpointSender {
   async #leave(open: OpenView): Promise<void> {
     if (--open.readerCount > 0) return
     if (this.#isStopped) return this.#close(open)
-    open.callOff = this.#s.runtime.after(KEEP_MS, () => void this.#close(open))
+    // A view that cannot be closed is of a database that has failed: somebody else hears of that.
+    open.callOff = this.#s.runtime.after(KEEP_MS, () => void this.#close(open).catch(() => {}))
     const older = [...this.#open].filter((other) => other !== open && other.readerCount === 0)
     await Promise.all(older.map((other) => this.#close(other)))
   }

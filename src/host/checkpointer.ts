@@ -37,8 +37,13 @@ export class Checkpointer {
     return this.#isBusy
   }
 
+  /** Whether one may be begun, due or not. */
+  get canBegin(): boolean {
+    return !this.#isBusy && !this.#isHeld
+  }
+
   get isDue(): boolean {
-    return !this.#isBusy && !this.#isHeld && this.#applier.boundaryCount > this.#boundaryCount
+    return this.canBegin && this.#applier.boundaryCount > this.#boundaryCount
   }
 
   /** Takes the state as of now. The caller sees to it that its slots are in a write before the commit. */

@@ -231,9 +231,10 @@ export class Host {
     requester.tick(nowMs)
     desk.tick(nowMs)
     barriers.tick(nowMs)
-    membershipCalls.tick(nowMs)
+    const takesInput = talk.isOpen && this.#installing !== 'quiet'
+    membershipCalls.tick(nowMs, takesInput)
     talk.tick(nowMs)
-    if (!talk.isOpen || this.#installing === 'quiet') return outlet.flush()
+    if (!takesInput) return outlet.flush()
     node.tick(nowMs)
     if (node.leaderId !== this.#leaderId) {
       this.#leaderId = node.leaderId
@@ -259,8 +260,8 @@ export class Host {
   }
 
   get #isCheckpointDue(): boolean {
-    if (this.#installing !== 'none' || this.#checkpointer.isBusy) return false
     const { applier, storage } = this.#s
+    if (!this.#checkpointer.canBegin) return false
     return this.#checkpointer.isDue || (this.#isCheckpointAsked && applier.appliedUpTo > storage.checkpoint.appliedUpTo)
   }
 

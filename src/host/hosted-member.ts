@@ -111,6 +111,7 @@ export class HostedMember implements MemberApi {
     this.#sender = new CheckpointSender({
       storage,
       runtime,
+      pageBytesMax: core.pageBytesMax,
       appliedUpTo: () => this.#applier.appliedUpTo,
       askForCheckpoint: () => this.#host.askForCheckpoint(),
     })
@@ -206,11 +207,12 @@ export class HostedMember implements MemberApi {
 
   status(): MemberStatus {
     const node = this.#node
+    const known = node.knownMembership
     return {
       nodeId: this.#options.nodeId,
       dataDirId: this.#storage.dataDirId,
       genesis: node.genesis,
-      membership: node.knownMembership,
+      membership: known && recordOf(known),
       role: this.#talk.isOpen ? ROLES[node.phase] : 'joining',
       leaderId: node.leaderId,
       promised: node.promised,
@@ -355,6 +357,11 @@ function votersOf(
   if (isMember) return memberships.map((m) => m.members.filter((v) => v.votesFrom > 0).map((v) => v.nodeId))
   const isNew = join || replacesDataDirId !== '' || memberships.length > 0
   return [members.map((m) => m.nodeId).filter((id) => !isNew || id !== nodeId)]
+}
+
+/** Plain, without what the core keeps beside it. */
+function recordOf({ epoch, fromSlot, members, lastNodeId }: MembershipRecord): MembershipRecord {
+  return { epoch, fromSlot, members, lastNodeId }
 }
 
 function describe({ nodeId, votesFrom, peerAddress }: Member): string {

@@ -104,9 +104,10 @@ export class MembershipCalls {
     }
   }
 
-  tick(nowMs: number): void {
-    for (const call of this.#changes.values()) this.#tickChange(call, nowMs)
-    for (const call of this.#transfers) this.#tickTransfer(call, nowMs)
+  /** `asks`: whether the core may be told anything now. */
+  tick(nowMs: number, asks = true): void {
+    for (const call of this.#changes.values()) this.#tickChange(call, nowMs, asks)
+    for (const call of this.#transfers) this.#tickTransfer(call, nowMs, asks)
   }
 
   stop(message: string): void {
@@ -115,7 +116,7 @@ export class MembershipCalls {
     for (const call of this.#transfers) this.#settleTransfer(call, error(call.fromLeader !== 0))
   }
 
-  #tickChange(call: Change, nowMs: number): void {
+  #tickChange(call: Change, nowMs: number, asks: boolean): void {
     const { memberships, decidedUpTo } = this.#core
     if (memberships !== undefined && call.membership === undefined && isSo(memberships.latest, call.change)) {
       call.membership = memberships.latest
@@ -126,12 +127,12 @@ export class MembershipCalls {
       return this.#settle(call, { slot, membership: { epoch, fromSlot, members, lastNodeId } })
     }
     if (nowMs >= call.deadlineMs) return this.#settle(call, timedOut(call))
-    if (call.membership !== undefined || nowMs < call.nextSendMs) return
+    if (!asks || call.membership !== undefined || nowMs < call.nextSendMs) return
     call.nextSendMs = nowMs + REPEAT_MS
     if (this.#core.changeMembership(call.requestId, call.change) === 'sent') call.sentCount++
   }
 
-  #tickTransfer(call: Transfer, nowMs: number): void {
+  #tickTransfer(call: Transfer, nowMs: number, asks: boolean): void {
     const { leaderId } = this.#core
     if (call.fromLeader === 0) call.fromLeader = leaderId
     const hasMoved = call.to === 0 ? leaderId !== call.fromLeader : leaderId === call.to
@@ -143,7 +144,7 @@ export class MembershipCalls {
           : new MemberError('OUTCOME_UNKNOWN', `node ${call.fromLeader} was asked to hand over, but no other leads yet`)
       return this.#settleTransfer(call, error)
     }
-    if (leaderId === 0 || nowMs < call.nextSendMs) return
+    if (!asks || leaderId === 0 || nowMs < call.nextSendMs) return
     call.nextSendMs = nowMs + REPEAT_MS
     if (this.#core.handOver(call.to === 0 ? this.#anotherThan(leaderId, call.sentCount) : call.to)) call.sentCount++
   }

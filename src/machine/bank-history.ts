@@ -1,6 +1,7 @@
 import { assert } from './assert.js'
+import { IdFilter } from './id-filter.js'
 import type { Movement } from './movement.js'
-import type { Journal, RowChange } from './table.js'
+import { Cell, type Journal, type RowChange } from './table.js'
 
 /** What of the books stands only on disk, as of the last checkpoint that is durable. Read synchronously. */
 export interface StoredHistory {
@@ -17,6 +18,10 @@ export const NO_HISTORY: StoredHistory = { movement: () => undefined, movementId
  * it is durable; the others are read back from disk. What is found must not depend on where: a checkpoint changes no result.
  */
 export class Movements {
+  /** How many there are, refused ones included. */
+  readonly count: Cell<number>
+  /** Of all their ids. */
+  readonly filter = new IdFilter()
   readonly #journal: Journal
   readonly #stored: StoredHistory
   #changed = new Map<string, Movement>()
@@ -24,12 +29,15 @@ export class Movements {
   #flushing: ReadonlyMap<string, Movement> | undefined
 
   constructor(journal: Journal, stored: StoredHistory) {
+    this.count = new Cell(journal, 0)
     this.#journal = journal
     this.#stored = stored
   }
 
   get(id: string): Movement | undefined {
-    return this.#changed.get(id) ?? this.#flushing?.get(id) ?? this.#stored.movement(id)
+    const recent = this.#changed.get(id) ?? this.#flushing?.get(id)
+    if (recent !== undefined || !this.filter.mayHave(id, this.count.value)) return recent
+    return this.#stored.movement(id)
   }
 
   /** Like get, of an id that was known as `before` when the same command looked earlier: spares a look at the disk. */
@@ -37,6 +45,16 @@ export class Movements {
     return this.#changed.get(id) ?? before
   }
 
+  /** Puts in a movement of an id that is not there. */
+  add(movement: Movement): void {
+    assert(this.#changed.get(movement.id) === undefined, 'a movement id is used once')
+    assert(movement.sequence === this.count.value + 1, 'movements are numbered without a gap')
+    this.count.set(movement.sequence)
+    this.filter.add(movement.sequence, movement.id)
+    this.set(movement)
+  }
+
+  /** Puts another state of a movement in the place of the one that stands. */
   set(movement: Movement): void {
     if (this.#journal.isOpen) {
       const previous = this.#changed.get(movement.id)

@@ -194,7 +194,7 @@ export class Bank {
   /** After a rollback took the record of a refusal back: the refused id must stay refused all the same. */
   keepRefused({ movement }: Refusal): void {
     if (movement === undefined || this.ledger.movements.get(movement.id) !== undefined) return
-    this.ledger.record({ ...movement, sequence: this.ledger.sequence.value + 1 })
+    this.ledger.record({ ...movement, sequence: this.ledger.movements.count.value + 1 })
   }
 
   #linkedTransfers(transfers: readonly TransferRequest[], at: Moment): (Movement | Refusal)[] {
@@ -251,7 +251,7 @@ export class Bank {
       refusalReason: wrong === undefined ? '' : wrong.reason,
       refusedAccount: wrong === undefined ? '' : wrong.accountId,
       authorization: draft.authorization,
-      sequence: this.ledger.sequence.value + 1,
+      sequence: this.ledger.movements.count.value + 1,
       standing: wrong === undefined ? this.#enter(draft, asset) : undefined,
       endSlot: 0,
       endStanding: undefined,

@@ -1,7 +1,7 @@
 import { assert } from './assert.js'
 import { AccountLists, Movements, NO_HISTORY, type StoredHistory } from './bank-history.js'
 import type { Account, AccountRow, Movement, Standing } from './movement.js'
-import { Cell, type Journal, OrderedTable, Table } from './table.js'
+import { type Journal, OrderedTable, Table } from './table.js'
 
 /** What has entered and left the bank in one asset. Unbounded: a sum of int64 amounts. */
 export interface AssetTotals {
@@ -22,8 +22,6 @@ export class Ledger {
   readonly accounts: OrderedTable<AccountRow>
   readonly movements: Movements
   readonly totals: Table<AssetTotals>
-  /** How many movements there are, refused ones included. */
-  readonly sequence: Cell<number>
   /** Ids of the movements that touched an account: refused ones touched none. */
   readonly lists: AccountLists
   readonly #journal: Journal
@@ -34,7 +32,6 @@ export class Ledger {
     this.movements = new Movements(journal, stored)
     this.lists = new AccountLists(stored)
     this.totals = new Table(journal)
-    this.sequence = new Cell(journal, 0)
   }
 
   /** The account's movement at the index, from 0 to its movementCount; sequences ascend. */
@@ -46,10 +43,7 @@ export class Ledger {
 
   /** Enters a new movement, which its accounts have counted already, in the books. */
   record(movement: Movement): void {
-    assert(movement.sequence === this.sequence.value + 1, 'movements are numbered without a gap')
-    assert(this.movements.getAgain(movement.id, undefined) === undefined, 'a movement id is used once')
-    this.sequence.set(movement.sequence)
-    this.movements.set(movement)
+    this.movements.add(movement)
     if (movement.status === 'refused') return
     if (movement.source !== '') this.#list(movement.source, movement.id)
     if (movement.destination !== '') this.#list(movement.destination, movement.id)

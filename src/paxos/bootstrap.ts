@@ -1,5 +1,6 @@
+import { Membership } from './membership.js'
 import { genesisRecord } from './memberships.js'
-import type { Welcome } from './messages.js'
+import type { Join, Welcome } from './messages.js'
 import type { Outbox } from './outbox.js'
 import type { Genesis, GenesisMember, MembershipRecord, NodeId } from './types.js'
 
@@ -34,6 +35,8 @@ export class Bootstrap {
   readonly #seed: NodeId
   /** The seed's list: who has joined, with which data directory. */
   readonly #joined = new Map<NodeId, string>()
+  /** Members that expect another directory. */
+  readonly #strangeTo = new Set<NodeId>()
   #genesis: Genesis | undefined
   #nextJoinMs = 0
 
@@ -55,13 +58,13 @@ export class Bootstrap {
     this.#nextJoinMs = nowMs + this.#settings.joinIntervalMs
     const { replacesDataDirId } = this.#settings
     for (const { nodeId } of this.#settings.members) {
-      if (nodeId === this.#settings.self) this.onJoin(nodeId, this.#settings.dataDirId)
+      if (nodeId === this.#settings.self) this.onJoin(nodeId, this.#settings)
       else this.#out.send(nodeId, { kind: 'join', dataDirId: this.#settings.dataDirId, replacesDataDirId })
     }
   }
 
   /** `memberships`: those that govern open slots here, as far as this node knows them. */
-  onJoin(from: NodeId, dataDirId: string, memberships: readonly MembershipRecord[] = []): void {
+  onJoin(from: NodeId, join: Omit<Join, 'kind'>, memberships: readonly MembershipRecord[] = []): void {
     if (this.#genesis !== undefined) {
       const records = memberships.length > 0 ? memberships : [genesisRecord(this.#genesis)]
       return this.#out.sendOnceDurable(from, { kind: 'welcome', genesis: this.#genesis, memberships: records })
@@ -70,17 +73,19 @@ export class Bootstrap {
     if (
       joins ||
       replacesDataDirId !== '' ||
+      // There was a cluster: that its members have lost it is no reason to begin another.
+      join.replacesDataDirId !== '' ||
       this.#settings.self !== this.#seed ||
       !this.#settings.members.some((m) => m.nodeId === from)
     )
       return
-    this.#joined.set(from, dataDirId)
+    this.#joined.set(from, join.dataDirId)
     if (this.#joined.size === this.#settings.members.length) this.#found()
   }
 
   /** True when this node has just become a member. */
-  onWelcome({ genesis, memberships }: Pick<Welcome, 'genesis' | 'memberships'>): boolean {
-    if (this.#genesis !== undefined || !this.#isLetIn(genesis, memberships)) return false
+  onWelcome(from: NodeId, { genesis, memberships }: Pick<Welcome, 'genesis' | 'memberships'>): boolean {
+    if (this.#genesis !== undefined || !this.#isLetIn(from, genesis, memberships)) return false
     this.#genesis = genesis
     this.#out.persist({ kind: 'genesis', genesis })
     return true
@@ -102,7 +107,7 @@ export class Bootstrap {
     for (const { nodeId } of genesis.members) this.#out.sendOnceDurable(nodeId, { kind: 'welcome', genesis, memberships })
   }
 
-  #isLetIn(genesis: Genesis, memberships: readonly MembershipRecord[]): boolean {
+  #isLetIn(from: NodeId, genesis: Genesis, memberships: readonly MembershipRecord[]): boolean {
     const { self, dataDirId, replacesDataDirId, joins } = this.#settings
     const latest = memberships.at(-1) ?? genesisRecord(genesis)
     const own = latest.members.find((m) => m.nodeId === self)
@@ -119,7 +124,10 @@ export class Bootstrap {
       return false
     }
     const isExpected = own.dataDirId === '' || (replacesDataDirId !== '' && own.dataDirId === replacesDataDirId)
-    if (!isExpected)
+    if (isExpected) this.#strangeTo.delete(from)
+    else this.#strangeTo.add(from)
+    // A peer that lags may name a directory that was replaced long before the damaged one.
+    if (this.#strangeTo.size >= (replacesDataDirId === '' ? 1 : new Membership(latest).quorum))
       this.#out.halt({ code: 'DATA_DIR_MISMATCH', message: this.#mismatch(genesis.clusterId, own.dataDirId, latest) })
     return false
   }

@@ -11,7 +11,7 @@ import { ReadRounds } from './read-rounds.js'
 import type { WaitingRead } from './reads.js'
 import type { Replica } from './replica.js'
 import type { Scout } from './scout.js'
-import { type Ballot, type MembershipChange, NOOP, type NodeId, type Slot, type Value } from './types.js'
+import { type Ballot, type LogEntry, type MembershipChange, NOOP, type NodeId, type Slot, type Value } from './types.js'
 
 interface Settings {
   readonly self: NodeId
@@ -101,7 +101,9 @@ export class Leader {
 
   /** A promise that came after the majority's: it may be the one that is needed for slots which another membership governs. */
   onPromise(from: NodeId, m: Promised, nowMs: number): void {
-    if (this.#scout.onPromise(from, m)) this.#proposeOpen(nowMs)
+    if (!this.#scout.onPromise(from, m)) return
+    this.#replica.noteDecided(from, m.decidedUpTo, nowMs)
+    this.#proposeOpen(nowMs)
   }
 
   /** A change was decided, or has come into force. */
@@ -272,10 +274,10 @@ export class Leader {
     return batch
   }
 
-  /** The window is open, and a majority of those who vote on the next slot has promised. */
+  /** The window is open, and a majority of those who vote on the next slot has promised and told its votes there. */
   #mayPropose(): boolean {
     if (this.#nextSlot > this.#replica.decidedUpTo + this.#memberships.windowSlots) return false
-    return this.#scout.covers(this.#memberships.at(this.#nextSlot))
+    return this.#scout.covers(this.#memberships.at(this.#nextSlot), this.#nextSlot)
   }
 
   /** What was found open comes first. */
@@ -292,7 +294,7 @@ export class Leader {
       this.#firstOwn = this.#nextSlot
       this.#propose(NOOP, nowMs)
     }
-    if (!this.#scout.hasQuorum && nowMs >= this.#promiseRetryMs) {
+    if (!this.#scout.coversFrom(this.#nextSlot) && nowMs >= this.#promiseRetryMs) {
       this.#promiseRetryMs = nowMs + this.#options.retryDelayMs
       this.#scout.ask()
     }
@@ -310,7 +312,8 @@ export class Leader {
    */
   #canRead(): boolean {
     const { decidedUpTo } = this.#replica
-    return this.#firstOwn !== 0 && decidedUpTo >= Math.max(this.#firstOwn, this.#scout.lastOpen) && this.#scout.hasQuorum
+    if (this.#firstOwn === 0 || decidedUpTo < Math.max(this.#firstOwn, this.#scout.lastOpen)) return false
+    return this.#scout.coversFrom(this.#nextSlot)
   }
 
   #propose(value: Value, nowMs: number): void {
@@ -350,7 +353,10 @@ export class Leader {
       const commander = this.#commanders.get(slot)
       if (commander === undefined || !commander.isDecided) return
       this.#commanders.delete(slot)
-      this.#replica.decide({ slot, ballot: this.ballot, value: commander.value })
+      const entry: LogEntry = { slot, ballot: this.ballot, value: commander.value }
+      // Where it does not vote itself, before its first slot or when it is removed, it has no vote on record: the log must hold the slot.
+      if (this.#acceptor.acceptedAt(slot)?.ballot !== this.ballot) this.#out.persist({ kind: 'learned', entry })
+      this.#replica.decide(entry)
     }
   }
 

@@ -82,6 +82,7 @@ interface Heartbeat {
 export interface HeartbeatAck {
   readonly kind: 'heartbeatAck'
   readonly ballot: Ballot
+  /** 0 when the sender does not vote, as far as the leader can know: it confirms no read. */
   readonly round: number
   readonly decidedUpTo: Slot
   /** The sender's wall clock, in ms since 1970; 0 if it does not know. */

@@ -38,6 +38,8 @@ import type {
 
 /** A command may pass through so many nodes on its way to the leader. */
 const HOPS_MAX = 2
+/** The request id of changes that no operator waits for. */
+const NOBODY_ASKS = 0
 /** Questions to peers are numbered from a random number below this on; there is room above for those of a lifetime. */
 const FIRST_ID_SPAN = 2 ** 48
 
@@ -226,7 +228,7 @@ export class Node {
   /** A message from another node (or, through onDurable, from this one). Strangers are not listened to. */
   receive(from: NodeId, m: CoreMessage): void {
     if (m.kind === 'join') return this.#onJoin(from, m)
-    if (m.kind === 'welcome') return this.#onWelcome(m)
+    if (m.kind === 'welcome') return this.#onWelcome(from, m)
     if (!this.#isKnown(from)) return
     if (this.#state.phase !== 'joining') this.#receiveAsMember(from, m)
   }
@@ -249,6 +251,7 @@ export class Node {
   /**
    * Asks the leader to propose a change of the membership, or does so. To be repeated until `memberships` says that it is made, or it is
    * refused (Ready.refusals), or nobody waits for it any more: a change that is proposed or made already is not proposed again.
+   * `requestId` is 1 or above; a change with 0 is not refused in words.
    */
   changeMembership(requestId: number, change: MembershipChange): 'sent' | 'noLeader' {
     if (this.#state.phase === 'leading') {
@@ -321,20 +324,22 @@ export class Node {
 
   #onJoin(from: NodeId, m: Join): void {
     const records = this.#state.phase === 'joining' ? [] : this.#memberships.toRecords()
-    this.#bootstrap.onJoin(from, m.dataDirId, records)
-    if (this.#state.phase !== 'leading') return
-    const member = this.#memberships.latest.member(from)
+    this.#bootstrap.onJoin(from, m, records)
+    const member = this.#state.phase === 'joining' ? undefined : this.#memberships.latest.member(from)
     if (member === undefined || member.dataDirId === m.dataDirId) return
     const { dataDirId } = m
-    if (member.dataDirId === '') return this.#proposeOwn({ kind: 'bind', nodeId: from, dataDirId })
-    if (member.dataDirId !== m.replacesDataDirId) return
-    this.#proposeOwn({ kind: 'reset', nodeId: from, dataDirId: m.replacesDataDirId, newDataDirId: dataDirId })
+    // Whoever joins may not know who leads by now.
+    if (member.dataDirId === '') this.changeMembership(NOBODY_ASKS, { kind: 'bind', nodeId: from, dataDirId })
+    else if (member.dataDirId === m.replacesDataDirId) {
+      const change = { kind: 'reset', nodeId: from, dataDirId: m.replacesDataDirId, newDataDirId: dataDirId } as const
+      this.changeMembership(NOBODY_ASKS, change)
+    }
   }
 
-  #onWelcome(m: Welcome): void {
+  #onWelcome(from: NodeId, m: Welcome): void {
     if (this.#state.phase !== 'joining') return
     // The seed's own welcome comes through onDurable, when it already has its genesis.
-    if (!this.#bootstrap.onWelcome(m) && this.#bootstrap.genesis?.clusterId !== m.genesis.clusterId) return
+    if (!this.#bootstrap.onWelcome(from, m) && this.#bootstrap.genesis?.clusterId !== m.genesis.clusterId) return
     this.#toldMembership = m.memberships.at(-1)
     this.#start(m.genesis, [genesisRecord(m.genesis)])
   }
@@ -383,14 +388,10 @@ export class Node {
     )
   }
 
-  #proposeOwn(change: MembershipChange): void {
-    if (this.#state.phase === 'leading') this.#state.leader.changeMembership(change, this.#nowMs)
-  }
-
   #proposeChange(from: NodeId, { requestId, change }: ChangeMembership): void {
     if (this.#state.phase !== 'leading') return
     const refusal = this.#state.leader.changeMembership(change, this.#nowMs)
-    if (refusal === undefined) return
+    if (refusal === undefined || requestId === NOBODY_ASKS) return
     const message = { kind: 'changeMembershipRefused', requestId, ...refusal } as const
     if (from === this.#self) this.#out.refuse(message)
     else this.#out.send(from, message)
@@ -437,7 +438,7 @@ export class Node {
         return this.#out.send(from, {
           kind: 'heartbeatAck',
           ballot: m.ballot,
-          round: m.round,
+          round: this.#isVoterTo(m.decidedUpTo) ? m.round : 0,
           decidedUpTo: this.#replica.decidedUpTo,
           wallMs: this.#wallMs,
         })
@@ -515,6 +516,15 @@ export class Node {
     this.#highestSeen = Math.max(this.#highestSeen, ballot)
     this.#becomeFollowing()
     return true
+  }
+
+  /**
+   * Whether a leader that knows the slots up to there knows that this life of the node votes. To one that does not, its name stands for an
+   * earlier life, whose promises it cannot speak for.
+   */
+  #isVoterTo(decidedUpTo: Slot): boolean {
+    const { votesFrom } = this.#acceptor
+    return votesFrom > 0 && decidedUpTo + this.#memberships.windowSlots >= votesFrom
   }
 
   #takeDetour(): void {

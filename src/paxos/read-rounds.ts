@@ -72,8 +72,7 @@ export class ReadRounds {
    * slot is at least that from which on the new membership governs.
    */
   onMembershipChanged(): void {
-    this.#waiting = [...this.#rounds.flatMap((round) => round.reads), ...this.#waiting]
-    this.#rounds = []
+    this.#waiting = boundWaiting([...this.takeAll()])
   }
 
   /** Every read that has not been answered. */

@@ -14,8 +14,11 @@ export class Scout {
   readonly ballot: Ballot
   /** The first slot that was open when the scout set out. */
   readonly fromSlot: Slot
-  /** Whose last page has come, and which life of the member it was of: a promise of an earlier one binds nobody any more. */
-  readonly #promised = new Map<NodeId, Slot>()
+  /**
+   * Whose last page has come; which life of the member it was of, as a promise of an earlier one binds nobody any more; and up to where
+   * the member knew the slots to be decided: of its votes there it has said nothing.
+   */
+  readonly #promised = new Map<NodeId, { readonly votesFrom: Slot; readonly decidedUpTo: Slot }>()
   /** Where the next page of a member begins, and of which life of it the pages are; absent before its first. */
   readonly #nextPageOf = new Map<NodeId, { readonly slot: Slot; readonly votesFrom: Slot }>()
   readonly #highest = new Map<Slot, LogEntry>()
@@ -36,13 +39,20 @@ export class Scout {
 
   /** Of every membership that governs an open slot, as far as this node knows the slots. */
   get hasQuorum(): boolean {
-    return this.#memberships.governing.every((membership) => this.covers(membership))
+    return this.coversFrom(Number.POSITIVE_INFINITY)
   }
 
-  /** Whether a majority of the membership has promised. */
-  covers(membership: Membership): boolean {
+  /** Whether a majority of each membership that governs an open slot has told all its votes in slots from this one on. */
+  coversFrom(slot: Slot): boolean {
+    return this.#memberships.governing.every((membership) => this.covers(membership, Math.max(slot, membership.fromSlot)))
+  }
+
+  /** Whether a majority of the membership has promised, and told its votes in the slot. */
+  covers(membership: Membership, slot: Slot): boolean {
     let count = 0
-    for (const nodeId of membership.voterIds) if (this.#hasPromised(membership, nodeId)) count++
+    for (const nodeId of membership.voterIds) {
+      if (this.#hasPromised(membership, nodeId) && (this.#promised.get(nodeId)?.decidedUpTo ?? 0) < slot) count++
+    }
     return count >= membership.quorum
   }
 
@@ -89,7 +99,7 @@ export class Scout {
   /** False when the page is not the one that is missing. */
   onPromise(from: NodeId, m: Promised): boolean {
     assert(m.ballot === this.ballot, 'a promise is merged only by the scout of its ballot')
-    if (this.#promised.get(from) === m.votesFrom) return false
+    if (this.#promised.get(from)?.votesFrom === m.votesFrom) return false
     // Pages of two lives of a member do not add up to one promise.
     if (this.#nextPageOf.get(from)?.votesFrom !== m.votesFrom) this.#nextPageOf.delete(from)
     if (m.fromSlot !== (this.#nextPageOf.get(from)?.slot ?? this.fromSlot)) return false
@@ -104,7 +114,7 @@ export class Scout {
       this.#lastOpen = Math.max(this.#lastOpen, entry.slot)
     }
     if (m.nextSlot === 0) {
-      this.#promised.set(from, m.votesFrom)
+      this.#promised.set(from, { votesFrom: m.votesFrom, decidedUpTo: m.decidedUpTo })
       this.#nextPageOf.delete(from)
       return true
     }
@@ -115,6 +125,6 @@ export class Scout {
   }
 
   #hasPromised(membership: Membership, nodeId: NodeId): boolean {
-    return this.#promised.get(nodeId) === membership.member(nodeId)?.votesFrom
+    return this.#promised.get(nodeId)?.votesFrom === membership.member(nodeId)?.votesFrom
   }
 }

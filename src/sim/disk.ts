@@ -2,8 +2,8 @@ import { assert } from '../paxos/assert.js'
 import type { DurableRecord, NodeId } from '../paxos/types.js'
 import { FIRST_WRITE, firstRecords, type Identity } from '../storage/data-directory.js'
 import { scan } from '../storage/database.js'
-import type { WriteSubject } from '../storage/linked-writer.js'
 import { type OpenDirectory, readContents } from '../storage/open-directory.js'
+import type { CheckpointInfo } from '../storage/storage.js'
 import { DurableView } from './durable-view.js'
 import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
@@ -30,9 +30,14 @@ export interface DiskUser {
   readonly whenAwake: (run: () => void) => void
 }
 
-
-
-export type { WriteSubject }
+/** What a write is about, for the view that checkers have of the disk. */
+export interface WriteSubject {
+  readonly records: readonly DurableRecord[]
+  /** Of a checkpoint. */
+  readonly checkpoint?: CheckpointInfo
+  /** The checkpoint is one from a peer. */
+  readonly isInstall?: boolean
+}
 
 interface Write {
   readonly step: Step
@@ -150,6 +155,11 @@ export class SimulatedDisk {
     this.#lastWritten = lastWritten
     this.#view = view.copy()
     this.#damaged = undefined
+  }
+
+  /** The next write to end will fail. */
+  get isFailing(): boolean {
+    return this.#failsNextWrite
   }
 
   /** The next write to end fails, and is on the disk or not. */

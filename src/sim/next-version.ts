@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
+import { inGeneration } from '../storage/keys.js'
 
 // A Synod one version newer than this one, as far as others see of it: its messages have fields that this one does not know, and its
 // records another format with a field more. Nodes are upgraded one by one, so both versions talk to each other for a while; and what
@@ -54,6 +55,7 @@ export function fromNextRecord(key: Buffer, record: Buffer): Buffer {
 }
 
 function seal(key: Buffer, record: Buffer): Buffer {
-  record.writeUInt32BE(crc32(record.subarray(0, record.length - CHECKSUM_BYTES), crc32(key)), record.length - CHECKSUM_BYTES)
+  const checksum = crc32(record.subarray(0, record.length - CHECKSUM_BYTES), crc32(inGeneration(key, 0)))
+  record.writeUInt32BE(checksum, record.length - CHECKSUM_BYTES)
   return record
 }

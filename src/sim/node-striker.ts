@@ -110,6 +110,7 @@ export class NodeStriker {
 
   /** Down, now or soon, until all that took it down let it start. */
   takeDown(node: SimulatedNode, how: () => void): Undo {
+    if (this.#settings.survival.hasImpostor) return noUndo
     this.#holds.take(`down ${node.id}`)
     how()
     return () => {
@@ -120,7 +121,7 @@ export class NodeStriker {
   }
 
   #downgrade(node: SimulatedNode): Undo | undefined {
-    if (!node.isUp || node.runningVersion === 'current') return undefined
+    if (!node.isUp || node.runningVersion === 'current' || this.#settings.survival.hasImpostor) return undefined
     node.version = 'current'
     node.crash()
     node.start()
@@ -178,6 +179,7 @@ export class NodeStriker {
 
   /** The node stops by itself, and can start when there is space again. */
   #fillDisk(node: SimulatedNode): Undo {
+    if (this.#settings.survival.hasImpostor) return noUndo
     const bringBack = this.takeDown(node, noUndo)
     const empty = this.#hold(node, 'full', (isFull) => {
       node.disk.isFull = isFull
@@ -212,7 +214,7 @@ export class NodeStriker {
 
   /**
    * As if somebody had put a backup of the whole directory in its place. Only if it will be told so: if whoever it asks to be a majority
-   * with, one of them at least remembers that it had got further, and has that on its own disk.
+   * with, one of them at least remembers that it had got further. So that it stays so, nobody is struck down until it has been told.
    */
   #putBackLater(node: SimulatedNode): Undo | undefined {
     const { survival, operator, checker } = this.#settings
@@ -223,7 +225,10 @@ export class NodeStriker {
       // Whom it asks, its own copy says.
       if (!operator.isIdle || checker.memberships.latest.epoch !== epoch) return
       if (!this.#canLose(node) || !this.#isRemembered(node, copy.lastWritten)) return
+      if (this.#settings.nodes.some((other) => other !== node && isAboutToStop(other))) return
       if (copy.dataDirId !== node.disk.dataDirId) return
+      // What the others remember is in their memories, perhaps.
+      for (const other of this.#settings.nodes) other.spare()
       node.putBack(copy)
       this.#startAgain(node)
     }
@@ -233,7 +238,7 @@ export class NodeStriker {
     const { nodes, survival } = this.#settings
     return survival.voterLists.every((list) => {
       const others = list.filter((other) => other !== id)
-      const forgetful = others.filter((other) => (nodes[other - 1]?.marks.get(dataDirId) ?? 0) <= writeNumber)
+      const forgetful = others.filter((other) => (nodes[other - 1]?.markOf(dataDirId) ?? 0) <= writeNumber)
       // So many and itself are no majority: it must ask one more.
       return !isMajority(forgetful.length + 1, list.length)
     })
@@ -258,3 +263,8 @@ export class NodeStriker {
 }
 
 function noUndo(): void {}
+
+/** For what was done to its disk. */
+function isAboutToStop({ disk }: SimulatedNode): boolean {
+  return disk.isFull || disk.isFailing
+}

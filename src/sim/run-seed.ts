@@ -143,7 +143,9 @@ function isMember(node: SimulatedNode): boolean {
 
 /** What the operator has begun comes to its end; and whoever found its directory damaged votes again, from another one. */
 async function repair(world: World, core: readonly SimulatedNode[]): Promise<void> {
-  const { operator, survival } = world
+  const { operator, survival, checker } = world
+  // Whoever leads, in the core or not, must hear of those that are to vote.
+  if (!operator.isIdle || core.some((node) => isReturning(node, checker))) world.connectAll()
   for (const node of core) if (node.disk.isCorrupted) node.crash()
   for (const node of core) node.start()
   promise(

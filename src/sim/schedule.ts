@@ -113,7 +113,7 @@ const FREQUENCIES: { readonly [K in FaultKind]: Frequency } = {
   clockDrift: { share: 0.15, everyMs: 2_000, forMsMean: 1_500 },
   pause: { share: 0.25, everyMs: 1_200, forMsMean: 700 },
   suspension: { share: 0.2, everyMs: 1_200, forMsMean: 700 },
-  olderCopy: { share: 0.15, everyMs: 3_000, forMsMean: 1_500 },
+  olderCopy: { share: 0.25, everyMs: 2_500, forMsMean: 1_500 },
   addMember: { share: 0.3, everyMs: 1_500, forMsMean: 1 },
   removeMember: { share: 0.25, everyMs: 2_000, forMsMean: 1 },
   replaceMember: { share: 0.3, everyMs: 1_500, forMsMean: 1 },

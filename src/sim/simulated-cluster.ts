@@ -139,6 +139,18 @@ export class SimulatedCluster {
     }
   }
 
+  /** All links are as good as can be from now on. */
+  connectAll(): void {
+    this.note('all links are healed')
+    for (const from of this.nodes) {
+      for (const to of this.nodes) {
+        if (to === from) continue
+        this.network.mend(from.id, to.id)
+        this.network.setQuality(from.id, to.id, GOOD_LINK)
+      }
+    }
+  }
+
   /** The last event: which promise was broken, or undefined when all held. */
   conclude(failure: string | undefined): void {
     const { trace } = this

@@ -119,9 +119,9 @@ export class SimulatedNode implements ClientPort {
     return this.member === undefined ? undefined : this.#process
   }
 
-  /** How far other directories had got, as this one's disk says, or said when it was last read. */
-  get marks(): ReadonlyMap<string, number> {
-    return this.#process?.marks ?? this.#lastMarks
+  /** How far that directory had got, as this node knows now, or will when it starts. */
+  markOf(dataDirId: string): number {
+    return this.core === undefined ? (this.#lastMarks.get(dataDirId) ?? 0) : (this.#process?.markOf(dataDirId) ?? 0)
   }
 
   /** A node does not listen to this one. */
@@ -300,6 +300,7 @@ export class SimulatedNode implements ClientPort {
   }
 
   #onSetAside(): void {
+    this.#lastMarks = new Map()
     const { checker, totals, trace } = this.#settings
     totals.count('repairedDirectory')
     trace.tell({ kind: 'directorySetAside', node: this.id })
@@ -344,7 +345,7 @@ export class SimulatedNode implements ClientPort {
   }
 
   #end(): void {
-    this.#lastMarks = new Map(this.marks)
+    this.#lastMarks = new Map(this.#process?.marksOnDisk ?? this.#lastMarks)
     this.#process?.runtime.end()
     this.#process = undefined
     this.#disk.crash()

@@ -109,6 +109,7 @@ export class SimulatedProcess implements CheckpointSource {
   readonly #settings: SimulatedNodeSettings
   readonly #machine: Machine
   #storage: LevelStorage | undefined
+  readonly #marksHeard = new Map<string, number>()
   #member: HostedMember | undefined
   #core: Node | undefined
   #view: CoreView | undefined
@@ -142,8 +143,13 @@ export class SimulatedProcess implements CheckpointSource {
   }
 
   /** How far other directories had got, as this one's disk says; undefined until that has been read. */
-  get marks(): ReadonlyMap<string, number> | undefined {
+  get marksOnDisk(): ReadonlyMap<string, number> | undefined {
     return this.#storage?.marks
+  }
+
+  /** The same by what it has heard since, too: gone with the process. */
+  markOf(dataDirId: string): number {
+    return Math.max(this.#marksHeard.get(dataDirId) ?? 0, this.#storage?.marks.get(dataDirId) ?? 0)
   }
 
   /** Starts on what the disk holds. */
@@ -260,9 +266,14 @@ export class SimulatedProcess implements CheckpointSource {
         return
       }
       tellFate('delivered')
+      if (message.kind === 'mark') this.#onMark(caller.dataDirId, message.writeNumber)
       handlers.onMessages(from, [message], caller)
       this.#afterStep()
     })
+  }
+
+  #onMark(dataDirId: string, writeNumber: number): void {
+    this.#marksHeard.set(dataDirId, Math.max(this.markOf(dataDirId), writeNumber))
   }
 
   #makeNode(settings: NodeSettings): Node {

@@ -147,11 +147,7 @@ export interface KeyRange {
 }
 
 /** The entries of a range in the order of their keys, a page at a time. */
-export async function* scan(
-  db: Database,
-  range: KeyRange,
-  snapshot: DatabaseSnapshot | undefined = undefined,
-): AsyncGenerator<[Buffer, Buffer][]> {
+export async function* scan(db: Database, range: KeyRange, snapshot?: DatabaseSnapshot): AsyncGenerator<[Buffer, Buffer][]> {
   const iterator = db.iterator({ ...range, highWaterMarkBytes: ITERATOR_BYTES_MAX, fillCache: false, snapshot })
   try {
     for (;;) {

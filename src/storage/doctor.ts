@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { Ballot, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
+import { NO_BALLOT, nodeOf, roundOf } from '../paxos/ballot.js'
+import type { MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import { Census, type RecordCount } from './census.js'
 import { type DirectoryPaths, type Identity, identityIn, pathsIn, readLastWritten } from './data-directory.js'
 import type { OnProgress } from './database-files.js'
@@ -9,7 +10,7 @@ import { type Finding, finding } from './findings.js'
 import { otherGeneration } from './keys.js'
 import { findDamagedFiles, readDatabase } from './read-database.js'
 import { RecordError, UnknownFormatError } from './records.js'
-import { ASIDE, type ReplacedNote, readReplaced } from './set-aside.js'
+import { ASIDE, type Replaced, type ReplacedNote, readReplaced } from './set-aside.js'
 import { StorageError, systemCodeOf } from './storage-error.js'
 import { type Contents, verify } from './verify.js'
 
@@ -23,7 +24,7 @@ export interface Diagnosis {
   readonly holder: LockHolder | undefined
   /** The number of the last durable write that the witness knows of. */
   readonly lastWrite: number | undefined
-  readonly replaces: ReplacedNote | undefined
+  readonly replaces: Replaced | undefined
   readonly setAside: readonly SetAside[]
   /** Undefined when the database is not whole. */
   readonly contents: Inventory | undefined
@@ -46,7 +47,8 @@ export interface Inventory {
   readonly clusterId: string | undefined
   /** The newest that is decided, as far as this node knows. */
   readonly membership: MembershipRecord | undefined
-  readonly promised: Ballot
+  /** The acceptor's promise; undefined for none. */
+  readonly promised: { readonly round: number; readonly nodeId: NodeId } | undefined
   readonly decidedUpTo: Slot
   /** Of the last checkpoint. */
   readonly appliedUpTo: Slot
@@ -143,7 +145,9 @@ class Doctor {
     }
     if (existsSync(draft)) this.#note(finding('UNFINISHED', `${directory} was being made: ${draft} is still there`))
     else if (this.#findings.every(({ code }) => code !== 'UNFINISHED' && code !== 'REPLACING' && code !== 'UNREADABLE')) {
-      this.#note(finding('MISSING', `there is no node's data in ${directory}`))
+      const inFolders = foldersWithIdentity(directory)
+      const instead = inFolders.length === 0 ? '' : `, but in ${inFolders.join(', ')} within it`
+      this.#note(finding('MISSING', `there is no node's data in ${directory}${instead}`))
     }
     return false
   }
@@ -245,7 +249,7 @@ function inventoryOf(contents: Contents, census: Census): Inventory {
     lastWrite: lastNumber,
     clusterId: genesis?.clusterId,
     membership: census.latestMembership({ genesis, memberships, appliedUpTo, decidedUpTo }),
-    promised,
+    promised: promised === NO_BALLOT ? undefined : { round: roundOf(promised), nodeId: nodeOf(promised) },
     decidedUpTo,
     appliedUpTo,
     compactedUpTo,
@@ -269,6 +273,12 @@ function setAsideIn(directory: string): SetAside[] {
     const path = join(directory, name)
     return { name, bytes: bytesIn(path), identity: identityOrNothing(path) }
   })
+}
+
+/** As `synod dev` keeps those of its nodes. */
+function foldersWithIdentity(directory: string): string[] {
+  if (!existsSync(directory) || !lstatSync(directory).isDirectory()) return []
+  return readdirSync(directory).filter((name) => !ASIDE.test(name) && existsSync(pathsIn(join(directory, name)).identity))
 }
 
 function identityOrNothing(directory: string): Identity | undefined {

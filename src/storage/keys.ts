@@ -94,13 +94,15 @@ export function entryTag(keyspace: Keyspace, generation: Generation): number {
 
 /** Of an entry's key. */
 export function keyspaceOf(key: Uint8Array): Keyspace | undefined {
-  switch (key[0]) {
+  const tag: number | undefined = key[0]
+  switch (tag) {
     case TAGS.history[0]:
     case TAGS.history[1]:
       return 'history'
     case TAGS.state[0]:
     case TAGS.state[1]:
       return 'state'
+    case undefined:
     default:
       return undefined
   }

@@ -43,11 +43,6 @@ export async function* readDatabase(
   }
 }
 
-/** Checks every file that LevelDB would use. Nothing is changed. @throws StorageError DAMAGED that names the file and says where in it */
-export async function checkDatabaseFiles(directory: string, path: string): Promise<void> {
-  for await (const _ of readDatabase(directory, path, { wanted: () => false }));
-}
-
 /** Each damaged file of a database that LevelDB would use: a StorageError DAMAGED for each. @throws what node:fs throws */
 export async function* findDamagedFiles(directory: string, path: string): AsyncGenerator<StorageError> {
   try {

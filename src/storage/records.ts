@@ -1,9 +1,9 @@
-import { crc32 } from 'node:zlib'
 import { Genesis as WireGenesis } from '../gen/synod/peer/v1/peer.js'
 import { ChainLink, Checkpoint, IncomingCheckpoint, Owner, UndoPage } from '../gen/synod/storage/v1/storage.js'
 import type { Genesis, LogEntry } from '../paxos/types.js'
 import { genesisFromWire, genesisToWire } from '../wire/peer-fields.js'
 import { decodeValue, encodeValue } from '../wire/value.js'
+import { crc32 } from './crc32.js'
 import {
   CHAIN_TAG,
   CHECKPOINT_KEY,
@@ -28,8 +28,8 @@ import {
 const RECORD_FORMAT = 1
 const FORMAT_BYTES = 1
 const CHECKSUM_BYTES = 4
-const CHECKSUM_OF_STATE_TAG = crc32(Buffer.of(entryTag('state', 0)))
-const CHECKSUM_OF_HISTORY_TAG = crc32(Buffer.of(entryTag('history', 0)))
+const CHECKSUM_OF_STATE_TAG = crc32(Buffer.of(entryTag('state', 0)), 0, 1)
+const CHECKSUM_OF_HISTORY_TAG = crc32(Buffer.of(entryTag('history', 0)), 0, 1)
 const NUMBER_BYTES = 8
 
 /** A record that cannot be what was written. The message names it. */
@@ -80,13 +80,13 @@ function newRecord(bodyBytes: number): Buffer {
 }
 
 function checksum(key: Buffer, record: Buffer): number {
-  return crc32(record.subarray(0, record.length - CHECKSUM_BYTES), checksumOfKey(key))
+  return crc32(record, 0, record.length - CHECKSUM_BYTES, checksumOfKey(key))
 }
 
 /** An entry's key counts as that of generation 0, so that its record is the same in both, and on every node. */
 function checksumOfKey(key: Buffer): number {
-  if (generationOf(key) === 0) return crc32(key)
-  return crc32(key.subarray(1), keyspaceOf(key) === 'state' ? CHECKSUM_OF_STATE_TAG : CHECKSUM_OF_HISTORY_TAG)
+  if (generationOf(key) === 0) return crc32(key, 0, key.length)
+  return crc32(key, 1, key.length, keyspaceOf(key) === 'state' ? CHECKSUM_OF_STATE_TAG : CHECKSUM_OF_HISTORY_TAG)
 }
 
 function sealRecord(key: Buffer, record: Buffer): Buffer {

@@ -17,7 +17,7 @@ import { damaged, notWritable, StorageError, systemCodeOf } from './storage-erro
 // A crash between any two steps is mended by the next start, or by setting aside again, so that the old id is never lost.
 
 const FORMAT = 1
-/** What was set aside is in folders of these names. */
+/** Of the folders with what was damaged. */
 export const ASIDE = /^damaged-(\d+)$/
 /** The lock, with the drafts of those who try to take it. */
 const LOCK = /^lock(\.|$)/
@@ -30,8 +30,8 @@ export interface Replaced {
   readonly asideIn: string
 }
 
-/** As it stands in replaces.json. */
 export interface ReplacedNote extends Replaced {
+  /** False: the next start goes on with moving it. */
   readonly isMoved: boolean
 }
 
@@ -52,7 +52,7 @@ export function setAsideDamaged(directory: string): Replaced {
     if (identity === undefined) throw damaged(paths.directory, `${paths.identity} is missing`)
     const dataDirId = earlier?.dataDirId ?? identity.dataDirId
     const note = { dataDirId, nodeId: identity.nodeId, asideIn: nextFolder(paths), isMoved: false }
-    writeReplaced(paths, note)
+    writeNote(paths, note)
     return finish(paths, note)
   } catch (error) {
     throw systemCodeOf(error) === '' || error instanceof StorageError ? error : notWritable(paths.directory, error)
@@ -87,7 +87,7 @@ function finish(paths: DirectoryPaths, note: ReplacedNote): ReplacedNote {
   syncDirectory(folder)
   syncDirectory(paths.directory)
   const moved = { ...note, isMoved: true }
-  writeReplaced(paths, moved)
+  writeNote(paths, moved)
   return moved
 }
 
@@ -96,12 +96,13 @@ function nextFolder(paths: DirectoryPaths): string {
   return `damaged-${Math.max(0, ...numbers) + 1}`
 }
 
-function writeReplaced(paths: DirectoryPaths, note: ReplacedNote): void {
+function writeNote(paths: DirectoryPaths, note: ReplacedNote): void {
   const draft = `${paths.replaces}.new`
   writeFileSynced(draft, `${JSON.stringify({ format: FORMAT, ...note, checksum: checksumOf(note) }, undefined, 2)}\n`)
   renameSynced(draft, paths.replaces)
 }
 
+/** What the directory takes the place of. Changes nothing. @throws StorageError DAMAGED */
 export function readReplaced(paths: DirectoryPaths): ReplacedNote | undefined {
   if (!existsSync(paths.replaces)) return undefined
   const { dataDirId, nodeId, asideIn, isMoved, checksum } = parse(paths)

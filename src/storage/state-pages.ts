@@ -35,7 +35,7 @@ export class StatePages {
   /** Hands the entries over, in their order, and lets go of them. */
   *take(): Generator<StateEntry[]> {
     this.#endPage()
-    const pages = this.#pages.reverse()
+    const pages = this.#pages.toReversed()
     this.#pages = []
     for (;;) {
       const page = pages.pop()

@@ -4,6 +4,7 @@ import type { ListedMovement, StoredHistory } from '../machine/bank-history.js'
 import { effectSlot } from '../machine/effect-slot.js'
 import type { FirstAnswer } from '../machine/first-answers.js'
 import { FirstAnswers } from '../machine/first-answers.js'
+import type { IdPage } from '../machine/id-filter.js'
 import type { Outcome } from '../machine/operations.js'
 import { invalidArgument, Refusal } from '../machine/refusal.js'
 import type { Crypto } from '../machine/signing.js'
@@ -17,6 +18,8 @@ import {
   accountCodec,
   authorityCodec,
   countersCodec,
+  decodeHashes,
+  encodeHashes,
   firstAnswerCodec,
   holdCodec,
   movementCodec,
@@ -80,7 +83,7 @@ export class BankAndKeys implements StateMachine {
   changes(): Iterable<StateEntry> {
     const { keys, bank } = this.typed
     const { ledger, authorities } = bank
-    const counters = { revision: keys.revision.value, movements: ledger.sequence.value }
+    const counters = { revision: keys.revision.value, movements: ledger.movements.count.value }
     // Everything is taken now, at no cost, and walked later. Rows do not change, they are replaced: they may be encoded later still.
     return chained([
       [{ key: COUNTERS_KEY, value: countersCodec.encode(counters), keyspace: 'state' }],
@@ -92,6 +95,7 @@ export class BankAndKeys implements StateMachine {
       entries('request/', firstAnswerCodec, this.#firstAnswers.takeChanges()),
       entries(MOVEMENT_PREFIX, movementCodec, ledger.movements.takeChanges(), 'history'),
       listEntries(ledger.lists.takeChanges()),
+      idEntries(ledger.movements.filter.takeChanges(counters.movements)),
     ])
   }
 
@@ -169,6 +173,8 @@ function loadEntry(
   }
   const [table, id] = splitKey(key)
   switch (table) {
+    case 'ids':
+      return bank.ledger.movements.filter.load(Number(id), decodeHashes(value))
     case 'hold':
       return bank.holds.expiries.load(id, holdCodec.decode(value, id))
     case 'total':
@@ -181,7 +187,7 @@ function loadEntry(
     case COUNTERS_KEY: {
       const counters = countersCodec.decode(value, id)
       keys.revision.set(counters.revision)
-      bank.ledger.sequence.set(counters.movements)
+      bank.ledger.movements.count.set(counters.movements)
       return
     }
     default:
@@ -211,6 +217,12 @@ function listKey(accountId: string, index: number): string {
 function* listEntries(places: Iterable<ListedMovement>): Generator<StateEntry> {
   for (const { accountId, index, movementId } of places) {
     yield { key: listKey(accountId, index), value: encoder.encode(movementId), keyspace: 'history' }
+  }
+}
+
+function* idEntries(pages: Iterable<IdPage>): Generator<StateEntry> {
+  for (const { page, hashes } of pages) {
+    yield { key: `ids/${String(page).padStart(INDEX_DIGITS, '0')}`, value: hashes && encodeHashes(hashes), keyspace: 'state' }
   }
 }
 

@@ -64,7 +64,11 @@ export function messageFromWire({ message }: PeerMessage): Message {
       return { kind: 'nack', ballot: ballot(m.ballot, 'nack.ballot'), promised: ballot(m.promised, 'nack.promised') }
     }
     case 'heartbeat':
-      return { kind: 'heartbeat', ...roundFromWire(message.value, 'heartbeat') }
+      return {
+        kind: 'heartbeat',
+        ...roundFromWire(message.value, 'heartbeat'),
+        round: counter(message.value.round, 'heartbeat.round'),
+      }
     case 'heartbeatAck':
       return { kind: 'heartbeatAck', ...roundFromWire(message.value, 'heartbeat_ack'), wallMs: message.value.wallMs }
     case 'decided': {
@@ -97,7 +101,7 @@ export function messageFromWire({ message }: PeerMessage): Message {
         memberships: membershipsFromWire(message.value.memberships, 'welcome.memberships'),
       }
     case 'changeMembership': {
-      const requestId = counter(message.value.requestId, 'change_membership.request_id')
+      const { requestId } = message.value
       return { kind: 'changeMembership', requestId, change: changeFromWire(message.value.change, 'change_membership.change') }
     }
     case 'changeMembershipRefused':
@@ -158,11 +162,11 @@ function acceptFromWire(m: WireAccept): Accept {
   }
 }
 
-/** What a heartbeat and its acknowledgement have in common. */
+/** What a heartbeat and its acknowledgement have in common; of an acknowledgement the round may be 0. */
 function roundFromWire(m: WireHeartbeat | WireHeartbeatAck, path: string): Omit<HeartbeatAck, 'kind' | 'wallMs'> {
   return {
     ballot: ballot(m.ballot, `${path}.ballot`),
-    round: counter(m.round, `${path}.round`),
+    round: m.round,
     decidedUpTo: slotOrNone(m.decidedUpTo, `${path}.decided_up_to`),
   }
 }

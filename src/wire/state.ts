@@ -119,6 +119,20 @@ export const countersCodec: RowCodec<Counters> = {
   decode: (bytes) => Counters.decode(bytes),
 }
 
+/** Hashes of used ids, four bytes each, little-endian. */
+export function encodeHashes(hashes: Uint32Array): Uint8Array {
+  const bytes = new Uint8Array(hashes.length * 4)
+  const view = new DataView(bytes.buffer)
+  for (const [i, hash] of hashes.entries()) view.setUint32(4 * i, hash, true)
+  return bytes
+}
+
+/** @throws RangeError when the bytes are not whole hashes. */
+export function decodeHashes(bytes: Uint8Array): Uint32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(4 * i, true))
+}
+
 /** For machine/sessions.ts. */
 export const sessionCodec: SessionCodec = {
   encodeSession: (record) => encode(SessionRecord, { ...record, results: record.results as SessionResult[] }),

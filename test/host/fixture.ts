@@ -209,6 +209,8 @@ export function newDisk(): MemoryDisk {
   return disk
 }
 
+const nowMs = (): number => REAL_RUNTIME.nowMs()
+
 /** A follower, node 1 of three, whose peers are the test. */
 export class Follower {
   readonly events: string[]
@@ -232,7 +234,6 @@ export class Follower {
     const desk = new SessionDesk(requester, REAL_RUNTIME)
     const sessions = new Sessions(machine, sessionCodec)
     const logger = pino({ level: 'silent' })
-    const { nowMs } = REAL_RUNTIME
     const replayed = await replayLog({ storage, sessions, machine, listener: desk, logger, nowMs })
     return new Follower({ events, storage, machine, requester, desk, ...replayed }, options)
   }

@@ -140,9 +140,12 @@ describe('a host behind a closed gate', () => {
     const t = scriptedHost([1, 2, 3])
     const outcomes: unknown[] = []
     t.desk.invoke(new Uint8Array(), 50, (outcome) => outcomes.push(outcome))
+    // The scripted core knows no such call: it would fail.
+    t.membershipCalls.change({ kind: 'promote', nodeId: 3 }, 10_000, () => {})
     t.host.receive(2, [{ kind: 'poll', pollId: 1 }], 'dir-2')
     await t.runtime.pass(100)
-    assert.deepEqual([t.core.tickCount, t.events, outcomes.length], [0, [], 1])
+    assert.deepEqual([t.core.tickCount, t.events, outcomes.length, t.failures], [0, [], 1, []])
+    t.membershipCalls.stop('enough')
     assert.deepEqual(t.sent.slice(0, 2), ['recall to 2', 'recall to 3'])
     t.host.receive(
       2,

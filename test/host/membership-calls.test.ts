@@ -71,6 +71,14 @@ describe('a change of the membership', () => {
     assert.equal(t.outcomes.length, 1)
   })
 
+  it('is told to nobody while the core may not be told anything, and still ends in time', () => {
+    const t = setUp()
+    t.calls.change(ADD, 1_000, t.settle)
+    t.calls.transfer(3, 1_000, t.settle)
+    for (const nowMs of [0, 500, 1_000]) t.calls.tick(nowMs, false)
+    assert.deepEqual([t.events, t.outcomes], [[], ['NO_QUORUM', 'OUTCOME_UNKNOWN']])
+  })
+
   it('that is so already needs no leader', () => {
     const t = setUp()
     t.core.leaderId = 0

@@ -187,5 +187,22 @@ export function scriptedHost(voters: NodeId[] = [1]) {
     held.delete(name)
     go?.()
   }
-  return { host, core, applier, storage, runtime, events, failures, wanted, sent, talk, desk, install, hold, release, fails }
+  return {
+    host,
+    core,
+    applier,
+    storage,
+    runtime,
+    events,
+    failures,
+    wanted,
+    sent,
+    talk,
+    desk,
+    membershipCalls: settings.membershipCalls,
+    install,
+    hold,
+    release,
+    fails,
+  }
 }

@@ -122,7 +122,7 @@ export function bytes(text: string): Uint8Array {
 
 /** All of the state, for comparing, but for movements that were refused: they are known by their ids only. */
 export function dump({ keys, bank }: TypedBankAndKeys): unknown {
-  const { accounts, totals, sequence } = bank.ledger
+  const { accounts, totals, movements } = bank.ledger
   const order = keys.pairs.keys
   const byId = sorted(accounts.values(), (account) => account.accountId)
   return {
@@ -140,7 +140,7 @@ export function dump({ keys, bank }: TypedBankAndKeys): unknown {
     nextExpiry: bank.holds.nextExpiry?.id,
     totals: sorted(totals.values(), (total) => total.asset).filter((total) => total.deposits + total.withdrawals > 0n),
     authorities: sorted(bank.authorities.table.values(), (authority) => authority.authorityId),
-    sequence: sequence.value,
+    sequence: movements.count.value,
   }
 }
 

@@ -25,6 +25,10 @@ function bootstrapOf(self: NodeId, genesis?: Genesis, dataDirId = `dir-${self}`,
   return { out, bootstrap: new Bootstrap(settings, out, genesis) }
 }
 
+function joinOf(dataDirId: string, replacesDataDirId = '') {
+  return { dataDirId, replacesDataDirId }
+}
+
 function welcome(nodeIds: readonly NodeId[]): Pick<Welcome, 'genesis' | 'memberships'> {
   const genesis = genesisOf(nodeIds)
   return { genesis, memberships: [genesisRecord(genesis)] }
@@ -34,9 +38,9 @@ test('the seed founds the cluster when every initial member has joined, and not 
   const { out, bootstrap } = bootstrapOf(1)
   bootstrap.tick(0)
   assert.deepEqual(outcome(out).now, ['n3 join dir-1', 'n2 join dir-1'])
-  for (const from of [2, 2, 99]) bootstrap.onJoin(from, `dir-${from}`)
+  for (const from of [2, 2, 99]) bootstrap.onJoin(from, joinOf(`dir-${from}`))
   assert.deepEqual([bootstrap.genesis, outcome(out).records], [undefined, []])
-  bootstrap.onJoin(3, 'dir-3')
+  bootstrap.onJoin(3, joinOf('dir-3'))
   assert.deepEqual(outcome(out), {
     now: [],
     records: ['genesis of cluster'],
@@ -56,16 +60,16 @@ test('the seed founds the cluster when every initial member has joined, and not 
 test('only the seed founds, however many join elsewhere', () => {
   const { out, bootstrap } = bootstrapOf(2)
   bootstrap.tick(0)
-  for (const from of [1, 2, 3]) bootstrap.onJoin(from, `dir-${from}`)
+  for (const from of [1, 2, 3]) bootstrap.onJoin(from, joinOf(`dir-${from}`))
   assert.deepEqual([bootstrap.genesis, outcome(out).records], [undefined, []])
 })
 
 test('a member that comes with another directory before the founding votes from that one', () => {
   const { bootstrap } = bootstrapOf(1)
-  bootstrap.onJoin(2, 'dir-2')
-  bootstrap.onJoin(2, 'dir-2-new')
+  bootstrap.onJoin(2, joinOf('dir-2'))
+  bootstrap.onJoin(2, joinOf('dir-2-new'))
   bootstrap.tick(0)
-  bootstrap.onJoin(3, 'dir-3')
+  bootstrap.onJoin(3, joinOf('dir-3'))
   assert.equal(bootstrap.genesis?.members.find(({ nodeId }) => nodeId === 2)?.dataDirId, 'dir-2-new')
 })
 
@@ -76,10 +80,10 @@ test('joins are sent again at each interval, and whoever has a genesis welcomes'
     return outcome(out).now.length
   })
   assert.deepEqual(joins, [2, 0, 0, 2, 0, 2])
-  assert.equal(bootstrap.onWelcome(welcome([1, 2, 3])), true)
-  assert.equal(bootstrap.onWelcome(welcome([1, 2, 3])), false)
+  assert.equal(bootstrap.onWelcome(1, welcome([1, 2, 3])), true)
+  assert.equal(bootstrap.onWelcome(1, welcome([1, 2, 3])), false)
   assert.deepEqual(outcome(out).records, ['genesis of cluster'])
-  bootstrap.onJoin(2, 'dir-2')
+  bootstrap.onJoin(2, joinOf('dir-2'))
   assert.deepEqual(outcome(out).onceDurable, ['n2 welcome to cluster'])
 })
 
@@ -96,7 +100,7 @@ test('a node that is not a member, or is one with another directory, stops and s
   ] as const
   for (const [welcomed, dataDirId, code, message] of cases) {
     const { out, bootstrap } = bootstrapOf(3, undefined, dataDirId)
-    assert.equal(bootstrap.onWelcome(welcomed), false)
+    assert.equal(bootstrap.onWelcome(1, welcomed), false)
     assert.equal(bootstrap.genesis, undefined)
     const { halt, records } = out.take(true)
     assert.equal(halt?.code, code)
@@ -107,20 +111,27 @@ test('a node that is not a member, or is one with another directory, stops and s
 
 test('a node that is to join waits until it is added, and until its directory is the one that the members know', () => {
   const joins = bootstrapOf(3, undefined, 'dir-3', { joins: true })
-  assert.equal(joins.bootstrap.onWelcome(welcome([1, 2])), false)
+  assert.equal(joins.bootstrap.onWelcome(1, welcome([1, 2])), false)
   const repaired = bootstrapOf(3, undefined, 'new', { replacesDataDirId: 'dir-3' })
-  assert.equal(repaired.bootstrap.onWelcome(welcome([1, 2, 3])), false)
+  assert.equal(repaired.bootstrap.onWelcome(1, welcome([1, 2, 3])), false)
   for (const { out } of [joins, repaired]) assert.equal(out.take(true).halt, undefined)
-  assert.equal(joins.bootstrap.onWelcome(welcome([1, 2, 3])), true)
+  assert.equal(joins.bootstrap.onWelcome(1, welcome([1, 2, 3])), true)
 })
 
 test('neither a node that joins nor one whose directory was damaged founds a cluster', () => {
   for (const change of [{ joins: true }, { replacesDataDirId: 'dir-1' }]) {
     const { bootstrap } = bootstrapOf(1, undefined, 'dir-new', change)
     bootstrap.tick(0)
-    for (const from of [1, 2, 3]) bootstrap.onJoin(from, `dir-${from}`)
+    for (const from of [1, 2, 3]) bootstrap.onJoin(from, joinOf(`dir-${from}`))
     assert.equal(bootstrap.genesis, undefined)
   }
+})
+
+test('whose directory was damaged was in a cluster: with such members the seed, which has lost everything, founds no second one', () => {
+  const { out, bootstrap } = bootstrapOf(1)
+  bootstrap.tick(0)
+  for (const from of [2, 3]) bootstrap.onJoin(from, joinOf(`dir-new-${from}`, `dir-${from}`))
+  assert.deepEqual([bootstrap.genesis, outcome(out).records], [undefined, []])
 })
 
 test('a cluster forms once all are there, in whatever order they come', () => {

@@ -14,6 +14,8 @@ interface ClusterSettings {
   readonly options?: Partial<CoreOptions>
   /** Without: the nodes share a genesis already. */
   readonly unformed?: boolean
+  /** A vote is on the disk of that directory. */
+  readonly onVote?: (dataDirId: string, vote: LogEntry) => void
 }
 
 const TICK_MS = 10
@@ -38,11 +40,13 @@ export class Cluster {
   readonly #pool = new MessagePool()
   readonly #paused = new Set<NodeId>()
   readonly #checkpointsWanted: { readonly to: NodeId; readonly from: NodeId }[] = []
+  readonly #onVote: (dataDirId: string, vote: LogEntry) => void
   #chance = 1
   #lastToken = 0
 
   constructor(settings: ClusterSettings) {
     this.#options = { ...DEFAULT_OPTIONS, ...settings.options }
+    this.#onVote = settings.onVote ?? (() => undefined)
     const genesis = genesisOf(settings.nodeIds, this.#options.windowSlots)
     const fixed = { members: genesis.members, options: this.#options, random: () => this.#random() }
     this.#fixed = fixed
@@ -82,6 +86,19 @@ export class Cluster {
   /** The decided values from slot 1 on, as text. */
   get log(): string[] {
     return [...this.#decided.entries()].toSorted(([a], [b]) => a - b).map(([, value]) => describeValue(value))
+  }
+
+  get decided(): ReadonlyMap<Slot, Value> {
+    return this.#decided
+  }
+
+  /** The command, by itself or in a batch. */
+  isDecided(command: string): boolean {
+    return this.log.some((value) => value.split('+').includes(command))
+  }
+
+  dataDirIdOf(nodeId: NodeId): string {
+    return this.#host(nodeId).dataDirId
   }
 
   /** The time that each decided value carries. */
@@ -210,9 +227,7 @@ export class Cluster {
 
   /** A machine that was no initial member; it waits until it is added. */
   addHost(nodeId: NodeId): void {
-    const member = { nodeId, peerAddress: `peer-${nodeId}:1`, clientAddress: `client-${nodeId}:1` }
-    const fixed = { ...this.#fixed, members: [...this.#fixed.members, member] }
-    this.#hosts.set(nodeId, new HostedNode(nodeId, undefined, fixed, this.#surroundingsOf(nodeId), true))
+    this.#hosts.set(nodeId, new HostedNode(nodeId, undefined, this.#fixed, this.#surroundingsOf(nodeId), true))
     this.restart(nodeId)
   }
 
@@ -363,6 +378,8 @@ export class Cluster {
       onCheckpointWanted: ({ from }) => {
         this.#checkpointsWanted.push({ to: nodeId, from })
       },
+      onVote: this.#onVote,
+      everybody: () => genesisOf(this.nodeIds).members,
       note: (event) => this.#note(event),
     }
   }

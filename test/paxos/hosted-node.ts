@@ -24,6 +24,9 @@ export interface Surroundings {
   readonly onDecided: (entry: LogEntry) => void
   readonly onRead: (grant: ReadGrant) => void
   readonly onCheckpointWanted: (request: CheckpointRequest) => void
+  /** Whom a node asks that wants to be let in: every other machine. */
+  readonly everybody: () => FixedSettings['members']
+  readonly onVote: (dataDirId: string, vote: LogEntry) => void
   /** Told in words, for the transcript. */
   readonly note: (event: string) => void
 }
@@ -67,6 +70,10 @@ export class HostedNode {
     return this.#node
   }
 
+  get dataDirId(): string {
+    return this.#dataDirId
+  }
+
   get halt(): Halt | undefined {
     return this.#halt
   }
@@ -75,6 +82,7 @@ export class HostedNode {
     this.#node = new Node({
       ...this.#settings,
       self: this.nodeId,
+      members: this.#joins || this.#replacesDataDirId !== '' ? this.#surroundings.everybody() : this.#settings.members,
       dataDirId: this.#dataDirId,
       newClusterId: `cluster-of-${this.#dataDirId}`,
       initialCommands: [],
@@ -166,9 +174,10 @@ export class HostedNode {
   }
 
   #endWrite(node: Node, ready: Ready): void {
-    const { send, note } = this.#surroundings
+    const { send, note, onVote } = this.#surroundings
     this.#writing = undefined
     this.#disk.sync(ready.records)
+    for (const record of ready.records) if (record.kind === 'accepted') onVote(this.#dataDirId, record.entry)
     if (ready.records.length > 0) note(`n${this.nodeId} syncs ${ready.records.map(describeRecord).join(', ')}`)
     for (const { to, message } of ready.onceDurable) if (to !== this.nodeId) send(to, message)
     node.onDurable(ready)

@@ -143,7 +143,7 @@ export function describeReceiving(onDisk: OnDisk, newDisk: NewDisk): void {
   onDisk('pages go on after any key', async (storage) => {
     await fillSender(storage)
     const view = await viewOf(storage)
-    const all = (await pagesOf(view, 1)).map((page) => page.keys[0] as Uint8Array)
+    const all = (await pagesOf(view, 1)).map((page) => page.keys[0])
     for (const [i, key] of [...all.entries()].filter(([j]) => j < 5 || j % 50 === 0 || j > 300)) {
       assert.deepEqual(
         (await pagesOf(view, 1, key)).map((page) => page.keys[0]),
@@ -310,11 +310,13 @@ export function describeReceiving(onDisk: OnDisk, newDisk: NewDisk): void {
     await fillReceiver(first)
     const view = await viewOf(sender)
     const pages = await pagesOf(view)
+    const [firstPage] = pages
+    assert.ok(firstPage !== undefined)
     const before = await contentsOf(first)
     const incoming = await first.receiveCheckpoint(view.header)
     for (const page of pages.slice(1)) await incoming.add(page)
     await assert.rejects(incoming.install(view.end), { name: 'RecordError', message: /other entries than were sent/ })
-    await assert.rejects(incoming.add(pages[0] as CheckpointPage), /one checkpoint is received at a time/)
+    await assert.rejects(incoming.add(firstPage), /one checkpoint is received at a time/)
     let storage = await reopen()
     assert.equal(storage.unfinished, undefined)
     assert.deepEqual((await contentsOf(storage)).state, before.state)

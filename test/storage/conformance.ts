@@ -294,11 +294,8 @@ function describeCheckpoint(onDisk: OnDisk): void {
       }
     }
     const appendedAt: number[] = []
-    let isSaved = false
-    const saved = storage.saveCheckpoint(NO_CHECKPOINT, changes()).then(() => {
-      isSaved = true
-    })
-    for (let slot = 1; !isSaved; slot++) {
+    const saved = storage.saveCheckpoint(NO_CHECKPOINT, changes())
+    for (let slot = 1; appendedAt.at(-1) !== count; slot++) {
       await storage.append([accepted(slot)])
       appendedAt.push(walked)
       await setImmediate()

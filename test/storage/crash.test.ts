@@ -43,8 +43,9 @@ async function senderView(): Promise<{ view: CheckpointView; pages: CheckpointPa
 async function receive(storage: LevelStorage, { view, pages }: { view: CheckpointView; pages: CheckpointPage[] }): Promise<void> {
   const incoming = await storage.receiveCheckpoint(view.header)
   for (const page of pages) {
-    const isNew = incoming.lastKey === undefined || Buffer.compare(page.keys[0] as Uint8Array, incoming.lastKey) > 0
-    if (isNew) await incoming.add(page)
+    const [firstKey] = page.keys
+    const isOld = firstKey !== undefined && incoming.lastKey !== undefined && Buffer.compare(firstKey, incoming.lastKey) <= 0
+    if (!isOld) await incoming.add(page)
   }
   await incoming.install(view.end)
 }
@@ -112,6 +113,10 @@ test('the generation that is not in use any more is removed, whenever a crash in
   }
 })
 
+function historyOf(storage: LevelStorage): (number | undefined)[] {
+  return ['a', 'b', 'c'].map((key) => storage.readHistory(key)?.[0])
+}
+
 test('a checkpoint that is written in pieces counts as a whole, or not at all', async () => {
   const before = [...accounts(2_000), ...history({ a: [1], b: [2] })]
   const changes = [
@@ -119,7 +124,6 @@ test('a checkpoint that is written in pieces counts as a whole, or not at all', 
     ...history({ a: [9], b: undefined, c: [9] }),
   ]
   const after = accounts(3_000).flatMap((entry, i) => (i % 3 === 0 ? [] : [{ ...entry, value: Uint8Array.of(i % 200, 7) }]))
-  const historyOf = (storage: LevelStorage) => ['a', 'b', 'c'].map((key) => storage.readHistory(key)?.[0])
   let wholeCount = 0
   const crashes = await crashEverywhere({
     fill: async (storage) => {

@@ -131,7 +131,7 @@ describe('a healthy directory', () => {
     assert.deepEqual(inventory, {
       owner: identity,
       clusterId: GENESIS.clusterId,
-      promised: HIGHER,
+      promised: { round: 1, nodeId: 2 },
       decidedUpTo: SLOTS + 1,
       appliedUpTo: 80,
       compactedUpTo: 0,
@@ -371,6 +371,13 @@ describe('a place without contents', () => {
     const empty = join(root, 'empty')
     mkdirSync(empty)
     await assertFault(empty, 'MISSING', /there is no node's data in .*empty/)
+  })
+
+  test('that holds those of several nodes', async () => {
+    const directory = join(root, 'several')
+    cpSync(healthy, join(directory, 'node-2'), { recursive: true })
+    cpSync(other, join(directory, 'node-3'), { recursive: true })
+    await assertFault(directory, 'MISSING', /there is no node's data in .*several, but in node-2, node-3 within it/)
   })
 
   test('that a crash left unfinished', async () => {

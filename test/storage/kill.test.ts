@@ -9,10 +9,14 @@ import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { createContents, creationSteps, pathsIn } from '../../src/storage/data-directory.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
-import { accepted, entriesOf, entry } from './samples.js'
+import { readDatabase } from '../../src/storage/read-database.js'
+import { type Contents, verify } from '../../src/storage/verify.js'
+import { fillReceiver, fillSender, INSTALLED } from './conformance-receiving.js'
+import { accepted, accounts, entriesOf, entry } from './samples.js'
 
 const root = mkdtempSync(join(tmpdir(), 'synod-kill-'))
 const writerProcess = fileURLToPath(new URL('writer-process.ts', import.meta.url))
+const receiverProcess = fileURLToPath(new URL('receiver-process.ts', import.meta.url))
 const running = new Set<ChildProcess>()
 
 after(() => {
@@ -29,23 +33,40 @@ interface Report {
 
 /** Starts a process that appends; kills it after so many lines of its report. Gives what it had reported by then. */
 async function runAndKill(directory: string, linesBeforeKill: number, whileItRuns?: () => Promise<void>): Promise<Report> {
-  const child = spawn(process.execPath, ['--import=tsx', writerProcess, directory], { stdio: ['ignore', 'pipe', 'inherit'] })
-  running.add(child)
   let acknowledged = 0
   const saved: number[] = []
-  let lines = 0
-  for await (const line of createInterface(child.stdout)) {
+  await killAfterLines([writerProcess, directory], linesBeforeKill, async (line, lines) => {
     const [what, slot] = line.split(' ')
     if (what === 'saved') saved.push(Number(slot))
     else acknowledged = Number(slot)
-    lines += 1
     if (lines === 1) await whileItRuns?.()
+  })
+  return { acknowledged, saved }
+}
+
+/** Starts a script; kills it after so many lines of its output. */
+async function killAfterLines(
+  script: readonly string[],
+  linesBeforeKill: number,
+  onLine: (line: string, number: number) => void | Promise<void>,
+): Promise<void> {
+  const child = spawn(process.execPath, ['--import=tsx', ...script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  running.add(child)
+  let lines = 0
+  for await (const line of createInterface(child.stdout)) {
+    lines += 1
+    await onLine(line, lines)
     if (lines === linesBeforeKill) child.kill('SIGKILL')
   }
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
   running.delete(child)
   assert.equal(child.signalCode, 'SIGKILL', 'the process was killed; it did not fail')
-  return { acknowledged, saved }
+}
+
+/** Closes it and checks all that its database holds, history included. */
+async function verifyAll(storage: LevelStorage, directory: string): Promise<Contents> {
+  await storage.close()
+  return verify(readDatabase(directory, join(directory, 'db')), { skipsHistory: false })
 }
 
 describe('kill -9', () => {
@@ -75,6 +96,41 @@ describe('kill -9', () => {
       await storage.close()
       assert.ok(!existsSync(join(directory, 'lock')), 'a closed storage leaves no lock')
     }
+  })
+
+  test('while it receives a checkpoint, or writes one in pieces, there is the one before or the one after', async () => {
+    const directory = join(root, 'receiver')
+    const senderDirectory = join(root, 'sender')
+    const sender = await LevelStorage.open({ directory: senderDirectory, nodeId: 2 })
+    await fillSender(sender)
+    await sender.close()
+    const first = await LevelStorage.open({ directory, nodeId: 1 })
+    await fillReceiver(first)
+    await first.close()
+    let saved = 0
+    let isInstalled = false
+    for (const lines of [1, 2, 2, 3, 4, 7, 2, 5, 11, 6, 3]) {
+      await killAfterLines([receiverProcess, directory, senderDirectory], lines, (line) => {
+        if (line.startsWith('saved')) saved = Number(line.split(' ')[1])
+        if (line.startsWith('installed')) isInstalled = true
+      })
+      const storage = await LevelStorage.open({ directory, nodeId: 1 })
+      const { appliedUpTo } = storage.checkpoint
+      assert.ok(appliedUpTo >= saved)
+      assert.ok(!isInstalled || appliedUpTo >= INSTALLED.checkpoint.appliedUpTo)
+      const entries = await entriesOf(storage)
+      if (appliedUpTo === 7) assert.deepEqual(entries.at(-1)?.key, 'own')
+      else if (appliedUpTo === INSTALLED.checkpoint.appliedUpTo) assert.deepEqual(entries, INSTALLED.state)
+      else {
+        assert.deepEqual(
+          entries,
+          accounts(2_000).map((e) => ({ ...e, value: Uint8Array.of(appliedUpTo % 256) })),
+        )
+      }
+      const db = await verifyAll(storage, directory)
+      assert.equal(db.checkpoint.info.appliedUpTo, appliedUpTo)
+    }
+    assert.ok(isInstalled && saved > INSTALLED.checkpoint.appliedUpTo, `saved up to ${saved}`)
   })
 
   test('a directory in use by a living process is refused, even when its lock file is removed', async () => {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { asyncProperty, assert as check, integer } from 'fast-check'
 import { Random } from '../../src/sim/random.js'
 import { maskedCrc32c } from '../../src/storage/crc32c.js'
-import { scan } from '../../src/storage/database.js'
+import { asDatabase, scan } from '../../src/storage/database.js'
 import { sequenceAt } from '../../src/storage/leveldb-entries.js'
 import { readLevelLog } from '../../src/storage/leveldb-log.js'
 import { type LiveTable, readManifest } from '../../src/storage/leveldb-manifest.js'
@@ -51,7 +51,7 @@ async function rowsIn(pages: AsyncIterable<[Buffer, Buffer][]>): Promise<Rows> {
 async function readByLevel(path: string): Promise<Rows> {
   const db = await openSmall(path)
   try {
-    return await rowsIn(scan(db, {}))
+    return await rowsIn(scan(asDatabase(db), {}))
   } finally {
     await db.close()
   }

@@ -66,9 +66,10 @@ test('what waits is let through by priority, and of one priority in order', asyn
   assert.deepEqual(done, ['first', 'append 1', 'append 2', 'commit', 'page 1', 'page 2'])
 })
 
+const mustNot = async () => assert.fail('must not be tried')
+
 test('what waits is refused when a write fails, or when it is closed, even if its turn has just come', async () => {
   const failing = new SingleWriter()
-  const mustNot = async () => assert.fail('must not be tried')
   const failed = failing.write('append', () => Promise.reject(diskFull))
   const waiting = [failing.write('append', mustNot), failing.write('background', mustNot)]
   await assert.rejects(failed, diskFull)

@@ -88,7 +88,6 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['heartbeat.round', { $case: 'heartbeat', value: { ballot: BALLOT, round: 0, decidedUpTo: 0 } }],
   ['heartbeat.decided_up_to', { $case: 'heartbeat', value: { ballot: BALLOT, round: 1, decidedUpTo: SLOT_TOO_HIGH } }],
   ['heartbeat_ack.ballot', { $case: 'heartbeatAck', value: { ballot: 0, round: 1, decidedUpTo: 0, wallMs: 0 } }],
-  ['heartbeat_ack.round', { $case: 'heartbeatAck', value: { ballot: BALLOT, round: 0, decidedUpTo: 0, wallMs: 0 } }],
   [
     'heartbeat_ack.decided_up_to',
     { $case: 'heartbeatAck', value: { ballot: BALLOT, round: 1, decidedUpTo: SLOT_TOO_HIGH, wallMs: 0 } },

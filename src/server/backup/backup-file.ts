@@ -14,8 +14,8 @@ import { crc32 } from 'node:zlib'
 //
 // So a restored cluster may begin at any slot from the checkpoint's to the last, and nothing outside the file is needed for it.
 
-export const MAGIC = Buffer.from('SYNODBAK')
-export const FORMAT_VERSION = 1
+const MAGIC = Buffer.from('SYNODBAK')
+const FORMAT_VERSION = 1
 export const PREAMBLE_BYTES = MAGIC.length + 4
 export const LENGTH_BYTES = 4
 export const CHECKSUM_BYTES = 4

@@ -34,7 +34,7 @@ export interface MadeCluster {
 }
 
 /** Where a member's data directory is made. */
-export function directoryOf(out: string, nodeId: NodeId): string {
+function directoryOf(out: string, nodeId: NodeId): string {
   return join(out, `node-${nodeId}`)
 }
 

@@ -1,7 +1,6 @@
-import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { cpSync, existsSync, readFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
 import { makeBallot } from '../../paxos/ballot.js'
-import type { Membership } from '../../paxos/membership.js'
 import { genesisRecord, Memberships } from '../../paxos/memberships.js'
 import { type DurableRecord, type Genesis, type LogEntry, NOOP, type NodeId, type Slot } from '../../paxos/types.js'
 import { DirectoryLock } from '../../storage/directory-lock.js'
@@ -11,64 +10,80 @@ import { checkRoom, type MadeCluster, makeNewCluster, type NewCluster, withDraft
 import { withStateOf } from './old-state.js'
 
 const PAGE_BYTES = 4 << 20
+/** What of a data directory is not its node's memory: who uses it, and what was set aside as damaged. */
+const NOT_COPIED = /^(lock|damaged-.*)$/
 
-/** What one survivor knows of a cluster. */
-export interface Survivor {
+/** What the survivors know of their cluster. */
+export interface Survivors {
   readonly clusterId: string
-  readonly nodeId: NodeId
-  /** Known to be decided: all of it is kept. */
+  readonly nodeIds: readonly NodeId[]
+  /** Known to one of them to be decided: all of it is kept. */
   readonly decidedUpTo: Slot
-  /** The last slot in which it has voted; decidedUpTo when there is none above that. */
+  /** The last slot in which one of them has voted; decidedUpTo when there is none above that. */
   readonly votedUpTo: Slot
-  /** Slots between the two in which it has not voted. */
+  /** Slots between the two in which none has voted. */
   readonly missing: readonly Slot[]
+  /** Of the old cluster, as far as they know. */
   readonly voterIds: readonly NodeId[]
 }
 
+/** A copy of a survivor's directory. */
+interface Copy {
+  readonly directory: string
+  readonly nodeId: NodeId
+  readonly storage: LevelStorage
+  readonly genesis: Genesis
+}
+
 /**
- * Makes a new cluster from the directory of one node, when so many others are lost for good that no majority will ever be there again.
- * The survivor's directory is left as it is. Votes above what it knows to be decided are kept, and the slots between them that it has
- * no vote in are empty: what a new leader does that has heard from this node alone. So an operation that was acknowledged is lost only
- * if this node never voted for it, and one that was never acknowledged may take effect.
+ * Makes a new cluster from the directories of some nodes, when so many others are lost for good that no majority will ever be there
+ * again. They are left as they are. Votes above what is known to be decided are kept, in each slot that of the highest ballot, and
+ * slots between them without any are empty: what a new leader does that has heard from these nodes alone. So an operation that was
+ * acknowledged is lost only if none of them ever voted for it, and one that was never acknowledged may take effect.
  *
  * `confirm` is told what it stands on, before anything is made; what it throws ends it.
  * @throws BackupError, StorageError
  */
 export async function recoverCluster(
-  directory: string,
+  directories: readonly string[],
   plan: NewCluster,
-  confirm: (survivor: Survivor) => Promise<void>,
+  confirm: (survivors: Survivors) => Promise<void>,
 ): Promise<MadeCluster> {
   checkRoom(plan)
   return withDrafts(plan.out, async (drafts) => {
-    const where = { directory: join(drafts, 'state'), nodeId: copyDirectory(resolve(directory), join(drafts, 'state')) }
-    const storage = await LevelStorage.open(where)
+    const copies: Copy[] = []
     try {
-      const survivor = await surveyed(storage, where.nodeId)
-      if (plan.clusterId === survivor.clusterId) {
-        throw new BackupError(`the new cluster needs an id of its own, not ${survivor.clusterId}, which may still have members`)
-      }
-      await confirm(survivor)
-      await decideVotes(storage)
+      for (const [i, directory] of directories.entries())
+        copies.push(await copyOf(resolve(directory), join(drafts, `state-${i}`)))
+      checkOneCluster(copies, plan)
+      const best = copies.reduce((a, b) => (b.storage.recovered.decidedUpTo > a.storage.recovered.decidedUpTo ? b : a))
+      const votes = votesAbove(best.storage.recovered.decidedUpTo, copies)
+      await confirm(await survey(best, copies, votes))
+      await decide(best.storage, votes)
+      await best.storage.close()
+      return await withStateOf(best, (view) => makeNewCluster(view, plan, drafts))
     } finally {
-      await storage.close()
+      await Promise.all(copies.map(({ storage }) => storage.close()))
     }
-    return withStateOf(where, (view) => makeNewCluster(view, plan, drafts))
   })
 }
 
-/** LevelDB rewrites its files when it is opened: the only copy of the data must not be worked on. Gives the node's number. */
-function copyDirectory(from: string, to: string): NodeId {
+/** LevelDB rewrites its files when it is opened: the only copy of the data must not be worked on. */
+async function copyOf(from: string, directory: string): Promise<Copy> {
   const identity = join(from, 'identity.json')
   if (!existsSync(identity)) throw new BackupError(`${from} is no data directory: ${identity} is missing`)
   const lock = DirectoryLock.acquire(from)
   try {
-    cpSync(from, to, { recursive: true, filter: (path) => path !== join(from, 'lock') })
+    cpSync(from, directory, { recursive: true, filter: (path) => !NOT_COPIED.test(basename(path)) })
   } finally {
     lock.release()
   }
-  rmSync(join(to, 'lock'), { force: true })
-  return nodeIdIn(identity)
+  const nodeId = nodeIdIn(identity)
+  const storage = await LevelStorage.open({ directory, nodeId })
+  const { genesis } = storage.recovered
+  if (genesis !== undefined) return { directory, nodeId, storage, genesis }
+  await storage.close()
+  throw new BackupError(`the node of ${from} has never been a member of a cluster: there is nothing to recover`)
 }
 
 function nodeIdIn(identity: string): NodeId {
@@ -81,19 +96,38 @@ function nodeIdIn(identity: string): NodeId {
   throw new BackupError(`${identity} names no node`)
 }
 
-async function surveyed(storage: LevelStorage, nodeId: NodeId): Promise<Survivor> {
-  const { genesis, decidedUpTo, accepted } = storage.recovered
-  if (genesis === undefined) throw new BackupError('this node has never been a member of a cluster: there is nothing to recover')
-  const votes = new Set(accepted.map(({ slot }) => slot))
-  const votedUpTo = accepted.at(-1)?.slot ?? decidedUpTo
-  const missing: Slot[] = []
-  for (let slot = decidedUpTo + 1; slot <= votedUpTo; slot++) if (!votes.has(slot)) missing.push(slot)
-  const { voterIds } = await latestMembership(storage, genesis)
-  return { clusterId: genesis.clusterId, nodeId, decidedUpTo, votedUpTo, missing, voterIds }
+function checkOneCluster(copies: readonly Copy[], plan: NewCluster): void {
+  const [first, ...others] = copies
+  if (first === undefined) throw new BackupError('there is no survivor to recover anything from')
+  const { clusterId } = first.genesis
+  for (const { nodeId, genesis } of others) {
+    if (genesis.clusterId === clusterId) continue
+    throw new BackupError(`node ${first.nodeId} is of cluster ${clusterId}, node ${nodeId} of ${genesis.clusterId}`)
+  }
+  if (plan.clusterId !== clusterId) return
+  throw new BackupError(`the new cluster needs an id of its own, not ${clusterId}, which may still have members`)
 }
 
-/** As far as the survivor knows. */
-async function latestMembership(storage: LevelStorage, genesis: Genesis): Promise<Membership> {
+/** In each slot that of the highest ballot. */
+function votesAbove(decidedUpTo: Slot, copies: readonly Copy[]): ReadonlyMap<Slot, LogEntry> {
+  const votes = new Map<Slot, LogEntry>()
+  for (const entry of copies.flatMap(({ storage }) => storage.recovered.accepted)) {
+    const other = votes.get(entry.slot)
+    if (entry.slot > decidedUpTo && (other === undefined || entry.ballot > other.ballot)) votes.set(entry.slot, entry)
+  }
+  return votes
+}
+
+async function survey(best: Copy, copies: readonly Copy[], votes: ReadonlyMap<Slot, LogEntry>): Promise<Survivors> {
+  const { decidedUpTo } = best.storage.recovered
+  const votedUpTo = Math.max(decidedUpTo, ...votes.keys())
+  const missing: Slot[] = []
+  for (let slot = decidedUpTo + 1; slot <= votedUpTo; slot++) if (!votes.has(slot)) missing.push(slot)
+  const nodeIds = copies.map(({ nodeId }) => nodeId)
+  return { clusterId: best.genesis.clusterId, nodeIds, decidedUpTo, votedUpTo, missing, voterIds: await votersOf(best) }
+}
+
+async function votersOf({ storage, genesis }: Copy): Promise<readonly NodeId[]> {
   const { checkpoint, recovered } = storage
   const records = checkpoint.memberships.length > 0 ? checkpoint.memberships : [genesisRecord(genesis)]
   const memberships = new Memberships(records, genesis.windowSlots)
@@ -102,19 +136,17 @@ async function latestMembership(storage: LevelStorage, genesis: Genesis): Promis
     for (const entry of entries) if (entry.value.kind === 'membership') memberships.onDecided(entry.slot, entry.value)
     slot += entries.length
   }
-  return memberships.latest
+  return memberships.latest.voterIds
 }
 
 /** Every vote counts as decided, and every gap between two as a no-op. */
-async function decideVotes(storage: LevelStorage): Promise<void> {
-  const { accepted, decidedUpTo } = storage.recovered
-  const votes = new Map(accepted.map((entry) => [entry.slot, entry]))
-  const votedUpTo = accepted.at(-1)?.slot ?? decidedUpTo
-  if (votedUpTo === decidedUpTo) return
+async function decide(storage: LevelStorage, votes: ReadonlyMap<Slot, LogEntry>): Promise<void> {
+  if (votes.size === 0) return
+  const upTo = Math.max(...votes.keys())
   const records: DurableRecord[] = []
-  for (let slot = decidedUpTo + 1; slot <= votedUpTo; slot++) {
+  for (let slot = storage.recovered.decidedUpTo + 1; slot <= upTo; slot++) {
     const entry: LogEntry = votes.get(slot) ?? { slot, ballot: makeBallot(1, 1), value: NOOP }
     records.push({ kind: 'learned', entry })
   }
-  await storage.append([...records, { kind: 'decidedUpTo', slot: votedUpTo }])
+  await storage.append([...records, { kind: 'decidedUpTo', slot: upTo }])
 }

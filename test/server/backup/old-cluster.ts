@@ -35,18 +35,18 @@ export interface Replayed {
 }
 
 /** A put of request n writes its number under `key`. */
-function put(requestNumber: number, key: string): Uint8Array {
-  const value = Buffer.from(String(requestNumber))
+function put(requestNumber: number, key: string, text = String(requestNumber)): Uint8Array {
+  const value = Buffer.from(text)
   const operation = { $case: 'put', value: { key, value, leaseId: 0n, returnPrevious: false, requestId: '' } } as const
   return Command.encode(Command.fromPartial({ operation })).finish()
 }
 
 /** What slot `slot` decides: the client's session, then a put of each slot's number under `key-…`. A second of log time each. */
-export function valueOf(slot: Slot): Value {
+export function valueOf(slot: Slot, text?: string): Value {
   const timeMs = TIME_MS + slot * 1_000
   if (slot === 1) return { kind: 'batch', timeMs, commands: [encodeOpenSession('nonce')] }
   const requestNumber = slot - 1
-  const command = put(requestNumber, `key-${requestNumber % 5}`)
+  const command = put(requestNumber, `key-${requestNumber % 5}`, text)
   const envelope = encodeSessionCommand({ clientId: CLIENT_ID, requestNumber, firstUnacknowledged: 1, command })
   return { kind: 'batch', timeMs, commands: [envelope] }
 }
@@ -55,14 +55,14 @@ export function timeOf(slot: Slot): number {
   return TIME_MS + slot * 1_000
 }
 
-export function entryAt(slot: Slot): LogEntry {
+function entryAt(slot: Slot): LogEntry {
   return { slot, ballot: makeBallot(9, 2), value: valueOf(slot) }
 }
 
 /** The data directory of node 2 of an old cluster of three, with a checkpoint and a log behind it. */
 export async function makeOldNode(
   directory: string,
-  slots: { checkpoint: Slot; decided: Slot; votes?: readonly Slot[] },
+  slots: { checkpoint: Slot; decided: Slot; votes?: readonly (Slot | LogEntry)[] },
 ): Promise<void> {
   let storage = await LevelStorage.open({ directory, nodeId: 2 })
   const members = [1, 2, 3].map((nodeId) => ({
@@ -81,7 +81,9 @@ export async function makeOldNode(
   const { info, changes } = applier.checkpoint()
   await storage.saveCheckpoint({ ...info, memberships: [genesisRecord(genesis)] }, changes)
   await decide(storage, slots.checkpoint + 1, slots.decided)
-  const votes = (slots.votes ?? []).map((slot): DurableRecord => ({ kind: 'accepted', entry: entryAt(slot) }))
+  const votes = (slots.votes ?? []).map(
+    (vote): DurableRecord => ({ kind: 'accepted', entry: typeof vote === 'number' ? entryAt(vote) : vote }),
+  )
   if (votes.length > 0) await storage.append(votes)
   await storage.close()
 }

@@ -5,9 +5,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { recoverCluster, type Survivor } from '../../../src/server/backup/recover.js'
+import { makeBallot } from '../../../src/paxos/ballot.js'
+import { recoverCluster, type Survivors } from '../../../src/server/backup/recover.js'
 import { LevelStorage } from '../../../src/storage/level-storage.js'
-import { makeOldNode, OLD_CLUSTER_ID, replay } from './old-cluster.js'
+import { makeOldNode, OLD_CLUSTER_ID, replay, valueOf } from './old-cluster.js'
 
 const PLAN = {
   clusterId: '11111111-2222-4333-8444-555555555555',
@@ -41,10 +42,10 @@ const refuse = async (): Promise<void> => {
 describe('a cluster recovered from one survivor', () => {
   it('has what the survivor knows to be decided, and its votes; gaps are empty', async (t) => {
     const { directory, plan } = await scene(t, [9, 11])
-    const told: Survivor[] = []
-    const made = await recoverCluster(directory, plan, async (survivor) => void told.push(survivor))
+    const told: Survivors[] = []
+    const made = await recoverCluster([directory], plan, async (survivors) => void told.push(survivors))
     assert.deepEqual(told, [
-      { clusterId: OLD_CLUSTER_ID, nodeId: 2, decidedUpTo: 8, votedUpTo: 11, missing: [10], voterIds: [1, 2, 3] },
+      { clusterId: OLD_CLUSTER_ID, nodeIds: [2], decidedUpTo: 8, votedUpTo: 11, missing: [10], voterIds: [1, 2, 3] },
     ])
     assert.equal(made.slot, 11)
     const node = await replay(made.directories[0]?.directory ?? '', 7)
@@ -56,22 +57,35 @@ describe('a cluster recovered from one survivor', () => {
     assert.deepEqual(node.retry(10, 'key-0'), { slot: 11, revision: 9n })
   })
 
+  it('has what any of two survivors knows or has voted for, the higher ballot first', async (t) => {
+    const { directory, plan } = await scene(t, [9, 10])
+    const other = join(plan.out, '../other')
+    const later = { slot: 10, ballot: makeBallot(11, 3), value: valueOf(10, 'of the higher ballot') }
+    await makeOldNode(other, { checkpoint: 3, decided: 6, votes: [7, 8, later, 12] })
+    const told: Survivors[] = []
+    const made = await recoverCluster([other, directory], plan, async (survivors) => void told.push(survivors))
+    const [{ decidedUpTo, votedUpTo, missing } = assert.fail()] = told
+    assert.deepEqual({ decidedUpTo, votedUpTo, missing }, { decidedUpTo: 8, votedUpTo: 12, missing: [11] })
+    const node = await replay(made.directories[0]?.directory ?? '', 7)
+    assert.deepEqual([node.appliedUpTo, node.get('key-4'), node.get('key-1')], [12, 'of the higher ballot', '11'])
+  })
+
   it('leaves the survivor as it was', async (t) => {
     const { directory, plan } = await scene(t, [9])
     const before = digestOf(directory)
-    await recoverCluster(directory, plan, agree)
+    await recoverCluster([directory], plan, agree)
     assert.equal(digestOf(directory), before)
   })
 
   it('is not made without consent, from a directory in use, or from none', async (t) => {
     const { directory, plan } = await scene(t)
-    await assert.rejects(recoverCluster(directory, plan, refuse), /rather not/)
+    await assert.rejects(recoverCluster([directory], plan, refuse), /rather not/)
     assert.deepEqual(readdirSync(plan.out), [])
     const storage = await LevelStorage.open({ directory, nodeId: 2 })
-    await assert.rejects(recoverCluster(directory, plan, agree), { code: 'LOCKED' })
+    await assert.rejects(recoverCluster([directory], plan, agree), { code: 'LOCKED' })
     await storage.close()
-    await assert.rejects(recoverCluster(join(directory, 'db'), plan, agree), /is no data directory/)
-    await assert.rejects(recoverCluster(directory, { ...plan, clusterId: OLD_CLUSTER_ID }, agree), /needs an id of its own/)
+    await assert.rejects(recoverCluster([join(directory, 'db')], plan, agree), /is no data directory/)
+    await assert.rejects(recoverCluster([directory], { ...plan, clusterId: OLD_CLUSTER_ID }, agree), /needs an id of its own/)
     assert.ok(!existsSync(join(plan.out, 'node-7')))
   })
 })

@@ -35,7 +35,7 @@ const RECORDS: readonly [key: string, value: string][][] = [
 ]
 
 const batch = (timeMs: number): Value => ({ kind: 'batch', timeMs, commands: [Buffer.from('a command')] })
-export const ENTRIES: readonly LogEntry[] = [
+const ENTRIES: readonly LogEntry[] = [
   { slot: 8, ballot: makeBallot(1, 1), value: batch(1_700_000_005_000) },
   { slot: 9, ballot: makeBallot(2, 1), value: { kind: 'noop' } },
   { slot: 10, ballot: makeBallot(2, 1), value: batch(1_700_000_004_000) },

@@ -198,6 +198,7 @@ export interface Heartbeat {
 /** The sender has promised no higher ballot. */
 export interface HeartbeatAck {
   ballot: number;
+  /** 0 when the sender does not vote, or the leader cannot know yet that it does: then it confirms no read. */
   round: number;
   decidedUpTo: number;
   /** The sender's wall clock, in ms since 1970: log time is the median of a majority's. 0 if it does not know. */
