@@ -68,6 +68,8 @@ async function run(config: ServerConfig, level: string): Promise<void> {
     onStopSignals({ first: () => void server.stop(), second: () => process.exit(EXIT.failed) })
     // Under `synod dev`, nobody is left to stop this process once that one is gone.
     process.once('disconnect', () => void server.stop())
+    // It may have gone while the server was starting.
+    if (process.send !== undefined && !process.connected) void server.stop()
     await server.stopped
     if (process.connected) process.disconnect()
   } catch (error) {
