@@ -10,7 +10,7 @@
 // All nodes share this machine's processors, which is not what is asked: a node that catches up has a machine of its own. So it is
 // started with the lowest priority, and takes what the others leave; --same-priority has it compete with them.
 import { mkdtempSync, rmSync } from 'node:fs'
-import { constants, setPriority, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -19,6 +19,7 @@ import type { Client } from '../src/client/client.js'
 import { forEach, valueOf } from './lib/bank-load.js'
 import { build } from './lib/build.js'
 import { Cluster, type ClusterNode, until } from './lib/cluster.js'
+import { yieldToOthers } from './lib/priority.js'
 import { diskOf, mib } from './lib/sampling.js'
 
 const FORM_TIMEOUT_MS = 60_000
@@ -91,10 +92,11 @@ async function run(directory: string): Promise<boolean> {
       const before = await puts.rateDuring(pause())
       const beganMs = performance.now()
       cluster.start(late)
-      if (!flags['same-priority']) setPriority(late.child?.pid ?? 0, constants.priority.PRIORITY_LOW)
+      const { pid } = late.child ?? {}
+      if (pid !== undefined && !flags['same-priority']) yieldToOthers(pid, true)
       const during = await puts.rateDuring(untilVoting(cluster, late))
       const seconds = (performance.now() - beganMs) / 1_000
-      if (!flags['same-priority']) setPriority(late.child?.pid ?? 0, constants.priority.PRIORITY_NORMAL)
+      if (pid !== undefined) yieldToOthers(pid, false)
       const after = await puts.rateDuring(pause())
       return report({ before, during, after, seconds, disk: diskOf(join(others[0]?.dataDirectory ?? '', 'db')) })
     } finally {

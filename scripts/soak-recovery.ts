@@ -2,8 +2,9 @@
 // again, and does what an operator would where a node has stopped and said so. After each round everything that was acknowledged must be
 // there exactly once, on every node, and the states of all must be the same.
 //
-//   npx tsx scripts/soak-recovery.ts [--rounds 60] [--minutes N] [--seed 1] [--clients 4] [--quick]
+//   npx tsx scripts/soak-recovery.ts [--rounds 60] [--minutes N] [--seed 1] [--clients 4] [--quick] [--kind TEXT] [--kill one|leader|all]
 //
+// --kind takes only damage that begins so ('older', 'bit flipped: .ldb'); --kill kills only so many.
 // --quick is a minute or so, for CI. Every choice comes from the seed; what the nodes do meanwhile does not. Ports are free ones; the
 // data is in a temporary directory, which is kept where a round fails: the rounds after it go on with a new cluster. Prints a line a
 // round, then how often each kind of damage was done and what it led to, how long nodes took to serve again, and 'N passed, N failed'.
@@ -35,6 +36,7 @@ const { values: flags } = parseArgs({
     seed: { type: 'string', default: '1' },
     clients: { type: 'string', default: '4' },
     kind: { type: 'string' },
+    kill: { type: 'string' },
     quick: { type: 'boolean', default: false },
   },
 })
@@ -46,16 +48,20 @@ const outcomes = new Outcomes()
 const work = mkdtempSync(join(tmpdir(), 'synod-recovery-'))
 const endMs = performance.now() + MINUTES * 60_000
 
+/** Where none of the wanted kinds can be: it is only killed. */
+const NONE: Damage = { kind: 'none', expected: ['served'], inflict: () => undefined }
+
 /** Kinds of damage in random order, each as often as the others. */
 class Deck {
   #cards: Damage[] = []
 
   draw(canBe: (damage: Damage) => boolean): Damage {
+    const wanted = DAMAGES.filter(({ kind }) => flags.kind === undefined || kind.startsWith(flags.kind))
+    if (!wanted.some(canBe)) return NONE
     for (;;) {
       const at = this.#cards.findIndex(canBe)
       const [card] = at < 0 ? [] : this.#cards.splice(at, 1)
       if (card !== undefined) return card
-      const wanted = DAMAGES.filter(({ kind }) => flags.kind === undefined || kind.startsWith(flags.kind))
       this.#cards = [...this.#cards, ...random.shuffle(wanted)]
     }
   }
@@ -150,7 +156,7 @@ class Soak {
 
   #victims(leader: ClusterNode): readonly ClusterNode[] {
     const { nodes } = this.#cluster
-    const draw = random.int(0, 9)
+    const draw = flags.kill === 'one' ? 3 : flags.kill === 'leader' ? 0 : flags.kill === 'all' ? 8 : random.int(0, 9)
     if (draw < 3) return [leader]
     if (draw < 7) return [random.pick(nodes)]
     return draw < 9 ? nodes : random.shuffle(nodes).slice(0, 2)
@@ -172,7 +178,7 @@ class Soak {
     for (const node of dead) this.#cluster.start(node)
     const isSwap = damage.needsTwo === true && what !== undefined
     const reaction = await untilReaction(this.#cluster, victim, FORM_TIMEOUT_MS)
-    outcomes.note(what === undefined ? 'none' : damage.kind, reaction, codeOfEnd(victim))
+    outcomes.note(what === undefined ? NONE.kind : damage.kind, reaction, codeOfEnd(victim))
     const reacted = `n${victim.nodeId}: ${what ?? 'no damage'}; ${reaction}${reaction === 'stopped' ? ` (${codeOfEnd(victim)})` : ''}`
     const expected: readonly Reaction[] = what === undefined ? ['served'] : damage.expected
     if (!expected.includes(reaction) || codeOfEnd(victim) === 'other') {
