@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { BackupSummary } from '../server/backup/inspect.js'
 import { CliError } from './failure.js'
-import { type ClientFlags, withClient, withClientFlags } from './options.js'
+import { type ClientFlags, consistencyOf, withClient, withClientFlags } from './options.js'
 import { formatTable, note, print, printJson } from './output.js'
 
 const HELP = `
@@ -17,12 +17,11 @@ Example:
 export function addBackupCommand(program: Command): void {
   withClientFlags(program.command('backup').argument('<file>'), { timeoutMeans: 'how long to wait for the next piece of it' })
     .description('write a backup of the cluster to a file')
+    .addOption(new Option('--stale', 'what one node knows, perhaps old: needs no majority').conflicts('inspect'))
     .addOption(new Option('--inspect', 'read a backup instead: whether it is whole, and what it holds'))
     .addHelpText('after', HELP)
-    .action(async (file: string, flags: ClientFlags & { inspect?: true }) => {
-      const summary = flags.inspect
-        ? await inspect(file)
-        : await withClient(flags, (client) => save(file, client.cluster.backup()))
+    .action(async (file: string, flags: ClientFlags & { inspect?: true; stale?: true }) => {
+      const summary = flags.inspect ? await inspect(file) : await backUp(file, flags)
       if (flags.json) printJson(summary)
       else print(formatTable(HEAD, await rowsOf(file, summary)))
       if (!flags.inspect) note(`${file} is whole, and on disk`)
@@ -30,6 +29,11 @@ export function addBackupCommand(program: Command): void {
 }
 
 const HEAD = ['backup', '']
+
+async function backUp(file: string, flags: ClientFlags & { stale?: true }): Promise<BackupSummary> {
+  const consistency = await consistencyOf(flags.stale ? 'stale' : 'linearizable')
+  return withClient(flags, (client) => save(file, client.cluster.backup({ consistency })))
+}
 
 async function inspect(file: string): Promise<BackupSummary> {
   const { inspectBackup } = await import('../server/backup/inspect.js')

@@ -10,9 +10,11 @@ import {
   type StatusResponse,
   type TransferLeadershipResponse,
 } from '../gen/synod/cluster/v1/cluster.js'
+import { Consistency } from '../gen/synod/common/v1/common.js'
 import type { Answered } from './caller.js'
 import { errorOfService, SynodError } from './errors.js'
 import { failingOver } from './fail-over.js'
+import type { ReadOptions } from './kv.js'
 import { type CallOptions, checkCount, type Settings } from './options.js'
 import { CHANNEL_OPTIONS } from './stream.js'
 
@@ -97,15 +99,15 @@ export class Cluster {
 
   /**
    * The bytes of a backup file, from the first endpoint that answers; `timeoutMs` bounds the wait for each piece of it, not the whole.
-   * Rejects when it breaks off: what has come is of no use then.
+   * Rejects when it breaks off: what has come is of no use then. With CONSISTENCY_STALE it is what that node knows, and needs no majority.
    */
-  async *backup(options?: CallOptions): AsyncGenerator<Uint8Array> {
+  async *backup(options?: ReadOptions): AsyncGenerator<Uint8Array> {
     const timeoutMs = this.#timeoutOf(options)
     let failure: unknown
     for (const endpoint of this.#settings.endpoints) {
       let hasBegun = false
       try {
-        for await (const bytes of this.#backupFrom(endpoint, timeoutMs)) {
+        for await (const bytes of this.#backupFrom(endpoint, timeoutMs, options?.consistency ?? Consistency.UNSPECIFIED)) {
           hasBegun = true
           yield bytes
         }
@@ -118,9 +120,9 @@ export class Cluster {
     throw failure
   }
 
-  async *#backupFrom(endpoint: string, timeoutMs: number): AsyncGenerator<Uint8Array> {
+  async *#backupFrom(endpoint: string, timeoutMs: number, consistency: Consistency): AsyncGenerator<Uint8Array> {
     const client = this.#connect(endpoint)
-    const call = client.checkpoint({})
+    const call = client.checkpoint({ consistency })
     let timer: NodeJS.Timeout | undefined
     let isLate = false
     const expectMore = (): void => {

@@ -3,6 +3,8 @@ import { SynodError } from './errors.js'
 
 /** Between two rounds over all endpoints. */
 const ROUND_INTERVAL_MS = 200
+/** With less time left a try would most likely end without an answer, and hide why the ones before it were refused. */
+const TRY_MS_MIN = 500
 
 /**
  * Asks one endpoint after the other, round and round, until one says something final or the time is up. For what may be asked twice:
@@ -25,7 +27,7 @@ export async function failingOver<T>(
         failure = error
       }
     }
-    if (performance.now() + ROUND_INTERVAL_MS >= deadlineMs) throw failure
+    if (deadlineMs - performance.now() < ROUND_INTERVAL_MS + TRY_MS_MIN) throw failure
     await delay(ROUND_INTERVAL_MS)
   }
 }

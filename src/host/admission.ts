@@ -14,6 +14,8 @@ export interface KnownCluster {
   readonly clusterId: string
   /** As far as it has learned. */
   readonly memberships: Memberships
+  /** A restart would not make it forget that the first of them is in force. */
+  readonly isMembershipDurable: boolean
   /** The newest that it knows of, perhaps only from whoever has welcomed it. */
   readonly known: MembershipRecord
 }
@@ -47,13 +49,18 @@ export function membersOf({ memberships, known }: Pick<KnownCluster, 'membership
   return known.epoch > memberships.latest.epoch ? [...members, ...known.members] : members
 }
 
-function admitStranger({ nodeId, clusterId: itsClusterId }: CallerIdentity, { clusterId, known }: KnownCluster): Admission {
+function admitStranger(
+  { nodeId, clusterId: itsClusterId }: CallerIdentity,
+  { clusterId, known, isMembershipDurable }: KnownCluster,
+): Admission {
   const { lastNodeId } = known
   if (nodeId > lastNodeId) {
     // One that was let in is a member, of which this node has not learned yet: its votes count only when it has.
     if (itsClusterId === clusterId) return undefined
     return { reason: 'UNKNOWN_MEMBER', message: `node ${nodeId} is not a member of cluster ${clusterId}; add it first` }
   }
+  // Sent away by a majority it stops, and nobody may need its vote again after that.
+  if (!isMembershipDurable) return 'joinOnly'
   return {
     reason: 'REMOVED',
     message:

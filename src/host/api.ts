@@ -1,6 +1,6 @@
 import type { MembershipRefusalReason } from '../paxos/messages.js'
 import type { Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
-import type { CheckpointPart } from '../transport/checkpoint-transfer.js'
+import type { CheckpointPart } from '../wire/checkpoint-transfer.js'
 
 /**
  * Why a member could not do what it was asked.

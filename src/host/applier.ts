@@ -34,7 +34,7 @@ export interface CheckpointOptions {
   readonly commandsMax: number
 }
 
-export const DEFAULT_CHECKPOINT_OPTIONS: CheckpointOptions = Object.freeze({ slotsMax: 4_096, commandsMax: 65_536 })
+const DEFAULT_CHECKPOINT_OPTIONS: CheckpointOptions = Object.freeze({ slotsMax: 4_096, commandsMax: 65_536 })
 
 export interface ApplierSettings {
   /** Restored from the checkpoint, or from nothing. */

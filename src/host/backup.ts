@@ -4,7 +4,7 @@ import { type BackupPart, MemberError } from './api.js'
 import type { Runtime } from './runtime.js'
 
 interface Settings {
-  readonly storage: Pick<Storage, 'viewCheckpoint' | 'readLog' | 'checkpoint'>
+  readonly storage: Pick<Storage, 'viewCheckpoint' | 'readLog' | 'checkpoint' | 'compactedUpTo'>
   readonly runtime: Pick<Runtime, 'after' | 'nowMs'>
   readonly decidedUpTo: () => Slot
   readonly askForCheckpoint: () => void
@@ -16,6 +16,8 @@ const LOG_PAGE_BYTES = 1 << 20
 /** A cluster that has never made a checkpoint makes one within so long. */
 const CHECKPOINT_TIMEOUT_MS = 10_000
 const LOOK_INTERVAL_MS = 20
+/** What is decided is known to the disk within so long. */
+const DURABLE_TIMEOUT_MS = 5_000
 
 /**
  * A backup of this node's state: its last checkpoint, from one view of the database, and the decided slots after it, as many as the log
@@ -24,7 +26,7 @@ const LOOK_INTERVAL_MS = 20
  * @throws MemberError NO_QUORUM when there is nothing to save; STOPPED
  */
 export async function* backupOf(settings: Settings): AsyncGenerator<BackupPart> {
-  const { storage, decidedUpTo, isStopped } = settings
+  const { storage, runtime, decidedUpTo, isStopped } = settings
   const view = await firstView(settings)
   try {
     yield { header: view.header }
@@ -37,14 +39,20 @@ export async function* backupOf(settings: Settings): AsyncGenerator<BackupPart> 
     await view.close()
   }
   const upTo = decidedUpTo()
+  const deadlineMs = runtime.nowMs() + DURABLE_TIMEOUT_MS
   for (let next = view.header.slot + 1; next <= upTo; ) {
     if (isStopped()) throw stopped()
     const entries = await storage.readLog(next, upTo, LOG_PAGE_BYTES)
     const last = entries.at(-1)
-    // The log has been trimmed that far meanwhile, or the rest is not on disk yet.
-    if (last === undefined) return
-    yield { entries }
-    next = last.slot + 1
+    if (last !== undefined) {
+      yield { entries }
+      next = last.slot + 1
+      continue
+    }
+    // The log has been trimmed that far meanwhile.
+    if (next <= storage.compactedUpTo || runtime.nowMs() >= deadlineMs) return
+    // Of an idle node it is on disk only within a second that the last slots are decided.
+    await new Promise<void>((resolve) => runtime.after(LOOK_INTERVAL_MS, resolve))
   }
 }
 

@@ -2,12 +2,7 @@ import type { Logger } from 'pino'
 import type { NodeId, Slot } from '../paxos/types.js'
 import { RecordError } from '../storage/records.js'
 import type { CheckpointEnd, CheckpointHeader, CheckpointPage, IncomingCheckpoint, Storage } from '../storage/storage.js'
-import {
-  type CheckpointPart,
-  type CheckpointRequest,
-  type CheckpointSink,
-  TransferError,
-} from '../transport/checkpoint-transfer.js'
+import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from '../wire/checkpoint-transfer.js'
 import type { CallOff, Runtime } from './runtime.js'
 
 /** As in Ready.checkpointWanted. */

@@ -1,6 +1,6 @@
 import type { NodeId, Slot } from '../paxos/types.js'
 import type { CheckpointView, Storage } from '../storage/storage.js'
-import { type CheckpointPart, type CheckpointRequest, TransferError } from '../transport/checkpoint-transfer.js'
+import { type CheckpointPart, type CheckpointRequest, TransferError } from '../wire/checkpoint-transfer.js'
 import type { CallerIdentity } from './admission.js'
 import type { CallOff, Runtime } from './runtime.js'
 

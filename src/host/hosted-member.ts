@@ -23,13 +23,15 @@ import type { Runtime } from './runtime.js'
 import type { SessionDesk } from './session-desk.js'
 
 export type { HostedMemberOptions, MemberParts } from './member-parts.js'
-export type { PeerAddress, PeerPort, PeerPortHandlers } from './peer-port.js'
+export type { PeerPort, PeerPortHandlers } from './peer-port.js'
 export { restoreMachine } from './restored.js'
 
 const DEFAULT_TIMEOUT_MS = 10_000
 /** A value that no message between nodes can hold would block its slot, and the log with it, for good. */
 export const COMMAND_BYTES_MAX = 16 << 20
 const JOIN_INTERVAL_MS = 200
+/** There is room above for the ids of a lifetime. */
+const ID_SPAN = 2 ** 48
 /** How long a stopping leader waits for another to take over. */
 const HAND_OVER_TIMEOUT_MS = 1_000
 
@@ -98,13 +100,16 @@ export class HostedMember implements MemberApi {
       onRefused: (by, refusal) => this.#onRefused(by, refusal),
     })
     const send = (to: NodeId, message: Message): void => this.#port.send(to, message)
-    this.#membershipCalls = new MembershipCalls(this.#node, runtime.random())
+    // Ids begin anywhere: a late answer to the node that was there before must not be taken for one of now.
+    const firstId = Math.floor(runtime.random() * ID_SPAN)
+    this.#membershipCalls = new MembershipCalls(this.#node, firstId)
     this.#talk = new PeerTalk({
       self: options.nodeId,
       storage,
       voters: votersOf(options, storage, restored.memberships),
       members: () => this.#members,
       send,
+      recallId: firstId,
       logger,
     })
     this.#talk.noteReplayed(restored.boundaries.listen((slot, digest) => this.#talk.onBoundary(slot, digest)))
@@ -295,8 +300,8 @@ export class HostedMember implements MemberApi {
   }
 
   get #knownCluster(): Parameters<typeof admit>[1] {
-    const { genesis, memberships, knownMembership: known } = this.#node
-    return genesis && memberships && known && { clusterId: genesis.clusterId, memberships, known }
+    const { genesis, memberships, knownMembership: known, isMembershipDurable } = this.#node
+    return genesis && memberships && known && { clusterId: genesis.clusterId, memberships, known, isMembershipDurable }
   }
 
   /** By every membership that still matters; one may be named twice. */
@@ -327,7 +332,11 @@ export class HostedMember implements MemberApi {
   }
 
   #onRefused(by: NodeId, { reason, message }: PeerRefusal): void {
-    if (reason === 'REMOVED') this.#host.fail(new HaltError('REMOVED', `node ${by} says: ${message}`))
+    if (reason !== 'REMOVED') return
+    this.#options.logger.warn({ by }, message)
+    this.#node.onRefusedAsRemoved(by)
+    // Before it may take part again, the core is not asked.
+    if (this.#talk.onRefusedAsRemoved(by)) this.#host.fail(new HaltError('REMOVED', message))
   }
 
   #onFormed(): void {

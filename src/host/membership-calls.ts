@@ -52,7 +52,6 @@ const REPEAT_MS = 200
  */
 const DOUBT_MS = 1_000
 const WAITING_MAX = 100
-const REQUEST_ID_SPAN = 2 ** 48
 
 /** Calls that change who the members are, or who leads: repeated until the log says that it is so. */
 export class MembershipCalls {
@@ -61,10 +60,10 @@ export class MembershipCalls {
   readonly #transfers = new Set<Transfer>()
   #lastRequestId: number
 
-  /** `random` is uniform in [0, 1). Ids start anywhere, so that a late refusal from before a restart is not taken for an answer. */
-  constructor(core: MembershipCore, random: number) {
+  /** Requests are numbered after `firstId`. */
+  constructor(core: MembershipCore, firstId: number) {
     this.#core = core
-    this.#lastRequestId = Math.floor(random * REQUEST_ID_SPAN)
+    this.#lastRequestId = firstId
   }
 
   change(change: MembershipChange, deadlineMs: number, settle: Settle<ChangedMembership>): void {

@@ -1,6 +1,8 @@
-import type { Message } from '../paxos/messages.js'
+import type { HostMessage, Message } from '../paxos/messages.js'
 import type { Member, NodeId } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
+
+type Recall = Extract<HostMessage, { kind: 'recall' }>
 
 interface Settings {
   readonly self: NodeId
@@ -42,8 +44,8 @@ export class PeerMarks {
   }
 
   /** A peer that starts asks; it is told, and then what it says of itself is noted. */
-  onRecall(from: NodeId, dataDirId: string, writeNumber: number): void {
-    this.#s.send(from, { kind: 'recalled', writeNumber: this.of(dataDirId) })
+  onRecall(from: NodeId, dataDirId: string, { writeNumber, recallId }: Recall): void {
+    this.#s.send(from, { kind: 'recalled', writeNumber: this.of(dataDirId), recallId })
     this.onMark(dataDirId, writeNumber)
   }
 

@@ -1,10 +1,10 @@
 import type { Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
-import type { CheckpointPart, CheckpointRequest, CheckpointSink } from '../transport/checkpoint-transfer.js'
+import type { CheckpointPart, CheckpointRequest, CheckpointSink } from '../wire/checkpoint-transfer.js'
 import type { Admission, CallerIdentity, LocalIdentity, PeerRefusal } from './admission.js'
 import type { CallOff } from './runtime.js'
 
-export interface PeerAddress {
+interface PeerAddress {
   readonly nodeId: NodeId
   /** host:port */
   readonly address: string

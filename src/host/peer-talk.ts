@@ -14,6 +14,8 @@ interface Settings {
   /** Every member of a membership that still matters; none before the cluster is formed. */
   readonly members: () => readonly Member[]
   readonly send: (to: NodeId, message: Message) => void
+  /** Another one at each start. */
+  readonly recallId: number
   readonly logger: Logger
 }
 
@@ -24,10 +26,10 @@ export class PeerTalk {
   readonly #digests: DigestWatch
 
   constructor(settings: Settings) {
-    const { self, storage, voters, send, logger } = settings
+    const { storage } = settings
     this.#marks = new PeerMarks(settings)
     const lastWrite = (): number => storage.lastWrite
-    this.#gate = new StartGate({ self, lastWrite, dataDirId: storage.dataDirId, voters, send, logger })
+    this.#gate = new StartGate({ ...settings, lastWrite, dataDirId: storage.dataDirId })
     this.#digests = new DigestWatch(settings)
   }
 
@@ -40,14 +42,19 @@ export class PeerTalk {
   onMessage(from: NodeId, message: HostMessage, dataDirId: string): void {
     switch (message.kind) {
       case 'recall':
-        return this.#marks.onRecall(from, dataDirId, message.writeNumber)
+        return this.#marks.onRecall(from, dataDirId, message)
       case 'recalled':
-        return this.#gate.onRecalled(from, message.writeNumber)
+        return this.#gate.onRecalled(from, message)
       case 'mark':
         return this.#marks.onMark(dataDirId, message.writeNumber)
       case 'digest':
         return this.#digests.onReport(from, message.slot, message.stateDigest)
     }
+  }
+
+  /** See StartGate. */
+  onRefusedAsRemoved(from: NodeId): boolean {
+    return this.#gate.onRefusedAsRemoved(from)
   }
 
   /** This node has applied a checkpoint boundary. @throws HaltError STATE_DIVERGED */

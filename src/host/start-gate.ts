@@ -1,15 +1,19 @@
 import type { Logger } from 'pino'
-import type { Message } from '../paxos/messages.js'
+import type { HostMessage, Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 import { HaltError } from './halt-error.js'
 
 /** Who votes, as far as this node knows, on some slot that is still open. */
 export type Voters = readonly NodeId[]
 
+type Recalled = Extract<HostMessage, { kind: 'recalled' }>
+
 interface Settings {
   readonly self: NodeId
   /** The number of this directory's last durable write, by now: an answer may come late, when there have been more. */
   readonly lastWrite: () => number
+  /** Another one at each start: answers to the node that was there before count for nothing. */
+  readonly recallId: number
   /** For messages. */
   readonly dataDirId: string
   /** One list, or two while a change of the membership is under way. */
@@ -29,6 +33,7 @@ const WARN_INTERVAL_MS = 10_000
 export class StartGate {
   readonly #s: Settings
   readonly #answered = new Set<NodeId>()
+  readonly #refused = new Set<NodeId>()
   #isOpen: boolean
   #nextAskMs = 0
   #nextWarningMs: number | undefined
@@ -43,8 +48,9 @@ export class StartGate {
   }
 
   /** @throws HaltError OLDER_COPY */
-  onRecalled(from: NodeId, writeNumber: number): void {
+  onRecalled(from: NodeId, { writeNumber, recallId }: Recalled): void {
     const { dataDirId } = this.#s
+    if (recallId !== this.#s.recallId) return
     const lastWrite = this.#s.lastWrite()
     if (writeNumber > lastWrite) {
       throw new HaltError(
@@ -58,14 +64,20 @@ export class StartGate {
     this.#isOpen ||= this.#hasMajority()
   }
 
+  /** That voter says that this node was removed. True when so many say so that nothing else will ever be said. */
+  onRefusedAsRemoved(from: NodeId): boolean {
+    this.#refused.add(from)
+    return !this.#isOpen && this.#s.voters.every((voters) => isMajorityOfOthers(voters, this.#s.self, this.#refused))
+  }
+
   /** Asks those who have not answered, while it is closed. */
   tick(nowMs: number): void {
     if (this.#isOpen || nowMs < this.#nextAskMs) return
     this.#nextAskMs = nowMs + ASK_INTERVAL_MS
-    const { self, voters, send, logger } = this.#s
+    const { self, recallId, voters, send, logger } = this.#s
     const lastWrite = this.#s.lastWrite()
     const silent = [...new Set(voters.flat())].filter((nodeId) => nodeId !== self && !this.#answered.has(nodeId))
-    for (const nodeId of silent) send(nodeId, { kind: 'recall', writeNumber: lastWrite })
+    for (const nodeId of silent) send(nodeId, { kind: 'recall', writeNumber: lastWrite, recallId })
     this.#nextWarningMs ??= nowMs + WARN_INTERVAL_MS
     if (nowMs < this.#nextWarningMs) return
     this.#nextWarningMs = nowMs + WARN_INTERVAL_MS
@@ -78,4 +90,9 @@ export class StartGate {
       return count > voters.length / 2
     })
   }
+}
+
+function isMajorityOfOthers(voters: Voters, self: NodeId, said: ReadonlySet<NodeId>): boolean {
+  const others = voters.filter((nodeId) => nodeId !== self)
+  return others.filter((nodeId) => said.has(nodeId)).length > others.length / 2
 }

@@ -32,7 +32,7 @@ export interface SessionResult {
 }
 
 /** A session as it stands in a checkpoint. */
-export interface SessionRecord {
+interface SessionRecord {
   readonly clientId: number
   readonly firstUnacknowledged: number
   readonly lastActiveMs: number

@@ -40,15 +40,22 @@ export interface RowChange<V> {
   readonly row: V | undefined
 }
 
-/** A row's place. One without a row stays until a checkpoint has been told that it is gone. */
-interface Place<V> extends Listed {
+/** Of a row that has changed. One whose row is gone stays until a checkpoint has been told so. */
+class Place<V> implements Listed {
+  changedIn = 0
   readonly key: string
   row: V | undefined
+
+  constructor(key: string, row: V | undefined) {
+    this.key = key
+    this.row = row
+  }
 }
 
 /** Rows by key. A row is immutable: a change replaces it, so that the journal and a checkpoint may keep the old one. */
 export class Table<V extends object> {
-  readonly #places = new Map<string, Place<V>>()
+  /** Rows of a checkpoint that have not changed since stand for themselves: at a restart there are millions. */
+  readonly #rows = new Map<string, V | Place<V>>()
   readonly #changes = new ChangeList<Place<V>, V | undefined>((place) => place.row)
   readonly #journal: Journal
   #size = 0
@@ -62,12 +69,16 @@ export class Table<V extends object> {
   }
 
   get(key: string): V | undefined {
-    return this.#places.get(key)?.row
+    const found = this.#rows.get(key)
+    return found instanceof Place ? found.row : found
   }
 
   /** In no order that may be relied upon: not for anything that a command answers. */
   *values(): Generator<V> {
-    for (const { row } of this.#places.values()) if (row !== undefined) yield row
+    for (const found of this.#rows.values()) {
+      const row = found instanceof Place ? found.row : found
+      if (row !== undefined) yield row
+    }
   }
 
   set(key: string, row: V): void {
@@ -82,7 +93,7 @@ export class Table<V extends object> {
 
   /** Puts back a row of a checkpoint, into a table that does not have it. */
   load(key: string, row: V): void {
-    this.#places.set(key, { key, row, changedIn: 0 })
+    this.#rows.set(key, row)
     this.#size++
   }
 
@@ -92,11 +103,11 @@ export class Table<V extends object> {
   }
 
   protected write(key: string, row: V | undefined): void {
-    let place = this.#places.get(key)
-    if (place === undefined) {
-      if (row === undefined) return
-      place = { key, row: undefined, changedIn: 0 }
-      this.#places.set(key, place)
+    let place = this.#rows.get(key)
+    if (!(place instanceof Place)) {
+      if (place === undefined && row === undefined) return
+      place = new Place(key, place)
+      this.#rows.set(key, place)
     }
     this.#changes.onChange(place)
     if (place.row === undefined && row !== undefined) this.#size++
@@ -112,7 +123,7 @@ export class Table<V extends object> {
   *#walk(changes: Iterable<Change<Place<V>, V | undefined>>): Generator<RowChange<V>> {
     for (const { record, state } of changes) {
       yield { key: record.key, row: state }
-      if (record.row === undefined && !this.#changes.has(record)) this.#places.delete(record.key)
+      if (record.row === undefined && !this.#changes.has(record)) this.#rows.delete(record.key)
     }
   }
 }

@@ -65,10 +65,7 @@ export class Bootstrap {
 
   /** `memberships`: those that govern open slots here, as far as this node knows them. */
   onJoin(from: NodeId, join: Omit<Join, 'kind'>, memberships: readonly MembershipRecord[] = []): void {
-    if (this.#genesis !== undefined) {
-      const records = memberships.length > 0 ? memberships : [genesisRecord(this.#genesis)]
-      return this.#out.sendOnceDurable(from, { kind: 'welcome', genesis: this.#genesis, memberships: records })
-    }
+    if (this.#genesis !== undefined) return this.welcome(from, memberships)
     const { joins, replacesDataDirId } = this.#settings
     if (
       joins ||
@@ -81,6 +78,13 @@ export class Bootstrap {
       return
     this.#joined.set(from, join.dataDirId)
     if (this.#joined.size === this.#settings.members.length) this.#found()
+  }
+
+  /** Tells another node what the cluster is, once it is there, and who the members are. */
+  welcome(to: NodeId, memberships: readonly MembershipRecord[]): void {
+    if (this.#genesis === undefined) return
+    const records = memberships.length > 0 ? memberships : [genesisRecord(this.#genesis)]
+    this.#out.sendOnceDurable(to, { kind: 'welcome', genesis: this.#genesis, memberships: records })
   }
 
   /** True when this node has just become a member. */

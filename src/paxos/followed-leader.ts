@@ -59,7 +59,7 @@ export class FollowedLeader {
     const leaderId = this.nodeId(nowMs)
     if (leaderId === 0) return
     const next = membership.nextOther(this.#self, this.wayThere(nowMs))
-    this.#relay = next === leaderId ? 0 : next
+    this.#relay = next === leaderId || next === this.#self ? 0 : next
   }
 
   /** That node follows a leader which this one cannot hear. */

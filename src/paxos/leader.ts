@@ -2,6 +2,7 @@ import type { Acceptor } from './acceptor.js'
 import { assert } from './assert.js'
 import { Commander } from './commander.js'
 import { LogClock } from './log-clock.js'
+import type { Membership } from './membership.js'
 import { MembershipChanges } from './membership-changes.js'
 import type { Memberships } from './memberships.js'
 import type { Accept, Accepted, HeartbeatAck, Promised } from './messages.js'
@@ -56,6 +57,7 @@ export class Leader {
   readonly #decidedUpToOf = new Map<NodeId, Slot>()
   /** Voters and learners. */
   #others: readonly NodeId[]
+  #latest: Membership
   /** When to ask those again whose promise is needed for slots to come. */
   #promiseRetryMs = 0
   /** Takes no commands until then: somebody else was asked to lead. */
@@ -67,6 +69,7 @@ export class Leader {
     this.ballot = settings.scout.ballot
     this.#memberships = settings.memberships
     this.#others = settings.memberships.othersThan(settings.self)
+    this.#latest = settings.memberships.latest
     this.#acceptor = settings.acceptor
     this.#replica = settings.replica
     this.#out = settings.out
@@ -109,6 +112,12 @@ export class Leader {
   /** A change was decided, or has come into force. */
   onMembershipChanged(): void {
     this.#others = this.#memberships.othersThan(this.#self)
+    // What a former life of a member has said of its progress says nothing of the one that learns now.
+    const { latest } = this.#memberships
+    for (const { nodeId, dataDirId } of latest.members) {
+      if (this.#latest.member(nodeId)?.dataDirId !== dataDirId) this.#decidedUpToOf.delete(nodeId)
+    }
+    this.#latest = latest
     this.#promiseRetryMs = 0
     this.#reads.onMembershipChanged()
   }
@@ -201,7 +210,7 @@ export class Leader {
       this.#sendAccept(commander, (nodeId) => !commander.accepted.has(nodeId))
     }
     this.#proposeOpen(nowMs)
-    const returning = this.#changes.nextReturning()
+    const returning = this.#changes.nextReturning(this.#replica.decidedUpTo)
     if (returning !== undefined) this.changeMembership({ kind: 'promote', nodeId: returning }, nowMs)
     return true
   }
@@ -243,6 +252,11 @@ export class Leader {
   /** Whether it has just asked another to lead. */
   get isHandingOver(): boolean {
     return this.#tickedMs < this.#handOverEndsMs
+  }
+
+  /** Whether it has ever asked another to lead. */
+  get hasHandedOver(): boolean {
+    return this.#handOverEndsMs !== Number.NEGATIVE_INFINITY
   }
 
   /** Whether an acknowledgement has come within the last `withinMs` before the last tick. */

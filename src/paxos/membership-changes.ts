@@ -83,9 +83,10 @@ export class MembershipChanges {
     }
   }
 
-  /** A learner that was a voter, and has caught up. */
-  nextReturning(): NodeId | undefined {
-    return this.#memberships.latest.members.find((m) => m.returning && this.#progressOf(m.nodeId) !== undefined)?.nodeId
+  /** A learner that was a voter, and may be one again. */
+  nextReturning(decidedUpTo: Slot): NodeId | undefined {
+    const { latest } = this.#memberships
+    return latest.members.find((m) => m.returning && this.#refusalOfPromote(latest, m, decidedUpTo) === undefined)?.nodeId
   }
 
   #refusalOfPromote(latest: Membership, member: Member, decidedUpTo: Slot): MembershipRefusal | undefined {

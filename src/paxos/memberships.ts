@@ -1,5 +1,5 @@
 import { assert } from './assert.js'
-import { Membership } from './membership.js'
+import { MEMBERS_MAX, Membership } from './membership.js'
 import type { Genesis, Member, MembershipChange, MembershipRecord, MembershipValue, NodeId, Slot } from './types.js'
 
 /**
@@ -105,7 +105,7 @@ function changed(before: Membership, change: MembershipChange, fromSlot: Slot): 
   const member = before.member(change.nodeId)
   if (change.kind === 'add') {
     const { nodeId, peerAddress, clientAddress } = change
-    if (nodeId <= before.lastNodeId) return undefined
+    if (nodeId <= before.lastNodeId || before.members.length >= MEMBERS_MAX) return undefined
     return [...before.members, { nodeId, dataDirId: '', peerAddress, clientAddress, votesFrom: 0, returning: false }]
   }
   if (member === undefined) return undefined

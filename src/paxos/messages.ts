@@ -196,11 +196,15 @@ interface HandOver {
 interface Recall {
   readonly kind: 'recall'
   readonly writeNumber: number
+  /** Another one at each start. */
+  readonly recallId: number
 }
 
 interface Recalled {
   readonly kind: 'recalled'
   readonly writeNumber: number
+  /** As asked. */
+  readonly recallId: number
 }
 
 interface Mark {

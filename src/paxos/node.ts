@@ -4,7 +4,7 @@ import { NO_BALLOT, nextBallot, nodeOf } from './ballot.js'
 import { Bootstrap, type BootstrapSettings } from './bootstrap.js'
 import { FollowedLeader } from './followed-leader.js'
 import { Leader } from './leader.js'
-import { JointTally } from './membership.js'
+import { JointTally, Membership } from './membership.js'
 import { genesisRecord, Memberships } from './memberships.js'
 import type {
   Accept,
@@ -111,7 +111,15 @@ export class Node {
   /** Of polls. Starts anywhere, as read ids do: late answers from before a restart must not count. */
   #lastPollId: number
   #persistedUpTo: Slot
-  /** Since when this node knows that it is no member any more, or hears nobody who would tell it more. */
+  /** The watermark on disk. */
+  #durableUpTo: Slot
+  /**
+   * The voters of a membership in force who say that this node is no member any more. Its own word is not enough: where only it knows the
+   * last slots of the membership before, the others cannot do without it.
+   */
+  readonly #removedBy = new Set<NodeId>()
+  #removedQuorum = Number.POSITIVE_INFINITY
+  /** Since when a majority has said so. */
   #removedSinceMs: number | undefined
 
   constructor(settings: NodeSettings) {
@@ -127,6 +135,7 @@ export class Node {
     this.#reads = new Reads({ self: settings.self, out: this.#out, options: settings.options, firstId: this.#lastPollId + 1 })
     this.#highestSeen = settings.recovered.promised
     this.#persistedUpTo = settings.recovered.decidedUpTo
+    this.#durableUpTo = settings.recovered.decidedUpTo
     this.#dataDirId = settings.dataDirId
     const initial = settings.members.map((m): Member => ({ ...m, dataDirId: '', votesFrom: 1, returning: false }))
     const members = initial.toSorted((a, b) => a.nodeId - b.nodeId)
@@ -172,6 +181,11 @@ export class Node {
     if (this.#state.phase === 'joining') return undefined
     const { latest } = this.#memberships
     return (this.#toldMembership?.epoch ?? 0) > latest.epoch ? this.#toldMembership : latest
+  }
+
+  /** Whether a restart would know, too, that the membership now is in force: only then may whoever it has not be sent away. */
+  get isMembershipDurable(): boolean {
+    return this.#durableUpTo >= this.#memberships.current.fromSlot - 1
   }
 
   /** Whether it votes, now or from a slot on that it knows. */
@@ -229,7 +243,10 @@ export class Node {
   receive(from: NodeId, m: CoreMessage): void {
     if (m.kind === 'join') return this.#onJoin(from, m)
     if (m.kind === 'welcome') return this.#onWelcome(from, m)
-    if (!this.#isKnown(from)) return
+    if (!this.#isKnown(from)) {
+      if (m.kind === 'poll' && this.#state.phase !== 'joining') this.#tellRemoved(from)
+      return
+    }
     if (this.#state.phase !== 'joining') this.#receiveAsMember(from, m)
   }
 
@@ -288,11 +305,13 @@ export class Node {
     this.#memberships.restart(installed.memberships)
     this.#replica.onInstalled(installed.slot)
     this.#persistedUpTo = installed.slot
+    this.#durableUpTo = installed.slot
     this.#onMembershipChanged()
   }
 
   /** The records of `ready` are on disk: what this node had to say to itself counts now. */
   onDurable(ready: Ready): void {
+    for (const record of ready.records) if (record.kind === 'decidedUpTo') this.#durableUpTo = record.slot
     for (const { to, message } of ready.onceDurable) if (to === this.#self) this.receive(this.#self, message)
   }
 
@@ -337,11 +356,26 @@ export class Node {
   }
 
   #onWelcome(from: NodeId, m: Welcome): void {
-    if (this.#state.phase !== 'joining') return
+    if (this.#state.phase !== 'joining') return this.#onMembershipTold(from, m)
     // The seed's own welcome comes through onDurable, when it already has its genesis.
     if (!this.#bootstrap.onWelcome(from, m) && this.#bootstrap.genesis?.clusterId !== m.genesis.clusterId) return
     this.#toldMembership = m.memberships.at(-1)
     this.#start(m.genesis, [genesisRecord(m.genesis)])
+  }
+
+  /** That node was removed, and may not know. It is not needed any more as far as what this one knows is durable. */
+  #tellRemoved(nodeId: NodeId): void {
+    this.persistDecidedUpTo()
+    this.#bootstrap.welcome(nodeId, this.#memberships.toRecords())
+  }
+
+  /** By somebody who knows this node no more. */
+  #onMembershipTold(from: NodeId, { genesis, memberships: [record] }: Welcome): void {
+    if (record === undefined || genesis.clusterId !== this.#bootstrap.genesis?.clusterId) return
+    const current = new Membership(record)
+    if (current.has(this.#self) || this.#self > current.lastNodeId || !current.isVoter(from)) return
+    this.#removedBy.add(from)
+    this.#removedQuorum = current.quorum
   }
 
   #start(genesis: Genesis, memberships: readonly MembershipRecord[]): void {
@@ -397,21 +431,25 @@ export class Node {
     else this.#out.send(from, message)
   }
 
+  /** That node does not talk to this one any more: it was removed, and that is in force there, also after a restart. */
+  onRefusedAsRemoved(from: NodeId): void {
+    const { members } = this.knownMembership ?? this.#memberships.latest
+    const voters = members.filter((m) => m.votesFrom > 0 && m.nodeId !== this.#self)
+    if (!voters.some((m) => m.nodeId === from)) return
+    this.#removedBy.add(from)
+    this.#removedQuorum = Math.min(this.#removedQuorum, Math.floor(voters.length / 2) + 1)
+  }
+
   /** A leader whose vote has gone asks another to lead; whoever is a member no more stops, a little later: it may have answers to give. */
   #checkRemoved(): void {
     if (this.#state.phase === 'leading' && this.#state.leader.isRemoved && !this.#state.leader.isHandingOver) {
-      this.#state.leader.handOver()
+      // It asks once: if that was in vain, its silence will do.
+      if (this.#state.leader.hasHandedOver || !this.#state.leader.handOver()) this.#becomeFollowing()
     }
-    const { latest } = this.#memberships
-    if (this.#state.phase === 'joining' || latest.has(this.#self) || this.#self > latest.lastNodeId) {
-      this.#removedSinceMs = undefined
-      return
-    }
-    // In force, or nobody is left who would tell this node that it is.
-    if (this.decidedUpTo < latest.fromSlot - 1 && this.leaderId !== 0) return
+    if (this.#removedBy.size < this.#removedQuorum) return
     this.#removedSinceMs ??= this.#nowMs
     if (this.#nowMs - this.#removedSinceMs < 2 * this.#options.electionTimeoutMsMax) return
-    const message = `node ${this.#self} was removed from the cluster (membership ${latest.epoch}): it has nothing more to do, and its number is never given again`
+    const message = `node ${this.#self} was removed from the cluster: it has nothing more to do, and its number is never given again`
     this.#out.halt({ code: 'REMOVED', message })
   }
 

@@ -100,6 +100,7 @@ export class Replica {
     this.#recent.length = 0
     this.#recentBytes = 0
     this.#asked = undefined
+    this.compactedUpTo = slot
   }
 
   /** The leader of `ballot` says that slots up to `upTo` are decided. What was accepted in that very ballot is the decision. */

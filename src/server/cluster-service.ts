@@ -12,18 +12,26 @@ import {
   StatusRequest,
   TransferLeadershipRequest,
 } from '../gen/synod/cluster/v1/cluster.js'
-import type { ResponseHeader } from '../gen/synod/common/v1/common.js'
+import { Consistency, type ResponseHeader } from '../gen/synod/common/v1/common.js'
 import type { MemberApi, MemberStatus } from '../host/api.js'
 import type { FieldViolation } from '../machine/refusal.js'
 import { nodeOf, roundOf } from '../paxos/ballot.js'
 import type { MembershipChange, MembershipRecord } from '../paxos/types.js'
-import { addMemberViolations, memberViolations, transferLeadershipViolations } from '../wire/validate-cluster.js'
+import {
+  addMemberViolations,
+  checkpointViolations,
+  memberViolations,
+  transferLeadershipViolations,
+} from '../wire/validate-cluster.js'
 import { encodeBackup } from './backup/backup-encoder.js'
 import { invalidArgument } from './errors.js'
 import type { Operations } from './operations.js'
 import type { ResponseStreams } from './response-streams.js'
 import type { CallContext, RawHandlers, UnaryCalls } from './unary.js'
 import { VERSION } from './version.js'
+
+/** How long a backup may wait for a majority: less than clients wait for its first bytes, so that they read a reason. */
+const BARRIER_MS_MAX = 5_000
 
 /** What ClusterService stands on. */
 export interface ClusterServiceParts {
@@ -53,10 +61,15 @@ export function clusterService({
     return { header: operations.header(slot), membership: membershipToClients(membership) }
   }
 
-  async function* backup(): AsyncGenerator<CheckpointResponse> {
-    const { nodeId, decidedUpTo } = member.status()
-    let header: ResponseHeader | undefined = operations.header(decidedUpTo)
-    for await (const data of encodeBackup(member.backup(), { nodeId, version: VERSION, madeAtMs: Date.now() })) {
+  /** @throws CallError when it is invalid; MemberError */
+  async function* backup({ consistency }: CheckpointRequest): AsyncGenerator<CheckpointResponse> {
+    const violations = checkpointViolations({ consistency })
+    if (violations.length > 0) throw invalidArgument(violations)
+    const { nodeId, appliedUpTo } = member.status()
+    const slot = consistency === Consistency.STALE ? appliedUpTo : await member.barrier({ timeoutMs: BARRIER_MS_MAX })
+    let header: ResponseHeader | undefined = operations.header(slot)
+    const making = { nodeId, version: VERSION, madeAtMs: Date.now() }
+    for await (const data of encodeBackup(member.backup(), making, slot)) {
       yield { header, data }
       header = undefined
     }

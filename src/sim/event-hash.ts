@@ -190,9 +190,9 @@ export class EventHash {
       case 'handOver':
         return this.#mix4(21, m.toNodeId, 0, 0)
       case 'recall':
-        return this.#mix4(22, m.writeNumber, 0, 0)
+        return this.#mix4(22, m.writeNumber, m.recallId, 0)
       case 'recalled':
-        return this.#mix4(23, m.writeNumber, 0, 0)
+        return this.#mix4(23, m.writeNumber, m.recallId, 0)
       case 'mark':
         return this.#mix4(24, m.writeNumber, 0, 0)
       case 'digest':

@@ -44,7 +44,9 @@ export class ReadChecker {
     if (rounds[0]?.round !== round) rounds.unshift({ round, beganAt: ++this.#clock, ackers: new Set() })
   }
 
+  /** Round 0: from one that does not vote. */
   onHeartbeatAck(from: NodeId, ballot: Ballot, round: number): void {
+    if (round === 0) return
     const known = this.#rounds.get(ballot)?.find((r) => r.round === round)
     promise(
       known !== undefined,

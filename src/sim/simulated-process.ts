@@ -10,12 +10,7 @@ import type { NodeId, Slot } from '../paxos/types.js'
 import { LevelStorage } from '../storage/level-storage.js'
 import type { CheckpointInfo } from '../storage/storage.js'
 import { StorageError } from '../storage/storage-error.js'
-import {
-  type CheckpointPart,
-  type CheckpointRequest,
-  type CheckpointSink,
-  TransferError,
-} from '../transport/checkpoint-transfer.js'
+import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from '../wire/checkpoint-transfer.js'
 import { isFromStranger } from '../wire/strangers.js'
 import type { Checker } from './checkers.js'
 import type { DiskSettings, SimulatedDisk, WriteSubject } from './disk.js'
@@ -96,6 +91,9 @@ const FORMATS: Readonly<Record<SoftwareVersion, RecordFormat>> = {
   current: { write: (_key, record) => record, read: (_key, record) => record },
   next: { write: toNextRecord, read: fromNextRecord },
 }
+
+/** Checkpoints are written in pieces, as big ones are in the world. */
+const SMALL_PIECE_BYTES = 500
 
 const SILENT = pino({ enabled: false })
 
@@ -203,7 +201,11 @@ export class SimulatedProcess implements CheckpointSource {
       onWritten: () => this.#passStep(),
     }
     const open = async (): Promise<LevelStorage> =>
-      LevelStorage.standOn(await disk.open(this.runtime, FORMATS[this.#machine.version]), { window, watcher })
+      LevelStorage.standOn(await disk.open(this.runtime, FORMATS[this.#machine.version]), {
+        window,
+        watcher,
+        pieceBytes: SMALL_PIECE_BYTES,
+      })
     try {
       return await open()
     } catch (error) {

@@ -1,13 +1,8 @@
 import { FetchCheckpointResponse } from '../gen/synod/peer/v1/peer.js'
 import type { CallerIdentity } from '../host/admission.js'
 import type { NodeId } from '../paxos/types.js'
-import { partFromWire, partToWire } from '../transport/checkpoint-codec.js'
-import {
-  type CheckpointPart,
-  type CheckpointRequest,
-  type CheckpointSink,
-  TransferError,
-} from '../transport/checkpoint-transfer.js'
+import { partFromWire, partToWire } from '../wire/checkpoint-parts.js'
+import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from '../wire/checkpoint-transfer.js'
 import { encode } from '../wire/encode.js'
 import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'

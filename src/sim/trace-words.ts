@@ -214,7 +214,7 @@ export function tellChange(change: MembershipChange): string {
 }
 
 /** `membership 3 from slot 70: n1, n2, n4 learns` */
-export function tellMembership({ epoch, fromSlot, members }: MembershipRecord): string {
+function tellMembership({ epoch, fromSlot, members }: MembershipRecord): string {
   return `membership ${epoch} from slot ${fromSlot}: ${members.map(tellMember).join(', ')}`
 }
 

@@ -11,6 +11,7 @@ export function tracedRun(result: SeedResult, replay: string): TracedRun {
     replay,
     facts: [
       ['nodes', plan.nodeCount],
+      ['spare machines', plan.spareCount],
       ['clients', plan.habits.clientCount],
       ['simulated', `${(result.simulatedMs / 1_000).toFixed(3)} s`],
       ['leaders', result.leaderCount],

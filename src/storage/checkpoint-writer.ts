@@ -107,7 +107,7 @@ export class CheckpointWriter {
     const entries = changes[Symbol.iterator]()
     while (!draft.isWhole) {
       if (draft.pieceBytes >= this.#pieceBytes) await this.#writePiece(draft)
-      const step = draft.step(entries)
+      const step = draft.step(entries, Math.min(STEP_BYTES_MAX, this.#pieceBytes))
       const before: readonly (Buffer | undefined)[] = await this.#writer.db.getMany(step.map(([key]) => key))
       for (const [i, [key, record]] of step.entries()) draft.add({ key, record, before: before[i] })
     }
@@ -183,10 +183,10 @@ class Draft {
   }
 
   /** Seals the next entries. */
-  step(entries: Iterator<StateEntry>): SealedEntry[] {
+  step(entries: Iterator<StateEntry>, bytesMax: number): SealedEntry[] {
     const step: SealedEntry[] = []
     let bytes = 0
-    while (step.length < STEP_ENTRIES_MAX && bytes < STEP_BYTES_MAX) {
+    while (step.length < STEP_ENTRIES_MAX && bytes < bytesMax) {
       const next = entries.next()
       if (next.done === true) {
         this.#isWhole = true

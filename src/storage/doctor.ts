@@ -31,7 +31,7 @@ export interface Diagnosis {
 }
 
 /** A folder with what was found damaged earlier. */
-export interface SetAside {
+interface SetAside {
   readonly name: string
   readonly bytes: number
   /** Undefined when it cannot be read. */

@@ -62,10 +62,13 @@ function adviceOn(code: FindingCode, nodeId: NodeId | undefined): Advice {
     case 'NO_IDENTITY':
       return fault('nobody can say whose votes these are: the node does not start, and does not repair this by itself', [
         'Put identity.json back from where the directory was copied or moved.',
-        `If it is lost, run ${replace} on another node, and start the new member in an empty directory.`,
+        ...withoutSelfRepair(replace),
       ])
     case 'DAMAGED':
-      return fault('the node may have forgotten a promise or a vote: it must not vote from this directory', selfRepair())
+      return fault(
+        'the node may have forgotten a promise or a vote: it must not vote from this directory',
+        nodeId === undefined ? ['Put the whole directory back from a copy.', ...withoutSelfRepair(replace)] : selfRepair(),
+      )
     case 'LOST_WRITES':
       return fault('the last writes of the node are gone, and with them perhaps votes: it must not vote from this directory', [
         'If a newer copy of the whole directory is at hand, put that in its place.',
@@ -74,7 +77,7 @@ function adviceOn(code: FindingCode, nodeId: NodeId | undefined): Advice {
     case 'FOREIGN':
       return fault('files of two directories are mixed: the node does not start, and does not repair this by itself', [
         'Put back the files that belong together; never mix those of two nodes.',
-        `If they are lost, run ${replace} on another node, and start the new member in an empty directory.`,
+        ...withoutSelfRepair(replace),
       ])
     case 'UNSUPPORTED_FORMAT':
       return fault('this version cannot tell whether it is whole', ['Use the version of Synod that wrote it, or a newer one.'])
@@ -100,6 +103,10 @@ function selfRepair(): string[] {
     'If the cluster has other members, start the node: it keeps these files in a folder damaged-<n>, and learns all from the others.',
     'If it is alone, put the whole directory back from a copy, or make a new cluster from a backup (`synod restore`).',
   ]
+}
+
+function withoutSelfRepair(replace: string): string[] {
+  return [`If it is lost, run ${replace} on another node, and start the new member in an empty directory.`]
 }
 
 function fault(means: string, remedies: readonly string[]): Advice {

@@ -99,6 +99,14 @@ export class SimSession implements CallSink {
         return again(OVERLOADED_DELAY_MS)
       case 'SESSION_EXPIRED':
       case 'ALREADY_ACKNOWLEDGED':
+      // Of changes of the membership only.
+      case 'NODE_ID_USED':
+      case 'MEMBER_NOT_FOUND':
+      case 'NOT_CAUGHT_UP':
+      case 'CHANGE_IN_PROGRESS':
+      case 'QUORUM_AT_RISK':
+      case 'TOO_MANY_MEMBERS':
+      case 'DATA_DIR_MISMATCH':
         this.#settle(pending)
         return pending.call.reject(outcomeUnknown(outcome.message, outcome))
     }

@@ -3,11 +3,11 @@ import type { Logger } from 'pino'
 import type { ConnectResponse, Hello } from '../gen/synod/peer/v1/peer.js'
 import type { Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
+import type { CheckpointPart, CheckpointRequest } from '../wire/checkpoint-transfer.js'
 import { decodeFrame, type PeerFrame } from '../wire/peer.js'
 import { isNodeId, PeerCodecError } from '../wire/peer-fields.js'
 import { isFromStranger } from '../wire/strangers.js'
 import { CheckpointServer, type TransferCall } from './checkpoint-serve.js'
-import type { CheckpointPart, CheckpointRequest } from './checkpoint-transfer.js'
 import { CONNECT_METHOD, FETCH_METHOD, HANDSHAKE_TIMEOUT_MS, PROTOCOL_VERSION, SERVER_OPTIONS } from './connect-method.js'
 import type { LocalIdentity, RefusedBy } from './peer-link.js'
 import { type PeerRefusal, refusalToStatus } from './refusal.js'
@@ -32,7 +32,7 @@ export interface PeerServerOptions {
   readonly logger: Logger
 }
 
-export const DEFAULT_TRANSFER_BYTES_PER_SECOND = 32 * 1024 * 1024
+const DEFAULT_TRANSFER_BYTES_PER_SECOND = 32 * 1024 * 1024
 
 type Stream = ServerDuplexStream<Uint8Array, ConnectResponse>
 

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
 import type { Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
+import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from '../wire/checkpoint-transfer.js'
 import { CheckpointFetch, TRANSFER_IDLE_MS } from './checkpoint-fetch.js'
-import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from './checkpoint-transfer.js'
 import { PROTOCOL_VERSION } from './connect-method.js'
 import {
   type LocalIdentity,
@@ -16,7 +16,7 @@ import { type CallerIdentity, PeerServer } from './peer-server.js'
 import type { PeerRefusal } from './refusal.js'
 
 export { PeerListenError } from './peer-server.js'
-export type { CallerIdentity, PeerAddress, PeerLinkStats, PeerRefusal }
+export type { PeerAddress, PeerLinkStats, PeerRefusal }
 
 export interface PeerTransportOptions {
   readonly nodeId: NodeId

@@ -14,7 +14,7 @@ export function membershipToWire(record: MembershipRecord): WireMembership {
 }
 
 /** @throws PeerCodecError */
-export function membershipFromWire(wire: WireMembership, field: string): MembershipRecord {
+function membershipFromWire(wire: WireMembership, field: string): MembershipRecord {
   const { epoch, members, lastNodeId } = wire
   if (epoch < 1) throw new PeerCodecError(`${field}.epoch`, `must be 1 or more, not ${epoch}`)
   if (members.length < 1 || members.length > MEMBERS_MAX) {

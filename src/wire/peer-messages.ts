@@ -109,9 +109,12 @@ export function messageFromWire({ message }: PeerMessage): Message {
     case 'handOver':
       return { kind: 'handOver', toNodeId: nodeIdOrNone(message.value.toNodeId, 'hand_over.to_node_id') }
     case 'recall':
-    case 'recalled':
+    case 'recalled': {
+      const { writeNumber, recallId } = message.value
+      return { kind: message.$case, writeNumber, recallId }
+    }
     case 'mark':
-      return { kind: message.$case, writeNumber: message.value.writeNumber }
+      return { kind: 'mark', writeNumber: message.value.writeNumber }
     case 'digest':
       return { kind: 'digest', slot: slot(message.value.slot, 'digest.slot'), stateDigest: message.value.stateDigest }
     case undefined:

@@ -122,7 +122,7 @@ function toWireRefusal({ reason, message, fieldViolations }: Refusal): WireRefus
   return { reason, message, fieldViolations: fieldViolations.map(({ field, description }) => ({ field, description })) }
 }
 
-export function toWireAccount(account: Account): WireAccount {
+function toWireAccount(account: Account): WireAccount {
   return {
     accountId: account.accountId,
     asset: account.asset,

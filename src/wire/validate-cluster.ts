@@ -1,10 +1,12 @@
 import type {
   AddMemberRequest,
+  CheckpointRequest,
   PromoteMemberRequest,
   RemoveMemberRequest,
   TransferLeadershipRequest,
 } from '../gen/synod/cluster/v1/cluster.js'
 import type { FieldViolation } from '../machine/refusal.js'
+import { consistency } from './checks.js'
 
 const NODE_ID_MAX = 65_535
 const ADDRESS_LENGTH_MAX = 256
@@ -29,6 +31,12 @@ export function memberViolations({ nodeId }: PromoteMemberRequest | RemoveMember
 export function transferLeadershipViolations({ nodeId }: TransferLeadershipRequest): readonly FieldViolation[] {
   if (nodeId <= NODE_ID_MAX) return []
   return [{ field: 'node_id', description: 'must be 1 to 65,535, or 0 for whichever node the leader likes' }]
+}
+
+export function checkpointViolations(request: CheckpointRequest): readonly FieldViolation[] {
+  const out: FieldViolation[] = []
+  consistency(out, request.consistency)
+  return out
 }
 
 function member(out: FieldViolation[], nodeId: number): void {

@@ -19,7 +19,7 @@ async function made(args: readonly string[]): Promise<Made> {
   return JSON.parse(stdout) as Made
 }
 
-describe('a backup of a cluster of real processes', { timeout: 200_000 }, () => {
+describe('a backup of a cluster of real processes', { timeout: 230_000 }, () => {
   it('is restored into another cluster: balances, histories, first answers, authorities', async (t) => {
     const { nodes, client, root } = await oldCluster(t)
     const file = join(root, 'bank.synod')
@@ -70,8 +70,9 @@ describe('a backup of a cluster of real processes', { timeout: 200_000 }, () => 
     do {
       count++
       toSlot = (await client.bank.transfer(transfer(`kept-${count}`, 1n))).header.slot
-      await client.bank.transfer(transfer(`not kept-${count}`, 100n))
+      const last = await client.bank.transfer(transfer(`not kept-${count}`, 100n))
       summary = JSON.parse((await nodes.run([1, 2, 3], 'backup', file, '--json')).stdout) as BackupSummary
+      assert.ok(summary.lastSlot >= last.header.slot, 'what was acknowledged is in it')
       await client.bank.transfer({ ...transfer(`back-${count}`, 100n), sourceAccountId: 'bob', destinationAccountId: 'alice' })
     } while (summary.firstSlot > toSlot)
 

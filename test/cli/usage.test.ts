@@ -20,7 +20,19 @@ describe('the command synod, without a cluster', { concurrency: 2, timeout: 60_0
   const directory = mkdtempSync(join(tmpdir(), 'synod-usage-'))
   after(() => rmSync(directory, { recursive: true, force: true }))
 
-  const COMMANDS = ['', 'start', 'dev', 'kv put', 'bank deposit', 'doctor', 'member replace', 'backup', 'restore', 'recover', 'sim']
+  const COMMANDS = [
+    '',
+    'start',
+    'dev',
+    'kv put',
+    'bank deposit',
+    'doctor',
+    'member replace',
+    'backup',
+    'restore',
+    'recover',
+    'sim',
+  ]
   for (const command of COMMANDS) {
     it(`--help of \`synod ${command}\` ends with an example and does not load gRPC`, async () => {
       const args = [...command.split(' ').filter(Boolean), '--help']

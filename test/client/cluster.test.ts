@@ -52,7 +52,7 @@ describe("the SDK's cluster", () => {
     assert.deepEqual([failures.length, member.changes.length], [0, 1])
 
     Object.defineProperty(member, 'failure', { get: () => 'CHANGE_IN_PROGRESS' })
-    const failure = await cluster.promoteMember(2, { timeoutMs: 500 }).catch((error: unknown) => error)
+    const failure = await cluster.promoteMember(2, { timeoutMs: 1_500 }).catch((error: unknown) => error)
     assert.ok(failure instanceof SynodError)
     assert.deepEqual([failure.reason, failure.retrySafe, failure.code], ['CHANGE_IN_PROGRESS', true, 'UNAVAILABLE'])
   })
@@ -77,11 +77,14 @@ describe("the SDK's cluster", () => {
   it('rejects a backup that breaks off, and one that does not go on', async (t) => {
     const { server, member } = await serve(t)
     const { cluster } = connect({ endpoints: [server.address, server.address.replace('127.0.0.1', 'localhost')] })
+    let begunCount = 0
     member.backupParts = async function* () {
+      begunCount++
       yield* onlyHeader()
       throw new Error('a disk, say')
     }
     await assert.rejects(bytesOf(cluster.backup()), { reason: 'INTERNAL' })
+    assert.equal(begunCount, 1)
     let onCancelled: (() => void) | undefined
     member.backupParts = async function* () {
       yield* onlyHeader()

@@ -25,7 +25,7 @@ const AFTER: MembershipRecord = {
 function askAt(decidedUpTo: number): (nodeId: NodeId, dataDirId: string, clusterId?: string) => string {
   const memberships = new Memberships([BEFORE, AFTER], 64)
   memberships.forget(decidedUpTo)
-  const cluster = { clusterId: 'c', memberships, known: AFTER }
+  const cluster = { clusterId: 'c', memberships, isMembershipDurable: true, known: AFTER }
   return (nodeId, dataDirId, clusterId = 'c') => told(admit({ nodeId, dataDirId, clusterId }, cluster))
 }
 
@@ -61,7 +61,7 @@ it('a node of another cluster, one that was removed and one that was never added
 })
 
 it('a node that has learned little yet admits whoever its welcome named, and those with its cluster that may have come since', () => {
-  const cluster = { clusterId: 'c', memberships: new Memberships([BEFORE], 64), known: AFTER }
+  const cluster = { clusterId: 'c', memberships: new Memberships([BEFORE], 64), isMembershipDurable: true, known: AFTER }
   assert.equal(admit({ nodeId: 3, dataDirId: 'dir-3-new', clusterId: 'c' }, cluster), undefined)
   assert.equal(told(admit({ nodeId: 6, dataDirId: 'dir-6', clusterId: 'c' }, cluster)), 'joinOnly')
   assert.equal(admit({ nodeId: 7, dataDirId: 'dir-7', clusterId: 'c' }, cluster), undefined)

@@ -6,14 +6,14 @@ import type { NodeId } from '../../src/paxos/types.js'
 import { RecordError } from '../../src/storage/records.js'
 import type { IncomingCheckpoint, UnfinishedCheckpoint } from '../../src/storage/storage.js'
 import { StorageError } from '../../src/storage/storage-error.js'
+import type { CheckpointHeader } from '../../src/wire/checkpoint.js'
 import {
   type CheckpointPart,
   type CheckpointRequest,
   type CheckpointSink,
   TransferError,
   type TransferErrorCode,
-} from '../../src/transport/checkpoint-transfer.js'
-import type { CheckpointHeader } from '../../src/wire/checkpoint.js'
+} from '../../src/wire/checkpoint-transfer.js'
 import { END, headerOf, pageOf } from '../transport/checkpoint-parts.js'
 import { FakeRuntime } from './fake-runtime.js'
 

@@ -26,7 +26,7 @@ import { encodeOpenSession, encodeSessionCommand } from '../../src/wire/envelope
 import { sessionCodec } from '../../src/wire/state.js'
 import { MemoryDisk, MemoryStorage } from '../storage/memory-storage.js'
 
-export const LEADER: NodeId = 2
+const LEADER: NodeId = 2
 export const BALLOT = makeBallot(7, LEADER)
 
 /** Where a test may hold the storage up, or let it fail. */
@@ -285,7 +285,7 @@ export class Follower {
       desk: this.desk,
       barriers: this.barriers,
       // Alone, as far as these are concerned: the gate is open.
-      talk: new PeerTalk({ self: 1, storage: this.storage, voters: [[1]], members: () => [], send, logger }),
+      talk: new PeerTalk({ self: 1, storage: this.storage, voters: [[1]], members: () => [], send, recallId: 1, logger }),
       membershipCalls: new MembershipCalls(node, 0),
       tickIntervalMs: DEFAULT_TICK_INTERVAL_MS,
       pageBytesMax: 1 << 20,

@@ -150,7 +150,7 @@ describe('a host behind a closed gate', () => {
     t.host.receive(
       2,
       [
-        { kind: 'recalled', writeNumber: 1 },
+        { kind: 'recalled', writeNumber: 1, recallId: 77 },
         { kind: 'poll', pollId: 1 },
       ],
       'dir-2',
@@ -163,13 +163,13 @@ describe('a host behind a closed gate', () => {
 
   it('answers others, who may be behind theirs', async () => {
     const t = scriptedHost([1, 2, 3])
-    t.host.receive(3, [{ kind: 'recall', writeNumber: 1 }], 'dir-3')
+    t.host.receive(3, [{ kind: 'recall', writeNumber: 1, recallId: 5 }], 'dir-3')
     assert.deepEqual(t.sent, ['recalled to 3'])
   })
 
   it('stops on an older copy', async () => {
     const t = scriptedHost([1, 2, 3])
-    t.host.receive(3, [{ kind: 'recalled', writeNumber: 2 }], 'dir-3')
+    t.host.receive(3, [{ kind: 'recalled', writeNumber: 2, recallId: 77 }], 'dir-3')
     assert.deepEqual(
       t.failures.map((error) => (error as Error & { code: string }).code),
       ['OLDER_COPY'],

@@ -33,9 +33,11 @@ function setUp(
     voters,
     members: () => known.members,
     send: (to, message) => void sent.push({ to, message }),
+    recallId: 77,
     logger: pino({ level: 'silent' }),
   })
-  const recalled = (from: NodeId, writeNumber: number) => talk.onMessage(from, { kind: 'recalled', writeNumber }, `dir-${from}`)
+  const recalled = (from: NodeId, writeNumber: number) =>
+    talk.onMessage(from, { kind: 'recalled', writeNumber, recallId: 77 }, `dir-${from}`)
   return {
     talk,
     sent,
@@ -63,12 +65,12 @@ describe('the start gate', () => {
   it('asks whoever has not answered again and again, and nobody once it is open', () => {
     const { talk, recalled, told } = setUp({ voters: [[1, 2, 3, 4, 5]] })
     talk.tick(0)
-    assert.deepEqual(told(), ['2 recall 10', '3 recall 10', '4 recall 10', '5 recall 10'])
+    assert.deepEqual(told(), ['2 recall 10 77', '3 recall 10 77', '4 recall 10 77', '5 recall 10 77'])
     talk.tick(100)
     assert.deepEqual(told(), [])
     recalled(3, 10)
     talk.tick(200)
-    assert.deepEqual(told(), ['2 recall 10', '4 recall 10', '5 recall 10'])
+    assert.deepEqual(told(), ['2 recall 10 77', '4 recall 10 77', '5 recall 10 77'])
     recalled(4, 10)
     talk.tick(400)
     assert.ok(!told().some((message) => message.includes('recall')))
@@ -101,6 +103,16 @@ describe('the start gate', () => {
     assert.equal(setUp({ voters: [[1, 2]] }).talk.isOpen, false)
   })
 
+  it('does not hear answers to the node that was there before it', () => {
+    const { talk, recalled } = setUp()
+    const stale = (writeNumber: number) => talk.onMessage(2, { kind: 'recalled', writeNumber, recallId: 76 }, 'dir-2')
+    stale(10)
+    assert.equal(talk.isOpen, false)
+    stale(11)
+    recalled(2, 10)
+    assert.equal(talk.isOpen, true)
+  })
+
   it('stops a node on an older copy, and names both writes and the remedy; also by a late answer', () => {
     const refused = {
       name: 'HaltError',
@@ -119,7 +131,7 @@ describe('marks', () => {
   it('tell what was heard of a directory, by its id, and never less', () => {
     const { talk, told } = setUp({ marks: [['dir-2', 7]] })
     const recall = (from: NodeId, dataDirId: string, writeNumber: number) =>
-      talk.onMessage(from, { kind: 'recall', writeNumber }, dataDirId)
+      talk.onMessage(from, { kind: 'recall', writeNumber, recallId: 5 }, dataDirId)
     recall(2, 'dir-2', 5)
     talk.onMessage(2, { kind: 'mark', writeNumber: 9 }, 'dir-2')
     talk.onMessage(2, { kind: 'mark', writeNumber: 8 }, 'dir-2')
@@ -127,7 +139,7 @@ describe('marks', () => {
     recall(2, 'dir-2-new', 1)
     recall(3, 'dir-3', 4)
     recall(3, 'dir-3', 4)
-    assert.deepEqual(told(), ['2 recalled 7', '2 recalled 9', '2 recalled 0', '3 recalled 0', '3 recalled 4'])
+    assert.deepEqual(told(), ['2 recalled 7 5', '2 recalled 9 5', '2 recalled 0 5', '3 recalled 0 5', '3 recalled 4 5'])
   })
 
   it('go to every other member once a second, when this node has written', () => {

@@ -145,7 +145,7 @@ export function dump({ keys, bank }: TypedBankAndKeys): unknown {
 }
 
 /** The account's movements, oldest first. */
-export function historyOf({ ledger }: Bank, { accountId, movementCount }: AccountRow): Movement[] {
+function historyOf({ ledger }: Bank, { accountId, movementCount }: AccountRow): Movement[] {
   return Array.from({ length: movementCount }, (_, index) => ledger.movementAt(accountId, index))
 }
 

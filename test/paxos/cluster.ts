@@ -97,6 +97,11 @@ export class Cluster {
     return this.log.some((value) => value.split('+').includes(command))
   }
 
+  /** Slots up to here are decided, says the disk. */
+  durableUpTo(nodeId: NodeId): Slot {
+    return this.#host(nodeId).checkpoint.slot
+  }
+
   dataDirIdOf(nodeId: NodeId): string {
     return this.#host(nodeId).dataDirId
   }

@@ -104,6 +104,24 @@ test('from 1 to 3 to 5 to 3 nodes, the first leader among those who go, while co
   assert.equal(plain(cluster.membersAt(4)), '3 4 5')
 })
 
+test('of two, who removes itself is there until the other has every slot in which both must vote', () => {
+  const cluster = led([1, 2], 2)
+  cluster.change(2, { kind: 'remove', nodeId: 2 })
+  // The removal comes into force without node 1 hearing that it has.
+  for (let i = 0; i < 200 && cluster.membersAt(1) !== '1'; i++) cluster.deliver()
+  cluster.settle({ kind: 'accept' })
+  cluster.settle({ kind: 'accepted' })
+  cluster.crash(1)
+  cluster.drop()
+  cluster.run(10_000)
+  assert.equal(cluster.haltOf(2), undefined)
+  cluster.restart(1)
+  cluster.runUntil('node 1 leads alone', () => cluster.leaders.includes(1))
+  cluster.propose(1, 'alone')
+  cluster.runUntil('it goes on', () => cluster.log.includes('alone'))
+  cluster.runUntil('node 2 stops', () => cluster.haltOf(2)?.code === 'REMOVED')
+})
+
 test('one change at a time; and none after which too few of the voters would be up', () => {
   const cluster = led([1, 2, 3])
   cluster.addHost(4)

@@ -109,3 +109,89 @@ test('reads: who begins anew does not confirm a leader that knows only its forme
   cluster.settle({ kind: 'heartbeatAck', to: 1 })
   assert.equal(cluster.grants.has(read), false)
 })
+
+test('a leader that does not vote logs what it decides', () => {
+  const cluster = led([1, 2, 3], 1)
+  cluster.change(1, { kind: 'remove', nodeId: 1 })
+  cluster.propose(1, 'last')
+  cluster.settle()
+  assert.equal(cluster.log.at(-1), 'last')
+  // The disk says so if the watermark gets there without the value.
+  cluster.runUntil('node 1 is told that it was removed', () => cluster.haltOf(1)?.code === 'REMOVED')
+  cluster.crash(1)
+  cluster.restart(1)
+  assert.equal(cluster.node(1).decidedUpTo, cluster.log.indexOf('last') + 1)
+})
+
+test('a removed leader that can hand over to nobody leads no longer', () => {
+  const cluster = led([1, 2, 3], 1)
+  cluster.change(1, { kind: 'remove', nodeId: 1 })
+  cluster.settle()
+  for (let ms = 0; ms < 3_000; ms += 10) {
+    cluster.run(0)
+    for (const nodeId of cluster.nodeIds) cluster.tick(nodeId)
+    cluster.drop({ kind: 'takeOver' })
+    cluster.settle()
+  }
+  assert.ok(cluster.leaders.some((nodeId) => nodeId !== 1))
+})
+
+test('of two nodes one is removed, and does not stop before the other knows all that it needs', () => {
+  const cluster = led([1, 2], 2)
+  cluster.change(1, { kind: 'remove', nodeId: 2 })
+  cluster.settle({ kind: 'accept' })
+  cluster.settle({ kind: 'accepted' })
+  cluster.settle({ kind: 'accept' })
+  cluster.settle({ kind: 'accepted' })
+  cluster.drop()
+  cluster.crash(1)
+  cluster.run(5_000)
+  assert.equal(cluster.haltOf(2), undefined)
+  cluster.restart(1)
+  cluster.runUntil('node 2 stops', () => cluster.haltOf(2)?.code === 'REMOVED')
+  cluster.crash(2)
+  cluster.runUntil('node 1 goes on by itself', () => {
+    cluster.propose(1, 'alone')
+    cluster.run(50)
+    return cluster.log.includes('alone')
+  })
+})
+
+test('a node that was down while it was removed is told so when it is back', () => {
+  const cluster = led([1, 2, 3, 4], 2)
+  cluster.crash(4)
+  cluster.runUntil('node 4 is removed', () => {
+    cluster.change(1, { kind: 'remove', nodeId: 4 })
+    cluster.run(50)
+    return cluster.membersAt(1) === '1 2 3'
+  })
+  cluster.run(500)
+  cluster.drop()
+  cluster.restart(4)
+  cluster.runUntil('node 4 stops', () => cluster.haltOf(4)?.code === 'REMOVED')
+})
+
+test('whoever joins need not reach the leader', () => {
+  const cluster = led([1, 2, 3], 2)
+  cluster.addHost(4)
+  cluster.cut(4, 1)
+  cluster.change(1, { kind: 'add', nodeId: 4, peerAddress: 'peer-4:1', clientAddress: '' })
+  cluster.runUntil('it is let in', () => cluster.node(4).phase === 'following')
+})
+
+test('who begins anew is promoted for what it has learned itself, not for what its former life knew', () => {
+  const cluster = led([1, 2, 3], 4)
+  for (let i = 0; i < 50; i++) {
+    cluster.propose(1, `c${i}`)
+    cluster.settle()
+  }
+  cluster.crash(3)
+  cluster.replaceDirectory(3)
+  cluster.restart(3)
+  cluster.cut(1, 3)
+  cluster.cut(2, 3)
+  cluster.run(300)
+  assert.equal(cluster.membersAt(1), '1 2 3*')
+  cluster.heal()
+  cluster.runUntil('it votes again', () => cluster.node(3).isVoter)
+})

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { type CheckpointResponse, type ClusterServiceClient, NodeRole } from '../../src/gen/synod/cluster/v1/cluster.js'
+import { Consistency } from '../../src/gen/synod/common/v1/common.js'
 import type { BackupPart } from '../../src/host/api.js'
 import { BackupReader } from '../../src/server/backup/backup-reader.js'
 import { REASONS } from '../../src/wire/reasons.js'
@@ -13,9 +14,9 @@ import { CLUSTER_ID } from './single-member.js'
 const NODE_2 = { nodeId: 2, peerAddress: '127.0.0.1:7202', clientAddress: '127.0.0.1:7102' }
 
 /** Every response to a Checkpoint call. */
-async function checkpoint(cluster: ClusterServiceClient): Promise<CheckpointResponse[]> {
+async function checkpoint(cluster: ClusterServiceClient, consistency: Consistency = 0): Promise<CheckpointResponse[]> {
   const responses: CheckpointResponse[] = []
-  for await (const response of cluster.checkpoint({}, new Metadata(), { deadline: Date.now() + 10_000 })) {
+  for await (const response of cluster.checkpoint({ consistency }, new Metadata(), { deadline: Date.now() + 10_000 })) {
     responses.push(response as CheckpointResponse)
   }
   return responses
@@ -128,6 +129,22 @@ describe('the cluster service', () => {
     assert.equal(reader.lastSlot, 10)
   })
 
+  it('has all in a backup that was acknowledged before it was asked for, or fails', async (t) => {
+    const { clients, member } = await serve(t)
+    member.backupParts = sampleParts
+    await checkpoint(clients.cluster)
+    assert.equal(member.barrierCount, 1)
+    const failure = (consistency: Consistency = 0) =>
+      checkpoint(clients.cluster, consistency).catch((error: ServiceError) => told(error).reason)
+    member.failure = 'NO_QUORUM'
+    assert.equal(await failure(), 'NO_QUORUM')
+    assert.notEqual(await failure(Consistency.STALE), 'NO_QUORUM')
+    assert.equal(await failure(7 as Consistency), 'INVALID_ARGUMENT')
+    member.failure = undefined
+    for (let slot = 1; slot <= 11; slot++) await call(clients.cluster, 'promoteMember', { nodeId: 2 })
+    assert.equal(await failure(), 'OVERLOADED')
+  })
+
   it('sends a backup at the pace of who takes it, few at once, and ends it when the client goes', async (t) => {
     const { clients, member } = await serve(t)
     let made = 0
@@ -145,7 +162,7 @@ describe('the cluster service', () => {
       }
     }
     const ended = [1, 2].map(() => new Promise<void>((resolve) => returned.push(resolve)))
-    const slow = [1, 2].map(() => clients.cluster.checkpoint({}))
+    const slow = [1, 2].map(() => clients.cluster.checkpoint({ consistency: 0 }))
     for (const stream of slow) stream.on('error', () => {})
     await Promise.all(slow.map((stream) => new Promise((resolve) => stream.once('readable', resolve))))
     const third = await checkpoint(clients.cluster).catch((error: ServiceError) => told(error))

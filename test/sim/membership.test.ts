@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
+import { Application, INITIAL_COMMANDS } from '../../src/sim/application.js'
+import { BrokenPromise } from '../../src/sim/broken-promise.js'
+import { encodeRequest } from '../../src/sim/clients/encode-request.js'
 import { GOOD_LINK } from '../../src/sim/network.js'
 import type { Operation } from '../../src/sim/operator.js'
 import { QUIET_PLAN } from '../../src/sim/plan.js'
+import { SimulatedCluster } from '../../src/sim/simulated-cluster.js'
 import type { World } from '../../src/sim/world.js'
 import { finish, formedWorld, until } from './scenario.js'
 
@@ -122,4 +126,40 @@ test('without spare machines nothing is added; and nobody is removed whom the ot
   await operate(world, { kind: 'removeMember', nodeId: needed.id })
   assert.ok(membersOf(world).includes(needed.id), 'the one that is lost went instead')
   assert.equal(world.totals.of('addMember'), 0)
+})
+
+/** Forgets now and then what it was told. */
+class ForgetfulApplication extends Application {
+  constructor() {
+    super()
+    const { machine } = this
+    const apply = machine.apply.bind(machine)
+    machine.apply = (command, at) => (at.slot % 7 === 0 ? new Uint8Array(1) : apply(command, at))
+  }
+}
+
+test('a node whose state machine comes to other results than those of the others is told so, and stops', async () => {
+  let madeCount = 0
+  const cluster = new SimulatedCluster({
+    seed: 1,
+    plan: { ...QUIET_PLAN, checkpointEverySlots: 5 },
+    initialCommands: INITIAL_COMMANDS,
+    makeApplication: () => (++madeCount === 2 ? new ForgetfulApplication() : new Application()),
+    looksInside: false,
+  })
+  // The simulator would notice first.
+  cluster.checker.onApplied = () => undefined
+  cluster.checker.onInstalled = () => undefined
+  cluster.start()
+  const ask = (i: number): void => {
+    const command = encodeRequest({ operation: { kind: 'put', key: 'k', value: `v${i}` }, requestId: `r${i}` })
+    cluster.leader?.invoke(command, 1_000, () => undefined)
+    cluster.scheduler.after(20, () => ask(i + 1))
+  }
+  ask(0)
+  await assert.rejects(cluster.run(10_000), (error) => {
+    assert.ok(error instanceof BrokenPromise)
+    assert.match(error.message, /digest|diverge|differ/i)
+    return true
+  })
 })

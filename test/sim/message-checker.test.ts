@@ -174,7 +174,7 @@ test('a directory that is an older copy of itself takes no part any more', () =>
   send(1, HEARTBEAT)
   send(2, { ...HEARTBEAT, kind: 'heartbeatAck', wallMs: 0 })
   book.onOlderCopy(2)
-  send(2, { kind: 'recall', writeNumber: 7 })
+  send(2, { kind: 'recall', writeNumber: 7, recallId: 1 })
   assert.throws(
     () => send(2, { ...HEARTBEAT, kind: 'heartbeatAck', wallMs: 1 }),
     /node 2 sent a heartbeatAck though its data directory is an older copy of itself/,

@@ -56,7 +56,7 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   {
     name: 'peers are served from the log what is still on its way to the disk',
     file: 'storage/level-storage.ts',
-    find: 'Math.min(toSlot, this.#durablyDecidedUpTo)',
-    replace: 'Math.min(toSlot, this.#rules.decidedUpTo)',
+    find: 'Math.min(toSlot, this.#writer.decidedUpTo)',
+    replace: 'Math.min(toSlot, this.#writer.rules.decidedUpTo)',
   },
 ]

@@ -10,7 +10,7 @@ function tableOf(entries: Readonly<Record<string, string>>): RecordTable {
 }
 
 const textsOf = (records: Records, range: Parameters<Records['range']>[0] = {}): string[] =>
-  records.range(range).map(([key, record]) => `${key}=${record}`)
+  records.range(range).map(([key, record]) => `${key.toString()}=${record.toString()}`)
 
 test('records stand in the order of their keys, and a range is cut at its ends', () => {
   const table = tableOf({ c: '3', a: '1', d: '4', b: '2' })

@@ -7,7 +7,7 @@ import { readContents } from '../../src/storage/open-directory.js'
 type Records = ReadonlyMap<string, Buffer>
 
 /** A crash in the middle of the test: whoever waits for the write waits no more. */
-export class Crash extends Error {}
+class Crash extends Error {}
 
 /** A data directory in memory, whose process dies at whichever write a test says. */
 export class CrashingDirectory {

@@ -21,6 +21,7 @@ import { type Diagnosis, diagnose } from '../../src/storage/doctor.js'
 import type { FindingCode } from '../../src/storage/findings.js'
 import { entryKey, logKey } from '../../src/storage/keys.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
+import { seal } from '../../src/storage/records.js'
 import { setAsideDamaged } from '../../src/storage/set-aside.js'
 import { accepted, BALLOT, decidedUpTo, entry, GENESIS, HIGHER, infoAt } from './samples.js'
 
@@ -193,6 +194,20 @@ describe('a healthy directory', () => {
     assert.equal(contents?.incoming?.slot, 500)
     assert.ok(contents.incoming.received.count > 0 && contents.incoming.received.bytes < contents.incoming.bytesTotal)
     assert.equal(contents.state.count, 50)
+    assert.equal(contents.leftOver.count, 0)
+  })
+
+  test('with entries of another checkpoint that are still to be deleted', async () => {
+    const directory = copyOf(healthy)
+    const db = await openDatabase(join(directory, 'db'), 'existing')
+    const key = entryKey('state', 1, 'account/1')
+    const record = seal(key, Buffer.from('of another checkpoint'))
+    await db.put(key, record)
+    await db.close()
+    const { isHealthy, contents } = await diagnose(directory)
+    assert.equal(isHealthy, true)
+    assert.deepEqual(contents?.leftOver, { count: 1, bytes: key.length + record.length })
+    assert.equal(contents.state.count, 50)
   })
 
   test('that has taken the place of a damaged one', async () => {
@@ -347,6 +362,15 @@ describe('the identity', () => {
       const { findings } = await assertFault(directory, 'NO_IDENTITY', says)
       assert.match(findings[0]?.remedy ?? '', /`synod member replace 2 NEW=/)
     }
+  })
+
+  test('missing, and the database damaged: the node will not repair that by itself', async () => {
+    const directory = copyOf(healthy)
+    rmSync(join(directory, 'identity.json'))
+    flip(onlyFile(directory, /\.log$/), 20)
+    const diagnosis = await diagnose(directory)
+    assert.deepEqual(codesOf(diagnosis), ['DAMAGED', 'NO_IDENTITY'])
+    for (const { remedy } of diagnosis.findings) assert.match(remedy, /If it is lost, run `synod member replace ID/)
   })
 
   test('of another version', async () => {

@@ -1,14 +1,14 @@
 import { test } from 'node:test'
 import type { LogWindow, Storage } from '../../src/storage/storage.js'
 
-export interface TestDiskOptions {
+interface TestDiskOptions {
   readonly window?: LogWindow
   /** Small enough for a checkpoint to be written in pieces. */
   readonly pieceBytes?: number
 }
 
 /** One node's disk: what `open` gives stands on it, again and again. */
-export interface TestDisk {
+interface TestDisk {
   open(options?: TestDiskOptions): Promise<Storage>
   remove(): Promise<void>
 }

@@ -88,10 +88,10 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
     { kind: 'handOver', toNodeId: 0 },
     { kind: 'handOver', toNodeId: 65_535 },
   ],
-  recall: [{ kind: 'recall', writeNumber: slot }],
+  recall: [{ kind: 'recall', writeNumber: slot, recallId: slot }],
   recalled: [
-    { kind: 'recalled', writeNumber: 0 },
-    { kind: 'recalled', writeNumber: slot },
+    { kind: 'recalled', writeNumber: 0, recallId: 0 },
+    { kind: 'recalled', writeNumber: slot, recallId: 1 },
   ],
   mark: [{ kind: 'mark', writeNumber: slot }],
   digest: [{ kind: 'digest', slot, stateDigest: 2 ** 32 - 1 }],

@@ -75,7 +75,7 @@ function* steps(random: Random): Generator<Step> {
 }
 
 /** Every account's movements, page by page, both ways. */
-function* movementPages({ machine }: Node): Generator<unknown> {
+function* movementPages({ machine }: Node): Generator {
   for (const accountId of ['alice', 'bob', 'carol', 'dave', 'nobody']) {
     for (const order of [Order.ASCENDING, Order.DESCENDING]) {
       let pageToken = ''

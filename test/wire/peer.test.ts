@@ -143,7 +143,6 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['welcome.memberships[0].members', welcome({}, [{ ...MEMBERSHIP, members: [] }])],
   ['welcome.memberships[0].members', welcome({}, [{ ...MEMBERSHIP, members: [{ ...VOTER, votesFrom: 0 }] }])],
   ['welcome.memberships[0].members[1].node_id', welcome({}, [{ ...MEMBERSHIP, members: [VOTER, VOTER] }])],
-  ['change_membership.request_id', change({ $case: 'remove', value: { nodeId: 1 } }, 0)],
   ['change_membership.change', change(undefined)],
   ['change_membership.change.remove.node_id', change({ $case: 'remove', value: { nodeId: 0 } })],
   ['change_membership.change.promote.node_id', change({ $case: 'promote', value: { nodeId: 65_536 } })],

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { Frame } from '../../gen/synod/backup/v1/backup.js'
-import type { BackupPart } from '../../host/api.js'
+import { type BackupPart, MemberError } from '../../host/api.js'
 import { assert } from '../../paxos/assert.js'
+import type { Slot } from '../../paxos/types.js'
 import { checkpointHeaderToWire } from '../../wire/checkpoint.js'
 import { encodeValue } from '../../wire/value.js'
 import { frame, preamble } from './backup-file.js'
@@ -18,8 +19,15 @@ export interface Making {
   readonly madeAtMs: number
 }
 
-/** The bytes of a backup file (backup-file.ts), in chunks of at most 1 MiB. */
-export async function* encodeBackup(parts: AsyncIterable<BackupPart>, making: Making): AsyncGenerator<Uint8Array> {
+/**
+ * The bytes of a backup file (backup-file.ts), in chunks of at most 1 MiB.
+ * @throws MemberError OVERLOADED in the place of an end when the parts end before slot `atLeast`, which somebody counts on
+ */
+export async function* encodeBackup(
+  parts: AsyncIterable<BackupPart>,
+  making: Making,
+  atLeast: Slot = 0,
+): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')
   let frameCount = 0
   let recordCount = 0
@@ -40,6 +48,10 @@ export async function* encodeBackup(parts: AsyncIterable<BackupPart>, making: Ma
     before = new Uint8Array()
     hash.update(bytes)
     yield* chunksOf(bytes)
+  }
+  if (lastSlot < atLeast) {
+    const message = `the log was trimmed while the checkpoint was read, so that slot ${atLeast} cannot be had any more: try again`
+    throw new MemberError('OVERLOADED', message)
   }
   const trailer = { frameCount, recordCount, entryCount, lastSlot, sha256: hash.digest() }
   yield frame(Frame.encode({ part: { $case: 'trailer', value: trailer } }).finish())

@@ -215,6 +215,14 @@ export class Caller {
         return this.#settings.hasSession ? this.#onExpired() : this.#onUnresolved(call)
       case 'ALREADY_ACKNOWLEDGED':
         return promise(false, () => `${tellInvocation(call.invocation)}, is told to be acknowledged, but was never answered`)
+      case 'NODE_ID_USED':
+      case 'MEMBER_NOT_FOUND':
+      case 'NOT_CAUGHT_UP':
+      case 'CHANGE_IN_PROGRESS':
+      case 'QUORUM_AT_RISK':
+      case 'TOO_MANY_MEMBERS':
+      case 'DATA_DIR_MISMATCH':
+        return promise(false, () => `${tellInvocation(call.invocation)}, is told ${code}, as a change of the membership is`)
     }
   }
 

@@ -76,6 +76,11 @@ describe('a backup file', () => {
     const swapped = await changed(([header, first, second, ...rest]) => [header, second, first, ...rest] as BackupPart[])
     await assert.rejects(read(swapped), /do not ascend/)
     await assert.rejects(without(4), /no gap/)
+    await assert.rejects(read(await changed((parts) => parts.slice(0, 3))), /what its trailer counts is not what it holds/)
+    const [one, other] = [await sampleFile(), await sampleFile(sampleParts(), 1_700_000_009_001)]
+    const headEnds = one.indexOf('0.1.0') + 9
+    const spliced = Buffer.concat([one.subarray(0, headEnds), other.subarray(headEnds)])
+    await assert.rejects(read(spliced), /do not match the SHA-256 in its trailer/)
   })
 
   it('tells what it holds', async (t) => {

@@ -60,8 +60,11 @@ export async function* sampleParts(): AsyncGenerator<BackupPart> {
   yield { entries: ENTRIES.slice(2) }
 }
 
-export async function sampleFile(parts: AsyncIterable<BackupPart> = sampleParts()): Promise<Buffer> {
+export async function sampleFile(
+  parts: AsyncIterable<BackupPart> = sampleParts(),
+  madeAtMs = 1_700_000_009_000,
+): Promise<Buffer> {
   const chunks: Uint8Array[] = []
-  for await (const chunk of encodeBackup(parts, { nodeId: 1, version: '0.1.0', madeAtMs: 1_700_000_009_000 })) chunks.push(chunk)
+  for await (const chunk of encodeBackup(parts, { nodeId: 1, version: '0.1.0', madeAtMs })) chunks.push(chunk)
   return Buffer.concat(chunks)
 }

@@ -21,7 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Duration } from "../../../google/protobuf/duration.js";
-import { ResponseHeader } from "../../common/v1/common.js";
+import { Consistency, consistencyFromJSON, consistencyToJSON, ResponseHeader } from "../../common/v1/common.js";
 
 export const NodeRole = {
   UNSPECIFIED: 0,
@@ -226,10 +226,12 @@ export interface TransferLeadershipResponse {
 }
 
 export interface CheckpointRequest {
+  /** With CONSISTENCY_STALE: what this node knows, perhaps old; needs no majority. The other two are the same here. */
+  consistency: Consistency;
 }
 
 export interface CheckpointResponse {
-  /** In the first response only; as of this slot is the backup's checkpoint, the slots after it follow that. */
+  /** In the first response only. The backup holds this slot and perhaps later ones. */
   header:
     | ResponseHeader
     | undefined;
@@ -2023,11 +2025,14 @@ export const TransferLeadershipResponse: MessageFns<TransferLeadershipResponse> 
 };
 
 function createBaseCheckpointRequest(): CheckpointRequest {
-  return {};
+  return { consistency: 0 };
 }
 
 export const CheckpointRequest: MessageFns<CheckpointRequest> = {
-  encode(_: CheckpointRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: CheckpointRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.consistency !== 0) {
+      writer.uint32(8).int32(message.consistency);
+    }
     return writer;
   },
 
@@ -2044,6 +2049,14 @@ export const CheckpointRequest: MessageFns<CheckpointRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.consistency = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2056,20 +2069,24 @@ export const CheckpointRequest: MessageFns<CheckpointRequest> = {
     }
   },
 
-  fromJSON(_: any): CheckpointRequest {
-    return {};
+  fromJSON(object: any): CheckpointRequest {
+    return { consistency: isSet(object.consistency) ? consistencyFromJSON(object.consistency) : 0 };
   },
 
-  toJSON(_: CheckpointRequest): unknown {
+  toJSON(message: CheckpointRequest): unknown {
     const obj: any = {};
+    if (message.consistency !== 0) {
+      obj.consistency = consistencyToJSON(message.consistency);
+    }
     return obj;
   },
 
   create(base?: DeepPartial<CheckpointRequest>): CheckpointRequest {
     return CheckpointRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<CheckpointRequest>): CheckpointRequest {
+  fromPartial(object: DeepPartial<CheckpointRequest>): CheckpointRequest {
     const message = createBaseCheckpointRequest();
+    message.consistency = object.consistency ?? 0;
     return message;
   },
 };
@@ -2235,8 +2252,8 @@ export const ClusterServiceService = {
     responseDeserialize: (value: Buffer): TransferLeadershipResponse => TransferLeadershipResponse.decode(value),
   },
   /**
-   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of the last slot
-   * that this node knew to be decided when it was asked.
+   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. All that
+   * was acknowledged before the call, anywhere, is in it.
    */
   checkpoint: {
     path: "/synod.cluster.v1.ClusterService/Checkpoint" as const,
@@ -2263,8 +2280,8 @@ export interface ClusterServiceServer extends UntypedServiceImplementation {
   /** Has the leader hand over. Answered when another one leads. */
   transferLeadership: handleUnaryCall<TransferLeadershipRequest, TransferLeadershipResponse>;
   /**
-   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of the last slot
-   * that this node knew to be decided when it was asked.
+   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. All that
+   * was acknowledged before the call, anywhere, is in it.
    */
   checkpoint: handleServerStreamingCall<CheckpointRequest, CheckpointResponse>;
 }
@@ -2367,8 +2384,8 @@ export interface ClusterServiceClient extends Client {
     callback: (error: ServiceError | null, response: TransferLeadershipResponse) => void,
   ): ClientUnaryCall;
   /**
-   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of the last slot
-   * that this node knew to be decided when it was asked.
+   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. All that
+   * was acknowledged before the call, anywhere, is in it.
    */
   checkpoint(request: CheckpointRequest, options?: Partial<CallOptions>): ClientReadableStream<CheckpointResponse>;
   checkpoint(

@@ -347,7 +347,7 @@ export interface ResetMember {
 
 /** To the leader, from whichever node was asked, until the membership that it knows says so. */
 export interface ChangeMembership {
-  /** Chosen by the sender. */
+  /** Chosen by the sender; 0 when nobody waits for a refusal: the sender passes on what a Join asks for. */
   requestId: number;
   change: MembershipChange | undefined;
 }
@@ -369,11 +369,15 @@ export interface HandOver {
 export interface Recall {
   /** Of its last durable write. */
   writeNumber: number;
+  /** Random, another one at each start. */
+  recallId: number;
 }
 
 /** The highest write that the sender was ever told of, of the asking node's directory; 0 if it knows of none. */
 export interface Recalled {
   writeNumber: number;
+  /** As asked: an answer to the node that was started before, perhaps on another directory, says nothing of this one. */
+  recallId: number;
 }
 
 /** Now and then to every member: this node's writes up to this one are durable. */
@@ -5258,7 +5262,7 @@ export const HandOver: MessageFns<HandOver> = {
 };
 
 function createBaseRecall(): Recall {
-  return { writeNumber: 0 };
+  return { writeNumber: 0, recallId: 0 };
 }
 
 export const Recall: MessageFns<Recall> = {
@@ -5268,6 +5272,12 @@ export const Recall: MessageFns<Recall> = {
         throw new globalThis.Error("value provided for field BigInt(message.writeNumber) of type uint64 too large");
       }
       writer.uint32(8).uint64(BigInt(message.writeNumber));
+    }
+    if (message.recallId !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.recallId)) !== BigInt(message.recallId)) {
+        throw new globalThis.Error("value provided for field BigInt(message.recallId) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.recallId));
     }
     return writer;
   },
@@ -5293,6 +5303,14 @@ export const Recall: MessageFns<Recall> = {
             message.writeNumber = longToNumber(reader.uint64());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.recallId = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5312,6 +5330,11 @@ export const Recall: MessageFns<Recall> = {
         : isSet(object.write_number)
         ? globalThis.Number(object.write_number)
         : 0,
+      recallId: isSet(object.recallId)
+        ? globalThis.Number(object.recallId)
+        : isSet(object.recall_id)
+        ? globalThis.Number(object.recall_id)
+        : 0,
     };
   },
 
@@ -5319,6 +5342,9 @@ export const Recall: MessageFns<Recall> = {
     const obj: any = {};
     if (message.writeNumber !== 0) {
       obj.writeNumber = globalThis.Number(message.writeNumber);
+    }
+    if (message.recallId !== 0) {
+      obj.recallId = globalThis.Number(message.recallId);
     }
     return obj;
   },
@@ -5329,12 +5355,13 @@ export const Recall: MessageFns<Recall> = {
   fromPartial(object: DeepPartial<Recall>): Recall {
     const message = createBaseRecall();
     message.writeNumber = object.writeNumber ?? 0;
+    message.recallId = object.recallId ?? 0;
     return message;
   },
 };
 
 function createBaseRecalled(): Recalled {
-  return { writeNumber: 0 };
+  return { writeNumber: 0, recallId: 0 };
 }
 
 export const Recalled: MessageFns<Recalled> = {
@@ -5344,6 +5371,12 @@ export const Recalled: MessageFns<Recalled> = {
         throw new globalThis.Error("value provided for field BigInt(message.writeNumber) of type uint64 too large");
       }
       writer.uint32(8).uint64(BigInt(message.writeNumber));
+    }
+    if (message.recallId !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.recallId)) !== BigInt(message.recallId)) {
+        throw new globalThis.Error("value provided for field BigInt(message.recallId) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.recallId));
     }
     return writer;
   },
@@ -5369,6 +5402,14 @@ export const Recalled: MessageFns<Recalled> = {
             message.writeNumber = longToNumber(reader.uint64());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.recallId = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5388,6 +5429,11 @@ export const Recalled: MessageFns<Recalled> = {
         : isSet(object.write_number)
         ? globalThis.Number(object.write_number)
         : 0,
+      recallId: isSet(object.recallId)
+        ? globalThis.Number(object.recallId)
+        : isSet(object.recall_id)
+        ? globalThis.Number(object.recall_id)
+        : 0,
     };
   },
 
@@ -5395,6 +5441,9 @@ export const Recalled: MessageFns<Recalled> = {
     const obj: any = {};
     if (message.writeNumber !== 0) {
       obj.writeNumber = globalThis.Number(message.writeNumber);
+    }
+    if (message.recallId !== 0) {
+      obj.recallId = globalThis.Number(message.recallId);
     }
     return obj;
   },
@@ -5405,6 +5454,7 @@ export const Recalled: MessageFns<Recalled> = {
   fromPartial(object: DeepPartial<Recalled>): Recalled {
     const message = createBaseRecalled();
     message.writeNumber = object.writeNumber ?? 0;
+    message.recallId = object.recallId ?? 0;
     return message;
   },
 };

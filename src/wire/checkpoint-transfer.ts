@@ -1,5 +1,5 @@
 import type { Slot } from '../paxos/types.js'
-import type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../wire/checkpoint.js'
+import type { CheckpointEnd, CheckpointHeader, CheckpointPage } from './checkpoint.js'
 
 /** Which checkpoint a node wants of a peer, and from where on. */
 export interface CheckpointRequest {

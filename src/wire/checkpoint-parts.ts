@@ -1,7 +1,7 @@
 import type { FetchCheckpointResponse, CheckpointPage as WirePage } from '../gen/synod/peer/v1/peer.js'
-import { type CheckpointPage, checkpointHeaderFromWire, checkpointHeaderToWire } from '../wire/checkpoint.js'
-import { PeerCodecError } from '../wire/peer-fields.js'
+import { type CheckpointPage, checkpointHeaderFromWire, checkpointHeaderToWire } from './checkpoint.js'
 import type { CheckpointPart } from './checkpoint-transfer.js'
+import { PeerCodecError } from './peer-fields.js'
 
 /** About how many bytes a part takes on the wire. */
 export function partBytes(part: CheckpointPart): number {

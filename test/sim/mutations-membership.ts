@@ -1,0 +1,186 @@
+import type { WorldPlan } from '../../src/sim/plan.js'
+import { type Mutation, strikes } from './mutant.js'
+
+/** Worlds in which members come and go. */
+const changes = strikes('addMember', 'removeMember', 'replaceMember')
+
+/** Worlds in which whoever lags needs a peer's checkpoint. */
+function fetches({ options, checkpointEverySlots, logSlotsMax }: WorldPlan): boolean {
+  return options.recentSlotsMax < 100 && checkpointEverySlots < 100 && logSlotsMax < 100
+}
+
+/** Deliberate bugs around the membership, checkpoints from peers, and directories that are not what they were. */
+export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
+  // --- who votes ------------------------------------------------------------------------------------------------------------
+  {
+    name: 'a change of the membership is in force at once',
+    file: 'paxos/memberships.ts',
+    find: 'new Membership({ epoch: value.epoch, fromSlot: slot + this.#windowSlots, members, lastNodeId })',
+    replace: 'new Membership({ epoch: value.epoch, fromSlot: slot + 1, members, lastNodeId })',
+    favours: changes,
+  },
+  {
+    name: 'a learner counts as a voter',
+    file: 'paxos/membership.ts',
+    find: 'record.members.filter((m) => m.votesFrom > 0)',
+    replace: 'record.members.filter((m) => m.votesFrom >= 0)',
+    favours: changes,
+  },
+  {
+    name: 'a majority of an even number is half of it',
+    file: 'paxos/membership.ts',
+    find: 'Math.floor(this.voterIds.length / 2) + 1',
+    replace: 'Math.ceil(this.voterIds.length / 2)',
+    favours: ({ nodeCount }) => nodeCount === 4,
+  },
+  {
+    name: 'the promise of an earlier life of a member counts',
+    file: 'paxos/scout.ts',
+    find: 'return this.#promised.get(nodeId) === membership.member(nodeId)?.votesFrom',
+    replace: 'return membership.has(nodeId) && this.#promised.has(nodeId)',
+    favours: strikes('corruptedRecord'),
+    isRare: true,
+  },
+  {
+    name: 'a leader proposes though only those promised who vote in earlier slots',
+    file: 'paxos/leader.ts',
+    find: 'return this.#scout.covers(this.#memberships.at(this.#nextSlot))',
+    replace: 'return this.#scout.covers(this.#memberships.current)',
+    favours: changes,
+  },
+  {
+    name: 'a leader proposes above its window, where it does not know who votes',
+    file: 'paxos/leader.ts',
+    find: 'if (this.#nextSlot > this.#replica.decidedUpTo + this.#memberships.windowSlots) return false',
+    replace: 'if (this.#nextSlot > this.#replica.decidedUpTo + 2 * this.#memberships.windowSlots) return false',
+  },
+  {
+    name: 'votes are counted by who votes in the first slot that is open',
+    file: 'paxos/leader.ts',
+    find: 'membership: this.#memberships.at(this.#nextSlot),',
+    replace: 'membership: this.#memberships.current,',
+    favours: changes,
+  },
+  {
+    name: 'a leader that does not vote in a slot keeps no record of what it has decided there',
+    file: 'paxos/leader.ts',
+    find: "if (this.#acceptor.acceptedAt(slot)?.ballot !== this.ballot) this.#out.persist({ kind: 'learned', entry })",
+    replace: '',
+    favours: changes,
+  },
+  {
+    name: 'reads wait for the acknowledgement of those who vote no more',
+    file: 'paxos/leader.ts',
+    find: '    this.#reads.onMembershipChanged()\n',
+    replace: '',
+    favours: changes,
+  },
+  {
+    name: 'a leader that has lost its vote leads on',
+    file: 'paxos/leader.ts',
+    find: 'return !latest.isVoter(this.#self) && this.#replica.decidedUpTo >= latest.fromSlot - 1',
+    replace: 'return false',
+    favours: changes,
+  },
+  {
+    name: 'a directory takes the place of any other of its node',
+    file: 'paxos/memberships.ts',
+    find: 'if (member.dataDirId !== change.dataDirId || !others.some((m) => m.votesFrom > 0)) return undefined',
+    replace: 'if (!others.some((m) => m.votesFrom > 0)) return undefined',
+    favours: strikes('corruptedRecord', 'lostDirectory'),
+    isRare: true,
+  },
+  {
+    name: 'a node that has been reset votes as before',
+    file: 'paxos/memberships.ts',
+    find: 'return replacedBy({ ...member, dataDirId: change.newDataDirId, votesFrom: 0, returning })',
+    replace: 'return replacedBy({ ...member, dataDirId: change.newDataDirId, returning })',
+    favours: strikes('corruptedRecord'),
+  },
+  {
+    name: 'a member that was reset never votes again',
+    file: 'paxos/leader.ts',
+    find: 'if (returning !== undefined) this',
+    replace: 'if (returning === 0) this',
+    favours: strikes('corruptedRecord'),
+  },
+  // --- checkpoints of peers -------------------------------------------------------------------------------------------------
+  {
+    name: 'a checkpoint that is installed takes later votes with it',
+    file: 'storage/log-index.ts',
+    find: '      if (slot > upTo) continue\n      removed.push(slot)\n',
+    replace: '      removed.push(slot)\n',
+    favours: fetches,
+  },
+  {
+    name: 'a node that installs a checkpoint forgets its later votes',
+    file: 'paxos/acceptor.ts',
+    find: 'for (const slot of this.#accepted.keys()) if (slot <= upTo) this.#accepted.delete(slot)',
+    replace: 'this.#accepted.clear()',
+    favours: fetches,
+  },
+  {
+    name: 'records of slots that a checkpoint has are written after it',
+    file: 'paxos/node.ts',
+    find: '    this.#out.dropRecords(installed.slot)\n',
+    replace: '',
+    favours: fetches,
+    isRare: true,
+  },
+  {
+    name: 'a node that installs a checkpoint goes on with the memberships that it knew',
+    file: 'paxos/node.ts',
+    find: '    this.#memberships.restart(installed.memberships)\n',
+    replace: '',
+    favours: (plan) => fetches(plan) && changes(plan),
+  },
+  {
+    name: 'the log is trimmed above the checkpoint',
+    file: 'storage/linked-writer.ts',
+    find: 'const limits = { upTo: this.trimUpTo,',
+    replace: 'const limits = { upTo: this.rules.decidedUpTo,',
+    favours: fetches,
+  },
+  {
+    name: 'where the counting of boundaries stood is forgotten with a restart',
+    file: 'host/applier.ts',
+    find: 'this.#boundarySlots = checkpoint.boundarySlots',
+    replace: 'this.#boundarySlots = 0',
+  },
+  {
+    name: 'a transfer that goes on takes for its own what another checkpoint has',
+    file: 'host/checkpoint-sender.ts',
+    find: 'open.view.header.checkpointId === request.checkpointId ? request.afterKey : undefined',
+    replace: 'request.afterKey',
+    favours: fetches,
+  },
+  {
+    name: 'the state in memory stays as it was when a checkpoint is installed',
+    file: 'host/recovery.ts',
+    find: '    restoration.load(page)\n',
+    replace: '    if (page.length < 3) restoration.load(page)\n',
+    favours: fetches,
+  },
+  // --- directories that are not what they were ------------------------------------------------------------------------------
+  {
+    name: 'a node asks nobody whether its directory is the newest',
+    file: 'host/start-gate.ts',
+    find: '    this.#isOpen = this.#hasMajority()\n',
+    replace: '    this.#isOpen = true\n',
+    favours: strikes('olderCopy'),
+  },
+  {
+    name: 'nobody remembers how far the directories of others had got',
+    file: 'host/peer-talk.ts',
+    find: 'return this.#marks.onMark(dataDirId, message.writeNumber)',
+    replace: 'return',
+    favours: strikes('olderCopy'),
+  },
+  {
+    name: 'a late answer about a directory is compared with what it was at the start',
+    file: 'host/peer-talk.ts',
+    find: 'const lastWrite = (): number => storage.lastWrite\n',
+    replace: 'const atStart = storage.lastWrite\n    const lastWrite = (): number => atStart\n',
+    isRare: true,
+  },
+]
