@@ -86,13 +86,11 @@ export interface Probe {
   readonly t: number
   readonly rss: number
   readonly heap: number
-  readonly pause: number
-  readonly waited: number
   readonly gc: number
-  readonly pauses: readonly (readonly [gap: number, waited: number])[]
+  readonly pauses: readonly (readonly [gap: number, waited: number, ran: number, gc: number])[]
 }
 
-const NO_PROBE: Probe = { t: 0, rss: 0, heap: 0, pause: 0, waited: 0, gc: 0, pauses: [] }
+const NO_PROBE: Probe = { t: 0, rss: 0, heap: 0, gc: 0, pauses: [] }
 
 export function probesOf({ probeFile }: ClusterNode): Probe[] {
   return readFileSync(probeFile, 'utf8').split('\n').slice(0, -1).map(parseProbe)
