@@ -36,7 +36,7 @@ export interface LevelStorageOptions {
   readonly watcher?: WriteWatcher
 }
 
-const PIECE_BYTES = 512 * 1_024
+const PIECE_BYTES = 256 * 1_024
 const RECLAIM_BYTES = 64 * 1_024 * 1_024
 
 /**

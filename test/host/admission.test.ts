@@ -43,6 +43,13 @@ it('a node is admitted by its directory, as long as a membership that names it g
   assert.deepEqual([early(3, 'dir-3-new'), late(3, 'dir-3-new')], ['admitted', 'admitted'])
 })
 
+it('nobody is sent away as removed before a restart would know so, too', () => {
+  const memberships = new Memberships([BEFORE, AFTER], 64)
+  memberships.forget(99)
+  const cluster = { clusterId: 'c', memberships, isMembershipDurable: false, known: AFTER }
+  assert.equal(told(admit({ nodeId: 2, dataDirId: 'dir-2', clusterId: 'c' }, cluster)), 'joinOnly')
+})
+
 it('a member that has not said its directory, or knows of no cluster, may only join', () => {
   const ask = askAt(99)
   assert.equal(ask(6, 'dir-6'), 'joinOnly')
