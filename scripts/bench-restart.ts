@@ -16,7 +16,7 @@ import { forEach, keyOf, openAccounts, putKeys, valueOf } from './lib/bank-load.
 import { build } from './lib/build.js'
 import { Cluster, until } from './lib/cluster.js'
 import { Etcd, etcdVersion } from './lib/etcd.js'
-import { diskOf, medianOf, mib, rssOfPid } from './lib/sampling.js'
+import { cpuSecondsOf, diskOf, medianOf, mib, rssOfPid } from './lib/sampling.js'
 
 const VALUE_BYTES = 100
 const TIMEOUT_MS = 120_000
@@ -41,6 +41,8 @@ const RESTARTS = Number(flags.restarts)
 interface Figures {
   readonly loadSeconds: number
   readonly restartMs: readonly number[]
+  /** What one node had of the processors until then; unlike the time, it does not depend on what else this machine does. */
+  readonly restartCpu: readonly number[]
   readonly disk: number
   readonly rss: number
 }
@@ -58,16 +60,18 @@ async function measureSynod(directory: string): Promise<Figures> {
     await openAccounts(cluster, ACCOUNTS)
     await cluster.untilLevel(TIMEOUT_MS)
     const restartMs: number[] = []
+    const restartCpu: number[] = []
     for (let n = 0; n < RESTARTS; n++) {
       await Promise.all(cluster.nodes.map((node) => cluster.kill(node)))
       const killedMs = performance.now()
       for (const node of cluster.nodes) cluster.start(node)
       await untilSynodServes(cluster)
       restartMs.push(performance.now() - killedMs)
+      restartCpu.push(cpuSecondsOf(cluster.nodes[0]?.child?.pid))
       await cluster.untilFormed(TIMEOUT_MS)
     }
     const [node] = cluster.nodes
-    return { loadSeconds, restartMs, disk: diskOf(node?.dataDirectory ?? ''), rss: rssOfPid(node?.child?.pid) ?? 0 }
+    return { loadSeconds, restartMs, restartCpu, disk: diskOf(node?.dataDirectory ?? ''), rss: rssOfPid(node?.child?.pid) ?? 0 }
   } finally {
     await cluster.stop()
   }
@@ -92,15 +96,17 @@ async function measureEtcd(directory: string): Promise<Figures> {
     await forEach(KEYS, ETCD_IN_FLIGHT, (i) => etcd.put(i, keyOf(i), valueOf(i, VALUE_BYTES)))
     const loadSeconds = (performance.now() - beganMs) / 1_000
     const restartMs: number[] = []
+    const restartCpu: number[] = []
     for (let n = 0; n < RESTARTS; n++) {
       await etcd.kill()
       const killedMs = performance.now()
       etcd.start()
       await etcd.untilServing(PROBE_KEY, TIMEOUT_MS)
       restartMs.push(performance.now() - killedMs)
+      restartCpu.push(cpuSecondsOf(etcd.nodes[0]?.child?.pid))
     }
     const [node] = etcd.nodes
-    return { loadSeconds, restartMs, disk: diskOf(node?.dataDirectory ?? ''), rss: rssOfPid(node?.child?.pid) ?? 0 }
+    return { loadSeconds, restartMs, restartCpu, disk: diskOf(node?.dataDirectory ?? ''), rss: rssOfPid(node?.child?.pid) ?? 0 }
   } finally {
     await etcd.kill()
     etcd.close()
@@ -119,6 +125,7 @@ function print(synod: Figures, etcd: Figures | undefined): void {
   const rows = [
     row('restart, median', ({ restartMs }) => medianOf(restartMs), seconds),
     row('restart, slowest', ({ restartMs }) => Math.max(...restartMs), seconds),
+    row('processor time of a node', ({ restartCpu }) => 1_000 * medianOf(restartCpu), seconds),
     row('disk of a node', ({ disk }) => disk, mib),
     row('resident memory of a node', ({ rss }) => rss, mib),
     row(

@@ -5,6 +5,8 @@ import type { ClusterNode } from './cluster.js'
 
 const PAGE_BYTES = 4_096
 const BLOCK_BYTES = 512
+/** Of /proc: the same on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100
 const TAIL_BYTES = 4_096
 
 /** How a node's process and directory were at one moment; bytes. */
@@ -56,6 +58,17 @@ export function rssOfPid(pid: number | undefined): number | undefined {
     return Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]) * PAGE_BYTES
   } catch {
     return undefined
+  }
+}
+
+/** What the process has had of the processors so far, in s, on Linux; 0 elsewhere. */
+export function cpuSecondsOf(pid: number | undefined): number {
+  try {
+    // The second field, the name, is in brackets and may hold spaces; user and system time are the 14th and 15th.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ') ?? []
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+  } catch {
+    return 0
   }
 }
 
