@@ -51,13 +51,14 @@ export const DAMAGES: readonly Damage[] = [
   ...FILE_KINDS.map((kind) => ({ kind: `deleted: ${kind}`, expected: expectedOf(kind), inflict: remove(kind) })),
   ...FILE_KINDS.map((kind) => ({
     kind: `foreign: ${kind}`,
-    // A database of one cluster under the identity of another is mended by putting the right one back, or set aside.
+    // What belongs to another directory may also be said to.
     expected: kind === 'identity.json' ? (['stopped'] as const) : (['served', 'repaired', 'stopped'] as const),
     inflict: (place: Place) => exchangeFile(place, kind, place.foreign),
   })),
   ...FILE_KINDS.filter((kind) => kind !== 'identity.json').map((kind) => ({
     kind: `older: ${kind}`,
-    expected: MENDED,
+    // A copy from before the directory was made anew is another directory's.
+    expected: ['served', 'repaired', 'stopped'] as const,
     needsCopy: true,
     inflict: (place: Place) => exchangeFile(place, kind, place.copy),
   })),
@@ -76,7 +77,7 @@ export const DAMAGES: readonly Damage[] = [
   },
   {
     kind: 'older: db',
-    expected: ['repaired'],
+    expected: REPAIRED_OR_STOPPED,
     needsCopy: true,
     inflict: ({ directory, copy = '' }) => exchange(join(directory, 'db'), join(copy, 'db'), 'an older db'),
   },
