@@ -63,6 +63,9 @@ export async function replaceMember(replacement: Replacement, flags: ClientFlags
         if (performance.now() >= deadlineMs) throw replacing.lateError(view, flags.timeout)
         view = await viewCluster(flags)
       }
+    } catch (error) {
+      // The last call had too little time left.
+      throw performance.now() >= deadlineMs ? replacing.lateError(view, flags.timeout) : error
     } finally {
       replacing.stop()
     }

@@ -162,7 +162,7 @@ export class HostedMember implements MemberApi {
       onFailed: (error) => {
         options.logger.fatal({ err: error }, 'the node stops')
         parts.onFailed?.(error)
-        this.#stopping ??= this.#abandon()
+        this.#stopping ??= this.#abandon(error)
         settleFailed(error)
       },
     })
@@ -270,11 +270,11 @@ export class HostedMember implements MemberApi {
     return this.#stopping
   }
 
-  async #letGo(): Promise<void> {
+  async #letGo(removed?: NodeId): Promise<void> {
     this.#isStopped = true
     this.#requester.stop('this member has stopped')
     this.#barriers.stop('this member has stopped')
-    this.#membershipCalls.stop('this member has stopped')
+    this.#membershipCalls.stop('this member has stopped', removed)
     this.#receiver.stop()
     await this.#port.stop()
     await this.#sender.stop()
@@ -282,9 +282,10 @@ export class HostedMember implements MemberApi {
   }
 
   /** What failed is known; what fails after it, on a broken disk say, must not end this process as an unhandled rejection. */
-  async #abandon(): Promise<void> {
+  async #abandon(failure: Error): Promise<void> {
+    const isRemoved = failure instanceof HaltError && failure.code === 'REMOVED'
     try {
-      await this.#letGo()
+      await this.#letGo(isRemoved ? this.#options.nodeId : undefined)
     } catch (error) {
       this.#options.logger.error({ err: error }, 'the node could not let go of everything')
     }

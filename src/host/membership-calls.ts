@@ -109,7 +109,14 @@ export class MembershipCalls {
     for (const call of this.#transfers) this.#tickTransfer(call, nowMs, asks)
   }
 
-  stop(message: string): void {
+  /** `removed`: this node, if it stops because it is no member any more. Then its removal is in force, and it is the last to hear so. */
+  stop(message: string, removed?: NodeId): void {
+    const { memberships } = this.#core
+    for (const call of this.#changes.values()) {
+      const { change } = call
+      if (memberships === undefined || change.kind !== 'remove' || change.nodeId !== removed) continue
+      this.#settle(call, changed(memberships.latest, memberships.windowSlots))
+    }
     const error = (wasSent: boolean): MemberError => new MemberError(wasSent ? 'OUTCOME_UNKNOWN' : 'STOPPED', message)
     for (const call of this.#changes.values()) this.#settle(call, error(call.sentCount > 0))
     for (const call of this.#transfers) this.#settleTransfer(call, error(call.fromLeader !== 0))
@@ -121,9 +128,7 @@ export class MembershipCalls {
       call.membership = memberships.latest
     }
     if (memberships !== undefined && call.membership !== undefined && decidedUpTo >= call.membership.fromSlot - 1) {
-      const { epoch, fromSlot, members, lastNodeId } = call.membership
-      const slot = Math.max(0, fromSlot - memberships.windowSlots)
-      return this.#settle(call, { slot, membership: { epoch, fromSlot, members, lastNodeId } })
+      return this.#settle(call, changed(call.membership, memberships.windowSlots))
     }
     if (nowMs >= call.deadlineMs) return this.#settle(call, timedOut(call))
     if (!asks || call.membership !== undefined || nowMs < call.nextSendMs) return
@@ -161,6 +166,10 @@ export class MembershipCalls {
   #settleTransfer(call: Transfer, outcome: NodeId | MemberError): void {
     if (this.#transfers.delete(call)) call.settle(outcome)
   }
+}
+
+function changed({ epoch, fromSlot, members, lastNodeId }: Membership, windowSlots: number): ChangedMembership {
+  return { slot: Math.max(0, fromSlot - windowSlots), membership: { epoch, fromSlot, members, lastNodeId } }
 }
 
 /** Whether the change has nothing left to do. Asking twice for the same is no mistake: the first answer may have been lost. */

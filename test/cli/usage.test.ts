@@ -16,7 +16,7 @@ const WATCH_GRPC = `--import=data:text/javascript,${encodeURIComponent(`
     process.stderr.write('grpc files: ' + loaded.length + ';')
   })`)}`
 
-describe('the command synod, without a cluster', { concurrency: 2, timeout: 60_000 }, () => {
+describe('the command synod, without a cluster', { concurrency: 2, timeout: 180_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'synod-usage-'))
   after(() => rmSync(directory, { recursive: true, force: true }))
 

@@ -157,6 +157,15 @@ describe('a change of the membership', () => {
     assert.deepEqual(t.outcomes, ['CHANGE_IN_PROGRESS'])
   })
 
+  it('is done, too, when this node stops because it was removed itself, and of nothing else', () => {
+    const t = setUp()
+    t.calls.change({ kind: 'remove', nodeId: 3 }, 10_000, t.settle)
+    t.calls.change({ kind: 'remove', nodeId: 2 }, 10_000, t.settle)
+    t.calls.tick(0)
+    t.calls.stop('bye', 3)
+    assert.deepEqual([typeof t.outcomes[0], t.outcomes[1]], ['object', 'OUTCOME_UNKNOWN'])
+  })
+
   it('says at its deadline, and when the member stops, whether it may still happen', () => {
     const t = setUp()
     t.calls.change(ADD, 1_000, t.settle)
