@@ -118,7 +118,7 @@ class Soak {
       await Promise.all(dead.map((node) => cluster.kill(node)))
       said.push(`killed ${dead.map((node) => `n${node.nodeId}${node === leader ? ' (leader)' : ''}`).join(', ')}`)
       if (dead.length === 1) await load.progress(50, GO_ON_TIMEOUT_MS)
-      if (dead.length === 1 && random.chance(0.15)) {
+      if (dead.length === 1 && !flags.quick && random.chance(0.15)) {
         await pushOutOfWindow(cluster)
         said.push('others left its log behind')
       }
