@@ -68,8 +68,10 @@ async function run(config: ServerConfig, level: string): Promise<void> {
     onStopSignals({ first: () => void server.stop(), second: () => process.exit(EXIT.failed) })
     // Under `synod dev`, nobody is left to stop this process once that one is gone.
     process.once('disconnect', () => void server.stop())
+    // It may have gone while the server was starting.
+    if (process.send !== undefined && !process.connected) void server.stop()
     await server.stopped
-    process.disconnect?.()
+    if (process.connected) process.disconnect()
   } catch (error) {
     await report(describe(error))
     throw error
@@ -79,7 +81,7 @@ async function run(config: ServerConfig, level: string): Promise<void> {
 }
 
 async function report(failed: string): Promise<void> {
-  if (process.send === undefined) return
+  if (process.send === undefined || !process.connected) return
   const message: NodeReport = { failed }
   await new Promise<void>((resolve) => process.send?.(message, undefined, undefined, () => resolve()))
   process.disconnect()

@@ -1,0 +1,164 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire'
+import { Client, credentials } from '@grpc/grpc-js'
+import { freePorts } from '../../src/cli/ports.js'
+import { until } from './cluster.js'
+
+/** What is asked of etcd, written down by hand: three fields are not worth its protos. */
+const PUT = '/etcdserverpb.KV/Put'
+const RANGE = '/etcdserverpb.KV/Range'
+const DEADLINE_MS = 60_000
+const QUOTA_BYTES = 8 << 30
+
+export interface EtcdNode {
+  readonly name: string
+  readonly clientPort: number
+  readonly peerPort: number
+  readonly dataDirectory: string
+  readonly logFile: string
+  child: ChildProcess | undefined
+}
+
+/** The version of the etcd on the PATH (or of $ETCD); undefined when there is none. */
+export function etcdVersion(): string | undefined {
+  try {
+    return execFileSync(etcdPath(), ['--version'], { encoding: 'utf8' }).split('\n')[0]
+  } catch {
+    return undefined
+  }
+}
+
+function etcdPath(): string {
+  return process.env['ETCD'] ?? 'etcd'
+}
+
+/** An etcd cluster on this machine, with its own defaults but for the size that it may grow to. */
+export class Etcd {
+  readonly nodes: readonly EtcdNode[]
+  readonly #clients: readonly Client[]
+
+  static async make(directory: string, count: number): Promise<Etcd> {
+    const ports = await freePorts(2 * count)
+    const nodes = Array.from({ length: count }, (_, i): EtcdNode => {
+      const home = join(directory, `e${i + 1}`)
+      mkdirSync(home, { recursive: true })
+      const [clientPort = 0, peerPort = 0] = ports.slice(2 * i)
+      return {
+        name: `e${i + 1}`,
+        clientPort,
+        peerPort,
+        dataDirectory: join(home, 'data'),
+        logFile: join(home, 'log'),
+        child: undefined,
+      }
+    })
+    return new Etcd(nodes)
+  }
+
+  private constructor(nodes: readonly EtcdNode[]) {
+    this.nodes = nodes
+    this.#clients = nodes.map(
+      ({ clientPort }) =>
+        new Client(`127.0.0.1:${clientPort}`, credentials.createInsecure(), {
+          'grpc.initial_reconnect_backoff_ms': 50,
+          'grpc.min_reconnect_backoff_ms': 50,
+          'grpc.max_reconnect_backoff_ms': 50,
+        }),
+    )
+  }
+
+  start(): void {
+    for (const node of this.nodes) {
+      const log = openSync(node.logFile, 'a')
+      const peer = `http://127.0.0.1:${node.peerPort}`
+      const client = `http://127.0.0.1:${node.clientPort}`
+      const args = [
+        ['--name', node.name],
+        ['--data-dir', node.dataDirectory],
+        ['--listen-peer-urls', peer],
+        ['--initial-advertise-peer-urls', peer],
+        ['--listen-client-urls', client],
+        ['--advertise-client-urls', client],
+        ['--initial-cluster', this.nodes.map(({ name, peerPort }) => `${name}=http://127.0.0.1:${peerPort}`).join(',')],
+        ['--quota-backend-bytes', String(QUOTA_BYTES)],
+      ].flat()
+      node.child = spawn(etcdPath(), args, { stdio: ['ignore', log, log] })
+      closeSync(log)
+    }
+  }
+
+  async kill(): Promise<void> {
+    await Promise.all(
+      this.nodes.map(async ({ child }) => {
+        if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+        const gone = once(child, 'exit')
+        child.kill('SIGKILL')
+        await gone
+      }),
+    )
+  }
+
+  close(): void {
+    for (const client of this.#clients) client.close()
+  }
+
+  /** By the i-th node. */
+  put(i: number, key: string, value: Uint8Array): Promise<unknown> {
+    const request = new BinaryWriter().uint32(10).string(key).uint32(18).bytes(value).finish()
+    return this.#call(i, PUT, request, DEADLINE_MS)
+  }
+
+  /** A linearizable read by the i-th node. Whether the key is there. */
+  async has(i: number, key: string, timeoutMs = DEADLINE_MS): Promise<boolean> {
+    const response = await this.#call(i, RANGE, new BinaryWriter().uint32(10).string(key).finish(), timeoutMs)
+    return countIn(response) > 0
+  }
+
+  async untilServing(key: string, timeoutMs: number): Promise<void> {
+    await until('etcd answers a linearizable read', timeoutMs, async () => {
+      const answers = this.nodes.map((_, i) => this.has(i, key, 1_000))
+      return await Promise.any(answers).catch(() => false)
+    })
+  }
+
+  async untilUp(timeoutMs: number): Promise<void> {
+    await until('etcd is up', timeoutMs, () =>
+      this.has(0, '-', 1_000).then(
+        () => true,
+        () => false,
+      ),
+    )
+  }
+
+  #call(i: number, path: string, request: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    const client = this.#clients[i % this.#clients.length]
+    if (client === undefined) throw new Error('there is a node')
+    return new Promise((resolve, reject) => {
+      client.makeUnaryRequest(
+        path,
+        (bytes: Uint8Array) => Buffer.from(bytes),
+        (bytes: Buffer): Uint8Array => bytes,
+        request,
+        { deadline: Date.now() + timeoutMs },
+        (error, response) => {
+          if (error === null) resolve(response ?? new Uint8Array())
+          else reject(error)
+        },
+      )
+    })
+  }
+}
+
+/** RangeResponse.count, field 4. */
+function countIn(response: Uint8Array): number {
+  const reader = new BinaryReader(response)
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag()
+    if (field === 4) return Number(reader.int64())
+    reader.skip(wireType)
+  }
+  return 0
+}
