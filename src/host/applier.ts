@@ -24,7 +24,7 @@ export type OnApplied = (entry: LogEntry, stateDigest: number) => void
 export type OnBoundary = (slot: Slot, stateDigest: number) => void
 
 /**
- * How far checkpoints are apart: at the slot in which, since the last boundary, so many slots or commands have been applied there is the
+ * How far checkpoints are apart: at the slot in which, since the last boundary, so many slots, commands or bytes have been applied there is the
  * next. The same on every member, as they compare their states there.
  */
 export interface CheckpointOptions {
@@ -32,9 +32,15 @@ export interface CheckpointOptions {
   readonly slotsMax: number
   /** At least 1. */
   readonly commandsMax: number
+  /** About so many bytes of values; absent: however many. */
+  readonly bytesMax?: number
 }
 
-const DEFAULT_CHECKPOINT_OPTIONS: CheckpointOptions = Object.freeze({ slotsMax: 4_096, commandsMax: 65_536 })
+const DEFAULT_CHECKPOINT_OPTIONS: CheckpointOptions = Object.freeze({
+  slotsMax: 4_096,
+  commandsMax: 65_536,
+  bytesMax: 16 << 20,
+})
 
 export interface ApplierSettings {
   /** Restored from the checkpoint, or from nothing. */
@@ -67,6 +73,7 @@ export class Applier {
   /** Since the last boundary. */
   #boundarySlots = 0
   #boundaryCommands = 0
+  #boundaryBytes = 0
   #boundaryCount = 0
   /** Decided, not applied yet. */
   #queue: LogEntry[] = []
@@ -137,6 +144,7 @@ export class Applier {
     this.#memberships = new Memberships(checkpoint.memberships, genesis.windowSlots)
     this.#boundarySlots = checkpoint.boundarySlots
     this.#boundaryCommands = checkpoint.boundaryCommands
+    this.#boundaryBytes = checkpoint.boundaryBytes
     this.#queue = this.#queue.filter((entry) => entry.slot > checkpoint.appliedUpTo)
     this.#queuedBytes = this.#queue.reduce((bytes, entry) => bytes + sizeOf(entry.value), 0)
   }
@@ -170,6 +178,7 @@ export class Applier {
       memberships: this.memberships,
       boundarySlots: this.#boundarySlots,
       boundaryCommands: this.#boundaryCommands,
+      boundaryBytes: this.#boundaryBytes,
     }
     return { info, changes: this.#sessions.changes() }
   }
@@ -193,14 +202,18 @@ export class Applier {
     this.#appliedUpTo = slot
     this.#memberships?.forget(slot)
     this.#boundarySlots++
+    this.#boundaryBytes += sizeOf(value)
     this.#onApplied?.(entry, this.#stateDigest)
-    const { slotsMax, commandsMax } = this.#checkpoints
-    if (this.#boundarySlots >= slotsMax || this.#boundaryCommands >= commandsMax) this.#passBoundary()
+    const { slotsMax, commandsMax, bytesMax = Number.POSITIVE_INFINITY } = this.#checkpoints
+    if (this.#boundarySlots >= slotsMax || this.#boundaryCommands >= commandsMax || this.#boundaryBytes >= bytesMax) {
+      this.#passBoundary()
+    }
   }
 
   #passBoundary(): void {
     this.#boundarySlots = 0
     this.#boundaryCommands = 0
+    this.#boundaryBytes = 0
     this.#boundaryCount++
     this.#onBoundary?.(this.#appliedUpTo, this.#stateDigest)
   }

@@ -3,6 +3,7 @@
  * - DATA_DIR_MISMATCH: it votes from another directory, says the membership.
  * - NOT_A_MEMBER: the cluster does not know it.
  * - REMOVED: it was removed from the cluster.
+ * - WRONG_CLUSTER: its directory is of another cluster than its peers.
  * - OLDER_COPY: its directory had got further than it is now.
  * - STATE_DIVERGED: its state machine has come to another state than the majority's.
  */

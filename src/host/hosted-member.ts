@@ -21,6 +21,7 @@ import type { Requester, Settle } from './requester.js'
 import { type Restored, restoreMachine } from './restored.js'
 import type { Runtime } from './runtime.js'
 import type { SessionDesk } from './session-desk.js'
+import type { GateKeepers } from './start-gate.js'
 
 export type { HostedMemberOptions, MemberParts } from './member-parts.js'
 export type { PeerPort, PeerPortHandlers } from './peer-port.js'
@@ -55,6 +56,8 @@ export class HostedMember implements MemberApi {
   readonly #receiver: CheckpointReceiver
   #isStopped = false
   #stopping: Promise<void> | undefined
+  /** Peers whose cluster is another. */
+  readonly #foreignTo = new Set<NodeId>()
   #onLedByAnother: (() => void) | undefined
 
   /** Restores the state machine from what the storage holds, and goes to work. */
@@ -106,7 +109,7 @@ export class HostedMember implements MemberApi {
     this.#talk = new PeerTalk({
       self: options.nodeId,
       storage,
-      voters: votersOf(options, storage, restored.memberships),
+      ...gateKeepersOf(options, storage, restored.memberships),
       members: () => this.#members,
       send,
       recallId: firstId,
@@ -333,11 +336,21 @@ export class HostedMember implements MemberApi {
   }
 
   #onRefused(by: NodeId, { reason, message }: PeerRefusal): void {
+    if (reason === 'WRONG_CLUSTER') return this.#onForeign(by, message)
     if (reason !== 'REMOVED') return
     this.#options.logger.warn({ by }, message)
     this.#node.onRefusedAsRemoved(by)
     // Before it may take part again, the core is not asked.
     if (this.#talk.onRefusedAsRemoved(by)) this.#host.fail(new HaltError('REMOVED', message))
+  }
+
+  /** One peer may be at a wrong address; when most say that this directory is of another cluster, it is. */
+  #onForeign(by: NodeId, message: string): void {
+    this.#foreignTo.add(by)
+    const others = this.#options.members.filter((m) => m.nodeId !== this.#options.nodeId)
+    if (others.filter((m) => this.#foreignTo.has(m.nodeId)).length <= others.length / 2) return
+    const remedy = 'Start it with the members of its own cluster, or in a data directory of theirs.'
+    this.#host.fail(new HaltError('WRONG_CLUSTER', `${message}. ${remedy}`))
   }
 
   #onFormed(): void {
@@ -357,16 +370,22 @@ export class HostedMember implements MemberApi {
   }
 }
 
-/** Who votes on the slots that are open. Of a node that knows of no membership with itself: whoever it was told of. */
-function votersOf(
+/**
+ * Who votes on the slots that are open. Of a node that knows of no membership with itself: whoever it was told of, some of whom may be
+ * members no more.
+ */
+function gateKeepersOf(
   { members, nodeId, join = false }: HostedMemberOptions,
   { replacesDataDirId }: Storage,
   memberships: readonly MembershipRecord[],
-): NodeId[][] {
+): GateKeepers {
   const isMember = memberships.some((m) => m.members.some((own) => own.nodeId === nodeId))
-  if (isMember) return memberships.map((m) => m.members.filter((v) => v.votesFrom > 0).map((v) => v.nodeId))
+  if (isMember) {
+    return { voters: memberships.map((m) => m.members.filter((v) => v.votesFrom > 0).map((v) => v.nodeId)), needed: 'majority' }
+  }
   const isNew = join || replacesDataDirId !== '' || memberships.length > 0
-  return [members.map((m) => m.nodeId).filter((id) => !isNew || id !== nodeId)]
+  const others = members.map((m) => m.nodeId).filter((id) => id !== nodeId)
+  return isNew ? { voters: [others], needed: 'one' } : { voters: [[nodeId, ...others]], needed: 'majority' }
 }
 
 /** Plain, without what the core keeps beside it. */

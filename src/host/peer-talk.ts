@@ -4,13 +4,12 @@ import type { Member, NodeId, Slot } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
 import { DigestWatch } from './digest-watch.js'
 import { PeerMarks } from './peer-marks.js'
-import { StartGate, type Voters } from './start-gate.js'
+import { type GateKeepers, StartGate } from './start-gate.js'
 
-interface Settings {
+/** With who must say at the start that this node's directory is the newest. */
+interface Settings extends GateKeepers {
   readonly self: NodeId
   readonly storage: Pick<Storage, 'dataDirId' | 'lastWrite' | 'marks' | 'noteMarks'>
-  /** Who votes on the slots that are open at the start. */
-  readonly voters: readonly Voters[]
   /** Every member of a membership that still matters; none before the cluster is formed. */
   readonly members: () => readonly Member[]
   readonly send: (to: NodeId, message: Message) => void

@@ -6,9 +6,17 @@ import { HaltError } from './halt-error.js'
 /** Who votes, as far as this node knows, on some slot that is still open. */
 export type Voters = readonly NodeId[]
 
+/** Whose word opens the gate. */
+export interface GateKeepers {
+  /** One list, or two while a change of the membership is under way. */
+  readonly voters: readonly Voters[]
+  /** Of each list, with this node: a majority; or one of them, where the list may be outdated, and this node knows no cluster yet. */
+  readonly needed: 'majority' | 'one'
+}
+
 type Recalled = Extract<HostMessage, { kind: 'recalled' }>
 
-interface Settings {
+interface Settings extends GateKeepers {
   readonly self: NodeId
   /** The number of this directory's last durable write, by now: an answer may come late, when there have been more. */
   readonly lastWrite: () => number
@@ -16,8 +24,6 @@ interface Settings {
   readonly recallId: number
   /** For messages. */
   readonly dataDirId: string
-  /** One list, or two while a change of the membership is under way. */
-  readonly voters: readonly Voters[]
   readonly send: (to: NodeId, message: Message) => void
   readonly logger: Logger
 }
@@ -85,6 +91,7 @@ export class StartGate {
   }
 
   #hasMajority(): boolean {
+    if (this.#s.needed === 'one') return this.#answered.size > 0 || this.#s.voters.every((voters) => voters.length === 0)
     return this.#s.voters.every((voters) => {
       const count = voters.filter((nodeId) => nodeId === this.#s.self || this.#answered.has(nodeId)).length
       return count > voters.length / 2

@@ -27,7 +27,7 @@ export interface CheckpointState {
 }
 
 export function sealCheckpointState({ info, generation, tallies, marks }: CheckpointState): Buffer {
-  const { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands } = info
+  const { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes } = info
   return sealCheckpoint({
     appliedUpTo,
     timeMs,
@@ -38,6 +38,7 @@ export function sealCheckpointState({ info, generation, tallies, marks }: Checkp
     memberships: memberships.map(membershipToWire),
     boundarySlots,
     boundaryCommands,
+    boundaryBytes,
     marks: Array.from(marks, ([dataDirId, writeNumber]) => ({ dataDirId, writeNumber })),
     entryBytes: tallies.bytes,
   })
@@ -49,14 +50,14 @@ export function unsealCheckpointState(record: Buffer): CheckpointState {
 }
 
 function checkpointStateOf(wire: Checkpoint): CheckpointState {
-  const { appliedUpTo, timeMs, stateDigest, boundarySlots, boundaryCommands, generation } = wire
+  const { appliedUpTo, timeMs, stateDigest, boundarySlots, boundaryCommands, boundaryBytes, generation } = wire
   if (generation !== 0 && generation !== 1)
     throw new RecordError(`the checkpoint is of generation ${generation}, which never was`)
   const memberships = decoding(CHECKPOINT_KEY, () => {
     return wire.memberships.length === 0 ? [] : membershipsFromWire(wire.memberships, 'memberships')
   })
   return {
-    info: { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands },
+    info: { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes },
     generation,
     tallies: { state: new Tally(wire.state), history: new Tally(wire.history), bytes: wire.entryBytes },
     marks: new Map(wire.marks.map(({ dataDirId, writeNumber }) => [dataDirId, writeNumber])),
@@ -101,6 +102,6 @@ export function endOf({ state, history }: EntryTallies): CheckpointEnd {
 }
 
 export function infoOf(header: CheckpointHeader): CheckpointInfo {
-  const { slot, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands } = header
-  return { appliedUpTo: slot, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands }
+  const { slot, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes } = header
+  return { appliedUpTo: slot, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes }
 }

@@ -29,7 +29,9 @@ export class CheckpointWriter {
   /** Of the checkpoint that is prepared and not committed. */
   #undoPageCount = 0
   #committed: SharedSnapshot | undefined
-  /** What peers have told since the last commit. */
+  /** The durable state with what peers have told since, while that is being written. */
+  #withMarks: CheckpointState | undefined
+  /** What peers have told that is not durable yet. */
   readonly #newMarks = new Map<string, number>()
 
   constructor(writer: LinkedWriter, state: CheckpointState, options: { readonly pieceBytes: number }) {
@@ -53,6 +55,19 @@ export class CheckpointWriter {
       const known = this.#newMarks.get(dataDirId) ?? this.#state.marks.get(dataDirId) ?? 0
       if (number > known) this.#newMarks.set(dataDirId, number)
     }
+  }
+
+  /**
+   * What peers have told goes into the batch of whatever is written next: they tell it once a second at most, and after a crash of
+   * everybody nobody else would remember it. To be followed by onMarksDurable.
+   */
+  putMarks(batch: WriteBatch): void {
+    if (this.#newMarks.size > 0 && this.#phase !== 'installing') this.#withMarks = this.put(batch, this.#state)
+  }
+
+  onMarksDurable(): void {
+    if (this.#withMarks !== undefined) this.#onDurable(this.#withMarks)
+    this.#withMarks = undefined
   }
 
   /** A view of the committed entries, for as long as it is not closed. */

@@ -134,7 +134,11 @@ export class LevelStorage implements Storage {
 
   async append(records: readonly DurableRecord[]): Promise<void> {
     if (records.length === 0) return this.#writer.assertUsable()
-    await this.#writer.write('append', { records }, (batch) => this.#append(batch, records))
+    await this.#writer.write('append', { records }, (batch) => {
+      this.#append(batch, records)
+      this.#checkpoints.putMarks(batch)
+    })
+    this.#checkpoints.onMarksDurable()
   }
 
   async readLog(fromSlot: Slot, toSlot: Slot, maxBytes: number): Promise<LogEntry[]> {

@@ -17,6 +17,7 @@ export interface CheckpointInfo {
   /** Since the last checkpoint boundary, which is at the same slots on every node. */
   readonly boundarySlots: number
   readonly boundaryCommands: number
+  readonly boundaryBytes: number
 }
 
 export const NO_CHECKPOINT: CheckpointInfo = Object.freeze({
@@ -26,6 +27,7 @@ export const NO_CHECKPOINT: CheckpointInfo = Object.freeze({
   memberships: Object.freeze([]),
   boundarySlots: 0,
   boundaryCommands: 0,
+  boundaryBytes: 0,
 })
 
 /** How much of the log is kept behind the checkpoint, for peers that lag: less than this of both. */
@@ -57,9 +59,9 @@ export interface Storage {
   readonly lastWrite: number
   /** Slots up to here are no longer in the log; at most the checkpoint's. */
   readonly compactedUpTo: Slot
-  /** How far peers' directories had got, by data-dir id, as of the last checkpoint. */
+  /** How far peers' directories had got, by data-dir id, as far as that is durable. */
   readonly marks: ReadonlyMap<string, number>
-  /** The next checkpoint keeps them, each where it is higher than what is known of that directory. */
+  /** The next write keeps them, each where it is higher than what is known of that directory. */
   noteMarks(marks: ReadonlyMap<string, number>): void
   /**
    * Resolves when every record is on disk (one synced write). A rejection is final: the node must stop without answering.

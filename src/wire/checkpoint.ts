@@ -19,6 +19,7 @@ export interface CheckpointHeader {
   /** Since the last checkpoint boundary. */
   readonly boundarySlots: number
   readonly boundaryCommands: number
+  readonly boundaryBytes: number
   /** What all its entries take, keys and records. */
   readonly bytes: number
 }
@@ -38,7 +39,7 @@ export interface CheckpointEnd {
 }
 
 export function checkpointHeaderToWire(header: CheckpointHeader): WireHeader {
-  const { checkpointId, clusterId, timeMs, stateDigest, boundarySlots, boundaryCommands, bytes } = header
+  const { checkpointId, clusterId, timeMs, stateDigest, boundarySlots, boundaryCommands, boundaryBytes, bytes } = header
   return {
     checkpointId,
     clusterId,
@@ -49,6 +50,7 @@ export function checkpointHeaderToWire(header: CheckpointHeader): WireHeader {
     memberships: header.memberships.map(membershipToWire),
     boundarySlots,
     boundaryCommands,
+    boundaryBytes,
     bytes,
   }
 }
@@ -56,7 +58,7 @@ export function checkpointHeaderToWire(header: CheckpointHeader): WireHeader {
 /** @throws PeerCodecError */
 export function checkpointHeaderFromWire(wire: WireHeader | undefined, field: string): CheckpointHeader {
   if (wire === undefined) throw new PeerCodecError(field, 'must be set')
-  const { timeMs, stateDigest, boundarySlots, boundaryCommands, bytes } = wire
+  const { timeMs, stateDigest, boundarySlots, boundaryCommands, boundaryBytes, bytes } = wire
   const genesis = genesisFromWire(wire.genesis, `${field}.genesis`)
   if (wire.clusterId !== genesis.clusterId) throw new PeerCodecError(`${field}.cluster_id`, 'must be that of the genesis')
   return {
@@ -69,6 +71,7 @@ export function checkpointHeaderFromWire(wire: WireHeader | undefined, field: st
     memberships: membershipsFromWire(wire.memberships, `${field}.memberships`),
     boundarySlots,
     boundaryCommands,
+    boundaryBytes,
     bytes,
   }
 }

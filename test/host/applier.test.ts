@@ -4,6 +4,7 @@ import { type AppliedListener, Applier, type ApplierSettings } from '../../src/h
 import { Sessions } from '../../src/machine/sessions.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import { type LogEntry, NOOP, type Slot, type Value } from '../../src/paxos/types.js'
+import { sizeOf } from '../../src/paxos/value.js'
 import type { CheckpointInfo } from '../../src/storage/storage.js'
 import { sessionCodec } from '../../src/wire/state.js'
 import { batchOf, GENESIS, opening, Recorder } from './fixture.js'
@@ -17,6 +18,7 @@ const FRESH: CheckpointInfo = {
   memberships: [],
   boundarySlots: 0,
   boundaryCommands: 0,
+  boundaryBytes: 0,
 }
 
 interface Fixture {
@@ -69,6 +71,21 @@ const promote: Value = { kind: 'membership', epoch: 3, change: { kind: 'promote'
 const bind: Value = { kind: 'membership', epoch: 2, change: { kind: 'add', nodeId: 4, peerAddress: 'n4:1', clientAddress: '' } }
 
 describe('checkpoint boundaries', () => {
+  it('lie also where so many bytes have been applied, wherever a checkpoint was made in between', () => {
+    const bytesMax = 3 * sizeOf(NOOP)
+    const f = start({ checkpoints: { slotsMax: 100, commandsMax: 100, bytesMax } })
+    decide(f, NOOP, NOOP)
+    const { info } = saveCheckpoint(f)
+    assert.equal(info.boundaryBytes, 2 * sizeOf(NOOP))
+    decide(f, NOOP, NOOP)
+    assert.deepEqual(
+      f.boundaries.map(({ slot }) => slot),
+      [3],
+    )
+    const again = start({ checkpoint: info, checkpoints: { slotsMax: 100, commandsMax: 100, bytesMax } })
+    assert.equal(again.applier.checkpoint().info.boundaryBytes, info.boundaryBytes)
+  })
+
   it('lie where so many slots, or so many commands, have been applied since the last', () => {
     const f = start()
     decide(f, opening(), NOOP, NOOP, NOOP, NOOP, NOOP, batchOf(1, 2, 3), batchOf(4, 5, 6, 7), batchOf(8), NOOP)

@@ -285,7 +285,16 @@ export class Follower {
       desk: this.desk,
       barriers: this.barriers,
       // Alone, as far as these are concerned: the gate is open.
-      talk: new PeerTalk({ self: 1, storage: this.storage, voters: [[1]], members: () => [], send, recallId: 1, logger }),
+      talk: new PeerTalk({
+        self: 1,
+        storage: this.storage,
+        voters: [[1]],
+        needed: 'majority',
+        members: () => [],
+        send,
+        recallId: 1,
+        logger,
+      }),
       membershipCalls: new MembershipCalls(node, 0),
       tickIntervalMs: DEFAULT_TICK_INTERVAL_MS,
       pageBytesMax: 1 << 20,

@@ -15,9 +15,17 @@ const member = (nodeId: NodeId, votesFrom = 1): Member => ({
 })
 
 function setUp(
-  change: { voters?: NodeId[][]; lastWrite?: number; marks?: [string, number][]; self?: NodeId; members?: Member[] } = {},
+  change: {
+    voters?: NodeId[][]
+    lastWrite?: number
+    marks?: [string, number][]
+    self?: NodeId
+    members?: Member[]
+    needed?: 'one'
+  } = {},
 ) {
   const { voters = [[1, 2, 3]], lastWrite = 10, marks = [], self = 1, members = [1, 2, 3].map((id) => member(id)) } = change
+  const { needed = 'majority' } = change
   const sent: { to: NodeId; message: Message }[] = []
   const noted: [string, number][][] = []
   const storage = {
@@ -31,6 +39,7 @@ function setUp(
     self,
     storage,
     voters,
+    needed,
     members: () => known.members,
     send: (to, message) => void sent.push({ to, message }),
     recallId: 77,
@@ -50,6 +59,20 @@ function setUp(
 }
 
 describe('the start gate', () => {
+  it('of a directory that knows no cluster opens at one word: some of those that it was told of may be no members any more', () => {
+    const { talk, recalled } = setUp({ voters: [[2, 3]], needed: 'one' })
+    assert.equal(talk.isOpen, false)
+    recalled(3, 0)
+    assert.equal(talk.isOpen, true)
+    assert.throws(() => setUp({ voters: [[2, 3]], needed: 'one' }).recalled(2, 11), /is an older copy/)
+    assert.equal(setUp({ voters: [[]], needed: 'one' }).talk.isOpen, true)
+  })
+
+  it('stays closed for who was removed, and says so when a majority of the others does', () => {
+    const { talk } = setUp()
+    assert.deepEqual([talk.onRefusedAsRemoved(2), talk.onRefusedAsRemoved(9), talk.onRefusedAsRemoved(3)], [false, false, true])
+  })
+
   it('opens when a majority, this node included, knows of nothing newer', () => {
     const { talk, recalled } = setUp({ voters: [[1, 2, 3, 4, 5]] })
     assert.equal(talk.isOpen, false)

@@ -21,6 +21,7 @@ const FRESH: CheckpointInfo = {
   memberships: [],
   boundarySlots: 0,
   boundaryCommands: 0,
+  boundaryBytes: 0,
 }
 const BIND: Value = { kind: 'membership', epoch: 2, change: { kind: 'add', nodeId: 4, peerAddress: 'n4:1', clientAddress: '' } }
 

@@ -147,7 +147,16 @@ export function scriptedHost(voters: NodeId[] = [1]) {
   const logger = pino({ level: 'silent' })
   const sent: string[] = []
   const send = (to: NodeId, { kind }: Message): void => void sent.push(`${kind} to ${to}`)
-  const talk = new PeerTalk({ self: 1, storage, voters: [voters], members: () => [], send, recallId: 77, logger })
+  const talk = new PeerTalk({
+    self: 1,
+    storage,
+    voters: [voters],
+    needed: 'majority',
+    members: () => [],
+    send,
+    recallId: 77,
+    logger,
+  })
   const settings: HostSettings = {
     node: core as unknown as Node,
     storage: storage as unknown as Storage,

@@ -74,7 +74,15 @@ test('a checkpoint has the digest and the log time of its slot, which never goes
   checker.onApplied({ nodeId: 1, entry: entry(1), digest: 11, application })
   checker.onApplied({ nodeId: 1, entry: entry(2), digest: 22, application })
   const memberships = [genesisRecord(genesisOf(3))]
-  const right = { appliedUpTo: 2, timeMs: 1, stateDigest: 22, memberships, boundarySlots: 2, boundaryCommands: 2 }
+  const right = {
+    appliedUpTo: 2,
+    timeMs: 1,
+    stateDigest: 22,
+    memberships,
+    boundarySlots: 2,
+    boundaryCommands: 2,
+    boundaryBytes: 0,
+  }
   checker.onCheckpoint(2, right)
   for (const wrong of [{ timeMs: 0 }, { stateDigest: 11 }, { appliedUpTo: 1 }, { appliedUpTo: 3 }]) {
     assert.throws(
@@ -89,7 +97,15 @@ test('a checkpoint, written or installed, has the memberships of the log, and co
   checker.onApplied({ nodeId: 1, entry: entry(1), digest: 11, application })
   checker.onApplied({ nodeId: 1, entry: entry(2), digest: 22, application })
   const memberships = [genesisRecord(genesisOf(3))]
-  const right = { appliedUpTo: 1, timeMs: 1, stateDigest: 11, memberships, boundarySlots: 1, boundaryCommands: 1 }
+  const right = {
+    appliedUpTo: 1,
+    timeMs: 1,
+    stateDigest: 11,
+    memberships,
+    boundarySlots: 1,
+    boundaryCommands: 1,
+    boundaryBytes: 0,
+  }
   checker.onInstalled(2, right, application)
   checker.onInstalled(2, { ...right, appliedUpTo: 2, stateDigest: 22, boundarySlots: 0, boundaryCommands: 0 }, application)
   for (const wrong of [{ boundarySlots: 2 }, { boundaryCommands: 0 }]) {

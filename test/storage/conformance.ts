@@ -232,7 +232,7 @@ function describeCheckpoint(onDisk: OnDisk): void {
     assert.deepEqual(storage.checkpoint, one)
     assert.deepEqual(await entriesOf(storage), state({ a: [1], b: [2], 'c/é': [3, 3], empty: [] }))
 
-    const two = { ...infoAt(9), memberships: [], boundarySlots: 0, boundaryCommands: 0 }
+    const two = { ...infoAt(9), memberships: [], boundarySlots: 0, boundaryCommands: 0, boundaryBytes: 0 }
     const changes = [...state({ b: undefined, a: [9], d: [4], never: undefined }), ...history({ a: [7], y: [8], z: undefined })]
     await storage.saveCheckpoint(two, changes)
     assert.deepEqual(await entriesOf(storage), state({ a: [9], 'c/é': [3, 3], d: [4], empty: [] }))
@@ -362,7 +362,7 @@ function describeCheckpoint(onDisk: OnDisk): void {
   })
 
   onDisk(
-    'what peers have told of their directories goes with the next checkpoint, the highest of each',
+    'what peers have told of their directories goes with the next write, whatever that is, the highest of each',
     async (first, reopen) => {
       let storage = first
       storage.noteMarks(
@@ -394,7 +394,7 @@ function describeCheckpoint(onDisk: OnDisk): void {
           ['x', 5],
           ['y', 7],
         ]),
-        'what no checkpoint held is forgotten',
+        'what went with no write is forgotten',
       )
       storage.noteMarks(
         new Map([
@@ -403,7 +403,7 @@ function describeCheckpoint(onDisk: OnDisk): void {
           ['z', 1],
         ]),
       )
-      await storage.saveCheckpoint(NO_CHECKPOINT, [])
+      await storage.append([{ kind: 'promised', ballot: 65_537 }])
       assert.deepEqual(
         (await reopen()).marks,
         new Map([

@@ -127,7 +127,10 @@ export class MemoryStorage implements Storage {
 
   async append(records: readonly DurableRecord[]): Promise<void> {
     if (records.length === 0) return this.#writer.assertUsable()
-    await this.#writer.write('append', async () => this.appendNow(records))
+    await this.#writer.write('append', async () => {
+      this.appendNow(records)
+      this.#disk.marks = new Map([...this.#disk.marks, ...this.#newMarks])
+    })
   }
 
   async readLog(fromSlot: Slot, toSlot: Slot, maxBytes: number): Promise<LogEntry[]> {

@@ -30,7 +30,7 @@ function genesisMemberships(): MembershipRecord[] {
 }
 
 export function infoAt(appliedUpTo: Slot, stateDigest = appliedUpTo): CheckpointInfo {
-  const counted = { boundarySlots: 1, boundaryCommands: 2 }
+  const counted = { boundarySlots: 1, boundaryCommands: 2, boundaryBytes: 3 }
   return { appliedUpTo, timeMs: 1_000 + appliedUpTo, stateDigest, memberships: MEMBERSHIPS, ...counted }
 }
 

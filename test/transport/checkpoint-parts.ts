@@ -13,6 +13,7 @@ export function headerOf(change: Partial<CheckpointHeader> = {}): CheckpointHead
     memberships: [{ epoch: 1, fromSlot: 1, members: [{ ...member, votesFrom: 1, returning: false }], lastNodeId: 1 }],
     boundarySlots: 3,
     boundaryCommands: 4,
+    boundaryBytes: 0,
     bytes: 1_000,
     ...change,
   }

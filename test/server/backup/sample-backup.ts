@@ -18,6 +18,7 @@ export const HEADER: CheckpointHeader = {
   memberships: [{ epoch: 1, fromSlot: 1, members: [{ ...MEMBER, votesFrom: 1, returning: false }], lastNodeId: 1 }],
   boundarySlots: 7,
   boundaryCommands: 9,
+  boundaryBytes: 0,
   bytes: 100,
 }
 

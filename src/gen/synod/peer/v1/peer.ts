@@ -63,6 +63,7 @@ export interface CheckpointHeader {
   boundaryCommands: number;
   /** About how many bytes of keys and records follow in all. */
   bytes: number;
+  boundaryBytes: number;
 }
 
 /** Records as they stand in the database, each with its own checksum (src/storage/records.ts). */
@@ -733,6 +734,7 @@ function createBaseCheckpointHeader(): CheckpointHeader {
     boundarySlots: 0,
     boundaryCommands: 0,
     bytes: 0,
+    boundaryBytes: 0,
   };
 }
 
@@ -787,6 +789,12 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
         throw new globalThis.Error("value provided for field BigInt(message.bytes) of type uint64 too large");
       }
       writer.uint32(80).uint64(BigInt(message.bytes));
+    }
+    if (message.boundaryBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.boundaryBytes)) !== BigInt(message.boundaryBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.boundaryBytes) of type uint64 too large");
+      }
+      writer.uint32(88).uint64(BigInt(message.boundaryBytes));
     }
     return writer;
   },
@@ -884,6 +892,14 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
             message.bytes = longToNumber(reader.uint64());
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.boundaryBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -934,6 +950,11 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
         ? globalThis.Number(object.boundary_commands)
         : 0,
       bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
+      boundaryBytes: isSet(object.boundaryBytes)
+        ? globalThis.Number(object.boundaryBytes)
+        : isSet(object.boundary_bytes)
+        ? globalThis.Number(object.boundary_bytes)
+        : 0,
     };
   },
 
@@ -969,6 +990,9 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
     if (message.bytes !== 0) {
       obj.bytes = globalThis.Number(message.bytes);
     }
+    if (message.boundaryBytes !== 0) {
+      obj.boundaryBytes = globalThis.Number(message.boundaryBytes);
+    }
     return obj;
   },
 
@@ -989,6 +1013,7 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
     message.boundarySlots = object.boundarySlots ?? 0;
     message.boundaryCommands = object.boundaryCommands ?? 0;
     message.bytes = object.bytes ?? 0;
+    message.boundaryBytes = object.boundaryBytes ?? 0;
     return message;
   },
 };

@@ -55,13 +55,14 @@ export interface Checkpoint {
   generation: number;
   /** Those that govern the slots above applied_up_to, as far as they are known there. */
   memberships: Membership[];
-  /** Slots and commands since the last boundary: those are the same slots on every node, whenever it makes its checkpoints. */
+  /** Slots, commands and bytes since the last boundary: those are the same slots on every node, whenever it makes its checkpoints. */
   boundarySlots: number;
   boundaryCommands: number;
   /** How far the peers' directories had got, as they told it. */
   marks: DirectoryMark[];
   /** What its entries take, keys and records. */
   entryBytes: number;
+  boundaryBytes: number;
 }
 
 export interface DirectoryMark {
@@ -434,6 +435,7 @@ function createBaseCheckpoint(): Checkpoint {
     boundaryCommands: 0,
     marks: [],
     entryBytes: 0,
+    boundaryBytes: 0,
   };
 }
 
@@ -491,6 +493,12 @@ export const Checkpoint: MessageFns<Checkpoint> = {
         throw new globalThis.Error("value provided for field BigInt(message.entryBytes) of type uint64 too large");
       }
       writer.uint32(88).uint64(BigInt(message.entryBytes));
+    }
+    if (message.boundaryBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.boundaryBytes)) !== BigInt(message.boundaryBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.boundaryBytes) of type uint64 too large");
+      }
+      writer.uint32(96).uint64(BigInt(message.boundaryBytes));
     }
     return writer;
   },
@@ -596,6 +604,14 @@ export const Checkpoint: MessageFns<Checkpoint> = {
             message.entryBytes = longToNumber(reader.uint64());
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.boundaryBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -649,6 +665,11 @@ export const Checkpoint: MessageFns<Checkpoint> = {
         : isSet(object.entry_bytes)
         ? globalThis.Number(object.entry_bytes)
         : 0,
+      boundaryBytes: isSet(object.boundaryBytes)
+        ? globalThis.Number(object.boundaryBytes)
+        : isSet(object.boundary_bytes)
+        ? globalThis.Number(object.boundary_bytes)
+        : 0,
     };
   },
 
@@ -687,6 +708,9 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     if (message.entryBytes !== 0) {
       obj.entryBytes = globalThis.Number(message.entryBytes);
     }
+    if (message.boundaryBytes !== 0) {
+      obj.boundaryBytes = globalThis.Number(message.boundaryBytes);
+    }
     return obj;
   },
 
@@ -708,6 +732,7 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     message.boundaryCommands = object.boundaryCommands ?? 0;
     message.marks = object.marks?.map((e) => DirectoryMark.fromPartial(e)) || [];
     message.entryBytes = object.entryBytes ?? 0;
+    message.boundaryBytes = object.boundaryBytes ?? 0;
     return message;
   },
 };
