@@ -175,7 +175,7 @@ function plotSamples({ samples }: Sampler): void {
       })),
     })
   sections.push(
-    plot('Resident memory', ({ rss }) => rss),
+    plot('Resident memory, without mapped files', ({ rss }) => rss),
     plot('Heap in use', ({ heap }) => heap),
     plot('Disk', ({ disk }) => disk),
   )

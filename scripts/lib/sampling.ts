@@ -13,6 +13,7 @@ const TAIL_BYTES = 4_096
 export interface Sample {
   /** ms since the sampler began. */
   readonly atMs: number
+  /** Without the files that LevelDB maps. */
   readonly rss: number
   /** 0 where the node has no probe. */
   readonly heap: number
@@ -44,7 +45,7 @@ export class Sampler {
   #take(): void {
     const atMs = performance.now() - this.#beganMs
     for (const node of this.#nodes) {
-      const rss = rssOfPid(node.child?.pid)
+      const rss = ownBytesOfPid(node.child?.pid)
       if (rss === undefined) continue
       const { heap } = lastProbeOf(node)
       this.samples.get(node.nodeId)?.push({ atMs, rss, heap, disk: diskOf(node.dataDirectory), done: this.#done() })
@@ -54,8 +55,22 @@ export class Sampler {
 
 /** Resident bytes of the process, on Linux; undefined when it does not run. */
 export function rssOfPid(pid: number | undefined): number | undefined {
+  return memoryOfPid(pid)?.resident
+}
+
+/**
+ * The same without the files that it maps: LevelDB maps its tables, and what is resident of those is the system's file cache, which
+ * grows with the disk and is given up when it is needed.
+ */
+function ownBytesOfPid(pid: number | undefined): number | undefined {
+  const memory = memoryOfPid(pid)
+  return memory && memory.resident - memory.mapped
+}
+
+function memoryOfPid(pid: number | undefined): { readonly resident: number; readonly mapped: number } | undefined {
   try {
-    return Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]) * PAGE_BYTES
+    const [, resident, mapped] = readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')
+    return { resident: Number(resident) * PAGE_BYTES, mapped: Number(mapped) * PAGE_BYTES }
   } catch {
     return undefined
   }
