@@ -166,12 +166,12 @@ class Soak {
   async #strike(dead: readonly ClusterNode[], deck: Deck, hasMajority: boolean): Promise<string[]> {
     const [victim, second] = random.shuffle(dead)
     if (victim === undefined) throw new Error('nobody is dead')
-    const copies = this.#copies.get(victim.nodeId) ?? []
+    const pristine = this.#copy(victim)
+    const copies = (this.#copies.get(victim.nodeId) ?? []).filter((copy) => copy !== pristine && existsSync(copy))
     const damage = deck.draw(
       ({ needsCopy, needsTwo }) => (!needsCopy || copies.length > 0) && (!needsTwo || second !== undefined),
     )
     const copy = copies.length === 0 ? undefined : random.pick(copies)
-    const pristine = this.#copy(victim)
     const foreign = this.#foreign.get(victim.nodeId) ?? this.#foreign.get(1) ?? ''
     const place = { random, directory: victim.dataDirectory, copy, foreign, other: second?.dataDirectory }
     const what = damage.inflict(place)
