@@ -27,16 +27,9 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
     favours: changes,
   },
   {
-    name: 'a majority of an even number is half of it',
-    file: 'paxos/membership.ts',
-    find: 'Math.floor(this.voterIds.length / 2) + 1',
-    replace: 'Math.ceil(this.voterIds.length / 2)',
-    favours: ({ nodeCount }) => nodeCount === 4,
-  },
-  {
     name: 'the promise of an earlier life of a member counts',
     file: 'paxos/scout.ts',
-    find: 'return this.#promised.get(nodeId) === membership.member(nodeId)?.votesFrom',
+    find: 'return this.#promised.get(nodeId)?.votesFrom === membership.member(nodeId)?.votesFrom',
     replace: 'return membership.has(nodeId) && this.#promised.has(nodeId)',
     favours: strikes('corruptedRecord'),
     isRare: true,
@@ -44,15 +37,9 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a leader proposes though only those promised who vote in earlier slots',
     file: 'paxos/leader.ts',
-    find: 'return this.#scout.covers(this.#memberships.at(this.#nextSlot))',
-    replace: 'return this.#scout.covers(this.#memberships.current)',
+    find: 'return this.#scout.covers(this.#memberships.at(this.#nextSlot), this.#nextSlot)',
+    replace: 'return this.#scout.covers(this.#memberships.current, this.#nextSlot)',
     favours: changes,
-  },
-  {
-    name: 'a leader proposes above its window, where it does not know who votes',
-    file: 'paxos/leader.ts',
-    find: 'if (this.#nextSlot > this.#replica.decidedUpTo + this.#memberships.windowSlots) return false',
-    replace: 'if (this.#nextSlot > this.#replica.decidedUpTo + 2 * this.#memberships.windowSlots) return false',
   },
   {
     name: 'votes are counted by who votes in the first slot that is open',
