@@ -107,6 +107,13 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
     favours: fetches,
   },
   {
+    name: 'a node that installs a checkpoint forgets its promise',
+    file: 'paxos/acceptor.ts',
+    find: '    this.#decidedUpTo = upTo\n    for (const slot',
+    replace: '    this.#decidedUpTo = upTo\n    this.#promised = 0\n    for (const slot',
+    favours: fetches,
+  },
+  {
     name: 'records of slots that a checkpoint has are written after it',
     file: 'paxos/node.ts',
     find: '    this.#out.dropRecords(installed.slot)\n',
