@@ -46,14 +46,14 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
     file: 'paxos/leader.ts',
     find: 'membership: this.#memberships.at(this.#nextSlot),',
     replace: 'membership: this.#memberships.current,',
-    favours: changes,
+    favours: (plan) => changes(plan) && plan.options.windowSlots >= 8 && plan.syncMsMean === 3,
   },
   {
     name: 'a leader that does not vote in a slot keeps no record of what it has decided there',
     file: 'paxos/leader.ts',
     find: "if (this.#acceptor.acceptedAt(slot)?.ballot !== this.ballot) this.#out.persist({ kind: 'learned', entry })",
     replace: '',
-    favours: changes,
+    favours: (plan) => strikes('removeMember', 'replaceMember')(plan) && plan.options.windowSlots >= 8,
   },
   {
     name: 'reads wait for the acknowledgement of those who vote no more',
