@@ -1,7 +1,8 @@
 import { assert } from '../paxos/assert.js'
-import type { DurableRecord, NodeId } from '../paxos/types.js'
+import type { DurableRecord, NodeId, Slot } from '../paxos/types.js'
 import { FIRST_WRITE, firstRecords, type Identity } from '../storage/data-directory.js'
 import { scan } from '../storage/database.js'
+import { logKey } from '../storage/keys.js'
 import { type OpenDirectory, readContents } from '../storage/open-directory.js'
 import type { CheckpointInfo } from '../storage/storage.js'
 import { DurableView } from './durable-view.js'
@@ -109,6 +110,13 @@ export class SimulatedDisk {
   /** What must be on the disk now: for checkers. */
   get contents(): DurableView {
     return this.#view
+  }
+
+  /** A slot whose vote must be on the disk, as it is open there, and is not. */
+  get missingVote(): Slot | undefined {
+    const { log, decidedUpTo } = this.#view
+    const isMissing = (slot: Slot): boolean => this.#records.get(logKey(slot).toString('latin1')) === undefined
+    return [...log.keys()].find((slot) => slot > decidedUpTo && isMissing(slot))
   }
 
   get isStalled(): boolean {
