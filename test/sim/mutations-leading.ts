@@ -86,6 +86,6 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
     file: 'paxos/bootstrap.ts',
     find: 'for (const { nodeId } of genesis.members) this.#out.sendOnceDurable(nodeId, ',
     replace:
-      "for (const { nodeId } of genesis.members) if (nodeId !== this.#settings.self) this.#out.send(nodeId, { kind: 'welcome', genesis })\n    for (const nodeId of [this.#settings.self]) this.#out.sendOnceDurable(nodeId, ",
+      "for (const { nodeId } of genesis.members) if (nodeId !== this.#settings.self) this.#out.send(nodeId, { kind: 'welcome', genesis, memberships })\n    for (const nodeId of [this.#settings.self]) this.#out.sendOnceDurable(nodeId, ",
   },
 ]

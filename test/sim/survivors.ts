@@ -47,9 +47,9 @@ export const SURVIVORS: readonly Change[] = [
     replace: "if (clusterId === '') return undefined",
   },
   {
-    name: 'a checkpoint is taken three slots early',
-    file: 'host/applier.ts',
-    find: 'this.#boundarySlots >= slotsMax',
-    replace: 'this.#boundarySlots >= Math.max(1, slotsMax - 3)',
+    name: 'the log is trimmed more slowly',
+    file: 'storage/linked-writer.ts',
+    find: 'const TRIM_COUNT_MIN = 64',
+    replace: 'const TRIM_COUNT_MIN = 1',
   },
 ]
