@@ -1,7 +1,8 @@
 import { assert } from '../paxos/assert.js'
-import type { DurableRecord, NodeId } from '../paxos/types.js'
+import type { DurableRecord, NodeId, Slot } from '../paxos/types.js'
 import { FIRST_WRITE, firstRecords, type Identity } from '../storage/data-directory.js'
 import { scan } from '../storage/database.js'
+import { CHAIN_TAG, logKey, numberOfKey } from '../storage/keys.js'
 import { type OpenDirectory, readContents } from '../storage/open-directory.js'
 import type { CheckpointInfo } from '../storage/storage.js'
 import { DurableView } from './durable-view.js'
@@ -52,7 +53,10 @@ interface Write {
 /** A data directory as it was at some time. */
 export interface DirectoryCopy {
   readonly dataDirId: string
+  /** What the witness tells. */
   readonly lastWritten: number
+  /** What the database ends with: one more than the witness tells, when a crash came between the two. */
+  readonly lastWrite: number
   readonly records: ReadonlyMap<string, Buffer>
   readonly view: DurableView
 }
@@ -111,6 +115,13 @@ export class SimulatedDisk {
     return this.#view
   }
 
+  /** A slot whose vote must be on the disk, as it is open there, and is not. */
+  get missingVote(): Slot | undefined {
+    const { log, decidedUpTo } = this.#view
+    const isMissing = (slot: Slot): boolean => this.#records.get(logKey(slot).toString('latin1')) === undefined
+    return [...log.keys()].find((slot) => slot > decidedUpTo && isMissing(slot))
+  }
+
   get isStalled(): boolean {
     return this.#isStalled
   }
@@ -144,17 +155,23 @@ export class SimulatedDisk {
   /** All that is on it now, for putBack. */
   copy(): DirectoryCopy {
     const { dataDirId } = this
-    return { dataDirId, lastWritten: this.#lastWritten, records: new Map(this.#records.entries()), view: this.#view.copy() }
+    const records = new Map(this.#records.entries())
+    return { dataDirId, lastWritten: this.#lastWritten, lastWrite: this.#lastWrite, records, view: this.#view.copy() }
   }
 
   /** While nobody uses it: from now on it holds what it held when the copy was made. */
-  putBack({ lastWritten, records, view }: DirectoryCopy): void {
-    if (lastWritten < this.#lastWritten) this.#isOlderCopy = true
+  putBack({ lastWritten, lastWrite, records, view }: DirectoryCopy): void {
+    if (lastWrite < this.#lastWrite) this.#isOlderCopy = true
     this.#records = new RecordTable()
     for (const [key, record] of records) this.#records.set(key, record)
     this.#lastWritten = lastWritten
     this.#view = view.copy()
     this.#damaged = undefined
+  }
+
+  get #lastWrite(): number {
+    const keys = [...this.#records.entries()].map(([key]) => Buffer.from(key, 'latin1'))
+    return Math.max(...keys.filter(([tag]) => tag === CHAIN_TAG).map((key) => numberOfKey(key) ?? 0))
   }
 
   /** The next write to end will fail. */

@@ -224,7 +224,7 @@ export class NodeStriker {
     return () => {
       // Whom it asks, its own copy says.
       if (!operator.isIdle || checker.memberships.latest.epoch !== epoch) return
-      if (!this.#canLose(node) || !this.#isRemembered(node, copy.lastWritten)) return
+      if (!this.#canLose(node) || !this.#isRemembered(node, copy.lastWrite)) return
       if (this.#settings.nodes.some((other) => other !== node && isAboutToStop(other))) return
       if (copy.dataDirId !== node.disk.dataDirId) return
       // What the others remember is in their memories, perhaps.

@@ -60,16 +60,18 @@ export function drawPlan(random: Random): WorldPlan {
   const nodeCount = random.pick([3, 3, 3, 4, 5])
   const spareCount = random.pick([0, 0, 1, 2, 3])
   const faultsMs = random.int(2_500, 5_000)
+  const options = drawOptions(random)
   return {
     nodeCount,
     spareCount,
-    options: drawOptions(random),
+    options,
     link: drawLink(random),
     syncMsMean: random.pick([0.1, 0.5, 3]),
     turnMsMax: random.pick([0.05, 0.5, 4]),
     tickMs: random.pick([10, 20, 40]),
     checkpointEverySlots: random.pick([5, 20, 1_000]),
-    logSlotsMax: random.pick([2, 15, 16_384]),
+    // A checkpoint in tiny pages takes so long that whoever has it needs a log of hundreds of slots to catch up from there.
+    logSlotsMax: random.pick(options.pageBytesMax < 2_000 ? [300, 1_000, 16_384] : [2, 15, 16_384]),
     habits: drawHabits(random),
     faults: drawSchedule(random.fork(), { nodeCount, spareCount, untilMs: faultsMs }),
     encodesMessages: random.chance(ENCODED_SHARE),

@@ -67,9 +67,16 @@ export class ReadChecker {
     )
     promise(
       // Who leads by now may hand on what another leader has answered before.
-      leadingBallot === 0 || [...this.#rounds.keys()].some((ballot) => this.#isConfirmed(ballot, askedAt, slot)),
+      leadingBallot === 0 ||
+        this.#isAlone(leadingBallot, slot) ||
+        [...this.#rounds.keys()].some((ballot) => this.#isConfirmed(ballot, askedAt, slot)),
       () => `node ${from} answered a read before a majority had acknowledged a heartbeat that was sent after the question`,
     )
+  }
+
+  /** Who alone votes above the answer asks nobody. */
+  #isAlone(ballot: Ballot, slot: Slot): boolean {
+    return this.#book.isQuorum(new Set([this.#book.directoryOf(nodeOf(ballot))]), slot + 1)
   }
 
   /**

@@ -286,6 +286,8 @@ export class SimulatedNode implements ClientPort {
     this.#process?.input((member) => {
       ask(member).then(answer, (error: unknown) => {
         if (error instanceof MemberError) answer(error)
+        // What it is asked for stands in a record that is not what was written: it stops with its next write.
+        else if (codeOf(error) === 'DAMAGED' && this.#disk.wasCorrupted) return
         else this.#settings.onBug(error instanceof Error ? error : new Error(String(error)))
       })
     })
@@ -363,8 +365,9 @@ export class SimulatedNode implements ClientPort {
   }
 }
 
-/** The code of the error, or of what caused it. */
+/** The code of the first cause that has one: a write after a failed read fails because of that. */
 function codeOf(error: unknown): string {
-  if (error instanceof HaltError || error instanceof StorageError) return error.code
-  return error instanceof Error && error.cause !== undefined ? codeOf(error.cause) : ''
+  if (!(error instanceof Error)) return ''
+  const own = error instanceof HaltError || error instanceof StorageError ? error.code : ''
+  return codeOf(error.cause) || own
 }

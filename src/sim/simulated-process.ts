@@ -12,6 +12,7 @@ import type { CheckpointInfo } from '../storage/storage.js'
 import { StorageError } from '../storage/storage-error.js'
 import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from '../wire/checkpoint-transfer.js'
 import { isFromStranger } from '../wire/strangers.js'
+import { promise } from './broken-promise.js'
 import type { Checker } from './checkers.js'
 import type { DiskSettings, SimulatedDisk, WriteSubject } from './disk.js'
 import type { EventTrace } from './event-trace.js'
@@ -335,7 +336,11 @@ export class SimulatedProcess implements CheckpointSource {
     if (this.runtime.isOver) return
     const { id, checker } = this.#settings
     this.#appliedUpTo = checkpoint.appliedUpTo
-    this.#check(() => checker.onInstalled(id, checkpoint, this.application))
+    this.#check(() => {
+      checker.onInstalled(id, checkpoint, this.application)
+      const { missingVote } = this.#machine.disk
+      promise(missingVote === undefined, () => `node ${id} lost its vote for slot ${missingVote} when it installed a checkpoint`)
+    })
     this.#passStep()
   }
 

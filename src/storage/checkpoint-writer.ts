@@ -4,6 +4,7 @@ import { type CheckpointState, type EntryTallies, sealCheckpointState } from './
 import type { DatabaseSnapshot } from './database.js'
 import { CHECKPOINT_KEY, entryKey, type Generation, keyspaceOf } from './keys.js'
 import { type LinkedWriter, NOTHING_TOLD } from './linked-writer.js'
+import { storageErrorOf } from './open-directory.js'
 import { checksumOf, seal, unseal } from './records.js'
 import { SharedSnapshot } from './shared-snapshot.js'
 import type { CheckpointInfo, PreparedCheckpoint } from './storage.js'
@@ -123,10 +124,24 @@ export class CheckpointWriter {
     while (!draft.isWhole) {
       if (draft.pieceBytes >= this.#pieceBytes) await this.#writePiece(draft)
       const step = draft.step(entries, Math.min(STEP_BYTES_MAX, this.#pieceBytes))
-      const before: readonly (Buffer | undefined)[] = await this.#writer.db.getMany(step.map(([key]) => key))
+      const before = await this.#read(step.map(([key]) => key))
       for (const [i, [key, record]] of step.entries()) draft.add({ key, record, before: before[i] })
     }
     return draft
+  }
+
+  /** What stands there now. @throws StorageError when it cannot be read, or is not what was written */
+  async #read(keys: Buffer[]): Promise<readonly (Buffer | undefined)[]> {
+    try {
+      const records: readonly (Buffer | undefined)[] = await this.#writer.db.getMany(keys)
+      for (const [i, key] of keys.entries()) {
+        const record = records[i]
+        if (record !== undefined) unseal(key, record)
+      }
+      return records
+    } catch (error) {
+      throw storageErrorOf(this.#writer.path, error)
+    }
   }
 
   async #writePiece(draft: Draft): Promise<void> {
@@ -216,12 +231,10 @@ class Draft {
     return step
   }
 
-  /** @throws RecordError when what stands there is damaged */
   add(change: EntryChange): void {
     const { key, record, before } = change
     const tally = keyspaceOf(key) === 'state' ? this.#state : this.#history
     if (before !== undefined) {
-      unseal(key, before)
       tally.remove(checksumOf(before))
       this.#bytes -= key.length + before.length
       this.#pieceBytes += before.length

@@ -52,6 +52,8 @@ export const NOTHING_TOLD: WriteSubject = Object.freeze({ records: NO_RECORDS })
  */
 export class LinkedWriter {
   readonly db: Database
+  /** Of the data directory, for messages. */
+  readonly path: string
   /** What was found at the start. */
   readonly recovered: RecoveredState
   readonly rules: WriteRules
@@ -61,7 +63,6 @@ export class LinkedWriter {
   checkpointChecksum: number
   /** The log is trimmed up to here at most: the slot of the durable checkpoint. */
   trimUpTo: Slot
-  readonly #path: string
   readonly #options: LinkedWriterOptions
   readonly #writer = new SingleWriter()
   readonly #chain: WriteChain
@@ -78,13 +79,13 @@ export class LinkedWriter {
     const { genesis, head, open, checkpoint, log } = contents
     const { promised, decidedUpTo, compactedUpTo } = head
     this.db = directory.db
+    this.path = directory.path
     this.recovered = recover({ genesis, promised, decidedUpTo, accepted: open, compactedUpTo })
     this.rules = new WriteRules(this.recovered)
     this.log = log
     this.genesisChecksum = head.genesisChecksum
     this.checkpointChecksum = head.checkpointChecksum
     this.trimUpTo = checkpoint.info.appliedUpTo
-    this.#path = directory.path
     this.#options = options
     this.#chain = new WriteChain({ firstKept: head.firstKept, sizes: contents.writeSizes, keptBytesMin: CHAIN_BYTES_MIN })
     this.#lastWrite = contents.lastNumber
@@ -175,7 +176,7 @@ export class LinkedWriter {
       await batch.write()
       this.#witness.record(number)
     } catch (cause) {
-      throw new StorageError('WRITE_FAILED', `write ${number} to ${this.#path} failed: the node must stop`, { cause })
+      throw new StorageError('WRITE_FAILED', `write ${number} to ${this.path} failed: the node must stop`, { cause })
     }
     this.#lastWrite = number
     this.#decidedUpTo = decidedUpTo

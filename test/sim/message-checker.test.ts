@@ -192,3 +192,20 @@ test('a majority that acknowledges for a read is one of those who vote', () => {
   send(2, ack(2))
   answer()
 })
+
+test('who alone votes above the answer need not be acknowledged by anybody', () => {
+  const choose = (slot: number, value: Value): void => {
+    for (const nodeId of [1, 2]) if (slot > 2 || nodeId === 1) book.onVote(nodeId, { slot, ballot: B1, value })
+  }
+  choose(2, A)
+  choose(3, { kind: 'membership', epoch: 2, change: { kind: 'remove', nodeId: 3 } })
+  choose(4, A)
+  choose(5, { kind: 'membership', epoch: 3, change: { kind: 'remove', nodeId: 2 } })
+  choose(6, A)
+  const answer = (readId: number, slot: number) =>
+    send(1, { kind: 'readIndexReply', readId, slot }, { leadingBallot: B1, decidedUpTo: 6 })
+  send(2, { kind: 'readIndex', readId: 7 })
+  send(2, { kind: 'readIndex', readId: 8 })
+  assert.throws(() => answer(7, 5), /node 1 answered a read before a majority had acknowledged a heartbeat/)
+  answer(8, 6)
+})

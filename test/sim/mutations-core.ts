@@ -93,30 +93,31 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'half of the members are a quorum',
     favours: ({ nodeCount }) => nodeCount % 2 === 0,
     file: 'paxos/membership.ts',
-    find: 'this.quorum = Math.floor(nodeIds.length / 2) + 1',
-    replace: 'this.quorum = Math.ceil(nodeIds.length / 2)',
+    find: 'this.quorum = Math.floor(this.voterIds.length / 2) + 1',
+    replace: 'this.quorum = Math.ceil(this.voterIds.length / 2)',
   },
   // --- leader ---------------------------------------------------------------------------------------------------------------
   {
     name: 'gaps are closed instead of filled',
     file: 'paxos/leader.ts',
-    find: 'while (this.#nextSlot <= lastOpen) this.#propose(open.get(this.#nextSlot)?.value ?? NOOP, nowMs)',
-    replace: 'for (const { value } of open.values()) if (this.#nextSlot <= lastOpen) this.#propose(value, nowMs)',
+    find: '      this.#propose(this.#scout.highestAt(this.#nextSlot)?.value ?? NOOP, nowMs)\n',
+    replace:
+      '      const from = this.#scout.highestAt(this.#nextSlot) === undefined ? this.#nextSlot + 1 : this.#nextSlot\n      const value = this.#scout.highestAt(from)?.value ?? NOOP\n      this.#scout.forget(from)\n      this.#propose(value, nowMs)\n',
   },
   {
     name: 'what was accepted above a gap is not proposed again',
     favours: rivals,
-    file: 'paxos/leader.ts',
-    find: 'while (this.#nextSlot <= lastOpen)',
-    replace: 'while (this.#nextSlot <= lastOpen && open.has(this.#nextSlot))',
+    file: 'paxos/scout.ts',
+    find: 'this.#lastOpen = Math.max(this.#lastOpen, entry.slot)',
+    replace:
+      'if (this.#lastOpen === 0 || entry.slot <= this.#lastOpen + 1) this.#lastOpen = Math.max(this.#lastOpen, entry.slot)',
   },
   {
     name: 'what was accepted beyond the window is not proposed again',
     isRare: true,
-    file: 'paxos/leader.ts',
-    find: 'const lastOpen = Math.max(this.#replica.decidedUpTo, ...open.keys())',
-    replace:
-      'const lastOpen = Math.min(Math.max(this.#replica.decidedUpTo, ...open.keys()), this.#replica.decidedUpTo + this.#options.windowSlots)',
+    file: 'paxos/scout.ts',
+    find: 'this.#lastOpen = Math.max(this.#lastOpen, entry.slot)',
+    replace: 'this.#lastOpen = Math.max(this.#lastOpen, Math.min(entry.slot, this.fromSlot + this.#memberships.windowSlots - 1))',
   },
   {
     name: 'a slot whose Accept was lost is not proposed again',
@@ -141,8 +142,8 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'the window is one slot wider than agreed',
     file: 'paxos/leader.ts',
-    find: 'this.#commanders.size < this.#options.windowSlots',
-    replace: 'this.#commanders.size <= this.#options.windowSlots',
+    find: 'this.#replica.decidedUpTo + this.#memberships.windowSlots)',
+    replace: 'this.#replica.decidedUpTo + this.#memberships.windowSlots + 1)',
   },
   // --- replica --------------------------------------------------------------------------------------------------------------
   {
@@ -162,7 +163,7 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'a node that misses slots asks the same peer for ever',
     favours: strikes('crash', 'leaderIsolation'),
     file: 'paxos/replica.ts',
-    find: '      this.#source = this.#membership.nextOther(this.#self, this.#source)\n      this.#ask(nowMs)',
+    find: '      this.#source = this.#nextSource()\n      this.#ask(nowMs)',
     replace: '      this.#ask(nowMs)',
   },
   {

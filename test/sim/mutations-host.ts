@@ -11,9 +11,9 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a node goes on when a write has failed',
     file: 'host/host.ts',
-    find: 'this.#write(ready, prepared).catch((error: unknown) => this.#fail(writeFailed(error)))',
+    find: 'this.#write(ready, prepared).catch((error: unknown) => this.fail(writeFailed(error)))',
     replace:
-      'this.#write(ready, prepared).catch((error: unknown) => {\n      if (prepared !== undefined) this.#fail(writeFailed(error))\n      else this.#onDurable(ready)\n    })',
+      'this.#write(ready, prepared).catch((error: unknown) => {\n      if (prepared !== undefined) this.fail(writeFailed(error))\n      else this.#onDurable(ready)\n    })',
   },
   {
     name: 'a second write is begun before the first has ended',
@@ -84,8 +84,8 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a peer is asked for a page of the log that is not durable here',
     file: 'host/host.ts',
-    find: "this.#s.outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo: this.#s.node.decidedUpTo })",
-    replace: "this.#s.outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo: toSlot + 1 })",
+    find: "outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo, compactedUpTo })",
+    replace: "outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo: toSlot + 1, compactedUpTo })",
   },
 ]
 
@@ -95,8 +95,8 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
     name: 'nobody is let in before there is a cluster',
     favours: strikes('crash', 'crashOfAll', 'restartOfAll'),
     file: 'host/admission.ts',
-    find: 'if (genesis === undefined) return undefined',
-    replace: "if (genesis === undefined) return caller.clusterId === '' ? undefined : 'joinOnly'",
+    find: 'if (cluster === undefined) return undefined',
+    replace: "if (cluster === undefined) return caller.clusterId === '' ? undefined : 'joinOnly'",
   },
   {
     name: 'the message codec loses which slots a promise calls decided',

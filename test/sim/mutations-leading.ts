@@ -13,8 +13,8 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
     name: 'a new leader answers reads before a slot of its own ballot is decided',
     favours: (plan) => plan.habits.readRate >= 0.3 && rivals(plan),
     file: 'paxos/leader.ts',
-    find: 'this.#readFloor = this.#nextSlot\n',
-    replace: 'this.#readFloor = this.#replica.decidedUpTo\n',
+    find: '    if (this.#firstOwn === 0 || decidedUpTo < Math.max(this.#firstOwn, this.#scout.lastOpen)) return false\n',
+    replace: '',
   },
   {
     name: 'read ids begin at 1 after a restart',
@@ -26,8 +26,8 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
     name: 'a new leader proposes nothing of its own',
     favours: ({ habits }) => habits.readRate >= 0.6 && habits.outstandingMax === 1,
     file: 'paxos/leader.ts',
-    find: '    this.#readFloor = this.#nextSlot\n    this.#propose(NOOP, nowMs)\n',
-    replace: '    this.#readFloor = this.#nextSlot\n',
+    find: '      this.#firstOwn = this.#nextSlot\n      this.#propose(NOOP, nowMs)\n',
+    replace: '      this.#firstOwn = this.#nextSlot\n',
   },
   {
     name: 'an acknowledgement of an earlier round confirms a read',
@@ -64,16 +64,16 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
   {
     name: "the leader's own clock is enough",
     file: 'paxos/log-clock.ts',
-    find: 'return this.#aheadMsOf.size >= this.#membership.quorum',
-    replace: 'return this.#aheadMsOf.size > 0',
+    find: 'return this.#voters().length >= this.#membership().quorum',
+    replace: 'return this.#voters().length > 0',
   },
   // --- bootstrap ------------------------------------------------------------------------------------------------------------
   {
     name: 'a node whose directory was lost votes from a new one',
     favours: strikes('lostDirectory'),
     file: 'paxos/bootstrap.ts',
-    find: 'if (own.dataDirId !== dataDirId) {',
-    replace: 'if (own.dataDirId.length !== dataDirId.length) {',
+    find: 'if (own?.dataDirId === dataDirId) return true',
+    replace: 'if (own?.dataDirId.length === dataDirId.length) return true',
   },
   {
     name: 'the seed does not wait for all members',
@@ -86,6 +86,6 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
     file: 'paxos/bootstrap.ts',
     find: 'for (const { nodeId } of genesis.members) this.#out.sendOnceDurable(nodeId, ',
     replace:
-      "for (const { nodeId } of genesis.members) if (nodeId !== this.#settings.self) this.#out.send(nodeId, { kind: 'welcome', genesis })\n    for (const nodeId of [this.#settings.self]) this.#out.sendOnceDurable(nodeId, ",
+      "for (const { nodeId } of genesis.members) if (nodeId !== this.#settings.self) this.#out.send(nodeId, { kind: 'welcome', genesis, memberships })\n    for (const nodeId of [this.#settings.self]) this.#out.sendOnceDurable(nodeId, ",
   },
 ]

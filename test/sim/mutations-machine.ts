@@ -153,6 +153,34 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
     find: "      entries('request/', firstAnswerCodec, this.#firstAnswers.takeChanges()),\n",
     replace: '',
   },
+  // --- what stands on disk only, and checkpoints that are walked late ----------------------------------------------------------------
+  {
+    name: 'what changes while a checkpoint is written is in it as it became',
+    file: 'machine/change-list.ts',
+    find: 'const state = this.#kept.get(record) as S',
+    replace: 'const state = this.#stateOf(record)',
+  },
+  {
+    name: 'movements of a checkpoint are forgotten until it is durable',
+    file: 'machine/bank-history.ts',
+    find: 'this.#changed.get(id) ?? this.#flushing?.get(id)',
+    replace: 'this.#changed.get(id)',
+    favours: ({ habits }) => habits.movementRate > 0.3,
+  },
+  {
+    name: 'the oldest movement of an account that is in memory is looked for on disk',
+    file: 'machine/bank-history.ts',
+    find: 'index < tail.first ? undefined',
+    replace: 'index <= tail.first ? undefined',
+    favours: ({ habits }) => habits.movementRate > 0.3,
+  },
+  {
+    name: "an account's list goes to disk one place off",
+    file: 'machine/bank-history.ts',
+    find: 'index: first + i, movementId',
+    replace: 'index: first + i + 1, movementId',
+    favours: ({ habits }) => habits.movementRate > 0.3,
+  },
   {
     name: 'sessions expire by the local clock',
     file: 'machine/sessions.ts',

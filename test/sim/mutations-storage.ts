@@ -34,6 +34,12 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     replace: 'if (record !== undefined)',
   },
   {
+    name: 'what a checkpoint had added when it was broken off stays',
+    file: 'storage/undo.ts',
+    find: 'if (before.length === 0) batch.delete(Buffer.from(bytes))\n        else',
+    replace: 'if (before.length > 0)',
+  },
+  {
     name: 'the witness is told of a write before it is durable',
     file: 'storage/linked-writer.ts',
     find: '      await batch.write()\n      this.#witness.record(number)\n',

@@ -21,7 +21,7 @@ const TELL_LISTENING = `--import=data:text/javascript,${encodeURIComponent(`
 
 const sim = (...args: string[]) => synod(['sim', ...args])
 
-describe('the command `synod sim`', { concurrency: 2, timeout: 100_000 }, () => {
+describe('the command `synod sim`', { concurrency: 2, timeout: 200_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'synod-sim-'))
   after(() => rmSync(directory, { recursive: true, force: true }))
 
@@ -77,7 +77,7 @@ describe('the command `synod sim`', { concurrency: 2, timeout: 100_000 }, () => 
   })
 
   it('tells of many worlds what they have seen together, each seed once, whatever the number of processes', async () => {
-    const args = ['--runs', '10', '--first', '40', '--json']
+    const args = ['--runs', '4', '--first', '40', '--json']
     const outputs = await Promise.all([sim(...args, '--jobs', '1'), sim(...args, '--jobs', '2')])
     const [one, two] = outputs.map(({ code, stdout }) => {
       assert.equal(code, 0)
@@ -85,9 +85,9 @@ describe('the command `synod sim`', { concurrency: 2, timeout: 100_000 }, () => 
       return rest
     })
     assert.deepEqual(one, two)
-    assert.equal(one?.['runCount'], 10)
-    assert.equal(one?.['heldCount'], 10)
-    assert.ok(Array.isArray(one?.['missing']) && one['missing'].length > 0, 'ten worlds do not see everything')
+    assert.equal(one?.['runCount'], 4)
+    assert.equal(one?.['heldCount'], 4)
+    assert.ok(Array.isArray(one?.['missing']) && one['missing'].length > 0, 'four worlds do not see everything')
   })
 
   it('stops when the time is up', async () => {

@@ -11,8 +11,8 @@ export const SURVIVORS: readonly Change[] = [
   {
     name: 'peers are told in another order',
     file: 'paxos/leader.ts',
-    find: 'for (const to of this.#membership.nodeIds) if (to !== this.#self) this.#out.send(to, message)',
-    replace: 'for (const to of this.#membership.nodeIds.toReversed()) if (to !== this.#self) this.#out.send(to, message)',
+    find: 'for (const to of this.#others) this.#out.send(to, message)',
+    replace: 'for (const to of this.#others.toReversed()) this.#out.send(to, message)',
   },
   {
     name: 'what is decided is told with the next Accept or heartbeat only',
@@ -24,8 +24,8 @@ export const SURVIVORS: readonly Change[] = [
     // All that was acknowledged before is in slots that the promises have told of, and those are decided by then.
     name: 'a new leader answers reads as soon as everything that it found is decided',
     file: 'paxos/leader.ts',
-    find: 'this.#readFloor = this.#nextSlot\n',
-    replace: 'this.#readFloor = this.#nextSlot - 1\n',
+    find: 'if (this.#firstOwn === 0 || decidedUpTo < Math.max(this.#firstOwn, this.#scout.lastOpen)) return false',
+    replace: 'if (decidedUpTo < this.#scout.lastOpen) return false',
   },
   {
     name: 'a batch holds two commands at most',
@@ -43,13 +43,13 @@ export const SURVIVORS: readonly Change[] = [
     // It hears of the cluster that it once belonged to, and stops by itself.
     name: 'a member with another directory is listened to while it knows of no cluster',
     file: 'host/admission.ts',
-    find: "if (caller.clusterId === '') return isItsDirectory ? undefined : 'joinOnly'",
-    replace: "if (caller.clusterId === '') return member === undefined ? 'joinOnly' : undefined",
+    find: "if (clusterId === '' || listed.some((m) => m.dataDirId === '')) return 'joinOnly'",
+    replace: "if (clusterId === '') return undefined",
   },
   {
-    name: 'a checkpoint is taken three slots early',
-    file: 'host/applier.ts',
-    find: 'this.#boundarySlots >= slotsMax',
-    replace: 'this.#boundarySlots >= Math.max(1, slotsMax - 3)',
+    name: 'the log is trimmed more slowly',
+    file: 'storage/linked-writer.ts',
+    find: 'const TRIM_COUNT_MIN = 64',
+    replace: 'const TRIM_COUNT_MIN = 1',
   },
 ]

@@ -175,3 +175,15 @@ test('a history entry that is damaged is noticed when it is read, and nothing is
   await assert.rejects(storage.append([accepted(40)]), { code: 'WRITE_FAILED' })
   await storage.close()
 })
+
+test('a record that is damaged is noticed when a checkpoint replaces it, and nothing is written after that', async () => {
+  const directory = mkdtempSync(join(root, 'replaced-'))
+  cpSync(template, directory, { recursive: true })
+  const db = await openDatabase(join(directory, 'db'), 'existing')
+  await db.put(historyKey('a'), Buffer.from([1, 2, 3, 4, 5, 6]))
+  await db.close()
+  const storage = await LevelStorage.open({ directory, nodeId: 1 })
+  await assert.rejects(save(storage, 3, 3), { code: 'DAMAGED', message: /history entry "a" does not match its checksum/ })
+  await assert.rejects(storage.append([accepted(40)]), { code: 'WRITE_FAILED' })
+  await storage.close()
+})
