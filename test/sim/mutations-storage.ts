@@ -35,6 +35,7 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'what a checkpoint had added when it was broken off stays',
+    isRare: true,
     file: 'storage/undo.ts',
     find: 'if (before.length === 0) batch.delete(Buffer.from(bytes))\n        else',
     replace: 'if (before.length > 0)',
