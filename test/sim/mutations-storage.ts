@@ -47,12 +47,6 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     replace: '      this.#witness.record(number)\n      await batch.write()\n',
   },
   {
-    name: 'the log is trimmed above the checkpoint',
-    file: 'storage/linked-writer.ts',
-    find: 'upTo: this.trimUpTo,',
-    replace: 'upTo: this.log.decidedUpTo,',
-  },
-  {
     name: 'a record is not checked when it is read',
     file: 'storage/records.ts',
     find: 'if (checksum(key, record) !== checksumOf(record)) throw',
