@@ -53,6 +53,15 @@ export const QUIET_PLAN: WorldPlan = Object.freeze({
 })
 
 const ENCODED_SHARE = 0.1
+/**
+ * By the size of a page. A checkpoint in small pages takes so long that whoever has it needs a log of hundreds of slots to catch up from
+ * there: with less, and clients that never rest, it would fetch one after the other for ever.
+ */
+const LOG_SLOTS_MAX: Readonly<Record<number, readonly number[]>> = {
+  200: [300, 1_000, 16_384],
+  2_000: [100, 300, 16_384],
+  [1 << 20]: [2, 15, 16_384],
+}
 
 /** Draws a world. Which faults exist and how strong they are is drawn, too (swarm testing): few runs have them all. */
 export function drawPlan(random: Random): WorldPlan {
@@ -70,8 +79,7 @@ export function drawPlan(random: Random): WorldPlan {
     turnMsMax: random.pick([0.05, 0.5, 4]),
     tickMs: random.pick([10, 20, 40]),
     checkpointEverySlots: random.pick([5, 20, 1_000]),
-    // A checkpoint in tiny pages takes so long that whoever has it needs a log of hundreds of slots to catch up from there.
-    logSlotsMax: random.pick(options.pageBytesMax < 2_000 ? [300, 1_000, 16_384] : [2, 15, 16_384]),
+    logSlotsMax: random.pick(LOG_SLOTS_MAX[options.pageBytesMax] ?? [16_384]),
     habits: drawHabits(random),
     faults: drawSchedule(random.fork(), { nodeCount, spareCount, untilMs: faultsMs }),
     encodesMessages: random.chance(ENCODED_SHARE),

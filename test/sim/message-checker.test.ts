@@ -36,6 +36,11 @@ function send(
   checker.onSent({ from, incarnation, message, decidedUpTo, leadingBallot }, appliedUpTo)
 }
 
+/** Nodes 1 and 2 vote for it, as far as they have not yet. */
+function choose(slot: number, value: Value): void {
+  for (const nodeId of [1, 2]) if (slot > 2 || nodeId === 1) book.onVote(nodeId, { slot, ballot: B1, value })
+}
+
 const prepare = (): Message => ({ kind: 'prepare', ballot: B1, fromSlot: 1 })
 const welcome = (): Message => ({ kind: 'welcome', genesis: genesisOf(3, WINDOW), memberships: [] })
 const PROMISE = { kind: 'promise', ballot: B1, fromSlot: 1, accepted: [], decidedUpTo: 1, nextSlot: 0, votesFrom: 1 } as const
@@ -194,9 +199,6 @@ test('a majority that acknowledges for a read is one of those who vote', () => {
 })
 
 test('who alone votes above the answer need not be acknowledged by anybody', () => {
-  const choose = (slot: number, value: Value): void => {
-    for (const nodeId of [1, 2]) if (slot > 2 || nodeId === 1) book.onVote(nodeId, { slot, ballot: B1, value })
-  }
   choose(2, A)
   choose(3, { kind: 'membership', epoch: 2, change: { kind: 'remove', nodeId: 3 } })
   choose(4, A)

@@ -56,6 +56,7 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   // --- scout ----------------------------------------------------------------------------------------------------------------
   {
     name: 'of the accepted values the one that was told last is proposed again',
+    isRare: true,
     favours: rivals,
     file: 'paxos/scout.ts',
     find: 'if (highest === undefined || entry.ballot > highest.ballot) ',
@@ -99,6 +100,7 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   // --- leader ---------------------------------------------------------------------------------------------------------------
   {
     name: 'gaps are closed instead of filled',
+    isRare: true,
     file: 'paxos/leader.ts',
     find: '      this.#propose(this.#scout.highestAt(this.#nextSlot)?.value ?? NOOP, nowMs)\n',
     replace:
@@ -106,6 +108,7 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'what was accepted above a gap is not proposed again',
+    isRare: true,
     favours: rivals,
     file: 'paxos/scout.ts',
     find: 'this.#lastOpen = Math.max(this.#lastOpen, entry.slot)',
@@ -127,6 +130,7 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a leader that hears nobody leads on',
+    isRare: true,
     favours: strikes('oneWayPartition'),
     file: 'paxos/leader.ts',
     find: 'if (!this.#hearsMajority(nowMs)) return false',
@@ -161,6 +165,7 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a node that misses slots asks the same peer for ever',
+    isRare: true,
     favours: strikes('crash', 'leaderIsolation'),
     file: 'paxos/replica.ts',
     find: '      this.#source = this.#nextSource()\n      this.#ask(nowMs)',

@@ -59,4 +59,46 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
     find: 'Math.min(toSlot, this.#writer.decidedUpTo)',
     replace: 'Math.min(toSlot, this.#writer.rules.decidedUpTo)',
   },
+  // Others would have to have voted under a membership of which the new leader hears only when it leads already.
+  {
+    name: 'a leader proposes though only those promised who vote in earlier slots',
+    file: 'paxos/leader.ts',
+    find: 'return this.#scout.covers(this.#memberships.at(this.#nextSlot), this.#nextSlot)',
+    replace: 'return this.#scout.covers(this.#memberships.current, this.#nextSlot)',
+  },
+  // It hands over as soon as it votes no more: hardly a slot is decided by then.
+  {
+    name: 'a leader that does not vote in a slot keeps no record of what it has decided there',
+    file: 'paxos/leader.ts',
+    find: "if (this.#acceptor.acceptedAt(slot)?.ballot !== this.ballot) this.#out.persist({ kind: 'learned', entry })",
+    replace: '',
+  },
+  // In the few slots at the seam of two memberships the vote that is missing is on a disk a millisecond later.
+  {
+    name: 'votes are counted by who votes in the first slot that is open',
+    file: 'paxos/leader.ts',
+    find: 'membership: this.#memberships.at(this.#nextSlot),',
+    replace: 'membership: this.#memberships.current,',
+  },
+  // They acknowledge for as long as they run, and after that the next round answers.
+  {
+    name: 'reads wait for the acknowledgement of those who vote no more',
+    file: 'paxos/leader.ts',
+    find: '    this.#reads.onMembershipChanged()\n',
+    replace: '',
+  },
+  // The others tell it that it was removed, and it stops.
+  {
+    name: 'a leader that has lost its vote leads on',
+    file: 'paxos/leader.ts',
+    find: 'return !latest.isVoter(this.#self) && this.#replica.decidedUpTo >= latest.fromSlot - 1',
+    replace: 'return false',
+  },
+  // The receiver compares the counts and sums, and begins again.
+  {
+    name: 'a transfer that goes on takes for its own what another checkpoint has',
+    file: 'host/checkpoint-sender.ts',
+    find: 'open.view.header.checkpointId === request.checkpointId ? request.afterKey : undefined',
+    replace: 'request.afterKey',
+  },
 ]

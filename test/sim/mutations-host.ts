@@ -77,6 +77,7 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "the node's own session acknowledges what is not answered yet",
+    isRare: true,
     file: 'host/session-desk.ts',
     find: 'const firstUnacknowledged = open?.keys().next().value ?? requestNumber',
     replace: 'const firstUnacknowledged = requestNumber',
@@ -100,6 +101,7 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'the message codec loses which slots a promise calls decided',
+    isRare: true,
     file: 'wire/peer-messages.ts',
     find: "const decidedUpTo = slotOrNone(m.decidedUpTo, 'promise.decided_up_to')",
     replace: 'const decidedUpTo = 0',

@@ -70,6 +70,7 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
   // --- bootstrap ------------------------------------------------------------------------------------------------------------
   {
     name: 'a node whose directory was lost votes from a new one',
+    isRare: true,
     favours: strikes('lostDirectory'),
     file: 'paxos/bootstrap.ts',
     find: 'if (own?.dataDirId === dataDirId) return true',

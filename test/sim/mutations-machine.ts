@@ -84,6 +84,7 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a hold ends one millisecond late',
+    isRare: true,
     favours: ({ habits }) => habits.holdRate > 0.5,
     file: 'machine/holds.ts',
     find: 'due.atMs <= nowMs',
@@ -149,6 +150,7 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'first answers by request id are not in the checkpoint',
+    isRare: true,
     file: 'wire/bank-and-keys.ts',
     find: "      entries('request/', firstAnswerCodec, this.#firstAnswers.takeChanges()),\n",
     replace: '',
@@ -156,6 +158,7 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   // --- what stands on disk only, and checkpoints that are walked late ----------------------------------------------------------------
   {
     name: 'what changes while a checkpoint is written is in it as it became',
+    isRare: true,
     file: 'machine/change-list.ts',
     find: 'const state = this.#kept.get(record) as S',
     replace: 'const state = this.#stateOf(record)',

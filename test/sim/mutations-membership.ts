@@ -6,7 +6,7 @@ const changes = strikes('addMember', 'removeMember', 'replaceMember')
 
 /** Worlds in which whoever lags needs a peer's checkpoint. */
 function fetches({ options, checkpointEverySlots, logSlotsMax }: WorldPlan): boolean {
-  return options.recentSlotsMax < 100 && checkpointEverySlots < 100 && logSlotsMax < 100
+  return options.recentSlotsMax < 100 && checkpointEverySlots < 100 && logSlotsMax <= 300
 }
 
 /** Deliberate bugs around the membership, checkpoints from peers, and directories that are not what they were. */
@@ -33,41 +33,6 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
     replace: 'return membership.has(nodeId) && this.#promised.has(nodeId)',
     favours: strikes('corruptedRecord'),
     isRare: true,
-  },
-  {
-    name: 'a leader proposes though only those promised who vote in earlier slots',
-    file: 'paxos/leader.ts',
-    find: 'return this.#scout.covers(this.#memberships.at(this.#nextSlot), this.#nextSlot)',
-    replace: 'return this.#scout.covers(this.#memberships.current, this.#nextSlot)',
-    favours: changes,
-  },
-  {
-    name: 'votes are counted by who votes in the first slot that is open',
-    file: 'paxos/leader.ts',
-    find: 'membership: this.#memberships.at(this.#nextSlot),',
-    replace: 'membership: this.#memberships.current,',
-    favours: (plan) => changes(plan) && plan.options.windowSlots >= 8 && plan.syncMsMean === 3,
-  },
-  {
-    name: 'a leader that does not vote in a slot keeps no record of what it has decided there',
-    file: 'paxos/leader.ts',
-    find: "if (this.#acceptor.acceptedAt(slot)?.ballot !== this.ballot) this.#out.persist({ kind: 'learned', entry })",
-    replace: '',
-    favours: (plan) => strikes('removeMember', 'replaceMember')(plan) && plan.options.windowSlots >= 8,
-  },
-  {
-    name: 'reads wait for the acknowledgement of those who vote no more',
-    file: 'paxos/leader.ts',
-    find: '    this.#reads.onMembershipChanged()\n',
-    replace: '',
-    favours: changes,
-  },
-  {
-    name: 'a leader that has lost its vote leads on',
-    file: 'paxos/leader.ts',
-    find: 'return !latest.isVoter(this.#self) && this.#replica.decidedUpTo >= latest.fromSlot - 1',
-    replace: 'return false',
-    favours: changes,
   },
   {
     name: 'a directory takes the place of any other of its node',
@@ -140,13 +105,6 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
     file: 'host/applier.ts',
     find: 'this.#boundarySlots = checkpoint.boundarySlots',
     replace: 'this.#boundarySlots = 0',
-  },
-  {
-    name: 'a transfer that goes on takes for its own what another checkpoint has',
-    file: 'host/checkpoint-sender.ts',
-    find: 'open.view.header.checkpointId === request.checkpointId ? request.afterKey : undefined',
-    replace: 'request.afterKey',
-    favours: fetches,
   },
   {
     name: 'the state in memory stays as it was when a checkpoint is installed',

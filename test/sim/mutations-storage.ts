@@ -35,6 +35,7 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'what a checkpoint had added when it was broken off stays',
+    isRare: true,
     file: 'storage/undo.ts',
     find: 'if (before.length === 0) batch.delete(Buffer.from(bytes))\n        else',
     replace: 'if (before.length > 0)',
@@ -44,12 +45,6 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     file: 'storage/linked-writer.ts',
     find: '      await batch.write()\n      this.#witness.record(number)\n',
     replace: '      this.#witness.record(number)\n      await batch.write()\n',
-  },
-  {
-    name: 'the log is trimmed above the checkpoint',
-    file: 'storage/linked-writer.ts',
-    find: 'upTo: this.trimUpTo,',
-    replace: 'upTo: this.log.decidedUpTo,',
   },
   {
     name: 'a record is not checked when it is read',

@@ -7,7 +7,7 @@ import { replayCommand, runSeed } from '../../src/sim/run-seed.js'
 
 /** Another range: SYNOD_SIM_FIRST_SEED=5000 SYNOD_SIM_RUNS=10000 npm test */
 const FIRST_SEED = Number(process.env['SYNOD_SIM_FIRST_SEED'] ?? 1)
-const RUNS = Number(process.env['SYNOD_SIM_RUNS'] ?? 120)
+const RUNS = Number(process.env['SYNOD_SIM_RUNS'] ?? 100)
 /** So many are like any others. */
 const TYPICAL_RUNS = 100
 /** So many see every fault in some world. */
