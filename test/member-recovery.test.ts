@@ -49,7 +49,7 @@ test('a member that is further behind than any log fetches a checkpoint, and goe
   assert.match(await cluster.stateAt(2, 3), /^140 commands/)
 })
 
-test('a transfer goes on where it was when either side was stopped in the middle of it', async (t) => {
+test('a transfer goes on where it was when its receiver was stopped in the middle of it, and comes to its end when its sender was', async (t) => {
   const cluster = await MemberCluster.create(t)
   const slow = { transferBytesPerSecond: 700_000 }
   await Promise.all([1, 2, 3].map((nodeId) => cluster.start(nodeId, slow)))
@@ -69,7 +69,8 @@ test('a transfer goes on where it was when either side was stopped in the middle
   await cluster.start(Number(from), slow)
   await until('it is there', () => told('a checkpoint is installed').length === 1)
   const resumed = told('fetching a checkpoint').map((line) => line['isResumed'])
-  assert.deepEqual([resumed[0], new Set(resumed.slice(1))], [false, new Set([true])])
+  // A sender that was stopped may have made another checkpoint since.
+  assert.deepEqual(resumed.slice(0, 2), [false, true])
   assert.match(await cluster.stateAt(1, 2, 3), /^645 commands/)
 })
 

@@ -4,7 +4,7 @@ import type { NodeId } from '../paxos/types.js'
 import { HaltError } from './halt-error.js'
 
 /** Who votes, as far as this node knows, on some slot that is still open. */
-export type Voters = readonly NodeId[]
+type Voters = readonly NodeId[]
 
 /** Whose word opens the gate. */
 export interface GateKeepers {

@@ -24,7 +24,8 @@ export async function viewCheckpoint(settings: {
     const genesis = db.getSync(GENESIS_KEY, { snapshot })
     if (record !== undefined && genesis !== undefined) {
       const state = unsealCheckpointState(record)
-      return new View({ ...settings, state, header: headerOf(state, unsealGenesis(genesis)) })
+      // Before the first one, the record holds only what peers have told.
+      if (state.info.appliedUpTo > 0) return new View({ ...settings, state, header: headerOf(state, unsealGenesis(genesis)) })
     }
   } catch (error) {
     await shared.close()

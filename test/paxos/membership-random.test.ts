@@ -261,7 +261,6 @@ class Schedule {
   /** A change may be decided, or on its way. */
   #isChanging(): boolean {
     if (this.#memberships().governing.length > 1 || this.#down.size > 0) return true
-    const isChange = ({ value }: { value: Value }): boolean => value.kind === 'membership'
     if (this.#up().some((nodeId) => this.cluster.node(nodeId).openVotes.some(isChange))) return true
     return this.cluster.inTransit.some(({ message }) => {
       if (message.kind === 'promise') return message.accepted.some(isChange)
@@ -313,3 +312,7 @@ test(`${SEEDS} random schedules with changes of the membership: one value for ea
     }
   }
 })
+
+function isChange({ value }: { value: Value }): boolean {
+  return value.kind === 'membership'
+}

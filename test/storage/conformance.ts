@@ -404,6 +404,7 @@ function describeCheckpoint(onDisk: OnDisk): void {
         ]),
       )
       await storage.append([{ kind: 'promised', ballot: 65_537 }])
+      assert.equal(await storage.viewCheckpoint(), undefined, 'marks alone are no checkpoint')
       assert.deepEqual(
         (await reopen()).marks,
         new Map([
