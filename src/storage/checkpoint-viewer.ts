@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Slot } from '../paxos/types.js'
 import { type CheckpointState, endOf, unsealCheckpointState } from './checkpoint-records.js'
 import type { Database } from './database.js'
 import { CHECKPOINT_KEY, entryTag, GENESIS_KEY, inGeneration, KEYSPACES, keyspaceOf, rangeOfTag } from './keys.js'
@@ -16,6 +17,8 @@ export async function viewCheckpoint(settings: {
   readonly db: Database
   readonly shared: SharedSnapshot
   readonly failed: (error: unknown) => unknown
+  /** Whoever reads a checkpoint needs the log after it. Gives how to let go of it. */
+  readonly holdLog: (slot: Slot) => () => void
 }): Promise<CheckpointView | undefined> {
   const { db, shared, failed } = settings
   try {
@@ -55,11 +58,13 @@ class View implements CheckpointView {
   readonly #shared: SharedSnapshot
   readonly #state: CheckpointState
   readonly #failed: (error: unknown) => unknown
+  readonly #letGo: () => void
 
   constructor(settings: {
     readonly db: Database
     readonly shared: SharedSnapshot
     readonly failed: (error: unknown) => unknown
+    readonly holdLog: (slot: Slot) => () => void
     readonly state: CheckpointState
     readonly header: CheckpointHeader
   }) {
@@ -69,6 +74,7 @@ class View implements CheckpointView {
     this.#shared = settings.shared
     this.#state = settings.state
     this.#failed = settings.failed
+    this.#letGo = settings.holdLog(settings.header.slot)
   }
 
   async *pages(afterKey: Uint8Array | undefined, pageBytes: number): AsyncGenerator<CheckpointPage> {
@@ -89,6 +95,7 @@ class View implements CheckpointView {
   }
 
   close(): Promise<void> {
+    this.#letGo()
     return this.#shared.close()
   }
 

@@ -181,7 +181,12 @@ export class LevelStorage implements Storage {
   async viewCheckpoint(): Promise<CheckpointView | undefined> {
     this.#writer.assertUsable()
     const { db } = this.#directory
-    return viewCheckpoint({ db, shared: this.#checkpoints.share(), failed: (error) => this.#failedRead(error) })
+    return viewCheckpoint({
+      db,
+      shared: this.#checkpoints.share(),
+      failed: (error) => this.#failedRead(error),
+      holdLog: (slot) => this.#writer.hold(slot),
+    })
   }
 
   async receiveCheckpoint(header: CheckpointHeader): Promise<IncomingCheckpoint> {

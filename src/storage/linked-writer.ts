@@ -20,6 +20,8 @@ const LINK_BYTES = 80
 /** A write trims twice as many records of the log as it adds, and so many more. */
 const TRIM_FACTOR = 2
 const TRIM_COUNT_MIN = 64
+/** For whoever reads a checkpoint the log behind it is kept, up to so many windows' bytes: longer than that nobody may take. */
+const HELD_WINDOWS_MAX = 16
 
 /** What a write is about, for those who watch. */
 export interface WriteSubject {
@@ -53,6 +55,8 @@ export const NOTHING_TOLD: WriteSubject = Object.freeze({ records: NO_RECORDS })
 export class LinkedWriter {
   readonly db: Database
   /** Of the data directory, for messages. */
+  /** The slots of checkpoints that are being read: who fetches one needs the log after it. */
+  readonly #held = new Map<symbol, Slot>()
   readonly path: string
   /** What was found at the start. */
   readonly recovered: RecoveredState
@@ -106,6 +110,15 @@ export class LinkedWriter {
 
   get compactedUpTo(): Slot {
     return this.#compactedUpTo
+  }
+
+  /** The log above the slot is kept until the hold is let go. */
+  hold(slot: Slot): () => void {
+    const name = Symbol('hold')
+    this.#held.set(name, slot)
+    return () => {
+      this.#held.delete(name)
+    }
   }
 
   get isUsable(): boolean {
@@ -193,7 +206,9 @@ export class LinkedWriter {
 
   #trimLog(batch: WriteBatch, addedCount: number): void {
     const from = this.log.compactedUpTo + 1
-    const limits = { upTo: this.trimUpTo, countMax: TRIM_FACTOR * addedCount + TRIM_COUNT_MIN }
+    const isTooMuchHeld = this.log.decidedBytes > HELD_WINDOWS_MAX * this.#options.window.bytes
+    const upTo = isTooMuchHeld ? this.trimUpTo : Math.min(this.trimUpTo, ...this.#held.values())
+    const limits = { upTo, countMax: TRIM_FACTOR * addedCount + TRIM_COUNT_MIN }
     const count = this.log.trim(this.#options.window, limits)
     for (let slot = from; slot < from + count; slot++) batch.delete(logKey(slot))
   }

@@ -41,6 +41,11 @@ export class LogIndex {
     return this.#decidedUpTo
   }
 
+  /** What the decided slots take. */
+  get decidedBytes(): number {
+    return this.#decidedBytes
+  }
+
   get count(): number {
     return this.#tally.count
   }
