@@ -130,7 +130,8 @@ describe('kill -9', () => {
       const db = await verifyAll(storage, directory)
       assert.equal(db.checkpoint.info.appliedUpTo, appliedUpTo)
     }
-    assert.ok(isInstalled && saved > INSTALLED.checkpoint.appliedUpTo, `saved up to ${saved}`)
+    // That it was installed need not have been heard: it may have been killed right then.
+    assert.ok(saved > INSTALLED.checkpoint.appliedUpTo, `saved up to ${saved}`)
   })
 
   test('a directory in use by a living process is refused, even when its lock file is removed', async () => {
