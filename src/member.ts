@@ -36,7 +36,7 @@ export interface MemberOptions extends HostedMemberOptions {
   readonly checkpoints?: CheckpointOptions
   /** How much of the log is kept behind the checkpoint, for members that lag a little. Default: 16,384 slots, at most 64 MiB. */
   readonly logWindow?: LogWindow
-  /** Checkpoints go to other members no faster, in bytes per second, above 0. Default: 8 MiB. */
+  /** Checkpoints go to other members no faster, in bytes per second, above 0. Default: 4 MiB. */
   readonly transferBytesPerSecond?: number
 }
 

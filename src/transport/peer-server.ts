@@ -26,14 +26,14 @@ export interface PeerServerOptions {
   readonly onMessages: (from: NodeId, messages: readonly Message[], caller: CallerIdentity) => void
   /** For a caller that was admitted. What it throws before or between parts should be a TransferError. */
   readonly serveCheckpoint: (caller: CallerIdentity, request: CheckpointRequest) => AsyncIterable<CheckpointPart>
-  /** All transfers of checkpoints together send no faster, in bytes per second, above 0. Default: 8 MiB. */
+  /** All transfers of checkpoints together send no faster, in bytes per second, above 0. Default: 4 MiB. */
   readonly transferBytesPerSecond?: number | undefined
   readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy) => void
   readonly logger: Logger
 }
 
 /** Checkpoints that are sent leave most of the machine to what is asked of it: about a twentieth of a core at each end. */
-const DEFAULT_TRANSFER_BYTES_PER_SECOND = 8 * 1024 * 1024
+const DEFAULT_TRANSFER_BYTES_PER_SECOND = 4 * 1024 * 1024
 
 type Stream = ServerDuplexStream<Uint8Array, ConnectResponse>
 
