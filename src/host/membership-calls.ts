@@ -1,4 +1,5 @@
 import type { Membership } from '../paxos/membership.js'
+import { isMade } from '../paxos/membership-changes.js'
 import type { Memberships } from '../paxos/memberships.js'
 import type { ChangeMembershipRefused, MembershipRefusalReason } from '../paxos/messages.js'
 import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
@@ -124,7 +125,7 @@ export class MembershipCalls {
 
   #tickChange(call: Change, nowMs: number, asks: boolean): void {
     const { memberships, decidedUpTo } = this.#core
-    if (memberships !== undefined && call.membership === undefined && isSo(memberships.latest, call.change)) {
+    if (memberships !== undefined && call.membership === undefined && isMade(memberships.latest, call.change)) {
       call.membership = memberships.latest
     }
     if (memberships !== undefined && call.membership !== undefined && decidedUpTo >= call.membership.fromSlot - 1) {
@@ -170,23 +171,6 @@ export class MembershipCalls {
 
 function changed({ epoch, fromSlot, members, lastNodeId }: Membership, windowSlots: number): ChangedMembership {
   return { slot: Math.max(0, fromSlot - windowSlots), membership: { epoch, fromSlot, members, lastNodeId } }
-}
-
-/** Whether the change has nothing left to do. Asking twice for the same is no mistake: the first answer may have been lost. */
-function isSo(membership: Membership, change: MembershipChange): boolean {
-  const member = membership.member(change.nodeId)
-  switch (change.kind) {
-    case 'add':
-      return member?.peerAddress === change.peerAddress && member.clientAddress === change.clientAddress
-    case 'bind':
-      return member?.dataDirId === change.dataDirId
-    case 'promote':
-      return member !== undefined && member.votesFrom > 0
-    case 'remove':
-      return member === undefined && change.nodeId <= membership.lastNodeId
-    case 'reset':
-      return member?.dataDirId === change.newDataDirId
-  }
 }
 
 function patienceMs(reason: MembershipRefusalReason, sentCount: number): number {

@@ -35,20 +35,7 @@ export class MembershipChanges {
 
   /** Whether the latest membership is as the change would make it. */
   isMade(change: MembershipChange): boolean {
-    const { latest } = this.#memberships
-    const member = latest.member(change.nodeId)
-    switch (change.kind) {
-      case 'add':
-        return member !== undefined && member.peerAddress === change.peerAddress && member.clientAddress === change.clientAddress
-      case 'bind':
-        return member?.dataDirId === change.dataDirId
-      case 'promote':
-        return member !== undefined && member.votesFrom > 0
-      case 'remove':
-        return member === undefined && change.nodeId <= latest.lastNodeId
-      case 'reset':
-        return member?.dataDirId === change.newDataDirId
-    }
+    return isMade(this.#memberships.latest, change)
   }
 
   /** Whether this very change is proposed, and not decided yet. */
@@ -134,4 +121,21 @@ function refusalOfAdd(latest: Membership, nodeId: NodeId): MembershipRefusal | u
 function otherDirectory(member: Member, dataDirId: string): MembershipRefusal {
   const message = `node ${member.nodeId} votes from data directory ${member.dataDirId}, not from ${dataDirId}`
   return { reason: 'DATA_DIR_MISMATCH', message }
+}
+
+/** Whether the change has nothing left to do. Asking twice for the same is no mistake: the first answer may have been lost. */
+export function isMade(membership: Membership, change: MembershipChange): boolean {
+  const member = membership.member(change.nodeId)
+  switch (change.kind) {
+    case 'add':
+      return member?.peerAddress === change.peerAddress && member.clientAddress === change.clientAddress
+    case 'bind':
+      return member?.dataDirId === change.dataDirId
+    case 'promote':
+      return member !== undefined && member.votesFrom > 0
+    case 'remove':
+      return member === undefined && change.nodeId <= membership.lastNodeId
+    case 'reset':
+      return member?.dataDirId === change.newDataDirId
+  }
 }
