@@ -3,10 +3,9 @@ import type {
   Member as WireMember,
   Membership as WireMembership,
 } from '../gen/synod/peer/v1/peer.js'
+import { MEMBERS_MAX } from '../paxos/membership.js'
 import type { Member, MembershipChange, MembershipRecord, NodeId } from '../paxos/types.js'
 import { isNodeId, optionalText, PeerCodecError, slot, slotOrNone, text } from './peer-fields.js'
-
-const MEMBERS_MAX = 31
 
 export function membershipToWire(record: MembershipRecord): WireMembership {
   const { epoch, fromSlot, members, lastNodeId } = record
