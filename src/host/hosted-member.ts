@@ -337,6 +337,7 @@ export class HostedMember implements MemberApi {
 
   #onRefused(by: NodeId, { reason, message }: PeerRefusal): void {
     if (reason === 'WRONG_CLUSTER') return this.#onForeign(by, message)
+    if (reason === 'DATA_DIR_MISMATCH') return this.#talk.onRefusedForDirectory(by, message)
     if (reason !== 'REMOVED') return
     this.#options.logger.warn({ by }, message)
     this.#node.onRefusedAsRemoved(by)

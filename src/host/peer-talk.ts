@@ -56,6 +56,11 @@ export class PeerTalk {
     return this.#gate.onRefusedAsRemoved(from)
   }
 
+  /** See StartGate. */
+  onRefusedForDirectory(from: NodeId, message: string): void {
+    this.#gate.onRefusedForDirectory(from, message)
+  }
+
   /** This node has applied a checkpoint boundary. @throws HaltError STATE_DIVERGED */
   onBoundary(slot: Slot, stateDigest: number): void {
     this.#digests.onBoundary(slot, stateDigest)
@@ -66,6 +71,7 @@ export class PeerTalk {
     for (const [slot, stateDigest] of boundaries) this.#digests.note(slot, stateDigest)
   }
 
+  /** @throws HaltError DATA_DIR_MISMATCH */
   tick(nowMs: number): void {
     this.#gate.tick(nowMs)
     if (this.#gate.isOpen) this.#marks.tick(nowMs)

@@ -30,6 +30,8 @@ interface Settings extends GateKeepers {
 
 const ASK_INTERVAL_MS = 200
 const WARN_INTERVAL_MS = 10_000
+/** A peer that lags may not have learned yet which directory this node was let in with; by then whoever can has. */
+const STRANGE_PATIENCE_MS = 5_000
 
 /**
  * Closed from the start of a node until so many other voters have said how far they know its directory to have got that they and it
@@ -40,6 +42,10 @@ export class StartGate {
   readonly #s: Settings
   readonly #answered = new Set<NodeId>()
   readonly #refused = new Set<NodeId>()
+  readonly #strangeTo = new Set<NodeId>()
+  /** Since then a majority of the others has expected another directory. */
+  #strangeSinceMs: number | undefined
+  #strangeMessage = ''
   #isOpen: boolean
   #nextAskMs = 0
   #nextWarningMs: number | undefined
@@ -67,19 +73,27 @@ export class StartGate {
       )
     }
     this.#answered.add(from)
+    this.#strangeTo.delete(from)
     this.#isOpen ||= this.#hasMajority()
   }
 
   /** That voter says that this node was removed. True when so many say so that nothing else will ever be said. */
   onRefusedAsRemoved(from: NodeId): boolean {
     this.#refused.add(from)
-    return !this.#isOpen && this.#s.voters.every((voters) => isMajorityOfOthers(voters, this.#s.self, this.#refused))
+    return !this.#isOpen && this.#isSaidByMost(this.#refused)
   }
 
-  /** Asks those who have not answered, while it is closed. */
+  /** That voter expects another data directory of this node. */
+  onRefusedForDirectory(from: NodeId, message: string): void {
+    this.#strangeTo.add(from)
+    this.#strangeMessage = message
+  }
+
+  /** Asks those who have not answered, while it is closed. @throws HaltError DATA_DIR_MISMATCH when most go on expecting another directory */
   tick(nowMs: number): void {
     if (this.#isOpen || nowMs < this.#nextAskMs) return
     this.#nextAskMs = nowMs + ASK_INTERVAL_MS
+    this.#checkStrange(nowMs)
     const { self, recallId, voters, send, logger } = this.#s
     const lastWrite = this.#s.lastWrite()
     const silent = [...new Set(voters.flat())].filter((nodeId) => nodeId !== self && !this.#answered.has(nodeId))
@@ -88,6 +102,25 @@ export class StartGate {
     if (nowMs < this.#nextWarningMs) return
     this.#nextWarningMs = nowMs + WARN_INTERVAL_MS
     logger.warn({ silent }, 'waits for a majority to say that this data directory is the newest')
+  }
+
+  #checkStrange(nowMs: number): void {
+    if (!this.#isSaidByMost(this.#strangeTo)) {
+      this.#strangeSinceMs = undefined
+      return
+    }
+    this.#strangeSinceMs ??= nowMs
+    if (nowMs - this.#strangeSinceMs < STRANGE_PATIENCE_MS) return
+    throw new HaltError(
+      'DATA_DIR_MISMATCH',
+      `${this.#strangeMessage}: the directory was swapped, or is a copy from before it was given up as damaged. Put the newest one back; ` +
+        'or, if that is lost, give the node an empty directory and run `synod member replace` on another node.',
+    )
+  }
+
+  #isSaidByMost(said: ReadonlySet<NodeId>): boolean {
+    const { voters, self } = this.#s
+    return voters.every((list) => isMajorityOfOthers(list, self, said))
   }
 
   #hasMajority(): boolean {

@@ -73,6 +73,19 @@ describe('the start gate', () => {
     assert.deepEqual([talk.onRefusedAsRemoved(2), talk.onRefusedAsRemoved(9), talk.onRefusedAsRemoved(3)], [false, false, true])
   })
 
+  it('ends a node of which a majority of the others goes on expecting another directory, but not one that lags', () => {
+    const { talk, recalled } = setUp({ voters: [[1, 2, 3, 4, 5]] })
+    for (const from of [2, 3, 4]) talk.onRefusedForDirectory(from, `node 1 votes from data directory new, not from dir-1`)
+    talk.tick(1_000)
+    talk.tick(5_900)
+    recalled(2, 10)
+    talk.tick(6_200)
+    talk.onRefusedForDirectory(5, `node 1 votes from data directory new, not from dir-1`)
+    talk.tick(7_000)
+    talk.tick(11_900)
+    assert.throws(() => talk.tick(12_100), { code: 'DATA_DIR_MISMATCH', message: /data directory new, .*synod member replace/ })
+  })
+
   it('opens when a majority, this node included, knows of nothing newer', () => {
     const { talk, recalled } = setUp({ voters: [[1, 2, 3, 4, 5]] })
     assert.equal(talk.isOpen, false)

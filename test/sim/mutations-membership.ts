@@ -96,8 +96,8 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
   {
     name: 'the log is trimmed above the checkpoint',
     file: 'storage/linked-writer.ts',
-    find: 'const limits = { upTo: this.trimUpTo,',
-    replace: 'const limits = { upTo: this.rules.decidedUpTo,',
+    find: 'const limits = { upTo, countMax',
+    replace: 'const limits = { upTo: this.rules.decidedUpTo, countMax',
     favours: fetches,
   },
   {
