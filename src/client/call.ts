@@ -1,5 +1,5 @@
-import { BinaryWriter } from '@bufbuild/protobuf/wire'
 import { Command, Query, type Request, type Result } from '../gen/synod/session/v1/session.js'
+import { PooledWriter } from '../wire/pooled-writer.js'
 import { invalidArgument, SynodError } from './errors.js'
 
 export type CommandOperation = NonNullable<Command['operation']>
@@ -67,9 +67,9 @@ function encodingError(error: unknown): SynodError {
 }
 
 /** One writer for all: it is empty again after each finish, and keeping it saves a third of the time. */
-function newWriter(): BinaryWriter {
+function newWriter(): PooledWriter {
   const encoder = new TextEncoder()
-  return new BinaryWriter((text) => {
+  return new PooledWriter((text) => {
     // TextEncoder would silently write U+FFFD, and so change a key or an id.
     if (/\p{Surrogate}/u.test(text)) throw invalidArgument('request', `${JSON.stringify(text)} has half a surrogate pair`)
     return encoder.encode(text)

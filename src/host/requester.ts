@@ -18,12 +18,21 @@ const PENDING_BYTES_MAX = 128 << 20
 /** What is proposed in one go: all that is pending would be more than a message between nodes may hold. */
 const PROPOSAL_BYTES_MAX = 1 << 20
 
+/** What tells a command from every other. */
+export interface RequestName {
+  /** 0 for the opening of a session. */
+  readonly clientId: number
+  /** Of an opening: its nonce. */
+  readonly requestNumber: number | string
+}
+
 interface Waiter {
   readonly deadlineMs: number
   readonly settle: Settle<Applied>
 }
 
 interface Pending {
+  readonly name: RequestName
   readonly envelope: Uint8Array
   /** At least one. */
   waiters: Waiter[]
@@ -32,6 +41,9 @@ interface Pending {
   /** How often it was handed to a leader. 0: certainly not decided. */
   proposalCount: number
   retryAtMs: number
+  /** Among those to propose with the next flush. */
+  isDue: boolean
+  isSettled: boolean
 }
 
 /**
@@ -39,11 +51,13 @@ interface Pending {
  * machine has applied them, and gives up at their deadlines. Exactly-once is the session table's work; a repeated proposal is harmless.
  */
 export class Requester {
-  readonly #pending = new Map<string, Pending>()
+  /** By client and request number. A node looks for each command that it applies: of most, no client of its own has anything here. */
+  readonly #pending = new Map<number, Map<number | string, Pending>>()
+  #pendingCount = 0
   #pendingBytes = 0
   #waiterCount = 0
-  /** Names of those to propose with the next flush. */
-  #due: string[] = []
+  /** To propose with the next flush, but for those that have been settled meanwhile. */
+  #due: Pending[] = []
   /** Some of them have come since the last flush. */
   #hasNew = false
   /** Some of them have been proposed before, without a sign of their decision. */
@@ -51,7 +65,7 @@ export class Requester {
   #nextSweepMs = 0
 
   get pendingCount(): number {
-    return this.#pending.size
+    return this.#pendingCount
   }
 
   /** Whether a flush is worth while now. What no leader took waits for the next tick: nothing is won by asking in a loop. */
@@ -59,9 +73,9 @@ export class Requester {
     return this.#hasNew
   }
 
-  /** `name` tells the command from every other: who waits under the same name gets the same answer. */
-  submit(name: string, envelope: Uint8Array, deadlineMs: number, settle: Settle<Applied>): void {
-    const known = this.#pending.get(name)
+  /** Who waits under the same name gets the same answer. */
+  submit(name: RequestName, envelope: Uint8Array, deadlineMs: number, settle: Settle<Applied>): void {
+    const known = this.#find(name)
     const bytes = known === undefined ? envelope.length : 0
     if (this.#waiterCount >= PENDING_COUNT_MAX || this.#pendingBytes + bytes > PENDING_BYTES_MAX) {
       return settle(new MemberError('OVERLOADED', `${this.#waiterCount} commands are in flight on this node`))
@@ -72,30 +86,36 @@ export class Requester {
       known.deadlineMs = Math.min(known.deadlineMs, deadlineMs)
       return
     }
-    this.#pending.set(name, { envelope, waiters: [{ deadlineMs, settle }], deadlineMs, proposalCount: 0, retryAtMs: 0 })
-    this.#pendingBytes += bytes
-    this.#due.push(name)
+    const pending: Pending = {
+      name,
+      envelope,
+      waiters: [{ deadlineMs, settle }],
+      deadlineMs,
+      proposalCount: 0,
+      retryAtMs: 0,
+      isDue: true,
+      isSettled: false,
+    }
+    this.#add(pending)
+    this.#due.push(pending)
     this.#hasNew = true
   }
 
   /** Whether the command was handed to a leader more than once: then a session that is gone may have seen it. */
-  wasRepeated(name: string): boolean {
-    return (this.#pending.get(name)?.proposalCount ?? 0) > 1
+  wasRepeated(name: RequestName): boolean {
+    return (this.#find(name)?.proposalCount ?? 0) > 1
   }
 
   /** Nobody waits for it any more, and it is not proposed again. */
-  forget(name: string): void {
-    const pending = this.#pending.get(name)
-    if (pending === undefined) return
-    this.#pending.delete(name)
-    this.#pendingBytes -= pending.envelope.length
-    this.#waiterCount -= pending.waiters.length
+  forget(name: RequestName): void {
+    const pending = this.#find(name)
+    if (pending !== undefined) this.#remove(pending)
   }
 
-  settle(name: string, outcome: Applied | MemberError): void {
-    const pending = this.#pending.get(name)
+  settle(name: RequestName, outcome: Applied | MemberError): void {
+    const pending = this.#find(name)
     if (pending === undefined) return
-    this.forget(name)
+    this.#remove(pending)
     for (const { settle } of pending.waiters) settle(outcome)
   }
 
@@ -103,19 +123,19 @@ export class Requester {
   flush(propose: (commands: readonly Uint8Array[], options: { isRetry: boolean }) => ProposeOutcome, nowMs: number): void {
     this.#hasNew = false
     if (this.#due.length === 0) return
-    const names = this.#due
+    const due = this.#due
     this.#due = []
     let isRetry = this.#hasOverdue
     this.#hasOverdue = false
-    for (let from = 0; from < names.length; ) {
-      const { page, next } = this.#pageOf(names, from)
+    for (let from = 0; from < due.length; ) {
+      const { page, next } = pageOf(due, from)
       if (page.length > 0) {
         const outcome = propose(
           page.map((p) => p.envelope),
           { isRetry },
         )
         if (outcome === 'noLeader') {
-          this.#due = from === 0 ? names : names.slice(from)
+          this.#due = from === 0 ? due : due.slice(from)
           return
         }
         isRetry = false
@@ -125,57 +145,91 @@ export class Requester {
     }
   }
 
-  #pageOf(names: readonly string[], from: number): { page: Pending[]; next: number } {
-    const page: Pending[] = []
-    let next = from
-    for (let bytes = 0; next < names.length && bytes < PROPOSAL_BYTES_MAX; next++) {
-      const pending = this.#pending.get(names[next] ?? '')
-      if (pending === undefined) continue
-      page.push(pending)
-      bytes += pending.envelope.length
-    }
-    return { page, next }
-  }
-
   /** Another node leads: what the last one was handed may be lost with it. */
   onLeaderChanged(): void {
-    this.#due = [...this.#pending.keys()]
+    this.#due = [...this.#all()]
+    for (const pending of this.#due) pending.isDue = true
     this.#hasNew = this.#due.length > 0
   }
 
   tick(nowMs: number): void {
     if (nowMs < this.#nextSweepMs) return
     this.#nextSweepMs = nowMs + RETRY_DELAY_MS / 20
-    const isDue = new Set(this.#due)
-    for (const [name, pending] of this.#pending) {
-      if (nowMs >= pending.deadlineMs) this.#expire(name, pending, nowMs)
-      else if (pending.retryAtMs !== 0 && nowMs >= pending.retryAtMs && !isDue.has(name)) {
-        this.#due.push(name)
+    for (const pending of this.#all()) {
+      if (nowMs >= pending.deadlineMs) this.#expire(pending, nowMs)
+      else if (pending.retryAtMs !== 0 && nowMs >= pending.retryAtMs && !pending.isDue) {
+        pending.isDue = true
+        this.#due.push(pending)
         this.#hasOverdue ||= pending.proposalCount > 0
       }
     }
   }
 
+  /** The member stops: nobody will be told any more. */
+  stop(message: string): void {
+    for (const { name, proposalCount } of [...this.#all()]) {
+      this.settle(name, new MemberError(proposalCount === 0 ? 'STOPPED' : 'OUTCOME_UNKNOWN', message))
+    }
+  }
+
   /** Those who waited longest under the name need not be those whose time is up first. */
-  #expire(name: string, pending: Pending, nowMs: number): void {
+  #expire(pending: Pending, nowMs: number): void {
     const expired = pending.waiters.filter((w) => w.deadlineMs <= nowMs)
-    if (expired.length === pending.waiters.length) return this.settle(name, timedOut(pending))
+    if (expired.length === pending.waiters.length) return this.settle(pending.name, timedOut(pending))
     this.#waiterCount -= expired.length
     pending.waiters = pending.waiters.filter((w) => w.deadlineMs > nowMs)
     pending.deadlineMs = Math.min(...pending.waiters.map((w) => w.deadlineMs))
     for (const { settle } of expired) settle(timedOut(pending))
   }
 
-  /** The member stops: nobody will be told any more. */
-  stop(message: string): void {
-    for (const [name, { proposalCount }] of this.#pending) {
-      this.settle(name, new MemberError(proposalCount === 0 ? 'STOPPED' : 'OUTCOME_UNKNOWN', message))
-    }
+  *#all(): Generator<Pending> {
+    for (const ofClient of this.#pending.values()) yield* ofClient.values()
   }
+
+  #find({ clientId, requestNumber }: RequestName): Pending | undefined {
+    return this.#pending.get(clientId)?.get(requestNumber)
+  }
+
+  #add(pending: Pending): void {
+    const { clientId, requestNumber } = pending.name
+    let ofClient = this.#pending.get(clientId)
+    if (ofClient === undefined) {
+      ofClient = new Map()
+      this.#pending.set(clientId, ofClient)
+    }
+    ofClient.set(requestNumber, pending)
+    this.#pendingCount++
+    this.#pendingBytes += pending.envelope.length
+  }
+
+  #remove(pending: Pending): void {
+    const { clientId, requestNumber } = pending.name
+    const ofClient = this.#pending.get(clientId)
+    ofClient?.delete(requestNumber)
+    if (ofClient?.size === 0) this.#pending.delete(clientId)
+    pending.isSettled = true
+    this.#pendingCount--
+    this.#pendingBytes -= pending.envelope.length
+    this.#waiterCount -= pending.waiters.length
+  }
+}
+
+/** What is proposed in one go, from that place on. */
+function pageOf(due: readonly Pending[], from: number): { page: Pending[]; next: number } {
+  const page: Pending[] = []
+  let next = from
+  for (let bytes = 0; next < due.length && bytes < PROPOSAL_BYTES_MAX; next++) {
+    const pending = due[next] as Pending
+    if (pending.isSettled) continue
+    page.push(pending)
+    bytes += pending.envelope.length
+  }
+  return { page, next }
 }
 
 function onProposed(page: readonly Pending[], outcome: 'sent' | 'overloaded', nowMs: number): void {
   for (const pending of page) {
+    pending.isDue = false
     // An overloaded leader took nothing: ask again a little later.
     pending.retryAtMs = nowMs + (outcome === 'sent' ? RETRY_DELAY_MS : RETRY_DELAY_MS / 10)
     if (outcome === 'sent') pending.proposalCount++

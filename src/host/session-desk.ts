@@ -3,7 +3,7 @@ import type { Slot } from '../paxos/types.js'
 import { encodeOpenSession, encodeSessionCommand } from '../wire/envelope.js'
 import { type Answer, MemberError, type SessionRequest } from './api.js'
 import type { AppliedListener } from './applier.js'
-import type { Requester, Settle } from './requester.js'
+import type { Requester, RequestName, Settle } from './requester.js'
 import type { Runtime } from './runtime.js'
 
 /** An invocation that has a request number in this member's session. */
@@ -28,8 +28,6 @@ const WAITING_BYTES_MAX = 128 << 20
 const SWEEP_INTERVAL_MS = 50
 
 const NO_BYTES = new Uint8Array(0)
-
-const nameOf = (clientId: number, requestNumber: number): string => `${clientId}:${requestNumber}`
 
 /**
  * The sessions that this member's requests travel in: its clients' own, and one of its own for calls that come without (a bare
@@ -56,13 +54,13 @@ export class SessionDesk implements AppliedListener {
 
   /** In a session of the client's own. */
   submit(request: SessionRequest, deadlineMs: number, settle: Settle<Answer>): void {
-    this.#requester.submit(nameOf(request.clientId, request.requestNumber), encodeSessionCommand(request), deadlineMs, settle)
+    this.#requester.submit(request, encodeSessionCommand(request), deadlineMs, settle)
   }
 
   /** Opens a session; settles with its client id. */
   openSession(deadlineMs: number, settle: Settle<number>): void {
     const nonce = this.#runtime.uuid()
-    this.#requester.submit(nonce, encodeOpenSession(nonce), deadlineMs, (outcome) =>
+    this.#requester.submit(openingOf(nonce), encodeOpenSession(nonce), deadlineMs, (outcome) =>
       settle(outcome instanceof MemberError ? outcome : outcome.openedClientId),
     )
   }
@@ -89,11 +87,11 @@ export class SessionDesk implements AppliedListener {
   }
 
   onOpened(nonce: string, clientId: number, slot: Slot): void {
-    this.#requester.settle(nonce, { slot, result: NO_BYTES, openedClientId: clientId })
+    this.#requester.settle(openingOf(nonce), { slot, result: NO_BYTES, openedClientId: clientId })
   }
 
-  onOutcome({ clientId, requestNumber }: { clientId: number; requestNumber: number }, outcome: SessionOutcome): void {
-    const name = nameOf(clientId, requestNumber)
+  onOutcome(name: { readonly clientId: number; readonly requestNumber: number }, outcome: SessionOutcome): void {
+    const { clientId, requestNumber } = name
     if (outcome.kind === 'result') {
       return this.#requester.settle(name, { slot: outcome.slot, result: outcome.result, openedClientId: 0 })
     }
@@ -162,7 +160,7 @@ export class SessionDesk implements AppliedListener {
     const invocation = this.#open.get(clientId)?.get(requestNumber)
     if (invocation === undefined) return
     if (this.#clientId === clientId) this.#clientId = 0
-    const name = nameOf(clientId, requestNumber)
+    const name = { clientId, requestNumber }
     if (this.#requester.wasRepeated(name)) {
       const error = new MemberError('OUTCOME_UNKNOWN', 'the session expired while the command was being retried')
       return this.#requester.settle(name, error)
@@ -171,4 +169,8 @@ export class SessionDesk implements AppliedListener {
     this.#close(clientId, requestNumber)
     this.invoke(invocation.command, invocation.deadlineMs, invocation.settle)
   }
+}
+
+function openingOf(nonce: string): RequestName {
+  return { clientId: 0, requestNumber: nonce }
 }

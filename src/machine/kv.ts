@@ -1,3 +1,4 @@
+import { compareKept, type KeptBytes } from './kept-bytes.js'
 import { makePageToken, PAGE_TOKEN_VIOLATION, readPageToken } from './page-token.js'
 import { invalidArgument, Refusal } from './refusal.js'
 import type { Position } from './sorted-keys.js'
@@ -7,7 +8,7 @@ import { compareUtf8, utf8Length } from './utf8.js'
 /** One key as it stands. */
 export interface KeyValuePair {
   readonly key: string
-  readonly value: Uint8Array
+  readonly value: KeptBytes
   readonly createRevision: bigint
   readonly modRevision: bigint
   readonly version: bigint
@@ -16,7 +17,7 @@ export interface KeyValuePair {
 export interface PutRequest {
   readonly key: string
   /** Kept as it is: must not be a view of a bigger buffer. */
-  readonly value: Uint8Array
+  readonly value: KeptBytes
   readonly returnPrevious: boolean
 }
 
@@ -79,8 +80,6 @@ export interface Compare {
 const PAIRS_MAX = 1_000
 /** How large the pairs of one answer are together at most, in bytes of keys and values. gRPC's default limit is 4 MiB. */
 export const ANSWER_BYTES_MAX = 3 * 1024 * 1024
-
-const NO_VALUE = new Uint8Array(0)
 
 /** The key-value store. Revisions are as in etcd, but count from 0: the first write makes revision 1. */
 export class Keys {
@@ -157,7 +156,7 @@ export class Keys {
     const pair = this.pairs.get(compare.key)
     const { target, operator } = compare
     if (target.$case !== 'value') return satisfies(operator, Number((pair?.[target.$case] ?? 0n) - target.value))
-    return pair === undefined ? operator === 'notEqual' : satisfies(operator, compareBytes(pair.value, target.value))
+    return pair === undefined ? operator === 'notEqual' : satisfies(operator, compareKept(pair.value, target.value))
   }
 
   #targets(request: DeleteRequest): KeyValuePair[] {
@@ -194,7 +193,7 @@ export class Keys {
     for (const key of walk) {
       const stored = this.pairs.get(key)
       if (stored === undefined) continue
-      const pair = request.keysOnly ? { ...stored, value: NO_VALUE } : stored
+      const pair = request.keysOnly ? { ...stored, value: '' } : stored
       bytes += pairBytes(pair)
       if (pairs.length === limit || (pairs.length > 0 && bytes > ANSWER_BYTES_MAX)) return { pairs, isLast: false }
       pairs.push(pair)
@@ -240,13 +239,4 @@ function satisfies(operator: Compare['operator'], difference: number): boolean {
     case 'greater':
       return difference > 0
   }
-}
-
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const length = Math.min(a.length, b.length)
-  for (let i = 0; i < length; i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0)
-    if (difference !== 0) return difference
-  }
-  return a.length - b.length
 }

@@ -133,10 +133,10 @@ export class OrderedTable<V extends object> extends Table<V> {
   readonly keys = new SortedKeys()
 
   protected override write(key: string, row: V | undefined): void {
-    const existed = this.get(key) !== undefined
+    const before = this.size
     super.write(key, row)
-    if (row !== undefined && !existed) this.keys.insert(key)
-    if (row === undefined && existed) this.keys.remove(key)
+    if (this.size > before) this.keys.insert(key)
+    else if (this.size < before) this.keys.remove(key)
   }
 
   override load(key: string, row: V): void {

@@ -3,6 +3,7 @@ import { Command, type Query, Result } from '../gen/synod/session/v1/session.js'
 import type { MemberApi } from '../host/api.js'
 import { assert } from '../paxos/assert.js'
 import type { NodeId, Slot } from '../paxos/types.js'
+import { encode } from '../wire/encode.js'
 import { validateCommand, validateQuery } from '../wire/validate.js'
 import { invalidArgument, refused } from './errors.js'
 import type { CallContext } from './unary.js'
@@ -77,7 +78,7 @@ export class Operations {
     expected: Case,
     context: CallContext,
   ): Promise<ResponseTo<Case>> {
-    const { slot, result } = await this.#member.invoke(Command.encode(command).finish(), context)
+    const { slot, result } = await this.#member.invoke(encode(Command, command), context)
     return this.#responseIn(Result.decode(result), expected, slot)
   }
 

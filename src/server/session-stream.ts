@@ -14,6 +14,7 @@ import {
 } from '../gen/synod/session/v1/session.js'
 import { type MemberApi, MemberError } from '../host/api.js'
 import type { Slot } from '../paxos/types.js'
+import { encode } from '../wire/encode.js'
 import { validateCommand, validateQuery } from '../wire/validate.js'
 import { ANSWER_FRAME_BYTES, AnswerBuffer } from './answer-buffer.js'
 import { invalidArgument, isForeseen, toRefusal, toServiceError } from './errors.js'
@@ -223,7 +224,7 @@ export class SessionStream {
   }
 
   async #runThroughLog({ requestNumber, query }: ReadyQuery): Promise<void> {
-    const command = Command.encode({ operation: { $case: 'query', value: query } }).finish()
+    const command = encode(Command, { operation: { $case: 'query', value: query } })
     try {
       const { slot, result } = await this.#context.member.invoke(command, { timeoutMs: DEFAULT_TIMEOUT_MS })
       this.#answer({ requestNumber, query: true, slot, result })
@@ -246,7 +247,7 @@ export class SessionStream {
 
   #refuse(requestNumber: number, query: boolean, error: unknown): void {
     if (!isForeseen(error)) this.#context.logger.error({ err: error }, 'a request failed unexpectedly')
-    const result = Result.encode({ slot: 0, outcome: { $case: 'refusal', value: toRefusal(error) } }).finish()
+    const result = encode(Result, { slot: 0, outcome: { $case: 'refusal', value: toRefusal(error) } })
     this.#answer({ requestNumber, query, slot: 0, result })
   }
 
@@ -301,7 +302,7 @@ export class SessionStream {
   /** Gives the size of the result. */
   #runQuery({ requestNumber, query }: ReadyQuery, slot: Slot): number {
     try {
-      const result = Result.encode(this.#context.machine.read(query)).finish()
+      const result = encode(Result, this.#context.machine.read(query))
       this.#answer({ requestNumber, query: true, slot, result })
       return result.length
     } catch (error) {

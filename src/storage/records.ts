@@ -1,6 +1,7 @@
 import { Genesis as WireGenesis } from '../gen/synod/peer/v1/peer.js'
 import { ChainLink, Checkpoint, IncomingCheckpoint, Owner, UndoPage } from '../gen/synod/storage/v1/storage.js'
 import type { Genesis, LogEntry } from '../paxos/types.js'
+import { encode } from '../wire/encode.js'
 import { genesisFromWire, genesisToWire } from '../wire/peer-fields.js'
 import { decodeValue, encodeValue } from '../wire/value.js'
 import { crc32 } from './crc32.js'
@@ -138,7 +139,7 @@ export function unsealLogEntry(key: Buffer, record: Buffer): LogEntry {
 }
 
 export function sealLink(key: Buffer, link: ChainLink): Buffer {
-  return seal(key, ChainLink.encode(link).finish())
+  return seal(key, encode(ChainLink, link))
 }
 
 /** @throws RecordError */
@@ -148,7 +149,7 @@ export function unsealLink(key: Buffer, record: Buffer): ChainLink {
 }
 
 export function sealGenesis(genesis: Genesis): Buffer {
-  return seal(GENESIS_KEY, WireGenesis.encode(genesisToWire(genesis)).finish())
+  return seal(GENESIS_KEY, encode(WireGenesis, genesisToWire(genesis)))
 }
 
 /** @throws RecordError */
@@ -158,7 +159,7 @@ export function unsealGenesis(record: Buffer): Genesis {
 }
 
 export function sealCheckpoint(checkpoint: Checkpoint): Buffer {
-  return seal(CHECKPOINT_KEY, Checkpoint.encode(checkpoint).finish())
+  return seal(CHECKPOINT_KEY, encode(Checkpoint, checkpoint))
 }
 
 /** @throws RecordError */
@@ -168,7 +169,7 @@ export function unsealCheckpoint(record: Buffer): Checkpoint {
 }
 
 export function sealIncoming(incoming: IncomingCheckpoint): Buffer {
-  return seal(INCOMING_KEY, IncomingCheckpoint.encode(incoming).finish())
+  return seal(INCOMING_KEY, encode(IncomingCheckpoint, incoming))
 }
 
 /** @throws RecordError */
@@ -178,7 +179,7 @@ export function unsealIncoming(record: Buffer): IncomingCheckpoint {
 }
 
 export function sealUndoPage(key: Buffer, page: UndoPage): Buffer {
-  return seal(key, UndoPage.encode(page).finish())
+  return seal(key, encode(UndoPage, page))
 }
 
 /** @throws RecordError */
@@ -188,7 +189,7 @@ export function unsealUndoPage(key: Buffer, record: Buffer): UndoPage {
 }
 
 export function sealOwner(owner: Owner): Buffer {
-  return seal(OWNER_KEY, Owner.encode(owner).finish())
+  return seal(OWNER_KEY, encode(Owner, owner))
 }
 
 /** @throws RecordError */

@@ -36,7 +36,6 @@ const ACCOUNT_PREFIX = 'account/'
 const MOVEMENT_PREFIX = 'movement/'
 const INDEX_DIGITS = 16
 
-const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 /**
@@ -132,7 +131,8 @@ export class BankAndKeys implements StateMachine {
       return encoded(new Refusal('ID_REUSED', `the request_id ${JSON.stringify(requestId)} was used for another request`), at)
     }
     const answer = this.#carryOut(command, at)
-    this.#firstAnswers.keep(requestId, { digest, timeMs: at.timeMs, answer })
+    // Kept long after its neighbours in the pool.
+    this.#firstAnswers.keep(requestId, { digest, timeMs: at.timeMs, answer: answer.slice() })
     return answer
   }
 }
@@ -216,7 +216,7 @@ function listKey(accountId: string, index: number): string {
 
 function* listEntries(places: Iterable<ListedMovement>): Generator<StateEntry> {
   for (const { accountId, index, movementId } of places) {
-    yield { key: listKey(accountId, index), value: encoder.encode(movementId), keyspace: 'history' }
+    yield { key: listKey(accountId, index), value: Buffer.from(movementId), keyspace: 'history' }
   }
 }
 

@@ -11,6 +11,7 @@ import type { TransferRequest } from '../machine/bank.js'
 import type { Compare } from '../machine/kv.js'
 import type { Operation, Query, TxnOperation, TxnRequest } from '../machine/operations.js'
 import { durationMs } from './duration.js'
+import { keep } from './kept-bytes.js'
 
 /**
  * A command as the machine knows it. Only for commands without violations (validate.ts). What the machine keeps is copied: decoded
@@ -83,8 +84,10 @@ function toTxn(request: WireTxnRequest): TxnRequest {
 /** What may stand alone as well as in a transaction. */
 function toTxnOperation(operation: NonNullable<WireTxnOperation['operation']>): TxnOperation {
   switch (operation.$case) {
-    case 'put':
-      return { $case: 'put', value: { ...operation.value, value: operation.value.value.slice() } }
+    case 'put': {
+      const { key, value, returnPrevious } = operation.value
+      return { $case: 'put', value: { key, value: keep(value), returnPrevious } }
+    }
     case 'delete': {
       const { target, returnPrevious } = operation.value
       return { $case: 'delete', value: { target: given(target), returnPrevious } }

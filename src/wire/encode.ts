@@ -1,4 +1,5 @@
-import { BinaryWriter } from '@bufbuild/protobuf/wire'
+import type { BinaryWriter } from '@bufbuild/protobuf/wire'
+import { PooledWriter } from './pooled-writer.js'
 
 interface Encoder<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter
@@ -7,7 +8,7 @@ interface Encoder<T> {
 /** A writer that had to grow past this is not kept. */
 const KEPT_BYTES_MAX = 4 * 1024 * 1024
 
-let writer = new BinaryWriter()
+let writer = new PooledWriter()
 
 /**
  * Encodes with a writer that is used again and again: its buffer need not grow anew each time, which halves the time. The message
@@ -16,11 +17,11 @@ let writer = new BinaryWriter()
 export function encode<T>(type: Encoder<T>, message: T): Uint8Array {
   try {
     const bytes = type.encode(message, writer).finish()
-    if (bytes.length > KEPT_BYTES_MAX) writer = new BinaryWriter()
+    if (bytes.length > KEPT_BYTES_MAX) writer = new PooledWriter()
     return bytes
   } catch (error) {
     // What was half written must not stand before the next message.
-    writer = new BinaryWriter()
+    writer = new PooledWriter()
     throw error
   }
 }

@@ -1,5 +1,7 @@
 import { Envelope as WireEnvelope } from '../gen/synod/peer/v1/peer.js'
 import type { SessionCommand } from '../machine/sessions.js'
+import { encode } from './encode.js'
+import { DELIMITED, RowReader, VARINT } from './row-reader.js'
 
 /** What a command of the log is wrapped in. */
 export type Envelope =
@@ -7,16 +9,21 @@ export type Envelope =
   | { readonly kind: 'command'; readonly command: SessionCommand }
 
 export function encodeOpenSession(nonce: string): Uint8Array {
-  return WireEnvelope.encode({ body: { $case: 'open', value: { nonce } } }).finish()
+  return encode(WireEnvelope, { body: { $case: 'open', value: { nonce } } })
 }
 
 export function encodeSessionCommand(command: SessionCommand): Uint8Array {
-  return WireEnvelope.encode({ body: { $case: 'command', value: command } }).finish()
+  return encode(WireEnvelope, { body: { $case: 'command', value: command } })
 }
+
+const reader = new RowReader()
 
 /** Undefined when the bytes are no envelope. */
 export function decodeEnvelope(bytes: Uint8Array): Envelope | undefined {
   try {
+    reader.begin(bytes)
+    // Every command comes by here on every node; anything else is left to the generated decoder.
+    if (reader.tag() === 16 + DELIMITED && reader.enterLast()) return { kind: 'command', command: readSessionCommand() }
     const { body } = WireEnvelope.decode(bytes)
     switch (body?.$case) {
       case 'open':
@@ -30,4 +37,22 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope | undefined {
     // Whatever stands in the log, every node must read it alike: what is no envelope is skipped.
     return undefined
   }
+}
+
+const NO_COMMAND = new Uint8Array(0)
+
+/** As the generated decoder would, at a quarter of its cost. */
+function readSessionCommand(): SessionCommand {
+  let clientId = 0
+  let requestNumber = 0
+  let firstUnacknowledged = 0
+  let command: Uint8Array = NO_COMMAND
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === 8 + VARINT) clientId = reader.safeNumber()
+    else if (tag === 16 + VARINT) requestNumber = reader.safeNumber()
+    else if (tag === 24 + VARINT) firstUnacknowledged = reader.safeNumber()
+    else if (tag === 32 + DELIMITED) command = reader.view()
+    else reader.skip(tag)
+  }
+  return { clientId, requestNumber, firstUnacknowledged, command }
 }

@@ -6,13 +6,14 @@ import {
   type Account as WireAccount,
   type Movement as WireMovement,
 } from '../gen/synod/bank/v1/bank.js'
-import type { TxnOperationResponse } from '../gen/synod/kv/v1/kv.js'
+import type { TxnOperationResponse, KeyValuePair as WirePair } from '../gen/synod/kv/v1/kv.js'
 import type { Result, Refusal as WireRefusal } from '../gen/synod/session/v1/session.js'
 import type { MovementOutcome, TransferOutcome } from '../machine/bank.js'
 import type { KeyValuePair } from '../machine/kv.js'
 import { type Account, expiresAtMs, type Movement } from '../machine/movement.js'
 import type { Outcome, TxnOperationOutcome } from '../machine/operations.js'
 import { Refusal } from '../machine/refusal.js'
+import { bytesOf } from './kept-bytes.js'
 import { REASONS } from './reasons.js'
 
 const header = undefined
@@ -30,7 +31,7 @@ function toWireOutcome(outcome: Outcome): NonNullable<Result['outcome']> {
   switch (outcome.$case) {
     case 'list': {
       const { pairs, count, nextPageToken, revision } = outcome.value
-      return { $case: 'list', value: { header, pairs: pairs as KeyValuePair[], count, nextPageToken, revision } }
+      return { $case: 'list', value: { header, pairs: pairs.map(toWirePair), count, nextPageToken, revision } }
     }
     case 'txn': {
       const { succeeded, responses, revision } = outcome.value
@@ -69,12 +70,12 @@ function toWireOutcome(outcome: Outcome): NonNullable<Result['outcome']> {
 function toResponse(outcome: TxnOperationOutcome): NonNullable<TxnOperationResponse['response']> {
   switch (outcome.$case) {
     case 'put':
-      return { $case: 'put', value: { header, revision: outcome.value.revision, previous: outcome.value.previous } }
+      return { $case: 'put', value: { header, revision: outcome.value.revision, previous: optionalPair(outcome.value.previous) } }
     case 'get':
-      return { $case: 'get', value: { header, pair: outcome.value.pair, revision: outcome.value.revision } }
+      return { $case: 'get', value: { header, pair: optionalPair(outcome.value.pair), revision: outcome.value.revision } }
     case 'delete': {
       const { deletedCount, revision, previous } = outcome.value
-      return { $case: 'delete', value: { header, deletedCount, revision, previous: previous as KeyValuePair[] } }
+      return { $case: 'delete', value: { header, deletedCount, revision, previous: previous.map(toWirePair) } }
     }
     case 'openAccount':
       return { $case: 'openAccount', value: { header, account: toWireAccount(outcome.value.account) } }
@@ -120,6 +121,14 @@ function toTransferResult(result: Movement | Refusal): TransferResult {
 
 function toWireRefusal({ reason, message, fieldViolations }: Refusal): WireRefusal {
   return { reason, message, fieldViolations: fieldViolations.map(({ field, description }) => ({ field, description })) }
+}
+
+function toWirePair({ key, value, createRevision, modRevision, version }: KeyValuePair): WirePair {
+  return { key, value: bytesOf(value), createRevision, modRevision, version }
+}
+
+function optionalPair(pair: KeyValuePair | undefined): WirePair | undefined {
+  return pair && toWirePair(pair)
 }
 
 function toWireAccount(account: Account): WireAccount {

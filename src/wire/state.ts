@@ -14,15 +14,15 @@ import {
 import type { Authority } from '../machine/authorities.js'
 import type { HeapEntry } from '../machine/expiry-heap.js'
 import type { FirstAnswer } from '../machine/first-answers.js'
+import type { KeptBytes } from '../machine/kept-bytes.js'
 import type { KeyValuePair } from '../machine/kv.js'
 import type { AssetTotals } from '../machine/ledger.js'
 import type { AccountRow, Movement } from '../machine/movement.js'
 import type { SessionCodec, SessionResult } from '../machine/sessions.js'
 import { encode } from './encode.js'
+import { bytesOf } from './kept-bytes.js'
 import { toWireMovement } from './result.js'
 import { DELIMITED, RowReader, VARINT } from './row-reader.js'
-
-const NO_BYTES = new Uint8Array(0)
 
 /** How a row stands in a checkpoint. Decoders copy what is kept, as entries are views of bigger buffers; and slice() of a Buffer is no copy. */
 export interface RowCodec<V> {
@@ -34,15 +34,16 @@ export interface RowCodec<V> {
 const reader = new RowReader()
 
 export const pairCodec: RowCodec<KeyValuePair> = {
-  encode: (pair) => encode(PairRecord, pair),
+  encode: ({ value, createRevision, modRevision, version }) =>
+    encode(PairRecord, { value: bytesOf(value), createRevision, modRevision, version }),
   decode(bytes, key) {
-    let value: Uint8Array = NO_BYTES
+    let value: KeptBytes = ''
     let createRevision = 0n
     let modRevision = 0n
     let version = 0n
     reader.begin(bytes)
     for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-      if (tag === 8 + DELIMITED) value = reader.bytes()
+      if (tag === 8 + DELIMITED) value = reader.kept()
       else if (tag === 16 + VARINT) createRevision = reader.int64()
       else if (tag === 24 + VARINT) modRevision = reader.int64()
       else if (tag === 32 + VARINT) version = reader.int64()
@@ -54,7 +55,8 @@ export const pairCodec: RowCodec<KeyValuePair> = {
 }
 
 export const accountCodec: RowCodec<AccountRow> = {
-  encode: ({ openedAtMs, ...account }) => encode(AccountRecord, { ...account, openedMs: openedAtMs }),
+  encode: ({ asset, balance, held, overdraftLimit, openedAtMs, movementCount }) =>
+    encode(AccountRecord, { asset, balance, held, overdraftLimit, openedMs: openedAtMs, movementCount }),
   decode(bytes, accountId) {
     let asset = ''
     let balance = 0n
@@ -82,7 +84,17 @@ export const holdCodec: RowCodec<HeapEntry> = {
 }
 
 export const movementCodec: RowCodec<Movement> = {
-  encode: (movement) => encode(MovementRecord, { ...movement, movement: toWireMovement(movement) }),
+  encode: (movement) =>
+    encode(MovementRecord, {
+      movement: toWireMovement(movement),
+      sequence: movement.sequence,
+      timeoutMs: movement.timeoutMs,
+      refusedAccount: movement.refusedAccount,
+      authorization: movement.authorization,
+      standing: movement.standing,
+      endSlot: movement.endSlot,
+      endStanding: movement.endStanding,
+    }),
   decode(bytes) {
     const { movement, ...record } = MovementRecord.decode(bytes)
     return { ...fromWireMovement(movement ?? WireMovement.create()), ...record }

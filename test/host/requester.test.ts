@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { MemberError } from '../../src/host/api.js'
-import { type Applied, Requester } from '../../src/host/requester.js'
+import { type Applied, Requester, type RequestName } from '../../src/host/requester.js'
 import type { ProposeOutcome } from '../../src/paxos/node.js'
 
 const COMMAND = new Uint8Array([1, 2, 3])
 const APPLIED: Applied = { slot: 7, result: new Uint8Array([9]), openedClientId: 0 }
+
+const named = (name: string): RequestName => ({ clientId: 0, requestNumber: name })
 
 /** A requester with a leader that answers as told, and a list of what callers were told. */
 function setUp() {
@@ -16,7 +18,7 @@ function setUp() {
     requester,
     outcomes,
     proposed,
-    submit: (name: string, deadlineMs = 10_000) => requester.submit(name, COMMAND, deadlineMs, (o) => outcomes.push(o)),
+    submit: (name: string, deadlineMs = 10_000) => requester.submit(named(name), COMMAND, deadlineMs, (o) => outcomes.push(o)),
     flush: (outcome: ProposeOutcome, nowMs: number) =>
       requester.flush((commands) => {
         proposed.push(commands.length)
@@ -37,8 +39,8 @@ describe('the requester', () => {
     flush('sent', 0)
     flush('sent', 1)
     assert.deepEqual(proposed, [2])
-    requester.settle('a', APPLIED)
-    requester.settle('a', APPLIED)
+    requester.settle(named('a'), APPLIED)
+    requester.settle(named('a'), APPLIED)
     assert.deepEqual(outcomes, [APPLIED])
     assert.equal(requester.pendingCount, 1)
   })
@@ -48,7 +50,7 @@ describe('the requester', () => {
     submit('a')
     submit('a')
     flush('sent', 0)
-    requester.settle('a', APPLIED)
+    requester.settle(named('a'), APPLIED)
     assert.deepEqual(outcomes, [APPLIED, APPLIED])
     assert.deepEqual(proposed, [1])
   })
@@ -71,15 +73,15 @@ describe('the requester', () => {
         pages.push(commands.reduce((sum, c) => sum + c.length, 0))
         return 'sent'
       }, 0)
-    for (let i = 0; i < 100; i++) requester.submit(`c${i}`, new Uint8Array(1 << 20), 10_000, () => {})
+    for (let i = 0; i < 100; i++) requester.submit(named(`c${i}`), new Uint8Array(1 << 20), 10_000, () => {})
     proposeUpTo(40)
     proposeUpTo(1_000)
     assert.equal(pages.length, 100)
     assert.ok(Math.max(...pages) <= 2 << 20)
-    assert.equal(requester.wasRepeated('c99'), false)
+    assert.equal(requester.wasRepeated(named('c99')), false)
     requester.onLeaderChanged()
     flush('sent', 1)
-    assert.equal(requester.wasRepeated('c99'), true)
+    assert.equal(requester.wasRepeated(named('c99')), true)
   })
 
   it('keeps to the deadline of each who waits under one name', () => {
@@ -92,7 +94,7 @@ describe('the requester', () => {
     assert.deepEqual(outcomes.map(codeOf), ['OUTCOME_UNKNOWN'])
     requester.tick(6_000)
     assert.equal(outcomes.length, 2)
-    requester.settle('a', APPLIED)
+    requester.settle(named('a'), APPLIED)
     assert.deepEqual(outcomes.map(codeOf), ['OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN', 'APPLIED'])
   })
 
@@ -100,7 +102,7 @@ describe('the requester', () => {
     const { requester, submit, outcomes } = setUp()
     for (let i = 0; i < 20_001; i++) submit('a')
     assert.deepEqual(outcomes.map(codeOf), ['OVERLOADED'])
-    requester.settle('a', APPLIED)
+    requester.settle(named('a'), APPLIED)
     submit('b')
     assert.equal(outcomes.length, 20_001)
   })
@@ -115,7 +117,7 @@ describe('the requester', () => {
     requester.tick(1_002)
     flush('sent', 1_002)
     assert.deepEqual(proposed, [1, 1])
-    assert.equal(requester.wasRepeated('a'), true)
+    assert.equal(requester.wasRepeated(named('a')), true)
     requester.onLeaderChanged()
     flush('sent', 1_003)
     assert.deepEqual(proposed, [1, 1, 1])
@@ -149,8 +151,8 @@ describe('the requester', () => {
     submit('one more')
     assert.deepEqual(outcomes.map(codeOf), ['OVERLOADED'])
     assert.equal(requester.pendingCount, 20_000)
-    requester.settle('c0', APPLIED)
-    requester.submit('large', new Uint8Array(129 << 20), 10_000, (o) => outcomes.push(o))
+    requester.settle(named('c0'), APPLIED)
+    requester.submit(named('large'), new Uint8Array(129 << 20), 10_000, (o) => outcomes.push(o))
     assert.equal(codeOf(outcomes.at(-1)), 'OVERLOADED')
   })
 

@@ -41,9 +41,9 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a command whose session is gone is sent in a new one, however often it was proposed',
     file: 'host/session-desk.ts',
-    find: "    const name = nameOf(clientId, requestNumber)\n    if (this.#requester.wasRepeated(name)) {\n      const error = new MemberError('OUTCOME_UNKNOWN', 'the session expired",
+    find: "    const name = { clientId, requestNumber }\n    if (this.#requester.wasRepeated(name)) {\n      const error = new MemberError('OUTCOME_UNKNOWN', 'the session expired",
     replace:
-      "    const name = nameOf(clientId, requestNumber)\n    if (name === '') {\n      const error = new MemberError('OUTCOME_UNKNOWN', 'the session expired",
+      "    const name = { clientId, requestNumber }\n    if (clientId === 0) {\n      const error = new MemberError('OUTCOME_UNKNOWN', 'the session expired",
   },
   // Nobody checks that what is certainly not proposed is in the log once at most.
   {

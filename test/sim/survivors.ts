@@ -36,8 +36,8 @@ export const SURVIVORS: readonly Change[] = [
   {
     name: 'a command is proposed again after its delay, whoever leads by then',
     file: 'host/requester.ts',
-    find: 'this.#due = [...this.#pending.keys()]\n',
-    replace: 'this.#due = [...this.#pending].filter(([, { proposalCount }]) => proposalCount === 0).map(([name]) => name)\n',
+    find: 'this.#due = [...this.#all()]\n',
+    replace: 'this.#due = [...this.#all()].filter(({ proposalCount }) => proposalCount === 0)\n',
   },
   {
     // It hears of the cluster that it once belonged to, and stops by itself.

@@ -110,7 +110,11 @@ test('values are copied out of the message that they came in', () => {
   const { outcome } = fixture.machine.read({ query: { $case: 'get', value: { key: 'a', consistency: 0 } } })
   assert.ok(outcome?.$case === 'get')
   assert.equal(Buffer.from(outcome.value.pair?.value ?? bytes('')).toString(), 'value')
-  assert.equal(outcome.value.pair?.value.buffer.byteLength, 5)
+  assert.equal(
+    fixture.machine.typed.keys.get({ key: 'a' }).pair?.value,
+    'value',
+    'no view of a buffer that would be kept with it',
+  )
 })
 
 test('a query answers the same as bytes, as a message and through the log', () => {
