@@ -53,8 +53,8 @@ export interface HostSettings {
 }
 
 export const DEFAULT_TICK_INTERVAL_MS = 10
-/** Applying gives way to the network after this long. */
-const APPLY_BUDGET_MS = 10
+/** Applying gives way to the network after this long: what has been applied is answered while the next slots are applied. */
+const APPLY_BUDGET_MS = 1
 /** The watermark of an idle node goes to disk by itself after this long. */
 const WATERMARK_DELAY_MS = 1_000
 
@@ -278,7 +278,10 @@ export class Host {
     for (const request of ready.logRequests) void this.#serveFromLog(request)
     const isForDisk = ready.records.length > 0 || prepared !== undefined
     if (isForDisk) this.#startWrite(ready, prepared)
-    else if (ready.onceDurable.length > 0) this.#onDurable(ready)
+    else if (ready.onceDurable.length > 0) {
+      this.#onDurable(ready)
+      this.schedule()
+    }
     outlet.flush()
 
     this.#noteMemberships()
@@ -318,7 +321,6 @@ export class Host {
   #onDurable(ready: Ready): void {
     for (const { to, message } of ready.onceDurable) this.#s.outlet.send(to, message)
     this.#s.node.onDurable(ready)
-    this.schedule()
   }
 
   /** Nothing new comes in: writes all that the core still has to write. */
@@ -344,6 +346,7 @@ export class Host {
     })
     if (this.#isStopped) return
     if (prepared !== undefined) {
+      this.schedule()
       await prepared.commit()
       this.#checkpointer.onCommitted()
     }

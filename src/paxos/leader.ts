@@ -14,6 +14,9 @@ import type { Replica } from './replica.js'
 import type { Scout } from './scout.js'
 import { type Ballot, type LogEntry, type MembershipChange, NOOP, type NodeId, type Slot, type Value } from './types.js'
 
+/** A batch is not cut to fewer than so many: a slot has its price, too. */
+const BATCH_COMMANDS_LEAST = 64
+
 interface Settings {
   readonly self: NodeId
   /** Has the promises of a majority, in its ballot. */
@@ -277,7 +280,10 @@ export class Leader {
   #nextBatch(): readonly Uint8Array[] {
     let bytes = 0
     let count = 0
-    while (count < this.#queue.length && count < this.#options.batchCommandsMax) {
+    // Cut into some slots, so that the first is answered while the last is still being applied: a crowd that asks again when it is
+    // answered would march in step otherwise, and all nodes wait for each other in turn.
+    const countMax = Math.min(this.#options.batchCommandsMax, Math.max(BATCH_COMMANDS_LEAST, Math.ceil(this.#queue.length / 4)))
+    while (count < this.#queue.length && count < countMax) {
       bytes += (this.#queue[count] as Uint8Array).length
       if (count > 0 && bytes > this.#options.batchBytesMax) break
       count++

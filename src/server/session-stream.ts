@@ -19,7 +19,7 @@ import { validateCommand, validateQuery } from '../wire/validate.js'
 import { ANSWER_FRAME_BYTES, AnswerBuffer } from './answer-buffer.js'
 import { invalidArgument, isForeseen, toRefusal, toServiceError } from './errors.js'
 import type { LocalReads, Operations } from './operations.js'
-import { decodeStrictly } from './strict-decode.js'
+import { decodeCommandStrictly, decodeStrictly } from './strict-decode.js'
 import { DEFAULT_TIMEOUT_MS } from './unary.js'
 
 /** A client sends no more in one frame. */
@@ -198,7 +198,7 @@ export class SessionStream {
     if (requestNumber < firstUnacknowledged) {
       throw new MemberError('ALREADY_ACKNOWLEDGED', `the answer to ${requestNumber} was acknowledged, and is forgotten`)
     }
-    const violations = validateCommand(decodeStrictly(Command, command))
+    const violations = validateCommand(decodeCommandStrictly(command))
     if (violations.length > 0) throw invalidArgument(violations)
     this.#commandBytes += command.length
     const request = { clientId: this.#clientId, requestNumber, firstUnacknowledged, command }

@@ -1,5 +1,6 @@
 import { BinaryReader } from '@bufbuild/protobuf/wire'
-import type { FieldViolation } from '../gen/synod/session/v1/session.js'
+import { Command, type FieldViolation } from '../gen/synod/session/v1/session.js'
+import { decodeCommand } from '../wire/decode-command.js'
 import { invalidArgument } from './errors.js'
 
 /** The part of a generated message type that decodes. */
@@ -21,6 +22,15 @@ export function decodeStrictly<T>(type: MessageType<T>, bytes: Uint8Array): T {
     return type.decode(new BinaryReader(bytes, (text) => strictUtf8.decode(text)))
   } catch (cause) {
     throw invalidArgument(explainMalformed(type, bytes), { cause })
+  }
+}
+
+/** decodeStrictly for a command in its bytes. */
+export function decodeCommandStrictly(bytes: Uint8Array): Command {
+  try {
+    return decodeCommand(bytes)
+  } catch (cause) {
+    throw invalidArgument(explainMalformed(Command, bytes), { cause })
   }
 }
 

@@ -12,6 +12,7 @@ import type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } fro
 import type { RowChange } from '../machine/table.js'
 import { toOperation, toQuery } from './command.js'
 import { nodeCrypto } from './crypto.js'
+import { decodeCommand } from './decode-command.js'
 import { encode } from './encode.js'
 import { toResult } from './result.js'
 import {
@@ -59,7 +60,7 @@ export class BankAndKeys implements StateMachine {
 
   apply(bytes: Uint8Array, at: Moment): Uint8Array {
     this.#firstAnswers.expire(at.timeMs)
-    const command = decoded(() => Command.decode(strictReader(bytes)))
+    const command = decoded(() => decodeCommand(bytes))
     if (command instanceof Refusal) return encoded(command, at)
     // The proposer's gateway has looked at it too, but bounds keep the state whole: no machine trusts another's gateway for that.
     const violations = validateCommand(command, { initial: at.slot === 0 })

@@ -23,7 +23,10 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope | undefined {
   try {
     reader.begin(bytes)
     // Every command comes by here on every node; anything else is left to the generated decoder.
-    if (reader.tag() === 16 + DELIMITED && reader.enterLast()) return { kind: 'command', command: readSessionCommand() }
+    if (reader.tag() === 16 + DELIMITED && reader.enterLast()) {
+      const command = readSessionCommand()
+      if (reader.isAtEnd) return { kind: 'command', command }
+    }
     const { body } = WireEnvelope.decode(bytes)
     switch (body?.$case) {
       case 'open':

@@ -4,9 +4,11 @@ import fc from 'fast-check'
 import { Envelope as WireEnvelope } from '../../src/gen/synod/peer/v1/peer.js'
 import { Command } from '../../src/gen/synod/session/v1/session.js'
 import { compareKept } from '../../src/machine/kept-bytes.js'
+import { decodeCommand } from '../../src/wire/decode-command.js'
 import { encode } from '../../src/wire/encode.js'
 import { decodeEnvelope, encodeSessionCommand } from '../../src/wire/envelope.js'
 import { keep } from '../../src/wire/kept-bytes.js'
+import { strictReader } from '../../src/wire/strict-text.js'
 
 const put = (key: string, bytes: number): Command =>
   Command.fromPartial({ operation: { $case: 'put', value: { key, value: new Uint8Array(bytes).fill(7) } } })
@@ -68,4 +70,60 @@ it('what is kept compares as the bytes do', () => {
       assert.equal(Math.sign(compareKept(keep(a), b)), expected)
     }),
   )
+})
+
+describe('a command', () => {
+  const text = fc.oneof(fc.string({ maxLength: 40 }), fc.string({ unit: 'grapheme', maxLength: 12 }))
+  const amount = fc.oneof(fc.bigInt({ min: 0n, max: 2_000n }), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }))
+  const put = fc.record({ key: text, value: fc.uint8Array({ maxLength: 200 }), returnPrevious: fc.boolean(), requestId: text })
+  const transfer = fc.record({
+    transferId: text,
+    sourceAccountId: text,
+    destinationAccountId: text,
+    amount,
+    pending: fc.boolean(),
+    timeout: fc.option(fc.record({ seconds: fc.bigInt({ min: 0n, max: 9n }), nanos: fc.nat(9) }), { nil: undefined }),
+  })
+  /** Bytes are bytes, whatever holds them. */
+  const plain = ({ operation }: Command): unknown =>
+    operation?.$case === 'put' ? { ...operation.value, value: [...operation.value.value] } : operation
+
+  it('is read by hand as the generated decoder reads it', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          put.map((value) => ({ $case: 'put', value })),
+          transfer.map((value) => ({ $case: 'transfer', value })),
+        ),
+        (operation) => {
+          const bytes = Command.encode(Command.fromPartial({ operation } as Command)).finish()
+          assert.deepEqual(plain(decodeCommand(bytes)), plain(Command.decode(bytes)))
+        },
+      ),
+    )
+  })
+
+  it('is read alike when its bytes are anything at all, or refused alike', () => {
+    const outcome = (read: () => Command): unknown => {
+      try {
+        return plain(read())
+      } catch {
+        return 'refused'
+      }
+    }
+    const tag = fc.constantFrom(0x0a, 0x3a, 0x10, 0x12, 0x22, 0x2a, 0x20)
+    const bytes = fc
+      .tuple(tag, fc.array(fc.oneof(tag, fc.nat(12), fc.nat(255)), { maxLength: 14 }))
+      .map(([first, rest]) => [first, rest.length, ...rest])
+    fc.assert(
+      fc.property(bytes, (numbers) => {
+        const sent = Uint8Array.from(numbers)
+        assert.deepEqual(
+          outcome(() => decodeCommand(sent)),
+          outcome(() => Command.decode(strictReader(sent))),
+        )
+      }),
+      { numRuns: 5_000 },
+    )
+  })
 })
