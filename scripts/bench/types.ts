@@ -65,3 +65,15 @@ export interface Measurement {
   /** Bytes, by process: the most that was resident so far (VmHWM). */
   readonly peakMemory: Readonly<Record<string, number>>
 }
+
+/** A rival that keeps keys. */
+export interface KeyRival extends Rival {
+  keyClient(kind: ClientKind): KeyClient
+}
+
+/** A rival that keeps accounts. */
+export interface BankRival extends Rival {
+  bankClient(kind: ClientKind): BankClient
+  /** Sees to it that there are accounts `accountOf(0)` to `accountOf(count - 1)`; the new ones can pay so much. */
+  openAccounts(count: number, funds: bigint): Promise<void>
+}
