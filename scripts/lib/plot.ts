@@ -12,6 +12,8 @@ export interface Plot {
   readonly lines: readonly Line[]
   /** Drawn across, with its name. */
   readonly limits?: readonly { readonly name: string; readonly y: number }[]
+  /** Drawn from bottom to top, each with its name: moments at which something was done. */
+  readonly marks?: readonly { readonly name: string; readonly x: number }[]
 }
 
 const WIDTH = 860
@@ -48,7 +50,7 @@ ${sections.join('\n')}
 }
 
 /** Lines over one axis that begins at 0. */
-export function linePlot({ title, xUnit, yUnit, lines, limits = [] }: Plot): string {
+export function linePlot({ title, xUnit, yUnit, lines, limits = [], marks = [] }: Plot): string {
   const xMax = Math.max(1e-9, ...lines.flatMap(({ points }) => points.map(([x]) => x)))
   const yTop = Math.max(1e-9, ...lines.flatMap(({ points }) => points.map(([, y]) => y)), ...limits.map(({ y }) => y))
   const step = niceStep(yTop / TICKS)
@@ -74,9 +76,13 @@ export function linePlot({ title, xUnit, yUnit, lines, limits = [] }: Plot): str
     (limit) =>
       `<line class="limit" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(limit.y)}" y2="${y(limit.y)}"/><text class="limit-name" x="${LEFT + 6}" y="${y(limit.y)}" dy="-4">${escape(limit.name)}</text>`,
   )
+  const moments = marks.map(
+    (mark) =>
+      `<line class="limit" x1="${x(mark.x)}" x2="${x(mark.x)}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"/><text class="limit-name" x="${x(mark.x)}" y="${TOP + 10}" dx="5">${escape(mark.name)}</text>`,
+  )
   const key = lines.map(({ name }, i) => `<span class="key" style="background:var(--c${i % 4})"></span>${escape(name)}`).join('')
   return `<h2>${escape(title)}</h2><div class="note">${key}</div>
-<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escape(title)}">${[...grid, ...paths, ...bounds].join('')}</svg>`
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escape(title)}">${[...grid, ...paths, ...bounds, ...moments].join('')}</svg>`
 }
 
 /** Bars of counts, on a logarithmic scale: one pause among a million must be seen. */
