@@ -14,7 +14,7 @@ export async function measure(
   weight = 1,
 ): Promise<Measurement> {
   const meter = new ResourceMeter(processes)
-  const { throughput, count, failed, latency } = await load({ onBegin: () => meter.begin(), onEnd: () => meter.end() })
+  const { throughput, count, ...rest } = await load({ onBegin: () => meter.begin(), onEnd: () => meter.end() })
   const operations = count * weight
-  return { throughput: throughput * weight, count: operations, failed, latency, ...meter.figures(operations) }
+  return { ...rest, throughput: throughput * weight, count: operations, ...meter.figures(operations) }
 }

@@ -10,6 +10,8 @@ export interface Plot {
   readonly xUnit: string
   readonly yUnit: string
   readonly lines: readonly Line[]
+  /** Shown at the points of each line, by their place: how many were in flight there. Such points are drawn as dots. */
+  readonly pointNames?: readonly string[]
   /** Drawn across, with its name. */
   readonly limits?: readonly { readonly name: string; readonly y: number }[]
   /** Drawn from bottom to top, each with its name: moments at which something was done. */
@@ -50,7 +52,7 @@ ${sections.join('\n')}
 }
 
 /** Lines over one axis that begins at 0. */
-export function linePlot({ title, xUnit, yUnit, lines, limits = [], marks = [] }: Plot): string {
+export function linePlot({ title, xUnit, yUnit, lines, limits = [], marks = [], pointNames }: Plot): string {
   const xMax = Math.max(1e-9, ...lines.flatMap(({ points }) => points.map(([x]) => x)))
   const yTop = Math.max(1e-9, ...lines.flatMap(({ points }) => points.map(([, y]) => y)), ...limits.map(({ y }) => y))
   const step = niceStep(yTop / TICKS)
@@ -72,6 +74,12 @@ export function linePlot({ title, xUnit, yUnit, lines, limits = [], marks = [] }
     const d = shown.map(([px, py], n) => `${n === 0 ? 'M' : 'L'}${x(px)} ${y(py)}`).join('')
     return `<path d="${d}" fill="none" stroke="var(--c${i % 4})" stroke-width="1.6"/>`
   })
+  const dotsOf = ({ points }: Line, line: number): string[] =>
+    points.map(
+      ([px, py], n) =>
+        `<circle cx="${x(px)}" cy="${y(py)}" r="3.5" fill="var(--c${line % 4})"/><text x="${x(px)}" y="${y(py)}" dx="7" dy="-5">${escape(pointNames?.[n] ?? '')}</text>`,
+    )
+  const dots = pointNames === undefined ? [] : lines.flatMap(dotsOf)
   const bounds = limits.map(
     (limit) =>
       `<line class="limit" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(limit.y)}" y2="${y(limit.y)}"/><text class="limit-name" x="${LEFT + 6}" y="${y(limit.y)}" dy="-4">${escape(limit.name)}</text>`,
@@ -82,7 +90,7 @@ export function linePlot({ title, xUnit, yUnit, lines, limits = [], marks = [] }
   )
   const key = lines.map(({ name }, i) => `<span class="key" style="background:var(--c${i % 4})"></span>${escape(name)}`).join('')
   return `<h2>${escape(title)}</h2><div class="note">${key}</div>
-<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escape(title)}">${[...grid, ...paths, ...bounds, ...moments].join('')}</svg>`
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escape(title)}">${[...grid, ...paths, ...dots, ...bounds, ...moments].join('')}</svg>`
 }
 
 /** Bars of counts, on a logarithmic scale: one pause among a million must be seen. */
@@ -132,6 +140,7 @@ function short(value: number): string {
   return String(Number(value.toPrecision(3)))
 }
 
-function escape(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
+/** Text as it may stand in HTML, also in an attribute. */
+export function escape(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { accountOf, forEach } from '../../lib/bank-load.js'
+import { accountOf, forEach, putKeys } from '../../lib/bank-load.js'
 import { Cluster } from '../../lib/cluster.js'
 import { SdkBankClient, SdkKeyClient } from '../clients/sdk.js'
 import { SYNOD_KEY_PATHS, SynodUnaryBankClient } from '../clients/synod-unary.js'
@@ -51,6 +51,12 @@ export class SynodRival implements KeyRival, BankRival {
   bankClient(kind: ClientKind): BankClient {
     const { cluster } = this
     return kind === 'sdk' ? new SdkBankClient(cluster.connect()) : new SynodUnaryBankClient(cluster.endpoints)
+  }
+
+  async putKeys(count: number, bytes: number): Promise<void> {
+    const client = this.cluster.connect({ timeoutMs: LOAD_TIMEOUT_MS })
+    await putKeys(client, count, bytes)
+    client.close()
   }
 
   /** Funds are an overdraft limit: deposits would have to be signed. */

@@ -1,6 +1,7 @@
 import type { Line, Plot } from '../../lib/plot.js'
 import { alternate, type Contestant, medianMeasurement } from '../alternate.js'
 import type { Goal, Ratio } from '../goal.js'
+import type { LoadShape } from '../load.js'
 import type { Context, Row, ScenarioResult } from '../scenario.js'
 import type { Measurement } from '../types.js'
 
@@ -22,7 +23,7 @@ export interface Competitor {
   /** 'Synod, SDK', 'etcd 3.4.23'. */
   readonly name: string
   /** One turn, with a fresh client. */
-  readonly turn: (inFlight: number) => Promise<Measurement>
+  readonly turn: (shape: LoadShape) => Promise<Measurement>
 }
 
 /** Alternates at each point, and holds Synod's medians against those of every rival. */
@@ -33,7 +34,7 @@ export async function compare(context: Context, comparison: Comparison): Promise
   for (const inFlight of comparison.inFlight) {
     const point = `${inFlight} in flight`
     context.note(`${comparison.title}: ${point}`)
-    const turns = contestants.map(({ name, turn }): Contestant => ({ name, turn: () => turn(inFlight) }))
+    const turns = contestants.map(({ name, turn }): Contestant => ({ name, turn: () => turn({ inFlight }) }))
     const measurements = await alternate(turns, context.rounds)
     const medians = contestants.map(({ name }) => ({ name, measurement: medianMeasurement(measurements.get(name) ?? []) }))
     rows.push(...medians.map(({ name, measurement }) => ({ point, rival: name, measurement })))

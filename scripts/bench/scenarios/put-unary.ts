@@ -19,7 +19,7 @@ export const putUnary: Scenario = {
       inFlight: context.isQuick ? [1, 64] : [1, 16, 64, 256],
       contestants: rivals.map((rival) => ({
         name: rival.title,
-        turn: (inFlight) => keyTurn(context, rival, 'unary', puts, inFlight),
+        turn: (shape) => keyTurn(context, rival, 'unary', puts, shape),
       })),
     })
   },
