@@ -18,6 +18,8 @@ export interface Plot {
   readonly marks?: readonly { readonly name: string; readonly x: number }[]
 }
 
+export type Cell = string | { readonly text: string; readonly class: string }
+
 const WIDTH = 860
 const HEIGHT = 300
 const LEFT = 70
@@ -36,6 +38,7 @@ h1 { font-size: 1.4rem } h2 { font-size: 1.05rem; margin: 2rem 0 .3rem }
 svg { width: 100%; height: auto; display: block } text { fill: var(--dim); font: 12px system-ui, sans-serif }
 .grid { stroke: var(--grid) } .limit { stroke: var(--limit); stroke-dasharray: 5 4 } .limit-name { fill: var(--limit) }
 table { border-collapse: collapse } td, th { padding: .2rem .8rem .2rem 0; text-align: left; border-bottom: 1px solid var(--grid); font-variant-numeric: tabular-nums }
+.pass { color: var(--c2); fill: var(--c2) } .fail { color: var(--limit); fill: var(--limit) }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .4em 0 1em } .note { color: var(--dim) }`
 
 /** A page of its own. `facts` come first, as a table. */
@@ -123,6 +126,14 @@ function niceStep(least: number): number {
 
 function ticks(step: number, max: number): number[] {
   return Array.from({ length: Math.floor(max / step + 1e-9) + 1 }, (_, i) => i * step)
+}
+
+/** A table of text; a cell may have a class. */
+export function htmlTable(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
+  const cellOf = (cell: Cell): string =>
+    typeof cell === 'string' ? `<td>${escape(cell)}</td>` : `<td class="${escape(cell.class)}">${escape(cell.text)}</td>`
+  const headings = head.map((name) => `<th>${escape(name)}</th>`).join('')
+  return `<table><tr>${headings}</tr>\n${rows.map((row) => `<tr>${row.map(cellOf).join('')}</tr>`).join('\n')}</table>`
 }
 
 /** Keeps the highest of each run of points: peaks must be seen. */

@@ -19,8 +19,14 @@ export class SynodRival implements KeyRival, BankRival {
   readonly name = 'synod'
   readonly title = `Synod, ${NODES} nodes`
   readonly #directory = mkdtempSync(join(tmpdir(), 'synod-bench-'))
+  readonly #nodeArguments: readonly string[]
   #cluster: Cluster | undefined
   #accountCount = 0
+
+  /** `nodeArguments`: of Node itself. */
+  constructor(nodeArguments: readonly string[] = []) {
+    this.#nodeArguments = nodeArguments
+  }
 
   /** For scenarios that kill nodes or look into them. It is there from start() to stop(). */
   get cluster(): Cluster {
@@ -33,7 +39,7 @@ export class SynodRival implements KeyRival, BankRival {
   }
 
   async start(): Promise<void> {
-    this.#cluster = await Cluster.make({ directory: this.#directory, nodes: NODES })
+    this.#cluster = await Cluster.make({ directory: this.#directory, nodes: NODES, nodeArguments: this.#nodeArguments })
     for (const node of this.#cluster.nodes) this.#cluster.start(node)
     await this.#cluster.untilFormed(FORM_TIMEOUT_MS)
   }

@@ -1,12 +1,12 @@
 import { keyOf, valueOf } from '../../lib/bank-load.js'
-import { type LoadShape, runLoad } from '../load.js'
-import { measure } from '../measure.js'
+import { takeTurn } from '../measure.js'
 import type { Context } from '../scenario.js'
-import type { ClientKind, KeyClient, KeyRival, Measurement, Operation } from '../types.js'
+import type { ClientKind, KeyClient, KeyRival, Operation } from '../types.js'
+import type { Competitor } from './compare.js'
 
 export const KEYS = 10_000
 export const VALUE_BYTES = 100
-const VALUE = valueOf(1, VALUE_BYTES)
+export const VALUE = valueOf(1, VALUE_BYTES)
 
 /** Puts of 100 B to 10,000 keys, one after the other. */
 export function puts(client: KeyClient): Operation {
@@ -18,19 +18,16 @@ export function gets(client: KeyClient): Operation {
   return (n) => client.get(keyOf(n % KEYS))
 }
 
-/** One turn, with a client of its own. */
-export async function keyTurn(
+/** A rival that does these operations, in each turn with a client of its own. */
+export function keyCompetitor(
   context: Context,
   rival: KeyRival,
   kind: ClientKind,
   operationOf: (client: KeyClient) => Operation,
-  shape: LoadShape,
-): Promise<Measurement> {
-  const client = rival.keyClient(kind)
-  const { seconds, warmupSeconds } = context
-  try {
-    return await measure(rival.processes, (hooks) => runLoad(operationOf(client), shape, { seconds, warmupSeconds, ...hooks }))
-  } finally {
-    client.close()
+): Competitor {
+  const { processes } = rival
+  return {
+    name: kind === 'sdk' ? `${rival.title}, SDK` : rival.title,
+    turn: (shape) => takeTurn(context, { client: rival.keyClient(kind), operationOf, processes, shape }),
   }
 }
