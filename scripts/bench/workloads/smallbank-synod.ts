@@ -109,10 +109,7 @@ export class SynodSmallBank implements SmallBank {
       const seen = await this.#read(customer)
       const operations = decide(seen)
       if (operations === undefined) return
-      const { succeeded } = await this.#txn(
-        [{ key: keyOf(customer), version: seen.version }],
-        [...operations, changed(customer)],
-      )
+      const { succeeded } = await this.#txn([{ key: keyOf(customer), version: seen.version }], [...operations, changed(customer)])
       if (succeeded) return
     }
   }
