@@ -6,7 +6,7 @@ import type { ClientKind, KeyClient, KeyRival, Measurement, Operation } from '..
 
 export const KEYS = 10_000
 const VALUE_BYTES = 100
-const VALUE = valueOf(1, VALUE_BYTES)
+export const VALUE = valueOf(1, VALUE_BYTES)
 
 /** Puts of 100 B to 10,000 keys, one after the other. */
 export function puts(client: KeyClient): Operation {
