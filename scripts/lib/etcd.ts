@@ -141,8 +141,13 @@ export class Etcd {
   }
 
   async untilUp(timeoutMs: number): Promise<void> {
-    await until('etcd is up', timeoutMs, () =>
-      this.has(0, '-', 1_000).then(
+    await this.untilAnswering(this.nodes[0] as EtcdNode, timeoutMs)
+  }
+
+  /** Resolves when that node answers a linearizable read. @throws Error */
+  async untilAnswering(node: EtcdNode, timeoutMs: number): Promise<void> {
+    await until(`etcd's node ${node.name} answers`, timeoutMs, () =>
+      this.has(this.nodes.indexOf(node), '-', 1_000).then(
         () => true,
         () => false,
       ),
