@@ -80,7 +80,8 @@ describe('a scrambled Zipfian generator', () => {
     const random = new Random(4)
     const values = [0, 1, 2, 255, 256, 9_999_999_999, ...Array.from({ length: 1_000 }, () => random.int(0, 9_999_999_999))]
     for (const value of values) {
-      for (const count of [1, 7, 1_000, 2 ** 21]) assert.equal(scatter(value, count), reference(value, count), `${value} ${count}`)
+      for (const count of [1, 7, 1_000, 2 ** 21])
+        assert.equal(scatter(value, count), reference(value, count), `${value} ${count}`)
     }
   })
 
