@@ -16,7 +16,6 @@ import { parseArgs } from 'node:util'
 import { formatTable, note, print } from '../../src/cli/output.js'
 import { build } from '../lib/build.js'
 import { mib } from '../lib/sampling.js'
-import { profileArguments } from './profile.js'
 import { formatHtml } from './report/html.js'
 import { formatJson } from './report/json.js'
 import { formatTally, type Report, tallyOf } from './report/report.js'
@@ -55,8 +54,7 @@ async function run(scenarios: readonly Scenario[]): Promise<Report> {
   const startedAt = new Date()
   const etcds = findEtcds({ isBuilding: !flags.quick, note })
   const profileDirectory = flags['cpu-prof'] === undefined ? undefined : resolve(flags['cpu-prof'])
-  const nodeArguments = profileDirectory === undefined ? [] : profileArguments(profileDirectory)
-  const rivals = new RivalPool({ etcds, nodeArguments })
+  const rivals = new RivalPool({ etcds, profileDirectory })
   const warmupSeconds = WARMUP_SHARE * SECONDS
   const context: Context = { isQuick: flags.quick, rounds: ROUNDS, seconds: SECONDS, warmupSeconds, rivals, note }
   try {

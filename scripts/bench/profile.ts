@@ -2,9 +2,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { Session } from 'node:inspector/promises'
 import { join } from 'node:path'
 
-/** For Node, so that a process writes what it spent its time on when it ends. */
-export function profileArguments(directory: string): string[] {
-  return ['--cpu-prof', `--cpu-prof-dir=${directory}`]
+/** For the Node of a cluster's node, so that it writes what it spent its time on when it ends. */
+export function profileArguments(directory: string, nodeId: number): string[] {
+  return ['--cpu-prof', `--cpu-prof-dir=${directory}`, `--cpu-prof-name=n${nodeId}-${Date.now()}.cpuprofile`]
 }
 
 /** Does the task, and writes what this process spent its time on meanwhile: `<name>.cpuprofile`. */

@@ -11,7 +11,7 @@ const context: Context = {
   rounds: 3,
   seconds: 1,
   warmupSeconds: 0,
-  rivals: new RivalPool({ etcds: [], nodeArguments: [] }),
+  rivals: new RivalPool({ etcds: [] }),
   note: () => {},
 }
 const goals: readonly MeasuredGoal[] = [

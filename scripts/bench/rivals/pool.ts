@@ -11,25 +11,25 @@ const WARMUP_SECONDS = 1
 interface PoolOptions {
   /** Those that are on this machine. */
   readonly etcds: readonly EtcdProgram[]
-  /** Of Node itself, for the nodes of Synod. */
-  readonly nodeArguments: readonly string[]
+  /** Where the nodes of Synod are to write CPU profiles. */
+  readonly profileDirectory?: string | undefined
 }
 
 /** Starts rivals for scenarios. Who is asked for twice is started once. */
 export class RivalPool {
   readonly #etcds: readonly EtcdProgram[]
-  readonly #nodeArguments: readonly string[]
+  readonly #profileDirectory: string | undefined
   readonly #shared = new Map<string, Promise<KeyRival>>()
   readonly #own: Rival[] = []
 
-  constructor({ etcds, nodeArguments }: PoolOptions) {
+  constructor({ etcds, profileDirectory }: PoolOptions) {
     this.#etcds = etcds
-    this.#nodeArguments = nodeArguments
+    this.#profileDirectory = profileDirectory
   }
 
   /** Perhaps used by scenarios before: nothing is said of what it holds. */
   synod(): Promise<SynodRival> {
-    return this.#share('synod', () => new SynodRival(this.#nodeArguments))
+    return this.#share('synod', () => new SynodRival(this.#profileDirectory))
   }
 
   /** Every etcd that is on this machine; perhaps none. Perhaps used before. */
@@ -43,7 +43,7 @@ export class RivalPool {
 
   /** One of one's own, empty: for scenarios that kill it or count what it holds. */
   async ownSynod(): Promise<SynodRival> {
-    return await this.#startOwn(new SynodRival(this.#nodeArguments))
+    return await this.#startOwn(new SynodRival(this.#profileDirectory))
   }
 
   async ownEtcds(): Promise<EtcdRival[]> {

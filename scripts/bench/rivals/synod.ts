@@ -6,6 +6,7 @@ import { Cluster } from '../../lib/cluster.js'
 import { SdkBankClient, SdkKeyClient } from '../clients/sdk.js'
 import { SYNOD_KEY_PATHS, SynodUnaryBankClient } from '../clients/synod-unary.js'
 import { UnaryKeyClient } from '../clients/unary.js'
+import { profileArguments } from '../profile.js'
 import type { BankClient, BankRival, ClientKind, KeyClient, KeyRival, MeasuredProcess } from '../types.js'
 
 const NODES = 3
@@ -19,13 +20,13 @@ export class SynodRival implements KeyRival, BankRival {
   readonly name = 'synod'
   readonly title = `Synod, ${NODES} nodes`
   readonly #directory = mkdtempSync(join(tmpdir(), 'synod-bench-'))
-  readonly #nodeArguments: readonly string[]
+  readonly #profileDirectory: string | undefined
   #cluster: Cluster | undefined
   #accountCount = 0
 
-  /** `nodeArguments`: of Node itself. */
-  constructor(nodeArguments: readonly string[] = []) {
-    this.#nodeArguments = nodeArguments
+  /** `profileDirectory`: where its nodes are to write CPU profiles. */
+  constructor(profileDirectory?: string) {
+    this.#profileDirectory = profileDirectory
   }
 
   /** For scenarios that kill nodes or look into them. It is there from start() to stop(). */
@@ -39,7 +40,9 @@ export class SynodRival implements KeyRival, BankRival {
   }
 
   async start(): Promise<void> {
-    this.#cluster = await Cluster.make({ directory: this.#directory, nodes: NODES, nodeArguments: this.#nodeArguments })
+    const profiles = this.#profileDirectory
+    const nodeArgumentsOf = (nodeId: number): string[] => (profiles === undefined ? [] : profileArguments(profiles, nodeId))
+    this.#cluster = await Cluster.make({ directory: this.#directory, nodes: NODES, nodeArgumentsOf })
     for (const node of this.#cluster.nodes) this.#cluster.start(node)
     await this.#cluster.untilFormed(FORM_TIMEOUT_MS)
   }
