@@ -38,6 +38,7 @@ h1 { font-size: 1.4rem } h2 { font-size: 1.05rem; margin: 2rem 0 .3rem }
 svg { width: 100%; height: auto; display: block } text { fill: var(--dim); font: 12px system-ui, sans-serif }
 .grid { stroke: var(--grid) } .limit { stroke: var(--limit); stroke-dasharray: 5 4 } .limit-name { fill: var(--limit) }
 table { border-collapse: collapse } td, th { padding: .2rem .8rem .2rem 0; text-align: left; border-bottom: 1px solid var(--grid); font-variant-numeric: tabular-nums }
+.wide { overflow-x: auto } .wide table { font-size: 13px; white-space: nowrap }
 .pass { color: var(--c2); fill: var(--c2) } .fail { color: var(--limit); fill: var(--limit) }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .4em 0 1em } .note { color: var(--dim) }`
 
@@ -70,7 +71,7 @@ export function linePlot({ title, xUnit, yUnit, lines, limits = [], marks = [], 
     ),
     ...ticks(xStep, xMax).map((v) => `<text x="${x(v)}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${short(v)}</text>`),
     `<text x="${WIDTH - RIGHT}" y="${HEIGHT - 4}" text-anchor="end">${escape(xUnit)}</text>`,
-    `<text x="4" y="${TOP - 4}">${escape(yUnit)}</text>`,
+    `<text x="${LEFT}" y="${TOP - 4}">${escape(yUnit)}</text>`,
   ]
   const paths = lines.map(({ points }, i) => {
     const shown = thin(points)
@@ -78,10 +79,11 @@ export function linePlot({ title, xUnit, yUnit, lines, limits = [], marks = [], 
     return `<path d="${d}" fill="none" stroke="var(--c${i % 4})" stroke-width="1.6"/>`
   })
   const dotsOf = ({ points }: Line, line: number): string[] =>
-    points.map(
-      ([px, py], n) =>
-        `<circle cx="${x(px)}" cy="${y(py)}" r="3.5" fill="var(--c${line % 4})"/><text x="${x(px)}" y="${y(py)}" dx="7" dy="-5">${escape(pointNames?.[n] ?? '')}</text>`,
-    )
+    points.map(([px, py], n) => {
+      // To the left, so that the one at the right edge is seen, too.
+      const name = `<text x="${x(px)}" y="${y(py)}" dx="-7" dy="-5" text-anchor="end">${escape(pointNames?.[n] ?? '')}</text>`
+      return `<circle cx="${x(px)}" cy="${y(py)}" r="3.5" fill="var(--c${line % 4})"/>${name}`
+    })
   const dots = pointNames === undefined ? [] : lines.flatMap(dotsOf)
   const bounds = limits.map(
     (limit) =>
@@ -133,7 +135,8 @@ export function htmlTable(head: readonly string[], rows: readonly (readonly Cell
   const cellOf = (cell: Cell): string =>
     typeof cell === 'string' ? `<td>${escape(cell)}</td>` : `<td class="${escape(cell.class)}">${escape(cell.text)}</td>`
   const headings = head.map((name) => `<th>${escape(name)}</th>`).join('')
-  return `<table><tr>${headings}</tr>\n${rows.map((row) => `<tr>${row.map(cellOf).join('')}</tr>`).join('\n')}</table>`
+  const lines = rows.map((row) => `<tr>${row.map(cellOf).join('')}</tr>`)
+  return `<div class="wide"><table><tr>${headings}</tr>\n${lines.join('\n')}</table></div>`
 }
 
 /** Keeps the highest of each run of points: peaks must be seen. */
