@@ -23,6 +23,7 @@ export function medianMeasurement(rounds: readonly Measurement[]): Measurement {
     throughput: median(({ throughput }) => throughput),
     count: median(({ count }) => count),
     failed: median(({ failed }) => failed),
+    firstFailure: rounds.find(({ firstFailure }) => firstFailure !== undefined)?.firstFailure,
     latency: {
       p50: median(({ latency }) => latency.p50),
       p99: median(({ latency }) => latency.p99),

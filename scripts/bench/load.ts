@@ -7,11 +7,15 @@ export interface Clock {
   after(ms: number, callback: () => void): void
 }
 
-const SYSTEM_CLOCK: Clock = { now: () => performance.now(), after: (ms, callback) => void setTimeout(callback, ms) }
+/** By way of setImmediate: timers that make timers would otherwise starve sockets, and each other, when the processor is short. */
+const SYSTEM_CLOCK: Clock = {
+  now: () => performance.now(),
+  after: (ms, callback) => void setTimeout(setImmediate, ms, callback),
+}
 
 /** How long what is under way in the end may take before it is given up. */
 const DRAIN_MS = 2_000
-/** Before a place whose operation failed is used again: what refuses at once must not starve the event loop. */
+/** Before a place whose operation failed is used again: who refuses at once is not asked at once. */
 const FAILED_PAUSE_MS = 1
 /** Between two looks at what is due. */
 const PACE_MS = 1
@@ -43,7 +47,16 @@ export interface LoadResult {
   readonly throughput: number
   readonly count: number
   readonly failed: number
+  readonly firstFailure: string | undefined
   readonly latency: Latencies
+}
+
+/** How much is asked: so many operations under way, or so many begun a second. */
+export type LoadShape = { readonly inFlight: number } | { readonly ratePerSecond: number }
+
+/** Either loop. */
+export function runLoad(operation: Operation, shape: LoadShape, options: LoadOptions): Promise<LoadResult> {
+  return 'inFlight' in shape ? closedLoop(operation, { ...options, ...shape }) : openLoop(operation, { ...options, ...shape })
 }
 
 /** Keeps so many operations under way: each begins when the one before has ended. */
@@ -61,11 +74,11 @@ class Place {
   /** When its operation was begun, or due; undefined while it has none. */
   fromMs: number | undefined
   readonly done: () => void
-  readonly failed: () => void
+  readonly failed: (error: unknown) => void
 
-  constructor(settle: (place: Place, isFine: boolean) => void) {
-    this.done = () => settle(this, true)
-    this.failed = () => settle(this, false)
+  constructor(settle: (place: Place, failure: Error | undefined) => void) {
+    this.done = () => settle(this, undefined)
+    this.failed = (error) => settle(this, error instanceof Error ? error : new Error('no reason given'))
   }
 }
 
@@ -81,7 +94,10 @@ abstract class Loop {
   readonly #histogram = new LatencyHistogram()
   #begunCount = 0
   #underWay = 0
+  /** onEnd has been called. */
+  #isOver = false
   #count = 0
+  #firstFailure: string | undefined
   #finish: (() => void) | undefined
 
   constructor(operation: Operation, options: LoadOptions, placeCount: number) {
@@ -90,7 +106,7 @@ abstract class Loop {
     this.clock = options.clock ?? SYSTEM_CLOCK
     this.beginMs = this.clock.now() + options.warmupSeconds * 1_000
     this.endMs = this.beginMs + options.seconds * 1_000
-    this.places = Array.from({ length: placeCount }, () => new Place((place, isFine) => this.#settle(place, isFine)))
+    this.places = Array.from({ length: placeCount }, () => new Place((place, failure) => this.#settle(place, failure)))
   }
 
   async run(): Promise<LoadResult> {
@@ -100,6 +116,7 @@ abstract class Loop {
     })
     this.clock.after(warmupSeconds * 1_000, () => onBegin?.())
     this.clock.after((warmupSeconds + seconds) * 1_000, () => {
+      this.#isOver = true
       onEnd?.()
       if (this.#underWay === 0) this.#finish?.()
     })
@@ -107,7 +124,13 @@ abstract class Loop {
     this.start()
     await isOver
     this.#giveUp()
-    return { throughput: this.#count / seconds, count: this.#count, failed: this.failed, latency: this.#histogram.latencies() }
+    return {
+      throughput: this.#count / seconds,
+      count: this.#count,
+      failed: this.failed,
+      firstFailure: this.#firstFailure,
+      latency: this.#histogram.latencies(),
+    }
   }
 
   protected abstract start(): void
@@ -120,16 +143,19 @@ abstract class Loop {
     this.#operation(this.#begunCount++).then(place.done, place.failed)
   }
 
-  #settle(place: Place, isFine: boolean): void {
+  /** `failure`: undefined when it ended well. */
+  #settle(place: Place, failure: Error | undefined): void {
     const { fromMs } = place
     // It was given up.
     if (fromMs === undefined) return
     const nowMs = this.clock.now()
+    const isFine = failure === undefined
     place.fromMs = undefined
     this.#underWay--
+    if (failure !== undefined) this.#firstFailure ??= failure.message
     if (nowMs >= this.beginMs) this.#record(nowMs, nowMs - fromMs, isFine)
     if (nowMs < this.endMs) this.onFree(place, isFine)
-    else if (this.#underWay === 0) this.#finish?.()
+    else if (this.#isOver && this.#underWay === 0) this.#finish?.()
   }
 
   #record(nowMs: number, latencyMs: number, isFine: boolean): void {

@@ -1,6 +1,7 @@
-import type { LoadOptions, LoadResult } from './load.js'
+import { type LoadOptions, type LoadResult, type LoadShape, runLoad } from './load.js'
 import { ResourceMeter } from './resources.js'
-import type { MeasuredProcess, Measurement } from './types.js'
+import type { Context } from './scenario.js'
+import type { MeasuredProcess, Measurement, Operation } from './types.js'
 
 export type MeterHooks = Required<Pick<LoadOptions, 'onBegin' | 'onEnd'>>
 
@@ -14,7 +15,29 @@ export async function measure(
   weight = 1,
 ): Promise<Measurement> {
   const meter = new ResourceMeter(processes)
-  const { throughput, count, failed, latency } = await load({ onBegin: () => meter.begin(), onEnd: () => meter.end() })
+  const { throughput, count, ...rest } = await load({ onBegin: () => meter.begin(), onEnd: () => meter.end() })
   const operations = count * weight
-  return { throughput: throughput * weight, count: operations, failed, latency, ...meter.figures(operations) }
+  return { ...rest, throughput: throughput * weight, count: operations, ...meter.figures(operations) }
+}
+
+export interface TurnOptions<Connected> {
+  /** Closed when the turn is over. */
+  readonly client: Connected
+  readonly operationOf: (client: Connected) => Operation
+  readonly processes: readonly MeasuredProcess[]
+  readonly shape: LoadShape
+  readonly weight?: number
+}
+
+/** One turn: as long, and as long warmed up, as the context says. */
+export async function takeTurn<Connected extends { close(): void }>(
+  { seconds, warmupSeconds }: Pick<Context, 'seconds' | 'warmupSeconds'>,
+  { client, operationOf, processes, shape, weight = 1 }: TurnOptions<Connected>,
+): Promise<Measurement> {
+  const operation = operationOf(client)
+  try {
+    return await measure(processes, (hooks) => runLoad(operation, shape, { seconds, warmupSeconds, ...hooks }), weight)
+  } finally {
+    client.close()
+  }
 }

@@ -24,7 +24,7 @@ export interface Context {
   /** Starts who is asked for; what is started is stopped by the runner. */
   readonly rivals: RivalPool
   /** One line for people, on stderr. */
-  note(line: string): void
+  readonly note: (line: string) => void
 }
 
 export interface ScenarioResult {

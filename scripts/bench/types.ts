@@ -58,6 +58,8 @@ export interface Measurement {
   readonly throughput: number
   readonly count: number
   readonly failed: number
+  /** What the first of those that failed said. */
+  readonly firstFailure?: string | undefined
   /** As each operation was begun; under an open loop from when it was due, which corrects for coordinated omission. */
   readonly latency: Latencies
   /** Processor seconds per 1,000 operations, by process. */
@@ -69,6 +71,8 @@ export interface Measurement {
 /** A rival that keeps keys. */
 export interface KeyRival extends Rival {
   keyClient(kind: ClientKind): KeyClient
+  /** Puts `keyOf(0)` to `keyOf(count - 1)`, with values of so many bytes. */
+  putKeys(count: number, bytes: number): Promise<void>
 }
 
 /** A rival that keeps accounts. */

@@ -37,12 +37,6 @@ export class EtcdBankClient implements BankClient {
     return this.#channels.call(ETCD_RANGE, encodeKey(account))
   }
 
-  /** Puts them all at once, at most 128. */
-  openAccounts(accounts: readonly string[], balance: bigint): Promise<unknown> {
-    const value = encodeBalance(balance)
-    return this.#txn(encodeTxn({ unchanged: [], put: accounts.map((key) => ({ key, value })), otherwiseRead: [] }))
-  }
-
   close(): void {
     this.#channels.close()
   }
@@ -58,7 +52,7 @@ function versionOf(answer: EtcdTxnAnswer, account: string): EtcdVersion {
   return version
 }
 
-function encodeBalance(balance: bigint): Uint8Array {
+export function encodeBalance(balance: bigint): Uint8Array {
   const bytes = Buffer.alloc(8)
   bytes.writeBigInt64BE(balance)
   return bytes

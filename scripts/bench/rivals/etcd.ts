@@ -1,17 +1,17 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { accountOf, forEach } from '../../lib/bank-load.js'
+import { accountOf, forEach, keyOf, valueOf } from '../../lib/bank-load.js'
 import { Etcd } from '../../lib/etcd.js'
-import { EtcdBankClient } from '../clients/etcd-bank.js'
-import { ETCD_PUT, ETCD_RANGE } from '../clients/etcd-messages.js'
-import { UnaryKeyClient } from '../clients/unary.js'
-import type { BankRival, KeyClient, KeyRival, MeasuredProcess, RivalName } from '../types.js'
+import { EtcdBankClient, encodeBalance } from '../clients/etcd-bank.js'
+import { ETCD_PUT, ETCD_RANGE, ETCD_TXN, type EtcdPair, encodeTxn } from '../clients/etcd-messages.js'
+import { UnaryChannels, UnaryKeyClient } from '../clients/unary.js'
+import type { BankClient, BankRival, KeyClient, KeyRival, MeasuredProcess, RivalName } from '../types.js'
 
 const NODES = 3
 const START_TIMEOUT_MS = 60_000
 /** As many operations as etcd takes in a transaction by default. */
-const ACCOUNTS_PER_TRANSACTION = 128
+const PUTS_PER_TRANSACTION = 128
 const TRANSACTIONS_IN_FLIGHT = 16
 
 /** Which etcd it is. */
@@ -63,17 +63,27 @@ export class EtcdRival implements KeyRival, BankRival {
     return new UnaryKeyClient(this.etcd.endpoints, { put: ETCD_PUT, get: ETCD_RANGE })
   }
 
-  bankClient(): EtcdBankClient {
+  bankClient(): BankClient {
     return new EtcdBankClient(this.etcd.endpoints)
   }
 
+  async putKeys(count: number, bytes: number): Promise<void> {
+    await this.#putAll(Array.from({ length: count }, (_, i) => ({ key: keyOf(i), value: valueOf(i, bytes) })))
+  }
+
   async openAccounts(count: number, funds: bigint): Promise<void> {
-    const client = this.bankClient()
-    const missing = Array.from({ length: Math.max(0, count - this.#accountCount) }, (_, i) => accountOf(this.#accountCount + i))
-    await forEach(Math.ceil(missing.length / ACCOUNTS_PER_TRANSACTION), TRANSACTIONS_IN_FLIGHT, (n) =>
-      client.openAccounts(missing.slice(n * ACCOUNTS_PER_TRANSACTION, (n + 1) * ACCOUNTS_PER_TRANSACTION), funds),
-    )
-    this.#accountCount += missing.length
-    client.close()
+    const value = encodeBalance(funds)
+    const missing = Math.max(0, count - this.#accountCount)
+    await this.#putAll(Array.from({ length: missing }, (_, i) => ({ key: accountOf(this.#accountCount + i), value })))
+    this.#accountCount += missing
+  }
+
+  async #putAll(pairs: readonly EtcdPair[]): Promise<void> {
+    const channels = new UnaryChannels(this.etcd.endpoints)
+    await forEach(Math.ceil(pairs.length / PUTS_PER_TRANSACTION), TRANSACTIONS_IN_FLIGHT, (n) => {
+      const put = pairs.slice(n * PUTS_PER_TRANSACTION, (n + 1) * PUTS_PER_TRANSACTION)
+      return channels.call(ETCD_TXN, encodeTxn({ unchanged: [], put, otherwiseRead: [] }))
+    })
+    channels.close()
   }
 }

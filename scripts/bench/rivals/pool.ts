@@ -1,21 +1,35 @@
-import type { Rival } from '../types.js'
+import { closedLoop } from '../load.js'
+import { puts } from '../scenarios/key-load.js'
+import type { KeyRival, Rival } from '../types.js'
+import { EchoRival } from './echo.js'
 import { type EtcdProgram, EtcdRival } from './etcd.js'
 import { SynodRival } from './synod.js'
 
-/** Starts rivals for scenarios. Who is asked for twice is started once; after a scenario the runner stops them all. */
+const WARMUP_IN_FLIGHT = 64
+const WARMUP_SECONDS = 1
+
+interface PoolOptions {
+  /** Those that are on this machine. */
+  readonly etcds: readonly EtcdProgram[]
+  /** Of Node itself, for the nodes of Synod. */
+  readonly nodeArguments: readonly string[]
+}
+
+/** Starts rivals for scenarios. Who is asked for twice is started once. */
 export class RivalPool {
   readonly #etcds: readonly EtcdProgram[]
-  readonly #shared = new Map<string, Promise<Rival>>()
+  readonly #nodeArguments: readonly string[]
+  readonly #shared = new Map<string, Promise<KeyRival>>()
   readonly #own: Rival[] = []
 
-  /** `etcds`: those that are on this machine. */
-  constructor(etcds: readonly EtcdProgram[]) {
+  constructor({ etcds, nodeArguments }: PoolOptions) {
     this.#etcds = etcds
+    this.#nodeArguments = nodeArguments
   }
 
   /** Perhaps used by scenarios before: nothing is said of what it holds. */
   synod(): Promise<SynodRival> {
-    return this.#share('synod', () => new SynodRival())
+    return this.#share('synod', () => new SynodRival(this.#nodeArguments))
   }
 
   /** Every etcd that is on this machine; perhaps none. Perhaps used before. */
@@ -23,9 +37,13 @@ export class RivalPool {
     return Promise.all(this.#etcds.map((program) => this.#share(program.name, () => new EtcdRival(program))))
   }
 
+  echo(): Promise<EchoRival> {
+    return this.#share('echo', () => new EchoRival())
+  }
+
   /** One of one's own, empty: for scenarios that kill it or count what it holds. */
   async ownSynod(): Promise<SynodRival> {
-    return await this.#startOwn(new SynodRival())
+    return await this.#startOwn(new SynodRival(this.#nodeArguments))
   }
 
   async ownEtcds(): Promise<EtcdRival[]> {
@@ -51,18 +69,22 @@ export class RivalPool {
     return rival
   }
 
-  async #share<R extends Rival>(name: string, make: () => R): Promise<R> {
+  async #share<R extends KeyRival>(name: string, make: () => R): Promise<R> {
     const known = this.#shared.get(name)
     if (known !== undefined) return (await known) as R
-    const starting = startOrStop(make())
+    const starting = startWarm(make())
     this.#shared.set(name, starting)
     return await starting
   }
 }
 
-async function startOrStop<R extends Rival>(rival: R): Promise<R> {
+/** Starts it, and has it do something: a process that has just begun is not what is to be measured. */
+async function startWarm<R extends KeyRival>(rival: R): Promise<R> {
   try {
     await rival.start()
+    const client = rival.keyClient('unary')
+    await closedLoop(puts(client), { inFlight: WARMUP_IN_FLIGHT, seconds: WARMUP_SECONDS, warmupSeconds: 0 })
+    client.close()
     return rival
   } catch (error) {
     await rival.stop()

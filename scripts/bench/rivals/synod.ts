@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { accountOf, forEach } from '../../lib/bank-load.js'
+import { accountOf, forEach, putKeys } from '../../lib/bank-load.js'
 import { Cluster } from '../../lib/cluster.js'
 import { SdkBankClient, SdkKeyClient } from '../clients/sdk.js'
 import { SYNOD_KEY_PATHS, SynodUnaryBankClient } from '../clients/synod-unary.js'
@@ -19,8 +19,14 @@ export class SynodRival implements KeyRival, BankRival {
   readonly name = 'synod'
   readonly title = `Synod, ${NODES} nodes`
   readonly #directory = mkdtempSync(join(tmpdir(), 'synod-bench-'))
+  readonly #nodeArguments: readonly string[]
   #cluster: Cluster | undefined
   #accountCount = 0
+
+  /** `nodeArguments`: of Node itself. */
+  constructor(nodeArguments: readonly string[] = []) {
+    this.#nodeArguments = nodeArguments
+  }
 
   /** For scenarios that kill nodes or look into them. It is there from start() to stop(). */
   get cluster(): Cluster {
@@ -33,7 +39,7 @@ export class SynodRival implements KeyRival, BankRival {
   }
 
   async start(): Promise<void> {
-    this.#cluster = await Cluster.make({ directory: this.#directory, nodes: NODES })
+    this.#cluster = await Cluster.make({ directory: this.#directory, nodes: NODES, nodeArguments: this.#nodeArguments })
     for (const node of this.#cluster.nodes) this.#cluster.start(node)
     await this.#cluster.untilFormed(FORM_TIMEOUT_MS)
   }
@@ -51,6 +57,12 @@ export class SynodRival implements KeyRival, BankRival {
   bankClient(kind: ClientKind): BankClient {
     const { cluster } = this
     return kind === 'sdk' ? new SdkBankClient(cluster.connect()) : new SynodUnaryBankClient(cluster.endpoints)
+  }
+
+  async putKeys(count: number, bytes: number): Promise<void> {
+    const client = this.cluster.connect({ timeoutMs: LOAD_TIMEOUT_MS })
+    await putKeys(client, count, bytes)
+    client.close()
   }
 
   /** Funds are an overdraft limit: deposits would have to be signed. */

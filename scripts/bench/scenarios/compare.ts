@@ -1,8 +1,12 @@
 import type { Line, Plot } from '../../lib/plot.js'
-import { alternate, type Contestant, medianMeasurement } from '../alternate.js'
+import { alternate, medianMeasurement } from '../alternate.js'
 import type { Goal, Ratio } from '../goal.js'
+import type { LoadShape } from '../load.js'
 import type { Context, Row, ScenarioResult } from '../scenario.js'
 import type { Measurement } from '../types.js'
+
+/** Of the slowest rival's best throughput. */
+const OPEN_LOOP_SHARE = 0.5
 
 /** A goal that is one of a measurement's figures. */
 export interface MeasuredGoal extends Goal {
@@ -14,63 +18,85 @@ export interface Comparison {
   readonly title: string
   readonly goals: readonly MeasuredGoal[]
   readonly inFlight: readonly number[]
-  /** Synod comes first. */
+  /** The first is held against the others. */
   readonly contestants: readonly Competitor[]
+  /** After it, once more at a fixed rate that all of them can keep up with. It is shown, and not judged. */
+  readonly isOpenLoopToo?: boolean
 }
 
 export interface Competitor {
   /** 'Synod, SDK', 'etcd 3.4.23'. */
   readonly name: string
+  /** It is shown beside the others, and nothing is held against it. */
+  readonly isShownOnly?: boolean
   /** One turn, with a fresh client. */
-  readonly turn: (inFlight: number) => Promise<Measurement>
+  readonly turn: (shape: LoadShape) => Promise<Measurement>
 }
 
-/** Alternates at each point, and holds Synod's medians against those of every rival. */
+/** Alternates at each point, and holds the first one's medians against those of every rival. */
 export async function compare(context: Context, comparison: Comparison): Promise<ScenarioResult> {
-  const { contestants, goals } = comparison
-  const rows: Row[] = []
+  const closed: Row[] = []
   const ratios: Ratio[] = []
   for (const inFlight of comparison.inFlight) {
-    const point = `${inFlight} in flight`
-    context.note(`${comparison.title}: ${point}`)
-    const turns = contestants.map(({ name, turn }): Contestant => ({ name, turn: () => turn(inFlight) }))
-    const measurements = await alternate(turns, context.rounds)
-    const medians = contestants.map(({ name }) => ({ name, measurement: medianMeasurement(measurements.get(name) ?? []) }))
-    rows.push(...medians.map(({ name, measurement }) => ({ point, rival: name, measurement })))
-    const [ours, ...others] = medians
-    if (ours === undefined) continue
-    for (const goal of goals) {
-      if (others.length === 0) ratios.push({ goal, of: point, values: undefined, unit: unitOf(goal) })
-      for (const { name, measurement } of others) {
-        const values = { ours: figureOf(goal, ours.measurement), theirs: figureOf(goal, measurement) }
-        ratios.push({ goal, of: `${point}, ${name}`, values, unit: unitOf(goal) })
-      }
-    }
+    const rows = await measurePoint(context, comparison, `${inFlight} in flight`, { inFlight })
+    closed.push(...rows)
+    ratios.push(...comparison.goals.flatMap((goal) => ratiosOf(goal, rows, comparison.contestants)))
   }
-  return { rows, ratios, plots: rows.length > contestants.length ? [throughputAgainstLatency(comparison.title, rows)] : [] }
+  const plots = comparison.inFlight.length > 1 ? [throughputAgainstLatency(comparison, closed)] : []
+  if (comparison.isOpenLoopToo !== true) return { rows: closed, ratios, plots }
+  const ratePerSecond = roundDown(OPEN_LOOP_SHARE * leastOfTheBest(closed))
+  const open = await measurePoint(context, comparison, `open loop, ${ratePerSecond}/s`, { ratePerSecond })
+  return { rows: [...closed, ...open], ratios, plots }
 }
 
-export function figureOf({ figure }: MeasuredGoal, { throughput, latency }: Measurement): number {
-  switch (figure) {
-    case 'throughput':
-      return throughput
-    case 'p50':
-      return latency.p50
-    case 'p99':
-      return latency.p99
-  }
+async function measurePoint(context: Context, comparison: Comparison, point: string, shape: LoadShape): Promise<Row[]> {
+  context.note(`${comparison.title}: ${point}`)
+  const turns = comparison.contestants.map(({ name, turn }) => ({ name, turn: () => turn(shape) }))
+  const measurements = await alternate(turns, context.rounds)
+  return turns.map(({ name }) => ({ point, rival: name, measurement: medianMeasurement(measurements.get(name) ?? []) }))
 }
 
-export function unitOf({ figure }: MeasuredGoal): string {
-  return figure === 'throughput' ? '/s' : 'ms'
+/** One for each rival; where there is none, one that says so. */
+function ratiosOf(goal: MeasuredGoal, rows: readonly Row[], contestants: readonly Competitor[]): Ratio[] {
+  const [ours, ...others] = rows
+  if (ours === undefined) return []
+  const rivals = others.filter(({ rival }) => contestants.some(({ name, isShownOnly }) => name === rival && isShownOnly !== true))
+  const unit = goal.figure === 'throughput' ? '/s' : 'ms'
+  if (rivals.length === 0) return [{ goal, of: ours.point, values: undefined, unit }]
+  return rivals.map(({ point, rival, measurement }) => {
+    const values = { ours: figureOf(goal, ours.measurement), theirs: figureOf(goal, measurement) }
+    return { goal, of: `${point}, ${rival}`, values, unit }
+  })
 }
 
-/** One line a rival, one point for each number in flight. */
-export function throughputAgainstLatency(title: string, rows: readonly Row[]): Plot {
+function figureOf({ figure }: MeasuredGoal, { throughput, latency }: Measurement): number {
+  return figure === 'throughput' ? throughput : latency[figure]
+}
+
+function leastOfTheBest(rows: readonly Row[]): number {
+  const best = new Map<string, number>()
+  for (const { rival, measurement } of rows) best.set(rival, Math.max(best.get(rival) ?? 0, measurement.throughput))
+  return Math.min(...best.values())
+}
+
+/** To two digits, and 1 at least. */
+function roundDown(rate: number): number {
+  const unit = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(rate, 1))) - 1)
+  return Math.max(1, Math.floor(rate / unit) * unit)
+}
+
+/** A line for each rival, a point for each number in flight. */
+function throughputAgainstLatency({ title, inFlight }: Comparison, rows: readonly Row[]): Plot {
   const rivals = [...new Set(rows.map(({ rival }) => rival))]
   const lines = rivals.map((name): Line => {
     const own = rows.filter(({ rival }) => rival === name)
     return { name, points: own.map(({ measurement: { throughput, latency } }) => [throughput, latency.p99]) }
   })
-  return { title, xUnit: 'operations/s', yUnit: 'p99, ms', lines }
+  return {
+    title: `${title}: by how many are in flight`,
+    xUnit: 'operations/s',
+    yUnit: 'p99, ms',
+    lines,
+    pointNames: inFlight.map(String),
+  }
 }

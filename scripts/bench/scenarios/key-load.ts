@@ -1,11 +1,11 @@
 import { keyOf, valueOf } from '../../lib/bank-load.js'
-import { closedLoop } from '../load.js'
-import { measure } from '../measure.js'
+import { takeTurn } from '../measure.js'
 import type { Context } from '../scenario.js'
-import type { ClientKind, KeyClient, KeyRival, Measurement, Operation } from '../types.js'
+import type { ClientKind, KeyClient, KeyRival, Operation } from '../types.js'
+import type { Competitor } from './compare.js'
 
 export const KEYS = 10_000
-const VALUE_BYTES = 100
+export const VALUE_BYTES = 100
 export const VALUE = valueOf(1, VALUE_BYTES)
 
 /** Puts of 100 B to 10,000 keys, one after the other. */
@@ -18,21 +18,16 @@ export function gets(client: KeyClient): Operation {
   return (n) => client.get(keyOf(n % KEYS))
 }
 
-/** One turn of a closed loop, with a client of its own. */
-export async function keyTurn(
+/** A rival that does these operations, in each turn with a client of its own. */
+export function keyCompetitor(
   context: Context,
   rival: KeyRival,
   kind: ClientKind,
   operationOf: (client: KeyClient) => Operation,
-  inFlight: number,
-): Promise<Measurement> {
-  const client = rival.keyClient(kind)
-  const { seconds, warmupSeconds } = context
-  try {
-    return await measure(rival.processes, (hooks) =>
-      closedLoop(operationOf(client), { inFlight, seconds, warmupSeconds, ...hooks }),
-    )
-  } finally {
-    client.close()
+): Competitor {
+  const { processes } = rival
+  return {
+    name: kind === 'sdk' ? `${rival.title}, SDK` : rival.title,
+    turn: (shape) => takeTurn(context, { client: rival.keyClient(kind), operationOf, processes, shape }),
   }
 }

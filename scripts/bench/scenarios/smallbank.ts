@@ -1,5 +1,4 @@
-import { closedLoop } from '../load.js'
-import { measure } from '../measure.js'
+import { takeTurn } from '../measure.js'
 import type { Scenario } from '../scenario.js'
 import type { MeasuredProcess } from '../types.js'
 import { initialBalances, type SmallBank, smallBankOperation } from '../workloads/smallbank.js'
@@ -40,22 +39,19 @@ export const smallbank: Scenario = {
       })),
     ]
     for (const bank of banks) await open(bank, customers)
-    const { seconds, warmupSeconds } = context
     const result = await compare(context, {
       title: 'SmallBank',
       goals,
       inFlight: context.isQuick ? [64] : [16, 256],
       contestants: banks.map((bank) => ({
         name: bank.title,
-        turn: async (inFlight) => {
-          const client = bank.connect()
-          try {
-            const operation = smallBankOperation(client, customers, SEED)
-            return await measure(bank.processes, (hooks) => closedLoop(operation, { inFlight, seconds, warmupSeconds, ...hooks }))
-          } finally {
-            client.close()
-          }
-        },
+        turn: (shape) =>
+          takeTurn(context, {
+            client: bank.connect(),
+            operationOf: (client) => smallBankOperation(client, customers, SEED),
+            processes: bank.processes,
+            shape,
+          }),
       })),
     })
     return { ...result, notes: [`${customers} customers, of two accounts each; a conflict is tried again within its operation.`] }

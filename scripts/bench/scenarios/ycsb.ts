@@ -1,9 +1,8 @@
 import type { Ratio } from '../goal.js'
-import { closedLoop } from '../load.js'
-import { measure } from '../measure.js'
-import type { Context, Row, Scenario } from '../scenario.js'
-import type { KeyRival, Measurement } from '../types.js'
-import { loadYcsb, YCSB_MIXES, type YcsbMix, ycsbOperation } from '../workloads/ycsb.js'
+import { takeTurn } from '../measure.js'
+import type { Row, Scenario } from '../scenario.js'
+import type { KeyRival } from '../types.js'
+import { loadYcsb, YCSB_MIXES, ycsbOperation } from '../workloads/ycsb.js'
 import { compare, type MeasuredGoal } from './compare.js'
 
 const IN_FLIGHT = 256
@@ -29,7 +28,13 @@ export const ycsb: Scenario = {
         inFlight: [IN_FLIGHT],
         contestants: rivals.map((rival) => ({
           name: rival.title,
-          turn: (inFlight) => turn(context, rival, { mix, records, inFlight }),
+          turn: (shape) =>
+            takeTurn(context, {
+              client: rival.keyClient('sdk'),
+              operationOf: (client) => ycsbOperation(client, mix, records, SEED),
+              processes: rival.processes,
+              shape,
+            }),
         })),
       })
       rows.push(...result.rows.map((row) => ({ ...row, point: `${mix.name}: ${mix.title}, ${row.point}` })))
@@ -48,18 +53,4 @@ async function load(rival: KeyRival, records: number): Promise<void> {
   const client = rival.keyClient('sdk')
   await loadYcsb(client, records, LOADS_IN_FLIGHT)
   client.close()
-}
-
-async function turn(
-  { seconds, warmupSeconds }: Context,
-  rival: KeyRival,
-  { mix, records, inFlight }: { mix: YcsbMix; records: number; inFlight: number },
-): Promise<Measurement> {
-  const client = rival.keyClient('sdk')
-  try {
-    const operation = ycsbOperation(client, mix, records, SEED)
-    return await measure(rival.processes, (hooks) => closedLoop(operation, { inFlight, seconds, warmupSeconds, ...hooks }))
-  } finally {
-    client.close()
-  }
 }
