@@ -21,10 +21,12 @@ const FIRST_WINDOW_BYTES = 65_535
 const RECEIVE_WINDOW_BYTES = 1 << 30
 const GRPC_PREFIX_BYTES = 5
 
-/** What a refused call rejects with: one for all, as making one would cost more than the call. */
-export const REFUSED = new Error('the node has refused the call')
+/** What failed calls reject with: one for all, as making one would cost more than the call. */
+const REFUSED = new Error('the node has refused the call')
+const NOT_SENT = new Error('the node takes in no more')
 
 interface Waiting {
+  readonly sentMs: number
   hasAnswer: boolean
   readonly resolve: () => void
   readonly reject: (error: Error) => void
@@ -38,6 +40,7 @@ interface Waiting {
 export class FloodConnection {
   readonly #socket: Socket
   readonly #headers: Buffer
+  readonly #onRefused: (afterMs: number) => void
   readonly #waiting = new Map<number, Waiting>()
   #lastStream = -1
   /** How much the node still takes, and how many calls at a time. */
@@ -49,7 +52,8 @@ export class FloodConnection {
   #batch: Buffer[] = []
   #isClosed = false
 
-  constructor(address: string, path: string) {
+  constructor(address: string, path: string, onRefused: (afterMs: number) => void) {
+    this.#onRefused = onRefused
     const [host = '', port = ''] = address.split(':')
     this.#headers = headerBlock(address, path)
     this.#socket = connect(Number(port), host)
@@ -62,18 +66,14 @@ export class FloodConnection {
     this.#write(windowUpdate(RECEIVE_WINDOW_BYTES))
   }
 
-  /** Calls that wait for an answer. */
-  get waitingCount(): number {
-    return this.#waiting.size
-  }
-
   /** Whether a call could be sent now: the node takes in what is sent. */
-  get isReady(): boolean {
-    return !this.#isClosed && !this.#socket.writableNeedDrain && this.#sendWindow > 0 && this.#waiting.size < this.#waitingMax
+  get #isReady(): boolean {
+    const hasRoom = !this.#socket.writableNeedDrain && this.#sendWindow > 0 && this.#waiting.size < this.#waitingMax
+    return hasRoom && !this.#isClosed
   }
 
   call(message: Uint8Array): Promise<void> {
-    if (!this.isReady) return Promise.reject(REFUSED)
+    if (!this.#isReady) return Promise.reject(NOT_SENT)
     const stream = (this.#lastStream += 2)
     const body = Buffer.alloc(GRPC_PREFIX_BYTES + message.length)
     body.writeUInt32BE(message.length, 1)
@@ -82,7 +82,7 @@ export class FloodConnection {
     this.#write(frame(HEADERS, END_HEADERS, stream, this.#headers))
     this.#write(frame(DATA, END_STREAM, stream, body))
     return new Promise((resolve, reject) => {
-      this.#waiting.set(stream, { hasAnswer: false, resolve, reject })
+      this.#waiting.set(stream, { sentMs: performance.now(), hasAnswer: false, resolve, reject })
     })
   }
 
@@ -108,7 +108,12 @@ export class FloodConnection {
     while (all.length - at >= FRAME_HEADER_BYTES) {
       const end = at + FRAME_HEADER_BYTES + all.readUIntBE(at, 3)
       if (end > all.length) break
-      this.#onFrame(all.readUInt8(at + 3), all.readUInt8(at + 4), all.readUInt32BE(at + 5), all.subarray(at + FRAME_HEADER_BYTES, end))
+      this.#onFrame(
+        all.readUInt8(at + 3),
+        all.readUInt8(at + 4),
+        all.readUInt32BE(at + 5),
+        all.subarray(at + FRAME_HEADER_BYTES, end),
+      )
       at = end
     }
     this.#unread = all.subarray(at)
@@ -153,9 +158,11 @@ export class FloodConnection {
 
   #settle(stream: number): void {
     const waiting = this.#waiting.get(stream)
+    if (waiting === undefined) return
     this.#waiting.delete(stream)
-    if (waiting?.hasAnswer === true) waiting.resolve()
-    else waiting?.reject(REFUSED)
+    if (waiting.hasAnswer) return waiting.resolve()
+    this.#onRefused(performance.now() - waiting.sentMs)
+    waiting.reject(REFUSED)
   }
 
   #onClosed(): void {
@@ -182,7 +189,6 @@ function windowUpdate(count: number): Buffer {
 
 /** HPACK (RFC 7541) without a dynamic table: by number where the static table has the whole field, else literal and not indexed. */
 function headerBlock(authority: string, path: string): Buffer {
-  const text = (value: string): Buffer => Buffer.from([value.length, ...Buffer.from(value)])
   return Buffer.concat([
     Buffer.from([0x83, 0x86]), // :method POST, :scheme http
     Buffer.from([0x04]), // :path
@@ -198,4 +204,8 @@ function headerBlock(authority: string, path: string): Buffer {
     text('grpc-timeout'),
     text('10S'),
   ])
+}
+
+function text(value: string): Buffer {
+  return Buffer.from([value.length, ...Buffer.from(value)])
 }
