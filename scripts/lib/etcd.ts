@@ -141,7 +141,7 @@ export class Etcd {
   }
 
   async untilUp(timeoutMs: number): Promise<void> {
-    await this.untilAnswering(this.nodes[0] as EtcdNode, timeoutMs)
+    for (const node of this.nodes) await this.untilAnswering(node, timeoutMs)
   }
 
   /** Resolves when that node answers a linearizable read. @throws Error */

@@ -1,6 +1,7 @@
 import { forEach, keyOf } from '../../lib/bank-load.js'
 import { alternate, type Contestant, medianMeasurement } from '../alternate.js'
 import type { Goal } from '../goal.js'
+import { inTurn } from '../in-turn.js'
 import { openLoop } from '../load.js'
 import { measure } from '../measure.js'
 import type { SynodRival } from '../rivals/synod.js'
@@ -60,5 +61,5 @@ async function turn({ seconds, warmupSeconds, note }: Context, rival: SynodRival
 
 /** By the clients in turn. */
 function put(clients: readonly KeyClient[], n: number): Promise<unknown> {
-  return (clients[n % clients.length] as KeyClient).put(keyOf(n % KEYS), VALUE)
+  return inTurn(clients, n).put(keyOf(n % KEYS), VALUE)
 }

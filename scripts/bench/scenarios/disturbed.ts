@@ -3,6 +3,7 @@ import { Frame } from '../../../src/gen/synod/backup/v1/backup.js'
 import { forEach, keyOf, valueOf } from '../../lib/bank-load.js'
 import type { Cluster, ClusterNode } from '../../lib/cluster.js'
 import { yieldToOthers } from '../../lib/priority.js'
+import { inTurn } from '../in-turn.js'
 import type { Operation } from '../types.js'
 
 const TIMEOUT_MS = 120_000
@@ -113,7 +114,7 @@ export class Disturbed {
   }
 
   #client(n: number): Client {
-    return this.#clients[n % this.#clients.length] as Client
+    return inTurn(this.#clients, n)
   }
 
   async #fill(bytes: number): Promise<void> {

@@ -4,6 +4,7 @@ import { disturbances } from './disturbances.js'
 import { getSdk, getUnary, putSdk, putUnary } from './keys.js'
 import { leaderKill } from './leader-kill.js'
 import { onePut } from './one-put.js'
+import { overload } from './overload.js'
 import { putEcho } from './put-echo.js'
 import { smallbank } from './smallbank.js'
 import { stateGrowth } from './state-growth.js'
@@ -28,4 +29,5 @@ export const SCENARIOS: readonly Scenario[] = [
   disturbances,
   ycsb,
   smallbank,
+  overload,
 ]

@@ -87,8 +87,8 @@ interface Kill {
   readonly puts: readonly Ended[]
 }
 
-async function killUnderLoad({ rival, findLeader }: Cluster): Promise<Kill> {
-  const leader = await findLeader()
+async function killUnderLoad({ rival, ...cluster }: Cluster): Promise<Kill> {
+  const leader = await cluster.findLeader()
   const client = rival.keyClient('unary')
   const ended: Ended[] = []
   let killedMs = 0

@@ -5,6 +5,7 @@
 // has ten fields of 100: an update, which there writes one field, writes the whole value here, on every rival.
 import { Random } from '../../../src/sim/random.js'
 import { forEach, valueOf } from '../../lib/bank-load.js'
+import { inTurn } from '../in-turn.js'
 import type { KeyClient, Operation } from '../types.js'
 import { ScrambledZipfian } from '../zipf.js'
 
@@ -40,7 +41,7 @@ export function ycsbOperation(client: KeyClient, mix: YcsbMix, records: number, 
   return (n) => {
     const key = recordOf(chosen.next())
     if (random.next() < mix.readShare) return client.get(key)
-    const value = values[n % VALUES] as Uint8Array
+    const value = inTurn(values, n)
     return mix.write === 'update' ? client.put(key, value) : readModifyWrite(client, key, value)
   }
 }
