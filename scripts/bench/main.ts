@@ -52,7 +52,7 @@ function chosen(): readonly Scenario[] {
 
 async function run(scenarios: readonly Scenario[]): Promise<Report> {
   const startedAt = new Date()
-  const etcds = findEtcds({ isBuilding: !flags.quick, note })
+  const etcds = findEtcds({ isQuick: flags.quick, note })
   const profileDirectory = flags['cpu-prof'] === undefined ? undefined : resolve(flags['cpu-prof'])
   const rivals = new RivalPool({ etcds, profileDirectory })
   const warmupSeconds = WARMUP_SHARE * SECONDS

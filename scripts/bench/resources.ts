@@ -32,12 +32,13 @@ export class ResourceMeter {
     })
   }
 
+  /** Nothing a thousand, when nothing was done. */
   figures(operations: number): Pick<Measurement, 'cpuPerThousand' | 'peakMemory'> {
-    const thousands = Math.max(operations, 1) / 1_000
+    const perThousand = operations === 0 ? 0 : 1_000 / operations
     const named = (of: (i: number, pid: number | undefined) => number): Record<string, number> =>
       Object.fromEntries(this.#processes.map(({ name, pid }, i) => [name, of(i, pid())]))
     return {
-      cpuPerThousand: named((i) => (this.#cpuSeconds[i] ?? 0) / thousands),
+      cpuPerThousand: named((i) => (this.#cpuSeconds[i] ?? 0) * perThousand),
       peakMemory: named((_, pid) => peakMemoryOf(pid)),
     }
   }

@@ -38,7 +38,7 @@ h1 { font-size: 1.4rem } h2 { font-size: 1.05rem; margin: 2rem 0 .3rem }
 svg { width: 100%; height: auto; display: block } text { fill: var(--dim); font: 12px system-ui, sans-serif }
 .grid { stroke: var(--grid) } .limit { stroke: var(--limit); stroke-dasharray: 5 4 } .limit-name { fill: var(--limit) }
 table { border-collapse: collapse } td, th { padding: .2rem .8rem .2rem 0; text-align: left; border-bottom: 1px solid var(--grid); font-variant-numeric: tabular-nums }
-.wide { overflow-x: auto } .wide table { font-size: 13px; white-space: nowrap }
+.wide { overflow-x: auto } .wide table { font-size: 12px; white-space: nowrap } .wide td, .wide th { padding-right: .5rem }
 .pass { color: var(--c2); fill: var(--c2) } .fail { color: var(--limit); fill: var(--limit) }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .4em 0 1em } .note { color: var(--dim) }`
 

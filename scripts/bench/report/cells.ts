@@ -1,4 +1,3 @@
-import { mib } from '../../lib/sampling.js'
 import { formatBound, type Ratio, ratioOf, verdictOf } from '../goal.js'
 import type { Row } from '../scenario.js'
 
@@ -12,27 +11,28 @@ export const ROW_HEAD = [
   'p99 ms',
   'p99.9 ms',
   'failed',
-  'CPU s/1,000: servers',
+  'CPU s/1,000: servers, each',
   'client',
-  'peak memory of a server',
+  'peak MiB: servers',
+  'client',
 ]
 
 export function rowCells({ point, rival, measurement }: Row): string[] {
   const { throughput, latency, failed, cpuPerThousand, peakMemory } = measurement
-  const { client = 0, ...servers } = cpuPerThousand
-  const { client: _, ...memory } = peakMemory
-  const serverCpu = Object.values(servers).reduce((sum, seconds) => sum + seconds, 0)
-  const figures = [latency.p50, latency.p99, latency.p999].map((ms) => ms.toFixed(2))
-  const peak = Math.max(0, ...Object.values(memory))
+  const { client: clientCpu = 0, ...serverCpu } = cpuPerThousand
+  const { client: clientMemory = 0, ...serverMemory } = peakMemory
+  const cpu = Object.values(serverCpu)
+  const sum = cpu.reduce((total, seconds) => total + seconds, 0)
   return [
     point,
     rival,
     String(Math.round(throughput)),
-    ...figures,
+    ...[latency.p50, latency.p99, latency.p999].map((ms) => ms.toFixed(2)),
     String(failed),
-    serverCpu.toFixed(3),
-    client.toFixed(3),
-    peak === 0 ? '-' : mib(peak),
+    cpu.length > 1 ? `${sum.toFixed(3)}: ${cpu.map((seconds) => seconds.toFixed(3)).join(' ')}` : sum.toFixed(3),
+    clientCpu.toFixed(3),
+    Object.values(serverMemory).map(mebibytes).join(' '),
+    mebibytes(clientMemory),
   ]
 }
 
@@ -59,6 +59,10 @@ export function failuresIn(rows: readonly Row[]): string[] {
       ? []
       : [`${rival}, ${point}: ${failed} failed: ${firstFailure ?? 'not begun in time'}`],
   )
+}
+
+function mebibytes(bytes: number): string {
+  return (bytes / (1 << 20)).toFixed(0)
 }
 
 /** Three digits. */

@@ -2,10 +2,11 @@ import { etcdVersion } from '../../lib/etcd.js'
 import type { EtcdProgram } from './etcd.js'
 import { buildEtcd, builtEtcd } from './etcd-newest.js'
 
-/** Every etcd that is on this machine; with `isBuilding`, also the newest one, which is built if there is Go. */
-export function findEtcds({ isBuilding, note }: { isBuilding: boolean; note: (line: string) => void }): EtcdProgram[] {
+/** Those that are on this machine. In a quick run one of them: the installed one, or else the newest, if that was built before. */
+export function findEtcds({ isQuick, note }: { isQuick: boolean; note: (line: string) => void }): EtcdProgram[] {
   const installed = programOf('etcd', process.env['ETCD'] ?? 'etcd')
-  const newest = programOf('etcd-newest', isBuilding ? buildOrNot(note) : builtEtcd())
+  if (isQuick && installed !== undefined) return [installed]
+  const newest = programOf('etcd-newest', isQuick ? builtEtcd() : buildOrNot(note))
   return [installed, newest].filter((program) => program !== undefined)
 }
 

@@ -33,7 +33,7 @@ function keyScenario({ kind, operationOf, inFlight, inFlightQuick, ...rest }: Ke
           keyCompetitor(context, synod, kind, operationOf),
           ...etcds.map((etcd) => keyCompetitor(context, etcd, 'unary', operationOf)),
         ],
-        isOpenLoopToo: !context.isQuick || kind === 'unary',
+        isOpenLoopToo: !context.isQuick || operationOf === puts,
       })
     },
   }

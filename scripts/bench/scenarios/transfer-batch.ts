@@ -7,7 +7,9 @@ import type { Operation } from '../types.js'
 import { BATCH_ACCOUNTS, BATCH_TRANSFERS, batchOf } from './batches.js'
 import { compare, type MeasuredGoal } from './compare.js'
 
-const IN_FLIGHT = 4
+const IN_FLIGHT = 2
+/** The least that a turn lasts: in one second few batches end. */
+const SECONDS_MIN = 3
 const FUNDS = 1n << 50n
 
 const goals: readonly MeasuredGoal[] = [
@@ -23,7 +25,8 @@ export const transferBatch: Scenario = {
     const synod = await context.rivals.ownSynod()
     await synod.openAccounts(BATCH_ACCOUNTS, FUNDS)
     const { processes, cluster, title } = synod
-    return await compare(context, {
+    const longer = { ...context, seconds: Math.max(context.seconds, SECONDS_MIN) }
+    return await compare(longer, {
       title: this.title,
       goals,
       inFlight: [IN_FLIGHT],
@@ -31,9 +34,9 @@ export const transferBatch: Scenario = {
         {
           name: `${title}, SDK`,
           turn: (shape) =>
-            takeTurn(context, { client: cluster.connect(), operationOf: batches, processes, shape, weight: BATCH_TRANSFERS }),
+            takeTurn(longer, { client: cluster.connect(), operationOf: batches, processes, shape, weight: BATCH_TRANSFERS }),
         },
-        { name: 'apply() alone', turn: () => measureMemory(context.seconds, context.warmupSeconds) },
+        { name: 'apply() alone', turn: () => measureMemory(longer.seconds, longer.warmupSeconds) },
       ],
     })
   },

@@ -57,7 +57,7 @@ export const hotAccounts = transferScenario({
   goals: [{ figure: 'throughput', against: AGAINST, bound: { atLeast: 200 } }],
   accounts: 2,
   pairOf: (n) => (n % 2 === 0 ? [0, 1] : [1, 0]),
-  secondsMin: 3,
+  secondsMin: 2,
 })
 
 const ACCOUNTS = 10_000
