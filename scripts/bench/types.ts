@@ -58,10 +58,26 @@ export interface Measurement {
   readonly throughput: number
   readonly count: number
   readonly failed: number
+  /** What the first of those that failed said. */
+  readonly firstFailure?: string | undefined
   /** As each operation was begun; under an open loop from when it was due, which corrects for coordinated omission. */
   readonly latency: Latencies
   /** Processor seconds per 1,000 operations, by process. */
   readonly cpuPerThousand: Readonly<Record<string, number>>
   /** Bytes, by process: the most that was resident so far (VmHWM). */
   readonly peakMemory: Readonly<Record<string, number>>
+}
+
+/** A rival that keeps keys. */
+export interface KeyRival extends Rival {
+  keyClient(kind: ClientKind): KeyClient
+  /** Puts `keyOf(0)` to `keyOf(count - 1)`, with values of so many bytes. */
+  putKeys(count: number, bytes: number): Promise<void>
+}
+
+/** A rival that keeps accounts. */
+export interface BankRival extends Rival {
+  bankClient(kind: ClientKind): BankClient
+  /** Sees to it that there are accounts `accountOf(0)` to `accountOf(count - 1)`; the new ones can pay so much. */
+  openAccounts(count: number, funds: bigint): Promise<void>
 }

@@ -50,6 +50,8 @@ export interface ClusterOptions {
   readonly nodes: number
   /** Has every node measure its event loop, its memory and its garbage collections (node-probe.mjs). */
   readonly probes?: boolean
+  /** Of Node itself: `--cpu-prof`. */
+  readonly nodeArgumentsOf?: (nodeId: number) => readonly string[]
   /** Instead of a folder under the node's own. */
   readonly dataDirectoryOf?: (nodeId: number) => string
 }
@@ -132,7 +134,7 @@ export class Cluster {
     const child = fork(MAIN, ['start', '--config', node.configFile], {
       stdio: ['ignore', log, log, 'ipc'],
       env: { ...env, ...probe },
-      execArgv: [],
+      execArgv: [...(this.#options.nodeArgumentsOf?.(node.nodeId) ?? [])],
       // A process group of its own: the terminal's Ctrl-C reaches it only through us.
       detached: true,
     })

@@ -10,6 +10,7 @@ import { until } from './cluster.js'
 /** What is asked of etcd, written down by hand: three fields are not worth its protos. */
 const PUT = '/etcdserverpb.KV/Put'
 const RANGE = '/etcdserverpb.KV/Range'
+const STATUS = '/etcdserverpb.Maintenance/Status'
 const DEADLINE_MS = 60_000
 const QUOTA_BYTES = 8 << 30
 
@@ -22,10 +23,10 @@ export interface EtcdNode {
   child: ChildProcess | undefined
 }
 
-/** The version of the etcd on the PATH (or of $ETCD); undefined when there is none. */
-export function etcdVersion(): string | undefined {
+/** What it says of its version; undefined when there is none. By default the etcd on the PATH, or $ETCD. */
+export function etcdVersion(command = etcdPath()): string | undefined {
   try {
-    return execFileSync(etcdPath(), ['--version'], { encoding: 'utf8' }).split('\n')[0]
+    return execFileSync(command, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split('\n')[0]
   } catch {
     return undefined
   }
@@ -39,8 +40,9 @@ function etcdPath(): string {
 export class Etcd {
   readonly nodes: readonly EtcdNode[]
   readonly #clients: readonly Client[]
+  readonly #command: string
 
-  static async make(directory: string, count: number): Promise<Etcd> {
+  static async make(directory: string, count: number, command = etcdPath()): Promise<Etcd> {
     const ports = await freePorts(2 * count)
     const nodes = Array.from({ length: count }, (_, i): EtcdNode => {
       const home = join(directory, `e${i + 1}`)
@@ -55,11 +57,12 @@ export class Etcd {
         child: undefined,
       }
     })
-    return new Etcd(nodes)
+    return new Etcd(nodes, command)
   }
 
-  private constructor(nodes: readonly EtcdNode[]) {
+  private constructor(nodes: readonly EtcdNode[], command: string) {
     this.nodes = nodes
+    this.#command = command
     this.#clients = nodes.map(
       ({ clientPort }) =>
         new Client(`127.0.0.1:${clientPort}`, credentials.createInsecure(), {
@@ -70,8 +73,12 @@ export class Etcd {
     )
   }
 
-  start(): void {
-    for (const node of this.nodes) {
+  get endpoints(): string[] {
+    return this.nodes.map(({ clientPort }) => `127.0.0.1:${clientPort}`)
+  }
+
+  start(nodes: readonly EtcdNode[] = this.nodes): void {
+    for (const node of nodes) {
       const log = openSync(node.logFile, 'a')
       const peer = `http://127.0.0.1:${node.peerPort}`
       const client = `http://127.0.0.1:${node.clientPort}`
@@ -85,20 +92,29 @@ export class Etcd {
         ['--initial-cluster', this.nodes.map(({ name, peerPort }) => `${name}=http://127.0.0.1:${peerPort}`).join(',')],
         ['--quota-backend-bytes', String(QUOTA_BYTES)],
       ].flat()
-      node.child = spawn(etcdPath(), args, { stdio: ['ignore', log, log] })
+      node.child = spawn(this.#command, args, { stdio: ['ignore', log, log] })
       closeSync(log)
     }
   }
 
-  async kill(): Promise<void> {
+  async kill(nodes: readonly EtcdNode[] = this.nodes): Promise<void> {
     await Promise.all(
-      this.nodes.map(async ({ child }) => {
+      nodes.map(async ({ child }) => {
         if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
         const gone = once(child, 'exit')
         child.kill('SIGKILL')
         await gone
       }),
     )
+  }
+
+  /** The node that leads, as it says itself. */
+  async leader(): Promise<EtcdNode> {
+    for (const [i, node] of this.nodes.entries()) {
+      const { self, leader } = decodeStatus(await this.#call(i, STATUS, new Uint8Array(), DEADLINE_MS))
+      if (self === leader) return node
+    }
+    throw new Error('no node of etcd leads')
   }
 
   close(): void {
@@ -125,8 +141,13 @@ export class Etcd {
   }
 
   async untilUp(timeoutMs: number): Promise<void> {
-    await until('etcd is up', timeoutMs, () =>
-      this.has(0, '-', 1_000).then(
+    for (const node of this.nodes) await this.untilAnswering(node, timeoutMs)
+  }
+
+  /** Resolves when that node answers a linearizable read. @throws Error */
+  async untilAnswering(node: EtcdNode, timeoutMs: number): Promise<void> {
+    await until(`etcd's node ${node.name} answers`, timeoutMs, () =>
+      this.has(this.nodes.indexOf(node), '-', 1_000).then(
         () => true,
         () => false,
       ),
@@ -154,11 +175,28 @@ export class Etcd {
 
 /** RangeResponse.count, field 4. */
 function countIn(response: Uint8Array): number {
+  return Number(uint64In(response, 4))
+}
+
+/** Of a StatusResponse: who answers, in field 2 of its header, and whom that follows, in its field 4. */
+function decodeStatus(response: Uint8Array): { self: bigint; leader: bigint } {
   const reader = new BinaryReader(response)
+  const status = { self: 0n, leader: 0n }
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag()
-    if (field === 4) return Number(reader.int64())
+    if (field === 1) status.self = uint64In(reader.bytes(), 2)
+    else if (field === 4) status.leader = BigInt(reader.uint64())
+    else reader.skip(wireType)
+  }
+  return status
+}
+
+function uint64In(message: Uint8Array, wanted: number): bigint {
+  const reader = new BinaryReader(message)
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag()
+    if (field === wanted) return BigInt(reader.uint64())
     reader.skip(wireType)
   }
-  return 0
+  return 0n
 }
