@@ -14,7 +14,12 @@ buf('generate')
 for (const file of readdirSync('src/gen', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))) {
   const path = join('src/gen', file)
   const text = readFileSync(path, 'utf8')
-  writeFileSync(path, text.replace('longToNumber(int64: { toString(): string })', 'longToNumber(int64: bigint | string)').replace('Number(int64.toString())', 'Number(int64)'))
+  writeFileSync(
+    path,
+    text
+      .replace('longToNumber(int64: { toString(): string })', 'longToNumber(int64: bigint | string)')
+      .replace('Number(int64.toString())', 'Number(int64)'),
+  )
 }
 buf(
   'build',

@@ -35,9 +35,9 @@ export class Movements {
   }
 
   get(id: string): Movement | undefined {
-    const recent = this.#changed.get(id) ?? this.#flushing?.get(id)
-    if (recent !== undefined || !this.filter.mayHave(id, this.count.value)) return recent
-    return this.#stored.movement(id)
+    // Asked first: most ids are new, and a look into a map that holds very many costs more.
+    if (!this.filter.mayHave(id, this.count.value)) return undefined
+    return this.#changed.get(id) ?? this.#flushing?.get(id) ?? this.#stored.movement(id)
   }
 
   /** Like get, of an id that was known as `before` when the same command looked earlier: spares a look at the disk. */
@@ -47,11 +47,12 @@ export class Movements {
 
   /** Puts in a movement of an id that is not there. */
   add(movement: Movement): void {
-    assert(this.#changed.get(movement.id) === undefined, 'a movement id is used once')
     assert(movement.sequence === this.count.value + 1, 'movements are numbered without a gap')
     this.count.set(movement.sequence)
     this.filter.add(movement.sequence, movement.id)
+    const changedCount = this.#changed.size
     this.set(movement)
+    assert(this.#changed.size === changedCount + 1, 'a movement id is used once')
   }
 
   /** Puts another state of a movement in the place of the one that stands. */
@@ -85,12 +86,6 @@ function* rowsOf<V>(rows: ReadonlyMap<string, V>): Generator<RowChange<V>> {
   for (const [key, row] of rows) yield { key, row }
 }
 
-/** The end of an account's list: the ids from an index on. */
-interface Tail {
-  readonly first: number
-  readonly ids: string[]
-}
-
 /** One place of an account's list. */
 export interface ListedMovement {
   readonly accountId: string
@@ -98,51 +93,52 @@ export interface ListedMovement {
   readonly movementId: string
 }
 
-/** The ids of each account's movements, oldest first. How many an account has, its row tells. In memory as `Movements`. */
+/** Where a new movement stands in the lists of its accounts; undefined: it has touched none on that side. */
+interface Places {
+  readonly source: number | undefined
+  readonly destination: number | undefined
+}
+
+/**
+ * The ids of each account's movements, oldest first. How many an account has, its row tells. In memory as `Movements`: there the movements
+ * stand only in the order of the log until somebody asks for an account's.
+ */
 export class AccountLists {
   readonly #stored: StoredHistory
-  #changed = new Map<string, Tail>()
-  #flushing: ReadonlyMap<string, Tail> | undefined
+  #recent = new RecentMovements(1)
+  #flushing: { readonly recent: RecentMovements; readonly count: number } | undefined
 
   constructor(stored: StoredHistory) {
     this.#stored = stored
   }
 
-  /** `index`: below the account's movementCount. */
-  get(accountId: string, index: number): string {
+  /** `index`: below the account's movementCount. `count`: how many movements there are. */
+  get(accountId: string, index: number, count: number): string {
     const id =
-      idIn(this.#changed.get(accountId), index) ??
-      idIn(this.#flushing?.get(accountId), index) ??
+      this.#recent.find(accountId, index, count) ??
+      this.#flushing?.recent.find(accountId, index, this.#flushing.count) ??
       this.#stored.movementId(accountId, index)
     assert(id !== undefined, 'every movement of an account is found')
     return id
   }
 
-  /** `index`: that of the account's next movement. */
-  append(accountId: string, index: number, movementId: string): void {
-    const tail = this.#changed.get(accountId)
-    if (tail === undefined) {
-      this.#changed.set(accountId, { first: index, ids: [movementId] })
-      return
-    }
-    assert(index === tail.first + tail.ids.length, 'the list of an account has no gap')
-    tail.ids.push(movementId)
+  /** The next movement, in the place of one that was rolled back if there was one. */
+  add(movement: Movement, places: Places): void {
+    this.#recent.add(movement, places)
   }
 
-  /** Takes back the last append to the account. */
-  removeLast(accountId: string, movementId: string): void {
-    const tail = this.#changed.get(accountId)
-    assert(tail?.ids.pop() === movementId, 'what is undone was done last')
-    if (tail.ids.length === 0) this.#changed.delete(accountId)
-  }
-
-  /** As Movements.takeChanges. */
-  takeChanges(): Iterable<ListedMovement> {
+  /** As Movements.takeChanges, now that there are `count` movements. */
+  takeChanges(count: number): Iterable<ListedMovement> {
     assert(this.#flushing === undefined, 'a checkpoint is durable before the next is taken')
-    const taken = this.#changed
-    this.#changed = new Map()
-    this.#flushing = taken
-    return placesOf(taken)
+    const recent = this.#recent
+    this.#recent = new RecentMovements(count + 1)
+    this.#flushing = { recent, count }
+    return recent.places(count)
+  }
+
+  /** So many movements are on disk. */
+  load(count: number): void {
+    this.#recent = new RecentMovements(count + 1)
   }
 
   onCheckpointed(): void {
@@ -150,12 +146,70 @@ export class AccountLists {
   }
 }
 
-function idIn(tail: Tail | undefined, index: number): string | undefined {
-  return tail === undefined || index < tail.first ? undefined : tail.ids[index - tail.first]
+/** The end of an account's list: the ids from an index on. */
+interface Tail {
+  readonly first: number
+  readonly ids: string[]
 }
 
-function* placesOf(tails: ReadonlyMap<string, Tail>): Generator<ListedMovement> {
-  for (const [accountId, { first, ids }] of tails) {
-    for (const [i, movementId] of ids.entries()) yield { accountId, index: first + i, movementId }
+/** Movements from a sequence on, and where they stand in their accounts' lists. What was rolled back is written over. */
+class RecentMovements {
+  readonly #firstSequence: number
+  readonly #movements: Movement[] = []
+  readonly #sources: (number | undefined)[] = []
+  readonly #destinations: (number | undefined)[] = []
+  /** By account, of the first so many. */
+  #tails = new Map<string, Tail>()
+  #tailedCount = 0
+
+  constructor(firstSequence: number) {
+    this.#firstSequence = firstSequence
+  }
+
+  add(movement: Movement, { source, destination }: Places): void {
+    const i = movement.sequence - this.#firstSequence
+    assert(i >= 0 && i <= this.#movements.length, 'movements are listed without a gap')
+    this.#movements[i] = movement
+    this.#sources[i] = source
+    this.#destinations[i] = destination
+  }
+
+  /** `lastSequence`: those after it have been rolled back. */
+  find(accountId: string, index: number, lastSequence: number): string | undefined {
+    const count = lastSequence - this.#firstSequence + 1
+    if (count < this.#tailedCount) this.#forgetTails()
+    for (const place of this.#placesBetween(this.#tailedCount, count)) this.#append(place)
+    this.#tailedCount = count
+    const tail = this.#tails.get(accountId)
+    return tail === undefined || index < tail.first ? undefined : tail.ids[index - tail.first]
+  }
+
+  places(lastSequence: number): Iterable<ListedMovement> {
+    return this.#placesBetween(0, lastSequence - this.#firstSequence + 1)
+  }
+
+  *#placesBetween(from: number, end: number): Generator<ListedMovement> {
+    for (let i = from; i < end; i++) {
+      const { id, source, destination } = this.#movements[i] as Movement
+      const sourceIndex = this.#sources[i]
+      const destinationIndex = this.#destinations[i]
+      if (sourceIndex !== undefined) yield { accountId: source, index: sourceIndex, movementId: id }
+      if (destinationIndex !== undefined) yield { accountId: destination, index: destinationIndex, movementId: id }
+    }
+  }
+
+  #append({ accountId, index, movementId }: ListedMovement): void {
+    const tail = this.#tails.get(accountId)
+    if (tail === undefined) {
+      this.#tails.set(accountId, { first: index, ids: [movementId] })
+      return
+    }
+    assert(index === tail.first + tail.ids.length, 'the list of an account has no gap')
+    tail.ids.push(movementId)
+  }
+
+  #forgetTails(): void {
+    this.#tails = new Map()
+    this.#tailedCount = 0
   }
 }

@@ -16,7 +16,7 @@
 import { Authorities } from './authorities.js'
 import type { StoredHistory } from './bank-history.js'
 import { Holds, type PostTransferRequest, type VoidTransferRequest } from './holds.js'
-import { Ledger } from './ledger.js'
+import { Ledger, type MovedAccounts, standingOf } from './ledger.js'
 import {
   type Account,
   type AccountRow,
@@ -27,7 +27,6 @@ import {
   quote,
   refusalOf,
   repeat,
-  type Standing,
 } from './movement.js'
 import { Refusal } from './refusal.js'
 import { type Crypto, depositMessage, signedBytes } from './signing.js'
@@ -194,7 +193,7 @@ export class Bank {
   /** After a rollback took the record of a refusal back: the refused id must stay refused all the same. */
   keepRefused({ movement }: Refusal): void {
     if (movement === undefined || this.ledger.movements.get(movement.id) !== undefined) return
-    this.ledger.record({ ...movement, sequence: this.ledger.movements.count.value + 1 })
+    this.ledger.record({ ...movement, sequence: this.ledger.movements.count.value + 1 }, NO_ACCOUNTS)
   }
 
   #linkedTransfers(transfers: readonly TransferRequest[], at: Moment): (Movement | Refusal)[] {
@@ -236,6 +235,7 @@ export class Bank {
     const destination = draft.destination === '' ? undefined : this.ledger.accounts.get(draft.destination)
     const asset = draft.asset || (source?.asset ?? destination?.asset ?? '')
     const wrong = findWrong(draft, { source, destination, asset })
+    const entered = wrong === undefined ? this.#enter(draft, { source, destination, asset }) : NO_ACCOUNTS
     const movement: Movement = {
       id: draft.id,
       kind: draft.kind,
@@ -252,35 +252,33 @@ export class Bank {
       refusedAccount: wrong === undefined ? '' : wrong.accountId,
       authorization: draft.authorization,
       sequence: this.ledger.movements.count.value + 1,
-      standing: wrong === undefined ? this.#enter(draft, asset) : undefined,
+      standing: wrong === undefined ? standingOf(entered) : undefined,
       endSlot: 0,
       endStanding: undefined,
     }
-    this.ledger.record(movement)
+    this.ledger.record(movement, entered)
     if (wrong !== undefined) return refusalOf(movement)
     if (draft.isPending) this.holds.watch(movement)
     return movement
   }
 
-  /** Changes the accounts and totals as a draft says that nothing is wrong with. Gives what the accounts hold after it. */
-  #enter(draft: MovementDraft, asset: string): Standing {
-    const { source, destination, amount, isPending } = draft
-    if (isPending) {
-      this.ledger.change(source, { held: amount, movements: 1 })
-      this.ledger.change(destination, { movements: 1 })
-      return this.ledger.standing(draft)
+  /** Changes the accounts, two different ones, and totals as a draft says that nothing is wrong with. Gives the accounts after it. */
+  #enter({ amount, isPending }: MovementDraft, { source, destination, asset }: MovedAccounts & { asset: string }): MovedAccounts {
+    if (source === undefined) this.ledger.count(asset, { deposits: amount })
+    if (destination === undefined) this.ledger.count(asset, { withdrawals: amount })
+    return {
+      source:
+        source && this.ledger.change(source, isPending ? { held: amount, movements: 1 } : { balance: -amount, movements: 1 }),
+      destination: destination && this.ledger.change(destination, { balance: isPending ? 0n : amount, movements: 1 }),
     }
-    if (source === '') this.ledger.count(asset, { deposits: amount })
-    else this.ledger.change(source, { balance: -amount, movements: 1 })
-    if (destination === '') this.ledger.count(asset, { withdrawals: amount })
-    else this.ledger.change(destination, { balance: amount, movements: 1 })
-    return this.ledger.standing(draft)
   }
 
   #withAccounts(movement: Movement | Refusal): TransferOutcome | Refusal {
     return movement instanceof Refusal ? movement : { movement, ...this.ledger.accountsAfter(movement) }
   }
 }
+
+const NO_ACCOUNTS: MovedAccounts = Object.freeze({ source: undefined, destination: undefined })
 
 function draftTransfer(request: TransferRequest): MovementDraft {
   return {
@@ -306,7 +304,7 @@ function groupRefusal(drafts: readonly MovementDraft[], refused: MovementDraft, 
 /** The first of checks 3 to 6 that fails, with the account at fault; undefined when all is well. */
 function findWrong(
   draft: MovementDraft,
-  { source, destination, asset }: { source: Account | undefined; destination: Account | undefined; asset: string },
+  { source, destination, asset }: MovedAccounts & { asset: string },
 ): { reason: MovementRefusalReason; accountId: string } | undefined {
   const { amount, isPending } = draft
   if (draft.source !== '' && source === undefined) return { reason: 'ACCOUNT_NOT_FOUND', accountId: draft.source }

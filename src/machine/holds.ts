@@ -93,8 +93,8 @@ export class Holds {
     if (destination !== undefined && destination.balance + posted > INT64_MAX) {
       return new Refusal('BALANCE_OVERFLOW', `account ${quote(movement.destination)} would pass the largest amount, ${INT64_MAX}`)
     }
-    this.#ledger.change(movement.source, { balance: -posted, held: -movement.pendingAmount })
-    this.#ledger.change(movement.destination, { balance: posted })
+    this.#ledger.change(this.#ledger.account(movement.source), { balance: -posted, held: -movement.pendingAmount })
+    this.#ledger.change(this.#ledger.account(movement.destination), { balance: posted })
     return this.#end(movement, { ...movement, status: 'posted', amount: posted }, at)
   }
 
@@ -126,7 +126,7 @@ export class Holds {
   }
 
   #giveBack(movement: Movement): void {
-    this.#ledger.change(movement.source, { held: -movement.pendingAmount })
+    this.#ledger.change(this.#ledger.account(movement.source), { held: -movement.pendingAmount })
   }
 
   /** Enters a movement that was just posted or voided, with what a repeat will be answered. */

@@ -10,6 +10,12 @@ export interface AssetTotals {
   readonly withdrawals: bigint
 }
 
+/** The accounts of a movement; undefined: it has none on that side. */
+export interface MovedAccounts {
+  readonly source: AccountRow | undefined
+  readonly destination: AccountRow | undefined
+}
+
 interface AccountChange {
   readonly balance?: bigint
   readonly held?: bigint
@@ -24,10 +30,8 @@ export class Ledger {
   readonly totals: Table<AssetTotals>
   /** Ids of the movements that touched an account: refused ones touched none. */
   readonly lists: AccountLists
-  readonly #journal: Journal
 
   constructor(journal: Journal, stored: StoredHistory = NO_HISTORY) {
-    this.#journal = journal
     this.accounts = new OrderedTable(journal)
     this.movements = new Movements(journal, stored)
     this.lists = new AccountLists(stored)
@@ -36,17 +40,15 @@ export class Ledger {
 
   /** The account's movement at the index, from 0 to its movementCount; sequences ascend. */
   movementAt(accountId: string, index: number): Movement {
-    const movement = this.movements.get(this.lists.get(accountId, index))
+    const movement = this.movements.get(this.lists.get(accountId, index, this.movements.count.value))
     assert(movement !== undefined, 'every movement of an account is found')
     return movement
   }
 
-  /** Enters a new movement, which its accounts have counted already, in the books. */
-  record(movement: Movement): void {
+  /** Enters a new movement in the books. `accounts`: those that it has touched, which have counted it already. */
+  record(movement: Movement, accounts: MovedAccounts): void {
     this.movements.add(movement)
-    if (movement.status === 'refused') return
-    if (movement.source !== '') this.#list(movement.source, movement.id)
-    if (movement.destination !== '') this.#list(movement.destination, movement.id)
+    this.lists.add(movement, { source: indexOf(accounts.source), destination: indexOf(accounts.destination) })
   }
 
   /** Puts another state of a movement, which stands as `before`, in its place. */
@@ -55,12 +57,10 @@ export class Ledger {
     this.movements.set(movement)
   }
 
-  /** Changes what an account holds, what of it is held, and how many movements have touched it, by so much. The account must exist. */
-  change(accountId: string, { balance = 0n, held = 0n, movements = 0 }: AccountChange): void {
-    const account = this.accounts.get(accountId)
-    assert(account !== undefined, 'money moves between accounts that exist')
+  /** Changes what an account holds, what of it is held, and how many movements have touched it, by so much. Gives it back as it is then. */
+  change(account: AccountRow, { balance = 0n, held = 0n, movements = 0 }: AccountChange): AccountRow {
     const after: AccountRow = {
-      accountId,
+      accountId: account.accountId,
       asset: account.asset,
       balance: account.balance + balance,
       // The same object where it is the same amount: movements keep it, see Standing.
@@ -71,19 +71,20 @@ export class Ledger {
     }
     assert(after.held >= 0n, 'a hold is given back once')
     assert(after.balance - after.held >= -after.overdraftLimit, 'no account goes below its limit')
-    this.accounts.set(accountId, after)
+    this.accounts.set(account.accountId, after)
+    return after
+  }
+
+  /** One that a movement has touched. */
+  account(accountId: string): AccountRow {
+    const account = this.accounts.get(accountId)
+    assert(account !== undefined, 'money moves between accounts that exist')
+    return account
   }
 
   /** What the accounts of a movement hold now. */
   standing(movement: { readonly source: string; readonly destination: string }): Standing {
-    const source = this.accounts.get(movement.source)
-    const destination = this.accounts.get(movement.destination)
-    return {
-      sourceBalance: source?.balance ?? 0n,
-      sourceHeld: source?.held ?? 0n,
-      destinationBalance: destination?.balance ?? 0n,
-      destinationHeld: destination?.held ?? 0n,
-    }
+    return standingOf({ source: this.accounts.get(movement.source), destination: this.accounts.get(movement.destination) })
   }
 
   /** The accounts of a movement as they were right after it was made, or, if it was posted or voided since, right after that. */
@@ -114,13 +115,21 @@ export class Ledger {
     this.movements.onCheckpointed()
     this.lists.onCheckpointed()
   }
+}
 
-  #list(accountId: string, movementId: string): void {
-    const account = this.accounts.get(accountId)
-    assert(account !== undefined, 'money moves between accounts that exist')
-    this.lists.append(accountId, account.movementCount - 1, movementId)
-    if (this.#journal.isOpen) this.#journal.record(() => this.lists.removeLast(accountId, movementId))
+/** What the accounts hold. */
+export function standingOf({ source, destination }: MovedAccounts): Standing {
+  return {
+    sourceBalance: source?.balance ?? 0n,
+    sourceHeld: source?.held ?? 0n,
+    destinationBalance: destination?.balance ?? 0n,
+    destinationHeld: destination?.held ?? 0n,
   }
+}
+
+/** The place of the last movement in the account's list. */
+function indexOf(account: AccountRow | undefined): number | undefined {
+  return account && account.movementCount - 1
 }
 
 /** An account as it was when it held so much. */

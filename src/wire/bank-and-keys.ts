@@ -94,7 +94,7 @@ export class BankAndKeys implements StateMachine {
       entries('authority/', authorityCodec, authorities.table.takeChanges()),
       entries('request/', firstAnswerCodec, this.#firstAnswers.takeChanges()),
       entries(MOVEMENT_PREFIX, movementCodec, ledger.movements.takeChanges(), 'history'),
-      listEntries(ledger.lists.takeChanges()),
+      listEntries(ledger.lists.takeChanges(counters.movements)),
       idEntries(ledger.movements.filter.takeChanges(counters.movements)),
     ])
   }
@@ -189,6 +189,7 @@ function loadEntry(
       const counters = countersCodec.decode(value, id)
       keys.revision.set(counters.revision)
       bank.ledger.movements.count.set(counters.movements)
+      bank.ledger.lists.load(counters.movements)
       return
     }
     default:
