@@ -25,6 +25,8 @@ export class Movements {
   readonly #journal: Journal
   readonly #stored: StoredHistory
   #changed = new Map<string, Movement>()
+  /** How many the last checkpoint has. */
+  #takenCount = 0
   /** Of the checkpoint under way: never changed, so that it can be walked late. */
   #flushing: ReadonlyMap<string, Movement> | undefined
 
@@ -71,9 +73,17 @@ export class Movements {
   takeChanges(): Iterable<RowChange<Movement>> {
     assert(this.#flushing === undefined, 'a checkpoint is durable before the next is taken')
     const taken = this.#changed
+    const before = this.#takenCount
     this.#changed = new Map()
     this.#flushing = taken
-    return rowsOf(taken)
+    this.#takenCount = this.count.value
+    return rowsOf(taken, before)
+  }
+
+  /** So many are on disk. */
+  load(count: number): void {
+    this.count.set(count)
+    this.#takenCount = count
   }
 
   /** What was taken can be read back from disk. */
@@ -82,8 +92,8 @@ export class Movements {
   }
 }
 
-function* rowsOf<V>(rows: ReadonlyMap<string, V>): Generator<RowChange<V>> {
-  for (const [key, row] of rows) yield { key, row }
+function* rowsOf(movements: ReadonlyMap<string, Movement>, storedCount: number): Generator<RowChange<Movement>> {
+  for (const [key, row] of movements) yield { key, row, isNew: row.sequence > storedCount }
 }
 
 /** One place of an account's list. */

@@ -327,11 +327,13 @@ function* joined(own: Iterable<StateEntry>, machine: Iterable<StateEntry>): Gene
 class MachineEntry implements StateEntry {
   readonly key: string
   readonly keyspace: 'state' | 'history'
+  readonly isNew: boolean
   readonly #entry: StateEntry
 
   constructor(entry: StateEntry) {
     this.key = MACHINE_PREFIX + entry.key
     this.keyspace = entry.keyspace
+    this.isNew = entry.isNew === true
     this.#entry = entry
   }
 

@@ -26,6 +26,8 @@ export interface StateEntry {
   readonly value: Uint8Array | undefined
   /** 'state': handed to load() at a restart. 'history': stands only on disk, and is read back through HistoryReader. */
   readonly keyspace: 'state' | 'history'
+  /** No checkpoint has had an entry of this key: spares a look at what stands there, which costs as much as the entry itself. */
+  readonly isNew?: boolean
 }
 
 /** Reads 'history' entries as of the last checkpoint that onCheckpointed has told of, or that was restored. */

@@ -38,6 +38,8 @@ export class Journal {
 export interface RowChange<V> {
   readonly key: string
   readonly row: V | undefined
+  /** See StateEntry. */
+  readonly isNew?: boolean
 }
 
 /** Of a row that has changed. One whose row is gone stays until a checkpoint has been told so. */

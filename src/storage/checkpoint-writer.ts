@@ -124,8 +124,14 @@ export class CheckpointWriter {
     while (!draft.isWhole) {
       if (draft.pieceBytes >= this.#pieceBytes) await this.#writePiece(draft)
       const step = draft.step(entries, Math.min(STEP_BYTES_MAX, this.#pieceBytes))
-      const before = await this.#read(step.map(([key]) => key))
-      for (const [i, [key, record]] of step.entries()) draft.add({ key, record, before: before[i] })
+      // The first in any case: what the machine calls new is taken at its word, but not wholly, and others get a turn meanwhile.
+      const looked = step.filter(({ isNew }, i) => !isNew || i === 0)
+      const found = await this.#read(looked.map(({ key }) => key))
+      assert(step[0]?.isNew !== true || found[0] === undefined, 'a new entry replaces nothing')
+      let next = 0
+      for (const [i, { key, record, isNew }] of step.entries()) {
+        draft.add({ key, record, before: isNew && i > 0 ? undefined : found[next++] })
+      }
     }
     return draft
   }
@@ -171,7 +177,12 @@ export class CheckpointWriter {
   }
 }
 
-type SealedEntry = readonly [key: Buffer, record: Buffer | undefined]
+interface SealedEntry {
+  readonly key: Buffer
+  readonly record: Buffer | undefined
+  /** See StateEntry. */
+  readonly isNew: boolean
+}
 
 /** A checkpoint in the making. */
 class Draft {
@@ -222,10 +233,10 @@ class Draft {
         this.#isWhole = true
         break
       }
-      const { key: name, value, keyspace } = next.value
+      const { key: name, value, keyspace, isNew = false } = next.value
       const key = entryKey(keyspace, this.generation, name)
       const record = value === undefined ? undefined : seal(key, value)
-      step.push([key, record])
+      step.push({ key, record, isNew })
       bytes += key.length + (record?.length ?? 0)
     }
     return step

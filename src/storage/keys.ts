@@ -37,7 +37,6 @@ const NUMBER_BYTES = 8
 const TWO_TO_32 = 2 ** 32
 /** As state-machine.ts says. */
 const ENTRY_KEY_BYTES_MAX = 8_192
-const LONE_SURROGATE = /\p{Surrogate}/u
 
 export function writeNumber(target: Buffer, value: number, offset: number): void {
   target.writeUInt32BE(Math.floor(value / TWO_TO_32), offset)
@@ -74,7 +73,7 @@ export function numberOfKey(key: Buffer): number | undefined {
 
 /** @throws RangeError when the machine's key is not well formed or longer than 8,192 bytes. */
 export function entryKey(keyspace: Keyspace, generation: Generation, name: string): Buffer {
-  if (LONE_SURROGATE.test(name)) throw new RangeError('a state key must be well-formed Unicode')
+  if (!name.isWellFormed()) throw new RangeError('a state key must be well-formed Unicode')
   const bytes = Buffer.byteLength(name)
   if (bytes > ENTRY_KEY_BYTES_MAX) throw new RangeError(`a state key must be at most ${ENTRY_KEY_BYTES_MAX} bytes long`)
   const key = Buffer.allocUnsafe(1 + bytes)

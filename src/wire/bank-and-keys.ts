@@ -188,7 +188,7 @@ function loadEntry(
     case COUNTERS_KEY: {
       const counters = countersCodec.decode(value, id)
       keys.revision.set(counters.revision)
-      bank.ledger.movements.count.set(counters.movements)
+      bank.ledger.movements.load(counters.movements)
       bank.ledger.lists.load(counters.movements)
       return
     }
@@ -218,7 +218,7 @@ function listKey(accountId: string, index: number): string {
 
 function* listEntries(places: Iterable<ListedMovement>): Generator<StateEntry> {
   for (const { accountId, index, movementId } of places) {
-    yield { key: listKey(accountId, index), value: Buffer.from(movementId), keyspace: 'history' }
+    yield { key: listKey(accountId, index), value: Buffer.from(movementId), keyspace: 'history', isNew: true }
   }
 }
 
@@ -234,19 +234,21 @@ function* entries<V>(
   changes: Iterable<RowChange<V>>,
   keyspace: StateEntry['keyspace'] = 'state',
 ): Generator<StateEntry> {
-  for (const { key, row } of changes) yield new RowEntry(prefix + key, codec, row, keyspace)
+  for (const { key, row, isNew = false } of changes) yield new RowEntry(codec, row, { key: prefix + key, keyspace, isNew })
 }
 
 /** A row of a checkpoint, encoded when it is asked for. */
 class RowEntry<V> implements StateEntry {
   readonly key: string
   readonly keyspace: StateEntry['keyspace']
+  readonly isNew: boolean
   readonly #codec: RowCodec<V>
   readonly #row: V | undefined
 
-  constructor(key: string, codec: RowCodec<V>, row: V | undefined, keyspace: StateEntry['keyspace']) {
+  constructor(codec: RowCodec<V>, row: V | undefined, { key, keyspace, isNew }: Required<Omit<StateEntry, 'value'>>) {
     this.key = key
     this.keyspace = keyspace
+    this.isNew = isNew
     this.#codec = codec
     this.#row = row
   }
