@@ -28,7 +28,9 @@ export class ResourceMeter {
     this.#cpuSeconds = this.#processes.map((measured, i) => {
       const { pid, cpuSeconds } = markOf(measured)
       const before = this.#before[i]
-      return before?.pid === pid ? cpuSeconds - (before?.cpuSeconds ?? 0) : cpuSeconds
+      const spent = before?.pid === pid ? cpuSeconds - (before?.cpuSeconds ?? 0) : cpuSeconds
+      // Of a process that has ended meanwhile nobody can tell any more.
+      return Math.max(0, spent)
     })
   }
 
