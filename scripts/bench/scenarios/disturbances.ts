@@ -17,8 +17,8 @@ const goal: Goal = { figure: 'p99', against: 'itself, undisturbed', bound: { atM
 /** What happens while the load goes on. */
 interface Disturbance {
   readonly name: string
-  /** Before the load. */
-  prepare(disturbed: Disturbed): Promise<void>
+  /** Before the load, which warms up with so many puts. */
+  prepare(disturbed: Disturbed, warmupPuts: number): Promise<void>
   /** As the measured time begins. */
   begin(disturbed: Disturbed): void
   /** After the load: brings all back to what it was. @throws when nothing has happened */
@@ -35,7 +35,7 @@ const UNDISTURBED: Disturbance = {
 const DISTURBANCES: readonly Disturbance[] = [
   {
     name: 'a checkpoint is flushed',
-    prepare: (disturbed) => disturbed.fillUpToCheckpoint(),
+    prepare: (disturbed, warmupPuts) => disturbed.fillUpToCheckpoint(warmupPuts),
     begin: () => undefined,
     end: (disturbed) => disturbed.expectCheckpoint(),
   },
@@ -65,8 +65,8 @@ export const disturbances: Scenario = {
       const contestants = [UNDISTURBED, ...DISTURBANCES].map((disturbance): Contestant => {
         const turn = async (): Promise<Measurement> => {
           context.note(`disturbances: ${disturbance.name}`)
-          await disturbance.prepare(disturbed)
           const { seconds, warmupSeconds } = context
+          await disturbance.prepare(disturbed, rate * warmupSeconds)
           const measurement = await measure(rival.processes, ({ onBegin, onEnd }) =>
             openLoop(disturbed.puts, {
               ratePerSecond: rate,

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Client, Consistency } from '../../../src/client/client.js'
 import { Frame } from '../../../src/gen/synod/backup/v1/backup.js'
 import { forEach, keyOf, valueOf } from '../../lib/bank-load.js'
@@ -11,13 +12,17 @@ const KEYS = 1_000
 const VALUE_BYTES = 1_000
 const FILL_VALUE_BYTES = 16_384
 const FILLS_IN_FLIGHT = 16
+/** What a put counts for beside its value. */
+const COMMAND_BYTES = 64
 /** A checkpoint follows on so many bytes of commands, by default; see CheckpointOptions of src/host/applier.ts. */
 const CHECKPOINT_BYTES = 16 << 20
 /** In such steps the next one is looked for, for so long after each. */
 const STEP_BYTES = 1 << 20
 const CHECKPOINT_SHOWS_MS = 100
-/** So that none follows before the load has begun, and one soon after. */
-const BYTES_LEFT = STEP_BYTES + (1 << 19)
+/** Left to the measured time. */
+const BYTES_LEFT = 1 << 18
+/** Until what the filling has left to do is done. */
+const SETTLE_MS = 1_000
 /** What a node that was away has missed. */
 const MISSED_BYTES = 12 << 20
 /** Of a backup file: the magic number and the version, and then the length of the first frame. */
@@ -67,14 +72,12 @@ export class Disturbed {
     return (n) => this.#client(n).kv.put(keyOf(n % KEYS), value)
   }
 
-  /** Changes as much as a checkpoint waits for, but for what the load adds within a second or so. */
-  async fillUpToCheckpoint(): Promise<void> {
-    const before = await this.#lastCheckpoint()
-    const isNew = ({ slot, countedBytes }: CheckpointMark): boolean => slot > before.slot && countedBytes < STEP_BYTES
-    do await this.#fill(STEP_BYTES)
-    while (!(await this.#showsWithin(CHECKPOINT_SHOWS_MS, isNew)))
-    await this.#fill(CHECKPOINT_BYTES - BYTES_LEFT)
+  /** Changes about as much as a checkpoint waits for, but for what so many puts of the load add, and a little. */
+  async fillUpToCheckpoint(putsBefore: number): Promise<void> {
+    const counted = await this.#countedBytes()
+    await this.#fill(CHECKPOINT_BYTES - counted - putsBefore * (VALUE_BYTES + COMMAND_BYTES) - BYTES_LEFT)
     this.#checkpointBefore = (await this.#lastCheckpoint()).slot
+    await delay(SETTLE_MS)
   }
 
   /** @throws Error when there is none after fillUpToCheckpoint */
@@ -86,6 +89,7 @@ export class Disturbed {
   async leaveBehind(): Promise<void> {
     await this.#cluster.kill(this.#victim)
     await this.#fill(MISSED_BYTES)
+    await delay(SETTLE_MS)
   }
 
   /** With the lowest priority: a node that catches up has a machine of its own, elsewhere. */
@@ -118,11 +122,25 @@ export class Disturbed {
   }
 
   async #fill(bytes: number): Promise<void> {
-    await forEach(Math.floor(bytes / FILL_VALUE_BYTES), FILLS_IN_FLIGHT, () => {
+    await forEach(Math.floor(bytes / (FILL_VALUE_BYTES + COMMAND_BYTES)), FILLS_IN_FLIGHT, () => {
       const n = this.#fills++
       const key = `fill-${n % Math.floor(CHECKPOINT_BYTES / FILL_VALUE_BYTES)}`
       return this.#client(n).kv.put(key, valueOf(n, FILL_VALUE_BYTES))
     })
+  }
+
+  /**
+   * Towards the next checkpoint, at most. Only the last one tells, of its own slot: unless nothing has come after it, the next one is
+   * brought about.
+   */
+  async #countedBytes(): Promise<number> {
+    const before = await this.#lastCheckpoint()
+    const status = await this.#cluster.statusOf(this.#leader)
+    if (status?.appliedUpTo === before.slot) return before.countedBytes
+    const isNext = ({ slot, countedBytes }: CheckpointMark): boolean => slot > before.slot && countedBytes < STEP_BYTES
+    do await this.#fill(STEP_BYTES)
+    while (!(await this.#showsWithin(CHECKPOINT_SHOWS_MS, isNext)))
+    return STEP_BYTES
   }
 
   async #showsWithin(timeoutMs: number, isIt: (mark: CheckpointMark) => boolean): Promise<boolean> {

@@ -10,13 +10,13 @@ import type { KeyRival, Measurement } from '../types.js'
 import { puts } from './key-load.js'
 
 const RATE_PER_SECOND = 500
-const WARMUP_SECONDS = 1
+const WARMUP_SECONDS = 0.5
 const BEFORE_SECONDS = 1
 /** Longer than any of them takes to have another leader. */
-const AFTER_SECONDS = 4
+const AFTER_SECONDS = 3
 const FORM_TIMEOUT_MS = 60_000
 const KILLS = 5
-const KILLS_QUICK = 2
+const KILLS_QUICK = 1
 /** Of the plot. */
 const BUCKET_MS = 20
 

@@ -16,6 +16,7 @@ const OUTSTANDING_MAX = 32_768
 const PEAK_IN_FLIGHT = [256, 1_024]
 const PEAK_IN_FLIGHT_QUICK = [512]
 const WARM_IN_FLIGHT = 512
+const WARM_SECONDS = 2
 /** As the others, times so many: queues and heaps take their time to grow. */
 const OVERLOAD_TURNS = 3
 const RECOVERY_MS = 1_000
@@ -51,7 +52,7 @@ export const overload: Scenario = {
 async function overloadBy(context: Context, rival: SynodRival, crowd: Crowd): Promise<ScenarioResult> {
   const { seconds, isQuick, note } = context
   // Nodes that have just been started would have their peak before them.
-  await runLoad(crowd.put, { inFlight: WARM_IN_FLIGHT }, { seconds: 2 * seconds, warmupSeconds: 0 })
+  await runLoad(crowd.put, { inFlight: WARM_IN_FLIGHT }, { seconds: WARM_SECONDS, warmupSeconds: 0 })
   const rows: Row[] = []
   const turn = async (point: string, shape: LoadShape, turnSeconds = seconds): Promise<Measurement> => {
     note(`overload, ${crowd.name}: ${point}`)
@@ -73,7 +74,7 @@ async function overloadBy(context: Context, rival: SynodRival, crowd: Crowd): Pr
   const shape = { ratePerSecond, outstandingMax: OUTSTANDING_MAX }
   const over = await turn(`offered: ${ratePerSecond}/s`, shape, seconds * OVERLOAD_TURNS)
   sampler.stop()
-  const seen = await probe.stop()
+  const seen = probe.stop()
   await delay(RECOVERY_MS)
   await turn(`afterwards, ${WARM_IN_FLIGHT} in flight`, { inFlight: WARM_IN_FLIGHT })
   const ratios: Ratio[] = [

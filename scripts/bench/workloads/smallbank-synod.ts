@@ -10,8 +10,7 @@
 //   amalgamate, writeCheck, sendPayment
 //                     a transaction that reads balances and the key, then one that moves money if the key still has that version
 import { randomUUID } from 'node:crypto'
-import type { Client } from '../../../src/client/client.js'
-import { SynodError } from '../../../src/client/client.js'
+import { type Client, SynodError } from '../../../src/client/client.js'
 import type { CompareInput, OperationInput } from '../../../src/client/requests.js'
 import { forEach } from '../../lib/bank-load.js'
 import { type Balances, PENALTY, type SmallBank } from './smallbank.js'
@@ -23,6 +22,9 @@ const OVERDRAFT_LIMIT = 1n << 50n
 const CUSTOMERS_PER_TXN = 25
 const LOADS_IN_FLIGHT = 32
 
+/** What it needs of one. */
+type BankClient = Pick<Client, 'kv' | 'bank' | 'close'>
+
 interface Seen extends Balances {
   readonly customer: number
   /** Of the customer's key. */
@@ -30,12 +32,12 @@ interface Seen extends Balances {
 }
 
 export class SynodSmallBank implements SmallBank {
-  readonly #client: Client
+  readonly #client: BankClient
   /** Begins the ids of its transfers: no other client has it. */
   readonly #name = randomUUID()
   #transfers = 0
 
-  constructor(client: Client) {
+  constructor(client: BankClient) {
     this.#client = client
   }
 
