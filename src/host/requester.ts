@@ -167,7 +167,7 @@ export class Requester {
 
   /** The member stops: nobody will be told any more. */
   stop(message: string): void {
-    for (const { name, proposalCount } of [...this.#all()]) {
+    for (const { name, proposalCount } of this.#all()) {
       this.settle(name, new MemberError(proposalCount === 0 ? 'STOPPED' : 'OUTCOME_UNKNOWN', message))
     }
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { Envelope as WireEnvelope } from '../../src/gen/synod/peer/v1/peer.js'
 import { Command } from '../../src/gen/synod/session/v1/session.js'
 import { compareKept } from '../../src/machine/kept-bytes.js'
