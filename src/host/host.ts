@@ -275,14 +275,16 @@ export class Host {
       return false
     }
     this.#send(ready.messages)
+    // Before the write is begun, which takes a while: the others' disks are slower to answer than this one's.
+    outlet.flush()
     for (const request of ready.logRequests) void this.#serveFromLog(request)
     const isForDisk = ready.records.length > 0 || prepared !== undefined
     if (isForDisk) this.#startWrite(ready, prepared)
     else if (ready.onceDurable.length > 0) {
       this.#onDurable(ready)
+      outlet.flush()
       this.schedule()
     }
-    outlet.flush()
 
     this.#noteMemberships()
     applier.enqueue(ready.decided)
