@@ -241,7 +241,7 @@ export class Host {
       requester.onLeaderChanged()
       this.#s.onLeaderChanged(this.#leaderId)
     }
-    requester.flush((commands, options) => node.propose(commands, options), nowMs)
+    if (node.canPropose) requester.flush((commands, options) => node.propose(commands, options), nowMs)
     barriers.flush((token) => node.read(token))
 
     const diskIdle = !this.#isWriting && !this.#isStopping
@@ -256,7 +256,8 @@ export class Host {
     if (this.#isStopped) return
     applier.run(() => runtime.nowMs() - nowMs >= APPLY_BUDGET_MS)
     barriers.onApplied(applier.appliedUpTo)
-    if (applier.hasQueued || requester.hasNew || barriers.hasGathered) this.schedule()
+    const hasNew = requester.hasNew && node.canPropose
+    if (applier.hasQueued || hasNew || barriers.hasGathered) this.schedule()
   }
 
   get #isCheckpointDue(): boolean {

@@ -10,10 +10,14 @@ export interface Applied extends Answer {
   readonly openedClientId: number
 }
 
-/** A proposal made while a leader is known is made again if its decision has not shown after this long: it may have been lost. */
+/**
+ * A proposal made while a leader is known is made again if its decision has not shown after this long: it may have been lost. Or the
+ * cluster is behind: so the next time it waits twice as long, and so on up to a bound.
+ */
 const RETRY_DELAY_MS = 1_000
+const RETRY_DELAY_MS_MAX = 8_000
 /** What a member holds for its clients at once; past it callers are refused at once. */
-const PENDING_COUNT_MAX = 20_000
+const PENDING_COUNT_MAX = 8_192
 const PENDING_BYTES_MAX = 128 << 20
 /** What is proposed in one go: all that is pending would be more than a message between nodes may hold. */
 const PROPOSAL_BYTES_MAX = 1 << 20
@@ -231,7 +235,8 @@ function onProposed(page: readonly Pending[], outcome: 'sent' | 'overloaded', no
   for (const pending of page) {
     pending.isDue = false
     // An overloaded leader took nothing: ask again a little later.
-    pending.retryAtMs = nowMs + (outcome === 'sent' ? RETRY_DELAY_MS : RETRY_DELAY_MS / 10)
+    const delayMs = outcome === 'sent' ? RETRY_DELAY_MS * 2 ** pending.proposalCount : RETRY_DELAY_MS / 10
+    pending.retryAtMs = nowMs + Math.min(delayMs, RETRY_DELAY_MS_MAX)
     if (outcome === 'sent') pending.proposalCount++
   }
 }

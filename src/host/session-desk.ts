@@ -23,7 +23,7 @@ const OUTCOME_ERRORS = {
 }
 
 /** Calls that wait for the own session to be opened; past either bound further ones are refused at once. */
-const WAITING_COUNT_MAX = 20_000
+const WAITING_COUNT_MAX = 8_192
 const WAITING_BYTES_MAX = 128 << 20
 const SWEEP_INTERVAL_MS = 50
 

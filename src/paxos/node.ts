@@ -203,6 +203,12 @@ export class Node {
     return this.#state.phase === 'leading' ? this.#self : this.#followed.nodeId(this.#nowMs)
   }
 
+  /** Whether commands that are proposed now would be taken, or sent to somebody who may take them. */
+  get canPropose(): boolean {
+    if (this.#state.phase === 'leading') return true
+    return this.#state.phase !== 'joining' && this.#followed.wayThere(this.#nowMs) !== 0
+  }
+
   /** For invariants and tests: the votes for slots that are not known to be decided; the same array until one changes. */
   get openVotes(): readonly LogEntry[] {
     return this.#acceptor.openVotes

@@ -16,7 +16,9 @@ import { SessionStreams } from './session-service.js'
 import { UnaryCalls, withRawRequests } from './unary.js'
 
 /** Unary calls that may be in flight on a node; more are refused with OVERLOADED at once. */
-const CALLS_IN_FLIGHT_MAX = 10_000
+const CALLS_IN_FLIGHT_MAX = 2_048
+/** Of one connection: more wait in the client, where they cost this node nothing. */
+const CALLS_PER_CONNECTION_MAX = 512
 /** Session streams that may be open on a node. */
 const SESSION_STREAMS_MAX = 10_000
 /** Backups that may be under way: each reads a whole database. */
@@ -32,8 +34,7 @@ const OPTIONS: ServerOptions = {
   // A client that is gone without a word is noticed within 40 s.
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
-  // Above what is carried out at once: callers past that bound must hear OVERLOADED, and not wait in their own process.
-  'grpc.max_concurrent_streams': 2 * CALLS_IN_FLIGHT_MAX,
+  'grpc.max_concurrent_streams': CALLS_PER_CONNECTION_MAX,
 }
 
 export interface ClientServerOptions {

@@ -28,7 +28,7 @@ const FRAME_REQUESTS_MAX = 8_192
  * Past either, the stream is not read until enough has been answered. The frame that crosses the line is still taken whole, and
  * grpc-js reads up to 16 frames ahead before the client feels it.
  */
-const IN_FLIGHT_MAX = 8_192
+const IN_FLIGHT_MAX = 2_048
 const HELD_BYTES_MAX = 16 * 1_024 * 1_024
 /** Queries run for about this long in one turn of the event loop: heartbeats must not wait for a frame full of listings. */
 const QUERY_SLICE_MS = 10

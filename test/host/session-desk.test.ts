@@ -103,11 +103,11 @@ describe("a member's own session", () => {
 
   it('refuses at once what is more than may wait for it', () => {
     const { desk, outcomes, proposed, invoke } = setUp()
-    for (let i = 0; i < 20_000; i++) invoke(`c${i}`)
+    for (let i = 0; i < 8_192; i++) invoke(`c${i}`)
     invoke('one more')
     assert.deepEqual(outcomes, ['one more: OVERLOADED'])
     desk.onOpened(onlyNonce(proposed()), 5, 1)
-    assert.equal(proposed().length, 20_000)
+    assert.equal(proposed().length, 8_192)
   })
 
   it('does not call a command refused for want of room when a second proposal of it may find some', () => {
