@@ -16,8 +16,6 @@ import { type Ballot, type LogEntry, type MembershipChange, NOOP, type NodeId, t
 
 /** A batch is not cut to fewer than so many: a slot has its price, too. */
 const BATCH_COMMANDS_LEAST = 64
-/** A decision takes about a sync of a disk and a round trip; so long is waited for one. */
-const HOLD_BACK_MS = 2
 
 interface Settings {
   readonly self: NodeId
@@ -55,8 +53,6 @@ export class Leader {
   #queueBytes = 0
   readonly #clock: LogClock
   #lastTimeMs: number
-  /** When the last commands got a slot. */
-  #proposedMs = Number.NEGATIVE_INFINITY
   #nextHeartbeatMs: number
   #tickedMs: number
   #announcedUpTo: Slot = 0
@@ -148,10 +144,8 @@ export class Leader {
   proposeQueued(wallMs: number, nowMs: number): void {
     this.#clock.onHeard(this.#self, wallMs, nowMs)
     if (!this.#clock.isSet) return
-    if (this.#isHeldBack(nowMs)) return
     while (this.#queue.length > 0 && this.#mayProposeOwn()) {
       this.#lastTimeMs = Math.max(this.#lastTimeMs, this.#replica.lastTimeMs, this.#clock.timeMs(nowMs))
-      this.#proposedMs = nowMs
       this.#propose(Object.freeze({ kind: 'batch', timeMs: this.#lastTimeMs, commands: this.#nextBatch() }), nowMs)
     }
   }
@@ -168,14 +162,6 @@ export class Leader {
     }
     this.#propose(Object.freeze({ kind: 'membership', epoch: this.#memberships.latest.epoch + 1, change }), nowMs)
     return undefined
-  }
-
-  /**
-   * A slot is about to be decided, as far as anybody can tell, and few commands wait: more will have come by then, and share the next slot,
-   * whose price is that of many commands. Where decisions take longer than that, slots follow each other without waiting.
-   */
-  #isHeldBack(nowMs: number): boolean {
-    return this.#commanders.size > 0 && this.#queue.length < BATCH_COMMANDS_LEAST && nowMs - this.#proposedMs < HOLD_BACK_MS
   }
 
   /** How far each other member is, as it said last. */

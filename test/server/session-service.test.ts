@@ -159,20 +159,20 @@ describe('a session stream', () => {
     await session.open()
     member.isHolding = true
     for (let frame = 0; frame < 4; frame++) {
-      session.send(1, ...Array.from({ length: 4_096 }, (_, i) => putRequest(frame * 4_096 + i + 1, 'a')))
+      session.send(1, ...Array.from({ length: 1_024 }, (_, i) => putRequest(frame * 1_024 + i + 1, 'a')))
     }
-    await untilSubmitted(member, 8_192)
+    await untilSubmitted(member, 2_048)
     await turns(50)
-    assert.equal(member.submitted.length, 8_192)
+    assert.equal(member.submitted.length, 2_048)
 
     member.release(1)
-    await untilSubmitted(member, 8_192 + 4_096)
+    await untilSubmitted(member, 2_048 + 1_024)
     await turns(50)
-    assert.equal(member.submitted.length, 8_192 + 4_096)
+    assert.equal(member.submitted.length, 2_048 + 1_024)
 
     member.isHolding = false
     member.release()
-    await session.receive(4 * 4_096)
+    await session.receive(4 * 1_024)
   })
 
   it('makes no answers that the client does not take', async (t) => {

@@ -41,8 +41,8 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a withdrawal is not counted',
     file: 'machine/bank.ts',
-    find: "if (destination === '') this.ledger.count(asset, { withdrawals: amount })\n    else",
-    replace: "if (destination !== '')",
+    find: 'if (destination === undefined) this.ledger.count(asset, { withdrawals: amount })',
+    replace: '',
   },
   {
     name: 'an overdraft limit of an account is forgotten with its first movement',
@@ -99,8 +99,8 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'of a hold that is posted in part the rest stays held',
     file: 'machine/holds.ts',
-    find: 'held: -movement.pendingAmount })\n    this.#ledger.change(movement.destination',
-    replace: 'held: -posted })\n    this.#ledger.change(movement.destination',
+    find: '{ balance: -posted, held: -movement.pendingAmount }',
+    replace: '{ balance: -posted, held: -posted }',
   },
   {
     name: 'a group that is taken back is undone in the order in which it was done',
@@ -180,8 +180,8 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   {
     name: "an account's list goes to disk one place off",
     file: 'machine/bank-history.ts',
-    find: 'index: first + i, movementId',
-    replace: 'index: first + i + 1, movementId',
+    find: 'yield { accountId: source, index: sourceIndex, movementId: id }',
+    replace: 'yield { accountId: source, index: sourceIndex + 1, movementId: id }',
     favours: ({ habits }) => habits.movementRate > 0.3,
   },
   {

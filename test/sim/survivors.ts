@@ -30,8 +30,8 @@ export const SURVIVORS: readonly Change[] = [
   {
     name: 'a batch holds two commands at most',
     file: 'paxos/leader.ts',
-    find: 'count < this.#options.batchCommandsMax',
-    replace: 'count < Math.min(2, this.#options.batchCommandsMax)',
+    find: 'Math.min(this.#options.batchCommandsMax, ',
+    replace: 'Math.min(2, this.#options.batchCommandsMax, ',
   },
   {
     name: 'a command is proposed again after its delay, whoever leads by then',

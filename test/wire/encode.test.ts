@@ -18,8 +18,8 @@ describe('what is encoded', () => {
     const commands = [0, 1, 100, 900, 1_024, 2_000, 9_000, 5 << 20, 3].map((bytes, i) => put(`k${i}`, bytes))
     const encoded = commands.map((command) => encode(Command, command))
     for (let i = 0; i < 1_000; i++) encode(Command, put('another', i))
-    for (const [i, bytes] of encoded.entries()) {
-      assert.ok(Buffer.from(Command.encode(commands[i] as Command).finish()).equals(bytes), `command ${i}`)
+    for (const [i, command] of commands.entries()) {
+      assert.ok(Buffer.from(Command.encode(command).finish()).equals(encoded[i] ?? Buffer.alloc(0)), `command ${i}`)
     }
   })
 
@@ -72,6 +72,19 @@ it('what is kept compares as the bytes do', () => {
   )
 })
 
+/** Bytes are bytes, whatever holds them. */
+function plain({ operation }: Command): unknown {
+  return operation?.$case === 'put' ? { ...operation.value, value: [...operation.value.value] } : operation
+}
+
+function outcome(read: () => Command): unknown {
+  try {
+    return plain(read())
+  } catch {
+    return 'refused'
+  }
+}
+
 describe('a command', () => {
   const text = fc.oneof(fc.string({ maxLength: 40 }), fc.string({ unit: 'grapheme', maxLength: 12 }))
   const amount = fc.oneof(fc.bigInt({ min: 0n, max: 2_000n }), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }))
@@ -84,9 +97,6 @@ describe('a command', () => {
     pending: fc.boolean(),
     timeout: fc.option(fc.record({ seconds: fc.bigInt({ min: 0n, max: 9n }), nanos: fc.nat(9) }), { nil: undefined }),
   })
-  /** Bytes are bytes, whatever holds them. */
-  const plain = ({ operation }: Command): unknown =>
-    operation?.$case === 'put' ? { ...operation.value, value: [...operation.value.value] } : operation
 
   it('is read by hand as the generated decoder reads it', () => {
     fc.assert(
@@ -104,13 +114,6 @@ describe('a command', () => {
   })
 
   it('is read alike when its bytes are anything at all, or refused alike', () => {
-    const outcome = (read: () => Command): unknown => {
-      try {
-        return plain(read())
-      } catch {
-        return 'refused'
-      }
-    }
     const tag = fc.constantFrom(0x0a, 0x3a, 0x10, 0x12, 0x22, 0x2a, 0x20)
     const bytes = fc
       .tuple(tag, fc.array(fc.oneof(tag, fc.nat(12), fc.nat(255)), { maxLength: 14 }))
