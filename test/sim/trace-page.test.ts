@@ -150,18 +150,18 @@ describe('the trace page', () => {
   it('filters by kind, fate, node, ballot and slot, and counts what each choice would show', () => {
     const filters = new Filters(trace)
     assert.equal(filters.counts.shown, trace.count)
-    const accept = trace.data.types.findIndex(({ name }) => name === 'accept')
-    const accepts = filters.counts.types[accept] ?? 0
-    for (const i of trace.data.types.keys()) if (i !== accept) filters.hiddenTypes.add(i)
-    assert.equal(filters.recount().shown, accepts)
+    const heartbeat = trace.data.types.findIndex(({ name }) => name === 'heartbeat')
+    const heartbeats = filters.counts.types[heartbeat] ?? 0
+    for (const i of trace.data.types.keys()) if (i !== heartbeat) filters.hiddenTypes.add(i)
+    assert.equal(filters.recount().shown, heartbeats)
     assert.ok(
-      filters.counts.types.some((count, i) => i !== accept && count > 0),
+      filters.counts.types.some((count, i) => i !== heartbeat && count > 0),
       'what else there is to show is still counted',
     )
     for (const fate of trace.data.fates) if (fate !== 'cut') filters.hiddenFates.add(fate)
     filters.hiddenFates.add(ON_ITS_WAY)
     const cut = result.events.filter(
-      ({ event: e }) => e.kind === 'ended' && e.message.kind === 'accept' && e.fate === 'cut',
+      ({ event: e }) => e.kind === 'ended' && e.message.kind === 'heartbeat' && e.fate === 'cut',
     ).length
     assert.ok(cut > 0, 'some are cut')
     assert.equal(filters.recount().shown, 2 * cut, 'both ends of each')
