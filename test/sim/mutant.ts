@@ -21,7 +21,7 @@ export interface Change {
 export interface Mutation extends Change {
   /** In which worlds it shows soon. `npm test` leaves the others out; how soon it is noticed is measured in worlds of any kind. */
   readonly favours?: (plan: WorldPlan) => boolean
-  /** Takes so many worlds to notice that `npm test` leaves it out; scripts/mutations.ts measures it. */
+  /** Takes so many worlds, or so long in one, to notice that `npm test` leaves it out; scripts/mutations.ts measures it. */
   readonly isRare?: boolean
 }
 

@@ -94,6 +94,7 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
 export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
   {
     name: 'nobody is let in before there is a cluster',
+    isRare: true,
     favours: strikes('crash', 'crashOfAll', 'restartOfAll'),
     file: 'host/admission.ts',
     find: 'if (cluster === undefined) return undefined',

@@ -51,6 +51,7 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a member that was reset never votes again',
+    isRare: true,
     file: 'paxos/leader.ts',
     find: 'if (returning !== undefined) this',
     replace: 'if (returning === 0) this',
