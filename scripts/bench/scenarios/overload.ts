@@ -75,8 +75,10 @@ async function overloadBy(context: Context, rival: SynodRival, crowd: Crowd): Pr
   const over = await turn(`offered: ${ratePerSecond}/s`, shape, seconds * OVERLOAD_TURNS)
   sampler.stop()
   const seen = probe.stop()
-  await delay(RECOVERY_MS)
-  await turn(`afterwards, ${WARM_IN_FLIGHT} in flight`, { inFlight: WARM_IN_FLIGHT })
+  if (!isQuick) {
+    await delay(RECOVERY_MS)
+    await turn(`afterwards, ${WARM_IN_FLIGHT} in flight`, { inFlight: WARM_IN_FLIGHT })
+  }
   const ratios: Ratio[] = [
     { goal: goodput, of: crowd.name, values: { ours: over.throughput, theirs: peak.throughput }, unit: '/s' },
     { goal: memory, of: crowd.name, values: growthOf(sampler), unit: 'MiB' },

@@ -9,7 +9,7 @@ import type { Context, Row, Scenario } from '../scenario.js'
 import type { BankClient, Measurement, Operation } from '../types.js'
 
 const ACCOUNTS = [1_000, 10_000, 100_000, 1_000_000]
-const ACCOUNTS_QUICK = [1_000, 100_000]
+const ACCOUNTS_QUICK = [1_000, 10_000]
 const IN_FLIGHT = 256
 const FORM_TIMEOUT_MS = 60_000
 const SEED = 1

@@ -9,7 +9,7 @@ import { compare, type MeasuredGoal } from './compare.js'
 
 const IN_FLIGHT = 2
 /** The least that a turn lasts: in one second few batches end. */
-const SECONDS_MIN = 3
+const SECONDS_MIN = 2
 const FUNDS = 1n << 50n
 
 const goals: readonly MeasuredGoal[] = [
