@@ -158,7 +158,8 @@ export class SimulatedNode implements ClientPort {
   /** Starts the process on what the disk holds. Nothing, if it runs or has halted. */
   start(): void {
     if (!this.#isCommissioned) return
-    if (this.#isStopping) this.#startsAgain = true
+    // One whose write has failed stops as soon as it hears of that, which may be when it has been woken.
+    if (this.#isStopping || (this.#process !== undefined && this.#disk.hasFailed)) this.#startsAgain = true
     if (this.#process !== undefined || this.#haltCode !== undefined) return
     const { trace, scheduler, turnMsMax } = this.#settings
     trace.tell({ kind: 'started', node: this.id })
