@@ -55,8 +55,6 @@ export const NOTHING_TOLD: WriteSubject = Object.freeze({ records: NO_RECORDS })
 export class LinkedWriter {
   readonly db: Database
   /** Of the data directory, for messages. */
-  /** The slots of checkpoints that are being read: who fetches one needs the log after it. */
-  readonly #held = new Map<symbol, Slot>()
   readonly path: string
   /** What was found at the start. */
   readonly recovered: RecoveredState
@@ -68,6 +66,8 @@ export class LinkedWriter {
   /** The log is trimmed up to here at most: the slot of the durable checkpoint. */
   trimUpTo: Slot
   readonly #options: LinkedWriterOptions
+  /** The slots of checkpoints that are being read: who fetches one needs the log after it. */
+  readonly #held = new Map<symbol, Slot>()
   readonly #writer = new SingleWriter()
   readonly #chain: WriteChain
   readonly #witness: WriteWitness
