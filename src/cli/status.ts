@@ -24,7 +24,10 @@ export function addStatusCommand(program: Command): void {
       const roleOf = (role: number): string => roles.find(([, value]) => value === role)?.[0].toLowerCase() ?? 'unknown'
       const rows = nodes.map((node) => toRow(node, roleOf))
       if (flags.json) printJson(nodes.map((node) => toJson(node, roleOf)))
-      else print(formatTable(HEAD, rows))
+      else {
+        print(formatTable(HEAD, rows))
+        for (const line of nodes.flatMap(alarmLines)) print(line)
+      }
       if (nodes.every((node) => node.status === undefined)) process.exitCode = EXIT.unavailable
     })
 }
@@ -43,6 +46,15 @@ function toRow({ endpoint, status }: NodeStatus, roleOf: (role: number) => strin
     String(appliedUpTo),
     stateDigest,
   ]
+}
+
+/** Below the table: what a node that goes on says is wrong with it. */
+function alarmLines({ endpoint, status }: NodeStatus): string[] {
+  if (status === undefined) return []
+  return status.alarms.map(({ code, message, since }) => {
+    const began = since === undefined ? '' : ` since ${since.toISOString()}`
+    return `${styled('red', code)} at node ${status.nodeId} (${endpoint})${began}: ${message}`
+  })
 }
 
 function formatBallot(ballot: { round: number; nodeId: number } | undefined): string {

@@ -1,6 +1,9 @@
 import type { MembershipRefusalReason } from '../paxos/messages.js'
 import type { Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import type { CheckpointPart } from '../wire/checkpoint-transfer.js'
+import type { Alarm } from './alarms.js'
+
+export type { Alarm } from './alarms.js'
 
 /**
  * Why a member could not do what it was asked.
@@ -72,6 +75,8 @@ export interface MemberStatus {
   readonly stateDigest: number
   /** Whether this node leads with a majority, or hears a leader. */
   readonly hasQuorum: boolean
+  /** What is wrong with this node, though it goes on. */
+  readonly alarms: readonly Alarm[]
 }
 
 /** A piece of a backup: one header, pages, one end, then log entries. */

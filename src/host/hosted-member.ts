@@ -5,6 +5,7 @@ import { DEFAULT_OPTIONS } from '../paxos/options.js'
 import type { Member, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
 import { admit, membersOf, type PeerRefusal } from './admission.js'
+import { Alarms } from './alarms.js'
 import { type Answer, type BackupPart, type MemberApi, MemberError, type MemberStatus, type SessionRequest } from './api.js'
 import type { Applier } from './applier.js'
 import { backupOf } from './backup.js'
@@ -40,6 +41,8 @@ const HAND_OVER_TIMEOUT_MS = 1_000
 export class HostedMember implements MemberApi {
   /** Settles when the member has stopped by itself: a failed disk, a broken invariant, a data directory that must not vote. */
   readonly failed: Promise<Error>
+  /** What is wrong here without stopping the node; told in its status. */
+  protected readonly alarms: Alarms
   readonly #options: HostedMemberOptions
   readonly #storage: Storage
   readonly #runtime: Runtime
@@ -76,6 +79,7 @@ export class HostedMember implements MemberApi {
     this.#options = options
     this.#storage = storage
     this.#runtime = runtime
+    this.alarms = new Alarms({ runtime, logger })
     this.#requester = restored.requester
     this.#desk = restored.desk
     this.#applier = restored.applier
@@ -231,6 +235,7 @@ export class HostedMember implements MemberApi {
       memberProgress: node.progress,
       stateDigest: this.#applier.stateDigest,
       hasQuorum: !this.#isStopped && node.leaderId !== 0,
+      alarms: this.alarms.list,
     }
   }
 

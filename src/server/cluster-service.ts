@@ -95,6 +95,7 @@ export function clusterService({
         role: ROLES[status.role],
         learning: status.isLearning,
         learners: learnersOf(status),
+        alarms: status.alarms.map(({ code, message, sinceMs }) => ({ code, message, since: new Date(sinceMs) })),
       }
     }),
     listMembers: calls.handler(ListMembersRequest, () => {

@@ -37,6 +37,16 @@ describe('the cluster service', () => {
     assert.equal(answer.learning, false)
   })
 
+  it('tells of alarms, the oldest first', async (t) => {
+    const { clients, member } = await serve(t)
+    assert.deepEqual((await call(clients.cluster, 'status', {})).alarms, [])
+    const alarm = { code: 'DATA_DAMAGED', message: 'a row of the history cannot be read', sinceMs: 1_700_000_000_123 }
+    member.alarms.push(alarm, { ...alarm, code: 'QUOTA' })
+    const { code, message, sinceMs } = alarm
+    const told = { code, message, since: new Date(sinceMs) }
+    assert.deepEqual((await call(clients.cluster, 'status', {})).alarms, [told, { ...told, code: 'QUOTA' }])
+  })
+
   it('lists the members of the latest membership, and how far each learner is', async (t) => {
     const { clients, member } = await serve(t)
     const voter = { nodeId: 1, peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101', dataDirId: 'data-1' }

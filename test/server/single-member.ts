@@ -1,4 +1,5 @@
 import {
+  type Alarm,
   type Answer,
   type BackupPart,
   type MemberApi,
@@ -41,6 +42,7 @@ export class SingleMember implements MemberApi {
   submitted: SessionRequest[] = []
   changes: MembershipChange[] = []
   learners = new Map<NodeId, Slot>()
+  alarms: Alarm[] = []
   handedTo: NodeId[] = []
   membership: MembershipRecord = {
     epoch: 1,
@@ -108,6 +110,7 @@ export class SingleMember implements MemberApi {
       membership: this.membership,
       isLearning: false,
       memberProgress: new Map([[1, this.#slot], ...this.learners]),
+      alarms: this.alarms,
     }
   }
 

@@ -21,6 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Duration } from "../../../google/protobuf/duration.js";
+import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { Consistency, consistencyFromJSON, consistencyToJSON, ResponseHeader } from "../../common/v1/common.js";
 
 export const NodeRole = {
@@ -128,6 +129,16 @@ export interface LearnerProgress {
   decidedUpTo: number;
 }
 
+/** Something is wrong with a node that it can live with, and that somebody should look at. */
+export interface Alarm {
+  /** In capitals, stable, such as DATA_DAMAGED. More are added with time. At most one alarm of each code. */
+  code: string;
+  /** For people: what is wrong, and what to do. Its words may change. */
+  message: string;
+  /** When it began, by the node's wall clock. A restart begins anew. */
+  since: Date | undefined;
+}
+
 export interface StatusRequest {
 }
 
@@ -162,6 +173,8 @@ export interface StatusResponse {
   learning: boolean;
   /** Only a leader knows: how far each learner is. */
   learners: LearnerProgress[];
+  /** What is wrong with this node, though it goes on; those that began first come first. */
+  alarms: Alarm[];
 }
 
 export interface ListMembersRequest {
@@ -746,6 +759,107 @@ export const LearnerProgress: MessageFns<LearnerProgress> = {
   },
 };
 
+function createBaseAlarm(): Alarm {
+  return { code: "", message: "", since: undefined };
+}
+
+export const Alarm: MessageFns<Alarm> = {
+  encode(message: Alarm, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== "") {
+      writer.uint32(10).string(message.code);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    if (message.since !== undefined) {
+      Timestamp.encode(toTimestamp(message.since), writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Alarm {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAlarm();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.since = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Alarm {
+    return {
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+      since: isSet(object.since) ? fromJsonTimestamp(object.since) : undefined,
+    };
+  },
+
+  toJSON(message: Alarm): unknown {
+    const obj: any = {};
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    if (message.since !== undefined) {
+      obj.since = message.since.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Alarm>): Alarm {
+    return Alarm.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Alarm>): Alarm {
+    const message = createBaseAlarm();
+    message.code = object.code ?? "";
+    message.message = object.message ?? "";
+    message.since = object.since ?? undefined;
+    return message;
+  },
+};
+
 function createBaseStatusRequest(): StatusRequest {
   return {};
 }
@@ -816,6 +930,7 @@ function createBaseStatusResponse(): StatusResponse {
     role: 0,
     learning: false,
     learners: [],
+    alarms: [],
   };
 }
 
@@ -877,6 +992,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     for (const v of message.learners) {
       LearnerProgress.encode(v!, writer.uint32(130).fork()).join();
+    }
+    for (const v of message.alarms) {
+      Alarm.encode(v!, writer.uint32(138).fork()).join();
     }
     return writer;
   },
@@ -1022,6 +1140,14 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.learners.push(LearnerProgress.decode(reader, reader.uint32()));
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.alarms.push(Alarm.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1086,6 +1212,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
       learners: globalThis.Array.isArray(object?.learners)
         ? object.learners.map((e: any) => LearnerProgress.fromJSON(e))
         : [],
+      alarms: globalThis.Array.isArray(object?.alarms)
+        ? object.alarms.map((e: any) => Alarm.fromJSON(e))
+        : [],
     };
   },
 
@@ -1139,6 +1268,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.learners?.length) {
       obj.learners = message.learners.map((e) => LearnerProgress.toJSON(e));
     }
+    if (message.alarms?.length) {
+      obj.alarms = message.alarms.map((e) => Alarm.toJSON(e));
+    }
     return obj;
   },
 
@@ -1171,6 +1303,7 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     message.role = object.role ?? 0;
     message.learning = object.learning ?? false;
     message.learners = object.learners?.map((e) => LearnerProgress.fromPartial(e)) || [];
+    message.alarms = object.alarms?.map((e) => Alarm.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2437,6 +2570,28 @@ type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
+
+function toTimestamp(date: Date): Timestamp {
+  const seconds = BigInt(Math.trunc(date.getTime() / 1_000));
+  const nanos = (date.getTime() % 1_000) * 1_000_000;
+  return { seconds, nanos };
+}
+
+function fromTimestamp(t: Timestamp): Date {
+  let millis = (globalThis.Number(t.seconds.toString()) || 0) * 1_000;
+  millis += (t.nanos || 0) / 1_000_000;
+  return new globalThis.Date(millis);
+}
+
+function fromJsonTimestamp(o: any): Date {
+  if (o instanceof globalThis.Date) {
+    return o;
+  } else if (typeof o === "string") {
+    return new globalThis.Date(o);
+  } else {
+    return fromTimestamp(Timestamp.fromJSON(o));
+  }
+}
 
 function longToNumber(int64: bigint | string): number {
   const num = globalThis.Number(int64);

@@ -1,0 +1,47 @@
+import type { Logger } from 'pino'
+import type { Runtime } from './runtime.js'
+
+/** Something is wrong with this node that it can live with, and that somebody should look at. */
+export interface Alarm {
+  /** In capitals, such as DATA_DAMAGED: stable, for programs. */
+  readonly code: string
+  /** For people: what is wrong, and what to do. */
+  readonly message: string
+  /** The wall clock when it was raised first, in ms since 1970. */
+  readonly sinceMs: number
+}
+
+export interface AlarmsSettings {
+  readonly runtime: Pick<Runtime, 'wallMs'>
+  readonly logger: Logger
+}
+
+/** The alarms of one node, at most one of each code. They are told in Status, and logged when they begin and end. */
+export class Alarms {
+  readonly #settings: AlarmsSettings
+  readonly #raised = new Map<string, Alarm>()
+
+  constructor(settings: AlarmsSettings) {
+    this.#settings = settings
+  }
+
+  /** Raised again, an alarm keeps its time and takes the new message. Cheap to call often. */
+  raise(code: string, message: string): void {
+    const raised = this.#raised.get(code)
+    if (raised?.message === message) return
+    const alarm = { code, message, sinceMs: raised?.sinceMs ?? this.#settings.runtime.wallMs() }
+    this.#raised.set(code, alarm)
+    // A message may hold a figure that grows: only the beginning is worth a line.
+    if (raised === undefined) this.#settings.logger.error({ alarm: code }, message)
+  }
+
+  /** Does nothing when it is not raised. */
+  clear(code: string): void {
+    if (this.#raised.delete(code)) this.#settings.logger.info({ alarm: code }, 'the alarm is over')
+  }
+
+  /** In the order in which they began. */
+  get list(): readonly Alarm[] {
+    return [...this.#raised.values()]
+  }
+}
