@@ -9,6 +9,7 @@ import {
   restoreMachine,
 } from './host/hosted-member.js'
 import { REAL_RUNTIME } from './host/runtime.js'
+import { addressClash } from './paxos/membership-changes.js'
 import type { NodeId } from './paxos/types.js'
 import { LevelStorage } from './storage/level-storage.js'
 import { setAsideDamaged } from './storage/set-aside.js'
@@ -126,5 +127,7 @@ function checkMembers({ nodeId, members, join: joins = false }: MemberOptions): 
   const listed = members.map((m) => m.nodeId)
   if (new Set(listed).size < listed.length) throw new RangeError('members: a node id is listed twice')
   if (!listed.includes(nodeId)) throw new RangeError(`members: node ${nodeId}, this one, is not among them`)
+  const clash = addressClash(members)
+  if (clash !== undefined) throw new RangeError(`members: ${clash}`)
   if (joins && listed.length === 1) throw new RangeError('members: to join, a member of the cluster must be listed, too')
 }

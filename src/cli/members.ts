@@ -23,12 +23,19 @@ It may be run again at any time: it goes on where it stopped.
 Example:
   $ synod member replace 3 4=10.0.0.4:7201/10.0.0.4:7101`
 
+const UPDATE_HELP = `
+A node that was started at another address tells the others by itself; this has the log say so, too, for those to come.
+
+Example:
+  $ synod member update 3=10.0.0.9:7201/10.0.0.9:7101`
+
 export function addMemberCommands(program: Command): void {
   const member = program.command('member').description('who the members of the cluster are, and changes of that')
   addList(member)
   addAdd(member)
   addPromote(member)
   addRemove(member)
+  addUpdate(member)
   addReplace(member)
   addLead(member)
 }
@@ -72,6 +79,16 @@ function addRemove(member: Command): void {
     .addHelpText('after', '\nExample:\n  $ synod member remove 3')
     .action(async (id: number, flags: ClientFlags) => {
       const { membership } = await withClient(flags, (client) => client.cluster.removeMember(id))
+      await show(flags, membership)
+    })
+}
+
+function addUpdate(member: Command): void {
+  withClientFlags(member.command('update').argument('<member>', 'ID=HOST:PEERPORT/HOST:CLIENTPORT'))
+    .description('a member is reached at other addresses from now on')
+    .addHelpText('after', UPDATE_HELP)
+    .action(async (text: string, flags: ClientFlags) => {
+      const { membership } = await withClient(flags, (client) => client.cluster.updateMember(parseMember(text)))
       await show(flags, membership)
     })
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { MemberConfig, ServerConfig } from '../server/config.js'
+import { addressClash } from '../server/config.js'
 import { CliError, EXIT, usageError } from './failure.js'
 
 /** One node's options as text, from flags, variables or a file; the same names in each. */
@@ -132,6 +133,7 @@ function parseAddress(name: keyof NodeOptions, text: string): string {
 export function parsePeers(text: string): MemberConfig[] {
   const members = text.split(',').map(parseMember)
   if (new Set(members.map(({ nodeId }) => nodeId)).size !== members.length) throw fault('peers', 'names a node twice')
+  checkAddresses(members)
   return members.toSorted((a, b) => a.nodeId - b.nodeId)
 }
 
@@ -139,11 +141,18 @@ export function parsePeers(text: string): MemberConfig[] {
 export function parseMember(entry: string): MemberConfig {
   const [, id = '', peer = '', client = ''] = /^\s*([^=]*)=([^/]*)\/(.*?)\s*$/.exec(entry) ?? []
   if (client === '') throw fault('peers', `${JSON.stringify(entry)} is not ID=HOST:PEERPORT/HOST:CLIENTPORT`)
-  return {
+  const member = {
     nodeId: parseNodeId('peers', id),
     peerAddress: parseAddress('peers', peer),
     clientAddress: parseAddress('peers', client),
   }
+  checkAddresses([member])
+  return member
+}
+
+function checkAddresses(members: readonly MemberConfig[]): void {
+  const clash = addressClash(members)
+  if (clash !== undefined) throw fault('peers', clash)
 }
 
 /** `ID=BASE64PUBKEY`; base64 itself may end in =. */

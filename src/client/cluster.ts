@@ -9,6 +9,8 @@ import {
   type RemoveMemberResponse,
   type StatusResponse,
   type TransferLeadershipResponse,
+  type UpdateMemberRequest,
+  type UpdateMemberResponse,
 } from '../gen/synod/cluster/v1/cluster.js'
 import { Consistency } from '../gen/synod/common/v1/common.js'
 import type { Answered } from './caller.js'
@@ -88,6 +90,11 @@ export class Cluster {
   /** For good: its number is never given again. @throws SynodError, QUORUM_AT_RISK for one */
   removeMember(nodeId: number, options?: CallOptions): Promise<Answered<RemoveMemberResponse, 'membership'>> {
     return this.#change<RemoveMemberResponse>(options, (client, ...rest) => client.removeMember({ nodeId }, ...rest))
+  }
+
+  /** The member is reached at other addresses from now on. @throws SynodError, ADDRESS_USED for one */
+  updateMember(member: UpdateMemberRequest, options?: CallOptions): Promise<Answered<UpdateMemberResponse, 'membership'>> {
+    return this.#change<UpdateMemberResponse>(options, (client, ...rest) => client.updateMember(member, ...rest))
   }
 
   /** Has the leader hand over to a voter, or without one to whichever it likes. Gives who leads then. */

@@ -181,6 +181,8 @@ function patienceMs(reason: MembershipRefusalReason, sentCount: number): number 
     case 'QUORUM_AT_RISK':
       return DOUBT_MS
     case 'NODE_ID_USED':
+    case 'NODE_ID_TOO_HIGH':
+    case 'ADDRESS_USED':
     case 'MEMBER_NOT_FOUND':
     case 'TOO_MANY_MEMBERS':
     case 'DATA_DIR_MISMATCH':

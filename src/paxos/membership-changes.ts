@@ -9,6 +9,15 @@ export interface MembershipRefusal {
   readonly message: string
 }
 
+/** How far above the highest one that was ever given a new node id may be: what is skipped is lost for good. */
+const NODE_IDS_AHEAD_MAX = 100
+/** Where a member is reached, as host:port; no client address: it serves none over the network. */
+export interface MemberAddresses {
+  readonly nodeId: NodeId
+  readonly peerAddress: string
+  readonly clientAddress: string
+}
+
 /** A learner that lacks at most so many windows of slots has caught up. */
 const CAUGHT_UP_WINDOWS = 2
 
@@ -54,7 +63,7 @@ export class MembershipChanges {
     if (at.nextSlot < latest.fromSlot || (this.#proposed !== undefined && this.#proposed.slot > at.decidedUpTo)) {
       return { reason: 'CHANGE_IN_PROGRESS', message: 'another change of the membership is not in force yet; try again' }
     }
-    if (change.kind === 'add') return refusalOfAdd(latest, change.nodeId)
+    if (change.kind === 'add') return refusalOfAdd(latest, change)
     const member = latest.member(change.nodeId)
     if (member === undefined) return { reason: 'MEMBER_NOT_FOUND', message: `node ${change.nodeId} is not a member` }
     switch (change.kind) {
@@ -62,6 +71,8 @@ export class MembershipChanges {
         return member.dataDirId === '' ? undefined : otherDirectory(member, change.dataDirId)
       case 'promote':
         return this.#refusalOfPromote(latest, member, at.decidedUpTo)
+      case 'update':
+        return refusalOfAddresses(latest, change)
       case 'remove':
         return this.#refusalOfLoss(latest, member)
       case 'reset':
@@ -109,13 +120,29 @@ export class MembershipChanges {
   }
 }
 
-function refusalOfAdd(latest: Membership, nodeId: NodeId): MembershipRefusal | undefined {
+function refusalOfAdd(latest: Membership, change: MemberAddresses): MembershipRefusal | undefined {
+  const { nodeId } = change
   if (nodeId <= latest.lastNodeId) {
     const message = `node ids up to ${latest.lastNodeId} have been given, and are never given again: choose a higher one than ${nodeId}`
     return { reason: 'NODE_ID_USED', message }
   }
-  if (latest.members.length < MEMBERS_MAX) return undefined
-  return { reason: 'TOO_MANY_MEMBERS', message: `a cluster has at most ${MEMBERS_MAX} members` }
+  const highest = latest.lastNodeId + NODE_IDS_AHEAD_MAX
+  if (nodeId > highest) {
+    const message =
+      `node id ${nodeId} is too high: ids are never given again, so a new one is at most ${highest}, which is ${NODE_IDS_AHEAD_MAX} above ` +
+      `the highest that was ever given (last_node_id ${latest.lastNodeId})`
+    return { reason: 'NODE_ID_TOO_HIGH', message }
+  }
+  if (latest.members.length >= MEMBERS_MAX) {
+    return { reason: 'TOO_MANY_MEMBERS', message: `a cluster has at most ${MEMBERS_MAX} members` }
+  }
+  return refusalOfAddresses(latest, change)
+}
+
+/** No two members share an address, be it for peers or for clients. */
+function refusalOfAddresses({ members }: Membership, wanted: MemberAddresses): MembershipRefusal | undefined {
+  const clash = addressClash([...members.filter((m) => m.nodeId !== wanted.nodeId), wanted])
+  return clash === undefined ? undefined : { reason: 'ADDRESS_USED', message: clash }
 }
 
 function otherDirectory(member: Member, dataDirId: string): MembershipRefusal {
@@ -123,11 +150,37 @@ function otherDirectory(member: Member, dataDirId: string): MembershipRefusal {
   return { reason: 'DATA_DIR_MISMATCH', message }
 }
 
+/** A sentence that names an address which two of the members have, or one has twice; undefined when there is none. */
+export function addressClash(members: readonly MemberAddresses[]): string | undefined {
+  const users = new Map<string, string>()
+  for (const { nodeId, peerAddress, clientAddress } of members) {
+    const uses: [string, string][] = [
+      ['for peers', peerAddress],
+      ['for clients', clientAddress],
+    ]
+    for (const [use, address] of uses) {
+      if (address === '') continue
+      const key = canonicalAddress(address)
+      const user = users.get(key)
+      if (user !== undefined) return `${address} is the address of ${user} already: it cannot be that of node ${nodeId} ${use}`
+      users.set(key, `node ${nodeId} ${use}`)
+    }
+  }
+  return undefined
+}
+
+/** Hosts differ in more than the case of their letters, ports in more than leading zeros. */
+function canonicalAddress(address: string): string {
+  const colon = address.lastIndexOf(':')
+  return `${address.slice(0, colon).toLowerCase()}:${Number(address.slice(colon + 1))}`
+}
+
 /** Whether the change has nothing left to do. Asking twice for the same is no mistake: the first answer may have been lost. */
 export function isMade(membership: Membership, change: MembershipChange): boolean {
   const member = membership.member(change.nodeId)
   switch (change.kind) {
     case 'add':
+    case 'update':
       return member?.peerAddress === change.peerAddress && member.clientAddress === change.clientAddress
     case 'bind':
       return member?.dataDirId === change.dataDirId

@@ -118,6 +118,10 @@ function changed(before: Membership, change: MembershipChange, fromSlot: Slot): 
       return member.votesFrom === 0 && member.dataDirId !== ''
         ? replacedBy({ ...member, votesFrom: fromSlot, returning: false })
         : undefined
+    case 'update': {
+      const { peerAddress, clientAddress } = change
+      return replacedBy({ ...member, peerAddress, clientAddress })
+    }
     case 'remove':
       return others.some((m) => m.votesFrom > 0) ? others : undefined
     case 'reset': {

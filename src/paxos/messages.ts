@@ -175,6 +175,10 @@ export interface ChangeMembershipRefused {
 export type MembershipRefusalReason =
   /** The node id stands for another member, or stood for one: ids are never given again. */
   | 'NODE_ID_USED'
+  /** Ids below it that were not given yet would be lost. */
+  | 'NODE_ID_TOO_HIGH'
+  /** Another member is reached there, or it would be both addresses of one. */
+  | 'ADDRESS_USED'
   | 'MEMBER_NOT_FOUND'
   /** The learner is too far behind to vote, or has not been heard of late. */
   | 'NOT_CAUGHT_UP'

@@ -103,6 +103,8 @@ export type MembershipChange =
   /** A learner becomes a voter. */
   | { readonly kind: 'promote'; readonly nodeId: NodeId }
   | { readonly kind: 'remove'; readonly nodeId: NodeId }
+  /** The member is reached at other addresses. Who votes stays as it is. */
+  | { readonly kind: 'update'; readonly nodeId: NodeId; readonly peerAddress: string; readonly clientAddress: string }
   /** The member's directory is damaged: it begins anew as a learner, in another. */
   | { readonly kind: 'reset'; readonly nodeId: NodeId; readonly dataDirId: string; readonly newDataDirId: string }
 

@@ -11,6 +11,7 @@ import {
   RemoveMemberRequest,
   StatusRequest,
   TransferLeadershipRequest,
+  UpdateMemberRequest,
 } from '../gen/synod/cluster/v1/cluster.js'
 import { Consistency, type ResponseHeader } from '../gen/synod/common/v1/common.js'
 import type { MemberApi, MemberStatus } from '../host/api.js'
@@ -18,7 +19,7 @@ import type { FieldViolation } from '../machine/refusal.js'
 import { nodeOf, roundOf } from '../paxos/ballot.js'
 import type { MembershipChange, MembershipRecord } from '../paxos/types.js'
 import {
-  addMemberViolations,
+  addressedMemberViolations,
   checkpointViolations,
   memberViolations,
   transferLeadershipViolations,
@@ -105,7 +106,11 @@ export function clusterService({
     }),
     addMember: calls.handler(AddMemberRequest, (request, context) => {
       const { nodeId, peerAddress, clientAddress } = request
-      return change({ kind: 'add', nodeId, peerAddress, clientAddress }, addMemberViolations(request), context)
+      return change({ kind: 'add', nodeId, peerAddress, clientAddress }, addressedMemberViolations(request), context)
+    }),
+    updateMember: calls.handler(UpdateMemberRequest, (request, context) => {
+      const { nodeId, peerAddress, clientAddress } = request
+      return change({ kind: 'update', nodeId, peerAddress, clientAddress }, addressedMemberViolations(request), context)
     }),
     promoteMember: calls.handler(PromoteMemberRequest, (request, context) =>
       change({ kind: 'promote', nodeId: request.nodeId }, memberViolations(request), context),

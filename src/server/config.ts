@@ -1,3 +1,5 @@
+export { addressClash } from '../paxos/membership-changes.js'
+
 import type { NodeId } from '../paxos/types.js'
 import type { AuthorityConfig } from '../wire/initial-authority.js'
 

@@ -11,7 +11,14 @@ const BASIS_2 = 0x9747b28c
 /** The numbers below stand for words in the hash: a changed one changes every hash. */
 const FATES: Readonly<Record<Fate, number>> = { delivered: 1, waits: 2, lost: 3, cut: 4, refused: 5, down: 6 }
 const OUTCOMES: Readonly<Record<WriteOutcome, number>> = { synced: 1, buffered: 2, failed: 3, lost: 4, kept: 5 }
-const CHANGES: Readonly<Record<MembershipChange['kind'], number>> = { add: 1, bind: 2, promote: 3, remove: 4, reset: 5 }
+const CHANGES: Readonly<Record<MembershipChange['kind'], number>> = {
+  add: 1,
+  bind: 2,
+  promote: 3,
+  remove: 4,
+  reset: 5,
+  update: 6,
+}
 const PARTS = { header: 1, page: 2, end: 3 } as const
 const PHASES = { joining: 1, following: 2, polling: 3, scouting: 4, leading: 5 } as const
 
@@ -241,6 +248,7 @@ export class EventHash {
   #addChange(change: MembershipChange): void {
     this.#mix4(CHANGES[change.kind], change.nodeId, 0, 0)
     if (change.kind === 'bind') this.#mixText(change.dataDirId)
+    if (change.kind === 'update') this.#mixText(`${change.peerAddress} ${change.clientAddress}`)
     if (change.kind !== 'reset') return
     this.#mixText(change.dataDirId)
     this.#mixText(change.newDataDirId)

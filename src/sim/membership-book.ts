@@ -123,6 +123,8 @@ function membersAfter(before: BookedMembership, change: MembershipChange, fromSl
       return member.dataDirId === '' ? withMember({ ...member, dataDirId: change.dataDirId }) : undefined
     case 'promote':
       return isVoter || member.dataDirId === '' ? undefined : withMember({ ...member, votesFrom: fromSlot, returning: false })
+    case 'update':
+      return withMember({ ...member, peerAddress: change.peerAddress, clientAddress: change.clientAddress })
     case 'remove':
       return isLastVoter ? undefined : before.members.filter((m) => m.nodeId !== nodeId)
     case 'reset':

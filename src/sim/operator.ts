@@ -193,10 +193,12 @@ export class Operator {
     )
   }
 
-  #isInForce({ kind, nodeId }: MembershipChange): boolean {
+  #isInForce(change: MembershipChange): boolean {
+    const { kind, nodeId } = change
     const { memberships, chosenUpTo } = this.#settings.checker
     const member = memberships.at(chosenUpTo + 1).member(nodeId)
     if (kind === 'remove') return member === undefined && memberships.latest.lastNodeId >= nodeId
+    if (kind === 'update') return member?.peerAddress === change.peerAddress
     return kind === 'promote' ? (member?.votesFrom ?? 0) > 0 : member !== undefined
   }
 

@@ -209,6 +209,7 @@ function tellValue(value: Value): string {
 /** `remove n3` */
 export function tellChange(change: MembershipChange): string {
   const what = `${change.kind} n${change.nodeId}`
+  if (change.kind === 'update') return `${what} to ${change.peerAddress}`
   if (change.kind === 'bind') return `${what} to ${change.dataDirId}`
   return change.kind === 'reset' ? `${what} from ${change.dataDirId} to ${change.newDataDirId}` : what
 }

@@ -101,6 +101,8 @@ export class SimSession implements CallSink {
       case 'ALREADY_ACKNOWLEDGED':
       // Of changes of the membership only.
       case 'NODE_ID_USED':
+      case 'NODE_ID_TOO_HIGH':
+      case 'ADDRESS_USED':
       case 'MEMBER_NOT_FOUND':
       case 'NOT_CAUGHT_UP':
       case 'CHANGE_IN_PROGRESS':

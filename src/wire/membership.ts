@@ -70,6 +70,8 @@ export function changeToWire(change: MembershipChange): WireChange {
       return { change: { $case: 'promote', value: change } }
     case 'remove':
       return { change: { $case: 'remove', value: change } }
+    case 'update':
+      return { change: { $case: 'update', value: change } }
     case 'reset':
       return { change: { $case: 'reset', value: change } }
   }
@@ -79,13 +81,15 @@ export function changeToWire(change: MembershipChange): WireChange {
 export function changeFromWire(wire: WireChange | undefined, field: string): MembershipChange {
   const change = wire?.change
   switch (change?.$case) {
-    case 'add': {
+    case 'add':
+    case 'update': {
       const { nodeId, peerAddress, clientAddress } = change.value
+      const path = `${field}.${change.$case}`
       return {
-        kind: 'add',
-        nodeId: nodeIdOf(nodeId, `${field}.add`),
-        peerAddress: text(peerAddress, `${field}.add.peer_address`),
-        clientAddress: optionalText(clientAddress, `${field}.add.client_address`),
+        kind: change.$case,
+        nodeId: nodeIdOf(nodeId, path),
+        peerAddress: text(peerAddress, `${path}.peer_address`),
+        clientAddress: optionalText(clientAddress, `${path}.client_address`),
       }
     }
     case 'bind': {

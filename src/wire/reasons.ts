@@ -76,6 +76,11 @@ export const REASONS: Readonly<Record<Reason, ReasonInfo>> = {
     code: status.ALREADY_EXISTS,
     meaning: "The node id is another member's, or was one's: take one above last_node_id.",
   },
+  NODE_ID_TOO_HIGH: {
+    code: status.OUT_OF_RANGE,
+    meaning: 'The node id is more than 100 above last_node_id: those between could never be given any more.',
+  },
+  ADDRESS_USED: { code: status.ALREADY_EXISTS, meaning: 'Another member has this address, for its peers or for its clients.' },
   MEMBER_NOT_FOUND: { code: status.NOT_FOUND, meaning: 'There is no member with this node id.' },
   NOT_CAUGHT_UP: {
     code: status.FAILED_PRECONDITION,

@@ -4,6 +4,7 @@ import type {
   PromoteMemberRequest,
   RemoveMemberRequest,
   TransferLeadershipRequest,
+  UpdateMemberRequest,
 } from '../gen/synod/cluster/v1/cluster.js'
 import type { FieldViolation } from '../machine/refusal.js'
 import { consistency } from './checks.js'
@@ -12,12 +13,16 @@ const NODE_ID_MAX = 65_535
 const ADDRESS_LENGTH_MAX = 256
 const HOST_AND_PORT = /^(?:\[[^\]\s]+\]|[^\s:/,=]+):(\d{1,5})$/
 
-/** What is wrong with a request in itself; see validateCommand. */
-export function addMemberViolations({ nodeId, peerAddress, clientAddress }: AddMemberRequest): readonly FieldViolation[] {
+/** What is wrong with a request in itself, AddMember or UpdateMember; see validateCommand. */
+export function addressedMemberViolations(request: AddMemberRequest | UpdateMemberRequest): readonly FieldViolation[] {
+  const { nodeId, peerAddress, clientAddress } = request
   const out: FieldViolation[] = []
   member(out, nodeId)
   address(out, 'peer_address', peerAddress)
   address(out, 'client_address', clientAddress)
+  if (out.length === 0 && peerAddress === clientAddress) {
+    out.push({ field: 'client_address', description: 'must be another one than peer_address' })
+  }
   return out
 }
 

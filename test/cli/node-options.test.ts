@@ -81,6 +81,12 @@ describe('the options of a node', () => {
     ['an id that is no number', { ...COMPLETE, id: 'x' }, /^--id: "x".* from 1 to 65,535/],
     ['an id of 0', { ...COMPLETE, id: '0' }, /^--id: "0"/],
     ['an id that no member has', { ...COMPLETE, id: '3' }, /^--peers: has no node 3/],
+    [
+      'an address that two members have',
+      { ...COMPLETE, peers: '1=A:1/a:2,2=b:1/a:01' },
+      /^--peers: a:01 is the address of node 1 for peers/,
+    ],
+    ['two addresses that are one', { ...COMPLETE, peers: '1=a:1/a:1' }, /^--peers: a:1 .*node 1 for clients$/],
     ['a member named twice', { ...COMPLETE, peers: `${PEERS},2=a:1/b:2` }, /^--peers: names a node twice/],
     ['a member without a client address', { ...COMPLETE, peers: '2=127.0.0.1:7202' }, /^--peers: .*ID=HOST:PEERPORT/],
     [

@@ -30,12 +30,14 @@ describe("the SDK's cluster", () => {
     const { membership, header } = await cluster.addMember(NODE_2)
     assert.deepEqual([membership.epoch, header.slot], [2, 1])
     await cluster.promoteMember(2)
+    await cluster.updateMember({ ...NODE_2, peerAddress: '127.0.0.1:8202' })
     await cluster.removeMember(2)
     assert.deepEqual(
       member.changes.map(({ kind, nodeId }) => [kind, nodeId]),
       [
         ['add', 2],
         ['promote', 2],
+        ['update', 2],
         ['remove', 2],
       ],
     )

@@ -143,6 +143,38 @@ test('one change at a time; and none after which too few of the voters would be 
   assert.deepEqual(cluster.refusalsOf(1), ['QUORUM_AT_RISK', 'MEMBER_NOT_FOUND', 'NODE_ID_USED'])
 })
 
+test('a new node id is at most 100 above the last, and no two members share an address, for peers or for clients', () => {
+  const cluster = led([1, 2, 3])
+  const [first] = cluster.node(1).memberships?.latest.members ?? []
+  assert.ok(first !== undefined)
+  const wanted = { nodeId: 4, peerAddress: 'new:1', clientAddress: 'new:2' }
+  const ask = (change: Partial<typeof wanted>, kind: 'add' | 'update' = 'add'): unknown => {
+    cluster.change(1, { kind, ...wanted, ...change })
+    return cluster.refusalsOf(1).at(-1)
+  }
+  assert.deepEqual([ask({ nodeId: 104 }), ask({ nodeId: 65_535 })], ['NODE_ID_TOO_HIGH', 'NODE_ID_TOO_HIGH'])
+  assert.equal(ask({ peerAddress: first.clientAddress }), 'ADDRESS_USED')
+  assert.equal(ask({ clientAddress: first.peerAddress.toUpperCase() }), 'ADDRESS_USED')
+  assert.equal(ask({ nodeId: 2, peerAddress: first.peerAddress }, 'update'), 'ADDRESS_USED')
+  assert.equal(ask({}, 'update'), 'MEMBER_NOT_FOUND')
+  cluster.addHost(103)
+  cluster.change(1, { kind: 'add', ...wanted, nodeId: 103 })
+  cluster.runUntil('the highest id that may be given is', () => cluster.node(3).memberships?.latest.has(103) === true)
+})
+
+test('a member gets other addresses through the log, and goes on voting', () => {
+  const cluster = led([1, 2, 3])
+  const moved = { nodeId: 2, peerAddress: 'moved:1', clientAddress: 'moved:2' }
+  cluster.change(1, { kind: 'update', ...moved })
+  cluster.runUntil('all know', () => cluster.node(3).memberships?.latest.member(2)?.peerAddress === 'moved:1')
+  const votesFrom = cluster.node(3).memberships?.latest.member(2)?.votesFrom
+  assert.equal(votesFrom, 1, 'it is the same life of the member')
+  cluster.run(500)
+  cluster.crash(3)
+  cluster.propose(1, 'by two')
+  cluster.runUntil('it votes', () => cluster.log.includes('by two'))
+})
+
 test('a learner that lags, or is not up, is not promoted', () => {
   const cluster = led([1, 2, 3])
   cluster.addHost(4)

@@ -12,6 +12,7 @@ import { serve } from './server.js'
 import { CLUSTER_ID } from './single-member.js'
 
 const NODE_2 = { nodeId: 2, peerAddress: '127.0.0.1:7202', clientAddress: '127.0.0.1:7102' }
+const MOVED_2 = { nodeId: 2, peerAddress: '127.0.0.1:8202', clientAddress: '127.0.0.1:8102' }
 
 /** Every response to a Checkpoint call. */
 async function checkpoint(cluster: ClusterServiceClient, consistency: Consistency = 0): Promise<CheckpointResponse[]> {
@@ -70,10 +71,12 @@ describe('the cluster service', () => {
     assert.deepEqual(header, { clusterId: CLUSTER_ID, nodeId: 1, slot: 1 })
     assert.deepEqual([membership?.epoch, membership?.fromSlot, membership?.lastNodeId], [2, 5, 2])
     await call(clients.cluster, 'promoteMember', { nodeId: 2 })
+    await call(clients.cluster, 'updateMember', MOVED_2)
     await call(clients.cluster, 'removeMember', { nodeId: 2 })
     assert.deepEqual(member.changes, [
       { kind: 'add', ...NODE_2 },
       { kind: 'promote', nodeId: 2 },
+      { kind: 'update', ...MOVED_2 },
       { kind: 'remove', nodeId: 2 },
     ])
     assert.equal((await call(clients.cluster, 'transferLeadership', { nodeId: 0 })).leaderId, 2)
@@ -85,6 +88,8 @@ describe('the cluster service', () => {
     const { clients, member } = await serve(t)
     const reasons = {
       NODE_ID_USED: status.ALREADY_EXISTS,
+      NODE_ID_TOO_HIGH: status.OUT_OF_RANGE,
+      ADDRESS_USED: status.ALREADY_EXISTS,
       MEMBER_NOT_FOUND: status.NOT_FOUND,
       NOT_CAUGHT_UP: status.FAILED_PRECONDITION,
       CHANGE_IN_PROGRESS: status.UNAVAILABLE,
@@ -106,6 +111,8 @@ describe('the cluster service', () => {
     { name: 'addMember', request: { ...NODE_2, peerAddress: 'host' }, fields: ['peer_address'] },
     { name: 'addMember', request: { ...NODE_2, clientAddress: 'host:0' }, fields: ['client_address'] },
     { name: 'addMember', request: { ...NODE_2, clientAddress: `${'h'.repeat(252)}:7101` }, fields: ['client_address'] },
+    { name: 'addMember', request: { ...NODE_2, clientAddress: NODE_2.peerAddress }, fields: ['client_address'] },
+    { name: 'updateMember', request: { ...NODE_2, nodeId: 0, clientAddress: 'host' }, fields: ['node_id', 'client_address'] },
     { name: 'promoteMember', request: { nodeId: 0 }, fields: ['node_id'] },
     { name: 'removeMember', request: { nodeId: 65_536 }, fields: ['node_id'] },
     { name: 'transferLeadership', request: { nodeId: 65_536 }, fields: ['node_id'] },

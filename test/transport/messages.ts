@@ -76,6 +76,7 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
     },
     { kind: 'changeMembership', requestId: 2, change: { kind: 'bind', nodeId: 4, dataDirId: 'dir-4' } },
     { kind: 'changeMembership', requestId: 3, change: { kind: 'promote', nodeId: 4 } },
+    { kind: 'changeMembership', requestId: 3, change: { kind: 'update', nodeId: 4, peerAddress: 'n4:1', clientAddress: 'n4:2' } },
     { kind: 'changeMembership', requestId: 4, change: { kind: 'remove', nodeId: 65_535 } },
     {
       kind: 'changeMembership',

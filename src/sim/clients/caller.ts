@@ -216,6 +216,8 @@ export class Caller {
       case 'ALREADY_ACKNOWLEDGED':
         return promise(false, () => `${tellInvocation(call.invocation)}, is told to be acknowledged, but was never answered`)
       case 'NODE_ID_USED':
+      case 'NODE_ID_TOO_HIGH':
+      case 'ADDRESS_USED':
       case 'MEMBER_NOT_FOUND':
       case 'NOT_CAUGHT_UP':
       case 'CHANGE_IN_PROGRESS':

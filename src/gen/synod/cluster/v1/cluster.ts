@@ -190,11 +190,11 @@ export interface ListMembersResponse {
 }
 
 export interface AddMemberRequest {
-  /** 1 to 65,535, above every number that was ever given. */
+  /** 1 to 65,535: above every number that was ever given (Membership.last_node_id), by 100 at most. */
   nodeId: number;
-  /** host:port where the other nodes reach it, at most 256 characters. */
+  /** host:port where the other nodes reach it, at most 256 characters. No other member may have it, for peers or for clients. */
   peerAddress: string;
-  /** host:port where clients reach it, at most 256 characters. */
+  /** host:port where clients reach it, at most 256 characters. No other member may have it, for peers or for clients. */
   clientAddress: string;
 }
 
@@ -222,6 +222,22 @@ export interface RemoveMemberRequest {
 
 export interface RemoveMemberResponse {
   header: ResponseHeader | undefined;
+  membership: Membership | undefined;
+}
+
+export interface UpdateMemberRequest {
+  nodeId: number;
+  /** As for AddMember; the address that does not change is given, too. */
+  peerAddress: string;
+  clientAddress: string;
+}
+
+export interface UpdateMemberResponse {
+  /** The slot that decided the change. */
+  header:
+    | ResponseHeader
+    | undefined;
+  /** With the change. */
   membership: Membership | undefined;
 }
 
@@ -1993,6 +2009,208 @@ export const RemoveMemberResponse: MessageFns<RemoveMemberResponse> = {
   },
 };
 
+function createBaseUpdateMemberRequest(): UpdateMemberRequest {
+  return { nodeId: 0, peerAddress: "", clientAddress: "" };
+}
+
+export const UpdateMemberRequest: MessageFns<UpdateMemberRequest> = {
+  encode(message: UpdateMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    if (message.peerAddress !== "") {
+      writer.uint32(18).string(message.peerAddress);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(26).string(message.clientAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.peerAddress = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateMemberRequest {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+      peerAddress: isSet(object.peerAddress)
+        ? globalThis.String(object.peerAddress)
+        : isSet(object.peer_address)
+        ? globalThis.String(object.peer_address)
+        : "",
+      clientAddress: isSet(object.clientAddress)
+        ? globalThis.String(object.clientAddress)
+        : isSet(object.client_address)
+        ? globalThis.String(object.client_address)
+        : "",
+    };
+  },
+
+  toJSON(message: UpdateMemberRequest): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    if (message.peerAddress !== "") {
+      obj.peerAddress = message.peerAddress;
+    }
+    if (message.clientAddress !== "") {
+      obj.clientAddress = message.clientAddress;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateMemberRequest>): UpdateMemberRequest {
+    return UpdateMemberRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateMemberRequest>): UpdateMemberRequest {
+    const message = createBaseUpdateMemberRequest();
+    message.nodeId = object.nodeId ?? 0;
+    message.peerAddress = object.peerAddress ?? "";
+    message.clientAddress = object.clientAddress ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateMemberResponse(): UpdateMemberResponse {
+  return { header: undefined, membership: undefined };
+}
+
+export const UpdateMemberResponse: MessageFns<UpdateMemberResponse> = {
+  encode(message: UpdateMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.membership !== undefined) {
+      Membership.encode(message.membership, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateMemberResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateMemberResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.membership = Membership.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateMemberResponse {
+    return {
+      header: isSet(object.header) ? ResponseHeader.fromJSON(object.header) : undefined,
+      membership: isSet(object.membership) ? Membership.fromJSON(object.membership) : undefined,
+    };
+  },
+
+  toJSON(message: UpdateMemberResponse): unknown {
+    const obj: any = {};
+    if (message.header !== undefined) {
+      obj.header = ResponseHeader.toJSON(message.header);
+    }
+    if (message.membership !== undefined) {
+      obj.membership = Membership.toJSON(message.membership);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateMemberResponse>): UpdateMemberResponse {
+    return UpdateMemberResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateMemberResponse>): UpdateMemberResponse {
+    const message = createBaseUpdateMemberResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.membership = (object.membership !== undefined && object.membership !== null)
+      ? Membership.fromPartial(object.membership)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseTransferLeadershipRequest(): TransferLeadershipRequest {
   return { nodeId: 0 };
 }
@@ -2316,6 +2534,7 @@ export const CheckpointResponse: MessageFns<CheckpointResponse> = {
  * in force, and asked again it is answered again. Any node takes them.
  *
  * A new machine:    AddMember (a learner); start it there with --join; it fetches a checkpoint and the log; PromoteMember
+ * A moved machine:  start it at its new address; UpdateMember has the log say so, too
  * A dead machine:   AddMember of its replacement, which learns; RemoveMember of the dead one; PromoteMember
  */
 export type ClusterServiceService = typeof ClusterServiceService;
@@ -2372,6 +2591,17 @@ export const ClusterServiceService = {
       Buffer.from(RemoveMemberResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemoveMemberResponse => RemoveMemberResponse.decode(value),
   },
+  /** The member is reached at other addresses from now on: whether it has moved already, or is going to. */
+  updateMember: {
+    path: "/synod.cluster.v1.ClusterService/UpdateMember" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateMemberRequest): Buffer => Buffer.from(UpdateMemberRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateMemberRequest => UpdateMemberRequest.decode(value),
+    responseSerialize: (value: UpdateMemberResponse): Buffer =>
+      Buffer.from(UpdateMemberResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UpdateMemberResponse => UpdateMemberResponse.decode(value),
+  },
   /** Has the leader hand over. Answered when another one leads. */
   transferLeadership: {
     path: "/synod.cluster.v1.ClusterService/TransferLeadership" as const,
@@ -2410,6 +2640,8 @@ export interface ClusterServiceServer extends UntypedServiceImplementation {
   promoteMember: handleUnaryCall<PromoteMemberRequest, PromoteMemberResponse>;
   /** For good: its number is never given again. The node hears of it and stops by itself. */
   removeMember: handleUnaryCall<RemoveMemberRequest, RemoveMemberResponse>;
+  /** The member is reached at other addresses from now on: whether it has moved already, or is going to. */
+  updateMember: handleUnaryCall<UpdateMemberRequest, UpdateMemberResponse>;
   /** Has the leader hand over. Answered when another one leads. */
   transferLeadership: handleUnaryCall<TransferLeadershipRequest, TransferLeadershipResponse>;
   /**
@@ -2499,6 +2731,22 @@ export interface ClusterServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RemoveMemberResponse) => void,
+  ): ClientUnaryCall;
+  /** The member is reached at other addresses from now on: whether it has moved already, or is going to. */
+  updateMember(
+    request: UpdateMemberRequest,
+    callback: (error: ServiceError | null, response: UpdateMemberResponse) => void,
+  ): ClientUnaryCall;
+  updateMember(
+    request: UpdateMemberRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: UpdateMemberResponse) => void,
+  ): ClientUnaryCall;
+  updateMember(
+    request: UpdateMemberRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: UpdateMemberResponse) => void,
   ): ClientUnaryCall;
   /** Has the leader hand over. Answered when another one leads. */
   transferLeadership(

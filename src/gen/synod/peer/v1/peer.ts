@@ -314,6 +314,7 @@ export interface MembershipChange {
     | { $case: "promote"; value: PromoteMember }
     | { $case: "remove"; value: RemoveMember }
     | { $case: "reset"; value: ResetMember }
+    | { $case: "update"; value: UpdateMember }
     | undefined;
 }
 
@@ -344,6 +345,13 @@ export interface ResetMember {
   nodeId: number;
   dataDirId: string;
   newDataDirId: string;
+}
+
+/** The member is reached at other addresses. Who votes stays as it is. */
+export interface UpdateMember {
+  nodeId: number;
+  peerAddress: string;
+  clientAddress: string;
 }
 
 /** To the leader, from whichever node was asked, until the membership that it knows says so. */
@@ -4404,6 +4412,9 @@ export const MembershipChange: MessageFns<MembershipChange> = {
       case "reset":
         ResetMember.encode(message.change.value, writer.uint32(42).fork()).join();
         break;
+      case "update":
+        UpdateMember.encode(message.change.value, writer.uint32(50).fork()).join();
+        break;
     }
     return writer;
   },
@@ -4461,6 +4472,14 @@ export const MembershipChange: MessageFns<MembershipChange> = {
             message.change = { $case: "reset", value: ResetMember.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.change = { $case: "update", value: UpdateMember.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4485,6 +4504,8 @@ export const MembershipChange: MessageFns<MembershipChange> = {
         ? { $case: "remove", value: RemoveMember.fromJSON(object.remove) }
         : isSet(object.reset)
         ? { $case: "reset", value: ResetMember.fromJSON(object.reset) }
+        : isSet(object.update)
+        ? { $case: "update", value: UpdateMember.fromJSON(object.update) }
         : undefined,
     };
   },
@@ -4501,6 +4522,8 @@ export const MembershipChange: MessageFns<MembershipChange> = {
       obj.remove = RemoveMember.toJSON(message.change.value);
     } else if (message.change?.$case === "reset") {
       obj.reset = ResetMember.toJSON(message.change.value);
+    } else if (message.change?.$case === "update") {
+      obj.update = UpdateMember.toJSON(message.change.value);
     }
     return obj;
   },
@@ -4538,6 +4561,12 @@ export const MembershipChange: MessageFns<MembershipChange> = {
       case "reset": {
         if (object.change?.value !== undefined && object.change?.value !== null) {
           message.change = { $case: "reset", value: ResetMember.fromPartial(object.change.value) };
+        }
+        break;
+      }
+      case "update": {
+        if (object.change?.value !== undefined && object.change?.value !== null) {
+          message.change = { $case: "update", value: UpdateMember.fromPartial(object.change.value) };
         }
         break;
       }
@@ -5007,6 +5036,119 @@ export const ResetMember: MessageFns<ResetMember> = {
     message.nodeId = object.nodeId ?? 0;
     message.dataDirId = object.dataDirId ?? "";
     message.newDataDirId = object.newDataDirId ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateMember(): UpdateMember {
+  return { nodeId: 0, peerAddress: "", clientAddress: "" };
+}
+
+export const UpdateMember: MessageFns<UpdateMember> = {
+  encode(message: UpdateMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    if (message.peerAddress !== "") {
+      writer.uint32(18).string(message.peerAddress);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(26).string(message.clientAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateMember {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateMember();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.peerAddress = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateMember {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+      peerAddress: isSet(object.peerAddress)
+        ? globalThis.String(object.peerAddress)
+        : isSet(object.peer_address)
+        ? globalThis.String(object.peer_address)
+        : "",
+      clientAddress: isSet(object.clientAddress)
+        ? globalThis.String(object.clientAddress)
+        : isSet(object.client_address)
+        ? globalThis.String(object.client_address)
+        : "",
+    };
+  },
+
+  toJSON(message: UpdateMember): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    if (message.peerAddress !== "") {
+      obj.peerAddress = message.peerAddress;
+    }
+    if (message.clientAddress !== "") {
+      obj.clientAddress = message.clientAddress;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateMember>): UpdateMember {
+    return UpdateMember.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateMember>): UpdateMember {
+    const message = createBaseUpdateMember();
+    message.nodeId = object.nodeId ?? 0;
+    message.peerAddress = object.peerAddress ?? "";
+    message.clientAddress = object.clientAddress ?? "";
     return message;
   },
 };
