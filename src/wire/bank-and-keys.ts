@@ -58,6 +58,11 @@ export class BankAndKeys implements StateMachine {
     return this.#typed
   }
 
+  /** See StateMachine.stateBytes. */
+  get stateBytes(): number {
+    return this.#typed.stateBytes + this.#firstAnswers.bytes
+  }
+
   apply(bytes: Uint8Array, at: Moment): Uint8Array {
     this.#firstAnswers.expire(at.timeMs)
     const command = decoded(() => decodeCommand(bytes))
