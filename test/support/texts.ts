@@ -4,10 +4,10 @@ const POINTS = [
   0x10000, 0x1f600, 0x10fffe, 0x10ffff,
 ]
 
-/** Each of these characters leading, in the middle, trailing, alone and twice. No two are the same, and none is a prefix of all others. */
+/** Each of these characters leading, in the middle and trailing. */
 export const TEXTS: readonly string[] = POINTS.flatMap((point) => {
   const character = String.fromCodePoint(point)
-  return [character, `${character}a`, `a${character}b`, `a${character}`, `${character}${character}c`]
+  return [`${character}a`, `a${character}b`, `a${character}`]
 })
 
 /** No text: half a surrogate pair, or the halves in the wrong order. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { printJson } from '../../src/cli/output.js'
 import { GetRequest } from '../../src/gen/synod/kv/v1/kv.js'
 import { Command, Query } from '../../src/gen/synod/session/v1/session.js'
@@ -19,7 +19,7 @@ const text = fc.oneof(fc.constantFrom(...TEXTS), fc.string({ unit: 'binary' }))
 
 /** As a node's log and its clients have them. */
 function put(key: string, requestId = ''): Command {
-  return Command.fromPartial({ operation: { $case: 'put', value: { key, value: encodeText(key), requestId } } } as Command)
+  return Command.fromPartial({ operation: { $case: 'put', value: { key, value: encodeText(key), requestId } } })
 }
 
 /** Whatever kind of buffer its bytes stand in. */
@@ -97,13 +97,13 @@ describe('text', () => {
   })
 
   it('is told of by the field that is none, and by no other', () => {
-    const then = ['good\ufffd', '?'].map((key) => ({ operation: { $case: 'get', value: { key } } }))
-    const bytes = Buffer.from(encode(Command, Command.fromPartial({ operation: { $case: 'txn', value: { then } } } as never)))
+    const operations = ['good\ufffd', '?'].map((key) => ({ operation: { $case: 'get' as const, value: { key } } }))
+    const bytes = Buffer.from(encode(Command, Command.fromPartial({ operation: { $case: 'txn', value: { else: operations } } })))
     bytes[bytes.lastIndexOf('?')] = 0xff
     assert.throws(
       () => decodeStrictly(Command, bytes),
       (error: { violations?: unknown }) => {
-        assert.deepEqual(error.violations, [{ field: 'txn.then[1].get.key', description: 'is not valid UTF-8' }])
+        assert.deepEqual(error.violations, [{ field: 'txn.else[1].get.key', description: 'is not valid UTF-8' }])
         return true
       },
     )
