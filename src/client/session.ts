@@ -169,9 +169,14 @@ export class Session implements CallSink {
         this.#calls.resendAt(call, performance.now() + OVERLOADED_DELAY_MS_MAX * (0.25 + 0.75 * Math.random()))
         return undefined
       case 'NO_QUORUM': // not proposed; another node may reach a majority
+      case 'NOT_JOINED':
+      case 'STOPPED':
         call.unresolvedSends--
         return errorOfRefusal(refusal)
-      case 'STOPPED':
+      case 'ALREADY_ACKNOWLEDGED': // answered once, and forgotten
+        this.#calls.forget(call)
+        call.reject(outcomeUnknown(refusal.message, errorOfRefusal(refusal)))
+        return undefined
       case 'OUTCOME_UNKNOWN': // perhaps proposed; another node will know
         return errorOfRefusal(refusal)
       case 'SESSION_EXPIRED':

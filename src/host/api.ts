@@ -6,12 +6,14 @@ import type { Alarm } from './alarms.js'
 export type { Alarm } from './alarms.js'
 
 /**
- * Why a member could not do what it was asked.
+ * Why a member could not do what it was asked. All but OUTCOME_UNKNOWN, SESSION_EXPIRED and ALREADY_ACKNOWLEDGED say that it was not done,
+ * and never will be: where that is not certain, the code is OUTCOME_UNKNOWN.
  * - NO_QUORUM: not proposed, no leader with a majority was known in time. Safe to retry.
  * - OUTCOME_UNKNOWN: proposed, but not known to be decided in time. A retry under the same request number is safe, another is not.
  * - OVERLOADED: not proposed, too much is in flight here. Safe to retry, later.
  * - SESSION_EXPIRED: the cluster does not know this client id (any more). Whether an earlier try took effect is unknown.
  * - ALREADY_ACKNOWLEDGED: the request number is below first_unacknowledged: its result has been forgotten, as the client allowed.
+ * - NOT_JOINED: this node is of no cluster yet, or has nothing of its state. Safe to retry elsewhere.
  * - STOPPED: this member is stopping or has failed. If the command was not sent before, safe to retry elsewhere.
  * - and why a leader refuses a change of the membership: see MembershipRefusalReason.
  */
@@ -21,6 +23,7 @@ export type MemberErrorCode =
   | 'OVERLOADED'
   | 'SESSION_EXPIRED'
   | 'ALREADY_ACKNOWLEDGED'
+  | 'NOT_JOINED'
   | 'STOPPED'
   | MembershipRefusalReason
 
@@ -67,6 +70,10 @@ export interface MemberStatus {
   readonly appliedUpTo: Slot
   /** Slots up to here are no longer in its log. */
   readonly compactedUpTo: Slot
+  /** It is of a cluster, and has some state of it, perhaps an old one. */
+  readonly isJoined: boolean
+  /** There is no cluster yet, and this node is to found it with the other initial members: that may be soon. */
+  readonly isForming: boolean
   /** It does not vote (yet). */
   readonly isLearning: boolean
   /** Of a leader: up to which slot each other member has said to know what is decided. Empty on others. */

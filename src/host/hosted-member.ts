@@ -158,6 +158,7 @@ export class HostedMember implements MemberApi {
         const { genesis } = this.#node
         assert(genesis !== undefined, 'only a member installs a checkpoint')
         await installState({ storage, sessions, logger, nowMs, applier: this.#applier, genesis })
+        this.#requester.onStateReplaced()
         parts.onInstalled?.(storage.checkpoint)
       },
       onCheckpointWanted: (wanted) => this.#receiver.want(wanted),
@@ -220,6 +221,7 @@ export class HostedMember implements MemberApi {
   status(): MemberStatus {
     const node = this.#node
     const known = node.knownMembership
+    const isLearning = node.memberships !== undefined && !node.isVoter
     return {
       nodeId: this.#options.nodeId,
       dataDirId: this.#storage.dataDirId,
@@ -231,7 +233,9 @@ export class HostedMember implements MemberApi {
       decidedUpTo: node.decidedUpTo,
       appliedUpTo: this.#applier.appliedUpTo,
       compactedUpTo: this.#storage.compactedUpTo,
-      isLearning: node.memberships !== undefined && !node.isVoter,
+      isJoined: node.genesis !== undefined && (!isLearning || this.#applier.appliedUpTo > 0),
+      isForming: node.genesis === undefined && this.#options.join !== true && this.#storage.replacesDataDirId === '',
+      isLearning,
       memberProgress: node.progress,
       stateDigest: this.#applier.stateDigest,
       hasQuorum: !this.#isStopped && node.leaderId !== 0,

@@ -45,6 +45,8 @@ interface Pending {
   /** How often it was handed to a leader. 0: certainly not decided. */
   proposalCount: number
   retryAtMs: number
+  /** It may have been carried out where this node has not seen it. */
+  isFateUnknown: boolean
   /** Among those to propose with the next flush. */
   isDue: boolean
   isSettled: boolean
@@ -82,7 +84,8 @@ export class Requester {
     const known = this.#find(name)
     const bytes = known === undefined ? envelope.length : 0
     if (this.#waiterCount >= PENDING_COUNT_MAX || this.#pendingBytes + bytes > PENDING_BYTES_MAX) {
-      return settle(new MemberError('OVERLOADED', `${this.#waiterCount} commands are in flight on this node`))
+      const code = known === undefined || known.proposalCount === 0 ? 'OVERLOADED' : 'OUTCOME_UNKNOWN'
+      return settle(new MemberError(code, `${this.#waiterCount} commands are in flight on this node`))
     }
     this.#waiterCount++
     if (known !== undefined) {
@@ -97,6 +100,7 @@ export class Requester {
       deadlineMs,
       proposalCount: 0,
       retryAtMs: 0,
+      isFateUnknown: false,
       isDue: true,
       isSettled: false,
     }
@@ -105,9 +109,10 @@ export class Requester {
     this.#hasNew = true
   }
 
-  /** Whether the command was handed to a leader more than once: then a session that is gone may have seen it. */
+  /** Whether the command may stand in the log more than once: then what becomes of it in one place says nothing of the others. */
   wasRepeated(name: RequestName): boolean {
-    return (this.#find(name)?.proposalCount ?? 0) > 1
+    const pending = this.#find(name)
+    return pending !== undefined && (pending.proposalCount > 1 || pending.isFateUnknown)
   }
 
   /** Nobody waits for it any more, and it is not proposed again. */
@@ -154,6 +159,15 @@ export class Requester {
     this.#due = [...this.#all()]
     for (const pending of this.#due) pending.isDue = true
     this.#hasNew = this.#due.length > 0
+  }
+
+  /**
+   * The state has been replaced by a peer's: what was proposed may have been carried out in a slot that is not applied here any more. It is
+   * asked for again.
+   */
+  onStateReplaced(): void {
+    for (const pending of this.#all()) if (pending.proposalCount > 0) pending.isFateUnknown = true
+    this.onLeaderChanged()
   }
 
   tick(nowMs: number): void {

@@ -96,12 +96,7 @@ export class SessionDesk implements AppliedListener {
       return this.#requester.settle(name, { slot: outcome.slot, result: outcome.result, openedClientId: 0 })
     }
     if (outcome.kind === 'sessionExpired' && this.#open.has(clientId)) return this.#onOwnExpired(clientId, requestNumber)
-    if (outcome.kind === 'overloaded' && this.#requester.wasRepeated(name)) {
-      // A second proposal of it may still find room: then it is carried out after all.
-      const error = new MemberError('OUTCOME_UNKNOWN', 'the session was full while the command was being retried')
-      return this.#requester.settle(name, error)
-    }
-    this.#requester.settle(name, OUTCOME_ERRORS[outcome.kind]())
+    this.#requester.settle(name, this.#requester.wasRepeated(name) ? unknown(outcome.kind) : OUTCOME_ERRORS[outcome.kind]())
   }
 
   #keepWaiting(invocation: Invocation): void {
@@ -161,14 +156,17 @@ export class SessionDesk implements AppliedListener {
     if (invocation === undefined) return
     if (this.#clientId === clientId) this.#clientId = 0
     const name = { clientId, requestNumber }
-    if (this.#requester.wasRepeated(name)) {
-      const error = new MemberError('OUTCOME_UNKNOWN', 'the session expired while the command was being retried')
-      return this.#requester.settle(name, error)
-    }
+    if (this.#requester.wasRepeated(name)) return this.#requester.settle(name, unknown('sessionExpired'))
     this.#requester.forget(name)
     this.#close(clientId, requestNumber)
     this.invoke(invocation.command, invocation.deadlineMs, invocation.settle)
   }
+}
+
+/** What refused one proposal of a command says nothing of the others: one may have been carried out before, or may still be. */
+function unknown(kind: keyof typeof OUTCOME_ERRORS): MemberError {
+  const { message } = OUTCOME_ERRORS[kind]()
+  return new MemberError('OUTCOME_UNKNOWN', `the command was proposed more than once, and one of these was refused: ${message}`)
 }
 
 function openingOf(nonce: string): RequestName {

@@ -26,6 +26,7 @@ import {
 } from '../wire/validate-cluster.js'
 import { encodeBackup } from './backup/backup-encoder.js'
 import { invalidArgument } from './errors.js'
+import { requireJoined } from './joined.js'
 import type { Operations } from './operations.js'
 import type { ResponseStreams } from './response-streams.js'
 import type { CallContext, RawHandlers, UnaryCalls } from './unary.js'
@@ -42,7 +43,7 @@ export interface ClusterServiceParts {
   readonly member: MemberApi
 }
 
-/** synod.cluster.v1.ClusterService. Questions are answered from this node alone, changes go through the log. */
+/** synod.cluster.v1.ClusterService. A node that has not joined answers Status alone. Questions are answered from this node alone, changes go through the log. */
 export function clusterService({
   calls,
   streams,
@@ -58,6 +59,7 @@ export function clusterService({
     context: CallContext,
   ): Promise<{ header: ResponseHeader; membership: Membership }> {
     if (violations.length > 0) throw invalidArgument(violations)
+    requireJoined(member, { mayWait: true })
     const { slot, membership } = await member.changeMembership(change, context)
     return { header: operations.header(slot), membership: membershipToClients(membership) }
   }
@@ -66,6 +68,7 @@ export function clusterService({
   async function* backup({ consistency }: CheckpointRequest): AsyncGenerator<CheckpointResponse> {
     const violations = checkpointViolations({ consistency })
     if (violations.length > 0) throw invalidArgument(violations)
+    requireJoined(member)
     const { nodeId, appliedUpTo } = member.status()
     const slot = consistency === Consistency.STALE ? appliedUpTo : await member.barrier({ timeoutMs: BARRIER_MS_MAX })
     let header: ResponseHeader | undefined = operations.header(slot)
@@ -100,6 +103,7 @@ export function clusterService({
       }
     }),
     listMembers: calls.handler(ListMembersRequest, () => {
+      requireJoined(member)
       const status = member.status()
       const header = operations.header(status.appliedUpTo)
       return { header, membership: membershipOf(status), learners: learnersOf(status) }
@@ -121,6 +125,7 @@ export function clusterService({
     transferLeadership: calls.handler(TransferLeadershipRequest, async (request, context) => {
       const violations = transferLeadershipViolations(request)
       if (violations.length > 0) throw invalidArgument(violations)
+      requireJoined(member, { mayWait: true })
       const leaderId = await member.transferLeadership(request.nodeId, context)
       return { header: operations.header(member.status().appliedUpTo), leaderId }
     }),

@@ -7,6 +7,7 @@ import { SessionServiceService } from '../gen/synod/session/v1/session.js'
 import type { MemberApi } from '../host/api.js'
 import { bankService } from './bank-service.js'
 import { clusterService } from './cluster-service.js'
+import { capDeadlines } from './deadline-cap.js'
 import { Health } from './health.js'
 import { keyValueService } from './key-value-service.js'
 import { type LocalReads, Operations } from './operations.js'
@@ -60,6 +61,7 @@ export class ClientServer {
   static async start(options: ClientServerOptions): Promise<ClientServer> {
     const { member, machine, logger } = options
     const server = new Server(OPTIONS)
+    capDeadlines(server)
     const calls = new UnaryCalls({
       nodeId: member.status().nodeId,
       logger,

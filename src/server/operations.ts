@@ -6,6 +6,7 @@ import type { NodeId, Slot } from '../paxos/types.js'
 import { encode } from '../wire/encode.js'
 import { validateCommand, validateQuery } from '../wire/validate.js'
 import { invalidArgument, refused } from './errors.js'
+import { requireJoined } from './joined.js'
 import type { CallContext } from './unary.js'
 
 /** What the services need of the state machine on this node: a read of its current state. */
@@ -49,6 +50,7 @@ export class Operations {
     const command: Command = { operation: { $case: operationCase, value: request } as Operation }
     const violations = validateCommand(command)
     if (violations.length > 0) throw invalidArgument(violations)
+    requireJoined(this.#member, { mayWait: true })
     return this.#throughLog(command, operationCase, context)
   }
 
@@ -57,6 +59,7 @@ export class Operations {
     const query: Query = { query: { $case: queryCase, value: request } as ReadOperation }
     const violations = validateQuery(query)
     if (violations.length > 0) throw invalidArgument(violations)
+    requireJoined(this.#member, { mayWait: request.consistency !== Consistency.STALE })
     if (request.consistency === Consistency.LOG) {
       return this.#throughLog({ operation: { $case: 'query', value: query } }, queryCase, context)
     }

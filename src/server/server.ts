@@ -21,7 +21,7 @@ export interface RunningServer {
 }
 
 /**
- * Starts a node. It serves at once, and answers NO_QUORUM until a majority of the members is up.
+ * Starts a node. It serves at once, and answers NO_QUORUM until a majority of the members is up; NOT_JOINED, if it is to be let into a cluster first.
  *
  * @throws StorageError, PeerListenError or an Error naming the address or the field at fault; nothing is left running then
  */

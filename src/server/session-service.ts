@@ -2,6 +2,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { ConnectResponse } from '../gen/synod/session/v1/session.js'
 import { MemberError } from '../host/api.js'
 import { toServiceError } from './errors.js'
+import { requireJoined } from './joined.js'
 import { type ConnectStream, type SessionContext, SessionStream } from './session-stream.js'
 
 /** synod.session.v1.SessionService: the SDK's road, one stream per client. */
@@ -33,9 +34,10 @@ export class SessionStreams {
   }
 
   #onConnect(stream: ConnectStream): void {
-    const reason = this.#reasonToRefuse()
-    if (reason !== undefined) {
-      stream.emit('error', toServiceError(reason, this.#context.member.status().nodeId))
+    try {
+      this.#checkAdmission()
+    } catch (error) {
+      stream.emit('error', toServiceError(error, this.#context.member.status().nodeId))
       return
     }
     const session = new SessionStream(stream, this.#context, () => {
@@ -45,9 +47,12 @@ export class SessionStreams {
     this.#open.add(session)
   }
 
-  #reasonToRefuse(): MemberError | undefined {
-    if (this.#isDraining) return new MemberError('STOPPED', 'this node is stopping; ask another')
-    if (this.#open.size < this.#streamsMax) return undefined
-    return new MemberError('OVERLOADED', `this node has ${this.#streamsMax} sessions open; try again later`)
+  /** @throws MemberError */
+  #checkAdmission(): void {
+    if (this.#isDraining) throw new MemberError('STOPPED', 'this node is stopping; ask another')
+    if (this.#open.size >= this.#streamsMax) {
+      throw new MemberError('OVERLOADED', `this node has ${this.#streamsMax} sessions open; try again later`)
+    }
+    requireJoined(this.#context.member, { mayWait: true })
   }
 }

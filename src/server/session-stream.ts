@@ -18,6 +18,7 @@ import { encode } from '../wire/encode.js'
 import { validateCommand, validateQuery } from '../wire/validate.js'
 import { ANSWER_FRAME_BYTES, AnswerBuffer } from './answer-buffer.js'
 import { invalidArgument, isForeseen, toRefusal, toServiceError } from './errors.js'
+import { requireJoined } from './joined.js'
 import type { LocalReads, Operations } from './operations.js'
 import { decodeCommandStrictly, decodeStrictly } from './strict-decode.js'
 import { DEFAULT_TIMEOUT_MS } from './unary.js'
@@ -216,6 +217,7 @@ export class SessionStream {
     if (consistency === Consistency.LOG) {
       void this.#runThroughLog(ready)
     } else if (consistency === Consistency.STALE) {
+      requireJoined(this.#context.member)
       this.#readyQueries.push(ready)
       this.#scheduleTurn()
     } else {

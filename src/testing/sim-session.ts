@@ -92,10 +92,11 @@ export class SimSession implements CallSink {
     switch (outcome.code) {
       case 'NO_QUORUM':
       case 'OVERLOADED':
+      case 'NOT_JOINED':
+      case 'STOPPED':
         if (pending.unresolvedTries > 0) pending.unresolvedTries--
         return again(OVERLOADED_DELAY_MS)
       case 'OUTCOME_UNKNOWN':
-      case 'STOPPED':
         return again(OVERLOADED_DELAY_MS)
       case 'SESSION_EXPIRED':
       case 'ALREADY_ACKNOWLEDGED':

@@ -11,6 +11,7 @@ export type Reason =
   | 'OVERLOADED'
   | 'SESSION_EXPIRED'
   | 'ALREADY_ACKNOWLEDGED'
+  | 'NOT_JOINED'
   | 'STOPPED'
 
 export interface ReasonInfo {
@@ -70,6 +71,10 @@ export const REASONS: Readonly<Record<Reason, ReasonInfo>> = {
   ALREADY_ACKNOWLEDGED: {
     code: status.FAILED_PRECONDITION,
     meaning: 'The client had acknowledged the answer to this request number; it has been forgotten.',
+  },
+  NOT_JOINED: {
+    code: status.UNAVAILABLE,
+    meaning: 'The node is of no cluster yet, or has nothing of its state; another one serves.',
   },
   STOPPED: { code: status.UNAVAILABLE, meaning: 'The node is stopping; another one serves.' },
   NODE_ID_USED: {

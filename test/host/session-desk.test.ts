@@ -110,6 +110,25 @@ describe("a member's own session", () => {
     assert.equal(proposed().length, 8_192)
   })
 
+  for (const kind of ['sessionExpired', 'alreadyAcknowledged', 'overloaded'] as const) {
+    it(`does not say of a client's command that it was not done when it was proposed twice, and the second was ${kind}`, () => {
+      const { requester, desk, outcomes, proposed } = setUp()
+      for (const requestNumber of [1, 2]) {
+        const request = { clientId: 9, requestNumber, firstUnacknowledged: 1, command: COMMAND }
+        desk.submit(request, 10_000, (o) => outcomes.push(o instanceof MemberError ? o.code : `slot ${o.slot}`))
+        proposed()
+        // The first may have been done in a slot that this node has only as part of a checkpoint.
+        if (requestNumber === 2) requester.onLeaderChanged()
+        proposed()
+        desk.onOutcome({ clientId: 9, requestNumber }, { kind })
+      }
+      const once = { sessionExpired: 'SESSION_EXPIRED', alreadyAcknowledged: 'ALREADY_ACKNOWLEDGED', overloaded: 'OVERLOADED' }[
+        kind
+      ]
+      assert.deepEqual(outcomes, [once, 'OUTCOME_UNKNOWN'])
+    })
+  }
+
   it('does not call a command refused for want of room when a second proposal of it may find some', () => {
     const { requester, desk, outcomes, proposed, invoke } = setUp()
     invoke('a')

@@ -101,7 +101,7 @@ describe('a node', () => {
     assert.deepEqual(await retried.receive(1), answers)
   })
 
-  it('says NO_QUORUM while its cluster has no majority, and OK to stale reads', async (t) => {
+  it('says NO_QUORUM while its cluster has no majority, and NOT_JOINED to reads of what it has not got', async (t) => {
     const [config] = await configs(t, 3)
     assert(config !== undefined)
     const server = await startServer(config, logger)
@@ -114,7 +114,8 @@ describe('a node', () => {
     for (const { code, reason } of await Promise.all(asked.map(failureOf))) {
       assert.deepEqual({ code, reason }, { code: status.UNAVAILABLE, reason: 'NO_QUORUM' })
     }
-    assert.equal((await call(kv, 'get', { key: 'a', consistency: Consistency.STALE })).pair, undefined)
+    const stale = await failureOf(call(kv, 'get', { key: 'a', consistency: Consistency.STALE }))
+    assert.deepEqual({ code: stale.code, reason: stale.reason }, { code: status.UNAVAILABLE, reason: 'NOT_JOINED' })
   })
 
   it('starts nothing when its client address is taken: the data directory and the peer port are free again', async (t) => {

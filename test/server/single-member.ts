@@ -29,6 +29,8 @@ export class SingleMember implements MemberApi {
   #ownRequests = 0
   #held: (() => void)[] = []
   hasQuorum = true
+  isJoined = true
+  isForming = false
   /** Every wait ends with this at once. */
   failure: MemberErrorCode | undefined
   /** Nothing is answered: every wait ends with OUTCOME_UNKNOWN after its timeout. */
@@ -108,6 +110,8 @@ export class SingleMember implements MemberApi {
       stateDigest: 0xbeef,
       hasQuorum: this.hasQuorum,
       membership: this.membership,
+      isJoined: this.isJoined,
+      isForming: this.isForming,
       isLearning: false,
       memberProgress: new Map([[1, this.#slot], ...this.learners]),
       alarms: this.alarms,

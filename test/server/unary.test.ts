@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { status } from '@grpc/grpc-js'
-import { PutRequest } from '../../src/gen/synod/kv/v1/kv.js'
+import { type ServiceError, status } from '@grpc/grpc-js'
+import { ListAccountsRequest } from '../../src/gen/synod/bank/v1/bank.js'
+import { Consistency } from '../../src/gen/synod/common/v1/common.js'
+import { GetRequest, ListRequest, PutRequest } from '../../src/gen/synod/kv/v1/kv.js'
 import type { MemberErrorCode } from '../../src/host/api.js'
-import { call, failureOf } from './client.js'
+import { call, failureOf, told } from './client.js'
 import { serve } from './server.js'
+import { getQuery, nameOf, SessionClient } from './session-client.js'
 
 const PUT = PutRequest.fromPartial({ key: 'a', value: new Uint8Array([1]) })
 
@@ -13,6 +16,7 @@ describe('a unary call', () => {
     ['NO_QUORUM', status.UNAVAILABLE],
     ['OUTCOME_UNKNOWN', status.DEADLINE_EXCEEDED],
     ['OVERLOADED', status.RESOURCE_EXHAUSTED],
+    ['NOT_JOINED', status.UNAVAILABLE],
     ['STOPPED', status.UNAVAILABLE],
   ]
   for (const [reason, code] of statuses) {
@@ -23,6 +27,50 @@ describe('a unary call', () => {
       assert.deepEqual([failure.code, failure.reason], [code, reason])
     })
   }
+
+  for (const days of [24.9, 25, 50, 3_000]) {
+    it(`with a deadline ${days} days away is carried out and answered`, async (t) => {
+      const { clients, member } = await serve(t)
+      const { revision } = await call(clients.kv, 'put', PUT, days * 86_400_000)
+      assert.deepEqual([revision, member.timeoutsMs], [1n, [3_600_000]])
+    })
+  }
+
+  it('is refused by a node that has not joined, whatever it asks but how the node is', async (t) => {
+    const { clients, member } = await serve(t)
+    member.isJoined = false
+    const calls = [
+      () => call(clients.kv, 'put', PUT),
+      () => call(clients.kv, 'get', GetRequest.fromPartial({ key: 'a', consistency: Consistency.STALE })),
+      () => call(clients.kv, 'list', ListRequest.fromPartial({ prefix: 'a' })),
+      () => call(clients.bank, 'listAccounts', ListAccountsRequest.fromPartial({ consistency: Consistency.STALE })),
+      () => call(clients.cluster, 'listMembers', {}),
+      () => call(clients.cluster, 'promoteMember', { nodeId: 2 }),
+      () => call(clients.cluster, 'transferLeadership', { nodeId: 2 }),
+    ]
+    for (const ask of calls) {
+      const { code, reason } = await failureOf(ask())
+      assert.deepEqual([code, reason], [status.UNAVAILABLE, 'NOT_JOINED'])
+    }
+    for (const stream of [clients.session.connect(), clients.cluster.checkpoint({ consistency: Consistency.STALE })]) {
+      const failure = await new Promise<ServiceError>((resolve) => stream.on('error', resolve).resume())
+      assert.equal(told(failure).reason, 'NOT_JOINED')
+    }
+    assert.equal((await call(clients.cluster, 'status', {})).nodeId, 1)
+    assert.equal(member.submitted.length + member.timeoutsMs.length, 0)
+  })
+
+  it('waits for a cluster that is being founded, unless it asks this node alone', async (t) => {
+    const { clients, member } = await serve(t)
+    Object.assign(member, { isJoined: false, isForming: true })
+    await call(clients.kv, 'put', PUT)
+    const stale = await failureOf(call(clients.kv, 'get', GetRequest.fromPartial({ key: 'a', consistency: Consistency.STALE })))
+    assert.equal(stale.reason, 'NOT_JOINED')
+    const session = new SessionClient(clients.session)
+    await session.open()
+    session.send(1, getQuery(1, 'a', Consistency.STALE), getQuery(2, 'a'))
+    assert.deepEqual((await session.receive(2)).map(nameOf).toSorted(), ['NOT_JOINED', 'get'])
+  })
 
   it('is answered before its own deadline, so that the reason arrives', async (t) => {
     const { clients, member } = await serve(t)

@@ -205,6 +205,7 @@ export class Caller {
     switch (code) {
       case 'NO_QUORUM':
       case 'OVERLOADED':
+      case 'NOT_JOINED':
       case 'STOPPED': // not proposed
         call.unresolvedCount--
         return this.#retryLater(call)

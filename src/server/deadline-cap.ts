@@ -1,0 +1,36 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Server } from '@grpc/grpc-js'
+import { assert } from '../paxos/assert.js'
+
+/** The longest that a timer of Node's keeps, in whole seconds. */
+const TIMEOUT_S_MAX = Math.floor((2 ** 31 - 1) / 1_000)
+const TIMEOUT_HEADER = 'grpc-timeout'
+/** As grpc-js finds it in the header. */
+const TIMEOUT = /(\d{1,8})\s*([HMSmun])/
+const UNIT_SECONDS: Readonly<Record<string, number>> = { H: 3_600, M: 60, S: 1, m: 1e-3, u: 1e-6, n: 1e-9 }
+
+/** What grpc-js hands each call to, before it looks at the deadline. No part of its interface: a test sees to it that it is still so. */
+interface ServerInternals {
+  _streamHandler: (interceptors: unknown, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void
+}
+
+/**
+ * Has the server take deadlines beyond 24.8 days for that. grpc-js keeps them in 32 bits: it would answer DEADLINE_EXCEEDED at once, while
+ * the call is carried out. To be called before the server listens.
+ */
+export function capDeadlines(server: Server): void {
+  const internals = server as unknown as ServerInternals
+  const handle = internals._streamHandler
+  assert(typeof handle === 'function', 'grpc-js hands calls to _streamHandler')
+  internals._streamHandler = (interceptors, stream, headers) => {
+    const timeout = headers[TIMEOUT_HEADER]
+    if (typeof timeout === 'string') headers[TIMEOUT_HEADER] = cappedTimeout(timeout)
+    handle.call(server, interceptors, stream, headers)
+  }
+}
+
+/** A grpc-timeout header that is no longer than a timer can be; what is no timeout, as it is. */
+function cappedTimeout(timeout: string): string {
+  const [, count, unit = ''] = TIMEOUT.exec(timeout) ?? []
+  return Number(count) * (UNIT_SECONDS[unit] ?? 0) > TIMEOUT_S_MAX ? `${TIMEOUT_S_MAX}S` : timeout
+}
