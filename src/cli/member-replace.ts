@@ -19,7 +19,7 @@ export interface Replacement {
   readonly dataDirectory: string
 }
 
-export type ReplacementStep = 'add' | 'wait' | 'remove' | 'promote' | 'done'
+export type ReplacementStep = 'add' | 'wait' | 'remove' | 'promote' | 'settle' | 'done'
 
 /**
  * What comes next, whatever has been done before. A dead member is removed before the new one votes, so that it never takes one node
@@ -44,7 +44,8 @@ export function nextStep(
   if (found.peerAddress !== added.peerAddress || found.clientAddress !== added.clientAddress) {
     throw new CliError(`member ${added.nodeId} is there already, at ${found.peerAddress} and ${found.clientAddress}`)
   }
-  if (found.voter) return old === undefined ? 'done' : 'remove'
+  if (found.voter && old !== undefined) return 'remove'
+  if (found.voter) return membership.settled ? 'done' : 'settle'
   if (!now.isCaughtUp) return 'wait'
   return old !== undefined && !now.isOldUp ? 'remove' : 'promote'
 }
@@ -115,6 +116,10 @@ class Replacing {
         this.stop()
         note(`node ${added.nodeId} has caught up; it votes from now on`)
         await cluster.promoteMember(added.nodeId, options).catch(unlessBehind)
+        return false
+      case 'settle':
+        // Answered when nobody needs the old one any more.
+        await cluster.promoteMember(added.nodeId, options)
         return false
       case 'done':
         note(`node ${added.nodeId} is in the place of node ${oldId}`)

@@ -17,7 +17,8 @@ export function memberTable(view: ClusterView): string {
     member.voter ? String(member.votesFrom) : '',
     member.dataDirId,
   ])
-  return formatTable(HEAD, rows)
+  const table = formatTable(HEAD, rows)
+  return view.membership.settled ? table : `${table}\n\nThe last change is not settled yet: leave whoever it has removed running.`
 }
 
 function describeMember(member: Member, view: ClusterView): string {

@@ -75,7 +75,9 @@ function addPromote(member: Command): void {
 
 function addRemove(member: Command): void {
   withClientFlags(member.command('remove').argument('<id>', '', nodeId))
-    .description('remove a member for good: its number is never given again, and its node stops')
+    .description(
+      'remove a member for good: its number is never given again, and its node stops; when this is done it may be switched off',
+    )
     .addHelpText('after', '\nExample:\n  $ synod member remove 3')
     .action(async (id: number, flags: ClientFlags) => {
       const { membership } = await withClient(flags, (client) => client.cluster.removeMember(id))

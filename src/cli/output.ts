@@ -1,7 +1,6 @@
 import type { WriteStream } from 'node:tty'
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
-import { maybeText } from '../text/text.js'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -38,7 +37,11 @@ function isBufferJson(value: unknown): value is { data: number[] } {
 }
 
 function bytesForJson(bytes: Uint8Array): unknown {
-  return maybeText(bytes) ?? { base64: Buffer.from(bytes).toString('base64') }
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return { base64: Buffer.from(bytes).toString('base64') }
+  }
 }
 
 /** No lines, two spaces between columns. */

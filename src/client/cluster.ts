@@ -40,7 +40,8 @@ const CONNECT_MS_MAX = 2_000
 
 /**
  * What the cluster is made of and how each node is. Asks nodes one by one, beside the session; which of them does not matter, but for
- * `status`. A change of the membership is answered when it is in force, and may safely be asked for again.
+ * `status`. A change of the membership is answered once it is in force and a majority of the new voters has that on disk: from then on
+ * whoever it has removed may be switched off. It may safely be asked for again.
  */
 export class Cluster {
   readonly #settings: Settings

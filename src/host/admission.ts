@@ -14,8 +14,8 @@ export interface KnownCluster {
   readonly clusterId: string
   /** As far as it has learned. */
   readonly memberships: Memberships
-  /** A restart would not make it forget that the first of them is in force. */
-  readonly isMembershipDurable: boolean
+  /** The first of them is settled: see Node.settledEpoch. */
+  readonly isMembershipSettled: boolean
   /** The newest that it knows of, perhaps only from whoever has welcomed it. */
   readonly known: MembershipRecord
 }
@@ -51,7 +51,7 @@ export function membersOf({ memberships, known }: Pick<KnownCluster, 'membership
 
 function admitStranger(
   { nodeId, clusterId: itsClusterId }: CallerIdentity,
-  { clusterId, known, isMembershipDurable }: KnownCluster,
+  { clusterId, known, isMembershipSettled }: KnownCluster,
 ): Admission {
   const { lastNodeId } = known
   if (nodeId > lastNodeId) {
@@ -59,8 +59,8 @@ function admitStranger(
     if (itsClusterId === clusterId) return undefined
     return { reason: 'UNKNOWN_MEMBER', message: `node ${nodeId} is not a member of cluster ${clusterId}; add it first` }
   }
-  // Sent away by a majority it stops, and nobody may need its vote again after that.
-  if (!isMembershipDurable) return 'joinOnly'
+  // Sent away it stops, and nobody may need its vote again after that.
+  if (!isMembershipSettled) return 'joinOnly'
   return {
     reason: 'REMOVED',
     message:

@@ -74,6 +74,8 @@ export interface MemberStatus {
   readonly isJoined: boolean
   /** There is no cluster yet, and this node is to found it with the other initial members: that may be soon. */
   readonly isForming: boolean
+  /** The membership is settled: a majority of its voters has it on disk that it is in force, and nobody else is needed. */
+  readonly isMembershipSettled: boolean
   /** It does not vote (yet). */
   readonly isLearning: boolean
   /** Of a leader: up to which slot each other member has said to know what is decided. Empty on others. */

@@ -236,6 +236,7 @@ export class HostedMember implements MemberApi {
       isJoined: node.genesis !== undefined && (!isLearning || this.#applier.appliedUpTo > 0),
       isForming: node.genesis === undefined && this.#options.join !== true && this.#storage.replacesDataDirId === '',
       isLearning,
+      isMembershipSettled: known !== undefined && node.settledEpoch >= known.epoch,
       memberProgress: node.progress,
       stateDigest: this.#applier.stateDigest,
       hasQuorum: !this.#isStopped && node.leaderId !== 0,
@@ -313,8 +314,8 @@ export class HostedMember implements MemberApi {
   }
 
   get #knownCluster(): Parameters<typeof admit>[1] {
-    const { genesis, memberships, knownMembership: known, isMembershipDurable } = this.#node
-    return genesis && memberships && known && { clusterId: genesis.clusterId, memberships, known, isMembershipDurable }
+    const { genesis, memberships, knownMembership: known, isMembershipSettled } = this.#node
+    return genesis && memberships && known && { clusterId: genesis.clusterId, memberships, known, isMembershipSettled }
   }
 
   /** By every membership that still matters; one may be named twice. */
@@ -349,9 +350,9 @@ export class HostedMember implements MemberApi {
     if (reason === 'DATA_DIR_MISMATCH') return this.#talk.onRefusedForDirectory(by, message)
     if (reason !== 'REMOVED') return
     this.#options.logger.warn({ by }, message)
-    this.#node.onRefusedAsRemoved(by)
     // Before it may take part again, the core is not asked.
-    if (this.#talk.onRefusedAsRemoved(by)) this.#host.fail(new HaltError('REMOVED', message))
+    if (this.#talk.isOpen) this.#node.onRefusedAsRemoved()
+    else this.#host.fail(new HaltError('REMOVED', message))
   }
 
   /** One peer may be at a wrong address; when most say that this directory is of another cluster, it is. */

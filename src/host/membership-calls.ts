@@ -12,12 +12,14 @@ export interface MembershipCore {
   readonly decidedUpTo: Slot
   /** 0 for nobody. */
   readonly leaderId: NodeId
+  /** See Node.settledEpoch. */
+  readonly settledEpoch: number
   changeMembership(requestId: number, change: MembershipChange): 'sent' | 'noLeader'
   /** Hands leadership over, or asks the leader to, which needs a name. False when there is nobody to ask. */
   handOver(to: NodeId): boolean
 }
 
-/** A change that is in force, with the slot in which it was decided. */
+/** A change that is in force and settled (see Node.settledEpoch), with the slot in which it was decided. */
 export interface ChangedMembership {
   readonly slot: Slot
   readonly membership: MembershipRecord
@@ -30,7 +32,7 @@ interface Change {
   readonly settle: Settle<ChangedMembership>
   nextSendMs: number
   sentCount: number
-  /** The membership that says so: it is decided, and soon in force. */
+  /** The membership that says so: it is decided, soon in force, and then settled. */
   membership: Membership | undefined
   /** What the leader said last, and when first and last. */
   refusal: { readonly error: MemberError; readonly firstMs: number; readonly lastMs: number } | undefined
@@ -54,7 +56,11 @@ const REPEAT_MS = 200
 const DOUBT_MS = 1_000
 const WAITING_MAX = 100
 
-/** Calls that change who the members are, or who leads: repeated until the log says that it is so. */
+/**
+ * Calls that change who the members are, or who leads: repeated until the log says that it is so. A change is answered once it is settled:
+ * from then on any majority of the new voters is enough for the cluster to go on, so whoever it has removed may be switched off, and so
+ * may any minority of those that it has left. That another node leads permits nothing of the kind.
+ */
 export class MembershipCalls {
   readonly #core: MembershipCore
   readonly #changes = new Map<number, Change>()
@@ -110,7 +116,7 @@ export class MembershipCalls {
     for (const call of this.#transfers) this.#tickTransfer(call, nowMs, asks)
   }
 
-  /** `removed`: this node, if it stops because it is no member any more. Then its removal is in force, and it is the last to hear so. */
+  /** `removed`: this node, if it stops because it is no member any more. Then its removal is settled, and it is the last to hear so. */
   stop(message: string, removed?: NodeId): void {
     const { memberships } = this.#core
     for (const call of this.#changes.values()) {
@@ -124,12 +130,14 @@ export class MembershipCalls {
   }
 
   #tickChange(call: Change, nowMs: number, asks: boolean): void {
-    const { memberships, decidedUpTo } = this.#core
+    const { memberships, decidedUpTo, settledEpoch } = this.#core
     if (memberships !== undefined && call.membership === undefined && isMade(memberships.latest, call.change)) {
       call.membership = memberships.latest
     }
-    if (memberships !== undefined && call.membership !== undefined && decidedUpTo >= call.membership.fromSlot - 1) {
-      return this.#settle(call, changed(call.membership, memberships.windowSlots))
+    const { membership } = call
+    const isInForce = membership !== undefined && decidedUpTo >= membership.fromSlot - 1
+    if (memberships !== undefined && isInForce && settledEpoch >= membership.epoch) {
+      return this.#settle(call, changed(membership, memberships.windowSlots))
     }
     if (nowMs >= call.deadlineMs) return this.#settle(call, timedOut(call))
     if (!asks || call.membership !== undefined || nowMs < call.nextSendMs) return
@@ -195,7 +203,10 @@ function timedOut({ membership, refusal, sentCount, deadlineMs }: Change): Membe
   const isRefused = refusal !== undefined && refusal.lastMs > deadlineMs - 2 * REPEAT_MS
   if (isRefused && membership === undefined) return refusal.error
   if (sentCount === 0) return new MemberError('NO_QUORUM', 'no leader with a majority was found in time; nothing was proposed')
-  const what = membership === undefined ? 'is not known to be decided' : 'is decided, but was not in force in time'
+  const what =
+    membership === undefined
+      ? 'is not known to be decided'
+      : 'is decided, but no majority of the new members was known in time to have it in force on disk'
   return new MemberError('OUTCOME_UNKNOWN', `the change of the membership ${what}; it may still take effect`)
 }
 

@@ -52,11 +52,6 @@ export class PeerTalk {
   }
 
   /** See StartGate. */
-  onRefusedAsRemoved(from: NodeId): boolean {
-    return this.#gate.onRefusedAsRemoved(from)
-  }
-
-  /** See StartGate. */
   onRefusedForDirectory(from: NodeId, message: string): void {
     this.#gate.onRefusedForDirectory(from, message)
   }

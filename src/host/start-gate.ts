@@ -41,7 +41,6 @@ const STRANGE_PATIENCE_MS = 5_000
 export class StartGate {
   readonly #s: Settings
   readonly #answered = new Set<NodeId>()
-  readonly #refused = new Set<NodeId>()
   readonly #strangeTo = new Set<NodeId>()
   /** Since then a majority of the others has expected another directory. */
   #strangeSinceMs: number | undefined
@@ -75,12 +74,6 @@ export class StartGate {
     this.#answered.add(from)
     this.#strangeTo.delete(from)
     this.#isOpen ||= this.#hasMajority()
-  }
-
-  /** That voter says that this node was removed. True when so many say so that nothing else will ever be said. */
-  onRefusedAsRemoved(from: NodeId): boolean {
-    this.#refused.add(from)
-    return !this.#isOpen && this.#isSaidByMost(this.#refused)
   }
 
   /** That voter expects another data directory of this node. */

@@ -64,8 +64,8 @@ export class Bootstrap {
   }
 
   /** `memberships`: those that govern open slots here, as far as this node knows them. */
-  onJoin(from: NodeId, join: Omit<Join, 'kind'>, memberships: readonly MembershipRecord[] = []): void {
-    if (this.#genesis !== undefined) return this.welcome(from, memberships)
+  onJoin(from: NodeId, join: Omit<Join, 'kind'>, memberships: readonly MembershipRecord[] = [], settledEpoch = 0): void {
+    if (this.#genesis !== undefined) return this.welcome(from, memberships, settledEpoch)
     const { joins, replacesDataDirId } = this.#settings
     if (
       joins ||
@@ -81,10 +81,10 @@ export class Bootstrap {
   }
 
   /** Tells another node what the cluster is, once it is there, and who the members are. */
-  welcome(to: NodeId, memberships: readonly MembershipRecord[]): void {
+  welcome(to: NodeId, memberships: readonly MembershipRecord[], settledEpoch: number): void {
     if (this.#genesis === undefined) return
     const records = memberships.length > 0 ? memberships : [genesisRecord(this.#genesis)]
-    this.#out.sendOnceDurable(to, { kind: 'welcome', genesis: this.#genesis, memberships: records })
+    this.#out.sendOnceDurable(to, { kind: 'welcome', genesis: this.#genesis, memberships: records, settledEpoch })
   }
 
   /** True when this node has just become a member. */
@@ -108,7 +108,8 @@ export class Bootstrap {
     this.#genesis = genesis
     this.#out.persist({ kind: 'genesis', genesis })
     const memberships = [genesisRecord(genesis)]
-    for (const { nodeId } of genesis.members) this.#out.sendOnceDurable(nodeId, { kind: 'welcome', genesis, memberships })
+    const welcome = { kind: 'welcome', genesis, memberships, settledEpoch: 0 } as const
+    for (const { nodeId } of genesis.members) this.#out.sendOnceDurable(nodeId, welcome)
   }
 
   #isLetIn(from: NodeId, genesis: Genesis, memberships: readonly MembershipRecord[]): boolean {

@@ -27,6 +27,10 @@ interface Settings {
   readonly out: Outbox
   readonly options: CoreOptions
   readonly nowMs: number
+  /** As in Node; of what was settled before. */
+  readonly settledEpoch: number
+  /** By this node's own disk. */
+  readonly durableUpTo: () => Slot
 }
 
 /**
@@ -58,8 +62,16 @@ export class Leader {
   #announcedUpTo: Slot = 0
   readonly #lastAckMs = new Map<NodeId, number>()
   readonly #decidedUpToOf = new Map<NodeId, Slot>()
+  readonly #ownDurableUpTo: () => Slot
+  /** How far the disks of the others are, as they said last. */
+  readonly #durableUpToOf = new Map<NodeId, Slot>()
+  #settledEpoch: number
   /** Voters and learners. */
   #others: readonly NodeId[]
+  /** Members no more, but not told yet that this is settled: they hear the leader on. */
+  #leaving: readonly NodeId[] = []
+  /** Since when it does not vote any more. */
+  #votelessSinceMs: number | undefined
   #latest: Membership
   /** When to ask those again whose promise is needed for slots to come. */
   #promiseRetryMs = 0
@@ -73,6 +85,8 @@ export class Leader {
     this.#memberships = settings.memberships
     this.#others = settings.memberships.othersThan(settings.self)
     this.#latest = settings.memberships.latest
+    this.#settledEpoch = settings.settledEpoch
+    this.#ownDurableUpTo = settings.durableUpTo
     this.#acceptor = settings.acceptor
     this.#replica = settings.replica
     this.#out = settings.out
@@ -114,11 +128,16 @@ export class Leader {
 
   /** A change was decided, or has come into force. */
   onMembershipChanged(): void {
-    this.#others = this.#memberships.othersThan(this.#self)
+    const others = this.#memberships.othersThan(this.#self)
+    const gone = [...this.#leaving, ...this.#others].filter((nodeId) => !others.includes(nodeId))
+    this.#leaving = gone
+    this.#others = others
     // What a former life of a member has said of its progress says nothing of the one that learns now.
     const { latest } = this.#memberships
     for (const { nodeId, dataDirId } of latest.members) {
-      if (this.#latest.member(nodeId)?.dataDirId !== dataDirId) this.#decidedUpToOf.delete(nodeId)
+      if (this.#latest.member(nodeId)?.dataDirId === dataDirId) continue
+      this.#decidedUpToOf.delete(nodeId)
+      this.#durableUpToOf.delete(nodeId)
     }
     this.#latest = latest
     this.#promiseRetryMs = 0
@@ -189,6 +208,8 @@ export class Leader {
     this.#lastAckMs.set(from, nowMs)
     this.#clock.onHeard(from, m.wallMs, nowMs)
     this.#decidedUpToOf.set(from, m.decidedUpTo)
+    this.#durableUpToOf.set(from, m.durableUpTo)
+    this.#noteSettled()
     this.#reads.onAck(from, m.round)
   }
 
@@ -206,6 +227,9 @@ export class Leader {
   tick(nowMs: number): boolean {
     this.#tickedMs = nowMs
     if (!this.#hearsMajority(nowMs)) return false
+    this.#noteSettled()
+    if (!this.#isVoteless) this.#votelessSinceMs = undefined
+    else this.#votelessSinceMs ??= nowMs
     if (nowMs >= this.#nextHeartbeatMs) this.#heartbeat(nowMs)
     for (const commander of this.#commanders.values()) {
       if (commander.isDecided || nowMs < commander.retryAtMs) continue
@@ -246,10 +270,37 @@ export class Leader {
     return true
   }
 
-  /** A change has taken its vote away: somebody who votes should lead. */
-  get isRemoved(): boolean {
+  get settledEpoch(): number {
+    return this.#settledEpoch
+  }
+
+  /**
+   * A change has taken its vote away: somebody who votes should lead, once that is settled and everybody can know, or if it takes too long
+   * to be.
+   */
+  get shouldResign(): boolean {
+    if (this.#votelessSinceMs === undefined) return false
+    const isSettled = this.#settledEpoch >= this.#memberships.current.epoch
+    return isSettled || this.#tickedMs - this.#votelessSinceMs >= this.#options.electionTimeoutMsMax
+  }
+
+  /** A change has taken its vote away, and is in force. */
+  get #isVoteless(): boolean {
     const { latest } = this.#memberships
     return !latest.isVoter(this.#self) && this.#replica.decidedUpTo >= latest.fromSlot - 1
+  }
+
+  /** See Node.settledEpoch. */
+  #noteSettled(): void {
+    const { epoch, fromSlot, voterIds, quorum } = this.#memberships.current
+    if (this.#settledEpoch >= epoch) return
+    const durableUpTo = (nodeId: NodeId): Slot =>
+      nodeId === this.#self ? this.#ownDurableUpTo() : (this.#durableUpToOf.get(nodeId) ?? 0)
+    const knowing = voterIds.filter((nodeId) => durableUpTo(nodeId) >= fromSlot - 1)
+    if (knowing.length < quorum) return
+    this.#settledEpoch = epoch
+    // Whoever waits for it hears so now.
+    this.#nextHeartbeatMs = this.#tickedMs
   }
 
   /** Whether it has just asked another to lead. */
@@ -384,7 +435,11 @@ export class Leader {
     this.#nextHeartbeatMs = nowMs + this.#options.heartbeatIntervalMs
     this.#announcedUpTo = this.#replica.decidedUpTo
     const round = this.#reads.startRound(this.#canRead() ? this.#replica.decidedUpTo : undefined, nowMs)
-    this.#broadcast({ kind: 'heartbeat', ballot: this.ballot, round, decidedUpTo: this.#replica.decidedUpTo })
+    const { decidedUpTo } = this.#replica
+    const heartbeat = { kind: 'heartbeat', ballot: this.ballot, round, decidedUpTo, settledEpoch: this.#settledEpoch } as const
+    this.#broadcast(heartbeat)
+    for (const to of this.#leaving) this.#out.send(to, heartbeat)
+    if (this.#settledEpoch >= this.#memberships.current.epoch) this.#leaving = []
   }
 
   #broadcast(message: Parameters<Outbox['send']>[1]): void {

@@ -58,6 +58,11 @@ export class Membership implements MembershipRecord {
   }
 }
 
+/** Whether that node was a member once, and is none by this membership. */
+export function wasRemovedBy({ members, lastNodeId }: MembershipRecord, nodeId: NodeId): boolean {
+  return nodeId <= lastNodeId && !members.some((m) => m.nodeId === nodeId)
+}
+
 /** Who has voted. Counts voters, not replies: a repeated or foreign vote changes nothing. */
 export class Tally {
   readonly #membership: Membership

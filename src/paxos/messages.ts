@@ -77,6 +77,8 @@ interface Heartbeat {
   readonly ballot: Ballot
   readonly round: number
   readonly decidedUpTo: Slot
+  /** Of the newest settled membership that the leader knows of: see Node.settledEpoch. */
+  readonly settledEpoch: number
 }
 
 export interface HeartbeatAck {
@@ -85,6 +87,8 @@ export interface HeartbeatAck {
   /** 0 when the sender does not vote, as far as the leader can know: it confirms no read. */
   readonly round: number
   readonly decidedUpTo: Slot
+  /** The sender's disk says so, too. */
+  readonly durableUpTo: Slot
   /** The sender's wall clock, in ms since 1970; 0 if it does not know. */
   readonly wallMs: number
 }
@@ -156,6 +160,8 @@ export interface Welcome {
   readonly kind: 'welcome'
   readonly genesis: Genesis
   readonly memberships: readonly MembershipRecord[]
+  /** As in Heartbeat. */
+  readonly settledEpoch: number
 }
 
 export interface ChangeMembership {

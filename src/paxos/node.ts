@@ -4,7 +4,7 @@ import { NO_BALLOT, nextBallot, nodeOf } from './ballot.js'
 import { Bootstrap, type BootstrapSettings } from './bootstrap.js'
 import { FollowedLeader } from './followed-leader.js'
 import { Leader } from './leader.js'
-import { JointTally, Membership } from './membership.js'
+import { JointTally, wasRemovedBy } from './membership.js'
 import { genesisRecord, Memberships } from './memberships.js'
 import type {
   Accept,
@@ -113,13 +113,11 @@ export class Node {
   #persistedUpTo: Slot
   /** The watermark on disk. */
   #durableUpTo: Slot
-  /**
-   * The voters of a membership in force who say that this node is no member any more. Its own word is not enough: where only it knows the
-   * last slots of the membership before, the others cannot do without it.
-   */
-  readonly #removedBy = new Set<NodeId>()
-  #removedQuorum = Number.POSITIVE_INFINITY
-  /** Since when a majority has said so. */
+  /** The first membership always is settled. */
+  #settledEpoch = 1
+  /** Somebody who knows a settled membership says that this node is none of its members. */
+  #isToldRemoved = false
+  /** Since when it knows that nobody needs it any more. */
   #removedSinceMs: number | undefined
 
   constructor(settings: NodeSettings) {
@@ -183,9 +181,18 @@ export class Node {
     return (this.#toldMembership?.epoch ?? 0) > latest.epoch ? this.#toldMembership : latest
   }
 
-  /** Whether a restart would know, too, that the membership now is in force: only then may whoever it has not be sent away. */
-  get isMembershipDurable(): boolean {
-    return this.#durableUpTo >= this.#memberships.current.fromSlot - 1
+  /**
+   * The epoch of the newest membership known to be settled: a majority of its voters knows, on disk, that it is in force. From then on
+   * any majority of them goes on by itself, and nobody else is needed: whoever is no member may be switched off. Before that, where only
+   * a former member knows the last slots of the membership before, the others cannot do without it. Never goes back to be unsettled.
+   */
+  get settledEpoch(): number {
+    return this.#state.phase === 'leading' ? this.#state.leader.settledEpoch : this.#settledEpoch
+  }
+
+  /** Whether the membership in force here is settled: only then may whoever it has not be sent away. */
+  get isMembershipSettled(): boolean {
+    return this.settledEpoch >= this.#memberships.current.epoch
   }
 
   /** Whether it votes, now or from a slot on that it knows. */
@@ -349,7 +356,7 @@ export class Node {
 
   #onJoin(from: NodeId, m: Join): void {
     const records = this.#state.phase === 'joining' ? [] : this.#memberships.toRecords()
-    this.#bootstrap.onJoin(from, m, records)
+    this.#bootstrap.onJoin(from, m, records, this.settledEpoch)
     const member = this.#state.phase === 'joining' ? undefined : this.#memberships.latest.member(from)
     if (member === undefined || member.dataDirId === m.dataDirId) return
     const { dataDirId } = m
@@ -362,26 +369,22 @@ export class Node {
   }
 
   #onWelcome(from: NodeId, m: Welcome): void {
-    if (this.#state.phase !== 'joining') return this.#onMembershipTold(from, m)
+    if (this.#state.phase !== 'joining') return this.#onMembershipTold(m)
     // The seed's own welcome comes through onDurable, when it already has its genesis.
     if (!this.#bootstrap.onWelcome(from, m) && this.#bootstrap.genesis?.clusterId !== m.genesis.clusterId) return
     this.#toldMembership = m.memberships.at(-1)
     this.#start(m.genesis, [genesisRecord(m.genesis)])
   }
 
-  /** That node was removed, and may not know. It is not needed any more as far as what this one knows is durable. */
+  /** That node was removed, and may not know. */
   #tellRemoved(nodeId: NodeId): void {
-    this.persistDecidedUpTo()
-    this.#bootstrap.welcome(nodeId, this.#memberships.toRecords())
+    if (this.isMembershipSettled) this.#bootstrap.welcome(nodeId, this.#memberships.toRecords(), this.settledEpoch)
   }
 
   /** By somebody who knows this node no more. */
-  #onMembershipTold(from: NodeId, { genesis, memberships: [record] }: Welcome): void {
+  #onMembershipTold({ genesis, memberships: [record], settledEpoch }: Welcome): void {
     if (record === undefined || genesis.clusterId !== this.#bootstrap.genesis?.clusterId) return
-    const current = new Membership(record)
-    if (current.has(this.#self) || this.#self > current.lastNodeId || !current.isVoter(from)) return
-    this.#removedBy.add(from)
-    this.#removedQuorum = current.quorum
+    if (settledEpoch >= record.epoch && wasRemovedBy(record, this.#self)) this.#isToldRemoved = true
   }
 
   #start(genesis: Genesis, memberships: readonly MembershipRecord[]): void {
@@ -410,6 +413,8 @@ export class Node {
 
   #onMembershipChanged(): void {
     this.#acceptor.votesFrom = this.#memberships.votesFrom(this.#self, this.#dataDirId)
+    // The membership is settled only when a majority knows it on disk: nobody waits for the next write to take it along.
+    if (this.#memberships.current.fromSlot - 1 > this.#persistedUpTo) this.persistDecidedUpTo()
     if (this.#state.phase === 'leading') this.#state.leader.onMembershipChanged()
     if (this.#state.phase === 'scouting') this.#state.scout.ask()
   }
@@ -437,22 +442,24 @@ export class Node {
     else this.#out.send(from, message)
   }
 
-  /** That node does not talk to this one any more: it was removed, and that is in force there, also after a restart. */
-  onRefusedAsRemoved(from: NodeId): void {
-    const { members } = this.knownMembership ?? this.#memberships.latest
-    const voters = members.filter((m) => m.votesFrom > 0 && m.nodeId !== this.#self)
-    if (!voters.some((m) => m.nodeId === from)) return
-    this.#removedBy.add(from)
-    this.#removedQuorum = Math.min(this.#removedQuorum, Math.floor(voters.length / 2) + 1)
+  /** A peer does not listen to this node any more: it was removed, and that is settled. */
+  onRefusedAsRemoved(): void {
+    this.#isToldRemoved = true
+  }
+
+  /** By what it has learned itself. */
+  get #isRemoved(): boolean {
+    const { current, latest } = this.#memberships
+    return current === latest && this.isMembershipSettled && wasRemovedBy(current, this.#self)
   }
 
   /** A leader whose vote has gone asks another to lead; whoever is a member no more stops, a little later: it may have answers to give. */
   #checkRemoved(): void {
-    if (this.#state.phase === 'leading' && this.#state.leader.isRemoved && !this.#state.leader.isHandingOver) {
+    if (this.#state.phase === 'leading' && this.#state.leader.shouldResign && !this.#state.leader.isHandingOver) {
       // It asks once: if that was in vain, its silence will do.
       if (this.#state.leader.hasHandedOver || !this.#state.leader.handOver()) this.#becomeFollowing()
     }
-    if (this.#removedBy.size < this.#removedQuorum) return
+    if (this.#state.phase === 'joining' || !(this.#isToldRemoved || this.#isRemoved)) return
     this.#removedSinceMs ??= this.#nowMs
     if (this.#nowMs - this.#removedSinceMs < 2 * this.#options.electionTimeoutMsMax) return
     const message = `node ${this.#self} was removed from the cluster: it has nothing more to do, and its number is never given again`
@@ -478,12 +485,14 @@ export class Node {
         return this.#onNack(m)
       case 'heartbeat':
         if (!this.#hearLeader(from, m.ballot)) return
+        this.#settledEpoch = Math.max(this.#settledEpoch, m.settledEpoch)
         this.#replica.onWatermark(from, m.ballot, m.decidedUpTo, this.#nowMs)
         return this.#out.send(from, {
           kind: 'heartbeatAck',
           ballot: m.ballot,
           round: this.#isVoterTo(m.decidedUpTo) ? m.round : 0,
           decidedUpTo: this.#replica.decidedUpTo,
+          durableUpTo: this.#durableUpTo,
           wallMs: this.#wallMs,
         })
       case 'heartbeatAck':
@@ -607,7 +616,9 @@ export class Node {
 
   #becomeFollowing(delayMs?: number): void {
     if (this.#state.phase === 'leading') {
-      for (const { from, id } of this.#state.leader.abandonReads()) if (from === this.#self) this.#reads.add(from, id)
+      const { leader } = this.#state
+      for (const { from, id } of leader.abandonReads()) if (from === this.#self) this.#reads.add(from, id)
+      this.#settledEpoch = leader.settledEpoch
     }
     this.#state = this.#followingFrom(this.#nowMs, delayMs)
   }
@@ -707,6 +718,8 @@ export class Node {
       out: this.#out,
       options: this.#options,
       nowMs: this.#nowMs,
+      settledEpoch: this.#settledEpoch,
+      durableUpTo: () => this.#durableUpTo,
     })
     this.#followed.onOwnBallot(scout.ballot)
     this.#state = { phase: 'leading', leader }

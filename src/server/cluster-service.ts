@@ -61,7 +61,7 @@ export function clusterService({
     if (violations.length > 0) throw invalidArgument(violations)
     requireJoined(member, { mayWait: true })
     const { slot, membership } = await member.changeMembership(change, context)
-    return { header: operations.header(slot), membership: membershipToClients(membership) }
+    return { header: operations.header(slot), membership: membershipToClients(membership, true) }
   }
 
   /** @throws CallError when it is invalid; MemberError */
@@ -141,12 +141,14 @@ const ROLES: Record<MemberStatus['role'], NodeRole> = {
 }
 
 /** Absent while the cluster forms. */
-function membershipOf({ membership }: MemberStatus): Membership | undefined {
-  return membership === undefined ? undefined : membershipToClients(membership)
+function membershipOf({ membership, isMembershipSettled }: MemberStatus): Membership | undefined {
+  return membership === undefined ? undefined : membershipToClients(membership, isMembershipSettled)
 }
 
-function membershipToClients({ epoch, fromSlot, members, lastNodeId }: MembershipRecord): Membership {
-  return { epoch, fromSlot, members: members.map((member) => ({ ...member, voter: member.votesFrom > 0 })), lastNodeId }
+function membershipToClients(record: MembershipRecord, settled: boolean): Membership {
+  const { epoch, fromSlot, lastNodeId } = record
+  const members = record.members.map((member) => ({ ...member, voter: member.votesFrom > 0 }))
+  return { epoch, fromSlot, members, lastNodeId, settled }
 }
 
 function learnersOf({ membership, memberProgress }: MemberStatus): LearnerProgress[] {

@@ -6,7 +6,7 @@ import { sameValue } from '../paxos/value.js'
 import type { CheckpointInfo } from '../storage/storage.js'
 import { promise } from './broken-promise.js'
 import type { DurableView } from './durable-view.js'
-import { type MembershipBook, sameMembership } from './membership-book.js'
+import { type BookedMembership, type MembershipBook, sameMembership } from './membership-book.js'
 import { MessageChecker } from './message-checker.js'
 import type { SimulatedApplication } from './simulated-process.js'
 import { VoteBook } from './vote-book.js'
@@ -80,9 +80,19 @@ export class Checker {
     return this.#looksInside ? this.#book.chosenUpTo : this.decidedUpTo
   }
 
+  /** The newest membership whose voters need nobody else: see VoteBook.settled. */
+  get settled(): BookedMembership {
+    return this.#book.settled
+  }
+
   /** Whether the node votes in the next slot, from the directory that it has. */
   isVoter(nodeId: NodeId): boolean {
     return this.memberships.isFormed && this.#book.isVoterOf(nodeId, this.memberships.at(this.chosenUpTo + 1))
+  }
+
+  /** Whether the node was a member, is none any more, and nobody needs what it knows. */
+  isDispensable(nodeId: NodeId): boolean {
+    return this.isRemoved(nodeId) && !this.settled.has(nodeId)
   }
 
   /** Whether the node was a member and is none any more, or will not be one soon. */
@@ -147,6 +157,7 @@ export class Checker {
     for (const record of records) {
       // Who votes, must be known in any case.
       if (record.kind === 'genesis') this.#book.onGenesis(nodeId, record.genesis)
+      else if (record.kind === 'decidedUpTo') this.#book.onWatermarkWritten(nodeId, record.slot)
       else if (!this.#looksInside) continue
       else if (record.kind === 'promised') this.#book.onPromised(nodeId, record.ballot)
       else if (record.kind === 'accepted') this.#book.onVote(nodeId, record.entry)

@@ -154,9 +154,11 @@ export class EventHash {
       case 'nack':
         return this.#mix4(5, m.ballot, m.promised, 0)
       case 'heartbeat':
-        return this.#mix4(6, m.ballot, m.round, m.decidedUpTo)
+        this.#mix4(6, m.ballot, m.round, m.decidedUpTo)
+        return this.#mix(m.settledEpoch)
       case 'heartbeatAck':
-        return this.#mix4(7, m.ballot, m.round, m.decidedUpTo)
+        this.#mix4(7, m.ballot, m.round, m.decidedUpTo)
+        return this.#mix(m.durableUpTo)
       case 'decided':
         return this.#mix4(8, m.ballot, m.decidedUpTo, 0)
       case 'propose':

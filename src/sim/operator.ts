@@ -14,7 +14,9 @@ import { tellChange } from './trace-words.js'
 /** What an operator is asked to do. */
 export type Operation =
   | { readonly kind: 'addMember' }
-  | { readonly kind: 'removeMember' | 'replaceMember' | 'transferLeadership'; readonly nodeId: NodeId }
+  | { readonly kind: 'replaceMember' | 'transferLeadership'; readonly nodeId: NodeId }
+  /** `switchesOff`: the machine, as soon as that is done; drawn unless told. */
+  | { readonly kind: 'removeMember'; readonly nodeId: NodeId; readonly switchesOff?: boolean }
 
 export interface OperatorSettings {
   /** Every machine, spare ones included. */
@@ -37,6 +39,7 @@ const BACKOFF_MS_MEAN = 150
 const TRANSFER_TRIES = 3
 const WAIT_MS = 50
 const START_FIRST_RATE = 0.3
+const SWITCH_OFF_RATE = 0.5
 
 /** Changes who the members are, one thing after the other, and asks again and again until it is done. */
 export class Operator {
@@ -100,7 +103,7 @@ export class Operator {
       case 'addMember':
         return this.#add()
       case 'removeMember':
-        return this.#remove(this.#deadMember ?? operation.nodeId)
+        return this.#remove(this.#deadMember ?? operation.nodeId, operation.switchesOff)
       case 'replaceMember': {
         const replaced = this.#deadMember ?? operation.nodeId
         if (!memberships.latest.has(replaced) || !(await this.#add())) return false
@@ -137,13 +140,15 @@ export class Operator {
     return isPromoted
   }
 
-  async #remove(nodeId: NodeId): Promise<boolean> {
-    const { survival, onRemoved } = this.#settings
+  async #remove(nodeId: NodeId, switchesOff?: boolean): Promise<boolean> {
+    const { nodes, survival, random, onRemoved } = this.#settings
     if (this.#isStopping || !survival.canRemove(nodeId)) return false
     survival.leaving = nodeId
     await this.#change({ kind: 'remove', nodeId }, () => false)
     survival.leaving = undefined
     onRemoved(nodeId)
+    // Nobody needs it: as any operator may, at once, or it will find out by itself.
+    if (switchesOff ?? random.chance(SWITCH_OFF_RATE)) nodes[nodeId - 1]?.switchOff()
     return true
   }
 
@@ -159,17 +164,17 @@ export class Operator {
     return false
   }
 
-  /** Asks here and there until the change is in force, or has become hopeless: then false. */
+  /** Asks here and there until the change is settled, or has become hopeless: then false. */
   async #change(change: MembershipChange, isHopeless: () => boolean): Promise<boolean> {
     const { random, trace } = this.#settings
     trace.tell({ kind: 'note', text: `the operator wants: ${tellChange(change)}` })
-    while (!this.#isInForce(change)) {
+    while (!this.#isSettled(change)) {
       if (isHopeless()) return false
       const node = this.#anyNode
       if (node !== undefined) await this.#ask(node, change)
-      if (!this.#isInForce(change)) await this.#sleep(random.exponential(BACKOFF_MS_MEAN))
+      if (!this.#isSettled(change)) await this.#sleep(random.exponential(BACKOFF_MS_MEAN))
     }
-    trace.tell({ kind: 'note', text: `in force: ${tellChange(change)}` })
+    trace.tell({ kind: 'note', text: `settled: ${tellChange(change)}` })
     return true
   }
 
@@ -188,16 +193,18 @@ export class Operator {
         `node ${node.id} told the operator of membership ${outcome.epoch}, which the log does not say, or which is not in force`,
     )
     promise(
-      this.#isInForce(change),
-      () => `node ${node.id} told the operator that a change is in force, but by the log it is not: ${tellChange(change)}`,
+      this.#isSettled(change),
+      () =>
+        `node ${node.id} told the operator that a change is made, but no majority of the new voters has it on disk: ${tellChange(change)}`,
     )
   }
 
-  #isInForce(change: MembershipChange): boolean {
+  #isSettled(change: MembershipChange): boolean {
     const { kind, nodeId } = change
-    const { memberships, chosenUpTo } = this.#settings.checker
-    const member = memberships.at(chosenUpTo + 1).member(nodeId)
-    if (kind === 'remove') return member === undefined && memberships.latest.lastNodeId >= nodeId
+    const { memberships, settled } = this.#settings.checker
+    if (!memberships.isFormed) return false
+    const member = settled.member(nodeId)
+    if (kind === 'remove') return member === undefined && settled.lastNodeId >= nodeId
     if (kind === 'update') return member?.peerAddress === change.peerAddress
     return kind === 'promote' ? (member?.votesFrom ?? 0) > 0 : member !== undefined
   }

@@ -39,6 +39,7 @@ export class SimulatedNode implements ClientPort {
   #hasRunNext = false
   #isCommissioned: boolean
   #haltCode: string | undefined
+  #isSwitchedOff = false
   #isStopping = false
   #lastMarks: ReadonlyMap<string, number> = new Map()
   /** It is to start again as soon as it has stopped. */
@@ -142,6 +143,11 @@ export class SimulatedNode implements ClientPort {
     return this.#haltCode
   }
 
+  /** Nobody will ever start it again. */
+  get isSwitchedOff(): boolean {
+    return this.#isSwitchedOff
+  }
+
   get hasLostDirectory(): boolean {
     return this.#directoryCount > 1
   }
@@ -157,7 +163,7 @@ export class SimulatedNode implements ClientPort {
 
   /** Starts the process on what the disk holds. Nothing, if it runs or has halted. */
   start(): void {
-    if (!this.#isCommissioned) return
+    if (!this.#isCommissioned || this.#isSwitchedOff) return
     // One whose write has failed stops as soon as it hears of that, which may be when it has been woken.
     if (this.#isStopping || (this.#process !== undefined && this.#disk.hasFailed)) this.#startsAgain = true
     if (this.#process !== undefined || this.#haltCode !== undefined) return
@@ -185,6 +191,12 @@ export class SimulatedNode implements ClientPort {
     this.#settings.totals.count('crash')
     this.#settings.trace.tell({ kind: 'crashed', node: this.id })
     this.#end()
+  }
+
+  /** For good: its operator needs it no more. */
+  switchOff(): void {
+    this.#isSwitchedOff = true
+    this.crash()
   }
 
   /** Stops as a process does that is asked to: hands over, writes a last checkpoint, then is down. */
@@ -333,8 +345,10 @@ export class SimulatedNode implements ClientPort {
       case 'OLDER_COPY':
         return this.#disk.isOlderCopy
       case 'NOT_A_MEMBER':
-      case 'REMOVED':
         return checker.isRemoved(this.id)
+      case 'REMOVED':
+        // What is on a disk that never was a member's, nobody needs.
+        return this.#disk.contents.genesis === undefined ? checker.isRemoved(this.id) : checker.isDispensable(this.id)
       default:
         return false
     }

@@ -9,8 +9,13 @@ interface Settings {
 }
 
 /**
- * Which machines have lost what they had written, and whether those that are left are a majority, whatever becomes of the changes of the
- * membership that are under way. To lose more would be a disaster, which no consensus survives: it is not among the faults.
+ * Which machines have lost what they had written or were switched off, and whether those that are left are a majority, whatever becomes
+ * of the changes of the membership that are under way. To lose more would be a disaster, which no consensus survives: it is not among the
+ * faults.
+ *
+ * The rule that says which nodes must be able to go on by themselves: those that hold a majority of the settled membership (VoteBook),
+ * the newest that a majority of its own voters has on disk, and of every one after it. Of the memberships before nobody is needed any
+ * more: an operator who was told that a change is made may switch off whoever is not in it.
  */
 export class Survival {
   readonly #settings: Settings
@@ -36,8 +41,8 @@ export class Survival {
   }
 
   /** Whether that node is of no use to the cluster, for now or for good, even if it has not noticed yet. */
-  isGone({ id, haltCode, disk }: SimulatedNode): boolean {
-    if (haltCode !== undefined || disk.isCorrupted || disk.isOlderCopy) return true
+  isGone({ id, haltCode, disk, isSwitchedOff }: SimulatedNode): boolean {
+    if (haltCode !== undefined || isSwitchedOff || disk.isCorrupted || disk.isOlderCopy) return true
     return this.#ruined.has(id) && !this.isVoter(id)
   }
 
@@ -51,11 +56,12 @@ export class Survival {
     return this.#settings.nodes.some((node) => node.disk.isOlderCopy && node.haltCode === undefined)
   }
 
-  /** Who may vote now or later, as far as anybody can foresee: a list for each membership. */
+  /** Who may be needed now or later, as far as anybody can foresee: a list for each membership. */
   get voterLists(): readonly (readonly NodeId[])[] {
-    const { memberships, chosenUpTo } = this.#settings.checker
+    const { checker } = this.#settings
+    const { memberships } = checker
     const lists: NodeId[][] = []
-    for (const membership of memberships.isFormed ? memberships.from(chosenUpTo + 1) : []) {
+    for (const membership of memberships.isFormed ? memberships.from(checker.settled.fromSlot) : []) {
       const everybody = membership.members.map((member) => member.nodeId)
       for (const list of [[...membership.voterIds], everybody]) {
         lists.push(list)

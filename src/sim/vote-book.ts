@@ -27,6 +27,8 @@ export interface Directory {
   hasGenesis: boolean
   /** No vote is in a slot above this one. */
   votedUpTo: Slot
+  /** Its own watermark. */
+  decidedUpTo: Slot
   /** It has been put back to what it was once, and lacks what it promised and accepted since: nothing may be heard from it. */
   isOlderCopy: boolean
 }
@@ -46,10 +48,19 @@ export class VoteBook {
   /** How far each ballot's proposals have been compared with what its leader calls decided. */
   readonly #comparedUpTo = new Map<Ballot, Slot>()
   #chosenUpTo: Slot = 0
+  #settledEpoch = 1
 
   /** From now on the node's disk has this directory: a new one, in which nothing is yet. */
   onDirectory(nodeId: NodeId, dataDirId: string): void {
-    const directory = { nodeId, dataDirId, promised: NO_BALLOT, hasGenesis: false, votedUpTo: 0, isOlderCopy: false }
+    const directory = {
+      nodeId,
+      dataDirId,
+      promised: NO_BALLOT,
+      hasGenesis: false,
+      votedUpTo: 0,
+      decidedUpTo: 0,
+      isOlderCopy: false,
+    }
     this.#directories.set(nodeId, directory)
     this.#everyDirectory.push(directory)
   }
@@ -66,6 +77,30 @@ export class VoteBook {
 
   chosenAt(slot: Slot): Value | undefined {
     return this.#slots[slot]?.chosen?.value
+  }
+
+  /** A node's disk says that the slots up to there are decided. */
+  onWatermarkWritten(nodeId: NodeId, decidedUpTo: Slot): void {
+    this.directoryOf(nodeId).decidedUpTo = decidedUpTo
+    this.#settle()
+  }
+
+  /**
+   * The newest membership of which a majority of its voters ever had it on disk that it is in force. Any majority of its voters has one
+   * among them that still knows, whatever minority was lost since: they need nobody else.
+   */
+  get settled(): BookedMembership {
+    this.#settle()
+    return this.memberships.all.findLast(({ epoch }) => epoch === this.#settledEpoch) ?? this.memberships.latest
+  }
+
+  #settle(): void {
+    if (!this.memberships.isFormed || this.memberships.latest.epoch === this.#settledEpoch) return
+    for (const membership of this.memberships.all) {
+      if (membership.epoch <= this.#settledEpoch) continue
+      const knowing = [...this.#directories.values()].filter((d) => d.decidedUpTo >= membership.fromSlot - 1)
+      if (isQuorumOf(membership, knowing)) this.#settledEpoch = membership.epoch
+    }
   }
 
   /** Whether the genesis is on the node's disk. */

@@ -68,9 +68,15 @@ export function messageFromWire({ message }: PeerMessage): Message {
         kind: 'heartbeat',
         ...roundFromWire(message.value, 'heartbeat'),
         round: counter(message.value.round, 'heartbeat.round'),
+        settledEpoch: message.value.settledEpoch,
       }
     case 'heartbeatAck':
-      return { kind: 'heartbeatAck', ...roundFromWire(message.value, 'heartbeat_ack'), wallMs: message.value.wallMs }
+      return {
+        kind: 'heartbeatAck',
+        ...roundFromWire(message.value, 'heartbeat_ack'),
+        durableUpTo: slotOrNone(message.value.durableUpTo, 'heartbeat_ack.durable_up_to'),
+        wallMs: message.value.wallMs,
+      }
     case 'decided': {
       const m = message.value
       const decidedUpTo = slotOrNone(m.decidedUpTo, 'decided.decided_up_to')
@@ -99,6 +105,7 @@ export function messageFromWire({ message }: PeerMessage): Message {
         kind: 'welcome',
         genesis: genesisFromWire(message.value.genesis, 'welcome.genesis'),
         memberships: membershipsFromWire(message.value.memberships, 'welcome.memberships'),
+        settledEpoch: message.value.settledEpoch,
       }
     case 'changeMembership': {
       const { requestId } = message.value
@@ -166,7 +173,10 @@ function acceptFromWire(m: WireAccept): Accept {
 }
 
 /** What a heartbeat and its acknowledgement have in common; of an acknowledgement the round may be 0. */
-function roundFromWire(m: WireHeartbeat | WireHeartbeatAck, path: string): Omit<HeartbeatAck, 'kind' | 'wallMs'> {
+function roundFromWire(
+  m: WireHeartbeat | WireHeartbeatAck,
+  path: string,
+): Pick<HeartbeatAck, 'ballot' | 'round' | 'decidedUpTo'> {
   return {
     ballot: ballot(m.ballot, `${path}.ballot`),
     round: m.round,

@@ -134,7 +134,12 @@ function messageToWire(message: Message): PeerMessage {
       return { message: { $case: 'join', value: message } }
     case 'welcome': {
       const memberships = message.memberships.map(membershipToWire)
-      return { message: { $case: 'welcome', value: { genesis: genesisToWire(message.genesis), memberships } } }
+      return {
+        message: {
+          $case: 'welcome',
+          value: { genesis: genesisToWire(message.genesis), memberships, settledEpoch: message.settledEpoch },
+        },
+      }
     }
     case 'changeMembership': {
       const { requestId, change } = message

@@ -13,7 +13,7 @@ function membershipOf(...ids: readonly number[]): Membership {
     const addresses = { peerAddress: `${host}:7201`, clientAddress: `${host}:7101` }
     return { nodeId, ...addresses, dataDirId: `dir-${nodeId}`, voter: id > 0, votesFrom: id > 0 ? 1 : 0, returning: false }
   })
-  return { epoch: 1, fromSlot: 1, members, lastNodeId: Math.max(3, ...members.map(({ nodeId }) => nodeId)) }
+  return { epoch: 1, fromSlot: 1, members, lastNodeId: Math.max(3, ...members.map(({ nodeId }) => nodeId)), settled: true }
 }
 
 const step = (membership: Membership, oldId = 3, added = ADDED): ReplacementStep =>
@@ -28,6 +28,7 @@ describe('the replacement of member 3 by 4', () => {
     ['then removes that, too', membershipOf(1, 2, 3, 4), {}, 'remove'],
     ['goes on where the old one is gone already', membershipOf(1, 2, -4), { isCaughtUp: true }, 'promote'],
     ['waits there, too', membershipOf(1, 2, -4), {}, 'wait'],
+    ['waits until nobody needs the old one', { ...membershipOf(1, 2, 4), settled: false }, {}, 'settle'],
     ['is done when run once more', membershipOf(1, 2, 4), {}, 'done'],
   ]
   for (const [title, membership, { isCaughtUp = false, isOldUp = false }, expected] of steps) {

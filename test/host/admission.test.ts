@@ -25,7 +25,7 @@ const AFTER: MembershipRecord = {
 function askAt(decidedUpTo: number): (nodeId: NodeId, dataDirId: string, clusterId?: string) => string {
   const memberships = new Memberships([BEFORE, AFTER], 64)
   memberships.forget(decidedUpTo)
-  const cluster = { clusterId: 'c', memberships, isMembershipDurable: true, known: AFTER }
+  const cluster = { clusterId: 'c', memberships, isMembershipSettled: true, known: AFTER }
   return (nodeId, dataDirId, clusterId = 'c') => told(admit({ nodeId, dataDirId, clusterId }, cluster))
 }
 
@@ -46,7 +46,7 @@ it('a node is admitted by its directory, as long as a membership that names it g
 it('nobody is sent away as removed before a restart would know so, too', () => {
   const memberships = new Memberships([BEFORE, AFTER], 64)
   memberships.forget(99)
-  const cluster = { clusterId: 'c', memberships, isMembershipDurable: false, known: AFTER }
+  const cluster = { clusterId: 'c', memberships, isMembershipSettled: false, known: AFTER }
   assert.equal(told(admit({ nodeId: 2, dataDirId: 'dir-2', clusterId: 'c' }, cluster)), 'joinOnly')
 })
 
@@ -68,7 +68,7 @@ it('a node of another cluster, one that was removed and one that was never added
 })
 
 it('a node that has learned little yet admits whoever its welcome named, and those with its cluster that may have come since', () => {
-  const cluster = { clusterId: 'c', memberships: new Memberships([BEFORE], 64), isMembershipDurable: true, known: AFTER }
+  const cluster = { clusterId: 'c', memberships: new Memberships([BEFORE], 64), isMembershipSettled: true, known: AFTER }
   assert.equal(admit({ nodeId: 3, dataDirId: 'dir-3-new', clusterId: 'c' }, cluster), undefined)
   assert.equal(told(admit({ nodeId: 6, dataDirId: 'dir-6', clusterId: 'c' }, cluster)), 'joinOnly')
   assert.equal(admit({ nodeId: 7, dataDirId: 'dir-7', clusterId: 'c' }, cluster), undefined)

@@ -24,6 +24,7 @@ function setUp() {
     memberships,
     decidedUpTo: 5 as Slot,
     leaderId: 2 as NodeId,
+    settledEpoch: 1,
     changeMembership: (requestId: number, change: MembershipChange): 'sent' | 'noLeader' => {
       if (core.leaderId === 0) return 'noLeader'
       events.push(`${change.kind} ${change.nodeId} #${requestId}`)
@@ -47,7 +48,7 @@ function setUp() {
 }
 
 describe('a change of the membership', () => {
-  it('is repeated until it is decided, and answered when it is in force', () => {
+  it('is repeated until it is decided, and answered when it is in force and settled', () => {
     const t = setUp()
     t.calls.change(ADD, 10_000, t.settle)
     t.calls.tick(0)
@@ -61,6 +62,9 @@ describe('a change of the membership', () => {
     assert.deepEqual([t.events.length, t.outcomes], [2, []])
     t.core.decidedUpTo = 29
     t.calls.tick(601)
+    assert.equal(t.outcomes.length, 0, 'nobody says yet that a majority of the new members has it on disk')
+    t.core.settledEpoch = 2
+    t.calls.tick(602)
     const [outcome] = t.outcomes as [{ slot: Slot; membership: { epoch: number; fromSlot: Slot; members: { nodeId: NodeId }[] } }]
     assert.deepEqual([outcome.slot, outcome.membership.epoch, outcome.membership.fromSlot], [20, 2, 30])
     assert.deepEqual(
@@ -85,6 +89,7 @@ describe('a change of the membership', () => {
     t.core.decidedUpTo = 40
     t.decide(41, { kind: 'remove', nodeId: 3 })
     t.core.decidedUpTo = 60
+    t.core.settledEpoch = 2
     t.calls.change({ kind: 'remove', nodeId: 3 }, 10_000, t.settle)
     t.calls.change({ kind: 'promote', nodeId: 2 }, 10_000, t.settle)
     t.calls.tick(0)
@@ -111,6 +116,7 @@ describe('a change of the membership', () => {
     assert.equal(t.outcomes.length, 0)
     t.decide(20, ADD)
     t.core.decidedUpTo = 29
+    t.core.settledEpoch = 2
     t.calls.tick(300)
     assert.equal((t.outcomes[0] as { slot: Slot }).slot, 20)
     const other = setUp()

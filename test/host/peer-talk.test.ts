@@ -68,11 +68,6 @@ describe('the start gate', () => {
     assert.equal(setUp({ voters: [[]], needed: 'one' }).talk.isOpen, true)
   })
 
-  it('stays closed for who was removed, and says so when a majority of the others does', () => {
-    const { talk } = setUp()
-    assert.deepEqual([talk.onRefusedAsRemoved(2), talk.onRefusedAsRemoved(9), talk.onRefusedAsRemoved(3)], [false, false, true])
-  })
-
   it('ends a node of which a majority of the others goes on expecting another directory, but not one that lags', () => {
     const { talk, recalled } = setUp({ voters: [[1, 2, 3, 4, 5]] })
     for (const from of [2, 3, 4]) talk.onRefusedForDirectory(from, `node 1 votes from data directory new, not from dir-1`)

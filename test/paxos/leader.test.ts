@@ -43,7 +43,18 @@ function lead(
       votesFrom: 1,
     })
   }
-  const leader = new Leader({ self: SELF, scout, memberships, acceptor, replica, out, options, nowMs: 0 })
+  const leader = new Leader({
+    self: SELF,
+    scout,
+    memberships,
+    acceptor,
+    replica,
+    out,
+    options,
+    nowMs: 0,
+    settledEpoch: 1,
+    durableUpTo: () => 0,
+  })
   leader.adopt(0)
   return { leader, replica, out }
 }
@@ -65,12 +76,12 @@ function vote(leader: Leader, from: NodeId, slot: Slot, ballot = BALLOT): void {
 }
 
 function ack(leader: Leader, from: NodeId, round: number, nowMs: number, decidedUpTo: Slot = 1): void {
-  leader.onHeartbeatAck(from, { kind: 'heartbeatAck', ballot: BALLOT, round, decidedUpTo, wallMs: 0 }, nowMs)
+  leader.onHeartbeatAck(from, { kind: 'heartbeatAck', ballot: BALLOT, round, decidedUpTo, durableUpTo: 0, wallMs: 0 }, nowMs)
 }
 
 /** At time 0, without an acknowledgement of any round that there was. */
 function tellTime(leader: Leader, from: NodeId, wallMs: number): void {
-  leader.onHeartbeatAck(from, { kind: 'heartbeatAck', ballot: BALLOT, round: 0, decidedUpTo: 0, wallMs }, 0)
+  leader.onHeartbeatAck(from, { kind: 'heartbeatAck', ballot: BALLOT, round: 0, decidedUpTo: 0, durableUpTo: 0, wallMs }, 0)
 }
 
 function decidedOf(out: Outbox): string[] {
@@ -236,7 +247,7 @@ test('a leader that hears no majority within an election timeout steps down, how
   for (const from of [2, 3]) ack(leader, from, 1, 100)
   assert.equal(leader.tick(700), true)
   for (let i = 0; i < 10; i++) ack(leader, 2, 1, 700)
-  leader.onHeartbeatAck(3, { kind: 'heartbeatAck', ballot: OLD, round: 1, decidedUpTo: 0, wallMs: 0 }, 700)
+  leader.onHeartbeatAck(3, { kind: 'heartbeatAck', ballot: OLD, round: 1, decidedUpTo: 0, durableUpTo: 0, wallMs: 0 }, 700)
   assert.equal(leader.tick(701), false)
 })
 

@@ -53,7 +53,7 @@ describe('the cluster service', () => {
     const voter = { nodeId: 1, peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101', dataDirId: 'data-1' }
     const self = { ...voter, voter: true, votesFrom: 1, returning: false }
     const before = await call(clients.cluster, 'listMembers', {})
-    assert.deepEqual(before.membership, { epoch: 1, fromSlot: 1, lastNodeId: 1, members: [self] })
+    assert.deepEqual(before.membership, { epoch: 1, fromSlot: 1, lastNodeId: 1, members: [self], settled: true })
     assert.deepEqual(before.learners, [])
 
     await call(clients.cluster, 'addMember', NODE_2)

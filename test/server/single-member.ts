@@ -112,6 +112,7 @@ export class SingleMember implements MemberApi {
       membership: this.membership,
       isJoined: this.isJoined,
       isForming: this.isForming,
+      isMembershipSettled: true,
       isLearning: false,
       memberProgress: new Map([[1, this.#slot], ...this.learners]),
       alarms: this.alarms,

@@ -44,7 +44,13 @@ const EVENTS: readonly TraceEvent[] = [
   { kind: 'sent', from: 1, to: 2, message: POLL_REPLY, copyOf: 3 },
   { kind: 'ended', sentStep: 1, from: 1, to: 2, message: ACCEPT, fate: 'cut' },
   { kind: 'sent', from: 1, to: 2, message: { kind: 'join', dataDirId: 'd1', replacesDataDirId: '' }, copyOf: 0 },
-  { kind: 'sent', from: 1, to: 2, message: { kind: 'welcome', genesis: GENESIS, memberships: [MEMBERSHIP] }, copyOf: 0 },
+  {
+    kind: 'sent',
+    from: 1,
+    to: 2,
+    message: { kind: 'welcome', genesis: GENESIS, memberships: [MEMBERSHIP], settledEpoch: 1 },
+    copyOf: 0,
+  },
   { kind: 'sent', from: 1, to: 2, message: { kind: 'changeMembership', requestId: 5, change: RESET.change }, copyOf: 0 },
   {
     kind: 'sent',

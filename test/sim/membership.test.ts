@@ -8,6 +8,7 @@ import { GOOD_LINK } from '../../src/sim/network.js'
 import type { Operation } from '../../src/sim/operator.js'
 import { QUIET_PLAN } from '../../src/sim/plan.js'
 import { SimulatedCluster } from '../../src/sim/simulated-cluster.js'
+import type { SimulatedNode } from '../../src/sim/simulated-node.js'
 import type { World } from '../../src/sim/world.js'
 import { finish, formedWorld, until } from './scenario.js'
 
@@ -38,10 +39,61 @@ test('a spare machine is let in, learns what there is, votes, and the cluster su
 
 test('a leader that is removed leads until that is in force, and then stops for good', async () => {
   const { world, leader } = await formedWorld({ nodeCount: 4 }, { isBusy: true })
-  await operate(world, { kind: 'removeMember', nodeId: leader.id })
+  await operate(world, { kind: 'removeMember', nodeId: leader.id, switchesOff: false })
   await until(world, 'it has stopped', () => leader.haltCode === 'REMOVED' || leader.haltCode === 'NOT_A_MEMBER')
   await until(world, 'another leads', () => world.leader !== undefined && world.leader !== leader)
   for (const client of world.clients) client.useOnly(world.nodes.filter((node) => node !== leader))
+  await finish(world)
+})
+
+/** Both links between the two are cut as soon as that is so, and mended when the operator has been told nothing for a while. */
+async function cutOnce(world: World, [a, b]: readonly [SimulatedNode, SimulatedNode], isSo: () => boolean): Promise<void> {
+  await until(world, 'the moment to cut them off', isSo, 10_000)
+  world.network.partition([a.id], [b.id])
+}
+
+for (const who of ['leader', 'follower'] as const) {
+  test(`of two members one is removed, the ${who}: it can be switched off as soon as that is answered, and not before`, async () => {
+    const { world, leader } = await formedWorld({ nodeCount: 2, options: { ...DEFAULT_OPTIONS, windowSlots: 4 } })
+    const [gone, left] =
+      who === 'leader' ? [leader, world.nodes.find((node) => node !== leader)] : [world.node(3 - leader.id), leader]
+    assert.ok(gone !== undefined && left !== undefined)
+    const { fromSlot } = world.checker.settled
+    assert.equal(fromSlot, 1)
+    world.operator.request({ kind: 'removeMember', nodeId: gone.id, switchesOff: true })
+    // One of them knows that the change is in force, and the other one does not.
+    const isInForce = (): boolean => [gone, left].some(({ core }) => core?.memberships?.current.epoch === 2)
+    await cutOnce(world, [gone, left], isInForce)
+    await world.run(1_000)
+    assert.ok(
+      !world.operator.isIdle || world.checker.settled.epoch === 2,
+      'nobody is told before the one that is left has it on disk',
+    )
+    world.network.mendAll()
+    await until(world, 'the operator is told', () => world.operator.isIdle, 10_000)
+    assert.ok(gone.isSwitchedOff && !gone.isUp)
+    for (const client of world.clients) client.useOnly([left])
+    const [client] = world.clients
+    const request = client?.request({ kind: 'put', key: 'alone', value: 'served' })
+    await until(world, 'the one that is left serves alone', () => request?.answer !== undefined, 10_000)
+    await finish(world)
+  })
+}
+
+test('whoever is removed while it is cut off hears of it when it is back, and stops', async () => {
+  const { world, followers } = await formedWorld({ nodeCount: 4 }, { isBusy: true })
+  const [cut, ...others] = followers
+  assert.ok(cut !== undefined)
+  world.network.partition(
+    [cut.id],
+    world.nodes.filter((node) => node !== cut).map(({ id }) => id),
+  )
+  await operate(world, { kind: 'removeMember', nodeId: cut.id, switchesOff: false })
+  await world.run(2_000)
+  assert.equal(cut.haltCode, undefined)
+  world.network.mendAll()
+  await until(world, 'it has stopped', () => cut.haltCode === 'REMOVED')
+  for (const client of world.clients) client.useOnly(others)
   await finish(world)
 })
 

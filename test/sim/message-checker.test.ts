@@ -42,13 +42,13 @@ function choose(slot: number, value: Value): void {
 }
 
 const prepare = (): Message => ({ kind: 'prepare', ballot: B1, fromSlot: 1 })
-const welcome = (): Message => ({ kind: 'welcome', genesis: genesisOf(3, WINDOW), memberships: [] })
+const welcome = (): Message => ({ kind: 'welcome', genesis: genesisOf(3, WINDOW), memberships: [], settledEpoch: 1 })
 const PROMISE = { kind: 'promise', ballot: B1, fromSlot: 1, accepted: [], decidedUpTo: 1, nextSlot: 0, votesFrom: 1 } as const
-const HEARTBEAT = { kind: 'heartbeat', ballot: B1, round: 1, decidedUpTo: 1 } as const
-const ACCEPT = { kind: 'accept', ballot: B1, slot: 3, value: B, decidedUpTo: 1 } as const
+const HEARTBEAT = { kind: 'heartbeat', ballot: B1, round: 1, decidedUpTo: 1, settledEpoch: 1 } as const
+const ACCEPT = { kind: 'accept', ballot: B1, slot: 3, value: B, decidedUpTo: 1, settledEpoch: 1 } as const
 
 const heartbeat = (round: number): Message => ({ ...HEARTBEAT, round })
-const ack = (round: number): Message => ({ kind: 'heartbeatAck', ballot: B1, round, decidedUpTo: 1, wallMs: 0 })
+const ack = (round: number): Message => ({ kind: 'heartbeatAck', ballot: B1, round, decidedUpTo: 1, durableUpTo: 1, wallMs: 0 })
 
 for (const [what, from, message, sentence] of [
   ['a prepare of a durable ballot', 1, { kind: 'prepare', ballot: B1, fromSlot: 1 }, undefined],
@@ -156,14 +156,14 @@ test('a leader answers a read when a majority has acknowledged a round that bega
 
 test('whoever has promised a higher ballot acknowledges no heartbeat', () => {
   send(1, { ...HEARTBEAT })
-  send(2, { kind: 'heartbeatAck', ballot: B1, round: 1, decidedUpTo: 1, wallMs: 0 })
+  send(2, { kind: 'heartbeatAck', ballot: B1, round: 1, decidedUpTo: 1, durableUpTo: 1, wallMs: 0 })
   book.onPromised(2, B2)
   assert.throws(
-    () => send(2, { kind: 'heartbeatAck', ballot: B1, round: 1, decidedUpTo: 1, wallMs: 0 }),
+    () => send(2, { kind: 'heartbeatAck', ballot: B1, round: 1, decidedUpTo: 1, durableUpTo: 1, wallMs: 0 }),
     /node 2 acknowledged a heartbeat of ballot 1\.1 though it had promised a higher one/,
   )
   assert.throws(
-    () => send(3, { kind: 'heartbeatAck', ballot: B1, round: 9, decidedUpTo: 1, wallMs: 0 }),
+    () => send(3, { kind: 'heartbeatAck', ballot: B1, round: 9, decidedUpTo: 1, durableUpTo: 1, wallMs: 0 }),
     /node 3 acknowledged a heartbeat of ballot 1\.1 that was never sent/,
   )
 })
@@ -177,11 +177,11 @@ test('nobody is welcomed before the genesis is on the disk', () => {
 
 test('a directory that is an older copy of itself takes no part any more', () => {
   send(1, HEARTBEAT)
-  send(2, { ...HEARTBEAT, kind: 'heartbeatAck', wallMs: 0 })
+  send(2, { kind: 'heartbeatAck', ballot: B1, round: 1, decidedUpTo: 1, durableUpTo: 1, wallMs: 0 })
   book.onOlderCopy(2)
   send(2, { kind: 'recall', writeNumber: 7, recallId: 1 })
   assert.throws(
-    () => send(2, { ...HEARTBEAT, kind: 'heartbeatAck', wallMs: 1 }),
+    () => send(2, { kind: 'heartbeatAck', ballot: B1, round: 1, decidedUpTo: 1, durableUpTo: 1, wallMs: 1 }),
     /node 2 sent a heartbeatAck though its data directory is an older copy of itself/,
   )
 })

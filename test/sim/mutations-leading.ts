@@ -85,8 +85,8 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a welcome leaves before the genesis is on the disk',
     file: 'paxos/bootstrap.ts',
-    find: 'for (const { nodeId } of genesis.members) this.#out.sendOnceDurable(nodeId, ',
+    find: 'for (const { nodeId } of genesis.members) this.#out.sendOnceDurable(nodeId, welcome)',
     replace:
-      "for (const { nodeId } of genesis.members) if (nodeId !== this.#settings.self) this.#out.send(nodeId, { kind: 'welcome', genesis, memberships })\n    for (const nodeId of [this.#settings.self]) this.#out.sendOnceDurable(nodeId, ",
+      'for (const { nodeId } of genesis.members) if (nodeId !== this.#settings.self) this.#out.send(nodeId, welcome)\n    this.#out.sendOnceDurable(this.#settings.self, welcome)',
   },
 ]

@@ -57,6 +57,27 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
     replace: 'if (returning === 0) this',
     favours: strikes('corruptedRecord'),
   },
+  {
+    name: 'a change of the membership is answered as soon as it is in force',
+    file: 'host/membership-calls.ts',
+    find: 'if (memberships !== undefined && isInForce && settledEpoch >= membership.epoch) {',
+    replace: 'if (memberships !== undefined && isInForce && settledEpoch > 0) {',
+    favours: changes,
+  },
+  {
+    name: 'a leader takes a membership for settled when it has it on its own disk',
+    file: 'paxos/leader.ts',
+    find: 'if (knowing.length < quorum) return',
+    replace: 'if (this.#ownDurableUpTo() < fromSlot - 1 || quorum === 0) return',
+    favours: changes,
+  },
+  {
+    name: 'a node says of what it knows that it has it on disk',
+    file: 'paxos/node.ts',
+    find: '          durableUpTo: this.#durableUpTo,\n',
+    replace: '          durableUpTo: this.#replica.decidedUpTo,\n',
+    favours: changes,
+  },
   // --- checkpoints of peers -------------------------------------------------------------------------------------------------
   {
     name: 'a checkpoint that is installed takes later votes with it',

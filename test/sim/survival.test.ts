@@ -34,6 +34,8 @@ function clusterOf(nodeCount: number, changes: readonly MembershipChange[] = [])
   for (const [i, change] of changes.entries()) {
     choose(2 * i + 1, { kind: 'membership', epoch: i + 2, change })
     choose(2 * i + 2, NOOP)
+    // All of them have it on disk that it is in force.
+    for (const id of ids.slice(0, nodeCount)) checker.onWritten(id, [{ kind: 'decidedUpTo', slot: 2 * i + 2 }])
   }
   const machines = ids.map((id): Machine => ({ id, haltCode: undefined, disk: { isCorrupted: false, isOlderCopy: false } }))
   const nodes = machines as unknown as readonly SimulatedNode[]
@@ -86,6 +88,27 @@ test('whoever is about to leave may be there or not, and a learner may vote soon
   grown.survival.onRuined(4)
   assert.ok(grown.survival.survives(4))
   assert.ok(!grown.survival.survives(3), 'with the learner, two of four would be gone')
+})
+
+test('a membership counts for nothing any more once a majority of the next one has it on disk that it is over', () => {
+  const { checker, survival } = clusterOf(3)
+  const choose = (slot: number, value: Value): void => {
+    for (const id of [1, 2, 3]) checker.onWritten(id, [{ kind: 'accepted', entry: { slot, ballot: BALLOT, value } }])
+  }
+  for (const id of [1, 2, 3]) checker.onWritten(id, [{ kind: 'promised', ballot: BALLOT }])
+  choose(1, { kind: 'membership', epoch: 2, change: { kind: 'remove', nodeId: 1 } })
+  choose(2, NOOP)
+  const before = [1, 2, 3]
+  checker.onWritten(1, [{ kind: 'decidedUpTo', slot: 2 }])
+  checker.onWritten(2, [{ kind: 'decidedUpTo', slot: 2 }])
+  assert.deepEqual(survival.voterLists, [before, before, [2, 3], [2, 3]], 'node 2 alone is no majority of two')
+  assert.ok(!checker.isDispensable(1))
+  checker.onWritten(3, [{ kind: 'decidedUpTo', slot: 2 }])
+  assert.deepEqual(survival.voterLists, [
+    [2, 3],
+    [2, 3],
+  ])
+  assert.ok(checker.isDispensable(1))
 })
 
 test('a directory that was put back is at large until its node has stopped', () => {

@@ -24,8 +24,8 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
   ],
   accepted: [{ kind: 'accepted', ballot, slot }],
   nack: [{ kind: 'nack', ballot: makeBallot(1, 2), promised: ballot }],
-  heartbeat: [{ kind: 'heartbeat', ballot, round: slot, decidedUpTo: slot }],
-  heartbeatAck: [{ kind: 'heartbeatAck', ballot, round: 1, decidedUpTo: 0, wallMs: 1_700_000_000_000 }],
+  heartbeat: [{ kind: 'heartbeat', ballot, round: slot, decidedUpTo: slot, settledEpoch: 1 }],
+  heartbeatAck: [{ kind: 'heartbeatAck', ballot, round: 1, decidedUpTo: 0, durableUpTo: 0, wallMs: 1_700_000_000_000 }],
   decided: [{ kind: 'decided', ballot, decidedUpTo: slot }],
   propose: [{ kind: 'propose', commands: batch.kind === 'batch' ? batch.commands : [], hops: 2 }],
   catchUp: [{ kind: 'catchUp', fromSlot: 1, toSlot: slot }],
@@ -66,6 +66,7 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
           lastNodeId: 3,
         },
       ],
+      settledEpoch: 1,
     },
   ],
   changeMembership: [

@@ -84,13 +84,20 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['accepted.slot', { $case: 'accepted', value: { ballot: BALLOT, slot: 0 } }],
   ['nack.ballot', { $case: 'nack', value: { ballot: 0, promised: BALLOT } }],
   ['nack.promised', { $case: 'nack', value: { ballot: BALLOT, promised: 0 } }],
-  ['heartbeat.ballot', { $case: 'heartbeat', value: { ballot: 0, round: 1, decidedUpTo: 0 } }],
-  ['heartbeat.round', { $case: 'heartbeat', value: { ballot: BALLOT, round: 0, decidedUpTo: 0 } }],
-  ['heartbeat.decided_up_to', { $case: 'heartbeat', value: { ballot: BALLOT, round: 1, decidedUpTo: SLOT_TOO_HIGH } }],
-  ['heartbeat_ack.ballot', { $case: 'heartbeatAck', value: { ballot: 0, round: 1, decidedUpTo: 0, wallMs: 0 } }],
+  ['heartbeat.ballot', { $case: 'heartbeat', value: { ballot: 0, round: 1, decidedUpTo: 0, settledEpoch: 1 } }],
+  ['heartbeat.round', { $case: 'heartbeat', value: { ballot: BALLOT, round: 0, decidedUpTo: 0, settledEpoch: 1 } }],
+  [
+    'heartbeat.decided_up_to',
+    { $case: 'heartbeat', value: { ballot: BALLOT, round: 1, decidedUpTo: SLOT_TOO_HIGH, settledEpoch: 1 } },
+  ],
+  ['heartbeat_ack.ballot', { $case: 'heartbeatAck', value: { ballot: 0, round: 1, decidedUpTo: 0, durableUpTo: 0, wallMs: 0 } }],
   [
     'heartbeat_ack.decided_up_to',
-    { $case: 'heartbeatAck', value: { ballot: BALLOT, round: 1, decidedUpTo: SLOT_TOO_HIGH, wallMs: 0 } },
+    { $case: 'heartbeatAck', value: { ballot: BALLOT, round: 1, decidedUpTo: SLOT_TOO_HIGH, durableUpTo: 0, wallMs: 0 } },
+  ],
+  [
+    'heartbeat_ack.durable_up_to',
+    { $case: 'heartbeatAck', value: { ballot: BALLOT, round: 1, decidedUpTo: 0, durableUpTo: SLOT_TOO_HIGH, wallMs: 0 } },
   ],
   ['decided.ballot', { $case: 'decided', value: { ballot: 0, decidedUpTo: 1 } }],
   ['decided.decided_up_to', { $case: 'decided', value: { ballot: BALLOT, decidedUpTo: SLOT_TOO_HIGH } }],
@@ -127,7 +134,7 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['join.data_dir_id', { $case: 'join', value: { dataDirId: '', replacesDataDirId: '' } }],
   ['join.data_dir_id', { $case: 'join', value: { dataDirId: 'd'.repeat(257), replacesDataDirId: '' } }],
   ['join.replaces_data_dir_id', { $case: 'join', value: { dataDirId: 'd', replacesDataDirId: 'd'.repeat(257) } }],
-  ['welcome.genesis', { $case: 'welcome', value: { genesis: undefined, memberships: [MEMBERSHIP] } }],
+  ['welcome.genesis', { $case: 'welcome', value: { genesis: undefined, memberships: [MEMBERSHIP], settledEpoch: 1 } }],
   ['welcome.genesis.cluster_id', welcome({ clusterId: '' })],
   ['welcome.genesis.members', welcome({ members: [] })],
   ['welcome.genesis.members[0].node_id', welcome({ members: [{ ...MEMBER, nodeId: 65_536 }] })],
@@ -204,7 +211,7 @@ function pollReply(change: Partial<{ pollId: number; promised: number; leaderId:
 }
 
 function welcome(change: Partial<WireGenesis>, memberships: WireMembership[] = [MEMBERSHIP]) {
-  return { $case: 'welcome' as const, value: { genesis: { ...GENESIS, ...change }, memberships } }
+  return { $case: 'welcome' as const, value: { genesis: { ...GENESIS, ...change }, memberships, settledEpoch: 1 } }
 }
 
 function change(kind: WireChange['change'], requestId = 1) {

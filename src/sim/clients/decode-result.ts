@@ -8,10 +8,11 @@ import {
 import type { KeyValuePair } from '../../gen/synod/kv/v1/kv.js'
 import { Result } from '../../gen/synod/session/v1/session.js'
 import type { Answer as HostAnswer } from '../../host/api.js'
-import { decodeText } from '../../text/text.js'
 import { type AccountView, type Answer, type MovementView, type Outcome, type PairView, refused } from './outcomes.js'
 
 type WireOutcome = Result['outcome']
+
+const decoder = new TextDecoder()
 
 const KINDS = new Map<MovementKind, MovementView['kind']>([
   [MovementKind.DEPOSIT, 'deposit'],
@@ -130,7 +131,7 @@ function toPair(pair: KeyValuePair | undefined): PairView | null {
 function pairView({ key, value, createRevision, modRevision, version }: KeyValuePair): PairView {
   return {
     key,
-    value: decodeText(value),
+    value: decoder.decode(value),
     createRevision: Number(createRevision),
     modRevision: Number(modRevision),
     version: Number(version),

@@ -5,7 +5,7 @@
 // source: synod/cluster/v1/cluster.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
+import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   type CallOptions,
   type ChannelCredentials,
@@ -120,6 +120,11 @@ export interface Membership {
   fromSlot: number;
   /** The highest node id that was ever given: those up to it are not given again. */
   lastNodeId: number;
+  /**
+   * A majority of its voters has it on disk that it is in force, as this node has heard: any majority of them goes on by itself, and
+   * whoever is no member may be switched off.
+   */
+  settled: boolean;
 }
 
 /** How far a learner is. */
@@ -549,7 +554,7 @@ export const Member: MessageFns<Member> = {
 };
 
 function createBaseMembership(): Membership {
-  return { epoch: 0, members: [], fromSlot: 0, lastNodeId: 0 };
+  return { epoch: 0, members: [], fromSlot: 0, lastNodeId: 0, settled: false };
 }
 
 export const Membership: MessageFns<Membership> = {
@@ -571,6 +576,9 @@ export const Membership: MessageFns<Membership> = {
     }
     if (message.lastNodeId !== 0) {
       writer.uint32(32).uint32(message.lastNodeId);
+    }
+    if (message.settled !== false) {
+      writer.uint32(40).bool(message.settled);
     }
     return writer;
   },
@@ -620,6 +628,14 @@ export const Membership: MessageFns<Membership> = {
             message.lastNodeId = reader.uint32();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.settled = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -646,6 +662,7 @@ export const Membership: MessageFns<Membership> = {
         : isSet(object.last_node_id)
         ? globalThis.Number(object.last_node_id)
         : 0,
+      settled: isSet(object.settled) ? globalThis.Boolean(object.settled) : false,
     };
   },
 
@@ -663,6 +680,9 @@ export const Membership: MessageFns<Membership> = {
     if (message.lastNodeId !== 0) {
       obj.lastNodeId = Math.round(message.lastNodeId);
     }
+    if (message.settled !== false) {
+      obj.settled = message.settled;
+    }
     return obj;
   },
 
@@ -675,6 +695,7 @@ export const Membership: MessageFns<Membership> = {
     message.members = object.members?.map((e) => Member.fromPartial(e)) || [];
     message.fromSlot = object.fromSlot ?? 0;
     message.lastNodeId = object.lastNodeId ?? 0;
+    message.settled = object.settled ?? false;
     return message;
   },
 };
@@ -2530,8 +2551,9 @@ export const CheckpointResponse: MessageFns<CheckpointResponse> = {
 };
 
 /**
- * What the cluster is made of and how it is. Changes of the membership go through the log, one at a time: each is answered when it is
- * in force, and asked again it is answered again. Any node takes them.
+ * What the cluster is made of and how it is. Changes of the membership go through the log, one at a time. Each is answered once it is
+ * settled: in force, and a majority of the new voters has that on disk. From then on any majority of them is enough, so whoever was removed
+ * may be switched off; before, its node must run. Asked again it is answered again. Any node takes them.
  *
  * A new machine:    AddMember (a learner); start it there with --join; it fetches a checkpoint and the log; PromoteMember
  * A moved machine:  start it at its new address; UpdateMember has the log say so, too
@@ -2580,7 +2602,7 @@ export const ClusterServiceService = {
       Buffer.from(PromoteMemberResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PromoteMemberResponse => PromoteMemberResponse.decode(value),
   },
-  /** For good: its number is never given again. The node hears of it and stops by itself. */
+  /** For good: its number is never given again. When it is answered its node may be switched off; it hears of it and stops by itself, too. */
   removeMember: {
     path: "/synod.cluster.v1.ClusterService/RemoveMember" as const,
     requestStream: false as const,
@@ -2602,7 +2624,7 @@ export const ClusterServiceService = {
       Buffer.from(UpdateMemberResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UpdateMemberResponse => UpdateMemberResponse.decode(value),
   },
-  /** Has the leader hand over. Answered when another one leads. */
+  /** Has the leader hand over. Answered when another one leads, which permits nothing that was not permitted before. */
   transferLeadership: {
     path: "/synod.cluster.v1.ClusterService/TransferLeadership" as const,
     requestStream: false as const,
@@ -2638,11 +2660,11 @@ export interface ClusterServiceServer extends UntypedServiceImplementation {
   addMember: handleUnaryCall<AddMemberRequest, AddMemberResponse>;
   /** A learner votes from now on. Refused with NOT_CAUGHT_UP as long as it lags. */
   promoteMember: handleUnaryCall<PromoteMemberRequest, PromoteMemberResponse>;
-  /** For good: its number is never given again. The node hears of it and stops by itself. */
+  /** For good: its number is never given again. When it is answered its node may be switched off; it hears of it and stops by itself, too. */
   removeMember: handleUnaryCall<RemoveMemberRequest, RemoveMemberResponse>;
   /** The member is reached at other addresses from now on: whether it has moved already, or is going to. */
   updateMember: handleUnaryCall<UpdateMemberRequest, UpdateMemberResponse>;
-  /** Has the leader hand over. Answered when another one leads. */
+  /** Has the leader hand over. Answered when another one leads, which permits nothing that was not permitted before. */
   transferLeadership: handleUnaryCall<TransferLeadershipRequest, TransferLeadershipResponse>;
   /**
    * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. All that
@@ -2716,7 +2738,7 @@ export interface ClusterServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PromoteMemberResponse) => void,
   ): ClientUnaryCall;
-  /** For good: its number is never given again. The node hears of it and stops by itself. */
+  /** For good: its number is never given again. When it is answered its node may be switched off; it hears of it and stops by itself, too. */
   removeMember(
     request: RemoveMemberRequest,
     callback: (error: ServiceError | null, response: RemoveMemberResponse) => void,
@@ -2748,7 +2770,7 @@ export interface ClusterServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: UpdateMemberResponse) => void,
   ): ClientUnaryCall;
-  /** Has the leader hand over. Answered when another one leads. */
+  /** Has the leader hand over. Answered when another one leads, which permits nothing that was not permitted before. */
   transferLeadership(
     request: TransferLeadershipRequest,
     callback: (error: ServiceError | null, response: TransferLeadershipResponse) => void,

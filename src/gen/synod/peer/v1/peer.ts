@@ -5,7 +5,7 @@
 // source: synod/peer/v1/peer.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
+import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   type CallOptions,
   type ChannelCredentials,
@@ -194,6 +194,11 @@ export interface Heartbeat {
   /** Counts heartbeat rounds of this ballot, from 1. */
   round: number;
   decidedUpTo: number;
+  /**
+   * Of the newest membership of which the leader knows that a majority of its voters has it on disk that it is in force; 0 for none.
+   * Members that leave hear the leader until they were told so.
+   */
+  settledEpoch: number;
 }
 
 /** The sender has promised no higher ballot. */
@@ -204,6 +209,8 @@ export interface HeartbeatAck {
   decidedUpTo: number;
   /** The sender's wall clock, in ms since 1970: log time is the median of a majority's. 0 if it does not know. */
   wallMs: number;
+  /** At most decided_up_to: what the sender will still know after a restart. */
+  durableUpTo: number;
 }
 
 /** What Accept and Heartbeat carry along, for when neither is due. Not answered. */
@@ -280,6 +287,8 @@ export interface Welcome {
     | undefined;
   /** Those that govern the slots above the sender's decided ones. */
   memberships: Membership[];
+  /** As in Heartbeat. Whoever is no member of a settled membership, and was one, is needed by nobody any more, and stops. */
+  settledEpoch: number;
 }
 
 /** The members from a slot on. */
@@ -2790,7 +2799,7 @@ export const Nack: MessageFns<Nack> = {
 };
 
 function createBaseHeartbeat(): Heartbeat {
-  return { ballot: 0, round: 0, decidedUpTo: 0 };
+  return { ballot: 0, round: 0, decidedUpTo: 0, settledEpoch: 0 };
 }
 
 export const Heartbeat: MessageFns<Heartbeat> = {
@@ -2812,6 +2821,12 @@ export const Heartbeat: MessageFns<Heartbeat> = {
         throw new globalThis.Error("value provided for field BigInt(message.decidedUpTo) of type uint64 too large");
       }
       writer.uint32(24).uint64(BigInt(message.decidedUpTo));
+    }
+    if (message.settledEpoch !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.settledEpoch)) !== BigInt(message.settledEpoch)) {
+        throw new globalThis.Error("value provided for field BigInt(message.settledEpoch) of type uint64 too large");
+      }
+      writer.uint32(32).uint64(BigInt(message.settledEpoch));
     }
     return writer;
   },
@@ -2853,6 +2868,14 @@ export const Heartbeat: MessageFns<Heartbeat> = {
             message.decidedUpTo = longToNumber(reader.uint64());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.settledEpoch = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2874,6 +2897,11 @@ export const Heartbeat: MessageFns<Heartbeat> = {
         : isSet(object.decided_up_to)
         ? globalThis.Number(object.decided_up_to)
         : 0,
+      settledEpoch: isSet(object.settledEpoch)
+        ? globalThis.Number(object.settledEpoch)
+        : isSet(object.settled_epoch)
+        ? globalThis.Number(object.settled_epoch)
+        : 0,
     };
   },
 
@@ -2888,6 +2916,9 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     if (message.decidedUpTo !== 0) {
       obj.decidedUpTo = globalThis.Number(message.decidedUpTo);
     }
+    if (message.settledEpoch !== 0) {
+      obj.settledEpoch = globalThis.Number(message.settledEpoch);
+    }
     return obj;
   },
 
@@ -2899,12 +2930,13 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     message.ballot = object.ballot ?? 0;
     message.round = object.round ?? 0;
     message.decidedUpTo = object.decidedUpTo ?? 0;
+    message.settledEpoch = object.settledEpoch ?? 0;
     return message;
   },
 };
 
 function createBaseHeartbeatAck(): HeartbeatAck {
-  return { ballot: 0, round: 0, decidedUpTo: 0, wallMs: 0 };
+  return { ballot: 0, round: 0, decidedUpTo: 0, wallMs: 0, durableUpTo: 0 };
 }
 
 export const HeartbeatAck: MessageFns<HeartbeatAck> = {
@@ -2932,6 +2964,12 @@ export const HeartbeatAck: MessageFns<HeartbeatAck> = {
         throw new globalThis.Error("value provided for field BigInt(message.wallMs) of type uint64 too large");
       }
       writer.uint32(32).uint64(BigInt(message.wallMs));
+    }
+    if (message.durableUpTo !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.durableUpTo)) !== BigInt(message.durableUpTo)) {
+        throw new globalThis.Error("value provided for field BigInt(message.durableUpTo) of type uint64 too large");
+      }
+      writer.uint32(40).uint64(BigInt(message.durableUpTo));
     }
     return writer;
   },
@@ -2981,6 +3019,14 @@ export const HeartbeatAck: MessageFns<HeartbeatAck> = {
             message.wallMs = longToNumber(reader.uint64());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.durableUpTo = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3007,6 +3053,11 @@ export const HeartbeatAck: MessageFns<HeartbeatAck> = {
         : isSet(object.wall_ms)
         ? globalThis.Number(object.wall_ms)
         : 0,
+      durableUpTo: isSet(object.durableUpTo)
+        ? globalThis.Number(object.durableUpTo)
+        : isSet(object.durable_up_to)
+        ? globalThis.Number(object.durable_up_to)
+        : 0,
     };
   },
 
@@ -3024,6 +3075,9 @@ export const HeartbeatAck: MessageFns<HeartbeatAck> = {
     if (message.wallMs !== 0) {
       obj.wallMs = globalThis.Number(message.wallMs);
     }
+    if (message.durableUpTo !== 0) {
+      obj.durableUpTo = globalThis.Number(message.durableUpTo);
+    }
     return obj;
   },
 
@@ -3036,6 +3090,7 @@ export const HeartbeatAck: MessageFns<HeartbeatAck> = {
     message.round = object.round ?? 0;
     message.decidedUpTo = object.decidedUpTo ?? 0;
     message.wallMs = object.wallMs ?? 0;
+    message.durableUpTo = object.durableUpTo ?? 0;
     return message;
   },
 };
@@ -3999,7 +4054,7 @@ export const Join: MessageFns<Join> = {
 };
 
 function createBaseWelcome(): Welcome {
-  return { genesis: undefined, memberships: [] };
+  return { genesis: undefined, memberships: [], settledEpoch: 0 };
 }
 
 export const Welcome: MessageFns<Welcome> = {
@@ -4009,6 +4064,12 @@ export const Welcome: MessageFns<Welcome> = {
     }
     for (const v of message.memberships) {
       Membership.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.settledEpoch !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.settledEpoch)) !== BigInt(message.settledEpoch)) {
+        throw new globalThis.Error("value provided for field BigInt(message.settledEpoch) of type uint64 too large");
+      }
+      writer.uint32(24).uint64(BigInt(message.settledEpoch));
     }
     return writer;
   },
@@ -4042,6 +4103,14 @@ export const Welcome: MessageFns<Welcome> = {
             message.memberships.push(Membership.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.settledEpoch = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4060,6 +4129,11 @@ export const Welcome: MessageFns<Welcome> = {
       memberships: globalThis.Array.isArray(object?.memberships)
         ? object.memberships.map((e: any) => Membership.fromJSON(e))
         : [],
+      settledEpoch: isSet(object.settledEpoch)
+        ? globalThis.Number(object.settledEpoch)
+        : isSet(object.settled_epoch)
+        ? globalThis.Number(object.settled_epoch)
+        : 0,
     };
   },
 
@@ -4070,6 +4144,9 @@ export const Welcome: MessageFns<Welcome> = {
     }
     if (message.memberships?.length) {
       obj.memberships = message.memberships.map((e) => Membership.toJSON(e));
+    }
+    if (message.settledEpoch !== 0) {
+      obj.settledEpoch = globalThis.Number(message.settledEpoch);
     }
     return obj;
   },
@@ -4083,6 +4160,7 @@ export const Welcome: MessageFns<Welcome> = {
       ? Genesis.fromPartial(object.genesis)
       : undefined;
     message.memberships = object.memberships?.map((e) => Membership.fromPartial(e)) || [];
+    message.settledEpoch = object.settledEpoch ?? 0;
     return message;
   },
 };
