@@ -2,7 +2,7 @@
 // so that tsc alone builds dist. The peer and state protos are no client's business and stay out of the descriptors.
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 
 const buf = (...args) => execFileSync('node_modules/.bin/buf', args, { stdio: 'inherit' })
 const offered = ['synod/kv', 'synod/bank', 'synod/cluster', 'synod/session', 'grpc/health', 'google/rpc']
@@ -10,13 +10,15 @@ const descriptors = 'src/gen/descriptors.binpb'
 
 buf('lint')
 buf('generate')
-// A detour over text, as ts-proto writes it, for whoever has no bigint: it takes longer than all the rest of a number's decoding.
+// Text is read and written exactly, everywhere: by the library's reader and writer as src/text/protobuf.ts has them. And a detour over
+// text, as ts-proto writes it, for whoever has no bigint, takes longer than all the rest of a number's decoding.
 for (const file of readdirSync('src/gen', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))) {
   const path = join('src/gen', file)
   const text = readFileSync(path, 'utf8')
   writeFileSync(
     path,
     text
+      .replace('"@bufbuild/protobuf/wire"', `"${relative(dirname(path), 'src/text/protobuf.js')}"`)
       .replace('longToNumber(int64: { toString(): string })', 'longToNumber(int64: bigint | string)')
       .replace('Number(int64.toString())', 'Number(int64)'),
   )

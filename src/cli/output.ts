@@ -1,6 +1,7 @@
 import type { WriteStream } from 'node:tty'
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
+import { maybeText } from '../text/text.js'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -37,11 +38,7 @@ function isBufferJson(value: unknown): value is { data: number[] } {
 }
 
 function bytesForJson(bytes: Uint8Array): unknown {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return { base64: Buffer.from(bytes).toString('base64') }
-  }
+  return maybeText(bytes) ?? { base64: Buffer.from(bytes).toString('base64') }
 }
 
 /** No lines, two spaces between columns. */

@@ -18,6 +18,7 @@ import type {
   TxnRequest,
 } from '../gen/synod/kv/v1/kv.js'
 import { CompareOperator } from '../gen/synod/kv/v1/kv.js'
+import { encodeText, ILL_FORMED, maybeText } from '../text/text.js'
 import { invalidArgument } from './errors.js'
 import { type Authority, signDeposit } from './signing.js'
 
@@ -90,19 +91,18 @@ type ResponseCase = NonNullable<TxnOperationResponse['response']>
 /** What the operation at the same place came to, under the operation's name. */
 export type OperationOutput = { [C in ResponseCase['$case']]?: Extract<ResponseCase, { $case: C }>['value'] }
 
-const encoder = new TextEncoder()
-const decoder = new TextDecoder()
-
 /** The text's UTF-8 bytes. @throws SynodError INVALID_ARGUMENT for half a surrogate pair, which has none. */
 function toBytes(value: Bytes): Uint8Array {
   if (typeof value !== 'string') return value
-  if (/\p{Surrogate}/u.test(value)) throw invalidArgument('value', 'has half a surrogate pair')
-  return encoder.encode(value)
+  if (!value.isWellFormed()) throw invalidArgument('value', ILL_FORMED)
+  return encodeText(value)
 }
 
-/** Bytes read as UTF-8; what is not UTF-8 becomes U+FFFD. */
+/** The text that a value holds in UTF-8. @throws SynodError INVALID_ARGUMENT when it is not UTF-8, as other bytes may be */
 export function toText(bytes: Uint8Array): string {
-  return decoder.decode(bytes)
+  const text = maybeText(bytes)
+  if (text === undefined) throw invalidArgument('bytes', 'must be UTF-8')
+  return text
 }
 
 export function putRequest(input: PutInput): PutRequest {

@@ -1,8 +1,10 @@
+import type { Journal } from './journal.js'
 import { quote } from './movement.js'
 import { Refusal } from './refusal.js'
+import { AUTHORITY_BYTES } from './row-bytes.js'
 import { type Crypto, registerAuthorityMessage, revokeAuthorityMessage } from './signing.js'
 import type { Moment } from './state-machine.js'
-import { type Journal, Table } from './table.js'
+import { Table } from './table.js'
 
 /** Someone whose signature lets money in. Once revoked it stays in the books, so that its id is never used again. */
 export interface Authority {
@@ -33,7 +35,7 @@ export class Authorities {
   readonly #crypto: Crypto
 
   constructor(journal: Journal, crypto: Crypto) {
-    this.table = new Table(journal)
+    this.table = new Table(journal, () => AUTHORITY_BYTES)
     this.#crypto = crypto
   }
 

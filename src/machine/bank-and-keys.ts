@@ -1,6 +1,7 @@
 import { Bank } from './bank.js'
 import type { StoredHistory } from './bank-history.js'
 import { getBalance, getTransfer, listAccounts, listMovements } from './bank-reads.js'
+import { Journal } from './journal.js'
 import { ANSWER_BYTES_MAX, Keys, pairBytes, pairsBytes } from './kv.js'
 import type {
   Operation,
@@ -15,7 +16,6 @@ import type {
 import { Refusal } from './refusal.js'
 import type { Crypto } from './signing.js'
 import type { Moment } from './state-machine.js'
-import { Journal } from './table.js'
 
 /**
  * The bank and the keys as one typed state machine. Requests have been validated (wire/validate.ts). It neither knows how commands
@@ -30,6 +30,11 @@ export class TypedBankAndKeys {
   constructor(crypto: Crypto, stored?: StoredHistory) {
     this.keys = new Keys(this.#journal)
     this.bank = new Bank(this.#journal, crypto, stored)
+  }
+
+  /** What the rows take in memory, in bytes; see row-bytes.ts. */
+  get stateBytes(): number {
+    return this.#journal.meter.bytes
   }
 
   /** Carries out one command of the log. Holds whose time has come are given back first. */

@@ -1,7 +1,9 @@
 import { assert } from './assert.js'
 import { IdFilter } from './id-filter.js'
+import type { Journal } from './journal.js'
 import type { Movement } from './movement.js'
-import { Cell, type Journal, type RowChange } from './table.js'
+import { ShardedMap } from './sharded-map.js'
+import { Cell, type RowChange } from './table.js'
 
 /** What of the books stands only on disk, as of the last checkpoint that is durable. Read synchronously. */
 export interface StoredHistory {
@@ -24,11 +26,11 @@ export class Movements {
   readonly filter = new IdFilter()
   readonly #journal: Journal
   readonly #stored: StoredHistory
-  #changed = new Map<string, Movement>()
+  #changed = new ShardedMap<Movement>()
   /** How many the last checkpoint has. */
   #takenCount = 0
   /** Of the checkpoint under way: never changed, so that it can be walked late. */
-  #flushing: ReadonlyMap<string, Movement> | undefined
+  #flushing: ShardedMap<Movement> | undefined
 
   constructor(journal: Journal, stored: StoredHistory) {
     this.count = new Cell(journal, 0)
@@ -74,7 +76,7 @@ export class Movements {
     assert(this.#flushing === undefined, 'a checkpoint is durable before the next is taken')
     const taken = this.#changed
     const before = this.#takenCount
-    this.#changed = new Map()
+    this.#changed = new ShardedMap()
     this.#flushing = taken
     this.#takenCount = this.count.value
     return rowsOf(taken, before)
@@ -92,8 +94,8 @@ export class Movements {
   }
 }
 
-function* rowsOf(movements: ReadonlyMap<string, Movement>, storedCount: number): Generator<RowChange<Movement>> {
-  for (const [key, row] of movements) yield { key, row, isNew: row.sequence > storedCount }
+function* rowsOf(movements: ShardedMap<Movement>, storedCount: number): Generator<RowChange<Movement>> {
+  for (const [key, row] of movements.entries()) yield { key, row, isNew: row.sequence > storedCount }
 }
 
 /** One place of an account's list. */

@@ -16,6 +16,7 @@
 import { Authorities } from './authorities.js'
 import type { StoredHistory } from './bank-history.js'
 import { Holds, type PostTransferRequest, type VoidTransferRequest } from './holds.js'
+import type { Journal } from './journal.js'
 import { Ledger, type MovedAccounts, standingOf } from './ledger.js'
 import {
   type Account,
@@ -31,7 +32,6 @@ import {
 import { Refusal } from './refusal.js'
 import { type Crypto, depositMessage, signedBytes } from './signing.js'
 import type { Moment } from './state-machine.js'
-import type { Journal } from './table.js'
 
 export interface OpenAccountRequest {
   readonly accountId: string

@@ -1,9 +1,11 @@
 import { assert } from './assert.js'
 
 /** What a change list notes on each record: nothing that the record is about. */
-export interface Listed {
+export interface Listed<S> {
   /** The round in which it was last put on the list; 0 when it is on no list. */
   changedIn: number
+  /** What it was when the list was taken, if it has changed since and is yet to be walked. */
+  kept: S | undefined
 }
 
 /** A record, and what it was when the checkpoint was taken. */
@@ -15,16 +17,15 @@ export interface Change<R, S> {
 /**
  * Which records have changed since the last checkpoint was taken, and what they were then. Taking the list costs the same however long
  * it is: it is walked later, in pieces, while records go on changing. Who changes one that has yet to be walked keeps its state aside
- * first (copy on write). Marks on the records, not a set of them: a set that grows to a million stops the node while it is rehashed.
+ * first (copy on write). Marks on the records, not a set of them: a set that grows to a million stops the node while it is rehashed, and
+ * one of 2^24 takes no more.
  */
-export class ChangeList<R extends Listed, S> {
+export class ChangeList<R extends Listed<S>, S> {
   readonly #stateOf: (record: R) => S
   /** Counts checkpoints, from 2: a record never yet listed is of round 0. */
   #round = 2
   #changed: R[] = []
   #isWalking = false
-  /** What records that have changed since, and are yet to be walked, were when the list was taken. */
-  #kept = new Map<R, S>()
 
   /** `stateOf`: what is to be walked of a record; never changed afterwards. */
   constructor(stateOf: (record: R) => S) {
@@ -34,7 +35,7 @@ export class ChangeList<R extends Listed, S> {
   /** Call it before a record changes, not after. */
   onChange(record: R): void {
     if (record.changedIn === this.#round) return
-    if (this.#isWalking && record.changedIn === this.#round - 1) this.#kept.set(record, this.#stateOf(record))
+    if (this.#isWalking && record.changedIn === this.#round - 1) record.kept = this.#stateOf(record)
     record.changedIn = this.#round
     this.#changed.push(record)
   }
@@ -60,8 +61,8 @@ export class ChangeList<R extends Listed, S> {
         record.changedIn = 0
         yield { record, state: this.#stateOf(record) }
       } else {
-        const state = this.#kept.get(record) as S
-        this.#kept.delete(record)
+        const state = record.kept as S
+        record.kept = undefined
         yield { record, state }
       }
     }

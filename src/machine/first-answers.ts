@@ -1,4 +1,6 @@
-import { Journal, type RowChange, Table } from './table.js'
+import { Journal } from './journal.js'
+import { ANSWER_BYTES } from './row-bytes.js'
+import { type RowChange, Table } from './table.js'
 
 /** The first answer to a request id. */
 export interface FirstAnswer {
@@ -21,14 +23,20 @@ const KEPT_BYTES_MAX = 256 * 1024 * 1024
  * oldest go first. A replicated table like any other: what is kept depends on the log alone.
  */
 export class FirstAnswers {
-  /** Under no journal: an answer is kept once it is known what came of the request. */
-  readonly #answers = new Table<FirstAnswer>(new Journal())
+  /** Of its own: an answer is kept once it is known what came of the request. */
+  readonly #journal = new Journal()
+  readonly #answers = new Table<FirstAnswer>(this.#journal, ({ answer }) => ANSWER_BYTES + answer.length)
   /** Ids from the oldest on, from `oldest`. Not the map's own order: a map that loses its first entry again and again walks over
    *  the gaps. */
   #ids: string[] = []
   #oldest = 0
   #bytes = 0
   #sequence = 0
+
+  /** What they take in memory. */
+  get bytes(): number {
+    return this.#journal.meter.bytes
+  }
 
   get(id: string): FirstAnswer | undefined {
     return this.#answers.get(id)

@@ -1,10 +1,12 @@
 import { assert } from './assert.js'
 import { type Expiry, ExpiryHeap, type HeapEntry } from './expiry-heap.js'
+import type { Journal } from './journal.js'
 import type { Ledger } from './ledger.js'
 import { expiresAtMs, INT64_MAX, type Movement, quote } from './movement.js'
 import { Refusal } from './refusal.js'
+import { HOLD_BYTES } from './row-bytes.js'
 import type { Moment } from './state-machine.js'
-import { type Journal, Table } from './table.js'
+import { Table } from './table.js'
 
 export interface PostTransferRequest {
   readonly transferId: string
@@ -47,7 +49,7 @@ export class Holds {
   readonly #ledger: Ledger
 
   constructor(journal: Journal, ledger: Ledger) {
-    this.#expiries = new Expiries(journal)
+    this.#expiries = new Expiries(journal, () => HOLD_BYTES)
     this.expiries = this.#expiries
     this.#ledger = ledger
   }

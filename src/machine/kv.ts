@@ -1,8 +1,10 @@
+import type { Journal } from './journal.js'
 import { compareKept, type KeptBytes } from './kept-bytes.js'
 import { makePageToken, PAGE_TOKEN_VIOLATION, readPageToken } from './page-token.js'
 import { invalidArgument, Refusal } from './refusal.js'
+import { keptBytes, PAIR_BYTES } from './row-bytes.js'
 import type { Position } from './sorted-keys.js'
-import { Cell, type Journal, OrderedTable } from './table.js'
+import { Cell, OrderedTable } from './table.js'
 import { compareUtf8, utf8Length } from './utf8.js'
 
 /** One key as it stands. */
@@ -87,7 +89,7 @@ export class Keys {
   readonly revision: Cell<bigint>
 
   constructor(journal: Journal) {
-    this.pairs = new OrderedTable(journal)
+    this.pairs = new OrderedTable(journal, ({ value }) => PAIR_BYTES + keptBytes(value))
     this.revision = new Cell(journal, 0n)
   }
 

@@ -1,7 +1,9 @@
 import { assert } from './assert.js'
 import { AccountLists, Movements, NO_HISTORY, type StoredHistory } from './bank-history.js'
+import type { Journal } from './journal.js'
 import type { Account, AccountRow, Movement, Standing } from './movement.js'
-import { type Journal, OrderedTable, Table } from './table.js'
+import { ACCOUNT_BYTES, TOTAL_BYTES, textBytes } from './row-bytes.js'
+import { OrderedTable, Table } from './table.js'
 
 /** What has entered and left the bank in one asset. Unbounded: a sum of int64 amounts. */
 export interface AssetTotals {
@@ -32,10 +34,10 @@ export class Ledger {
   readonly lists: AccountLists
 
   constructor(journal: Journal, stored: StoredHistory = NO_HISTORY) {
-    this.accounts = new OrderedTable(journal)
+    this.accounts = new OrderedTable(journal, ({ asset }) => ACCOUNT_BYTES + textBytes(asset))
     this.movements = new Movements(journal, stored)
     this.lists = new AccountLists(stored)
-    this.totals = new Table(journal)
+    this.totals = new Table(journal, () => TOTAL_BYTES)
   }
 
   /** The account's movement at the index, from 0 to its movementCount; sequences ascend. */

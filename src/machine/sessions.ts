@@ -71,7 +71,7 @@ const SESSION_EXPIRED: SessionOutcome = Object.freeze({ kind: 'sessionExpired' }
 const ALREADY_ACKNOWLEDGED: SessionOutcome = Object.freeze({ kind: 'alreadyAcknowledged' })
 const OVERLOADED: SessionOutcome = Object.freeze({ kind: 'overloaded' })
 
-interface Session extends Listed {
+interface Session extends Listed<SessionRecord | undefined> {
   readonly clientId: number
   firstUnacknowledged: number
   lastActiveMs: number
@@ -292,6 +292,7 @@ function newSession(record: SessionRecord): Session {
     longerIdle: undefined,
     shorterIdle: undefined,
     changedIn: 0,
+    kept: undefined,
   }
 }
 

@@ -1,38 +1,8 @@
-import { assert } from './assert.js'
 import { type Change, ChangeList, type Listed } from './change-list.js'
+import type { Journal } from './journal.js'
+import { KEY_BYTES, ORDERED_KEY_BYTES, textBytes } from './row-bytes.js'
+import { ShardedMap } from './sharded-map.js'
 import { SortedKeys } from './sorted-keys.js'
-
-/** How to take back what an atomic group has changed so far. Closed outside of groups: then nothing is kept. */
-export class Journal {
-  #undos: (() => void)[] | undefined
-
-  get isOpen(): boolean {
-    return this.#undos !== undefined
-  }
-
-  /** Groups do not nest. */
-  begin(): void {
-    assert(this.#undos === undefined, 'atomic groups do not nest')
-    this.#undos = []
-  }
-
-  /** Only while the journal is open. */
-  record(undo: () => void): void {
-    assert(this.#undos !== undefined, 'only an open journal records')
-    this.#undos.push(undo)
-  }
-
-  commit(): void {
-    this.#undos = undefined
-  }
-
-  /** Everything is again as it was at begin(). */
-  rollback(): void {
-    const undos = this.#undos ?? []
-    this.#undos = undefined
-    for (const undo of undos.toReversed()) undo()
-  }
-}
 
 /** A row that has changed since the last checkpoint; `row` is absent when it is gone. */
 export interface RowChange<V> {
@@ -43,8 +13,9 @@ export interface RowChange<V> {
 }
 
 /** Of a row that has changed. One whose row is gone stays until a checkpoint has been told so. */
-class Place<V> implements Listed {
+class Place<V> implements Listed<V | undefined> {
   changedIn = 0
+  kept: V | undefined
   readonly key: string
   row: V | undefined
 
@@ -57,13 +28,16 @@ class Place<V> implements Listed {
 /** Rows by key. A row is immutable: a change replaces it, so that the journal and a checkpoint may keep the old one. */
 export class Table<V extends object> {
   /** Rows of a checkpoint that have not changed since stand for themselves: at a restart there are millions. */
-  readonly #rows = new Map<string, V | Place<V>>()
+  readonly #rows = new ShardedMap<V | Place<V>>()
   readonly #changes = new ChangeList<Place<V>, V | undefined>((place) => place.row)
   readonly #journal: Journal
+  readonly #bytesOf: (row: V) => number
   #size = 0
 
-  constructor(journal: Journal) {
+  /** `bytesOf`: what a row takes in memory without its key, see row-bytes.ts. Counted by the journal's meter. */
+  constructor(journal: Journal, bytesOf: (row: V) => number) {
     this.#journal = journal
+    this.#bytesOf = bytesOf
   }
 
   get size(): number {
@@ -97,6 +71,7 @@ export class Table<V extends object> {
   load(key: string, row: V): void {
     this.#rows.set(key, row)
     this.#size++
+    this.#journal.meter.add(this.keyBytes(key) + this.#bytesOf(row))
   }
 
   /** What has changed since the last call, as it is now, each key once. Costs nothing now: see ChangeList. */
@@ -112,9 +87,27 @@ export class Table<V extends object> {
       this.#rows.set(key, place)
     }
     this.#changes.onChange(place)
-    if (place.row === undefined && row !== undefined) this.#size++
-    else if (place.row !== undefined && row === undefined) this.#size--
+    this.#count(key, place.row, row)
     place.row = row
+  }
+
+  /** What a key takes in memory, with all that its row needs to be found and to be told as changed. */
+  protected keyBytes(key: string): number {
+    return KEY_BYTES + textBytes(key)
+  }
+
+  #count(key: string, before: V | undefined, after: V | undefined): void {
+    let bytes = 0
+    if (before !== undefined) bytes -= this.#bytesOf(before)
+    if (after !== undefined) bytes += this.#bytesOf(after)
+    if (before === undefined && after !== undefined) {
+      this.#size++
+      bytes += this.keyBytes(key)
+    } else if (before !== undefined && after === undefined) {
+      this.#size--
+      bytes -= this.keyBytes(key)
+    }
+    this.#journal.meter.add(bytes)
   }
 
   #journalRow(key: string): void {
@@ -144,6 +137,10 @@ export class OrderedTable<V extends object> extends Table<V> {
   override load(key: string, row: V): void {
     super.load(key, row)
     this.keys.insert(key)
+  }
+
+  protected override keyBytes(key: string): number {
+    return super.keyBytes(key) + ORDERED_KEY_BYTES
   }
 }
 

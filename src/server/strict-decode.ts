@@ -1,5 +1,6 @@
-import { BinaryReader } from '@bufbuild/protobuf/wire'
 import { Command, type FieldViolation } from '../gen/synod/session/v1/session.js'
+import { BinaryReader } from '../text/protobuf.js'
+import { maybeText } from '../text/text.js'
 import { decodeCommand } from '../wire/decode-command.js'
 import { invalidArgument } from './errors.js'
 
@@ -8,9 +9,8 @@ export interface MessageType<T> {
   decode(input: BinaryReader | Uint8Array): T
 }
 
-const REPLACEMENT_CHARACTER = '\uFFFD'
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const lenientUtf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+/** In the place of bytes that are not UTF-8: no text that decodes is this. */
+const NO_TEXT = '\uD800'
 
 /**
  * Decodes what a client sent. Bytes that are not UTF-8 where text is due are refused: with U+FFFD in their place, two different keys
@@ -19,7 +19,7 @@ const lenientUtf8 = new TextDecoder('utf-8', { ignoreBOM: true })
  */
 export function decodeStrictly<T>(type: MessageType<T>, bytes: Uint8Array): T {
   try {
-    return type.decode(new BinaryReader(bytes, (text) => strictUtf8.decode(text)))
+    return type.decode(bytes)
   } catch (cause) {
     throw invalidArgument(explainMalformed(type, bytes), { cause })
   }
@@ -38,7 +38,7 @@ export function decodeCommandStrictly(bytes: Uint8Array): Command {
 function explainMalformed<T>(type: MessageType<T>, bytes: Uint8Array): FieldViolation[] {
   const violations: FieldViolation[] = []
   try {
-    findReplacements(type.decode(new BinaryReader(bytes, (text) => lenientUtf8.decode(text))), '', violations)
+    findNoTexts(type.decode(new BinaryReader(bytes, (text) => maybeText(text) ?? NO_TEXT)), '', violations)
   } catch {
     // Not even the frame of the message holds: below.
   }
@@ -47,20 +47,20 @@ function explainMalformed<T>(type: MessageType<T>, bytes: Uint8Array): FieldViol
 }
 
 /** Paths are told in proto names: `then[0].put.key`. */
-function findReplacements(value: unknown, path: string, violations: FieldViolation[]): void {
+function findNoTexts(value: unknown, path: string, violations: FieldViolation[]): void {
   if (typeof value === 'string') {
-    if (value.includes(REPLACEMENT_CHARACTER)) violations.push({ field: path, description: 'is not valid UTF-8' })
+    if (value === NO_TEXT) violations.push({ field: path, description: 'is not valid UTF-8' })
     return
   }
   if (Array.isArray(value)) {
-    for (const [index, element] of value.entries()) findReplacements(element, `${path}[${index}]`, violations)
+    for (const [index, element] of value.entries()) findNoTexts(element, `${path}[${index}]`, violations)
     return
   }
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
   for (const [name, field] of Object.entries(value)) {
     // A oneof stands in its message under a name of its own, which the wire does not know.
-    if (isOneof(field)) findReplacements(field.value, join(path, field.$case), violations)
-    else findReplacements(field, join(path, name), violations)
+    if (isOneof(field)) findNoTexts(field.value, join(path, field.$case), violations)
+    else findNoTexts(field, join(path, name), violations)
   }
 }
 

@@ -3,22 +3,21 @@ import { Command } from '../gen/synod/session/v1/session.js'
 import { BankAudit } from '../machine/invariants.js'
 import type { Crypto } from '../machine/signing.js'
 import { depositMessage } from '../machine/signing.js'
+import { encodeText, maybeText } from '../text/text.js'
 import { BankAndKeys } from '../wire/bank-and-keys.js'
 
 export const AUTHORITY = 'mint'
 const PUBLIC_KEY = new Uint8Array(32).fill(7)
-const encoder = new TextEncoder()
-const decoder = new TextDecoder()
 
 /** Signatures that cost nothing: a run makes thousands, and ed25519 is tested elsewhere. */
 const simulatedCrypto: Crypto = {
-  verify: (publicKey, message, signature) => decoder.decode(signature) === sign(publicKey, message),
+  verify: (publicKey, message, signature) => maybeText(signature) === sign(publicKey, message),
   digest: (bytes) => crc32(bytes).toString(16),
 }
 
 /** What the authority of a simulated cluster puts under a deposit. */
 export function signDeposit(deposit: Parameters<typeof depositMessage>[0]): Uint8Array {
-  return encoder.encode(sign(PUBLIC_KEY, depositMessage(deposit)))
+  return encodeText(sign(PUBLIC_KEY, depositMessage(deposit)))
 }
 
 function sign(publicKey: Uint8Array, message: Uint8Array): string {

@@ -1,4 +1,5 @@
 import type { Slot } from '../paxos/types.js'
+import { decodeText, encodeText } from '../text/text.js'
 
 // A key is a tag and, for the log, the chain and the undo pages, a big-endian 64-bit number, so that LevelDB keeps them in order.
 //
@@ -71,20 +72,19 @@ export function numberOfKey(key: Buffer): number | undefined {
   return key.length === 1 + NUMBER_BYTES ? readNumber(key, 1) : undefined
 }
 
-/** @throws RangeError when the machine's key is not well formed or longer than 8,192 bytes. */
+/** @throws TypeError when the machine's key is no text, RangeError when it is longer than 8,192 bytes */
 export function entryKey(keyspace: Keyspace, generation: Generation, name: string): Buffer {
-  if (!name.isWellFormed()) throw new RangeError('a state key must be well-formed Unicode')
-  const bytes = Buffer.byteLength(name)
-  if (bytes > ENTRY_KEY_BYTES_MAX) throw new RangeError(`a state key must be at most ${ENTRY_KEY_BYTES_MAX} bytes long`)
-  const key = Buffer.allocUnsafe(1 + bytes)
+  const text = encodeText(name)
+  if (text.length > ENTRY_KEY_BYTES_MAX) throw new RangeError(`a state key must be at most ${ENTRY_KEY_BYTES_MAX} bytes long`)
+  const key = Buffer.allocUnsafe(1 + text.length)
   key[0] = TAGS[keyspace][generation]
-  key.write(name, 1)
+  key.set(text, 1)
   return key
 }
 
-/** The machine's key. */
+/** The machine's key. @throws TypeError when it is not UTF-8, which none of ours is */
 export function nameOfKey(key: Buffer): string {
-  return key.toString('utf8', 1)
+  return decodeText(key.subarray(1))
 }
 
 export function entryTag(keyspace: Keyspace, generation: Generation): number {

@@ -1,6 +1,7 @@
 import { Genesis as WireGenesis } from '../gen/synod/peer/v1/peer.js'
 import { ChainLink, Checkpoint, IncomingCheckpoint, Owner, UndoPage } from '../gen/synod/storage/v1/storage.js'
 import type { Genesis, LogEntry } from '../paxos/types.js'
+import { maybeText } from '../text/text.js'
 import { encode } from '../wire/encode.js'
 import { genesisFromWire, genesisToWire } from '../wire/peer-fields.js'
 import { decodeValue, encodeValue } from '../wire/value.js'
@@ -15,7 +16,6 @@ import {
   keyspaceOf,
   LOG_TAG,
   META_TAG,
-  nameOfKey,
   numberOfKey,
   OWNER_KEY,
   readNumber,
@@ -67,11 +67,17 @@ function describe(key: Buffer): string {
     case LOG_TAG:
       return `slot ${numberIn(key)} of the log`
     case META_TAG:
-      return `the record "${nameOfKey(key)}"`
+      return `the record ${quoteName(key)}`
     default:
       if (keyspaceOf(key) === undefined) return `the key ${key.toString('hex')}`
-      return `the checkpoint's ${keyspaceOf(key) === 'history' ? 'history ' : ''}entry ${JSON.stringify(nameOfKey(key))}`
+      return `the checkpoint's ${keyspaceOf(key) === 'history' ? 'history ' : ''}entry ${quoteName(key)}`
   }
+}
+
+/** Also of a key that is damaged. */
+function quoteName(key: Buffer): string {
+  const name = maybeText(key.subarray(1))
+  return name === undefined ? `${key.subarray(1).toString('hex')}, no text` : JSON.stringify(name)
 }
 
 function newRecord(bodyBytes: number): Buffer {

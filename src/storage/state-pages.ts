@@ -1,4 +1,5 @@
 import type { StateEntry } from '../machine/state-machine.js'
+import { decodeText } from '../text/text.js'
 
 const PAGE_BYTES = 1_024 * 1_024
 /** Of the lengths before an entry. */
@@ -55,7 +56,7 @@ function* entriesIn(page: Buffer): Generator<StateEntry[]> {
   for (let at = 0; at < page.length; ) {
     const keyEnd = at + HEADER_BYTES + page.readUInt16LE(at)
     const valueEnd = keyEnd + page.readUInt32LE(at + 2)
-    const key = page.toString('utf8', at + HEADER_BYTES, keyEnd)
+    const key = decodeText(page.subarray(at + HEADER_BYTES, keyEnd))
     entries.push({ key, value: new Uint8Array(page.buffer, page.byteOffset + keyEnd, valueEnd - keyEnd), keyspace: 'state' })
     at = valueEnd
     if (entries.length < ENTRIES_MAX) continue

@@ -10,6 +10,7 @@ import { invalidArgument, Refusal } from '../machine/refusal.js'
 import type { Crypto } from '../machine/signing.js'
 import type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from '../machine/state-machine.js'
 import type { RowChange } from '../machine/table.js'
+import { decodeText, encodeText } from '../text/text.js'
 import { toOperation, toQuery } from './command.js'
 import { nodeCrypto } from './crypto.js'
 import { decodeCommand } from './decode-command.js'
@@ -28,7 +29,6 @@ import {
   type RowCodec,
   totalsCodec,
 } from './state.js'
-import { strictReader } from './strict-text.js'
 import { validateCommand, validateQuery } from './validate.js'
 
 const COUNTERS_KEY = 'counters'
@@ -36,8 +36,6 @@ const KEY_PREFIX = 'key/'
 const ACCOUNT_PREFIX = 'account/'
 const MOVEMENT_PREFIX = 'movement/'
 const INDEX_DIGITS = 16
-
-const decoder = new TextDecoder()
 
 /**
  * The bank and the keys as the log knows them: synod.session.v1 Command and Query in, Result out, all as bytes. Nothing in the bytes
@@ -58,6 +56,11 @@ export class BankAndKeys implements StateMachine {
     return this.#typed
   }
 
+  /** See StateMachine.stateBytes. */
+  get stateBytes(): number {
+    return this.#typed.stateBytes + this.#firstAnswers.bytes
+  }
+
   apply(bytes: Uint8Array, at: Moment): Uint8Array {
     this.#firstAnswers.expire(at.timeMs)
     const command = decoded(() => decodeCommand(bytes))
@@ -70,7 +73,7 @@ export class BankAndKeys implements StateMachine {
   }
 
   query(bytes: Uint8Array): Uint8Array {
-    const query = decoded(() => Query.decode(strictReader(bytes)))
+    const query = decoded(() => Query.decode(bytes))
     return encode(Result, query instanceof Refusal ? toResult(query, 0) : this.read(query))
   }
 
@@ -206,7 +209,7 @@ function storedHistory(history: HistoryReader): StoredHistory {
     },
     movementId(accountId, index) {
       const value = history.read(listKey(accountId, index))
-      return value && decoder.decode(value)
+      return value && decodeText(value)
     },
   }
 }
@@ -218,7 +221,7 @@ function listKey(accountId: string, index: number): string {
 
 function* listEntries(places: Iterable<ListedMovement>): Generator<StateEntry> {
   for (const { accountId, index, movementId } of places) {
-    yield { key: listKey(accountId, index), value: Buffer.from(movementId), keyspace: 'history', isNew: true }
+    yield { key: listKey(accountId, index), value: encodeText(movementId), keyspace: 'history', isNew: true }
   }
 }
 

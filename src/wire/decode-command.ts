@@ -1,6 +1,5 @@
 import { Command } from '../gen/synod/session/v1/session.js'
 import { DELIMITED, RowReader, VARINT } from './row-reader.js'
-import { strictReader } from './strict-text.js'
 
 const PUT = 8 * 1 + DELIMITED
 const TRANSFER = 8 * 7 + DELIMITED
@@ -16,7 +15,7 @@ const reader = new RowReader()
  * @throws when the bytes are no command, or its text is not UTF-8
  */
 export function decodeCommand(bytes: Uint8Array): Command {
-  return decodeUsual(bytes) ?? Command.decode(strictReader(bytes))
+  return decodeUsual(bytes) ?? Command.decode(bytes)
 }
 
 function decodeUsual(bytes: Uint8Array): Command | undefined {

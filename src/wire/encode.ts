@@ -1,4 +1,4 @@
-import type { BinaryWriter } from '@bufbuild/protobuf/wire'
+import type { BinaryWriter } from '../text/protobuf.js'
 import { PooledWriter } from './pooled-writer.js'
 
 interface Encoder<T> {

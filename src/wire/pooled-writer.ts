@@ -1,4 +1,4 @@
-import { BinaryWriter } from '@bufbuild/protobuf/wire'
+import { BinaryWriter } from '../text/protobuf.js'
 import { room } from './pool.js'
 
 /** Gives what was written as a part of the pool, where the library makes a buffer for each message, at the greater part of all cost. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Journal } from '../../src/machine/journal.js'
 import { Keys, type ListOutcome, type ListRequest } from '../../src/machine/kv.js'
 import { Refusal } from '../../src/machine/refusal.js'
-import { Journal } from '../../src/machine/table.js'
 import { compareUtf8 } from '../../src/machine/utf8.js'
 import { bytes, reasonOf } from './fixture.js'
 

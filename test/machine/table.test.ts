@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ChangeList } from '../../src/machine/change-list.js'
-import { Journal, OrderedTable, Table } from '../../src/machine/table.js'
+import { Journal } from '../../src/machine/journal.js'
+import { KEY_BYTES, textBytes } from '../../src/machine/row-bytes.js'
+import { OrderedTable, Table } from '../../src/machine/table.js'
 import { Random } from './random.js'
 
 interface Row {
@@ -10,7 +12,7 @@ interface Row {
 
 function newTable(): { table: Table<Row>; journal: Journal } {
   const journal = new Journal()
-  return { table: new Table<Row>(journal), journal }
+  return { table: new Table<Row>(journal, ({ n }) => n), journal }
 }
 
 /** What the changes are, with a row's number or '-' for one that is gone. */
@@ -95,11 +97,11 @@ test('a second walk does not begin before the first has ended', () => {
 
 test('a state is looked at once for each walk, and kept aside only for records that are still to be walked', () => {
   const looks: number[] = []
-  const list = new ChangeList((record: { changedIn: number; n: number }) => {
+  const list = new ChangeList((record: { changedIn: number; kept: number | undefined; n: number }) => {
     looks.push(record.n)
     return record.n
   })
-  const records = [10, 20].map((n) => ({ changedIn: 0, n }))
+  const records = [10, 20].map((n) => ({ changedIn: 0, kept: undefined, n }))
   const change = (i: number): void => {
     const record = records[i] ?? assert.fail()
     list.onChange(record)
@@ -122,7 +124,7 @@ test('a state is looked at once for each walk, and kept aside only for records t
 
 test('an ordered table that is loaded in order is in order, and stays so', () => {
   const random = new Random(11)
-  const table = new OrderedTable<Row>(new Journal())
+  const table = new OrderedTable<Row>(new Journal(), () => 0)
   const keys = Array.from({ length: 3_000 }, (_, i) => `k${String(i).padStart(5, '0')}`)
   for (const key of keys) table.load(key, { n: 1 })
   assert.deepEqual(told(table.takeChanges()), [])
@@ -145,4 +147,54 @@ test('an ordered table that is loaded in order is in order, and stays so', () =>
     ),
   ]
   assert.deepEqual(all, [...expected].toSorted())
+})
+
+test('bytes are counted by the rows that there are, however they came and went', () => {
+  const random = new Random(5)
+  const { table, journal } = newTable()
+  const rows = new Map<string, number>()
+  const counted = (): number => Array.from(rows, ([key, n]) => KEY_BYTES + textBytes(key) + n).reduce((a, b) => a + b, 0)
+  for (let i = 0; i < 2_000; i++) {
+    const isGroup = random.below(4) === 0
+    const isTakenBack = isGroup && random.below(2) === 0
+    const before = new Map(rows)
+    if (isGroup) journal.begin()
+    for (let j = 0; j < 3; j++) {
+      const key = `${random.below(2) === 0 ? 'key' : 'κλειδί'}${random.below(20)}`
+      const n = random.below(100)
+      if (random.below(3) === 0) {
+        table.delete(key)
+        rows.delete(key)
+      } else {
+        table.set(key, { n })
+        rows.set(key, n)
+      }
+    }
+    if (isTakenBack) {
+      journal.rollback()
+      rows.clear()
+      for (const [key, n] of before) rows.set(key, n)
+    } else if (isGroup) journal.commit()
+    if (random.below(10) === 0) told(table.takeChanges())
+    assert.equal(journal.meter.bytes, counted())
+  }
+  const loaded = newTable()
+  for (const [key, n] of rows) loaded.table.load(key, { n })
+  assert.equal(loaded.journal.meter.bytes, counted())
+})
+
+test('a group within a group is taken back with it, or alone', () => {
+  const { table, journal } = newTable()
+  const rows = (): string[] => ['a', 'b', 'c'].map((key) => `${key}${table.get(key)?.n ?? '-'}`)
+  journal.begin()
+  table.set('a', { n: 1 })
+  journal.begin()
+  table.set('b', { n: 1 })
+  journal.rollback()
+  journal.begin()
+  table.set('c', { n: 1 })
+  journal.commit()
+  assert.deepEqual(rows(), ['a1', 'b-', 'c1'])
+  journal.rollback()
+  assert.deepEqual([rows(), journal.isOpen, journal.meter.bytes], [['a-', 'b-', 'c-'], false, 0])
 })

@@ -8,11 +8,10 @@ import {
 import type { KeyValuePair } from '../../gen/synod/kv/v1/kv.js'
 import { Result } from '../../gen/synod/session/v1/session.js'
 import type { Answer as HostAnswer } from '../../host/api.js'
+import { decodeText } from '../../text/text.js'
 import { type AccountView, type Answer, type MovementView, type Outcome, type PairView, refused } from './outcomes.js'
 
 type WireOutcome = Result['outcome']
-
-const decoder = new TextDecoder()
 
 const KINDS = new Map<MovementKind, MovementView['kind']>([
   [MovementKind.DEPOSIT, 'deposit'],
@@ -131,7 +130,7 @@ function toPair(pair: KeyValuePair | undefined): PairView | null {
 function pairView({ key, value, createRevision, modRevision, version }: KeyValuePair): PairView {
   return {
     key,
-    value: decoder.decode(value),
+    value: decodeText(value),
     createRevision: Number(createRevision),
     modRevision: Number(modRevision),
     version: Number(version),

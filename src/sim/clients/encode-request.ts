@@ -2,10 +2,10 @@ import type { TransferRequest } from '../../gen/synod/bank/v1/bank.js'
 import { Consistency, Order } from '../../gen/synod/common/v1/common.js'
 import { CompareOperator, type TxnOperation, type Compare as WireCompare } from '../../gen/synod/kv/v1/kv.js'
 import { Command, Query as WireQuery } from '../../gen/synod/session/v1/session.js'
+import { encodeText } from '../../text/text.js'
 import { AUTHORITY, signDeposit } from '../application.js'
 import type { Compare, Operation, Query, Request, Transfer, TxnStep } from './operations.js'
 
-const encoder = new TextEncoder()
 const FORGED_SIGNATURE = new Uint8Array(64)
 
 const OPERATORS = {
@@ -70,7 +70,7 @@ function toWireStep(step: TxnStep): WireStep {
 function toWireWrite(write: Write, requestId: string): WireWrite {
   switch (write.kind) {
     case 'put':
-      return { $case: 'put', value: { key: write.key, value: encoder.encode(write.value), returnPrevious: true, requestId } }
+      return { $case: 'put', value: { key: write.key, value: encodeText(write.value), returnPrevious: true, requestId } }
     case 'delete': {
       const { target } = write
       const wireTarget =
@@ -117,7 +117,7 @@ function toWireCompare({ key, operator, target }: Compare): WireCompare {
     operator: OPERATORS[operator],
     target:
       'value' in target
-        ? { $case: 'value', value: encoder.encode(target.value) }
+        ? { $case: 'value', value: encodeText(target.value) }
         : { $case: 'version', value: BigInt(target.version) },
   }
 }

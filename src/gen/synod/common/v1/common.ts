@@ -5,7 +5,7 @@
 // source: synod/common/v1/common.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
 
 /** How fresh a read must be. */
 export const Consistency = {

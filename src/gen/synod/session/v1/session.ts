@@ -5,7 +5,7 @@
 // source: synod/session/v1/session.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
 import {
   type CallOptions,
   type ChannelCredentials,

@@ -5,7 +5,7 @@
 // source: synod/state/v1/state.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
 import { Movement } from "../../bank/v1/bank.js";
 
 /** One client's session. */

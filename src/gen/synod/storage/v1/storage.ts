@@ -5,7 +5,7 @@
 // source: synod/storage/v1/storage.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
 import { CheckpointHeader, Membership } from "../../peer/v1/peer.js";
 
 /**

@@ -1,0 +1,145 @@
+// What a row of each kind takes in memory: what V8 says, fresh and restored from a checkpoint, beside what the quota counts
+// (src/machine/row-bytes.ts). The counted figure should be the higher one, and not by much.
+//
+//   node --expose-gc --import tsx scripts/row-bytes.ts [--rows 100000]
+import assert from 'node:assert/strict'
+import { generateKeyPairSync, sign } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { formatTable } from '../src/cli/output.js'
+import { Command, Result } from '../src/gen/synod/session/v1/session.js'
+import { registerAuthorityMessage } from '../src/machine/signing.js'
+import type { StateEntry } from '../src/machine/state-machine.js'
+import { BankAndKeys } from '../src/wire/bank-and-keys.js'
+
+type Operation = NonNullable<Command['operation']>
+
+interface Kind {
+  readonly name: string
+  /** Fewer where a row costs much time. */
+  readonly share?: number
+  /** Applied first, and not counted. */
+  readonly before?: readonly Operation[]
+  operation(i: number): Operation
+}
+
+const { values } = parseArgs({ options: { rows: { type: 'string', default: '100000' } } })
+const ROWS = Number(values.rows)
+const DAY_MS = 86_400_000
+const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+const RAW_KEY = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
+const ROOT = { authorityId: 'root', publicKey: RAW_KEY, signerId: '', signature: new Uint8Array() }
+
+const open = (accountId: string, asset = 'EUR'): Operation => ({
+  $case: 'openAccount',
+  value: { accountId, asset, overdraftLimit: 1_000_000_000_000_000n, requestId: '' },
+})
+const put = (key: string, bytes: number, requestId = ''): Operation => ({
+  $case: 'put',
+  value: { key, value: Buffer.alloc(bytes, key), returnPrevious: false, requestId, leaseId: 0n } as never,
+})
+const transfer = (i: number, pending: boolean): Operation => ({
+  $case: 'transfer',
+  value: {
+    transferId: `transfer-${i}`,
+    sourceAccountId: 'alice',
+    destinationAccountId: 'bob',
+    amount: 1n,
+    pending,
+    timeout: pending ? { seconds: 864_000n, nanos: 0 } : undefined,
+  },
+})
+
+const KINDS: readonly Kind[] = [
+  { name: 'key of 10 characters, 0 bytes', operation: (i) => put(`key-${1e5 + i}`, 0) },
+  { name: 'key of 20 characters, 16 bytes', operation: (i) => put(`user/${1e9 + i}/name`, 16) },
+  { name: 'key of 20 characters, 100 bytes', operation: (i) => put(`user/${1e9 + i}/name`, 100) },
+  { name: 'key of 20 characters, 1,024 bytes', share: 0.2, operation: (i) => put(`user/${1e9 + i}/name`, 1_024) },
+  { name: 'key of 20 characters, 1,100 bytes', share: 0.2, operation: (i) => put(`user/${1e9 + i}/name`, 1_100) },
+  { name: 'key of 20 characters, 64 KiB', share: 0.01, operation: (i) => put(`user/${1e9 + i}/name`, 65_536) },
+  { name: 'key of 20 Greek characters', operation: (i) => put(`αβγδεζηθικ${1e9 + i}`, 16) },
+  { name: 'account', operation: (i) => open(`account-${1e6 + i}`) },
+  { name: 'account, an asset of its own', operation: (i) => open(`account-${1e6 + i}`, `asset-${1e6 + i}`) },
+  { name: 'hold that ends by itself', before: [open('alice'), open('bob')], operation: (i) => transfer(i, true) },
+  { name: 'request id of a put', operation: (i) => put('same', 16, `request-${1e6 + i}`) },
+  {
+    name: 'authority',
+    share: 0.1,
+    operation(i) {
+      const request = { authorityId: `authority-${i}`, publicKey: RAW_KEY, signerId: 'root', signature: new Uint8Array() }
+      return {
+        $case: 'registerAuthority',
+        value: { ...request, signature: sign(null, registerAuthorityMessage(request), privateKey) },
+      }
+    },
+  },
+]
+
+/** Once all garbage is gone: that of buffers takes some turns of the event loop. */
+async function heapBytes(): Promise<number> {
+  assert(gc, 'run with node --expose-gc')
+  for (let i = 0; i < 5; i++) {
+    gc()
+    await delay(20)
+  }
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+function apply(machine: BankAndKeys, operation: Operation, slot: number): void {
+  const command = Command.encode({ operation }).finish()
+  const { outcome } = Result.decode(machine.apply(command, { slot, timeMs: DAY_MS }))
+  assert(outcome?.$case !== 'refusal', outcome?.$case === 'refusal' ? outcome.value.message : '')
+}
+
+/** The machine keeps on disk what is history; of the rest, the next line of a checkpoint as a disk gives it back. */
+function checkpoint(machine: BankAndKeys): StateEntry[] {
+  const entries: StateEntry[] = []
+  for (const { key, value, keyspace } of machine.changes()) {
+    if (keyspace === 'state' && value !== undefined) entries.push({ key, value: Buffer.from(value), keyspace })
+  }
+  machine.onCheckpointed()
+  return entries
+}
+
+function machineWith({ before = [] }: Kind): BankAndKeys {
+  const machine = new BankAndKeys()
+  apply(machine, { $case: 'registerAuthority', value: ROOT }, 0)
+  for (const first of before) apply(machine, first, 1)
+  return machine
+}
+
+async function measure(kind: Kind): Promise<string[]> {
+  const rows = Math.round(ROWS * (kind.share ?? 1))
+  const fresh = machineWith(kind)
+  const countedBefore = fresh.stateBytes
+  const heapBefore = await heapBytes()
+  for (let i = 0; i < rows; i++) apply(fresh, kind.operation(i), 2 + i)
+  checkpoint(fresh)
+  const heapFresh = (await heapBytes()) - heapBefore
+  const counted = fresh.stateBytes - countedBefore
+  const heapRestored = await measureRestored(kind, rows, fresh.stateBytes)
+  return [kind.name, ...[heapFresh, heapRestored, counted].map((bytes) => String(Math.round(bytes / rows)))]
+}
+
+async function measureRestored(kind: Kind, rows: number, stateBytes: number): Promise<number> {
+  const machine = machineWith(kind)
+  for (let i = 0; i < rows; i++) apply(machine, kind.operation(i), 2 + i)
+  const entries = checkpoint(machine)
+  const keys = entries.map(({ key }) => Buffer.from(`machine/${key}`))
+  const restored = new BankAndKeys()
+  const heapBefore = await heapBytes()
+  const restoration = restored.restore({ read: () => undefined })
+  for (const [i, { value, keyspace }] of entries.entries()) {
+    restoration.load([{ key: (keys[i] as Buffer).toString().slice('machine/'.length), value, keyspace }])
+  }
+  restoration.finish()
+  const heap = (await heapBytes()) - heapBefore
+  assert.equal(restored.stateBytes, stateBytes)
+  assert(machine.stateBytes === stateBytes && entries.length === keys.length)
+  return heap
+}
+
+const lines: string[][] = []
+for (const kind of KINDS) lines.push(await measure(kind))
+process.stdout.write(`${formatTable(['row', 'fresh', 'restored', 'counted'], lines)}\n`)

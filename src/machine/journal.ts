@@ -1,0 +1,53 @@
+import { assert } from './assert.js'
+
+/** Counts what the state takes in memory, in bytes: by the rows alone, so that it is the same on every node. */
+class Meter {
+  #bytes = 0
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Below 0: so much less. */
+  add(bytes: number): void {
+    this.#bytes += bytes
+  }
+}
+
+/** How to take back what an atomic group has changed so far. Closed outside of groups: then nothing is kept. */
+export class Journal {
+  /** Of all that is under this journal. */
+  readonly meter = new Meter()
+  readonly #undos: (() => void)[] = []
+  /** Where in the undos each open group began, the outermost first. */
+  readonly #begins: number[] = []
+
+  get isOpen(): boolean {
+    return this.#begins.length > 0
+  }
+
+  /** Groups nest: what an inner one has committed, an outer one can still take back. */
+  begin(): void {
+    this.#begins.push(this.#undos.length)
+  }
+
+  /** Only while the journal is open. */
+  record(undo: () => void): void {
+    assert(this.isOpen, 'only an open journal records')
+    this.#undos.push(undo)
+  }
+
+  /** Ends the innermost group; its changes stand, as far as the groups around it do. */
+  commit(): void {
+    assert(this.isOpen, 'only a group that was begun is committed')
+    this.#begins.pop()
+    if (!this.isOpen) this.#undos.length = 0
+  }
+
+  /** Ends the innermost group; everything is again as it was at its begin(). */
+  rollback(): void {
+    const from = this.#begins.pop()
+    assert(from !== undefined, 'only a group that was begun is rolled back')
+    for (const undo of this.#undos.splice(from).toReversed()) undo()
+  }
+}
