@@ -9,6 +9,7 @@ import {
   restoreMachine,
 } from './host/hosted-member.js'
 import { REAL_RUNTIME } from './host/runtime.js'
+import { safeLogger } from './host/safe-logger.js'
 import { addressClash } from './paxos/membership-changes.js'
 import type { NodeId } from './paxos/types.js'
 import { LevelStorage } from './storage/level-storage.js'
@@ -51,7 +52,8 @@ export class Member extends HostedMember {
    *
    * @throws StorageError when the directory cannot be used; PeerListenError when the address is taken; RangeError for other options
    */
-  static async start(options: MemberOptions): Promise<Member> {
+  static async start(given: MemberOptions): Promise<Member> {
+    const options: MemberOptions = { ...given, logger: safeLogger(given.logger) }
     checkMembers(options)
     const storage = await openStorage(options)
     try {
@@ -113,7 +115,7 @@ async function openStorage(options: MemberOptions): Promise<LevelStorage> {
     const isDamaged = error instanceof StorageError && error.code === 'DAMAGED'
     if (!isDamaged || !repairs || members.length === 1) throw error
     // Throws when it cannot be told which directory this was: then the others cannot be, either.
-    const { dataDirId, asideIn } = setAsideDamaged(directory)
+    const { dataDirId, asideIn } = await setAsideDamaged(directory)
     logger.warn(
       { err: error, dataDirId, keptIn: join(directory, asideIn) },
       'the data directory is damaged: it is set aside, and this node begins anew from the other members, as a learner',

@@ -1,9 +1,10 @@
 import { setFlagsFromString } from 'node:v8'
 import { type Command, Option } from 'commander'
 import type { ServerConfig } from '../server/config.js'
-import { describe, EXIT } from './failure.js'
+import { describe } from './failure.js'
+import { LogSink } from './log-sink.js'
 import { mergeNodeOptions, type NodeOptions, readConfigFile, serverConfigOf } from './node-options.js'
-import { onStopSignals } from './signals.js'
+import { endAtOnce, onStopSignals, STOP_SIGNALS } from './signals.js'
 
 const HELP = `
 Each option but --config may also be a variable, and an entry of the config file; flags come first, then variables, then the file:
@@ -22,6 +23,8 @@ Example, one of three nodes:
 
 /** A peer or a client that hangs never closes its side of a connection: that must not keep this process once it has stopped. */
 const LINGER_MS = 1_000
+/** Draining takes 5 s at most, handing over and the last checkpoint a moment each; docker and others send SIGKILL after 10 s. */
+const STOP_MS_MAX = 10_000
 
 /**
  * Has the V8 of Node 20 optimize a function after a seventh of what it would wait for by itself: what a node runs for each command is run
@@ -73,10 +76,22 @@ function collect(value: string, all: readonly string[] = []): string[] {
 /** Runs until it is told to stop, or fails. */
 async function run(config: ServerConfig, level: string): Promise<void> {
   const [{ pino }, { startServer }] = await Promise.all([import('pino'), import('../server/server.js')])
-  const logger = pino({ level }, pino.destination(2))
+  // LevelDB makes its files as the mask says.
+  process.umask(0o077)
+  const sink = new LogSink()
+  const logger = pino({ level }, sink)
+  // What else writes there (a warning of Node's, say) must not end the node either.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   try {
     const server = await startServer(config, logger)
-    onStopSignals({ first: () => void server.stop(), second: () => process.exit(EXIT.failed) })
+    onStopSignals({
+      first: () => void server.stop(),
+      second: () => {
+        logger.fatal('ends at once, unfinished: it was told to a second time, or stopping took too long')
+        endAtOnce()
+      },
+      graceMs: STOP_MS_MAX,
+    })
     // Under `synod dev`, nobody is left to stop this process once that one is gone.
     process.once('disconnect', () => void server.stop())
     // It may have gone while the server was starting.
@@ -87,7 +102,11 @@ async function run(config: ServerConfig, level: string): Promise<void> {
     await report(describe(error))
     throw error
   } finally {
-    setTimeout(() => process.exit(), LINGER_MS).unref()
+    setTimeout(() => {
+      // exit() waits for threads: should one hang on a disk, signals do again what they do by themselves.
+      for (const signal of STOP_SIGNALS) process.removeAllListeners(signal)
+      process.exit()
+    }, LINGER_MS).unref()
   }
 }
 

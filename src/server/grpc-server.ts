@@ -1,10 +1,12 @@
-import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js'
+import { Server, type ServerOptions } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import { BankServiceService } from '../gen/synod/bank/v1/bank.js'
 import { ClusterServiceService } from '../gen/synod/cluster/v1/cluster.js'
 import { KeyValueServiceService } from '../gen/synod/kv/v1/kv.js'
 import { SessionServiceService } from '../gen/synod/session/v1/session.js'
 import type { MemberApi } from '../host/api.js'
+import { descriptorLimit, shareDescriptors } from '../storage/descriptors.js'
+import { Listener } from '../transport/listener.js'
 import { bankService } from './bank-service.js'
 import { clusterService } from './cluster-service.js'
 import { capDeadlines } from './deadline-cap.js'
@@ -28,6 +30,11 @@ const BACKUPS_MAX = 2
 const REQUEST_BYTES_MAX = 4 * 1_024 * 1_024
 /** How long connections may take to close: health watchers, for one, hold theirs open. */
 const CLOSE_MS = 500
+/** A connection without a call is closed after this long. */
+const IDLE_MS_MAX = 5 * 60_000
+/** How long a connection may take to its first byte. */
+const FIRST_BYTE_MS_MAX = 10_000
+const REFUSED_LOG_INTERVAL_MS = 10_000
 
 const OPTIONS: ServerOptions = {
   'grpc.max_receive_message_length': REQUEST_BYTES_MAX,
@@ -36,6 +43,8 @@ const OPTIONS: ServerOptions = {
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.max_concurrent_streams': CALLS_PER_CONNECTION_MAX,
+  // Clients connect again by themselves when they have something to ask.
+  'grpc.max_connection_idle_ms': IDLE_MS_MAX,
 }
 
 export interface ClientServerOptions {
@@ -45,6 +54,8 @@ export interface ClientServerOptions {
   readonly listenAddress: string
   readonly logger: Logger
   readonly callsInFlightMax?: number
+  /** Connections that are open at once. Default: what the limit on file descriptors leaves. */
+  readonly connectionsMax?: number
 }
 
 /** What clients talk to: every service over one address. */
@@ -52,6 +63,7 @@ export class ClientServer {
   /** host:port as it is. */
   readonly address: string
   readonly #server: Server
+  readonly #listener: Listener
   readonly #calls: UnaryCalls
   readonly #streams: ResponseStreams
   readonly #sessions: SessionStreams
@@ -75,21 +87,22 @@ export class ClientServer {
     server.addService(withRawRequests(ClusterServiceService), clusterService({ calls, streams, operations, member }))
     server.addService(withRawRequests(SessionServiceService), sessions.handlers())
     addReflection(server)
-    const address = await listen(server, options.listenAddress)
+    const listener = await listen(server, options)
     const health = new Health(() => member.status().hasQuorum)
     health.addToServer(server)
-    return new ClientServer({ address, server, calls, streams, sessions, health })
+    return new ClientServer({ listener, server, calls, streams, sessions, health })
   }
 
   private constructor(parts: {
-    address: string
+    listener: Listener
     server: Server
     calls: UnaryCalls
     streams: ResponseStreams
     sessions: SessionStreams
     health: Health
   }) {
-    this.address = parts.address
+    this.address = parts.listener.address
+    this.#listener = parts.listener
     this.#server = parts.server
     this.#calls = parts.calls
     this.#streams = parts.streams
@@ -110,12 +123,7 @@ export class ClientServer {
 
   /** Lets go of the port and of every connection; what is still open on one after half a second is cut. */
   async close(): Promise<void> {
-    // Without channelz a grpc-js server does not know its connections when it is forced to shut down; drain knows and cuts them.
-    this.#server.drain(this.address, CLOSE_MS)
-    const closed = new Promise<void>((resolve) => {
-      this.#server.tryShutdown(() => resolve())
-    })
-    await within(closed, 2 * CLOSE_MS)
+    await this.#listener.close(CLOSE_MS)
     this.#server.forceShutdown()
   }
 }
@@ -130,14 +138,28 @@ async function within(done: Promise<unknown>, timeoutMs: number): Promise<void> 
   clearTimeout(timer)
 }
 
-function listen(server: Server, listenAddress: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(listenAddress, ServerCredentials.createInsecure(), (error, port) => {
-      if (error === null) return resolve(`${listenAddress.slice(0, listenAddress.lastIndexOf(':'))}:${port}`)
-      server.forceShutdown()
-      reject(new Error(`cannot listen for clients on ${listenAddress}: ${explain(error)}`, { cause: error }))
-    })
+async function listen(
+  server: Server,
+  { listenAddress: address, connectionsMax = shareDescriptors(descriptorLimit()).clientConnections, logger }: ClientServerOptions,
+): Promise<Listener> {
+  const tellRefused = atMostEvery(REFUSED_LOG_INTERVAL_MS, (openCount: number) => {
+    logger.warn({ openCount }, 'clients have as many connections open as this node can serve (ulimit -n): others are refused')
   })
+  try {
+    return await Listener.start(server, { address, connectionsMax, firstByteMs: FIRST_BYTE_MS_MAX, onRefused: tellRefused })
+  } catch (error) {
+    server.forceShutdown()
+    throw new Error(`cannot listen for clients on ${address}: ${explain(error as Error)}`, { cause: error })
+  }
+}
+
+function atMostEvery<Argument>(intervalMs: number, run: (argument: Argument) => void): (argument: Argument) => void {
+  let nextMs = 0
+  return (argument) => {
+    if (performance.now() < nextMs) return
+    nextMs = performance.now() + intervalMs
+    run(argument)
+  }
 }
 
 function explain({ message }: Error): string {

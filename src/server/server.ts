@@ -1,5 +1,6 @@
 import { setLogger } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
+import { safeLogger } from '../host/safe-logger.js'
 import { Member } from '../member.js'
 import { BankAndKeys } from '../wire/bank-and-keys.js'
 import { initialAuthority } from '../wire/initial-authority.js'
@@ -25,7 +26,8 @@ export interface RunningServer {
  *
  * @throws StorageError, PeerListenError or an Error naming the address or the field at fault; nothing is left running then
  */
-export async function startServer(config: ServerConfig, logger: Logger): Promise<RunningServer> {
+export async function startServer(config: ServerConfig, log: Logger): Promise<RunningServer> {
+  const logger = safeLogger(log)
   logGrpc(logger)
   const machine = new BankAndKeys()
   const member = await Member.start({

@@ -247,7 +247,7 @@ export class SimulatedDisk {
         },
         close: () => Promise.resolve(),
       }),
-      release: () => undefined,
+      release: () => Promise.resolve(),
     }
   }
 

@@ -13,7 +13,7 @@ import { newWitness, readWitness } from './witness.js'
 // A data directory:
 //
 //   identity.json   whose it is: format, data-dir id, node id, checksum. Never changed
-//   lock            who uses it now (directory-lock.ts)
+//   lock/           held by the process that uses it (directory-lock.ts)
 //   witness         the number of the last durable write (witness.ts)
 //   db/             LevelDB's (keys.ts)
 //   damaged-<n>/    what stood here before it was found damaged, and replaces.json the id that it had (set-aside.ts)

@@ -1,164 +1,175 @@
-import { randomUUID } from 'node:crypto'
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { processExists, startOf } from './process-exists.js'
+import { Level } from 'level'
+import { processExists } from './process-exists.js'
 import { notWritable, StorageError, systemCodeOf } from './storage-error.js'
 
-// LevelDB has a lock of its own, which the kernel drops with its process; but a process that opens one directory twice, or only
-// reads that file, loses it. So this lock is taken first: a file that says who holds it.
+// The kernel decides who holds a directory: its lock ends with its process, however that ends, and holds against every other process
+// of the machine, whatever container, mount or name it comes by. Node.js offers no such lock, but each LevelDB takes one (fcntl, on its
+// file LOCK). The lock of the database itself would not do: it is lost as soon as this process opens, or only reads, that file once
+// more. So a data directory has a folder of its own with a database that holds nothing, `lock/`, open as long as the directory is held.
+// Nobody else opens what is in there: this process looks at its own list first.
 //
-// kill -9 leaves it behind. It is taken over only when its owner is surely dead: on this host, a process of that id does not exist,
-// or (Linux, where /proc tells) started at another time or before the last boot, so that the id is somebody else's by now.
-// Where /proc is missing, any living process of that id counts as the owner: a refusal too many, never one too few.
-// Two nodes that take a dead one's lock over in the same instant can, in theory, both believe that they have it (a file
-// system has no compare-and-swap); nothing is written before LevelDB's own lock has decided between them.
+// The folder also has a file for people, holder.json, that says who held the directory last. It decides nothing: it may be missing,
+// empty or garbled.
 
-const LOCK_FILE = 'lock'
-/** Takers of a dead owner's lock that lose against each other try again, this often at most. */
-const ATTEMPTS_MAX = 10
+/** The folder's name. */
+export const LOCK_FOLDER = 'lock'
+const HOLDER_FILE = 'holder.json'
+/** LevelDB's own lock file. It is never removed: processes that hold it and those that ask must look at the same file. */
+const LEVELDB_LOCK = 'LOCK'
+/** The smallest that LevelDB takes. */
+const WRITE_BUFFER_BYTES = 64 * 1_024
 
-interface LockOwner {
-  readonly pid: number
-  readonly hostname: string
-  /** Of the boot; empty where unknown. */
-  readonly bootId: string
-  /** When the process started, in clock ticks after boot; empty where unknown. */
-  readonly startedAt: string
-  /** Tells two locks of one process apart. */
-  readonly token: string
-}
-
-/** What this process holds: a lock with its pid that is not among these was left by an earlier process of that id. */
-const heldTokens = new Set<string>()
+/** What this process holds, or is about to: real paths and inodes of LOCK files. The kernel's lock tells processes apart, not two uses by one. */
+const held = new Set<string>()
 
 export class DirectoryLock {
-  readonly #path: string
-  readonly #token: string
+  readonly #folder: string
+  readonly #db: Level
+  readonly #names: readonly string[]
 
-  private constructor(path: string, token: string) {
-    this.#path = path
-    this.#token = token
+  private constructor(folder: string, db: Level, names: readonly string[]) {
+    this.#folder = folder
+    this.#db = db
+    this.#names = names
   }
 
-  /** @throws StorageError LOCKED or NOT_WRITABLE */
-  static acquire(directory: string): DirectoryLock {
-    const path = join(directory, LOCK_FILE)
-    const owner = thisProcess()
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      if (createLock(path, owner, directory)) {
-        heldTokens.add(owner.token)
-        return new DirectoryLock(path, owner.token)
+  /** Takes a directory that exists. @throws StorageError LOCKED or NOT_WRITABLE */
+  static async acquire(directory: string): Promise<DirectoryLock> {
+    const folder = join(directory, LOCK_FOLDER)
+    try {
+      makeFolder(folder)
+      const name = realpathSync(folder)
+      if (held.has(name) || held.has(inodeOf(folder))) throw locked(directory)
+      held.add(name)
+      try {
+        const db = await openLock(folder)
+        const inode = inodeOf(folder)
+        held.add(inode)
+        writeHolder(folder)
+        return new DirectoryLock(folder, db, [name, inode])
+      } catch (error) {
+        held.delete(name)
+        throw error
       }
-      const found = readIfThere(path)
-      if (found === undefined) continue
-      const holder = parseOwner(found)
-      if (holder === undefined || isAlive(holder)) throw locked(directory, path, holder)
-      removeStale(path, found)
+    } catch (error) {
+      if (error instanceof StorageError) throw error
+      if (systemCodeOf(error) === 'LEVEL_LOCKED') throw locked(directory, error)
+      throw notWritable(directory, error)
     }
-    throw locked(directory, path, undefined)
   }
 
   /** Gives the directory free. */
-  release(): void {
-    rmSync(this.#path, { force: true })
-    heldTokens.delete(this.#token)
+  async release(): Promise<void> {
+    rmSync(join(this.#folder, HOLDER_FILE), { force: true })
+    await this.#db.close()
+    for (const name of this.#names) held.delete(name)
   }
 }
 
-/** Who holds a directory, or held it last and did not let go. */
+/** The process that holds a directory, or held it last and did not let go. */
 export interface LockHolder {
   readonly pid: number
   readonly hostname: string
-  /** It may still be alive. */
+  /** It holds the directory now. */
   readonly isAlive: boolean
 }
 
-/** Undefined when nobody does. Changes nothing. @throws what node:fs throws; StorageError LOCKED when the lock says nothing that we know */
+/**
+ * The process that holds a directory, or was killed while it did; undefined when neither is so. Changes nothing, and takes no lock: the
+ * kernel's own list of locks is looked at where there is one (Linux), and otherwise whether a process of that number lives.
+ */
 export function lockHolder(directory: string): LockHolder | undefined {
-  const path = join(directory, LOCK_FILE)
-  const found = readIfThere(path)
-  if (found === undefined) return undefined
-  const owner = parseOwner(found)
-  if (owner === undefined) throw locked(directory, path, undefined)
-  return { pid: owner.pid, hostname: owner.hostname, isAlive: isAlive(owner) }
+  const holder = readHolder(directory)
+  if (holder === undefined) return undefined
+  return { ...holder, isAlive: isListed(join(directory, LOCK_FOLDER), holder.pid) ?? processExists(holder.pid) }
 }
 
-/** The lock appears with its contents or not at all. False when there is one. */
-function createLock(path: string, owner: LockOwner, directory: string): boolean {
-  const draft = `${path}.${owner.token}`
+/** Whether the kernel lists a lock on the folder's LOCK file; undefined where there is no such list. Some file systems give it another device number. */
+function isListed(folder: string, pid: number): boolean | undefined {
+  const stat = statSync(join(folder, LEVELDB_LOCK), { throwIfNoEntry: false })
+  if (stat === undefined) return false
+  let list: string
   try {
-    writeFileSync(draft, `${JSON.stringify(owner)}\n`, { flag: 'wx', mode: 0o600 })
-    linkSync(draft, path)
-    return true
-  } catch (cause) {
-    if (systemCodeOf(cause) === 'EEXIST') return false
-    throw notWritable(directory, cause)
-  } finally {
-    rmSync(draft, { force: true })
+    list = readFileSync('/proc/locks', 'utf8')
+  } catch {
+    return undefined
+  }
+  const locks = list.split('\n').map((line) => /(-?\d+) [0-9a-f]+:[0-9a-f]+:(\d+) /.exec(line))
+  return locks.some((lock) => lock?.[2] === String(stat.ino) && Number(lock[1]) === pid)
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if (systemCodeOf(error) !== 'EEXIST') throw error
+    // What is no folder stood there before, or was put there by hand.
+    if (!statSync(folder).isDirectory()) rmSync(folder)
+    else return
+    mkdirSync(folder, { mode: 0o700 })
   }
 }
 
-/** Takes a dead owner's lock away. When a faster taker's living lock was caught by mistake, it is put back. */
-function removeStale(path: string, found: string): void {
-  const away = `${path}.${randomUUID()}`
+/**
+ * Opens the database that holds nothing. What a power cut has left of its other files does not matter: they are made anew, without LOCK
+ * being touched. When another process has made them anew and taken the lock meanwhile, this one is refused; that one reads them no more.
+ */
+async function openLock(folder: string): Promise<Level> {
   try {
-    renameSync(path, away)
-  } catch (cause) {
-    if (systemCodeOf(cause) === 'ENOENT') return
-    throw cause
-  }
-  try {
-    if (readIfThere(away) !== found) linkSync(away, path)
-  } finally {
-    rmSync(away, { force: true })
+    return await open(folder)
+  } catch (error) {
+    if (systemCodeOf(error) === 'LEVEL_LOCKED' || !isDamage(error)) throw error
+    rmSync(join(folder, 'CURRENT'), { force: true })
+    return open(folder)
   }
 }
 
-function thisProcess(): LockOwner {
-  const { pid } = process
-  return { pid, hostname: hostname(), bootId: bootId(), startedAt: startOf(pid) ?? '', token: randomUUID() }
-}
-
-/** Whether the owner may still live. */
-function isAlive(owner: LockOwner): boolean {
-  if (owner.hostname !== hostname()) return true
-  const boot = bootId()
-  if (boot !== '' && owner.bootId !== '' && boot !== owner.bootId) return false
-  if (owner.pid === process.pid) return heldTokens.has(owner.token)
-  if (!processExists(owner.pid)) return false
-  const startedAt = startOf(owner.pid)
-  return startedAt === undefined || owner.startedAt === '' || startedAt === owner.startedAt
-}
-
-function bootId(): string {
-  return readIfThere('/proc/sys/kernel/random/boot_id')?.trim() ?? ''
-}
-
-function readIfThere(path: string): string | undefined {
+async function open(folder: string): Promise<Level> {
+  const db = new Level(folder, { writeBufferSize: WRITE_BUFFER_BYTES, cacheSize: 0 })
   try {
-    return readFileSync(path, 'utf8')
+    await db.open()
+    return db
+  } catch (error) {
+    // The reason is in the cause: the error itself only says that the database is not open.
+    throw error instanceof Error && error.cause instanceof Error ? error.cause : error
+  }
+}
+
+function isDamage(error: unknown): boolean {
+  return error instanceof Error && !/permission denied|too many open files|no space left|read-only/i.test(error.message)
+}
+
+/** Empty while there is no LOCK. Looking at it with stat does not cost the lock, as reading it would. */
+function inodeOf(folder: string): string {
+  const stat = statSync(join(folder, LEVELDB_LOCK), { throwIfNoEntry: false, bigint: true })
+  return stat === undefined ? '' : `${stat.dev}:${stat.ino}`
+}
+
+/** For people only: that it cannot be written is no reason to refuse. */
+function writeHolder(folder: string): void {
+  try {
+    writeFileSync(join(folder, HOLDER_FILE), `${JSON.stringify({ pid: process.pid, hostname: hostname() })}\n`, { mode: 0o600 })
+  } catch {}
+}
+
+function readHolder(directory: string): Pick<LockHolder, 'pid' | 'hostname'> | undefined {
+  try {
+    const { pid, hostname } = JSON.parse(readFileSync(join(directory, LOCK_FOLDER, HOLDER_FILE), 'utf8')) as Partial<LockHolder>
+    return typeof pid === 'number' && typeof hostname === 'string' ? { pid, hostname } : undefined
   } catch {
     return undefined
   }
 }
 
-function parseOwner(text: string): LockOwner | undefined {
-  try {
-    const owner = JSON.parse(text) as Partial<LockOwner>
-    const { pid, hostname, bootId, startedAt, token } = owner
-    if (!Number.isSafeInteger(pid) || pid === undefined || pid < 1) return undefined
-    if (hostname === undefined || bootId === undefined || startedAt === undefined || token === undefined) return undefined
-    return { pid, hostname, bootId, startedAt, token }
-  } catch {
-    return undefined
-  }
-}
-
-function locked(directory: string, path: string, holder: LockOwner | undefined): StorageError {
+function locked(directory: string, cause?: unknown): StorageError {
+  const holder = readHolder(directory)
   const who = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.hostname}`
   return new StorageError(
     'LOCKED',
-    `data directory ${directory} is in use by ${who}. Stop that node first, or name another directory; if it is surely gone, remove ${path}.`,
+    `data directory ${directory} is in use by ${who}. Stop that node first, or name another directory.`,
+    { cause },
   )
 }

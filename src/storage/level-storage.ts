@@ -70,7 +70,7 @@ export class LevelStorage implements Storage {
       storage = new LevelStorage(directory, options)
     } catch (error) {
       await directory.db.close()
-      directory.release()
+      await directory.release()
       throw notWritable(directory.path, error)
     }
     try {
@@ -200,7 +200,7 @@ export class LevelStorage implements Storage {
       await this.#directory.db.close()
       await this.#writer.closeWitness()
     } finally {
-      this.#directory.release()
+      await this.#directory.release()
     }
   }
 

@@ -28,7 +28,7 @@ export interface OpenDirectory {
   /** `onError` is told of a failed sync in the background. */
   readonly openWitness: (onError: (error: Error) => void) => WriteWitness
   /** Lets go of the lock. */
-  readonly release: () => void
+  readonly release: () => Promise<void>
 }
 
 export interface OpenOptions {
@@ -49,7 +49,7 @@ export async function openDirectory(options: OpenOptions): Promise<OpenDirectory
   let lock: DirectoryLock | undefined
   try {
     makeDirectory(path)
-    lock = DirectoryLock.acquire(path)
+    lock = await DirectoryLock.acquire(path)
     const replaces = finishSettingAside(paths)
     const identity = readIdentity(paths, options.nodeId) ?? (await createContents(paths, options.nodeId))
     const lastWritten = readLastWritten(paths, identity)
@@ -67,10 +67,10 @@ export async function openDirectory(options: OpenOptions): Promise<OpenDirectory
       db: asDatabase(db),
       contents,
       openWitness: (onError) => Witness.open(paths.witness, identity.dataDirId, onError),
-      release: () => lock?.release(),
+      release: async () => lock?.release(),
     }
   } catch (error) {
-    lock?.release()
+    await lock?.release()
     throw systemCodeOf(error) === '' || error instanceof StorageError ? error : notWritable(path, error)
   }
 }

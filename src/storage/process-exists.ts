@@ -10,19 +10,14 @@ export function processExists(pid: number): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
   }
-  return statFieldsOf(pid)?.[0] !== 'Z'
+  return stateOf(pid) !== 'Z'
 }
 
-/** When the process started, in clock ticks after boot: field 22 of its stat. */
-export function startOf(pid: number): string | undefined {
-  return statFieldsOf(pid)?.[22 - 3]
-}
-
-/** /proc/<pid>/stat from field 3 on. The second field, the command's name in parentheses, may itself hold spaces and parentheses. */
-function statFieldsOf(pid: number): string[] | undefined {
+/** The third field of /proc/<pid>/stat. The second, the command's name in parentheses, may itself hold spaces and parentheses. */
+function stateOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return stat[stat.lastIndexOf(')') + 2]
   } catch {
     return undefined
   }

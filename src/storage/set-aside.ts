@@ -20,7 +20,7 @@ const FORMAT = 1
 /** Of the folders with what was damaged. */
 export const ASIDE = /^damaged-(\d+)$/
 /** The lock, with the drafts of those who try to take it. */
-const LOCK = /^lock(\.|$)/
+const LOCK = /^lock$/
 
 export interface Replaced {
   /** The id of the directory that was damaged. */
@@ -41,11 +41,11 @@ export interface ReplacedNote extends Replaced {
  *
  * @throws StorageError LOCKED, NOT_WRITABLE; DAMAGED when its identity cannot be read: then nothing was changed
  */
-export function setAsideDamaged(directory: string): Replaced {
+export async function setAsideDamaged(directory: string): Promise<Replaced> {
   const paths = pathsIn(resolve(directory))
   let lock: DirectoryLock | undefined
   try {
-    lock = DirectoryLock.acquire(paths.directory)
+    lock = await DirectoryLock.acquire(paths.directory)
     const earlier = readReplaced(paths)
     if (earlier?.isMoved === false) return finish(paths, earlier)
     const identity = identityIn(paths)
@@ -57,7 +57,7 @@ export function setAsideDamaged(directory: string): Replaced {
   } catch (error) {
     throw systemCodeOf(error) === '' || error instanceof StorageError ? error : notWritable(paths.directory, error)
   } finally {
-    lock?.release()
+    await lock?.release()
   }
 }
 

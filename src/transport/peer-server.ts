@@ -1,4 +1,4 @@
-import { Server, ServerCredentials, type ServerDuplexStream, type StatusObject, status } from '@grpc/grpc-js'
+import { Server, type ServerDuplexStream, type StatusObject, status } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import type { ConnectResponse, Hello } from '../gen/synod/peer/v1/peer.js'
 import type { Message } from '../paxos/messages.js'
@@ -9,6 +9,7 @@ import { isNodeId, PeerCodecError } from '../wire/peer-fields.js'
 import { isFromStranger } from '../wire/strangers.js'
 import { CheckpointServer, type TransferCall } from './checkpoint-serve.js'
 import { CONNECT_METHOD, FETCH_METHOD, HANDSHAKE_TIMEOUT_MS, PROTOCOL_VERSION, SERVER_OPTIONS } from './connect-method.js'
+import { Listener } from './listener.js'
 import type { LocalIdentity, RefusedBy } from './peer-link.js'
 import { type PeerRefusal, refusalToStatus } from './refusal.js'
 
@@ -29,8 +30,12 @@ export interface PeerServerOptions {
   /** All transfers of checkpoints together send no faster, in bytes per second, above 0. Default: 4 MiB. */
   readonly transferBytesPerSecond?: number | undefined
   readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy) => void
+  /** Connections that may be open to this node at once; a peer has one, and one more for a checkpoint. Default: 256. */
+  readonly connectionsMax?: number | undefined
   readonly logger: Logger
 }
+
+const DEFAULT_CONNECTIONS_MAX = 256
 
 /** Checkpoints that are sent leave most of the machine to what is asked of it: about a twentieth of a core at each end. */
 const DEFAULT_TRANSFER_BYTES_PER_SECOND = 4 * 1024 * 1024
@@ -54,6 +59,7 @@ export class PeerServer {
   /** Every stream that has not ended. */
   readonly #inbounds = new Set<Inbound>()
   readonly #checkpoints: CheckpointServer
+  #listener: Listener | undefined
 
   constructor(options: PeerServerOptions) {
     this.#options = options
@@ -69,13 +75,19 @@ export class PeerServer {
   }
 
   /** Resolves with the port. @throws PeerListenError */
-  listen(address: string): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-        if (error === null) resolve(port)
-        else reject(new PeerListenError(address, error))
+  async listen(address: string): Promise<number> {
+    const { connectionsMax = DEFAULT_CONNECTIONS_MAX, logger } = this.#options
+    try {
+      this.#listener = await Listener.start(this.#server, {
+        address,
+        connectionsMax,
+        firstByteMs: HANDSHAKE_TIMEOUT_MS,
+        onRefused: (openCount) => logger.warn({ openCount }, 'too many connections on the port for peers: one was refused'),
       })
-    })
+      return this.#listener.port
+    } catch (error) {
+      throw new PeerListenError(address, error as Error)
+    }
   }
 
   /** Ends every stream. Resolves when the port and all connections are closed, after timeoutMs at the latest. */
@@ -84,16 +96,8 @@ export class PeerServer {
     for (const inbound of this.#inbounds) {
       this.#end(inbound, { code: status.UNAVAILABLE, details: `node ${this.#options.nodeId} is stopping` })
     }
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => {
-        this.#server.forceShutdown()
-        resolve()
-      }, timeoutMs)
-      this.#server.tryShutdown(() => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
+    await this.#listener?.close(timeoutMs)
+    this.#server.forceShutdown()
   }
 
   #onConnect(stream: Stream): void {

@@ -109,12 +109,13 @@ describe('health', () => {
     const { server, member } = await serve(t)
     const health = healthOf(server.address)
     t.after(() => health.close())
-    for (const service of ['', ...CLIENT_SERVICES]) assert.equal(await health.check(service), 'SERVING')
+    for (const service of ['', 'liveness', 'readiness', ...CLIENT_SERVICES]) assert.equal(await health.check(service), 'SERVING')
     await assert.rejects(health.check('synod.peer.v1.PeerService'), { code: status.NOT_FOUND })
 
     member.hasQuorum = false
     while ((await health.check('')) === 'SERVING') continue
-    for (const service of CLIENT_SERVICES) assert.equal(await health.check(service), 'NOT_SERVING')
+    for (const service of ['readiness', ...CLIENT_SERVICES]) assert.equal(await health.check(service), 'NOT_SERVING')
+    assert.equal(await health.check('liveness'), 'SERVING', 'it is alive: to start it again would not help')
     member.hasQuorum = true
     while ((await health.check('')) !== 'SERVING') continue
 

@@ -61,7 +61,7 @@ export class CrashingDirectory {
         },
         close: () => Promise.resolve(),
       }),
-      release: () => undefined,
+      release: () => Promise.resolve(),
     }
     return LevelStorage.standOn(directory, options)
   }

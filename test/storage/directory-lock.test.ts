@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { DirectoryLock } from '../../src/storage/directory-lock.js'
+import { DirectoryLock, lockHolder } from '../../src/storage/directory-lock.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
 
 const root = mkdtempSync(join(tmpdir(), 'synod-lock-'))
@@ -16,57 +18,49 @@ function newDirectory(): string {
   return directory
 }
 
-/** A lock file as this process would have written it, but for some of its fields. */
-function leaveLock(directory: string, fields: Record<string, unknown>): void {
-  const lock = DirectoryLock.acquire(directory)
-  const owner = JSON.parse(readFileSync(join(directory, 'lock'), 'utf8')) as Record<string, unknown>
-  lock.release()
-  writeFileSync(join(directory, 'lock'), JSON.stringify({ ...owner, token: 'left-behind', ...fields }))
+/** Holds a directory's lock in a process of its own. */
+async function holdElsewhere(directory: string): Promise<{ pid: number; kill: () => Promise<void> }> {
+  const url = new URL('../../src/storage/directory-lock.ts', import.meta.url).href
+  const code = `const { DirectoryLock } = await import(${JSON.stringify(url)})
+    await DirectoryLock.acquire(${JSON.stringify(directory)})
+    console.log('held')
+    setInterval(() => {}, 1_000)`
+  const child = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', code], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(child.stdout, 'data')
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+  return { pid: child.pid ?? 0, kill }
 }
 
-/** Above the highest that Linux gives. */
-const NO_SUCH_PID = 4_194_305
-const onLinux = { skip: existsSync('/proc/self/stat') ? false : 'needs /proc' }
-
-describe('a lock whose owner is surely dead is taken over', () => {
-  const cases: readonly { title: string; fields: Record<string, unknown>; skip: { skip: string | boolean } }[] = [
-    { title: 'no process has its id', fields: { pid: NO_SUCH_PID }, skip: { skip: false } },
-    { title: 'this process has its id, and does not hold it', fields: {}, skip: { skip: false } },
-    { title: 'another process has its id by now', fields: { pid: process.ppid, startedAt: '1' }, skip: onLinux },
-    { title: 'the machine was started again since', fields: { pid: process.ppid, bootId: 'earlier' }, skip: onLinux },
-  ]
-  for (const { title, fields, skip } of cases) {
-    test(title, skip, () => {
-      const directory = newDirectory()
-      leaveLock(directory, fields)
-      DirectoryLock.acquire(directory).release()
-      assert.deepEqual(readdirSync(directory), [])
-    })
+test('what another living process holds is refused, by whatever path; once it was killed, it is taken', async () => {
+  const directory = newDirectory()
+  const link = join(root, 'link')
+  symlinkSync(directory, link)
+  const other = await holdElsewhere(directory)
+  const says = new RegExp(`in use by process ${other.pid} on `)
+  for (const path of [directory, link]) await assert.rejects(DirectoryLock.acquire(path), { code: 'LOCKED', message: says })
+  assert.deepEqual(lockHolder(directory)?.isAlive, true)
+  // What is said of the holder decides nothing.
+  const holder = join(directory, 'lock', 'holder.json')
+  for (const text of ['', '{"pid":', JSON.stringify({ pid: 4_194_305, hostname: 'elsewhere' })]) {
+    writeFileSync(holder, text)
+    await assert.rejects(DirectoryLock.acquire(directory), { code: 'LOCKED' })
   }
+  rmSync(holder)
+  await assert.rejects(DirectoryLock.acquire(directory), { code: 'LOCKED', message: /in use by another process/ })
+  writeFileSync(holder, JSON.stringify({ pid: other.pid, hostname: 'another-container' }))
+  await other.kill()
+  assert.deepEqual(lockHolder(directory), { pid: other.pid, hostname: 'another-container', isAlive: false })
+  await (await DirectoryLock.acquire(directory)).release()
+  assert.equal(lockHolder(directory), undefined)
 })
 
-describe('a lock whose owner may live is left alone', () => {
-  const cases: readonly { title: string; fields: Record<string, unknown>; says: RegExp }[] = [
-    { title: 'a living process has its id', fields: { pid: process.ppid, startedAt: '' }, says: /in use by process \d+ on / },
-    {
-      title: 'it was taken on another host',
-      fields: { hostname: 'elsewhere' },
-      says: /on elsewhere.*if it is surely gone, remove/,
-    },
-    { title: 'it cannot be read', fields: { pid: 'none' }, says: /in use by another process/ },
-  ]
-  for (const { title, fields, says } of cases) {
-    test(title, () => {
-      const directory = newDirectory()
-      leaveLock(directory, fields)
-      const before = readFileSync(join(directory, 'lock'), 'utf8')
-      assert.throws(() => DirectoryLock.acquire(directory), { code: 'LOCKED', message: says })
-      assert.deepEqual(readdirSync(directory), ['lock'])
-      assert.equal(readFileSync(join(directory, 'lock'), 'utf8'), before)
-    })
-  }
-
-  test('this very process holds it: the storage that is open stays usable', async () => {
+describe('within one process', () => {
+  test('a second use is refused, and the first stays usable', async () => {
     const directory = newDirectory()
     const storage = await LevelStorage.open({ directory, nodeId: 1 })
     for (let i = 0; i < 2; i++) await assert.rejects(LevelStorage.open({ directory, nodeId: 1 }), { code: 'LOCKED' })
@@ -74,6 +68,42 @@ describe('a lock whose owner may live is left alone', () => {
     await storage.close()
     await (await LevelStorage.open({ directory, nodeId: 1 })).close()
   })
+
+  test('of two at once one gets it, also in a directory that is new', async () => {
+    const directory = newDirectory()
+    const results = await Promise.allSettled([DirectoryLock.acquire(directory), DirectoryLock.acquire(directory)])
+    assert.deepEqual(results.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected'])
+    for (const result of results) if (result.status === 'fulfilled') await result.value.release()
+  })
+})
+
+test('what a power cut has left of the lock does not stop a node', async () => {
+  const directory = newDirectory()
+  await (await DirectoryLock.acquire(directory)).release()
+  const folder = join(directory, 'lock')
+  const whole = join(root, 'whole')
+  cpSync(folder, whole, { recursive: true })
+  for (const name of readdirSync(whole)) {
+    for (const text of ['', 'garbled\0', undefined]) {
+      rmSync(folder, { recursive: true })
+      cpSync(whole, folder, { recursive: true })
+      if (text === undefined) rmSync(join(folder, name))
+      else writeFileSync(join(folder, name), text)
+      await (await DirectoryLock.acquire(directory)).release()
+    }
+  }
+  // A file of that name, as an older version had it.
+  rmSync(folder, { recursive: true })
+  writeFileSync(folder, '{"pid":1')
+  await (await DirectoryLock.acquire(directory)).release()
+})
+
+test('a lock that is let go in order says nothing of its holder', async () => {
+  const directory = newDirectory()
+  const lock = await DirectoryLock.acquire(directory)
+  assert.equal((JSON.parse(readFileSync(join(directory, 'lock', 'holder.json'), 'utf8')) as { pid: number }).pid, process.pid)
+  await lock.release()
+  assert.ok(!readdirSync(join(directory, 'lock')).includes('holder.json'))
 })
 
 describe('a directory that cannot be written is refused', () => {

@@ -94,7 +94,7 @@ describe('kill -9', () => {
       )
       assert.equal(log.length, recovered.decidedUpTo)
       await storage.close()
-      assert.ok(!existsSync(join(directory, 'lock')), 'a closed storage leaves no lock')
+      assert.ok(!existsSync(join(directory, 'lock', 'holder.json')), 'a closed storage is held by nobody')
     }
   })
 
@@ -134,14 +134,14 @@ describe('kill -9', () => {
     assert.ok(saved > INSTALLED.checkpoint.appliedUpTo, `saved up to ${saved}`)
   })
 
-  test('a directory in use by a living process is refused, even when its lock file is removed', async () => {
+  test('a directory in use by a living process is refused, even when its lock is removed', async () => {
     const directory = join(root, 'in-use')
     await runAndKill(directory, 30, async () => {
       await assert.rejects(LevelStorage.open({ directory, nodeId: 1 }), {
         code: 'LOCKED',
         message: /is in use by process \d+ on .*Stop that node first/,
       })
-      rmSync(join(directory, 'lock'))
+      rmSync(join(directory, 'lock'), { recursive: true })
       await assert.rejects(LevelStorage.open({ directory, nodeId: 1 }), {
         code: 'LOCKED',
         message: /is in use by another process/,

@@ -34,11 +34,13 @@ function damage(directory: string): void {
 
 test('a damaged directory is kept beside its replacement, which knows whose place it takes until it is admitted', async () => {
   const { directory, dataDirId } = await damagedDirectory()
-  const files = readdirSync(directory).toSorted()
-  const { asideIn, ...rest } = setAsideDamaged(directory)
+  const files = readdirSync(directory)
+    .filter((name) => name !== 'lock')
+    .toSorted()
+  const { asideIn, ...rest } = await setAsideDamaged(directory)
   assert.deepEqual([asideIn, rest.dataDirId, rest.nodeId], ['damaged-1', dataDirId, 3])
   assert.deepEqual(readdirSync(join(directory, asideIn)).toSorted(), files)
-  assert.deepEqual(readdirSync(directory).toSorted(), ['damaged-1', 'replaces.json'])
+  assert.deepEqual(readdirSync(directory).toSorted(), ['damaged-1', 'lock', 'replaces.json'])
 
   let storage = await open(directory)
   assert.notEqual(storage.dataDirId, dataDirId)
@@ -60,19 +62,19 @@ test('a damaged directory is kept beside its replacement, which knows whose plac
 
 test('a replacement that is damaged before it is admitted is set aside, too, and the id that the members know stays', async () => {
   const { directory, dataDirId } = await damagedDirectory()
-  setAsideDamaged(directory)
+  await setAsideDamaged(directory)
   const storage = await open(directory)
   await storage.append([accepted(1)])
   await storage.close()
   damage(directory)
-  assert.deepEqual(setAsideDamaged(directory).asideIn, 'damaged-2')
+  assert.deepEqual((await setAsideDamaged(directory)).asideIn, 'damaged-2')
   const third = await open(directory)
   assert.equal(third.replacesDataDirId, dataDirId)
   third.noteAdmitted()
   await third.append([accepted(1)])
   await third.close()
   damage(directory)
-  const { asideIn, ...rest } = setAsideDamaged(directory)
+  const { asideIn, ...rest } = await setAsideDamaged(directory)
   assert.deepEqual([asideIn, rest.dataDirId], ['damaged-3', third.dataDirId])
 })
 
@@ -81,14 +83,14 @@ test('setting aside that was interrupted anywhere is finished by the next start,
   for (let done = 0; done <= names.length; done++) {
     for (const finishes of ['start', 'setAside'] as const) {
       const { directory, dataDirId } = await damagedDirectory()
-      setAsideDamaged(directory)
+      await setAsideDamaged(directory)
       // As it was when so many of the parts had been moved, and nothing more been done.
       const note = join(directory, 'replaces.json')
       for (const name of names.slice(done)) renameSync(join(directory, 'damaged-1', name), join(directory, name))
       if (done === 0) rmSync(join(directory, 'damaged-1'), { recursive: true })
       writeFileSync(note, unfinished(readFileSync(note, 'utf8')))
       writeFileSync(`${note}.new`, '{"for')
-      if (finishes === 'setAside') assert.deepEqual(setAsideDamaged(directory).dataDirId, dataDirId)
+      if (finishes === 'setAside') assert.deepEqual((await setAsideDamaged(directory)).dataDirId, dataDirId)
       const storage = await open(directory)
       assert.equal(storage.replacesDataDirId, dataDirId)
       assert.notEqual(storage.dataDirId, dataDirId)
@@ -114,22 +116,22 @@ test('a directory in use, or without a readable identity, is left as it is', asy
   const identity = join(directory, 'identity.json')
   const text = readFileSync(identity, 'utf8')
   writeFileSync(identity, text.replace('"nodeId": 3', '"nodeId": 4'))
-  assert.throws(() => setAsideDamaged(directory), { code: 'DAMAGED', message: /identity\.json does not match its checksum/ })
+  await assert.rejects(setAsideDamaged(directory), { code: 'DAMAGED', message: /identity\.json does not match its checksum/ })
   rmSync(identity)
-  assert.throws(() => setAsideDamaged(directory), { code: 'DAMAGED', message: /identity\.json is missing/ })
-  assert.deepEqual(readdirSync(directory).toSorted(), ['db', 'witness'])
+  await assert.rejects(setAsideDamaged(directory), { code: 'DAMAGED', message: /identity\.json is missing/ })
+  assert.deepEqual(readdirSync(directory).toSorted(), ['db', 'lock', 'witness'])
   writeFileSync(identity, text)
 
   const other = join(root, 'in-use')
   const storage = await open(other)
-  assert.throws(() => setAsideDamaged(other), { code: 'LOCKED' })
+  await assert.rejects(setAsideDamaged(other), { code: 'LOCKED' })
   await storage.close()
   assert.ok(existsSync(join(other, 'db')))
 })
 
 test('a note that is damaged is not taken for another', async () => {
   const { directory } = await damagedDirectory()
-  setAsideDamaged(directory)
+  await setAsideDamaged(directory)
   const note = join(directory, 'replaces.json')
   const text = readFileSync(note, 'utf8')
   for (const bad of [text.replace('"nodeId": 3', '"nodeId": 2'), text.slice(0, 30), 'null']) {

@@ -72,11 +72,11 @@ export async function recoverCluster(
 async function copyOf(from: string, directory: string): Promise<Copy> {
   const identity = join(from, 'identity.json')
   if (!existsSync(identity)) throw new BackupError(`${from} is no data directory: ${identity} is missing`)
-  const lock = DirectoryLock.acquire(from)
+  const lock = await DirectoryLock.acquire(from)
   try {
     cpSync(from, directory, { recursive: true, filter: (path) => !NOT_COPIED.test(basename(path)) })
   } finally {
-    lock.release()
+    await lock.release()
   }
   const nodeId = nodeIdIn(identity)
   const storage = await LevelStorage.open({ directory, nodeId })

@@ -1,0 +1,130 @@
+import { lookup } from 'node:dns/promises'
+import { createServer, isIP, type Server as NetServer, type Socket } from 'node:net'
+import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
+
+export interface ListenerOptions {
+  /** host:port, [IPv6]:port; port 0 takes any free one. A name is listened on under each of its addresses. */
+  readonly address: string
+  /** Connections that are open at once; further ones are closed as soon as they come. */
+  readonly connectionsMax: number
+  /** How long a connection may take to its first byte, in ms. */
+  readonly firstByteMs: number
+  /** Told when a connection was refused. */
+  readonly onRefused: (openCount: number) => void
+}
+
+type Injector = ReturnType<GrpcServer['createConnectionInjector']>
+
+/**
+ * Takes connections for a gRPC server, but never so many that the process runs out of file descriptors: LevelDB needs some, too, and a node
+ * whose LevelDB cannot open a file must stop.
+ */
+export class Listener {
+  readonly port: number
+  /** host:port as it is. */
+  readonly address: string
+  readonly #servers: readonly NetServer[]
+  readonly #injector: Injector
+  readonly #sockets: ReadonlySet<Socket>
+
+  /** @throws as node:net does; nothing is left open then */
+  static async start(server: GrpcServer, options: ListenerOptions): Promise<Listener> {
+    const { host, port } = splitAddress(options.address)
+    const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+    const sockets = new Set<Socket>()
+    const servers: NetServer[] = []
+    try {
+      let bound = port
+      for (const address of await addressesOf(host)) {
+        const net = createServer((socket) => accept(socket, sockets, injector, options))
+        bound = await listen(net, address, bound)
+        servers.push(net)
+      }
+      return new Listener({
+        host: options.address.slice(0, options.address.lastIndexOf(':')),
+        port: bound,
+        servers,
+        injector,
+        sockets,
+      })
+    } catch (error) {
+      for (const net of servers) net.close()
+      throw error
+    }
+  }
+
+  private constructor(parts: {
+    host: string
+    port: number
+    servers: readonly NetServer[]
+    injector: Injector
+    sockets: ReadonlySet<Socket>
+  }) {
+    this.port = parts.port
+    this.address = `${parts.host}:${parts.port}`
+    this.#servers = parts.servers
+    this.#injector = parts.injector
+    this.#sockets = parts.sockets
+  }
+
+  /** Takes no more connections, and asks the clients of those that there are to go; those that have not gone after graceMs are cut. */
+  async close(graceMs: number): Promise<void> {
+    const closed = this.#servers.map((net) => new Promise<void>((resolve) => net.close(() => resolve())))
+    this.#injector.drain(graceMs)
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy()
+    }, graceMs)
+    await Promise.all(closed)
+    clearTimeout(timer)
+    this.#injector.destroy()
+  }
+}
+
+function accept(
+  socket: Socket,
+  sockets: Set<Socket>,
+  injector: Injector,
+  { connectionsMax, firstByteMs, onRefused }: ListenerOptions,
+): void {
+  if (sockets.size >= connectionsMax) {
+    socket.destroy()
+    onRefused(sockets.size)
+    return
+  }
+  sockets.add(socket)
+  const timer = setTimeout(() => {
+    if (socket.bytesRead === 0) socket.destroy()
+  }, firstByteMs)
+  socket.once('close', () => {
+    clearTimeout(timer)
+    sockets.delete(socket)
+  })
+  socket.on('error', () => socket.destroy())
+  socket.setNoDelay(true)
+  injector.injectConnection(socket)
+}
+
+function splitAddress(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':')
+  return { host: address.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(address.slice(colon + 1)) }
+}
+
+async function addressesOf(host: string): Promise<string[]> {
+  if (isIP(host) !== 0) return [host]
+  const found = await lookup(host, { all: true })
+  return [...new Set(found.map(({ address }) => address))]
+}
+
+/** Resolves with the port. */
+function listen(net: NetServer, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    net.once('error', reject)
+    net.listen({ host, port }, () => {
+      net.off('error', reject)
+      // Running out of descriptors, say, while taking a connection.
+      net.on('error', () => {})
+      const address = net.address()
+      resolve(typeof address === 'object' && address !== null ? address.port : port)
+    })
+  })
+}
