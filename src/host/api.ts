@@ -82,6 +82,8 @@ export interface MemberStatus {
   readonly memberProgress: ReadonlyMap<NodeId, Slot>
   /** The rolling digest of all results up to appliedUpTo. */
   readonly stateDigest: number
+  /** Of a leader: the log time of what is proposed now, in ms since 1970. 0 on others, and before the clocks of a majority are known. */
+  readonly logTimeMs: number
   /** Whether this node leads with a majority, or hears a leader. */
   readonly hasQuorum: boolean
   /** What is wrong with this node, though it goes on. */

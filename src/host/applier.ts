@@ -98,6 +98,11 @@ export class Applier {
     return this.#appliedUpTo
   }
 
+  /** Log time after appliedUpTo, in ms since 1970. */
+  get timeMs(): number {
+    return this.#timeMs
+  }
+
   get stateDigest(): number {
     return this.#stateDigest
   }

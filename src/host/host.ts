@@ -8,6 +8,7 @@ import type { Applier } from './applier.js'
 import type { Barriers } from './barriers.js'
 import type { CheckpointWanted } from './checkpoint-receiver.js'
 import { Checkpointer } from './checkpointer.js'
+import type { ClockWatch } from './clock-watch.js'
 import { HaltError } from './halt-error.js'
 import type { MembershipCalls } from './membership-calls.js'
 import { isHostMessage, type PeerTalk } from './peer-talk.js'
@@ -34,6 +35,7 @@ export interface HostSettings {
   readonly desk: SessionDesk
   readonly barriers: Barriers
   readonly membershipCalls: MembershipCalls
+  readonly clockWatch: Pick<ClockWatch, 'tick'>
   /** The core looks at the clock at least so often, in ms. */
   readonly tickIntervalMs: number
   /** One page of the log is read for a peer at a time, of about so many bytes. */
@@ -153,7 +155,7 @@ export class Host {
       await incoming.install(end)
       if (this.#isStopped) return
       // Nothing may come between: the core must not go on from what the disk holds no more.
-      node.onCheckpointInstalled({ slot: header.slot, memberships: header.memberships })
+      node.onCheckpointInstalled({ slot: header.slot, timeMs: header.timeMs, memberships: header.memberships })
       node.compactedUpTo = storage.compactedUpTo
       this.#installing = 'loading'
       this.#isWriting = false
@@ -236,6 +238,7 @@ export class Host {
     talk.tick(nowMs)
     if (!takesInput) return outlet.flush()
     node.tick(nowMs)
+    this.#s.clockWatch.tick(nowMs)
     if (node.leaderId !== this.#leaderId) {
       this.#leaderId = node.leaderId
       requester.onLeaderChanged()

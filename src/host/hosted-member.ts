@@ -12,6 +12,7 @@ import { backupOf } from './backup.js'
 import { Barriers } from './barriers.js'
 import { CheckpointReceiver } from './checkpoint-receiver.js'
 import { CheckpointSender } from './checkpoint-sender.js'
+import { ClockWatch } from './clock-watch.js'
 import { DEFAULT_TICK_INTERVAL_MS, HaltError, Host } from './host.js'
 import type { HostedMemberOptions, MemberParts } from './member-parts.js'
 import { type ChangedMembership, MembershipCalls } from './membership-calls.js'
@@ -95,6 +96,7 @@ export class HostedMember implements MemberApi {
       replacesDataDirId: storage.replacesDataDirId,
       recovered: storage.recovered,
       memberships: restored.memberships,
+      logTimeMs: restored.applier.timeMs,
       options: core,
       random: () => runtime.random(),
       nowMs: runtime.nowMs(),
@@ -154,6 +156,7 @@ export class HostedMember implements MemberApi {
       barriers: this.#barriers,
       talk: this.#talk,
       membershipCalls: this.#membershipCalls,
+      clockWatch: new ClockWatch({ node: this.#node, alarms: this.alarms, logger }),
       reload: async () => {
         const { genesis } = this.#node
         assert(genesis !== undefined, 'only a member installs a checkpoint')
@@ -239,6 +242,7 @@ export class HostedMember implements MemberApi {
       isMembershipSettled: known !== undefined && node.settledEpoch >= known.epoch,
       memberProgress: node.progress,
       stateDigest: this.#applier.stateDigest,
+      logTimeMs: node.logTimeMs,
       hasQuorum: !this.#isStopped && node.leaderId !== 0,
       alarms: this.alarms.list,
     }

@@ -1,7 +1,7 @@
 import type { Acceptor } from './acceptor.js'
 import { assert } from './assert.js'
 import { Commander } from './commander.js'
-import { LogClock } from './log-clock.js'
+import type { ClockReport, LogClock } from './log-clock.js'
 import type { Membership } from './membership.js'
 import { MembershipChanges } from './membership-changes.js'
 import type { Memberships } from './memberships.js'
@@ -24,6 +24,7 @@ interface Settings {
   readonly memberships: Memberships
   readonly acceptor: Acceptor
   readonly replica: Replica
+  readonly clock: LogClock
   readonly out: Outbox
   readonly options: CoreOptions
   readonly nowMs: number
@@ -56,7 +57,6 @@ export class Leader {
   #queue: Uint8Array[] = []
   #queueBytes = 0
   readonly #clock: LogClock
-  #lastTimeMs: number
   #nextHeartbeatMs: number
   #tickedMs: number
   #announcedUpTo: Slot = 0
@@ -94,8 +94,7 @@ export class Leader {
     this.#reads = new ReadRounds(settings.memberships, settings.self, settings.out)
     this.#changes = new MembershipChanges(settings.memberships, (nodeId) => this.#progressOf(nodeId))
     this.#nextSlot = settings.replica.decidedUpTo + 1
-    this.#clock = new LogClock(() => settings.memberships.current)
-    this.#lastTimeMs = settings.replica.lastTimeMs
+    this.#clock = settings.clock
     this.#nextHeartbeatMs = settings.nowMs
     this.#tickedMs = settings.nowMs
     for (const nodeId of [settings.self, ...this.#others]) this.#lastAckMs.set(nodeId, settings.nowMs)
@@ -161,11 +160,10 @@ export class Leader {
    * `wallMs`: this node's wall clock.
    */
   proposeQueued(wallMs: number, nowMs: number): void {
-    this.#clock.onHeard(this.#self, wallMs, nowMs)
+    this.#clock.onHeard(this.#self, wallMs)
     if (!this.#clock.isSet) return
     while (this.#queue.length > 0 && this.#mayProposeOwn()) {
-      this.#lastTimeMs = Math.max(this.#lastTimeMs, this.#replica.lastTimeMs, this.#clock.timeMs(nowMs))
-      this.#propose(Object.freeze({ kind: 'batch', timeMs: this.#lastTimeMs, commands: this.#nextBatch() }), nowMs)
+      this.#propose(Object.freeze({ kind: 'batch', timeMs: this.#clock.take(), commands: this.#nextBatch() }), nowMs)
     }
   }
 
@@ -181,6 +179,15 @@ export class Leader {
     }
     this.#propose(Object.freeze({ kind: 'membership', epoch: this.#memberships.latest.epoch + 1, change }), nowMs)
     return undefined
+  }
+
+  /** What a value that is proposed now would say; 0 while the clocks of a majority are not known. */
+  get logTimeMs(): number {
+    return this.#clock.isSet ? this.#clock.timeMs : 0
+  }
+
+  get clockReport(): ClockReport {
+    return this.#clock.report
   }
 
   /** How far each other member is, as it said last. */
@@ -206,7 +213,7 @@ export class Leader {
   onHeartbeatAck(from: NodeId, m: HeartbeatAck, nowMs: number): void {
     if (m.ballot !== this.ballot) return
     this.#lastAckMs.set(from, nowMs)
-    this.#clock.onHeard(from, m.wallMs, nowMs)
+    this.#clock.onHeard(from, m.wallMs)
     this.#decidedUpToOf.set(from, m.decidedUpTo)
     this.#durableUpToOf.set(from, m.durableUpTo)
     this.#noteSettled()
@@ -389,7 +396,7 @@ export class Leader {
 
   #propose(value: Value, nowMs: number): void {
     assert(!this.#commanders.has(this.#nextSlot), 'a leader proposes one value for a slot')
-    if (value.kind === 'batch') this.#lastTimeMs = Math.max(this.#lastTimeMs, value.timeMs)
+    if (value.kind === 'batch') this.#clock.onSeen(value.timeMs)
     if (value.kind === 'membership') this.#changes.onProposed(this.#nextSlot, value.change)
     this.#scout.forget(this.#nextSlot)
     const commander = new Commander({

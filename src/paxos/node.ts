@@ -4,6 +4,7 @@ import { NO_BALLOT, nextBallot, nodeOf } from './ballot.js'
 import { Bootstrap, type BootstrapSettings } from './bootstrap.js'
 import { FollowedLeader } from './followed-leader.js'
 import { Leader } from './leader.js'
+import { type ClockReport, LogClock } from './log-clock.js'
 import { JointTally, wasRemovedBy } from './membership.js'
 import { genesisRecord, Memberships } from './memberships.js'
 import type {
@@ -47,6 +48,8 @@ export interface NodeSettings extends Omit<BootstrapSettings, 'windowSlots'> {
   readonly recovered: RecoveredState
   /** Those that govern the slots above recovered.decidedUpTo; none while there is no genesis. */
   readonly memberships: readonly MembershipRecord[]
+  /** The log time after the recovered slots, in ms since 1970; 0 for none. */
+  readonly logTimeMs: number
   readonly options: CoreOptions
   /** Uniform in [0, 1): the core's only chance, seeded in the simulator. */
   readonly random: () => number
@@ -98,6 +101,7 @@ export class Node {
   #toldMembership: MembershipRecord | undefined
   readonly #acceptor: Acceptor
   #replica: Replica
+  readonly #clock: LogClock
   readonly #reads: Reads
   #state: State = { phase: 'joining' }
   #nowMs: number
@@ -142,6 +146,14 @@ export class Node {
       [{ epoch: 1, fromSlot: 1, members, lastNodeId: members.at(-1)?.nodeId ?? 0 }],
       windowSlots,
     )
+    this.#clock = new LogClock({
+      memberships: () => this.#memberships.governing,
+      nowMs: () => this.#nowMs,
+      wallMs: () => this.#wallMs,
+      freshMs: 2 * settings.options.electionTimeoutMsMax,
+      timeMs: settings.logTimeMs,
+    })
+    for (const { value } of settings.recovered.accepted) if (value.kind === 'batch') this.#clock.onSeen(value.timeMs)
     this.#replica = this.#makeReplica(settings.recovered.compactedUpTo)
     this.#bootstrap = new Bootstrap({ ...settings, windowSlots }, this.#out, settings.recovered.genesis)
     const { genesis } = this.#bootstrap
@@ -208,6 +220,21 @@ export class Node {
   /** The node that leads, as far as this one knows; 0 for nobody. */
   get leaderId(): NodeId {
     return this.#state.phase === 'leading' ? this.#self : this.#followed.nodeId(this.#nowMs)
+  }
+
+  /** Of a leader: the log time of a value that is proposed now, in ms since 1970. 0 of others, and while it is not known. */
+  get logTimeMs(): number {
+    return this.#state.phase === 'leading' ? this.#state.leader.logTimeMs : 0
+  }
+
+  /** Of a leader: how log time stands to the clocks. */
+  get clockReport(): ClockReport | undefined {
+    return this.#state.phase === 'leading' ? this.#state.leader.clockReport : undefined
+  }
+
+  /** By how much more than elapsed time this leader has carried log time on since this was asked last, in ms. */
+  takeLeapMs(): number {
+    return this.#clock.takeLeapMs()
   }
 
   /** Whether commands that are proposed now would be taken, or sent to somebody who may take them. */
@@ -310,13 +337,18 @@ export class Node {
    * The state after `slot`, with the log up to there, has come from a peer and is durable in the place of this node's own. Its promise
    * and its votes above the slot stand as they did.
    */
-  onCheckpointInstalled(installed: { readonly slot: Slot; readonly memberships: readonly MembershipRecord[] }): void {
+  onCheckpointInstalled(installed: {
+    readonly slot: Slot
+    readonly timeMs: number
+    readonly memberships: readonly MembershipRecord[]
+  }): void {
     assert(this.#state.phase !== 'joining', 'only a member installs a checkpoint')
     assert(installed.slot > this.#replica.decidedUpTo, 'a checkpoint is installed to get ahead')
     if (this.#state.phase !== 'following') this.#becomeFollowing()
     this.#out.dropRecords(installed.slot)
     this.#memberships.restart(installed.memberships)
     this.#replica.onInstalled(installed.slot)
+    this.#clock.onSeen(installed.timeMs)
     this.#persistedUpTo = installed.slot
     this.#durableUpTo = installed.slot
     this.#onMembershipChanged()
@@ -399,6 +431,7 @@ export class Node {
       self: this.#self,
       memberships: this.#memberships,
       acceptor: this.#acceptor,
+      clock: this.#clock,
       out: this.#out,
       options: this.#options,
       decidedUpTo: this.#recovered.decidedUpTo,
@@ -531,6 +564,7 @@ export class Node {
   #onAccept(from: NodeId, m: Accept): void {
     if (from !== this.#self && !this.#hearLeader(from, m.ballot)) return
     this.#acceptor.onAccept(from, m)
+    if (m.value.kind === 'batch') this.#clock.onSeen(m.value.timeMs)
     this.#replica.onWatermark(from, m.ballot, m.decidedUpTo, this.#nowMs)
   }
 
@@ -715,6 +749,7 @@ export class Node {
       memberships: this.#memberships,
       acceptor: this.#acceptor,
       replica: this.#replica,
+      clock: this.#clock,
       out: this.#out,
       options: this.#options,
       nowMs: this.#nowMs,

@@ -1,5 +1,6 @@
 import type { Acceptor } from './acceptor.js'
 import { assert } from './assert.js'
+import type { LogClock } from './log-clock.js'
 import type { Memberships } from './memberships.js'
 import type { CatchUp, CatchUpReply } from './messages.js'
 import type { CoreOptions } from './options.js'
@@ -14,6 +15,7 @@ interface Settings {
   readonly self: NodeId
   readonly memberships: Memberships
   readonly acceptor: Acceptor
+  readonly clock: Pick<LogClock, 'onSeen'>
   readonly out: Outbox
   readonly options: CoreOptions
   readonly decidedUpTo: Slot
@@ -31,6 +33,7 @@ export class Replica {
   readonly #self: NodeId
   readonly #memberships: Memberships
   readonly #acceptor: Acceptor
+  readonly #clock: Pick<LogClock, 'onSeen'>
   readonly #out: Outbox
   readonly #options: CoreOptions
   readonly #onMembershipChanged: () => void
@@ -45,7 +48,6 @@ export class Replica {
   /** The last decided slots without a gap, for peers that miss a few. */
   readonly #recent: LogEntry[] = []
   #recentBytes = 0
-  #lastTimeMs = 0
   /** Slots up to here are no longer in this node's log. */
   compactedUpTo: Slot = 0
 
@@ -55,6 +57,7 @@ export class Replica {
     this.#others = settings.others
     this.#onMembershipChanged = settings.onMembershipChanged
     this.#acceptor = settings.acceptor
+    this.#clock = settings.clock
     this.#out = settings.out
     this.#options = settings.options
     this.#decidedUpTo = settings.decidedUpTo
@@ -70,11 +73,6 @@ export class Replica {
     return this.#knownDecidedUpTo > this.#decidedUpTo
   }
 
-  /** The latest time in any value decided here since the start. */
-  get lastTimeMs(): number {
-    return this.#lastTimeMs
-  }
-
   /** The leader's own slots, decided by a majority; followers' by watermark; anyone's by catch-up. In order, without a gap. */
   decide(entry: LogEntry): void {
     assert(entry.slot === this.#decidedUpTo + 1, 'slots are decided in order')
@@ -85,7 +83,7 @@ export class Replica {
     )
     this.#decidedUpTo = entry.slot
     this.#knownDecidedUpTo = Math.max(this.#knownDecidedUpTo, entry.slot)
-    if (entry.value.kind === 'batch') this.#lastTimeMs = Math.max(this.#lastTimeMs, entry.value.timeMs)
+    if (entry.value.kind === 'batch') this.#clock.onSeen(entry.value.timeMs)
     this.#acceptor.onDecided(entry.slot)
     this.#remember(entry)
     this.#out.decide(entry)

@@ -14,7 +14,7 @@ interface Settings {
 
 /**
  * Ends holds in time though nobody writes. Holds end in log time, which only the log carries on: on the node that leads, one that is
- * due is read through the log, and what is due ends before anything is read.
+ * due is read through the log, and what is due ends before anything is read. The wall clock here says nothing of log time.
  */
 export class HoldClock {
   readonly #settings: Settings
@@ -33,7 +33,7 @@ export class HoldClock {
   #look(): void {
     const { member, nextExpiry } = this.#settings
     const next = nextExpiry()
-    if (this.#isReading || next === undefined || Date.now() < next.atMs || member.status().role !== 'leader') return
+    if (this.#isReading || next === undefined || member.status().logTimeMs < next.atMs) return
     void this.#read(next.id)
   }
 

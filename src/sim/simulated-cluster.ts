@@ -215,12 +215,14 @@ export class SimulatedCluster {
     })
   }
 
-  /** Of the clocks of any majority of these the median, the lower one of two, is at most this. */
+  /**
+   * The promise about log time: the clocks of more voters than a minority have been so far ahead, at some time. (Log time that they allowed
+   * once goes on by elapsed time.) Whoever was heard, no minority carries it further.
+   */
   #latestTimeMs(voters: readonly NodeId[]): number {
-    const quorum = Math.floor(voters.length / 2) + 1
-    const notBelow = quorum - Math.floor((quorum - 1) / 2)
+    const minority = Math.floor((voters.length - 1) / 2)
     const ahead = voters.map((id) => this.node(id).mostAheadMs).toSorted((a, b) => b - a)
-    return EPOCH_MS + this.nowMs + (ahead[notBelow - 1] ?? 0)
+    return EPOCH_MS + this.nowMs + (ahead[minority] ?? 0)
   }
 
   #carry({ from, message }: Packet, encodesMessages: boolean): Message {

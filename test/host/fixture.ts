@@ -260,6 +260,7 @@ export class Follower {
       replacesDataDirId: '',
       recovered: parts.storage.recovered,
       memberships: parts.memberships,
+      logTimeMs: parts.applier.timeMs,
       // It never stands for election unless a test wants it.
       options: { ...DEFAULT_OPTIONS, electionTimeoutMsMin: 60_000, electionTimeoutMsMax: 60_000, ...options },
       random: () => 0.5,
@@ -284,6 +285,7 @@ export class Follower {
       requester: this.requester,
       desk: this.desk,
       barriers: this.barriers,
+      clockWatch: { tick: () => undefined },
       // Alone, as far as these are concerned: the gate is open.
       talk: new PeerTalk({
         self: 1,

@@ -166,6 +166,7 @@ export function scriptedHost(voters: NodeId[] = [1]) {
     applier: applier as unknown as Applier,
     requester,
     desk,
+    clockWatch: { tick: () => undefined },
     barriers: new Barriers(),
     membershipCalls: new MembershipCalls(core as unknown as MembershipCore, 0),
     tickIntervalMs: 10,

@@ -2,12 +2,21 @@ import assert from 'node:assert/strict'
 import { Memberships } from '../../src/paxos/memberships.js'
 import type { DurableRecord, Genesis, LogEntry, MembershipRecord, RecoveredState, Slot } from '../../src/paxos/types.js'
 
+/** What a checkpoint says. */
+export interface Checkpoint {
+  readonly slot: Slot
+  readonly timeMs: number
+  readonly memberships: readonly MembershipRecord[]
+}
+
 /** What a node finds again after a crash: exactly the records that were synced, by the rules of types.ts. */
 export class Disk {
   #genesis: Genesis | undefined
   #promised = 0
   #decidedUpTo = 0
   #compactedUpTo: Slot = 0
+  /** Log time after the compacted slots. */
+  #compactedTimeMs = 0
   /** Those that govern the slots above the compacted ones. */
   #membershipsThere: readonly MembershipRecord[] = []
   readonly #log = new Map<Slot, LogEntry>()
@@ -60,12 +69,13 @@ export class Disk {
 
   /** Forgets the decided slots; gives the last of them. */
   compact(): Slot {
-    this.install({ slot: this.#decidedUpTo, memberships: this.memberships() })
+    this.install({ slot: this.#decidedUpTo, timeMs: this.logTimeMs, memberships: this.memberships() })
     return this.#compactedUpTo
   }
 
   /** As if it had lived through the slots up to there, and kept none of them. */
-  install({ slot, memberships }: { slot: Slot; memberships: readonly MembershipRecord[] }): void {
+  install({ slot, timeMs, memberships }: Checkpoint): void {
+    this.#compactedTimeMs = timeMs
     this.#membershipsThere = memberships
     this.#decidedUpTo = slot
     this.#compactedUpTo = slot
@@ -83,6 +93,12 @@ export class Disk {
       memberships.forget(slot)
     }
     return memberships.toRecords()
+  }
+
+  /** Log time after the decided slots. */
+  get logTimeMs(): number {
+    const decided = this.readLog(this.#compactedUpTo + 1, this.#decidedUpTo)
+    return Math.max(this.#compactedTimeMs, ...decided.map(({ value }) => (value.kind === 'batch' ? value.timeMs : 0)))
   }
 
   /** Decided entries only, as far as that is durable. */

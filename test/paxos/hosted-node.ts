@@ -4,9 +4,9 @@ import { brokenInvariants, brokenTransitions, viewOf } from '../../src/paxos/inv
 import type { CoreMessage as Message } from '../../src/paxos/messages.js'
 import { Node, type NodeSettings, type Phase } from '../../src/paxos/node.js'
 import type { CheckpointRequest, Halt, ReadGrant, Ready } from '../../src/paxos/outbox.js'
-import type { Genesis, LogEntry, MembershipRecord, NodeId, Slot } from '../../src/paxos/types.js'
+import type { Genesis, LogEntry, NodeId } from '../../src/paxos/types.js'
 import { describeRecord } from './describe.js'
-import { Disk } from './disk.js'
+import { type Checkpoint, Disk } from './disk.js'
 
 const STEPS_MAX = 100_000
 
@@ -91,6 +91,7 @@ export class HostedNode {
       joins: this.#joins,
       recovered: this.#disk.recover(),
       memberships: this.#disk.memberships(),
+      logTimeMs: this.#disk.logTimeMs,
       nowMs: this.nowMs,
     })
     this.#phase = this.#node.phase
@@ -122,12 +123,12 @@ export class HostedNode {
   }
 
   /** What a checkpoint of this node's state says. */
-  get checkpoint(): { slot: Slot; memberships: readonly MembershipRecord[] } {
-    return { slot: this.#disk.decidedUpTo, memberships: this.#disk.memberships() }
+  get checkpoint(): Checkpoint {
+    return { slot: this.#disk.decidedUpTo, timeMs: this.#disk.logTimeMs, memberships: this.#disk.memberships() }
   }
 
   /** A peer's checkpoint takes the place of the log. */
-  install(checkpoint: { slot: Slot; memberships: readonly MembershipRecord[] }): void {
+  install(checkpoint: Checkpoint): void {
     this.step((node) => {
       if (checkpoint.slot <= node.decidedUpTo) return
       this.#disk.install(checkpoint)

@@ -73,6 +73,7 @@ test('a view keeps the votes as they were, and shares them with the next view wh
     replacesDataDirId: '',
     joins: false,
     memberships: [genesisRecord(genesis)],
+    logTimeMs: 0,
     joinIntervalMs: 100,
     recovered: { genesis, promised: HIGH, decidedUpTo: 0, accepted: [vote(1)], compactedUpTo: 0 },
     options: DEFAULT_OPTIONS,

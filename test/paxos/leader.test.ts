@@ -9,7 +9,7 @@ import { Replica } from '../../src/paxos/replica.js'
 import { Scout } from '../../src/paxos/scout.js'
 import type { LogEntry, NodeId, Slot } from '../../src/paxos/types.js'
 import { batch, bytes, describeValue } from './describe.js'
-import { entry, membershipsOf, options as optionsWith, outcome, recovered, voting } from './role.js'
+import { clockOf, entry, membershipsOf, options as optionsWith, outcome, recovered, voting } from './role.js'
 
 const SELF = 1
 const BALLOT = makeBallot(2, SELF)
@@ -29,7 +29,8 @@ function lead(
   )
   const acceptor = voting(new Acceptor(out, options, recovered({ promised: BALLOT, decidedUpTo })))
   const callbacks = { others: () => [2, 3], onMembershipChanged: () => undefined }
-  const replica = new Replica({ self: SELF, memberships, acceptor, out, options, decidedUpTo, ...callbacks })
+  const clock = clockOf(memberships)
+  const replica = new Replica({ self: SELF, memberships, acceptor, clock, out, options, decidedUpTo, ...callbacks })
   const scout = new Scout({ ballot: BALLOT, fromSlot: decidedUpTo + 1, self: SELF, memberships, out })
   for (const from of memberships.current.voterIds) {
     const accepted = from === SELF ? open : []
@@ -49,6 +50,7 @@ function lead(
     memberships,
     acceptor,
     replica,
+    clock,
     out,
     options,
     nowMs: 0,

@@ -23,7 +23,13 @@ function replicaWith(settings: { votes?: readonly LogEntry[]; decidedUpTo?: Slot
   const acceptor = voting(new Acceptor(out, options, recovered({ promised: HIGHER, decidedUpTo, accepted: votes })))
   const memberships = membershipsOf([1, 2, 3, SELF])
   const callbacks = { others: () => [1, 2, 3], onMembershipChanged: () => undefined }
-  return { out, replica: new Replica({ self: SELF, memberships, acceptor, out, options, decidedUpTo, ...callbacks }) }
+  const seen: number[] = []
+  const clock = { onSeen: (timeMs: number) => void seen.push(timeMs) }
+  return {
+    out,
+    seen,
+    replica: new Replica({ self: SELF, memberships, acceptor, clock, out, options, decidedUpTo, ...callbacks }),
+  }
 }
 
 function decidedSlots(out: Outbox): Slot[] {
@@ -192,8 +198,8 @@ test('memory of decided slots is bounded by count and by bytes, and has no gap',
   }
 })
 
-test("the latest time is that of any value decided since the start, and doesn't go back", () => {
-  const { replica } = replicaWith()
+test('the clock of the log hears of the time in every value that is decided', () => {
+  const { replica, seen } = replicaWith()
   for (const [i, timeMs] of [5, 9, 7].entries()) replica.decide(entry(i + 1, BALLOT, { kind: 'batch', timeMs, commands: [] }))
-  assert.equal(replica.lastTimeMs, 9)
+  assert.deepEqual(seen, [5, 9, 7])
 })

@@ -1,4 +1,5 @@
 import type { Acceptor } from '../../src/paxos/acceptor.js'
+import { LogClock } from '../../src/paxos/log-clock.js'
 import { Membership } from '../../src/paxos/membership.js'
 import { Memberships } from '../../src/paxos/memberships.js'
 import type { Message } from '../../src/paxos/messages.js'
@@ -38,6 +39,11 @@ function recordOf(nodeIds: readonly NodeId[]): MembershipRecord {
       returning: false,
     }))
   return { epoch: 1, fromSlot: 1, members, lastNodeId: Math.max(...nodeIds) }
+}
+
+/** A clock of the log that has not heard anybody, for a node whose own clocks stand at 0. */
+export function clockOf(memberships: Memberships): LogClock {
+  return new LogClock({ memberships: () => memberships.governing, nowMs: () => 0, wallMs: () => 0, freshMs: 1_000, timeMs: 0 })
 }
 
 /** That votes in every slot. */

@@ -107,6 +107,7 @@ export class SingleMember implements MemberApi {
       decidedUpTo: this.#slot,
       appliedUpTo: this.#slot,
       compactedUpTo: 0,
+      logTimeMs: Date.now(),
       stateDigest: 0xbeef,
       hasQuorum: this.hasQuorum,
       membership: this.membership,

@@ -52,6 +52,7 @@ test('a scout that is preempted between two pages of its own promise goes quietl
     joins: false,
     replacesDataDirId: '',
     memberships: [genesisRecord(genesis)],
+    logTimeMs: 0,
     recovered: { genesis, promised: ballot, decidedUpTo: 0, accepted, compactedUpTo: 0 },
     options,
     random: () => 0,

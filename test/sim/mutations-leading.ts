@@ -1,3 +1,4 @@
+import type { WorldPlan } from '../../src/sim/plan.js'
 import { type Mutation, rivals, strikes } from './mutant.js'
 
 /** Deliberate bugs of src/paxos: reads off the log, who leads, how a cluster is formed. */
@@ -58,14 +59,22 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
   {
     name: 'the clock that is furthest ahead is log time',
     file: 'paxos/log-clock.ts',
-    find: '(ahead[(ahead.length - 1) >> 1] ?? 0)',
-    replace: '(ahead.at(-1) ?? 0)',
+    find: '(ahead[index] as number)',
+    replace: '(ahead.at(-1) as number)',
   },
   {
     name: "the leader's own clock is enough",
     file: 'paxos/log-clock.ts',
-    find: 'return this.#voters().length >= this.#membership().quorum',
-    replace: 'return this.#voters().length > 0',
+    find: 'if (ahead.length < membership.quorum) continue',
+    replace: 'if (ahead.length === 0) continue',
+  },
+  {
+    name: 'log time is the middle of the clocks that were heard, however few',
+    isRare: true,
+    favours: ({ faults, nodeCount }) => nodeCount === 5 && strikes('clockJump', 'clockSkew')({ faults } as WorldPlan),
+    file: 'paxos/log-clock.ts',
+    find: 'Math.min((ahead.length - 1) >> 1, ahead.length - 1 - wrongMax)',
+    replace: '(ahead.length - 1) >> 1',
   },
   // --- bootstrap ------------------------------------------------------------------------------------------------------------
   {
