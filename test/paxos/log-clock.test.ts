@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { array, boolean, assert as check, constantFrom, integer, property, record, tuple, uniqueArray } from 'fast-check'
 import { LogClock } from '../../src/paxos/log-clock.js'
 import type { Membership } from '../../src/paxos/membership.js'
 import { membershipOf } from './role.js'
@@ -143,16 +143,16 @@ test('of a follower that comes to lead: log time goes on from when it was heard'
 })
 
 test('the promise, whatever clocks do: never above what more than a minority of them has allowed, never back, never still', () => {
-  const step = fc.record({
-    elapsedMs: fc.constantFrom(0, 1, 17, 400, 5_000),
-    turns: fc.array(fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: -3 * DAY_MS, max: 3 * DAY_MS })), {
+  const step = record({
+    elapsedMs: constantFrom(0, 1, 17, 400, 5_000),
+    turns: array(tuple(integer({ min: 1, max: 5 }), integer({ min: -3 * DAY_MS, max: 3 * DAY_MS })), {
       maxLength: 2,
     }),
-    heard: fc.uniqueArray(fc.integer({ min: 1, max: 5 }), { minLength: 0, maxLength: 5 }),
-    restarts: fc.boolean(),
+    heard: uniqueArray(integer({ min: 1, max: 5 }), { minLength: 0, maxLength: 5 }),
+    restarts: boolean(),
   })
-  fc.assert(
-    fc.property(fc.constantFrom(1, 2, 3, 4, 5), fc.array(step, { maxLength: 40 }), (voters, steps) => {
+  check(
+    property(constantFrom(1, 2, 3, 4, 5), array(step, { maxLength: 40 }), (voters, steps) => {
       const offMs = Array.from({ length: voters }, () => 0)
       let desk = new Desk(voters)
       /** The latest that a clock that was heard of late said, as if it had gone on since: by voter, with when it was heard. */
@@ -171,9 +171,10 @@ test('the promise, whatever clocks do: never above what more than a minority of 
         desk.nowMs += elapsedMs
         for (const [voter, off] of turns) if (voter <= voters) offMs[voter - 1] = off
         for (const voter of heard) {
-          if (voter > voters) continue
-          desk.clock.onHeard(voter, NOON_MS + desk.nowMs + (offMs[voter - 1] as number))
-          said.push({ voter, offMs: offMs[voter - 1] as number, heardMs: desk.nowMs })
+          const off = offMs[voter - 1]
+          if (off === undefined) continue
+          desk.clock.onHeard(voter, NOON_MS + desk.nowMs + off)
+          said.push({ voter, offMs: off, heardMs: desk.nowMs })
         }
         const fresh = said.filter(({ heardMs }) => desk.nowMs - heardMs <= FRESH_MS)
         const latestOf = new Map<number, number>()

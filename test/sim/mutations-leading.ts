@@ -63,10 +63,10 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
     replace: '(ahead.at(-1) as number)',
   },
   {
-    name: "the leader's own clock is enough",
+    name: 'where the clocks are behind, log time goes on twice as fast as time',
     file: 'paxos/log-clock.ts',
-    find: 'if (ahead.length < membership.quorum) continue',
-    replace: 'if (ahead.length === 0) continue',
+    find: '* (1 - SLEW)',
+    replace: '* 2',
   },
   {
     name: 'log time is the middle of the clocks that were heard, however few',
