@@ -131,6 +131,7 @@ export class Applier {
   applyInitial(machine: StateMachine, genesis: Genesis): void {
     this.#isFresh = false
     this.#memberships = Memberships.ofGenesis(genesis)
+    this.#sessions.begin(genesis.quotaBytes)
     for (const command of genesis.initialCommands) this.#digest(0, machine.apply(command, { slot: 0, timeMs: 0 }))
   }
 

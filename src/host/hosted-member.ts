@@ -92,6 +92,7 @@ export class HostedMember implements MemberApi {
       newClusterId: runtime.uuid(),
       initialCommands: options.initialCommands ?? [],
       joinIntervalMs: JOIN_INTERVAL_MS,
+      capacityBytes: options.capacityBytes ?? 0,
       joins: options.join === true || storage.replacesDataDirId !== '',
       replacesDataDirId: storage.replacesDataDirId,
       recovered: storage.recovered,

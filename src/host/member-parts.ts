@@ -23,6 +23,11 @@ export interface HostedMemberOptions {
   readonly machine: StateMachine
   /** Applied to the machine of a new cluster before anything else. Those of the member with the lowest number count. */
   readonly initialCommands?: readonly Uint8Array[]
+  /**
+   * The largest state that this member has memory for, in bytes, as the machine counts it (StateMachine.stateBytes). The first quota of a
+   * new cluster is the smallest of its members'. Absent: this member sets no bound.
+   */
+  readonly capacityBytes?: number
   readonly logger: Logger
   readonly options?: Partial<CoreOptions>
 }

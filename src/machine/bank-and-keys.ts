@@ -14,6 +14,7 @@ import type {
   TxnRequest,
 } from './operations.js'
 import { Refusal } from './refusal.js'
+import { Room } from './room.js'
 import type { Crypto } from './signing.js'
 import type { Moment } from './state-machine.js'
 
@@ -25,26 +26,34 @@ export class TypedBankAndKeys {
   readonly keys: Keys
   readonly bank: Bank
   readonly #journal = new Journal()
+  readonly #room: Room
 
   /** `stored`: what of the bank is to be read back from disk; absent: nothing. */
-  constructor(crypto: Crypto, stored?: StoredHistory) {
+  constructor(crypto: Crypto, stored?: StoredHistory, growthBytesMax?: number) {
+    this.#room = new Room(this.#journal, growthBytesMax)
     this.keys = new Keys(this.#journal)
     this.bank = new Bank(this.#journal, crypto, stored)
   }
 
-  /** What the rows take in memory, in bytes; see row-bytes.ts. */
+  /** What the rows, and the filter of movements' ids, take in memory; see row-bytes.ts. */
   get stateBytes(): number {
-    return this.#journal.meter.bytes
+    return this.#journal.meter.bytes + this.bank.ledger.movements.filterBytes
   }
 
   /** Carries out one command of the log. Holds whose time has come are given back first. */
   apply(operation: Operation, at: Moment): Outcome {
     this.bank.holds.expire(at.timeMs)
+    this.#room.begin(at.roomBytes)
+    if (operation.$case === 'transferBatch') {
+      return { $case: 'transferBatch', value: this.bank.transferBatch(operation.value, at, this.#room) }
+    }
+    return this.#room.within(() => this.#carryOut(operation, at))
+  }
+
+  #carryOut(operation: Exclude<Operation, { $case: 'transferBatch' }>, at: Moment): Outcome {
     switch (operation.$case) {
       case 'txn':
         return this.#txn(operation.value, at)
-      case 'transferBatch':
-        return { $case: 'transferBatch', value: this.bank.transferBatch(operation.value, at) }
       case 'registerAuthority':
         return this.bank.authorities.register(operation.value, at) ?? { $case: 'registerAuthority', value: undefined }
       case 'revokeAuthority':

@@ -1,5 +1,5 @@
 import { assert } from './assert.js'
-import { IdFilter } from './id-filter.js'
+import { FILTER_BYTES_PER_ID, FILTER_IDS_MAX, IdFilter } from './id-filter.js'
 import type { Journal } from './journal.js'
 import type { Movement } from './movement.js'
 import { ShardedMap } from './sharded-map.js'
@@ -36,6 +36,11 @@ export class Movements {
     this.count = new Cell(journal, 0)
     this.#journal = journal
     this.#stored = stored
+  }
+
+  /** What the filter takes in memory: two bytes an id. Bounded for good, so that no movement is refused for it. */
+  get filterBytes(): number {
+    return FILTER_BYTES_PER_ID * Math.min(this.count.value, FILTER_IDS_MAX)
   }
 
   get(id: string): Movement | undefined {

@@ -30,6 +30,7 @@ import {
   repeat,
 } from './movement.js'
 import { Refusal } from './refusal.js'
+import type { Room } from './room.js'
 import { type Crypto, depositMessage, signedBytes } from './signing.js'
 import type { Moment } from './state-machine.js'
 
@@ -177,14 +178,16 @@ export class Bank {
   }
 
   /** Transfers in order, each for itself, but of a linked group all or none. */
-  transferBatch({ transfers, linkedGroups }: TransferBatchRequest, at: Moment): TransferBatchOutcome {
+  transferBatch({ transfers, linkedGroups }: TransferBatchRequest, at: Moment, room: Room): TransferBatchOutcome {
     const results: (Movement | Refusal)[] = []
     const singlesUpTo = (end: number): void => {
-      for (const transfer of transfers.slice(results.length, end)) results.push(this.#transfer(transfer, at))
+      for (const transfer of transfers.slice(results.length, end)) results.push(room.within(() => this.#transfer(transfer, at)))
     }
     for (const { first, count } of linkedGroups) {
       singlesUpTo(first)
-      results.push(...this.#linkedTransfers(transfers.slice(first, first + count), at))
+      const group = transfers.slice(first, first + count)
+      const linked = room.within(() => this.#linkedTransfers(group, at))
+      results.push(...(linked instanceof Refusal ? group.map(() => linked) : linked))
     }
     singlesUpTo(transfers.length)
     return { results }

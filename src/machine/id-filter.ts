@@ -7,6 +7,7 @@ const LEVEL_IDS = [2 ** 12, 2 ** 15, 2 ** 18, 2 ** 21, 2 ** 24]
 /** Past that there is no filter any more. */
 export const FILTER_IDS_MAX = LEVEL_IDS.reduce((sum, ids) => sum + ids, 0)
 const BITS_PER_ID = 16
+export const FILTER_BYTES_PER_ID = BITS_PER_ID / 8
 const BLOCK_BITS = 256
 const WORDS_PER_BLOCK = 8
 /** Odd, one for each word of a block: those of Parquet's split block Bloom filter. */

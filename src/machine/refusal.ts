@@ -19,6 +19,7 @@ export type Reason =
   | 'PENDING_AMOUNT_DIFFERS'
   | 'LINKED_REFUSED'
   | 'RESPONSE_TOO_LARGE'
+  | 'QUOTA_EXCEEDED'
 
 /** A field at fault, by its path in the request's proto, e.g. `transfers[3].amount`. */
 export interface FieldViolation {

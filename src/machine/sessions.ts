@@ -1,5 +1,6 @@
 import { assert } from './assert.js'
 import { ChangeList, type Listed } from './change-list.js'
+import { RESULT_BYTES, SESSION_BYTES } from './row-bytes.js'
 import type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from './state-machine.js'
 
 /** A client's command with what makes it exactly-once. */
@@ -11,6 +12,8 @@ export interface SessionCommand {
   /** Every result below may be forgotten. */
   readonly firstUnacknowledged: number
   readonly command: Uint8Array
+  /** In the place of a command: the state's quota from now on. Absent or 0: there is a command. */
+  readonly quotaBytes?: number
 }
 
 /** What became of a session's command. Only a result means that it was carried out, then or earlier. */
@@ -46,6 +49,8 @@ export interface SessionCounters {
   readonly lastClientId: number
   readonly activity: number
   readonly lastSweepMs: number
+  /** How large the state may grow; 0: however large. */
+  readonly quotaBytes: number
 }
 
 /** How records become bytes; see wire/state.ts. */
@@ -67,6 +72,7 @@ const MACHINE_PREFIX = 'machine/'
 const SESSION_PREFIX = 'session/'
 const COUNTERS_KEY = 'sessions'
 
+const NO_RESULT = new Uint8Array(0)
 const SESSION_EXPIRED: SessionOutcome = Object.freeze({ kind: 'sessionExpired' })
 const ALREADY_ACKNOWLEDGED: SessionOutcome = Object.freeze({ kind: 'alreadyAcknowledged' })
 const OVERLOADED: SessionOutcome = Object.freeze({ kind: 'overloaded' })
@@ -93,6 +99,7 @@ export class Sessions {
   readonly #machine: StateMachine
   readonly #codec: SessionCodec
   #table = new SessionTable()
+  #quotaBytes = 0
 
   constructor(machine: StateMachine, codec: SessionCodec) {
     this.#machine = machine
@@ -101,6 +108,21 @@ export class Sessions {
 
   get sessionCount(): number {
     return this.#table.size
+  }
+
+  /** How large the state may grow: replicated, set by the genesis and by commands. 0: however large. */
+  get quotaBytes(): number {
+    return this.#quotaBytes
+  }
+
+  /** What the sessions and the machine, as far as it counts, take in memory. */
+  get stateBytes(): number {
+    return this.#table.bytes + (this.#machine.stateBytes ?? 0)
+  }
+
+  /** The cluster's first quota. */
+  begin(quotaBytes: number): void {
+    this.#quotaBytes = quotaBytes
   }
 
   /** Opens a session and gives its client id, from 1, never given twice. Past 100,000 sessions the one longest idle goes. */
@@ -112,20 +134,30 @@ export class Sessions {
   apply(request: SessionCommand, at: Moment): SessionOutcome {
     const session = this.#table.use(request.clientId, at)
     if (session === undefined) return SESSION_EXPIRED
-    acknowledge(session, request.firstUnacknowledged)
+    this.#table.acknowledge(session, request.firstUnacknowledged)
     if (request.requestNumber < session.firstUnacknowledged) return ALREADY_ACKNOWLEDGED
     const known = session.results.get(request.requestNumber)
     if (known !== undefined) return { kind: 'result', slot: known.slot, result: known.result }
     if (session.results.size >= RESULTS_PER_SESSION_MAX || session.resultBytes >= RESULT_BYTES_PER_SESSION_MAX) return OVERLOADED
-    const result = this.#machine.apply(request.command, at)
-    session.results.set(request.requestNumber, { requestNumber: request.requestNumber, slot: at.slot, result })
-    session.resultBytes += result.length
+    const result = this.#carryOut(request, at)
+    this.#table.keep(session, { requestNumber: request.requestNumber, slot: at.slot, result })
     return { kind: 'result', slot: at.slot, result }
+  }
+
+  #carryOut({ command, quotaBytes = 0 }: SessionCommand, at: Moment): Uint8Array {
+    if (quotaBytes > 0) {
+      this.#quotaBytes = quotaBytes
+      return NO_RESULT
+    }
+    if (this.#quotaBytes === 0) return this.#machine.apply(command, at)
+    const { slot, timeMs } = at
+    return this.#machine.apply(command, { slot, timeMs, roomBytes: this.#quotaBytes - this.stateBytes })
   }
 
   /** The entries of the sessions and of the machine, under key prefixes of their own; see StateMachine.changes. */
   changes(): Iterable<StateEntry> {
-    return joined(this.#ownEntries(this.#table.counters, this.#table.takeChanges()), this.#machine.changes())
+    const counters = { ...this.#table.counters, quotaBytes: this.#quotaBytes }
+    return joined(this.#ownEntries(counters, this.#table.takeChanges()), this.#machine.changes())
   }
 
   /** See StateMachine.onCheckpointed. */
@@ -154,6 +186,7 @@ export class Sessions {
       finish: () => {
         machine.finish()
         this.#table = new SessionTable(counters, records)
+        this.#quotaBytes = counters.quotaBytes
       },
     }
   }
@@ -173,7 +206,7 @@ interface SessionChange {
   readonly state: SessionRecord | undefined
 }
 
-const NOTHING_COUNTED: SessionCounters = Object.freeze({ lastClientId: 0, activity: 0, lastSweepMs: 0 })
+const NOTHING_COUNTED: SessionCounters = Object.freeze({ lastClientId: 0, activity: 0, lastSweepMs: 0, quotaBytes: 0 })
 
 /** The sessions, in the order of their activity. */
 class SessionTable {
@@ -184,6 +217,7 @@ class SessionTable {
   #lastClientId: number
   #activity: number
   #lastSweepMs: number
+  #bytes = 0
 
   constructor(counters = NOTHING_COUNTED, records: SessionRecord[] = []) {
     this.#lastClientId = counters.lastClientId
@@ -197,7 +231,12 @@ class SessionTable {
     return this.#sessions.size
   }
 
-  get counters(): SessionCounters {
+  /** What they take in memory. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get counters(): Omit<SessionCounters, 'quotaBytes'> {
     return { lastClientId: this.#lastClientId, activity: this.#activity, lastSweepMs: this.#lastSweepMs }
   }
 
@@ -229,12 +268,38 @@ class SessionTable {
     return session
   }
 
+  /** Forgets the results below the number. A number may jump far ahead: then the results are walked, not the numbers. */
+  acknowledge(session: Session, firstUnacknowledged: number): void {
+    if (firstUnacknowledged <= session.firstUnacknowledged) return
+    if (firstUnacknowledged - session.firstUnacknowledged <= session.results.size) {
+      for (let number = session.firstUnacknowledged; number < firstUnacknowledged; number++) this.#forget(session, number)
+    } else {
+      for (const number of session.results.keys()) if (number < firstUnacknowledged) this.#forget(session, number)
+    }
+    session.firstUnacknowledged = firstUnacknowledged
+  }
+
+  keep(session: Session, result: SessionResult): void {
+    session.results.set(result.requestNumber, result)
+    session.resultBytes += result.result.length
+    this.#bytes += RESULT_BYTES + result.result.length
+  }
+
+  #forget(session: Session, requestNumber: number): void {
+    const known = session.results.get(requestNumber)
+    if (known === undefined) return
+    session.results.delete(requestNumber)
+    session.resultBytes -= known.result.length
+    this.#bytes -= RESULT_BYTES + known.result.length
+  }
+
   #load(record: SessionRecord): void {
     this.#add(newSession(record))
   }
 
   #add(session: Session): void {
     this.#sessions.set(session.clientId, session)
+    this.#bytes += bytesOf(session)
     this.#link(session)
   }
 
@@ -260,6 +325,7 @@ class SessionTable {
     session.isDropped = true
     this.#unlink(session)
     this.#sessions.delete(session.clientId)
+    this.#bytes -= bytesOf(session)
   }
 
   /** Puts the session at the end of the order of activity. */
@@ -303,20 +369,8 @@ function recordOf(session: Session): SessionRecord | undefined {
   return { clientId, firstUnacknowledged, lastActiveMs, lastActivity, results: Array.from(session.results.values()) }
 }
 
-/** Forgets the results below the number. A number may jump far ahead: then the results are walked, not the numbers. */
-function acknowledge(session: Session, firstUnacknowledged: number): void {
-  if (firstUnacknowledged <= session.firstUnacknowledged) return
-  if (firstUnacknowledged - session.firstUnacknowledged <= session.results.size) {
-    for (let number = session.firstUnacknowledged; number < firstUnacknowledged; number++) forget(session, number)
-  } else {
-    for (const number of session.results.keys()) if (number < firstUnacknowledged) forget(session, number)
-  }
-  session.firstUnacknowledged = firstUnacknowledged
-}
-
-function forget(session: Session, requestNumber: number): void {
-  session.resultBytes -= session.results.get(requestNumber)?.result.length ?? 0
-  session.results.delete(requestNumber)
+function bytesOf({ results, resultBytes }: Session): number {
+  return SESSION_BYTES + results.size * RESULT_BYTES + resultBytes
 }
 
 function* joined(own: Iterable<StateEntry>, machine: Iterable<StateEntry>): Generator<StateEntry> {

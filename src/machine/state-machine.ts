@@ -16,6 +16,11 @@ export interface Moment {
   readonly slot: number
   /** Log time: what the leader wrote into the slot (see paxos/log-clock.ts), ms since 1970, never going back. The only time there is. */
   readonly timeMs: number
+  /**
+   * By how many bytes the state may grow until it has reached its quota; below 0 when it is past it. A command that would make it grow
+   * further is for the machine to refuse, if it counts (see stateBytes). Absent: there is no quota.
+   */
+  readonly roomBytes?: number
 }
 
 /** One entry of a checkpoint. */
@@ -49,6 +54,11 @@ export interface Restoration {
  * in every year, whenever checkpoints are made. No clock, no chance, no I/O, no iteration order that differs by node.
  */
 export interface StateMachine {
+  /**
+   * About how many bytes of memory the state takes: the same on every node, so by what it holds alone, and restored with it. Counts
+   * against the cluster's quota, with the sessions. Absent: the machine does not count, and its growth is not bounded.
+   */
+  readonly stateBytes?: number
   /** Carries a command out. Must not throw for any bytes: what is wrong with a command is a result, too. */
   apply(command: Uint8Array, at: Moment): Uint8Array
   /** Answers a read from the current state, without changing it. */

@@ -19,6 +19,8 @@ export interface BootstrapSettings {
   /** Used only if this node is the seed: the cluster's initial state (the chapter's Seed brings it). */
   readonly initialCommands: readonly Uint8Array[]
   readonly joinIntervalMs: number
+  /** The largest state that this node has memory for, in bytes; 0: it does not say. */
+  readonly capacityBytes: number
   /** For the genesis: the pipeline window. */
   readonly windowSlots: number
 }
@@ -33,8 +35,8 @@ export class Bootstrap {
   readonly #settings: BootstrapSettings
   readonly #out: Outbox
   readonly #seed: NodeId
-  /** The seed's list: who has joined, with which data directory. */
-  readonly #joined = new Map<NodeId, string>()
+  /** The seed's list: who has joined, with which data directory and which memory. */
+  readonly #joined = new Map<NodeId, Pick<Join, 'dataDirId' | 'capacityBytes'>>()
   /** Members that expect another directory. */
   readonly #strangeTo = new Set<NodeId>()
   #genesis: Genesis | undefined
@@ -56,10 +58,10 @@ export class Bootstrap {
   tick(nowMs: number): void {
     if (nowMs < this.#nextJoinMs) return
     this.#nextJoinMs = nowMs + this.#settings.joinIntervalMs
-    const { replacesDataDirId } = this.#settings
+    const { dataDirId, replacesDataDirId, capacityBytes } = this.#settings
     for (const { nodeId } of this.#settings.members) {
       if (nodeId === this.#settings.self) this.onJoin(nodeId, this.#settings)
-      else this.#out.send(nodeId, { kind: 'join', dataDirId: this.#settings.dataDirId, replacesDataDirId })
+      else this.#out.send(nodeId, { kind: 'join', dataDirId, replacesDataDirId, capacityBytes })
     }
   }
 
@@ -76,7 +78,7 @@ export class Bootstrap {
       !this.#settings.members.some((m) => m.nodeId === from)
     )
       return
-    this.#joined.set(from, join.dataDirId)
+    this.#joined.set(from, join)
     if (this.#joined.size === this.#settings.members.length) this.#found()
   }
 
@@ -97,13 +99,15 @@ export class Bootstrap {
 
   /** Makes the genesis; it is told to others, and to this node itself, only once it is durable. */
   #found(): void {
+    const capacities = Array.from(this.#joined.values(), ({ capacityBytes }) => capacityBytes).filter((bytes) => bytes > 0)
     const genesis: Genesis = Object.freeze({
       clusterId: this.#settings.newClusterId,
       members: this.#settings.members
-        .map((m) => ({ ...m, dataDirId: this.#joined.get(m.nodeId) ?? '' }))
+        .map((m) => ({ ...m, dataDirId: this.#joined.get(m.nodeId)?.dataDirId ?? '' }))
         .toSorted((a, b) => a.nodeId - b.nodeId),
       initialCommands: this.#settings.initialCommands,
       windowSlots: this.#settings.windowSlots,
+      quotaBytes: capacities.length === 0 ? 0 : Math.min(...capacities),
     })
     this.#genesis = genesis
     this.#out.persist({ kind: 'genesis', genesis })

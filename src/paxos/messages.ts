@@ -154,6 +154,8 @@ export interface Join {
   readonly dataDirId: string
   /** The damaged directory that this one takes the place of; empty for none. */
   readonly replacesDataDirId: string
+  /** The largest state that the sender has memory for, in bytes; 0: it does not say. */
+  readonly capacityBytes: number
 }
 
 export interface Welcome {

@@ -66,6 +66,8 @@ export interface Genesis {
   readonly initialCommands: readonly Uint8Array[]
   /** The pipeline window (the paper's WINDOW, α): the same on every node, as a change of the membership is in force so many slots later. */
   readonly windowSlots: number
+  /** The state's first quota, in bytes: the smallest capacity of the members. 0: none. */
+  readonly quotaBytes: number
 }
 
 /** A member, as some membership has it. */

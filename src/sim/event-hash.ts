@@ -182,11 +182,12 @@ export class EventHash {
       case 'takeOver':
         return this.#mix4(16, m.ballot, 0, 0)
       case 'join':
-        this.#mix4(17, 0, 0, 0)
+        this.#mix4(17, m.capacityBytes, 0, 0)
         this.#mixText(m.dataDirId)
         return this.#mixText(m.replacesDataDirId)
       case 'welcome':
-        this.#mix4(18, m.genesis.members.length, m.memberships.length, 0)
+        this.#mix4(18, m.genesis.members.length, m.memberships.length, m.settledEpoch)
+        this.#mix4(m.genesis.quotaBytes, 0, 0, 0)
         this.#mixText(m.genesis.clusterId)
         for (const membership of m.memberships) this.#addMembership(membership)
         return

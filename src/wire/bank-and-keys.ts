@@ -69,7 +69,7 @@ export class BankAndKeys implements StateMachine {
     const violations = validateCommand(command, { initial: at.slot === 0 })
     if (violations.length > 0) return encoded(invalidArgument(violations), at)
     const requestId = requestIdOf(command)
-    return requestId === '' ? this.#carryOut(command, at) : this.#carryOutOnce(requestId, command, at)
+    return requestId === '' ? encoded(this.#carryOut(command, at), at) : this.#carryOutOnce(requestId, command, at)
   }
 
   query(bytes: Uint8Array): Uint8Array {
@@ -121,8 +121,8 @@ export class BankAndKeys implements StateMachine {
     }
   }
 
-  #carryOut(command: Command, at: Moment): Uint8Array {
-    return encoded(this.typed.apply(toOperation(command), at), at)
+  #carryOut(command: Command, at: Moment): Outcome {
+    return this.typed.apply(toOperation(command), at)
   }
 
   /** For callers without a session: the first answer to a request id is the answer to it. */
@@ -134,7 +134,10 @@ export class BankAndKeys implements StateMachine {
     if (first !== undefined) {
       return encoded(new Refusal('ID_REUSED', `the request_id ${JSON.stringify(requestId)} was used for another request`), at)
     }
-    const answer = this.#carryOut(command, at)
+    const outcome = this.#carryOut(command, at)
+    const answer = encoded(outcome, at)
+    // Nothing was done, and the same may be asked again when there is room.
+    if (outcome instanceof Refusal && outcome.reason === 'QUOTA_EXCEEDED') return answer
     // Kept long after its neighbours in the pool.
     this.#firstAnswers.keep(requestId, { digest, timeMs: at.timeMs, answer: answer.slice() })
     return answer

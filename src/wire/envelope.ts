@@ -12,8 +12,10 @@ export function encodeOpenSession(nonce: string): Uint8Array {
   return encode(WireEnvelope, { body: { $case: 'open', value: { nonce } } })
 }
 
-export function encodeSessionCommand(command: SessionCommand): Uint8Array {
-  return encode(WireEnvelope, { body: { $case: 'command', value: command } })
+export function encodeSessionCommand(request: SessionCommand): Uint8Array {
+  const { clientId, requestNumber, firstUnacknowledged, command, quotaBytes = 0 } = request
+  const value = { clientId, requestNumber, firstUnacknowledged, command, quotaBytes }
+  return encode(WireEnvelope, { body: { $case: 'command', value } })
 }
 
 const reader = new RowReader()
@@ -50,12 +52,14 @@ function readSessionCommand(): SessionCommand {
   let requestNumber = 0
   let firstUnacknowledged = 0
   let command: Uint8Array = NO_COMMAND
+  let quotaBytes = 0
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 8 + VARINT) clientId = reader.safeNumber()
     else if (tag === 16 + VARINT) requestNumber = reader.safeNumber()
     else if (tag === 24 + VARINT) firstUnacknowledged = reader.safeNumber()
     else if (tag === 32 + DELIMITED) command = reader.view()
+    else if (tag === 40 + VARINT) quotaBytes = reader.safeNumber()
     else reader.skip(tag)
   }
-  return { clientId, requestNumber, firstUnacknowledged, command }
+  return { clientId, requestNumber, firstUnacknowledged, command, quotaBytes }
 }

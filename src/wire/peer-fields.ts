@@ -85,12 +85,13 @@ export function genesisFromWire(wire: WireGenesis | undefined, field: string): G
     members: members.map((member, i) => genesisMemberFromWire(member, `${field}.members[${i}]`)),
     initialCommands: wire.initialCommands,
     windowSlots: counter(wire.windowSlots, `${field}.window_slots`),
+    quotaBytes: wire.quotaBytes,
   }
 }
 
 export function genesisToWire(genesis: Genesis): WireGenesis {
-  const { clusterId, members, initialCommands, windowSlots } = genesis
-  return { clusterId, members: [...members], initialCommands: [...initialCommands], windowSlots }
+  const { clusterId, members, initialCommands, windowSlots, quotaBytes } = genesis
+  return { clusterId, members: [...members], initialCommands: [...initialCommands], windowSlots, quotaBytes }
 }
 
 function genesisMemberFromWire(wire: WireGenesisMember, path: string): GenesisMember {

@@ -150,6 +150,7 @@ function joinFromWire(m: WireJoin): Join {
     kind: 'join',
     dataDirId: text(m.dataDirId, 'join.data_dir_id'),
     replacesDataDirId: optionalText(m.replacesDataDirId, 'join.replaces_data_dir_id'),
+    capacityBytes: m.capacityBytes,
   }
 }
 

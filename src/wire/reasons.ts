@@ -55,6 +55,11 @@ export const REASONS: Readonly<Record<Reason, ReasonInfo>> = {
   },
   LINKED_REFUSED: { code: status.FAILED_PRECONDITION, meaning: 'Another transfer of the same linked group was refused.' },
   RESPONSE_TOO_LARGE: { code: status.FAILED_PRECONDITION, meaning: 'The answer would be larger than one message holds.' },
+  QUOTA_EXCEEDED: {
+    code: status.RESOURCE_EXHAUSTED,
+    meaning:
+      'The state has reached its quota; what makes it grow is not carried out until something is deleted, or the quota raised.',
+  },
   NO_QUORUM: {
     code: status.UNAVAILABLE,
     meaning: 'No leader with a majority was known in time; not proposed, so a retry is safe.',

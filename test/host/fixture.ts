@@ -200,6 +200,7 @@ export const GENESIS: Genesis = {
   members: [1, 2, 3].map((nodeId) => ({ nodeId, dataDirId: `dir-${nodeId}`, peerAddress: `n${nodeId}:1`, clientAddress: '' })),
   initialCommands: [new TextEncoder().encode('initial')],
   windowSlots: 256,
+  quotaBytes: 0,
 }
 
 /** The disk of node 1, a member since the beginning. */
@@ -258,6 +259,7 @@ export class Follower {
       joinIntervalMs: 1_000,
       joins: false,
       replacesDataDirId: '',
+      capacityBytes: 0,
       recovered: parts.storage.recovered,
       memberships: parts.memberships,
       logTimeMs: parts.applier.timeMs,

@@ -18,6 +18,7 @@ function bootstrapOf(self: NodeId, genesis?: Genesis, dataDirId = `dir-${self}`,
     initialCommands: [new Uint8Array([1])],
     joinIntervalMs: 100,
     replacesDataDirId: '',
+    capacityBytes: 0,
     joins: false,
     windowSlots: 64,
     ...change,
@@ -25,14 +26,26 @@ function bootstrapOf(self: NodeId, genesis?: Genesis, dataDirId = `dir-${self}`,
   return { out, bootstrap: new Bootstrap(settings, out, genesis) }
 }
 
-function joinOf(dataDirId: string, replacesDataDirId = '') {
-  return { dataDirId, replacesDataDirId }
+function joinOf(dataDirId: string, replacesDataDirId = '', capacityBytes = 0) {
+  return { dataDirId, replacesDataDirId, capacityBytes }
 }
 
 function welcome(nodeIds: readonly NodeId[]): Pick<Welcome, 'genesis' | 'memberships'> {
   const genesis = genesisOf(nodeIds)
   return { genesis, memberships: [genesisRecord(genesis)] }
 }
+
+test('the first quota is the smallest capacity of those who tell one', () => {
+  for (const [capacities, quotaBytes] of [
+    [[300, 100, 200], 100],
+    [[0, 200, 0], 200],
+    [[0, 0, 0], 0],
+  ] as const) {
+    const { bootstrap } = bootstrapOf(1)
+    for (const [i, bytes] of capacities.entries()) bootstrap.onJoin(i + 1, joinOf(`dir-${i + 1}`, '', bytes))
+    assert.equal(bootstrap.genesis?.quotaBytes, quotaBytes)
+  }
+})
 
 test('the seed founds the cluster when every initial member has joined, and not before', () => {
   const { out, bootstrap } = bootstrapOf(1)

@@ -419,5 +419,6 @@ export function genesisOf(nodeIds: readonly NodeId[], windowSlots = DEFAULT_OPTI
     })),
     initialCommands: [],
     windowSlots,
+    quotaBytes: 0,
   }
 }

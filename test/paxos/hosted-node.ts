@@ -88,6 +88,7 @@ export class HostedNode {
       initialCommands: [],
       joinIntervalMs: 100,
       replacesDataDirId: this.#replacesDataDirId,
+      capacityBytes: 0,
       joins: this.#joins,
       recovered: this.#disk.recover(),
       memberships: this.#disk.memberships(),

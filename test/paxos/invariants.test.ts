@@ -63,6 +63,7 @@ test('a view keeps the votes as they were, and shares them with the next view wh
     members: members.map((m) => ({ ...m, dataDirId: `d${m.nodeId}` })),
     initialCommands: [],
     windowSlots: 64,
+    quotaBytes: 0,
   }
   const node = new Node({
     self: 1,
@@ -71,6 +72,7 @@ test('a view keeps the votes as they were, and shares them with the next view wh
     newClusterId: 'c',
     initialCommands: [],
     replacesDataDirId: '',
+    capacityBytes: 0,
     joins: false,
     memberships: [genesisRecord(genesis)],
     logTimeMs: 0,

@@ -100,7 +100,7 @@ export class SingleMember implements MemberApi {
     return {
       nodeId: 1,
       dataDirId: 'data-1',
-      genesis: { clusterId: CLUSTER_ID, members: [SELF], initialCommands: [], windowSlots: 4 },
+      genesis: { clusterId: CLUSTER_ID, members: [SELF], initialCommands: [], windowSlots: 4, quotaBytes: 0 },
       role: this.hasQuorum ? 'leader' : 'candidate',
       leaderId: this.hasQuorum ? 1 : 0,
       promised: makeBallot(3, 1),

@@ -39,6 +39,7 @@ test('a scout that is preempted between two pages of its own promise goes quietl
     members: members.map((m) => ({ ...m, dataDirId: `d${m.nodeId}` })),
     initialCommands: [],
     windowSlots: options.windowSlots,
+    quotaBytes: 0,
   }
   const ballot = makeBallot(1, 2)
   const accepted = [1, 2, 3].map((slot) => ({ slot, ballot, value: NOOP }))
@@ -51,6 +52,7 @@ test('a scout that is preempted between two pages of its own promise goes quietl
     joinIntervalMs: 100,
     joins: false,
     replacesDataDirId: '',
+    capacityBytes: 0,
     memberships: [genesisRecord(genesis)],
     logTimeMs: 0,
     recovered: { genesis, promised: ballot, decidedUpTo: 0, accepted, compactedUpTo: 0 },

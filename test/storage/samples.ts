@@ -15,6 +15,7 @@ export const GENESIS: Genesis = {
   })),
   initialCommands: [Uint8Array.of(1, 2, 3), new Uint8Array()],
   windowSlots: 64,
+  quotaBytes: 5_000_000,
 }
 
 /** Who governs the slots after the genesis, and after one change. */

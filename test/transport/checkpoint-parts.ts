@@ -9,7 +9,7 @@ export function headerOf(change: Partial<CheckpointHeader> = {}): CheckpointHead
     slot: 100,
     timeMs: 1_700_000_000_000,
     stateDigest: 7,
-    genesis: { clusterId: 'cluster', members: [member], initialCommands: [Uint8Array.of(1)], windowSlots: 64 },
+    genesis: { clusterId: 'cluster', members: [member], initialCommands: [Uint8Array.of(1)], windowSlots: 64, quotaBytes: 7 },
     memberships: [{ epoch: 1, fromSlot: 1, members: [{ ...member, votesFrom: 1, returning: false }], lastNodeId: 1 }],
     boundarySlots: 3,
     boundaryCommands: 4,

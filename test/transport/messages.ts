@@ -42,8 +42,8 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
   ],
   takeOver: [{ kind: 'takeOver', ballot }],
   join: [
-    { kind: 'join', dataDirId: 'dir-1', replacesDataDirId: '' },
-    { kind: 'join', dataDirId: 'dir-2', replacesDataDirId: 'dir-1' },
+    { kind: 'join', dataDirId: 'dir-1', replacesDataDirId: '', capacityBytes: 0 },
+    { kind: 'join', dataDirId: 'dir-2', replacesDataDirId: 'dir-1', capacityBytes: 2 ** 40 },
   ],
   welcome: [
     {
@@ -53,6 +53,7 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
         members: [member, { ...member, nodeId: 65_535, dataDirId: 'dir-2' }],
         initialCommands: [Uint8Array.of(9)],
         windowSlots: 64,
+        quotaBytes: 2 ** 40,
       },
       memberships: [
         { epoch: 1, fromSlot: 1, members: [{ ...member, votesFrom: 1, returning: false }], lastNodeId: 1 },

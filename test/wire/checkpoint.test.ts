@@ -43,6 +43,7 @@ interface Step {
   readonly requestNumber: number
   readonly firstUnacknowledged: number
   readonly command: Uint8Array
+  readonly quotaBytes: number
   readonly slot: number
   readonly timeMs: number
 }
@@ -51,14 +52,22 @@ function carryOut({ sessions }: Node, { slot, timeMs, ...request }: Step): Sessi
   return sessions.apply(request, { slot, timeMs })
 }
 
+function isRefusedForQuota(outcome: SessionOutcome): boolean {
+  if (outcome.kind !== 'result') return false
+  const { outcome: result } = Result.decode(outcome.result)
+  return result?.$case === 'refusal' && result.value.reason === 'QUOTA_EXCEEDED'
+}
+
 /** Commands of three clients, some of them retries. */
-function* steps(random: Random): Generator<Step> {
+function* steps(random: Random, isTight: boolean): Generator<Step> {
   const sent = new Map<number, Uint8Array[]>([1, 2, 3].map((clientId) => [clientId, []]))
   let timeMs = 1_000_000
   for (let slot = 1; slot <= COMMANDS; slot++) {
     timeMs += random.below(2_000)
     const clientId = 1 + random.below(3)
     const commands = sent.get(clientId) ?? []
+    // Half of the histories have a quota that they reach, and that changes.
+    const quotaBytes = isTight && random.chance(0.03) ? 4_000 + random.below(8_000) : 0
     const isRetry = commands.length > 0 && random.chance(0.1)
     if (!isRetry) commands.push(Command.encode(randomCommand(random)).finish())
     const requestNumber = isRetry ? Math.max(1, commands.length - random.below(3)) : commands.length
@@ -68,6 +77,7 @@ function* steps(random: Random): Generator<Step> {
       requestNumber,
       firstUnacknowledged,
       command: commands[requestNumber - 1] ?? new Uint8Array(0),
+      quotaBytes,
       slot,
       timeMs,
     }
@@ -92,6 +102,7 @@ function* movementPages({ machine }: Node): Generator {
 test('a node that restarts from checkpoints, whenever they were made, answers, behaves and stores as one that never stopped', () => {
   let historyReads = 0
   let copiesWritten = 0
+  let quotaRefusals = 0
   for (let seed = 1; seed <= SEEDS; seed++) {
     const random = new Random(seed)
     // One never makes a checkpoint, one makes them at once, and one in pieces while it goes on, and starts again now and then.
@@ -106,10 +117,11 @@ test('a node that restarts from checkpoints, whenever they were made, answers, b
     let digest = ''
     let sinceCheckpoint: Step[] = []
     let sinceBegin: Step[] = []
-    for (const step of steps(random)) {
+    for (const step of steps(random, seed % 2 === 0)) {
       const where = `seed ${seed}, slot ${step.slot}`
       const outcome = carryOut(steady, step)
       for (const node of [eager, restarted]) assert.deepEqual(carryOut(node, step), outcome, where)
+      if (isRefusedForQuota(outcome)) quotaRefusals++
       sinceCheckpoint.push(step)
       sinceBegin.push(step)
       if (!restarted.disk.isBusy && random.chance(0.2)) {
@@ -129,6 +141,9 @@ test('a node that restarts from checkpoints, whenever they were made, answers, b
       restarted = restart(restarted)
       for (const again of sinceCheckpoint) carryOut(restarted, again)
       assert.deepEqual(dump(restarted.machine.typed), dump(steady.machine.typed), where)
+      for (const name of ['stateBytes', 'quotaBytes'] as const) {
+        assert.equal(restarted.sessions[name], steady.sessions[name], `${name}, ${where}`)
+      }
       assert.deepEqual([...movementPages(restarted)], [...movementPages(steady)], where)
       assert.deepEqual(brokenBankInvariants(restarted.machine.typed.bank.ledger), [], where)
     }
@@ -142,6 +157,7 @@ test('a node that restarts from checkpoints, whenever they were made, answers, b
     historyReads > 1_000 && copiesWritten > 20,
     `much was read back, and much changed while it was being written: ${historyReads}, ${copiesWritten}`,
   )
+  assert.ok(quotaRefusals > 50, `the quota was reached: ${quotaRefusals}`)
 })
 
 test('who asks a restarted node again gets the first results', () => {

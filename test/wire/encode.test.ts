@@ -35,6 +35,7 @@ describe('the envelope', () => {
     requestNumber: number,
     firstUnacknowledged: number,
     command: fc.uint8Array({ maxLength: 300 }),
+    quotaBytes: fc.oneof(fc.constant(0), number),
   })
 
   it('is read as the generated decoder reads it', () => {

@@ -48,7 +48,7 @@ const SLOT_TOO_HIGH = Number.MAX_SAFE_INTEGER
 const VALUE = encodeValue({ kind: 'noop' })
 const EMPTY_BATCH = WireValue.encode({ kind: { $case: 'batch', value: { timeMs: 1, commands: [] } } }).finish()
 const MEMBER = { nodeId: 1, dataDirId: 'd', peerAddress: 'p:1', clientAddress: 'c:1' }
-const GENESIS = { clusterId: 'c', members: [MEMBER], initialCommands: [], windowSlots: 64 }
+const GENESIS = { clusterId: 'c', members: [MEMBER], initialCommands: [], windowSlots: 64, quotaBytes: 0 }
 const VOTER = { ...MEMBER, votesFrom: 1, returning: false }
 const MEMBERSHIP = { epoch: 1, fromSlot: 1, members: [VOTER], lastNodeId: 1 }
 
@@ -131,9 +131,12 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['poll_reply.leader_id', pollReply({ leaderId: 65_536 })],
   ['poll_reply.decided_up_to', pollReply({ decidedUpTo: SLOT_TOO_HIGH })],
   ['take_over.ballot', { $case: 'takeOver', value: { ballot: 0 } }],
-  ['join.data_dir_id', { $case: 'join', value: { dataDirId: '', replacesDataDirId: '' } }],
-  ['join.data_dir_id', { $case: 'join', value: { dataDirId: 'd'.repeat(257), replacesDataDirId: '' } }],
-  ['join.replaces_data_dir_id', { $case: 'join', value: { dataDirId: 'd', replacesDataDirId: 'd'.repeat(257) } }],
+  ['join.data_dir_id', { $case: 'join', value: { dataDirId: '', replacesDataDirId: '', capacityBytes: 0 } }],
+  ['join.data_dir_id', { $case: 'join', value: { dataDirId: 'd'.repeat(257), replacesDataDirId: '', capacityBytes: 0 } }],
+  [
+    'join.replaces_data_dir_id',
+    { $case: 'join', value: { dataDirId: 'd', replacesDataDirId: 'd'.repeat(257), capacityBytes: 0 } },
+  ],
   ['welcome.genesis', { $case: 'welcome', value: { genesis: undefined, memberships: [MEMBERSHIP], settledEpoch: 1 } }],
   ['welcome.genesis.cluster_id', welcome({ clusterId: '' })],
   ['welcome.genesis.members', welcome({ members: [] })],

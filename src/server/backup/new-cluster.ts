@@ -90,12 +90,13 @@ function headerOf(
   { clusterId, members }: NewCluster,
   storages: readonly LevelStorage[],
 ): CheckpointHeader {
-  const { initialCommands, windowSlots } = old.genesis
+  const { initialCommands, windowSlots, quotaBytes } = old.genesis
   const genesis: Genesis = {
     clusterId,
     members: members.map((member, i) => ({ ...member, dataDirId: storages[i]?.dataDirId ?? '' })),
     initialCommands,
     windowSlots,
+    quotaBytes,
   }
   return { ...old, checkpointId: randomUUID(), clusterId, genesis, memberships: [genesisRecord(genesis)] }
 }

@@ -72,7 +72,7 @@ export async function makeOldNode(
     clientAddress: `10.0.0.${nodeId}:7101`,
   }))
   const authority = initialAuthority({ authorityId: 'mint', publicKey: PUBLIC_KEY })
-  const genesis: Genesis = { clusterId: OLD_CLUSTER_ID, members, initialCommands: [authority], windowSlots: 4 }
+  const genesis: Genesis = { clusterId: OLD_CLUSTER_ID, members, initialCommands: [authority], windowSlots: 4, quotaBytes: 0 }
   await storage.append([{ kind: 'genesis', genesis }])
   await decide(storage, 1, slots.checkpoint)
   await storage.close()

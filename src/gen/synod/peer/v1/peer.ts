@@ -278,6 +278,8 @@ export interface Join {
   dataDirId: string;
   /** The directory that this one takes the place of, because it is damaged; empty otherwise. */
   replacesDataDirId: string;
+  /** The largest state that the sender has memory for; 0: it does not say. */
+  capacityBytes: number;
 }
 
 /** How the cluster began, and who its members are by now. */
@@ -418,6 +420,8 @@ export interface Genesis {
   initialCommands: Uint8Array[];
   /** The pipeline window (the paper's WINDOW, alpha): a change of the membership is in force so many slots later. The same on every node. */
   windowSlots: number;
+  /** The state's first quota: the smallest capacity of the members. 0: none. */
+  quotaBytes: number;
 }
 
 export interface GenesisMember {
@@ -483,6 +487,8 @@ export interface SessionCommand {
   firstUnacknowledged: number;
   /** For the state machine. */
   command: Uint8Array;
+  /** In the place of a command: the state's quota from now on. 0: there is a command. */
+  quotaBytes: number;
 }
 
 function createBaseFetchCheckpointRequest(): FetchCheckpointRequest {
@@ -3961,7 +3967,7 @@ export const TakeOver: MessageFns<TakeOver> = {
 };
 
 function createBaseJoin(): Join {
-  return { dataDirId: "", replacesDataDirId: "" };
+  return { dataDirId: "", replacesDataDirId: "", capacityBytes: 0 };
 }
 
 export const Join: MessageFns<Join> = {
@@ -3971,6 +3977,12 @@ export const Join: MessageFns<Join> = {
     }
     if (message.replacesDataDirId !== "") {
       writer.uint32(18).string(message.replacesDataDirId);
+    }
+    if (message.capacityBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.capacityBytes)) !== BigInt(message.capacityBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.capacityBytes) of type uint64 too large");
+      }
+      writer.uint32(24).uint64(BigInt(message.capacityBytes));
     }
     return writer;
   },
@@ -4004,6 +4016,14 @@ export const Join: MessageFns<Join> = {
             message.replacesDataDirId = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.capacityBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4028,6 +4048,11 @@ export const Join: MessageFns<Join> = {
         : isSet(object.replaces_data_dir_id)
         ? globalThis.String(object.replaces_data_dir_id)
         : "",
+      capacityBytes: isSet(object.capacityBytes)
+        ? globalThis.Number(object.capacityBytes)
+        : isSet(object.capacity_bytes)
+        ? globalThis.Number(object.capacity_bytes)
+        : 0,
     };
   },
 
@@ -4039,6 +4064,9 @@ export const Join: MessageFns<Join> = {
     if (message.replacesDataDirId !== "") {
       obj.replacesDataDirId = message.replacesDataDirId;
     }
+    if (message.capacityBytes !== 0) {
+      obj.capacityBytes = globalThis.Number(message.capacityBytes);
+    }
     return obj;
   },
 
@@ -4049,6 +4077,7 @@ export const Join: MessageFns<Join> = {
     const message = createBaseJoin();
     message.dataDirId = object.dataDirId ?? "";
     message.replacesDataDirId = object.replacesDataDirId ?? "";
+    message.capacityBytes = object.capacityBytes ?? 0;
     return message;
   },
 };
@@ -5876,7 +5905,7 @@ export const Digest: MessageFns<Digest> = {
 };
 
 function createBaseGenesis(): Genesis {
-  return { clusterId: "", members: [], initialCommands: [], windowSlots: 0 };
+  return { clusterId: "", members: [], initialCommands: [], windowSlots: 0, quotaBytes: 0 };
 }
 
 export const Genesis: MessageFns<Genesis> = {
@@ -5892,6 +5921,12 @@ export const Genesis: MessageFns<Genesis> = {
     }
     if (message.windowSlots !== 0) {
       writer.uint32(32).uint32(message.windowSlots);
+    }
+    if (message.quotaBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.quotaBytes)) !== BigInt(message.quotaBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.quotaBytes) of type uint64 too large");
+      }
+      writer.uint32(40).uint64(BigInt(message.quotaBytes));
     }
     return writer;
   },
@@ -5941,6 +5976,14 @@ export const Genesis: MessageFns<Genesis> = {
             message.windowSlots = reader.uint32();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.quotaBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5973,6 +6016,11 @@ export const Genesis: MessageFns<Genesis> = {
         : isSet(object.window_slots)
         ? globalThis.Number(object.window_slots)
         : 0,
+      quotaBytes: isSet(object.quotaBytes)
+        ? globalThis.Number(object.quotaBytes)
+        : isSet(object.quota_bytes)
+        ? globalThis.Number(object.quota_bytes)
+        : 0,
     };
   },
 
@@ -5990,6 +6038,9 @@ export const Genesis: MessageFns<Genesis> = {
     if (message.windowSlots !== 0) {
       obj.windowSlots = Math.round(message.windowSlots);
     }
+    if (message.quotaBytes !== 0) {
+      obj.quotaBytes = globalThis.Number(message.quotaBytes);
+    }
     return obj;
   },
 
@@ -6002,6 +6053,7 @@ export const Genesis: MessageFns<Genesis> = {
     message.members = object.members?.map((e) => GenesisMember.fromPartial(e)) || [];
     message.initialCommands = object.initialCommands?.map((e) => e) || [];
     message.windowSlots = object.windowSlots ?? 0;
+    message.quotaBytes = object.quotaBytes ?? 0;
     return message;
   },
 };
@@ -6771,7 +6823,7 @@ export const OpenSession: MessageFns<OpenSession> = {
 };
 
 function createBaseSessionCommand(): SessionCommand {
-  return { clientId: 0, requestNumber: 0, firstUnacknowledged: 0, command: new Uint8Array(0) };
+  return { clientId: 0, requestNumber: 0, firstUnacknowledged: 0, command: new Uint8Array(0), quotaBytes: 0 };
 }
 
 export const SessionCommand: MessageFns<SessionCommand> = {
@@ -6798,6 +6850,12 @@ export const SessionCommand: MessageFns<SessionCommand> = {
     }
     if (message.command.length !== 0) {
       writer.uint32(34).bytes(message.command);
+    }
+    if (message.quotaBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.quotaBytes)) !== BigInt(message.quotaBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.quotaBytes) of type uint64 too large");
+      }
+      writer.uint32(40).uint64(BigInt(message.quotaBytes));
     }
     return writer;
   },
@@ -6847,6 +6905,14 @@ export const SessionCommand: MessageFns<SessionCommand> = {
             message.command = reader.bytes();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.quotaBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6877,6 +6943,11 @@ export const SessionCommand: MessageFns<SessionCommand> = {
         ? globalThis.Number(object.first_unacknowledged)
         : 0,
       command: isSet(object.command) ? bytesFromBase64(object.command) : new Uint8Array(0),
+      quotaBytes: isSet(object.quotaBytes)
+        ? globalThis.Number(object.quotaBytes)
+        : isSet(object.quota_bytes)
+        ? globalThis.Number(object.quota_bytes)
+        : 0,
     };
   },
 
@@ -6894,6 +6965,9 @@ export const SessionCommand: MessageFns<SessionCommand> = {
     if (message.command.length !== 0) {
       obj.command = base64FromBytes(message.command);
     }
+    if (message.quotaBytes !== 0) {
+      obj.quotaBytes = globalThis.Number(message.quotaBytes);
+    }
     return obj;
   },
 
@@ -6906,6 +6980,7 @@ export const SessionCommand: MessageFns<SessionCommand> = {
     message.requestNumber = object.requestNumber ?? 0;
     message.firstUnacknowledged = object.firstUnacknowledged ?? 0;
     message.command = object.command ?? new Uint8Array(0);
+    message.quotaBytes = object.quotaBytes ?? 0;
     return message;
   },
 };

@@ -29,6 +29,8 @@ export interface SessionCounters {
   lastClientId: number;
   activity: number;
   lastSweepMs: number;
+  /** How large the state may grow, the sessions included; 0: however large. */
+  quotaBytes: number;
 }
 
 /** A key of the key-value store. */
@@ -393,7 +395,7 @@ export const SessionResult: MessageFns<SessionResult> = {
 };
 
 function createBaseSessionCounters(): SessionCounters {
-  return { lastClientId: 0, activity: 0, lastSweepMs: 0 };
+  return { lastClientId: 0, activity: 0, lastSweepMs: 0, quotaBytes: 0 };
 }
 
 export const SessionCounters: MessageFns<SessionCounters> = {
@@ -415,6 +417,12 @@ export const SessionCounters: MessageFns<SessionCounters> = {
         throw new globalThis.Error("value provided for field BigInt(message.lastSweepMs) of type uint64 too large");
       }
       writer.uint32(24).uint64(BigInt(message.lastSweepMs));
+    }
+    if (message.quotaBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.quotaBytes)) !== BigInt(message.quotaBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.quotaBytes) of type uint64 too large");
+      }
+      writer.uint32(32).uint64(BigInt(message.quotaBytes));
     }
     return writer;
   },
@@ -456,6 +464,14 @@ export const SessionCounters: MessageFns<SessionCounters> = {
             message.lastSweepMs = longToNumber(reader.uint64());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.quotaBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -481,6 +497,11 @@ export const SessionCounters: MessageFns<SessionCounters> = {
         : isSet(object.last_sweep_ms)
         ? globalThis.Number(object.last_sweep_ms)
         : 0,
+      quotaBytes: isSet(object.quotaBytes)
+        ? globalThis.Number(object.quotaBytes)
+        : isSet(object.quota_bytes)
+        ? globalThis.Number(object.quota_bytes)
+        : 0,
     };
   },
 
@@ -495,6 +516,9 @@ export const SessionCounters: MessageFns<SessionCounters> = {
     if (message.lastSweepMs !== 0) {
       obj.lastSweepMs = globalThis.Number(message.lastSweepMs);
     }
+    if (message.quotaBytes !== 0) {
+      obj.quotaBytes = globalThis.Number(message.quotaBytes);
+    }
     return obj;
   },
 
@@ -506,6 +530,7 @@ export const SessionCounters: MessageFns<SessionCounters> = {
     message.lastClientId = object.lastClientId ?? 0;
     message.activity = object.activity ?? 0;
     message.lastSweepMs = object.lastSweepMs ?? 0;
+    message.quotaBytes = object.quotaBytes ?? 0;
     return message;
   },
 };
