@@ -2,7 +2,7 @@
 //
 //   npx tsx scripts/interop/full-disk.ts [--mib 96]
 //
-// Mounts a small tmpfs for one node's data, which takes root on Linux; skips itself elsewhere. Clients transfer money and put values the
+// Mounts a small tmpfs for one node's data and its log, which takes root on Linux; skips itself elsewhere. Clients transfer money and put values the
 // whole time, and in the end all that was acknowledged must be there exactly once, on every node.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -44,6 +44,7 @@ async function run(): Promise<void> {
     directory,
     nodes: 3,
     dataDirectoryOf: (nodeId) => (nodeId === FULL_NODE ? join(mountPoint, 'data') : join(directory, `n${nodeId}`, 'data')),
+    logFileOf: (nodeId) => (nodeId === FULL_NODE ? join(mountPoint, 'node.log') : join(directory, `n${nodeId}`, 'node.log')),
   })
   const [full] = cluster.nodes.filter(({ nodeId }) => nodeId === FULL_NODE)
   if (full === undefined) throw new Error('there is such a node')

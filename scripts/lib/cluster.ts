@@ -54,6 +54,8 @@ export interface ClusterOptions {
   readonly nodeArgumentsOf?: (nodeId: number) => readonly string[]
   /** Instead of a folder under the node's own. */
   readonly dataDirectoryOf?: (nodeId: number) => string
+  /** Instead of a file in the node's own folder. */
+  readonly logFileOf?: (nodeId: number) => string
 }
 
 /**
@@ -102,7 +104,7 @@ export class Cluster {
       home,
       dataDirectory: this.#options.dataDirectoryOf?.(nodeId) ?? join(home, 'data'),
       configFile: join(home, 'config.json'),
-      logFile: join(home, 'node.log'),
+      logFile: this.#options.logFileOf?.(nodeId) ?? join(home, 'node.log'),
       probeFile: join(home, 'probe.jsonl'),
       joined: false,
       child: undefined,

@@ -1,7 +1,8 @@
-import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DirectoryLock, lockHolder } from '../storage/directory-lock.js'
 import { makeDirectory } from '../storage/files.js'
-import { processExists } from '../storage/process-exists.js'
+import { StorageError } from '../storage/storage-error.js'
 import { CliError } from './failure.js'
 import { devKeyFile, readKeyFile, toBase64, writeKeyFile } from './key-file.js'
 
@@ -17,7 +18,7 @@ const DEV_AUTHORITY_ID = 'dev'
  * Makes the directory and takes it for this process. `wasKilled` says that the one before did not let it go.
  * @throws CliError in one line: not writable, or in use by another dev cluster.
  */
-export function takeDirectory(directory: string): { wasKilled: boolean; letGo: () => void } {
+export async function takeDirectory(directory: string): Promise<{ wasKilled: boolean; letGo: () => Promise<void> }> {
   try {
     makeDirectory(directory)
     accessSync(directory, constants.W_OK | constants.X_OK)
@@ -26,29 +27,16 @@ export function takeDirectory(directory: string): { wasKilled: boolean; letGo: (
       cause: error,
     })
   }
-  const lockFile = join(directory, 'dev.pid')
-  const wasKilled = removeStaleLock(directory, lockFile)
+  const holder = lockHolder(directory)
   try {
-    writeFileSync(lockFile, `${process.pid}\n`, { flag: 'wx' })
+    const lock = await DirectoryLock.acquire(directory)
+    return { wasKilled: holder !== undefined, letGo: () => lock.release() }
   } catch (error) {
-    throw new CliError(`cannot take the data directory ${directory}: ${(error as Error).message}`, undefined, { cause: error })
+    const { code, message } = error as StorageError
+    if (!(error instanceof StorageError) || code !== 'LOCKED') throw new CliError(message, undefined, { cause: error })
+    const process = holder === undefined ? '' : ` (process ${holder.pid})`
+    throw new CliError(`${directory} is in use by a dev cluster already${process}`, undefined, { cause: error })
   }
-  return { wasKilled, letGo: () => rmSync(lockFile, { force: true }) }
-}
-
-/** The lock of a process that was killed stays behind; its number tells. */
-function removeStaleLock(directory: string, lockFile: string): boolean {
-  if (!existsSync(lockFile)) return false
-  const pid = Number(readFileSync(lockFile, 'utf8'))
-  if (isAlive(pid)) {
-    throw new CliError(`${directory} is in use by a dev cluster already (process ${pid}); if that is not so, delete ${lockFile}`)
-  }
-  rmSync(lockFile, { force: true })
-  return true
-}
-
-function isAlive(pid: number): boolean {
-  return Number.isInteger(pid) && pid > 0 && pid !== process.pid && processExists(pid)
 }
 
 /**

@@ -39,7 +39,7 @@ export function addDevCommand(program: Command): void {
 }
 
 async function runDev(flags: DevFlags): Promise<void> {
-  const { wasKilled, letGo } = takeDirectory(flags.data)
+  const { wasKilled, letGo } = await takeDirectory(flags.data)
   try {
     const asked = {
       ...(flags.nodes === undefined ? {} : { nodes: Number(flags.nodes) }),
@@ -53,7 +53,7 @@ async function runDev(flags: DevFlags): Promise<void> {
     const cluster = new LocalCluster({ directory: flags.data, ports, authority: await devAuthority(flags.data) })
     await serve(cluster, flags.data)
   } finally {
-    letGo()
+    await letGo()
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -168,7 +168,6 @@ describe('a dev cluster of three processes', { timeout: 120_000 }, () => {
     dev.process.kill('SIGKILL')
     await Promise.all(pids.map(untilGone))
     await startDev()
-    assert.match(readFileSync(join(directory, 'dev.pid'), 'utf8'), /^\d+\n$/)
   })
 
   it('ends with an error when all its nodes are gone', async () => {
