@@ -3,15 +3,25 @@ import type { SessionOutcome, Sessions } from '../machine/sessions.js'
 import type { Moment, StateEntry, StateMachine } from '../machine/state-machine.js'
 import { assert } from '../paxos/assert.js'
 import { Memberships } from '../paxos/memberships.js'
-import type { Genesis, LogEntry, MembershipRecord, Slot } from '../paxos/types.js'
+import type { BatchValue, Genesis, LogEntry, MembershipRecord, Slot } from '../paxos/types.js'
 import { sizeOf } from '../paxos/value.js'
 import type { CheckpointInfo } from '../storage/storage.js'
-import { decodeEnvelope } from '../wire/envelope.js'
+import { StorageError } from '../storage/storage-error.js'
+import { decodeEnvelope, type Envelope } from '../wire/envelope.js'
+import { ApplyFailedError } from './halt-error.js'
 
 /** What waits to be applied is about this much, and what came with the message that went past it. */
 const QUEUED_BYTES_MAX = 32 << 20
+/** Skipped slots that are remembered, the last ones. */
+const SKIPPED_SLOTS_MAX = 1_024
+/** What is due when a slot comes goes before its first command. */
+const BEFORE_COMMANDS = -1
+const WHAT_CHARACTERS_MAX = 1_000
 
-/** Told of every command that is applied; whoever waits for it is among the listener's own. */
+/**
+ * Told of every command that is applied, when all of its slot has been: nobody hears of a success in a slot that fails at a later command,
+ * and is skipped then. Whoever waits for the command is among the listener's own.
+ */
 export interface AppliedListener {
   onOpened(nonce: string, clientId: number, slot: Slot): void
   onOutcome(command: { readonly clientId: number; readonly requestNumber: number }, outcome: SessionOutcome): void
@@ -54,6 +64,18 @@ export interface ApplierSettings {
   readonly onBoundary?: OnBoundary | undefined
 }
 
+/** A slot whose commands are being carried out. */
+interface OpenSlot {
+  readonly at: Moment
+  /** The command that is next. */
+  next: number
+  /** Of the commands before that: those that are envelopes, and what each came to; of an opening, the client id. */
+  readonly envelopes: Envelope[]
+  readonly outcomes: (SessionOutcome | number)[]
+  /** Of the state now. */
+  stateDigest: number
+}
+
 /**
  * Carries decided slots out on the state machine, in order (the applying half of the paper's replica). Log time never goes back, even
  * where a value of an older leader was proposed again after one of a newer.
@@ -79,6 +101,10 @@ export class Applier {
   #queue: LogEntry[] = []
   #queuedBytes = 0
   #isSuspended = false
+  /** Where the first one of the queue is, when time was up in the middle of it. */
+  #open: OpenSlot | undefined
+  /** The last ones, ascending. */
+  #skippedSlots: readonly Slot[] = []
 
   constructor(settings: ApplierSettings) {
     this.#sessions = settings.sessions
@@ -122,17 +148,33 @@ export class Applier {
     return this.#queue.length > 0 && !this.#isSuspended
   }
 
+  /** Some of a slot's commands have been carried out, and not all: no state to be kept, or to be read at a slot. */
+  get isMidSlot(): boolean {
+    return this.#open !== undefined
+  }
+
+  /** Those that an operator had skipped, up to appliedUpTo: the last 1,024, ascending. */
+  get skippedSlots(): readonly Slot[] {
+    return this.#skippedSlots
+  }
+
   /** More is decided than can be held until it is applied. */
   get isFull(): boolean {
     return this.#queuedBytes > QUEUED_BYTES_MAX
   }
 
-  /** The cluster's initial state: slot 0, before anything else. */
+  /** The cluster's initial state: slot 0, before anything else. @throws ApplyFailedError */
   applyInitial(machine: StateMachine, genesis: Genesis): void {
     this.#isFresh = false
     this.#memberships = Memberships.ofGenesis(genesis)
     this.#sessions.begin(genesis.quotaBytes)
-    for (const command of genesis.initialCommands) this.#digest(0, machine.apply(command, { slot: 0, timeMs: 0 }))
+    for (const [i, command] of genesis.initialCommands.entries()) {
+      try {
+        this.#stateDigest = digestOf(this.#stateDigest, 0, machine.apply(command, { slot: 0, timeMs: 0 }))
+      } catch (cause) {
+        throw failed({ slot: 0, commandIndex: i, commands: genesis.initialCommands }, cause)
+      }
+    }
   }
 
   /** Nothing is applied from now on, until reset(): the state is being replaced. What is decided meanwhile waits. */
@@ -144,6 +186,8 @@ export class Applier {
   reset(checkpoint: CheckpointInfo, genesis: Genesis): void {
     this.#isSuspended = false
     this.#isFresh = false
+    this.#open = undefined
+    this.#skippedSlots = checkpoint.skippedSlots
     this.#appliedUpTo = checkpoint.appliedUpTo
     this.#timeMs = checkpoint.timeMs
     this.#stateDigest = checkpoint.stateDigest
@@ -162,14 +206,18 @@ export class Applier {
     }
   }
 
-  /** Applies what is queued, at least one slot, until `isTimeUp`. */
+  /**
+   * Applies what is queued, at least one command, until `isTimeUp`: perhaps in the middle of a slot. Its outcomes are told at its end.
+   * @throws ApplyFailedError, or StorageError when what the machine wanted to read cannot be read: the state is of no use then
+   */
   run(isTimeUp: () => boolean): void {
     if (this.#isSuspended) return
     let done = 0
     while (done < this.#queue.length) {
-      const entry = this.#queue[done++] as LogEntry
+      const entry = this.#queue[done] as LogEntry
+      if (!this.#apply(entry, isTimeUp)) break
+      done++
       this.#queuedBytes -= sizeOf(entry.value)
-      this.#apply(entry)
       if (isTimeUp()) break
     }
     this.#queue = done === this.#queue.length ? [] : this.#queue.slice(done)
@@ -177,6 +225,7 @@ export class Applier {
 
   /** The state as it is now, as far as it changed since the last time: to be walked later, see StateMachine.changes. */
   checkpoint(): { info: CheckpointInfo; changes: Iterable<StateEntry> } {
+    assert(this.#open === undefined, 'a checkpoint is taken between two slots')
     const info: CheckpointInfo = {
       appliedUpTo: this.#appliedUpTo,
       timeMs: this.#timeMs,
@@ -185,6 +234,7 @@ export class Applier {
       boundarySlots: this.#boundarySlots,
       boundaryCommands: this.#boundaryCommands,
       boundaryBytes: this.#boundaryBytes,
+      skippedSlots: this.#skippedSlots,
     }
     return { info, changes: this.#sessions.changes() }
   }
@@ -194,25 +244,86 @@ export class Applier {
     this.#sessions.onCheckpointed()
   }
 
-  #apply(entry: LogEntry): void {
+  /** False when time was up before the end of the slot. */
+  #apply(entry: LogEntry, isTimeUp: () => boolean): boolean {
     const { slot, value } = entry
     assert(slot === this.#appliedUpTo + 1, 'slots are applied in order, without a gap')
     if (value.kind === 'batch') {
-      this.#timeMs = Math.max(this.#timeMs, value.timeMs)
-      const at: Moment = { slot, timeMs: this.#timeMs }
-      this.#boundaryCommands += value.commands.length
-      for (const command of value.commands) this.#applyCommand(command, at)
-    } else if (value.kind === 'membership') {
-      this.#memberships?.onDecided(slot, value)
-    }
+      this.#open ??= this.#begin(slot, value)
+      if (!this.#carryOut(this.#open, value, isTimeUp)) return false
+    } else if (value.kind === 'membership') this.#memberships?.onDecided(slot, value)
+    const open = this.#open
+    this.#open = undefined
     this.#appliedUpTo = slot
+    if (open !== undefined) this.#stateDigest = open.stateDigest
     this.#memberships?.forget(slot)
     this.#boundarySlots++
     this.#boundaryBytes += sizeOf(value)
+    if (open !== undefined) this.#tell(open)
     this.#onApplied?.(entry, this.#stateDigest)
     const { slotsMax, commandsMax, bytesMax = Number.POSITIVE_INFINITY } = this.#checkpoints
     if (this.#boundarySlots >= slotsMax || this.#boundaryCommands >= commandsMax || this.#boundaryBytes >= bytesMax) {
       this.#passBoundary()
+    }
+    return true
+  }
+
+  /** What is due when the slot comes is done before its commands. */
+  #begin(slot: Slot, { timeMs, commands, skipped }: BatchValue): OpenSlot {
+    this.#timeMs = Math.max(this.#timeMs, timeMs)
+    const at: Moment = { slot, timeMs: this.#timeMs }
+    this.#boundaryCommands += commands.length
+    const open: OpenSlot = { at, next: 0, envelopes: [], outcomes: [], stateDigest: this.#stateDigest }
+    if (skipped === true) {
+      this.#skippedSlots = [...this.#skippedSlots, slot].slice(-SKIPPED_SLOTS_MAX)
+      open.stateDigest = digestOf(open.stateDigest, slot, SKIPPED_MARK)
+      return open
+    }
+    try {
+      this.#sessions.onSlot(at)
+    } catch (cause) {
+      throw failed({ slot, commandIndex: BEFORE_COMMANDS, commands }, cause)
+    }
+    return open
+  }
+
+  #carryOut(open: OpenSlot, { commands, skipped }: BatchValue, isTimeUp: () => boolean): boolean {
+    const { slot } = open.at
+    try {
+      while (open.next < commands.length) {
+        this.#applyCommand(commands[open.next] as Uint8Array, open, skipped === true)
+        open.next++
+        if (open.next < commands.length && isTimeUp()) return false
+      }
+      return true
+    } catch (cause) {
+      throw failed({ slot, commandIndex: open.next, commands }, cause)
+    }
+  }
+
+  #applyCommand(bytes: Uint8Array, open: OpenSlot, isSkipped: boolean): void {
+    const envelope = decodeEnvelope(bytes)
+    if (envelope === undefined) return
+    const { at } = open
+    if (envelope.kind === 'open') {
+      // One that is skipped is proposed again by whoever waits for it.
+      if (isSkipped) return
+      open.envelopes.push(envelope)
+      open.outcomes.push(this.#sessions.openSession(at))
+      return
+    }
+    const outcome = isSkipped ? this.#sessions.skip(envelope.command, at) : this.#sessions.apply(envelope.command, at)
+    if (outcome.kind === 'result') open.stateDigest = digestOf(open.stateDigest, outcome.slot, outcome.result)
+    open.envelopes.push(envelope)
+    open.outcomes.push(outcome)
+  }
+
+  #tell({ at, envelopes, outcomes }: OpenSlot): void {
+    for (let i = 0; i < envelopes.length; i++) {
+      const envelope = envelopes[i] as Envelope
+      const outcome = outcomes[i] as SessionOutcome | number
+      if (envelope.kind === 'open') this.#listener.onOpened(envelope.nonce, outcome as number, at.slot)
+      else this.#listener.onOutcome(envelope.command, outcome as SessionOutcome)
     }
   }
 
@@ -223,20 +334,31 @@ export class Applier {
     this.#boundaryCount++
     this.#onBoundary?.(this.#appliedUpTo, this.#stateDigest)
   }
+}
 
-  #applyCommand(bytes: Uint8Array, at: Moment): void {
-    const envelope = decodeEnvelope(bytes)
-    if (envelope === undefined) return
-    if (envelope.kind === 'open') {
-      this.#listener.onOpened(envelope.nonce, this.#sessions.openSession(at), at.slot)
-      return
-    }
-    const outcome = this.#sessions.apply(envelope.command, at)
-    if (outcome.kind === 'result') this.#digest(outcome.slot, outcome.result)
-    this.#listener.onOutcome(envelope.command, outcome)
-  }
+/** What a skipped slot adds to the digest: whoever has carried the slot out has another one. */
+const SKIPPED_MARK = Buffer.from('skipped')
 
-  #digest(slot: Slot, result: Uint8Array): void {
-    this.#stateDigest = crc32(result, (this.#stateDigest ^ slot) >>> 0)
-  }
+function digestOf(before: number, slot: Slot, result: Uint8Array): number {
+  return crc32(result, (before ^ slot) >>> 0)
+}
+
+/** What was thrown while a slot was carried out. A disk that does not give back what it holds is no fault of the command. */
+function failed(
+  { slot, commandIndex, commands }: { slot: Slot; commandIndex: number; commands: readonly Uint8Array[] },
+  cause: unknown,
+): Error {
+  if (cause instanceof StorageError) return cause
+  const thrown = cause instanceof Error ? cause.message : String(cause)
+  const what = `${describe(commandIndex, commands)}: ${thrown}`.slice(0, WHAT_CHARACTERS_MAX).toWellFormed()
+  return new ApplyFailedError({ slot, commandIndex, what }, { cause })
+}
+
+function describe(index: number, commands: readonly Uint8Array[]): string {
+  const bytes = commands[index]
+  if (bytes === undefined) return 'what was due before its commands'
+  const envelope = decodeEnvelope(bytes)
+  const name =
+    envelope?.kind === 'command' ? `request ${envelope.command.requestNumber} of session ${envelope.command.clientId}, ` : ''
+  return `command ${index + 1} of ${commands.length} (${name}${bytes.length} bytes)`
 }

@@ -1,3 +1,5 @@
+import type { ApplyFailure } from '../storage/storage.js'
+
 /**
  * A node stopped by itself because it must not go on.
  * - DATA_DIR_MISMATCH: it votes from another directory, says the membership.
@@ -6,13 +8,37 @@
  * - WRONG_CLUSTER: its directory is of another cluster than its peers.
  * - OLDER_COPY: its directory had got further than it is now.
  * - STATE_DIVERGED: its state machine has come to another state than the majority's.
+ * - APPLY_FAILED: its state machine threw at a decided slot; see ApplyFailedError.
  */
 export class HaltError extends Error {
   override readonly name = 'HaltError'
   readonly code: string
 
-  constructor(code: string, message: string) {
-    super(message)
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
     this.code = code
   }
+}
+
+/**
+ * The state machine threw. What it left half done is gone with the memory of the process, and the slot is known on disk: the node says the
+ * same at each start, before it applies anything, until an operator has resolved it (Storage.resolveApplyFailure).
+ */
+export class ApplyFailedError extends HaltError {
+  readonly failure: ApplyFailure
+
+  constructor(failure: ApplyFailure, options?: ErrorOptions) {
+    super('APPLY_FAILED', messageOf(failure), options)
+    this.failure = failure
+  }
+}
+
+function messageOf({ slot, what }: ApplyFailure): string {
+  if (slot === 0) return `the initial commands cannot be carried out: ${what}. Start the cluster anew, in empty directories`
+  return (
+    `slot ${slot} cannot be carried out: ${what}. The node stops, and at its next starts before it applies anything: do not let it be ` +
+    `started again and again. Where another version can carry the slot out, install that on every node and run ` +
+    `\`synod recover --retry-slot ${slot}\` on the directory of each that failed; so too where this node alone failed. Otherwise stop ` +
+    `every node and run \`synod recover --skip-slot ${slot}\` on the directories of a majority of the voters, and of every other that failed`
+  )
 }

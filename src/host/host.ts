@@ -1,3 +1,4 @@
+import type { Logger } from 'pino'
 import type { Message } from '../paxos/messages.js'
 import type { Node } from '../paxos/node.js'
 import type { LogRequest, Outgoing, Ready } from '../paxos/outbox.js'
@@ -9,7 +10,7 @@ import type { Barriers } from './barriers.js'
 import type { CheckpointWanted } from './checkpoint-receiver.js'
 import { Checkpointer } from './checkpointer.js'
 import type { ClockWatch } from './clock-watch.js'
-import { HaltError } from './halt-error.js'
+import { ApplyFailedError, HaltError } from './halt-error.js'
 import type { MembershipCalls } from './membership-calls.js'
 import { isHostMessage, type PeerTalk } from './peer-talk.js'
 import type { Requester } from './requester.js'
@@ -50,6 +51,7 @@ export interface HostSettings {
   readonly onMembershipsChanged: () => void
   /** 0 when none is heard any more. */
   readonly onLeaderChanged: (leaderId: NodeId) => void
+  readonly logger: Logger
   /** Called once: the node has stopped and must not be used. */
   readonly onFailed: (error: Error) => void
 }
@@ -175,13 +177,12 @@ export class Host {
   async stop(): Promise<void> {
     this.#isStopping = true
     while (this.#isBusy && !this.#isStopped) await this.#untilIdle()
+    const { applier } = this.#s
+    if (applier.isMidSlot) this.#guarded(() => applier.run(() => false))
     if (this.#isStopped) return
     this.#halt()
-    const { node, storage, runtime } = this.#s
     try {
-      node.persistDecidedUpTo()
-      const { records } = node.ready({ diskIdle: true, wallMs: runtime.wallMs() })
-      if (records.length > 0) await storage.append(records)
+      await this.#writeRest()
       await this.#checkpointer.finish()
     } catch (error) {
       this.#s.onFailed(writeFailed(error))
@@ -192,6 +193,29 @@ export class Host {
   fail(error: Error): void {
     if (this.#isStopped) return
     this.#halt()
+    this.#becomeIdle()
+    this.#s.onFailed(error)
+  }
+
+  /** The records that are still to be written, by a node that does nothing more. What waits for them is not said. */
+  async #writeRest(): Promise<void> {
+    const { node, storage, runtime } = this.#s
+    node.persistDecidedUpTo()
+    const { records } = node.ready({ diskIdle: true, wallMs: runtime.wallMs() })
+    if (records.length > 0) await storage.append(records)
+  }
+
+  /** Stops at once; the slot is known on disk before anybody hears of it. */
+  async #failToApply(error: ApplyFailedError): Promise<void> {
+    this.#halt()
+    try {
+      // After whatever is being written: the disk must know the slot to be decided.
+      await this.#writeRest()
+      await this.#s.storage.noteApplyFailure(error.failure)
+    } catch (cause) {
+      // The next start finds it out anew.
+      this.#s.logger.error({ err: cause }, 'that the slot failed could not be written down')
+    }
     this.#becomeIdle()
     this.#s.onFailed(error)
   }
@@ -219,7 +243,8 @@ export class Host {
     try {
       work()
     } catch (error) {
-      this.fail(error instanceof Error ? error : new Error(String(error)))
+      if (error instanceof ApplyFailedError && !this.#isStopped) void this.#failToApply(error)
+      else this.fail(error instanceof Error ? error : new Error(String(error)))
     }
   }
 
@@ -258,14 +283,14 @@ export class Host {
     this.#carryOut(diskIdle)
     if (this.#isStopped) return
     applier.run(() => runtime.nowMs() - nowMs >= APPLY_BUDGET_MS)
-    barriers.onApplied(applier.appliedUpTo)
+    if (!applier.isMidSlot) barriers.onApplied(applier.appliedUpTo)
     const hasNew = requester.hasNew && node.canPropose
     if (applier.hasQueued || hasNew || barriers.hasGathered) this.schedule()
   }
 
   get #isCheckpointDue(): boolean {
     const { applier, storage } = this.#s
-    if (!this.#checkpointer.canBegin) return false
+    if (!this.#checkpointer.canBegin || applier.isMidSlot) return false
     return this.#checkpointer.isDue || (this.#isCheckpointAsked && applier.appliedUpTo > storage.checkpoint.appliedUpTo)
   }
 

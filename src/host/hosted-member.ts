@@ -119,6 +119,7 @@ export class HostedMember implements MemberApi {
       ...gateKeepersOf(options, storage, restored.memberships),
       members: () => this.#members,
       send,
+      passed: () => this.#applier,
       recallId: firstId,
       logger,
     })
@@ -155,6 +156,7 @@ export class HostedMember implements MemberApi {
       requester: this.#requester,
       desk: this.#desk,
       barriers: this.#barriers,
+      logger,
       talk: this.#talk,
       membershipCalls: this.#membershipCalls,
       clockWatch: new ClockWatch({ node: this.#node, alarms: this.alarms, logger }),

@@ -4,6 +4,7 @@ import type { Member, NodeId, Slot } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
 import { DigestWatch } from './digest-watch.js'
 import { PeerMarks } from './peer-marks.js'
+import { type PassedSlots, SkipWatch } from './skip-watch.js'
 import { type GateKeepers, StartGate } from './start-gate.js'
 
 /** With who must say at the start that this node's directory is the newest. */
@@ -13,6 +14,7 @@ interface Settings extends GateKeepers {
   /** Every member of a membership that still matters; none before the cluster is formed. */
   readonly members: () => readonly Member[]
   readonly send: (to: NodeId, message: Message) => void
+  readonly passed: () => PassedSlots
   /** Another one at each start. */
   readonly recallId: number
   readonly logger: Logger
@@ -23,6 +25,7 @@ export class PeerTalk {
   readonly #marks: PeerMarks
   readonly #gate: StartGate
   readonly #digests: DigestWatch
+  readonly #skips: SkipWatch
 
   constructor(settings: Settings) {
     const { storage } = settings
@@ -30,6 +33,7 @@ export class PeerTalk {
     const lastWrite = (): number => storage.lastWrite
     this.#gate = new StartGate({ ...settings, lastWrite, dataDirId: storage.dataDirId })
     this.#digests = new DigestWatch(settings)
+    this.#skips = new SkipWatch(settings)
   }
 
   /** False until a majority has said that this node's directory is the newest: the core must hear nothing before. */
@@ -48,6 +52,8 @@ export class PeerTalk {
         return this.#marks.onMark(dataDirId, message.writeNumber)
       case 'digest':
         return this.#digests.onReport(from, message.slot, message.stateDigest)
+      case 'skippedSlots':
+        return this.#skips.onReport(from, message)
     }
   }
 
@@ -69,11 +75,13 @@ export class PeerTalk {
   /** @throws HaltError DATA_DIR_MISMATCH */
   tick(nowMs: number): void {
     this.#gate.tick(nowMs)
-    if (this.#gate.isOpen) this.#marks.tick(nowMs)
+    if (!this.#gate.isOpen) return
+    this.#marks.tick(nowMs)
+    this.#skips.tick(nowMs)
   }
 }
 
 export function isHostMessage(message: Message): message is HostMessage {
   const { kind } = message
-  return kind === 'mark' || kind === 'digest' || kind === 'recall' || kind === 'recalled'
+  return kind === 'mark' || kind === 'digest' || kind === 'skippedSlots' || kind === 'recall' || kind === 'recalled'
 }

@@ -4,6 +4,7 @@ import type { StateMachine } from '../machine/state-machine.js'
 import type { Genesis, MembershipRecord } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
 import { type AppliedListener, Applier, type CheckpointOptions, type OnApplied, type OnBoundary } from './applier.js'
+import { ApplyFailedError } from './halt-error.js'
 
 const PAGE_BYTES = 4 << 20
 const PROGRESS_INTERVAL_MS = 1_000
@@ -22,9 +23,13 @@ export interface Replayed {
   readonly memberships: readonly MembershipRecord[]
 }
 
-/** Brings the state machine back to where it was: the last checkpoint, then every decided slot after it. */
+/**
+ * Brings the state machine back to where it was: the last checkpoint, then every decided slot after it.
+ * @throws ApplyFailedError for a slot that cannot be carried out, now or when it was tried last; that is on disk then
+ */
 export async function replayLog(
   settings: RestoreSettings & {
+    readonly storage: Pick<Storage, 'applyFailure' | 'noteApplyFailure'>
     readonly machine: StateMachine
     readonly listener: AppliedListener
     readonly checkpoints?: CheckpointOptions | undefined
@@ -35,14 +40,20 @@ export async function replayLog(
   const { storage, machine, logger, nowMs } = settings
   const { checkpoint, recovered } = storage
   const { genesis, decidedUpTo } = recovered
+  if (storage.applyFailure !== undefined) throw new ApplyFailedError(storage.applyFailure)
   await restoreState(settings)
   const applier = new Applier({ ...settings, checkpoint, genesis })
-  if (applier.isFresh && genesis !== undefined) applier.applyInitial(machine, genesis)
   const progress = new Progress(nowMs)
-  while (applier.appliedUpTo < decidedUpTo) {
-    applier.enqueue(await storage.readLog(applier.appliedUpTo + 1, decidedUpTo, PAGE_BYTES))
-    applier.run(() => false)
-    progress.maybeTell(() => logger.info({ appliedUpTo: applier.appliedUpTo, decidedUpTo }, 'replaying the log'))
+  try {
+    if (applier.isFresh && genesis !== undefined) applier.applyInitial(machine, genesis)
+    while (applier.appliedUpTo < decidedUpTo) {
+      applier.enqueue(await storage.readLog(applier.appliedUpTo + 1, decidedUpTo, PAGE_BYTES))
+      applier.run(() => false)
+      progress.maybeTell(() => logger.info({ appliedUpTo: applier.appliedUpTo, decidedUpTo }, 'replaying the log'))
+    }
+  } catch (error) {
+    if (error instanceof ApplyFailedError) await storage.noteApplyFailure(error.failure)
+    throw error
   }
   logger.info({ checkpoint: checkpoint.appliedUpTo, appliedUpTo: applier.appliedUpTo }, 'state restored')
   return { applier, memberships: applier.memberships }

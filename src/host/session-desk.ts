@@ -18,6 +18,11 @@ const OUTCOME_ERRORS = {
     new MemberError('SESSION_EXPIRED', 'the cluster does not know this client id; it may have expired after an idle hour'),
   alreadyAcknowledged: () =>
     new MemberError('ALREADY_ACKNOWLEDGED', 'the request number is below first_unacknowledged; its result has been forgotten'),
+  skipped: () =>
+    new MemberError(
+      'OUTCOME_UNKNOWN',
+      'the slot of the command was skipped, because carrying it out failed: under this request number it is never carried out',
+    ),
   overloaded: () =>
     new MemberError('OVERLOADED', 'the session has as many unacknowledged results as it may; acknowledge some and try again'),
 }

@@ -26,12 +26,16 @@ export type SessionOutcome =
   | { readonly kind: 'alreadyAcknowledged' }
   /** The session keeps as many unacknowledged results as it may. */
   | { readonly kind: 'overloaded' }
+  /** Its slot was skipped: it was not carried out, and never will be under this number. */
+  | { readonly kind: 'skipped' }
 
 /** A kept result. */
 export interface SessionResult {
   readonly requestNumber: number
   readonly slot: number
   readonly result: Uint8Array
+  /** There is none: the slot was skipped. */
+  readonly skipped: boolean
 }
 
 /** A session as it stands in a checkpoint. */
@@ -72,10 +76,11 @@ const MACHINE_PREFIX = 'machine/'
 const SESSION_PREFIX = 'session/'
 const COUNTERS_KEY = 'sessions'
 
-const NO_RESULT = new Uint8Array(0)
 const SESSION_EXPIRED: SessionOutcome = Object.freeze({ kind: 'sessionExpired' })
 const ALREADY_ACKNOWLEDGED: SessionOutcome = Object.freeze({ kind: 'alreadyAcknowledged' })
 const OVERLOADED: SessionOutcome = Object.freeze({ kind: 'overloaded' })
+const SKIPPED: SessionOutcome = Object.freeze({ kind: 'skipped' })
+const NO_RESULT = new Uint8Array(0)
 
 interface Session extends Listed<SessionRecord | undefined> {
   readonly clientId: number
@@ -130,18 +135,45 @@ export class Sessions {
     return this.#table.open(at)
   }
 
+  /** See StateMachine. */
+  onSlot(at: Moment): void {
+    this.#machine.onSlot?.(at)
+  }
+
+  /** See StateMachine. */
+  get dueMs(): number | undefined {
+    return this.#machine.dueMs?.()
+  }
+
   /** Carries a command out, unless it has been already. */
   apply(request: SessionCommand, at: Moment): SessionOutcome {
     const session = this.#table.use(request.clientId, at)
     if (session === undefined) return SESSION_EXPIRED
-    this.#table.acknowledge(session, request.firstUnacknowledged)
-    if (request.requestNumber < session.firstUnacknowledged) return ALREADY_ACKNOWLEDGED
-    const known = session.results.get(request.requestNumber)
-    if (known !== undefined) return { kind: 'result', slot: known.slot, result: known.result }
-    if (session.results.size >= RESULTS_PER_SESSION_MAX || session.resultBytes >= RESULT_BYTES_PER_SESSION_MAX) return OVERLOADED
+    const known = this.#knownOutcome(session, request)
+    if (known !== undefined) return known
     const result = this.#carryOut(request, at)
-    this.#table.keep(session, { requestNumber: request.requestNumber, slot: at.slot, result })
+    this.#table.keep(session, { requestNumber: request.requestNumber, slot: at.slot, result, skipped: false })
     return { kind: 'result', slot: at.slot, result }
+  }
+
+  /** In the place of apply, for a command of a slot that is skipped: it counts as used up, so that no retry carries it out. */
+  skip(request: SessionCommand, at: Moment): SessionOutcome {
+    const session = this.#table.use(request.clientId, at)
+    if (session === undefined) return SESSION_EXPIRED
+    const known = this.#knownOutcome(session, request)
+    if (known !== undefined) return known
+    this.#table.keep(session, { requestNumber: request.requestNumber, slot: at.slot, result: NO_RESULT, skipped: true })
+    return SKIPPED
+  }
+
+  /** What a request comes to without being carried out; undefined: it is to be carried out now. */
+  #knownOutcome(session: Session, { requestNumber, firstUnacknowledged }: SessionCommand): SessionOutcome | undefined {
+    this.#table.acknowledge(session, firstUnacknowledged)
+    if (requestNumber < session.firstUnacknowledged) return ALREADY_ACKNOWLEDGED
+    const known = session.results.get(requestNumber)
+    if (known !== undefined) return known.skipped ? SKIPPED : { kind: 'result', slot: known.slot, result: known.result }
+    const isFull = session.results.size >= RESULTS_PER_SESSION_MAX || session.resultBytes >= RESULT_BYTES_PER_SESSION_MAX
+    return isFull ? OVERLOADED : undefined
   }
 
   #carryOut({ command, quotaBytes = 0 }: SessionCommand, at: Moment): Uint8Array {

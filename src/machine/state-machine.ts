@@ -59,8 +59,22 @@ export interface StateMachine {
    * against the cluster's quota, with the sessions. Absent: the machine does not count, and its growth is not bounded.
    */
   readonly stateBytes?: number
-  /** Carries a command out. Must not throw for any bytes: what is wrong with a command is a result, too. */
+  /**
+   * Carries a command out. Must not throw for any bytes: what is wrong with a command is a result, too. A throw stops the node with
+   * APPLY_FAILED, and it does not start again before an operator has said what is to become of the slot. Each command's work should have
+   * a bound: nothing else happens on the node meanwhile.
+   */
   apply(command: Uint8Array, at: Moment): Uint8Array
+  /**
+   * Optional. Called once for each slot that brings time, before its commands, also where it has none: does what is due by itself, a
+   * bounded part of it, and leaves the rest for the slots that follow. Must not throw.
+   */
+  onSlot?(at: Moment): void
+  /**
+   * Optional. From which log time on onSlot has something to do, in ms since 1970; undefined: for nothing. The leader sees to it that a
+   * slot comes then, though nobody writes. Asked often: O(1).
+   */
+  dueMs?(): number | undefined
   /** Answers a read from the current state, without changing it. */
   query(query: Uint8Array): Uint8Array
   /**

@@ -28,7 +28,7 @@ export type CoreMessage =
   | HandOver
 
 /** Between hosts, about what only they know: how far directories have got, and what their state machines have come to. */
-export type HostMessage = Recall | Recalled | Mark | DigestReport
+export type HostMessage = Recall | Recalled | Mark | DigestReport | SkippedSlots
 
 /** Phase 1a. */
 export interface Prepare {
@@ -222,6 +222,14 @@ interface Recalled {
 interface Mark {
   readonly kind: 'mark'
   readonly writeNumber: number
+}
+
+/** Which slots the sender has passed without carrying them out, because an operator had them skipped. */
+interface SkippedSlots {
+  readonly kind: 'skippedSlots'
+  readonly appliedUpTo: Slot
+  /** Ascending, the last ones up to appliedUpTo. */
+  readonly slots: readonly Slot[]
 }
 
 interface DigestReport {

@@ -18,15 +18,20 @@ interface NoopValue {
   readonly kind: 'noop'
 }
 
-interface BatchValue {
+export interface BatchValue {
   readonly kind: 'batch'
   /**
    * Log time in ms since 1970 (see log-clock.ts), never below what the leader has seen decided. A value that a later leader proposes again keeps
    * its time, possibly behind that of an earlier slot: whoever applies takes the highest so far, the only time the state machine sees.
    */
   readonly timeMs: number
-  /** Opaque to the core, at least one. */
+  /** Opaque to the core. None: a pulse, which only lets time go on. */
   readonly commands: readonly Uint8Array[]
+  /**
+   * An operator has had the slot skipped: it changes nothing but the log's time. A mark on what was decided, made in data directories while
+   * their nodes were stopped, and no part of the decision: with the mark and without it is the same value.
+   */
+  readonly skipped?: true
 }
 
 /** A change of the membership. Without effect unless the membership that it changes is the latest, and in force; see memberships.ts. */

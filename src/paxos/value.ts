@@ -9,6 +9,7 @@ export function sizeOf(value: Value): number {
   return bytes
 }
 
+/** Whether the same was decided: a slot that was skipped since is no other. */
 export function sameValue(a: Value, b: Value): boolean {
   if (a === b) return true
   if (a.kind === 'membership' && b.kind === 'membership') return a.epoch === b.epoch && sameChange(a.change, b.change)

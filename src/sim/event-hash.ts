@@ -207,6 +207,8 @@ export class EventHash {
         return this.#mix4(24, m.writeNumber, 0, 0)
       case 'digest':
         return this.#mix4(25, m.slot, m.stateDigest, 0)
+      case 'skippedSlots':
+        return this.#mix4(26, m.appliedUpTo, m.slots.length, m.slots.at(-1) ?? 0)
     }
   }
 

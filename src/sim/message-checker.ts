@@ -104,6 +104,7 @@ export class MessageChecker {
       case 'recalled':
       case 'mark':
       case 'digest':
+      case 'skippedSlots':
         return
     }
   }

@@ -29,6 +29,8 @@ export interface ClusterSettings {
   readonly records?: boolean | undefined
   /** Parts to put in the place of the real ones. */
   readonly parts?: Partial<NodeParts> | undefined
+  /** A machine that throws stops its node, as in the world, and breaks no promise. Default: false. */
+  readonly mayFailToApply?: boolean | undefined
   /** As for Checker. Default: true. */
   readonly looksInside?: boolean | undefined
 }
@@ -175,7 +177,7 @@ export class SimulatedCluster {
         : new BrokenPromise(`at ${formatTime(this.scheduler.nowUs).trim()} ${error.message}`, { cause: error })
   }
 
-  #makeNode(id: NodeId, { plan, initialCommands }: ClusterSettings, parts: NodeParts): SimulatedNode {
+  #makeNode(id: NodeId, { plan, initialCommands, mayFailToApply = false }: ClusterSettings, parts: NodeParts): SimulatedNode {
     const { scheduler, totals, checker, trace } = this
     const initialIds = Array.from({ length: plan.nodeCount }, (_, i) => i + 1)
     const isSpare = id > plan.nodeCount
@@ -211,6 +213,7 @@ export class SimulatedCluster {
       send: (packet) => this.#send(packet),
       onRefused: ({ by, peer, refusal }) => this.#onRefused(by, peer, refusal),
       onBug: (error) => this.onBug(error),
+      mayFailToApply,
       parts,
     })
   }

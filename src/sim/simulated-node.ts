@@ -167,23 +167,27 @@ export class SimulatedNode implements ClientPort {
     // One whose write has failed stops as soon as it hears of that, which may be when it has been woken.
     if (this.#isStopping || (this.#process !== undefined && this.#disk.hasFailed)) this.#startsAgain = true
     if (this.#process !== undefined || this.#haltCode !== undefined) return
-    const { trace, scheduler, turnMsMax } = this.#settings
+    const { trace } = this.#settings
     trace.tell({ kind: 'started', node: this.id })
     if (this.version !== this.#runningVersion)
       trace.tell({ kind: 'note', text: `n${this.id} now runs the ${this.version} version` })
     this.#runningVersion = this.version
     this.#hasRunNext ||= this.version === 'next'
-    const process = new SimulatedProcess(this.#settings, {
-      version: this.version,
-      disk: this.#disk,
-      wallMs: () => Math.floor(EPOCH_MS + scheduler.nowMs + this.wallOffsetMs),
-      turnMsMax: () => (this.isSlow ? Math.max(SLOW_TURN_MS, turnMsMax * SLOW_FACTOR) : turnMsMax),
-      onDeath: () => this.crash(),
-      onSetAside: () => this.#onSetAside(),
-      onStopped: (error) => this.#onStopped(error),
-    })
-    this.#process = process
-    void process.boot()
+    this.#process = this.#newProcess()
+    void this.#process.boot()
+  }
+
+  /** Somebody starts it again all the same. */
+  forgetHalt(): void {
+    this.#haltCode = undefined
+  }
+
+  /** An operator resolves the failure that the node has stopped at. To be awaited before it starts. */
+  async resolveApplyFailure(how: 'skip' | 'retry'): Promise<void> {
+    if (this.#process !== undefined || this.#haltCode !== 'APPLY_FAILED')
+      throw new Error(`node ${this.id} has not failed to apply`)
+    await this.#newProcess().resolveApplyFailure(how)
+    this.#haltCode = undefined
   }
 
   crash(): void {
@@ -344,6 +348,8 @@ export class SimulatedNode implements ClientPort {
         return this.hasLostDirectory
       case 'OLDER_COPY':
         return this.#disk.isOlderCopy
+      case 'APPLY_FAILED':
+        return this.#settings.mayFailToApply
       case 'NOT_A_MEMBER':
         return checker.isRemoved(this.id)
       case 'REMOVED':
@@ -370,6 +376,19 @@ export class SimulatedNode implements ClientPort {
     if (!this.#startsAgain) return
     this.#startsAgain = false
     this.start()
+  }
+
+  #newProcess(): SimulatedProcess {
+    const { scheduler, turnMsMax } = this.#settings
+    return new SimulatedProcess(this.#settings, {
+      version: this.version,
+      disk: this.#disk,
+      wallMs: () => Math.floor(EPOCH_MS + scheduler.nowMs + this.wallOffsetMs),
+      turnMsMax: () => (this.isSlow ? Math.max(SLOW_TURN_MS, turnMsMax * SLOW_FACTOR) : turnMsMax),
+      onDeath: () => this.crash(),
+      onSetAside: () => this.#onSetAside(),
+      onStopped: (error) => this.#onStopped(error),
+    })
   }
 
   #newDisk(): SimulatedDisk {

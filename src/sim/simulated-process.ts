@@ -52,6 +52,8 @@ export interface SimulatedNodeSettings {
   readonly send: (packet: Packet) => void
   /** A node does not listen to its peer: that one hears of it. */
   readonly onRefused: (what: { readonly by: NodeId; readonly peer: NodeId; readonly refusal: PeerRefusal }) => void
+  /** A machine that throws stops its node, and breaks no promise. */
+  readonly mayFailToApply: boolean
   /** Told of what only a bug can bring about. */
   readonly onBug: (error: Error) => void
   /** How the parts are made; tests put defective ones in their place. */
@@ -190,6 +192,13 @@ export class SimulatedProcess implements CheckpointSource {
     } catch (error) {
       this.#onFailed(error instanceof Error ? error : new Error(String(error)))
     }
+  }
+
+  /** What an operator says of the slot that failed, while the node is stopped. @throws StorageError */
+  async resolveApplyFailure(how: 'skip' | 'retry'): Promise<void> {
+    const storage = await this.#openStorage()
+    await storage.resolveApplyFailure(how)
+    await storage.close()
   }
 
   /** A damaged directory is set aside, and a new one made in its place, as the server does it. @throws StorageError */

@@ -197,6 +197,8 @@ export function tellMessage(m: Message): string {
       return `mark write ${m.writeNumber}`
     case 'digest':
       return `digest of slot ${m.slot}: ${m.stateDigest.toString(16)}`
+    case 'skippedSlots':
+      return `skipped of slots up to ${m.appliedUpTo}: ${m.slots.join(', ')}`
   }
 }
 

@@ -27,7 +27,7 @@ export interface CheckpointState {
 }
 
 export function sealCheckpointState({ info, generation, tallies, marks }: CheckpointState): Buffer {
-  const { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes } = info
+  const { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes, skippedSlots } = info
   return sealCheckpoint({
     appliedUpTo,
     timeMs,
@@ -41,6 +41,7 @@ export function sealCheckpointState({ info, generation, tallies, marks }: Checkp
     boundaryBytes,
     marks: Array.from(marks, ([dataDirId, writeNumber]) => ({ dataDirId, writeNumber })),
     entryBytes: tallies.bytes,
+    skippedSlots: skippedSlots.map((slot) => ({ slot })),
   })
 }
 
@@ -51,13 +52,14 @@ export function unsealCheckpointState(record: Buffer): CheckpointState {
 
 function checkpointStateOf(wire: Checkpoint): CheckpointState {
   const { appliedUpTo, timeMs, stateDigest, boundarySlots, boundaryCommands, boundaryBytes, generation } = wire
+  const skippedSlots = wire.skippedSlots.map(({ slot }) => slot)
   if (generation !== 0 && generation !== 1)
     throw new RecordError(`the checkpoint is of generation ${generation}, which never was`)
   const memberships = decoding(CHECKPOINT_KEY, () => {
     return wire.memberships.length === 0 ? [] : membershipsFromWire(wire.memberships, 'memberships')
   })
   return {
-    info: { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes },
+    info: { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes, skippedSlots },
     generation,
     tallies: { state: new Tally(wire.state), history: new Tally(wire.history), bytes: wire.entryBytes },
     marks: new Map(wire.marks.map(({ dataDirId, writeNumber }) => [dataDirId, writeNumber])),
@@ -102,6 +104,15 @@ export function endOf({ state, history }: EntryTallies): CheckpointEnd {
 }
 
 export function infoOf(header: CheckpointHeader): CheckpointInfo {
-  const { slot, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes } = header
-  return { appliedUpTo: slot, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes }
+  const {
+    slot: appliedUpTo,
+    timeMs,
+    stateDigest,
+    memberships,
+    boundarySlots,
+    boundaryCommands,
+    boundaryBytes,
+    skippedSlots,
+  } = header
+  return { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes, skippedSlots }
 }

@@ -4,10 +4,11 @@ import { decodeText, encodeText } from '../text/text.js'
 // A key is a tag and, for the log, the chain and the undo pages, a big-endian 64-bit number, so that LevelDB keeps them in order.
 //
 //   b <number>   UndoPage             l <slot>     ballot (8 bytes, big-endian), then the encoded Value
-//   c <number>   ChainLink            m genesis    Genesis
-//   h <key>      a history entry      m checkpoint Checkpoint
-//   i <key>      the same of          m incoming   IncomingCheckpoint
-//                generation 1         m owner      Owner
+//   c <number>   ChainLink            m applyFailure  ApplyFailure
+//   h <key>      a history entry      m genesis    Genesis
+//   i <key>      the same of          m checkpoint Checkpoint
+//                generation 1         m incoming   IncomingCheckpoint
+//                                     m owner      Owner
 //                                     s <key>      a state entry: the state machine's value under that key, in UTF-8
 //                                     t <key>      the same of generation 1
 //
@@ -29,6 +30,7 @@ const TAGS: Readonly<Record<Keyspace, readonly [number, number]>> = { history: [
 /** In the order of their tags. */
 export const KEYSPACES: readonly Keyspace[] = ['history', 'state']
 
+export const APPLY_FAILURE_KEY = Buffer.from('mapplyFailure')
 export const GENESIS_KEY = Buffer.from('mgenesis')
 export const CHECKPOINT_KEY = Buffer.from('mcheckpoint')
 export const INCOMING_KEY = Buffer.from('mincoming')

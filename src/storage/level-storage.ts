@@ -6,12 +6,13 @@ import { CheckpointReceiver } from './checkpoint-receiver.js'
 import { viewCheckpoint } from './checkpoint-viewer.js'
 import { CheckpointWriter } from './checkpoint-writer.js'
 import { scan } from './database.js'
-import { entryKey, entryTag, GENESIS_KEY, logKey, nameOfKey, rangeOfTag } from './keys.js'
+import { APPLY_FAILURE_KEY, entryKey, entryTag, GENESIS_KEY, logKey, nameOfKey, rangeOfTag } from './keys.js'
 import { LinkedWriter, NOTHING_TOLD, type WriteWatcher } from './linked-writer.js'
 import { type OpenDirectory, type OpenOptions, openDirectory, storageErrorOf } from './open-directory.js'
-import { checksumOf, RecordError, sealGenesis, sealLogEntry, unseal, unsealLogEntry } from './records.js'
+import { checksumOf, RecordError, sealApplyFailure, sealGenesis, sealLogEntry, unseal, unsealLogEntry } from './records.js'
 import type { StatePages } from './state-pages.js'
 import {
+  type ApplyFailure,
   type CheckpointHeader,
   type CheckpointInfo,
   type CheckpointView,
@@ -53,6 +54,7 @@ export class LevelStorage implements Storage {
   /** As they were found at the start, until they are handed over. */
   #statePages: StatePages | undefined
   #replacesDataDirId: string
+  #applyFailure: ApplyFailure | undefined
 
   /**
    * Opens a node's data directory, or makes it; reads all of it but the history.
@@ -86,6 +88,7 @@ export class LevelStorage implements Storage {
     const { contents } = directory
     this.dataDirId = directory.dataDirId
     this.#replacesDataDirId = directory.replacesDataDirId
+    this.#applyFailure = contents.applyFailure
     this.#directory = directory
     this.#writer = new LinkedWriter(directory, {
       window: options.window ?? DEFAULT_LOG_WINDOW,
@@ -139,6 +142,35 @@ export class LevelStorage implements Storage {
       this.#checkpoints.putMarks(batch)
     })
     this.#checkpoints.onMarksDurable()
+  }
+
+  get applyFailure(): ApplyFailure | undefined {
+    return this.#applyFailure
+  }
+
+  async noteApplyFailure(failure: ApplyFailure): Promise<void> {
+    await this.#writer.write('append', NOTHING_TOLD, (batch) => {
+      const { slot } = failure
+      assert(slot <= this.#writer.rules.decidedUpTo, 'what was carried out is decided')
+      assert(slot === 0 || slot > this.checkpoint.appliedUpTo, 'a checkpoint holds no slot that failed')
+      batch.put(APPLY_FAILURE_KEY, sealApplyFailure(failure))
+    })
+    this.#applyFailure = failure
+  }
+
+  async resolveApplyFailure(how: 'skip' | 'retry'): Promise<void> {
+    const failure = this.#applyFailure
+    assert(failure !== undefined, 'a failure is resolved where there is one')
+    const [entry] = how === 'skip' ? await this.readLog(failure.slot, failure.slot, 0) : []
+    assert(how === 'retry' || entry?.value.kind === 'batch', 'a slot with commands is skipped')
+    await this.#writer.write('append', NOTHING_TOLD, (batch) => {
+      batch.delete(APPLY_FAILURE_KEY)
+      if (entry?.value.kind !== 'batch') return
+      const key = logKey(entry.slot)
+      const sealed = batch.put(key, sealLogEntry(key, { ...entry, value: { ...entry.value, skipped: true } }))
+      this.#writer.log.mark(entry.slot, checksumOf(sealed), key.length + sealed.length)
+    })
+    this.#applyFailure = undefined
   }
 
   async readLog(fromSlot: Slot, toSlot: Slot, maxBytes: number): Promise<LogEntry[]> {

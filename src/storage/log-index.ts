@@ -63,6 +63,17 @@ export class LogIndex {
     this.#open.set(slot, { checksum, bytes })
   }
 
+  /** The record of a decided slot that is in the log is written anew: the same value, with a mark. */
+  mark(slot: Slot, checksum: number, bytes: number): void {
+    assert(slot > this.#compactedUpTo && slot <= this.#decidedUpTo, 'a slot that is marked is decided and in the log')
+    const at = slot % this.#checksums.length
+    this.#tally.remove(this.#checksums[at] ?? 0)
+    this.#tally.add(checksum)
+    this.#decidedBytes += bytes - (this.#sizes[at] ?? 0)
+    this.#checksums[at] = checksum
+    this.#sizes[at] = bytes
+  }
+
   /** Slots up to there may not be replaced any more. */
   decide(upTo: Slot): void {
     for (let slot = this.#decidedUpTo + 1; slot <= upTo; slot++) {

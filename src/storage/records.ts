@@ -1,5 +1,12 @@
 import { Genesis as WireGenesis } from '../gen/synod/peer/v1/peer.js'
-import { ChainLink, Checkpoint, IncomingCheckpoint, Owner, UndoPage } from '../gen/synod/storage/v1/storage.js'
+import {
+  ChainLink,
+  Checkpoint,
+  IncomingCheckpoint,
+  Owner,
+  UndoPage,
+  ApplyFailure as WireApplyFailure,
+} from '../gen/synod/storage/v1/storage.js'
 import type { Genesis, LogEntry } from '../paxos/types.js'
 import { maybeText } from '../text/text.js'
 import { encode } from '../wire/encode.js'
@@ -7,6 +14,7 @@ import { genesisFromWire, genesisToWire } from '../wire/peer-fields.js'
 import { decodeValue, encodeValue } from '../wire/value.js'
 import { crc32 } from './crc32.js'
 import {
+  APPLY_FAILURE_KEY,
   CHAIN_TAG,
   CHECKPOINT_KEY,
   entryTag,
@@ -22,6 +30,7 @@ import {
   UNDO_TAG,
   writeNumber,
 } from './keys.js'
+import type { ApplyFailure } from './storage.js'
 
 // A record is one byte with its format, its body, and the CRC-32 of key, format and body in four bytes.
 // LevelDB hands out wrong values, and values under wrong keys, without a word; the checksum covers both. keys.ts says which keys there are.
@@ -172,6 +181,16 @@ export function sealCheckpoint(checkpoint: Checkpoint): Buffer {
 export function unsealCheckpoint(record: Buffer): Checkpoint {
   const body = unseal(CHECKPOINT_KEY, record)
   return decoding(CHECKPOINT_KEY, () => Checkpoint.decode(body))
+}
+
+export function sealApplyFailure(failure: ApplyFailure): Buffer {
+  return seal(APPLY_FAILURE_KEY, encode(WireApplyFailure, failure))
+}
+
+/** @throws RecordError */
+export function unsealApplyFailure(record: Buffer): ApplyFailure {
+  const body = unseal(APPLY_FAILURE_KEY, record)
+  return decoding(APPLY_FAILURE_KEY, () => WireApplyFailure.decode(body))
 }
 
 export function sealIncoming(incoming: IncomingCheckpoint): Buffer {

@@ -18,6 +18,17 @@ export interface CheckpointInfo {
   readonly boundarySlots: number
   readonly boundaryCommands: number
   readonly boundaryBytes: number
+  /** Slots up to appliedUpTo that an operator has had skipped, ascending, the last 1,024. */
+  readonly skippedSlots: readonly Slot[]
+}
+
+/** A slot that the state machine threw at: nothing is applied before an operator has said what is to become of it. */
+export interface ApplyFailure {
+  readonly slot: Slot
+  /** Which command of the slot, from 0; -1: what was due when the slot came. */
+  readonly commandIndex: number
+  /** For people: the command, and what was thrown. */
+  readonly what: string
 }
 
 export const NO_CHECKPOINT: CheckpointInfo = Object.freeze({
@@ -28,6 +39,7 @@ export const NO_CHECKPOINT: CheckpointInfo = Object.freeze({
   boundarySlots: 0,
   boundaryCommands: 0,
   boundaryBytes: 0,
+  skippedSlots: Object.freeze([]),
 })
 
 /** How much of the log is kept behind the checkpoint, for peers that lag: less than this of both. */
@@ -57,6 +69,15 @@ export interface Storage {
   readonly checkpoint: CheckpointInfo
   /** The number of the last durable write of this directory; ascends, also over restarts. */
   readonly lastWrite: number
+  /** What noteApplyFailure was last told of, until it is resolved. */
+  readonly applyFailure: ApplyFailure | undefined
+  /** Resolves when it is on disk. The slot is decided, as far as the disk knows (slot 0: the initial commands), and above the checkpoint. */
+  noteApplyFailure(failure: ApplyFailure): Promise<void>
+  /**
+   * An operator's word on the failure that there is, on disk when it resolves. `skip`: the log holds its slot as one that is skipped from
+   * now on (see BatchValue.skipped). `retry`: the slot is carried out again.
+   */
+  resolveApplyFailure(how: 'skip' | 'retry'): Promise<void>
   /** Slots up to here are no longer in the log; at most the checkpoint's. */
   readonly compactedUpTo: Slot
   /** How far peers' directories had got, by data-dir id, as far as that is durable. */

@@ -8,6 +8,7 @@ import {
   unsealIncomingState,
 } from './checkpoint-records.js'
 import {
+  APPLY_FAILURE_KEY,
   CHAIN_TAG,
   CHECKPOINT_KEY,
   GENESIS_KEY,
@@ -26,6 +27,7 @@ import {
   RecordError,
   unknownKey,
   unseal,
+  unsealApplyFailure,
   unsealGenesis,
   unsealLink,
   unsealLogEntry,
@@ -33,6 +35,7 @@ import {
   unsealUndoPage,
 } from './records.js'
 import { StatePages } from './state-pages.js'
+import type { ApplyFailure } from './storage.js'
 import { Tally } from './tally.js'
 import { UndoneEntries } from './undone-entries.js'
 
@@ -49,6 +52,8 @@ export interface Contents {
   readonly checkpoint: CheckpointState
   /** A checkpoint from a peer, as far as it has come. */
   readonly incoming: IncomingState | undefined
+  /** Not resolved yet. */
+  readonly applyFailure: ApplyFailure | undefined
   /** Above decidedUpTo, ascending. */
   readonly open: readonly LogEntry[]
   readonly log: LogIndex
@@ -85,6 +90,7 @@ class Verifier {
   #genesis: { readonly genesis: Genesis; readonly checksum: number } | undefined
   #checkpoint: { readonly checkpoint: CheckpointState; readonly checksum: number } | undefined
   #incoming: IncomingState | undefined
+  #applyFailure: ApplyFailure | undefined
   #log: LogIndex | undefined
   readonly #open: LogEntry[] = []
   /** Of each generation. */
@@ -142,6 +148,7 @@ class Verifier {
       genesis: this.#genesis?.genesis,
       checkpoint,
       incoming: this.#incoming,
+      applyFailure: this.#applyFailure,
       open: this.#open,
       log,
       statePages: this.#statePages,
@@ -219,6 +226,7 @@ class Verifier {
     else if (key.equals(CHECKPOINT_KEY)) {
       this.#checkpoint = { checkpoint: unsealCheckpointState(record), checksum: checksumOf(record) }
     } else if (key.equals(INCOMING_KEY)) this.#incoming = unsealIncomingState(record)
+    else if (key.equals(APPLY_FAILURE_KEY)) this.#applyFailure = unsealApplyFailure(record)
     else throw unknownKey(key)
   }
 }

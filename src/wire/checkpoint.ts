@@ -20,6 +20,8 @@ export interface CheckpointHeader {
   readonly boundarySlots: number
   readonly boundaryCommands: number
   readonly boundaryBytes: number
+  /** Slots up to `slot` that an operator has had skipped, ascending, the last 1,024. */
+  readonly skippedSlots: readonly Slot[]
   /** What all its entries take, keys and records. */
   readonly bytes: number
 }
@@ -39,7 +41,8 @@ export interface CheckpointEnd {
 }
 
 export function checkpointHeaderToWire(header: CheckpointHeader): WireHeader {
-  const { checkpointId, clusterId, timeMs, stateDigest, boundarySlots, boundaryCommands, boundaryBytes, bytes } = header
+  const { checkpointId, clusterId, timeMs, stateDigest, boundarySlots, boundaryCommands, boundaryBytes, skippedSlots, bytes } =
+    header
   return {
     checkpointId,
     clusterId,
@@ -51,6 +54,7 @@ export function checkpointHeaderToWire(header: CheckpointHeader): WireHeader {
     boundarySlots,
     boundaryCommands,
     boundaryBytes,
+    skippedSlots: skippedSlots.map((skipped) => ({ slot: skipped })),
     bytes,
   }
 }
@@ -72,6 +76,7 @@ export function checkpointHeaderFromWire(wire: WireHeader | undefined, field: st
     boundarySlots,
     boundaryCommands,
     boundaryBytes,
+    skippedSlots: wire.skippedSlots.map((skipped) => skipped.slot),
     bytes,
   }
 }

@@ -124,6 +124,12 @@ export function messageFromWire({ message }: PeerMessage): Message {
       return { kind: 'mark', writeNumber: message.value.writeNumber }
     case 'digest':
       return { kind: 'digest', slot: slot(message.value.slot, 'digest.slot'), stateDigest: message.value.stateDigest }
+    case 'skippedSlots':
+      return {
+        kind: 'skippedSlots',
+        appliedUpTo: message.value.appliedUpTo,
+        slots: message.value.slots.map(({ slot: skipped }) => skipped),
+      }
     case undefined:
       throw new PeerCodecError('message', 'must be set, to a kind that this version knows')
   }

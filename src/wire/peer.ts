@@ -72,6 +72,8 @@ export function messageBytes(message: Message): number {
     case 'mark':
     case 'digest':
       return OVERHEAD_BYTES
+    case 'skippedSlots':
+      return OVERHEAD_BYTES + 8 * message.slots.length
   }
 }
 
@@ -157,5 +159,7 @@ function messageToWire(message: Message): PeerMessage {
       return { message: { $case: 'mark', value: message } }
     case 'digest':
       return { message: { $case: 'digest', value: message } }
+    case 'skippedSlots':
+      return { message: { $case: 'skippedSlots', value: { ...message, slots: message.slots.map((slot) => ({ slot })) } } }
   }
 }

@@ -150,11 +150,7 @@ export const sessionCodec: SessionCodec = {
   encodeSession: (record) => encode(SessionRecord, { ...record, results: record.results as SessionResult[] }),
   decodeSession(bytes) {
     const record = SessionRecord.decode(bytes)
-    const results = record.results.map(({ requestNumber, slot, result }) => ({
-      requestNumber,
-      slot,
-      result: new Uint8Array(result),
-    }))
+    const results = record.results.map((kept) => ({ ...kept, result: new Uint8Array(kept.result) }))
     return { ...record, results }
   },
   encodeCounters: (counters) => encode(SessionCounters, counters),

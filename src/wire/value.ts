@@ -19,7 +19,10 @@ function kindOf(value: Value): WireValue['kind'] {
     case 'noop':
       return { $case: 'noop', value: {} }
     case 'batch':
-      return { $case: 'batch', value: { timeMs: value.timeMs, commands: value.commands as Uint8Array[] } }
+      return {
+        $case: 'batch',
+        value: { timeMs: value.timeMs, commands: value.commands as Uint8Array[], skipped: value.skipped === true },
+      }
     case 'membership':
       return { $case: 'membership', value: { epoch: value.epoch, change: changeToWire(value.change) } }
   }
@@ -32,7 +35,10 @@ export function decodeValue(bytes: Uint8Array): Value {
     case 'noop':
       return NOOP
     case 'batch': {
-      const value: Value = Object.freeze({ kind: 'batch', timeMs: kind.value.timeMs, commands: kind.value.commands })
+      const { timeMs, commands, skipped } = kind.value
+      const value: Value = Object.freeze(
+        skipped ? { kind: 'batch', timeMs, commands, skipped } : { kind: 'batch', timeMs, commands },
+      )
       encodings.set(value, bytes)
       return value
     }

@@ -19,6 +19,7 @@ const FRESH: CheckpointInfo = {
   boundarySlots: 0,
   boundaryCommands: 0,
   boundaryBytes: 0,
+  skippedSlots: [],
 }
 
 interface Fixture {

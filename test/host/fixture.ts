@@ -16,6 +16,7 @@ import { Node } from '../../src/paxos/node.js'
 import { type CoreOptions, DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import type { DurableRecord, Genesis, LogEntry, NodeId, RecoveredState, Slot, Value } from '../../src/paxos/types.js'
 import type {
+  ApplyFailure,
   CheckpointHeader,
   CheckpointInfo,
   IncomingCheckpoint,
@@ -76,6 +77,19 @@ export class ScriptedStorage implements Storage {
 
   get unfinished(): Storage['unfinished'] {
     return this.#inner.unfinished
+  }
+
+  get applyFailure(): ApplyFailure | undefined {
+    return this.#inner.applyFailure
+  }
+
+  async noteApplyFailure(failure: ApplyFailure): Promise<void> {
+    await this.#inner.noteApplyFailure(failure)
+    this.#events.push(`slot ${failure.slot} failed`)
+  }
+
+  resolveApplyFailure(how: 'skip' | 'retry'): Promise<void> {
+    return this.#inner.resolveApplyFailure(how)
   }
 
   noteAdmitted(): void {
@@ -277,6 +291,7 @@ export class Follower {
       node,
       storage: this.storage,
       runtime: REAL_RUNTIME,
+      logger: pino({ level: 'silent' }),
       outlet: {
         send,
         flush: () => {
@@ -296,6 +311,7 @@ export class Follower {
         needed: 'majority',
         members: () => [],
         send,
+        passed: () => this.applier,
         recallId: 1,
         logger,
       }),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { pino } from 'pino'
 import { PeerTalk } from '../../src/host/peer-talk.js'
-import type { Message } from '../../src/paxos/messages.js'
+import type { HostMessage, Message } from '../../src/paxos/messages.js'
 import type { Member, NodeId } from '../../src/paxos/types.js'
 
 const member = (nodeId: NodeId, votesFrom = 1): Member => ({
@@ -22,6 +22,7 @@ function setUp(
     self?: NodeId
     members?: Member[]
     needed?: 'one'
+    skippedSlots?: number[]
   } = {},
 ) {
   const { voters = [[1, 2, 3]], lastWrite = 10, marks = [], self = 1, members = [1, 2, 3].map((id) => member(id)) } = change
@@ -35,6 +36,7 @@ function setUp(
     noteMarks: (map: ReadonlyMap<string, number>) => void noted.push([...map]),
   }
   const known = { members }
+  const passed = { appliedUpTo: 20, skippedSlots: change.skippedSlots ?? [] }
   const talk = new PeerTalk({
     self,
     storage,
@@ -42,6 +44,7 @@ function setUp(
     needed,
     members: () => known.members,
     send: (to, message) => void sent.push({ to, message }),
+    passed: () => passed,
     recallId: 77,
     logger: pino({ level: 'silent' }),
   })
@@ -155,6 +158,39 @@ describe('the start gate', () => {
     const open = setUp()
     open.recalled(2, 10)
     assert.throws(() => open.recalled(3, 11), refused)
+  })
+})
+
+describe('skipped slots', () => {
+  const skipped = (appliedUpTo: number, ...slots: number[]): HostMessage => ({ kind: 'skippedSlots', appliedUpTo, slots })
+
+  it('are told once a second by who has any, and only by who has', () => {
+    const none = setUp({ voters: [[1]] })
+    none.talk.tick(0)
+    assert.ok(!none.told().some((message) => message.includes('skippedSlots')))
+    const some = setUp({ voters: [[1]], skippedSlots: [7] })
+    for (const nowMs of [0, 500, 1_000]) some.talk.tick(nowMs)
+    assert.equal(some.sent.filter(({ message }) => message.kind === 'skippedSlots').length, 4)
+  })
+
+  it('stop a node that has carried out what a majority has skipped, or the other way round', () => {
+    for (const { own, theirs, here } of [
+      { own: [], theirs: [7], here: /slot 7 was carried out here, but skipped on the nodes 2, 3/ },
+      { own: [7], theirs: [], here: /slot 7 was skipped here, but carried out on the nodes 2, 3/ },
+    ]) {
+      const { talk } = setUp({ skippedSlots: own })
+      talk.onMessage(2, skipped(20, ...theirs), 'dir-2')
+      talk.onMessage(2, skipped(21, ...theirs), 'dir-2')
+      assert.throws(() => talk.onMessage(3, skipped(20, ...theirs), 'dir-3'), { code: 'STATE_DIVERGED', message: here })
+    }
+  })
+
+  it('that one side has not come to yet say nothing; who tells of one that was carried out here is told so', () => {
+    const { talk, told } = setUp()
+    for (const from of [2, 3]) talk.onMessage(from, skipped(30, 21), `dir-${from}`)
+    assert.deepEqual(told(), [])
+    talk.onMessage(2, skipped(30, 20), 'dir-2')
+    assert.deepEqual(told(), ['2 skippedSlots 20 '])
   })
 })
 

@@ -22,6 +22,7 @@ const FRESH: CheckpointInfo = {
   boundarySlots: 0,
   boundaryCommands: 0,
   boundaryBytes: 0,
+  skippedSlots: [],
 }
 const BIND: Value = { kind: 'membership', epoch: 2, change: { kind: 'add', nodeId: 4, peerAddress: 'n4:1', clientAddress: '' } }
 
@@ -54,6 +55,8 @@ function storageOf(parts: { info?: CheckpointInfo; entries?: StateEntry[]; log?:
     loadCheckpoint: async function* () {
       for (let i = 0; i < entries.length; i += 3) yield entries.slice(i, i + 3)
     },
+    applyFailure: undefined,
+    noteApplyFailure: async () => {},
     readHistory: (key) => (key === 'machine/old' ? Uint8Array.of(1) : undefined),
   }
 }

@@ -154,6 +154,7 @@ export function scriptedHost(voters: NodeId[] = [1]) {
     needed: 'majority',
     members: () => [],
     send,
+    passed: () => ({ appliedUpTo: 0, skippedSlots: [] }),
     recallId: 77,
     logger,
   })
@@ -161,6 +162,7 @@ export function scriptedHost(voters: NodeId[] = [1]) {
     node: core as unknown as Node,
     storage: storage as unknown as Storage,
     runtime,
+    logger,
     outlet: { send, flush: () => {} },
     talk,
     applier: applier as unknown as Applier,

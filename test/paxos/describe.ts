@@ -81,6 +81,8 @@ export function describeMessage(m: Message): string {
       return `${m.kind} ${m.writeNumber}`
     case 'digest':
       return `digest of ${m.slot}`
+    case 'skippedSlots':
+      return `skipped ${m.slots.join(', ')}`
   }
 }
 

@@ -177,6 +177,8 @@ export class SingleMember implements MemberApi {
         return this.#failure('ALREADY_ACKNOWLEDGED')
       case 'overloaded':
         return this.#failure('OVERLOADED')
+      case 'skipped':
+        return this.#failure('OUTCOME_UNKNOWN')
     }
   }
 }

@@ -82,6 +82,7 @@ test('a checkpoint has the digest and the log time of its slot, which never goes
     boundarySlots: 2,
     boundaryCommands: 2,
     boundaryBytes: 0,
+    skippedSlots: [],
   }
   checker.onCheckpoint(2, right)
   for (const wrong of [{ timeMs: 0 }, { stateDigest: 11 }, { appliedUpTo: 1 }, { appliedUpTo: 3 }]) {
@@ -105,6 +106,7 @@ test('a checkpoint, written or installed, has the memberships of the log, and co
     boundarySlots: 1,
     boundaryCommands: 1,
     boundaryBytes: 0,
+    skippedSlots: [],
   }
   checker.onInstalled(2, right, application)
   checker.onInstalled(2, { ...right, appliedUpTo: 2, stateDigest: 22, boundarySlots: 0, boundaryCommands: 0 }, application)

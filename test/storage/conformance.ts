@@ -106,6 +106,32 @@ export function describeStorage(name: string, newDisk: NewDisk): void {
       })
     }
 
+    onDisk('a slot that failed is known until it is resolved, and skipped then, or tried again', async (first, reopen) => {
+      let storage = first
+      await storage.append([accepted(1), accepted(2), accepted(3), accepted(4), decidedUpTo(3)])
+      await storage.saveCheckpoint(infoAt(1), [])
+      const failure = { slot: 2, commandIndex: 0, what: 'command 1 of 1: thrown' }
+      for (const how of ['retry', 'skip'] as const) {
+        await storage.noteApplyFailure(failure)
+        storage = await reopen()
+        assert.deepEqual(storage.applyFailure, failure)
+        await storage.resolveApplyFailure(how)
+        for (const isAnew of [false, true]) {
+          if (isAnew) storage = await reopen()
+          assert.equal(storage.applyFailure, undefined)
+          const [read] = await storage.readLog(2, 3, 0)
+          assert.deepEqual(read, how === 'skip' ? { ...entry(2), value: { ...entry(2).value, skipped: true } } : entry(2))
+        }
+      }
+      await storage.append([accepted(5), decidedUpTo(5)])
+      assert.deepEqual(await (await reopen()).readLog(3, 5, 1_000_000), [entry(3), entry(4), entry(5)])
+    })
+
+    onDisk('a slot that is not decided, or that the checkpoint holds, cannot have failed', async (storage) => {
+      await storage.append([accepted(1), accepted(2), decidedUpTo(1)])
+      await assert.rejects(storage.noteApplyFailure({ slot: 2, commandIndex: 0, what: '' }), /decided/)
+    })
+
     onDisk('what is appended while a write is in flight follows it, in the order of the calls', async (storage, reopen) => {
       const ended: string[] = []
       const tell = (name: string) => () => ended.push(name)

@@ -9,6 +9,7 @@ import { LogIndex } from '../../src/storage/log-index.js'
 import { checksumOf, RecordError, seal, unseal } from '../../src/storage/records.js'
 import { SingleWriter } from '../../src/storage/single-writer.js'
 import {
+  type ApplyFailure,
   type CheckpointEnd,
   type CheckpointHeader,
   type CheckpointInfo,
@@ -40,6 +41,7 @@ export class MemoryDisk {
   /** Never changed: replaced. */
   entries: Records = new Map()
   marks: ReadonlyMap<string, number> = new Map()
+  applyFailure: ApplyFailure | undefined
   incoming: { readonly header: CheckpointHeader; readonly records: Records } | undefined
   /** How many writes it has seen. */
   writeCount = 0
@@ -113,6 +115,33 @@ export class MemoryStorage implements Storage {
   get unfinished(): UnfinishedCheckpoint | undefined {
     const { incoming } = this.#disk
     return incoming && { header: incoming.header, lastKey: lastKeyOf(incoming.records) ?? new Uint8Array() }
+  }
+
+  get applyFailure(): ApplyFailure | undefined {
+    return this.#disk.applyFailure
+  }
+
+  async noteApplyFailure(failure: ApplyFailure): Promise<void> {
+    assert(failure.slot <= this.#disk.decidedUpTo, 'what was carried out is decided')
+    assert(failure.slot === 0 || failure.slot > this.checkpoint.appliedUpTo, 'a checkpoint holds no slot that failed')
+    await this.#writer.write('append', async () => {
+      this.#disk.applyFailure = failure
+      this.#wrote(0)
+    })
+  }
+
+  async resolveApplyFailure(how: 'skip' | 'retry'): Promise<void> {
+    const disk = this.#disk
+    const failure = disk.applyFailure
+    assert(failure !== undefined, 'a failure is resolved where there is one')
+    const entry = disk.log.get(failure.slot)
+    await this.#writer.write('append', async () => {
+      disk.applyFailure = undefined
+      this.#wrote(0)
+      if (how === 'retry') return
+      assert(entry?.value.kind === 'batch', 'a slot with commands is skipped')
+      disk.log.set(entry.slot, { ...entry, value: { ...entry.value, skipped: true } })
+    })
   }
 
   noteAdmitted(): void {

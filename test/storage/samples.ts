@@ -31,7 +31,7 @@ function genesisMemberships(): MembershipRecord[] {
 }
 
 export function infoAt(appliedUpTo: Slot, stateDigest = appliedUpTo): CheckpointInfo {
-  const counted = { boundarySlots: 1, boundaryCommands: 2, boundaryBytes: 3 }
+  const counted = { boundarySlots: 1, boundaryCommands: 2, boundaryBytes: 3, skippedSlots: [2, 5] }
   return { appliedUpTo, timeMs: 1_000 + appliedUpTo, stateDigest, memberships: MEMBERSHIPS, ...counted }
 }
 

@@ -14,6 +14,7 @@ export function headerOf(change: Partial<CheckpointHeader> = {}): CheckpointHead
     boundarySlots: 3,
     boundaryCommands: 4,
     boundaryBytes: 0,
+    skippedSlots: [3],
     bytes: 1_000,
     ...change,
   }

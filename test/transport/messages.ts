@@ -98,6 +98,7 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
   ],
   mark: [{ kind: 'mark', writeNumber: slot }],
   digest: [{ kind: 'digest', slot, stateDigest: 2 ** 32 - 1 }],
+  skippedSlots: [{ kind: 'skippedSlots', appliedUpTo: slot, slots: [1, slot] }],
 }
 
 export const EVERY_MESSAGE: readonly Message[] = Object.values(BY_KIND).flat()

@@ -46,7 +46,7 @@ test('a value keeps the bytes it came in, so that it is never encoded again', ()
 const BALLOT = makeBallot(3, 1)
 const SLOT_TOO_HIGH = Number.MAX_SAFE_INTEGER
 const VALUE = encodeValue({ kind: 'noop' })
-const EMPTY_BATCH = WireValue.encode({ kind: { $case: 'batch', value: { timeMs: 1, commands: [] } } }).finish()
+const EMPTY_BATCH = WireValue.encode({ kind: { $case: 'batch', value: { timeMs: 1, commands: [], skipped: false } } }).finish()
 const MEMBER = { nodeId: 1, dataDirId: 'd', peerAddress: 'p:1', clientAddress: 'c:1' }
 const GENESIS = { clusterId: 'c', members: [MEMBER], initialCommands: [], windowSlots: 64, quotaBytes: 0 }
 const VOTER = { ...MEMBER, votesFrom: 1, returning: false }

@@ -25,6 +25,7 @@ export const HEADER: CheckpointHeader = {
   boundarySlots: 7,
   boundaryCommands: 9,
   boundaryBytes: 0,
+  skippedSlots: [],
   bytes: 100,
 }
 

@@ -64,6 +64,8 @@ export interface CheckpointHeader {
   /** About how many bytes of keys and records follow in all. */
   bytes: number;
   boundaryBytes: number;
+  /** See synod.storage.v1.Checkpoint. */
+  skippedSlots: SkippedSlot[];
 }
 
 /** Records as they stand in the database, each with its own checksum (src/storage/records.ts). */
@@ -138,6 +140,7 @@ export interface PeerMessage {
     | { $case: "recalled"; value: Recalled }
     | { $case: "mark"; value: Mark }
     | { $case: "digest"; value: Digest }
+    | { $case: "skippedSlots"; value: SkippedSlots }
     | undefined;
 }
 
@@ -411,6 +414,17 @@ export interface Digest {
   stateDigest: number;
 }
 
+/** Now and then to every member, by a node that has skipped slots; and back, by one that was told of a slot that it has carried out. */
+export interface SkippedSlots {
+  appliedUpTo: number;
+  /** Those up to applied_up_to, ascending, the last 1,024. */
+  slots: SkippedSlot[];
+}
+
+export interface SkippedSlot {
+  slot: number;
+}
+
 /** Made once by the seed, never changed: slot 0 of the log. */
 export interface Genesis {
   /** A random UUID. */
@@ -461,8 +475,13 @@ export interface MembershipValue {
 export interface Batch {
   /** The proposer's wall clock in milliseconds since 1970; log time, the only time that the state machine sees, is the highest so far. */
   timeMs: number;
-  /** Encoded Envelopes. */
+  /** Encoded Envelopes. None: only time goes on, for what ends by itself. */
   commands: Uint8Array[];
+  /**
+   * An operator has had the slot skipped, because carrying it out failed on every node (`synod recover --skip-slot`): it changes nothing,
+   * and none of its commands is ever carried out. A mark on what was decided: the commands and the time are as they were.
+   */
+  skipped: boolean;
 }
 
 /** A command with what makes it exactly-once (RIFL, SOSP '15, section 3). */
@@ -758,6 +777,7 @@ function createBaseCheckpointHeader(): CheckpointHeader {
     boundaryCommands: 0,
     bytes: 0,
     boundaryBytes: 0,
+    skippedSlots: [],
   };
 }
 
@@ -818,6 +838,9 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
         throw new globalThis.Error("value provided for field BigInt(message.boundaryBytes) of type uint64 too large");
       }
       writer.uint32(88).uint64(BigInt(message.boundaryBytes));
+    }
+    for (const v of message.skippedSlots) {
+      SkippedSlot.encode(v!, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -923,6 +946,14 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
             message.boundaryBytes = longToNumber(reader.uint64());
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.skippedSlots.push(SkippedSlot.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -978,6 +1009,11 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
         : isSet(object.boundary_bytes)
         ? globalThis.Number(object.boundary_bytes)
         : 0,
+      skippedSlots: globalThis.Array.isArray(object?.skippedSlots)
+        ? object.skippedSlots.map((e: any) => SkippedSlot.fromJSON(e))
+        : globalThis.Array.isArray(object?.skipped_slots)
+        ? object.skipped_slots.map((e: any) => SkippedSlot.fromJSON(e))
+        : [],
     };
   },
 
@@ -1016,6 +1052,9 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
     if (message.boundaryBytes !== 0) {
       obj.boundaryBytes = globalThis.Number(message.boundaryBytes);
     }
+    if (message.skippedSlots?.length) {
+      obj.skippedSlots = message.skippedSlots.map((e) => SkippedSlot.toJSON(e));
+    }
     return obj;
   },
 
@@ -1037,6 +1076,7 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
     message.boundaryCommands = object.boundaryCommands ?? 0;
     message.bytes = object.bytes ?? 0;
     message.boundaryBytes = object.boundaryBytes ?? 0;
+    message.skippedSlots = object.skippedSlots?.map((e) => SkippedSlot.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1686,6 +1726,9 @@ export const PeerMessage: MessageFns<PeerMessage> = {
       case "digest":
         Digest.encode(message.message.value, writer.uint32(202).fork()).join();
         break;
+      case "skippedSlots":
+        SkippedSlots.encode(message.message.value, writer.uint32(210).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1906,6 +1949,14 @@ export const PeerMessage: MessageFns<PeerMessage> = {
             message.message = { $case: "digest", value: Digest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.message = { $case: "skippedSlots", value: SkippedSlots.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1993,6 +2044,10 @@ export const PeerMessage: MessageFns<PeerMessage> = {
         ? { $case: "mark", value: Mark.fromJSON(object.mark) }
         : isSet(object.digest)
         ? { $case: "digest", value: Digest.fromJSON(object.digest) }
+        : isSet(object.skippedSlots)
+        ? { $case: "skippedSlots", value: SkippedSlots.fromJSON(object.skippedSlots) }
+        : isSet(object.skipped_slots)
+        ? { $case: "skippedSlots", value: SkippedSlots.fromJSON(object.skipped_slots) }
         : undefined,
     };
   },
@@ -2049,6 +2104,8 @@ export const PeerMessage: MessageFns<PeerMessage> = {
       obj.mark = Mark.toJSON(message.message.value);
     } else if (message.message?.$case === "digest") {
       obj.digest = Digest.toJSON(message.message.value);
+    } else if (message.message?.$case === "skippedSlots") {
+      obj.skippedSlots = SkippedSlots.toJSON(message.message.value);
     }
     return obj;
   },
@@ -2209,6 +2266,12 @@ export const PeerMessage: MessageFns<PeerMessage> = {
       case "digest": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "digest", value: Digest.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "skippedSlots": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "skippedSlots", value: SkippedSlots.fromPartial(object.message.value) };
         }
         break;
       }
@@ -5904,6 +5967,168 @@ export const Digest: MessageFns<Digest> = {
   },
 };
 
+function createBaseSkippedSlots(): SkippedSlots {
+  return { appliedUpTo: 0, slots: [] };
+}
+
+export const SkippedSlots: MessageFns<SkippedSlots> = {
+  encode(message: SkippedSlots, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.appliedUpTo !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.appliedUpTo)) !== BigInt(message.appliedUpTo)) {
+        throw new globalThis.Error("value provided for field BigInt(message.appliedUpTo) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.appliedUpTo));
+    }
+    for (const v of message.slots) {
+      SkippedSlot.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SkippedSlots {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSkippedSlots();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.appliedUpTo = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.slots.push(SkippedSlot.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SkippedSlots {
+    return {
+      appliedUpTo: isSet(object.appliedUpTo)
+        ? globalThis.Number(object.appliedUpTo)
+        : isSet(object.applied_up_to)
+        ? globalThis.Number(object.applied_up_to)
+        : 0,
+      slots: globalThis.Array.isArray(object?.slots) ? object.slots.map((e: any) => SkippedSlot.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: SkippedSlots): unknown {
+    const obj: any = {};
+    if (message.appliedUpTo !== 0) {
+      obj.appliedUpTo = globalThis.Number(message.appliedUpTo);
+    }
+    if (message.slots?.length) {
+      obj.slots = message.slots.map((e) => SkippedSlot.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SkippedSlots>): SkippedSlots {
+    return SkippedSlots.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SkippedSlots>): SkippedSlots {
+    const message = createBaseSkippedSlots();
+    message.appliedUpTo = object.appliedUpTo ?? 0;
+    message.slots = object.slots?.map((e) => SkippedSlot.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSkippedSlot(): SkippedSlot {
+  return { slot: 0 };
+}
+
+export const SkippedSlot: MessageFns<SkippedSlot> = {
+  encode(message: SkippedSlot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slot !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.slot)) !== BigInt(message.slot)) {
+        throw new globalThis.Error("value provided for field BigInt(message.slot) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.slot));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SkippedSlot {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSkippedSlot();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.slot = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SkippedSlot {
+    return { slot: isSet(object.slot) ? globalThis.Number(object.slot) : 0 };
+  },
+
+  toJSON(message: SkippedSlot): unknown {
+    const obj: any = {};
+    if (message.slot !== 0) {
+      obj.slot = globalThis.Number(message.slot);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SkippedSlot>): SkippedSlot {
+    return SkippedSlot.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SkippedSlot>): SkippedSlot {
+    const message = createBaseSkippedSlot();
+    message.slot = object.slot ?? 0;
+    return message;
+  },
+};
+
 function createBaseGenesis(): Genesis {
   return { clusterId: "", members: [], initialCommands: [], windowSlots: 0, quotaBytes: 0 };
 }
@@ -6563,7 +6788,7 @@ export const MembershipValue: MessageFns<MembershipValue> = {
 };
 
 function createBaseBatch(): Batch {
-  return { timeMs: 0, commands: [] };
+  return { timeMs: 0, commands: [], skipped: false };
 }
 
 export const Batch: MessageFns<Batch> = {
@@ -6576,6 +6801,9 @@ export const Batch: MessageFns<Batch> = {
     }
     for (const v of message.commands) {
       writer.uint32(18).bytes(v!);
+    }
+    if (message.skipped !== false) {
+      writer.uint32(24).bool(message.skipped);
     }
     return writer;
   },
@@ -6609,6 +6837,14 @@ export const Batch: MessageFns<Batch> = {
             message.commands.push(reader.bytes());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.skipped = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6629,6 +6865,7 @@ export const Batch: MessageFns<Batch> = {
         ? globalThis.Number(object.time_ms)
         : 0,
       commands: globalThis.Array.isArray(object?.commands) ? object.commands.map((e: any) => bytesFromBase64(e)) : [],
+      skipped: isSet(object.skipped) ? globalThis.Boolean(object.skipped) : false,
     };
   },
 
@@ -6640,6 +6877,9 @@ export const Batch: MessageFns<Batch> = {
     if (message.commands?.length) {
       obj.commands = message.commands.map((e) => base64FromBytes(e));
     }
+    if (message.skipped !== false) {
+      obj.skipped = message.skipped;
+    }
     return obj;
   },
 
@@ -6650,6 +6890,7 @@ export const Batch: MessageFns<Batch> = {
     const message = createBaseBatch();
     message.timeMs = object.timeMs ?? 0;
     message.commands = object.commands?.map((e) => e) || [];
+    message.skipped = object.skipped ?? false;
     return message;
   },
 };

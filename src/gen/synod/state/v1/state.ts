@@ -22,6 +22,8 @@ export interface SessionResult {
   requestNumber: number;
   slot: number;
   result: Uint8Array;
+  /** The command's slot was skipped: there is no result, and there will be none. */
+  skipped: boolean;
 }
 
 /** What the session table counts. */
@@ -284,7 +286,7 @@ export const SessionRecord: MessageFns<SessionRecord> = {
 };
 
 function createBaseSessionResult(): SessionResult {
-  return { requestNumber: 0, slot: 0, result: new Uint8Array(0) };
+  return { requestNumber: 0, slot: 0, result: new Uint8Array(0), skipped: false };
 }
 
 export const SessionResult: MessageFns<SessionResult> = {
@@ -303,6 +305,9 @@ export const SessionResult: MessageFns<SessionResult> = {
     }
     if (message.result.length !== 0) {
       writer.uint32(26).bytes(message.result);
+    }
+    if (message.skipped !== false) {
+      writer.uint32(32).bool(message.skipped);
     }
     return writer;
   },
@@ -344,6 +349,14 @@ export const SessionResult: MessageFns<SessionResult> = {
             message.result = reader.bytes();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.skipped = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -365,6 +378,7 @@ export const SessionResult: MessageFns<SessionResult> = {
         : 0,
       slot: isSet(object.slot) ? globalThis.Number(object.slot) : 0,
       result: isSet(object.result) ? bytesFromBase64(object.result) : new Uint8Array(0),
+      skipped: isSet(object.skipped) ? globalThis.Boolean(object.skipped) : false,
     };
   },
 
@@ -379,6 +393,9 @@ export const SessionResult: MessageFns<SessionResult> = {
     if (message.result.length !== 0) {
       obj.result = base64FromBytes(message.result);
     }
+    if (message.skipped !== false) {
+      obj.skipped = message.skipped;
+    }
     return obj;
   },
 
@@ -390,6 +407,7 @@ export const SessionResult: MessageFns<SessionResult> = {
     message.requestNumber = object.requestNumber ?? 0;
     message.slot = object.slot ?? 0;
     message.result = object.result ?? new Uint8Array(0);
+    message.skipped = object.skipped ?? false;
     return message;
   },
 };

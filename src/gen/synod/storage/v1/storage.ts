@@ -6,7 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
-import { CheckpointHeader, Membership } from "../../peer/v1/peer.js";
+import { CheckpointHeader, Membership, SkippedSlot } from "../../peer/v1/peer.js";
 
 /**
  * One synced write. Each write holds one, and their numbers have no hole: a lost write is noticed at the next start. The newest one
@@ -63,6 +63,17 @@ export interface Checkpoint {
   /** What its entries take, keys and records. */
   entryBytes: number;
   boundaryBytes: number;
+  /** Slots up to applied_up_to that an operator has had skipped, ascending, the last 1,024. */
+  skippedSlots: SkippedSlot[];
+}
+
+/** The node could not carry out a slot, and applies nothing before an operator has said what is to become of it. */
+export interface ApplyFailure {
+  slot: number;
+  /** Which command of the slot, from 0; -1: what was due when the slot came. */
+  commandIndex: number;
+  /** For people: the command, and what was thrown. */
+  what: string;
 }
 
 export interface DirectoryMark {
@@ -436,6 +447,7 @@ function createBaseCheckpoint(): Checkpoint {
     marks: [],
     entryBytes: 0,
     boundaryBytes: 0,
+    skippedSlots: [],
   };
 }
 
@@ -499,6 +511,9 @@ export const Checkpoint: MessageFns<Checkpoint> = {
         throw new globalThis.Error("value provided for field BigInt(message.boundaryBytes) of type uint64 too large");
       }
       writer.uint32(96).uint64(BigInt(message.boundaryBytes));
+    }
+    for (const v of message.skippedSlots) {
+      SkippedSlot.encode(v!, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -612,6 +627,14 @@ export const Checkpoint: MessageFns<Checkpoint> = {
             message.boundaryBytes = longToNumber(reader.uint64());
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.skippedSlots.push(SkippedSlot.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -670,6 +693,11 @@ export const Checkpoint: MessageFns<Checkpoint> = {
         : isSet(object.boundary_bytes)
         ? globalThis.Number(object.boundary_bytes)
         : 0,
+      skippedSlots: globalThis.Array.isArray(object?.skippedSlots)
+        ? object.skippedSlots.map((e: any) => SkippedSlot.fromJSON(e))
+        : globalThis.Array.isArray(object?.skipped_slots)
+        ? object.skipped_slots.map((e: any) => SkippedSlot.fromJSON(e))
+        : [],
     };
   },
 
@@ -711,6 +739,9 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     if (message.boundaryBytes !== 0) {
       obj.boundaryBytes = globalThis.Number(message.boundaryBytes);
     }
+    if (message.skippedSlots?.length) {
+      obj.skippedSlots = message.skippedSlots.map((e) => SkippedSlot.toJSON(e));
+    }
     return obj;
   },
 
@@ -733,6 +764,115 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     message.marks = object.marks?.map((e) => DirectoryMark.fromPartial(e)) || [];
     message.entryBytes = object.entryBytes ?? 0;
     message.boundaryBytes = object.boundaryBytes ?? 0;
+    message.skippedSlots = object.skippedSlots?.map((e) => SkippedSlot.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseApplyFailure(): ApplyFailure {
+  return { slot: 0, commandIndex: 0, what: "" };
+}
+
+export const ApplyFailure: MessageFns<ApplyFailure> = {
+  encode(message: ApplyFailure, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slot !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.slot)) !== BigInt(message.slot)) {
+        throw new globalThis.Error("value provided for field BigInt(message.slot) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.slot));
+    }
+    if (message.commandIndex !== 0) {
+      writer.uint32(16).int32(message.commandIndex);
+    }
+    if (message.what !== "") {
+      writer.uint32(26).string(message.what);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApplyFailure {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApplyFailure();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.slot = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.commandIndex = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.what = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApplyFailure {
+    return {
+      slot: isSet(object.slot) ? globalThis.Number(object.slot) : 0,
+      commandIndex: isSet(object.commandIndex)
+        ? globalThis.Number(object.commandIndex)
+        : isSet(object.command_index)
+        ? globalThis.Number(object.command_index)
+        : 0,
+      what: isSet(object.what) ? globalThis.String(object.what) : "",
+    };
+  },
+
+  toJSON(message: ApplyFailure): unknown {
+    const obj: any = {};
+    if (message.slot !== 0) {
+      obj.slot = globalThis.Number(message.slot);
+    }
+    if (message.commandIndex !== 0) {
+      obj.commandIndex = Math.round(message.commandIndex);
+    }
+    if (message.what !== "") {
+      obj.what = message.what;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ApplyFailure>): ApplyFailure {
+    return ApplyFailure.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ApplyFailure>): ApplyFailure {
+    const message = createBaseApplyFailure();
+    message.slot = object.slot ?? 0;
+    message.commandIndex = object.commandIndex ?? 0;
+    message.what = object.what ?? "";
     return message;
   },
 };

@@ -1,0 +1,185 @@
+// A state machine that throws: a bug that every node has. Nodes stop, say why, and go on when an operator has said what becomes of the slot.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Answer, MemberError, SessionRequest } from '../../src/host/api.js'
+import type { Restoration, StateEntry, StateMachine } from '../../src/machine/state-machine.js'
+import { QUIET_PLAN } from '../../src/sim/plan.js'
+import { SimulatedCluster } from '../../src/sim/simulated-cluster.js'
+import type { SimulatedNode } from '../../src/sim/simulated-node.js'
+
+const TIMEOUT_MS = 2_000
+
+/** Keeps every word it is told, and throws after it has kept the word that it cannot bear. */
+class Words implements StateMachine {
+  /** What it throws at, as long as it does. */
+  static unbearable = 'bomb'
+  #words: string[] = []
+
+  apply(command: Uint8Array): Uint8Array {
+    const word = Buffer.from(command).toString()
+    this.#words.push(word)
+    if (word === Words.unbearable) throw new Error('unbearable')
+    return this.query()
+  }
+
+  query(): Uint8Array {
+    return Buffer.from(this.#words.join(' '))
+  }
+
+  changes(): Iterable<StateEntry> {
+    return [{ key: 'words', value: this.query(), keyspace: 'state' }]
+  }
+
+  onCheckpointed(): void {}
+
+  restore(): Restoration {
+    this.#words = []
+    return {
+      load: (entries) => {
+        for (const { value } of entries)
+          this.#words = Buffer.from(value ?? [])
+            .toString()
+            .split(' ')
+            .filter(Boolean)
+      },
+      finish: () => {},
+    }
+  }
+}
+
+function newCluster(plan: Partial<typeof QUIET_PLAN> = {}): SimulatedCluster {
+  const cluster = new SimulatedCluster({
+    seed: 7,
+    plan: { ...QUIET_PLAN, nodeCount: 3, ...plan },
+    initialCommands: [],
+    makeApplication: () => ({ machine: new Words(), brokenInvariants: () => [] }),
+    mayFailToApply: true,
+  })
+  Words.unbearable = 'bomb'
+  cluster.start()
+  return cluster
+}
+
+async function until(cluster: SimulatedCluster, isSo: () => boolean): Promise<void> {
+  assert.ok(await cluster.runUntil(isSo, 10_000), `it never came to this: ${isSo}`)
+}
+
+/** Asks, and waits for what it is told. */
+async function ask<T>(cluster: SimulatedCluster, begin: (settle: (outcome: T) => void) => void): Promise<T | undefined> {
+  let told: T | undefined
+  begin((outcome) => {
+    told = outcome
+  })
+  await cluster.runUntil(() => told !== undefined, TIMEOUT_MS + 500)
+  return told
+}
+
+function say(cluster: SimulatedCluster, node: SimulatedNode, request: Omit<SessionRequest, 'command'> & { word: string }) {
+  const { word, ...rest } = request
+  return ask<Answer | MemberError>(cluster, (settle) => node.submit({ ...rest, command: Buffer.from(word) }, TIMEOUT_MS, settle))
+}
+
+function textOf(outcome: Answer | MemberError | undefined): string {
+  if (outcome === undefined) return 'nothing'
+  return 'result' in outcome ? Buffer.from(outcome.result).toString() : outcome.code
+}
+
+/** The leader, and a session. */
+async function ready(cluster: SimulatedCluster): Promise<{ leader: SimulatedNode; clientId: number }> {
+  await until(cluster, () => cluster.leader !== undefined)
+  const leader = cluster.leader as SimulatedNode
+  const clientId = await ask<number | MemberError>(cluster, (settle) => leader.openSession(TIMEOUT_MS, settle))
+  assert.ok(typeof clientId === 'number')
+  return { leader, clientId }
+}
+
+test('a machine that throws stops every node, at each start again, until its slot is skipped; and never twice', async () => {
+  const cluster = newCluster()
+  const { leader, clientId } = await ready(cluster)
+  const named = (requestNumber: number, word: string) => ({ clientId, requestNumber, firstUnacknowledged: 1, word })
+  assert.equal(textOf(await say(cluster, leader, named(1, 'before'))), 'before')
+  assert.ok(!['before bomb', 'before'].includes(textOf(await say(cluster, leader, named(2, 'bomb')))))
+  await until(cluster, () => cluster.nodes.every(({ isUp }) => !isUp))
+  assert.deepEqual(
+    cluster.nodes.map(({ haltCode }) => haltCode),
+    ['APPLY_FAILED', 'APPLY_FAILED', 'APPLY_FAILED'],
+  )
+  const [first, second, third] = cluster.nodes as [SimulatedNode, SimulatedNode, SimulatedNode]
+
+  // The machine could bear it now: but nothing is applied before somebody has said so.
+  Words.unbearable = ''
+  first.forgetHalt()
+  first.start()
+  await until(cluster, () => !first.isUp)
+  assert.equal(first.haltCode, 'APPLY_FAILED')
+  Words.unbearable = 'bomb'
+
+  for (const node of [first, second]) await resolved(cluster, node.resolveApplyFailure('skip'))
+  for (const node of [first, second]) node.start()
+  await until(cluster, () => cluster.leader !== undefined)
+  const { leader: next } = cluster
+  assert.ok(next !== undefined)
+  assert.equal(
+    textOf(await say(cluster, next, named(2, 'bomb'))),
+    'OUTCOME_UNKNOWN',
+    'a retry of what was skipped is not carried out',
+  )
+  assert.equal(textOf(await say(cluster, next, named(1, 'before'))), 'before', 'what was answered is remembered')
+  assert.equal(textOf(await say(cluster, next, named(3, 'after'))), 'before after', 'nothing is left of what was half done')
+
+  // The last one has the slot as it was: it stops there until it is told, too.
+  third.forgetHalt()
+  third.start()
+  await until(cluster, () => !third.isUp)
+  await resolved(cluster, third.resolveApplyFailure('skip'))
+  third.start()
+  await until(cluster, () => third.appliedUpTo === next.appliedUpTo)
+  assert.deepEqual(new Set(cluster.nodes.map((node) => node.member?.status().stateDigest)).size, 1)
+})
+
+test('nodes that never came to the slot learn from the others that it is skipped, from the log and from a checkpoint', async () => {
+  for (const logSlotsMax of [1_000, 1]) {
+    const cluster = newCluster({ logSlotsMax, checkpointEverySlots: 5 })
+    const { clientId } = await ready(cluster)
+    const late = cluster.nodes.find((node) => node !== cluster.leader) as SimulatedNode
+    const others = cluster.nodes.filter((node) => node !== late)
+    late.crash()
+    await until(cluster, () => cluster.leader !== undefined)
+    await say(cluster, cluster.leader as SimulatedNode, { clientId, requestNumber: 1, firstUnacknowledged: 1, word: 'bomb' })
+    await until(cluster, () => others.every(({ haltCode }) => haltCode === 'APPLY_FAILED'))
+    for (const node of others) await resolved(cluster, node.resolveApplyFailure('skip'))
+    for (const node of others) node.start()
+    await until(cluster, () => cluster.leader !== undefined)
+    for (let requestNumber = 2; requestNumber < 30; requestNumber++) {
+      const request = { clientId, requestNumber, firstUnacknowledged: 1, word: `w${requestNumber}` }
+      assert.match(textOf(await say(cluster, cluster.leader as SimulatedNode, request)), /w/)
+    }
+    late.start()
+    await until(cluster, () => late.appliedUpTo > 0 && late.appliedUpTo === cluster.leader?.appliedUpTo)
+    assert.equal(textOf(await ask(cluster, (settle) => late.read(new Uint8Array(), TIMEOUT_MS, settle))).includes('bomb'), false)
+    assert.equal(new Set(cluster.nodes.map((node) => node.member?.status().stateDigest)).size, 1)
+  }
+})
+
+test('a slot that another version can carry out is tried again', async () => {
+  const cluster = newCluster()
+  const { leader, clientId } = await ready(cluster)
+  const request = { clientId, requestNumber: 1, firstUnacknowledged: 1, word: 'bomb' }
+  await say(cluster, leader, request)
+  await until(cluster, () => cluster.nodes.every(({ haltCode }) => haltCode === 'APPLY_FAILED'))
+  Words.unbearable = ''
+  for (const node of cluster.nodes) await resolved(cluster, node.resolveApplyFailure('retry'))
+  for (const node of cluster.nodes) node.start()
+  await until(cluster, () => cluster.leader !== undefined)
+  assert.equal(textOf(await say(cluster, cluster.leader as SimulatedNode, request)), 'bomb')
+})
+
+/** Lets the time pass that it takes. */
+async function resolved(cluster: SimulatedCluster, resolving: Promise<void>): Promise<void> {
+  let isDone = false
+  const done = resolving.then(() => {
+    isDone = true
+  })
+  await cluster.runUntil(() => isDone, 5_000)
+  await done
+}
