@@ -87,6 +87,8 @@ function contentRows(contents: Inventory): string[][] {
     ['state', formatEntries(contents.state)],
     ['history', formatEntries(contents.history)],
   ]
+  const { skippedSlots } = contents
+  if (skippedSlots.length > 0) rows.push(['skipped', `slots ${skippedSlots.slice(-10).join(', ')}`])
   if (incoming !== undefined) {
     const { slot, bytesTotal, received } = incoming
     rows.push(['being fetched', `a checkpoint of slot ${slot}: ${formatEntries(received)} of ${formatBytes(bytesTotal)}`])

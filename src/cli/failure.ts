@@ -1,7 +1,7 @@
 import type { SynodError } from '../client/client.js'
 
 /** What the process ends with; `synod --help` lists them. */
-export const EXIT = { done: 0, failed: 1, usage: 2, unavailable: 3 } as const
+export const EXIT = { done: 0, failed: 1, usage: 2, unavailable: 3, halted: 4 } as const
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
@@ -35,6 +35,7 @@ const UNAVAILABLE_CODES: ReadonlySet<string> = new Set([
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CliError) return error.exitCode
+  if (error instanceof Error && error.name === 'HaltError') return EXIT.halted
   if (!isSynodError(error)) return EXIT.failed
   if (error.code === 'INVALID_ARGUMENT') return EXIT.usage
   return UNAVAILABLE_CODES.has(error.code) ? EXIT.unavailable : EXIT.failed

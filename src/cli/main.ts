@@ -22,7 +22,8 @@ Exit codes:
   0  done
   1  refused, or failed
   2  wrong usage, or an invalid argument
-  3  unavailable, or the outcome is unknown`
+  3  unavailable, or the outcome is unknown
+  4  a node has stopped for good: starting it again as it is comes to the same`
 
 function version(): string {
   const file = new URL('../../package.json', import.meta.url)

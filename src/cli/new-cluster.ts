@@ -12,7 +12,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 export interface NewClusterFlags {
   readonly peers?: string
   readonly nodes?: string
-  readonly out: string
+  readonly out?: string
   readonly clusterId?: string
   readonly json?: true
 }
@@ -21,7 +21,7 @@ export function withNewClusterFlags(command: Command): Command {
   return command
     .option('--peers <list>', "the new cluster's members, as for `synod start`: ID=HOST:PEERPORT/HOST:CLIENTPORT,…")
     .addOption(new Option('--nodes <list>', 'the same as --peers').conflicts('peers'))
-    .requiredOption('--out <dir>', 'gets a data directory for each member: node-1, node-2, …')
+    .option('--out <dir>', 'gets a data directory for each member: node-1, node-2, …')
     .option('--cluster-id <uuid>', "the new cluster's id; a random one without it")
     .option('--json', 'print one JSON value')
 }
@@ -30,6 +30,7 @@ export function withNewClusterFlags(command: Command): Command {
 export function newClusterOf(flags: NewClusterFlags): NewCluster {
   const list = flags.peers ?? flags.nodes
   if (list === undefined) throw usageError('--peers is missing: it lists the members of the new cluster')
+  if (flags.out === undefined) throw usageError('--out is missing: it gets the data directories of the new cluster')
   const clusterId = flags.clusterId?.toLowerCase() ?? randomUUID()
   if (!UUID.test(clusterId)) throw usageError(`--cluster-id: ${JSON.stringify(flags.clusterId)} is not a UUID`)
   return { clusterId, members: parsePeers(list), out: resolve(flags.out) }

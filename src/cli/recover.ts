@@ -4,6 +4,7 @@ import type { Survivors } from '../server/backup/recover.js'
 import { CliError, usageError } from './failure.js'
 import { type NewClusterFlags, newClusterOf, show, withNewClusterFlags } from './new-cluster.js'
 import { note, styled } from './output.js'
+import { recoverSlot, type SlotFlags, withSlotFlags } from './recover-slot.js'
 
 const HELP = `
 For when so many nodes are lost for good that no majority will ever be there again. It makes a new cluster from what one survivor
@@ -11,26 +12,30 @@ knows, and that may be less than what clients were told. Stop every node of the 
 highest "decided" (\`synod status\`, or run this and read what it says before you confirm it). Whatever another survivor may know
 better is not looked at. The directory is only read.
 
-Example:
-  $ synod recover --force-new-cluster --data /var/lib/synod --out recovered --peers 1=10.0.0.1:7201/10.0.0.1:7101`
+Another case: nodes that stop with APPLY_FAILED, because carrying a slot out fails. Where a version can carry it out, install that and say
+--retry-slot. Otherwise stop every node and say --skip-slot, with the directories of a majority of the voters; they are changed. Nodes
+whose directories are on other machines are named with --also, and the same is done there.
 
-interface RecoverFlags extends NewClusterFlags {
+Examples:
+  $ synod recover --force-new-cluster --data /var/lib/synod --out recovered --peers 1=10.0.0.1:7201/10.0.0.1:7101
+  $ synod recover --skip-slot 4711 --data /var/lib/synod --also 2,3`
+
+interface RecoverFlags extends NewClusterFlags, SlotFlags {
   readonly forceNewCluster?: true
-  readonly data: readonly string[]
-  readonly yesIKnowWhatMayBeLost?: true
 }
 
 export function addRecoverCommand(program: Command): void {
-  withNewClusterFlags(program.command('recover'))
+  withSlotFlags(withNewClusterFlags(program.command('recover')))
     .description('begin anew from what is left when a majority is lost for good; may lose what was acknowledged')
     .requiredOption('--data <dir>', "a survivor's data directory, whose node must be stopped; repeatable", collect)
     .option('--force-new-cluster', 'must be said: what comes of it is another cluster, and the old one must never run again')
     .option('--yes-i-know-what-may-be-lost', 'do not ask')
     .addHelpText('after', HELP)
     .action(async (flags: RecoverFlags) => {
+      if (flags.skipSlot !== undefined || flags.retrySlot !== undefined) return recoverSlot(flags, askFor)
       if (flags.forceNewCluster === undefined) {
         throw usageError(
-          'recover does one thing only, which may lose acknowledged operations: say --force-new-cluster if you mean it',
+          'say what is to be done: --force-new-cluster, which may lose acknowledged operations, --skip-slot or --retry-slot',
         )
       }
       const plan = newClusterOf(flags)
@@ -67,7 +72,7 @@ function votes(decidedUpTo: number, votedUpTo: number, missingCount: number): st
 
 /** @throws CliError unless the answer is right */
 async function askFor(clusterId: string): Promise<void> {
-  process.stderr.write("type the old cluster's id to go on: ")
+  process.stderr.write("type the cluster's id to go on: ")
   const lines = createInterface({ input: process.stdin })
   let answer = ''
   for await (const line of lines) {
@@ -75,5 +80,5 @@ async function askFor(clusterId: string): Promise<void> {
     break
   }
   lines.close()
-  if (answer !== clusterId) throw new CliError('that is not its id; nothing was made')
+  if (answer !== clusterId) throw new CliError('that is not its id; nothing was done')
 }

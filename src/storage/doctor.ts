@@ -53,6 +53,8 @@ export interface Inventory {
   /** Of the last checkpoint. */
   readonly appliedUpTo: Slot
   readonly compactedUpTo: Slot
+  /** Up to appliedUpTo, the last 1,024 that an operator has had skipped. */
+  readonly skippedSlots: readonly Slot[]
   readonly log: RecordCount
   readonly state: RecordCount
   readonly history: RecordCount
@@ -172,6 +174,9 @@ class Doctor {
       try {
         const contents = await this.#readContents(census)
         this.#checkBelonging(contents, lastWrite)
+        const { applyFailure } = contents
+        if (applyFailure !== undefined)
+          this.#note(finding('APPLY_FAILED', `slot ${applyFailure.slot} cannot be carried out: ${applyFailure.what}`))
         return inventoryOf(contents, census)
       } catch (error) {
         const faults = await this.#faultsOf(error)
@@ -253,6 +258,7 @@ function inventoryOf(contents: Contents, census: Census): Inventory {
     decidedUpTo,
     appliedUpTo,
     compactedUpTo,
+    skippedSlots: checkpoint.info.skippedSlots,
     log: census.log,
     state: census.entries('state', generation),
     history: census.entries('history', generation),

@@ -8,6 +8,7 @@ import type { NodeId } from '../paxos/types.js'
  * - DAMAGED: a file or a record is missing or is not what was written.
  * - LOST_WRITES: the last writes are missing: a log was cut, or the database is an older copy.
  * - FOREIGN: a part of it is another directory's.
+ * - APPLY_FAILED: the node has stopped at a slot that it could not carry out.
  * - UNSUPPORTED_FORMAT: another version wrote it.
  * - UNREADABLE: the system does not let us read it.
  * - IN_USE: a process holds the directory.
@@ -23,6 +24,7 @@ export type FindingCode =
   | 'DAMAGED'
   | 'LOST_WRITES'
   | 'FOREIGN'
+  | 'APPLY_FAILED'
   | 'UNSUPPORTED_FORMAT'
   | 'UNREADABLE'
   | 'IN_USE'
@@ -78,6 +80,11 @@ function adviceOn(code: FindingCode, nodeId: NodeId | undefined): Advice {
       return fault('files of two directories are mixed: the node does not start, and does not repair this by itself', [
         'Put back the files that belong together; never mix those of two nodes.',
         ...withoutSelfRepair(replace),
+      ])
+    case 'APPLY_FAILED':
+      return fault('the directory is whole, but the node stops at each start, before it applies anything', [
+        'If only this node has stopped there, or another version can carry the slot out: `synod recover --retry-slot`.',
+        'Otherwise stop every node, and have the slot skipped in the directories of a majority: `synod recover --skip-slot`.',
       ])
     case 'UNSUPPORTED_FORMAT':
       return fault('this version cannot tell whether it is whole', ['Use the version of Synod that wrote it, or a newer one.'])

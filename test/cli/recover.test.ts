@@ -19,7 +19,7 @@ describe('a cluster that has lost its majority', { timeout: 200_000 }, () => {
     const args = ['recover', '--data', nodes.directory(3), '--out', out, '--peers', place.peers(1), '--force-new-cluster']
     const hesitant = await synod(args, { input: 'yes\n' })
     assert.match(hesitant.stderr, /WARNING: this gives cluster [0-9a-f-]{36} up for good/)
-    assert.match(hesitant.stderr, /that is not its id; nothing was made/)
+    assert.match(hesitant.stderr, /that is not its id; nothing was done/)
     assert.equal(hesitant.code, 1)
     assert.ok(!existsSync(join(out, 'node-1')))
 

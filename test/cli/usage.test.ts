@@ -69,7 +69,7 @@ describe('the command synod, without a cluster', { concurrency: 2, timeout: 180_
     [['restore', 'a.synod', '--out', 'x'], /--peers is missing/],
     [['restore', 'a.synod', '--out', 'x', '--peers', '1=a:1/a:2', '--to-time', 'yesterday'], /must be a time such as/],
     [['restore', 'a.synod', '--out', 'x', '--peers', '1=a:1/a:2', '--cluster-id', 'mine'], /is not a UUID/],
-    [['recover', '--data', 'x', '--out', 'y', '--peers', '1=a:1/a:2'], /say --force-new-cluster/],
+    [['recover', '--data', 'x', '--out', 'y', '--peers', '1=a:1/a:2'], /say what is to be done: --force-new-cluster/],
     [['call', 'kv/Frob'], /there is no method kv\/Frob/],
   ]
   for (const [args, message] of MISUSES) {

@@ -161,9 +161,9 @@ describe('the start gate', () => {
   })
 })
 
-describe('skipped slots', () => {
-  const skipped = (appliedUpTo: number, ...slots: number[]): HostMessage => ({ kind: 'skippedSlots', appliedUpTo, slots })
+const skipped = (appliedUpTo: number, ...slots: number[]): HostMessage => ({ kind: 'skippedSlots', appliedUpTo, slots })
 
+describe('skipped slots', () => {
   it('are told once a second by who has any, and only by who has', () => {
     const none = setUp({ voters: [[1]] })
     none.talk.tick(0)

@@ -61,7 +61,7 @@ function newCluster(plan: Partial<typeof QUIET_PLAN> = {}): SimulatedCluster {
 }
 
 async function until(cluster: SimulatedCluster, isSo: () => boolean): Promise<void> {
-  assert.ok(await cluster.runUntil(isSo, 10_000), `it never came to this: ${isSo}`)
+  assert.ok(await cluster.runUntil(isSo, 10_000), `it never came to this: ${String(isSo)}`)
 }
 
 /** Asks, and waits for what it is told. */
@@ -177,7 +177,7 @@ test('a slot that another version can carry out is tried again', async () => {
 /** Lets the time pass that it takes. */
 async function resolved(cluster: SimulatedCluster, resolving: Promise<void>): Promise<void> {
   let isDone = false
-  const done = resolving.then(() => {
+  const done = resolving.finally(() => {
     isDone = true
   })
   await cluster.runUntil(() => isDone, 5_000)

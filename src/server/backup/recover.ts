@@ -86,7 +86,8 @@ async function copyOf(from: string, directory: string): Promise<Copy> {
   throw new BackupError(`the node of ${from} has never been a member of a cluster: there is nothing to recover`)
 }
 
-function nodeIdIn(identity: string): NodeId {
+/** @throws BackupError when the file names no node */
+export function nodeIdIn(identity: string): NodeId {
   try {
     const { nodeId } = JSON.parse(readFileSync(identity, 'utf8')) as { nodeId?: unknown }
     if (typeof nodeId === 'number') return nodeId
@@ -127,7 +128,8 @@ async function survey(best: Copy, copies: readonly Copy[], votes: ReadonlyMap<Sl
   return { clusterId: best.genesis.clusterId, nodeIds, decidedUpTo, votedUpTo, missing, voterIds: await votersOf(best) }
 }
 
-async function votersOf({ storage, genesis }: Copy): Promise<readonly NodeId[]> {
+/** By the newest membership that the directory knows to be decided. */
+export async function votersOf({ storage, genesis }: Pick<Copy, 'storage' | 'genesis'>): Promise<readonly NodeId[]> {
   const { checkpoint, recovered } = storage
   const records = checkpoint.memberships.length > 0 ? checkpoint.memberships : [genesisRecord(genesis)]
   const memberships = new Memberships(records, genesis.windowSlots)
