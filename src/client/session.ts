@@ -1,5 +1,6 @@
 import type { ServiceError } from '@grpc/grpc-js'
 import { type Answer, type AnswerFrame, type Refusal, Result, type ServerWelcome } from '../gen/synod/session/v1/session.js'
+import { withWords } from '../wire/words.js'
 import type { Call, CallSink } from './call.js'
 import { errorOfRefusal, errorOfService, outcomeUnknown, SynodError } from './errors.js'
 import type { Settings } from './options.js'
@@ -286,7 +287,7 @@ function mayHaveHappened(call: Call): boolean {
 /** What cannot be decoded is a result without an outcome, which no call expects. */
 function decodeResult(bytes: Uint8Array): Result {
   try {
-    return Result.decode(bytes)
+    return withWords(Result.decode(bytes))
   } catch {
     return Result.create()
   }

@@ -1,5 +1,4 @@
 import type { Journal } from './journal.js'
-import { quote } from './movement.js'
 import { Refusal } from './refusal.js'
 import { AUTHORITY_BYTES } from './row-bytes.js'
 import { type Crypto, registerAuthorityMessage, revokeAuthorityMessage } from './signing.js'
@@ -45,8 +44,7 @@ export class Authorities {
     const known = this.table.get(authorityId)
     if (known !== undefined) {
       if (!known.isRevoked && isSameKey(known.publicKey, publicKey)) return undefined
-      const why = known.isRevoked ? 'was revoked' : 'has another key'
-      return new Refusal('ID_REUSED', `authority ${quote(authorityId)} ${why}: register under a new id`)
+      return Refusal.of('ID_REUSED', { authority_id: authorityId, is: known.isRevoked ? 'revoked' : 'another_key' })
     }
     const isInitial = at.slot === 0 && signerId === ''
     if (!isInitial) {
@@ -66,7 +64,7 @@ export class Authorities {
     const refusal = this.verify({ signerId, signature, message: revokeAuthorityMessage(request) })
     if (refusal !== undefined) return refusal
     if (this.#countStanding() === 1) {
-      return new Refusal('LAST_AUTHORITY', `authority ${quote(authorityId)} is the last one: nobody could sign deposits any more`)
+      return Refusal.of('LAST_AUTHORITY', { authority_id: authorityId })
     }
     this.table.set(authorityId, { ...known, isRevoked: true })
     return undefined
@@ -77,7 +75,7 @@ export class Authorities {
     const signer = this.table.get(signed.signerId)
     if (signer === undefined || signer.isRevoked) return unknownAuthority(signed.signerId)
     if (this.#crypto.verify(signer.publicKey, signed.message, signed.signature)) return undefined
-    return new Refusal('INVALID_SIGNATURE', `the signature does not verify under the key of authority ${quote(signed.signerId)}`)
+    return Refusal.of('INVALID_SIGNATURE', { authority_id: signed.signerId })
   }
 
   #countStanding(): number {
@@ -88,7 +86,7 @@ export class Authorities {
 }
 
 function unknownAuthority(authorityId: string): Refusal {
-  return new Refusal('UNKNOWN_AUTHORITY', `no authority ${quote(authorityId)} is registered, or it was revoked`)
+  return Refusal.of('UNKNOWN_AUTHORITY', { authority_id: authorityId })
 }
 
 function isSameKey(a: Uint8Array, b: Uint8Array): boolean {

@@ -162,5 +162,5 @@ function outcomeBytes({ value }: TxnOperationOutcome): number {
 }
 
 function answerTooLarge(): Refusal {
-  return new Refusal('RESPONSE_TOO_LARGE', `the keys that the transaction answers are larger than ${ANSWER_BYTES_MAX} bytes`)
+  return Refusal.of('RESPONSE_TOO_LARGE', { bytes_max: String(ANSWER_BYTES_MAX) })
 }

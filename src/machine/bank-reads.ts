@@ -1,7 +1,7 @@
 import type { Ledger } from './ledger.js'
-import { type Account, type Movement, quote } from './movement.js'
-import { makePageToken, PAGE_TOKEN_VIOLATION, readPageToken } from './page-token.js'
-import { invalidArgument, Refusal } from './refusal.js'
+import { type Account, type Movement } from './movement.js'
+import { makePageToken, readPageToken, wrongPageToken } from './page-token.js'
+import { Refusal } from './refusal.js'
 import { compareUtf8 } from './utf8.js'
 
 export interface GetBalanceRequest {
@@ -55,7 +55,7 @@ export function getBalance(ledger: Ledger, { accountId }: GetBalanceRequest): Ge
 export function getTransfer(ledger: Ledger, { transferId }: GetTransferRequest): GetTransferOutcome | Refusal {
   const movement = ledger.movements.get(transferId)
   if (movement !== undefined) return { movement }
-  return new Refusal('TRANSFER_NOT_FOUND', `there is no transfer, deposit or withdrawal ${quote(transferId)}`)
+  return Refusal.of('TRANSFER_NOT_FOUND', { transfer_id: transferId })
 }
 
 /** One page of the movements that touched an account, in the order of the log. Its refused movements touched nothing. */
@@ -66,7 +66,7 @@ export function listMovements(ledger: Ledger, request: ListMovementsRequest): Li
   const { movementCount } = account
   const query = JSON.stringify([accountId, descending])
   const start = request.pageToken === '' ? (descending ? movementCount : 0) : findStart(ledger, request, { query, movementCount })
-  if (start === undefined) return invalidArgument([PAGE_TOKEN_VIOLATION])
+  if (start === undefined) return wrongPageToken()
   const size = Math.min(request.pageSize || PAGE_SIZE_DEFAULT, descending ? start : movementCount - start)
   const movements = Array.from({ length: size }, (_, i) => ledger.movementAt(accountId, descending ? start - 1 - i : start + i))
   const isLast = descending ? start - size <= 0 : start + size >= movementCount
@@ -78,7 +78,7 @@ export function listAccounts(ledger: Ledger, request: ListAccountsRequest): List
   const { keys } = ledger.accounts
   const query = 'accounts'
   const endedAt = request.pageToken === '' ? '' : readPageToken(query, request.pageToken)
-  if (endedAt === undefined) return invalidArgument([PAGE_TOKEN_VIOLATION])
+  if (endedAt === undefined) return wrongPageToken()
   const size = request.pageSize || PAGE_SIZE_DEFAULT
   const from = keys.position((key) => compareUtf8(key, endedAt) <= 0)
   const to = keys.position(() => true)
@@ -111,5 +111,5 @@ function findStart(
 }
 
 function accountNotFound(accountId: string): Refusal {
-  return new Refusal('ACCOUNT_NOT_FOUND', `there is no account ${quote(accountId)}`)
+  return Refusal.of('ACCOUNT_NOT_FOUND', { account_id: accountId })
 }

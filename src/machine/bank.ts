@@ -25,7 +25,6 @@ import {
   type Movement,
   type MovementDraft,
   type MovementRefusalReason,
-  quote,
   refusalOf,
   repeat,
 } from './movement.js'
@@ -112,7 +111,7 @@ export class Bank {
   openAccount(request: OpenAccountRequest, at: Moment): OpenAccountOutcome | Refusal {
     const { accountId, asset, overdraftLimit } = request
     if (this.ledger.accounts.get(accountId) !== undefined) {
-      return new Refusal('ACCOUNT_EXISTS', `there is already an account ${quote(accountId)}`)
+      return Refusal.of('ACCOUNT_EXISTS', { account_id: accountId })
     }
     const account: AccountRow = {
       accountId,
@@ -299,8 +298,7 @@ function draftTransfer(request: TransferRequest): MovementDraft {
 
 /** What becomes of a linked group by the refusal of one of its transfers. */
 function groupRefusal(drafts: readonly MovementDraft[], refused: MovementDraft, refusal: Refusal): Refusal[] {
-  const message = `transfer ${quote(refused.id)} of the same linked group is refused`
-  const linked = new Refusal('LINKED_REFUSED', message, { movement: refusal.movement })
+  const linked = Refusal.of('LINKED_REFUSED', { transfer_id: refused.id }, refusal.movement)
   return drafts.map((draft) => (draft === refused ? refusal : linked))
 }
 

@@ -2,8 +2,8 @@ import { assert } from './assert.js'
 import { type Expiry, ExpiryHeap, type HeapEntry } from './expiry-heap.js'
 import type { Journal } from './journal.js'
 import type { Ledger } from './ledger.js'
-import { expiresAtMs, INT64_MAX, type Movement, quote } from './movement.js'
-import { Refusal } from './refusal.js'
+import { expiresAtMs, INT64_MAX, type Movement } from './movement.js'
+import { Refusal, type RefusalParameters } from './refusal.js'
 import { HOLD_BYTES } from './row-bytes.js'
 import type { Moment } from './state-machine.js'
 import { Table } from './table.js'
@@ -86,14 +86,11 @@ export class Holds {
     if (movement.status === 'posted' && movement.pendingAmount !== 0n && movement.amount === posted) return movement
     if (movement.status !== 'pending') return notPending(movement)
     if (posted > movement.pendingAmount) {
-      return new Refusal(
-        'EXCEEDS_PENDING_AMOUNT',
-        `transfer ${quote(transferId)} holds ${movement.pendingAmount}: no more than that can be posted, not ${posted}`,
-      )
+      return Refusal.of('EXCEEDS_PENDING_AMOUNT', aboutHold(movement, posted))
     }
     const destination = this.#ledger.accounts.get(movement.destination)
     if (destination !== undefined && destination.balance + posted > INT64_MAX) {
-      return new Refusal('BALANCE_OVERFLOW', `account ${quote(movement.destination)} would pass the largest amount, ${INT64_MAX}`)
+      return Refusal.of('BALANCE_OVERFLOW', { account_id: movement.destination })
     }
     this.#ledger.change(this.#ledger.account(movement.source), { balance: -posted, held: -movement.pendingAmount })
     this.#ledger.change(this.#ledger.account(movement.destination), { balance: posted })
@@ -111,10 +108,7 @@ export class Holds {
     if (movement.status === 'voided' && isWhole) return movement
     if (movement.status !== 'pending') return notPending(movement)
     if (!isWhole) {
-      return new Refusal(
-        'PENDING_AMOUNT_DIFFERS',
-        `transfer ${quote(transferId)} holds ${movement.pendingAmount}, not ${amount}: a hold is voided as a whole`,
-      )
+      return Refusal.of('PENDING_AMOUNT_DIFFERS', aboutHold(movement, amount))
     }
     this.#giveBack(movement)
     return this.#end(movement, { ...movement, status: 'voided' }, at)
@@ -122,9 +116,9 @@ export class Holds {
 
   #find(transferId: string): Movement | Refusal {
     const movement = this.#ledger.movements.get(transferId)
-    if (movement === undefined) return new Refusal('TRANSFER_NOT_FOUND', `there is no transfer ${quote(transferId)}`)
+    if (movement === undefined) return Refusal.of('TRANSFER_NOT_FOUND', { transfer_id: transferId })
     if (movement.status !== 'expired') return movement
-    return new Refusal('TRANSFER_EXPIRED', `transfer ${quote(transferId)} expired before it was posted or voided`)
+    return Refusal.of('TRANSFER_EXPIRED', { transfer_id: transferId })
   }
 
   #giveBack(movement: Movement): void {
@@ -144,6 +138,10 @@ export class Holds {
   }
 }
 
-function notPending(movement: Movement): Refusal {
-  return new Refusal('TRANSFER_NOT_PENDING', `${movement.kind} ${quote(movement.id)} is not pending: it is ${movement.status}`)
+function notPending({ id, kind, status }: Movement): Refusal {
+  return Refusal.of('TRANSFER_NOT_PENDING', { transfer_id: id, kind, status })
+}
+
+function aboutHold({ id, pendingAmount }: Movement, amount: bigint): RefusalParameters['EXCEEDS_PENDING_AMOUNT'] {
+  return { transfer_id: id, held: String(pendingAmount), amount: String(amount) }
 }

@@ -1,7 +1,7 @@
 import type { Journal } from './journal.js'
 import { compareKept, type KeptBytes } from './kept-bytes.js'
-import { makePageToken, PAGE_TOKEN_VIOLATION, readPageToken } from './page-token.js'
-import { invalidArgument, Refusal } from './refusal.js'
+import { makePageToken, readPageToken, wrongPageToken } from './page-token.js'
+import { Refusal } from './refusal.js'
 import { keptBytes, PAIR_BYTES } from './row-bytes.js'
 import type { Position } from './sorted-keys.js'
 import { Cell, OrderedTable } from './table.js'
@@ -119,10 +119,11 @@ export class Keys {
   delete(request: DeleteRequest, revision = this.nextRevision): DeleteOutcome | Refusal {
     const pairs = this.#targets(request)
     if (request.returnPrevious && (pairs.length > PAIRS_MAX || pairsBytes(pairs) > ANSWER_BYTES_MAX)) {
-      return new Refusal(
-        'RESPONSE_TOO_LARGE',
-        `${pairs.length} keys would be deleted; return_previous answers at most ${PAIRS_MAX} and ${ANSWER_BYTES_MAX} bytes`,
-      )
+      return Refusal.of('RESPONSE_TOO_LARGE', {
+        bytes_max: String(ANSWER_BYTES_MAX),
+        keys: String(pairs.length),
+        keys_max: String(PAIRS_MAX),
+      })
     }
     if (pairs.length > 0) this.revision.set(revision)
     for (const { key } of pairs) this.pairs.delete(key)
@@ -142,7 +143,7 @@ export class Keys {
     const query = JSON.stringify([request.prefix, request.start, request.end, request.descending])
     const endedAt = request.pageToken === '' ? undefined : readPageToken(query, request.pageToken)
     if (request.pageToken !== '' && (endedAt === undefined || range.isBeforeStart(endedAt) || !range.isBeforeEnd(endedAt))) {
-      return invalidArgument([PAGE_TOKEN_VIOLATION])
+      return wrongPageToken()
     }
     const page = request.countOnly ? { pairs: [], isLast: true } : this.#page(request, { from, to, endedAt })
     return {

@@ -99,7 +99,7 @@ function hasSameContent(known: Movement, draft: MovementDraft): boolean {
 /** What a request gets whose id is known: the first result, or ID_REUSED. */
 export function repeat(known: Movement, draft: MovementDraft): Movement | Refusal {
   if (!hasSameContent(known, draft)) {
-    return new Refusal('ID_REUSED', `the id ${quote(draft.id)} was used for a ${known.kind} with other content`)
+    return Refusal.of('ID_REUSED', { movement_id: draft.id, kind: known.kind })
   }
   return known.status === 'refused' ? refusalOf(known) : asMade(known)
 }
@@ -117,29 +117,10 @@ export function expiresAtMs(movement: Movement): number | undefined {
 
 /** The refusal that a refused movement was, and stays, refused with. */
 export function refusalOf(movement: Movement): Refusal {
-  assert(movement.refusalReason !== '', 'a refused movement has a reason')
-  return new Refusal(
-    movement.refusalReason,
-    `${movement.kind} ${quote(movement.id)} is refused: ${explain(movement, movement.refusalReason)}`,
-    { movement },
-  )
-}
-
-function explain(movement: Movement, reason: MovementRefusalReason): string {
-  const account = quote(movement.refusedAccount)
-  switch (reason) {
-    case 'ACCOUNT_NOT_FOUND':
-      return `there is no account ${account}`
-    case 'ASSET_MISMATCH':
-      return `account ${account} holds another asset`
-    case 'INSUFFICIENT_FUNDS':
-      return `account ${account} has less than ${movement.amount} available`
-    case 'BALANCE_OVERFLOW':
-      return `account ${account} would pass the largest amount, ${INT64_MAX}`
-  }
-}
-
-/** An id as messages show it. */
-export function quote(id: string): string {
-  return JSON.stringify(id)
+  const { refusalReason: reason, refusedAccount, id, kind, amount } = movement
+  assert(reason !== '', 'a refused movement has a reason')
+  const about = { account_id: refusedAccount, movement_id: id, kind }
+  return reason === 'INSUFFICIENT_FUNDS'
+    ? Refusal.of(reason, { ...about, amount: String(amount) }, movement)
+    : Refusal.of(reason, about, movement)
 }

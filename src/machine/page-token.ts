@@ -1,3 +1,5 @@
+import { Refusal } from './refusal.js'
+
 /**
  * Page tokens: eight hexadecimal digits that tell which query the page belongs to, then where it ended. Opaque to clients; a token of
  * another query is noticed.
@@ -11,9 +13,9 @@ export function readPageToken(query: string, token: string): string | undefined 
   return token === makePageToken(query, token.slice(8)) ? token.slice(8) : undefined
 }
 
-export const PAGE_TOKEN_VIOLATION = {
-  field: 'page_token',
-  description: 'must be empty or the next_page_token of the same query',
+/** The refusal of a token of another query. */
+export function wrongPageToken(): Refusal {
+  return Refusal.ofFields(['page_token'])
 }
 
 /** FNV-1a, 32 bits, over UTF-16 units. */

@@ -42,5 +42,5 @@ export class Room {
 }
 
 function quotaExceeded(): Refusal {
-  return new Refusal('QUOTA_EXCEEDED', 'the state has reached its quota: delete something, or have the quota raised')
+  return Refusal.of('QUOTA_EXCEEDED', {})
 }

@@ -6,6 +6,7 @@ import type { FieldViolation, Refusal } from '../gen/synod/session/v1/session.js
 import { MemberError } from '../host/api.js'
 import type { NodeId, Slot } from '../paxos/types.js'
 import { REASONS, type Reason } from '../wire/reasons.js'
+import { summarise } from '../wire/words.js'
 
 /** The `domain` of every google.rpc.ErrorInfo of ours. */
 const ERROR_DOMAIN = 'synod'
@@ -46,20 +47,13 @@ export function invalidArgument(violations: readonly FieldViolation[], options?:
   return new CallError({ reason: 'INVALID_ARGUMENT', message: summarise(violations), violations }, options)
 }
 
-function summarise(violations: readonly FieldViolation[]): string {
-  const [first] = violations
-  if (first === undefined) return 'invalid argument'
-  const told = first.field === '' ? first.description : `${first.field}: ${first.description}`
-  return violations.length === 1 ? told : `${told} (and ${violations.length - 1} more)`
-}
-
 /** What a client may know of an error: nothing of one that nobody foresaw. */
 export function toRefusal(error: unknown): Refusal {
   if (error instanceof CallError) {
-    return { reason: error.reason, message: error.message, fieldViolations: [...error.violations] }
+    return { reason: error.reason, message: error.message, fieldViolations: [...error.violations], parameters: {} }
   }
-  if (error instanceof MemberError) return { reason: error.code, message: error.message, fieldViolations: [] }
-  return { reason: 'INTERNAL', message: 'an internal error; the log of the node tells more', fieldViolations: [] }
+  if (error instanceof MemberError) return { reason: error.code, message: error.message, fieldViolations: [], parameters: {} }
+  return { reason: 'INTERNAL', message: 'an internal error; the log of the node tells more', fieldViolations: [], parameters: {} }
 }
 
 /** True of errors that say what they are; of others somebody should hear. */

@@ -5,6 +5,7 @@ import { assert } from '../paxos/assert.js'
 import type { NodeId, Slot } from '../paxos/types.js'
 import { encode } from '../wire/encode.js'
 import { validateCommand, validateQuery } from '../wire/validate.js'
+import { withWords } from '../wire/words.js'
 import { invalidArgument, refused } from './errors.js'
 import { requireJoined } from './joined.js'
 import type { CallContext } from './unary.js'
@@ -87,7 +88,7 @@ export class Operations {
 
   /** The response in a result, with its header: of a repeat, the first one's. */
   #responseIn<Case extends WriteCase | ReadCase>(result: Result, expected: Case, answeredAt: Slot): ResponseTo<Case> {
-    const { outcome } = result
+    const { outcome } = withWords(result)
     const slot = result.slot || answeredAt
     if (outcome?.$case === 'refusal') throw refused(outcome.value, slot)
     assert(outcome?.$case === expected, `a ${expected} comes to its own kind of result, not to ${outcome?.$case}`)

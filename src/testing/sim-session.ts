@@ -4,8 +4,8 @@ import { Command, Query, Result } from '../gen/synod/session/v1/session.js'
 import { type Answer, MemberError } from '../host/api.js'
 import type { SimulatedCluster } from '../sim/simulated-cluster.js'
 import type { SimulatedNode } from '../sim/simulated-node.js'
-import { REASONS } from '../wire/reasons.js'
 import { validateCommand, validateQuery } from '../wire/validate.js'
+import { summarise, withWords } from '../wire/words.js'
 
 interface Pending {
   readonly call: Call
@@ -118,7 +118,7 @@ export class SimSession implements CallSink {
   #onAnswer(pending: Pending, { slot, result }: Answer): void {
     this.#settle(pending)
     const { call } = pending
-    const { outcome, slot: effectSlot } = Result.decode(result)
+    const { outcome, slot: effectSlot } = withWords(Result.decode(result))
     if (outcome?.$case === 'refusal') return call.reject(errorOfRefusal(outcome.value))
     if (outcome?.$case !== call.expected) {
       return call.reject(new SynodError('INTERNAL', 'INTERNAL', `expected a result of ${call.expected}, got ${outcome?.$case}`))
@@ -156,10 +156,9 @@ function encode({ body }: Call): { bytes: Uint8Array; problem: SynodError | unde
   const bytes = body.$case === 'command' ? body.value : Query.encode(body.value).finish()
   const violations = body.$case === 'command' ? validateCommand(Command.decode(bytes)) : validateQuery(body.value)
   if (violations.length === 0) return { bytes, problem: undefined }
-  const message = violations.map(({ field, description }) => `${field}: ${description}`).join('; ')
   const fieldViolations = violations.map(({ field, description }) => ({ field, description }))
   return {
     bytes,
-    problem: errorOfRefusal({ reason: 'INVALID_ARGUMENT' satisfies keyof typeof REASONS, message, fieldViolations }),
+    problem: errorOfRefusal({ reason: 'INVALID_ARGUMENT', message: summarise(fieldViolations), fieldViolations, parameters: {} }),
   }
 }

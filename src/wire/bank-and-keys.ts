@@ -6,7 +6,7 @@ import type { FirstAnswer } from '../machine/first-answers.js'
 import { FirstAnswers } from '../machine/first-answers.js'
 import type { IdPage } from '../machine/id-filter.js'
 import type { Outcome } from '../machine/operations.js'
-import { invalidArgument, Refusal } from '../machine/refusal.js'
+import { Refusal } from '../machine/refusal.js'
 import type { Crypto } from '../machine/signing.js'
 import type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from '../machine/state-machine.js'
 import type { RowChange } from '../machine/table.js'
@@ -15,7 +15,7 @@ import { toOperation, toQuery } from './command.js'
 import { nodeCrypto } from './crypto.js'
 import { decodeCommand } from './decode-command.js'
 import { encode } from './encode.js'
-import { toResult } from './result.js'
+import { invalidQuery, toResult } from './result.js'
 import {
   accountCodec,
   authorityCodec,
@@ -67,7 +67,7 @@ export class BankAndKeys implements StateMachine {
     if (command instanceof Refusal) return encoded(command, at)
     // The proposer's gateway has looked at it too, but bounds keep the state whole: no machine trusts another's gateway for that.
     const violations = validateCommand(command, { initial: at.slot === 0 })
-    if (violations.length > 0) return encoded(invalidArgument(violations), at)
+    if (violations.length > 0) return encoded(Refusal.ofFields(violations.map(({ field }) => field)), at)
     const requestId = requestIdOf(command)
     return requestId === '' ? encoded(this.#carryOut(command, at), at) : this.#carryOutOnce(requestId, command, at)
   }
@@ -80,7 +80,7 @@ export class BankAndKeys implements StateMachine {
   /** Answers a read without a detour over bytes. The values in the answer are the state's own: not to be changed. */
   read(query: Query): Result {
     const violations = validateQuery(query)
-    return toResult(violations.length > 0 ? invalidArgument(violations) : this.typed.query(toQuery(query)), 0)
+    return violations.length > 0 ? invalidQuery(violations) : toResult(this.typed.query(toQuery(query)), 0)
   }
 
   changes(): Iterable<StateEntry> {
@@ -132,7 +132,7 @@ export class BankAndKeys implements StateMachine {
     const first = this.#firstAnswers.get(requestId)
     if (first !== undefined && first.digest === digest) return first.answer
     if (first !== undefined) {
-      return encoded(new Refusal('ID_REUSED', `the request_id ${JSON.stringify(requestId)} was used for another request`), at)
+      return encoded(Refusal.of('ID_REUSED', { request_id: requestId }), at)
     }
     const outcome = this.#carryOut(command, at)
     const answer = encoded(outcome, at)
@@ -148,12 +148,12 @@ function requestIdOf({ operation }: Command): string {
   return operation !== undefined && 'requestId' in operation.value ? operation.value.requestId : ''
 }
 
-/** The text does not tell what the decoder said: a result must be the same with every version of it. */
+/** What the decoder said is not told: a result must be the same with every version of it. */
 function decoded<T>(decode: () => T): T | Refusal {
   try {
     return decode()
   } catch {
-    return new Refusal('INVALID_ARGUMENT', 'the bytes cannot be decoded')
+    return Refusal.ofFields([''])
   }
 }
 

@@ -12,7 +12,7 @@ import type { MovementOutcome, TransferOutcome } from '../machine/bank.js'
 import type { KeyValuePair } from '../machine/kv.js'
 import { type Account, expiresAtMs, type Movement } from '../machine/movement.js'
 import type { Outcome, TxnOperationOutcome } from '../machine/operations.js'
-import { Refusal } from '../machine/refusal.js'
+import { type FieldViolation, Refusal } from '../machine/refusal.js'
 import { bytesOf } from './kept-bytes.js'
 import { REASONS } from './reasons.js'
 
@@ -24,6 +24,13 @@ const header = undefined
  */
 export function toResult(outcome: Outcome, slot: number): Result {
   return { slot, outcome: toWireOutcome(outcome) }
+}
+
+/** Of a query that is wrong in itself. It may have words: no answer to a query is kept. */
+export function invalidQuery(violations: readonly FieldViolation[]): Result {
+  const fieldViolations = violations.map(({ field, description }) => ({ field, description }))
+  const value: WireRefusal = { reason: 'INVALID_ARGUMENT', message: '', fieldViolations, parameters: {} }
+  return { slot: 0, outcome: { $case: 'refusal', value } }
 }
 
 function toWireOutcome(outcome: Outcome): NonNullable<Result['outcome']> {
@@ -115,12 +122,16 @@ function toTransferResponse({ movement, source, destination }: TransferOutcome):
 }
 
 function toTransferResult(result: Movement | Refusal): TransferResult {
-  if (!(result instanceof Refusal)) return { code: 0, reason: '', message: '', movement: toWireMovement(result) }
-  return { code: REASONS[result.reason].code, reason: result.reason, message: result.message, movement: undefined }
+  if (!(result instanceof Refusal)) {
+    return { code: 0, reason: '', message: '', movement: toWireMovement(result), parameters: {} }
+  }
+  const { reason, parameters } = result
+  return { code: REASONS[reason].code, reason, message: '', movement: undefined, parameters }
 }
 
-function toWireRefusal({ reason, message, fieldViolations }: Refusal): WireRefusal {
-  return { reason, message, fieldViolations: fieldViolations.map(({ field, description }) => ({ field, description })) }
+/** Without words: see words.ts. */
+function toWireRefusal({ reason, parameters, fields }: Refusal): WireRefusal {
+  return { reason, message: '', fieldViolations: fields.map((field) => ({ field, description: '' })), parameters }
 }
 
 function toWirePair({ key, value, createRevision, modRevision, version }: KeyValuePair): WirePair {

@@ -158,7 +158,10 @@ function answerOf(request: Request, result: Result): Answer {
 }
 
 export function refusal(reason: string): Result {
-  return { slot: 0, outcome: { $case: 'refusal', value: { reason, message: `scripted ${reason}`, fieldViolations: [] } } }
+  return {
+    slot: 0,
+    outcome: { $case: 'refusal', value: { reason, message: `scripted ${reason}`, fieldViolations: [], parameters: {} } },
+  }
 }
 
 export function putResult(revision: number): Result {

@@ -154,7 +154,7 @@ test('a page token of another query, or a made-up one, is an invalid argument', 
   for (const request of wrong) {
     const outcome = keys.list({ ...EVERYTHING, ...request })
     assert.ok(outcome instanceof Refusal)
-    assert.deepEqual([outcome.reason, outcome.fieldViolations[0]?.field], ['INVALID_ARGUMENT', 'page_token'])
+    assert.deepEqual([outcome.reason, outcome.fields[0]], ['INVALID_ARGUMENT', 'page_token'])
   }
   assert.deepEqual(listed(keys, { limit: 2, keysOnly: true, pageToken: nextPageToken }), ['b', 'c'])
 })

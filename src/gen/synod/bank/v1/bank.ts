@@ -321,9 +321,19 @@ export interface TransferResult {
   code: number;
   /** The ErrorInfo reason; empty when it was carried out. LINKED_REFUSED: another of its group was refused. */
   reason: string;
+  /** For people; its words may change. */
   message: string;
   /** The movement, when it was carried out. */
-  movement: Movement | undefined;
+  movement:
+    | Movement
+    | undefined;
+  /** What the reason is about, by name: `account_id`, `movement_id`, `amount` and so on. */
+  parameters: { [key: string]: string };
+}
+
+export interface TransferResult_ParametersEntry {
+  key: string;
+  value: string;
 }
 
 export interface TransferBatchResponse {
@@ -2490,7 +2500,7 @@ export const TransferBatchRequest: MessageFns<TransferBatchRequest> = {
 };
 
 function createBaseTransferResult(): TransferResult {
-  return { code: 0, reason: "", message: "", movement: undefined };
+  return { code: 0, reason: "", message: "", movement: undefined, parameters: {} };
 }
 
 export const TransferResult: MessageFns<TransferResult> = {
@@ -2507,6 +2517,9 @@ export const TransferResult: MessageFns<TransferResult> = {
     if (message.movement !== undefined) {
       Movement.encode(message.movement, writer.uint32(34).fork()).join();
     }
+    globalThis.Object.entries(message.parameters).forEach(([key, value]: [string, string]) => {
+      TransferResult_ParametersEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
     return writer;
   },
 
@@ -2555,6 +2568,17 @@ export const TransferResult: MessageFns<TransferResult> = {
             message.movement = Movement.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = TransferResult_ParametersEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.parameters[entry5.key] = entry5.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2573,6 +2597,20 @@ export const TransferResult: MessageFns<TransferResult> = {
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
       message: isSet(object.message) ? globalThis.String(object.message) : "",
       movement: isSet(object.movement) ? Movement.fromJSON(object.movement) : undefined,
+      parameters: isObject(object.parameters)
+        ? (globalThis.Object.entries(object.parameters) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -2590,6 +2628,15 @@ export const TransferResult: MessageFns<TransferResult> = {
     if (message.movement !== undefined) {
       obj.movement = Movement.toJSON(message.movement);
     }
+    if (message.parameters) {
+      const entries = globalThis.Object.entries(message.parameters) as [string, string][];
+      if (entries.length > 0) {
+        obj.parameters = {};
+        entries.forEach(([k, v]) => {
+          obj.parameters[k] = v;
+        });
+      }
+    }
     return obj;
   },
 
@@ -2604,6 +2651,100 @@ export const TransferResult: MessageFns<TransferResult> = {
     message.movement = (object.movement !== undefined && object.movement !== null)
       ? Movement.fromPartial(object.movement)
       : undefined;
+    message.parameters = (globalThis.Object.entries(object.parameters ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseTransferResult_ParametersEntry(): TransferResult_ParametersEntry {
+  return { key: "", value: "" };
+}
+
+export const TransferResult_ParametersEntry: MessageFns<TransferResult_ParametersEntry> = {
+  encode(message: TransferResult_ParametersEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TransferResult_ParametersEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransferResult_ParametersEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TransferResult_ParametersEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: TransferResult_ParametersEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TransferResult_ParametersEntry>): TransferResult_ParametersEntry {
+    return TransferResult_ParametersEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TransferResult_ParametersEntry>): TransferResult_ParametersEntry {
+    const message = createBaseTransferResult_ParametersEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
@@ -4362,6 +4503,10 @@ function longToNumber(int64: bigint | string): number {
     throw new globalThis.Error("Value is smaller than Number.MIN_SAFE_INTEGER");
   }
   return num;
+}
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {

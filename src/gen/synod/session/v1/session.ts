@@ -176,10 +176,20 @@ export interface Result {
 export interface Refusal {
   /** One of the reasons of the README's table, e.g. INSUFFICIENT_FUNDS. */
   reason: string;
-  /** For people. */
+  /**
+   * For people. Empty in what a state machine answers: no two versions must disagree about a result because of its words. The SDK makes
+   * them of the reason and the parameters.
+   */
   message: string;
-  /** For INVALID_ARGUMENT: the fields at fault. */
+  /** For INVALID_ARGUMENT: the fields at fault; in what a state machine answers, without a description. */
   fieldViolations: FieldViolation[];
+  /** What the reason is about, by name: `account_id`, `transfer_id`, `amount` and so on. */
+  parameters: { [key: string]: string };
+}
+
+export interface Refusal_ParametersEntry {
+  key: string;
+  value: string;
 }
 
 export interface FieldViolation {
@@ -2077,7 +2087,7 @@ export const Result: MessageFns<Result> = {
 };
 
 function createBaseRefusal(): Refusal {
-  return { reason: "", message: "", fieldViolations: [] };
+  return { reason: "", message: "", fieldViolations: [], parameters: {} };
 }
 
 export const Refusal: MessageFns<Refusal> = {
@@ -2091,6 +2101,9 @@ export const Refusal: MessageFns<Refusal> = {
     for (const v of message.fieldViolations) {
       FieldViolation.encode(v!, writer.uint32(26).fork()).join();
     }
+    globalThis.Object.entries(message.parameters).forEach(([key, value]: [string, string]) => {
+      Refusal_ParametersEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
     return writer;
   },
 
@@ -2131,6 +2144,17 @@ export const Refusal: MessageFns<Refusal> = {
             message.fieldViolations.push(FieldViolation.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = Refusal_ParametersEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.parameters[entry4.key] = entry4.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2152,6 +2176,20 @@ export const Refusal: MessageFns<Refusal> = {
         : globalThis.Array.isArray(object?.field_violations)
         ? object.field_violations.map((e: any) => FieldViolation.fromJSON(e))
         : [],
+      parameters: isObject(object.parameters)
+        ? (globalThis.Object.entries(object.parameters) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -2166,6 +2204,15 @@ export const Refusal: MessageFns<Refusal> = {
     if (message.fieldViolations?.length) {
       obj.fieldViolations = message.fieldViolations.map((e) => FieldViolation.toJSON(e));
     }
+    if (message.parameters) {
+      const entries = globalThis.Object.entries(message.parameters) as [string, string][];
+      if (entries.length > 0) {
+        obj.parameters = {};
+        entries.forEach(([k, v]) => {
+          obj.parameters[k] = v;
+        });
+      }
+    }
     return obj;
   },
 
@@ -2177,6 +2224,100 @@ export const Refusal: MessageFns<Refusal> = {
     message.reason = object.reason ?? "";
     message.message = object.message ?? "";
     message.fieldViolations = object.fieldViolations?.map((e) => FieldViolation.fromPartial(e)) || [];
+    message.parameters = (globalThis.Object.entries(object.parameters ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseRefusal_ParametersEntry(): Refusal_ParametersEntry {
+  return { key: "", value: "" };
+}
+
+export const Refusal_ParametersEntry: MessageFns<Refusal_ParametersEntry> = {
+  encode(message: Refusal_ParametersEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Refusal_ParametersEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefusal_ParametersEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Refusal_ParametersEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: Refusal_ParametersEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Refusal_ParametersEntry>): Refusal_ParametersEntry {
+    return Refusal_ParametersEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Refusal_ParametersEntry>): Refusal_ParametersEntry {
+    const message = createBaseRefusal_ParametersEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
@@ -2357,6 +2498,10 @@ function longToNumber(int64: bigint | string): number {
     throw new globalThis.Error("Value is smaller than Number.MIN_SAFE_INTEGER");
   }
   return num;
+}
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {
