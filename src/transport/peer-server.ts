@@ -12,6 +12,7 @@ import { CONNECT_METHOD, FETCH_METHOD, HANDSHAKE_TIMEOUT_MS, PROTOCOL_VERSION, S
 import { Listener } from './listener.js'
 import type { LocalIdentity, RefusedBy } from './peer-link.js'
 import { type PeerRefusal, refusalToStatus } from './refusal.js'
+import { refuseClients } from './wrong-port.js'
 
 /** What a node says of itself when it calls another. */
 export interface CallerIdentity extends LocalIdentity {
@@ -65,6 +66,7 @@ export class PeerServer {
     this.#options = options
     const { transferBytesPerSecond: bytesPerSecond = DEFAULT_TRANSFER_BYTES_PER_SECOND, logger } = options
     this.#checkpoints = new CheckpointServer({ bytesPerSecond, logger })
+    refuseClients(this.#server, `this is the port of node ${options.nodeId} for its peers, not the one for clients`)
     this.#server.addService(
       { connect: CONNECT_METHOD, fetchCheckpoint: FETCH_METHOD },
       {
