@@ -4,7 +4,16 @@ import type { Authority } from '../client/client.js'
 import { addMovementCommands } from './bank-movements.js'
 import { accountTable, movementToJson } from './bank-views.js'
 import { devKeyFile, formatKeyFile, readKeyFile, toBase64, writeKeyFile } from './key-file.js'
-import { amount, type ClientFlags, consistencyOf, consistencyOption, dataOption, withClient, withClientFlags } from './options.js'
+import {
+  amount,
+  type ClientFlags,
+  consistencyOf,
+  consistencyOption,
+  dataOption,
+  minorUnits,
+  withClient,
+  withClientFlags,
+} from './options.js'
 import { note, print, printJson } from './output.js'
 import { PAGE_SIZE, take } from './pages.js'
 
@@ -30,7 +39,7 @@ function addOpen(bank: Command): void {
   withClientFlags(bank.command('open').argument('<account>'))
     .description('open an account')
     .requiredOption('--asset <code>', 'the asset it holds')
-    .addOption(new Option('--overdraft <amount>', 'how far below zero it may go').argParser(amount))
+    .addOption(new Option('--overdraft <amount>', 'how far below zero it may go').argParser(minorUnits))
     .addHelpText('after', '\nExample:\n  $ synod bank open alice --asset EUR')
     .action(async (accountId: string, flags: ClientFlags & { asset: string; overdraft?: bigint }) => {
       const request = { accountId, asset: flags.asset, overdraftLimit: flags.overdraft ?? 0n }

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
-import type { KeyValuePair, OperationOutput, TxnInput } from '../client/client.js'
-import { movementToJson } from './bank-views.js'
+import type { KeyValuePair } from '../client/client.js'
 import { EXIT, usageError } from './failure.js'
+import { readBytes } from './input.js'
+import { addTxn } from './kv-txn.js'
 import { type ClientFlags, consistencyOf, consistencyOption, wholeNumber, withClient, withClientFlags } from './options.js'
 import { note, print, printJson } from './output.js'
 import { PAGE_SIZE, take } from './pages.js'
@@ -27,11 +27,15 @@ export function addKeyValueCommands(program: Command): void {
 }
 
 function addPut(kv: Command): void {
-  withClientFlags(kv.command('put').argument('<key>').argument('<value>', 'the value; - reads it from stdin'))
+  withClientFlags(kv.command('put').argument('<key>').argument('[value]', 'the value; - for stdin, which may hold any bytes'))
     .description('set a key')
+    .option('--file <file>', 'instead of a value: the bytes of a file')
     .addHelpText('after', '\nExample:\n  $ synod kv put greeting hello\n  revision 1')
-    .action(async (key: string, value: string, flags: ClientFlags) => {
-      const bytes = value === '-' ? readFileSync(0) : value
+    .action(async (key: string, value: string | undefined, flags: ClientFlags & { file?: string }) => {
+      if ((value === undefined) === (flags.file === undefined))
+        throw usageError("missing required argument 'value', or --file; not both")
+      const file = flags.file ?? (value === '-' ? value : undefined)
+      const bytes = file === undefined ? (value ?? '') : await readBytes(file, 'the value')
       const response = await withClient(flags, (client) => client.kv.put(key, bytes))
       if (flags.json) printJson(response)
       else print(`revision ${response.revision}`)
@@ -98,65 +102,6 @@ function addList(kv: Command): void {
       if (flags.json) printJson(pairs)
       else for (const pair of pairs) printPair(pair, request.keysOnly)
     })
-}
-
-function addTxn(kv: Command): void {
-  withClientFlags(kv.command('txn').argument('<json>', 'compare, then, else; - reads it from stdin'))
-    .description('compare, then carry out one of two lists of operations, on keys and on the bank')
-    .addHelpText(
-      'after',
-      `
-Example:
-  $ synod kv txn '{"compare": [{"key": "lock", "version": 0}],
-                   "then": [{"put": {"key": "lock", "value": "me"}}],
-                   "else": [{"get": {"key": "lock"}}]}'`,
-    )
-    .action(async (json: string, flags: ClientFlags) => {
-      const { CompareOperator } = await import('../client/client.js')
-      const input = parseTxn(json === '-' ? readFileSync(0, 'utf8') : json, CompareOperator)
-      const response = await withClient(flags, (client) => client.kv.txn(input))
-      const responses = await Promise.all(response.responses.map(outputToJson))
-      if (flags.json) return printJson({ ...response, responses })
-      print(response.succeeded ? 'the conditions held: then' : 'a condition did not hold: else')
-      for (const output of responses) printJson(output)
-    })
-}
-
-const INT64_FIELDS: ReadonlySet<string> = new Set(['version', 'createRevision', 'modRevision', 'amount', 'overdraftLimit'])
-
-/** JSON has no int64 and no bytes: those fields may be numbers or strings, and base64. */
-function parseTxn(json: string, operators: Readonly<Record<string, unknown>>): TxnInput {
-  try {
-    const input: unknown = JSON.parse(json, (name, value: unknown) => {
-      if (INT64_FIELDS.has(name) && (typeof value === 'number' || typeof value === 'string')) return int64(name, value)
-      if (name === 'signature' && typeof value === 'string') return Buffer.from(value, 'base64')
-      if (name === 'operator' && typeof value === 'string') return operators[value] ?? unknownOperator(value)
-      return value
-    })
-    if (typeof input === 'object' && input !== null && !Array.isArray(input)) return input
-  } catch (error) {
-    throw usageError(`the transaction is not valid${error instanceof SyntaxError ? ' JSON' : ''}: ${(error as Error).message}`)
-  }
-  throw usageError('the transaction must be a JSON object with compare, then and else')
-}
-
-/** With the enums of movements by name. */
-async function outputToJson(output: OperationOutput): Promise<unknown> {
-  for (const [name, response] of Object.entries(output)) {
-    if (!('movement' in response) || response.movement === undefined) continue
-    return { [name]: { ...response, movement: await movementToJson(response.movement) } }
-  }
-  return output
-}
-
-/** A number that JSON has rounded is refused: another amount would be moved than was asked for. */
-function int64(name: string, value: number | string): bigint {
-  if (Number.isSafeInteger(value) || (typeof value === 'string' && /^-?\d+$/.test(value))) return BigInt(value)
-  throw new RangeError(`${name} must be a whole number, as a string when it is above 2^53`)
-}
-
-function unknownOperator(name: string): never {
-  throw new RangeError(`operator ${name}: it must be EQUAL, NOT_EQUAL, LESS or GREATER`)
 }
 
 /** Bytes as they are, and the end of a line. */

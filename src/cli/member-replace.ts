@@ -56,7 +56,7 @@ export async function replaceMember(replacement: Replacement, flags: ClientFlags
     throw usageError('a node id is never given again: name another one for the new member')
   }
   const deadlineMs = performance.now() + flags.timeout
-  return withClient(flags, async (client) => {
+  const work = async (client: Client): Promise<ClusterView> => {
     const replacing = new Replacing(replacement, client)
     let view = await viewCluster(flags)
     try {
@@ -71,7 +71,8 @@ export async function replaceMember(replacement: Replacement, flags: ClientFlags
       replacing.stop()
     }
     return view
-  })
+  }
+  return withClient(flags, work, { takesLong: true })
 }
 
 class Replacing {

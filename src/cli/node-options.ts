@@ -1,8 +1,11 @@
-import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { MemberConfig, ServerConfig } from '../server/config.js'
 import { addressClash } from '../server/config.js'
+import { ADDRESS_FORM, isAddress } from './address.js'
 import { CliError, EXIT, usageError } from './failure.js'
+import { readTextFile, SMALL_FILE_BYTES_MAX } from './input.js'
+import { suggestion } from './near-name.js'
+import { parseStrictJsonObject } from './strict-json.js'
 
 /** One node's options as text, from flags, variables or a file; the same names in each. */
 export interface NodeOptions {
@@ -59,13 +62,7 @@ function parseVariable(name: keyof NodeOptions, text: string | undefined): strin
 
 /** @throws CliError that names the file, and the entry at fault. */
 export function readConfigFile(path: string): NodeOptions {
-  let file: unknown
-  try {
-    file = JSON.parse(readFileSync(path, 'utf8'))
-  } catch (error) {
-    throw usageError(`--config: cannot read ${path}: ${(error as Error).message}`)
-  }
-  if (typeof file !== 'object' || file === null || Array.isArray(file)) throw usageError(`--config: ${path} is not a JSON object`)
+  const file = parseStrictJsonObject(readTextFile(path, '--config', SMALL_FILE_BYTES_MAX), `--config ${path}`)
   for (const [name, value] of Object.entries(file)) checkEntry(path, name, value)
   const { id, data, ...rest } = file as NodeConfigFile
   return {
@@ -76,7 +73,9 @@ export function readConfigFile(path: string): NodeOptions {
 }
 
 function checkEntry(path: string, name: string, value: unknown): void {
-  if (!Object.hasOwn(OPTIONS, name)) throw usageError(`--config: ${path} has an entry ${name}, which is not an option`)
+  if (!Object.hasOwn(OPTIONS, name)) {
+    throw usageError(`--config: ${path} has an entry ${name}, which is not an option${suggestion(name, Object.keys(OPTIONS))}`)
+  }
   const { isFine, kind } = checkOf(name)
   if (!isFine(value)) throw usageError(`--config: ${name} in ${path} must be ${kind}`)
 }
@@ -84,7 +83,9 @@ function checkEntry(path: string, name: string, value: unknown): void {
 function checkOf(name: string): { isFine: (value: unknown) => boolean; kind: string } {
   if (SWITCHES.has(name)) return { isFine: (value) => typeof value === 'boolean', kind: 'true or false' }
   if (name !== 'authority') {
-    return { isFine: (value) => typeof value === 'string' || (name === 'id' && typeof value === 'number'), kind: 'a string' }
+    const isFine = (value: unknown): boolean =>
+      (typeof value === 'string' && value !== '') || (name === 'id' && Number.isInteger(value))
+    return { isFine, kind: name === 'id' ? 'a whole number' : 'a string, and not an empty one' }
   }
   return {
     isFine: (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
@@ -124,9 +125,8 @@ function parseNodeId(name: keyof NodeOptions, text: string): number {
 }
 
 function parseAddress(name: keyof NodeOptions, text: string): string {
-  const port = Number(/^(?:\[[^\]\s]+\]|[^\s:/,=]+):(\d{1,5})$/.exec(text)?.[1])
-  if (port >= 1 && port <= 65_535) return text
-  throw fault(name, `${JSON.stringify(text)} is not host:port`)
+  if (isAddress(text)) return text
+  throw fault(name, `${JSON.stringify(text)} is not ${ADDRESS_FORM}`)
 }
 
 /** `1=host:peerport/host:clientport,2=…` @throws CliError */

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Client, Consistency } from '../client/client.js'
+import { ADDRESS_FORM, isAddress } from './address.js'
 
 export const DEFAULT_ENDPOINTS = '127.0.0.1:7101,127.0.0.1:7102,127.0.0.1:7103'
 const DEFAULT_DATA_DIRECTORY = './.synod'
@@ -19,6 +20,7 @@ export function withClientFlags(
     .addOption(
       new Option('--endpoints <list>', 'host:port of one or more nodes, comma-separated')
         .default(DEFAULT_ENDPOINTS)
+        .argParser(endpointList)
         .env('SYNOD_ENDPOINTS'),
     )
     .addOption(new Option('--timeout <ms>', timeoutMeans).default(timeoutMs).argParser(wholeNumber(1, 2 ** 31 - 1)))
@@ -45,15 +47,39 @@ export async function consistencyOf(name: string): Promise<Consistency> {
   }
 }
 
-/** Connects, does `work`, and lets the cluster go. The SDK, and gRPC with it, is loaded only here: `--help` needs neither. */
-export async function withClient<T>(flags: ClientFlags, work: (client: Client) => Promise<T>): Promise<T> {
-  const { connect } = await import('../client/client.js')
-  const client = connect({ endpoints: flags.endpoints, timeoutMs: flags.timeout })
+/**
+ * Connects, does `work`, and lets the cluster go. The SDK, and gRPC with it, is loaded only here: `--help` needs neither.
+ * @param takesLong nodes that do not serve yet may be needed later on
+ * @throws SynodError UNREACHABLE at once when no endpoint serves
+ */
+export async function withClient<T>(
+  flags: ClientFlags,
+  work: (client: Client) => Promise<T>,
+  { takesLong = false } = {},
+): Promise<T> {
+  const [{ connect }, { findServing }] = await Promise.all([import('../client/client.js'), import('../client/endpoint-probe.js')])
+  const startedMs = performance.now()
+  const endpoints = await findServing(endpointsOf(flags), flags.timeout)
+  const timeoutMs = Math.max(1, Math.ceil(flags.timeout - (performance.now() - startedMs)))
+  const client = connect({ endpoints: takesLong ? [...endpoints, ...endpointsOf(flags)] : endpoints, timeoutMs })
   try {
     return await work(client)
   } finally {
     client.close()
   }
+}
+
+/** The endpoints one by one, each once. */
+export function endpointsOf({ endpoints }: Pick<ClientFlags, 'endpoints'>): string[] {
+  return [...new Set(endpoints.split(','))]
+}
+
+/** For commander: host:port, or several with commas between. */
+function endpointList(text: string): string {
+  const endpoints = text.split(',').map((endpoint) => endpoint.trim())
+  const wrong = endpoints.find((endpoint) => !isAddress(endpoint))
+  if (wrong !== undefined) throw new InvalidArgumentError(`${JSON.stringify(wrong)} is not ${ADDRESS_FORM}.`)
+  return endpoints.join(',')
 }
 
 /** For commander: a whole number from `min` to `max`. */
@@ -65,8 +91,15 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   }
 }
 
-/** For commander: an amount in minor units. */
+/** For commander: what is moved, in minor units. */
 export function amount(text: string): bigint {
+  const value = minorUnits(text)
+  if (value !== 0n) return value
+  throw new InvalidArgumentError('It must be a whole number of minor units from 1 on, below 2^63.')
+}
+
+/** For commander: minor units, none of them allowed. */
+export function minorUnits(text: string): bigint {
   if (/^\d{1,19}$/.test(text)) {
     const value = BigInt(text)
     if (value < 2n ** 63n) return value

@@ -115,7 +115,7 @@ describe('a dev cluster of three processes', { timeout: 120_000 }, () => {
       // oxlint-disable-next-line unicorn/no-thenable -- the proto's field, a list
       then: [{ put: { key: 'done', value: 'yes' } }, { withdraw: { withdrawalId: 'w1', accountId: 'bob', amount: '100' } }],
     }
-    const carriedOut = await run('kv', 'txn', JSON.stringify(txn), '--json')
+    const carriedOut = await run('kv', 'txn', JSON.stringify(txn), '--json', '--text')
     assert.equal((JSON.parse(carriedOut.stdout) as { succeeded: boolean }).succeeded, true, carriedOut.stderr)
     const [list, missing] = await Promise.all([run('kv', 'list'), run('kv', 'get', 'nothing')])
     assert.equal(list.stdout, 'done\tyes\ngreeting\thello\n')

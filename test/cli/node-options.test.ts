@@ -26,7 +26,7 @@ describe('the options of a node', () => {
   const directory = mkdtempSync(join(tmpdir(), 'synod-options-'))
   after(() => rmSync(directory, { recursive: true, force: true }))
 
-  function file(content: string): string {
+  function file(content: string | Buffer): string {
     const path = join(directory, 'config.json')
     writeFileSync(path, content)
     return path
@@ -92,10 +92,10 @@ describe('the options of a node', () => {
     [
       'a port out of range',
       { ...COMPLETE, peers: '2=127.0.0.1:70000/127.0.0.1:1' },
-      /^--peers: "127.0.0.1:70000" is not host:port/,
+      /^--peers: "127.0.0.1:70000" is not HOST:PORT/,
     ],
-    ['an address without a port', { ...COMPLETE, listen: 'localhost' }, /^--listen: "localhost" is not host:port/],
-    ['a peer address without a port', { ...COMPLETE, peerListen: ':1' }, /^--peer-listen: ":1" is not host:port/],
+    ['an address without a port', { ...COMPLETE, listen: 'localhost' }, /^--listen: "localhost" is not HOST:PORT/],
+    ['a peer address without a port', { ...COMPLETE, peerListen: ':1' }, /^--peer-listen: ":1" is not HOST:PORT/],
     ['a key of the wrong size', { ...COMPLETE, authority: ['mint=AAAA'] }, /^--authority: .* 32 bytes/],
   ]
   for (const [what, options, message] of FAULTS) {
@@ -104,13 +104,24 @@ describe('the options of a node', () => {
     })
   }
 
-  const FILES: [string, string, RegExp][] = [
-    ['is no JSON', '{', /^--config: cannot read .*config\.json/],
+  const FILES: [string, string | Buffer, RegExp][] = [
+    ['is no JSON', '{', /^--config .*config\.json is not valid JSON/],
     ['is no object', '[]', /is not a JSON object/],
+    ['has something behind it', '{} {}', /is not valid JSON/],
+    ['is not UTF-8', Buffer.from([0x7b, 0xff, 0x7d]), /config\.json is not UTF-8/],
     ['has an unknown entry', '{"port": 1}', /an entry port, which is not an option/],
+    ['has an entry that is nearly right', '{"peer": "a"}', /an entry peer, which is not an option \(did you mean "peers"\?\)/],
+    ['has an entry twice', '{"id": 1, "id": 2}', /id is given twice/],
     ['has an entry of the wrong type', '{"data": 1}', /data in .* must be a string/],
+    ['has an empty data directory', '{"data": ""}', /data in .* must be a string, and not an empty one/],
+    ['has an id that is not whole', '{"id": 1.5}', /id in .* must be a whole number/],
     ['has one authority that is not in a list', '{"authority": "a=b"}', /authority in .* must be a list of strings/],
   ]
+  it('refuse a config file that has no end, or is none, and name it', () => {
+    assert.throws(() => readConfigFile('/dev/zero'), isUsageError(/cannot read --config \/dev\/zero: it is larger than/))
+    assert.throws(() => readConfigFile(directory), isUsageError(new RegExp(`cannot read --config ${directory}: EISDIR`)))
+  })
+
   for (const [what, content, message] of FILES) {
     it(`refuse a config file that ${what}`, () => {
       assert.throws(() => readConfigFile(file(content)), isUsageError(message))

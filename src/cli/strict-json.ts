@@ -1,0 +1,72 @@
+import { usageError } from './failure.js'
+
+/** Deeper than any message or file that there is. */
+const DEPTH_MAX = 100
+
+/**
+ * Parses JSON without what JSON.parse lets pass in silence: an object that has a name twice, and a whole number that is rounded
+ * because it is beyond 2^53.
+ * @param what names the text, for the error
+ * @throws CliError (usage)
+ */
+function parseStrictJson(text: string, what: string): unknown {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    const hint = text.startsWith('\uFEFF') ? 'it begins with a byte order mark' : (error as Error).message
+    throw usageError(`${what} is not valid JSON: ${hint}`)
+  }
+  const fault = findFault(text)
+  if (fault !== undefined) throw usageError(`${what}: ${fault}`)
+  return value
+}
+
+/** As parseStrictJson, for text that must be one object. @throws CliError (usage) */
+export function parseStrictJsonObject(text: string, what: string): object {
+  const value = parseStrictJson(text, what)
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw usageError(`${what} is not a JSON object`)
+}
+
+/** An object's names so far and the one that is read; a list's place. */
+interface Level {
+  readonly names: Set<string> | undefined
+  place: string | number
+  isNameNext: boolean
+}
+
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],]|[^\s"{}[\],:]+/g
+
+/** In a text that JSON.parse has accepted. */
+function findFault(text: string): string | undefined {
+  const levels: Level[] = []
+  for (const [token] of text.matchAll(TOKEN)) {
+    const level = levels.at(-1)
+    if (token === '{' || token === '[') {
+      if (levels.length === DEPTH_MAX) return `it is nested more than ${DEPTH_MAX} deep`
+      levels.push(
+        token === '{' ? { names: new Set(), place: '', isNameNext: true } : { names: undefined, place: 0, isNameNext: false },
+      )
+    } else if (token === '}' || token === ']') levels.pop()
+    else if (level !== undefined && token === ',') {
+      level.isNameNext = level.names !== undefined
+      if (typeof level.place === 'number') level.place++
+    } else if (level?.names !== undefined && level.isNameNext) {
+      level.isNameNext = false
+      level.place = JSON.parse(token) as string
+      if (level.names.has(level.place)) return `${pathOf(levels)} is given twice`
+      level.names.add(level.place)
+    } else if (/^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token))) {
+      return `${pathOf(levels) || 'it'} is ${token}, which JSON readers round: write a whole number above 2^53 as a string`
+    }
+  }
+  return undefined
+}
+
+function pathOf(levels: readonly Level[]): string {
+  return levels
+    .map(({ place }) => (typeof place === 'number' ? `[${place}]` : `.${place}`))
+    .join('')
+    .replace(/^\./, '')
+}
