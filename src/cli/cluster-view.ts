@@ -1,11 +1,32 @@
 import type { Answered, Membership, NodeStatus, StatusResponse } from '../client/client.js'
-import { CliError, EXIT } from './failure.js'
-import type { ClientFlags } from './options.js'
+import { CliError, describe, EXIT } from './failure.js'
+import { type ClientFlags, endpointsOf } from './options.js'
 
 /** One node that is down must not hold the others up. */
 const ASK_MS_MAX = 2_000
+const PROBE_MS_MAX = 1_000
 
 type NodeReport = Answered<StatusResponse, 'membership'>
+
+/** A node as it says that it is, or why it does not. */
+export interface SurveyedNode {
+  readonly endpoint: string
+  /** 0 where nobody knows which node should be there. */
+  readonly nodeId: number
+  readonly status?: Answered<StatusResponse>
+  /** In one clause for people; undefined for a node that answers. */
+  readonly trouble?: string
+}
+
+/** All that can be learned of a cluster. */
+export interface Survey {
+  /** Those of the endpoints, then the members that are none of them. */
+  readonly nodes: readonly SurveyedNode[]
+  /** The newest that any of them knows; undefined where none does. */
+  readonly membership: Membership | undefined
+  /** Somebody hears of a leader, which stands for a majority. */
+  readonly hasMajority: boolean
+}
 
 /** The cluster as its leader knows it; as whoever knows most, where no leader answers. */
 export interface ClusterView {
@@ -15,45 +36,82 @@ export interface ClusterView {
   readonly leaderId: number
   /** How far each learner is; empty when it is not the leader that told. */
   readonly progress: ReadonlyMap<number, number>
+  readonly survey: Survey
 }
 
-/** Asks the endpoints, and the leader itself where it is none of them. @throws CliError when nobody answers */
+/** Asks the endpoints, and then the members that they name and that have not answered yet. Never rejects for a node that does not answer. */
+export async function surveyCluster(flags: ClientFlags): Promise<Survey> {
+  const answers: NodeStatus[] = []
+  for (let next = endpointsOf(flags); next.length > 0; next = unasked(answers)) {
+    answers.push(...(await askAll(next, flags.timeout)))
+  }
+  const membership = newestMembership(answers)
+  const nodes = await Promise.all(answers.map((answer) => surveyed(answer, membership)))
+  return { nodes, membership, hasMajority: answers.some(({ status }) => (status?.leaderId ?? 0) !== 0) }
+}
+
+/** Asks as surveyCluster does. @throws CliError when nobody answers who knows of a cluster */
 export async function viewCluster(flags: ClientFlags): Promise<ClusterView> {
-  const reports = await askAll(flags.endpoints, flags.timeout)
-  const known = reports.toSorted((a, b) => b.membership.epoch - a.membership.epoch || Number(leads(b)) - Number(leads(a)))
-  const [first] = known
-  if (first === undefined) throw new CliError(`no node of a cluster answers at ${flags.endpoints}`, EXIT.unavailable)
-  return viewOf(known.find(leads) ?? (await askLeader(first, flags.timeout)) ?? first)
+  const survey = await surveyCluster(flags)
+  const known = survey.nodes
+    .flatMap(({ status }) => (status?.membership === undefined ? [] : [status as NodeReport]))
+    .toSorted((a, b) => b.membership.epoch - a.membership.epoch)
+  const report = known.find(({ nodeId, leaderId }) => nodeId === leaderId) ?? known[0]
+  if (report === undefined) {
+    const told = survey.nodes.map(({ endpoint, trouble }) => `${endpoint}: ${trouble ?? 'it is not a member of a cluster yet'}`)
+    throw new CliError(`no node of a cluster answers; ${told.join('; ')}`, EXIT.unavailable)
+  }
+  const progress = new Map(report.learners.map(({ nodeId, decidedUpTo }) => [nodeId, decidedUpTo]))
+  return { report, membership: report.membership, leaderId: report.leaderId, progress, survey }
 }
 
 /** Whether that member of the cluster answers clients. */
 export async function isUp(member: { nodeId: number; clientAddress: string }, clusterId: string): Promise<boolean> {
-  const [report] = await askAll(member.clientAddress, ASK_MS_MAX)
-  return report?.nodeId === member.nodeId && report.clusterId === clusterId
+  const [answer] = await askAll([member.clientAddress], ASK_MS_MAX)
+  return answer?.status?.nodeId === member.nodeId && answer.status.clusterId === clusterId
 }
 
-async function askLeader({ membership, leaderId }: NodeReport, timeoutMs: number): Promise<NodeReport | undefined> {
-  const leader = membership.members.find(({ nodeId }) => nodeId === leaderId)
-  if (leader === undefined) return undefined
-  return (await askAll(leader.clientAddress, timeoutMs)).find(leads)
+/** Why nothing can be decided, as far as can be seen; undefined while there is a majority. */
+export function tellNoMajority({ nodes, membership, hasMajority }: Survey): string | undefined {
+  if (hasMajority) return undefined
+  const up = nodes.filter(({ status }) => status !== undefined)
+  if (up.length === 0) return 'no node answers'
+  const voters = membership?.members.filter(({ voter }) => voter) ?? []
+  if (voters.length === 0) return 'no majority: no cluster has formed yet'
+  const answering = voters.filter(({ nodeId }) => up.some(({ status }) => status?.nodeId === nodeId))
+  const needed = Math.floor(voters.length / 2) + 1
+  return `no majority: ${answering.length} of ${voters.length} voters answer and know no leader; it takes ${needed} that reach one another`
 }
 
-async function askAll(endpoints: string, timeoutMs: number): Promise<NodeReport[]> {
+async function askAll(endpoints: readonly string[], timeoutMs: number): Promise<NodeStatus[]> {
   const { connect } = await import('../client/client.js')
   const client = connect({ endpoints })
   try {
-    const nodes = await client.cluster.status({ timeoutMs: Math.min(timeoutMs, ASK_MS_MAX) })
-    return nodes.flatMap(({ status }: NodeStatus) => (status?.membership === undefined ? [] : [status as NodeReport]))
+    return await client.cluster.status({ timeoutMs: Math.min(timeoutMs, ASK_MS_MAX) })
   } finally {
     client.close()
   }
 }
 
-function leads({ nodeId, leaderId }: NodeReport): boolean {
-  return nodeId === leaderId
+/** The addresses of members that neither have answered nor been asked. */
+function unasked(answers: readonly NodeStatus[]): string[] {
+  const { members = [] } = newestMembership(answers) ?? {}
+  const isKnown = (nodeId: number, address: string): boolean =>
+    answers.some(({ endpoint, status }) => endpoint === address || status?.nodeId === nodeId)
+  return members.filter(({ nodeId, clientAddress }) => !isKnown(nodeId, clientAddress)).map(({ clientAddress }) => clientAddress)
 }
 
-function viewOf(report: NodeReport): ClusterView {
-  const progress = new Map(report.learners.map(({ nodeId, decidedUpTo }) => [nodeId, decidedUpTo]))
-  return { report, membership: report.membership, leaderId: report.leaderId, progress }
+function newestMembership(answers: readonly NodeStatus[]): Membership | undefined {
+  return answers
+    .flatMap(({ status }) => status?.membership ?? [])
+    .toSorted((a, b) => b.epoch - a.epoch)
+    .at(0)
+}
+
+async function surveyed({ endpoint, status, error }: NodeStatus, membership: Membership | undefined): Promise<SurveyedNode> {
+  if (status !== undefined) return { endpoint, nodeId: status.nodeId, status }
+  const nodeId = membership?.members.find(({ clientAddress }) => clientAddress === endpoint)?.nodeId ?? 0
+  const { probeEndpoint } = await import('../client/endpoint-probe.js')
+  const found = await probeEndpoint(endpoint, PROBE_MS_MAX)
+  return { endpoint, nodeId, trouble: found.serves ? describe(error) : found.trouble }
 }

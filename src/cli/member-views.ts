@@ -6,7 +6,7 @@ import { formatTable } from './output.js'
 
 type Member = Membership['members'][number]
 
-const HEAD = ['node', 'member', 'peers', 'clients', 'votes from', 'data directory']
+const HEAD = ['node', 'member', 'peers', 'clients', 'answers', 'votes from', 'data directory']
 
 export function memberTable(view: ClusterView): string {
   const rows = view.membership.members.map((member) => [
@@ -14,6 +14,7 @@ export function memberTable(view: ClusterView): string {
     describeMember(member, view),
     member.peerAddress,
     member.clientAddress,
+    troubleOf(member, view) === undefined ? 'yes' : 'no',
     member.voter ? String(member.votesFrom) : '',
     member.dataDirId,
   ])
@@ -28,6 +29,21 @@ function describeMember(member: Member, view: ClusterView): string {
   if (view.report.nodeId !== view.leaderId) return kind // nobody else knows
   if (upTo === undefined) return `${kind}, not heard of`
   return `${kind}, ${describeProgress(upTo, view.report.decidedUpTo)}`
+}
+
+/** Why each member does not answer that does not, a line each. */
+export function memberTroubles(view: ClusterView): string[] {
+  return view.membership.members.flatMap((member) => {
+    const trouble = troubleOf(member, view)
+    return trouble === undefined ? [] : [`node ${member.nodeId} (${member.clientAddress}) does not answer: ${trouble}`]
+  })
+}
+
+/** Undefined for a member that answers, at whichever address it was asked. */
+export function troubleOf({ nodeId, clientAddress }: Member, { survey: { nodes } }: ClusterView): string | undefined {
+  if (nodes.some(({ status }) => status?.nodeId === nodeId)) return undefined
+  const asked = nodes.find(({ endpoint }) => endpoint === clientAddress)
+  return asked?.trouble ?? (asked === undefined ? 'it was not asked' : 'another node is at its address')
 }
 
 /** How far a learner is. */

@@ -1,11 +1,12 @@
 import { type Command, Option } from 'commander'
 import type { Membership } from '../client/client.js'
-import { type ClusterView, viewCluster } from './cluster-view.js'
+import { type ClusterView, tellNoMajority, viewCluster } from './cluster-view.js'
+import { EXIT } from './failure.js'
 import { replaceMember } from './member-replace.js'
-import { joinCommand, memberTable } from './member-views.js'
+import { joinCommand, memberTable, memberTroubles, troubleOf } from './member-views.js'
 import { parseMember } from './node-options.js'
 import { type ClientFlags, wholeNumber, withClient, withClientFlags } from './options.js'
-import { note, print, printJson } from './output.js'
+import { note, print, printJson, styled } from './output.js'
 
 const MINUTES_10_MS = 600_000
 const nodeId = wholeNumber(1, 65_535)
@@ -41,13 +42,33 @@ export function addMemberCommands(program: Command): void {
 }
 
 function addList(member: Command): void {
-  withClientFlags(member.command('list').description('the members, and how far learners are'))
+  withClientFlags(
+    member
+      .command('list')
+      .description('the members, who of them answers, and how far learners are; exit code 3 without a majority'),
+  )
     .addHelpText('after', '\nExample:\n  $ synod member list')
     .action(async (flags: ClientFlags) => {
       const view = await viewCluster(flags)
-      if (flags.json) printJson({ membership: view.membership, leaderId: view.leaderId, learners: view.report.learners })
-      else print(memberTable(view))
+      if (flags.json) printJson(listAsJson(view))
+      else {
+        print(memberTable(view))
+        for (const line of memberTroubles(view)) print(line)
+      }
+      const noMajority = tellNoMajority(view.survey)
+      if (noMajority === undefined) return
+      note(styled('red', noMajority, process.stderr))
+      process.exitCode = EXIT.unavailable
     })
+}
+
+function listAsJson(view: ClusterView): unknown {
+  const { membership, leaderId, report, survey } = view
+  const unreachable = membership.members.flatMap((member) => {
+    const trouble = troubleOf(member, view)
+    return trouble === undefined ? [] : [{ nodeId: member.nodeId, clientAddress: member.clientAddress, trouble }]
+  })
+  return { membership, leaderId, learners: report.learners, unreachable, hasMajority: survey.hasMajority }
 }
 
 function addAdd(member: Command): void {

@@ -1,42 +1,52 @@
 import type { Command } from 'commander'
-import type { NodeStatus } from '../client/client.js'
+import { type SurveyedNode, surveyCluster, tellNoMajority } from './cluster-view.js'
 import { EXIT } from './failure.js'
-import { type ClientFlags, withClient, withClientFlags } from './options.js'
-import { formatTable, print, printJson, styled } from './output.js'
+import { type ClientFlags, withClientFlags } from './options.js'
+import { formatTable, note, print, printJson, styled } from './output.js'
 
 const EXAMPLE = `
+It asks the endpoints, and then every other member that these know of. Exit code 3: there is no majority.
+
 Example:
   $ synod status
   node  address         role      ballot  decided  applied  digest
      1  127.0.0.1:7101  leader    3.1          42       42  9b1c2f00
      2  127.0.0.1:7102  follower  3.1          42       42  9b1c2f00
-        127.0.0.1:7103  unreachable`
+     3  127.0.0.1:7103  unreachable
+  node 3 (127.0.0.1:7103) is unreachable: nothing listens there (connection refused)`
 
 export function addStatusCommand(program: Command): void {
   withClientFlags(program.command('status').description('how each node is'))
     .addHelpText('after', EXAMPLE)
     .action(async (flags: ClientFlags) => {
-      // One node that is down must not hold the table up.
-      const timeoutMs = Math.min(flags.timeout, 2_000)
-      const nodes = await withClient(flags, (client) => client.cluster.status({ timeoutMs }))
+      const survey = await surveyCluster(flags)
       const { NodeRole } = await import('../client/client.js')
       const roles = Object.entries(NodeRole)
       const roleOf = (role: number): string => roles.find(([, value]) => value === role)?.[0].toLowerCase() ?? 'unknown'
-      const rows = nodes.map((node) => toRow(node, roleOf))
+      const { nodes } = survey
       if (flags.json) printJson(nodes.map((node) => toJson(node, roleOf)))
       else {
-        print(formatTable(HEAD, rows))
+        print(
+          formatTable(
+            HEAD,
+            nodes.map((node) => toRow(node, roleOf)),
+          ),
+        )
         for (const line of nodes.flatMap(alarmLines)) print(line)
+        for (const line of nodes.flatMap(troubleLines)) print(line)
       }
-      if (nodes.every((node) => node.status === undefined)) process.exitCode = EXIT.unavailable
+      const noMajority = tellNoMajority(survey)
+      if (noMajority === undefined) return
+      note(styled('red', noMajority, process.stderr))
+      process.exitCode = EXIT.unavailable
     })
 }
 
 const HEAD = ['node', 'address', 'role', 'ballot', 'decided', 'applied', 'digest']
 
-function toRow({ endpoint, status }: NodeStatus, roleOf: (role: number) => string): string[] {
-  if (status === undefined) return ['', endpoint, styled('red', 'unreachable')]
-  const { nodeId, ballot, decidedUpTo, appliedUpTo, stateDigest } = status
+function toRow({ endpoint, nodeId, status }: SurveyedNode, roleOf: (role: number) => string): string[] {
+  if (status === undefined) return [nodeId === 0 ? '' : String(nodeId), endpoint, styled('red', 'unreachable')]
+  const { ballot, decidedUpTo, appliedUpTo, stateDigest } = status
   return [
     String(nodeId),
     endpoint,
@@ -49,7 +59,7 @@ function toRow({ endpoint, status }: NodeStatus, roleOf: (role: number) => strin
 }
 
 /** Below the table: what a node that goes on says is wrong with it. */
-function alarmLines({ endpoint, status }: NodeStatus): string[] {
+function alarmLines({ endpoint, status }: SurveyedNode): string[] {
   if (status === undefined) return []
   return status.alarms.map(({ code, message, since }) => {
     const began = since === undefined ? '' : ` since ${since.toISOString()}`
@@ -57,11 +67,16 @@ function alarmLines({ endpoint, status }: NodeStatus): string[] {
   })
 }
 
+function troubleLines({ endpoint, nodeId, trouble }: SurveyedNode): string[] {
+  if (trouble === undefined) return []
+  return [`${nodeId === 0 ? endpoint : `node ${nodeId} (${endpoint})`} is unreachable: ${trouble}`]
+}
+
 function formatBallot(ballot: { round: number; nodeId: number } | undefined): string {
   return ballot === undefined || ballot.round === 0 ? '-' : `${ballot.round}.${ballot.nodeId}`
 }
 
-function toJson({ endpoint, status, error }: NodeStatus, roleOf: (role: number) => string): unknown {
-  if (status === undefined) return { endpoint, unreachable: error.message }
+function toJson({ endpoint, nodeId, status, trouble }: SurveyedNode, roleOf: (role: number) => string): unknown {
+  if (status === undefined) return { endpoint, ...(nodeId === 0 ? {} : { nodeId }), unreachable: trouble }
   return { endpoint, ...status, role: roleOf(status.role) }
 }
