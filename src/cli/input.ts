@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs'
+import { decodeText } from '../text/text.js'
 import { usageError } from './failure.js'
 
 /** A request may have 4 MiB; JSON needs more room for the same. */
@@ -11,7 +12,7 @@ export const SMALL_FILE_BYTES_MAX = 1024 * 1024
  * @throws CliError (usage)
  */
 export async function readTextArgument(argument: string, what: string): Promise<string> {
-  if (argument === '-') return decodeText(await readStdin(), `${what} on stdin`)
+  if (argument === '-') return textOf(await readStdin(), `${what} on stdin`)
   return argument.startsWith('@') ? readTextFile(argument.slice(1), what, INPUT_BYTES_MAX) : argument
 }
 
@@ -22,7 +23,7 @@ export async function readBytes(file: string, what: string): Promise<Uint8Array>
 
 /** A whole file as text. @throws CliError (usage) that names the file, when it is unreadable, no UTF-8, or larger than bytesMax */
 export function readTextFile(file: string, what: string, bytesMax: number): string {
-  return decodeText(readFileBounded(file, what, bytesMax), `${what} ${file}`)
+  return textOf(readFileBounded(file, what, bytesMax), `${what} ${file}`)
 }
 
 /** Not beyond a bound: a device has no end. */
@@ -56,9 +57,9 @@ async function readStdin(): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-function decodeText(bytes: Uint8Array, what: string): string {
+function textOf(bytes: Uint8Array, what: string): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return decodeText(bytes)
   } catch {
     throw usageError(`${what} is not UTF-8`)
   }

@@ -7,6 +7,7 @@ import {
   type Message,
   ScalarType,
 } from '@bufbuild/protobuf'
+import { ILL_FORMED } from '../text/text.js'
 import { usageError } from './failure.js'
 import { suggestion } from './near-name.js'
 import { parseStrictJsonObject } from './strict-json.js'
@@ -122,12 +123,12 @@ function checkScalar(field: Scalar, value: unknown, place: Place): JsonValue {
     throw fault(place, 'must be a number')
   }
   if (field.scalar === ScalarType.BYTES) {
-    const base64 = typeof value === 'string' ? place.readBytes(field, value) : undefined
+    const base64 = typeof value === 'string' && value.isWellFormed() ? place.readBytes(field, value) : undefined
     if (base64 !== undefined && isBase64(base64)) return base64
     throw fault(place, 'must be a string in base64')
   }
   if (typeof value !== 'string') throw fault(place, 'must be a string')
-  if (/\p{Surrogate}/u.test(value)) throw fault(place, 'has half a surrogate pair, which is no text')
+  if (!value.isWellFormed()) throw fault(place, ILL_FORMED)
   return value
 }
 
