@@ -75,7 +75,11 @@ describe('who answers at an endpoint', () => {
     ],
     [
       'an HTTP/2 server',
-      (t) => listening(t, createHttp2Server((_, response) => response.end('x')) as unknown as Server),
+      (t) =>
+        listening(
+          t,
+          createHttp2Server((_, response) => response.end('x')),
+        ),
       /an HTTP\/2 server answers, and no gRPC/,
     ],
     ['a TLS port', (t) => listening(t, createTlsServer({})), /speaks TLS/],
