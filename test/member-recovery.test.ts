@@ -123,6 +123,7 @@ test('members are added, promoted, led by and removed, while commands go on', as
     { code: 'NODE_ID_USED' },
   )
   // What is on its disk says what it is: it stops again, whatever it is told.
+  await cluster.memberOf(5).stop()
   const again = await cluster.start(5, { members: [...cluster.founders, cluster.listing(5)] })
   assert.equal(await codeOf(again), 'REMOVED')
 })

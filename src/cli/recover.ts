@@ -7,10 +7,12 @@ import { note, styled } from './output.js'
 import { recoverSlot, type SlotFlags, withSlotFlags } from './recover-slot.js'
 
 const HELP = `
-For when so many nodes are lost for good that no majority will ever be there again. It makes a new cluster from what one survivor
-knows, and that may be less than what clients were told. Stop every node of the old cluster first, and take the survivor with the
-highest "decided" (\`synod status\`, or run this and read what it says before you confirm it). Whatever another survivor may know
-better is not looked at. The directory is only read.
+For when so many nodes are lost for good that no majority will ever be there again. It makes a new cluster from what the survivors
+know, and that may be less than what clients were told. Stop every node of the old cluster first, and name the directory of each
+survivor with a --data of its own: what one of them knows to be decided is kept, and so are their votes. The directories are only read.
+
+A directory that was found damaged serves, too, without its end: its node has kept it in a folder damaged-<n>, which is what to name
+then. Run this and read what it says before you confirm it.
 
 Another case: nodes that stop with APPLY_FAILED, because carrying a slot out fails. Where a version can carry it out, install that and say
 --retry-slot. Otherwise stop every node and say --skip-slot, with the directories of a majority of the voters; they are changed. Nodes
@@ -52,7 +54,7 @@ function collect(value: string, all: readonly string[] = []): string[] {
   return [...all, value]
 }
 
-function warning({ clusterId, nodeIds, decidedUpTo, votedUpTo, missing, voterIds }: Survivors): string[] {
+function warning({ clusterId, nodeIds, decidedUpTo, votedUpTo, missing, voterIds, damaged, notLookedAt }: Survivors): string[] {
   const nodes = nodeIds.length === 1 ? `node ${nodeIds[0]}` : `nodes ${nodeIds.join(' and ')}`
   const title = `WARNING: this gives cluster ${clusterId} up for good; another begins with what is left on ${nodes}.`
   const gaps = missing.length === 0 ? '' : `, and slots ${missing.slice(0, 10).join(', ')}${missing.length > 10 ? ', …' : ''}`
@@ -61,8 +63,21 @@ function warning({ clusterId, nodeIds, decidedUpTo, votedUpTo, missing, voterIds
     `  kept for sure:         slots up to ${decidedUpTo}, which are known to be decided`,
     `  kept, decided or not:  ${votes(decidedUpTo, votedUpTo, missing.length)}`,
     `  lost for good:         whatever was acknowledged above that without a vote of ${nodes}${gaps}`,
+    ...damaged.map(
+      ({ nodeId, directory, lostWriteCount }) =>
+        `  damaged:               ${directory} of node ${nodeId} has lost ${endOf(lostWriteCount)}; what only that held is lost, too, slots ` +
+        'that were known to be decided among it',
+    ),
+    ...notLookedAt.map((folder) => `  not looked at:         ${folder}, found damaged earlier: it may know more`),
     `  must never run again:  any node of that cluster from its old directory; its voters were ${voterIds.join(', ')}`,
   ]
+}
+
+/** Of a directory. */
+function endOf(writeCount: number | undefined): string {
+  return writeCount === undefined
+    ? 'its end, nobody knows how much'
+    : `its last ${writeCount === 1 ? 'write' : `${writeCount} writes`}`
 }
 
 function votes(decidedUpTo: number, votedUpTo: number, missingCount: number): string {

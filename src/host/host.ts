@@ -11,6 +11,7 @@ import type { CheckpointWanted } from './checkpoint-receiver.js'
 import { Checkpointer } from './checkpointer.js'
 import type { ClockWatch } from './clock-watch.js'
 import { ApplyFailedError, HaltError } from './halt-error.js'
+import type { MajorityWatch } from './majority-watch.js'
 import type { MembershipCalls } from './membership-calls.js'
 import { isHostMessage, type PeerTalk } from './peer-talk.js'
 import type { Requester } from './requester.js'
@@ -37,6 +38,7 @@ export interface HostSettings {
   readonly barriers: Barriers
   readonly membershipCalls: MembershipCalls
   readonly clockWatch: Pick<ClockWatch, 'tick'>
+  readonly majorityWatch: MajorityWatch
   /** The core looks at the clock at least so often, in ms. */
   readonly tickIntervalMs: number
   /** One page of the log is read for a peer at a time, of about so many bytes. */
@@ -109,10 +111,11 @@ export class Host {
   receive(from: NodeId, messages: readonly Message[], dataDirId: string): void {
     if (this.#isStopped) return
     this.#guarded(() => {
-      const { node, talk, applier, runtime } = this.#s
+      const { node, talk, applier, majorityWatch, runtime } = this.#s
       const takesInput = talk.isOpen && this.#installing !== 'quiet'
       if (takesInput) node.tick(runtime.nowMs())
       for (const message of messages) {
+        if (message.kind === 'join') majorityWatch.onJoin(from, message, runtime.nowMs())
         if (isHostMessage(message)) talk.onMessage(from, message, dataDirId)
         // Decisions that come faster than they are applied must not fill the memory: dropped as if lost, and asked for again.
         else if (takesInput && !(message.kind === 'catchUpReply' && applier.isFull)) node.receive(from, message)
@@ -253,7 +256,7 @@ export class Host {
   }
 
   #step(): void {
-    const { node, outlet, talk, applier, requester, desk, barriers, membershipCalls, runtime } = this.#s
+    const { node, outlet, talk, applier, requester, desk, barriers, membershipCalls, majorityWatch, runtime } = this.#s
     const nowMs = runtime.nowMs()
     requester.tick(nowMs)
     desk.tick(nowMs)
@@ -261,6 +264,7 @@ export class Host {
     const takesInput = talk.isOpen && this.#installing !== 'quiet'
     membershipCalls.tick(nowMs, takesInput)
     talk.tick(nowMs)
+    majorityWatch.tick(nowMs)
     if (!takesInput) return outlet.flush()
     node.tick(nowMs)
     this.#s.clockWatch.tick(nowMs)

@@ -14,6 +14,7 @@ import { CheckpointReceiver } from './checkpoint-receiver.js'
 import { CheckpointSender } from './checkpoint-sender.js'
 import { ClockWatch } from './clock-watch.js'
 import { DEFAULT_TICK_INTERVAL_MS, HaltError, Host } from './host.js'
+import { MajorityWatch } from './majority-watch.js'
 import type { HostedMemberOptions, MemberParts } from './member-parts.js'
 import { type ChangedMembership, MembershipCalls } from './membership-calls.js'
 import type { PeerPort } from './peer-port.js'
@@ -160,6 +161,13 @@ export class HostedMember implements MemberApi {
       talk: this.#talk,
       membershipCalls: this.#membershipCalls,
       clockWatch: new ClockWatch({ node: this.#node, alarms: this.alarms, logger }),
+      majorityWatch: new MajorityWatch({
+        self: options.nodeId,
+        replacesDataDirId: () => storage.replacesDataDirId,
+        listed: options.members.map((m) => m.nodeId).filter((id) => options.join !== true || id !== options.nodeId),
+        membership: () => this.#node.knownMembership,
+        alarms: this.alarms,
+      }),
       reload: async () => {
         const { genesis } = this.#node
         assert(genesis !== undefined, 'only a member installs a checkpoint')

@@ -143,7 +143,8 @@ function checksumOfIdentity({ dataDirId, nodeId }: Identity): string {
     .padStart(8, '0')
 }
 
-function formatIdentity(identity: Identity): string {
+/** What stands in identity.json. */
+export function formatIdentity(identity: Identity): string {
   const { dataDirId, nodeId } = identity
   return `${JSON.stringify({ format: FORMAT, dataDirId, nodeId, checksum: checksumOfIdentity(identity) }, undefined, 2)}\n`
 }

@@ -36,6 +36,23 @@ export function readLevelLog(file: Buffer): LevelRecord[] {
   return records
 }
 
+/** How long the beginning of a log is in which every record is whole and undamaged. */
+export function soundLength(file: Buffer): number {
+  let length = 0
+  let isWithin = false
+  try {
+    for (const { type, data, offset } of readFragments(file)) {
+      const continues = type === FRAGMENT.middle || type === FRAGMENT.last
+      if (continues !== isWithin) break
+      isWithin = type === FRAGMENT.first || type === FRAGMENT.middle
+      if (!isWithin) length = offset + (type === FRAGMENT.unwritten ? 0 : HEADER_BYTES) + data.length
+    }
+  } catch (error) {
+    if (!(error instanceof FileFormatError)) throw error
+  }
+  return length
+}
+
 interface Fragment {
   readonly type: number
   readonly data: Buffer

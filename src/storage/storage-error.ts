@@ -36,7 +36,8 @@ export class StorageError extends Error {
 const DAMAGE_REMEDY =
   'This node must not vote from it. A member of a larger cluster repairs itself: it keeps these files in a folder damaged-<n> beside ' +
   'them, and learns all from the others. Where it cannot (no other members, or an unreadable identity.json), restore the directory ' +
-  'whole from where it was moved or copied, or give the member a new one: see `synod member replace --help`.'
+  'whole from where it was moved or copied, or give the member a new one: see `synod member replace --help`. Where nobody else holds the ' +
+  'data, a new cluster can be made from what is left here, without what it has lost: see `synod recover --help`.'
 
 /** `what` says which part of the directory is wrong, and how. */
 export function damaged(directory: string, what: string, options?: ErrorOptions): StorageError {

@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import type { Applier } from '../../src/host/applier.js'
 import { Barriers } from '../../src/host/barriers.js'
 import { DEFAULT_TICK_INTERVAL_MS, Host } from '../../src/host/host.js'
+import { MajorityWatch } from '../../src/host/majority-watch.js'
 import { MembershipCalls } from '../../src/host/membership-calls.js'
 import { PeerTalk } from '../../src/host/peer-talk.js'
 import { type Replayed, replayLog } from '../../src/host/recovery.js'
@@ -314,6 +315,13 @@ export class Follower {
         passed: () => this.applier,
         recallId: 1,
         logger,
+      }),
+      majorityWatch: new MajorityWatch({
+        self: 1,
+        replacesDataDirId: () => '',
+        listed: [1],
+        membership: () => undefined,
+        alarms: { raise: () => {}, clear: () => {} },
       }),
       membershipCalls: new MembershipCalls(node, 0),
       tickIntervalMs: DEFAULT_TICK_INTERVAL_MS,

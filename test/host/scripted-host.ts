@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import type { Applier } from '../../src/host/applier.js'
 import { Barriers } from '../../src/host/barriers.js'
 import { Host, type HostSettings } from '../../src/host/host.js'
+import { MajorityWatch } from '../../src/host/majority-watch.js'
 import { MembershipCalls, type MembershipCore } from '../../src/host/membership-calls.js'
 import { PeerTalk } from '../../src/host/peer-talk.js'
 import { Requester } from '../../src/host/requester.js'
@@ -170,6 +171,13 @@ export function scriptedHost(voters: NodeId[] = [1]) {
     desk,
     clockWatch: { tick: () => undefined },
     barriers: new Barriers(),
+    majorityWatch: new MajorityWatch({
+      self: 1,
+      replacesDataDirId: () => '',
+      listed: [1],
+      membership: () => undefined,
+      alarms: { raise: () => {}, clear: () => {} },
+    }),
     membershipCalls: new MembershipCalls(core as unknown as MembershipCore, 0),
     tickIntervalMs: 10,
     pageBytesMax: 1_000,

@@ -126,6 +126,32 @@ test('a damaged directory is set aside: its node learns, and votes again without
   await finish(world)
 })
 
+/** Of its alarms. */
+const codes = (node: SimulatedNode): string[] => node.member?.status().alarms.map(({ code }) => code) ?? []
+
+test('when a majority has lost its directories everybody says so, and nobody waits in silence', async () => {
+  const { world, leader, followers } = await formedWorld({ checkpointEverySlots: 5 })
+  const damage = (node: SimulatedNode): void => {
+    node.disk.corruptRecord(world.random.fork())
+    node.crash()
+    node.start()
+  }
+  for (const node of followers) damage(node)
+  await until(world, 'all three say so', () => world.nodes.every((node) => codes(node).includes('NO_MAJORITY_LEFT')))
+  leader.crash()
+  leader.start()
+  await until(world, 'the one that is left says so behind its gate', () => codes(leader).includes('NO_MAJORITY_LEFT'))
+  damage(leader)
+  const [message] = await soon(world, () => leader.member?.status().alarms.map((alarm) => alarm.message) ?? [])
+  assert.match(message ?? '', /the nodes 1, 2, 3 are lost.*None of the 3 voters is left/)
+})
+
+/** As soon as there is something. */
+async function soon<T>(world: World, find: () => readonly T[]): Promise<readonly T[]> {
+  await until(world, 'there is something', () => find().length > 0)
+  return find()
+}
+
 test('a node on an older copy of its directory is told so, and stops before it says anything else', async () => {
   const { world, followers } = await formedWorld({ checkpointEverySlots: 5 }, { isBusy: true })
   const [node] = followers

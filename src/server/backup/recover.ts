@@ -1,17 +1,21 @@
-import { cpSync, existsSync, readFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { makeBallot } from '../../paxos/ballot.js'
 import { genesisRecord, Memberships } from '../../paxos/memberships.js'
 import { type DurableRecord, type Genesis, type LogEntry, NOOP, type NodeId, type Slot } from '../../paxos/types.js'
+import { identityIn, pathsIn } from '../../storage/data-directory.js'
 import { DirectoryLock } from '../../storage/directory-lock.js'
 import { LevelStorage } from '../../storage/level-storage.js'
+import { salvage } from '../../storage/salvage.js'
+import { ASIDE, readReplaced } from '../../storage/set-aside.js'
+import { StorageError } from '../../storage/storage-error.js'
 import { BackupError } from './backup-file.js'
 import { checkRoom, type MadeCluster, makeNewCluster, type NewCluster, withDrafts } from './new-cluster.js'
 import { withStateOf } from './old-state.js'
 
 const PAGE_BYTES = 4 << 20
-/** What of a data directory is not its node's memory: who uses it, and what was set aside as damaged. */
-const NOT_COPIED = /^(lock|damaged-.*)$/
+/** What in a data directory is not its node's memory: who uses it, and what was set aside as damaged. */
+const NOT_COPIED = /^(lock|damaged-.*|replaces\.json.*)$/
 
 /** What the survivors know of their cluster. */
 export interface Survivors {
@@ -25,21 +29,36 @@ export interface Survivors {
   readonly missing: readonly Slot[]
   /** Of the old cluster, as far as they know. */
   readonly voterIds: readonly NodeId[]
+  /** Those whose directories have lost their end: what only that end held is lost, too. */
+  readonly damaged: readonly DamagedSurvivor[]
+  /** Folders in their directories in which something is kept that was damaged, and that were not named. */
+  readonly notLookedAt: readonly string[]
+}
+
+interface DamagedSurvivor {
+  readonly nodeId: NodeId
+  readonly directory: string
+  /** Undefined when nothing tells how many. */
+  readonly lostWriteCount: number | undefined
 }
 
 /** A copy of a survivor's directory. */
 interface Copy {
+  readonly from: string
   readonly directory: string
   readonly nodeId: NodeId
   readonly storage: LevelStorage
   readonly genesis: Genesis
+  readonly damage: DamagedSurvivor | undefined
+  readonly aside: readonly string[]
 }
 
 /**
  * Makes a new cluster from the directories of some nodes, when so many others are lost for good that no majority will ever be there
  * again. They are left as they are. Votes above what is known to be decided are kept, in each slot that of the highest ballot, and
  * slots between them without any are empty: what a new leader does that has heard from these nodes alone. So an operation that was
- * acknowledged is lost only if none of them ever voted for it, and one that was never acknowledged may take effect.
+ * acknowledged is lost only if none of them ever voted for it, and one that was never acknowledged may take effect. A directory that was
+ * set aside as damaged serves, too, if it is its end that is damaged: without that end.
  *
  * `confirm` is told what it stands on, before anything is made; what it throws ends it.
  * @throws BackupError, StorageError
@@ -70,20 +89,71 @@ export async function recoverCluster(
 
 /** LevelDB rewrites its files when it is opened: the only copy of the data must not be worked on. */
 async function copyOf(from: string, directory: string): Promise<Copy> {
-  const identity = join(from, 'identity.json')
-  if (!existsSync(identity)) throw new BackupError(`${from} is no data directory: ${identity} is missing`)
+  const { identity, database } = pathsIn(from)
+  if (!existsSync(identity) && !existsSync(database)) {
+    throw new BackupError(`${from} is no data directory: ${identity} is missing`)
+  }
+  checkNotHalfAside(from)
   const lock = await DirectoryLock.acquire(from)
   try {
-    cpSync(from, directory, { recursive: true, filter: (path) => !NOT_COPIED.test(basename(path)) })
+    // The folder itself may be one that was set aside.
+    cpSync(from, directory, { recursive: true, filter: (path) => path === from || !NOT_COPIED.test(basename(path)) })
   } finally {
     await lock.release()
   }
-  const nodeId = nodeIdIn(identity)
-  const storage = await LevelStorage.open({ directory, nodeId })
+  const { storage, nodeId, damage } = await openCopy(from, directory)
   const { genesis } = storage.recovered
-  if (genesis !== undefined) return { directory, nodeId, storage, genesis }
+  if (genesis !== undefined) return { from, directory, nodeId, storage, genesis, damage, aside: foldersAside(from) }
   await storage.close()
-  throw new BackupError(`the node of ${from} has never been a member of a cluster: there is nothing to recover`)
+  throw new BackupError(
+    `the node of ${from} has never been a member of a cluster: there is nothing to recover${asideHint(foldersAside(from))}`,
+  )
+}
+
+/** Of a damaged directory, what is left of it. @throws BackupError when nothing is; StorageError */
+async function openCopy(from: string, directory: string): Promise<Pick<Copy, 'storage' | 'nodeId' | 'damage'>> {
+  try {
+    const nodeId = identityIn(pathsIn(directory))?.nodeId
+    if (nodeId !== undefined) return { storage: await LevelStorage.open({ directory, nodeId }), nodeId, damage: undefined }
+  } catch (error) {
+    if (!(error instanceof StorageError && error.code === 'DAMAGED')) throw error
+  }
+  try {
+    const { nodeId, lostWriteCount } = await salvage(directory)
+    const storage = await LevelStorage.open({ directory, nodeId })
+    return { storage, nodeId, damage: { nodeId, directory: from, lostWriteCount } }
+  } catch (error) {
+    if (!(error instanceof StorageError && error.code === 'DAMAGED')) throw error
+    // It names the copy.
+    const what = error.what.replaceAll(directory, from)
+    throw new BackupError(
+      `nothing can be made from ${from}: more than its end is damaged (${what}). Recover from the other directories without it, or ` +
+        'restore a backup.',
+      { cause: error },
+    )
+  }
+}
+
+/** @throws BackupError when a part of what was damaged is still where the new contents belong */
+function checkNotHalfAside(from: string): void {
+  const note = readReplaced(pathsIn(from))
+  if (note === undefined || note.isMoved) return
+  throw new BackupError(
+    `${from} is being set aside as damaged, and that was interrupted: start its node once, which finishes it, stop it, and recover ` +
+      `from ${join(from, note.asideIn)}`,
+  )
+}
+
+/** The last one first. */
+function foldersAside(from: string): readonly string[] {
+  const numbers = readdirSync(from).flatMap((name) => ASIDE.exec(name)?.[1] ?? [])
+  return numbers.toSorted((a, b) => Number(b) - Number(a)).map((number) => join(from, `damaged-${number}`))
+}
+
+function asideHint([last, ...others]: readonly string[]): string {
+  if (last === undefined) return ''
+  const also = others.length === 0 ? '' : ` (or ${others.join(', ')})`
+  return `. What stood there before it was found damaged is in ${last}${also}: recover from that`
 }
 
 /** @throws BackupError when the file names no node */
@@ -125,7 +195,11 @@ async function survey(best: Copy, copies: readonly Copy[], votes: ReadonlyMap<Sl
   const missing: Slot[] = []
   for (let slot = decidedUpTo + 1; slot <= votedUpTo; slot++) if (!votes.has(slot)) missing.push(slot)
   const nodeIds = copies.map(({ nodeId }) => nodeId)
-  return { clusterId: best.genesis.clusterId, nodeIds, decidedUpTo, votedUpTo, missing, voterIds: await votersOf(best) }
+  const damaged = copies.flatMap(({ damage }) => damage ?? [])
+  const named = new Set(copies.map(({ from }) => from))
+  const notLookedAt = copies.flatMap(({ aside }) => aside).filter((folder) => !named.has(folder))
+  const voterIds = await votersOf(best)
+  return { clusterId: best.genesis.clusterId, nodeIds, decidedUpTo, votedUpTo, missing, voterIds, damaged, notLookedAt }
 }
 
 /** By the newest membership that the directory knows to be decided. */
