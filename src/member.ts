@@ -70,17 +70,21 @@ export class Member extends HostedMember {
   }
 }
 
+const REFUSALS_REMEMBERED_MAX = 1_000
+
 /** gRPC streams to the other members. */
 function peerPortOf(options: MemberOptions, handlers: PeerPortHandlers): PeerPort {
   const { nodeId, listenAddress, logger, transferBytesPerSecond } = options
-  /** By peer: the last reason for not talking. Refusals come again at each try, several a second: each is told once. */
-  const lastRefusal = new Map<NodeId, string>()
-  const onRefused = (peerId: NodeId, refusal: PeerRefusal, by: 'us' | 'peer'): void => {
-    if (by === 'peer') handlers.onRefused(peerId, refusal)
-    const said = `${by}: ${refusal.message}`
-    if (lastRefusal.get(peerId) === said) return
-    lastRefusal.set(peerId, said)
-    logger.error({ peerId, by, ...refusal }, 'a peer connection was refused')
+  /** By peer and address: the last reason for not talking. Refusals come again at each try, several a second: each is told once. */
+  const lastRefusals = new Map<string, string>()
+  const onRefused = (peerId: NodeId, refusal: PeerRefusal, by: 'us' | 'peer', address: string): void => {
+    if (by === 'peer') handlers.onRefused(peerId, refusal, address)
+    const { reason, message } = refusal
+    const place = `${peerId} ${by} ${address}`
+    if (lastRefusals.get(place) === message) return
+    if (lastRefusals.size >= REFUSALS_REMEMBERED_MAX) lastRefusals.clear()
+    lastRefusals.set(place, message)
+    logger.error({ peerId, by, address, reason, message }, 'a peer connection was refused')
   }
   const transport = new PeerTransport({
     ...handlers,
@@ -88,7 +92,6 @@ function peerPortOf(options: MemberOptions, handlers: PeerPortHandlers): PeerPor
     listenAddress,
     // A member whose directory was lost must hear so: it is welcomed, and stops by itself. Its votes come through admit.
     checkPeer: () => undefined,
-    onConnected: (peerId) => logger.info({ peerId }, 'connected to a peer'),
     onRefused,
     transferBytesPerSecond,
     logger,
@@ -98,6 +101,7 @@ function peerPortOf(options: MemberOptions, handlers: PeerPortHandlers): PeerPor
       await transport.start()
     },
     setPeers: (peers) => transport.setPeers(peers),
+    redial: (peer) => transport.redial(peer),
     fetchCheckpoint: (from, request, sink) => transport.fetchCheckpoint(from, request, sink),
     send: (to, message) => transport.send(to, message),
     flush: () => transport.flush(),

@@ -1,4 +1,5 @@
 import type { Memberships } from '../paxos/memberships.js'
+import type { Roster } from '../paxos/messages.js'
 import type { Member, MembershipRecord } from '../paxos/types.js'
 import type { LocalIdentity } from '../transport/peer-link.js'
 import type { CallerIdentity } from '../transport/peer-server.js'
@@ -8,6 +9,11 @@ export type { CallerIdentity, LocalIdentity, PeerRefusal }
 
 /** Whether a node may send to this one: not at all, only to ask to be let in, or (undefined) whatever it likes. */
 export type Admission = PeerRefusal | 'joinOnly' | undefined
+
+/** Tells those that are refused who the members are. */
+export interface Teller {
+  tell(): Roster
+}
 
 /** What this node knows of its cluster. */
 export interface KnownCluster {
@@ -22,10 +28,16 @@ export interface KnownCluster {
 
 /**
  * DESIGN.md, rule 5: nobody votes from another directory than a membership says that governs a slot which is still open, or that will.
- * `cluster` is absent as long as this node knows of none.
+ * `cluster` is absent as long as this node knows of none. `teller`: a node of this cluster that is refused is told who its members are.
  */
-export function admit(caller: CallerIdentity, cluster: KnownCluster | undefined): Admission {
-  if (cluster === undefined) return undefined
+export function admit(caller: CallerIdentity, cluster: KnownCluster | undefined, teller?: Teller): Admission {
+  const admission = cluster && judge(caller, cluster)
+  if (admission === undefined || admission === 'joinOnly' || teller === undefined) return admission
+  // Whoever was away, or was put back, may know nobody else who could tell it.
+  return caller.clusterId === cluster?.clusterId ? { ...admission, roster: teller.tell() } : admission
+}
+
+function judge(caller: CallerIdentity, cluster: KnownCluster): Admission {
   const { nodeId, clusterId, dataDirId } = caller
   if (clusterId !== '' && clusterId !== cluster.clusterId) {
     return {

@@ -2,7 +2,7 @@ import { assert } from '../paxos/assert.js'
 import type { Message } from '../paxos/messages.js'
 import { Node, type NodeSettings } from '../paxos/node.js'
 import { DEFAULT_OPTIONS } from '../paxos/options.js'
-import type { Member, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
+import type { Member, MembershipChange, NodeId, Slot } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
 import { admit, membersOf, type PeerRefusal } from './admission.js'
 import { Alarms } from './alarms.js'
@@ -17,6 +17,7 @@ import { DEFAULT_TICK_INTERVAL_MS, HaltError, Host } from './host.js'
 import { MajorityWatch } from './majority-watch.js'
 import type { HostedMemberOptions, MemberParts } from './member-parts.js'
 import { type ChangedMembership, MembershipCalls } from './membership-calls.js'
+import { PeerFinder, recordOf } from './peer-finder.js'
 import type { PeerPort } from './peer-port.js'
 import { PeerTalk } from './peer-talk.js'
 import { installState } from './recovery.js'
@@ -24,7 +25,6 @@ import type { Requester, Settle } from './requester.js'
 import { type Restored, restoreMachine } from './restored.js'
 import type { Runtime } from './runtime.js'
 import type { SessionDesk } from './session-desk.js'
-import type { GateKeepers } from './start-gate.js'
 
 export type { HostedMemberOptions, MemberParts } from './member-parts.js'
 export type { PeerPort, PeerPortHandlers } from './peer-port.js'
@@ -56,6 +56,7 @@ export class HostedMember implements MemberApi {
   readonly #barriers: Barriers
   readonly #desk: SessionDesk
   readonly #membershipCalls: MembershipCalls
+  readonly #finder: PeerFinder
   readonly #talk: PeerTalk
   readonly #sender: CheckpointSender
   readonly #receiver: CheckpointReceiver
@@ -105,19 +106,31 @@ export class HostedMember implements MemberApi {
     })
     this.#port = parts.makePeerPort({
       identity: () => ({ clusterId: this.#node.genesis?.clusterId ?? '', dataDirId: storage.dataDirId }),
-      admit: (caller) => admit(caller, this.#knownCluster),
+      admit: (caller) => admit(caller, this.#knownCluster, this.#finder),
       onMessages: (from, messages, { dataDirId }) => this.#host.receive(from, messages, dataDirId),
       serveCheckpoint: (caller, request) => this.#sender.serve(caller, request),
-      onRefused: (by, refusal) => this.#onRefused(by, refusal),
+      onConnected: (peer) => {
+        this.#foreignTo.delete(peer)
+        this.#finder.onConnected(peer)
+      },
+      onRefused: (by, refusal, address) => this.#onRefused(by, refusal, address),
     })
     const send = (to: NodeId, message: Message): void => this.#port.send(to, message)
     // Ids begin anywhere: a late answer to the node that was there before must not be taken for one of now.
     const firstId = Math.floor(runtime.random() * ID_SPAN)
     this.#membershipCalls = new MembershipCalls(this.#node, firstId)
+    this.#finder = new PeerFinder({
+      options,
+      storage,
+      core: this.#node,
+      port: this.#port,
+      send,
+      onMembershipsTold: () => this.#onMembershipsChanged(),
+    })
     this.#talk = new PeerTalk({
       self: options.nodeId,
       storage,
-      ...gateKeepersOf(options, storage, restored.memberships),
+      finder: this.#finder,
       members: () => this.#members,
       send,
       passed: () => this.#applier,
@@ -193,7 +206,7 @@ export class HostedMember implements MemberApi {
   protected async listen(): Promise<void> {
     try {
       await this.#port.start()
-      this.#setPeers()
+      this.#finder.refresh()
     } catch (error) {
       await this.#host.stop()
       await this.#port.stop()
@@ -347,21 +360,12 @@ export class HostedMember implements MemberApi {
     logger.info({ epoch, fromSlot, members: members.map(describe) }, 'the membership')
     const own = members.find((m) => m.nodeId === nodeId)
     if (own?.dataDirId === this.#storage.dataDirId && this.#storage.replacesDataDirId !== '') this.#storage.noteAdmitted()
-    this.#setPeers()
+    this.#finder.refresh()
   }
 
-  #setPeers(): void {
-    const { nodeId, members } = this.#options
-    const known = this.#members
-    // As long as it does not find itself among the members, it may know too little of them: it asks those it was told of, too.
-    const listed = known.some((m) => m.nodeId === nodeId) ? known : [...members, ...known]
-    // Of a member whose address has changed, the newest counts.
-    const peers = new Map(listed.map((m) => [m.nodeId, { nodeId: m.nodeId, address: m.peerAddress }]))
-    this.#port.setPeers([...peers.values()])
-  }
-
-  #onRefused(by: NodeId, { reason, message }: PeerRefusal): void {
-    if (reason === 'WRONG_CLUSTER') return this.#onForeign(by, message)
+  #onRefused(by: NodeId, { reason, message, roster }: PeerRefusal, address: string): void {
+    if (reason === 'WRONG_CLUSTER') return this.#onForeign(by, message, address)
+    if (roster !== undefined) this.#finder.onRoster(by, roster)
     if (reason === 'DATA_DIR_MISMATCH') return this.#talk.onRefusedForDirectory(by, message)
     if (reason !== 'REMOVED') return
     this.#options.logger.warn({ by }, message)
@@ -370,10 +374,11 @@ export class HostedMember implements MemberApi {
     else this.#host.fail(new HaltError('REMOVED', message))
   }
 
-  /** One peer may be at a wrong address; when most say that this directory is of another cluster, it is. */
-  #onForeign(by: NodeId, message: string): void {
-    this.#foreignTo.add(by)
+  /** One peer may be at a wrong address; when most of those that it was started with say that this directory is of another cluster, it is. */
+  #onForeign(by: NodeId, message: string, address: string): void {
     const others = this.#options.members.filter((m) => m.nodeId !== this.#options.nodeId)
+    if (!others.some((m) => m.nodeId === by && m.peerAddress === address)) return
+    this.#foreignTo.add(by)
     if (others.filter((m) => this.#foreignTo.has(m.nodeId)).length <= others.length / 2) return
     const remedy = 'Start it with the members of its own cluster, or in a data directory of theirs.'
     this.#host.fail(new HaltError('WRONG_CLUSTER', `${message}. ${remedy}`))
@@ -394,29 +399,6 @@ export class HostedMember implements MemberApi {
   #deadlineOf(options: { timeoutMs?: number } | undefined): number {
     return this.#runtime.nowMs() + (options?.timeoutMs ?? DEFAULT_TIMEOUT_MS)
   }
-}
-
-/**
- * Who votes on the slots that are open. Of a node that knows of no membership with itself: whoever it was told of, some of whom may be
- * members no more.
- */
-function gateKeepersOf(
-  { members, nodeId, join = false }: HostedMemberOptions,
-  { replacesDataDirId }: Storage,
-  memberships: readonly MembershipRecord[],
-): GateKeepers {
-  const isMember = memberships.some((m) => m.members.some((own) => own.nodeId === nodeId))
-  if (isMember) {
-    return { voters: memberships.map((m) => m.members.filter((v) => v.votesFrom > 0).map((v) => v.nodeId)), needed: 'majority' }
-  }
-  const isNew = join || replacesDataDirId !== '' || memberships.length > 0
-  const others = members.map((m) => m.nodeId).filter((id) => id !== nodeId)
-  return isNew ? { voters: [others], needed: 'one' } : { voters: [[nodeId, ...others]], needed: 'majority' }
-}
-
-/** Plain, without what the core keeps beside it. */
-function recordOf({ epoch, fromSlot, members, lastNodeId }: MembershipRecord): MembershipRecord {
-  return { epoch, fromSlot, members, lastNodeId }
 }
 
 function describe({ nodeId, votesFrom, peerAddress }: Member): string {

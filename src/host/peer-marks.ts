@@ -1,4 +1,4 @@
-import type { HostMessage, Message } from '../paxos/messages.js'
+import type { DirectoryMark, HostMessage, Message } from '../paxos/messages.js'
 import type { Member, NodeId } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
 
@@ -6,7 +6,7 @@ type Recall = Extract<HostMessage, { kind: 'recall' }>
 
 interface Settings {
   readonly self: NodeId
-  readonly storage: Pick<Storage, 'lastWrite' | 'marks' | 'noteMarks'>
+  readonly storage: Pick<Storage, 'dataDirId' | 'lastWrite' | 'marks' | 'noteMarks'>
   /** Every member of a membership that still matters; none before the cluster is formed. */
   readonly members: () => readonly Member[]
   readonly send: (to: NodeId, message: Message) => void
@@ -15,14 +15,18 @@ interface Settings {
 const INTERVAL_MS = 1_000
 
 /**
- * Remembers how far each member's data directory has got, by what it tells of itself, and tells the others about one's own: so that
- * who starts on an older copy of its directory, and would vote as if it had never promised what it had, hears of it (start-gate.ts).
+ * Remembers how far each member's data directory has got, by what it tells of itself, and tells the others about one's own, and what it
+ * has heard of others': so that who starts on an older copy of its directory, and would vote as if it had never promised what it had,
+ * hears of it (start-gate.ts), also from members that came while it was away.
  */
 export class PeerMarks {
   readonly #s: Settings
   /** By data-dir id: the highest write that was told of. */
   readonly #marks: Map<string, number>
-  #hasChanged = false
+  /** Data-dir ids of which there is news since the members were told last. */
+  readonly #changed = new Set<string>()
+  /** Members that have been told everything once. */
+  #toldAll: ReadonlySet<NodeId> = new Set()
   #toldWrite = 0
   #nextMs = 0
 
@@ -40,7 +44,7 @@ export class PeerMarks {
   onMark(dataDirId: string, writeNumber: number): void {
     if (writeNumber <= this.of(dataDirId) || !this.#s.members().some((m) => m.dataDirId === dataDirId)) return
     this.#marks.set(dataDirId, writeNumber)
-    this.#hasChanged = true
+    this.#changed.add(dataDirId)
   }
 
   /** A peer that starts asks; it is told, and then what it says of itself is noted. */
@@ -49,20 +53,33 @@ export class PeerMarks {
     this.onMark(dataDirId, writeNumber)
   }
 
+  /** That member may know nothing: it hears everything with the next tick. */
+  tellAll(nodeId: NodeId): void {
+    this.#toldAll = new Set([...this.#toldAll].filter((id) => id !== nodeId))
+  }
+
   /** Once a second, if there is news. */
   tick(nowMs: number): void {
     if (nowMs < this.#nextMs) return
     this.#nextMs = nowMs + INTERVAL_MS
     const { self, storage, members, send } = this.#s
-    if (this.#hasChanged) {
-      this.#hasChanged = false
+    if (this.#changed.size > 0) {
       this.#forgetStrangers()
       storage.noteMarks(new Map(this.#marks))
     }
-    const writeNumber = storage.lastWrite
-    if (writeNumber === this.#toldWrite) return
-    this.#toldWrite = writeNumber
-    for (const { nodeId } of members()) if (nodeId !== self) send(nodeId, { kind: 'mark', writeNumber })
+    const own = { dataDirId: storage.dataDirId, writeNumber: storage.lastWrite }
+    const others = Array.from(this.#marks, ([dataDirId, writeNumber]): DirectoryMark => ({ dataDirId, writeNumber }))
+    const all = [own, ...others.filter(({ dataDirId }) => dataDirId !== own.dataDirId)]
+    const news = all.filter((mark) => (mark === own ? own.writeNumber !== this.#toldWrite : this.#changed.has(mark.dataDirId)))
+    this.#toldWrite = own.writeNumber
+    this.#changed.clear()
+    const nodeIds = new Set(members().map(({ nodeId }) => nodeId))
+    nodeIds.delete(self)
+    for (const nodeId of nodeIds) {
+      const marks = this.#toldAll.has(nodeId) ? news : all
+      if (marks.length > 0) send(nodeId, { kind: 'mark', marks })
+    }
+    this.#toldAll = nodeIds
   }
 
   /** Whoever is no member any more is not let in anyway. */

@@ -4,18 +4,21 @@ import type { CheckpointPart, CheckpointRequest, CheckpointSink } from '../wire/
 import type { Admission, CallerIdentity, LocalIdentity, PeerRefusal } from './admission.js'
 import type { CallOff } from './runtime.js'
 
-interface PeerAddress {
+/** Where a peer may be found. */
+export interface PeerRoute {
   readonly nodeId: NodeId
-  /** host:port */
-  readonly address: string
+  /** host:port each, the likeliest first; at least one. */
+  readonly addresses: readonly string[]
 }
 
 /** How a member reaches its peers: messages may be lost at any time, without a word. */
 export interface PeerPort {
   /** Begins to listen. @throws PeerListenError */
   start(): Promise<void>
-  /** Whom to connect to from now on; this node itself may be among them. */
-  setPeers(peers: readonly PeerAddress[]): void
+  /** Whom to connect to from now on, and where to try. */
+  setPeers(peers: readonly PeerRoute[]): void
+  /** That peer has said that it is at the first of its addresses now: a connection to another one leads to where it was. */
+  redial(peer: NodeId): void
   /** Queues a message that leaves with the next flush. Never throws and never waits. */
   send(to: NodeId, message: Message): void
   flush(): void
@@ -35,6 +38,8 @@ export interface PeerPortHandlers {
   readonly onMessages: (from: NodeId, messages: readonly Message[], caller: Pick<CallerIdentity, 'dataDirId'>) => void
   /** The parts of a checkpoint for a caller that was admitted. Rejects with a TransferError. */
   readonly serveCheckpoint: (caller: CallerIdentity, request: CheckpointRequest) => AsyncIterable<CheckpointPart>
-  /** A peer does not let this node in. */
-  readonly onRefused: (by: NodeId, refusal: PeerRefusal) => void
+  /** Messages to that peer are not dropped any more. */
+  readonly onConnected: (peer: NodeId) => void
+  /** A peer does not let this node in, at that address. */
+  readonly onRefused: (by: NodeId, refusal: PeerRefusal, address: string) => void
 }

@@ -3,35 +3,45 @@ import type { HostMessage, Message } from '../paxos/messages.js'
 import type { Member, NodeId, Slot } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
 import { DigestWatch } from './digest-watch.js'
+import type { PeerFinder } from './peer-finder.js'
 import { PeerMarks } from './peer-marks.js'
 import { type PassedSlots, SkipWatch } from './skip-watch.js'
-import { type GateKeepers, StartGate } from './start-gate.js'
+import { StartGate } from './start-gate.js'
 
-/** With who must say at the start that this node's directory is the newest. */
-interface Settings extends GateKeepers {
+interface Settings {
   readonly self: NodeId
   readonly storage: Pick<Storage, 'dataDirId' | 'lastWrite' | 'marks' | 'noteMarks'>
   /** Every member of a membership that still matters; none before the cluster is formed. */
   readonly members: () => readonly Member[]
   readonly send: (to: NodeId, message: Message) => void
   readonly passed: () => PassedSlots
+  /** Knows who must say at the start that this node's directory is the newest. */
+  readonly finder: Pick<PeerFinder, 'gateKeepers' | 'onGateOpened' | 'onRoster' | 'tick'>
   /** Another one at each start. */
   readonly recallId: number
   readonly logger: Logger
 }
 
-/** What hosts say to each other beside the core's messages: how far directories have got, and what states have come to. */
+/** What hosts say to each other beside the core's messages: who and where everybody is, how far directories have got, and what states have come to. */
 export class PeerTalk {
   readonly #marks: PeerMarks
   readonly #gate: StartGate
   readonly #digests: DigestWatch
   readonly #skips: SkipWatch
+  readonly #finder: Settings['finder']
 
   constructor(settings: Settings) {
-    const { storage } = settings
+    const { storage, finder } = settings
+    this.#finder = finder
     this.#marks = new PeerMarks(settings)
     const lastWrite = (): number => storage.lastWrite
-    this.#gate = new StartGate({ ...settings, lastWrite, dataDirId: storage.dataDirId })
+    this.#gate = new StartGate({
+      ...settings,
+      lastWrite,
+      dataDirId: storage.dataDirId,
+      keepers: () => finder.gateKeepers,
+      onOpened: () => finder.onGateOpened(),
+    })
     this.#digests = new DigestWatch(settings)
     this.#skips = new SkipWatch(settings)
   }
@@ -44,12 +54,17 @@ export class PeerTalk {
   /** `dataDirId`: what the sender said of itself. @throws HaltError OLDER_COPY or STATE_DIVERGED */
   onMessage(from: NodeId, message: HostMessage, dataDirId: string): void {
     switch (message.kind) {
+      case 'roster':
+        // It has just started, or is new here.
+        if (message.asks) this.#marks.tellAll(from)
+        return this.#finder.onRoster(from, message)
       case 'recall':
         return this.#marks.onRecall(from, dataDirId, message)
       case 'recalled':
         return this.#gate.onRecalled(from, message)
       case 'mark':
-        return this.#marks.onMark(dataDirId, message.writeNumber)
+        for (const mark of message.marks) this.#marks.onMark(mark.dataDirId, mark.writeNumber)
+        return
       case 'digest':
         return this.#digests.onReport(from, message.slot, message.stateDigest)
       case 'skippedSlots':
@@ -74,6 +89,7 @@ export class PeerTalk {
 
   /** @throws HaltError DATA_DIR_MISMATCH */
   tick(nowMs: number): void {
+    this.#finder.tick(nowMs)
     this.#gate.tick(nowMs)
     if (!this.#gate.isOpen) return
     this.#marks.tick(nowMs)
@@ -83,5 +99,12 @@ export class PeerTalk {
 
 export function isHostMessage(message: Message): message is HostMessage {
   const { kind } = message
-  return kind === 'mark' || kind === 'digest' || kind === 'skippedSlots' || kind === 'recall' || kind === 'recalled'
+  return (
+    kind === 'roster' ||
+    kind === 'mark' ||
+    kind === 'digest' ||
+    kind === 'skippedSlots' ||
+    kind === 'recall' ||
+    kind === 'recalled'
+  )
 }

@@ -16,8 +16,12 @@ export interface GateKeepers {
 
 type Recalled = Extract<HostMessage, { kind: 'recalled' }>
 
-interface Settings extends GateKeepers {
+interface Settings {
   readonly self: NodeId
+  /** As far as is known by now. */
+  readonly keepers: () => GateKeepers
+  /** Called once, perhaps at once. */
+  readonly onOpened: () => void
   /** The number of this directory's last durable write, by now: an answer may come late, when there have been more. */
   readonly lastWrite: () => number
   /** Another one at each start: answers to the node that was there before count for nothing. */
@@ -45,13 +49,13 @@ export class StartGate {
   /** Since then a majority of the others has expected another directory. */
   #strangeSinceMs: number | undefined
   #strangeMessage = ''
-  #isOpen: boolean
+  #isOpen = false
   #nextAskMs = 0
   #nextWarningMs: number | undefined
 
   constructor(settings: Settings) {
     this.#s = settings
-    this.#isOpen = this.#hasMajority()
+    this.#maybeOpen()
   }
 
   get isOpen(): boolean {
@@ -73,7 +77,7 @@ export class StartGate {
     }
     this.#answered.add(from)
     this.#strangeTo.delete(from)
-    this.#isOpen ||= this.#hasMajority()
+    this.#maybeOpen()
   }
 
   /** That voter expects another data directory of this node. */
@@ -85,9 +89,13 @@ export class StartGate {
   /** Asks those who have not answered, while it is closed. @throws HaltError DATA_DIR_MISMATCH when most go on expecting another directory */
   tick(nowMs: number): void {
     if (this.#isOpen || nowMs < this.#nextAskMs) return
+    // Whose word counts may have changed.
+    this.#maybeOpen()
+    if (this.#isOpen) return
     this.#nextAskMs = nowMs + ASK_INTERVAL_MS
     this.#checkStrange(nowMs)
-    const { self, recallId, voters, send, logger } = this.#s
+    const { self, recallId, keepers, send, logger } = this.#s
+    const { voters } = keepers()
     const lastWrite = this.#s.lastWrite()
     const silent = [...new Set(voters.flat())].filter((nodeId) => nodeId !== self && !this.#answered.has(nodeId))
     for (const nodeId of silent) send(nodeId, { kind: 'recall', writeNumber: lastWrite, recallId })
@@ -112,13 +120,20 @@ export class StartGate {
   }
 
   #isSaidByMost(said: ReadonlySet<NodeId>): boolean {
-    const { voters, self } = this.#s
-    return voters.every((list) => isMajorityOfOthers(list, self, said))
+    const { keepers, self } = this.#s
+    return keepers().voters.every((list) => isMajorityOfOthers(list, self, said))
+  }
+
+  #maybeOpen(): void {
+    if (this.#isOpen || !this.#hasMajority()) return
+    this.#isOpen = true
+    this.#s.onOpened()
   }
 
   #hasMajority(): boolean {
-    if (this.#s.needed === 'one') return this.#answered.size > 0 || this.#s.voters.every((voters) => voters.length === 0)
-    return this.#s.voters.every((voters) => {
+    const { voters: lists, needed } = this.#s.keepers()
+    if (needed === 'one') return this.#answered.size > 0 || lists.every((voters) => voters.length === 0)
+    return lists.every((voters) => {
       const count = voters.filter((nodeId) => nodeId === this.#s.self || this.#answered.has(nodeId)).length
       return count > voters.length / 2
     })

@@ -37,6 +37,8 @@ export class Bootstrap {
   readonly #seed: NodeId
   /** The seed's list: who has joined, with which data directory and which memory. */
   readonly #joined = new Map<NodeId, Pick<Join, 'dataDirId' | 'capacityBytes'>>()
+  /** Peers that are not in this node's list of members. */
+  readonly #others = new Set<NodeId>()
   /** Members that expect another directory. */
   readonly #strangeTo = new Set<NodeId>()
   #genesis: Genesis | undefined
@@ -59,10 +61,15 @@ export class Bootstrap {
     if (nowMs < this.#nextJoinMs) return
     this.#nextJoinMs = nowMs + this.#settings.joinIntervalMs
     const { dataDirId, replacesDataDirId, capacityBytes } = this.#settings
-    for (const { nodeId } of this.#settings.members) {
+    for (const nodeId of [...this.#settings.members.map((m) => m.nodeId), ...this.#others]) {
       if (nodeId === this.#settings.self) this.onJoin(nodeId, this.#settings)
       else this.#out.send(nodeId, { kind: 'join', dataDirId, replacesDataDirId, capacityBytes })
     }
+  }
+
+  /** Asks this node, too, to be let in. */
+  joinThrough(peer: NodeId): void {
+    if (peer !== this.#settings.self && !this.#settings.members.some((m) => m.nodeId === peer)) this.#others.add(peer)
   }
 
   /** `memberships`: those that govern open slots here, as far as this node knows them. */

@@ -1,4 +1,4 @@
-import type { Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot, Value } from './types.js'
+import type { Announcement, Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot, Value } from './types.js'
 
 /** Between nodes. What each means and when it may leave is told in proto/synod/peer/v1/peer.proto, with the message lifelines. */
 export type Message = CoreMessage | HostMessage
@@ -27,8 +27,8 @@ export type CoreMessage =
   | ChangeMembershipRefused
   | HandOver
 
-/** Between hosts, about what only they know: how far directories have got, and what their state machines have come to. */
-export type HostMessage = Recall | Recalled | Mark | DigestReport | SkippedSlots
+/** Between hosts, about what only they know: who and where everybody is, how far directories have got, and what states have come to. */
+export type HostMessage = Roster | Recall | Recalled | Mark | DigestReport | SkippedSlots
 
 /** Phase 1a. */
 export interface Prepare {
@@ -204,6 +204,19 @@ interface HandOver {
   readonly toNodeId: NodeId
 }
 
+/** Who the members are and where nodes are reached, as far as the sender knows. */
+export interface Roster {
+  readonly kind: 'roster'
+  /** Empty before the sender has a cluster. */
+  readonly clusterId: string
+  /** The newest that the sender has learned or was told of: every slot below the first one's fromSlot is decided. */
+  readonly memberships: readonly MembershipRecord[]
+  /** The sender's own is the first. */
+  readonly announcements: readonly Announcement[]
+  /** The sender has not had the receiver's roster since it started. */
+  readonly asks: boolean
+}
+
 /** A node that has just started asks how far its peers have seen its data directory get. */
 interface Recall {
   readonly kind: 'recall'
@@ -219,8 +232,14 @@ interface Recalled {
   readonly recallId: number
 }
 
+/** How far data directories have got, the sender's and those of others as it heard. */
 interface Mark {
   readonly kind: 'mark'
+  readonly marks: readonly DirectoryMark[]
+}
+
+export interface DirectoryMark {
+  readonly dataDirId: string
   readonly writeNumber: number
 }
 

@@ -97,8 +97,10 @@ export class Node {
   readonly #dataDirId: string
   /** Before there is a genesis, that of the members it was told of. */
   #memberships: Memberships
-  /** Who the members are, says whoever has welcomed this node, which has not learned it yet. */
-  #toldMembership: MembershipRecord | undefined
+  /** Who the members are, said a peer: of use while that is newer than what this node has learned. */
+  #told: readonly MembershipRecord[] = []
+  /** Slots up to this one are decided, and it votes in none of them. See learnFirst. */
+  #learnsFirstUpTo: Slot = 0
   readonly #acceptor: Acceptor
   #replica: Replica
   readonly #clock: LogClock
@@ -186,11 +188,21 @@ export class Node {
     return this.#state.phase === 'joining' ? undefined : this.#memberships
   }
 
-  /** The latest membership that this node knows of, perhaps from whoever has welcomed it: where its peers are. */
+  /** The latest membership that this node has learned, or was told of. */
   get knownMembership(): MembershipRecord | undefined {
-    if (this.#state.phase === 'joining') return undefined
-    const { latest } = this.#memberships
-    return (this.#toldMembership?.epoch ?? 0) > latest.epoch ? this.#toldMembership : latest
+    return this.knownMemberships.at(-1)
+  }
+
+  /** What peers have told last, if it was newer than what was known then. */
+  get toldMemberships(): readonly MembershipRecord[] {
+    return this.#told
+  }
+
+  /** The same with the one before it, if that is still in force: every slot below the first one's fromSlot is decided. Empty while joining. */
+  get knownMemberships(): readonly MembershipRecord[] {
+    if (this.#state.phase === 'joining') return []
+    const { latest, governing } = this.#memberships
+    return (this.#told.at(-1)?.epoch ?? 0) > latest.epoch ? this.#told : governing
   }
 
   /**
@@ -277,6 +289,26 @@ export class Node {
     this.#checkRemoved()
     this.#replica.tick(nowMs)
     if (this.#reads.tick(nowMs)) this.#takeDetour()
+  }
+
+  /** A peer of this cluster has told who its members are: kept if it is newer than what this node knows. */
+  onMembershipsTold(memberships: readonly MembershipRecord[]): void {
+    const known = Math.max(this.knownMembership?.epoch ?? 0, this.#told.at(-1)?.epoch ?? 0)
+    if ((memberships.at(-1)?.epoch ?? 0) > known) this.#told = memberships
+  }
+
+  /**
+   * Slots up to this one are decided, says a membership that this node was told of, and only the voters of that one and of later ones
+   * know how far its directory had got: it votes again only in slots above, and learns those up to there.
+   */
+  learnFirst(upTo: Slot): void {
+    this.#learnsFirstUpTo = Math.max(this.#learnsFirstUpTo, upTo)
+    if (this.#state.phase !== 'joining') this.#onMembershipChanged()
+  }
+
+  /** Asks this node, too, to be let in: somebody who has said that it is a peer. */
+  joinThrough(peer: NodeId): void {
+    this.#bootstrap.joinThrough(peer)
   }
 
   /** A message from another node (or, through onDurable, from this one). Strangers are not listened to. */
@@ -404,7 +436,7 @@ export class Node {
     if (this.#state.phase !== 'joining') return this.#onMembershipTold(m)
     // The seed's own welcome comes through onDurable, when it already has its genesis.
     if (!this.#bootstrap.onWelcome(from, m) && this.#bootstrap.genesis?.clusterId !== m.genesis.clusterId) return
-    this.#toldMembership = m.memberships.at(-1)
+    this.onMembershipsTold(m.memberships)
     this.#start(m.genesis, [genesisRecord(m.genesis)])
   }
 
@@ -445,7 +477,8 @@ export class Node {
   // --- membership -----------------------------------------------------------------------------------------------------------------
 
   #onMembershipChanged(): void {
-    this.#acceptor.votesFrom = this.#memberships.votesFrom(this.#self, this.#dataDirId)
+    const learnsFirst = this.#replica.decidedUpTo < this.#learnsFirstUpTo
+    this.#acceptor.votesFrom = learnsFirst ? 0 : this.#memberships.votesFrom(this.#self, this.#dataDirId)
     // The membership is settled only when a majority knows it on disk: nobody waits for the next write to take it along.
     if (this.#memberships.current.fromSlot - 1 > this.#persistedUpTo) this.persistDecidedUpTo()
     if (this.#state.phase === 'leading') this.#state.leader.onMembershipChanged()

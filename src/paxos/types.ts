@@ -102,6 +102,19 @@ export interface MembershipRecord {
   readonly lastNodeId: NodeId
 }
 
+/** Where a node says of itself that it is reached. Of two for one data directory the higher version is the newer one. */
+export interface Announcement {
+  readonly nodeId: NodeId
+  /** The announcing node's data directory: its identity, wherever it is. */
+  readonly dataDirId: string
+  /** host:port */
+  readonly peerAddress: string
+  /** host:port; empty for a node that serves no clients over the network. */
+  readonly clientAddress: string
+  /** From 1. */
+  readonly version: number
+}
+
 export type MembershipChange =
   /** A new learner. */
   | { readonly kind: 'add'; readonly nodeId: NodeId; readonly peerAddress: string; readonly clientAddress: string }

@@ -199,12 +199,26 @@ export class EventHash {
         return this.#mixText(m.reason)
       case 'handOver':
         return this.#mix4(21, m.toNodeId, 0, 0)
+      case 'roster':
+        this.#mix4(26, m.memberships.length, m.announcements.length, Number(m.asks))
+        for (const membership of m.memberships) this.#addMembership(membership)
+        this.#mixText(m.clusterId)
+        for (const { nodeId, dataDirId, version, peerAddress, clientAddress } of m.announcements) {
+          this.#mix4(nodeId, version, 0, 0)
+          for (const text of [dataDirId, peerAddress, clientAddress]) this.#mixText(text)
+        }
+        return
       case 'recall':
         return this.#mix4(22, m.writeNumber, m.recallId, 0)
       case 'recalled':
         return this.#mix4(23, m.writeNumber, m.recallId, 0)
       case 'mark':
-        return this.#mix4(24, m.writeNumber, 0, 0)
+        this.#mix4(24, m.marks.length, 0, 0)
+        for (const { dataDirId, writeNumber } of m.marks) {
+          this.#mix(writeNumber)
+          this.#mixText(dataDirId)
+        }
+        return
       case 'digest':
         return this.#mix4(25, m.slot, m.stateDigest, 0)
       case 'skippedSlots':

@@ -48,6 +48,9 @@ function readFault(fields: Fields, nodeCount: number): PlannedFault {
       return { ...when, kind, target: target(), perSecondMs: fields.number('perSecondMs', -1_000, 100_000) }
     case 'corruptedRecord':
       return { ...when, kind, target: target(), pick: fields.integer('pick', 0, 2 ** 32 - 1) }
+    case 'move':
+      return { ...when, kind, target: target(), isLogged: fields.flag('isLogged') }
+    case 'absence':
     case 'crash':
     case 'crashInWrite':
     case 'stop':

@@ -19,6 +19,7 @@ const CONSEQUENCES = [
   'clientDeath',
   'clientAbsence',
   'sessionExpired',
+  'updateMember',
 ] as const
 
 /** Everything that can go wrong in a simulated world. */
@@ -39,6 +40,7 @@ export const COUNTED_IN_EFFECT: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'removeMember',
   'replaceMember',
   'transferLeadership',
+  'move',
 ])
 
 /** How often each fault has struck. */

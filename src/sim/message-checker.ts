@@ -1,8 +1,9 @@
 import { formatBallot, nodeOf } from '../paxos/ballot.js'
 import type { Accept, Message } from '../paxos/messages.js'
-import type { Ballot, LogEntry, NodeId, Slot } from '../paxos/types.js'
+import type { Ballot, LogEntry, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import { sameValue } from '../paxos/value.js'
 import { promise } from './broken-promise.js'
+import { sameMembership } from './membership-book.js'
 import { ReadChecker } from './read-checker.js'
 import type { VoteBook } from './vote-book.js'
 
@@ -57,6 +58,8 @@ export class MessageChecker {
     )
     if ('decidedUpTo' in message) this.#checkDecided(from, message.decidedUpTo)
     switch (message.kind) {
+      case 'roster':
+        return this.#checkTold(from, message.memberships)
       case 'prepare':
         this.#checkOwner(from, message)
         this.#checkPromised(from, message)
@@ -160,6 +163,17 @@ export class MessageChecker {
     promise(
       upTo <= chosenUpTo,
       () => `node ${from} called slot ${chosenUpTo + 1} decided before its value was on the disks of a majority`,
+    )
+  }
+
+  /** Whoever was away relies on it: by the log these are the members, and nothing is open below. */
+  #checkTold(from: NodeId, memberships: readonly MembershipRecord[]): void {
+    const { chosenUpTo, memberships: book } = this.#book
+    const [first] = memberships
+    if (first === undefined) return
+    promise(
+      first.fromSlot <= chosenUpTo + 1 && memberships.every((told) => book.all.some((one) => sameMembership(one, told))),
+      () => `node ${from} told of memberships that are not in force, or not those of the log`,
     )
   }
 

@@ -123,6 +123,8 @@ export class Nemesis {
       case 'flappingLinks':
         return this.#flap(fault.links, fault)
       case 'crash':
+      case 'absence':
+      case 'move':
       case 'crashMidStep':
       case 'crashInWrite':
       case 'stop':

@@ -1,6 +1,7 @@
 import type { Checker } from './checkers.js'
 import { Holds } from './holds.js'
 import type { LinkQuality, Network } from './network.js'
+import type { Operator } from './operator.js'
 import { Random } from './random.js'
 import type { PlannedFault } from './schedule.js'
 import type { SimulatedNode } from './simulated-node.js'
@@ -31,6 +32,8 @@ type NodeFault = Extract<
       | 'clockSkew'
       | 'clockJump'
       | 'clockDrift'
+      | 'absence'
+      | 'move'
   }
 >
 
@@ -39,7 +42,7 @@ interface Settings {
   readonly network: Network
   readonly survival: Survival
   readonly checker: Checker
-  readonly operator: { readonly isIdle: boolean }
+  readonly operator: Pick<Operator, 'request' | 'isIdle'>
   /** How good a link is whose nodes are not slow. */
   readonly link: LinkQuality
   /** Runs it after so long, unless the nemesis has stopped by then. */
@@ -63,6 +66,7 @@ export class NodeStriker {
   strike(fault: NodeFault, node: SimulatedNode): Undo | undefined {
     switch (fault.kind) {
       case 'crash':
+      case 'absence':
         return this.takeDown(node, () => node.crash())
       case 'crashMidStep':
         return this.takeDown(node, () => node.crashAfterSteps(fault.steps))
@@ -89,6 +93,8 @@ export class NodeStriker {
         return this.#fillDisk(node)
       case 'corruptedRecord':
         return this.#ruin(node, () => node.disk.corruptRecord(new Random(fault.pick)))
+      case 'move':
+        return this.#move(node, fault.isLogged)
       case 'downgrade':
         return this.#downgrade(node)
       case 'lostDirectory':
@@ -118,6 +124,15 @@ export class NodeStriker {
       node.spare()
       node.start()
     }
+  }
+
+  /** Not before there is a cluster: the members' addresses are part of how it is formed. */
+  #move(node: SimulatedNode, isLogged: boolean): Undo | undefined {
+    if (node.disk.contents.genesis === undefined) return undefined
+    return this.takeDown(node, () => {
+      node.move()
+      if (isLogged) this.#settings.operator.request({ kind: 'updateMember', nodeId: node.id })
+    })
   }
 
   #downgrade(node: SimulatedNode): Undo | undefined {

@@ -14,7 +14,7 @@ import { tellChange } from './trace-words.js'
 /** What an operator is asked to do. */
 export type Operation =
   | { readonly kind: 'addMember' }
-  | { readonly kind: 'replaceMember' | 'transferLeadership'; readonly nodeId: NodeId }
+  | { readonly kind: 'replaceMember' | 'updateMember' | 'transferLeadership'; readonly nodeId: NodeId }
   /** `switchesOff`: the machine, as soon as that is done; drawn unless told. */
   | { readonly kind: 'removeMember'; readonly nodeId: NodeId; readonly switchesOff?: boolean }
 
@@ -109,6 +109,8 @@ export class Operator {
         if (!memberships.latest.has(replaced) || !(await this.#add())) return false
         return this.#remove(replaced)
       }
+      case 'updateMember':
+        return this.#update(operation.nodeId)
       case 'transferLeadership':
         return this.#transfer(operation.nodeId)
     }
@@ -129,7 +131,7 @@ export class Operator {
     const { id: nodeId } = spare
     const startsFirst = random.chance(START_FIRST_RATE)
     if (startsFirst) spare.commission()
-    await this.#change({ kind: 'add', nodeId, ...addressesOf(nodeId) }, () => false)
+    await this.#change({ kind: 'add', ...spare.addresses }, () => false)
     spare.commission()
     onCommissioned(spare)
     // It may have lost its directory before it was of any use.
@@ -150,6 +152,15 @@ export class Operator {
     // Nobody needs it: as any operator may, at once, or it will find out by itself.
     if (switchesOff ?? random.chance(SWITCH_OFF_RATE)) nodes[nodeId - 1]?.switchOff()
     return true
+  }
+
+  /** False if it is no member, or is removed before it is done. */
+  #update(nodeId: NodeId): Promise<boolean> {
+    const { nodes, checker } = this.#settings
+    const node = nodes[nodeId - 1]
+    const isNone = (): boolean => !checker.memberships.latest.has(nodeId)
+    if (node === undefined || isNone()) return Promise.resolve(false)
+    return this.#change({ kind: 'update', ...node.addresses }, isNone)
   }
 
   async #transfer(nodeId: NodeId): Promise<boolean> {
@@ -225,11 +236,6 @@ export class Operator {
   #sleep(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.#settings.scheduler.after(delayMs, resolve))
   }
-}
-
-/** Of a simulated machine, as everybody calls it. */
-export function addressesOf(nodeId: NodeId): { readonly peerAddress: string; readonly clientAddress: string } {
-  return { peerAddress: `node${nodeId}:7200`, clientAddress: `node${nodeId}:7100` }
 }
 
 function tellOperation(operation: Operation): string {

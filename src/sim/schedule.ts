@@ -29,8 +29,12 @@ type Detail =
         | 'failingSync'
         | 'fullDisk'
         | 'lostDirectory'
+        /** Down for so long that members may come and go meanwhile. */
+        | 'absence'
       readonly target: Target
     }
+  /** The machine comes back at other addresses. `isLogged`: an operator has the log say so, too. */
+  | { readonly kind: 'move'; readonly target: Target; readonly isLogged: boolean }
   /** Between two steps of what a node does, so many of them later. */
   | { readonly kind: 'crashMidStep'; readonly target: Target; readonly steps: number }
   | { readonly kind: 'crashOfAll' | 'restartOfAll' | 'rollingRestart' | 'handOver' }
@@ -118,6 +122,8 @@ const FREQUENCIES: { readonly [K in FaultKind]: Frequency } = {
   removeMember: { share: 0.25, everyMs: 2_000, forMsMean: 1 },
   replaceMember: { share: 0.3, everyMs: 1_500, forMsMean: 1 },
   transferLeadership: { share: 0.2, everyMs: 1_000, forMsMean: 1 },
+  absence: { share: 0.25, everyMs: 2_000, forMsMean: 2_500 },
+  move: { share: 0.25, everyMs: 1_000, forMsMean: 200 },
 }
 
 export const FAULT_KINDS = Object.keys(FREQUENCIES) as readonly FaultKind[]
@@ -194,7 +200,10 @@ function drawDetail(kind: FaultKind, random: Random, nodeCount: number): Detail 
       return { kind, target: random.pick(nodeIds), pick: random.int(0, 1_000_000) }
     case 'lostDirectory':
     case 'downgrade':
+    case 'absence':
       return { kind, target: random.pick(nodeIds) }
+    case 'move':
+      return { kind, target: random.pick(nodeIds), isLogged: random.chance(0.5) }
     case 'crash':
     case 'crashInWrite':
     case 'stop':

@@ -10,7 +10,6 @@ import { EventTrace, formatTime } from './event-trace.js'
 import { FaultTotals } from './faults.js'
 import { GOOD_LINK, Network, type Packet } from './network.js'
 import { toNextFrame } from './next-version.js'
-import { addressesOf } from './operator.js'
 import type { ClusterPlan } from './plan.js'
 import { Random } from './random.js'
 import { Scheduler } from './scheduler.js'
@@ -185,9 +184,10 @@ export class SimulatedCluster {
       id,
       members: () => {
         const { memberships } = checker
-        const known = isSpare && memberships.isFormed ? memberships.latest.members.map((m) => m.nodeId) : initialIds
-        return [...new Set([...known, ...(isSpare ? [id] : [])])].map((nodeId) => ({ nodeId, ...addressesOf(nodeId) }))
+        const known = memberships.isFormed ? memberships.latest.members.map((m) => m.nodeId) : initialIds
+        return [...new Set([...known, id])].map((nodeId) => this.node(nodeId).addresses)
       },
+      addressOf: (nodeId) => this.node(nodeId).addresses.peerAddress,
       isSpare,
       options: plan.options,
       initialCommands,

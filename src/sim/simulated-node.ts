@@ -3,6 +3,7 @@ import type { Answer, SessionRequest } from '../host/api.js'
 import { MemberError } from '../host/api.js'
 import { HaltError } from '../host/host.js'
 import type { HostedMember } from '../host/hosted-member.js'
+import type { MemberAddresses } from '../paxos/membership-changes.js'
 import type { Node } from '../paxos/node.js'
 import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import { StorageError } from '../storage/storage-error.js'
@@ -38,6 +39,9 @@ export class SimulatedNode implements ClientPort {
   #runningVersion: SoftwareVersion = 'current'
   #hasRunNext = false
   #isCommissioned: boolean
+  #moveCount = 0
+  /** As it was written down when this machine was first started, or moved. */
+  #members: readonly MemberAddresses[] | undefined
   #haltCode: string | undefined
   #isSwitchedOff = false
   #isStopping = false
@@ -65,6 +69,12 @@ export class SimulatedNode implements ClientPort {
   /** By so much its wall clock has ever been ahead of the world's. */
   get mostAheadMs(): number {
     return this.#mostAheadMs
+  }
+
+  /** Where it is now. */
+  get addresses(): MemberAddresses {
+    const host = `node${this.id}${this.#moveCount === 0 ? '' : `-${this.#moveCount}`}`
+    return { nodeId: this.id, peerAddress: `${host}:7200`, clientAddress: `${host}:7100` }
   }
 
   /** It is no initial member. */
@@ -241,6 +251,15 @@ export class SimulatedNode implements ClientPort {
     this.#process?.runtime.wake()
   }
 
+  /** It is at other addresses from now on; its next start is told where everybody is by now. */
+  move(): void {
+    this.crash()
+    this.#moveCount++
+    this.#members = this.#settings.members()
+    this.#settings.totals.count('move')
+    this.#settings.trace.tell({ kind: 'note', text: `n${this.id} is moved to ${this.addresses.peerAddress}` })
+  }
+
   /** The machine comes back with an empty disk. */
   loseDirectory(): void {
     this.crash()
@@ -380,7 +399,9 @@ export class SimulatedNode implements ClientPort {
 
   #newProcess(): SimulatedProcess {
     const { scheduler, turnMsMax } = this.#settings
+    this.#members ??= this.#settings.members()
     return new SimulatedProcess(this.#settings, {
+      members: this.#members,
       version: this.version,
       disk: this.#disk,
       wallMs: () => Math.floor(EPOCH_MS + scheduler.nowMs + this.wallOffsetMs),

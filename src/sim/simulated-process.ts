@@ -3,6 +3,7 @@ import type { CallerIdentity, PeerRefusal } from '../host/admission.js'
 import { HostedMember, type PeerPort, type PeerPortHandlers } from '../host/hosted-member.js'
 import type { StateMachine } from '../machine/state-machine.js'
 import { type CoreView, viewOf } from '../paxos/invariants.js'
+import type { MemberAddresses } from '../paxos/membership-changes.js'
 import type { Message } from '../paxos/messages.js'
 import type { Node, NodeSettings } from '../paxos/node.js'
 import type { CoreOptions } from '../paxos/options.js'
@@ -28,8 +29,8 @@ import type { Fate } from './trace-events.js'
 
 export interface SimulatedNodeSettings {
   readonly id: NodeId
-  /** Of a spare machine: those that there are when it starts. */
-  readonly members: () => NodeSettings['members']
+  /** What it is started with: where each member was when its own addresses were settled last. */
+  readonly members: () => readonly MemberAddresses[]
   readonly options: CoreOptions
   readonly initialCommands: readonly Uint8Array[]
   /** It is no initial member, and waits to be let in. */
@@ -47,6 +48,8 @@ export interface SimulatedNodeSettings {
   readonly checker: Checker
   readonly trace: EventTrace
   readonly network: Network
+  /** Where that node is. */
+  readonly addressOf: (id: NodeId) => string
   /** The process of another node, if it runs. */
   readonly peer: (id: NodeId) => CheckpointSource | undefined
   readonly send: (packet: Packet) => void
@@ -75,6 +78,8 @@ export interface SimulatedApplication {
 
 /** The machine that a process runs on. */
 export interface Machine {
+  /** What the process is started with. */
+  readonly members: readonly MemberAddresses[]
   readonly version: SoftwareVersion
   readonly disk: SimulatedDisk
   readonly wallMs: () => number
@@ -117,6 +122,8 @@ export class SimulatedProcess implements CheckpointSource {
   #handlers: PeerPortHandlers | undefined
   /** What each peer was told of who this is when it was first sent to. */
   readonly #introducedAs = new Map<NodeId, CallerIdentity>()
+  /** Where it looks for each peer. */
+  readonly #routes = new Map<NodeId, readonly string[]>()
   #appliedUpTo: Slot = 0
   #stepsToLive = Number.POSITIVE_INFINITY
   #diesInWrite = false
@@ -155,7 +162,7 @@ export class SimulatedProcess implements CheckpointSource {
 
   /** Starts on what the disk holds. */
   async boot(): Promise<void> {
-    const { id, members, isSpare, options, boundaries, tickMs, initialCommands } = this.#settings
+    const { id, isSpare, options, boundaries, tickMs, initialCommands } = this.#settings
     try {
       const storage = await this.#openStorage()
       this.#storage = storage
@@ -163,7 +170,7 @@ export class SimulatedProcess implements CheckpointSource {
       this.#member = await HostedMember.restore(
         {
           nodeId: id,
-          members: members(),
+          members: this.#machine.members,
           join: isSpare,
           machine: this.application.machine,
           initialCommands,
@@ -278,7 +285,7 @@ export class SimulatedProcess implements CheckpointSource {
         return
       }
       tellFate('delivered')
-      if (message.kind === 'mark') this.#onMark(caller.dataDirId, message.writeNumber)
+      if (message.kind === 'mark') for (const { dataDirId, writeNumber } of message.marks) this.#onMark(dataDirId, writeNumber)
       handlers.onMessages(from, [message], caller)
       this.#afterStep()
     })
@@ -306,12 +313,16 @@ export class SimulatedProcess implements CheckpointSource {
       },
       send: (to: NodeId, message: Message) => {
         // What it says to itself, the core hears when its records are durable.
-        if (this.runtime.isOver || to === id) return
+        if (this.runtime.isOver || to === id || !this.#finds(to)) return
         this.#check(() => send({ from: id, to, message, caller: this.#introductionTo(to, handlers) }))
         this.#passStep()
       },
       flush: () => this.#afterStep(),
-      setPeers: () => undefined,
+      setPeers: (peers) => {
+        this.#routes.clear()
+        for (const { nodeId, addresses } of peers) this.#routes.set(nodeId, addresses)
+      },
+      redial: () => undefined,
       fetchCheckpoint: (from, request, sink) => this.#fetch(from, request, sink, handlers),
       stop: async () => {
         this.#handlers = undefined
@@ -319,10 +330,15 @@ export class SimulatedProcess implements CheckpointSource {
     }
   }
 
+  /** Whether the peer is at one of the addresses at which it is looked for: by its turns, a link has come to that one. */
+  #finds(peer: NodeId): boolean {
+    return this.#routes.get(peer)?.includes(this.#settings.addressOf(peer)) === true
+  }
+
   #fetch(from: NodeId, request: CheckpointRequest, sink: CheckpointSink, handlers: PeerPortHandlers): () => void {
     const { id: to, peer, network, scheduler, totals, trace, onBug } = this.#settings
     const { runtime } = this
-    const source = (): CheckpointSource | undefined => peer(from)
+    const source = (): CheckpointSource | undefined => (this.#finds(from) ? peer(from) : undefined)
     const caller = { nodeId: to, ...handlers.identity() }
     const transfer = new SimulatedTransfer({
       to,
@@ -353,9 +369,10 @@ export class SimulatedProcess implements CheckpointSource {
     this.#passStep()
   }
 
-  /** A peer does not let this node in. */
+  /** A peer does not let this node in. The stream has ended: on the next one it says anew who it is. */
   onRefused(by: NodeId, refusal: PeerRefusal): void {
-    this.input(() => this.#handlers?.onRefused(by, refusal))
+    this.#introducedAs.delete(by)
+    this.input(() => this.#handlers?.onRefused(by, refusal, this.#settings.addressOf(by)))
   }
 
   #introductionTo(to: NodeId, handlers: PeerPortHandlers): CallerIdentity {

@@ -6,6 +6,10 @@ export function tellFault(fault: PlannedFault): string {
   switch (fault.kind) {
     case 'crash':
       return `${tellTarget(fault.target)} crashes, back after ${duration}`
+    case 'absence':
+      return `${tellTarget(fault.target)} crashes, and is away for ${duration}`
+    case 'move':
+      return `${tellTarget(fault.target)} is moved to other addresses, ${fault.isLogged ? 'which the log is told, ' : ''}and started after ${duration}`
     case 'crashMidStep':
       return `${tellTarget(fault.target)} crashes between two steps, ${fault.steps} from then, back after ${duration}`
     case 'crashInWrite':

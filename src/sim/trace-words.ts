@@ -189,12 +189,14 @@ export function tellMessage(m: Message): string {
       return `changeMembershipRefused ${m.requestId}: ${m.reason}, ${m.message}`
     case 'handOver':
       return `handOver to ${m.toNodeId === 0 ? 'anybody' : `n${m.toNodeId}`}`
+    case 'roster':
+      return `roster${m.memberships.map((membership) => `, ${tellMembership(membership)}`).join('')}, ${count(m.announcements.length, 'address', 'addresses')}`
     case 'recall':
       return `recall write ${m.writeNumber}`
     case 'recalled':
       return `recalled write ${m.writeNumber}`
     case 'mark':
-      return `mark write ${m.writeNumber}`
+      return `mark ${m.marks.map(({ dataDirId, writeNumber }) => `write ${writeNumber} of ${dataDirId}`).join(', ')}`
     case 'digest':
       return `digest of slot ${m.slot}: ${m.stateDigest.toString(16)}`
     case 'skippedSlots':

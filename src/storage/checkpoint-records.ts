@@ -1,6 +1,8 @@
 import { Checkpoint, type IncomingCheckpoint } from '../gen/synod/storage/v1/storage.js'
+import type { Announcement } from '../paxos/types.js'
 import { checkpointHeaderFromWire, checkpointHeaderToWire } from '../wire/checkpoint.js'
 import { membershipsFromWire, membershipToWire } from '../wire/membership.js'
+import { announcementFromWire } from '../wire/roster.js'
 import { CHECKPOINT_KEY, type Generation, INCOMING_KEY } from './keys.js'
 import { decoding, RecordError, sealCheckpoint, sealIncoming, unsealCheckpoint, unsealIncoming } from './records.js'
 import type { CheckpointEnd, CheckpointHeader, CheckpointInfo } from './storage.js'
@@ -24,9 +26,11 @@ export interface CheckpointState {
   readonly generation: Generation
   readonly tallies: EntryTallies
   readonly marks: ReadonlyMap<string, number>
+  /** Where nodes are reached. */
+  readonly announcements: readonly Announcement[]
 }
 
-export function sealCheckpointState({ info, generation, tallies, marks }: CheckpointState): Buffer {
+export function sealCheckpointState({ info, generation, tallies, marks, announcements }: CheckpointState): Buffer {
   const { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes, skippedSlots } = info
   return sealCheckpoint({
     appliedUpTo,
@@ -42,6 +46,7 @@ export function sealCheckpointState({ info, generation, tallies, marks }: Checkp
     marks: Array.from(marks, ([dataDirId, writeNumber]) => ({ dataDirId, writeNumber })),
     entryBytes: tallies.bytes,
     skippedSlots: skippedSlots.map((slot) => ({ slot })),
+    announcements: [...announcements],
   })
 }
 
@@ -63,6 +68,9 @@ function checkpointStateOf(wire: Checkpoint): CheckpointState {
     generation,
     tallies: { state: new Tally(wire.state), history: new Tally(wire.history), bytes: wire.entryBytes },
     marks: new Map(wire.marks.map(({ dataDirId, writeNumber }) => [dataDirId, writeNumber])),
+    announcements: decoding(CHECKPOINT_KEY, () =>
+      wire.announcements.map((one, i) => announcementFromWire(one, `announcements[${i}]`)),
+    ),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { StateEntry } from '../machine/state-machine.js'
 import { assert } from '../paxos/assert.js'
+import type { Announcement } from '../paxos/types.js'
 import { type CheckpointState, type EntryTallies, sealCheckpointState } from './checkpoint-records.js'
 import type { DatabaseSnapshot } from './database.js'
 import { CHECKPOINT_KEY, entryKey, type Generation, keyspaceOf } from './keys.js'
@@ -34,6 +35,8 @@ export class CheckpointWriter {
   #withMarks: CheckpointState | undefined
   /** What peers have told that is not durable yet. */
   readonly #newMarks = new Map<string, number>()
+  /** Where nodes are reached, if that is not durable yet. */
+  #newAnnouncements: readonly Announcement[] | undefined
 
   constructor(writer: LinkedWriter, state: CheckpointState, options: { readonly pieceBytes: number }) {
     this.#writer = writer
@@ -58,12 +61,17 @@ export class CheckpointWriter {
     }
   }
 
+  noteAnnouncements(announcements: readonly Announcement[]): void {
+    this.#newAnnouncements = announcements
+  }
+
   /**
    * What peers have told goes into the batch of whatever is written next: they tell it once a second at most, and after a crash of
    * everybody nobody else would remember it. To be followed by onMarksDurable.
    */
   putMarks(batch: WriteBatch): void {
-    if (this.#newMarks.size > 0 && this.#phase !== 'installing') this.#withMarks = this.put(batch, this.#state)
+    const hasNews = this.#newMarks.size > 0 || this.#newAnnouncements !== undefined
+    if (hasNews && this.#phase !== 'installing') this.#withMarks = this.put(batch, this.#state)
   }
 
   onMarksDurable(): void {
@@ -102,8 +110,9 @@ export class CheckpointWriter {
   }
 
   /** Has a checkpoint take the place of this one, in the batch that is being filled. */
-  put(batch: WriteBatch, next: Omit<CheckpointState, 'marks'>): CheckpointState {
-    const state = { ...next, marks: new Map([...this.#state.marks, ...this.#newMarks]) }
+  put(batch: WriteBatch, next: Omit<CheckpointState, 'marks' | 'announcements'>): CheckpointState {
+    const marks = new Map([...this.#state.marks, ...this.#newMarks])
+    const state = { ...next, marks, announcements: this.#newAnnouncements ?? this.#state.announcements }
     this.#writer.checkpointChecksum = checksumOf(batch.put(CHECKPOINT_KEY, sealCheckpointState(state)))
     return state
   }
@@ -111,6 +120,7 @@ export class CheckpointWriter {
   #onDurable(state: CheckpointState): void {
     this.#state = state
     this.#writer.trimUpTo = state.info.appliedUpTo
+    if (state.announcements === this.#newAnnouncements) this.#newAnnouncements = undefined
     for (const [dataDirId, number] of this.#newMarks) {
       if (number <= (state.marks.get(dataDirId) ?? 0)) this.#newMarks.delete(dataDirId)
     }

@@ -1,6 +1,6 @@
 import type { StateEntry } from '../machine/state-machine.js'
 import { assert } from '../paxos/assert.js'
-import type { DurableRecord, LogEntry, RecoveredState, Slot } from '../paxos/types.js'
+import type { Announcement, DurableRecord, LogEntry, RecoveredState, Slot } from '../paxos/types.js'
 import { sizeOf } from '../paxos/value.js'
 import { CheckpointReceiver } from './checkpoint-receiver.js'
 import { viewCheckpoint } from './checkpoint-viewer.js'
@@ -133,6 +133,14 @@ export class LevelStorage implements Storage {
 
   noteMarks(marks: ReadonlyMap<string, number>): void {
     this.#checkpoints.noteMarks(marks)
+  }
+
+  get announcements(): readonly Announcement[] {
+    return this.#checkpoints.state.announcements
+  }
+
+  noteAnnouncements(announcements: readonly Announcement[]): void {
+    this.#checkpoints.noteAnnouncements(announcements)
   }
 
   async append(records: readonly DurableRecord[]): Promise<void> {

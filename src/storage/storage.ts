@@ -1,5 +1,5 @@
 import type { StateEntry } from '../machine/state-machine.js'
-import type { DurableRecord, LogEntry, MembershipRecord, RecoveredState, Slot } from '../paxos/types.js'
+import type { Announcement, DurableRecord, LogEntry, MembershipRecord, RecoveredState, Slot } from '../paxos/types.js'
 import type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../wire/checkpoint.js'
 
 export type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../wire/checkpoint.js'
@@ -84,6 +84,10 @@ export interface Storage {
   readonly marks: ReadonlyMap<string, number>
   /** The next write keeps them, each where it is higher than what is known of that directory. */
   noteMarks(marks: ReadonlyMap<string, number>): void
+  /** Where nodes are reached, as far as that is durable. */
+  readonly announcements: readonly Announcement[]
+  /** The next write keeps them in the place of those that there are. */
+  noteAnnouncements(announcements: readonly Announcement[]): void
   /**
    * Resolves when every record is on disk (one synced write). A rejection is final: the node must stop without answering.
    * Trims the log, too, a little with each write.

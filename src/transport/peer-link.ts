@@ -1,17 +1,19 @@
-import { Client, type ClientDuplexStream, credentials, Metadata, type StatusObject } from '@grpc/grpc-js'
+import { Client, type ClientDuplexStream, connectivityState, credentials, Metadata, type StatusObject } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
-import type { ConnectResponse } from '../gen/synod/peer/v1/peer.js'
-import type { Message } from '../paxos/messages.js'
+import type { ConnectResponse, Roster as WireRoster } from '../gen/synod/peer/v1/peer.js'
+import type { Message, Roster } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 import { encodeHello, encodeMessages } from '../wire/peer.js'
+import { PeerCodecError } from '../wire/peer-fields.js'
+import { rosterFromWire } from '../wire/roster.js'
 import { CLIENT_OPTIONS, CONNECT_METHOD, HANDSHAKE_TIMEOUT_MS, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './connect-method.js'
 import { MessageQueue } from './message-queue.js'
 import { type PeerRefusal, refusalFromStatus } from './refusal.js'
 
-export interface PeerAddress {
+export interface PeerRoute {
   readonly nodeId: NodeId
-  /** host:port */
-  readonly address: string
+  /** Where it may be, host:port each, the likeliest first; at least one. */
+  readonly addresses: readonly string[]
 }
 
 /** What a node says of itself. */
@@ -36,13 +38,18 @@ export interface PeerLinkOptions {
   /** Asked before anything is sent to a peer. */
   readonly checkPeer: (peer: PeerIdentity) => PeerRefusal | undefined
   readonly onConnected: (peerId: NodeId) => void
-  readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy) => void
+  /** `address`: where the peer was dialled; empty when it was this node that was called. */
+  readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy, address: string) => void
   readonly logger: Logger
 }
 
 export interface PeerLinkStats {
   readonly nodeId: NodeId
+  /** Where it was dialled last. */
+  readonly address: string
   readonly connected: boolean
+  /** Why it is not connected; empty when it is, or was not tried yet. */
+  readonly trouble: string
   readonly queuedCount: number
   readonly queuedBytes: number
   /** Messages lost for want of a connection or of room in the queue, since the link was made. */
@@ -57,20 +64,31 @@ const REDIAL_DELAY_MS_MIN = 50
 const REDIAL_DELAY_MS_MAX = 500
 /** Who is refused once is refused again until somebody changes something. */
 const REFUSED_DELAY_MS_MAX = 2_000
+/** Where there are more addresses to try, the first one gets less time to answer; in later rounds more. */
+const FIRST_HANDSHAKE_TIMEOUT_MS = 1_500
 
 /**
- * The stream on which this node sends to one peer: dialled, and dialled again when it ends, until closed. One frame is under way
- * at a time; what is sent meanwhile shares the next one, as with syncs.
+ * The stream on which this node sends to one peer: dialled, and dialled again when it ends, until closed. A peer that is not found at
+ * one of its addresses is tried at the next, in turn: who answers says who it is. One frame is under way at a time; what is sent
+ * meanwhile shares the next one, as with syncs.
  */
 export class PeerLink {
-  readonly peer: PeerAddress
+  readonly peerId: NodeId
+  #addresses: readonly string[]
+  /** Dialled, or to be dialled next. */
+  #address: string
+  /** Tries in vain since the last connection. */
+  #failures = 0
+  #trouble = ''
+  /** What the peer told before it refused. */
+  #roster: Roster | undefined
   readonly #options: PeerLinkOptions
   readonly #logger: Logger
   readonly #queue = new MessageQueue(QUEUE_BOUNDS)
   /** waiting: for the time to dial again. dialling: for the peer's answer to our hello. closing: sends what is left, then ends. */
   #phase: 'waiting' | 'dialling' | 'open' | 'closing' | 'closed' = 'waiting'
-  /** Kept from one stream to the next as long as it connects. */
-  #client: Client | undefined
+  /** Kept from one stream to the next as long as it connects, and its address is dialled. */
+  #client: { readonly address: string; readonly client: Client } | undefined
   /** Set unless waiting or closed. Events of any other stream are stale. */
   #stream: Stream | undefined
   #onFrameWritten: (() => void) | undefined
@@ -80,17 +98,45 @@ export class PeerLink {
   #onEnded: (() => void) | undefined
 
   /** @throws when the address is not host:port. */
-  constructor(peer: PeerAddress, options: PeerLinkOptions) {
-    this.peer = peer
+  constructor({ nodeId, addresses }: PeerRoute, options: PeerLinkOptions) {
+    this.peerId = nodeId
+    this.#addresses = addresses
+    this.#address = addresses[0] ?? ''
     this.#options = options
-    this.#logger = options.logger.child({ peerId: peer.nodeId, peerAddress: peer.address })
+    this.#logger = options.logger.child({ peerId: nodeId })
+    this.#dial()
+  }
+
+  /** Where the peer was dialled last. */
+  get address(): string {
+    return this.#address
+  }
+
+  /** Where the peer may be from now on. A stream to one of these stays as it is. */
+  setAddresses(addresses: readonly string[]): void {
+    const [first] = addresses
+    const isFirstNew = first !== this.#addresses[0]
+    this.#addresses = addresses
+    // At once, if it waits: somebody has said where the peer is.
+    if (!addresses.includes(this.#address) || (this.#phase === 'waiting' && isFirstNew)) this.redial()
+  }
+
+  /** The peer has moved: what is open elsewhere than at its first address leads to where it was. */
+  redial(): void {
+    const [address] = this.#addresses
+    if (address === undefined || address === this.#address || this.#phase === 'closing' || this.#phase === 'closed') return
+    this.#hangUp()
+    this.#address = address
+    this.#failures = 0
     this.#dial()
   }
 
   get stats(): PeerLinkStats {
     return {
-      nodeId: this.peer.nodeId,
+      nodeId: this.peerId,
+      address: this.#address,
       connected: this.#phase === 'open',
+      trouble: this.#trouble,
       queuedCount: this.#queue.count,
       queuedBytes: this.#queue.bytes,
       droppedCount: this.#queue.droppedCount,
@@ -125,15 +171,15 @@ export class PeerLink {
     }
     this.#phase = 'closed'
     this.#hangUp()
-    this.#client?.close()
+    this.#client?.client.close()
   }
 
   #dial(): void {
     this.#phase = 'dialling'
+    this.#roster = undefined
     const { nodeId, identity } = this.#options
     const { clusterId, dataDirId } = identity()
-    this.#client ??= new Client(this.peer.address, credentials.createInsecure(), CLIENT_OPTIONS)
-    const stream: Stream = this.#client.makeBidiStreamRequest(
+    const stream: Stream = this.#connect().makeBidiStreamRequest(
       CONNECT_METHOD.path,
       CONNECT_METHOD.requestSerialize,
       CONNECT_METHOD.responseDeserialize,
@@ -153,29 +199,50 @@ export class PeerLink {
     })
     // The status, which always follows, says the same; an error that nobody listens to would end the process.
     stream.on('error', () => undefined)
-    const toNodeId = this.peer.nodeId
+    const toNodeId = this.peerId
     stream.write(encodeHello({ protocolVersion: PROTOCOL_VERSION, clusterId, fromNodeId: nodeId, toNodeId, dataDirId }))
-    this.#timer = setTimeout(() => this.#onHandshakeTimeout(), HANDSHAKE_TIMEOUT_MS)
+    const timeoutMs = this.#handshakeTimeoutMs
+    this.#timer = setTimeout(() => this.#onHandshakeTimeout(timeoutMs), timeoutMs)
   }
 
-  #onResponse({ nodeId, dataDirId }: ConnectResponse): void {
+  #connect(): Client {
+    if (this.#client?.address !== this.#address) {
+      this.#client?.client.close()
+      const client = new Client(this.#address, credentials.createInsecure(), CLIENT_OPTIONS)
+      this.#client = { address: this.#address, client }
+    }
+    return this.#client.client
+  }
+
+  get #handshakeTimeoutMs(): number {
+    const { length } = this.#addresses
+    if (length < 2) return HANDSHAKE_TIMEOUT_MS
+    return Math.min(HANDSHAKE_TIMEOUT_MS, FIRST_HANDSHAKE_TIMEOUT_MS * 2 ** Math.floor(this.#failures / length))
+  }
+
+  #onResponse({ nodeId, dataDirId, roster }: ConnectResponse): void {
+    if (roster !== undefined) {
+      this.#roster = nodeId === this.peerId ? wellFormed(roster) : undefined
+      return
+    }
     if (this.#phase !== 'dialling') return
     const refusal = this.#check({ nodeId, dataDirId })
     if (refusal !== undefined) {
       this.#hangUp()
-      this.#dialLater(REFUSED_DELAY_MS_MAX)
-      this.#options.onRefused(this.peer.nodeId, refusal, 'us')
+      this.#onRefused(refusal, 'us')
       return
     }
     clearTimeout(this.#timer)
     this.#phase = 'open'
-    this.#logger.info('connected to peer')
-    this.#options.onConnected(this.peer.nodeId)
+    this.#failures = 0
+    this.#trouble = ''
+    this.#logger.info({ peerAddress: this.#address }, 'connected to peer')
+    this.#options.onConnected(this.peerId)
   }
 
   #check(peer: PeerIdentity): PeerRefusal | undefined {
-    if (peer.nodeId === this.peer.nodeId) return this.#options.checkPeer(peer)
-    const message = `node ${peer.nodeId} answers at ${this.peer.address}, where node ${this.peer.nodeId} is expected`
+    if (peer.nodeId === this.peerId) return this.#options.checkPeer(peer)
+    const message = `node ${peer.nodeId} answers at ${this.#address}, where node ${this.peerId} is expected`
     return { reason: 'WRONG_NODE', message }
   }
 
@@ -186,24 +253,45 @@ export class PeerLink {
       this.#onEnded?.()
       return
     }
-    if (phase === 'open') this.#logger.warn({ code: end.code, details: end.details }, 'lost the connection to peer')
-    else this.#logger.debug({ code: end.code, details: end.details }, 'peer does not answer')
+    const told = { peerAddress: this.#address, code: end.code, details: end.details }
+    if (phase === 'open') this.#logger.warn(told, 'lost the connection to peer')
+    else this.#logger.debug(told, 'peer does not answer')
     const refusal = refusalFromStatus(end)
-    this.#dialLater(refusal === undefined ? REDIAL_DELAY_MS_MAX : REFUSED_DELAY_MS_MAX)
-    if (refusal !== undefined) this.#options.onRefused(this.peer.nodeId, refusal, 'peer')
+    if (refusal !== undefined) return this.#onRefused(this.#roster ? { ...refusal, roster: this.#roster } : refusal, 'peer')
+    // The same address once more when it has just been the right one.
+    this.#dialLater(end.details, { isNext: phase !== 'open', delayMsMax: REDIAL_DELAY_MS_MAX })
   }
 
-  #onHandshakeTimeout(): void {
-    this.#logger.debug({ timeoutMs: HANDSHAKE_TIMEOUT_MS }, 'peer does not answer in time')
+  #onRefused(refusal: PeerRefusal, by: RefusedBy): void {
+    const address = this.#address
+    this.#dialLater(refusal.message, { isNext: true, delayMsMax: REFUSED_DELAY_MS_MAX })
+    this.#options.onRefused(this.peerId, refusal, by, address)
+  }
+
+  #onHandshakeTimeout(timeoutMs: number): void {
+    this.#logger.debug({ peerAddress: this.#address, timeoutMs }, 'peer does not answer in time')
+    const cause = this.#whyNotConnected()
     this.#hangUp()
     // A connect attempt may hang for as long as the kernel lets it, and a client waits for its only one: so begin anew.
-    this.#client?.close()
+    this.#client?.client.close()
     this.#client = undefined
-    this.#dialLater(REDIAL_DELAY_MS_MAX)
+    this.#dialLater(cause, { isNext: true, delayMsMax: REDIAL_DELAY_MS_MAX })
   }
 
-  #dialLater(delayMsMax: number): void {
+  #whyNotConnected(): string {
+    const state = this.#client?.client.getChannel().getConnectivityState(false)
+    if (state === connectivityState.READY) return 'connected, but it does not answer'
+    return state === connectivityState.TRANSIENT_FAILURE ? 'nothing listens there' : 'no connection can be made'
+  }
+
+  #dialLater(trouble: string, { isNext, delayMsMax }: { readonly isNext: boolean; readonly delayMsMax: number }): void {
     this.#phase = 'waiting'
+    this.#trouble = trouble
+    if (isNext) {
+      this.#failures++
+      const at = this.#addresses.indexOf(this.#address)
+      this.#address = this.#addresses[(at + 1) % this.#addresses.length] ?? this.#address
+    }
     const delayMs = REDIAL_DELAY_MS_MIN + Math.random() * (delayMsMax - REDIAL_DELAY_MS_MIN)
     this.#timer = setTimeout(() => this.#dial(), delayMs)
   }
@@ -222,5 +310,15 @@ export class PeerLink {
     stream?.cancel()
     this.#frameUnderWay = false
     this.#queue.clear()
+  }
+}
+
+/** A roster that is not is worth nothing: the refusal that follows it is told all the same. */
+function wellFormed(roster: WireRoster): Roster | undefined {
+  try {
+    return rosterFromWire(roster, 'roster')
+  } catch (error) {
+    if (error instanceof PeerCodecError) return undefined
+    throw error
   }
 }

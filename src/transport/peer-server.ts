@@ -6,6 +6,7 @@ import type { NodeId } from '../paxos/types.js'
 import type { CheckpointPart, CheckpointRequest } from '../wire/checkpoint-transfer.js'
 import { decodeFrame, type PeerFrame } from '../wire/peer.js'
 import { isNodeId, PeerCodecError } from '../wire/peer-fields.js'
+import { rosterToWire } from '../wire/roster.js'
 import { isFromStranger } from '../wire/strangers.js'
 import { CheckpointServer, type TransferCall } from './checkpoint-serve.js'
 import { CONNECT_METHOD, FETCH_METHOD, HANDSHAKE_TIMEOUT_MS, PROTOCOL_VERSION, SERVER_OPTIONS } from './connect-method.js'
@@ -30,7 +31,7 @@ export interface PeerServerOptions {
   readonly serveCheckpoint: (caller: CallerIdentity, request: CheckpointRequest) => AsyncIterable<CheckpointPart>
   /** All transfers of checkpoints together send no faster, in bytes per second, above 0. Default: 4 MiB. */
   readonly transferBytesPerSecond?: number | undefined
-  readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy) => void
+  readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy, address: string) => void
   /** Connections that may be open to this node at once; a peer has one, and one more for a checkpoint. Default: 256. */
   readonly connectionsMax?: number | undefined
   readonly logger: Logger
@@ -148,8 +149,7 @@ export class PeerServer {
     const admission = inbound.caller && this.#options.admit(inbound.caller)
     if (admission === undefined) return messages
     if (admission === 'joinOnly') return messages.filter(isFromStranger)
-    this.#end(inbound, refusalToStatus(admission))
-    this.#options.onRefused(inbound.from, admission, 'us')
+    this.#refuse(inbound, inbound.from, admission)
     return []
   }
 
@@ -165,7 +165,7 @@ export class PeerServer {
     const refusal = this.#check(hello)
     if (refusal !== undefined) {
       call.emit('error', refusalToStatus(refusal))
-      this.#options.onRefused(nodeId, refusal, 'us')
+      this.#options.onRefused(nodeId, refusal, 'us', '')
       return
     }
     if (this.#options.admit(caller) === 'joinOnly') {
@@ -183,8 +183,7 @@ export class PeerServer {
     }
     const refusal = this.#check(hello)
     if (refusal !== undefined) {
-      this.#end(inbound, refusalToStatus(refusal))
-      this.#options.onRefused(hello.fromNodeId, refusal, 'us')
+      this.#refuse(inbound, hello.fromNodeId, refusal)
       return false
     }
     // A node that dials again has given up its former stream, though we may not have heard of its end yet.
@@ -194,8 +193,19 @@ export class PeerServer {
     clearTimeout(inbound.handshakeTimer)
     inbound.from = hello.fromNodeId
     inbound.caller = { nodeId: hello.fromNodeId, clusterId: hello.clusterId, dataDirId: hello.dataDirId }
-    inbound.stream.write({ nodeId: this.#options.nodeId, dataDirId: this.#options.identity().dataDirId })
+    inbound.stream.write({ ...this.#introduction, roster: undefined })
     return true
+  }
+
+  get #introduction(): Pick<ConnectResponse, 'nodeId' | 'dataDirId'> {
+    return { nodeId: this.#options.nodeId, dataDirId: this.#options.identity().dataDirId }
+  }
+
+  /** A caller of this cluster that may know nobody else any more hears who its members are. */
+  #refuse(inbound: Inbound, caller: NodeId, refusal: PeerRefusal): void {
+    if (refusal.roster !== undefined) inbound.stream.write({ ...this.#introduction, roster: rosterToWire(refusal.roster) })
+    this.#end(inbound, refusalToStatus(refusal))
+    this.#options.onRefused(caller, refusal, 'us', '')
   }
 
   #check(hello: Hello): PeerRefusal | undefined {

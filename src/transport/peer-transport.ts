@@ -6,17 +6,17 @@ import { CheckpointFetch, TRANSFER_IDLE_MS } from './checkpoint-fetch.js'
 import { PROTOCOL_VERSION } from './connect-method.js'
 import {
   type LocalIdentity,
-  type PeerAddress,
   type PeerIdentity,
   PeerLink,
   type PeerLinkStats,
+  type PeerRoute,
   type RefusedBy,
 } from './peer-link.js'
 import { type CallerIdentity, PeerServer } from './peer-server.js'
 import type { PeerRefusal } from './refusal.js'
 
 export { PeerListenError } from './peer-server.js'
-export type { PeerAddress, PeerLinkStats, PeerRefusal }
+export type { PeerLinkStats, PeerRefusal, PeerRoute }
 
 export interface PeerTransportOptions {
   readonly nodeId: NodeId
@@ -39,7 +39,7 @@ export interface PeerTransportOptions {
   /** From now on messages to this peer are not dropped at once. */
   readonly onConnected: (peerId: NodeId) => void
   /** Again at each try, every second or so, until the cause is gone. */
-  readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy) => void
+  readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy, address: string) => void
   readonly logger: Logger
 }
 
@@ -69,10 +69,14 @@ export class PeerTransport {
     return `${listenAddress.slice(0, listenAddress.lastIndexOf(':'))}:${port}`
   }
 
-  /** Whom to connect to from now on, this node left out. Links that stay as they are are not touched. */
-  setPeers(peers: readonly PeerAddress[]): void {
+  /** Whom to connect to from now on, and where to try, this node left out. Links to one of these addresses are not touched. */
+  setPeers(peers: readonly PeerRoute[]): void {
     for (const [nodeId, link] of this.#links) {
-      if (peers.some((peer) => peer.nodeId === nodeId && peer.address === link.peer.address)) continue
+      const route = peers.find((peer) => peer.nodeId === nodeId)
+      if (route !== undefined) {
+        link.setAddresses(route.addresses)
+        continue
+      }
       this.#links.delete(nodeId)
       const closed = link.close(STOP_TIMEOUT_MS).finally(() => this.#closing.delete(closed))
       this.#closing.add(closed)
@@ -81,6 +85,11 @@ export class PeerTransport {
       if (peer.nodeId === this.#options.nodeId || this.#links.has(peer.nodeId)) continue
       this.#links.set(peer.nodeId, new PeerLink(peer, this.#options))
     }
+  }
+
+  /** That peer has said that it is at the first of its addresses now: a connection to another one leads to where it was. */
+  redial(nodeId: NodeId): void {
+    this.#links.get(nodeId)?.redial()
   }
 
   /** Queues a message that leaves with the next flush. Never throws and never waits; to a peer out of reach it is dropped. */
@@ -98,7 +107,7 @@ export class PeerTransport {
    * the transfer was called off.
    */
   fetchCheckpoint(from: NodeId, request: CheckpointRequest, sink: CheckpointSink): () => void {
-    const address = this.#links.get(from)?.peer.address
+    const address = this.#links.get(from)?.address
     if (address === undefined) {
       const timer = setImmediate(() => sink.onFailed(new TransferError('UNREACHABLE', `node ${from} is no peer of this one`)))
       return () => clearImmediate(timer)

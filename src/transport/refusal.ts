@@ -2,6 +2,7 @@ import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/gr
 import { Any } from '../gen/google/protobuf/any.js'
 import { ErrorInfo } from '../gen/google/rpc/error_details.js'
 import { Status } from '../gen/google/rpc/status.js'
+import type { Roster } from '../paxos/messages.js'
 
 const REASONS = ['WRONG_CLUSTER', 'WRONG_NODE', 'DATA_DIR_MISMATCH', 'UNKNOWN_MEMBER', 'REMOVED', 'PROTOCOL_VERSION'] as const
 
@@ -20,6 +21,8 @@ export interface PeerRefusal {
   readonly reason: PeerRefusalReason
   /** For people: what does not match, both sides of it, and what to do. */
   readonly message: string
+  /** Who the members are by now, of whoever refuses a node of its own cluster. */
+  readonly roster?: Roster
 }
 
 const ERROR_DOMAIN = 'synod.peer.v1'

@@ -6,6 +6,7 @@ import type {
   Heartbeat as WireHeartbeat,
   HeartbeatAck as WireHeartbeatAck,
   Join as WireJoin,
+  Mark as WireMark,
   PollReply as WirePollReply,
   Promise as WirePromise,
   Propose as WirePropose,
@@ -17,6 +18,7 @@ import type {
   CatchUp,
   CatchUpReply,
   ChangeMembershipRefused,
+  DirectoryMark,
   HeartbeatAck,
   Join,
   MembershipRefusalReason,
@@ -40,9 +42,12 @@ import {
   slotOrNone,
   text,
 } from './peer-fields.js'
+import { rosterFromWire } from './roster.js'
 
 /** A forwarded command that went round in circles would show here; the core drops it much earlier. */
 const HOPS_MAX = 255
+/** Of the members of two memberships. */
+const MARKS_MAX = 100
 
 /** @throws PeerCodecError for what no peer of ours would send. The message keeps (does not copy) the bytes in it. */
 export function messageFromWire({ message }: PeerMessage): Message {
@@ -115,13 +120,15 @@ export function messageFromWire({ message }: PeerMessage): Message {
       return refusedFromWire(message.value)
     case 'handOver':
       return { kind: 'handOver', toNodeId: nodeIdOrNone(message.value.toNodeId, 'hand_over.to_node_id') }
+    case 'roster':
+      return rosterFromWire(message.value, 'roster')
     case 'recall':
     case 'recalled': {
       const { writeNumber, recallId } = message.value
       return { kind: message.$case, writeNumber, recallId }
     }
     case 'mark':
-      return { kind: 'mark', writeNumber: message.value.writeNumber }
+      return { kind: 'mark', marks: marksFromWire(message.value) }
     case 'digest':
       return { kind: 'digest', slot: slot(message.value.slot, 'digest.slot'), stateDigest: message.value.stateDigest }
     case 'skippedSlots':
@@ -158,6 +165,14 @@ function joinFromWire(m: WireJoin): Join {
     replacesDataDirId: optionalText(m.replacesDataDirId, 'join.replaces_data_dir_id'),
     capacityBytes: m.capacityBytes,
   }
+}
+
+function marksFromWire({ marks }: WireMark): DirectoryMark[] {
+  if (marks.length > MARKS_MAX) throw new PeerCodecError('mark.marks', `must be at most ${MARKS_MAX}, not ${marks.length}`)
+  return marks.map(({ dataDirId, writeNumber }, i) => ({
+    dataDirId: text(dataDirId, `mark.marks[${i}].data_dir_id`),
+    writeNumber,
+  }))
 }
 
 function refusedFromWire(m: WireRefused): ChangeMembershipRefused {

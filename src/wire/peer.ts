@@ -5,6 +5,7 @@ import { encode } from './encode.js'
 import { changeToWire, membershipToWire } from './membership.js'
 import { genesisToWire, PeerCodecError } from './peer-fields.js'
 import { messageFromWire } from './peer-messages.js'
+import { rosterToWire } from './roster.js'
 import { encodeValue } from './value.js'
 
 /** What came in one frame. */
@@ -17,6 +18,7 @@ export interface PeerFrame {
 const OVERHEAD_BYTES = 48
 /** What a list of members takes, at most about. */
 const MEMBERSHIP_BYTES = 31 * 1_024
+const ANNOUNCEMENT_BYTES = 1_024
 
 export function encodeHello(hello: Hello): Uint8Array {
   return encode(ConnectRequest, { hello, messages: [] })
@@ -50,6 +52,8 @@ export function messageBytes(message: Message): number {
       return OVERHEAD_BYTES + bytesBytes(message.commands)
     case 'welcome':
       return OVERHEAD_BYTES + bytesBytes(message.genesis.initialCommands) + (2 + message.memberships.length) * MEMBERSHIP_BYTES
+    case 'roster':
+      return OVERHEAD_BYTES + message.memberships.length * MEMBERSHIP_BYTES + message.announcements.length * ANNOUNCEMENT_BYTES
     case 'join':
     case 'changeMembership':
     case 'changeMembershipRefused':
@@ -69,11 +73,12 @@ export function messageBytes(message: Message): number {
     case 'handOver':
     case 'recall':
     case 'recalled':
-    case 'mark':
     case 'digest':
       return OVERHEAD_BYTES
     case 'skippedSlots':
       return OVERHEAD_BYTES + 8 * message.slots.length
+    case 'mark':
+      return OVERHEAD_BYTES * (1 + message.marks.length)
   }
 }
 
@@ -151,12 +156,14 @@ function messageToWire(message: Message): PeerMessage {
       return { message: { $case: 'changeMembershipRefused', value: message } }
     case 'handOver':
       return { message: { $case: 'handOver', value: message } }
+    case 'roster':
+      return { message: { $case: 'roster', value: rosterToWire(message) } }
     case 'recall':
       return { message: { $case: 'recall', value: message } }
     case 'recalled':
       return { message: { $case: 'recalled', value: message } }
     case 'mark':
-      return { message: { $case: 'mark', value: message } }
+      return { message: { $case: 'mark', value: { marks: [...message.marks] } } }
     case 'digest':
       return { message: { $case: 'digest', value: message } }
     case 'skippedSlots':

@@ -27,6 +27,7 @@ import type {
 import { encodeOpenSession, encodeSessionCommand } from '../../src/wire/envelope.js'
 import { sessionCodec } from '../../src/wire/state.js'
 import { MemoryDisk, MemoryStorage } from '../storage/memory-storage.js'
+import { fakeFinder } from './fake-finder.js'
 
 const LEADER: NodeId = 2
 export const BALLOT = makeBallot(7, LEADER)
@@ -99,6 +100,14 @@ export class ScriptedStorage implements Storage {
 
   noteMarks(marks: ReadonlyMap<string, number>): void {
     this.#inner.noteMarks(marks)
+  }
+
+  get announcements(): Storage['announcements'] {
+    return this.#inner.announcements
+  }
+
+  noteAnnouncements(announcements: Storage['announcements']): void {
+    this.#inner.noteAnnouncements(announcements)
   }
 
   viewCheckpoint(): ReturnType<Storage['viewCheckpoint']> {
@@ -308,8 +317,7 @@ export class Follower {
       talk: new PeerTalk({
         self: 1,
         storage: this.storage,
-        voters: [[1]],
-        needed: 'majority',
+        finder: fakeFinder([[1]]),
         members: () => [],
         send,
         passed: () => this.applier,

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { PeerTalk } from '../../src/host/peer-talk.js'
 import type { HostMessage, Message } from '../../src/paxos/messages.js'
 import type { Member, NodeId } from '../../src/paxos/types.js'
+import { fakeFinder } from './fake-finder.js'
 
 const member = (nodeId: NodeId, votesFrom = 1): Member => ({
   nodeId,
@@ -13,6 +14,15 @@ const member = (nodeId: NodeId, votesFrom = 1): Member => ({
   votesFrom,
   returning: false,
 })
+
+/** `mark 10`: what the message says, of marks only the numbers. */
+function describeMessage(message: Message): string {
+  if (message.kind === 'mark')
+    return `mark ${message.marks.map(({ dataDirId, writeNumber }) => `${dataDirId}:${writeNumber}`).join(' ')}`
+  return Object.values(message).join(' ')
+}
+
+const mark = (dataDirId: string, writeNumber: number) => ({ kind: 'mark', marks: [{ dataDirId, writeNumber }] }) as const
 
 function setUp(
   change: {
@@ -40,8 +50,7 @@ function setUp(
   const talk = new PeerTalk({
     self,
     storage,
-    voters,
-    needed,
+    finder: fakeFinder(voters, needed),
     members: () => known.members,
     send: (to, message) => void sent.push({ to, message }),
     passed: () => passed,
@@ -57,7 +66,7 @@ function setUp(
     storage,
     known,
     recalled,
-    told: () => sent.splice(0).map((s) => `${s.to} ${Object.values(s.message).join(' ')}`),
+    told: () => sent.splice(0).map((s) => `${s.to} ${describeMessage(s.message)}`),
   }
 }
 
@@ -200,8 +209,8 @@ describe('marks', () => {
     const recall = (from: NodeId, dataDirId: string, writeNumber: number) =>
       talk.onMessage(from, { kind: 'recall', writeNumber, recallId: 5 }, dataDirId)
     recall(2, 'dir-2', 5)
-    talk.onMessage(2, { kind: 'mark', writeNumber: 9 }, 'dir-2')
-    talk.onMessage(2, { kind: 'mark', writeNumber: 8 }, 'dir-2')
+    talk.onMessage(2, mark('dir-2', 9), 'dir-2')
+    talk.onMessage(2, mark('dir-2', 8), 'dir-2')
     recall(2, 'dir-2', 9)
     recall(2, 'dir-2-new', 1)
     recall(3, 'dir-3', 4)
@@ -213,14 +222,28 @@ describe('marks', () => {
     const { talk, storage, recalled, told } = setUp()
     recalled(2, 10)
     talk.tick(0)
-    assert.deepEqual(told(), ['2 mark 10', '3 mark 10'])
+    assert.deepEqual(told(), ['2 mark dir-1:10', '3 mark dir-1:10'])
     storage.lastWrite = 11
     talk.tick(999)
     assert.deepEqual(told(), [])
     talk.tick(1_000)
-    assert.deepEqual(told(), ['2 mark 11', '3 mark 11'])
+    assert.deepEqual(told(), ['2 mark dir-1:11', '3 mark dir-1:11'])
     talk.tick(2_000)
     assert.deepEqual(told(), [])
+  })
+
+  it('are passed on when they are news, and all of them to who has just started, or has just become a member', () => {
+    const { talk, known, recalled, told } = setUp({ marks: [['dir-3', 4]] })
+    recalled(2, 10)
+    talk.tick(0)
+    assert.deepEqual(told(), ['2 mark dir-1:10 dir-3:4', '3 mark dir-1:10 dir-3:4'])
+    talk.onMessage(3, mark('dir-2', 7), 'dir-3')
+    talk.tick(1_000)
+    assert.deepEqual(told(), ['2 mark dir-2:7', '3 mark dir-2:7'])
+    known.members = [...known.members, member(4)]
+    talk.onMessage(2, { kind: 'roster', clusterId: 'c', memberships: [], announcements: [], asks: true }, 'dir-2')
+    talk.tick(2_000)
+    assert.deepEqual(told(), ['2 mark dir-1:10 dir-3:4 dir-2:7', '4 mark dir-1:10 dir-3:4 dir-2:7'])
   })
 
   it('are noted in the storage when there is news, of members only', () => {
@@ -228,8 +251,8 @@ describe('marks', () => {
     recalled(2, 10)
     talk.tick(0)
     assert.deepEqual(noted, [])
-    talk.onMessage(2, { kind: 'mark', writeNumber: 5 }, 'dir-2')
-    talk.onMessage(2, { kind: 'mark', writeNumber: 5 }, 'dir-of-a-stranger')
+    talk.onMessage(2, mark('dir-2', 5), 'dir-2')
+    talk.onMessage(2, mark('dir-of-a-stranger', 5), 'dir-2')
     talk.tick(1_000)
     talk.tick(2_000)
     assert.deepEqual(noted, [
@@ -239,7 +262,7 @@ describe('marks', () => {
       ],
     ])
     known.members = [member(1), member(2)]
-    talk.onMessage(2, { kind: 'mark', writeNumber: 6 }, 'dir-2')
+    talk.onMessage(2, mark('dir-2', 6), 'dir-2')
     talk.tick(3_000)
     assert.deepEqual(noted[1], [['dir-2', 6]])
   })

@@ -13,6 +13,7 @@ import type { Outgoing, Ready } from '../../src/paxos/outbox.js'
 import type { DurableRecord, LogEntry, NodeId, Slot } from '../../src/paxos/types.js'
 import type { IncomingCheckpoint, Storage } from '../../src/storage/storage.js'
 import { headerOf } from '../transport/checkpoint-parts.js'
+import { fakeFinder } from './fake-finder.js'
 import { FakeRuntime } from './fake-runtime.js'
 
 /** A core that writes down what it is told, and wants done what a test says. */
@@ -151,8 +152,7 @@ export function scriptedHost(voters: NodeId[] = [1]) {
   const talk = new PeerTalk({
     self: 1,
     storage,
-    voters: [voters],
-    needed: 'majority',
+    finder: fakeFinder([voters]),
     members: () => [],
     send,
     passed: () => ({ appliedUpTo: 0, skippedSlots: [] }),

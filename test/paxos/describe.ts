@@ -75,10 +75,13 @@ export function describeMessage(m: Message): string {
       return `changeMembershipRefused ${m.reason}`
     case 'handOver':
       return `handOver to n${m.toNodeId}`
+    case 'roster':
+      return `roster of ${m.announcements.length}`
     case 'recall':
     case 'recalled':
-    case 'mark':
       return `${m.kind} ${m.writeNumber}`
+    case 'mark':
+      return `mark ${m.marks.map(({ writeNumber }) => writeNumber).join(' ')}`
     case 'digest':
       return `digest of ${m.slot}`
     case 'skippedSlots':

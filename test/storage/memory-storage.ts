@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { StateEntry } from '../../src/machine/state-machine.js'
 import { assert } from '../../src/paxos/assert.js'
-import type { Ballot, DurableRecord, Genesis, LogEntry, RecoveredState, Slot } from '../../src/paxos/types.js'
+import type { Announcement, Ballot, DurableRecord, Genesis, LogEntry, RecoveredState, Slot } from '../../src/paxos/types.js'
 import { sizeOf } from '../../src/paxos/value.js'
 import { infoOf } from '../../src/storage/checkpoint-records.js'
 import { entryKey, keyspaceOf, nameOfKey } from '../../src/storage/keys.js'
@@ -42,6 +42,7 @@ export class MemoryDisk {
   entries: Records = new Map()
   marks: ReadonlyMap<string, number> = new Map()
   applyFailure: ApplyFailure | undefined
+  announcements: readonly Announcement[] = []
   incoming: { readonly header: CheckpointHeader; readonly records: Records } | undefined
   /** How many writes it has seen. */
   writeCount = 0
@@ -70,6 +71,7 @@ export class MemoryStorage implements Storage {
   readonly #index: LogIndex
   readonly #writer = new SingleWriter()
   readonly #newMarks = new Map<string, number>()
+  #newAnnouncements: readonly Announcement[] | undefined
   #isPreparing = false
   #current: IncomingCheckpoint | undefined
 
@@ -154,11 +156,20 @@ export class MemoryStorage implements Storage {
     }
   }
 
+  get announcements(): readonly Announcement[] {
+    return this.#disk.announcements
+  }
+
+  noteAnnouncements(announcements: readonly Announcement[]): void {
+    this.#newAnnouncements = announcements
+  }
+
   async append(records: readonly DurableRecord[]): Promise<void> {
     if (records.length === 0) return this.#writer.assertUsable()
     await this.#writer.write('append', async () => {
       this.appendNow(records)
       this.#disk.marks = new Map([...this.#disk.marks, ...this.#newMarks])
+      this.#disk.announcements = this.#newAnnouncements ?? this.#disk.announcements
     })
   }
 
@@ -295,6 +306,8 @@ export class MemoryStorage implements Storage {
     disk.checkpoint = info
     disk.marks = new Map([...disk.marks, ...this.#newMarks])
     this.#newMarks.clear()
+    disk.announcements = this.#newAnnouncements ?? disk.announcements
+    this.#newAnnouncements = undefined
   }
 
   /** Ends a write: trims the log as it goes. */

@@ -200,7 +200,7 @@ test('a peer that is stopped ends its transfers, and the node that is stopped fo
 
 test('a peer that is silent, out of reach, or none at all fails the transfer', async (t) => {
   const a = await startNode(t, 1)
-  a.transport.setPeers([{ nodeId: 3, address: await freeAddress() }])
+  a.transport.setPeers([{ nodeId: 3, addresses: [await freeAddress()] }])
   const codes: string[] = []
   for (const from of [3, 9]) {
     const taker = new Taker()
@@ -241,7 +241,7 @@ test('what is no part of a checkpoint, comes out of order or is cut short fails 
       call.end()
     })
     const a = await startNode(t, 1)
-    a.transport.setPeers([{ nodeId: 2, address }])
+    a.transport.setPeers([{ nodeId: 2, addresses: [address] }])
     const taker = new Taker(() => turn())
     a.transport.fetchCheckpoint(2, FIRST, taker)
     await until('the failure', () => taker.failures.length === 1)

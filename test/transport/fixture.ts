@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { pino } from 'pino'
 import type { Message } from '../../src/paxos/messages.js'
 import type { NodeId } from '../../src/paxos/types.js'
-import { type PeerAddress, PeerTransport, type PeerTransportOptions } from '../../src/transport/peer-transport.js'
+import { type PeerRoute, PeerTransport, type PeerTransportOptions } from '../../src/transport/peer-transport.js'
 import { TransferError } from '../../src/wire/checkpoint-transfer.js'
 
 interface Refused {
@@ -61,8 +61,8 @@ export async function connectAll(...nodes: TestNode[]): Promise<void> {
   await until('every link is open', () => nodes.every((node) => node.connected.length === nodes.length - 1))
 }
 
-export function addressOf(node: TestNode): PeerAddress {
-  return { nodeId: node.nodeId, address: node.address }
+export function addressOf(node: TestNode): PeerRoute {
+  return { nodeId: node.nodeId, addresses: [node.address] }
 }
 
 /** Looks every few milliseconds; fails after timeoutMs. */

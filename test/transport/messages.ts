@@ -11,6 +11,9 @@ const entries: LogEntry[] = [
 ]
 const member = { nodeId: 1, dataDirId: 'dir-1', peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101' }
 
+const announcement = { ...member, version: 1 }
+const membership = { epoch: 2, fromSlot: 70, members: [{ ...member, votesFrom: 1, returning: false }], lastNodeId: 3 }
+
 /** One of each kind, two where something may be absent. The type of the table makes a forgotten kind an error. */
 const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] } = {
   prepare: [{ kind: 'prepare', ballot, fromSlot: slot }],
@@ -96,7 +99,17 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
     { kind: 'recalled', writeNumber: 0, recallId: 0 },
     { kind: 'recalled', writeNumber: slot, recallId: 1 },
   ],
-  mark: [{ kind: 'mark', writeNumber: slot }],
+  mark: [{ kind: 'mark', marks: [{ dataDirId: 'dir-1', writeNumber: slot }] }],
+  roster: [
+    { kind: 'roster', clusterId: '', memberships: [], announcements: [announcement], asks: true },
+    {
+      kind: 'roster',
+      clusterId: 'c',
+      memberships: [membership],
+      announcements: [{ ...announcement, clientAddress: '' }],
+      asks: false,
+    },
+  ],
   digest: [{ kind: 'digest', slot, stateDigest: 2 ** 32 - 1 }],
   skippedSlots: [{ kind: 'skippedSlots', appliedUpTo: slot, slots: [1, slot] }],
 }

@@ -23,7 +23,7 @@ const transport = new PeerTransport({
   logger: pino({ level: 'silent' }),
 })
 console.log(await transport.start())
-transport.setPeers(peerAddresses.map((address, i) => ({ nodeId: i + 2, address })))
+transport.setPeers(peerAddresses.map((address, i) => ({ nodeId: i + 2, addresses: [address] })))
 await once(process.stdin, 'data')
 process.stdin.destroy()
 await transport.stop()

@@ -79,11 +79,12 @@ test('a frame holds about a mebibyte, a message that is bigger goes alone', asyn
 
 test('a message to a node that is no peer, or out of reach, is dropped and counted', async (t) => {
   const a = await startNode(t, 1)
-  a.transport.setPeers([{ nodeId: 2, address: await freeAddress() }])
+  a.transport.setPeers([{ nodeId: 2, addresses: [await freeAddress()] }])
   a.transport.send(2, heartbeat(1))
   a.transport.send(9, heartbeat(1))
   a.transport.flush()
-  assert.deepEqual(a.transport.stats(), [{ nodeId: 2, connected: false, queuedCount: 0, queuedBytes: 0, droppedCount: 1 }])
+  const [link] = a.transport.stats()
+  assert.deepEqual([link?.nodeId, link?.connected, link?.queuedCount, link?.droppedCount], [2, false, 0, 1])
 })
 
 test('messages flow again soon after a peer is back', async (t) => {
@@ -106,7 +107,7 @@ test('a peer whose process is killed is noticed at once', async (t) => {
   const child = spawn(process.execPath, ['--import=tsx', new URL('peer-process.ts', import.meta.url).pathname, '2'])
   t.after(() => child.kill('SIGKILL'))
   const [line] = await once(child.stdout, 'data', { signal: AbortSignal.timeout(WAIT_MS_MAX) })
-  a.transport.setPeers([{ nodeId: 2, address: String(line).trim() }])
+  a.transport.setPeers([{ nodeId: 2, addresses: [String(line).trim()] }])
   await until('connected', () => isConnected(a, 2))
   child.kill('SIGKILL')
   await until('the link is lost', () => !isConnected(a, 2))
@@ -208,7 +209,7 @@ test('who was let in is heard no more once the host would not let it in: a clust
 
 test('another node at the address, one of the same id, or another protocol version is refused', async (t) => {
   const [a, b] = await Promise.all([startNode(t, 1), startNode(t, 2)])
-  a.transport.setPeers([{ nodeId: 3, address: b.address }])
+  a.transport.setPeers([{ nodeId: 3, addresses: [b.address] }])
   await until('refused', () => a.refused.length > 0)
   assert.deepEqual(a.refused[0], { peerId: 3, reason: 'WRONG_NODE', message: 'this is node 2, not node 3', by: 'peer' })
 
@@ -226,9 +227,11 @@ test('another node at the address, one of the same id, or another protocol versi
 })
 
 test('a server that answers under another id is refused by the caller', async (t) => {
-  const impostor = await rawServer(t, (stream) => stream.on('data', () => stream.write({ nodeId: 8, dataDirId: 'dir-8' })))
+  const impostor = await rawServer(t, (stream) =>
+    stream.on('data', () => stream.write({ nodeId: 8, dataDirId: 'dir-8', roster: undefined })),
+  )
   const a = await startNode(t, 1)
-  a.transport.setPeers([{ nodeId: 2, address: impostor }])
+  a.transport.setPeers([{ nodeId: 2, addresses: [impostor] }])
   await until('refused', () => a.refused.length > 0)
   const message = `node 8 answers at ${impostor}, where node 2 is expected`
   assert.deepEqual(a.refused[0], { peerId: 2, reason: 'WRONG_NODE', message, by: 'us' })
@@ -278,14 +281,14 @@ test('a peer that stops reading costs a bounded queue of the newest messages, an
   const sleeper = await rawServer(t, (stream) => {
     stream.once('data', () => {
       stream.pause()
-      stream.write({ nodeId: 2, dataDirId: 'dir-2' })
+      stream.write({ nodeId: 2, dataDirId: 'dir-2', roster: undefined })
     })
   })
   const [a, c] = await Promise.all([
     startNode(t, 1),
     startNode(t, 3, { onMessages: (_, messages) => received.push(...messages) }),
   ])
-  a.transport.setPeers([{ nodeId: 2, address: sleeper }, addressOf(c)])
+  a.transport.setPeers([{ nodeId: 2, addresses: [sleeper] }, addressOf(c)])
   await until('connected', () => a.connected.length === 2)
   const value = { kind: 'batch', timeMs: 1, commands: [new Uint8Array(64 * 1024)] } as const
   const valueBytes = encodeValue(value).length

@@ -92,10 +92,12 @@ export interface ConnectRequest {
   messages: PeerMessage[];
 }
 
-/** Sent once, when the Hello was found good. */
+/** Sent once, when the Hello was found good; and, with a roster, before a caller of this cluster is refused. */
 export interface ConnectResponse {
   nodeId: number;
   dataDirId: string;
+  /** Set only before a refusal: who the members are by now, for a caller that may know members that are none any more. */
+  roster: Roster | undefined;
 }
 
 /**
@@ -141,6 +143,7 @@ export interface PeerMessage {
     | { $case: "mark"; value: Mark }
     | { $case: "digest"; value: Digest }
     | { $case: "skippedSlots"; value: SkippedSlots }
+    | { $case: "roster"; value: Roster }
     | undefined;
 }
 
@@ -388,6 +391,34 @@ export interface HandOver {
   toNodeId: number;
 }
 
+/**
+ * Who the members are and where nodes are reached, as far as the sender knows. To every peer when a link opens, and when the sender
+ * knows more than the receiver has told; listened to also before anything else is.
+ */
+export interface Roster {
+  /** Empty before the sender has a cluster. */
+  clusterId: string;
+  /** The newest that the sender has learned or was told of: every slot below the first one's from_slot is decided. None without a cluster. */
+  memberships: Membership[];
+  /** The sender's own is the first; 100 at most. */
+  announcements: Announcement[];
+  /** The sender has not had the receiver's roster since it started: it wants it now. */
+  asks: boolean;
+}
+
+/** Where a node says of itself that it is reached; others pass it on. */
+export interface Announcement {
+  nodeId: number;
+  /** The node's identity, wherever it is. */
+  dataDirId: string;
+  /** host:port */
+  peerAddress: string;
+  /** host:port; empty for a node that serves no clients over the network. */
+  clientAddress: string;
+  /** From 1; of two for one data directory the higher one counts. */
+  version: number;
+}
+
 /** A node that has just started asks how far its peers have seen its directory get, before it says anything else. */
 export interface Recall {
   /** Of its last durable write. */
@@ -403,8 +434,18 @@ export interface Recalled {
   recallId: number;
 }
 
-/** Now and then to every member: this node's writes up to this one are durable. */
+/**
+ * Once a second to every member, if there is news: how far data directories have got. Others' marks are passed on, so that members that
+ * came while a node was away know of its directory, too.
+ */
 export interface Mark {
+  /** The sender's own first, if that has changed. */
+  marks: DirectoryMark[];
+}
+
+/** The directory's writes up to this one are durable. */
+export interface DirectoryMark {
+  dataDirId: string;
   writeNumber: number;
 }
 
@@ -1399,7 +1440,7 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
 };
 
 function createBaseConnectResponse(): ConnectResponse {
-  return { nodeId: 0, dataDirId: "" };
+  return { nodeId: 0, dataDirId: "", roster: undefined };
 }
 
 export const ConnectResponse: MessageFns<ConnectResponse> = {
@@ -1409,6 +1450,9 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
     }
     if (message.dataDirId !== "") {
       writer.uint32(18).string(message.dataDirId);
+    }
+    if (message.roster !== undefined) {
+      Roster.encode(message.roster, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -1442,6 +1486,14 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
             message.dataDirId = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.roster = Roster.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1466,6 +1518,7 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
         : isSet(object.data_dir_id)
         ? globalThis.String(object.data_dir_id)
         : "",
+      roster: isSet(object.roster) ? Roster.fromJSON(object.roster) : undefined,
     };
   },
 
@@ -1477,6 +1530,9 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
     if (message.dataDirId !== "") {
       obj.dataDirId = message.dataDirId;
     }
+    if (message.roster !== undefined) {
+      obj.roster = Roster.toJSON(message.roster);
+    }
     return obj;
   },
 
@@ -1487,6 +1543,9 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
     const message = createBaseConnectResponse();
     message.nodeId = object.nodeId ?? 0;
     message.dataDirId = object.dataDirId ?? "";
+    message.roster = (object.roster !== undefined && object.roster !== null)
+      ? Roster.fromPartial(object.roster)
+      : undefined;
     return message;
   },
 };
@@ -1729,6 +1788,9 @@ export const PeerMessage: MessageFns<PeerMessage> = {
       case "skippedSlots":
         SkippedSlots.encode(message.message.value, writer.uint32(210).fork()).join();
         break;
+      case "roster":
+        Roster.encode(message.message.value, writer.uint32(218).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1957,6 +2019,14 @@ export const PeerMessage: MessageFns<PeerMessage> = {
             message.message = { $case: "skippedSlots", value: SkippedSlots.decode(reader, reader.uint32()) };
             continue;
           }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.message = { $case: "roster", value: Roster.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2048,6 +2118,8 @@ export const PeerMessage: MessageFns<PeerMessage> = {
         ? { $case: "skippedSlots", value: SkippedSlots.fromJSON(object.skippedSlots) }
         : isSet(object.skipped_slots)
         ? { $case: "skippedSlots", value: SkippedSlots.fromJSON(object.skipped_slots) }
+        : isSet(object.roster)
+        ? { $case: "roster", value: Roster.fromJSON(object.roster) }
         : undefined,
     };
   },
@@ -2106,6 +2178,8 @@ export const PeerMessage: MessageFns<PeerMessage> = {
       obj.digest = Digest.toJSON(message.message.value);
     } else if (message.message?.$case === "skippedSlots") {
       obj.skippedSlots = SkippedSlots.toJSON(message.message.value);
+    } else if (message.message?.$case === "roster") {
+      obj.roster = Roster.toJSON(message.message.value);
     }
     return obj;
   },
@@ -2272,6 +2346,12 @@ export const PeerMessage: MessageFns<PeerMessage> = {
       case "skippedSlots": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "skippedSlots", value: SkippedSlots.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "roster": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "roster", value: Roster.fromPartial(object.message.value) };
         }
         break;
       }
@@ -5598,6 +5678,283 @@ export const HandOver: MessageFns<HandOver> = {
   },
 };
 
+function createBaseRoster(): Roster {
+  return { clusterId: "", memberships: [], announcements: [], asks: false };
+}
+
+export const Roster: MessageFns<Roster> = {
+  encode(message: Roster, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clusterId !== "") {
+      writer.uint32(10).string(message.clusterId);
+    }
+    for (const v of message.memberships) {
+      Membership.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.announcements) {
+      Announcement.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.asks !== false) {
+      writer.uint32(32).bool(message.asks);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Roster {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRoster();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.clusterId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.memberships.push(Membership.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.announcements.push(Announcement.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.asks = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Roster {
+    return {
+      clusterId: isSet(object.clusterId)
+        ? globalThis.String(object.clusterId)
+        : isSet(object.cluster_id)
+        ? globalThis.String(object.cluster_id)
+        : "",
+      memberships: globalThis.Array.isArray(object?.memberships)
+        ? object.memberships.map((e: any) => Membership.fromJSON(e))
+        : [],
+      announcements: globalThis.Array.isArray(object?.announcements)
+        ? object.announcements.map((e: any) => Announcement.fromJSON(e))
+        : [],
+      asks: isSet(object.asks) ? globalThis.Boolean(object.asks) : false,
+    };
+  },
+
+  toJSON(message: Roster): unknown {
+    const obj: any = {};
+    if (message.clusterId !== "") {
+      obj.clusterId = message.clusterId;
+    }
+    if (message.memberships?.length) {
+      obj.memberships = message.memberships.map((e) => Membership.toJSON(e));
+    }
+    if (message.announcements?.length) {
+      obj.announcements = message.announcements.map((e) => Announcement.toJSON(e));
+    }
+    if (message.asks !== false) {
+      obj.asks = message.asks;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Roster>): Roster {
+    return Roster.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Roster>): Roster {
+    const message = createBaseRoster();
+    message.clusterId = object.clusterId ?? "";
+    message.memberships = object.memberships?.map((e) => Membership.fromPartial(e)) || [];
+    message.announcements = object.announcements?.map((e) => Announcement.fromPartial(e)) || [];
+    message.asks = object.asks ?? false;
+    return message;
+  },
+};
+
+function createBaseAnnouncement(): Announcement {
+  return { nodeId: 0, dataDirId: "", peerAddress: "", clientAddress: "", version: 0 };
+}
+
+export const Announcement: MessageFns<Announcement> = {
+  encode(message: Announcement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    if (message.dataDirId !== "") {
+      writer.uint32(18).string(message.dataDirId);
+    }
+    if (message.peerAddress !== "") {
+      writer.uint32(26).string(message.peerAddress);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(34).string(message.clientAddress);
+    }
+    if (message.version !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.version)) !== BigInt(message.version)) {
+        throw new globalThis.Error("value provided for field BigInt(message.version) of type uint64 too large");
+      }
+      writer.uint32(40).uint64(BigInt(message.version));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Announcement {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAnnouncement();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.dataDirId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.peerAddress = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.version = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Announcement {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+      dataDirId: isSet(object.dataDirId)
+        ? globalThis.String(object.dataDirId)
+        : isSet(object.data_dir_id)
+        ? globalThis.String(object.data_dir_id)
+        : "",
+      peerAddress: isSet(object.peerAddress)
+        ? globalThis.String(object.peerAddress)
+        : isSet(object.peer_address)
+        ? globalThis.String(object.peer_address)
+        : "",
+      clientAddress: isSet(object.clientAddress)
+        ? globalThis.String(object.clientAddress)
+        : isSet(object.client_address)
+        ? globalThis.String(object.client_address)
+        : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+    };
+  },
+
+  toJSON(message: Announcement): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    if (message.dataDirId !== "") {
+      obj.dataDirId = message.dataDirId;
+    }
+    if (message.peerAddress !== "") {
+      obj.peerAddress = message.peerAddress;
+    }
+    if (message.clientAddress !== "") {
+      obj.clientAddress = message.clientAddress;
+    }
+    if (message.version !== 0) {
+      obj.version = globalThis.Number(message.version);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Announcement>): Announcement {
+    return Announcement.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Announcement>): Announcement {
+    const message = createBaseAnnouncement();
+    message.nodeId = object.nodeId ?? 0;
+    message.dataDirId = object.dataDirId ?? "";
+    message.peerAddress = object.peerAddress ?? "";
+    message.clientAddress = object.clientAddress ?? "";
+    message.version = object.version ?? 0;
+    return message;
+  },
+};
+
 function createBaseRecall(): Recall {
   return { writeNumber: 0, recallId: 0 };
 }
@@ -5797,16 +6154,13 @@ export const Recalled: MessageFns<Recalled> = {
 };
 
 function createBaseMark(): Mark {
-  return { writeNumber: 0 };
+  return { marks: [] };
 }
 
 export const Mark: MessageFns<Mark> = {
   encode(message: Mark, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.writeNumber !== 0) {
-      if (BigInt.asUintN(64, BigInt(message.writeNumber)) !== BigInt(message.writeNumber)) {
-        throw new globalThis.Error("value provided for field BigInt(message.writeNumber) of type uint64 too large");
-      }
-      writer.uint32(8).uint64(BigInt(message.writeNumber));
+    for (const v of message.marks) {
+      DirectoryMark.encode(v!, writer.uint32(10).fork()).join();
     }
     return writer;
   },
@@ -5825,7 +6179,90 @@ export const Mark: MessageFns<Mark> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.marks.push(DirectoryMark.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Mark {
+    return {
+      marks: globalThis.Array.isArray(object?.marks) ? object.marks.map((e: any) => DirectoryMark.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: Mark): unknown {
+    const obj: any = {};
+    if (message.marks?.length) {
+      obj.marks = message.marks.map((e) => DirectoryMark.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Mark>): Mark {
+    return Mark.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Mark>): Mark {
+    const message = createBaseMark();
+    message.marks = object.marks?.map((e) => DirectoryMark.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDirectoryMark(): DirectoryMark {
+  return { dataDirId: "", writeNumber: 0 };
+}
+
+export const DirectoryMark: MessageFns<DirectoryMark> = {
+  encode(message: DirectoryMark, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dataDirId !== "") {
+      writer.uint32(10).string(message.dataDirId);
+    }
+    if (message.writeNumber !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.writeNumber)) !== BigInt(message.writeNumber)) {
+        throw new globalThis.Error("value provided for field BigInt(message.writeNumber) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.writeNumber));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DirectoryMark {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDirectoryMark();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dataDirId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
               break;
             }
 
@@ -5844,8 +6281,13 @@ export const Mark: MessageFns<Mark> = {
     }
   },
 
-  fromJSON(object: any): Mark {
+  fromJSON(object: any): DirectoryMark {
     return {
+      dataDirId: isSet(object.dataDirId)
+        ? globalThis.String(object.dataDirId)
+        : isSet(object.data_dir_id)
+        ? globalThis.String(object.data_dir_id)
+        : "",
       writeNumber: isSet(object.writeNumber)
         ? globalThis.Number(object.writeNumber)
         : isSet(object.write_number)
@@ -5854,19 +6296,23 @@ export const Mark: MessageFns<Mark> = {
     };
   },
 
-  toJSON(message: Mark): unknown {
+  toJSON(message: DirectoryMark): unknown {
     const obj: any = {};
+    if (message.dataDirId !== "") {
+      obj.dataDirId = message.dataDirId;
+    }
     if (message.writeNumber !== 0) {
       obj.writeNumber = globalThis.Number(message.writeNumber);
     }
     return obj;
   },
 
-  create(base?: DeepPartial<Mark>): Mark {
-    return Mark.fromPartial(base ?? {});
+  create(base?: DeepPartial<DirectoryMark>): DirectoryMark {
+    return DirectoryMark.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<Mark>): Mark {
-    const message = createBaseMark();
+  fromPartial(object: DeepPartial<DirectoryMark>): DirectoryMark {
+    const message = createBaseDirectoryMark();
+    message.dataDirId = object.dataDirId ?? "";
     message.writeNumber = object.writeNumber ?? 0;
     return message;
   },

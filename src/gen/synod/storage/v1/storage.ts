@@ -6,7 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
-import { CheckpointHeader, Membership, SkippedSlot } from "../../peer/v1/peer.js";
+import { Announcement, CheckpointHeader, DirectoryMark, Membership, SkippedSlot } from "../../peer/v1/peer.js";
 
 /**
  * One synced write. Each write holds one, and their numbers have no hole: a lost write is noticed at the next start. The newest one
@@ -65,6 +65,8 @@ export interface Checkpoint {
   boundaryBytes: number;
   /** Slots up to applied_up_to that an operator has had skipped, ascending, the last 1,024. */
   skippedSlots: SkippedSlot[];
+  /** Where nodes say that they are reached, this one's own among them. */
+  announcements: Announcement[];
 }
 
 /** The node could not carry out a slot, and applies nothing before an operator has said what is to become of it. */
@@ -74,11 +76,6 @@ export interface ApplyFailure {
   commandIndex: number;
   /** For people: the command, and what was thrown. */
   what: string;
-}
-
-export interface DirectoryMark {
-  dataDirId: string;
-  writeNumber: number;
 }
 
 /** A checkpoint that is being fetched from a peer, in the generation that is not in use. */
@@ -448,6 +445,7 @@ function createBaseCheckpoint(): Checkpoint {
     entryBytes: 0,
     boundaryBytes: 0,
     skippedSlots: [],
+    announcements: [],
   };
 }
 
@@ -514,6 +512,9 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     }
     for (const v of message.skippedSlots) {
       SkippedSlot.encode(v!, writer.uint32(106).fork()).join();
+    }
+    for (const v of message.announcements) {
+      Announcement.encode(v!, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -635,6 +636,14 @@ export const Checkpoint: MessageFns<Checkpoint> = {
             message.skippedSlots.push(SkippedSlot.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.announcements.push(Announcement.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -698,6 +707,9 @@ export const Checkpoint: MessageFns<Checkpoint> = {
         : globalThis.Array.isArray(object?.skipped_slots)
         ? object.skipped_slots.map((e: any) => SkippedSlot.fromJSON(e))
         : [],
+      announcements: globalThis.Array.isArray(object?.announcements)
+        ? object.announcements.map((e: any) => Announcement.fromJSON(e))
+        : [],
     };
   },
 
@@ -742,6 +754,9 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     if (message.skippedSlots?.length) {
       obj.skippedSlots = message.skippedSlots.map((e) => SkippedSlot.toJSON(e));
     }
+    if (message.announcements?.length) {
+      obj.announcements = message.announcements.map((e) => Announcement.toJSON(e));
+    }
     return obj;
   },
 
@@ -765,6 +780,7 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     message.entryBytes = object.entryBytes ?? 0;
     message.boundaryBytes = object.boundaryBytes ?? 0;
     message.skippedSlots = object.skippedSlots?.map((e) => SkippedSlot.fromPartial(e)) || [];
+    message.announcements = object.announcements?.map((e) => Announcement.fromPartial(e)) || [];
     return message;
   },
 };
@@ -873,102 +889,6 @@ export const ApplyFailure: MessageFns<ApplyFailure> = {
     message.slot = object.slot ?? 0;
     message.commandIndex = object.commandIndex ?? 0;
     message.what = object.what ?? "";
-    return message;
-  },
-};
-
-function createBaseDirectoryMark(): DirectoryMark {
-  return { dataDirId: "", writeNumber: 0 };
-}
-
-export const DirectoryMark: MessageFns<DirectoryMark> = {
-  encode(message: DirectoryMark, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.dataDirId !== "") {
-      writer.uint32(10).string(message.dataDirId);
-    }
-    if (message.writeNumber !== 0) {
-      if (BigInt.asUintN(64, BigInt(message.writeNumber)) !== BigInt(message.writeNumber)) {
-        throw new globalThis.Error("value provided for field BigInt(message.writeNumber) of type uint64 too large");
-      }
-      writer.uint32(16).uint64(BigInt(message.writeNumber));
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): DirectoryMark {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseDirectoryMark();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.dataDirId = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.writeNumber = longToNumber(reader.uint64());
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): DirectoryMark {
-    return {
-      dataDirId: isSet(object.dataDirId)
-        ? globalThis.String(object.dataDirId)
-        : isSet(object.data_dir_id)
-        ? globalThis.String(object.data_dir_id)
-        : "",
-      writeNumber: isSet(object.writeNumber)
-        ? globalThis.Number(object.writeNumber)
-        : isSet(object.write_number)
-        ? globalThis.Number(object.write_number)
-        : 0,
-    };
-  },
-
-  toJSON(message: DirectoryMark): unknown {
-    const obj: any = {};
-    if (message.dataDirId !== "") {
-      obj.dataDirId = message.dataDirId;
-    }
-    if (message.writeNumber !== 0) {
-      obj.writeNumber = globalThis.Number(message.writeNumber);
-    }
-    return obj;
-  },
-
-  create(base?: DeepPartial<DirectoryMark>): DirectoryMark {
-    return DirectoryMark.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<DirectoryMark>): DirectoryMark {
-    const message = createBaseDirectoryMark();
-    message.dataDirId = object.dataDirId ?? "";
-    message.writeNumber = object.writeNumber ?? 0;
     return message;
   },
 };

@@ -1,0 +1,47 @@
+import type { Announcement as WireAnnouncement, Roster as WireRoster } from '../gen/synod/peer/v1/peer.js'
+import type { Roster } from '../paxos/messages.js'
+import type { Announcement } from '../paxos/types.js'
+import { membershipsFromWire, membershipToWire } from './membership.js'
+import { counter, isNodeId, optionalText, PeerCodecError, text } from './peer-fields.js'
+
+/** Of members, and of nodes that are going to be. */
+export const ANNOUNCEMENTS_MAX = 100
+const HOST_AND_PORT = /^(?:\[[^\]\s]+\]|[^\s:/,=]+):\d{1,5}$/
+
+export function rosterToWire({ clusterId, memberships, announcements, asks }: Roster): WireRoster {
+  return { clusterId, memberships: memberships.map(membershipToWire), announcements: [...announcements], asks }
+}
+
+/** @throws PeerCodecError */
+export function rosterFromWire(wire: WireRoster, field: string): Roster {
+  const { asks } = wire
+  if (wire.announcements.length > ANNOUNCEMENTS_MAX) {
+    throw new PeerCodecError(`${field}.announcements`, `must be at most ${ANNOUNCEMENTS_MAX}, not ${wire.announcements.length}`)
+  }
+  return {
+    kind: 'roster',
+    clusterId: optionalText(wire.clusterId, `${field}.cluster_id`),
+    memberships: wire.memberships.length === 0 ? [] : membershipsFromWire(wire.memberships, `${field}.memberships`),
+    announcements: wire.announcements.map((one, i) => announcementFromWire(one, `${field}.announcements[${i}]`)),
+    asks,
+  }
+}
+
+/** @throws PeerCodecError */
+export function announcementFromWire(wire: WireAnnouncement, path: string): Announcement {
+  const { nodeId } = wire
+  if (!isNodeId(nodeId)) throw new PeerCodecError(`${path}.node_id`, `must be a node id, not ${nodeId}`)
+  const clientAddress = optionalText(wire.clientAddress, `${path}.client_address`)
+  return {
+    nodeId,
+    dataDirId: text(wire.dataDirId, `${path}.data_dir_id`),
+    peerAddress: address(wire.peerAddress, `${path}.peer_address`),
+    clientAddress: clientAddress === '' ? '' : address(clientAddress, `${path}.client_address`),
+    version: counter(wire.version, `${path}.version`),
+  }
+}
+
+function address(value: string, field: string): string {
+  if (!HOST_AND_PORT.test(text(value, field))) throw new PeerCodecError(field, 'must be host:port')
+  return value
+}
