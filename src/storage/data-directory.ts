@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { NodeId } from '../paxos/types.js'
 import { openDatabase } from './database.js'
-import { renameSynced, syncDirectory, writeFileSynced } from './files.js'
+import { makeDirectory, renameSynced, syncDirectory, writeFileSynced } from './files.js'
 import { chainKey, OWNER_KEY } from './keys.js'
 import { sealLink, sealOwner } from './records.js'
 import { damaged, StorageError } from './storage-error.js'
@@ -107,6 +107,8 @@ export function creationSteps(paths: DirectoryPaths, identity: Identity): readon
 }
 
 async function createDatabase(path: string, identity: Identity): Promise<void> {
+  // LevelDB would make it for everybody to read.
+  makeDirectory(path)
   const db = await openDatabase(path, 'create')
   try {
     const batch = db.batch()

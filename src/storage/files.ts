@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
 /** Makes what was created, renamed or removed in a directory durable. Windows cannot, and does not need to. */
@@ -18,7 +18,9 @@ export function syncDirectory(directory: string): void {
  */
 export function makeDirectory(directory: string): void {
   const path = resolve(directory)
-  if (existsSync(path) && statSync(path).isDirectory()) return
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found?.isDirectory() === true) return
+  if (found !== undefined) throw Object.assign(new Error(`${path} is a file, not a directory`), { code: 'ENOTDIR' })
   if (dirname(path) !== path) makeDirectory(dirname(path))
   mkdirSync(path, { mode: 0o700 })
   syncDirectory(dirname(path))
