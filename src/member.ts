@@ -1,5 +1,7 @@
 import { join } from 'node:path'
+import { getHeapStatistics } from 'node:v8'
 import type { CheckpointOptions } from './host/applier.js'
+import { capacityOf } from './host/capacity.js'
 import {
   HostedMember,
   type HostedMemberOptions,
@@ -53,7 +55,8 @@ export class Member extends HostedMember {
    * @throws StorageError when the directory cannot be used; PeerListenError when the address is taken; RangeError for other options
    */
   static async start(given: MemberOptions): Promise<Member> {
-    const options: MemberOptions = { ...given, logger: safeLogger(given.logger) }
+    const capacityBytes = given.capacityBytes ?? capacityOf(getHeapStatistics().heap_size_limit)
+    const options: MemberOptions = { ...given, capacityBytes, logger: safeLogger(given.logger) }
     checkMembers(options)
     const storage = await openStorage(options)
     try {

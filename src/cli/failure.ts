@@ -38,6 +38,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof Error && error.name === 'HaltError') return EXIT.halted
   if (!isSynodError(error)) return EXIT.failed
   if (error.code === 'INVALID_ARGUMENT') return EXIT.usage
+  if (error.reason === 'QUOTA_EXCEEDED') return EXIT.failed
   return UNAVAILABLE_CODES.has(error.code) ? EXIT.unavailable : EXIT.failed
 }
 

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { addBackupCommand } from './backup.js'
 import { addBankCommands } from './bank.js'
 import { addCallCommand } from './call.js'
+import { addClusterCommands } from './cluster.js'
 import { addDemoCommand } from './demo.js'
 import { addDevCommand } from './dev.js'
 import { addDoctorCommand } from './doctor.js'
@@ -44,6 +45,7 @@ function makeProgram(): Command {
   addStatusCommand(program)
   addDoctorCommand(program)
   addMemberCommands(program)
+  addClusterCommands(program)
   addBackupCommand(program)
   addRestoreCommand(program)
   addRecoverCommand(program)

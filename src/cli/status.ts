@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { quotaLine } from './cluster.js'
 import { type SurveyedNode, surveyCluster, tellNoMajority } from './cluster-view.js'
 import { EXIT } from './failure.js'
 import { type ClientFlags, withClientFlags } from './options.js'
@@ -9,9 +10,9 @@ It asks the endpoints, and then every other member that these know of. Exit code
 
 Example:
   $ synod status
-  node  address         role      ballot  decided  applied  digest
-     1  127.0.0.1:7101  leader    3.1          42       42  9b1c2f00
-     2  127.0.0.1:7102  follower  3.1          42       42  9b1c2f00
+  node  address         role      ballot  decided  applied  digest    state
+     1  127.0.0.1:7101  leader    3.1          42       42  9b1c2f00  1.5 of 2032.0 MiB (0 %)
+     2  127.0.0.1:7102  follower  3.1          42       42  9b1c2f00  1.5 of 2032.0 MiB (0 %)
      3  127.0.0.1:7103  unreachable
   node 3 (127.0.0.1:7103) is unreachable: nothing listens there (connection refused)`
 
@@ -42,7 +43,7 @@ export function addStatusCommand(program: Command): void {
     })
 }
 
-const HEAD = ['node', 'address', 'role', 'ballot', 'decided', 'applied', 'digest']
+const HEAD = ['node', 'address', 'role', 'ballot', 'decided', 'applied', 'digest', 'state']
 
 function toRow({ endpoint, nodeId, status }: SurveyedNode, roleOf: (role: number) => string): string[] {
   if (status === undefined) return [nodeId === 0 ? '' : String(nodeId), endpoint, styled('red', 'unreachable')]
@@ -55,6 +56,7 @@ function toRow({ endpoint, nodeId, status }: SurveyedNode, roleOf: (role: number
     String(decidedUpTo),
     String(appliedUpTo),
     stateDigest,
+    quotaLine(status.stateBytes, status.quotaBytes),
   ]
 }
 

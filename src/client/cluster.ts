@@ -4,9 +4,11 @@ import {
   type AddMemberResponse,
   type CheckpointResponse,
   ClusterServiceClient,
+  type GetQuotaResponse,
   type ListMembersResponse,
   type PromoteMemberResponse,
   type RemoveMemberResponse,
+  type SetQuotaResponse,
   type StatusResponse,
   type TransferLeadershipResponse,
   type UpdateMemberRequest,
@@ -103,6 +105,20 @@ export class Cluster {
     return this.#failOver<TransferLeadershipResponse>(options, (client, ...rest) =>
       client.transferLeadership({ nodeId }, ...rest),
     )
+  }
+
+  /** How large the replicated state is and may grow, in bytes of memory; `quotaBytes` 0: there is no quota. @throws SynodError */
+  getQuota(options?: ReadOptions): Promise<Answered<GetQuotaResponse>> {
+    const consistency = options?.consistency ?? Consistency.UNSPECIFIED
+    return this.#failOver<GetQuotaResponse>(options, (client, ...rest) => client.getQuota({ consistency }, ...rest))
+  }
+
+  /**
+   * Sets how large the replicated state may grow, in bytes of memory, 1 to 2^53 - 1: for every node must have memory for it. Below what it
+   * takes now, it only may not grow. @throws SynodError
+   */
+  setQuota(quotaBytes: number, options?: CallOptions): Promise<Answered<SetQuotaResponse>> {
+    return this.#failOver<SetQuotaResponse>(options, (client, ...rest) => client.setQuota({ quotaBytes }, ...rest))
   }
 
   /**

@@ -11,7 +11,14 @@ export type ErrorCode = Exclude<keyof typeof status, 'OK'> | 'OUTCOME_UNKNOWN'
  * Nothing took effect, and the same call may succeed later. All others were refused for good, or (OUTCOME_UNKNOWN and those that
  * concern the session) may have taken effect.
  */
-const RETRY_SAFE: ReadonlySet<string> = new Set(['NO_QUORUM', 'OVERLOADED', 'NOT_JOINED', 'STOPPED', 'CHANGE_IN_PROGRESS'])
+const RETRY_SAFE: ReadonlySet<string> = new Set([
+  'NO_QUORUM',
+  'OVERLOADED',
+  'QUOTA_EXCEEDED',
+  'NOT_JOINED',
+  'STOPPED',
+  'CHANGE_IN_PROGRESS',
+])
 
 const DETAILS_KEY = 'grpc-status-details-bin'
 

@@ -88,6 +88,10 @@ export interface MemberStatus {
   readonly hasQuorum: boolean
   /** What is wrong with this node, though it goes on. */
   readonly alarms: readonly Alarm[]
+  /** What the replicated state takes in memory, as far as the machine counts it: see StateMachine.stateBytes. */
+  readonly stateBytes: number
+  /** How large it may grow; 0: however large. */
+  readonly quotaBytes: number
 }
 
 /** A piece of a backup: one header, pages, one end, then log entries. */
@@ -115,6 +119,11 @@ export interface MemberApi {
     change: MembershipChange,
     options?: { timeoutMs?: number },
   ): Promise<{ readonly slot: Slot; readonly membership: MembershipRecord }>
+  /**
+   * How large the state may grow from now on, in bytes, 1 to 2^53 - 1; below what it takes now, it only may not grow. Resolves with the
+   * slot in which it was decided. @throws MemberError; RangeError
+   */
+  setQuota(quotaBytes: number, options?: { timeoutMs?: number }): Promise<Slot>
   /** Asks the leader to hand over to that node (0: whichever it likes); resolves with who leads then. @throws MemberError */
   transferLeadership(to: NodeId, options?: { timeoutMs?: number }): Promise<NodeId>
   /**

@@ -9,7 +9,6 @@ import type { Applier } from './applier.js'
 import type { Barriers } from './barriers.js'
 import type { CheckpointWanted } from './checkpoint-receiver.js'
 import { Checkpointer } from './checkpointer.js'
-import type { ClockWatch } from './clock-watch.js'
 import { ApplyFailedError, HaltError } from './halt-error.js'
 import type { MajorityWatch } from './majority-watch.js'
 import type { MembershipCalls } from './membership-calls.js'
@@ -37,7 +36,8 @@ export interface HostSettings {
   readonly desk: SessionDesk
   readonly barriers: Barriers
   readonly membershipCalls: MembershipCalls
-  readonly clockWatch: Pick<ClockWatch, 'tick'>
+  /** Looked at with every tick of a node that takes part. */
+  readonly watches: readonly { tick(nowMs: number): void }[]
   readonly majorityWatch: MajorityWatch
   /** The core looks at the clock at least so often, in ms. */
   readonly tickIntervalMs: number
@@ -267,7 +267,7 @@ export class Host {
     majorityWatch.tick(nowMs)
     if (!takesInput) return outlet.flush()
     node.tick(nowMs)
-    this.#s.clockWatch.tick(nowMs)
+    for (const watch of this.#s.watches) watch.tick(nowMs)
     if (node.leaderId !== this.#leaderId) {
       this.#leaderId = node.leaderId
       requester.onLeaderChanged()

@@ -1,3 +1,4 @@
+import type { Sessions } from '../machine/sessions.js'
 import { assert } from '../paxos/assert.js'
 import type { Message } from '../paxos/messages.js'
 import { Node, type NodeSettings } from '../paxos/node.js'
@@ -20,6 +21,7 @@ import { type ChangedMembership, MembershipCalls } from './membership-calls.js'
 import { PeerFinder, recordOf } from './peer-finder.js'
 import type { PeerPort } from './peer-port.js'
 import { PeerTalk } from './peer-talk.js'
+import { QuotaWatch } from './quota-watch.js'
 import { installState } from './recovery.js'
 import type { Requester, Settle } from './requester.js'
 import { type Restored, restoreMachine } from './restored.js'
@@ -31,6 +33,7 @@ export type { PeerPort, PeerPortHandlers } from './peer-port.js'
 export { restoreMachine } from './restored.js'
 
 const DEFAULT_TIMEOUT_MS = 10_000
+const NO_COMMAND = new Uint8Array(0)
 /** A value that no message between nodes can hold would block its slot, and the log with it, for good. */
 export const COMMAND_BYTES_MAX = 16 << 20
 const JOIN_INTERVAL_MS = 200
@@ -52,6 +55,7 @@ export class HostedMember implements MemberApi {
   readonly #port: PeerPort
   readonly #host: Host
   readonly #applier: Applier
+  readonly #sessions: Sessions
   readonly #requester: Requester
   readonly #barriers: Barriers
   readonly #desk: SessionDesk
@@ -86,6 +90,7 @@ export class HostedMember implements MemberApi {
     this.#requester = restored.requester
     this.#desk = restored.desk
     this.#applier = restored.applier
+    this.#sessions = sessions
     this.#barriers = new Barriers()
     this.#node = makeNode({
       self: options.nodeId,
@@ -173,7 +178,6 @@ export class HostedMember implements MemberApi {
       logger,
       talk: this.#talk,
       membershipCalls: this.#membershipCalls,
-      clockWatch: new ClockWatch({ node: this.#node, alarms: this.alarms, logger }),
       majorityWatch: new MajorityWatch({
         self: options.nodeId,
         replacesDataDirId: () => storage.replacesDataDirId,
@@ -181,6 +185,10 @@ export class HostedMember implements MemberApi {
         membership: () => this.#node.knownMembership,
         alarms: this.alarms,
       }),
+      watches: [
+        new ClockWatch({ node: this.#node, alarms: this.alarms, logger }),
+        new QuotaWatch({ sessions, capacityBytes: options.capacityBytes ?? 0, alarms: this.alarms, logger }),
+      ],
       reload: async () => {
         const { genesis } = this.#node
         assert(genesis !== undefined, 'only a member installs a checkpoint')
@@ -268,12 +276,24 @@ export class HostedMember implements MemberApi {
       stateDigest: this.#applier.stateDigest,
       logTimeMs: node.logTimeMs,
       hasQuorum: !this.#isStopped && node.leaderId !== 0,
+      stateBytes: this.#sessions.stateBytes,
+      quotaBytes: this.#sessions.quotaBytes,
       alarms: this.alarms.list,
     }
   }
 
   async changeMembership(change: MembershipChange, options?: { timeoutMs?: number }): Promise<ChangedMembership> {
     return this.#wait<ChangedMembership>((settle) => this.#membershipCalls.change(change, this.#deadlineOf(options), settle))
+  }
+
+  async setQuota(quotaBytes: number, options?: { timeoutMs?: number }): Promise<Slot> {
+    if (!Number.isSafeInteger(quotaBytes) || quotaBytes < 1) {
+      throw new RangeError(`quotaBytes: must be a whole number from 1 to 2^53 - 1, not ${quotaBytes}`)
+    }
+    const { slot } = await this.#wait<Answer>((settle) => {
+      this.#desk.invoke(NO_COMMAND, this.#deadlineOf(options), settle, quotaBytes)
+    })
+    return slot
   }
 
   async transferLeadership(to: NodeId, options?: { timeoutMs?: number }): Promise<NodeId> {

@@ -25,7 +25,7 @@ export interface HostedMemberOptions {
   readonly initialCommands?: readonly Uint8Array[]
   /**
    * The largest state that this member has memory for, in bytes, as the machine counts it (StateMachine.stateBytes). The first quota of a
-   * new cluster is the smallest of its members'. Absent: this member sets no bound.
+   * new cluster is the smallest of its members'. Default of a Member: half of what V8's heap limit leaves after 80 MiB. 0: it sets none.
    */
   readonly capacityBytes?: number
   readonly logger: Logger

@@ -9,6 +9,8 @@ import type { Runtime } from './runtime.js'
 /** An invocation that has a request number in this member's session. */
 interface Invocation {
   readonly command: Uint8Array
+  /** In the place of a command; 0: there is one. */
+  readonly quotaBytes: number
   readonly deadlineMs: number
   readonly settle: Settle<Answer>
 }
@@ -70,9 +72,13 @@ export class SessionDesk implements AppliedListener {
     )
   }
 
-  /** In this member's own session. */
-  invoke(command: Uint8Array, deadlineMs: number, settle: Settle<Answer>): void {
-    const invocation = { command, deadlineMs, settle }
+  /** In this member's own session. `quotaBytes`: in the place of a command, the state's quota from now on. */
+  invoke(command: Uint8Array, deadlineMs: number, settle: Settle<Answer>, quotaBytes = 0): void {
+    this.#invoke({ command, quotaBytes, deadlineMs, settle })
+  }
+
+  #invoke(invocation: Invocation): void {
+    const { command, deadlineMs, settle } = invocation
     if (this.#clientId !== 0) return this.#send(invocation)
     if (this.#waiting.length >= WAITING_COUNT_MAX || this.#waitingBytes + command.length > WAITING_BYTES_MAX) {
       return settle(new MemberError('OVERLOADED', `${this.#waiting.length} calls wait on this node for a leader`))
@@ -126,7 +132,7 @@ export class SessionDesk implements AppliedListener {
         const error = new MemberError(outcome.code === 'OVERLOADED' ? 'OVERLOADED' : 'NO_QUORUM', outcome.message)
         for (const w of waiting) if (w.deadlineMs <= deadlineMs || outcome.code === 'STOPPED') w.settle(error)
         const others = outcome.code === 'STOPPED' ? [] : waiting.filter((w) => w.deadlineMs > deadlineMs)
-        for (const w of others) this.invoke(w.command, w.deadlineMs, w.settle)
+        for (const w of others) this.#invoke(w)
         return
       }
       this.#clientId = outcome
@@ -137,13 +143,14 @@ export class SessionDesk implements AppliedListener {
   }
 
   #send(invocation: Invocation): void {
-    const { command, deadlineMs, settle } = invocation
+    const { command, quotaBytes, deadlineMs, settle } = invocation
     const clientId = this.#clientId
     const requestNumber = ++this.#lastRequestNumber
     const open = this.#open.get(clientId)
     open?.set(requestNumber, invocation)
     const firstUnacknowledged = open?.keys().next().value ?? requestNumber
-    this.submit({ clientId, requestNumber, firstUnacknowledged, command }, deadlineMs, (outcome) => {
+    const request = { clientId, requestNumber, firstUnacknowledged, command, quotaBytes }
+    this.#requester.submit(request, encodeSessionCommand(request), deadlineMs, (outcome) => {
       this.#close(clientId, requestNumber)
       settle(outcome)
     })
@@ -164,7 +171,7 @@ export class SessionDesk implements AppliedListener {
     if (this.#requester.wasRepeated(name)) return this.#requester.settle(name, unknown('sessionExpired'))
     this.#requester.forget(name)
     this.#close(clientId, requestNumber)
-    this.invoke(invocation.command, invocation.deadlineMs, invocation.settle)
+    this.#invoke(invocation)
   }
 }
 

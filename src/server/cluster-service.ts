@@ -3,12 +3,14 @@ import {
   CheckpointRequest,
   type CheckpointResponse,
   type ClusterServiceService,
+  GetQuotaRequest,
   type LearnerProgress,
   ListMembersRequest,
   type Membership,
   NodeRole,
   PromoteMemberRequest,
   RemoveMemberRequest,
+  SetQuotaRequest,
   StatusRequest,
   TransferLeadershipRequest,
   UpdateMemberRequest,
@@ -20,8 +22,9 @@ import { nodeOf, roundOf } from '../paxos/ballot.js'
 import type { MembershipChange, MembershipRecord } from '../paxos/types.js'
 import {
   addressedMemberViolations,
-  checkpointViolations,
+  consistencyViolations,
   memberViolations,
+  setQuotaViolations,
   transferLeadershipViolations,
 } from '../wire/validate-cluster.js'
 import { encodeBackup } from './backup/backup-encoder.js'
@@ -66,7 +69,7 @@ export function clusterService({
 
   /** @throws CallError when it is invalid; MemberError */
   async function* backup({ consistency }: CheckpointRequest): AsyncGenerator<CheckpointResponse> {
-    const violations = checkpointViolations({ consistency })
+    const violations = consistencyViolations({ consistency })
     if (violations.length > 0) throw invalidArgument(violations)
     requireJoined(member)
     const { nodeId, appliedUpTo } = member.status()
@@ -99,6 +102,8 @@ export function clusterService({
         role: ROLES[status.role],
         learning: status.isLearning,
         learners: learnersOf(status),
+        stateBytes: status.stateBytes,
+        quotaBytes: status.quotaBytes,
         alarms: status.alarms.map(({ code, message, sinceMs }) => ({ code, message, since: new Date(sinceMs) })),
       }
     }),
@@ -128,6 +133,21 @@ export function clusterService({
       requireJoined(member, { mayWait: true })
       const leaderId = await member.transferLeadership(request.nodeId, context)
       return { header: operations.header(member.status().appliedUpTo), leaderId }
+    }),
+    getQuota: calls.handler(GetQuotaRequest, async ({ consistency }, context) => {
+      const violations = consistencyViolations({ consistency })
+      if (violations.length > 0) throw invalidArgument(violations)
+      requireJoined(member)
+      if (consistency !== Consistency.STALE) await member.barrier(context)
+      const { appliedUpTo, quotaBytes, stateBytes } = member.status()
+      return { header: operations.header(appliedUpTo), quotaBytes, stateBytes }
+    }),
+    setQuota: calls.handler(SetQuotaRequest, async (request, context) => {
+      const violations = setQuotaViolations(request)
+      if (violations.length > 0) throw invalidArgument(violations)
+      requireJoined(member, { mayWait: true })
+      const slot = await member.setQuota(request.quotaBytes, context)
+      return { header: operations.header(slot), quotaBytes: request.quotaBytes, stateBytes: member.status().stateBytes }
     }),
     checkpoint: streams.handler(CheckpointRequest, backup),
   }

@@ -1,8 +1,10 @@
 import type {
   AddMemberRequest,
   CheckpointRequest,
+  GetQuotaRequest,
   PromoteMemberRequest,
   RemoveMemberRequest,
+  SetQuotaRequest,
   TransferLeadershipRequest,
   UpdateMemberRequest,
 } from '../gen/synod/cluster/v1/cluster.js'
@@ -38,7 +40,13 @@ export function transferLeadershipViolations({ nodeId }: TransferLeadershipReque
   return [{ field: 'node_id', description: 'must be 1 to 65,535, or 0 for whichever node the leader likes' }]
 }
 
-export function checkpointViolations(request: CheckpointRequest): readonly FieldViolation[] {
+export function setQuotaViolations({ quotaBytes }: SetQuotaRequest): readonly FieldViolation[] {
+  if (Number.isSafeInteger(quotaBytes) && quotaBytes >= 1) return []
+  return [{ field: 'quota_bytes', description: 'must be 1 to 2^53 - 1' }]
+}
+
+/** Of Checkpoint and GetQuota. */
+export function consistencyViolations(request: CheckpointRequest | GetQuotaRequest): readonly FieldViolation[] {
   const out: FieldViolation[] = []
   consistency(out, request.consistency)
   return out

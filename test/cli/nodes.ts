@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePorts } from '../../src/cli/ports.js'
 import { type Client, connect, NodeRole } from '../../src/client/client.js'
-import { type Ended, type Running, start, synod } from './synod.js'
+import { type Ended, type Running, type Surroundings, start, synod } from './synod.js'
 
 const POLL_MS = 50
 
@@ -52,10 +52,13 @@ export class Nodes {
     return join(this.root, `node-${id}`)
   }
 
-  start(id: number, peers: readonly number[], ...flags: readonly string[]): Running {
+  /** `last`: what the process is started with, in the end perhaps its surroundings. */
+  start(id: number, peers: readonly number[], ...last: readonly (string | Surroundings)[]): Running {
+    const flags = last.filter((flag) => typeof flag === 'string')
+    const surroundings = last.find((flag) => typeof flag !== 'string')
     const data = ['--data', this.directory(id)]
     const args = ['start', '--id', String(id), '--peers', this.peers(...peers), '--log-level', 'info', ...flags]
-    const running = start(flags.includes('--data') ? args : [...args, ...data])
+    const running = start(flags.includes('--data') ? args : [...args, ...data], surroundings)
     this.#running.set(id, running)
     return running
   }

@@ -312,7 +312,7 @@ export class Follower {
       requester: this.requester,
       desk: this.desk,
       barriers: this.barriers,
-      clockWatch: { tick: () => undefined },
+      watches: [],
       // Alone, as far as these are concerned: the gate is open.
       talk: new PeerTalk({
         self: 1,

@@ -169,7 +169,7 @@ export function scriptedHost(voters: NodeId[] = [1]) {
     applier: applier as unknown as Applier,
     requester,
     desk,
-    clockWatch: { tick: () => undefined },
+    watches: [],
     barriers: new Barriers(),
     majorityWatch: new MajorityWatch({
       self: 1,

@@ -48,6 +48,20 @@ describe('the cluster service', () => {
     assert.deepEqual((await call(clients.cluster, 'status', {})).alarms, [told, { ...told, code: 'QUOTA' }])
   })
 
+  it('tells and sets the quota, in the status too, and refuses what is none', async (t) => {
+    const { clients } = await serve(t)
+    assert.deepEqual((await call(clients.cluster, 'getQuota', { consistency: 0 })).quotaBytes, 0)
+    const set = await call(clients.cluster, 'setQuota', { quotaBytes: 5_000_000 })
+    assert.equal(set.quotaBytes, 5_000_000)
+    const { quotaBytes, stateBytes } = await call(clients.cluster, 'getQuota', { consistency: Consistency.STALE })
+    assert.deepEqual([quotaBytes, stateBytes > 0], [5_000_000, true])
+    const told = await call(clients.cluster, 'status', {})
+    assert.deepEqual([told.quotaBytes, told.stateBytes], [quotaBytes, stateBytes])
+    const failure = await failureOf(call(clients.cluster, 'setQuota', { quotaBytes: 0 }))
+    assert.equal(failure.code, status.INVALID_ARGUMENT)
+    assert.match(failure.message, /quota_bytes: must be 1 to 2\^53 - 1/)
+  })
+
   it('lists the members of the latest membership, and how far each learner is', async (t) => {
     const { clients, member } = await serve(t)
     const voter = { nodeId: 1, peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101', dataDirId: 'data-1' }

@@ -117,6 +117,8 @@ export class SingleMember implements MemberApi {
       isLearning: false,
       memberProgress: new Map([[1, this.#slot], ...this.learners]),
       alarms: this.alarms,
+      stateBytes: this.#sessions.stateBytes,
+      quotaBytes: this.#sessions.quotaBytes,
     }
   }
 
@@ -139,6 +141,12 @@ export class SingleMember implements MemberApi {
       lastNodeId: Math.max(lastNodeId, change.nodeId),
     }
     return { slot, membership: this.membership }
+  }
+
+  async setQuota(quotaBytes: number, options?: { timeoutMs?: number }): Promise<Slot> {
+    await this.#wait(options)
+    this.#sessions.begin(quotaBytes)
+    return ++this.#slot
   }
 
   async transferLeadership(to: NodeId, options?: { timeoutMs?: number }): Promise<NodeId> {

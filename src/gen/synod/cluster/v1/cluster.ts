@@ -180,6 +180,10 @@ export interface StatusResponse {
   learners: LearnerProgress[];
   /** What is wrong with this node, though it goes on; those that began first come first. */
   alarms: Alarm[];
+  /** What the replicated state takes in memory, counted by its rows: the same on every node at the same slot. */
+  stateBytes: number;
+  /** How large it may grow: past that what makes it grow is refused with QUOTA_EXCEEDED. 0: there is no quota. */
+  quotaBytes: number;
 }
 
 export interface ListMembersRequest {
@@ -257,6 +261,34 @@ export interface TransferLeadershipResponse {
     | undefined;
   /** Who leads now. */
   leaderId: number;
+}
+
+export interface GetQuotaRequest {
+  /** With CONSISTENCY_STALE: as this node knows it; needs no majority. The other two are the same here. */
+  consistency: Consistency;
+}
+
+export interface GetQuotaResponse {
+  header:
+    | ResponseHeader
+    | undefined;
+  /** Bytes of memory, as StatusResponse.quota_bytes. */
+  quotaBytes: number;
+  /** As StatusResponse.state_bytes. */
+  stateBytes: number;
+}
+
+export interface SetQuotaRequest {
+  /** Bytes of memory, 1 to 2^53 - 1. Below what the state takes now, nothing is lost: it only may not grow. */
+  quotaBytes: number;
+}
+
+export interface SetQuotaResponse {
+  /** The slot from which on it is in force. */
+  header: ResponseHeader | undefined;
+  quotaBytes: number;
+  /** What the state takes now. */
+  stateBytes: number;
 }
 
 export interface CheckpointRequest {
@@ -968,6 +1000,8 @@ function createBaseStatusResponse(): StatusResponse {
     learning: false,
     learners: [],
     alarms: [],
+    stateBytes: 0,
+    quotaBytes: 0,
   };
 }
 
@@ -1032,6 +1066,18 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     for (const v of message.alarms) {
       Alarm.encode(v!, writer.uint32(138).fork()).join();
+    }
+    if (message.stateBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.stateBytes)) !== BigInt(message.stateBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.stateBytes) of type uint64 too large");
+      }
+      writer.uint32(144).uint64(BigInt(message.stateBytes));
+    }
+    if (message.quotaBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.quotaBytes)) !== BigInt(message.quotaBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.quotaBytes) of type uint64 too large");
+      }
+      writer.uint32(152).uint64(BigInt(message.quotaBytes));
     }
     return writer;
   },
@@ -1185,6 +1231,22 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.alarms.push(Alarm.decode(reader, reader.uint32()));
             continue;
           }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.stateBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.quotaBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1252,6 +1314,16 @@ export const StatusResponse: MessageFns<StatusResponse> = {
       alarms: globalThis.Array.isArray(object?.alarms)
         ? object.alarms.map((e: any) => Alarm.fromJSON(e))
         : [],
+      stateBytes: isSet(object.stateBytes)
+        ? globalThis.Number(object.stateBytes)
+        : isSet(object.state_bytes)
+        ? globalThis.Number(object.state_bytes)
+        : 0,
+      quotaBytes: isSet(object.quotaBytes)
+        ? globalThis.Number(object.quotaBytes)
+        : isSet(object.quota_bytes)
+        ? globalThis.Number(object.quota_bytes)
+        : 0,
     };
   },
 
@@ -1308,6 +1380,12 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.alarms?.length) {
       obj.alarms = message.alarms.map((e) => Alarm.toJSON(e));
     }
+    if (message.stateBytes !== 0) {
+      obj.stateBytes = globalThis.Number(message.stateBytes);
+    }
+    if (message.quotaBytes !== 0) {
+      obj.quotaBytes = globalThis.Number(message.quotaBytes);
+    }
     return obj;
   },
 
@@ -1341,6 +1419,8 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     message.learning = object.learning ?? false;
     message.learners = object.learners?.map((e) => LearnerProgress.fromPartial(e)) || [];
     message.alarms = object.alarms?.map((e) => Alarm.fromPartial(e)) || [];
+    message.stateBytes = object.stateBytes ?? 0;
+    message.quotaBytes = object.quotaBytes ?? 0;
     return message;
   },
 };
@@ -2396,6 +2476,383 @@ export const TransferLeadershipResponse: MessageFns<TransferLeadershipResponse> 
   },
 };
 
+function createBaseGetQuotaRequest(): GetQuotaRequest {
+  return { consistency: 0 };
+}
+
+export const GetQuotaRequest: MessageFns<GetQuotaRequest> = {
+  encode(message: GetQuotaRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.consistency !== 0) {
+      writer.uint32(8).int32(message.consistency);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetQuotaRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetQuotaRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.consistency = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetQuotaRequest {
+    return { consistency: isSet(object.consistency) ? consistencyFromJSON(object.consistency) : 0 };
+  },
+
+  toJSON(message: GetQuotaRequest): unknown {
+    const obj: any = {};
+    if (message.consistency !== 0) {
+      obj.consistency = consistencyToJSON(message.consistency);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetQuotaRequest>): GetQuotaRequest {
+    return GetQuotaRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetQuotaRequest>): GetQuotaRequest {
+    const message = createBaseGetQuotaRequest();
+    message.consistency = object.consistency ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetQuotaResponse(): GetQuotaResponse {
+  return { header: undefined, quotaBytes: 0, stateBytes: 0 };
+}
+
+export const GetQuotaResponse: MessageFns<GetQuotaResponse> = {
+  encode(message: GetQuotaResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.quotaBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.quotaBytes)) !== BigInt(message.quotaBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.quotaBytes) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.quotaBytes));
+    }
+    if (message.stateBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.stateBytes)) !== BigInt(message.stateBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.stateBytes) of type uint64 too large");
+      }
+      writer.uint32(24).uint64(BigInt(message.stateBytes));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetQuotaResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetQuotaResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.quotaBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.stateBytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetQuotaResponse {
+    return {
+      header: isSet(object.header) ? ResponseHeader.fromJSON(object.header) : undefined,
+      quotaBytes: isSet(object.quotaBytes)
+        ? globalThis.Number(object.quotaBytes)
+        : isSet(object.quota_bytes)
+        ? globalThis.Number(object.quota_bytes)
+        : 0,
+      stateBytes: isSet(object.stateBytes)
+        ? globalThis.Number(object.stateBytes)
+        : isSet(object.state_bytes)
+        ? globalThis.Number(object.state_bytes)
+        : 0,
+    };
+  },
+
+  toJSON(message: GetQuotaResponse): unknown {
+    const obj: any = {};
+    if (message.header !== undefined) {
+      obj.header = ResponseHeader.toJSON(message.header);
+    }
+    if (message.quotaBytes !== 0) {
+      obj.quotaBytes = globalThis.Number(message.quotaBytes);
+    }
+    if (message.stateBytes !== 0) {
+      obj.stateBytes = globalThis.Number(message.stateBytes);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetQuotaResponse>): GetQuotaResponse {
+    return GetQuotaResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetQuotaResponse>): GetQuotaResponse {
+    const message = createBaseGetQuotaResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.quotaBytes = object.quotaBytes ?? 0;
+    message.stateBytes = object.stateBytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseSetQuotaRequest(): SetQuotaRequest {
+  return { quotaBytes: 0 };
+}
+
+export const SetQuotaRequest: MessageFns<SetQuotaRequest> = {
+  encode(message: SetQuotaRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.quotaBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.quotaBytes)) !== BigInt(message.quotaBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.quotaBytes) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.quotaBytes));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetQuotaRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetQuotaRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.quotaBytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetQuotaRequest {
+    return {
+      quotaBytes: isSet(object.quotaBytes)
+        ? globalThis.Number(object.quotaBytes)
+        : isSet(object.quota_bytes)
+        ? globalThis.Number(object.quota_bytes)
+        : 0,
+    };
+  },
+
+  toJSON(message: SetQuotaRequest): unknown {
+    const obj: any = {};
+    if (message.quotaBytes !== 0) {
+      obj.quotaBytes = globalThis.Number(message.quotaBytes);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SetQuotaRequest>): SetQuotaRequest {
+    return SetQuotaRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetQuotaRequest>): SetQuotaRequest {
+    const message = createBaseSetQuotaRequest();
+    message.quotaBytes = object.quotaBytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseSetQuotaResponse(): SetQuotaResponse {
+  return { header: undefined, quotaBytes: 0, stateBytes: 0 };
+}
+
+export const SetQuotaResponse: MessageFns<SetQuotaResponse> = {
+  encode(message: SetQuotaResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.quotaBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.quotaBytes)) !== BigInt(message.quotaBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.quotaBytes) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.quotaBytes));
+    }
+    if (message.stateBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.stateBytes)) !== BigInt(message.stateBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.stateBytes) of type uint64 too large");
+      }
+      writer.uint32(24).uint64(BigInt(message.stateBytes));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetQuotaResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetQuotaResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.quotaBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.stateBytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetQuotaResponse {
+    return {
+      header: isSet(object.header) ? ResponseHeader.fromJSON(object.header) : undefined,
+      quotaBytes: isSet(object.quotaBytes)
+        ? globalThis.Number(object.quotaBytes)
+        : isSet(object.quota_bytes)
+        ? globalThis.Number(object.quota_bytes)
+        : 0,
+      stateBytes: isSet(object.stateBytes)
+        ? globalThis.Number(object.stateBytes)
+        : isSet(object.state_bytes)
+        ? globalThis.Number(object.state_bytes)
+        : 0,
+    };
+  },
+
+  toJSON(message: SetQuotaResponse): unknown {
+    const obj: any = {};
+    if (message.header !== undefined) {
+      obj.header = ResponseHeader.toJSON(message.header);
+    }
+    if (message.quotaBytes !== 0) {
+      obj.quotaBytes = globalThis.Number(message.quotaBytes);
+    }
+    if (message.stateBytes !== 0) {
+      obj.stateBytes = globalThis.Number(message.stateBytes);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SetQuotaResponse>): SetQuotaResponse {
+    return SetQuotaResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetQuotaResponse>): SetQuotaResponse {
+    const message = createBaseSetQuotaResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.quotaBytes = object.quotaBytes ?? 0;
+    message.stateBytes = object.stateBytes ?? 0;
+    return message;
+  },
+};
+
 function createBaseCheckpointRequest(): CheckpointRequest {
   return { consistency: 0 };
 }
@@ -2636,6 +3093,26 @@ export const ClusterServiceService = {
       Buffer.from(TransferLeadershipResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TransferLeadershipResponse => TransferLeadershipResponse.decode(value),
   },
+  /** How large the replicated state is and may grow. */
+  getQuota: {
+    path: "/synod.cluster.v1.ClusterService/GetQuota" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetQuotaRequest): Buffer => Buffer.from(GetQuotaRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetQuotaRequest => GetQuotaRequest.decode(value),
+    responseSerialize: (value: GetQuotaResponse): Buffer => Buffer.from(GetQuotaResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetQuotaResponse => GetQuotaResponse.decode(value),
+  },
+  /** Sets how large the state may grow, through the log. Every node must have memory for it: see README, "Sizing". */
+  setQuota: {
+    path: "/synod.cluster.v1.ClusterService/SetQuota" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetQuotaRequest): Buffer => Buffer.from(SetQuotaRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetQuotaRequest => SetQuotaRequest.decode(value),
+    responseSerialize: (value: SetQuotaResponse): Buffer => Buffer.from(SetQuotaResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SetQuotaResponse => SetQuotaResponse.decode(value),
+  },
   /**
    * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. All that
    * was acknowledged before the call, anywhere, is in it.
@@ -2666,6 +3143,10 @@ export interface ClusterServiceServer extends UntypedServiceImplementation {
   updateMember: handleUnaryCall<UpdateMemberRequest, UpdateMemberResponse>;
   /** Has the leader hand over. Answered when another one leads, which permits nothing that was not permitted before. */
   transferLeadership: handleUnaryCall<TransferLeadershipRequest, TransferLeadershipResponse>;
+  /** How large the replicated state is and may grow. */
+  getQuota: handleUnaryCall<GetQuotaRequest, GetQuotaResponse>;
+  /** Sets how large the state may grow, through the log. Every node must have memory for it: see README, "Sizing". */
+  setQuota: handleUnaryCall<SetQuotaRequest, SetQuotaResponse>;
   /**
    * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. All that
    * was acknowledged before the call, anywhere, is in it.
@@ -2785,6 +3266,38 @@ export interface ClusterServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: TransferLeadershipResponse) => void,
+  ): ClientUnaryCall;
+  /** How large the replicated state is and may grow. */
+  getQuota(
+    request: GetQuotaRequest,
+    callback: (error: ServiceError | null, response: GetQuotaResponse) => void,
+  ): ClientUnaryCall;
+  getQuota(
+    request: GetQuotaRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetQuotaResponse) => void,
+  ): ClientUnaryCall;
+  getQuota(
+    request: GetQuotaRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetQuotaResponse) => void,
+  ): ClientUnaryCall;
+  /** Sets how large the state may grow, through the log. Every node must have memory for it: see README, "Sizing". */
+  setQuota(
+    request: SetQuotaRequest,
+    callback: (error: ServiceError | null, response: SetQuotaResponse) => void,
+  ): ClientUnaryCall;
+  setQuota(
+    request: SetQuotaRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SetQuotaResponse) => void,
+  ): ClientUnaryCall;
+  setQuota(
+    request: SetQuotaRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SetQuotaResponse) => void,
   ): ClientUnaryCall;
   /**
    * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. All that

@@ -1,0 +1,36 @@
+import type { Command } from 'commander'
+import { type ClientFlags, consistencyOf, consistencyOption, wholeNumber, withClient, withClientFlags } from './options.js'
+import { print, printJson } from './output.js'
+
+const QUOTA_HELP = `
+Past the quota, what would make the state grow is refused with QUOTA_EXCEEDED; deletions, voids and reads go on. A new cluster's quota is
+what the node with the smallest heap has memory for. Before you raise it, start every node with a larger heap: see README, "Sizing".
+
+Examples:
+  $ synod cluster quota
+  $ synod cluster quota 2000000000`
+
+export function addClusterCommands(program: Command): void {
+  const cluster = program.command('cluster').description('what holds for the whole cluster')
+  withClientFlags(cluster.command('quota').argument('[bytes]', 'how large the state may grow', wholeNumber(1, 2 ** 53 - 1)))
+    .description('how large the replicated state is and may grow in memory, or set that')
+    .addOption(consistencyOption())
+    .addHelpText('after', QUOTA_HELP)
+    .action(async (bytes: number | undefined, flags: ClientFlags & { consistency: string }) => {
+      const { header, quotaBytes, stateBytes } = await withClient(flags, async ({ cluster: of }) =>
+        bytes === undefined ? of.getQuota({ consistency: await consistencyOf(flags.consistency) }) : of.setQuota(bytes),
+      )
+      if (flags.json) printJson({ header, quotaBytes, stateBytes })
+      else print(quotaLine(stateBytes, quotaBytes))
+    })
+}
+
+/** For people: "1.5 of 24.0 MiB (6 %)". */
+export function quotaLine(stateBytes: number, quotaBytes: number): string {
+  if (quotaBytes === 0) return `${mib(stateBytes)} MiB, without a quota`
+  return `${mib(stateBytes)} of ${mib(quotaBytes)} MiB (${Math.floor((100 * stateBytes) / quotaBytes)} %)`
+}
+
+function mib(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1)
+}
