@@ -158,6 +158,11 @@ export class Applier {
     return this.#skippedSlots
   }
 
+  /** From this log time on the machine has something to do by itself; undefined: for nothing, or not before what is queued is applied. */
+  get dueMs(): number | undefined {
+    return this.#queue.length > 0 || this.#isSuspended ? undefined : this.#sessions.dueMs
+  }
+
   /** More is decided than can be held until it is applied. */
   get isFull(): boolean {
     return this.#queuedBytes > QUEUED_BYTES_MAX

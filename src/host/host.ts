@@ -302,7 +302,7 @@ export class Host {
   #carryOut(diskIdle: boolean): boolean {
     const { node, outlet, applier, barriers, membershipCalls, runtime } = this.#s
     const prepared = this.#isWriting ? undefined : this.#checkpointer.take()
-    const ready = node.ready({ diskIdle, wallMs: runtime.wallMs() })
+    const ready = node.ready({ diskIdle, wallMs: runtime.wallMs(), dueMs: applier.dueMs })
     if (ready.halt !== undefined) {
       this.fail(new HaltError(ready.halt.code, ready.halt.message))
       return false

@@ -18,6 +18,9 @@ import { Room } from './room.js'
 import type { Crypto } from './signing.js'
 import type { Moment } from './state-machine.js'
 
+/** Holds that end in a slot; the others end in those that follow. */
+const ENDS_PER_SLOT_MAX = 1_000
+
 /**
  * The bank and the keys as one typed state machine. Requests have been validated (wire/validate.ts). It neither knows how commands
  * are encoded nor how its rows are stored: wire/bank-and-keys.ts does.
@@ -40,9 +43,18 @@ export class TypedBankAndKeys {
     return this.#journal.meter.bytes + this.bank.ledger.movements.filterBytes
   }
 
-  /** Carries out one command of the log. Holds whose time has come are given back first. */
+  /** What is due by itself when a slot comes: a part of it. */
+  onSlot(at: Moment): void {
+    this.bank.holds.expire(at.timeMs, ENDS_PER_SLOT_MAX)
+  }
+
+  /** From which log time on onSlot has something to do; undefined: for nothing. */
+  get dueMs(): number | undefined {
+    return this.bank.holds.nextExpiry?.atMs
+  }
+
+  /** Carries out one command of the log. */
   apply(operation: Operation, at: Moment): Outcome {
-    this.bank.holds.expire(at.timeMs)
     this.#room.begin(at.roomBytes)
     if (operation.$case === 'transferBatch') {
       return { $case: 'transferBatch', value: this.bank.transferBatch(operation.value, at, this.#room) }

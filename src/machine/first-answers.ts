@@ -17,6 +17,8 @@ export interface FirstAnswer {
 const KEPT_MS = 24 * 60 * 60 * 1000
 const KEPT_COUNT_MAX = 100_000
 const KEPT_BYTES_MAX = 256 * 1024 * 1024
+/** So many answers give way to a new one at once. */
+const DROPPED_MAX = 5_000
 
 /**
  * First answers by request_id, for callers without a session: kept for a day of log time, at most 100,000 and 256 MiB of them; the
@@ -48,12 +50,13 @@ export class FirstAnswers {
     const first = { digest, timeMs, answer, sequence: this.#sequence }
     this.#answers.set(id, first)
     this.#append(id, first)
-    while (this.#answers.size > KEPT_COUNT_MAX || this.#bytes > KEPT_BYTES_MAX) this.#dropOldest()
+    // A big answer may take the place of very many: the rest of them goes with the next ones.
+    for (let count = 0; count < DROPPED_MAX && this.#isFull; count++) this.#dropOldest()
   }
 
-  /** Forgets what is older than a day. Costs nothing when nothing is. */
-  expire(nowMs: number): void {
-    while ((this.#oldestTimeMs() ?? nowMs) + KEPT_MS <= nowMs) this.#dropOldest()
+  /** Forgets what is older than a day, so many at most; the others with the next call. O(1) when nothing is. */
+  expire(nowMs: number, countMax: number): void {
+    for (let count = 0; count < countMax && (this.#oldestTimeMs() ?? nowMs) + KEPT_MS <= nowMs; count++) this.#dropOldest()
   }
 
   /** As Table.takeChanges. */
@@ -69,6 +72,10 @@ export class FirstAnswers {
       this.#append(key, row)
       this.#sequence = row.sequence
     }
+  }
+
+  get #isFull(): boolean {
+    return this.#answers.size > KEPT_COUNT_MAX || this.#bytes > KEPT_BYTES_MAX
   }
 
   #append(id: string, { answer }: FirstAnswer): void {

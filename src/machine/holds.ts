@@ -65,13 +65,14 @@ export class Holds {
     return this.#expiries.first
   }
 
-  /** Gives back every hold whose time has come, in the order of (time, id). */
-  expire(nowMs: number): void {
-    for (let due = this.#expiries.first; due !== undefined && due.atMs <= nowMs; due = this.#expiries.first) {
+  /** Gives holds back whose time has come, so many at most, in the order of (time, id). The others are over, too, and wait. */
+  expire(nowMs: number, countMax: number): void {
+    for (let count = 0; count < countMax; count++) {
+      const due = this.#expiries.first
+      if (due === undefined || due.atMs > nowMs) return
       const movement = this.#ledger.movements.get(due.id)
       assert(movement?.status === 'pending', 'what is watched over is pending')
-      this.#giveBack(movement)
-      this.#replace(movement, { ...movement, status: 'expired' })
+      this.#expire(movement)
     }
   }
 
@@ -80,7 +81,7 @@ export class Holds {
    * already with this amount: the first result), TRANSFER_NOT_PENDING, EXCEEDS_PENDING_AMOUNT, BALANCE_OVERFLOW (and stays pending).
    */
   post({ transferId, amount }: PostTransferRequest, at: Moment): Movement | Refusal {
-    const movement = this.#find(transferId)
+    const movement = this.#find(transferId, at)
     if (movement instanceof Refusal) return movement
     const posted = amount === 0n ? movement.pendingAmount : amount
     if (movement.status === 'posted' && movement.pendingAmount !== 0n && movement.amount === posted) return movement
@@ -102,7 +103,7 @@ export class Holds {
    * TRANSFER_NOT_PENDING, PENDING_AMOUNT_DIFFERS.
    */
   void({ transferId, amount }: VoidTransferRequest, at: Moment): Movement | Refusal {
-    const movement = this.#find(transferId)
+    const movement = this.#find(transferId, at)
     if (movement instanceof Refusal) return movement
     const isWhole = amount === 0n || amount === movement.pendingAmount
     if (movement.status === 'voided' && isWhole) return movement
@@ -114,11 +115,18 @@ export class Holds {
     return this.#end(movement, { ...movement, status: 'voided' }, at)
   }
 
-  #find(transferId: string): Movement | Refusal {
+  /** A hold whose time has come is over, though others may have to end before it. */
+  #find(transferId: string, at: Moment): Movement | Refusal {
     const movement = this.#ledger.movements.get(transferId)
     if (movement === undefined) return Refusal.of('TRANSFER_NOT_FOUND', { transfer_id: transferId })
-    if (movement.status !== 'expired') return movement
+    const isOver = movement.status === 'pending' && (expiresAtMs(movement) ?? Number.POSITIVE_INFINITY) <= at.timeMs
+    if (movement.status !== 'expired' && !isOver) return movement
     return Refusal.of('TRANSFER_EXPIRED', { transfer_id: transferId })
+  }
+
+  #expire(movement: Movement): void {
+    this.#giveBack(movement)
+    this.#replace(movement, { ...movement, status: 'expired' })
   }
 
   #giveBack(movement: Movement): void {

@@ -16,6 +16,9 @@ import { type Ballot, type LogEntry, type MembershipChange, NOOP, type NodeId, t
 
 /** A batch is not cut to fewer than so many: a slot has its price, too. */
 const BATCH_COMMANDS_LEAST = 64
+/** Slots without commands are at least so far apart: what is due may be much, and is done in parts. */
+const PULSE_INTERVAL_MS = 5
+const NO_COMMANDS: readonly Uint8Array[] = Object.freeze([])
 
 interface Settings {
   readonly self: NodeId
@@ -77,6 +80,7 @@ export class Leader {
   #promiseRetryMs = 0
   /** Takes no commands until then: somebody else was asked to lead. */
   #handOverEndsMs = Number.NEGATIVE_INFINITY
+  #nextPulseMs = 0
 
   constructor(settings: Settings) {
     this.#self = settings.self
@@ -157,14 +161,22 @@ export class Leader {
 
   /**
    * Gives slots to what is queued, as far as the window is open. Called when the disk is idle: what came meanwhile is one batch.
-   * `wallMs`: this node's wall clock.
+   * `wallMs`: this node's wall clock. `dueMs`: from this log time on something is due by itself, and a slot without commands will do.
    */
-  proposeQueued(wallMs: number, nowMs: number): void {
+  proposeQueued(wallMs: number, nowMs: number, dueMs?: number): void {
     this.#clock.onHeard(this.#self, wallMs)
     if (!this.#clock.isSet) return
     while (this.#queue.length > 0 && this.#mayProposeOwn()) {
       this.#propose(Object.freeze({ kind: 'batch', timeMs: this.#clock.take(), commands: this.#nextBatch() }), nowMs)
     }
+    if (dueMs !== undefined) this.#maybePulse(dueMs, nowMs)
+  }
+
+  /** Not while anything is under way: that brings time, too. */
+  #maybePulse(dueMs: number, nowMs: number): void {
+    if (this.#commanders.size > 0 || nowMs < this.#nextPulseMs || this.#clock.timeMs < dueMs || !this.#mayProposeOwn()) return
+    this.#nextPulseMs = nowMs + PULSE_INTERVAL_MS
+    this.#propose(Object.freeze({ kind: 'batch', timeMs: this.#clock.take(), commands: NO_COMMANDS }), nowMs)
   }
 
   /**

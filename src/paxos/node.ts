@@ -392,14 +392,14 @@ export class Node {
     for (const { to, message } of ready.onceDurable) if (to === this.#self) this.receive(this.#self, message)
   }
 
-  /** What is to be done now; see the host's duties above. */
-  ready(host: { readonly diskIdle: boolean; readonly wallMs: number }): Ready {
+  /** What is to be done now; see the host's duties above. `dueMs`: from this log time on the state machine has something to do by itself. */
+  ready(host: { readonly diskIdle: boolean; readonly wallMs: number; readonly dueMs?: number | undefined }): Ready {
     this.#wallMs = host.wallMs
     this.#diskBusySinceMs = host.diskIdle ? undefined : (this.#diskBusySinceMs ?? this.#nowMs)
     if (this.#state.phase === 'leading') {
       const { leader } = this.#state
       for (const { from, id } of this.#reads.takeAll()) leader.read(from, id)
-      if (host.diskIdle) leader.proposeQueued(host.wallMs, this.#nowMs)
+      if (host.diskIdle) leader.proposeQueued(host.wallMs, this.#nowMs, host.dueMs)
       leader.flush(this.#nowMs)
     } else {
       const to = this.#followed.wayThere(this.#nowMs)

@@ -6,7 +6,6 @@ import { BankAndKeys } from '../wire/bank-and-keys.js'
 import { initialAuthority } from '../wire/initial-authority.js'
 import type { ServerConfig } from './config.js'
 import { ClientServer } from './grpc-server.js'
-import { HoldClock } from './hold-clock.js'
 
 /** How long what is in flight may take when the server is stopped. */
 const DRAIN_MS = 5_000
@@ -44,8 +43,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   try {
     const clients = await ClientServer.start({ member, machine, listenAddress: config.clientListen, logger })
     logger.info({ nodeId: config.nodeId, clients: clients.address, peers: config.peerListen }, 'serving')
-    const clock = new HoldClock({ member, nextExpiry: () => machine.typed.bank.holds.nextExpiry, logger })
-    return new Running({ member, clients, clock, logger })
+    return new Running({ member, clients, logger })
   } catch (error) {
     await member.stop()
     throw error
@@ -56,15 +54,13 @@ class Running implements RunningServer {
   readonly stopped: Promise<void>
   readonly #member: Member
   readonly #clients: ClientServer
-  readonly #clock: HoldClock
   readonly #logger: Logger
   #stopping: Promise<void> | undefined
   #onStopped: () => void = () => {}
 
-  constructor(parts: { member: Member; clients: ClientServer; clock: HoldClock; logger: Logger }) {
+  constructor(parts: { member: Member; clients: ClientServer; logger: Logger }) {
     this.#member = parts.member
     this.#clients = parts.clients
-    this.#clock = parts.clock
     this.#logger = parts.logger
     const byRequest = new Promise<void>((resolve) => {
       this.#onStopped = resolve
@@ -86,7 +82,6 @@ class Running implements RunningServer {
   async #stop(): Promise<void> {
     this.#logger.info('stopping')
     this.#clients.announceStop()
-    this.#clock.stop()
     // Clients are served until another leads: what they ask meanwhile must not wait for an election.
     await this.#member.handOver()
     await this.#clients.drain(DRAIN_MS)
@@ -99,7 +94,6 @@ class Running implements RunningServer {
   /** Rejects when the member has failed; what was in flight has been told STOPPED. */
   async #failure(): Promise<never> {
     const error = await this.#member.failed
-    this.#clock.stop()
     await this.#clients.drain(DRAIN_MS)
     await this.#clients.close()
     throw error

@@ -36,6 +36,7 @@ const KEY_PREFIX = 'key/'
 const ACCOUNT_PREFIX = 'account/'
 const MOVEMENT_PREFIX = 'movement/'
 const INDEX_DIGITS = 16
+const ANSWERS_FORGOTTEN_PER_SLOT_MAX = 5_000
 
 /**
  * The bank and the keys as the log knows them: synod.session.v1 Command and Query in, Result out, all as bytes. Nothing in the bytes
@@ -61,8 +62,16 @@ export class BankAndKeys implements StateMachine {
     return this.#typed.stateBytes + this.#firstAnswers.bytes
   }
 
+  onSlot(at: Moment): void {
+    this.#firstAnswers.expire(at.timeMs, ANSWERS_FORGOTTEN_PER_SLOT_MAX)
+    this.#typed.onSlot(at)
+  }
+
+  dueMs(): number | undefined {
+    return this.#typed.dueMs
+  }
+
   apply(bytes: Uint8Array, at: Moment): Uint8Array {
-    this.#firstAnswers.expire(at.timeMs)
     const command = decoded(() => decodeCommand(bytes))
     if (command instanceof Refusal) return encoded(command, at)
     // The proposer's gateway has looked at it too, but bounds keep the state whole: no machine trusts another's gateway for that.

@@ -10,7 +10,6 @@ export function valueFromWire(bytes: Uint8Array, field: string): Value {
   } catch (cause) {
     throw new PeerCodecError(field, 'must be an encoded Value', { cause })
   }
-  if (value.kind === 'batch' && value.commands.length === 0) throw new PeerCodecError(field, 'must hold at least one command')
   return value
 }
 

@@ -13,9 +13,9 @@ test('an answer is kept for a day of log time', () => {
   const answers = new FirstAnswers()
   keep(answers, 'a', 5)
   keep(answers, 'b', 6)
-  answers.expire(DAY_MS + 4)
+  answers.expire(DAY_MS + 4, 10)
   assert.notEqual(answers.get('a'), undefined)
-  answers.expire(DAY_MS + 5)
+  answers.expire(DAY_MS + 5, 10)
   assert.deepEqual([answers.get('a'), answers.get('b')?.digest], [undefined, 'b'])
 })
 
@@ -46,14 +46,14 @@ test('changes tell what came and what went, and a restored table forgets in the 
   copy.load(rows.toSorted((a, b) => (a.key < b.key ? -1 : 1)))
   for (const table of [answers, copy]) {
     keep(table, 'n', 3)
-    table.expire(DAY_MS + 1)
+    table.expire(DAY_MS + 1, 10)
     const changes = Array.from(table.takeChanges(), ({ key, row }) => [key, row?.sequence])
     assert.deepEqual(changes, [
       ['n', 4],
       ['z', undefined],
       ['a', undefined],
     ])
-    table.expire(DAY_MS + 2)
+    table.expire(DAY_MS + 2, 10)
     assert.deepEqual([table.get('m'), table.get('n')?.digest], [undefined, 'n'])
   }
 })

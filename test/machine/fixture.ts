@@ -41,6 +41,7 @@ export class Fixture {
   }
 
   run(operation: Operation): Outcome {
+    this.machine.onSlot({ slot: this.slot, timeMs: this.timeMs })
     const outcome = this.machine.apply(operation, { slot: this.slot, timeMs: this.timeMs })
     this.slot++
     assert.deepEqual(brokenBankInvariants(this.machine.bank.ledger), [])

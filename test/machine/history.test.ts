@@ -29,6 +29,7 @@ test('in random histories the books balance after every operation, and every out
     let timeMs = 1_000_000
     for (let slot = 1; slot <= COMMANDS; slot++) {
       timeMs += random.below(2_000)
+      machine.onSlot({ slot, timeMs })
       const outcome = machine.apply(toOperation(randomCommand(random)), { slot, timeMs })
       count(met, outcome)
       assert.deepEqual(brokenBankInvariants(machine.bank.ledger), [], `seed ${seed}, slot ${slot}`)

@@ -150,6 +150,42 @@ test('a hold ends by itself at its time, in log time, at the head of the next co
   for (const outcome of [fixture.post('p'), fixture.void('p')]) assert.equal(reasonOf(outcome), 'TRANSFER_EXPIRED')
 })
 
+test('of very many holds that end together a thousand end in a slot; none of them can be posted or voided any more', () => {
+  const fixture = bank()
+  fixture.deposit('more', 'a', 10_000n)
+  for (let i = 0; i < 2_500; i++) {
+    const operation = {
+      transferId: `h${i}`,
+      sourceAccountId: 'a',
+      destinationAccountId: 'b',
+      amount: 1n,
+      pending: true,
+      timeoutMs: 1_000,
+    }
+    fixture.machine.apply({ $case: 'transfer', value: operation }, { slot: fixture.slot, timeMs: fixture.timeMs })
+  }
+  fixture.timeMs += 1_000
+  const { bank: machine } = fixture.machine
+  for (const left of [1_500n, 500n, 0n]) {
+    assert.ok(fixture.machine.dueMs !== undefined, 'as long as one is due, another slot is')
+    const at = { slot: fixture.slot++, timeMs: fixture.timeMs }
+    fixture.machine.onSlot(at)
+    assert.equal(machine.ledger.accounts.get('a')?.held, left)
+    for (const transferId of ['h0', 'h2499']) {
+      assert.equal(
+        reasonOf(fixture.machine.apply({ $case: 'postTransfer', value: { transferId, amount: 0n } }, at)),
+        'TRANSFER_EXPIRED',
+      )
+      assert.equal(
+        reasonOf(fixture.machine.apply({ $case: 'voidTransfer', value: { transferId, amount: 0n } }, at)),
+        'TRANSFER_EXPIRED',
+      )
+    }
+  }
+  assert.equal(fixture.machine.dueMs, undefined)
+  assert.deepEqual([fixture.statusOf('h0'), fixture.statusOf('h2499')], ['expired', 'expired'])
+})
+
 test('a hold that was posted or voided in time does not expire any more', () => {
   const fixture = bank()
   for (const id of ['posted', 'voided']) hold(fixture, id, 10n, 1_000)

@@ -155,6 +155,26 @@ test('the window bounds the slots in flight, and opens as they are decided', () 
   assert.deepEqual([leader.inFlightCount, leader.nextSlot], [3, 6])
 })
 
+test('a slot without commands brings the time at which something is due, when nothing else is under way', () => {
+  const { leader, out } = leadReady()
+  outcome(out)
+  leader.proposeQueued(1, 0, 1_000_000)
+  assert.equal(leader.inFlightCount, 0, 'not before its time')
+  leader.enqueue([bytes('a')])
+  leader.proposeQueued(1, 0, 1)
+  assert.equal(leader.inFlightCount, 1, 'a command brings the time, too')
+  for (const from of [2, 3]) vote(leader, from, 2)
+  leader.proposeQueued(1, 0, 1)
+  leader.proposeQueued(1, 0, 1)
+  assert.equal(leader.inFlightCount, 1)
+  for (const from of [2, 3]) vote(leader, from, 3)
+  assert.deepEqual(decidedOf(out), ['2=a (2.1)', '3= (2.1)'])
+  leader.proposeQueued(1, 1, 1)
+  assert.equal(leader.inFlightCount, 0, 'not one after the other without a pause')
+  leader.proposeQueued(1, 10, 1)
+  assert.equal(leader.inFlightCount, 1)
+})
+
 test('a batch ends at so many commands or bytes, whichever comes first, but takes at least one', () => {
   const cases = [
     { queue: commands(5), change: { batchCommandsMax: 2 }, sizes: [2, 2, 1] },

@@ -175,6 +175,7 @@ export class SingleMember implements MemberApi {
 
   #apply(request: SessionRequest): Answer | MemberError {
     const slot = ++this.#slot
+    this.#sessions.onSlot({ slot, timeMs: slot })
     const outcome = this.#sessions.apply(request, { slot, timeMs: slot })
     switch (outcome.kind) {
       case 'result':

@@ -106,6 +106,22 @@ describe('a cluster for tests', () => {
     assert.equal((await bank.getBalance('bob')).account.balance, 50n)
   })
 
+  it('ends holds in time, though nobody writes', async () => {
+    const mint = makeAuthority('mint', generateKeyPair())
+    const cluster = await SimCluster.start({ authorities: [mint] })
+    const { bank } = cluster.client()
+    for (const accountId of ['alice', 'bob']) await bank.openAccount({ accountId, asset: 'EUR' })
+    await bank.deposit(signDeposit(mint, { depositId: 'd1', accountId: 'alice', asset: 'EUR', amount: 100n }))
+    const hold = { transferId: 'h1', sourceAccountId: 'alice', destinationAccountId: 'bob', amount: 40n, pending: true }
+    await bank.transfer({ ...hold, timeoutMs: 1_000 })
+    assert.equal((await bank.getBalance('alice')).account.held, 40n)
+    const before = cluster.status('n1')?.decidedUpTo ?? 0
+    await cluster.run(1_100)
+    assert.equal((await bank.getBalance('alice')).account.held, 0n)
+    await cluster.run(5_000)
+    assert.equal((cluster.status('n1')?.decidedUpTo ?? 0) - before, 1, 'one slot is enough')
+  })
+
   it('cuts a leader off: it answers nobody, the others go on, and it catches up when the links are mended', async () => {
     const cluster = await SimCluster.start({ machine: () => new Journal() })
     const old = leaderOf(cluster)

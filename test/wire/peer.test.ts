@@ -6,7 +6,6 @@ import {
   type MembershipChange as WireChange,
   type Genesis as WireGenesis,
   type Membership as WireMembership,
-  Value as WireValue,
 } from '../../src/gen/synod/peer/v1/peer.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import type { Message } from '../../src/paxos/messages.js'
@@ -46,7 +45,6 @@ test('a value keeps the bytes it came in, so that it is never encoded again', ()
 const BALLOT = makeBallot(3, 1)
 const SLOT_TOO_HIGH = Number.MAX_SAFE_INTEGER
 const VALUE = encodeValue({ kind: 'noop' })
-const EMPTY_BATCH = WireValue.encode({ kind: { $case: 'batch', value: { timeMs: 1, commands: [], skipped: false } } }).finish()
 const MEMBER = { nodeId: 1, dataDirId: 'd', peerAddress: 'p:1', clientAddress: 'c:1' }
 const GENESIS = { clusterId: 'c', members: [MEMBER], initialCommands: [], windowSlots: 64, quotaBytes: 0 }
 const VOTER = { ...MEMBER, votesFrom: 1, returning: false }
@@ -78,7 +76,6 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['accept.ballot', { $case: 'accept', value: { ballot: 0, slot: 1, value: VALUE, decidedUpTo: 0 } }],
   ['accept.slot', { $case: 'accept', value: { ballot: BALLOT, slot: 0, value: VALUE, decidedUpTo: 0 } }],
   ['accept.value', { $case: 'accept', value: { ballot: BALLOT, slot: 1, value: new Uint8Array(), decidedUpTo: 0 } }],
-  ['accept.value', { $case: 'accept', value: { ballot: BALLOT, slot: 1, value: EMPTY_BATCH, decidedUpTo: 0 } }],
   ['accept.decided_up_to', { $case: 'accept', value: { ballot: BALLOT, slot: 1, value: VALUE, decidedUpTo: SLOT_TOO_HIGH } }],
   ['accepted.ballot', { $case: 'accepted', value: { ballot: 0, slot: 1 } }],
   ['accepted.slot', { $case: 'accepted', value: { ballot: BALLOT, slot: 0 } }],

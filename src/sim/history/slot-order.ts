@@ -57,7 +57,10 @@ class Replay {
 
   apply(slot: Slot, value: Value): void {
     // Log time never goes back, though a value of an older leader may be proposed again after one of a newer.
-    if (value.kind === 'batch') this.#timeMs = Math.max(this.#timeMs, value.timeMs)
+    if (value.kind === 'batch') {
+      this.#timeMs = Math.max(this.#timeMs, value.timeMs)
+      this.model.passTime(this.#timeMs)
+    }
     for (const bytes of value.kind === 'batch' ? value.commands : NO_COMMANDS) {
       const envelope = decodeEnvelope(bytes)
       promise(envelope !== undefined, () => `slot ${slot} holds bytes that are no command`)

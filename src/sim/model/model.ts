@@ -35,6 +35,11 @@ export class Model {
     return effect
   }
 
+  /** Log time has come to this: holds whose time has come are given back before anything is carried out. */
+  passTime(timeMs: number): void {
+    this.#bank.expire(timeMs)
+  }
+
   query(query: Query): Outcome {
     switch (query.kind) {
       case 'get':
@@ -72,9 +77,7 @@ export class Model {
     return this.#log.fingerprint
   }
 
-  /** Holds whose time has come are given back before anything is carried out. */
   #carryOut({ operation }: Request, at: Moment): Effect {
-    this.#bank.expire(at.timeMs)
     switch (operation.kind) {
       case 'txn':
         return this.#txn(operation, at)

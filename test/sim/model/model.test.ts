@@ -27,6 +27,8 @@ class Pair {
 
   apply(request: Request): string {
     const at = { slot: ++this.slot, timeMs: this.timeMs }
+    this.application.machine.onSlot?.(at)
+    this.model.passTime(at.timeMs)
     const result = this.application.machine.apply(encodeRequest(request), at)
     const found = decodeAnswer({ slot: at.slot, result })
     const { slot, outcome } = this.model.apply(request, at)
