@@ -29,6 +29,7 @@ export function tell(order: readonly Told[]): { history: History; log: Value[] }
     const { asked } = invocation
     if (asked.kind === 'read') return { told, invocation, answer: { slot: log.length, outcome: model.query(asked.query) } }
     const at = { slot: log.length + 1, timeMs: START_MS + log.length }
+    model.passTime(at.timeMs)
     const { mark } = model
     const { slot, outcome } = model.apply(asked.request, at)
     if (told.fate === 'lost' || told.fate === 'never') model.undoTo(mark)
