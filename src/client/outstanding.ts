@@ -2,6 +2,8 @@ import type { Request } from '../gen/synod/session/v1/session.js'
 import { type Call, REQUEST_BYTES_MAX } from './call.js'
 
 const REQUESTS_PER_FRAME_MAX = 8_192
+/** Commands from the first unanswered one to the last that is under way: half of what a session keeps. */
+const COMMAND_WINDOW = 4_096
 /** What stands around a request in its frame, at most. */
 const REQUEST_OVERHEAD_BYTES = 32
 
@@ -121,13 +123,16 @@ export class Outstanding {
   takeFrame(options: { withNewCommands: boolean }): Request[] {
     const requests: Request[] = []
     let bytes = 0
+    // The cluster keeps an answer until every command before it is answered: it must not be asked to keep too many.
+    const windowEnd = this.firstUnacknowledged + COMMAND_WINDOW
     for (const queue of [this.#resend, this.#waiting]) {
       for (const call of queue) {
         const withCall = bytes + call.byteLength + REQUEST_OVERHEAD_BYTES
         const isFull = requests.length >= REQUESTS_PER_FRAME_MAX || (bytes > 0 && withCall > REQUEST_BYTES_MAX)
         if (isFull) return requests
         if (queue === this.#waiting && this.underWayCount >= this.#maxInFlight) return requests
-        if (queue === this.#waiting && !call.isQuery && !options.withNewCommands) continue
+        if (queue === this.#waiting && !call.isQuery && !(options.withNewCommands && this.#nextCommandNumber < windowEnd))
+          continue
         queue.delete(call)
         bytes = withCall
         requests.push(this.#enter(call))

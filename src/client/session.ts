@@ -5,10 +5,11 @@ import type { Call, CallSink } from './call.js'
 import { errorOfRefusal, errorOfService, outcomeUnknown, SynodError } from './errors.js'
 import type { Settings } from './options.js'
 import { Outstanding } from './outstanding.js'
-import { SessionStream } from './stream.js'
+import { closeSession, type SessionName, SessionStream } from './stream.js'
 
 const TICK_MS = 25
 const OVERLOADED_DELAY_MS_MAX = 200
+const FULL_DELAY_MS = 50
 /** All that is waiting or under way together. */
 const OUTSTANDING_BYTES_MAX = 256 * 1024 * 1024
 const FAIL_OVER_DELAY_MS_MIN = 20
@@ -29,15 +30,17 @@ export class Session implements CallSink {
   #stream: SessionStream | undefined
   #endpointIndex: number
   #welcome: ServerWelcome | undefined
-  /** 0 until the cluster has given one. */
-  #clientId = 0
-  /** The cluster has forgotten our client id: what is under way is answered or given up, then a new session begins. */
+  /** Undefined until the cluster has given one. */
+  #name: SessionName | undefined
+  /** The cluster has forgotten our session: what is under way is answered or given up, then a new session begins. */
   #hasExpired = false
   /** Since when the node owes an answer or a welcome and has said nothing. */
   #silentSinceMs: number | undefined
   #failuresInARow = 0
   #lastFailure: SynodError | undefined
   #isFlushScheduled = false
+  /** The session keeps as many answers as it may: new commands wait so long for some to be acknowledged. */
+  #fullUntilMs = 0
   #ticker: NodeJS.Timeout | undefined
 
   constructor(settings: Settings) {
@@ -63,11 +66,12 @@ export class Session implements CallSink {
     this.#scheduleFlush()
   }
 
-  /** Gives up what is under way and lets the node go. */
+  /** Gives up what is under way, has the session closed and lets the node go. */
   close(): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
     this.#stream?.finish()
+    if (this.#name !== undefined) closeSession(this.#endpoint, this.#settings.credentials, this.#name)
     clearInterval(this.#ticker)
     for (const call of this.#calls.all()) {
       this.#calls.forget(call)
@@ -89,21 +93,25 @@ export class Session implements CallSink {
   #flush(): void {
     if (this.#phase === 'idle' && !this.#calls.isEmpty) return this.#open()
     while (this.#phase === 'open' && this.#stream?.canSend === true) {
-      const requests = this.#calls.takeFrame({ withNewCommands: !this.#hasExpired })
+      const withNewCommands = !this.#hasExpired && performance.now() >= this.#fullUntilMs
+      const requests = this.#calls.takeFrame({ withNewCommands })
       if (requests.length === 0) return
       this.#silentSinceMs ??= performance.now()
       this.#stream.send({ firstUnacknowledged: this.#calls.firstUnacknowledged, requests })
     }
   }
 
+  get #endpoint(): string {
+    return this.#settings.endpoints[this.#endpointIndex % this.#settings.endpoints.length] ?? ''
+  }
+
   #open(): void {
-    const endpoint = this.#settings.endpoints[this.#endpointIndex % this.#settings.endpoints.length] ?? ''
     this.#phase = 'opening'
     this.#silentSinceMs = performance.now()
     this.#stream = new SessionStream({
-      endpoint,
+      endpoint: this.#endpoint,
       credentials: this.#settings.credentials,
-      clientId: this.#clientId,
+      session: this.#name,
       events: {
         onWelcome: (welcome) => this.#onWelcome(welcome),
         onAnswers: (frame) => this.#onAnswers(frame),
@@ -115,14 +123,14 @@ export class Session implements CallSink {
 
   #onWelcome(welcome: ServerWelcome): void {
     if (this.#phase !== 'opening') return
-    // Made anew at the same addresses, say: there, this client id is somebody else's.
+    // Made anew at the same addresses, say: there, nobody knows this session.
     const isOtherCluster = this.#welcome !== undefined && this.#welcome.clusterId !== welcome.clusterId
-    if (this.#clientId !== 0 && isOtherCluster) {
+    if (this.#name !== undefined && isOtherCluster) {
       this.#welcome = welcome
       return this.#restartSession()
     }
-    if (this.#clientId !== 0 && welcome.clientId !== this.#clientId) this.#abandonSession()
-    this.#clientId = welcome.clientId
+    if (this.#name !== undefined && welcome.clientId !== this.#name.clientId) this.#abandonSession()
+    this.#name = { clientId: welcome.clientId, token: welcome.token }
     this.#welcome = welcome
     this.#phase = 'open'
     this.#silentSinceMs = undefined
@@ -180,7 +188,16 @@ export class Session implements CallSink {
         return undefined
       case 'OUTCOME_UNKNOWN': // perhaps proposed; another node will know
         return errorOfRefusal(refusal)
+      case 'SESSION_FULL': // not carried out, whoever asks under this number
+        this.#calls.forget(call)
+        call.requestNumber = 0
+        call.unresolvedSends = 0
+        this.#calls.wait(call)
+        this.#lastFailure = errorOfRefusal(refusal)
+        this.#fullUntilMs = performance.now() + FULL_DELAY_MS
+        return undefined
       case 'SESSION_EXPIRED':
+      case 'BEYOND_ASKED': // so much was given up without an answer that the numbers have run away
         call.unresolvedSends--
         this.#onExpired(call, errorOfRefusal(refusal))
         return undefined
@@ -216,13 +233,13 @@ export class Session implements CallSink {
     this.#open()
   }
 
-  /** The client id is of no use any more: whatever was sent under it can no longer be asked for. */
+  /** The session is of no use any more: whatever was sent under it can no longer be asked for. */
   #abandonSession(): void {
     for (const call of this.#calls.allCommandsUnderWay()) {
       this.#calls.forget(call)
       this.#restartOrReject(call, this.#lastFailure)
     }
-    this.#clientId = 0
+    this.#name = undefined
     this.#calls.restartNumbers()
     this.#hasExpired = false
   }
@@ -267,7 +284,9 @@ export class Session implements CallSink {
       const message = `${this.#stream?.endpoint ?? ''} has not answered for ${this.#settings.stallTimeoutMs} ms`
       return this.#failOver(new SynodError('UNAVAILABLE', 'UNREACHABLE', message))
     }
-    if (this.#calls.endPauses(nowMs)) this.#flush()
+    const isFullNoMore = this.#fullUntilMs !== 0 && nowMs >= this.#fullUntilMs
+    if (isFullNoMore) this.#fullUntilMs = 0
+    if (this.#calls.endPauses(nowMs) || isFullNoMore) this.#flush()
   }
 
   #expire(call: Call): void {

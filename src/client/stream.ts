@@ -1,4 +1,11 @@
-import { type ChannelCredentials, type ChannelOptions, type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js'
+import {
+  type ChannelCredentials,
+  type ChannelOptions,
+  type ClientDuplexStream,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js'
 import {
   type AnswerFrame,
   type ConnectRequest,
@@ -25,6 +32,14 @@ export const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.enable_channelz': 0,
 }
 
+/** Who waits for the end of the process must not wait longer for a session to be closed. */
+const CLOSE_MS = 1_000
+
+/** What names a session, as the welcome told it. */
+export type SessionName = Pick<ServerWelcome, 'clientId' | 'token'>
+
+const NEW_SESSION: SessionName = Object.freeze({ clientId: 0, token: new Uint8Array(0) })
+
 export interface StreamEvents {
   onWelcome(welcome: ServerWelcome): void
   onAnswers(frame: AnswerFrame): void
@@ -43,8 +58,13 @@ export class SessionStream {
   #hasRoom = true
   #hasEnded = false
 
-  /** Connects and sends the hello; `clientId` 0 asks for a new session. */
-  constructor(options: { endpoint: string; credentials: ChannelCredentials; clientId: number; events: StreamEvents }) {
+  /** Connects and sends the hello: to go on with the session, or to be given a new one. */
+  constructor(options: {
+    endpoint: string
+    credentials: ChannelCredentials
+    session: SessionName | undefined
+    events: StreamEvents
+  }) {
     this.endpoint = options.endpoint
     this.#events = options.events
     this.#client = new SessionServiceClient(options.endpoint, options.credentials, CHANNEL_OPTIONS)
@@ -53,7 +73,7 @@ export class SessionStream {
     this.#stream.on('drain', () => this.#onDrain())
     this.#stream.on('error', (error: ServiceError) => this.#onEnd(error))
     this.#stream.on('end', () => this.#onEnd(streamError(status.UNAVAILABLE, `${this.endpoint} ended the stream`)))
-    this.#stream.write({ frame: { $case: 'hello', value: { clientId: options.clientId } } })
+    this.#stream.write({ frame: { $case: 'hello', value: options.session ?? NEW_SESSION } })
   }
 
   /** False while the socket is behind: what is written then would only pile up here. */
@@ -104,6 +124,12 @@ export class SessionStream {
     this.#client.close()
     this.#events.onEnd(error)
   }
+}
+
+/** Has the cluster forget a session that nobody will go on with. If nobody answers soon, it ends by itself when it has been idle long enough. */
+export function closeSession(endpoint: string, credentials: ChannelCredentials, { clientId, token }: SessionName): void {
+  const client = new SessionServiceClient(endpoint, credentials, CHANNEL_OPTIONS)
+  client.closeSession({ clientId, token }, new Metadata(), { deadline: Date.now() + CLOSE_MS }, () => client.close())
 }
 
 function streamError(code: status, details: string): ServiceError {

@@ -1,3 +1,4 @@
+import type { SessionName } from '../machine/session-table.js'
 import type { MembershipRefusalReason } from '../paxos/messages.js'
 import type { Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import type { CheckpointPart } from '../wire/checkpoint-transfer.js'
@@ -11,8 +12,11 @@ export type { Alarm } from './alarms.js'
  * - NO_QUORUM: not proposed, no leader with a majority was known in time. Safe to retry.
  * - OUTCOME_UNKNOWN: proposed, but not known to be decided in time. A retry under the same request number is safe, another is not.
  * - OVERLOADED: not proposed, too much is in flight here. Safe to retry, later.
- * - SESSION_EXPIRED: the cluster does not know this client id (any more). Whether an earlier try took effect is unknown.
+ * - SESSION_EXPIRED: the cluster does not know this session (any more): this try was not carried out. Of an earlier one it says nothing.
  * - ALREADY_ACKNOWLEDGED: the request number is below first_unacknowledged: its result has been forgotten, as the client allowed.
+ * - ID_REUSED: the request number was used for another command.
+ * - BEYOND_ASKED: the request number is too far above those before it, or below first_unacknowledged.
+ * - SESSION_FULL: the session keeps too many answers. The request number stays refused; under another one it is safe to retry.
  * - NOT_JOINED: this node is of no cluster yet, or has nothing of its state. Safe to retry elsewhere.
  * - STOPPED: this member is stopping or has failed. If the command was not sent before, safe to retry elsewhere.
  * - and why a leader refuses a change of the membership: see MembershipRefusalReason.
@@ -23,6 +27,9 @@ export type MemberErrorCode =
   | 'OVERLOADED'
   | 'SESSION_EXPIRED'
   | 'ALREADY_ACKNOWLEDGED'
+  | 'ID_REUSED'
+  | 'BEYOND_ASKED'
+  | 'SESSION_FULL'
   | 'NOT_JOINED'
   | 'STOPPED'
   | MembershipRefusalReason
@@ -38,9 +45,7 @@ export class MemberError extends Error {
 }
 
 /** A command with what makes it exactly-once (RIFL, SOSP '15). */
-export interface SessionRequest {
-  /** From openSession. */
-  readonly clientId: number
+export interface SessionRequest extends SessionName {
   /** From 1, each used once; a retry keeps it. */
   readonly requestNumber: number
   /** Every result below may be forgotten. At most requestNumber. */
@@ -102,7 +107,9 @@ export interface MemberApi {
   /** Carries a command out exactly once, in this member's own session. @throws MemberError */
   invoke(command: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer>
   /** Opens a session for a client of its own. @throws MemberError */
-  openSession(options?: { timeoutMs?: number }): Promise<number>
+  openSession(options?: { timeoutMs?: number }): Promise<SessionName>
+  /** Ends a session; resolves with whether there was one, and the slot in which it ended. May be asked again. @throws MemberError */
+  closeSession(session: SessionName, options?: { timeoutMs?: number }): Promise<{ readonly closed: boolean; readonly slot: Slot }>
   /** Carries a client's command out exactly once. `settle` is called once, later or at once; no promise is made on the way. */
   submit(request: SessionRequest, timeoutMs: number, settle: (answer: Answer | MemberError) => void): void
   /**

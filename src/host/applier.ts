@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
-import type { SessionOutcome, Sessions } from '../machine/sessions.js'
+import type { SessionName } from '../machine/session-table.js'
+import type { SessionCommand, SessionOutcome, Sessions } from '../machine/sessions.js'
 import type { Moment, StateEntry, StateMachine } from '../machine/state-machine.js'
 import { assert } from '../paxos/assert.js'
 import { Memberships } from '../paxos/memberships.js'
@@ -23,8 +24,10 @@ const WHAT_CHARACTERS_MAX = 1_000
  * and is skipped then. Whoever waits for the command is among the listener's own.
  */
 export interface AppliedListener {
-  onOpened(nonce: string, clientId: number, slot: Slot): void
-  onOutcome(command: { readonly clientId: number; readonly requestNumber: number }, outcome: SessionOutcome): void
+  onOpened(token: Uint8Array, clientId: number, slot: Slot): void
+  /** `closed`: there was such a session. */
+  onClosed(session: SessionName, closed: boolean, slot: Slot): void
+  onOutcome(command: SessionCommand, outcome: SessionOutcome): void
 }
 
 /** Told of each slot when all its commands have been carried out, with the digest of the state then. */
@@ -69,9 +72,9 @@ interface OpenSlot {
   readonly at: Moment
   /** The command that is next. */
   next: number
-  /** Of the commands before that: those that are envelopes, and what each came to; of an opening, the client id. */
+  /** Of the commands before that: those that are envelopes, and what each came to; of an opening, the client id; of a closing, whether. */
   readonly envelopes: Envelope[]
-  readonly outcomes: (SessionOutcome | number)[]
+  readonly outcomes: (SessionOutcome | number | boolean)[]
   /** Of the state now. */
   stateDigest: number
 }
@@ -310,11 +313,14 @@ export class Applier {
     const envelope = decodeEnvelope(bytes)
     if (envelope === undefined) return
     const { at } = open
-    if (envelope.kind === 'open') {
+    if (envelope.kind !== 'command') {
       // One that is skipped is proposed again by whoever waits for it.
       if (isSkipped) return
       open.envelopes.push(envelope)
-      open.outcomes.push(this.#sessions.openSession(at))
+      const isOpening = envelope.kind === 'open'
+      open.outcomes.push(
+        isOpening ? this.#sessions.openSession(envelope.token, at) : this.#sessions.closeSession(envelope.session, at),
+      )
       return
     }
     const outcome = isSkipped ? this.#sessions.skip(envelope.command, at) : this.#sessions.apply(envelope.command, at)
@@ -326,8 +332,9 @@ export class Applier {
   #tell({ at, envelopes, outcomes }: OpenSlot): void {
     for (let i = 0; i < envelopes.length; i++) {
       const envelope = envelopes[i] as Envelope
-      const outcome = outcomes[i] as SessionOutcome | number
-      if (envelope.kind === 'open') this.#listener.onOpened(envelope.nonce, outcome as number, at.slot)
+      const outcome = outcomes[i] as SessionOutcome | number | boolean
+      if (envelope.kind === 'open') this.#listener.onOpened(envelope.token, outcome as number, at.slot)
+      else if (envelope.kind === 'close') this.#listener.onClosed(envelope.session, outcome as boolean, at.slot)
       else this.#listener.onOutcome(envelope.command, outcome as SessionOutcome)
     }
   }

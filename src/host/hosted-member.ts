@@ -1,3 +1,4 @@
+import type { SessionName } from '../machine/session-table.js'
 import type { Sessions } from '../machine/sessions.js'
 import { assert } from '../paxos/assert.js'
 import type { Message } from '../paxos/messages.js'
@@ -238,8 +239,15 @@ export class HostedMember implements MemberApi {
     return { slot: this.#applier.appliedUpTo, result: this.#options.machine.query(query) }
   }
 
-  openSession(options?: { timeoutMs?: number }): Promise<number> {
-    return this.#wait<number>((settle) => this.#desk.openSession(this.#deadlineOf(options), settle))
+  openSession(options?: { timeoutMs?: number }): Promise<SessionName> {
+    return this.#wait<SessionName>((settle) => this.#desk.openSession(this.#deadlineOf(options), settle))
+  }
+
+  closeSession(
+    session: SessionName,
+    options?: { timeoutMs?: number },
+  ): Promise<{ readonly closed: boolean; readonly slot: Slot }> {
+    return this.#wait((settle) => this.#desk.closeSession(session, this.#deadlineOf(options), settle))
   }
 
   submit(request: SessionRequest, timeoutMs: number, settle: (answer: Answer | MemberError) => void): void {
@@ -334,6 +342,7 @@ export class HostedMember implements MemberApi {
   async #letGo(removed?: NodeId): Promise<void> {
     this.#isStopped = true
     this.#requester.stop('this member has stopped')
+    this.#desk.stop('this member has stopped')
     this.#barriers.stop('this member has stopped')
     this.#membershipCalls.stop('this member has stopped', removed)
     this.#receiver.stop()

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { SessionLimits } from '../machine/session-table.js'
 import type { StateMachine } from '../machine/state-machine.js'
 import type { Node, NodeSettings } from '../paxos/node.js'
 import type { CoreOptions } from '../paxos/options.js'
@@ -39,6 +40,8 @@ export interface MemberParts {
   readonly makePeerPort: (handlers: PeerPortHandlers) => PeerPort
   readonly checkpoints?: CheckpointOptions
   readonly tickIntervalMs?: number
+  /** Of the replicated sessions, so the same on all nodes of a cluster: others than the real ones in tests only. */
+  readonly sessionLimits?: SessionLimits
   /** Another core in the place of the real one: for tests. */
   readonly makeNode?: (settings: NodeSettings) => Node
   /** Told of each slot when all its commands have been carried out: for checkers. */

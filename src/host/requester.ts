@@ -1,5 +1,6 @@
 import type { ProposeOutcome } from '../paxos/node.js'
 import { type Answer, MemberError } from './api.js'
+import { type Content, PendingTable, type RequestName, sameContent } from './pending-table.js'
 
 /** Called once. */
 export type Settle<T> = (outcome: T | MemberError) => void
@@ -8,6 +9,8 @@ export type Settle<T> = (outcome: T | MemberError) => void
 export interface Applied extends Answer {
   /** The session that it opened; 0 if it was another command. */
   readonly openedClientId: number
+  /** Of a closing: whether there was such a session. */
+  readonly closed: boolean
 }
 
 /**
@@ -22,21 +25,15 @@ const PENDING_BYTES_MAX = 128 << 20
 /** What is proposed in one go: all that is pending would be more than a message between nodes may hold. */
 const PROPOSAL_BYTES_MAX = 1 << 20
 
-/** What tells a command from every other. */
-export interface RequestName {
-  /** 0 for the opening of a session. */
-  readonly clientId: number
-  /** Of an opening: its nonce. */
-  readonly requestNumber: number | string
-}
-
 interface Waiter {
   readonly deadlineMs: number
   readonly settle: Settle<Applied>
 }
 
-interface Pending {
+/** A command that somebody waits for. */
+export interface Pending {
   readonly name: RequestName
+  readonly content: Content
   readonly envelope: Uint8Array
   /** At least one. */
   waiters: Waiter[]
@@ -57,9 +54,7 @@ interface Pending {
  * machine has applied them, and gives up at their deadlines. Exactly-once is the session table's work; a repeated proposal is harmless.
  */
 export class Requester {
-  /** By client and request number. A node looks for each command that it applies: of most, no client of its own has anything here. */
-  readonly #pending = new Map<number, Map<number | string, Pending>>()
-  #pendingCount = 0
+  readonly #pending = new PendingTable<Pending>()
   #pendingBytes = 0
   #waiterCount = 0
   /** To propose with the next flush, but for those that have been settled meanwhile. */
@@ -71,7 +66,7 @@ export class Requester {
   #nextSweepMs = 0
 
   get pendingCount(): number {
-    return this.#pendingCount
+    return this.#pending.size
   }
 
   /** Whether a flush is worth while now. What no leader took waits for the next tick: nothing is won by asking in a loop. */
@@ -79,11 +74,18 @@ export class Requester {
     return this.#hasNew
   }
 
-  /** Who waits under the same name gets the same answer. */
-  submit(name: RequestName, envelope: Uint8Array, deadlineMs: number, settle: Settle<Applied>): void {
-    const known = this.#find(name)
-    const bytes = known === undefined ? envelope.length : 0
-    if (this.#waiterCount >= PENDING_COUNT_MAX || this.#pendingBytes + bytes > PENDING_BYTES_MAX) {
+  /** Who waits for the same command under the same name gets the same answer; another command under it is refused. */
+  submit(request: RequestName & Content, envelope: Uint8Array, deadlineMs: number, settle: Settle<Applied>): void {
+    const known = this.#pending.get(request)
+    if (known !== undefined && !sameContent(known.content, request)) {
+      return settle(
+        new MemberError('ID_REUSED', `another command is under way as number ${request.requestNumber} of this session`),
+      )
+    }
+    if (
+      this.#waiterCount >= PENDING_COUNT_MAX ||
+      (known === undefined && this.#pendingBytes + envelope.length > PENDING_BYTES_MAX)
+    ) {
       const code = known === undefined || known.proposalCount === 0 ? 'OVERLOADED' : 'OUTCOME_UNKNOWN'
       return settle(new MemberError(code, `${this.#waiterCount} commands are in flight on this node`))
     }
@@ -93,8 +95,10 @@ export class Requester {
       known.deadlineMs = Math.min(known.deadlineMs, deadlineMs)
       return
     }
+    const { clientId, token, requestNumber, command, quotaBytes = 0 } = request
     const pending: Pending = {
-      name,
+      name: { clientId, token, requestNumber },
+      content: { command, quotaBytes },
       envelope,
       waiters: [{ deadlineMs, settle }],
       deadlineMs,
@@ -109,21 +113,14 @@ export class Requester {
     this.#hasNew = true
   }
 
-  /** Whether the command may stand in the log more than once: then what becomes of it in one place says nothing of the others. */
-  wasRepeated(name: RequestName): boolean {
-    const pending = this.#find(name)
-    return pending !== undefined && (pending.proposalCount > 1 || pending.isFateUnknown)
+  /** Who waits here for this very command; undefined when nobody does. */
+  find(request: RequestName & Content): Pending | undefined {
+    const pending = this.#pending.get(request)
+    return pending !== undefined && sameContent(pending.content, request) ? pending : undefined
   }
 
-  /** Nobody waits for it any more, and it is not proposed again. */
-  forget(name: RequestName): void {
-    const pending = this.#find(name)
-    if (pending !== undefined) this.#remove(pending)
-  }
-
-  settle(name: RequestName, outcome: Applied | MemberError): void {
-    const pending = this.#find(name)
-    if (pending === undefined) return
+  /** What has been found, and not been settled yet. */
+  settle(pending: Pending, outcome: Applied | MemberError): void {
     this.#remove(pending)
     for (const { settle } of pending.waiters) settle(outcome)
   }
@@ -156,7 +153,7 @@ export class Requester {
 
   /** Another node leads: what the last one was handed may be lost with it. */
   onLeaderChanged(): void {
-    this.#due = [...this.#all()]
+    this.#due = [...this.#pending.values()]
     for (const pending of this.#due) pending.isDue = true
     this.#hasNew = this.#due.length > 0
   }
@@ -166,14 +163,14 @@ export class Requester {
    * asked for again.
    */
   onStateReplaced(): void {
-    for (const pending of this.#all()) if (pending.proposalCount > 0) pending.isFateUnknown = true
+    for (const pending of this.#pending.values()) if (pending.proposalCount > 0) pending.isFateUnknown = true
     this.onLeaderChanged()
   }
 
   tick(nowMs: number): void {
     if (nowMs < this.#nextSweepMs) return
     this.#nextSweepMs = nowMs + RETRY_DELAY_MS / 20
-    for (const pending of this.#all()) {
+    for (const pending of this.#pending.values()) {
       if (nowMs >= pending.deadlineMs) this.#expire(pending, nowMs)
       else if (pending.retryAtMs !== 0 && nowMs >= pending.retryAtMs && !pending.isDue) {
         pending.isDue = true
@@ -185,51 +182,37 @@ export class Requester {
 
   /** The member stops: nobody will be told any more. */
   stop(message: string): void {
-    for (const { name, proposalCount } of this.#all()) {
-      this.settle(name, new MemberError(proposalCount === 0 ? 'STOPPED' : 'OUTCOME_UNKNOWN', message))
+    for (const pending of this.#pending.values()) {
+      this.settle(pending, new MemberError(pending.proposalCount === 0 ? 'STOPPED' : 'OUTCOME_UNKNOWN', message))
     }
   }
 
   /** Those who waited longest under the name need not be those whose time is up first. */
   #expire(pending: Pending, nowMs: number): void {
     const expired = pending.waiters.filter((w) => w.deadlineMs <= nowMs)
-    if (expired.length === pending.waiters.length) return this.settle(pending.name, timedOut(pending))
+    if (expired.length === pending.waiters.length) return this.settle(pending, timedOut(pending))
     this.#waiterCount -= expired.length
     pending.waiters = pending.waiters.filter((w) => w.deadlineMs > nowMs)
     pending.deadlineMs = Math.min(...pending.waiters.map((w) => w.deadlineMs))
     for (const { settle } of expired) settle(timedOut(pending))
   }
 
-  *#all(): Generator<Pending> {
-    for (const ofClient of this.#pending.values()) yield* ofClient.values()
-  }
-
-  #find({ clientId, requestNumber }: RequestName): Pending | undefined {
-    return this.#pending.get(clientId)?.get(requestNumber)
-  }
-
   #add(pending: Pending): void {
-    const { clientId, requestNumber } = pending.name
-    let ofClient = this.#pending.get(clientId)
-    if (ofClient === undefined) {
-      ofClient = new Map()
-      this.#pending.set(clientId, ofClient)
-    }
-    ofClient.set(requestNumber, pending)
-    this.#pendingCount++
+    this.#pending.add(pending.name, pending)
     this.#pendingBytes += pending.envelope.length
   }
 
   #remove(pending: Pending): void {
-    const { clientId, requestNumber } = pending.name
-    const ofClient = this.#pending.get(clientId)
-    ofClient?.delete(requestNumber)
-    if (ofClient?.size === 0) this.#pending.delete(clientId)
+    this.#pending.delete(pending.name)
     pending.isSettled = true
-    this.#pendingCount--
     this.#pendingBytes -= pending.envelope.length
     this.#waiterCount -= pending.waiters.length
   }
+}
+
+/** Whether the command may stand in the log more than once: then what becomes of it in one place says nothing of the others. */
+export function wasRepeated({ proposalCount, isFateUnknown }: Pending): boolean {
+  return proposalCount > 1 || isFateUnknown
 }
 
 /** What is proposed in one go, from that place on. */

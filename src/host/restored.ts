@@ -41,7 +41,7 @@ export async function restoreMachine(options: HostedMemberOptions, parts: Member
   const { storage, runtime, checkpoints, onApplied } = parts
   const requester = new Requester()
   const desk = new SessionDesk(requester, runtime)
-  const sessions = new Sessions(machine, sessionCodec)
+  const sessions = new Sessions(machine, sessionCodec, parts.sessionLimits)
   const boundaries = new Boundaries()
   const nowMs = (): number => runtime.nowMs()
   const listeners = { listener: desk, onApplied, onBoundary: boundaries.pass }

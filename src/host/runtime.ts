@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 
 /** Calls off what was asked for; nothing, if it has happened. */
 export type CallOff = () => void
@@ -20,6 +20,8 @@ export interface Runtime {
   random(): number
   /** A random UUID. */
   uuid(): string
+  /** 16 random bytes that nobody can guess. */
+  token(): Uint8Array
 }
 
 export const REAL_RUNTIME: Runtime = Object.freeze({
@@ -38,4 +40,5 @@ export const REAL_RUNTIME: Runtime = Object.freeze({
   },
   random: () => Math.random(),
   uuid: () => randomUUID(),
+  token: () => randomBytes(16),
 })

@@ -1,12 +1,13 @@
-import type { SessionOutcome } from '../machine/sessions.js'
+import type { SessionName } from '../machine/session-table.js'
+import type { SessionCommand, SessionOutcome } from '../machine/sessions.js'
 import type { Slot } from '../paxos/types.js'
-import { encodeOpenSession, encodeSessionCommand } from '../wire/envelope.js'
+import { encodeCloseSession, encodeOpenSession, encodeSessionCommand } from '../wire/envelope.js'
 import { type Answer, MemberError, type SessionRequest } from './api.js'
 import type { AppliedListener } from './applier.js'
-import type { Requester, RequestName, Settle } from './requester.js'
+import { type Applied, type Requester, type Settle, wasRepeated } from './requester.js'
 import type { Runtime } from './runtime.js'
 
-/** An invocation that has a request number in this member's session. */
+/** A call without a session of its own. */
 interface Invocation {
   readonly command: Uint8Array
   /** In the place of a command; 0: there is one. */
@@ -15,21 +16,42 @@ interface Invocation {
   readonly settle: Settle<Answer>
 }
 
-const OUTCOME_ERRORS = {
+/** One that this member opened for itself. */
+interface OwnSession extends SessionName {
+  lastRequestNumber: number
+  /** The numbers that are not settled, ascending. */
+  readonly open: Set<number>
+}
+
+type Refused = Exclude<SessionOutcome['kind'], 'result'>
+
+const OUTCOME_ERRORS: Readonly<Record<Refused, () => MemberError>> = {
   sessionExpired: () =>
-    new MemberError('SESSION_EXPIRED', 'the cluster does not know this client id; it may have expired after an idle hour'),
+    new MemberError(
+      'SESSION_EXPIRED',
+      'the cluster does not know this session; it was closed, was idle for an hour, or made room',
+    ),
   alreadyAcknowledged: () =>
     new MemberError('ALREADY_ACKNOWLEDGED', 'the request number is below first_unacknowledged; its result has been forgotten'),
+  idReused: () => new MemberError('ID_REUSED', 'the request number was used for another command'),
+  beyondAsked: () =>
+    new MemberError(
+      'BEYOND_ASKED',
+      'request_number: must be at most 1,048,576 above every number asked before, and at least first_unacknowledged',
+    ),
   skipped: () =>
     new MemberError(
       'OUTCOME_UNKNOWN',
       'the slot of the command was skipped, because carrying it out failed: under this request number it is never carried out',
     ),
-  overloaded: () =>
-    new MemberError('OVERLOADED', 'the session has as many unacknowledged results as it may; acknowledge some and try again'),
+  sessionFull: () =>
+    new MemberError(
+      'SESSION_FULL',
+      'the session keeps as many unacknowledged answers as it may; acknowledge some and ask again under another number',
+    ),
 }
 
-/** Calls that wait for the own session to be opened; past either bound further ones are refused at once. */
+/** Calls that wait for the own session to be opened, or to have room; past either bound further ones are refused at once. */
 const WAITING_COUNT_MAX = 8_192
 const WAITING_BYTES_MAX = 128 << 20
 const SWEEP_INTERVAL_MS = 50
@@ -42,19 +64,17 @@ const NO_BYTES = new Uint8Array(0)
  */
 export class SessionDesk implements AppliedListener {
   readonly #requester: Requester
-  readonly #runtime: Pick<Runtime, 'uuid'>
-  /** The own session; 0 while there is none. */
-  #clientId = 0
-  #lastRequestNumber = 0
-  /** By own session, expired ones included: the numbers that are not settled, ascending. */
-  readonly #open = new Map<number, Map<number, Invocation>>()
+  readonly #runtime: Pick<Runtime, 'token'>
+  #own: OwnSession | undefined
   /** Wait for the own session to be opened. */
   #waiting: Invocation[] = []
   #waitingBytes = 0
+  /** There was no room for them in the own session: sent again at the next tick, under another number. */
+  #crowdedOut: Invocation[] = []
   #nextSweepMs = 0
   #isOpening = false
 
-  constructor(requester: Requester, runtime: Pick<Runtime, 'uuid'>) {
+  constructor(requester: Requester, runtime: Pick<Runtime, 'token'>) {
     this.#requester = requester
     this.#runtime = runtime
   }
@@ -64,12 +84,22 @@ export class SessionDesk implements AppliedListener {
     this.#requester.submit(request, encodeSessionCommand(request), deadlineMs, settle)
   }
 
-  /** Opens a session; settles with its client id. */
-  openSession(deadlineMs: number, settle: Settle<number>): void {
-    const nonce = this.#runtime.uuid()
-    this.#requester.submit(openingOf(nonce), encodeOpenSession(nonce), deadlineMs, (outcome) =>
-      settle(outcome instanceof MemberError ? outcome : outcome.openedClientId),
+  /** Opens a session; settles with its name. */
+  openSession(deadlineMs: number, settle: Settle<SessionName>): void {
+    const token = this.#runtime.token()
+    const opening = { clientId: 0, token, requestNumber: 0, command: NO_BYTES }
+    this.#requester.submit(opening, encodeOpenSession(token), deadlineMs, (outcome) =>
+      settle(outcome instanceof MemberError ? outcome : { clientId: outcome.openedClientId, token }),
     )
+  }
+
+  /** Closes a session; settles with whether there was one, and where in the log. */
+  closeSession(
+    session: SessionName,
+    deadlineMs: number,
+    settle: Settle<{ readonly closed: boolean; readonly slot: Slot }>,
+  ): void {
+    this.#requester.submit(closingOf(session), encodeCloseSession(session), deadlineMs, settle)
   }
 
   /** In this member's own session. `quotaBytes`: in the place of a command, the state's quota from now on. */
@@ -79,7 +109,7 @@ export class SessionDesk implements AppliedListener {
 
   #invoke(invocation: Invocation): void {
     const { command, deadlineMs, settle } = invocation
-    if (this.#clientId !== 0) return this.#send(invocation)
+    if (this.#own !== undefined) return this.#send(this.#own, invocation)
     if (this.#waiting.length >= WAITING_COUNT_MAX || this.#waitingBytes + command.length > WAITING_BYTES_MAX) {
       return settle(new MemberError('OVERLOADED', `${this.#waiting.length} calls wait on this node for a leader`))
     }
@@ -87,27 +117,49 @@ export class SessionDesk implements AppliedListener {
     if (!this.#isOpening) this.#openOwn(deadlineMs)
   }
 
-  /** Ends the waits for the own session whose time is up before that of the call which opens it. */
+  /** Ends the waits for the own session whose time is up before that of the call which opens it; tries again what found no room. */
   tick(nowMs: number): void {
-    if (nowMs < this.#nextSweepMs || this.#waiting.length === 0) return
+    if (nowMs < this.#nextSweepMs || this.#waiting.length + this.#crowdedOut.length === 0) return
     this.#nextSweepMs = nowMs + SWEEP_INTERVAL_MS
     const waiting = this.#takeWaiting()
     for (const w of waiting) if (w.deadlineMs > nowMs) this.#keepWaiting(w)
     const error = new MemberError('NO_QUORUM', 'no leader with a majority was found in time; the command was not proposed')
     for (const w of waiting) if (w.deadlineMs <= nowMs) w.settle(error)
-  }
-
-  onOpened(nonce: string, clientId: number, slot: Slot): void {
-    this.#requester.settle(openingOf(nonce), { slot, result: NO_BYTES, openedClientId: clientId })
-  }
-
-  onOutcome(name: { readonly clientId: number; readonly requestNumber: number }, outcome: SessionOutcome): void {
-    const { clientId, requestNumber } = name
-    if (outcome.kind === 'result') {
-      return this.#requester.settle(name, { slot: outcome.slot, result: outcome.result, openedClientId: 0 })
+    const crowdedOut = this.#crowdedOut
+    this.#crowdedOut = []
+    for (const invocation of crowdedOut) {
+      if (invocation.deadlineMs > nowMs) this.#invoke(invocation)
+      else invocation.settle(noRoom())
     }
-    if (outcome.kind === 'sessionExpired' && this.#open.has(clientId)) return this.#onOwnExpired(clientId, requestNumber)
-    this.#requester.settle(name, this.#requester.wasRepeated(name) ? unknown(outcome.kind) : OUTCOME_ERRORS[outcome.kind]())
+  }
+
+  /** The member stops. What the requester holds is told by it. */
+  stop(message: string): void {
+    const waiting = [...this.#takeWaiting(), ...this.#crowdedOut]
+    this.#crowdedOut = []
+    for (const { settle } of waiting) settle(new MemberError('STOPPED', message))
+  }
+
+  onOpened(token: Uint8Array, clientId: number, slot: Slot): void {
+    this.#settle({ clientId: 0, token, requestNumber: 0, command: NO_BYTES }, { slot, openedClientId: clientId })
+  }
+
+  onClosed(session: SessionName, closed: boolean, slot: Slot): void {
+    this.#settle(closingOf(session), { slot, closed })
+  }
+
+  onOutcome(command: SessionCommand, outcome: SessionOutcome): void {
+    if (outcome.kind === 'result') return this.#settle(command, { slot: outcome.slot, result: outcome.result })
+    const pending = this.#requester.find(command)
+    if (pending === undefined) return
+    this.#requester.settle(pending, wasRepeated(pending) ? refusedOnce(outcome.kind) : OUTCOME_ERRORS[outcome.kind]())
+  }
+
+  #settle(command: Named, applied: Partial<Applied> & { readonly slot: Slot }): void {
+    const pending = this.#requester.find(command)
+    if (pending === undefined) return
+    const { slot, result = NO_BYTES, openedClientId = 0, closed = false } = applied
+    this.#requester.settle(pending, { slot, result, openedClientId, closed })
   }
 
   #keepWaiting(invocation: Invocation): void {
@@ -135,52 +187,55 @@ export class SessionDesk implements AppliedListener {
         for (const w of others) this.#invoke(w)
         return
       }
-      this.#clientId = outcome
-      this.#lastRequestNumber = 0
-      this.#open.set(outcome, new Map())
-      for (const w of waiting) this.#send(w)
+      const own = { ...outcome, lastRequestNumber: 0, open: new Set<number>() }
+      this.#own = own
+      for (const w of waiting) this.#send(own, w)
     })
   }
 
-  #send(invocation: Invocation): void {
+  #crowdOut(invocation: Invocation): void {
+    if (this.#crowdedOut.length < WAITING_COUNT_MAX) this.#crowdedOut.push(invocation)
+    else invocation.settle(noRoom())
+  }
+
+  #send(own: OwnSession, invocation: Invocation): void {
+    const { clientId, token, open } = own
     const { command, quotaBytes, deadlineMs, settle } = invocation
-    const clientId = this.#clientId
-    const requestNumber = ++this.#lastRequestNumber
-    const open = this.#open.get(clientId)
-    open?.set(requestNumber, invocation)
-    const firstUnacknowledged = open?.keys().next().value ?? requestNumber
-    const request = { clientId, requestNumber, firstUnacknowledged, command, quotaBytes }
+    const requestNumber = ++own.lastRequestNumber
+    open.add(requestNumber)
+    const firstUnacknowledged = open.values().next().value ?? requestNumber
+    const request = { clientId, token, requestNumber, firstUnacknowledged, command, quotaBytes }
     this.#requester.submit(request, encodeSessionCommand(request), deadlineMs, (outcome) => {
-      this.#close(clientId, requestNumber)
-      settle(outcome)
+      open.delete(requestNumber)
+      if (!(outcome instanceof MemberError)) return settle(outcome)
+      // Both say for certain that the command was not carried out, and never will be under this number.
+      if (outcome.code === 'SESSION_FULL') return this.#crowdOut(invocation)
+      if (outcome.code !== 'SESSION_EXPIRED') return settle(outcome)
+      if (this.#own === own) this.#own = undefined
+      this.#invoke(invocation)
     })
   }
-
-  #close(clientId: number, requestNumber: number): void {
-    const open = this.#open.get(clientId)
-    open?.delete(requestNumber)
-    if (open?.size === 0 && clientId !== this.#clientId) this.#open.delete(clientId)
-  }
-
-  /** Nobody has seen a command that was proposed only once, in a session that is gone: it goes on in a new one. */
-  #onOwnExpired(clientId: number, requestNumber: number): void {
-    const invocation = this.#open.get(clientId)?.get(requestNumber)
-    if (invocation === undefined) return
-    if (this.#clientId === clientId) this.#clientId = 0
-    const name = { clientId, requestNumber }
-    if (this.#requester.wasRepeated(name)) return this.#requester.settle(name, unknown('sessionExpired'))
-    this.#requester.forget(name)
-    this.#close(clientId, requestNumber)
-    this.#invoke(invocation)
-  }
 }
 
-/** What refused one proposal of a command says nothing of the others: one may have been carried out before, or may still be. */
-function unknown(kind: keyof typeof OUTCOME_ERRORS): MemberError {
-  const { message } = OUTCOME_ERRORS[kind]()
-  return new MemberError('OUTCOME_UNKNOWN', `the command was proposed more than once, and one of these was refused: ${message}`)
+function noRoom(): MemberError {
+  return new MemberError('OVERLOADED', 'too many large answers are in flight on this node')
 }
 
-function openingOf(nonce: string): RequestName {
-  return { clientId: 0, requestNumber: nonce }
+type Named = Parameters<Requester['find']>[0]
+
+function closingOf({ clientId, token }: SessionName): Named {
+  return { clientId, token, requestNumber: 0, command: NO_BYTES }
+}
+
+/**
+ * The command was proposed more than once, and one of these was refused: that says nothing of the others, which may have been carried out
+ * before. But a number that is full, or another command's, stays so.
+ */
+function refusedOnce(kind: Refused): MemberError {
+  const error = OUTCOME_ERRORS[kind]()
+  if (kind === 'sessionFull' || kind === 'idReused' || kind === 'skipped') return error
+  return new MemberError(
+    'OUTCOME_UNKNOWN',
+    `the command was proposed more than once, and one of these was refused: ${error.message}`,
+  )
 }

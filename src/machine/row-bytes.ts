@@ -22,9 +22,9 @@ export const AUTHORITY_BYTES = 300
 /** A first answer, without the answer's bytes. */
 export const ANSWER_BYTES = 340
 /** A session that keeps no answers. */
-export const SESSION_BYTES = 480
+export const SESSION_BYTES = 560
 /** An answer that a session keeps, without its bytes. */
-export const RESULT_BYTES = 260
+export const RESULT_BYTES = 280
 
 /** What is longer is a buffer of its own (wire/kept-bytes.ts). */
 const TEXT_BYTES_MAX = 1_024

@@ -1,15 +1,21 @@
 import { assert } from './assert.js'
-import { ChangeList, type Listed } from './change-list.js'
-import { RESULT_BYTES, SESSION_BYTES } from './row-bytes.js'
+import {
+  type KeptAnswer,
+  SESSION_LIMITS,
+  type Session,
+  type SessionCounters,
+  type SessionLimits,
+  type SessionName,
+  type SessionRecord,
+  SessionTable,
+} from './session-table.js'
 import type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from './state-machine.js'
 
 /** A client's command with what makes it exactly-once. */
-export interface SessionCommand {
-  /** From openSession. */
-  readonly clientId: number
+export interface SessionCommand extends SessionName {
   /** From 1, each used once; a retry keeps it. */
   readonly requestNumber: number
-  /** Every result below may be forgotten. */
+  /** Every result below may be forgotten. At most requestNumber. */
   readonly firstUnacknowledged: number
   readonly command: Uint8Array
   /** In the place of a command: the state's quota from now on. Absent or 0: there is a command. */
@@ -24,91 +30,66 @@ export type SessionOutcome =
   | { readonly kind: 'sessionExpired' }
   /** The client has said that it needs no result below a higher number. */
   | { readonly kind: 'alreadyAcknowledged' }
-  /** The session keeps as many unacknowledged results as it may. */
-  | { readonly kind: 'overloaded' }
+  /** Another command has this number. */
+  | { readonly kind: 'idReused' }
+  /** The number, or the acknowledgement, is beyond all that the session has asked so far. */
+  | { readonly kind: 'beyondAsked' }
+  /** The session kept as many unacknowledged results as it may, or as large ones. The number stays refused. */
+  | { readonly kind: 'sessionFull' }
   /** Its slot was skipped: it was not carried out, and never will be under this number. */
   | { readonly kind: 'skipped' }
 
-/** A kept result. */
-export interface SessionResult {
-  readonly requestNumber: number
-  readonly slot: number
-  readonly result: Uint8Array
-  /** There is none: the slot was skipped. */
-  readonly skipped: boolean
-}
-
-/** A session as it stands in a checkpoint. */
-interface SessionRecord {
-  readonly clientId: number
-  readonly firstUnacknowledged: number
-  readonly lastActiveMs: number
-  /** When it was last active, in commands: orders sessions even within a slot. */
-  readonly lastActivity: number
-  readonly results: readonly SessionResult[]
-}
-
-/** What the session table counts, as it stands in a checkpoint. */
-export interface SessionCounters {
-  readonly lastClientId: number
-  readonly activity: number
-  readonly lastSweepMs: number
-  /** How large the state may grow; 0: however large. */
-  readonly quotaBytes: number
-}
-
 /** How records become bytes; see wire/state.ts. */
 export interface SessionCodec {
+  /** Tells commands apart. A safe integer. */
+  digest(command: Uint8Array): number
   encodeSession(record: SessionRecord): Uint8Array
   decodeSession(bytes: Uint8Array): SessionRecord
+  encodeAnswers(answers: readonly KeptAnswer[]): Uint8Array
+  decodeAnswers(bytes: Uint8Array): readonly KeptAnswer[]
   encodeCounters(counters: SessionCounters): Uint8Array
   decodeCounters(bytes: Uint8Array): SessionCounters
 }
 
-/** Bounds of the session table. They are part of the replicated state machine: the same on every node, in every version. */
-const RESULTS_PER_SESSION_MAX = 8_192
-const RESULT_BYTES_PER_SESSION_MAX = 64 * 1024 * 1024
-const SESSION_COUNT_MAX = 100_000
-const IDLE_MS_MAX = 60 * 60 * 1000
-const SWEEP_INTERVAL_MS = 60 * 1000
+/** By so much a request number may be above all before it: more than a client ever has under way. */
+const NUMBERS_AHEAD_MAX = 2 ** 20
+/** A session's record in a checkpoint holds answers of about so many bytes; the others follow in records of their own. */
+const RECORD_BYTES_MAX = 256 * 1024
+const PAGE_DIGITS = 6
 
 const MACHINE_PREFIX = 'machine/'
 const SESSION_PREFIX = 'session/'
+const ANSWERS_PREFIX = 'answers/'
 const COUNTERS_KEY = 'sessions'
 
 const SESSION_EXPIRED: SessionOutcome = Object.freeze({ kind: 'sessionExpired' })
 const ALREADY_ACKNOWLEDGED: SessionOutcome = Object.freeze({ kind: 'alreadyAcknowledged' })
-const OVERLOADED: SessionOutcome = Object.freeze({ kind: 'overloaded' })
+const ID_REUSED: SessionOutcome = Object.freeze({ kind: 'idReused' })
+const BEYOND_ASKED: SessionOutcome = Object.freeze({ kind: 'beyondAsked' })
+const SESSION_FULL: SessionOutcome = Object.freeze({ kind: 'sessionFull' })
 const SKIPPED: SessionOutcome = Object.freeze({ kind: 'skipped' })
 const NO_RESULT = new Uint8Array(0)
-
-interface Session extends Listed<SessionRecord | undefined> {
-  readonly clientId: number
-  firstUnacknowledged: number
-  lastActiveMs: number
-  lastActivity: number
-  readonly results: Map<number, SessionResult>
-  resultBytes: number
-  isDropped: boolean
-  /** Neighbours in the order of activity. */
-  longerIdle: Session | undefined
-  shorterIdle: Session | undefined
-}
 
 /**
  * Exactly once, around any state machine (RIFL, SOSP '15, section 3): each session keeps the results that its client has not
  * acknowledged, so that a retry of a decided command gets the first result, whichever node asks and whichever node answers.
- * Replicated state itself: sessions are opened, and expire, by the log alone.
+ * Replicated state itself: sessions are opened and closed, and expire, by the log alone.
  */
 export class Sessions {
   readonly #machine: StateMachine
   readonly #codec: SessionCodec
-  #table = new SessionTable()
+  readonly #limits: SessionLimits
+  #table: SessionTable
   #quotaBytes = 0
+  /** How many answer records of a session the last checkpoint has, if any. */
+  #storedAnswers = new Map<number, number>()
 
-  constructor(machine: StateMachine, codec: SessionCodec) {
+  /** `limits`: others than the real ones in tests only. */
+  constructor(machine: StateMachine, codec: SessionCodec, limits: SessionLimits = SESSION_LIMITS) {
     this.#machine = machine
     this.#codec = codec
+    this.#limits = limits
+    this.#table = new SessionTable(limits)
   }
 
   get sessionCount(): number {
@@ -130,9 +111,14 @@ export class Sessions {
     this.#quotaBytes = quotaBytes
   }
 
-  /** Opens a session and gives its client id, from 1, never given twice. Past 100,000 sessions the one longest idle goes. */
-  openSession(at: Moment): number {
-    return this.#table.open(at)
+  /** Opens a session and gives its client id, from 1, never given twice. `token`: 16 random bytes. */
+  openSession(token: Uint8Array, at: Moment): number {
+    return this.#table.open(token, at)
+  }
+
+  /** Ends a session, with all that it keeps. False when there is none of that name, or no more. */
+  closeSession(name: SessionName, at: Moment): boolean {
+    return this.#table.close(name, at)
   }
 
   /** See StateMachine. */
@@ -147,43 +133,19 @@ export class Sessions {
 
   /** Carries a command out, unless it has been already. */
   apply(request: SessionCommand, at: Moment): SessionOutcome {
-    const session = this.#table.use(request.clientId, at)
+    const session = this.#table.use(request, at)
     if (session === undefined) return SESSION_EXPIRED
-    const known = this.#knownOutcome(session, request)
-    if (known !== undefined) return known
-    const result = this.#carryOut(request, at)
-    this.#table.keep(session, { requestNumber: request.requestNumber, slot: at.slot, result, skipped: false })
-    return { kind: 'result', slot: at.slot, result }
+    return (
+      this.#knownOutcome(session, request) ??
+      this.#keep(session, request, { slot: at.slot, outcome: this.#carryOut(request, at) })
+    )
   }
 
   /** In the place of apply, for a command of a slot that is skipped: it counts as used up, so that no retry carries it out. */
   skip(request: SessionCommand, at: Moment): SessionOutcome {
-    const session = this.#table.use(request.clientId, at)
+    const session = this.#table.use(request, at)
     if (session === undefined) return SESSION_EXPIRED
-    const known = this.#knownOutcome(session, request)
-    if (known !== undefined) return known
-    this.#table.keep(session, { requestNumber: request.requestNumber, slot: at.slot, result: NO_RESULT, skipped: true })
-    return SKIPPED
-  }
-
-  /** What a request comes to without being carried out; undefined: it is to be carried out now. */
-  #knownOutcome(session: Session, { requestNumber, firstUnacknowledged }: SessionCommand): SessionOutcome | undefined {
-    this.#table.acknowledge(session, firstUnacknowledged)
-    if (requestNumber < session.firstUnacknowledged) return ALREADY_ACKNOWLEDGED
-    const known = session.results.get(requestNumber)
-    if (known !== undefined) return known.skipped ? SKIPPED : { kind: 'result', slot: known.slot, result: known.result }
-    const isFull = session.results.size >= RESULTS_PER_SESSION_MAX || session.resultBytes >= RESULT_BYTES_PER_SESSION_MAX
-    return isFull ? OVERLOADED : undefined
-  }
-
-  #carryOut({ command, quotaBytes = 0 }: SessionCommand, at: Moment): Uint8Array {
-    if (quotaBytes > 0) {
-      this.#quotaBytes = quotaBytes
-      return NO_RESULT
-    }
-    if (this.#quotaBytes === 0) return this.#machine.apply(command, at)
-    const { slot, timeMs } = at
-    return this.#machine.apply(command, { slot, timeMs, roomBytes: this.#quotaBytes - this.stateBytes })
+    return this.#knownOutcome(session, request) ?? this.#keep(session, request, { slot: at.slot, outcome: 'skipped' })
   }
 
   /** The entries of the sessions and of the machine, under key prefixes of their own; see StateMachine.changes. */
@@ -200,8 +162,7 @@ export class Sessions {
   /** See StateMachine.restore. */
   restore(history: HistoryReader): Restoration {
     const machine = this.#machine.restore({ read: (key) => history.read(MACHINE_PREFIX + key) })
-    const records: SessionRecord[] = []
-    let counters = NOTHING_COUNTED
+    const loading = new Loading(this.#codec)
     return {
       load: (entries) => {
         const machineEntries: StateEntry[] = []
@@ -209,200 +170,151 @@ export class Sessions {
           if (value === undefined) continue
           if (key.startsWith(MACHINE_PREFIX)) {
             machineEntries.push({ key: key.slice(MACHINE_PREFIX.length), value, keyspace: 'state' })
-          } else if (key === COUNTERS_KEY) counters = this.#codec.decodeCounters(value)
-          else if (key.startsWith(SESSION_PREFIX)) records.push(this.#codec.decodeSession(value))
-          else assert(false, `every entry of a checkpoint is known: ${key}`)
+          } else loading.add(key, value)
         }
         if (machineEntries.length > 0) machine.load(machineEntries)
       },
       finish: () => {
         machine.finish()
-        this.#table = new SessionTable(counters, records)
-        this.#quotaBytes = counters.quotaBytes
+        this.#table = loading.finish(this.#limits)
+        this.#storedAnswers = loading.storedAnswers
+        this.#quotaBytes = loading.quotaBytes
       },
     }
   }
 
-  *#ownEntries(counters: SessionCounters, changes: Iterable<SessionChange>): Generator<StateEntry> {
+  /** What a request comes to without being carried out; undefined: it is to be carried out now. */
+  #knownOutcome(session: Session, request: SessionCommand): SessionOutcome | undefined {
+    const { requestNumber, firstUnacknowledged } = request
+    if (requestNumber < session.firstUnacknowledged) return ALREADY_ACKNOWLEDGED
+    if (firstUnacknowledged > requestNumber || requestNumber > session.askedUpTo + NUMBERS_AHEAD_MAX) return BEYOND_ASKED
+    const known = session.answers.get(requestNumber)
+    if (known !== undefined && known.digest !== this.#digestOf(request)) return ID_REUSED
+    this.#table.acknowledge(session, firstUnacknowledged)
+    session.askedUpTo = Math.max(session.askedUpTo, requestNumber)
+    if (known !== undefined) return outcomeOf(known)
+    const { answersPerSessionMax, answerBytesPerSessionMax } = this.#limits
+    const isFull = session.answers.size >= answersPerSessionMax || session.answerBytes >= answerBytesPerSessionMax
+    return isFull ? this.#refuseFull(session, request) : undefined
+  }
+
+  /** Other requests are refused, too, until the client acknowledges; one that never does is given up. */
+  #refuseFull(session: Session, request: SessionCommand): SessionOutcome {
+    if (session.answers.size < 2 * this.#limits.answersPerSessionMax)
+      return this.#keep(session, request, { slot: 0, outcome: 'sessionFull' })
+    this.#table.end(session)
+    return SESSION_EXPIRED
+  }
+
+  #keep(session: Session, request: SessionCommand, { slot, outcome }: Pick<KeptAnswer, 'slot' | 'outcome'>): SessionOutcome {
+    const answer = { requestNumber: request.requestNumber, digest: this.#digestOf(request), slot, outcome }
+    this.#table.keep(session, answer)
+    return outcomeOf(answer)
+  }
+
+  #digestOf({ command, quotaBytes = 0 }: SessionCommand): number {
+    return quotaBytes > 0 ? quotaBytes : this.#codec.digest(command)
+  }
+
+  #carryOut({ command, quotaBytes = 0 }: SessionCommand, at: Moment): Uint8Array {
+    if (quotaBytes > 0) {
+      this.#quotaBytes = quotaBytes
+      return NO_RESULT
+    }
+    if (this.#quotaBytes === 0) return this.#machine.apply(command, at)
+    const { slot, timeMs } = at
+    return this.#machine.apply(command, { slot, timeMs, roomBytes: this.#quotaBytes - this.stateBytes })
+  }
+
+  *#ownEntries(counters: SessionCounters, changes: ReturnType<SessionTable['takeChanges']>): Generator<StateEntry> {
     yield { key: COUNTERS_KEY, value: this.#codec.encodeCounters(counters), keyspace: 'state' }
     for (const { record, state } of changes) {
-      const value = state && this.#codec.encodeSession(state)
-      yield { key: SESSION_PREFIX + record.clientId, value, keyspace: 'state' }
+      const { clientId } = record
+      const pages = state === undefined ? [] : pagesOf(state.answers)
+      const value = state && this.#codec.encodeSession({ ...state, answers: pages.shift() ?? [] })
+      yield { key: SESSION_PREFIX + clientId, value, keyspace: 'state' }
+      yield* this.#answerEntries(clientId, pages)
     }
   }
+
+  /** No record is larger than a message between nodes may be, whatever a session keeps. */
+  *#answerEntries(clientId: number, pages: readonly (readonly KeptAnswer[])[]): Generator<StateEntry> {
+    const storedCount = this.#storedAnswers.get(clientId) ?? 0
+    for (let page = 0; page < Math.max(pages.length, storedCount); page++) {
+      const answers = pages[page]
+      yield {
+        key: `${ANSWERS_PREFIX}${clientId}/${String(page).padStart(PAGE_DIGITS, '0')}`,
+        value: answers && this.#codec.encodeAnswers(answers),
+        keyspace: 'state',
+      }
+    }
+    if (pages.length > 0) this.#storedAnswers.set(clientId, pages.length)
+    else this.#storedAnswers.delete(clientId)
+  }
 }
 
-interface SessionChange {
-  readonly record: Session
-  /** Undefined when it is gone. */
-  readonly state: SessionRecord | undefined
-}
+/** What a checkpoint has of sessions, as it comes. */
+class Loading {
+  /** By client id: how many records beside the session's own. */
+  readonly storedAnswers = new Map<number, number>()
+  readonly #codec: SessionCodec
+  readonly #records: SessionRecord[] = []
+  readonly #answers = new Map<number, KeptAnswer[]>()
+  #counters: SessionCounters | undefined
 
-const NOTHING_COUNTED: SessionCounters = Object.freeze({ lastClientId: 0, activity: 0, lastSweepMs: 0, quotaBytes: 0 })
-
-/** The sessions, in the order of their activity. */
-class SessionTable {
-  readonly #sessions = new Map<number, Session>()
-  readonly #changes = new ChangeList<Session, SessionRecord | undefined>(recordOf)
-  #longestIdle: Session | undefined
-  #shortestIdle: Session | undefined
-  #lastClientId: number
-  #activity: number
-  #lastSweepMs: number
-  #bytes = 0
-
-  constructor(counters = NOTHING_COUNTED, records: SessionRecord[] = []) {
-    this.#lastClientId = counters.lastClientId
-    this.#activity = counters.activity
-    this.#lastSweepMs = counters.lastSweepMs
-    records.sort((a, b) => a.lastActivity - b.lastActivity)
-    for (const record of records) this.#load(record)
+  constructor(codec: SessionCodec) {
+    this.#codec = codec
   }
 
-  get size(): number {
-    return this.#sessions.size
+  get quotaBytes(): number {
+    return this.#counters?.quotaBytes ?? 0
   }
 
-  /** What they take in memory. */
-  get bytes(): number {
-    return this.#bytes
+  add(key: string, value: Uint8Array): void {
+    if (key === COUNTERS_KEY) this.#counters = this.#codec.decodeCounters(value)
+    else if (key.startsWith(SESSION_PREFIX)) this.#records.push(this.#codec.decodeSession(value))
+    else if (key.startsWith(ANSWERS_PREFIX)) this.#addAnswers(Number.parseInt(key.slice(ANSWERS_PREFIX.length), 10), value)
+    else assert(false, `every entry of a checkpoint is known: ${key}`)
   }
 
-  get counters(): Omit<SessionCounters, 'quotaBytes'> {
-    return { lastClientId: this.#lastClientId, activity: this.#activity, lastSweepMs: this.#lastSweepMs }
-  }
-
-  takeChanges(): Iterable<SessionChange> {
-    return this.#changes.take()
-  }
-
-  open(at: Moment): number {
-    this.#maybeSweep(at.timeMs)
-    this.#lastClientId++
-    const session = newSession({
-      clientId: this.#lastClientId,
-      firstUnacknowledged: 1,
-      lastActiveMs: at.timeMs,
-      lastActivity: 0,
-      results: [],
+  finish(limits: SessionLimits): SessionTable {
+    const records = this.#records.map((record) => {
+      const further = this.#answers.get(record.clientId)
+      return further === undefined ? record : { ...record, answers: [...record.answers, ...further] }
     })
-    this.#add(session)
-    this.#touch(session, at.timeMs)
-    if (this.#sessions.size > SESSION_COUNT_MAX && this.#longestIdle !== undefined) this.#drop(this.#longestIdle)
-    return session.clientId
+    return new SessionTable(limits, this.#counters, records)
   }
 
-  /** The session, for the caller to change; undefined when there is none. It is the one that was active last now. */
-  use(clientId: number, at: Moment): Session | undefined {
-    this.#maybeSweep(at.timeMs)
-    const session = this.#sessions.get(clientId)
-    if (session !== undefined) this.#touch(session, at.timeMs)
-    return session
+  #addAnswers(clientId: number, value: Uint8Array): void {
+    const answers = this.#answers.get(clientId) ?? []
+    for (const answer of this.#codec.decodeAnswers(value)) answers.push(answer)
+    this.#answers.set(clientId, answers)
+    this.storedAnswers.set(clientId, (this.storedAnswers.get(clientId) ?? 0) + 1)
   }
+}
 
-  /** Forgets the results below the number. A number may jump far ahead: then the results are walked, not the numbers. */
-  acknowledge(session: Session, firstUnacknowledged: number): void {
-    if (firstUnacknowledged <= session.firstUnacknowledged) return
-    if (firstUnacknowledged - session.firstUnacknowledged <= session.results.size) {
-      for (let number = session.firstUnacknowledged; number < firstUnacknowledged; number++) this.#forget(session, number)
-    } else {
-      for (const number of session.results.keys()) if (number < firstUnacknowledged) this.#forget(session, number)
+function outcomeOf({ slot, outcome }: KeptAnswer): SessionOutcome {
+  if (outcome === 'sessionFull') return SESSION_FULL
+  return outcome === 'skipped' ? SKIPPED : { kind: 'result', slot, result: outcome }
+}
+
+/** Of about RECORD_BYTES_MAX each; a large answer has one to itself. */
+function pagesOf(answers: readonly KeptAnswer[]): KeptAnswer[][] {
+  const pages: KeptAnswer[][] = []
+  let page: KeptAnswer[] = []
+  let bytes = 0
+  for (const answer of answers) {
+    const answerBytes = answer.outcome.length
+    if (page.length > 0 && bytes + answerBytes > RECORD_BYTES_MAX) {
+      pages.push(page)
+      page = []
+      bytes = 0
     }
-    session.firstUnacknowledged = firstUnacknowledged
+    page.push(answer)
+    bytes += answerBytes
   }
-
-  keep(session: Session, result: SessionResult): void {
-    session.results.set(result.requestNumber, result)
-    session.resultBytes += result.result.length
-    this.#bytes += RESULT_BYTES + result.result.length
-  }
-
-  #forget(session: Session, requestNumber: number): void {
-    const known = session.results.get(requestNumber)
-    if (known === undefined) return
-    session.results.delete(requestNumber)
-    session.resultBytes -= known.result.length
-    this.#bytes -= RESULT_BYTES + known.result.length
-  }
-
-  #load(record: SessionRecord): void {
-    this.#add(newSession(record))
-  }
-
-  #add(session: Session): void {
-    this.#sessions.set(session.clientId, session)
-    this.#bytes += bytesOf(session)
-    this.#link(session)
-  }
-
-  /** At most once a minute of log time: when a session goes depends on the log alone, not on when somebody looks. */
-  #maybeSweep(nowMs: number): void {
-    if (nowMs - this.#lastSweepMs < SWEEP_INTERVAL_MS) return
-    this.#lastSweepMs = nowMs
-    while (this.#longestIdle !== undefined && nowMs - this.#longestIdle.lastActiveMs >= IDLE_MS_MAX) this.#drop(this.#longestIdle)
-  }
-
-  #touch(session: Session, nowMs: number): void {
-    this.#changes.onChange(session)
-    this.#activity++
-    session.lastActivity = this.#activity
-    session.lastActiveMs = nowMs
-    if (this.#shortestIdle === session) return
-    this.#unlink(session)
-    this.#link(session)
-  }
-
-  #drop(session: Session): void {
-    this.#changes.onChange(session)
-    session.isDropped = true
-    this.#unlink(session)
-    this.#sessions.delete(session.clientId)
-    this.#bytes -= bytesOf(session)
-  }
-
-  /** Puts the session at the end of the order of activity. */
-  #link(session: Session): void {
-    session.longerIdle = this.#shortestIdle
-    session.shorterIdle = undefined
-    if (this.#shortestIdle === undefined) this.#longestIdle = session
-    else this.#shortestIdle.shorterIdle = session
-    this.#shortestIdle = session
-  }
-
-  #unlink(session: Session): void {
-    const { longerIdle, shorterIdle } = session
-    if (longerIdle === undefined) this.#longestIdle = shorterIdle
-    else longerIdle.shorterIdle = shorterIdle
-    if (shorterIdle === undefined) this.#shortestIdle = longerIdle
-    else shorterIdle.longerIdle = longerIdle
-  }
-}
-
-function newSession(record: SessionRecord): Session {
-  return {
-    clientId: record.clientId,
-    firstUnacknowledged: record.firstUnacknowledged,
-    lastActiveMs: record.lastActiveMs,
-    lastActivity: record.lastActivity,
-    results: new Map(record.results.map((result) => [result.requestNumber, result])),
-    resultBytes: record.results.reduce((sum, { result }) => sum + result.length, 0),
-    isDropped: false,
-    longerIdle: undefined,
-    shorterIdle: undefined,
-    changedIn: 0,
-    kept: undefined,
-  }
-}
-
-/** A session as it is, not to be changed by what becomes of it. */
-function recordOf(session: Session): SessionRecord | undefined {
-  if (session.isDropped) return undefined
-  const { clientId, firstUnacknowledged, lastActiveMs, lastActivity } = session
-  return { clientId, firstUnacknowledged, lastActiveMs, lastActivity, results: Array.from(session.results.values()) }
-}
-
-function bytesOf({ results, resultBytes }: Session): number {
-  return SESSION_BYTES + results.size * RESULT_BYTES + resultBytes
+  if (page.length > 0) pages.push(page)
+  return pages
 }
 
 function* joined(own: Iterable<StateEntry>, machine: Iterable<StateEntry>): Generator<StateEntry> {

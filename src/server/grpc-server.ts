@@ -85,7 +85,7 @@ export class ClientServer {
     server.addService(withRawRequests(KeyValueServiceService), keyValueService(calls, operations))
     server.addService(withRawRequests(BankServiceService), bankService(calls, operations))
     server.addService(withRawRequests(ClusterServiceService), clusterService({ calls, streams, operations, member }))
-    server.addService(withRawRequests(SessionServiceService), sessions.handlers())
+    server.addService(withRawRequests(SessionServiceService), sessions.handlers(calls))
     addReflection(server)
     const listener = await listen(server, options)
     const health = new Health(() => member.status().hasQuorum)

@@ -1,9 +1,11 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
-import type { ConnectResponse } from '../gen/synod/session/v1/session.js'
+import { CloseSessionRequest, type CloseSessionResponse, type ConnectResponse } from '../gen/synod/session/v1/session.js'
 import { MemberError } from '../host/api.js'
-import { toServiceError } from './errors.js'
+import { sessionViolations } from '../wire/validate-session.js'
+import { invalidArgument, toServiceError } from './errors.js'
 import { requireJoined } from './joined.js'
 import { type ConnectStream, type SessionContext, SessionStream } from './session-stream.js'
+import type { CallContext, RawUnaryHandler, UnaryCalls } from './unary.js'
 
 /** synod.session.v1.SessionService: the SDK's road, one stream per client. */
 export class SessionStreams {
@@ -19,8 +21,14 @@ export class SessionStreams {
     this.#streamsMax = options.streamsMax
   }
 
-  handlers(): { connect: (stream: ServerDuplexStream<Uint8Array, ConnectResponse>) => void } {
-    return { connect: (stream) => this.#onConnect(stream) }
+  handlers(calls: UnaryCalls): {
+    connect: (stream: ServerDuplexStream<Uint8Array, ConnectResponse>) => void
+    closeSession: RawUnaryHandler<CloseSessionResponse>
+  } {
+    return {
+      connect: (stream) => this.#onConnect(stream),
+      closeSession: calls.handler(CloseSessionRequest, (request, context) => this.#close(request, context)),
+    }
   }
 
   /** Ends every stream when what is in flight on it has been answered, and takes no new ones. Resolves when none is left. */
@@ -31,6 +39,16 @@ export class SessionStreams {
       for (const stream of this.#open) stream.finish(new MemberError('STOPPED', 'this node is stopping; go on with another'))
       if (this.#open.size === 0) resolve()
     })
+  }
+
+  /** @throws CallError when it names no session; MemberError */
+  async #close(session: CloseSessionRequest, context: CallContext): Promise<CloseSessionResponse> {
+    const violations = sessionViolations(session)
+    if (violations.length > 0) throw invalidArgument(violations)
+    const { member, operations } = this.#context
+    requireJoined(member, { mayWait: true })
+    const { closed, slot } = await member.closeSession(session, context)
+    return { header: operations.header(slot), closed }
   }
 
   #onConnect(stream: ConnectStream): void {

@@ -13,9 +13,11 @@ import {
   Result,
 } from '../gen/synod/session/v1/session.js'
 import { type MemberApi, MemberError } from '../host/api.js'
+import type { SessionName } from '../machine/session-table.js'
 import type { Slot } from '../paxos/types.js'
 import { encode } from '../wire/encode.js'
 import { validateCommand, validateQuery } from '../wire/validate.js'
+import { sessionViolations } from '../wire/validate-session.js'
 import { ANSWER_FRAME_BYTES, AnswerBuffer } from './answer-buffer.js'
 import { invalidArgument, isForeseen, toRefusal, toServiceError } from './errors.js'
 import { requireJoined } from './joined.js'
@@ -33,6 +35,8 @@ const IN_FLIGHT_MAX = 2_048
 const HELD_BYTES_MAX = 16 * 1_024 * 1_024
 /** Queries run for about this long in one turn of the event loop: heartbeats must not wait for a frame full of listings. */
 const QUERY_SLICE_MS = 10
+
+const NO_SESSION: SessionName = Object.freeze({ clientId: 0, token: new Uint8Array(0) })
 
 export type ConnectStream = ServerDuplexStream<Uint8Array, ConnectResponse>
 
@@ -60,7 +64,7 @@ export class SessionStream {
   #phase: 'hello' | 'opening' | 'open' | 'finishing' | 'ended' = 'hello'
   /** What the stream ends with when it is finished by us and not by the client. */
   #endError: MemberError | undefined
-  #clientId = 0
+  #session: SessionName = NO_SESSION
   #inFlightCount = 0
   /** Of the commands that the member holds. */
   #commandBytes = 0
@@ -134,10 +138,12 @@ export class SessionStream {
     }
   }
 
-  #onHello({ clientId }: ClientHello): void {
+  #onHello({ clientId, token }: ClientHello): void {
     if (this.#phase !== 'hello') throw invalidArgument([{ field: 'hello', description: 'must come first and only once' }])
+    const violations = sessionViolations({ clientId, token }, { mayBeNew: true })
+    if (violations.length > 0) throw invalidArgument(violations.map((v) => ({ ...v, field: `hello.${v.field}` })))
     this.#phase = 'opening'
-    if (clientId !== 0) return this.#becomeOpen(clientId)
+    if (clientId !== 0) return this.#becomeOpen({ clientId, token })
     this.#stream.pause()
     void this.#openSession()
   }
@@ -150,15 +156,15 @@ export class SessionStream {
     }
   }
 
-  #becomeOpen(clientId: number): void {
+  #becomeOpen(session: SessionName): void {
     if (this.#phase !== 'opening') return
     this.#phase = 'open'
-    this.#clientId = clientId
+    this.#session = session
     const { genesis, leaderId } = this.#context.member.status()
     const leader = genesis?.members.find((member) => member.nodeId === leaderId)
     const { clusterId, nodeId } = this.#context.operations.header(0)
     this.#write({
-      frame: { $case: 'welcome', value: { clientId, clusterId, nodeId, leaderAddress: leader?.clientAddress ?? '' } },
+      frame: { $case: 'welcome', value: { ...session, clusterId, nodeId, leaderAddress: leader?.clientAddress ?? '' } },
     })
     this.#balanceReading()
   }
@@ -202,7 +208,8 @@ export class SessionStream {
     const violations = validateCommand(decodeCommandStrictly(command))
     if (violations.length > 0) throw invalidArgument(violations)
     this.#commandBytes += command.length
-    const request = { clientId: this.#clientId, requestNumber, firstUnacknowledged, command }
+    const { clientId, token } = this.#session
+    const request = { clientId, token, requestNumber, firstUnacknowledged, command }
     this.#context.member.submit(request, DEFAULT_TIMEOUT_MS, (answer) => {
       this.#commandBytes -= command.length
       if (answer instanceof MemberError) this.#refuse(requestNumber, false, answer)

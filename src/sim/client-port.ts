@@ -1,4 +1,5 @@
 import type { Answer, MemberError, SessionRequest } from '../host/api.js'
+import type { SessionName } from '../machine/session-table.js'
 import type { NodeId } from '../paxos/types.js'
 
 /** What became of a request. */
@@ -7,7 +8,8 @@ export type Settled<T> = (outcome: T | MemberError) => void
 /** What a simulated node offers its clients. A node that is down loses what it is asked; `settle` is called once at most. */
 export interface ClientPort {
   readonly id: NodeId
-  openSession(timeoutMs: number, settle: Settled<number>): void
+  openSession(timeoutMs: number, settle: Settled<SessionName>): void
+  closeSession(session: SessionName, timeoutMs: number, settle: Settled<boolean>): void
   /** In the client's own session, as the SDK does it. */
   submit(request: SessionRequest, timeoutMs: number, settle: Settled<Answer>): void
   /** In the node's session, as a bare unary call is carried out. */

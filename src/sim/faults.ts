@@ -20,6 +20,9 @@ const CONSEQUENCES = [
   'clientAbsence',
   'sessionExpired',
   'updateMember',
+  'sessionFull',
+  'sessionClosed',
+  'misuse',
 ] as const
 
 /** Everything that can go wrong in a simulated world. */

@@ -4,6 +4,7 @@ import { type ClientHabits, drawHabits, QUIET_HABITS } from './clients/habits.js
 import { GOOD_LINK, type LinkQuality } from './network.js'
 import type { Random } from './random.js'
 import { drawSchedule, type PlannedFault } from './schedule.js'
+import { STATE_LIMITS, type StateLimits } from './state-limits.js'
 
 /** How large a cluster is, how fast, and how its links are. */
 export interface ClusterPlan {
@@ -19,6 +20,8 @@ export interface ClusterPlan {
   readonly checkpointEverySlots: number
   /** So many slots up to the checkpoint's are kept in the log: who misses more must fetch a checkpoint. */
   readonly logSlotsMax: number
+  /** Bounds of the replicated state. */
+  readonly limits: StateLimits
   /** Whether messages go through the real codec. */
   readonly encodesMessages: boolean
 }
@@ -45,6 +48,7 @@ export const QUIET_PLAN: WorldPlan = Object.freeze({
   tickMs: 10,
   checkpointEverySlots: 1_000,
   logSlotsMax: 16_384,
+  limits: STATE_LIMITS,
   habits: QUIET_HABITS,
   faults: Object.freeze([]),
   encodesMessages: false,
@@ -80,6 +84,7 @@ export function drawPlan(random: Random): WorldPlan {
     tickMs: random.pick([10, 20, 40]),
     checkpointEverySlots: random.pick([5, 20, 1_000]),
     logSlotsMax: random.pick(LOG_SLOTS_MAX[options.pageBytesMax] ?? [16_384]),
+    limits: drawLimits(random),
     habits: drawHabits(random),
     faults: drawSchedule(random.fork(), { nodeCount, spareCount, untilMs: faultsMs }),
     encodesMessages: random.chance(ENCODED_SHARE),
@@ -100,6 +105,12 @@ function drawOptions(random: Random): CoreOptions {
     pageBytesMax: random.pick([200, 2_000, 1 << 20]),
     recentSlotsMax: random.pick([4, 32, 1_024]),
   }
+}
+
+/** Some are so small that sessions are full, or make room for others, again and again. A node has one of its own, too. */
+function drawLimits(random: Random): StateLimits {
+  if (random.chance(0.7)) return STATE_LIMITS
+  return { sessionCountMax: random.pick([8, 12, STATE_LIMITS.sessionCountMax]), answersPerSessionMax: random.pick([1, 3, 8_192]) }
 }
 
 function drawLink(random: Random): LinkQuality {

@@ -86,6 +86,11 @@ export class Random {
     }
   }
 
+  /** So many bytes. */
+  bytes(count: number): Uint8Array {
+    return Uint8Array.from({ length: count }, () => this.#next() >>> 24)
+  }
+
   /** A UUID, version 4. */
   uuid(): string {
     const hex = Array.from({ length: 4 }, () => this.#next().toString(16).padStart(8, '0')).join('')

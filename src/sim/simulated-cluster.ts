@@ -193,6 +193,7 @@ export class SimulatedCluster {
       initialCommands,
       boundaries: boundariesOf(plan.checkpointEverySlots),
       logSlotsMax: plan.logSlotsMax,
+      limits: plan.limits,
       turnMsMax: plan.turnMsMax,
       tickMs: plan.tickMs,
       disk: {

@@ -3,6 +3,7 @@ import type { Answer, SessionRequest } from '../host/api.js'
 import { MemberError } from '../host/api.js'
 import { HaltError } from '../host/host.js'
 import type { HostedMember } from '../host/hosted-member.js'
+import type { SessionName } from '../machine/session-table.js'
 import type { MemberAddresses } from '../paxos/membership-changes.js'
 import type { Node } from '../paxos/node.js'
 import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
@@ -293,8 +294,12 @@ export class SimulatedNode implements ClientPort {
     this.#settings.trace.tell({ kind: 'ended', sentStep, from, to, message, fate: 'down' })
   }
 
-  openSession(timeoutMs: number, settle: Settled<number>): void {
+  openSession(timeoutMs: number, settle: Settled<SessionName>): void {
     this.#ask((member) => member.openSession({ timeoutMs }), settle)
+  }
+
+  closeSession(session: SessionName, timeoutMs: number, settle: Settled<boolean>): void {
+    this.#ask(async (member) => (await member.closeSession(session, { timeoutMs })).closed, settle)
   }
 
   submit(request: SessionRequest, timeoutMs: number, settle: Settled<Answer>): void {

@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import type { CallerIdentity, PeerRefusal } from '../host/admission.js'
 import { HostedMember, type PeerPort, type PeerPortHandlers } from '../host/hosted-member.js'
+import { SESSION_LIMITS } from '../machine/session-table.js'
 import type { StateMachine } from '../machine/state-machine.js'
 import { type CoreView, viewOf } from '../paxos/invariants.js'
 import type { MemberAddresses } from '../paxos/membership-changes.js'
@@ -25,6 +26,7 @@ import type { Scheduler } from './scheduler.js'
 import type { RecordFormat } from './simulated-database.js'
 import { SimulatedRuntime } from './simulated-runtime.js'
 import { type CheckpointSource, SimulatedTransfer } from './simulated-transfer.js'
+import type { StateLimits } from './state-limits.js'
 import type { Fate } from './trace-events.js'
 
 export interface SimulatedNodeSettings {
@@ -38,6 +40,7 @@ export interface SimulatedNodeSettings {
   /** Where checkpoints are begun. */
   readonly boundaries: { readonly slotsMax: number; readonly commandsMax: number }
   readonly logSlotsMax: number
+  readonly limits: StateLimits
   /** The host's turn: what comes within it shares a drain. */
   readonly turnMsMax: number
   readonly tickMs: number
@@ -162,7 +165,7 @@ export class SimulatedProcess implements CheckpointSource {
 
   /** Starts on what the disk holds. */
   async boot(): Promise<void> {
-    const { id, isSpare, options, boundaries, tickMs, initialCommands } = this.#settings
+    const { id, isSpare, options, boundaries, limits, tickMs, initialCommands } = this.#settings
     try {
       const storage = await this.#openStorage()
       this.#storage = storage
@@ -182,6 +185,7 @@ export class SimulatedProcess implements CheckpointSource {
           runtime: this.runtime,
           tickIntervalMs: tickMs,
           checkpoints: boundaries,
+          sessionLimits: { ...SESSION_LIMITS, ...limits },
           makePeerPort: (handlers) => this.#makePeerPort(handlers),
           makeNode: (nodeSettings) => this.#makeNode(nodeSettings),
           onApplied: (entry, digest) => {

@@ -53,6 +53,10 @@ export class SimulatedRuntime implements Runtime {
     return this.#settings.random.uuid()
   }
 
+  token(): Uint8Array {
+    return this.#settings.random.bytes(16)
+  }
+
   defer(run: () => void): void {
     const { scheduler, random, turnMsMax } = this.#settings
     scheduler.after(random.next() * turnMsMax(), () => this.whenAwake(run))

@@ -59,7 +59,7 @@ export class World extends SimulatedCluster {
 
   /** Judges everything that the clients were told, and the state of these nodes. @throws BrokenPromise */
   checkHistory(nodes: readonly SimulatedNode[]): void {
-    const model = checkSlotOrder(this.history, this.checker.log)
+    const model = checkSlotOrder(this.history, this.checker.log, this.plan.limits)
     for (const node of nodes) if (node.appliedUpTo === this.checker.decidedUpTo) checkState(node, model)
   }
 

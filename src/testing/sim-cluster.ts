@@ -22,6 +22,7 @@ import { GOOD_LINK } from '../sim/network.js'
 import { SimulatedCluster } from '../sim/simulated-cluster.js'
 import type { SimulatedNode } from '../sim/simulated-node.js'
 import type { SimulatedApplication } from '../sim/simulated-process.js'
+import { STATE_LIMITS } from '../sim/state-limits.js'
 import { BankAndKeys } from '../wire/bank-and-keys.js'
 import { type AuthorityConfig, initialAuthority } from '../wire/initial-authority.js'
 import { SimSession } from './sim-session.js'
@@ -116,6 +117,7 @@ export class SimCluster {
         tickMs: 10,
         checkpointEverySlots,
         logSlotsMax: 16_384,
+        limits: STATE_LIMITS,
         encodesMessages: false,
       },
       initialCommands: [...authorities.map(initialAuthority), ...initialCommands],

@@ -2,6 +2,7 @@ import type { Call, CallSink } from '../client/call.js'
 import { errorOfRefusal, outcomeUnknown, SynodError } from '../client/errors.js'
 import { Command, Query, Result } from '../gen/synod/session/v1/session.js'
 import { type Answer, MemberError } from '../host/api.js'
+import type { SessionName } from '../machine/session-table.js'
 import type { SimulatedCluster } from '../sim/simulated-cluster.js'
 import type { SimulatedNode } from '../sim/simulated-node.js'
 import { validateCommand, validateQuery } from '../wire/validate.js'
@@ -10,7 +11,9 @@ import { summarise, withWords } from '../wire/words.js'
 interface Pending {
   readonly call: Call
   readonly bytes: Uint8Array
-  readonly requestNumber: number
+  /** In the session; undefined, 0: in none so far. */
+  session: SessionName | undefined
+  requestNumber: number
   isSettled: boolean
   /** Tries that ended without word of what became of them. */
   unresolvedTries: number
@@ -27,7 +30,7 @@ const OVERLOADED_DELAY_MS = 100
 export class SimSession implements CallSink {
   readonly #cluster: SimulatedCluster
   #nodeIndex: number
-  #clientId = 0
+  #session: SessionName | undefined
   #lastRequestNumber = 0
   /** Of commands, ascending. */
   readonly #unanswered = new Set<number>()
@@ -42,9 +45,7 @@ export class SimSession implements CallSink {
     const { scheduler } = this.#cluster
     const { bytes, problem } = encode(call)
     if (problem !== undefined) return call.reject(problem)
-    const requestNumber = call.isQuery ? 0 : ++this.#lastRequestNumber
-    if (!call.isQuery) this.#unanswered.add(requestNumber)
-    const pending: Pending = { call, bytes, requestNumber, isSettled: false, unresolvedTries: 0 }
+    const pending: Pending = { call, bytes, session: undefined, requestNumber: 0, isSettled: false, unresolvedTries: 0 }
     scheduler.after(call.timeoutMs, () => this.#expire(pending))
     this.#try(pending)
   }
@@ -70,19 +71,24 @@ export class SimSession implements CallSink {
         if (end()) this.#onOutcome(pending, outcome, again)
       })
     }
-    if (this.#clientId === 0) {
+    if (this.#session === undefined) {
       return node.openSession(TRY_MS, (outcome) => {
         if (!end()) return
         if (outcome instanceof MemberError) return again(OVERLOADED_DELAY_MS)
         // Of sessions that are opened at the same time the first one counts.
-        if (this.#clientId === 0) this.#clientId = outcome
+        this.#session ??= outcome
         this.#try(pending)
       })
     }
+    if (pending.session !== undefined && pending.session !== this.#session && pending.unresolvedTries > 0) {
+      this.#settle(pending)
+      return pending.call.reject(outcomeUnknown('the session expired before the answer came'))
+    }
+    this.#enter(pending, this.#session)
     pending.unresolvedTries++
-    const [firstUnacknowledged = pending.requestNumber] = this.#unanswered
     const { requestNumber, bytes } = pending
-    node.submit({ clientId: this.#clientId, requestNumber, firstUnacknowledged, command: bytes }, TRY_MS, (outcome) => {
+    const [firstUnacknowledged = requestNumber] = this.#unanswered
+    node.submit({ ...this.#session, requestNumber, firstUnacknowledged, command: bytes }, TRY_MS, (outcome) => {
       if (end()) this.#onOutcome(pending, outcome, again)
     })
   }
@@ -98,8 +104,17 @@ export class SimSession implements CallSink {
         return again(OVERLOADED_DELAY_MS)
       case 'OUTCOME_UNKNOWN':
         return again(OVERLOADED_DELAY_MS)
+      case 'SESSION_FULL': // the number stays refused, whoever asked under it
+        if (pending.session === this.#session) this.#unanswered.delete(pending.requestNumber)
+        pending.session = undefined
+        pending.unresolvedTries = 0
+        return again(OVERLOADED_DELAY_MS)
       case 'SESSION_EXPIRED':
+      case 'BEYOND_ASKED':
+        if (pending.unresolvedTries > 0) pending.unresolvedTries--
+        return this.#onExpired(pending, outcome, again)
       case 'ALREADY_ACKNOWLEDGED':
+      case 'ID_REUSED':
       // Of changes of the membership only.
       case 'NODE_ID_USED':
       case 'NODE_ID_TOO_HIGH':
@@ -113,6 +128,26 @@ export class SimSession implements CallSink {
         this.#settle(pending)
         return pending.call.reject(outcomeUnknown(outcome.message, outcome))
     }
+  }
+
+  /** A retry in the same session keeps its number. */
+  #enter(pending: Pending, session: SessionName): void {
+    if (pending.session === session) return
+    pending.session = session
+    pending.requestNumber = ++this.#lastRequestNumber
+    this.#unanswered.add(pending.requestNumber)
+  }
+
+  /** This try was not carried out; whether an earlier one was, nobody can tell any more. Otherwise it goes on in another session. */
+  #onExpired(pending: Pending, error: MemberError, again: (delayMs: number) => void): void {
+    if (this.#session === pending.session) {
+      this.#session = undefined
+      this.#lastRequestNumber = 0
+      this.#unanswered.clear()
+    }
+    if (pending.unresolvedTries === 0) return again(0)
+    this.#settle(pending)
+    pending.call.reject(outcomeUnknown(error.message, error))
   }
 
   #onAnswer(pending: Pending, { slot, result }: Answer): void {
@@ -137,7 +172,7 @@ export class SimSession implements CallSink {
 
   #settle(pending: Pending): void {
     pending.isSettled = true
-    this.#unanswered.delete(pending.requestNumber)
+    if (pending.session === this.#session) this.#unanswered.delete(pending.requestNumber)
   }
 
   get #node(): SimulatedNode {

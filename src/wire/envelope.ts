@@ -1,20 +1,26 @@
 import { Envelope as WireEnvelope } from '../gen/synod/peer/v1/peer.js'
+import type { SessionName } from '../machine/session-table.js'
 import type { SessionCommand } from '../machine/sessions.js'
 import { encode } from './encode.js'
 import { DELIMITED, RowReader, VARINT } from './row-reader.js'
 
 /** What a command of the log is wrapped in. */
 export type Envelope =
-  | { readonly kind: 'open'; readonly nonce: string }
+  | { readonly kind: 'open'; readonly token: Uint8Array }
+  | { readonly kind: 'close'; readonly session: SessionName }
   | { readonly kind: 'command'; readonly command: SessionCommand }
 
-export function encodeOpenSession(nonce: string): Uint8Array {
-  return encode(WireEnvelope, { body: { $case: 'open', value: { nonce } } })
+export function encodeOpenSession(token: Uint8Array): Uint8Array {
+  return encode(WireEnvelope, { body: { $case: 'open', value: { token } } })
+}
+
+export function encodeCloseSession(session: SessionName): Uint8Array {
+  return encode(WireEnvelope, { body: { $case: 'close', value: session } })
 }
 
 export function encodeSessionCommand(request: SessionCommand): Uint8Array {
-  const { clientId, requestNumber, firstUnacknowledged, command, quotaBytes = 0 } = request
-  const value = { clientId, requestNumber, firstUnacknowledged, command, quotaBytes }
+  const { clientId, token, requestNumber, firstUnacknowledged, command, quotaBytes = 0 } = request
+  const value = { clientId, token, requestNumber, firstUnacknowledged, command, quotaBytes }
   return encode(WireEnvelope, { body: { $case: 'command', value } })
 }
 
@@ -32,7 +38,9 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope | undefined {
     const { body } = WireEnvelope.decode(bytes)
     switch (body?.$case) {
       case 'open':
-        return { kind: 'open', nonce: body.value.nonce }
+        return { kind: 'open', token: body.value.token }
+      case 'close':
+        return { kind: 'close', session: body.value }
       case 'command':
         return { kind: 'command', command: body.value }
       case undefined:
@@ -44,14 +52,15 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope | undefined {
   }
 }
 
-const NO_COMMAND = new Uint8Array(0)
+const NO_BYTES = new Uint8Array(0)
 
 /** As the generated decoder would, at a quarter of its cost. */
 function readSessionCommand(): SessionCommand {
   let clientId = 0
   let requestNumber = 0
   let firstUnacknowledged = 0
-  let command: Uint8Array = NO_COMMAND
+  let command: Uint8Array = NO_BYTES
+  let token: Uint8Array = NO_BYTES
   let quotaBytes = 0
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 8 + VARINT) clientId = reader.safeNumber()
@@ -59,7 +68,8 @@ function readSessionCommand(): SessionCommand {
     else if (tag === 24 + VARINT) firstUnacknowledged = reader.safeNumber()
     else if (tag === 32 + DELIMITED) command = reader.view()
     else if (tag === 40 + VARINT) quotaBytes = reader.safeNumber()
+    else if (tag === 48 + DELIMITED) token = reader.view()
     else reader.skip(tag)
   }
-  return { clientId, requestNumber, firstUnacknowledged, command, quotaBytes }
+  return { clientId, requestNumber, firstUnacknowledged, command, quotaBytes, token }
 }

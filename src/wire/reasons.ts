@@ -11,6 +11,8 @@ export type Reason =
   | 'OVERLOADED'
   | 'SESSION_EXPIRED'
   | 'ALREADY_ACKNOWLEDGED'
+  | 'BEYOND_ASKED'
+  | 'SESSION_FULL'
   | 'NOT_JOINED'
   | 'STOPPED'
 
@@ -71,11 +73,22 @@ export const REASONS: Readonly<Record<Reason, ReasonInfo>> = {
   OVERLOADED: { code: status.RESOURCE_EXHAUSTED, meaning: 'Too much is in flight; not carried out, so a later retry is safe.' },
   SESSION_EXPIRED: {
     code: status.FAILED_PRECONDITION,
-    meaning: 'The cluster does not know the client id any more; whether an earlier try took effect is unknown.',
+    meaning:
+      'The cluster does not know the session (any more); this try was not carried out, of an earlier one nothing is known.',
   },
   ALREADY_ACKNOWLEDGED: {
     code: status.FAILED_PRECONDITION,
     meaning: 'The client had acknowledged the answer to this request number; it has been forgotten.',
+  },
+  BEYOND_ASKED: {
+    code: status.OUT_OF_RANGE,
+    meaning:
+      'The request number is more than 1,048,576 above all before it, or first_unacknowledged is above the request number.',
+  },
+  SESSION_FULL: {
+    code: status.RESOURCE_EXHAUSTED,
+    meaning:
+      'The session keeps as many unacknowledged answers as it may; not carried out, so a retry under another number is safe.',
   },
   NOT_JOINED: {
     code: status.UNAVAILABLE,

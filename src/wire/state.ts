@@ -1,11 +1,15 @@
+import { crc32 } from 'node:zlib'
 import { MovementKind, MovementStatus, Movement as WireMovement } from '../gen/synod/bank/v1/bank.js'
 import {
   AccountRecord,
+  AnswerRefusal,
   AuthorityRecord,
   Counters,
   HoldRecord,
   MovementRecord,
   PairRecord,
+  type SessionAnswer,
+  SessionAnswers,
   SessionCounters,
   SessionRecord,
   FirstAnswer as WireFirstAnswer,
@@ -18,7 +22,8 @@ import type { KeptBytes } from '../machine/kept-bytes.js'
 import type { KeyValuePair } from '../machine/kv.js'
 import type { AssetTotals } from '../machine/ledger.js'
 import type { AccountRow, Movement } from '../machine/movement.js'
-import type { SessionCodec, SessionResult } from '../machine/sessions.js'
+import type { KeptAnswer } from '../machine/session-table.js'
+import type { SessionCodec } from '../machine/sessions.js'
 import { encode } from './encode.js'
 import { bytesOf } from './kept-bytes.js'
 import { toWireMovement } from './result.js'
@@ -32,6 +37,9 @@ export interface RowCodec<V> {
 }
 
 const reader = new RowReader()
+const NO_BYTES = new Uint8Array(0)
+/** Above it lengths of commands are taken modulo, so that a digest is a safe integer. */
+const LENGTHS = 2 ** 21
 
 export const pairCodec: RowCodec<KeyValuePair> = {
   encode: ({ value, createRevision, modRevision, version }) =>
@@ -147,14 +155,44 @@ export function decodeHashes(bytes: Uint8Array): Uint32Array {
 
 /** For machine/sessions.ts. */
 export const sessionCodec: SessionCodec = {
-  encodeSession: (record) => encode(SessionRecord, { ...record, results: record.results as SessionResult[] }),
+  /** Two commands of one digest have another length or differ by chance in one of four billion. */
+  digest: (command) => (command.length % LENGTHS) * 2 ** 32 + crc32(command),
+  encodeSession: ({ token, answers, ...record }) =>
+    encode(SessionRecord, { ...record, token: Buffer.from(token, 'latin1'), answers: answers.map(toWireAnswer) }),
   decodeSession(bytes) {
-    const record = SessionRecord.decode(bytes)
-    const results = record.results.map((kept) => ({ ...kept, result: new Uint8Array(kept.result) }))
-    return { ...record, results }
+    const { token, answers, ...record } = SessionRecord.decode(bytes)
+    return { ...record, token: Buffer.from(token).toString('latin1'), answers: answers.map(toKeptAnswer) }
   },
+  encodeAnswers: (answers) => encode(SessionAnswers, { answers: answers.map(toWireAnswer) }),
+  decodeAnswers: (bytes) => SessionAnswers.decode(bytes).answers.map(toKeptAnswer),
   encodeCounters: (counters) => encode(SessionCounters, counters),
   decodeCounters: (bytes) => SessionCounters.decode(bytes),
+}
+
+function toWireAnswer({ requestNumber, slot, digest, outcome }: KeptAnswer): SessionAnswer {
+  const answer = { requestNumber, slot, digest, result: NO_BYTES, refusal: AnswerRefusal.UNSPECIFIED }
+  switch (outcome) {
+    case 'sessionFull':
+      return { ...answer, refusal: AnswerRefusal.SESSION_FULL }
+    case 'skipped':
+      return { ...answer, refusal: AnswerRefusal.SKIPPED }
+    default:
+      return { ...answer, result: outcome }
+  }
+}
+
+function toKeptAnswer({ requestNumber, slot, digest, result, refusal }: SessionAnswer): KeptAnswer {
+  const answer = { requestNumber, slot, digest }
+  switch (refusal) {
+    case AnswerRefusal.UNSPECIFIED:
+      return { ...answer, outcome: new Uint8Array(result) }
+    case AnswerRefusal.SESSION_FULL:
+      return { ...answer, outcome: 'sessionFull' }
+    case AnswerRefusal.SKIPPED:
+      return { ...answer, outcome: 'skipped' }
+    case AnswerRefusal.UNRECOGNIZED:
+      throw new Error('an answer is refused in a way that is not known: written by a newer version?')
+  }
 }
 
 function fromWireMovement(movement: WireMovement): Omit<Movement, keyof MovementRecord> {

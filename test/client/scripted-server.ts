@@ -1,6 +1,9 @@
 import { Server, ServerCredentials, type ServerDuplexStream, type ServiceError, status } from '@grpc/grpc-js'
 import {
   type Answer,
+  type ClientHello,
+  type CloseSessionRequest,
+  type CloseSessionResponse,
   Command,
   type ConnectRequest,
   type ConnectResponse,
@@ -32,6 +35,11 @@ export class ScriptedCluster {
     this.#lastClientId++
     this.sessions.set(this.#lastClientId, new Map())
     return this.#lastClientId
+  }
+
+  /** False when there is no such session, or the token is not its own. */
+  close({ clientId, token }: CloseSessionRequest): boolean {
+    return Buffer.compare(token, tokenOf(clientId)) === 0 && this.sessions.delete(clientId)
   }
 
   /** Carries a command out once. A put's revision says how many puts there were. */
@@ -70,7 +78,17 @@ export class ScriptedNode {
 
   async start(): Promise<this> {
     this.#server = new Server({ 'grpc.max_receive_message_length': 8 * 1024 * 1024 })
-    this.#server.addService(SessionServiceService, { connect: (stream: Stream) => this.#onConnect(stream) })
+    this.#server.addService(SessionServiceService, {
+      connect: (stream: Stream) => this.#onConnect(stream),
+      closeSession: (
+        { request }: { request: CloseSessionRequest },
+        callback: (error: null, response: CloseSessionResponse) => void,
+      ) => {
+        const closed = this.cluster.close(request)
+        callback(null, { header: undefined, closed })
+        this.#look()
+      },
+    })
     this.#port = await new Promise<number>((resolve, reject) => {
       this.#server.bindAsync(`127.0.0.1:${this.#port}`, ServerCredentials.createInsecure(), (error, port) =>
         error === null ? resolve(port) : reject(error),
@@ -117,20 +135,32 @@ export class ScriptedNode {
     stream.on('error', () => {})
     stream.on('end', () => stream.end())
     stream.on('data', ({ frame }: ConnectRequest) => {
-      if (frame?.$case === 'hello') this.#onHello(stream, frame.value.clientId)
+      if (frame?.$case === 'hello') this.#onHello(stream, frame.value)
       else if (frame?.$case === 'requests') this.#onRequests(frame.value)
-      this.#waiters = this.#waiters.filter(({ ready, resolve }) => {
-        const isReady = ready()
-        if (isReady) resolve()
-        return !isReady
-      })
+      this.#look()
     })
   }
 
-  #onHello(stream: Stream, clientId: number): void {
+  #look(): void {
+    this.#waiters = this.#waiters.filter(({ ready, resolve }) => {
+      const isReady = ready()
+      if (isReady) resolve()
+      return !isReady
+    })
+  }
+
+  #onHello(stream: Stream, { clientId, token }: ClientHello): void {
+    if (clientId !== 0 && Buffer.compare(token, tokenOf(clientId)) !== 0)
+      throw new Error('a client must say the token of its session')
     this.hellos.push(clientId)
     this.clientId = clientId === 0 ? this.cluster.openSession() : clientId
-    const value = { clientId: this.clientId, clusterId: this.cluster.clusterId, nodeId: 1, leaderAddress: '' }
+    const value = {
+      clientId: this.clientId,
+      token: tokenOf(this.clientId),
+      clusterId: this.cluster.clusterId,
+      nodeId: 1,
+      leaderAddress: '',
+    }
     stream.write({ frame: { $case: 'welcome', value } })
   }
 
@@ -143,6 +173,11 @@ export class ScriptedNode {
     }
     if (answers.length > 0) this.#stream?.write({ frame: { $case: 'answers', value: { answers } } })
   }
+}
+
+/** Of the session with that client id. */
+function tokenOf(clientId: number): Uint8Array {
+  return new Uint8Array(16).fill(clientId)
 }
 
 /** Of every answer. */

@@ -246,6 +246,42 @@ describe('a session of the SDK', { timeout: 20_000 }, () => {
     assert.deepEqual(cluster.applied, ['2/1:b'])
   })
 
+  it('closes its session when it is closed itself', async () => {
+    const cluster = new ScriptedCluster()
+    const only = await node(cluster)
+    const sdk = client(only.endpoint)
+    await sdk.kv.put('a', '')
+    assert.equal(cluster.sessions.size, 1)
+    sdk.close()
+    await only.until(() => cluster.sessions.size === 0)
+  })
+
+  it('asks again under another number what found no room in the session, whoever had asked for it before', async () => {
+    const cluster = new ScriptedCluster()
+    const { sdk, first, second } = await connectToOneOf(await node(cluster), await node(cluster))
+    first.script = silent
+    second.script = (request) => (request.requestNumber === 2 ? refusal('SESSION_FULL') : putResult(request.requestNumber))
+    const put = sdk.kv.put('a', '')
+    await first.until(() => first.requests.length === 2)
+    first.breakStream()
+    assert.equal((await put).revision, 3n)
+    assert.deepEqual(
+      second.requests.map((request) => request.requestNumber),
+      [2, 3],
+    )
+    assert.equal(second.frames.at(-1)?.firstUnacknowledged, 3)
+  })
+
+  it('has no more than 4,096 commands from the first unanswered one on under way', async () => {
+    const only = await node(new ScriptedCluster(), (request) => (request.requestNumber === 1 ? undefined : putResult(1)))
+    const sdk = client(only.endpoint, { maxInFlight: 8_192 })
+    const [held, ...others] = Array.from({ length: 5_000 }, () => sdk.kv.put('a', ''))
+    await Promise.all(others.slice(0, 4_095))
+    assert.equal(only.requests.length, 4_096)
+    only.answer({ request: only.requests[0] ?? assert.fail(), result: putResult(1) })
+    await Promise.all([held, ...others])
+  })
+
   it('holds back what is more than may be in flight, and refuses what is more than may wait', async () => {
     const only = await node(new ScriptedCluster(), silent)
     const sdk = client(only.endpoint, { maxInFlight: 2, maxQueued: 3 })

@@ -1,4 +1,5 @@
 import type { CallOff, Runtime } from '../../src/host/runtime.js'
+import { TOKEN } from '../support/token.js'
 
 /** Time that passes only when a test says so. */
 export class FakeRuntime implements Runtime {
@@ -45,6 +46,10 @@ export class FakeRuntime implements Runtime {
 
   uuid(): string {
     return 'uuid'
+  }
+
+  token(): Uint8Array {
+    return TOKEN
   }
 
   get timerCount(): number {

@@ -27,6 +27,7 @@ import type {
 import { encodeOpenSession, encodeSessionCommand } from '../../src/wire/envelope.js'
 import { sessionCodec } from '../../src/wire/state.js'
 import { MemoryDisk, MemoryStorage } from '../storage/memory-storage.js'
+import { TOKEN } from '../support/token.js'
 import { fakeFinder } from './fake-finder.js'
 
 const LEADER: NodeId = 2
@@ -370,11 +371,11 @@ export function commandOf(requestNumber: number, text: string): Value {
 
 function commandBytes(requestNumber: number, text: string): Uint8Array {
   const command = new TextEncoder().encode(text)
-  return encodeSessionCommand({ clientId: 1, requestNumber, firstUnacknowledged: 1, command })
+  return encodeSessionCommand({ clientId: 1, token: TOKEN, requestNumber, firstUnacknowledged: 1, command })
 }
 
 export function opening(): Value {
-  return { kind: 'batch', timeMs: 1, commands: [encodeOpenSession('nonce')] }
+  return { kind: 'batch', timeMs: 1, commands: [encodeOpenSession(TOKEN)] }
 }
 
 /** Looks after each turn of the event loop; fails after five seconds. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Answer, MemberError } from '../../src/host/api.js'
+import { MemberError } from '../../src/host/api.js'
 import { NOOP } from '../../src/paxos/types.js'
+import { TOKEN } from '../support/token.js'
 import { BALLOT, batchOf, commandOf, Follower, newDisk, opening, Recorder, until } from './fixture.js'
 
 describe('the host', () => {
@@ -168,14 +169,18 @@ describe('the host', () => {
   it('ends each wait at its deadline when there is no leader', async () => {
     const f = await start()
     const codes: string[] = []
-    const settle = (outcome: Answer | number | MemberError): void => {
+    const settle = (outcome: unknown): void => {
       codes.push(outcome instanceof MemberError ? outcome.code : 'done')
     }
     const deadlineMs = performance.now() + 50
     f.desk.invoke(new Uint8Array([1]), performance.now() + 3_600_000, () => {})
     f.desk.invoke(new Uint8Array([2]), deadlineMs, settle)
     f.desk.openSession(deadlineMs, settle)
-    f.desk.submit({ clientId: 1, requestNumber: 1, firstUnacknowledged: 1, command: new Uint8Array() }, deadlineMs, settle)
+    f.desk.submit(
+      { clientId: 1, token: TOKEN, requestNumber: 1, firstUnacknowledged: 1, command: new Uint8Array() },
+      deadlineMs,
+      settle,
+    )
     f.barriers.add(deadlineMs, settle)
     f.host.schedule()
     await until('four answers', () => codes.length === 4)

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { MemberError } from '../../src/host/api.js'
-import { type Applied, Requester, type RequestName } from '../../src/host/requester.js'
+import { type Applied, Requester, wasRepeated } from '../../src/host/requester.js'
 import type { ProposeOutcome } from '../../src/paxos/node.js'
 
 const COMMAND = new Uint8Array([1, 2, 3])
-const APPLIED: Applied = { slot: 7, result: new Uint8Array([9]), openedClientId: 0 }
+const APPLIED: Applied = { slot: 7, result: new Uint8Array([9]), openedClientId: 0, closed: false }
 
-const named = (name: string): RequestName => ({ clientId: 0, requestNumber: name })
+/** A request of a session of its own. */
+const named = (name: string) => ({ clientId: 0, token: Buffer.from(name), requestNumber: 0, command: COMMAND })
 
 /** A requester with a leader that answers as told, and a list of what callers were told. */
 function setUp() {
@@ -31,6 +32,16 @@ function codeOf(outcome: Applied | MemberError | undefined): string {
   return outcome instanceof MemberError ? outcome.code : 'APPLIED'
 }
 
+function settle(requester: Requester, request: ReturnType<typeof named>): void {
+  const pending = requester.find(request)
+  if (pending !== undefined) requester.settle(pending, APPLIED)
+}
+
+function isRepeated(requester: Requester, request: ReturnType<typeof named>): boolean {
+  const pending = requester.find(request)
+  return pending !== undefined && wasRepeated(pending)
+}
+
 describe('the requester', () => {
   it('proposes what came in one turn in one go, and tells each caller once', () => {
     const { requester, outcomes, proposed, submit, flush } = setUp()
@@ -39,8 +50,8 @@ describe('the requester', () => {
     flush('sent', 0)
     flush('sent', 1)
     assert.deepEqual(proposed, [2])
-    requester.settle(named('a'), APPLIED)
-    requester.settle(named('a'), APPLIED)
+    settle(requester, named('a'))
+    settle(requester, named('a'))
     assert.deepEqual(outcomes, [APPLIED])
     assert.equal(requester.pendingCount, 1)
   })
@@ -50,7 +61,7 @@ describe('the requester', () => {
     submit('a')
     submit('a')
     flush('sent', 0)
-    requester.settle(named('a'), APPLIED)
+    settle(requester, named('a'))
     assert.deepEqual(outcomes, [APPLIED, APPLIED])
     assert.deepEqual(proposed, [1])
   })
@@ -78,10 +89,10 @@ describe('the requester', () => {
     proposeUpTo(1_000)
     assert.equal(pages.length, 100)
     assert.ok(Math.max(...pages) <= 2 << 20)
-    assert.equal(requester.wasRepeated(named('c99')), false)
+    assert.equal(isRepeated(requester, named('c99')), false)
     requester.onLeaderChanged()
     flush('sent', 1)
-    assert.equal(requester.wasRepeated(named('c99')), true)
+    assert.equal(isRepeated(requester, named('c99')), true)
   })
 
   it('keeps to the deadline of each who waits under one name', () => {
@@ -94,7 +105,7 @@ describe('the requester', () => {
     assert.deepEqual(outcomes.map(codeOf), ['OUTCOME_UNKNOWN'])
     requester.tick(6_000)
     assert.equal(outcomes.length, 2)
-    requester.settle(named('a'), APPLIED)
+    settle(requester, named('a'))
     assert.deepEqual(outcomes.map(codeOf), ['OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN', 'APPLIED'])
   })
 
@@ -102,7 +113,7 @@ describe('the requester', () => {
     const { requester, submit, outcomes } = setUp()
     for (let i = 0; i < 8_193; i++) submit('a')
     assert.deepEqual(outcomes.map(codeOf), ['OVERLOADED'])
-    requester.settle(named('a'), APPLIED)
+    settle(requester, named('a'))
     submit('b')
     assert.equal(outcomes.length, 8_193)
   })
@@ -129,7 +140,7 @@ describe('the requester', () => {
     requester.tick(1_002)
     flush('sent', 1_002)
     assert.deepEqual(proposed, [1, 1])
-    assert.equal(requester.wasRepeated(named('a')), true)
+    assert.equal(isRepeated(requester, named('a')), true)
     requester.onLeaderChanged()
     flush('sent', 1_003)
     assert.deepEqual(proposed, [1, 1, 1])
@@ -163,7 +174,7 @@ describe('the requester', () => {
     submit('one more')
     assert.deepEqual(outcomes.map(codeOf), ['OVERLOADED'])
     assert.equal(requester.pendingCount, 8_192)
-    requester.settle(named('c0'), APPLIED)
+    settle(requester, named('c0'))
     requester.submit(named('large'), new Uint8Array(129 << 20), 10_000, (o) => outcomes.push(o))
     assert.equal(codeOf(outcomes.at(-1)), 'OVERLOADED')
   })

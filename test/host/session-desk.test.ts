@@ -2,16 +2,23 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Answer, MemberError } from '../../src/host/api.js'
 import { Requester } from '../../src/host/requester.js'
-import { REAL_RUNTIME } from '../../src/host/runtime.js'
 import { SessionDesk } from '../../src/host/session-desk.js'
 import { decodeEnvelope, type Envelope } from '../../src/wire/envelope.js'
+import { TOKEN } from '../support/token.js'
 
 const COMMAND = new Uint8Array([42])
+const named = (clientId: number, requestNumber: number, command = COMMAND) => ({
+  clientId,
+  token: TOKEN,
+  requestNumber,
+  firstUnacknowledged: 1,
+  command,
+})
 const RESULT = { kind: 'result', slot: 3, result: new Uint8Array([7]) } as const
 
 function setUp() {
   const requester = new Requester()
-  const desk = new SessionDesk(requester, REAL_RUNTIME)
+  const desk = new SessionDesk(requester, { token: () => TOKEN })
   const outcomes: string[] = []
   /** What has been proposed since the last look. */
   const proposed = (): Envelope[] => {
@@ -29,16 +36,16 @@ function setUp() {
   return { requester, desk, outcomes, proposed, invoke }
 }
 
-function onlyNonce(envelopes: readonly Envelope[]): string {
+function tokenOf(envelopes: readonly Envelope[]): Uint8Array {
   const [envelope] = envelopes
   assert.equal(envelopes.length, 1)
   assert.equal(envelope?.kind, 'open')
-  return envelope.nonce
+  return envelope.token
 }
 
 function numbersOf(envelopes: readonly Envelope[]): string[] {
   return envelopes.map((e) =>
-    e.kind === 'open' ? 'open' : `${e.command.clientId}:${e.command.requestNumber}/${e.command.firstUnacknowledged}`,
+    e.kind !== 'command' ? e.kind : `${e.command.clientId}:${e.command.requestNumber}/${e.command.firstUnacknowledged}`,
   )
 }
 
@@ -47,9 +54,9 @@ describe("a member's own session", () => {
     const { desk, outcomes, proposed, invoke } = setUp()
     invoke('a')
     invoke('b')
-    desk.onOpened(onlyNonce(proposed()), 5, 1)
+    desk.onOpened(tokenOf(proposed()), 5, 1)
     assert.deepEqual(numbersOf(proposed()), ['5:1/1', '5:2/1'])
-    desk.onOutcome({ clientId: 5, requestNumber: 1 }, RESULT)
+    desk.onOutcome(named(5, 1), RESULT)
     invoke('c')
     assert.deepEqual(numbersOf(proposed()), ['5:3/2'])
     assert.deepEqual(outcomes, ['a: slot 3'])
@@ -58,26 +65,26 @@ describe("a member's own session", () => {
   it('goes on in a new session when it has expired, with what was proposed only once', () => {
     const { desk, outcomes, proposed, invoke } = setUp()
     invoke('a')
-    desk.onOpened(onlyNonce(proposed()), 5, 1)
+    desk.onOpened(tokenOf(proposed()), 5, 1)
     invoke('b')
     assert.deepEqual(numbersOf(proposed()), ['5:1/1', '5:2/1'])
-    desk.onOutcome({ clientId: 5, requestNumber: 1 }, { kind: 'sessionExpired' })
-    desk.onOutcome({ clientId: 5, requestNumber: 2 }, { kind: 'sessionExpired' })
-    desk.onOpened(onlyNonce(proposed()), 6, 2)
+    desk.onOutcome(named(5, 1), { kind: 'sessionExpired' })
+    desk.onOutcome(named(5, 2), { kind: 'sessionExpired' })
+    desk.onOpened(tokenOf(proposed()), 6, 2)
     assert.deepEqual(numbersOf(proposed()), ['6:1/1', '6:2/1'])
-    desk.onOutcome({ clientId: 6, requestNumber: 2 }, RESULT)
-    desk.onOutcome({ clientId: 6, requestNumber: 1 }, RESULT)
+    desk.onOutcome(named(6, 2), RESULT)
+    desk.onOutcome(named(6, 1), RESULT)
     assert.deepEqual(outcomes, ['b: slot 3', 'a: slot 3'])
   })
 
   it('does not repeat in a new session what the old one may have seen', () => {
     const { requester, desk, outcomes, proposed, invoke } = setUp()
     invoke('a')
-    desk.onOpened(onlyNonce(proposed()), 5, 1)
+    desk.onOpened(tokenOf(proposed()), 5, 1)
     proposed()
     requester.onLeaderChanged()
     proposed()
-    desk.onOutcome({ clientId: 5, requestNumber: 1 }, { kind: 'sessionExpired' })
+    desk.onOutcome(named(5, 1), { kind: 'sessionExpired' })
     assert.deepEqual(outcomes, ['a: OUTCOME_UNKNOWN'])
   })
 
@@ -97,7 +104,7 @@ describe("a member's own session", () => {
     assert.deepEqual(outcomes, [])
     desk.tick(250)
     assert.deepEqual(outcomes, ['hurried: NO_QUORUM'])
-    desk.onOpened(onlyNonce(proposed()), 5, 1)
+    desk.onOpened(tokenOf(proposed()), 5, 1)
     assert.deepEqual(numbersOf(proposed()), ['5:1/1'])
   })
 
@@ -106,48 +113,96 @@ describe("a member's own session", () => {
     for (let i = 0; i < 8_192; i++) invoke(`c${i}`)
     invoke('one more')
     assert.deepEqual(outcomes, ['one more: OVERLOADED'])
-    desk.onOpened(onlyNonce(proposed()), 5, 1)
+    desk.onOpened(tokenOf(proposed()), 5, 1)
     assert.equal(proposed().length, 8_192)
   })
 
-  for (const kind of ['sessionExpired', 'alreadyAcknowledged', 'overloaded'] as const) {
-    it(`does not say of a client's command that it was not done when it was proposed twice, and the second was ${kind}`, () => {
+  for (const [kind, once, twice] of [
+    ['sessionExpired', 'SESSION_EXPIRED', 'OUTCOME_UNKNOWN'],
+    ['alreadyAcknowledged', 'ALREADY_ACKNOWLEDGED', 'OUTCOME_UNKNOWN'],
+    ['beyondAsked', 'BEYOND_ASKED', 'OUTCOME_UNKNOWN'],
+    // For good: no other proposal of it fares better, or has.
+    ['idReused', 'ID_REUSED', 'ID_REUSED'],
+    ['sessionFull', 'SESSION_FULL', 'SESSION_FULL'],
+  ] as const) {
+    it(`says ${twice} of a client's command that was proposed twice when one of these was refused with ${kind}`, () => {
       const { requester, desk, outcomes, proposed } = setUp()
-      for (const requestNumber of [1, 2]) {
-        const request = { clientId: 9, requestNumber, firstUnacknowledged: 1, command: COMMAND }
+      for (const [requestNumber, onProposed] of [
+        [1, () => {}],
+        [2, () => requester.onLeaderChanged()],
+        // It may have been done in a slot that this node has only as part of a checkpoint.
+        [3, () => requester.onStateReplaced()],
+      ] as const) {
+        const request = named(9, requestNumber)
         desk.submit(request, 10_000, (o) => outcomes.push(o instanceof MemberError ? o.code : `slot ${o.slot}`))
         proposed()
-        // The first may have been done in a slot that this node has only as part of a checkpoint.
-        if (requestNumber === 2) requester.onLeaderChanged()
-        proposed()
-        desk.onOutcome({ clientId: 9, requestNumber }, { kind })
+        onProposed()
+        desk.onOutcome(request, { kind })
       }
-      const once = { sessionExpired: 'SESSION_EXPIRED', alreadyAcknowledged: 'ALREADY_ACKNOWLEDGED', overloaded: 'OVERLOADED' }[
-        kind
-      ]
-      assert.deepEqual(outcomes, [once, 'OUTCOME_UNKNOWN'])
+      // The leader has changed, but it has not been proposed again yet.
+      assert.deepEqual(outcomes.splice(0), [once, once, twice])
+      desk.submit(named(9, 4), 10_000, (o) => outcomes.push(o instanceof MemberError ? o.code : `slot ${o.slot}`))
+      proposed()
+      requester.onLeaderChanged()
+      proposed()
+      desk.onOutcome(named(9, 4), { kind })
+      assert.deepEqual(outcomes, [twice])
     })
   }
 
-  it('does not call a command refused for want of room when a second proposal of it may find some', () => {
-    const { requester, desk, outcomes, proposed, invoke } = setUp()
+  it('tries again, under another number, what found no room among the answers of its session', () => {
+    const { desk, outcomes, proposed, invoke } = setUp()
     invoke('a')
-    desk.onOpened(onlyNonce(proposed()), 5, 1)
-    invoke('b')
-    proposed()
-    desk.onOutcome({ clientId: 5, requestNumber: 1 }, { kind: 'overloaded' })
-    requester.onLeaderChanged()
-    proposed()
-    desk.onOutcome({ clientId: 5, requestNumber: 2 }, { kind: 'overloaded' })
-    assert.deepEqual(outcomes, ['a: OVERLOADED', 'b: OUTCOME_UNKNOWN'])
+    invoke('b', 60)
+    desk.onOpened(tokenOf(proposed()), 5, 1)
+    assert.deepEqual(numbersOf(proposed()), ['5:1/1', '5:2/1'])
+    desk.onOutcome(named(5, 1), { kind: 'sessionFull' })
+    desk.onOutcome(named(5, 2), { kind: 'sessionFull' })
+    assert.deepEqual([numbersOf(proposed()), outcomes], [[], []])
+    desk.tick(70)
+    assert.deepEqual(numbersOf(proposed()), ['5:3/3'])
+    desk.onOutcome(named(5, 3), RESULT)
+    assert.deepEqual(outcomes, ['b: OVERLOADED', 'a: slot 3'])
   })
 
   it("leaves a client's own session to the client", () => {
     const { desk, outcomes, proposed } = setUp()
-    const request = { clientId: 9, requestNumber: 4, firstUnacknowledged: 2, command: COMMAND }
+    const request = { ...named(9, 4), firstUnacknowledged: 2 }
     desk.submit(request, 10_000, (o) => outcomes.push(o instanceof MemberError ? o.code : 'done'))
     assert.deepEqual(numbersOf(proposed()), ['9:4/2'])
     desk.onOutcome(request, { kind: 'sessionExpired' })
     assert.deepEqual(outcomes, ['SESSION_EXPIRED'])
+  })
+
+  it('gives nobody the answer to what another has asked under the same number, or under a guess at the token', () => {
+    const { desk, outcomes, proposed } = setUp()
+    const tell = (name: string) => (o: Answer | MemberError) =>
+      outcomes.push(`${name}: ${o instanceof MemberError ? o.code : `slot ${o.slot}`}`)
+    const guess = { ...named(9, 1), token: TOKEN.map((byte) => byte + 1) }
+    desk.submit(named(9, 1), 10_000, tell('first'))
+    desk.submit(named(9, 1, new Uint8Array([43])), 10_000, tell('other'))
+    desk.submit(guess, 10_000, tell('guess'))
+    desk.submit(named(9, 1), 10_000, tell('again'))
+    assert.deepEqual(outcomes, ['other: ID_REUSED'])
+    assert.deepEqual(numbersOf(proposed()), ['9:1/1', '9:1/1'])
+    // Asked through another node under the same number, and decided first.
+    desk.onOutcome(named(9, 1, new Uint8Array([43])), RESULT)
+    desk.onOutcome(guess, { kind: 'sessionExpired' })
+    assert.deepEqual(outcomes.splice(0), ['other: ID_REUSED', 'guess: SESSION_EXPIRED'])
+    desk.onOutcome(named(9, 1), { kind: 'idReused' })
+    assert.deepEqual(outcomes, ['first: ID_REUSED', 'again: ID_REUSED'])
+  })
+
+  it('closes a session, and tells whether there was one', () => {
+    const { desk, outcomes, proposed } = setUp()
+    const session = { clientId: 9, token: TOKEN }
+    desk.closeSession(session, 10_000, (o) => outcomes.push(o instanceof MemberError ? o.code : `${o.closed} in ${o.slot}`))
+    assert.deepEqual(
+      proposed().map(({ kind }) => kind),
+      ['close'],
+    )
+    desk.onClosed({ ...session, token: new Uint8Array(16) }, false, 4)
+    desk.onClosed(session, true, 5)
+    assert.deepEqual(outcomes, ['true in 5'])
   })
 })

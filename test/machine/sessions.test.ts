@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { SESSION_LIMITS, type SessionLimits } from '../../src/machine/session-table.js'
 import { type SessionOutcome, Sessions } from '../../src/machine/sessions.js'
 import type { Moment, Restoration, StateEntry, StateMachine } from '../../src/machine/state-machine.js'
 import { sessionCodec } from '../../src/wire/state.js'
+import { TOKEN } from '../support/token.js'
 import { bytes } from './fixture.js'
 
+const OTHER_TOKEN = TOKEN.map((byte) => byte + 1)
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 
@@ -41,18 +44,22 @@ class Counter implements StateMachine {
 
 class Fixture {
   readonly counter = new Counter()
-  readonly sessions = new Sessions(this.counter, sessionCodec)
+  readonly sessions: Sessions
   timeMs = HOUR_MS
   slot = 0
 
-  open(): number {
-    this.slot++
-    return this.sessions.openSession({ slot: this.slot, timeMs: this.timeMs })
+  constructor(limits: Partial<SessionLimits> = {}) {
+    this.sessions = new Sessions(this.counter, sessionCodec, { ...SESSION_LIMITS, ...limits })
   }
 
-  run(clientId: number, requestNumber: number, { text = 'do', acknowledged = 0 } = {}): SessionOutcome {
+  open(): number {
     this.slot++
-    const request = { clientId, requestNumber, firstUnacknowledged: acknowledged + 1, command: bytes(text) }
+    return this.sessions.openSession(TOKEN, { slot: this.slot, timeMs: this.timeMs })
+  }
+
+  run(clientId: number, requestNumber: number, { text = 'do', acknowledged = 0, token = TOKEN } = {}): SessionOutcome {
+    this.slot++
+    const request = { clientId, token, requestNumber, firstUnacknowledged: acknowledged + 1, command: bytes(text) }
     return this.sessions.apply(request, { slot: this.slot, timeMs: this.timeMs })
   }
 
@@ -113,13 +120,17 @@ test('what is acknowledged is forgotten and never done again', () => {
   assert.equal(fixture.counter.applied, 4)
 })
 
-test('an acknowledgement that jumps far ahead is no work, and counts', () => {
+test('an acknowledgement that jumps ahead is no work, and counts; one beyond what was asked is refused and forgets nothing', () => {
   const fixture = new Fixture()
   const client = fixture.open()
   fixture.run(client, 1)
-  assert.equal(fixture.text(client, Number.MAX_SAFE_INTEGER, { acknowledged: Number.MAX_SAFE_INTEGER - 1 }), '2: do in 3')
+  const far = 1 + 2 ** 20
+  assert.equal(fixture.text(client, far + 1), 'beyondAsked')
+  assert.equal(fixture.text(client, Number.MAX_SAFE_INTEGER, { acknowledged: Number.MAX_SAFE_INTEGER - 1 }), 'beyondAsked')
+  assert.equal(fixture.text(client, 5, { acknowledged: 9 }), 'beyondAsked')
+  assert.equal(fixture.text(client, 1), '1: do in 2')
+  assert.equal(fixture.text(client, far, { acknowledged: far - 1 }), '2: do in 7')
   assert.equal(fixture.text(client, 1), 'alreadyAcknowledged')
-  assert.equal(fixture.text(client, 5, { acknowledged: 9 }), 'alreadyAcknowledged')
 })
 
 test('a client that nobody opened, or that was away for an hour of log time, is told so', () => {
@@ -146,22 +157,116 @@ test('sessions are swept once a minute of log time, no oftener', () => {
   assert.equal(fixture.text(a, 1), '1: do in 3')
 })
 
-test('a session keeps 8,192 unacknowledged results; past them nothing is done until some are acknowledged', () => {
+test('a session keeps 8,192 unacknowledged results; past them a number is refused for good, and another one when some are acknowledged', () => {
   const fixture = new Fixture()
   const client = fixture.open()
   for (let number = 1; number <= 8_192; number++) fixture.run(client, number)
-  assert.equal(fixture.text(client, 8_193), 'overloaded')
+  assert.equal(fixture.text(client, 8_193), 'sessionFull')
   assert.equal(fixture.counter.applied, 8_192)
   assert.equal(fixture.text(client, 8_192), '8192: do in 8193')
-  assert.equal(fixture.text(client, 8_193, { acknowledged: 1 }), '8193: do in 8196')
+  assert.equal(fixture.text(client, 8_193, { acknowledged: 2 }), 'sessionFull')
+  assert.equal(fixture.text(client, 8_194, { acknowledged: 2 }), '8193: do in 8197')
 })
 
-test('a session keeps 64 MiB of unacknowledged results', () => {
+test('a session keeps 4 MiB of unacknowledged results; one large answer it always may', () => {
   const fixture = new Fixture()
   const client = fixture.open()
-  for (let number = 1; number <= 64; number++) fixture.run(client, number, { text: `${1024 * 1024} bytes` })
-  assert.equal(fixture.text(client, 65), 'overloaded')
-  assert.equal(fixture.text(client, 65, { acknowledged: 1 }), '65: do in 67')
+  for (let number = 1; number <= 4; number++) fixture.run(client, number, { text: `${1024 * 1024} bytes` })
+  assert.equal(fixture.text(client, 5), 'sessionFull')
+  assert.equal(fixture.text(client, 6, { acknowledged: 5 }), '5: do in 7')
+  assert.equal(fixture.run(client, 7, { acknowledged: 6, text: `${8 * 1024 * 1024} bytes` }).kind, 'result')
+  assert.equal(fixture.text(client, 8, { acknowledged: 6 }), 'sessionFull')
+})
+
+test('a session that goes on asking though it is full is ended', () => {
+  const fixture = new Fixture({ answersPerSessionMax: 3 })
+  const client = fixture.open()
+  const kinds = Array.from({ length: 8 }, (_, i) => fixture.run(client, i + 1).kind)
+  assert.deepEqual(kinds, [
+    'result',
+    'result',
+    'result',
+    'sessionFull',
+    'sessionFull',
+    'sessionFull',
+    'sessionExpired',
+    'sessionExpired',
+  ])
+})
+
+test('all sessions together keep so many bytes of answers: past them those go that were idle for the longest time', () => {
+  const fixture = new Fixture({ answerBytesMax: 12_000 })
+  const [a, b, c] = [fixture.open(), fixture.open(), fixture.open()]
+  for (const client of [b, a, c]) fixture.run(client, 1, { text: '3000 bytes' })
+  assert.equal(fixture.sessions.stateBytes, 3 * (560 + 280 + 3_000))
+  fixture.run(a, 2)
+  fixture.run(a, 3, { text: '1000 bytes', acknowledged: 1 })
+  assert.equal(fixture.sessions.sessionCount, 3)
+  fixture.run(c, 2, { text: '8000 bytes' })
+  assert.deepEqual([fixture.text(b, 1), fixture.text(a, 2)], ['sessionExpired', 'sessionExpired'])
+  // Alone it may have more.
+  fixture.run(c, 3, { text: '9000 bytes' })
+  assert.deepEqual(
+    [fixture.run(c, 1, { text: '3000 bytes' }).kind, fixture.sessions.stateBytes],
+    ['result', 560 + 3 * 280 + 20_000],
+  )
+})
+
+test('a session is used and closed by whoever knows its token; nothing is kept of it then', () => {
+  const fixture = new Fixture()
+  const client = fixture.open()
+  fixture.run(client, 1)
+  const at = () => ({ slot: ++fixture.slot, timeMs: fixture.timeMs })
+  for (const token of [OTHER_TOKEN, TOKEN.subarray(1), new Uint8Array(0)]) {
+    assert.equal(fixture.text(client, 2, { token }), 'sessionExpired')
+    assert.equal(fixture.sessions.closeSession({ clientId: client, token }, at()), false)
+  }
+  assert.equal(fixture.text(client, 1), '1: do in 2')
+  assert.equal(fixture.sessions.closeSession({ clientId: client, token: TOKEN }, at()), true)
+  assert.equal(fixture.sessions.closeSession({ clientId: client, token: TOKEN }, at()), false)
+  assert.deepEqual([fixture.sessions.sessionCount, fixture.sessions.stateBytes], [0, 0])
+  // A repeat of the opening that comes late opens another.
+  assert.notEqual(fixture.open(), client)
+  assert.equal(fixture.text(client, 2), 'sessionExpired')
+})
+
+test('another command under a number that was used is not answered with what came of the first', () => {
+  const fixture = new Fixture()
+  const client = fixture.open()
+  fixture.run(client, 1, { text: 'pay 1' })
+  assert.equal(fixture.text(client, 1, { text: 'pay 2' }), 'idReused')
+  assert.equal(fixture.text(client, 1, { text: 'pay 1' }), '1: pay 1 in 2')
+  assert.equal(fixture.counter.applied, 1)
+})
+
+test('of very many sessions that end at the same time a thousand end in a slot', () => {
+  const fixture = new Fixture()
+  for (let i = 0; i < 2_500; i++) fixture.open()
+  fixture.timeMs += 2 * HOUR_MS
+  const counts = Array.from({ length: 4 }, () => {
+    fixture.run(0, 1)
+    return fixture.sessions.sessionCount
+  })
+  assert.deepEqual(counts, [1_500, 500, 0, 0])
+})
+
+test('no record of a session in a checkpoint is larger than an answer and a few hundred KiB, and all of them come back', () => {
+  const original = new Fixture({ answerBytesPerSessionMax: 100 * 1024 * 1024 })
+  const client = original.open()
+  for (let number = 1; number <= 30; number++) original.run(client, number, { text: `${number * 20_000} bytes` })
+  const stored = checkpoint(original.sessions)
+  assert.ok(Math.max(...Array.from(stored.values(), ({ length }) => length)) < 700_000)
+  original.run(client, 31, { acknowledged: 25 })
+  checkpoint(original.sessions, stored)
+  const copy = restored(stored)
+  copy.slot = original.slot
+  for (const number of [25, 26, 30, 31]) {
+    const text = number === 31 ? 'do' : `${number * 20_000} bytes`
+    assert.deepEqual(copy.run(client, number, { text }), original.run(client, number, { text }))
+  }
+  assert.deepEqual(checkpoint(copy.sessions, new Map(stored)), checkpoint(original.sessions, stored))
+  original.sessions.closeSession({ clientId: client, token: TOKEN }, { slot: 100, timeMs: original.timeMs })
+  assert.deepEqual([...checkpoint(original.sessions, stored).keys()], ['sessions', 'machine/applied'])
 })
 
 test('past 100,000 sessions the one longest idle goes', () => {

@@ -153,7 +153,7 @@ describe('the server', () => {
     const drained = server.drain(5_000)
     assert.equal((await failureOf(call(clients.kv, 'put', request))).reason, 'STOPPED')
     const late = new SessionClient(clients.session)
-    late.hello(0)
+    late.hello()
     assert.equal(told(await late.failure).reason, 'STOPPED')
 
     member.isHolding = false

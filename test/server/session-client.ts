@@ -12,6 +12,8 @@ import {
   type SessionServiceClient,
 } from '../../src/gen/synod/session/v1/session.js'
 
+type SessionName = Pick<ServerWelcome, 'clientId' | 'token'>
+
 /** The client's end of a session stream, as a test wants it. */
 export class SessionClient {
   readonly stream: ClientDuplexStream<ConnectRequest, ConnectResponse>
@@ -44,14 +46,14 @@ export class SessionClient {
   }
 
   /** Says hello and waits for the welcome. */
-  async open(clientId = 0): Promise<ServerWelcome> {
-    this.hello(clientId)
+  async open(session?: SessionName): Promise<ServerWelcome> {
+    this.hello(session)
     await this.until(() => this.welcome !== undefined)
     return this.welcome ?? Promise.reject(new Error('no welcome'))
   }
 
-  hello(clientId: number): void {
-    this.stream.write({ frame: { $case: 'hello', value: { clientId } } })
+  hello({ clientId, token }: SessionName = { clientId: 0, token: new Uint8Array() }): void {
+    this.stream.write({ frame: { $case: 'hello', value: { clientId, token } } })
   }
 
   send(firstUnacknowledged: number, ...requests: Request[]): void {

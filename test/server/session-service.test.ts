@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { Consistency } from '../../src/gen/synod/common/v1/common.js'
 import { Command } from '../../src/gen/synod/session/v1/session.js'
-import { told } from './client.js'
+import { call, failureOf, told } from './client.js'
 import { serve } from './server.js'
 import { getQuery, nameOf, outcomeOf, putRequest, SessionClient } from './session-client.js'
 import { CLUSTER_ID, type SingleMember } from './single-member.js'
@@ -21,8 +21,11 @@ describe('a session stream', () => {
   it('opens a session, or goes on with one, and tells who leads', async (t) => {
     const { clients } = await serve(t)
     const first = await new SessionClient(clients.session).open()
-    assert.deepEqual(first, { clientId: 2, clusterId: CLUSTER_ID, nodeId: 1, leaderAddress: '127.0.0.1:7101' })
-    assert.equal((await new SessionClient(clients.session).open(first.clientId)).clientId, first.clientId)
+    const { token, ...rest } = first
+    assert.deepEqual(rest, { clientId: 2, clusterId: CLUSTER_ID, nodeId: 1, leaderAddress: '127.0.0.1:7101' })
+    assert.equal(token.length, 16)
+    const { clientId, token: same } = await new SessionClient(clients.session).open(first)
+    assert.deepEqual([clientId, same], [first.clientId, token])
     assert.equal((await new SessionClient(clients.session).open()).clientId, 3)
   })
 
@@ -47,7 +50,7 @@ describe('a session stream', () => {
   it('hands the bytes of a command on as they are', async (t) => {
     const { clients, member } = await serve(t)
     const session = new SessionClient(clients.session)
-    const { clientId } = await session.open()
+    const { clientId, token } = await session.open()
     // A field that this version does not know must not get lost on the way into the log.
     const command = Buffer.concat([
       Command.encode({
@@ -62,6 +65,7 @@ describe('a session stream', () => {
       { ...submitted, command: Buffer.from(submitted?.command ?? []) },
       {
         clientId,
+        token,
         requestNumber: 1,
         firstUnacknowledged: 1,
         command,
@@ -72,14 +76,14 @@ describe('a session stream', () => {
   it('gives a retry the first answer, on another stream too', async (t) => {
     const { clients, member } = await serve(t)
     const session = new SessionClient(clients.session)
-    const { clientId } = await session.open()
+    const name = await session.open()
     session.send(1, putRequest(1, 'a', 'first'))
     const [first] = await session.receive(1)
     session.stream.cancel()
     await session.failure
 
     const again = new SessionClient(clients.session)
-    await again.open(clientId)
+    await again.open(name)
     again.send(1, putRequest(1, 'a', 'first'))
     assert.deepEqual(await again.receive(1), [first])
 
@@ -88,6 +92,41 @@ describe('a session stream', () => {
     assert.deepEqual([nameOf(forgotten), nameOf(second)], ['ALREADY_ACKNOWLEDGED', 'put'])
     // The member is promised that no request is below the client's own first unacknowledged one.
     assert(member.submitted.every((request) => request.firstUnacknowledged <= request.requestNumber))
+  })
+
+  it('goes on with, and closes, the session of whoever knows its token, and of nobody else', async (t) => {
+    const { clients } = await serve(t)
+    const own = new SessionClient(clients.session)
+    const { clientId, token } = await own.open()
+    own.send(1, putRequest(1, 'a', 'first'))
+    const [first] = await own.receive(1)
+    const guess = Buffer.from(token).map((byte) => byte ^ 1)
+    const thief = new SessionClient(clients.session)
+    await thief.open({ clientId, token: guess })
+    thief.send(1, putRequest(1, 'a', 'first'))
+    assert.deepEqual((await thief.receive(1)).map(nameOf), ['SESSION_EXPIRED'])
+    thief.send(Number.MAX_SAFE_INTEGER, putRequest(Number.MAX_SAFE_INTEGER, 'a'))
+    assert.deepEqual((await thief.receive(1)).map(nameOf), ['SESSION_EXPIRED'])
+    assert.equal((await call(clients.session, 'closeSession', { clientId, token: guess })).closed, false)
+    for (const name of [{ clientId }, { clientId, token: token.subarray(1) }, { clientId: 0, token }]) {
+      const nobody = new SessionClient(clients.session)
+      nobody.hello({ token: new Uint8Array(), ...name })
+      assert.equal(told(await nobody.failure).reason, 'INVALID_ARGUMENT')
+    }
+
+    own.send(Number.MAX_SAFE_INTEGER, putRequest(Number.MAX_SAFE_INTEGER, 'a'))
+    assert.deepEqual((await own.receive(1)).map(nameOf), ['BEYOND_ASKED'])
+    own.send(1, putRequest(1, 'a', 'other'), putRequest(1, 'a', 'first'))
+    const [other, again] = await own.receive(2)
+    assert.deepEqual([nameOf(other), again], ['ID_REUSED', first])
+
+    const { closed, header } = await call(clients.session, 'closeSession', { clientId, token })
+    assert.deepEqual([closed, header?.clusterId], [true, CLUSTER_ID])
+    assert.equal((await call(clients.session, 'closeSession', { clientId, token })).closed, false)
+    own.send(1, putRequest(1, 'a', 'first'))
+    assert.deepEqual((await own.receive(1)).map(nameOf), ['SESSION_EXPIRED'])
+    const { fields } = await failureOf(call(clients.session, 'closeSession', { clientId: 0, token }))
+    assert.deepEqual(fields, ['client_id'])
   })
 
   it('refuses one bad request without harm to the others', async (t) => {
@@ -198,11 +237,11 @@ describe('a session stream', () => {
       (session) => session.send(1, putRequest(1, 'a')),
       (session) => session.stream.write({ frame: undefined }),
       (session) => {
-        session.hello(0)
-        session.hello(0)
+        session.hello()
+        session.hello()
       },
       (session) => {
-        session.hello(0)
+        session.hello()
         session.send(1, ...Array.from({ length: 8_193 }, (_, i) => getQuery(i, 'a')))
       },
     ]
@@ -218,7 +257,7 @@ describe('a session stream', () => {
     const { clients, member } = await serve(t)
     member.failure = 'NO_QUORUM'
     const session = new SessionClient(clients.session)
-    session.hello(0)
+    session.hello()
     const { code, reason } = told(await session.failure)
     assert.deepEqual({ code, reason }, { code: status.UNAVAILABLE, reason: 'NO_QUORUM' })
   })

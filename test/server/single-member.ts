@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import {
   type Alarm,
   type Answer,
@@ -8,11 +9,13 @@ import {
   type MemberStatus,
   type SessionRequest,
 } from '../../src/host/api.js'
+import type { SessionName } from '../../src/machine/session-table.js'
 import { Sessions } from '../../src/machine/sessions.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../../src/paxos/types.js'
 import { BankAndKeys } from '../../src/wire/bank-and-keys.js'
 import { sessionCodec } from '../../src/wire/state.js'
+import { TOKEN } from '../support/token.js'
 
 export const CLUSTER_ID = '3b0f0c5e-3f6a-4c8e-9d55-0d6c1f7a2b10'
 const OWN_CLIENT_ID = 1
@@ -57,7 +60,7 @@ export class SingleMember implements MemberApi {
 
   constructor(initialCommands: readonly Uint8Array[] = []) {
     for (const command of initialCommands) this.machine.apply(command, { slot: 0, timeMs: 0 })
-    this.#sessions.openSession({ slot: 0, timeMs: 0 })
+    this.#sessions.openSession(TOKEN, { slot: 0, timeMs: 0 })
   }
 
   get heldCount(): number {
@@ -72,14 +75,27 @@ export class SingleMember implements MemberApi {
     if (this.bug !== undefined) throw this.bug
     await this.#wait(options)
     const requestNumber = ++this.#ownRequests
-    const answer = this.#apply({ clientId: OWN_CLIENT_ID, requestNumber, firstUnacknowledged: requestNumber, command })
+    const answer = this.#apply({
+      clientId: OWN_CLIENT_ID,
+      token: TOKEN,
+      requestNumber,
+      firstUnacknowledged: requestNumber,
+      command,
+    })
     if (answer instanceof MemberError) throw answer
     return answer
   }
 
-  async openSession(options?: { timeoutMs?: number }): Promise<number> {
+  async openSession(options?: { timeoutMs?: number }): Promise<SessionName> {
     await this.#wait(options)
-    return this.#sessions.openSession({ slot: ++this.#slot, timeMs: this.#slot })
+    const token = randomBytes(16)
+    return { clientId: this.#sessions.openSession(token, { slot: ++this.#slot, timeMs: this.#slot }), token }
+  }
+
+  async closeSession(session: SessionName, options?: { timeoutMs?: number }): Promise<{ closed: boolean; slot: Slot }> {
+    await this.#wait(options)
+    const slot = ++this.#slot
+    return { closed: this.#sessions.closeSession(session, { slot, timeMs: slot }), slot }
   }
 
   submit(request: SessionRequest, timeoutMs: number, settle: (answer: Answer | MemberError) => void): void {
@@ -184,8 +200,12 @@ export class SingleMember implements MemberApi {
         return this.#failure('SESSION_EXPIRED')
       case 'alreadyAcknowledged':
         return this.#failure('ALREADY_ACKNOWLEDGED')
-      case 'overloaded':
-        return this.#failure('OVERLOADED')
+      case 'idReused':
+        return this.#failure('ID_REUSED')
+      case 'beyondAsked':
+        return this.#failure('BEYOND_ASKED')
+      case 'sessionFull':
+        return this.#failure('SESSION_FULL')
       case 'skipped':
         return this.#failure('OUTCOME_UNKNOWN')
     }

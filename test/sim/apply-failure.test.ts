@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Answer, MemberError, SessionRequest } from '../../src/host/api.js'
+import type { SessionName } from '../../src/machine/session-table.js'
 import type { Restoration, StateEntry, StateMachine } from '../../src/machine/state-machine.js'
 import { QUIET_PLAN } from '../../src/sim/plan.js'
 import { SimulatedCluster } from '../../src/sim/simulated-cluster.js'
@@ -85,18 +86,18 @@ function textOf(outcome: Answer | MemberError | undefined): string {
 }
 
 /** The leader, and a session. */
-async function ready(cluster: SimulatedCluster): Promise<{ leader: SimulatedNode; clientId: number }> {
+async function ready(cluster: SimulatedCluster): Promise<{ leader: SimulatedNode; session: SessionName }> {
   await until(cluster, () => cluster.leader !== undefined)
   const leader = cluster.leader as SimulatedNode
-  const clientId = await ask<number | MemberError>(cluster, (settle) => leader.openSession(TIMEOUT_MS, settle))
-  assert.ok(typeof clientId === 'number')
-  return { leader, clientId }
+  const session = await ask<SessionName | MemberError>(cluster, (settle) => leader.openSession(TIMEOUT_MS, settle))
+  assert.ok(session !== undefined && 'token' in session)
+  return { leader, session }
 }
 
 test('a machine that throws stops every node, at each start again, until its slot is skipped; and never twice', async () => {
   const cluster = newCluster()
-  const { leader, clientId } = await ready(cluster)
-  const named = (requestNumber: number, word: string) => ({ clientId, requestNumber, firstUnacknowledged: 1, word })
+  const { leader, session } = await ready(cluster)
+  const named = (requestNumber: number, word: string) => ({ ...session, requestNumber, firstUnacknowledged: 1, word })
   assert.equal(textOf(await say(cluster, leader, named(1, 'before'))), 'before')
   assert.ok(!['before bomb', 'before'].includes(textOf(await say(cluster, leader, named(2, 'bomb')))))
   await until(cluster, () => cluster.nodes.every(({ isUp }) => !isUp))
@@ -140,18 +141,18 @@ test('a machine that throws stops every node, at each start again, until its slo
 test('nodes that never came to the slot learn from the others that it is skipped, from the log and from a checkpoint', async () => {
   for (const logSlotsMax of [1_000, 1]) {
     const cluster = newCluster({ logSlotsMax, checkpointEverySlots: 5 })
-    const { clientId } = await ready(cluster)
+    const { session } = await ready(cluster)
     const late = cluster.nodes.find((node) => node !== cluster.leader) as SimulatedNode
     const others = cluster.nodes.filter((node) => node !== late)
     late.crash()
     await until(cluster, () => cluster.leader !== undefined)
-    await say(cluster, cluster.leader as SimulatedNode, { clientId, requestNumber: 1, firstUnacknowledged: 1, word: 'bomb' })
+    await say(cluster, cluster.leader as SimulatedNode, { ...session, requestNumber: 1, firstUnacknowledged: 1, word: 'bomb' })
     await until(cluster, () => others.every(({ haltCode }) => haltCode === 'APPLY_FAILED'))
     for (const node of others) await resolved(cluster, node.resolveApplyFailure('skip'))
     for (const node of others) node.start()
     await until(cluster, () => cluster.leader !== undefined)
     for (let requestNumber = 2; requestNumber < 30; requestNumber++) {
-      const request = { clientId, requestNumber, firstUnacknowledged: 1, word: `w${requestNumber}` }
+      const request = { ...session, requestNumber, firstUnacknowledged: 1, word: `w${requestNumber}` }
       assert.match(textOf(await say(cluster, cluster.leader as SimulatedNode, request)), /w/)
     }
     late.start()
@@ -163,8 +164,8 @@ test('nodes that never came to the slot learn from the others that it is skipped
 
 test('a slot that another version can carry out is tried again', async () => {
   const cluster = newCluster()
-  const { leader, clientId } = await ready(cluster)
-  const request = { clientId, requestNumber: 1, firstUnacknowledged: 1, word: 'bomb' }
+  const { leader, session } = await ready(cluster)
+  const request = { ...session, requestNumber: 1, firstUnacknowledged: 1, word: 'bomb' }
   await say(cluster, leader, request)
   await until(cluster, () => cluster.nodes.every(({ haltCode }) => haltCode === 'APPLY_FAILED'))
   Words.unbearable = ''

@@ -27,8 +27,8 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a retry is told the slot of the retry',
     file: 'machine/sessions.ts',
-    find: "return { kind: 'result', slot: known.slot, result: known.result }",
-    replace: "return { kind: 'result', slot: at.slot, result: known.result }",
+    find: 'if (known !== undefined) return outcomeOf(known)',
+    replace: 'if (known !== undefined) return outcomeOf({ ...known, slot: at.slot })',
   },
   // Microtasks of one node come between an answer and its slot only after a pause.
   {
@@ -41,9 +41,8 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a command whose session is gone is sent in a new one, however often it was proposed',
     file: 'host/session-desk.ts',
-    find: "    const name = { clientId, requestNumber }\n    if (this.#requester.wasRepeated(name)) {\n      const error = new MemberError('OUTCOME_UNKNOWN', 'the session expired",
-    replace:
-      "    const name = { clientId, requestNumber }\n    if (clientId === 0) {\n      const error = new MemberError('OUTCOME_UNKNOWN', 'the session expired",
+    find: 'wasRepeated(pending) ? refusedOnce(outcome.kind) : OUTCOME_ERRORS[outcome.kind]()',
+    replace: 'pending.name.clientId === 0 ? refusedOnce(outcome.kind) : OUTCOME_ERRORS[outcome.kind]()',
   },
   // Nobody checks that what is certainly not proposed is in the log once at most.
   {

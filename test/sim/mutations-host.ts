@@ -79,7 +79,7 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
     name: "the node's own session acknowledges what is not answered yet",
     isRare: true,
     file: 'host/session-desk.ts',
-    find: 'const firstUnacknowledged = open?.keys().next().value ?? requestNumber',
+    find: 'const firstUnacknowledged = open.values().next().value ?? requestNumber',
     replace: 'const firstUnacknowledged = requestNumber',
   },
   {

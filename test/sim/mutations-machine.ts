@@ -4,33 +4,61 @@ import type { Mutation } from './mutant.js'
 export const MACHINE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'the results of sessions are not in the checkpoint',
-    file: 'machine/sessions.ts',
-    find: 'results: Array.from(session.results.values())',
-    replace: 'results: []',
+    file: 'machine/session-table.ts',
+    find: 'const answers = Array.from(this.answers.values())',
+    replace: 'const answers: KeptAnswer[] = []',
   },
   {
     name: 'acknowledging forgets one result too many',
-    file: 'machine/sessions.ts',
+    file: 'machine/session-table.ts',
     find: 'number < firstUnacknowledged; number++',
     replace: 'number <= firstUnacknowledged; number++',
   },
   {
     name: 'a retry is carried out again once a later request has been',
     file: 'machine/sessions.ts',
-    find: 'if (known !== undefined) return',
-    replace: 'if (known !== undefined && session.results.size === 1) return',
+    find: 'if (known !== undefined) return outcomeOf(known)',
+    replace: 'if (known !== undefined && session.answers.size === 1) return outcomeOf(known)',
   },
   {
     name: 'a session without new results is not in the next checkpoint',
-    file: 'machine/sessions.ts',
+    file: 'machine/session-table.ts',
     find: '    this.#changes.onChange(session)\n    this.#activity++\n',
     replace: '    if (this.#shortestIdle !== session) this.#changes.onChange(session)\n    this.#activity++\n',
   },
   {
     name: 'client ids begin anew after a restart',
-    file: 'machine/sessions.ts',
+    file: 'machine/session-table.ts',
     find: 'this.#lastClientId = counters.lastClientId',
     replace: 'this.#lastClientId = Math.min(counters.lastClientId, 1)',
+  },
+  {
+    name: 'a session may be used by whoever knows its client id',
+    favours: ({ habits }) => habits.misuseRate > 0,
+    file: 'machine/session-table.ts',
+    find: 'return session !== undefined && isTextOf(session.token, token) ? session : undefined',
+    replace: 'return session !== undefined && isTextOf(session.token, token) ? session : session',
+  },
+  {
+    name: 'whatever is asked under a number gets the first answer',
+    favours: ({ habits }) => habits.misuseRate > 0,
+    file: 'machine/sessions.ts',
+    find: 'if (known !== undefined && known.digest !== digest) return ID_REUSED',
+    replace: '',
+  },
+  {
+    name: 'a number that was refused for want of room is carried out when there is some',
+    favours: ({ limits }) => limits.answersPerSessionMax < 10,
+    file: 'machine/sessions.ts',
+    find: 'if (known !== undefined) return outcomeOf(known)',
+    replace: 'if (known?.result !== undefined) return outcomeOf(known)',
+  },
+  {
+    name: 'when there are too many sessions the newest one goes',
+    favours: ({ limits }) => limits.sessionCountMax < 20,
+    file: 'machine/session-table.ts',
+    find: 'sessionCountMax && this.#longestIdle !== undefined) this.#end(this.#longestIdle)',
+    replace: 'sessionCountMax && this.#shortestIdle !== undefined) this.#end(this.#shortestIdle)',
   },
   {
     name: 'nobody can spend the last cent',
@@ -186,9 +214,8 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'sessions expire by the local clock',
-    file: 'machine/sessions.ts',
-    find: '    if (nowMs - this.#lastSweepMs < SWEEP_INTERVAL_MS) return\n    this.#lastSweepMs = nowMs\n',
-    replace:
-      '    nowMs = Date.now()\n    if (nowMs - this.#lastSweepMs < SWEEP_INTERVAL_MS) return\n    this.#lastSweepMs = nowMs\n',
+    file: 'machine/session-table.ts',
+    find: '#maybeSweep({ slot, timeMs }: Moment): void {\n',
+    replace: '#maybeSweep({ slot }: Moment): void {\n    const timeMs = Date.now()\n',
   },
 ]

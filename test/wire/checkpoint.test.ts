@@ -11,6 +11,7 @@ import { CheckpointDisk } from '../machine/checkpoint-disk.js'
 import { dump, fakeCrypto, GOOD } from '../machine/fixture.js'
 import { Random } from '../machine/random.js'
 import { INITIAL_COMMAND, randomCommand } from '../machine/random-commands.js'
+import { TOKEN } from '../support/token.js'
 
 const SEEDS = 4
 const COMMANDS = 600
@@ -40,6 +41,7 @@ function saveCheckpoint({ sessions, disk }: Node): void {
 
 interface Step {
   readonly clientId: number
+  readonly token: Uint8Array
   readonly requestNumber: number
   readonly firstUnacknowledged: number
   readonly command: Uint8Array
@@ -74,6 +76,7 @@ function* steps(random: Random, isTight: boolean): Generator<Step> {
     const firstUnacknowledged = Math.max(1, requestNumber - random.below(4))
     yield {
       clientId,
+      token: TOKEN,
       requestNumber,
       firstUnacknowledged,
       command: commands[requestNumber - 1] ?? new Uint8Array(0),
@@ -111,7 +114,7 @@ test('a node that restarts from checkpoints, whenever they were made, answers, b
     let restarted = start()
     for (const node of [steady, eager, restarted]) {
       node.machine.apply(Command.encode(INITIAL_COMMAND).finish(), { slot: 0, timeMs: 0 })
-      for (let i = 0; i < 3; i++) node.sessions.openSession({ slot: 0, timeMs: 1_000_000 })
+      for (let i = 0; i < 3; i++) node.sessions.openSession(TOKEN, { slot: 0, timeMs: 1_000_000 })
     }
     for (const node of [eager, restarted]) saveCheckpoint(node)
     let digest = ''

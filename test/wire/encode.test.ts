@@ -8,6 +8,7 @@ import { decodeCommand } from '../../src/wire/decode-command.js'
 import { encode } from '../../src/wire/encode.js'
 import { decodeEnvelope, encodeSessionCommand } from '../../src/wire/envelope.js'
 import { keep } from '../../src/wire/kept-bytes.js'
+import { TOKEN } from '../support/token.js'
 
 const put = (key: string, bytes: number): Command =>
   Command.fromPartial({ operation: { $case: 'put', value: { key, value: new Uint8Array(bytes).fill(7) } } })
@@ -36,22 +37,33 @@ describe('the envelope', () => {
     firstUnacknowledged: number,
     command: fc.uint8Array({ maxLength: 300 }),
     quotaBytes: fc.oneof(fc.constant(0), number),
+    token: fc.uint8Array({ maxLength: 20 }),
   })
 
   it('is read as the generated decoder reads it', () => {
     fc.assert(
       fc.property(command, (sent) => {
         const read = decodeEnvelope(encodeSessionCommand(sent))
-        assert.deepEqual(read?.kind === 'command' && { ...read.command, command: [...read.command.command] }, {
-          ...sent,
-          command: [...sent.command],
-        })
+        assert.deepEqual(
+          read?.kind === 'command' && { ...read.command, command: [...read.command.command], token: [...read.command.token] },
+          {
+            ...sent,
+            command: [...sent.command],
+            token: [...sent.token],
+          },
+        )
       }),
     )
   })
 
   it('of a newer version is read all the same, and what is cut off or too large is none', () => {
-    const bytes = encodeSessionCommand({ clientId: 5, requestNumber: 6, firstUnacknowledged: 1, command: new Uint8Array([9]) })
+    const bytes = encodeSessionCommand({
+      clientId: 5,
+      token: TOKEN,
+      requestNumber: 6,
+      firstUnacknowledged: 1,
+      command: new Uint8Array([9]),
+    })
     const newer = Buffer.concat([bytes, Buffer.from([0x78, 1])])
     const read = decodeEnvelope(newer)
     assert.equal(read?.kind === 'command' && read.command.requestNumber, 6)

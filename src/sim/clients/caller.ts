@@ -1,4 +1,5 @@
 import { type Answer as HostAnswer, MemberError } from '../../host/api.js'
+import type { SessionName } from '../../machine/session-table.js'
 import type { NodeId } from '../../paxos/types.js'
 import { promise } from '../broken-promise.js'
 import type { ClientPort } from '../client-port.js'
@@ -14,7 +15,16 @@ import { ClientSession } from './session.js'
 import { Way } from './way.js'
 
 /** What happens to clients, and to what they send. */
-export type ClientTrouble = 'loss' | 'clientTimeout' | 'duplicateRequest' | 'clientDeath' | 'clientAbsence' | 'sessionExpired'
+export type ClientTrouble =
+  | 'loss'
+  | 'clientTimeout'
+  | 'duplicateRequest'
+  | 'clientDeath'
+  | 'clientAbsence'
+  | 'sessionExpired'
+  | 'sessionFull'
+  | 'sessionClosed'
+  | 'misuse'
 
 export interface CallerSettings {
   readonly name: string
@@ -33,8 +43,8 @@ export interface CallerSettings {
 /** One request under way, from the first try to the last. */
 interface Call {
   readonly invocation: Invocation
-  /** The session that it was last sent in, and its number there; 0: in none so far. */
-  clientId: number
+  /** The session that it was last sent in, and its number there; undefined, 0: in none so far. */
+  session: SessionName | undefined
   requestNumber: number
   /** Counts tries: what becomes of one that was given up concerns nobody any more, unless it is an answer. */
   tryCount: number
@@ -77,7 +87,7 @@ export class Caller {
 
   /** Whether it can ask for operations: who needs no session always can. */
   get isReady(): boolean {
-    return this.#session.isOpen || !this.#settings.hasSession
+    return this.#session.name !== undefined || !this.#settings.hasSession
   }
 
   get answeredCount(): number {
@@ -108,7 +118,7 @@ export class Caller {
   ask(asked: Asked, onDone: () => void): Invocation {
     const { name, history, scheduler } = this.#settings
     const invocation = history.invoke(name, asked, scheduler.nowUs)
-    const call: Call = { invocation, clientId: 0, requestNumber: 0, tryCount: 0, unresolvedCount: 0, onDone }
+    const call: Call = { invocation, session: undefined, requestNumber: 0, tryCount: 0, unresolvedCount: 0, onDone }
     this.#calls.add(call)
     this.#try(call)
     return invocation
@@ -162,17 +172,18 @@ export class Caller {
   /** Gives the call its number, if it needs one. False: it has to wait for a session. */
   #enter(call: Call): boolean {
     if (!this.#settings.hasSession || call.invocation.asked.kind === 'read') return true
-    if (!this.#session.isOpen) return false
-    if (call.clientId === this.#session.clientId) return true
-    call.clientId = this.#session.clientId
+    const { name } = this.#session
+    if (name === undefined) return false
+    if (call.session === name) return true
+    call.session = name
     call.requestNumber = this.#session.nextRequestNumber()
-    call.invocation.sentAs.push(sessionName(call.clientId, call.requestNumber))
+    call.invocation.sentAs.push(sessionName(name.clientId, call.requestNumber))
     return true
   }
 
   #send(port: ClientPort, call: Call, onError: (error: MemberError) => void): void {
-    const { name, hasSession, trace } = this.#settings
-    const { clientId, requestNumber, tryCount } = call
+    const { name, trace } = this.#settings
+    const { session, requestNumber, tryCount } = call
     const { asked, bytes, number } = call.invocation
     const what = (): string => tellOperation(asked.kind === 'read' ? asked.query : asked.request.operation)
     trace.tell({ kind: 'asked', client: name, request: number, node: port.id, attempt: tryCount, what })
@@ -184,8 +195,8 @@ export class Caller {
     })
     this.#way.travel(() => {
       if (asked.kind === 'read') port.read(bytes, timeoutMs, settle)
-      else if (!hasSession) port.invoke(bytes, timeoutMs, settle)
-      else port.submit({ clientId, requestNumber, firstUnacknowledged, command: bytes }, timeoutMs, settle)
+      else if (session === undefined) port.invoke(bytes, timeoutMs, settle)
+      else port.submit({ ...session, requestNumber, firstUnacknowledged, command: bytes }, timeoutMs, settle)
     })
   }
 
@@ -197,7 +208,9 @@ export class Caller {
     if (!history.onAnswer(call.invocation, answer, scheduler.nowUs)) return
     this.#answeredCount++
     this.#lastAnswered = call
+    this.#maybeMisuse(call)
     this.#close(call)
+    this.#maybeCloseSession()
   }
 
   #onError(call: Call, { code }: MemberError): void {
@@ -211,11 +224,22 @@ export class Caller {
         return this.#retryLater(call)
       case 'OUTCOME_UNKNOWN':
         return this.#onUnresolved(call)
+      case 'SESSION_FULL': // the number stays refused, whoever asked under it
+        this.#settings.count('sessionFull')
+        this.#session.acknowledge(call.session, call.requestNumber)
+        call.session = undefined
+        call.unresolvedCount = 0
+        return this.#retryLater(call)
       case 'SESSION_EXPIRED':
         call.unresolvedCount--
         return this.#settings.hasSession ? this.#onExpired() : this.#onUnresolved(call)
       case 'ALREADY_ACKNOWLEDGED':
-        return promise(false, () => `${tellInvocation(call.invocation)}, is told to be acknowledged, but was never answered`)
+      case 'ID_REUSED':
+      case 'BEYOND_ASKED':
+        return promise(
+          false,
+          () => `${tellInvocation(call.invocation)}, is told ${code}, though it was asked once and never answered`,
+        )
       case 'NODE_ID_USED':
       case 'NODE_ID_TOO_HIGH':
       case 'ADDRESS_USED':
@@ -267,7 +291,7 @@ export class Caller {
 
   #close(call: Call): void {
     this.#calls.delete(call)
-    this.#session.acknowledge(call.clientId, call.requestNumber)
+    this.#session.acknowledge(call.session, call.requestNumber)
     call.onDone()
   }
 
@@ -278,17 +302,17 @@ export class Caller {
     const port = this.#port
     const attempt = ++this.#openingTryCount
     const tryAgain = (): void => {
-      if (this.#session.isOpen || this.#openingTryCount !== attempt || this.#isDead) return
+      if (this.#session.name !== undefined || this.#openingTryCount !== attempt || this.#isDead) return
       this.#failOver()
       this.#openSession()
     }
     scheduler.after(habits.timeoutMs * random.between(0.75, 1.25), tryAgain)
-    const settle = this.#way.back((outcome: number | MemberError) => {
+    const settle = this.#way.back((outcome: SessionName | MemberError) => {
       if (outcome instanceof MemberError) {
         scheduler.after(random.between(0.5, 1.5) * BACKOFF_MS, tryAgain)
-      } else if (!this.#session.isOpen) {
-        trace.tell({ kind: 'sessionOpened', client: name, node: port.id, clientId: outcome })
-        history.onSessionOpened(name, outcome)
+      } else if (this.#session.name === undefined) {
+        trace.tell({ kind: 'sessionOpened', client: name, node: port.id, clientId: outcome.clientId })
+        history.onSessionOpened(name, outcome.clientId)
         this.#session.begin(outcome)
         this.#tryCommands()
         this.#onReady()
@@ -308,6 +332,41 @@ export class Caller {
       if (call.unresolvedCount > 0 && !isSafeToRepeat(asked.request)) this.#giveUp(call)
     }
     this.#openSession()
+  }
+
+  /** Now and then a client closes its session, and opens another; what was sent twice may still be on its way. */
+  #maybeCloseSession(): void {
+    const { random, habits, count } = this.#settings
+    const { name } = this.#session
+    if (name === undefined || this.#calls.size > 0 || !random.chance(habits.closeRate)) return
+    count('sessionClosed')
+    this.#way.travel(() => this.#port.closeSession(name, habits.timeoutMs, () => undefined))
+    this.#session.end()
+    this.#openSession()
+  }
+
+  /** Somebody who has guessed the client id, or the client itself by mistake, asks something else under a number that has been answered. */
+  #maybeMisuse({ session, requestNumber, invocation }: Call): void {
+    const { random, habits, count, history } = this.#settings
+    if (session === undefined || !random.chance(habits.misuseRate)) return
+    count('misuse')
+    const isGuess = random.chance(0.5)
+    const token = isGuess ? session.token.map((byte) => byte ^ 1) : session.token
+    const number = isGuess ? random.pick([requestNumber, requestNumber + 1, Number.MAX_SAFE_INTEGER]) : requestNumber
+    const command = history.misuse(`misuse of ${sessionName(session.clientId, number)}`)
+    const request = {
+      clientId: session.clientId,
+      token,
+      requestNumber: number,
+      firstUnacknowledged: isGuess ? number : 1,
+      command,
+    }
+    const port = random.pick(this.#ports)
+    this.#way.travel(() =>
+      port.submit(request, habits.timeoutMs, (outcome) =>
+        promise(outcome instanceof MemberError, () => `${tellInvocation(invocation)}, was misused, and that was carried out`),
+      ),
+    )
   }
 
   #tryCommands(): void {

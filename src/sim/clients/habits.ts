@@ -43,6 +43,10 @@ export interface ClientHabits extends OperationMix {
   readonly reuseRate: number
   /** The longest timeout of a hold, in log time; some have none. */
   readonly holdMsMax: number
+  /** How often one that has just been answered closes its session, and opens another. */
+  readonly closeRate: number
+  /** How often somebody asks something else under a number that has just been answered, or guesses at a session. */
+  readonly misuseRate: number
   /** Between two deaths of one client; 0: none dies. It comes back under the same client id. */
   readonly deathMsMean: number
   /** Between two absences of one client, in which it asks for nothing; 0: none leaves. */
@@ -72,6 +76,8 @@ export const QUIET_HABITS: ClientHabits = Object.freeze({
   oddIdRate: 0,
   reuseRate: 0,
   holdMsMax: 1_000,
+  closeRate: 0,
+  misuseRate: 0,
   deathMsMean: 0,
   absenceMsMean: 0,
 })
@@ -102,6 +108,8 @@ export function drawHabits(random: Random): ClientHabits {
     oddIdRate: random.pick([0, 0.1, 0.5]),
     reuseRate: maybe(0.4, () => random.between(0.02, 0.2)),
     holdMsMax: random.pick([50, 500, 5_000]),
+    closeRate: maybe(0.3, () => random.between(0.02, 0.2)),
+    misuseRate: maybe(0.3, () => random.between(0.02, 0.2)),
     deathMsMean: maybe(0.3, () => random.between(500, 3_000)),
     absenceMsMean: maybe(0.3, () => random.between(500, 3_000)),
   }

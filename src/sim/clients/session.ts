@@ -1,13 +1,15 @@
+import type { SessionName } from '../../machine/session-table.js'
+
 /** What a client that has a session remembers of it. It outlives the client's process: a client that comes back goes on with it. */
 export class ClientSession {
-  /** 0: there is none yet, or no more. */
-  clientId = 0
+  #name: SessionName | undefined
   #lastRequestNumber = 0
   /** Ascending: numbers are given in order. */
   readonly #unacknowledged = new Set<number>()
 
-  get isOpen(): boolean {
-    return this.clientId !== 0
+  /** Undefined: there is none yet, or no more. */
+  get name(): SessionName | undefined {
+    return this.#name
   }
 
   /** Every result below is known to the client. */
@@ -16,15 +18,15 @@ export class ClientSession {
     return this.#lastRequestNumber + 1
   }
 
-  begin(clientId: number): void {
-    this.clientId = clientId
+  begin(name: SessionName): void {
+    this.#name = name
     this.#lastRequestNumber = 0
     this.#unacknowledged.clear()
   }
 
   /** It is of no use any more. */
   end(): void {
-    this.clientId = 0
+    this.#name = undefined
   }
 
   nextRequestNumber(): number {
@@ -32,7 +34,7 @@ export class ClientSession {
     return this.#lastRequestNumber
   }
 
-  acknowledge(clientId: number, requestNumber: number): void {
-    if (clientId === this.clientId) this.#unacknowledged.delete(requestNumber)
+  acknowledge(name: SessionName | undefined, requestNumber: number): void {
+    if (name === this.#name) this.#unacknowledged.delete(requestNumber)
   }
 }

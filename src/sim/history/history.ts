@@ -44,6 +44,8 @@ export class History {
   readonly #invocations: Invocation[] = []
   /** Who was given which client id. */
   readonly #owners = new Map<number, string>()
+  /** Commands that nobody may have carried out. */
+  readonly #misuses = new Set<string>()
   #outstandingCount = 0
   #acknowledgedCount = 0
 
@@ -67,6 +69,17 @@ export class History {
 
   get clientIds(): Iterable<number> {
     return this.#owners.keys()
+  }
+
+  /** A command that must never be carried out: what it is sent under is another's. Gives its bytes. */
+  misuse(value: string): Uint8Array {
+    const bytes = encodeRequest({ operation: { kind: 'put', key: 'misused', value }, requestId: '' })
+    this.#misuses.add(textOf(bytes))
+    return bytes
+  }
+
+  isMisuse(bytes: Uint8Array): boolean {
+    return this.#misuses.has(textOf(bytes))
   }
 
   invoke(client: string, asked: Asked, nowUs: number): Invocation {
@@ -117,6 +130,10 @@ export class History {
     promise(owner === undefined, () => `client id ${clientId} was given to ${owner} and to ${client}`)
     this.#owners.set(clientId, client)
   }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
 /** Sent anew under another name, an id that was used before is refused each time: in the slot of that time. */

@@ -10,6 +10,7 @@ import { type Answer, sameOutcome } from '../clients/outcomes.js'
 import type { Moment } from '../model/bank-model.js'
 import { Model } from '../model/model.js'
 import { SessionsModel } from '../model/sessions-model.js'
+import { STATE_LIMITS, type StateLimits } from '../state-limits.js'
 import { type History, type Invocation, sessionName, tellAnswer, tellInvocation } from './history.js'
 
 /** Where in the log a request was carried out, and the answer to it. A repeat by its id is told the slot of the first time. */
@@ -18,11 +19,13 @@ interface Execution {
   readonly answer: Answer
 }
 
+/** Any request that nobody asks. */
+const MISUSE: Request = { operation: { kind: 'put', key: 'misused', value: '' }, requestId: '' }
 const NO_COMMANDS: readonly Uint8Array[] = []
 
 /** Gives the model as it stands after the log. @throws BrokenPromise */
-export function checkSlotOrder(history: History, log: readonly Value[]): Model {
-  const replay = new Replay(history)
+export function checkSlotOrder(history: History, log: readonly Value[], limits: StateLimits = STATE_LIMITS): Model {
+  const replay = new Replay(history, limits)
   log.forEach((value, i) => replay.apply(i + 1, value))
   replay.finish()
   checkRealTime(history.invocations, (invocation) => replay.executionsOf(invocation))
@@ -32,7 +35,7 @@ export function checkSlotOrder(history: History, log: readonly Value[]): Model {
 /** The log on the model, with the reads where they belong. */
 class Replay {
   readonly model = new Model()
-  readonly #sessions = new SessionsModel(this.model)
+  readonly #sessions: SessionsModel
   readonly #history: History
   /** What clients sent in sessions of their own. */
   readonly #sentAs = new Map<string, Invocation>()
@@ -44,7 +47,8 @@ class Replay {
   readonly #opened = new Set<number>()
   #timeMs = 0
 
-  constructor(history: History) {
+  constructor(history: History, { sessionCountMax, answersPerSessionMax }: StateLimits) {
+    this.#sessions = new SessionsModel(this.model, { sessionCountMax, answersPerSessionMax })
     this.#history = history
     for (const invocation of history.invocations) {
       const { asked, answer } = invocation
@@ -100,11 +104,20 @@ class Replay {
 
   #applyEnvelope(envelope: Envelope, at: Moment): void {
     if (envelope.kind === 'open') {
-      this.#opened.add(this.#sessions.open(at))
+      this.#opened.add(this.#sessions.open(envelope.token, at))
+      return
+    }
+    if (envelope.kind === 'close') {
+      this.#sessions.close(envelope.session, at)
       return
     }
     const { clientId, requestNumber, command } = envelope.command
     const key = keyOf(command)
+    if (this.#history.isMisuse(command)) {
+      const { kind } = this.#sessions.apply(envelope.command, MISUSE, at)
+      promise(kind !== 'result', () => `slot ${at.slot} holds a misuse of session ${clientId}, and it was carried out`)
+      return
+    }
     const request = this.#requests.get(key)
     promise(request !== undefined, () => `slot ${at.slot} holds a command that no client sent`)
     const owner = this.#history.ownerOf(clientId)

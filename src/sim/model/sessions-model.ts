@@ -5,62 +5,116 @@ import type { Model } from './model.js'
 /** What became of a request in a session. `isFirst`: it was carried out now, not earlier. */
 export type SessionEffect =
   | { readonly kind: 'result'; readonly effect: Effect; readonly isFirst: boolean }
-  | { readonly kind: 'sessionExpired' }
-  | { readonly kind: 'alreadyAcknowledged' }
+  | { readonly kind: 'sessionExpired' | 'alreadyAcknowledged' | 'idReused' | 'beyondAsked' | 'sessionFull' }
 
 /** README.md: a session that is idle for an hour of log time goes. They are looked over at most once a minute of log time. */
 const IDLE_MS_MAX = 3_600_000
 const SWEEP_INTERVAL_MS = 60_000
+const NUMBERS_AHEAD_MAX = 1_048_576
 
-interface Session {
-  firstUnacknowledged: number
-  lastActiveMs: number
-  /** By request number, never pruned: what is acknowledged is refused by its number. */
-  readonly effects: Map<number, Effect>
+interface Sent {
+  readonly clientId: number
+  readonly token: Uint8Array
+  readonly requestNumber: number
+  readonly firstUnacknowledged: number
 }
 
-/** Exactly once, by (client id, request number), as README.md and session.proto tell it. */
+/** Undefined: refused for want of room. */
+interface Answered {
+  readonly content: string
+  readonly effect: Effect | undefined
+}
+
+interface Session {
+  readonly clientId: number
+  readonly token: string
+  firstUnacknowledged: number
+  askedUpTo: number
+  lastActiveMs: number
+  /** By request number, never pruned: what is acknowledged is refused by its number. */
+  readonly answers: Map<number, Answered>
+}
+
+/** Exactly once, by (client id, token, request number), as README.md and session.proto tell it. */
 export class SessionsModel {
   readonly #model: Model
-  readonly #sessions = new Map<number, Session>()
+  readonly #limits: { readonly sessionCountMax: number; readonly answersPerSessionMax: number }
+  /** The one that was active last at the end. */
+  #sessions: Session[] = []
   #lastClientId = 0
   #lastSweepMs = 0
 
-  constructor(model: Model) {
+  constructor(model: Model, limits: { readonly sessionCountMax: number; readonly answersPerSessionMax: number }) {
     this.#model = model
+    this.#limits = limits
   }
 
   /** Gives the new session's client id: from 1, each once. */
-  open({ timeMs }: Moment): number {
+  open(token: Uint8Array, { timeMs }: Moment): number {
     this.#maybeSweep(timeMs)
-    this.#lastClientId++
-    this.#sessions.set(this.#lastClientId, { firstUnacknowledged: 1, lastActiveMs: timeMs, effects: new Map() })
-    return this.#lastClientId
+    const clientId = ++this.#lastClientId
+    const session = {
+      clientId,
+      token: hex(token),
+      firstUnacknowledged: 1,
+      askedUpTo: 0,
+      lastActiveMs: timeMs,
+      answers: new Map(),
+    }
+    this.#sessions.push(session)
+    if (this.#sessions.length > this.#limits.sessionCountMax) this.#sessions.shift()
+    return clientId
   }
 
-  apply(
-    sent: { readonly clientId: number; readonly requestNumber: number; readonly firstUnacknowledged: number },
-    request: Request,
-    at: Moment,
-  ): SessionEffect {
+  close({ clientId, token }: Pick<Sent, 'clientId' | 'token'>, { timeMs }: Moment): void {
+    this.#maybeSweep(timeMs)
+    this.#sessions = this.#sessions.filter((session) => session.clientId !== clientId || session.token !== hex(token))
+  }
+
+  apply(sent: Sent, request: Request, at: Moment): SessionEffect {
     this.#maybeSweep(at.timeMs)
-    const session = this.#sessions.get(sent.clientId)
+    const session = this.#sessions.find(({ clientId, token }) => clientId === sent.clientId && token === hex(sent.token))
     if (session === undefined) return { kind: 'sessionExpired' }
     session.lastActiveMs = at.timeMs
-    session.firstUnacknowledged = Math.max(session.firstUnacknowledged, sent.firstUnacknowledged)
-    if (sent.requestNumber < session.firstUnacknowledged) return { kind: 'alreadyAcknowledged' }
-    const known = session.effects.get(sent.requestNumber)
-    if (known !== undefined) return { kind: 'result', effect: known, isFirst: false }
-    const effect = this.#model.apply(request, at)
-    session.effects.set(sent.requestNumber, effect)
-    return { kind: 'result', effect, isFirst: true }
+    this.#sessions = [...this.#sessions.filter((other) => other !== session), session]
+    return this.#applyIn(session, sent, request, at)
+  }
+
+  #applyIn(session: Session, { requestNumber, firstUnacknowledged }: Sent, request: Request, at: Moment): SessionEffect {
+    if (requestNumber < session.firstUnacknowledged) return { kind: 'alreadyAcknowledged' }
+    if (firstUnacknowledged > requestNumber || requestNumber > session.askedUpTo + NUMBERS_AHEAD_MAX)
+      return { kind: 'beyondAsked' }
+    const content = JSON.stringify(request)
+    const known = session.answers.get(requestNumber)
+    if (known !== undefined && known.content !== content) return { kind: 'idReused' }
+    session.firstUnacknowledged = Math.max(session.firstUnacknowledged, firstUnacknowledged)
+    session.askedUpTo = Math.max(session.askedUpTo, requestNumber)
+    if (known !== undefined) {
+      return known.effect === undefined ? { kind: 'sessionFull' } : { kind: 'result', effect: known.effect, isFirst: false }
+    }
+    const { answersPerSessionMax } = this.#limits
+    const isFull = keptCount(session) >= answersPerSessionMax
+    if (keptCount(session) >= 2 * answersPerSessionMax) {
+      this.#sessions.pop()
+      return { kind: 'sessionExpired' }
+    }
+    const effect = isFull ? undefined : this.#model.apply(request, at)
+    session.answers.set(requestNumber, { content, effect })
+    return effect === undefined ? { kind: 'sessionFull' } : { kind: 'result', effect, isFirst: true }
   }
 
   #maybeSweep(nowMs: number): void {
     if (nowMs - this.#lastSweepMs < SWEEP_INTERVAL_MS) return
     this.#lastSweepMs = nowMs
-    for (const [clientId, { lastActiveMs }] of this.#sessions) {
-      if (nowMs - lastActiveMs >= IDLE_MS_MAX) this.#sessions.delete(clientId)
-    }
+    this.#sessions = this.#sessions.filter(({ lastActiveMs }) => nowMs - lastActiveMs < IDLE_MS_MAX)
   }
+}
+
+/** What is not acknowledged. */
+function keptCount({ answers, firstUnacknowledged }: Session): number {
+  return [...answers.keys()].filter((number) => number >= firstUnacknowledged).length
+}
+
+function hex(token: Uint8Array): string {
+  return Buffer.from(token).toString('hex')
 }

@@ -15,6 +15,7 @@ import { BankAndKeys } from '../../../src/wire/bank-and-keys.js'
 import { encodeOpenSession, encodeSessionCommand } from '../../../src/wire/envelope.js'
 import { initialAuthority } from '../../../src/wire/initial-authority.js'
 import { sessionCodec } from '../../../src/wire/state.js'
+import { TOKEN } from '../../support/token.js'
 
 const CLIENT_ID = 1
 const TIME_MS = 1_700_000_000_000
@@ -44,10 +45,10 @@ function put(requestNumber: number, key: string, text = String(requestNumber)): 
 /** What slot `slot` decides: the client's session, then a put of each slot's number under `key-…`. A second of log time each. */
 export function valueOf(slot: Slot, text?: string): Value {
   const timeMs = TIME_MS + slot * 1_000
-  if (slot === 1) return { kind: 'batch', timeMs, commands: [encodeOpenSession('nonce')] }
+  if (slot === 1) return { kind: 'batch', timeMs, commands: [encodeOpenSession(TOKEN)] }
   const requestNumber = slot - 1
   const command = put(requestNumber, `key-${requestNumber % 5}`, text)
-  const envelope = encodeSessionCommand({ clientId: CLIENT_ID, requestNumber, firstUnacknowledged: 1, command })
+  const envelope = encodeSessionCommand({ clientId: CLIENT_ID, token: TOKEN, requestNumber, firstUnacknowledged: 1, command })
   return { kind: 'batch', timeMs, commands: [envelope] }
 }
 
@@ -103,7 +104,7 @@ async function replayed(storage: LevelStorage) {
     storage,
     sessions,
     machine,
-    listener: { onOpened: () => {}, onOutcome: () => {} },
+    listener: { onOpened: () => {}, onClosed: () => {}, onOutcome: () => {} },
     logger: pino({ level: 'silent' }),
     nowMs: () => 0,
     onApplied: ({ slot }, digest) => digests.set(slot, digest),
@@ -134,7 +135,13 @@ export async function replay(
       return Buffer.from(outcome.value.pair.value).toString()
     },
     retry: (requestNumber, key) => {
-      const request = { clientId: CLIENT_ID, requestNumber, firstUnacknowledged: 1, command: put(requestNumber, key) }
+      const request = {
+        clientId: CLIENT_ID,
+        token: TOKEN,
+        requestNumber,
+        firstUnacknowledged: 1,
+        command: put(requestNumber, key),
+      }
       const outcome = sessions.apply(request, at)
       if (outcome.kind !== 'result') throw new Error(outcome.kind)
       const result = Result.decode(outcome.result).outcome

@@ -1,5 +1,6 @@
 import { Result } from '../../../src/gen/synod/session/v1/session.js'
 import { type Answer, MemberError, type MemberErrorCode, type SessionRequest } from '../../../src/host/api.js'
+import type { SessionName } from '../../../src/machine/session-table.js'
 import type { ClientPort, Settled } from '../../../src/sim/client-port.js'
 import { Caller, type ClientTrouble } from '../../../src/sim/clients/caller.js'
 import { type ClientHabits, QUIET_HABITS } from '../../../src/sim/clients/habits.js'
@@ -7,10 +8,11 @@ import { EventTrace } from '../../../src/sim/event-trace.js'
 import { History } from '../../../src/sim/history/history.js'
 import { Random } from '../../../src/sim/random.js'
 import { Scheduler } from '../../../src/sim/scheduler.js'
+import { TOKEN } from '../../support/token.js'
 
 /** What a node was asked, and how to answer it. */
 export interface Heard {
-  readonly kind: 'open' | 'submit' | 'invoke' | 'read'
+  readonly kind: 'open' | 'close' | 'submit' | 'invoke' | 'read'
   readonly node: number
   readonly bytes: Uint8Array
   /** Of a submit. */
@@ -75,13 +77,14 @@ export class FakeNodes {
         bytes,
         request,
         answer: (slot, result = PUT_DONE) => settle({ slot, result: Result.encode(result).finish() } as T & Answer),
-        opened: (clientId) => settle(clientId as T & number),
+        opened: (clientId) => settle({ clientId, token: TOKEN } as T & SessionName),
         fail: (code) => settle(new MemberError(code, 'as the test wants it')),
       })
     }
     return {
       id,
       openSession: (_, settle) => record('open', new Uint8Array(0), settle),
+      closeSession: (session, _, settle) => record('close', session.token, settle),
       submit: (request, _, settle) => record('submit', request.command, settle, request),
       invoke: (command, _, settle) => record('invoke', command, settle),
       read: (query, _, settle) => record('read', query, settle),

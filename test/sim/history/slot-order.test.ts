@@ -8,6 +8,7 @@ import { type Outcome, refused } from '../../../src/sim/clients/outcomes.js'
 import { History, type Invocation, sessionName } from '../../../src/sim/history/history.js'
 import { checkSlotOrder } from '../../../src/sim/history/slot-order.js'
 import { encodeOpenSession, encodeSessionCommand } from '../../../src/wire/envelope.js'
+import { TOKEN } from '../../support/token.js'
 
 const START_MS = 1_700_000_000_000
 const HOUR_MS = 3_600_000
@@ -25,8 +26,8 @@ let log: Value[]
 beforeEach(() => {
   history = new History()
   log = []
-  decide(encodeOpenSession('client'))
-  decide(encodeOpenSession('node'))
+  decide(encodeOpenSession(TOKEN))
+  decide(encodeOpenSession(TOKEN))
   history.onSessionOpened('client', 1)
 })
 
@@ -45,7 +46,7 @@ function asked(request: Request, fromUs: number, requestNumber?: number): Invoca
 /** Gives the slot in which it stands in the log. */
 function inSession(request: Request, requestNumber: number, { first = 1, timeMs = START_MS, clientId = 1 } = {}): number {
   const command = encodeRequest(request)
-  return decide(encodeSessionCommand({ clientId, requestNumber, firstUnacknowledged: first, command }), timeMs)
+  return decide(encodeSessionCommand({ clientId, token: TOKEN, requestNumber, firstUnacknowledged: first, command }), timeMs)
 }
 
 function answered(invocation: Invocation, slot: number, outcome: Outcome, atUs: number): void {

@@ -4,6 +4,7 @@ import type { Outcome } from '../../../src/sim/clients/outcomes.js'
 import { type Asked, History, type Invocation, sessionName } from '../../../src/sim/history/history.js'
 import { Model } from '../../../src/sim/model/model.js'
 import { encodeOpenSession, encodeSessionCommand } from '../../../src/wire/envelope.js'
+import { TOKEN } from '../../support/token.js'
 
 const START_MS = 1_700_000_000_000
 
@@ -22,7 +23,7 @@ export interface Told {
 /** The history and the log of a cluster that did these things in this order, each command in a slot of its own. */
 export function tell(order: readonly Told[]): { history: History; log: Value[] } {
   const history = new History()
-  const log: Value[] = [batch(0, encodeOpenSession('nonce'))]
+  const log: Value[] = [batch(0, encodeOpenSession(TOKEN))]
   history.onSessionOpened('client', 1)
   const model = new Model()
   const answered = invokeAll(history, order).map(({ told, invocation }) => {
@@ -62,7 +63,7 @@ function invokeAll(history: History, order: readonly Told[]): { told: Told; invo
 
 function sent({ sentAs, bytes }: Invocation): Uint8Array {
   const requestNumber = Number(sentAs[0]?.split(':')[1])
-  return encodeSessionCommand({ clientId: 1, requestNumber, firstUnacknowledged: 1, command: bytes })
+  return encodeSessionCommand({ clientId: 1, token: TOKEN, requestNumber, firstUnacknowledged: 1, command: bytes })
 }
 
 function batch(sequence: number, command: Uint8Array): Value {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { SESSION_LIMITS } from '../../../src/machine/session-table.js'
 import { Sessions } from '../../../src/machine/sessions.js'
 import { Application, INITIAL_COMMANDS } from '../../../src/sim/application.js'
 import { decodeAnswer } from '../../../src/sim/clients/decode-result.js'
@@ -11,6 +12,7 @@ import { Model } from '../../../src/sim/model/model.js'
 import { SessionsModel } from '../../../src/sim/model/sessions-model.js'
 import { Random } from '../../../src/sim/random.js'
 import { sessionCodec } from '../../../src/wire/state.js'
+import { TOKEN } from '../../support/token.js'
 
 const START_MS = 1_700_000_000_000
 
@@ -154,30 +156,40 @@ test('what was taken back leaves the model as it was, to the fingerprint', () =>
   assert.ok(prints.size > 100)
 })
 
-test('sessions of the machine and of the model agree: repeats, acknowledged numbers, an idle hour', () => {
+const LIMITS = { sessionCountMax: 6, answersPerSessionMax: 4 }
+const OTHER_TOKEN = new Uint8Array(16).fill(8)
+
+test('sessions of the machine and of the model agree: repeats, acknowledged and other numbers, other tokens, closes, no room, an idle hour', () => {
   const { application, model } = new Pair()
-  const sessions = new SessionsModel(model)
-  const real = new Sessions(application.machine, sessionCodec)
+  const sessions = new SessionsModel(model, LIMITS)
+  const real = new Sessions(application.machine, sessionCodec, { ...SESSION_LIMITS, ...LIMITS })
   const random = new Random(11)
   const workload = new Workload({ ...drawHabits(random), ...everything }, random)
   const sent: { clientId: number; requestNumber: number; firstUnacknowledged: number; request: Request }[] = []
   const kinds = new Map<string, number>()
   let clientCount = 0
-  for (let slot = 1, timeMs = START_MS; slot <= 2_000; slot++) {
+  for (let slot = 1, timeMs = START_MS; slot <= 4_000; slot++) {
     timeMs += random.chance(0.02) ? random.int(0, 5_000_000) : random.int(0, 1_000)
     const at = { slot, timeMs }
-    if (clientCount === 0 || random.chance(0.05)) {
-      clientCount = sessions.open(at)
-      assert.equal(real.openSession(at), clientCount)
+    if (clientCount === 0 || random.chance(0.02)) {
+      clientCount = sessions.open(TOKEN, at)
+      assert.equal(real.openSession(TOKEN, at), clientCount)
       continue
     }
-    const clientId = random.int(1, clientCount)
-    const requestNumber = random.int(1, 20)
-    const firstUnacknowledged = random.int(1, requestNumber)
+    if (random.chance(0.01)) {
+      const name = { clientId: random.int(1, clientCount), token: random.chance(0.5) ? TOKEN : OTHER_TOKEN }
+      sessions.close(name, at)
+      real.closeSession(name, at)
+      continue
+    }
+    const clientId = random.int(Math.max(1, clientCount - 6), clientCount)
+    const requestNumber = random.chance(0.02) ? 2_000_000 : random.int(1, 20)
+    const firstUnacknowledged = random.int(1, random.chance(0.05) ? requestNumber + 1 : Math.min(requestNumber, 4))
     const fresh = { clientId, requestNumber, firstUnacknowledged, request: workload.drawRequest({ hasSession: true }) }
-    // What has a number keeps it: the number alone does not tell what was asked.
-    const known = sent.find((s) => s.clientId === clientId && s.requestNumber === requestNumber)
-    const { request, ...command } = known === undefined ? fresh : { ...known, firstUnacknowledged }
+    // What has a number keeps it, most of the time.
+    const known = random.chance(0.3) ? undefined : sent.find((s) => s.clientId === clientId && s.requestNumber === requestNumber)
+    const { request, ...numbers } = known === undefined ? fresh : { ...known, firstUnacknowledged }
+    const command = { ...numbers, token: random.chance(0.05) ? OTHER_TOKEN : TOKEN }
     if (known === undefined) sent.push(fresh)
     const expected = sessions.apply(command, request, at)
     const found = real.apply({ ...command, command: encodeRequest(request) }, at)
@@ -188,5 +200,7 @@ test('sessions of the machine and of the model agree: repeats, acknowledged numb
     assert.deepEqual(decodeAnswer(found), { slot: effectSlot, outcome })
     kinds.set(`${expected.isFirst}`, (kinds.get(`${expected.isFirst}`) ?? 0) + 1)
   }
-  for (const kind of ['sessionExpired', 'alreadyAcknowledged', 'true', 'false']) assert.ok((kinds.get(kind) ?? 0) > 20, kind)
+  for (const kind of ['sessionExpired', 'alreadyAcknowledged', 'idReused', 'beyondAsked', 'sessionFull', 'true', 'false']) {
+    assert.ok((kinds.get(kind) ?? 0) > 10, `${kind}: ${kinds.get(kind)}`)
+  }
 })

@@ -532,12 +532,18 @@ export interface Envelope {
     /** Opens a session: the state machine gives the next client id. */
     { $case: "open"; value: OpenSession }
     | { $case: "command"; value: SessionCommand }
+    | { $case: "close"; value: CloseSession }
     | undefined;
 }
 
 export interface OpenSession {
-  /** Random, to tell whose session was opened. */
-  nonce: string;
+  /** The new session's: 16 random bytes. */
+  token: Uint8Array;
+}
+
+export interface CloseSession {
+  clientId: number;
+  token: Uint8Array;
 }
 
 export interface SessionCommand {
@@ -549,6 +555,8 @@ export interface SessionCommand {
   command: Uint8Array;
   /** In the place of a command: the state's quota from now on. 0: there is a command. */
   quotaBytes: number;
+  /** The session's: of another client id's token, or a guess, the command is refused. */
+  token: Uint8Array;
 }
 
 function createBaseFetchCheckpointRequest(): FetchCheckpointRequest {
@@ -7354,6 +7362,9 @@ export const Envelope: MessageFns<Envelope> = {
       case "command":
         SessionCommand.encode(message.body.value, writer.uint32(18).fork()).join();
         break;
+      case "close":
+        CloseSession.encode(message.body.value, writer.uint32(26).fork()).join();
+        break;
     }
     return writer;
   },
@@ -7387,6 +7398,14 @@ export const Envelope: MessageFns<Envelope> = {
             message.body = { $case: "command", value: SessionCommand.decode(reader, reader.uint32()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.body = { $case: "close", value: CloseSession.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7405,6 +7424,8 @@ export const Envelope: MessageFns<Envelope> = {
         ? { $case: "open", value: OpenSession.fromJSON(object.open) }
         : isSet(object.command)
         ? { $case: "command", value: SessionCommand.fromJSON(object.command) }
+        : isSet(object.close)
+        ? { $case: "close", value: CloseSession.fromJSON(object.close) }
         : undefined,
     };
   },
@@ -7415,6 +7436,8 @@ export const Envelope: MessageFns<Envelope> = {
       obj.open = OpenSession.toJSON(message.body.value);
     } else if (message.body?.$case === "command") {
       obj.command = SessionCommand.toJSON(message.body.value);
+    } else if (message.body?.$case === "close") {
+      obj.close = CloseSession.toJSON(message.body.value);
     }
     return obj;
   },
@@ -7437,19 +7460,25 @@ export const Envelope: MessageFns<Envelope> = {
         }
         break;
       }
+      case "close": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "close", value: CloseSession.fromPartial(object.body.value) };
+        }
+        break;
+      }
     }
     return message;
   },
 };
 
 function createBaseOpenSession(): OpenSession {
-  return { nonce: "" };
+  return { token: new Uint8Array(0) };
 }
 
 export const OpenSession: MessageFns<OpenSession> = {
   encode(message: OpenSession, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.nonce !== "") {
-      writer.uint32(10).string(message.nonce);
+    if (message.token.length !== 0) {
+      writer.uint32(10).bytes(message.token);
     }
     return writer;
   },
@@ -7472,7 +7501,7 @@ export const OpenSession: MessageFns<OpenSession> = {
               break;
             }
 
-            message.nonce = reader.string();
+            message.token = reader.bytes();
             continue;
           }
         }
@@ -7488,13 +7517,13 @@ export const OpenSession: MessageFns<OpenSession> = {
   },
 
   fromJSON(object: any): OpenSession {
-    return { nonce: isSet(object.nonce) ? globalThis.String(object.nonce) : "" };
+    return { token: isSet(object.token) ? bytesFromBase64(object.token) : new Uint8Array(0) };
   },
 
   toJSON(message: OpenSession): unknown {
     const obj: any = {};
-    if (message.nonce !== "") {
-      obj.nonce = message.nonce;
+    if (message.token.length !== 0) {
+      obj.token = base64FromBytes(message.token);
     }
     return obj;
   },
@@ -7504,13 +7533,112 @@ export const OpenSession: MessageFns<OpenSession> = {
   },
   fromPartial(object: DeepPartial<OpenSession>): OpenSession {
     const message = createBaseOpenSession();
-    message.nonce = object.nonce ?? "";
+    message.token = object.token ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseCloseSession(): CloseSession {
+  return { clientId: 0, token: new Uint8Array(0) };
+}
+
+export const CloseSession: MessageFns<CloseSession> = {
+  encode(message: CloseSession, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clientId !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.clientId)) !== BigInt(message.clientId)) {
+        throw new globalThis.Error("value provided for field BigInt(message.clientId) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.clientId));
+    }
+    if (message.token.length !== 0) {
+      writer.uint32(18).bytes(message.token);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CloseSession {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCloseSession();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.clientId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.token = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CloseSession {
+    return {
+      clientId: isSet(object.clientId)
+        ? globalThis.Number(object.clientId)
+        : isSet(object.client_id)
+        ? globalThis.Number(object.client_id)
+        : 0,
+      token: isSet(object.token) ? bytesFromBase64(object.token) : new Uint8Array(0),
+    };
+  },
+
+  toJSON(message: CloseSession): unknown {
+    const obj: any = {};
+    if (message.clientId !== 0) {
+      obj.clientId = globalThis.Number(message.clientId);
+    }
+    if (message.token.length !== 0) {
+      obj.token = base64FromBytes(message.token);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CloseSession>): CloseSession {
+    return CloseSession.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CloseSession>): CloseSession {
+    const message = createBaseCloseSession();
+    message.clientId = object.clientId ?? 0;
+    message.token = object.token ?? new Uint8Array(0);
     return message;
   },
 };
 
 function createBaseSessionCommand(): SessionCommand {
-  return { clientId: 0, requestNumber: 0, firstUnacknowledged: 0, command: new Uint8Array(0), quotaBytes: 0 };
+  return {
+    clientId: 0,
+    requestNumber: 0,
+    firstUnacknowledged: 0,
+    command: new Uint8Array(0),
+    quotaBytes: 0,
+    token: new Uint8Array(0),
+  };
 }
 
 export const SessionCommand: MessageFns<SessionCommand> = {
@@ -7543,6 +7671,9 @@ export const SessionCommand: MessageFns<SessionCommand> = {
         throw new globalThis.Error("value provided for field BigInt(message.quotaBytes) of type uint64 too large");
       }
       writer.uint32(40).uint64(BigInt(message.quotaBytes));
+    }
+    if (message.token.length !== 0) {
+      writer.uint32(50).bytes(message.token);
     }
     return writer;
   },
@@ -7600,6 +7731,14 @@ export const SessionCommand: MessageFns<SessionCommand> = {
             message.quotaBytes = longToNumber(reader.uint64());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.token = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7635,6 +7774,7 @@ export const SessionCommand: MessageFns<SessionCommand> = {
         : isSet(object.quota_bytes)
         ? globalThis.Number(object.quota_bytes)
         : 0,
+      token: isSet(object.token) ? bytesFromBase64(object.token) : new Uint8Array(0),
     };
   },
 
@@ -7655,6 +7795,9 @@ export const SessionCommand: MessageFns<SessionCommand> = {
     if (message.quotaBytes !== 0) {
       obj.quotaBytes = globalThis.Number(message.quotaBytes);
     }
+    if (message.token.length !== 0) {
+      obj.token = base64FromBytes(message.token);
+    }
     return obj;
   },
 
@@ -7668,6 +7811,7 @@ export const SessionCommand: MessageFns<SessionCommand> = {
     message.firstUnacknowledged = object.firstUnacknowledged ?? 0;
     message.command = object.command ?? new Uint8Array(0);
     message.quotaBytes = object.quotaBytes ?? 0;
+    message.token = object.token ?? new Uint8Array(0);
     return message;
   },
 };

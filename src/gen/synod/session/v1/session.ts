@@ -12,9 +12,12 @@ import {
   Client,
   type ClientDuplexStream,
   type ClientOptions,
+  type ClientUnaryCall,
   type handleBidiStreamingCall,
+  type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
+  type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import {
@@ -45,6 +48,7 @@ import {
   WithdrawRequest,
   WithdrawResponse,
 } from "../../bank/v1/bank.js";
+import { ResponseHeader } from "../../common/v1/common.js";
 import {
   DeleteRequest,
   DeleteResponse,
@@ -58,6 +62,21 @@ import {
   TxnResponse,
 } from "../../kv/v1/kv.js";
 
+export interface CloseSessionRequest {
+  /** From the welcome. */
+  clientId: number;
+  /** From the welcome: 16 bytes. */
+  token: Uint8Array;
+}
+
+export interface CloseSessionResponse {
+  header:
+    | ResponseHeader
+    | undefined;
+  /** False when there was no such session, or no more. */
+  closed: boolean;
+}
+
 export interface ConnectRequest {
   frame: { $case: "hello"; value: ClientHello } | { $case: "requests"; value: RequestFrame } | undefined;
 }
@@ -69,6 +88,8 @@ export interface ConnectResponse {
 export interface ClientHello {
   /** A session opened earlier, to go on with; 0 to open a new one. */
   clientId: number;
+  /** That session's, from its welcome: 16 bytes. Empty to open a new one. */
+  token: Uint8Array;
 }
 
 export interface ServerWelcome {
@@ -77,17 +98,25 @@ export interface ServerWelcome {
   nodeId: number;
   /** Where the leader serves clients, if this node knows; a hint: every node serves every client. */
   leaderAddress: string;
+  /** 16 random bytes, to be kept secret: whoever knows them can go on with the session. */
+  token: Uint8Array;
 }
 
 export interface RequestFrame {
-  /** Every command below this number has been answered to the client; its result may be forgotten. From 1. */
+  /**
+   * Every command below this number has been answered to the client; its result may be forgotten. From 1, at most the lowest number in
+   * the frame.
+   */
   firstUnacknowledged: number;
   /** At most 8,192 and 4 MiB a frame. */
   requests: Request[];
 }
 
 export interface Request {
-  /** Of a command: from 1, each used once; a retry keeps its number. Of a query: any number not in flight on this stream. */
+  /**
+   * Of a command: from 1, each used once, at most 1,048,576 above every one before; a retry keeps its number, and another command under
+   * it is refused with ID_REUSED. Of a query: any number not in flight on this stream.
+   */
   requestNumber: number;
   body:
     | //
@@ -196,6 +225,185 @@ export interface FieldViolation {
   field: string;
   description: string;
 }
+
+function createBaseCloseSessionRequest(): CloseSessionRequest {
+  return { clientId: 0, token: new Uint8Array(0) };
+}
+
+export const CloseSessionRequest: MessageFns<CloseSessionRequest> = {
+  encode(message: CloseSessionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clientId !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.clientId)) !== BigInt(message.clientId)) {
+        throw new globalThis.Error("value provided for field BigInt(message.clientId) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.clientId));
+    }
+    if (message.token.length !== 0) {
+      writer.uint32(18).bytes(message.token);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CloseSessionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCloseSessionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.clientId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.token = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CloseSessionRequest {
+    return {
+      clientId: isSet(object.clientId)
+        ? globalThis.Number(object.clientId)
+        : isSet(object.client_id)
+        ? globalThis.Number(object.client_id)
+        : 0,
+      token: isSet(object.token) ? bytesFromBase64(object.token) : new Uint8Array(0),
+    };
+  },
+
+  toJSON(message: CloseSessionRequest): unknown {
+    const obj: any = {};
+    if (message.clientId !== 0) {
+      obj.clientId = globalThis.Number(message.clientId);
+    }
+    if (message.token.length !== 0) {
+      obj.token = base64FromBytes(message.token);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CloseSessionRequest>): CloseSessionRequest {
+    return CloseSessionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CloseSessionRequest>): CloseSessionRequest {
+    const message = createBaseCloseSessionRequest();
+    message.clientId = object.clientId ?? 0;
+    message.token = object.token ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseCloseSessionResponse(): CloseSessionResponse {
+  return { header: undefined, closed: false };
+}
+
+export const CloseSessionResponse: MessageFns<CloseSessionResponse> = {
+  encode(message: CloseSessionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.closed !== false) {
+      writer.uint32(16).bool(message.closed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CloseSessionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCloseSessionResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.closed = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CloseSessionResponse {
+    return {
+      header: isSet(object.header) ? ResponseHeader.fromJSON(object.header) : undefined,
+      closed: isSet(object.closed) ? globalThis.Boolean(object.closed) : false,
+    };
+  },
+
+  toJSON(message: CloseSessionResponse): unknown {
+    const obj: any = {};
+    if (message.header !== undefined) {
+      obj.header = ResponseHeader.toJSON(message.header);
+    }
+    if (message.closed !== false) {
+      obj.closed = message.closed;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CloseSessionResponse>): CloseSessionResponse {
+    return CloseSessionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CloseSessionResponse>): CloseSessionResponse {
+    const message = createBaseCloseSessionResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.closed = object.closed ?? false;
+    return message;
+  },
+};
 
 function createBaseConnectRequest(): ConnectRequest {
   return { frame: undefined };
@@ -400,7 +608,7 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
 };
 
 function createBaseClientHello(): ClientHello {
-  return { clientId: 0 };
+  return { clientId: 0, token: new Uint8Array(0) };
 }
 
 export const ClientHello: MessageFns<ClientHello> = {
@@ -410,6 +618,9 @@ export const ClientHello: MessageFns<ClientHello> = {
         throw new globalThis.Error("value provided for field BigInt(message.clientId) of type uint64 too large");
       }
       writer.uint32(8).uint64(BigInt(message.clientId));
+    }
+    if (message.token.length !== 0) {
+      writer.uint32(18).bytes(message.token);
     }
     return writer;
   },
@@ -435,6 +646,14 @@ export const ClientHello: MessageFns<ClientHello> = {
             message.clientId = longToNumber(reader.uint64());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.token = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -454,6 +673,7 @@ export const ClientHello: MessageFns<ClientHello> = {
         : isSet(object.client_id)
         ? globalThis.Number(object.client_id)
         : 0,
+      token: isSet(object.token) ? bytesFromBase64(object.token) : new Uint8Array(0),
     };
   },
 
@@ -461,6 +681,9 @@ export const ClientHello: MessageFns<ClientHello> = {
     const obj: any = {};
     if (message.clientId !== 0) {
       obj.clientId = globalThis.Number(message.clientId);
+    }
+    if (message.token.length !== 0) {
+      obj.token = base64FromBytes(message.token);
     }
     return obj;
   },
@@ -471,12 +694,13 @@ export const ClientHello: MessageFns<ClientHello> = {
   fromPartial(object: DeepPartial<ClientHello>): ClientHello {
     const message = createBaseClientHello();
     message.clientId = object.clientId ?? 0;
+    message.token = object.token ?? new Uint8Array(0);
     return message;
   },
 };
 
 function createBaseServerWelcome(): ServerWelcome {
-  return { clientId: 0, clusterId: "", nodeId: 0, leaderAddress: "" };
+  return { clientId: 0, clusterId: "", nodeId: 0, leaderAddress: "", token: new Uint8Array(0) };
 }
 
 export const ServerWelcome: MessageFns<ServerWelcome> = {
@@ -495,6 +719,9 @@ export const ServerWelcome: MessageFns<ServerWelcome> = {
     }
     if (message.leaderAddress !== "") {
       writer.uint32(34).string(message.leaderAddress);
+    }
+    if (message.token.length !== 0) {
+      writer.uint32(42).bytes(message.token);
     }
     return writer;
   },
@@ -544,6 +771,14 @@ export const ServerWelcome: MessageFns<ServerWelcome> = {
             message.leaderAddress = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.token = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -578,6 +813,7 @@ export const ServerWelcome: MessageFns<ServerWelcome> = {
         : isSet(object.leader_address)
         ? globalThis.String(object.leader_address)
         : "",
+      token: isSet(object.token) ? bytesFromBase64(object.token) : new Uint8Array(0),
     };
   },
 
@@ -595,6 +831,9 @@ export const ServerWelcome: MessageFns<ServerWelcome> = {
     if (message.leaderAddress !== "") {
       obj.leaderAddress = message.leaderAddress;
     }
+    if (message.token.length !== 0) {
+      obj.token = base64FromBytes(message.token);
+    }
     return obj;
   },
 
@@ -607,6 +846,7 @@ export const ServerWelcome: MessageFns<ServerWelcome> = {
     message.clusterId = object.clusterId ?? "";
     message.nodeId = object.nodeId ?? 0;
     message.leaderAddress = object.leaderAddress ?? "";
+    message.token = object.token ?? new Uint8Array(0);
     return message;
   },
 };
@@ -2412,13 +2652,14 @@ export const FieldViolation: MessageFns<FieldViolation> = {
  *
  *   client                                   node
  *     | Connect: hello {client_id: 0}  ------> |   opens a session through the log
- *     | <------------ welcome {client_id: 7}   |
+ *     | <------ welcome {client_id: 7, token}  |
  *     | frame {first_unacknowledged: 1,        |
  *     |        requests: 1, 2, 3} -----------> |   one slot decides them all
  *     | <------ frame {answers: 2, 1, 3}       |
  *     x the node dies                          x
- *     | Connect to another: hello {client_id: 7} ->|
+ *     | Connect to another: hello {client_id: 7, token} ->|
  *     | frame {requests: 3 again} ------------>|   gets the first answer: done once
+ *     | CloseSession {client_id: 7, token} --->|   nothing is kept for it any more
  */
 export type SessionServiceService = typeof SessionServiceService;
 export const SessionServiceService = {
@@ -2432,11 +2673,30 @@ export const SessionServiceService = {
     responseSerialize: (value: ConnectResponse): Buffer => Buffer.from(ConnectResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ConnectResponse => ConnectResponse.decode(value),
   },
+  /**
+   * Ends a session through the log: its answers are forgotten, and whatever is still sent in it is refused with SESSION_EXPIRED. May be
+   * asked again. A session that nobody closes ends when it has been idle for an hour, or makes room for others.
+   */
+  closeSession: {
+    path: "/synod.session.v1.SessionService/CloseSession" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CloseSessionRequest): Buffer => Buffer.from(CloseSessionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CloseSessionRequest => CloseSessionRequest.decode(value),
+    responseSerialize: (value: CloseSessionResponse): Buffer =>
+      Buffer.from(CloseSessionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CloseSessionResponse => CloseSessionResponse.decode(value),
+  },
 } as const;
 
 export interface SessionServiceServer extends UntypedServiceImplementation {
   /** Carries a client's requests. The first frame must be a hello; the answer to it a welcome. */
   connect: handleBidiStreamingCall<ConnectRequest, ConnectResponse>;
+  /**
+   * Ends a session through the log: its answers are forgotten, and whatever is still sent in it is refused with SESSION_EXPIRED. May be
+   * asked again. A session that nobody closes ends when it has been idle for an hour, or makes room for others.
+   */
+  closeSession: handleUnaryCall<CloseSessionRequest, CloseSessionResponse>;
 }
 
 export interface SessionServiceClient extends Client {
@@ -2444,6 +2704,25 @@ export interface SessionServiceClient extends Client {
   connect(): ClientDuplexStream<ConnectRequest, ConnectResponse>;
   connect(options: Partial<CallOptions>): ClientDuplexStream<ConnectRequest, ConnectResponse>;
   connect(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ConnectRequest, ConnectResponse>;
+  /**
+   * Ends a session through the log: its answers are forgotten, and whatever is still sent in it is refused with SESSION_EXPIRED. May be
+   * asked again. A session that nobody closes ends when it has been idle for an hour, or makes room for others.
+   */
+  closeSession(
+    request: CloseSessionRequest,
+    callback: (error: ServiceError | null, response: CloseSessionResponse) => void,
+  ): ClientUnaryCall;
+  closeSession(
+    request: CloseSessionRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CloseSessionResponse) => void,
+  ): ClientUnaryCall;
+  closeSession(
+    request: CloseSessionRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CloseSessionResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const SessionServiceClient = makeGenericClientConstructor(

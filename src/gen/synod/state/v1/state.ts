@@ -8,22 +8,86 @@
 import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
 import { Movement } from "../../bank/v1/bank.js";
 
+export const AnswerRefusal = {
+  /** UNSPECIFIED - There is a result. */
+  UNSPECIFIED: 0,
+  /** SESSION_FULL - The session kept as much as it may. */
+  SESSION_FULL: 1,
+  /** SKIPPED - The command's slot was skipped. */
+  SKIPPED: 2,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type AnswerRefusal = typeof AnswerRefusal[keyof typeof AnswerRefusal];
+
+export namespace AnswerRefusal {
+  export type UNSPECIFIED = typeof AnswerRefusal.UNSPECIFIED;
+  export type SESSION_FULL = typeof AnswerRefusal.SESSION_FULL;
+  export type SKIPPED = typeof AnswerRefusal.SKIPPED;
+  export type UNRECOGNIZED = typeof AnswerRefusal.UNRECOGNIZED;
+}
+
+export function answerRefusalFromJSON(object: any): AnswerRefusal {
+  switch (object) {
+    case 0:
+    case "ANSWER_REFUSAL_UNSPECIFIED":
+      return AnswerRefusal.UNSPECIFIED;
+    case 1:
+    case "ANSWER_REFUSAL_SESSION_FULL":
+      return AnswerRefusal.SESSION_FULL;
+    case 2:
+    case "ANSWER_REFUSAL_SKIPPED":
+      return AnswerRefusal.SKIPPED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return AnswerRefusal.UNRECOGNIZED;
+  }
+}
+
+export function answerRefusalToJSON(object: AnswerRefusal): string {
+  switch (object) {
+    case AnswerRefusal.UNSPECIFIED:
+      return "ANSWER_REFUSAL_UNSPECIFIED";
+    case AnswerRefusal.SESSION_FULL:
+      return "ANSWER_REFUSAL_SESSION_FULL";
+    case AnswerRefusal.SKIPPED:
+      return "ANSWER_REFUSAL_SKIPPED";
+    case AnswerRefusal.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** One client's session. */
 export interface SessionRecord {
   clientId: number;
   firstUnacknowledged: number;
   lastActiveMs: number;
-  results: SessionResult[];
+  /** About 256 KiB of them; further ones stand in records of their own. */
+  answers: SessionAnswer[];
   /** When it was last active, counted in commands of all sessions: orders sessions even within a slot. */
   lastActivity: number;
+  /** 16 bytes, known to the client alone. */
+  token: Uint8Array;
+  /** The highest request number so far. */
+  askedUpTo: number;
 }
 
-export interface SessionResult {
+/** What a session keeps beside its own record, about 256 KiB a page; an answer that is larger has one to itself. */
+export interface SessionAnswers {
+  answers: SessionAnswer[];
+}
+
+/** What a request number came to. */
+export interface SessionAnswer {
   requestNumber: number;
   slot: number;
   result: Uint8Array;
-  /** The command's slot was skipped: there is no result, and there will be none. */
-  skipped: boolean;
+  /** Why there is no result, and never will be. */
+  refusal: AnswerRefusal;
+  /** Of the command. */
+  digest: number;
 }
 
 /** What the session table counts. */
@@ -121,7 +185,15 @@ export interface FirstAnswer {
 }
 
 function createBaseSessionRecord(): SessionRecord {
-  return { clientId: 0, firstUnacknowledged: 0, lastActiveMs: 0, results: [], lastActivity: 0 };
+  return {
+    clientId: 0,
+    firstUnacknowledged: 0,
+    lastActiveMs: 0,
+    answers: [],
+    lastActivity: 0,
+    token: new Uint8Array(0),
+    askedUpTo: 0,
+  };
 }
 
 export const SessionRecord: MessageFns<SessionRecord> = {
@@ -146,14 +218,23 @@ export const SessionRecord: MessageFns<SessionRecord> = {
       }
       writer.uint32(24).uint64(BigInt(message.lastActiveMs));
     }
-    for (const v of message.results) {
-      SessionResult.encode(v!, writer.uint32(34).fork()).join();
+    for (const v of message.answers) {
+      SessionAnswer.encode(v!, writer.uint32(34).fork()).join();
     }
     if (message.lastActivity !== 0) {
       if (BigInt.asUintN(64, BigInt(message.lastActivity)) !== BigInt(message.lastActivity)) {
         throw new globalThis.Error("value provided for field BigInt(message.lastActivity) of type uint64 too large");
       }
       writer.uint32(40).uint64(BigInt(message.lastActivity));
+    }
+    if (message.token.length !== 0) {
+      writer.uint32(50).bytes(message.token);
+    }
+    if (message.askedUpTo !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.askedUpTo)) !== BigInt(message.askedUpTo)) {
+        throw new globalThis.Error("value provided for field BigInt(message.askedUpTo) of type uint64 too large");
+      }
+      writer.uint32(56).uint64(BigInt(message.askedUpTo));
     }
     return writer;
   },
@@ -200,7 +281,7 @@ export const SessionRecord: MessageFns<SessionRecord> = {
               break;
             }
 
-            message.results.push(SessionResult.decode(reader, reader.uint32()));
+            message.answers.push(SessionAnswer.decode(reader, reader.uint32()));
             continue;
           }
           case 5: {
@@ -209,6 +290,22 @@ export const SessionRecord: MessageFns<SessionRecord> = {
             }
 
             message.lastActivity = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.token = reader.bytes();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.askedUpTo = longToNumber(reader.uint64());
             continue;
           }
         }
@@ -240,13 +337,19 @@ export const SessionRecord: MessageFns<SessionRecord> = {
         : isSet(object.last_active_ms)
         ? globalThis.Number(object.last_active_ms)
         : 0,
-      results: globalThis.Array.isArray(object?.results)
-        ? object.results.map((e: any) => SessionResult.fromJSON(e))
+      answers: globalThis.Array.isArray(object?.answers)
+        ? object.answers.map((e: any) => SessionAnswer.fromJSON(e))
         : [],
       lastActivity: isSet(object.lastActivity)
         ? globalThis.Number(object.lastActivity)
         : isSet(object.last_activity)
         ? globalThis.Number(object.last_activity)
+        : 0,
+      token: isSet(object.token) ? bytesFromBase64(object.token) : new Uint8Array(0),
+      askedUpTo: isSet(object.askedUpTo)
+        ? globalThis.Number(object.askedUpTo)
+        : isSet(object.asked_up_to)
+        ? globalThis.Number(object.asked_up_to)
         : 0,
     };
   },
@@ -262,11 +365,17 @@ export const SessionRecord: MessageFns<SessionRecord> = {
     if (message.lastActiveMs !== 0) {
       obj.lastActiveMs = globalThis.Number(message.lastActiveMs);
     }
-    if (message.results?.length) {
-      obj.results = message.results.map((e) => SessionResult.toJSON(e));
+    if (message.answers?.length) {
+      obj.answers = message.answers.map((e) => SessionAnswer.toJSON(e));
     }
     if (message.lastActivity !== 0) {
       obj.lastActivity = globalThis.Number(message.lastActivity);
+    }
+    if (message.token.length !== 0) {
+      obj.token = base64FromBytes(message.token);
+    }
+    if (message.askedUpTo !== 0) {
+      obj.askedUpTo = globalThis.Number(message.askedUpTo);
     }
     return obj;
   },
@@ -279,18 +388,91 @@ export const SessionRecord: MessageFns<SessionRecord> = {
     message.clientId = object.clientId ?? 0;
     message.firstUnacknowledged = object.firstUnacknowledged ?? 0;
     message.lastActiveMs = object.lastActiveMs ?? 0;
-    message.results = object.results?.map((e) => SessionResult.fromPartial(e)) || [];
+    message.answers = object.answers?.map((e) => SessionAnswer.fromPartial(e)) || [];
     message.lastActivity = object.lastActivity ?? 0;
+    message.token = object.token ?? new Uint8Array(0);
+    message.askedUpTo = object.askedUpTo ?? 0;
     return message;
   },
 };
 
-function createBaseSessionResult(): SessionResult {
-  return { requestNumber: 0, slot: 0, result: new Uint8Array(0), skipped: false };
+function createBaseSessionAnswers(): SessionAnswers {
+  return { answers: [] };
 }
 
-export const SessionResult: MessageFns<SessionResult> = {
-  encode(message: SessionResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const SessionAnswers: MessageFns<SessionAnswers> = {
+  encode(message: SessionAnswers, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.answers) {
+      SessionAnswer.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionAnswers {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionAnswers();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.answers.push(SessionAnswer.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SessionAnswers {
+    return {
+      answers: globalThis.Array.isArray(object?.answers)
+        ? object.answers.map((e: any) => SessionAnswer.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: SessionAnswers): unknown {
+    const obj: any = {};
+    if (message.answers?.length) {
+      obj.answers = message.answers.map((e) => SessionAnswer.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SessionAnswers>): SessionAnswers {
+    return SessionAnswers.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SessionAnswers>): SessionAnswers {
+    const message = createBaseSessionAnswers();
+    message.answers = object.answers?.map((e) => SessionAnswer.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSessionAnswer(): SessionAnswer {
+  return { requestNumber: 0, slot: 0, result: new Uint8Array(0), refusal: 0, digest: 0 };
+}
+
+export const SessionAnswer: MessageFns<SessionAnswer> = {
+  encode(message: SessionAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.requestNumber !== 0) {
       if (BigInt.asUintN(64, BigInt(message.requestNumber)) !== BigInt(message.requestNumber)) {
         throw new globalThis.Error("value provided for field BigInt(message.requestNumber) of type uint64 too large");
@@ -306,13 +488,19 @@ export const SessionResult: MessageFns<SessionResult> = {
     if (message.result.length !== 0) {
       writer.uint32(26).bytes(message.result);
     }
-    if (message.skipped !== false) {
-      writer.uint32(32).bool(message.skipped);
+    if (message.refusal !== 0) {
+      writer.uint32(32).int32(message.refusal);
+    }
+    if (message.digest !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.digest)) !== BigInt(message.digest)) {
+        throw new globalThis.Error("value provided for field BigInt(message.digest) of type uint64 too large");
+      }
+      writer.uint32(40).uint64(BigInt(message.digest));
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SessionResult {
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionAnswer {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -321,7 +509,7 @@ export const SessionResult: MessageFns<SessionResult> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSessionResult();
+      const message = createBaseSessionAnswer();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -354,7 +542,15 @@ export const SessionResult: MessageFns<SessionResult> = {
               break;
             }
 
-            message.skipped = reader.bool();
+            message.refusal = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.digest = longToNumber(reader.uint64());
             continue;
           }
         }
@@ -369,7 +565,7 @@ export const SessionResult: MessageFns<SessionResult> = {
     }
   },
 
-  fromJSON(object: any): SessionResult {
+  fromJSON(object: any): SessionAnswer {
     return {
       requestNumber: isSet(object.requestNumber)
         ? globalThis.Number(object.requestNumber)
@@ -378,11 +574,12 @@ export const SessionResult: MessageFns<SessionResult> = {
         : 0,
       slot: isSet(object.slot) ? globalThis.Number(object.slot) : 0,
       result: isSet(object.result) ? bytesFromBase64(object.result) : new Uint8Array(0),
-      skipped: isSet(object.skipped) ? globalThis.Boolean(object.skipped) : false,
+      refusal: isSet(object.refusal) ? answerRefusalFromJSON(object.refusal) : 0,
+      digest: isSet(object.digest) ? globalThis.Number(object.digest) : 0,
     };
   },
 
-  toJSON(message: SessionResult): unknown {
+  toJSON(message: SessionAnswer): unknown {
     const obj: any = {};
     if (message.requestNumber !== 0) {
       obj.requestNumber = globalThis.Number(message.requestNumber);
@@ -393,21 +590,25 @@ export const SessionResult: MessageFns<SessionResult> = {
     if (message.result.length !== 0) {
       obj.result = base64FromBytes(message.result);
     }
-    if (message.skipped !== false) {
-      obj.skipped = message.skipped;
+    if (message.refusal !== 0) {
+      obj.refusal = answerRefusalToJSON(message.refusal);
+    }
+    if (message.digest !== 0) {
+      obj.digest = globalThis.Number(message.digest);
     }
     return obj;
   },
 
-  create(base?: DeepPartial<SessionResult>): SessionResult {
-    return SessionResult.fromPartial(base ?? {});
+  create(base?: DeepPartial<SessionAnswer>): SessionAnswer {
+    return SessionAnswer.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<SessionResult>): SessionResult {
-    const message = createBaseSessionResult();
+  fromPartial(object: DeepPartial<SessionAnswer>): SessionAnswer {
+    const message = createBaseSessionAnswer();
     message.requestNumber = object.requestNumber ?? 0;
     message.slot = object.slot ?? 0;
     message.result = object.result ?? new Uint8Array(0);
-    message.skipped = object.skipped ?? false;
+    message.refusal = object.refusal ?? 0;
+    message.digest = object.digest ?? 0;
     return message;
   },
 };
