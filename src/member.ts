@@ -108,6 +108,7 @@ function peerPortOf(options: MemberOptions, handlers: PeerPortHandlers): PeerPor
     fetchCheckpoint: (from, request, sink) => transport.fetchCheckpoint(from, request, sink),
     send: (to, message) => transport.send(to, message),
     flush: () => transport.flush(),
+    isOpen: (to) => transport.isOpen(to),
     stop: () => transport.stop(),
   }
 }

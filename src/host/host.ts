@@ -16,6 +16,7 @@ import { isHostMessage, type PeerTalk } from './peer-talk.js'
 import type { Requester } from './requester.js'
 import type { CallOff, Runtime } from './runtime.js'
 import type { SessionDesk } from './session-desk.js'
+import { StallClock } from './stall-clock.js'
 
 export { HaltError } from './halt-error.js'
 
@@ -72,6 +73,7 @@ const WATERMARK_DELAY_MS = 1_000
 export class Host {
   readonly #s: HostSettings
   readonly #checkpointer: Checkpointer
+  readonly #clock: StallClock
   readonly #stopTicking: CallOff
   #isScheduled = false
   #isWriting = false
@@ -103,7 +105,9 @@ export class Host {
       onFailed: (error) => this.fail(error),
     })
     settings.node.compactedUpTo = settings.storage.compactedUpTo
-    this.#stopTicking = settings.runtime.every(settings.tickIntervalMs, () => this.#drain())
+    this.#clock = new StallClock(settings.runtime.nowMs())
+    // When this turn's inputs are in: what others have said must be heard before their silence is judged.
+    this.#stopTicking = settings.runtime.every(settings.tickIntervalMs, () => this.schedule())
     this.schedule()
   }
 
@@ -113,7 +117,8 @@ export class Host {
     this.#guarded(() => {
       const { node, talk, applier, majorityWatch, runtime } = this.#s
       const takesInput = talk.isOpen && this.#installing !== 'quiet'
-      if (takesInput) node.tick(runtime.nowMs())
+      const nowMs = runtime.nowMs()
+      if (takesInput) node.advance(this.#clock.look(nowMs), nowMs)
       for (const message of messages) {
         if (message.kind === 'join') majorityWatch.onJoin(from, message, runtime.nowMs())
         if (isHostMessage(message)) talk.onMessage(from, message, dataDirId)
@@ -266,7 +271,7 @@ export class Host {
     talk.tick(nowMs)
     majorityWatch.tick(nowMs)
     if (!takesInput) return outlet.flush()
-    node.tick(nowMs)
+    node.tick(this.#clock.look(nowMs), nowMs)
     for (const watch of this.#s.watches) watch.tick(nowMs)
     if (node.leaderId !== this.#leaderId) {
       this.#leaderId = node.leaderId

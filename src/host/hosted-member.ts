@@ -107,6 +107,7 @@ export class HostedMember implements MemberApi {
       memberships: restored.memberships,
       logTimeMs: restored.applier.timeMs,
       options: core,
+      isLinked: (nodeId) => this.#port.isOpen(nodeId),
       random: () => runtime.random(),
       nowMs: runtime.nowMs(),
     })

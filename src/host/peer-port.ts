@@ -22,6 +22,8 @@ export interface PeerPort {
   /** Queues a message that leaves with the next flush. Never throws and never waits. */
   send(to: NodeId, message: Message): void
   flush(): void
+  /** Whether a message to that node would leave on an open connection. */
+  isOpen(to: NodeId): boolean
   /**
    * Fetches a checkpoint from a peer: the sink is given its parts one after the other, none before it has taken the one before. It hears
    * of nothing before this returns, and of nothing after the transfer was called off.

@@ -1,23 +1,34 @@
 import { NO_BALLOT, nodeOf } from './ballot.js'
-import type { Membership } from './membership.js'
 import type { CoreOptions } from './options.js'
 import type { Ballot, NodeId } from './types.js'
 
+/** How much less is expected of a leader's silences with each second: one that was slow once is trusted to be faster again. */
+const FADE_PER_MS = 0.1
+
+interface Settings {
+  readonly self: NodeId
+  readonly options: CoreOptions
+  /** Whether there is an open connection on which this node sends to that one. */
+  readonly isLinked: (nodeId: NodeId) => boolean
+}
+
 /**
- * What a node knows of whoever leads, and the way there: straight, or through a member that hears the leader and is heard by it. Links
- * may be broken in part, or in one direction only.
+ * What a node knows of whoever leads, and the way there: straight, or, where the leader does not hear this node, through a member that
+ * the leader hears. Links may be broken in part, or in one direction only.
  */
 export class FollowedLeader {
-  readonly #self: NodeId
-  readonly #options: CoreOptions
+  readonly #s: Settings
   #ballot: Ballot = NO_BALLOT
   #heardMs = Number.NEGATIVE_INFINITY
+  /** The longest silence of this leader lately. One that is busy is slow, but it leads. */
+  #silenceMs = 0
   /** What is for the leader goes through this node; 0 for the straight way. */
   #relay: NodeId = 0
+  /** Whom the leader hears, as it said last. */
+  #heardByLeader: readonly NodeId[] = []
 
-  constructor(self: NodeId, options: CoreOptions) {
-    this.#self = self
-    this.#options = options
+  constructor(settings: Settings) {
+    this.#s = settings
   }
 
   /** The highest ballot of which a leader has been heard. */
@@ -25,26 +36,46 @@ export class FollowedLeader {
     return this.#ballot
   }
 
+  /** How much longer than others' this leader's silence is borne, in ms. */
+  get extraMs(): number {
+    const { heartbeatIntervalMs, electionTimeoutMsMax } = this.#s.options
+    return this.#silenceMs <= 2 * heartbeatIntervalMs ? 0 : Math.min(2 * this.#silenceMs, 4 * electionTimeoutMsMax)
+  }
+
   isHeard(nowMs: number, withinMs: number): boolean {
-    return this.#ballot !== NO_BALLOT && nowMs - this.#heardMs < withinMs
+    return this.#ballot !== NO_BALLOT && nowMs - this.#heardMs < withinMs + this.extraMs
   }
 
   /** 0 when no leader has been heard for an election timeout. */
   nodeId(nowMs: number): NodeId {
-    return this.isHeard(nowMs, this.#options.electionTimeoutMsMax) ? nodeOf(this.#ballot) : 0
+    return this.isHeard(nowMs, this.#s.options.electionTimeoutMsMax) ? nodeOf(this.#ballot) : 0
   }
 
   /** Whom to send what is for the leader; 0 when nobody knows one. */
   wayThere(nowMs: number): NodeId {
-    return this.#relay !== 0 ? this.#relay : this.nodeId(nowMs)
+    return this.#relay !== 0 && this.#s.isLinked(this.#relay) ? this.#relay : this.nodeId(nowMs)
   }
 
   /** A leader was heard, in a ballot that is not below the last one's. */
   onHeard(ballot: Ballot, nowMs: number): void {
+    const isKnown = ballot === this.#ballot && this.nodeId(nowMs) !== 0
     // Of a new leader, or of one that was silent, the straight way is tried first.
-    if (ballot > this.#ballot || this.nodeId(nowMs) === 0) this.#relay = 0
+    if (!isKnown) this.#relay = 0
+    if (ballot !== this.#ballot) {
+      this.#heardByLeader = []
+      this.#silenceMs = 0
+    } else if (isKnown) {
+      const silenceMs = nowMs - this.#heardMs
+      this.#silenceMs = Math.max(silenceMs, this.#silenceMs - FADE_PER_MS * silenceMs)
+    }
     this.#ballot = ballot
     this.#heardMs = nowMs
+  }
+
+  /** The leader says whom it hears. */
+  onHeardByLeader(nodeIds: readonly NodeId[]): void {
+    this.#heardByLeader = nodeIds
+    if (this.#isHeardByLeader) this.#relay = 0
   }
 
   /** This node leads itself: whoever leads in a lower ballot is not listened to, and nobody is followed. */
@@ -52,14 +83,19 @@ export class FollowedLeader {
     this.#ballot = ballot
     this.#heardMs = Number.NEGATIVE_INFINITY
     this.#relay = 0
+    this.#heardByLeader = []
+    this.#silenceMs = 0
   }
 
-  /** What was sent has not been answered: the next member may have a better link to the leader. */
-  takeDetour(membership: Membership, nowMs: number): void {
+  /**
+   * What was sent has not been answered. If the leader does not hear this node, another may have a better link: the next of those that it
+   * hears, and that this node is connected to. One that hears this node is slow, and nothing is won by asking another.
+   */
+  takeDetour(nowMs: number): void {
     const leaderId = this.nodeId(nowMs)
-    if (leaderId === 0) return
-    const next = membership.nextOther(this.#self, this.wayThere(nowMs))
-    this.#relay = next === leaderId || next === this.#self ? 0 : next
+    if (leaderId === 0 || this.#isHeardByLeader) return
+    const relays = this.#heardByLeader.filter((nodeId) => nodeId !== leaderId && this.#s.isLinked(nodeId))
+    this.#relay = relays.find((nodeId) => nodeId > this.#relay) ?? 0
   }
 
   /** That node follows a leader which this one cannot hear. */
@@ -69,5 +105,9 @@ export class FollowedLeader {
 
   goStraight(): void {
     this.#relay = 0
+  }
+
+  get #isHeardByLeader(): boolean {
+    return this.#heardByLeader.includes(this.#s.self)
   }
 }

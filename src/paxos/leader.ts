@@ -252,7 +252,7 @@ export class Leader {
     if (nowMs >= this.#nextHeartbeatMs) this.#heartbeat(nowMs)
     for (const commander of this.#commanders.values()) {
       if (commander.isDecided || nowMs < commander.retryAtMs) continue
-      commander.retryAtMs = nowMs + this.#options.retryDelayMs
+      commander.onRetry(nowMs, this.#options.retryDelayMs)
       this.#sendAccept(commander, (nodeId) => !commander.accepted.has(nodeId))
     }
     this.#proposeOpen(nowMs)
@@ -455,7 +455,14 @@ export class Leader {
     this.#announcedUpTo = this.#replica.decidedUpTo
     const round = this.#reads.startRound(this.#canRead() ? this.#replica.decidedUpTo : undefined, nowMs)
     const { decidedUpTo } = this.#replica
-    const heartbeat = { kind: 'heartbeat', ballot: this.ballot, round, decidedUpTo, settledEpoch: this.#settledEpoch } as const
+    const heartbeat = {
+      kind: 'heartbeat',
+      ballot: this.ballot,
+      round,
+      decidedUpTo,
+      heard: this.#others.filter((nodeId) => this.#isHeard(nodeId, this.#options.electionTimeoutMsMin)),
+      settledEpoch: this.#settledEpoch,
+    } as const
     this.#broadcast(heartbeat)
     for (const to of this.#leaving) this.#out.send(to, heartbeat)
     if (this.#settledEpoch >= this.#memberships.current.epoch) this.#leaving = []

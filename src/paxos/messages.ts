@@ -77,6 +77,8 @@ interface Heartbeat {
   readonly ballot: Ballot
   readonly round: number
   readonly decidedUpTo: Slot
+  /** Members that have acknowledged a heartbeat of this ballot of late. */
+  readonly heard: readonly NodeId[]
   /** Of the newest settled membership that the leader knows of: see Node.settledEpoch. */
   readonly settledEpoch: number
 }

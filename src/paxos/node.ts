@@ -22,6 +22,7 @@ import type {
 } from './messages.js'
 import type { CoreOptions } from './options.js'
 import { Outbox, type Ready } from './outbox.js'
+import { Patience } from './patience.js'
 import { Reads } from './reads.js'
 import { Replica } from './replica.js'
 import { Scout } from './scout.js'
@@ -51,6 +52,8 @@ export interface NodeSettings extends Omit<BootstrapSettings, 'windowSlots'> {
   /** The log time after the recovered slots, in ms since 1970; 0 for none. */
   readonly logTimeMs: number
   readonly options: CoreOptions
+  /** Whether there is an open connection on which this node sends to that one. Absent: nobody knows, so there may be. */
+  readonly isLinked?: (nodeId: NodeId) => boolean
   /** Uniform in [0, 1): the core's only chance, seeded in the simulator. */
   readonly random: () => number
   /** As in tick. */
@@ -73,7 +76,7 @@ export type ProposeOutcome = 'sent' | 'noLeader' | 'overloaded'
 /**
  * One process's core: the roles of "Clustering by Consensus" and "Paxos Made Moderately Complex" behind one step function.
  *
- * The host's duties. Inputs: `tick` often (every 10 ms or so, and before other inputs), `receive` for each peer message, `propose` and
+ * The host's duties. Inputs: `tick` often (every 10 ms or so), `advance` before other inputs, `receive` for each peer message, `propose` and
  * `read` for clients. Then, as often as it likes but never two at a time, it takes `ready({ diskIdle, wallMs })` and
  *   1. sends `messages`;
  *   2. writes `records` with one sync; a failed write stops the node, it is never tried again;
@@ -90,7 +93,6 @@ export type ProposeOutcome = 'sent' | 'noLeader' | 'overloaded'
 export class Node {
   readonly #self: NodeId
   readonly #options: CoreOptions
-  readonly #random: () => number
   readonly #recovered: RecoveredState
   readonly #out: Outbox
   readonly #bootstrap: Bootstrap
@@ -107,11 +109,11 @@ export class Node {
   readonly #reads: Reads
   #state: State = { phase: 'joining' }
   #nowMs: number
+  #monotonicMs: number
   /** The wall clock at the last `ready`; 0 before. */
   #wallMs = 0
   readonly #followed: FollowedLeader
-  /** Since when the host has had a write in flight. */
-  #diskBusySinceMs: number | undefined
+  readonly #patience: Patience
   /** The highest ballot seen anywhere: the next own ballot is above it. */
   #highestSeen: Ballot
   /** Of polls. Starts anywhere, as read ids do: late answers from before a restart must not count. */
@@ -129,12 +131,13 @@ export class Node {
   constructor(settings: NodeSettings) {
     this.#self = settings.self
     this.#options = settings.options
-    this.#random = settings.random
     this.#nowMs = settings.nowMs
+    this.#monotonicMs = settings.nowMs
     this.#recovered = settings.recovered
     this.#out = new Outbox(settings.self)
     this.#acceptor = new Acceptor(this.#out, settings.options, settings.recovered)
-    this.#followed = new FollowedLeader(settings.self, settings.options)
+    this.#followed = new FollowedLeader({ isLinked: () => true, ...settings })
+    this.#patience = new Patience(settings.options, settings.random)
     this.#lastPollId = Math.floor(settings.random() * FIRST_ID_SPAN)
     this.#reads = new Reads({ self: settings.self, out: this.#out, options: settings.options, firstId: this.#lastPollId + 1 })
     this.#highestSeen = settings.recovered.promised
@@ -150,7 +153,7 @@ export class Node {
     )
     this.#clock = new LogClock({
       memberships: () => this.#memberships.governing,
-      nowMs: () => this.#nowMs,
+      nowMs: () => this.#monotonicMs,
       wallMs: () => this.#wallMs,
       freshMs: 2 * settings.options.electionTimeoutMsMax,
       timeMs: settings.logTimeMs,
@@ -267,9 +270,18 @@ export class Node {
 
   // --- inputs ---------------------------------------------------------------------------------------------------------------------
 
-  /** Time has passed. `nowMs` is monotonic, of any origin. */
-  tick(nowMs: number): void {
+  /**
+   * Time has passed, as it must be known before other inputs; what it means is left to `tick`, which comes when they have been taken.
+   * `nowMs`: what counts in waiting for others, of any origin; it never goes back. `monotonicMs`: what has really passed.
+   */
+  advance(nowMs: number, monotonicMs = nowMs): void {
     this.#nowMs = nowMs
+    this.#monotonicMs = monotonicMs
+  }
+
+  /** As `advance`; then whatever waited for this long is done. */
+  tick(nowMs: number, monotonicMs = nowMs): void {
+    this.advance(nowMs, monotonicMs)
     switch (this.#state.phase) {
       case 'joining':
         return this.#bootstrap.tick(nowMs)
@@ -283,7 +295,7 @@ export class Node {
         this.#tickScouting(this.#state)
         break
       case 'leading':
-        if (this.#isDiskStalled() || !this.#state.leader.tick(nowMs)) this.#becomeFollowing()
+        if (this.#patience.isDiskStalled(nowMs) || !this.#state.leader.tick(nowMs)) this.#becomeFollowing()
         break
     }
     this.#checkRemoved()
@@ -388,14 +400,18 @@ export class Node {
 
   /** The records of `ready` are on disk: what this node had to say to itself counts now. */
   onDurable(ready: Ready): void {
-    for (const record of ready.records) if (record.kind === 'decidedUpTo') this.#durableUpTo = record.slot
+    for (const record of ready.records) {
+      if (record.kind === 'decidedUpTo') this.#durableUpTo = record.slot
+      // Whoever is promised a ballot gets time to lead in it from when it hears of the promise.
+      else if (record.kind === 'promised' && this.#state.phase === 'following') this.#becomeFollowing()
+    }
     for (const { to, message } of ready.onceDurable) if (to === this.#self) this.receive(this.#self, message)
   }
 
   /** What is to be done now; see the host's duties above. `dueMs`: from this log time on the state machine has something to do by itself. */
   ready(host: { readonly diskIdle: boolean; readonly wallMs: number; readonly dueMs?: number | undefined }): Ready {
     this.#wallMs = host.wallMs
-    this.#diskBusySinceMs = host.diskIdle ? undefined : (this.#diskBusySinceMs ?? this.#nowMs)
+    this.#patience.onDisk(host.diskIdle, this.#nowMs)
     if (this.#state.phase === 'leading') {
       const { leader } = this.#state
       for (const { from, id } of this.#reads.takeAll()) leader.read(from, id)
@@ -552,6 +568,7 @@ export class Node {
       case 'heartbeat':
         if (!this.#hearLeader(from, m.ballot)) return
         this.#settledEpoch = Math.max(this.#settledEpoch, m.settledEpoch)
+        this.#followed.onHeardByLeader(m.heard)
         this.#replica.onWatermark(from, m.ballot, m.decidedUpTo, this.#nowMs)
         return this.#out.send(from, {
           kind: 'heartbeatAck',
@@ -633,6 +650,7 @@ export class Node {
     }
     if (ballot > this.#followed.ballot) this.#reads.askAgain()
     this.#followed.onHeard(ballot, this.#nowMs)
+    this.#patience.onLed()
     this.#highestSeen = Math.max(this.#highestSeen, ballot)
     this.#becomeFollowing()
     return true
@@ -648,12 +666,7 @@ export class Node {
   }
 
   #takeDetour(): void {
-    if (this.#state.phase === 'following') this.#followed.takeDetour(this.#memberships.current, this.#nowMs)
-  }
-
-  /** A write that takes this long may never end: without its disk this node decides nothing, and somebody else should lead. */
-  #isDiskStalled(): boolean {
-    return this.#diskBusySinceMs !== undefined && this.#nowMs - this.#diskBusySinceMs > 2 * this.#options.electionTimeoutMsMax
+    if (this.#state.phase === 'following') this.#followed.takeDetour(this.#nowMs)
   }
 
   /** This node's acceptor has promised `ballot` (or had promised a higher one): if it led in a lower one, it leads no more. */
@@ -677,8 +690,7 @@ export class Node {
   }
 
   #followingFrom(nowMs: number, delayMs = this.#options.electionTimeoutMsMin): State {
-    const spreadMs = this.#options.electionTimeoutMsMax - this.#options.electionTimeoutMsMin
-    return { phase: 'following', electionAtMs: nowMs + delayMs + this.#random() * spreadMs }
+    return { phase: 'following', electionAtMs: nowMs + this.#patience.silenceMs(delayMs) + this.#followed.extraMs }
   }
 
   #becomeFollowing(delayMs?: number): void {
@@ -694,6 +706,8 @@ export class Node {
 
   /** No leader is heard. Who does not vote asks around all the same: what it misses it learns so. */
   #onSilence(): void {
+    // Its own promise would have to wait, too; and so does the one that it may have given to whoever leads next.
+    if (this.#patience.isWriting(this.#nowMs)) return
     if (this.isVoter) return this.#becomePolling()
     this.#becomeFollowing()
     for (const to of this.#others()) this.#out.send(to, { kind: 'poll', pollId: ++this.#lastPollId })
@@ -754,9 +768,10 @@ export class Node {
       phase: 'scouting',
       scout,
       retryAtMs: this.#nowMs + this.#options.retryDelayMs,
-      endsAtMs: this.#nowMs + this.#options.electionTimeoutMsMax,
+      endsAtMs: this.#nowMs + this.#patience.attemptMs,
       learnedUpTo: this.#replica.decidedUpTo,
     }
+    this.#patience.onAttempt()
     this.#acceptor.onPrepare(this.#self, { kind: 'prepare', ballot, fromSlot })
     scout.ask()
   }
@@ -766,7 +781,7 @@ export class Node {
     if (this.#state.phase === 'leading') return this.#state.leader.onPromise(from, m, this.#nowMs)
     if (this.#state.phase !== 'scouting') return
     // A page is progress: many of them may take longer than an election timeout.
-    if (this.#state.scout.onPromise(from, m)) this.#state.endsAtMs = this.#nowMs + this.#options.electionTimeoutMsMax
+    if (this.#state.scout.onPromise(from, m)) this.#state.endsAtMs = this.#nowMs + this.#patience.attemptMs
     this.#maybeLead(this.#state.scout)
   }
 
@@ -790,16 +805,17 @@ export class Node {
       durableUpTo: () => this.#durableUpTo,
     })
     this.#followed.onOwnBallot(scout.ballot)
+    this.#patience.onLed()
     this.#state = { phase: 'leading', leader }
     leader.adopt(this.#nowMs)
   }
 
   #tickScouting(state: State & { phase: 'scouting' }): void {
-    const isOwnPromiseOnItsWay = this.#diskBusySinceMs !== undefined && !this.#isDiskStalled()
+    const isOwnPromiseOnItsWay = this.#patience.isWriting(this.#nowMs)
     if (this.#replica.decidedUpTo > state.learnedUpTo || isOwnPromiseOnItsWay) {
       // Still learning what the promises told of, or still writing its own: that is progress, not silence.
       state.learnedUpTo = this.#replica.decidedUpTo
-      state.endsAtMs = this.#nowMs + this.#options.electionTimeoutMsMax
+      state.endsAtMs = this.#nowMs + this.#patience.attemptMs
     }
     if (this.#nowMs >= state.endsAtMs) return this.#becomeFollowing(this.#options.heartbeatIntervalMs)
     if (this.#nowMs < state.retryAtMs) return

@@ -322,6 +322,7 @@ export class SimulatedProcess implements CheckpointSource {
         this.#passStep()
       },
       flush: () => this.#afterStep(),
+      isOpen: (to) => this.#settings.peer(to) !== undefined,
       setPeers: (peers) => {
         this.#routes.clear()
         for (const { nodeId, addresses } of peers) this.#routes.set(nodeId, addresses)

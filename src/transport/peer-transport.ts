@@ -97,6 +97,11 @@ export class PeerTransport {
     this.#links.get(to)?.send(message)
   }
 
+  /** Whether messages to that peer are not dropped at once. */
+  isOpen(to: NodeId): boolean {
+    return this.#links.get(to)?.stats.connected === true
+  }
+
   /** Sends what is queued, one frame a peer. */
   flush(): void {
     for (const link of this.#links.values()) link.flush()

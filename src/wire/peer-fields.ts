@@ -51,6 +51,13 @@ export function nodeIdOrNone(value: number, field: string): NodeId {
   return value
 }
 
+/** Of members, at most as many as there may be. */
+export function nodeIds(values: readonly number[], field: string): readonly NodeId[] {
+  if (values.length > MEMBERS_MAX) throw new PeerCodecError(field, `must be at most ${MEMBERS_MAX}, not ${values.length}`)
+  for (const [i, value] of values.entries()) nodeIdOrNone(value, `${field}[${i}]`)
+  return values
+}
+
 /** Rounds of heartbeats, ids of reads and polls: from 1. */
 export function counter(value: number, field: string): number {
   if (value < 1) throw new PeerCodecError(field, `must be 1 or more, not ${value}`)

@@ -36,6 +36,7 @@ import {
   counter,
   genesisFromWire,
   nodeIdOrNone,
+  nodeIds,
   optionalText,
   PeerCodecError,
   slot,
@@ -73,6 +74,7 @@ export function messageFromWire({ message }: PeerMessage): Message {
         kind: 'heartbeat',
         ...roundFromWire(message.value, 'heartbeat'),
         round: counter(message.value.round, 'heartbeat.round'),
+        heard: nodeIds(message.value.heardNodeIds, 'heartbeat.heard_node_ids'),
         settledEpoch: message.value.settledEpoch,
       }
     case 'heartbeatAck':

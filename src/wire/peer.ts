@@ -114,7 +114,7 @@ function messageToWire(message: Message): PeerMessage {
     case 'nack':
       return { message: { $case: 'nack', value: message } }
     case 'heartbeat':
-      return { message: { $case: 'heartbeat', value: message } }
+      return { message: { $case: 'heartbeat', value: { ...message, heardNodeIds: [...message.heard] } } }
     case 'heartbeatAck':
       return { message: { $case: 'heartbeatAck', value: message } }
     case 'decided':

@@ -39,7 +39,7 @@ describe('the host', () => {
     f.storage.hold('append')
     f.accept(1, NOOP)
     await until('the write', () => f.events.includes('append…'))
-    f.receive([{ kind: 'heartbeat', ballot: BALLOT, round: 1, decidedUpTo: 0, settledEpoch: 1 }])
+    f.receive([{ kind: 'heartbeat', ballot: BALLOT, round: 1, decidedUpTo: 0, heard: [], settledEpoch: 1 }])
     await until('the acknowledgement', () => f.events.includes('heartbeatAck to 2'))
     assert.ok(!f.events.some((event) => event.startsWith('appended')))
   })
@@ -102,7 +102,7 @@ describe('the host', () => {
     for (let slot = 2; slot <= 31; slot++) f.accept(slot, batchOf(slot), 0)
     f.decided(31)
     await until('some slots', () => f.applier.appliedUpTo >= 3)
-    f.receive([{ kind: 'heartbeat', ballot: BALLOT, round: 1, decidedUpTo: 31, settledEpoch: 1 }])
+    f.receive([{ kind: 'heartbeat', ballot: BALLOT, round: 1, decidedUpTo: 31, heard: [], settledEpoch: 1 }])
     await until('the acknowledgement', () => f.events.includes('heartbeatAck to 2'))
     assert.ok(f.applier.appliedUpTo < 31, 'it was answered in between')
     await until('the rest', () => f.applier.appliedUpTo === 31)
@@ -139,7 +139,7 @@ describe('the host', () => {
 
   it('holds a read until the slot that the leader named is applied', async () => {
     const f = await start()
-    f.receive([{ kind: 'heartbeat', ballot: BALLOT, round: 1, decidedUpTo: 0, settledEpoch: 1 }])
+    f.receive([{ kind: 'heartbeat', ballot: BALLOT, round: 1, decidedUpTo: 0, heard: [], settledEpoch: 1 }])
     const outcomes: unknown[] = []
     f.barriers.add(performance.now() + 10_000, (outcome) => outcomes.push(outcome))
     f.host.schedule()

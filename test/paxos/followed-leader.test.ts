@@ -2,34 +2,69 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import { FollowedLeader } from '../../src/paxos/followed-leader.js'
-import { membershipOf, options } from './role.js'
+import type { NodeId } from '../../src/paxos/types.js'
+import { options } from './role.js'
 
-const MEMBERSHIP = membershipOf([1, 2, 3])
 const SILENT_MS = options().electionTimeoutMsMax
 
 /** Node 1, which heard the leader of ballot 3.2 at 0 ms. */
-function followerOfNode2(): FollowedLeader {
-  const followed = new FollowedLeader(1, options())
+function followerOfNode2(isLinked: (nodeId: NodeId) => boolean = () => true): FollowedLeader {
+  const followed = new FollowedLeader({ self: 1, options: options(), isLinked })
   followed.onHeard(makeBallot(3, 2), 0)
   return followed
 }
 
 describe('the leader that a node follows', () => {
   it('is nobody before one has been heard, and after an election timeout of silence', () => {
-    assert.equal(new FollowedLeader(1, options()).nodeId(0), 0)
+    assert.equal(new FollowedLeader({ self: 1, options: options(), isLinked: () => true }).nodeId(0), 0)
     const followed = followerOfNode2()
     assert.equal(followed.nodeId(SILENT_MS - 1), 2)
     assert.equal(followed.nodeId(SILENT_MS), 0)
     assert.equal(followed.wayThere(SILENT_MS), 0)
   })
 
-  it('is reached through the next member, and straight again, as often as nothing comes back', () => {
+  it('is reached straight while it hears this node, however long an answer takes', () => {
     const followed = followerOfNode2()
-    const ways = [1, 2, 3].map((nowMs) => {
-      followed.takeDetour(MEMBERSHIP, nowMs)
+    followed.onHeardByLeader([1, 3])
+    followed.takeDetour(1)
+    assert.equal(followed.wayThere(1), 2)
+  })
+
+  it('is reached through each of those that it hears in turn, and straight again, while it does not hear this node', () => {
+    const followed = followerOfNode2()
+    followed.onHeardByLeader([3, 4])
+    const ways = [1, 2, 3, 4].map((nowMs) => {
+      followed.takeDetour(nowMs)
       return followed.wayThere(nowMs)
     })
-    assert.deepEqual(ways, [3, 2, 3])
+    assert.deepEqual(ways, [3, 4, 2, 3])
+    followed.onHeardByLeader([1, 3, 4])
+    assert.equal(followed.wayThere(5), 2, 'it hears this node again')
+  })
+
+  it('is reached only over connections that are open', () => {
+    const open = new Set([3])
+    const followed = followerOfNode2((nodeId) => open.has(nodeId))
+    followed.onHeardByLeader([3, 4])
+    followed.takeDetour(1)
+    assert.equal(followed.wayThere(1), 3)
+    open.clear()
+    assert.equal(followed.wayThere(1), 2, 'the relay has gone')
+    followed.takeDetour(2)
+    assert.equal(followed.wayThere(2), 2)
+  })
+
+  it('has more time where it was slow of late, and less with every second', () => {
+    const followed = followerOfNode2()
+    assert.equal(followed.extraMs, 0)
+    followed.onHeard(makeBallot(3, 2), 500)
+    assert.equal(followed.extraMs, 1_000)
+    assert.equal(followed.nodeId(500 + SILENT_MS + 999), 2)
+    for (let ms = 560; ms < 5_000; ms += 60) followed.onHeard(makeBallot(3, 2), ms)
+    assert.equal(followed.extraMs, 0)
+    followed.onHeard(makeBallot(3, 2), 5_500)
+    followed.onHeard(makeBallot(4, 3), 6_000)
+    assert.equal(followed.extraMs, 0, 'of another leader nothing is known')
   })
 
   it('stays behind its relay while it is heard; a new leader, or one heard again, is tried straight', () => {
@@ -45,7 +80,7 @@ describe('the leader that a node follows', () => {
   })
 
   it('may be known only to a relay', () => {
-    const followed = new FollowedLeader(1, options())
+    const followed = new FollowedLeader({ self: 1, options: options(), isLinked: () => true })
     followed.goThrough(3)
     assert.equal(followed.nodeId(0), 0)
     assert.equal(followed.wayThere(0), 3)

@@ -44,7 +44,7 @@ function choose(slot: number, value: Value): void {
 const prepare = (): Message => ({ kind: 'prepare', ballot: B1, fromSlot: 1 })
 const welcome = (): Message => ({ kind: 'welcome', genesis: genesisOf(3, WINDOW), memberships: [], settledEpoch: 1 })
 const PROMISE = { kind: 'promise', ballot: B1, fromSlot: 1, accepted: [], decidedUpTo: 1, nextSlot: 0, votesFrom: 1 } as const
-const HEARTBEAT = { kind: 'heartbeat', ballot: B1, round: 1, decidedUpTo: 1, settledEpoch: 1 } as const
+const HEARTBEAT = { kind: 'heartbeat', ballot: B1, round: 1, decidedUpTo: 1, heard: [], settledEpoch: 1 } as const
 const ACCEPT = { kind: 'accept', ballot: B1, slot: 3, value: B, decidedUpTo: 1, settledEpoch: 1 } as const
 
 const heartbeat = (round: number): Message => ({ ...HEARTBEAT, round })

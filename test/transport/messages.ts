@@ -27,7 +27,7 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
   ],
   accepted: [{ kind: 'accepted', ballot, slot }],
   nack: [{ kind: 'nack', ballot: makeBallot(1, 2), promised: ballot }],
-  heartbeat: [{ kind: 'heartbeat', ballot, round: slot, decidedUpTo: slot, settledEpoch: 1 }],
+  heartbeat: [{ kind: 'heartbeat', ballot, round: slot, decidedUpTo: slot, heard: [1, 65_535], settledEpoch: 1 }],
   heartbeatAck: [{ kind: 'heartbeatAck', ballot, round: 1, decidedUpTo: 0, durableUpTo: 0, wallMs: 1_700_000_000_000 }],
   decided: [{ kind: 'decided', ballot, decidedUpTo: slot }],
   propose: [{ kind: 'propose', commands: batch.kind === 'batch' ? batch.commands : [], hops: 2 }],

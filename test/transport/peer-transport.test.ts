@@ -19,7 +19,7 @@ const BALLOT = makeBallot(1, 1)
 const WAIT_MS_MAX = 5_000
 
 function heartbeat(round: number): Message {
-  return { kind: 'heartbeat', ballot: BALLOT, round, decidedUpTo: 0, settledEpoch: 1 }
+  return { kind: 'heartbeat', ballot: BALLOT, round, decidedUpTo: 0, heard: [], settledEpoch: 1 }
 }
 
 function accept(slot: number, valueBytes: number): Message {

@@ -81,11 +81,14 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['accepted.slot', { $case: 'accepted', value: { ballot: BALLOT, slot: 0 } }],
   ['nack.ballot', { $case: 'nack', value: { ballot: 0, promised: BALLOT } }],
   ['nack.promised', { $case: 'nack', value: { ballot: BALLOT, promised: 0 } }],
-  ['heartbeat.ballot', { $case: 'heartbeat', value: { ballot: 0, round: 1, decidedUpTo: 0, settledEpoch: 1 } }],
-  ['heartbeat.round', { $case: 'heartbeat', value: { ballot: BALLOT, round: 0, decidedUpTo: 0, settledEpoch: 1 } }],
+  ['heartbeat.ballot', { $case: 'heartbeat', value: { ballot: 0, round: 1, decidedUpTo: 0, heardNodeIds: [], settledEpoch: 1 } }],
+  [
+    'heartbeat.round',
+    { $case: 'heartbeat', value: { ballot: BALLOT, round: 0, decidedUpTo: 0, heardNodeIds: [], settledEpoch: 1 } },
+  ],
   [
     'heartbeat.decided_up_to',
-    { $case: 'heartbeat', value: { ballot: BALLOT, round: 1, decidedUpTo: SLOT_TOO_HIGH, settledEpoch: 1 } },
+    { $case: 'heartbeat', value: { ballot: BALLOT, round: 1, decidedUpTo: SLOT_TOO_HIGH, heardNodeIds: [], settledEpoch: 1 } },
   ],
   ['heartbeat_ack.ballot', { $case: 'heartbeatAck', value: { ballot: 0, round: 1, decidedUpTo: 0, durableUpTo: 0, wallMs: 0 } }],
   [
@@ -211,7 +214,10 @@ function pollReply(change: Partial<{ pollId: number; promised: number; leaderId:
 }
 
 function welcome(change: Partial<WireGenesis>, memberships: WireMembership[] = [MEMBERSHIP]) {
-  return { $case: 'welcome' as const, value: { genesis: { ...GENESIS, ...change }, memberships, settledEpoch: 1 } }
+  return {
+    $case: 'welcome' as const,
+    value: { genesis: { ...GENESIS, ...change }, memberships, settledEpoch: 1 },
+  }
 }
 
 function change(kind: WireChange['change'], requestId = 1) {

@@ -205,6 +205,8 @@ export interface Heartbeat {
    * Members that leave hear the leader until they were told so.
    */
   settledEpoch: number;
+  /** Members that have acknowledged a heartbeat of this ballot of late, at most 31: whoever is not among them goes through one that is. */
+  heardNodeIds: number[];
 }
 
 /** The sender has promised no higher ballot. */
@@ -2956,7 +2958,7 @@ export const Nack: MessageFns<Nack> = {
 };
 
 function createBaseHeartbeat(): Heartbeat {
-  return { ballot: 0, round: 0, decidedUpTo: 0, settledEpoch: 0 };
+  return { ballot: 0, round: 0, decidedUpTo: 0, settledEpoch: 0, heardNodeIds: [] };
 }
 
 export const Heartbeat: MessageFns<Heartbeat> = {
@@ -2984,6 +2986,13 @@ export const Heartbeat: MessageFns<Heartbeat> = {
         throw new globalThis.Error("value provided for field BigInt(message.settledEpoch) of type uint64 too large");
       }
       writer.uint32(32).uint64(BigInt(message.settledEpoch));
+    }
+    if (message.heardNodeIds.length !== 0) {
+      writer.uint32(42).fork();
+      for (const v of message.heardNodeIds) {
+        writer.uint32(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -3033,6 +3042,24 @@ export const Heartbeat: MessageFns<Heartbeat> = {
             message.settledEpoch = longToNumber(reader.uint64());
             continue;
           }
+          case 5: {
+            if (tag === 40) {
+              message.heardNodeIds.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 42) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.heardNodeIds.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3059,6 +3086,11 @@ export const Heartbeat: MessageFns<Heartbeat> = {
         : isSet(object.settled_epoch)
         ? globalThis.Number(object.settled_epoch)
         : 0,
+      heardNodeIds: globalThis.Array.isArray(object?.heardNodeIds)
+        ? object.heardNodeIds.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.heard_node_ids)
+        ? object.heard_node_ids.map((e: any) => globalThis.Number(e))
+        : [],
     };
   },
 
@@ -3076,6 +3108,9 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     if (message.settledEpoch !== 0) {
       obj.settledEpoch = globalThis.Number(message.settledEpoch);
     }
+    if (message.heardNodeIds?.length) {
+      obj.heardNodeIds = message.heardNodeIds.map((e) => Math.round(e));
+    }
     return obj;
   },
 
@@ -3088,6 +3123,7 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     message.round = object.round ?? 0;
     message.decidedUpTo = object.decidedUpTo ?? 0;
     message.settledEpoch = object.settledEpoch ?? 0;
+    message.heardNodeIds = object.heardNodeIds?.map((e) => e) || [];
     return message;
   },
 };
