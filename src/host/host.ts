@@ -118,12 +118,12 @@ export class Host {
       const { node, talk, applier, majorityWatch, runtime } = this.#s
       const takesInput = talk.isOpen && this.#installing !== 'quiet'
       const nowMs = runtime.nowMs()
+      node.isFull = applier.isFull
       if (takesInput) node.advance(this.#clock.look(nowMs), nowMs)
       for (const message of messages) {
         if (message.kind === 'join') majorityWatch.onJoin(from, message, runtime.nowMs())
         if (isHostMessage(message)) talk.onMessage(from, message, dataDirId)
-        // Decisions that come faster than they are applied must not fill the memory: dropped as if lost, and asked for again.
-        else if (takesInput && !(message.kind === 'catchUpReply' && applier.isFull)) node.receive(from, message)
+        else if (takesInput) node.receive(from, message)
       }
     })
     this.schedule()
@@ -271,6 +271,7 @@ export class Host {
     talk.tick(nowMs)
     majorityWatch.tick(nowMs)
     if (!takesInput) return outlet.flush()
+    node.isFull = applier.isFull
     node.tick(this.#clock.look(nowMs), nowMs)
     for (const watch of this.#s.watches) watch.tick(nowMs)
     if (node.leaderId !== this.#leaderId) {

@@ -3,7 +3,7 @@ import type { Accept, Prepare } from './messages.js'
 import type { CoreOptions } from './options.js'
 import type { Outbox } from './outbox.js'
 import type { Ballot, LogEntry, NodeId, RecoveredState, Slot } from './types.js'
-import { firstPage, sameValue } from './value.js'
+import { firstPage, sameValue, sizeOf } from './value.js'
 
 /** How far above the decided slots an acceptor votes, in windows: a node further behind must catch up before it can help. */
 const ACCEPT_WINDOWS = 64
@@ -14,6 +14,7 @@ const ACCEPT_WINDOWS = 64
  * vote for a slot that is not decided.
  */
 export class Acceptor {
+  readonly #self: NodeId
   readonly #out: Outbox
   readonly #options: CoreOptions
   #promised: Ballot
@@ -21,14 +22,19 @@ export class Acceptor {
   readonly #accepted = new Map<Slot, LogEntry>()
   /** The same in ascending order, once somebody has asked; undefined when it has changed since. */
   #ascending: readonly LogEntry[] | undefined
+  /** Of what stands in #accepted. */
+  #openBytes = 0
   #decidedUpTo: Slot
+  /** More is decided than this node has room for until it is applied: it votes for nothing new, as if what it is asked were lost. */
+  isFull = false
   /**
    * It votes in no slot below this one, and in none at all while this is 0: who begins anew, with an empty directory, must not vote
    * where an earlier life of it may have. See Memberships.votesFrom.
    */
   votesFrom: Slot = 0
 
-  constructor(out: Outbox, options: CoreOptions, recovered: RecoveredState) {
+  constructor(self: NodeId, out: Outbox, options: CoreOptions, recovered: RecoveredState) {
+    this.#self = self
     this.#out = out
     this.#options = options
     this.#promised = recovered.promised
@@ -37,7 +43,13 @@ export class Acceptor {
       assert(entry.slot > recovered.decidedUpTo, 'recovered votes are for open slots')
       assert(entry.ballot <= recovered.promised, 'no vote was cast above the promise')
       this.#accepted.set(entry.slot, entry)
+      this.#openBytes += sizeOf(entry.value)
     }
+  }
+
+  /** About how large the votes for open slots are together. */
+  get openBytes(): number {
+    return this.#openBytes
   }
 
   /** No ballot below this one is helped any more. */
@@ -77,6 +89,8 @@ export class Acceptor {
     if (m.ballot < this.#promised) return this.#out.send(from, { kind: 'nack', ballot: m.ballot, promised: this.#promised })
     if (m.slot > this.#decidedUpTo + ACCEPT_WINDOWS * this.#options.windowSlots) return
     const previous = this.#accepted.get(m.slot)
+    // A leader bounds what it proposes itself.
+    if (from !== this.#self && !this.#hasRoom(m.slot, sizeOf(m.value), previous)) return
     assert(previous === undefined || previous.ballot <= m.ballot, 'accepted ballots never go back')
     assert(
       previous === undefined || previous.ballot < m.ballot || sameValue(previous.value, m.value),
@@ -86,6 +100,7 @@ export class Acceptor {
     // A slot known to be decided needs no vote on record: whoever asks is told the decision. The vote itself still counts.
     if (m.slot > this.#decidedUpTo && previous?.ballot !== m.ballot) {
       const entry: LogEntry = { slot: m.slot, ballot: m.ballot, value: m.value }
+      this.#openBytes += sizeOf(entry.value) - (previous === undefined ? 0 : sizeOf(previous.value))
       this.#accepted.set(m.slot, entry)
       this.#ascending = undefined
       this.#out.persist({ kind: 'accepted', entry })
@@ -97,14 +112,29 @@ export class Acceptor {
   onDecided(upTo: Slot): void {
     assert(upTo === this.#decidedUpTo + 1, 'slots are decided one after the other')
     this.#decidedUpTo = upTo
-    if (this.#accepted.delete(upTo)) this.#ascending = undefined
+    this.#forget(upTo)
   }
 
   /** A peer's checkpoint says what every slot up to here has come to. */
   onInstalled(upTo: Slot): void {
     assert(upTo > this.#decidedUpTo, 'a checkpoint is installed to get ahead')
     this.#decidedUpTo = upTo
-    for (const slot of this.#accepted.keys()) if (slot <= upTo) this.#accepted.delete(slot)
+    for (const slot of this.#accepted.keys()) if (slot <= upTo) this.#forget(slot)
+  }
+
+  /** Of the next slot there is always room, or a node that is ahead of it could wait for ever; and a decided one costs nothing. */
+  #hasRoom(slot: Slot, bytes: number, previous: LogEntry | undefined): boolean {
+    if (slot <= this.#decidedUpTo) return true
+    if (this.isFull) return false
+    const freed = previous === undefined ? 0 : sizeOf(previous.value)
+    return slot === this.#decidedUpTo + 1 || this.#openBytes + bytes - freed <= this.#options.openBytesMax
+  }
+
+  #forget(slot: Slot): void {
+    const entry = this.#accepted.get(slot)
+    if (entry === undefined) return
+    this.#accepted.delete(slot)
+    this.#openBytes -= sizeOf(entry.value)
     this.#ascending = undefined
   }
 

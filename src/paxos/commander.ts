@@ -1,5 +1,6 @@
 import { type Membership, Tally } from './membership.js'
 import type { Slot, Value } from './types.js'
+import { sizeOf } from './value.js'
 
 const RETRY_DOUBLINGS_MAX = 3
 
@@ -7,6 +8,8 @@ const RETRY_DOUBLINGS_MAX = 3
 export class Commander {
   readonly slot: Slot
   readonly value: Value
+  /** About as large as the value. */
+  readonly bytes: number
   readonly accepted: Tally
   /** When to ask those again who have not answered. */
   #retryAtMs: number
@@ -15,6 +18,7 @@ export class Commander {
   constructor(settings: { slot: Slot; value: Value; membership: Membership; retryAtMs: number }) {
     this.slot = settings.slot
     this.value = settings.value
+    this.bytes = sizeOf(settings.value)
     this.accepted = new Tally(settings.membership)
     this.#retryAtMs = settings.retryAtMs
   }

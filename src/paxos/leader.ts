@@ -53,6 +53,8 @@ export class Leader {
   readonly #reads: ReadRounds
   /** One for each slot above decidedUpTo that has been proposed. */
   readonly #commanders = new Map<Slot, Commander>()
+  /** Of the commanders' values. */
+  #inFlightBytes = 0
   #nextSlot: Slot
   /** The first slot that is wholly this ballot's own; 0 before it is proposed. */
   #firstOwn: Slot = 0
@@ -217,7 +219,7 @@ export class Leader {
 
   /** The replica learned slots from a peer: proposed again here, but decided long ago. */
   onLearned(): void {
-    for (const slot of this.#commanders.keys()) if (slot <= this.#replica.decidedUpTo) this.#commanders.delete(slot)
+    for (const commander of this.#commanders.values()) if (commander.slot <= this.#replica.decidedUpTo) this.#drop(commander)
     this.#nextSlot = Math.max(this.#nextSlot, this.#replica.decidedUpTo + 1)
     this.#decideInOrder()
   }
@@ -366,6 +368,7 @@ export class Leader {
 
   /** The window is open, and a majority of those who vote on the next slot has promised and told its votes there. */
   #mayPropose(): boolean {
+    if (this.#acceptor.isFull || (this.#commanders.size > 0 && this.#inFlightBytes >= this.#options.windowBytesMax)) return false
     if (this.#nextSlot > this.#replica.decidedUpTo + this.#memberships.windowSlots) return false
     return this.#scout.covers(this.#memberships.at(this.#nextSlot), this.#nextSlot)
   }
@@ -418,6 +421,7 @@ export class Leader {
       retryAtMs: nowMs + this.#options.retryDelayMs,
     })
     this.#commanders.set(this.#nextSlot, commander)
+    this.#inFlightBytes += commander.bytes
     this.#nextSlot++
     const accept = this.#sendAccept(commander, () => true)
     // The leader's own vote: it comes back through Node.onDurable, and counts only then.
@@ -437,12 +441,17 @@ export class Leader {
     return accept
   }
 
+  #drop(commander: Commander): void {
+    this.#commanders.delete(commander.slot)
+    this.#inFlightBytes -= commander.bytes
+  }
+
   #decideInOrder(): void {
     for (;;) {
       const slot = this.#replica.decidedUpTo + 1
       const commander = this.#commanders.get(slot)
       if (commander === undefined || !commander.isDecided) return
-      this.#commanders.delete(slot)
+      this.#drop(commander)
       const entry: LogEntry = { slot, ballot: this.ballot, value: commander.value }
       // Where it does not vote itself, before its first slot or when it is removed, it has no vote on record: the log must hold the slot.
       if (this.#acceptor.acceptedAt(slot)?.ballot !== this.ballot) this.#out.persist({ kind: 'learned', entry })

@@ -135,7 +135,7 @@ export class Node {
     this.#monotonicMs = settings.nowMs
     this.#recovered = settings.recovered
     this.#out = new Outbox(settings.self)
-    this.#acceptor = new Acceptor(this.#out, settings.options, settings.recovered)
+    this.#acceptor = new Acceptor(settings.self, this.#out, settings.options, settings.recovered)
     this.#followed = new FollowedLeader({ isLinked: () => true, ...settings })
     this.#patience = new Patience(settings.options, settings.random)
     this.#lastPollId = Math.floor(settings.random() * FIRST_ID_SPAN)
@@ -179,6 +179,14 @@ export class Node {
 
   get decidedUpTo(): Slot {
     return this.#replica.decidedUpTo
+  }
+
+  /**
+   * The host holds as much that is decided and not applied as it can: until it has applied it, this node votes for nothing new, proposes
+   * nothing, and learns nothing. It follows and leads as before.
+   */
+  set isFull(isFull: boolean) {
+    this.#acceptor.isFull = isFull
   }
 
   /** Slots up to here are no longer in the host's log: whoever asks for them is told to fetch a checkpoint. */
@@ -629,6 +637,8 @@ export class Node {
   }
 
   #onCatchUpReply(from: NodeId, m: CatchUpReply): void {
+    // As if it had been lost, and asked for again.
+    if (this.#acceptor.isFull) return
     // Followers take what they accepted in this node's ballot for the decision once it calls the slot decided. Of a slot that a higher
     // ballot decided it must not say so: they may have accepted another value.
     const isOvertaken = this.#state.phase === 'leading' && m.entries.some((entry) => entry.ballot > this.#ownBallot())

@@ -9,6 +9,13 @@ export interface CoreOptions {
   readonly retryDelayMs: number
   /** The pipeline window (the paper's WINDOW, α): so many slots may be undecided at once. */
   readonly windowSlots: number
+  /** A leader proposes nothing more while its undecided values are this large together; one value is always under way. */
+  readonly windowBytesMax: number
+  /**
+   * An acceptor accepts nothing more while what it has accepted above the decided slots is this large together, but for the next slot. More
+   * than windowBytesMax.
+   */
+  readonly openBytesMax: number
   /** A batch ends at so many commands or bytes; one larger command makes a batch of its own. */
   readonly batchCommandsMax: number
   readonly batchBytesMax: number
@@ -28,6 +35,8 @@ export const DEFAULT_OPTIONS: CoreOptions = Object.freeze({
   electionTimeoutMsMax: 600,
   retryDelayMs: 200,
   windowSlots: 64,
+  windowBytesMax: 32 << 20,
+  openBytesMax: 64 << 20,
   batchCommandsMax: 8_192,
   batchBytesMax: 1 << 20,
   queueCommandsMax: 65_536,

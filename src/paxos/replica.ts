@@ -163,6 +163,7 @@ export class Replica {
   }
 
   #ask(nowMs: number): void {
+    if (this.#acceptor.isFull) return
     if (this.#source === this.#self) this.#source = this.#nextSource()
     if (this.#source === this.#self) return
     const fromSlot = this.#decidedUpTo + 1

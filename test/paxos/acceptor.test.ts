@@ -5,6 +5,7 @@ import { InvariantError } from '../../src/paxos/assert.js'
 import { formatBallot, makeBallot } from '../../src/paxos/ballot.js'
 import { Outbox } from '../../src/paxos/outbox.js'
 import { NOOP } from '../../src/paxos/types.js'
+import { sizeOf } from '../../src/paxos/value.js'
 import { batch, describeRecord } from './describe.js'
 import { entry, options, outcome, recovered, voting } from './role.js'
 
@@ -23,7 +24,7 @@ const LAST_IN_WINDOW = DECIDED_UP_TO + 64 * WINDOW_SLOTS
 const ORIGINS = {
   'that lived through it': (vote: number) => {
     const out = new Outbox(SELF)
-    const acceptor = voting(new Acceptor(out, options({ windowSlots: WINDOW_SLOTS }), recovered()))
+    const acceptor = voting(new Acceptor(SELF, out, options({ windowSlots: WINDOW_SLOTS }), recovered()))
     for (let slot = 1; slot <= DECIDED_UP_TO; slot++) {
       acceptor.onAccept(LEADER, { kind: 'accept', ballot: LOWER, slot, value: NOOP, decidedUpTo: 0 })
       acceptor.onDecided(slot)
@@ -37,7 +38,7 @@ const ORIGINS = {
     const out = new Outbox(SELF)
     const accepted = [entry(VOTED, vote, batch('old'))]
     const state = recovered({ promised: PROMISED, decidedUpTo: DECIDED_UP_TO, accepted })
-    return { out, acceptor: voting(new Acceptor(out, options({ windowSlots: WINDOW_SLOTS }), state)) }
+    return { out, acceptor: voting(new Acceptor(SELF, out, options({ windowSlots: WINDOW_SLOTS }), state)) }
   },
 }
 
@@ -123,7 +124,7 @@ for (const [origin, make] of Object.entries(ORIGINS)) {
 
 test('a promise and a vote leave only with the write that makes them durable', () => {
   const out = new Outbox(SELF)
-  const acceptor = voting(new Acceptor(out, options(), recovered()))
+  const acceptor = voting(new Acceptor(SELF, out, options(), recovered()))
   acceptor.onPrepare(LEADER, { kind: 'prepare', ballot: LOWER, fromSlot: 1 })
   acceptor.onAccept(LEADER, { kind: 'accept', ballot: LOWER, slot: 1, value: NOOP, decidedUpTo: 0 })
   const whileBusy = out.take(false)
@@ -138,7 +139,7 @@ test('a promise and a vote leave only with the write that makes them durable', (
 
 test('a vote that is asked for again while its write is in flight is answered after that write', () => {
   const out = new Outbox(SELF)
-  const acceptor = voting(new Acceptor(out, options(), recovered()))
+  const acceptor = voting(new Acceptor(SELF, out, options(), recovered()))
   const accept = { kind: 'accept', ballot: LOWER, slot: 1, value: NOOP, decidedUpTo: 0 } as const
   acceptor.onAccept(LEADER, accept)
   out.take(true)
@@ -151,7 +152,7 @@ test('a promise is told in pages, and each page begins where it was asked to', (
   const accepted = [5, 6, 8].map((slot) => entry(slot, LOWER, batch('0123456789')))
   const out = new Outbox(SELF)
   const state = recovered({ promised: PROMISED, decidedUpTo: DECIDED_UP_TO, accepted })
-  const acceptor = voting(new Acceptor(out, options({ pageBytesMax: 70 }), state))
+  const acceptor = voting(new Acceptor(SELF, out, options({ pageBytesMax: 70 }), state))
   for (const fromSlot of [1, 8, 9]) acceptor.onPrepare(LEADER, { kind: 'prepare', ballot: PROMISED, fromSlot })
   assert.deepEqual(outcome(out).onceDurable, [
     'n3 promise 2.3 from 1: accepted 5=0123456789 (1.3), 6=0123456789 (1.3), decided up to 4, more from 8',
@@ -164,6 +165,49 @@ test('an acceptor does not start from a vote above its promise, nor from one for
   const above = recovered({ promised: LOWER, accepted: [entry(1, HIGHER)] })
   const decided = recovered({ promised: LOWER, decidedUpTo: 1, accepted: [entry(1, LOWER)] })
   for (const state of [above, decided]) {
-    assert.throws(() => new Acceptor(new Outbox(SELF), options(), state), InvariantError)
+    assert.throws(() => new Acceptor(SELF, new Outbox(SELF), options(), state), InvariantError)
   }
+})
+
+test('an acceptor that is full votes for nothing new, promises all the same, and goes on when there is room', () => {
+  const out = new Outbox(SELF)
+  const acceptor = voting(new Acceptor(SELF, out, options(), recovered({ promised: PROMISED, decidedUpTo: 4 })))
+  const ask = (slot: number, ballot = PROMISED) =>
+    acceptor.onAccept(LEADER, { kind: 'accept', ballot, slot, value: batch('a'), decidedUpTo: 4 })
+  acceptor.isFull = true
+  ask(5)
+  assert.deepEqual(outcome(out), NOTHING)
+  ask(4)
+  assert.deepEqual(outcome(out).onceDurable, ['n3 accepted 2.3 4'], 'what is decided costs nothing')
+  acceptor.onPrepare(LEADER, { kind: 'prepare', ballot: HIGHER, fromSlot: 5 })
+  assert.deepEqual(outcome(out).onceDurable, ['n3 promise 3.3 from 5: accepted nothing, decided up to 4'])
+  ask(5, PROMISED)
+  assert.deepEqual(outcome(out).now, ['n3 nack 2.3, promised 3.3'])
+  acceptor.isFull = false
+  ask(5, HIGHER)
+  assert.deepEqual(outcome(out).records, ['accepted 5=a (3.3)'])
+})
+
+test('votes for open slots are bounded by bytes, but for the next slot; one that takes the place of another counts once', () => {
+  const out = new Outbox(SELF)
+  const value = batch('x'.repeat(100))
+  const bytesMax = 3 * sizeOf(value)
+  const acceptor = voting(new Acceptor(SELF, out, options({ openBytesMax: bytesMax }), recovered({ promised: LOWER })))
+  const votesFor = (slot: number, ballot: number, what = value) => {
+    acceptor.onAccept(LEADER, { kind: 'accept', ballot, slot, value: what, decidedUpTo: 0 })
+    return outcome(out).records.some((record) => record.startsWith('accepted'))
+  }
+  assert.deepEqual(
+    [2, 3, 4, 5].map((slot) => votesFor(slot, LOWER)),
+    [true, true, true, false],
+  )
+  assert.equal(votesFor(3, PROMISED), true, 'in a higher ballot, in the place of the lower one')
+  assert.equal(votesFor(1, PROMISED), true, 'the next slot')
+  assert.equal(acceptor.openBytes, 4 * sizeOf(value))
+  acceptor.onDecided(1)
+  assert.equal(votesFor(5, PROMISED), false)
+  acceptor.onDecided(2)
+  assert.equal(votesFor(5, PROMISED), true)
+  acceptor.onInstalled(5)
+  assert.equal(acceptor.openBytes, 0)
 })

@@ -141,6 +141,13 @@ export class Cluster {
     return token
   }
 
+  /** Its host can hold no more until it has applied what is decided. */
+  setFull(nodeId: NodeId, isFull: boolean): void {
+    this.#host(nodeId).step((node) => {
+      node.isFull = isFull
+    })
+  }
+
   handOver(nodeId: NodeId): boolean {
     let isAsked = false
     this.#host(nodeId).step((node) => {

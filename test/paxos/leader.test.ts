@@ -27,7 +27,7 @@ function lead(
     Array.from({ length: memberCount }, (_, i) => i + 1),
     options.windowSlots,
   )
-  const acceptor = voting(new Acceptor(out, options, recovered({ promised: BALLOT, decidedUpTo })))
+  const acceptor = voting(new Acceptor(SELF, out, options, recovered({ promised: BALLOT, decidedUpTo })))
   const callbacks = { others: () => [2, 3], onMembershipChanged: () => undefined }
   const clock = clockOf(memberships)
   const replica = new Replica({ self: SELF, memberships, acceptor, clock, out, options, decidedUpTo, ...callbacks })
@@ -209,6 +209,22 @@ test('the queue is bounded by commands and bytes, takes all of a proposal or not
     [byBytes.enqueue(commands(1, 6)), byBytes.enqueue(commands(1, 5)), byBytes.enqueue(commands(1, 4))],
     [true, false, true],
   )
+})
+
+test('what is undecided is bounded by bytes, too, and one value however large is under way', () => {
+  const { leader, out } = leadReady({ batchCommandsMax: 1, windowBytesMax: 100 })
+  leader.enqueue(commands(4, 60))
+  leader.proposeQueued(1, 0)
+  assert.equal(leader.inFlightCount, 2, 'the one that passes the bound is the last')
+  for (const from of [1, 2]) vote(leader, from, 2)
+  for (const from of [1, 2]) vote(leader, from, 3)
+  leader.proposeQueued(1, 0)
+  assert.equal(leader.inFlightCount, 2)
+  for (const slot of [4, 5]) for (const from of [1, 2]) vote(leader, from, slot)
+  leader.enqueue(commands(1, 5_000))
+  leader.proposeQueued(1, 0)
+  assert.equal(leader.inFlightCount, 1)
+  outcome(out)
 })
 
 test('accepts are sent again after a while, only to those whose vote is missing, and only for slots that need it', () => {

@@ -20,7 +20,7 @@ function replicaWith(settings: { votes?: readonly LogEntry[]; decidedUpTo?: Slot
   const { votes = [], decidedUpTo = 0 } = settings
   const options = optionsWith(settings.change)
   const out = new Outbox(SELF)
-  const acceptor = voting(new Acceptor(out, options, recovered({ promised: HIGHER, decidedUpTo, accepted: votes })))
+  const acceptor = voting(new Acceptor(SELF, out, options, recovered({ promised: HIGHER, decidedUpTo, accepted: votes })))
   const memberships = membershipsOf([1, 2, 3, SELF])
   const callbacks = { others: () => [1, 2, 3], onMembershipChanged: () => undefined }
   const seen: number[] = []
