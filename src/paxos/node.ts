@@ -577,7 +577,7 @@ export class Node {
         if (!this.#hearLeader(from, m.ballot)) return
         this.#settledEpoch = Math.max(this.#settledEpoch, m.settledEpoch)
         this.#followed.onHeardByLeader(m.heard)
-        this.#replica.onWatermark(from, m.ballot, m.decidedUpTo, this.#nowMs)
+        this.#replica.onHeartbeat(from, m.ballot, m.decidedUpTo, this.#nowMs)
         return this.#out.send(from, {
           kind: 'heartbeatAck',
           ballot: m.ballot,

@@ -1,5 +1,6 @@
 import type { Acceptor } from './acceptor.js'
 import { assert } from './assert.js'
+import { NO_BALLOT } from './ballot.js'
 import type { LogClock } from './log-clock.js'
 import type { Memberships } from './memberships.js'
 import type { CatchUp, CatchUpReply } from './messages.js'
@@ -41,6 +42,8 @@ export class Replica {
   #decidedUpTo: Slot
   /** Somebody said that slots up to here are decided. At least #decidedUpTo. */
   #knownDecidedUpTo: Slot
+  /** What the last heartbeat said. */
+  #lastHeartbeat: { readonly ballot: Ballot; readonly upTo: Slot } = { ballot: NO_BALLOT, upTo: 0 }
   /** Whom to ask for what is missing. */
   #source: NodeId
   /** The request in flight; one at a time. */
@@ -103,12 +106,19 @@ export class Replica {
 
   /** The leader of `ballot` says that slots up to `upTo` are decided. What was accepted in that very ballot is the decision. */
   onWatermark(from: NodeId, ballot: Ballot, upTo: Slot, nowMs: number): void {
-    while (this.#decidedUpTo < upTo) {
-      const vote = this.#acceptor.acceptedAt(this.#decidedUpTo + 1)
-      if (vote?.ballot !== ballot) break
-      this.decide(vote)
-    }
+    this.#decideAccepted(ballot, upTo)
     this.noteDecided(from, upTo, nowMs)
+  }
+
+  /**
+   * As onWatermark. A heartbeat may have overtaken the accepts that it speaks of: what this node misses it asks for only if the heartbeat
+   * before has told of it, too; or if it is the first one of its leader.
+   */
+  onHeartbeat(from: NodeId, ballot: Ballot, upTo: Slot, nowMs: number): void {
+    const { ballot: lastBallot, upTo: toldUpTo } = this.#lastHeartbeat
+    this.#lastHeartbeat = { ballot, upTo }
+    this.#decideAccepted(ballot, upTo)
+    this.noteDecided(from, ballot === lastBallot ? Math.min(upTo, toldUpTo) : upTo, nowMs)
   }
 
   /** Somebody, leader or not, knows slots up to `upTo` to be decided. */
@@ -159,6 +169,14 @@ export class Replica {
     } else if (nowMs >= this.#asked.retryAtMs) {
       this.#source = this.#nextSource()
       this.#ask(nowMs)
+    }
+  }
+
+  #decideAccepted(ballot: Ballot, upTo: Slot): void {
+    while (this.#decidedUpTo < upTo) {
+      const vote = this.#acceptor.acceptedAt(this.#decidedUpTo + 1)
+      if (vote?.ballot !== ballot) return
+      this.decide(vote)
     }
   }
 

@@ -6,17 +6,24 @@ export interface QueueBounds {
   readonly bytesMax: number
 }
 
+/** Small messages that tell who is alive, and who leads: late, they cost an election. They go before all others. */
+const URGENT: ReadonlySet<Message['kind']> = new Set<Message['kind']>([
+  'heartbeat',
+  'heartbeatAck',
+  'poll',
+  'pollReply',
+  'nack',
+  'takeOver',
+])
+
 /**
  * Messages to one peer that wait for the frame before them. Past its bounds the oldest are dropped: Paxos tolerates loss, and what
  * is newest says most; a peer that is slow must cost the others neither time nor memory.
  */
 export class MessageQueue {
   readonly #bounds: QueueBounds
-  /** Live from #head on. Taken and dropped places are cut off when the dead part is the bigger one. */
-  #messages: Message[] = []
-  #sizes: number[] = []
-  #head = 0
-  #bytes = 0
+  readonly #urgent = new Lane()
+  readonly #others = new Lane()
   #droppedCount = 0
 
   constructor(bounds: QueueBounds) {
@@ -24,12 +31,12 @@ export class MessageQueue {
   }
 
   get count(): number {
-    return this.#messages.length - this.#head
+    return this.#urgent.count + this.#others.count
   }
 
   /** About, as messageBytes counts. */
   get bytes(): number {
-    return this.#bytes
+    return this.#urgent.bytes + this.#others.bytes
   }
 
   /** Since the beginning. */
@@ -43,28 +50,20 @@ export class MessageQueue {
       this.#droppedCount += 1
       return
     }
-    this.#messages.push(message)
-    this.#sizes.push(size)
-    this.#bytes += size
-    while (this.count > this.#bounds.countMax || this.#bytes > this.#bounds.bytesMax) {
-      this.#shift()
+    if (URGENT.has(message.kind)) this.#urgent.push(message, size)
+    else this.#others.push(message, size)
+    while (this.count > this.#bounds.countMax || this.bytes > this.#bounds.bytesMax) {
+      if (this.#others.count > 0) this.#others.shift()
+      else this.#urgent.shift()
       this.#droppedCount += 1
     }
   }
 
-  /** Takes messages for one frame, in order: as many as fit in bytesMax, but one at least, unless there is none. */
+  /** Takes messages for one frame, the urgent ones first, each kind in order: as many as fit in bytesMax, but one at least, if any. */
   take(bytesMax: number): Message[] {
-    const from = this.#head
-    let size = 0
-    for (let next = this.#sizes[this.#head]; next !== undefined; next = this.#sizes[this.#head]) {
-      if (size > 0 && size + next > bytesMax) break
-      size += next
-      this.#bytes -= next
-      this.#head += 1
-    }
-    const taken = this.#messages.slice(from, this.#head)
-    this.#compact()
-    return taken
+    const urgent = this.#urgent.take(bytesMax, true)
+    const left = bytesMax - urgent.bytes
+    return left > 0 ? [...urgent.messages, ...this.#others.take(left, urgent.bytes === 0).messages] : urgent.messages
   }
 
   /** Counts a message that was not even queued. */
@@ -75,20 +74,62 @@ export class MessageQueue {
   /** Drops everything. */
   clear(): void {
     this.#droppedCount += this.count
+    this.#urgent.clear()
+    this.#others.clear()
+  }
+}
+
+/** First in, first out. Constant work per message, amortised. */
+class Lane {
+  /** Live from #head on. Taken and dropped places are cut off when the dead part is the bigger one. */
+  #messages: Message[] = []
+  #sizes: number[] = []
+  #head = 0
+  #bytes = 0
+
+  get count(): number {
+    return this.#messages.length - this.#head
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  push(message: Message, size: number): void {
+    this.#messages.push(message)
+    this.#sizes.push(size)
+    this.#bytes += size
+  }
+
+  shift(): void {
+    this.#bytes -= this.#sizes[this.#head] ?? 0
+    this.#head += 1
+    this.#compact()
+  }
+
+  take(bytesMax: number, isOneTaken: boolean): { readonly messages: Message[]; readonly bytes: number } {
+    const from = this.#head
+    let bytes = 0
+    for (let next = this.#sizes[this.#head]; next !== undefined; next = this.#sizes[this.#head]) {
+      if (bytes + next > bytesMax && !(isOneTaken && bytes === 0)) break
+      bytes += next
+      this.#head += 1
+    }
+    this.#bytes -= bytes
+    const messages = this.#messages.slice(from, this.#head)
+    this.#compact()
+    return { messages, bytes }
+  }
+
+  clear(): void {
     this.#messages = []
     this.#sizes = []
     this.#head = 0
     this.#bytes = 0
   }
 
-  #shift(): void {
-    this.#bytes -= this.#sizes[this.#head] ?? 0
-    this.#head += 1
-    this.#compact()
-  }
-
   #compact(): void {
-    if (this.#head < this.#messages.length && this.#head <= this.#bounds.countMax) return
+    if (this.#head < this.#messages.length && this.#head <= this.count) return
     this.#messages = this.#messages.slice(this.#head)
     this.#sizes = this.#sizes.slice(this.#head)
     this.#head = 0

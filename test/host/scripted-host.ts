@@ -35,6 +35,8 @@ class ScriptedCore {
     this.#events = events
   }
 
+  advance(): void {}
+
   tick(): void {
     this.tickCount++
   }

@@ -34,6 +34,25 @@ test('a queue gives back what was put in, in order, whatever is taken and droppe
   assert.deepEqual(queue.take(1_000_000), [])
 })
 
+test('what tells who leads goes before all else in a frame, and is dropped last', () => {
+  const queue = new MessageQueue({ countMax: 6, bytesMax: 1_000_000 })
+  const propose = (length: number): Message => ({ kind: 'propose', commands: [new Uint8Array(length)], hops: 0 })
+  for (const length of [100, 200, 300]) queue.push(propose(length))
+  for (const id of [1, 2]) queue.push(poll(id))
+  assert.deepEqual(
+    queue.take(2 * SIZE + messageBytes(propose(100))).map((message) => message.kind),
+    ['poll', 'poll', 'propose'],
+  )
+  queue.push(poll(3))
+  assert.deepEqual(ids(queue.take(1)), [3], 'one at least, and then no bulk')
+  for (let id = 4; id < 9; id++) queue.push(poll(id))
+  assert.deepEqual(
+    queue.take(1_000_000).map((message) => message.kind),
+    ['poll', 'poll', 'poll', 'poll', 'poll', 'propose'],
+  )
+  assert.equal(queue.droppedCount, 1, 'the older one of two proposals')
+})
+
 test('a message bigger than the queue is dropped and leaves the others alone', () => {
   const queue = new MessageQueue({ countMax: 10, bytesMax: 1_000 })
   queue.push(poll(1))
