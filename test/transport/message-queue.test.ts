@@ -10,6 +10,10 @@ function poll(pollId: number): Message {
   return { kind: 'poll', pollId }
 }
 
+function propose(length: number): Message {
+  return { kind: 'propose', commands: [new Uint8Array(length)], hops: 0 }
+}
+
 function ids(messages: Message[]): number[] {
   return messages.map((message) => (message.kind === 'poll' ? message.pollId : 0))
 }
@@ -36,7 +40,6 @@ test('a queue gives back what was put in, in order, whatever is taken and droppe
 
 test('what tells who leads goes before all else in a frame, and is dropped last', () => {
   const queue = new MessageQueue({ countMax: 6, bytesMax: 1_000_000 })
-  const propose = (length: number): Message => ({ kind: 'propose', commands: [new Uint8Array(length)], hops: 0 })
   for (const length of [100, 200, 300]) queue.push(propose(length))
   for (const id of [1, 2]) queue.push(poll(id))
   assert.deepEqual(
@@ -56,7 +59,7 @@ test('what tells who leads goes before all else in a frame, and is dropped last'
 test('a message bigger than the queue is dropped and leaves the others alone', () => {
   const queue = new MessageQueue({ countMax: 10, bytesMax: 1_000 })
   queue.push(poll(1))
-  queue.push({ kind: 'propose', commands: [new Uint8Array(2_000)], hops: 0 })
+  queue.push(propose(2_000))
   assert.deepEqual(ids(queue.take(1_000)), [1])
   assert.equal(queue.droppedCount, 1)
 })
