@@ -4,7 +4,7 @@ import type { SessionCommand, SessionOutcome, Sessions } from '../machine/sessio
 import type { Moment, StateEntry, StateMachine } from '../machine/state-machine.js'
 import { assert } from '../paxos/assert.js'
 import { Memberships } from '../paxos/memberships.js'
-import type { BatchValue, Genesis, LogEntry, MembershipRecord, Slot } from '../paxos/types.js'
+import type { BatchValue, Genesis, LogEntry, MembershipRecord, Slot, Value } from '../paxos/types.js'
 import { sizeOf } from '../paxos/value.js'
 import type { CheckpointInfo } from '../storage/storage.js'
 import { StorageError } from '../storage/storage-error.js'
@@ -45,8 +45,21 @@ export interface CheckpointOptions {
   readonly slotsMax: number
   /** At least 1. */
   readonly commandsMax: number
-  /** About so many bytes of values; absent: however many. */
+  /** About so many bytes of values, or so much written in memory that it comes to the same (see writtenBytesMax); absent: however many. */
   readonly bytesMax?: number
+}
+
+/** What may lie between two boundaries in memory, where the quota allows it. */
+const WRITTEN_BYTES_MIN = 1 << 20
+const WRITTEN_BYTES_MAX = 64 << 20
+const WRITTEN_QUOTA_SHARE = 1 / 8
+/** So many times that may wait for a checkpoint before nothing more is applied. */
+const UNSAVED_SPANS_MAX = 3
+
+/** How much the machine may write between two boundaries, in bytes of memory: what is not saved yet is kept beside the state. */
+function writtenBytesMax(quotaBytes: number): number {
+  if (quotaBytes === 0) return WRITTEN_BYTES_MAX
+  return Math.min(WRITTEN_BYTES_MAX, Math.max(WRITTEN_BYTES_MIN, Math.floor(quotaBytes * WRITTEN_QUOTA_SHARE)))
 }
 
 const DEFAULT_CHECKPOINT_OPTIONS: CheckpointOptions = Object.freeze({
@@ -100,6 +113,10 @@ export class Applier {
   #boundaryCommands = 0
   #boundaryBytes = 0
   #boundaryCount = 0
+  /** What the machine had written (Sessions.writtenBytes) after appliedUpTo, at the last checkpoint(), and at the last that is durable. */
+  #written = 0
+  #writtenAtTake = 0
+  #writtenSaved = 0
   /** Decided, not applied yet. */
   #queue: LogEntry[] = []
   #queuedBytes = 0
@@ -166,6 +183,11 @@ export class Applier {
     return this.#queue.length > 0 || this.#isSuspended ? undefined : this.#sessions.dueMs
   }
 
+  /** So much has been written since the last durable checkpoint that memory may run out before the next one is: it must come first. */
+  get isFarAhead(): boolean {
+    return this.#written - this.#writtenSaved > UNSAVED_SPANS_MAX * writtenBytesMax(this.#sessions.quotaBytes)
+  }
+
   /** More is decided than can be held until it is applied. */
   get isFull(): boolean {
     return this.#queuedBytes > QUEUED_BYTES_MAX
@@ -203,6 +225,9 @@ export class Applier {
     this.#boundarySlots = checkpoint.boundarySlots
     this.#boundaryCommands = checkpoint.boundaryCommands
     this.#boundaryBytes = checkpoint.boundaryBytes
+    this.#written = this.#sessions.writtenBytes
+    this.#writtenAtTake = this.#written
+    this.#writtenSaved = this.#written
     this.#queue = this.#queue.filter((entry) => entry.slot > checkpoint.appliedUpTo)
     this.#queuedBytes = this.#queue.reduce((bytes, entry) => bytes + sizeOf(entry.value), 0)
   }
@@ -234,6 +259,7 @@ export class Applier {
   /** The state as it is now, as far as it changed since the last time: to be walked later, see StateMachine.changes. */
   checkpoint(): { info: CheckpointInfo; changes: Iterable<StateEntry> } {
     assert(this.#open === undefined, 'a checkpoint is taken between two slots')
+    this.#writtenAtTake = this.#written
     const info: CheckpointInfo = {
       appliedUpTo: this.#appliedUpTo,
       timeMs: this.#timeMs,
@@ -249,6 +275,7 @@ export class Applier {
 
   /** The last checkpoint() is durable. */
   onCheckpointed(): void {
+    this.#writtenSaved = this.#writtenAtTake
     this.#sessions.onCheckpointed()
   }
 
@@ -266,7 +293,7 @@ export class Applier {
     if (open !== undefined) this.#stateDigest = open.stateDigest
     this.#memberships?.forget(slot)
     this.#boundarySlots++
-    this.#boundaryBytes += sizeOf(value)
+    this.#countBytes(value)
     if (open !== undefined) this.#tell(open)
     this.#onApplied?.(entry, this.#stateDigest)
     const { slotsMax, commandsMax, bytesMax = Number.POSITIVE_INFINITY } = this.#checkpoints
@@ -337,6 +364,15 @@ export class Applier {
       else if (envelope.kind === 'close') this.#listener.onClosed(envelope.session, outcome as boolean, at.slot)
       else this.#listener.onOutcome(envelope.command, outcome as SessionOutcome)
     }
+  }
+
+  /** What fills the memory faster counts: the values, or what the machine has written, in the same measure. */
+  #countBytes(value: Value): void {
+    const before = this.#written
+    this.#written = this.#sessions.writtenBytes
+    const { bytesMax } = this.#checkpoints
+    const share = (this.#written - before) / writtenBytesMax(this.#sessions.quotaBytes)
+    this.#boundaryBytes += Math.max(sizeOf(value), bytesMax === undefined ? 0 : Math.ceil(share * bytesMax))
   }
 
   #passBoundary(): void {

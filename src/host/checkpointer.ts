@@ -43,7 +43,7 @@ export class Checkpointer {
   }
 
   get isDue(): boolean {
-    return this.canBegin && this.#applier.boundaryCount > this.#boundaryCount
+    return this.canBegin && (this.#applier.boundaryCount > this.#boundaryCount || this.#applier.isFarAhead)
   }
 
   /** Takes the state as of now. The caller sees to it that its slots are in a write before the commit. */

@@ -292,10 +292,12 @@ export class Host {
     }
     this.#carryOut(diskIdle)
     if (this.#isStopped) return
-    applier.run(() => runtime.nowMs() - nowMs >= APPLY_BUDGET_MS)
+    // What is not saved is in memory: it must not grow faster than checkpoints are made.
+    const isTimeUp = (): boolean => applier.isFarAhead || runtime.nowMs() - nowMs >= APPLY_BUDGET_MS
+    if (applier.isMidSlot || !applier.isFarAhead) applier.run(isTimeUp)
     if (!applier.isMidSlot) barriers.onApplied(applier.appliedUpTo)
     const hasNew = requester.hasNew && node.canPropose
-    if (applier.hasQueued || hasNew || barriers.hasGathered) this.schedule()
+    if ((applier.hasQueued && !applier.isFarAhead) || hasNew || barriers.hasGathered) this.schedule()
   }
 
   get #isCheckpointDue(): boolean {

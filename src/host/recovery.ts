@@ -29,7 +29,7 @@ export interface Replayed {
  */
 export async function replayLog(
   settings: RestoreSettings & {
-    readonly storage: Pick<Storage, 'applyFailure' | 'noteApplyFailure'>
+    readonly storage: Pick<Storage, 'applyFailure' | 'noteApplyFailure' | 'saveCheckpoint'>
     readonly machine: StateMachine
     readonly listener: AppliedListener
     readonly checkpoints?: CheckpointOptions | undefined
@@ -48,7 +48,10 @@ export async function replayLog(
     if (applier.isFresh && genesis !== undefined) applier.applyInitial(machine, genesis)
     while (applier.appliedUpTo < decidedUpTo) {
       applier.enqueue(await storage.readLog(applier.appliedUpTo + 1, decidedUpTo, PAGE_BYTES))
-      applier.run(() => false)
+      while (applier.hasQueued) {
+        applier.run(() => !applier.isMidSlot && applier.isFarAhead)
+        if (applier.isFarAhead) await saveCheckpoint(storage, applier)
+      }
       progress.maybeTell(() => logger.info({ appliedUpTo: applier.appliedUpTo, decidedUpTo }, 'replaying the log'))
     }
   } catch (error) {
@@ -57,6 +60,13 @@ export async function replayLog(
   }
   logger.info({ checkpoint: checkpoint.appliedUpTo, appliedUpTo: applier.appliedUpTo }, 'state restored')
   return { applier, memberships: applier.memberships }
+}
+
+/** What is replayed must not fill the memory more than it did when it was applied first. */
+async function saveCheckpoint(storage: Pick<Storage, 'saveCheckpoint'>, applier: Applier): Promise<void> {
+  const { info, changes } = applier.checkpoint()
+  await storage.saveCheckpoint(info, changes)
+  applier.onCheckpointed()
 }
 
 /**

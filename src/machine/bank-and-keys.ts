@@ -43,6 +43,11 @@ export class TypedBankAndKeys {
     return this.#journal.meter.bytes + this.bank.ledger.movements.filterBytes
   }
 
+  /** See StateMachine.writtenBytes. */
+  get writtenBytes(): number {
+    return this.#journal.meter.writtenBytes
+  }
+
   /** What is due by itself when a slot comes: a part of it. */
   onSlot(at: Moment): void {
     this.bank.holds.expire(at.timeMs, ENDS_PER_SLOT_MAX)

@@ -2,6 +2,7 @@ import { assert } from './assert.js'
 import { FILTER_BYTES_PER_ID, FILTER_IDS_MAX, IdFilter } from './id-filter.js'
 import type { Journal } from './journal.js'
 import type { Movement } from './movement.js'
+import { MOVEMENT_BYTES } from './row-bytes.js'
 import { ShardedMap } from './sharded-map.js'
 import { Cell, type RowChange } from './table.js'
 
@@ -74,6 +75,8 @@ export class Movements {
       })
     }
     this.#changed.set(movement.id, movement)
+    const { id, source, destination } = movement
+    this.#journal.meter.wrote(MOVEMENT_BYTES + id.length + source.length + destination.length)
   }
 
   /** As Table.takeChanges; onCheckpointed must be called before the next. */

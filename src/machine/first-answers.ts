@@ -40,6 +40,11 @@ export class FirstAnswers {
     return this.#journal.meter.bytes
   }
 
+  /** What was ever written of them; see StateMachine.writtenBytes. */
+  get writtenBytes(): number {
+    return this.#journal.meter.writtenBytes
+  }
+
   get(id: string): FirstAnswer | undefined {
     return this.#answers.get(id)
   }

@@ -3,14 +3,24 @@ import { assert } from './assert.js'
 /** Counts what the state takes in memory, in bytes: by the rows alone, so that it is the same on every node. */
 class Meter {
   #bytes = 0
+  #writtenBytes = 0
 
   get bytes(): number {
     return this.#bytes
   }
 
+  /** All that was ever written, and what it took the place of: so much at most is kept for a checkpoint beside the state. */
+  get writtenBytes(): number {
+    return this.#writtenBytes
+  }
+
   /** Below 0: so much less. */
   add(bytes: number): void {
     this.#bytes += bytes
+  }
+
+  wrote(bytes: number): void {
+    this.#writtenBytes += bytes
   }
 }
 

@@ -26,6 +26,9 @@ export const SESSION_BYTES = 560
 /** An answer that a session keeps, without its bytes. */
 export const RESULT_BYTES = 280
 
+/** A movement until a checkpoint has it on disk, without the characters of its ids. */
+export const MOVEMENT_BYTES = 600
+
 /** What is longer is a buffer of its own (wire/kept-bytes.ts). */
 const TEXT_BYTES_MAX = 1_024
 const BUFFER_BYTES = 200

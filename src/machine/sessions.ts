@@ -106,6 +106,11 @@ export class Sessions {
     return this.#table.bytes + (this.#machine.stateBytes ?? 0)
   }
 
+  /** See StateMachine.writtenBytes; 0 if the machine does not say. */
+  get writtenBytes(): number {
+    return this.#machine.writtenBytes ?? 0
+  }
+
   /** The cluster's first quota. */
   begin(quotaBytes: number): void {
     this.#quotaBytes = quotaBytes

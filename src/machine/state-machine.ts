@@ -60,6 +60,12 @@ export interface StateMachine {
    */
   readonly stateBytes?: number
   /**
+   * About how many bytes of memory everything takes that was ever written, and what it took the place of: as long as no checkpoint has it,
+   * it may be kept beside the state. Only the difference between two commands counts, which is the same on every node. Checkpoints are as
+   * far apart as it says; absent: as the commands' own bytes say.
+   */
+  readonly writtenBytes?: number
+  /**
    * Carries a command out. Must not throw for any bytes: what is wrong with a command is a result, too. A throw stops the node with
    * APPLY_FAILED, and it does not start again before an operator has said what is to become of the slot. Each command's work should have
    * a bound: nothing else happens on the node meanwhile.

@@ -97,17 +97,14 @@ export class Table<V extends object> {
   }
 
   #count(key: string, before: V | undefined, after: V | undefined): void {
-    let bytes = 0
-    if (before !== undefined) bytes -= this.#bytesOf(before)
-    if (after !== undefined) bytes += this.#bytesOf(after)
-    if (before === undefined && after !== undefined) {
-      this.#size++
-      bytes += this.keyBytes(key)
-    } else if (before !== undefined && after === undefined) {
-      this.#size--
-      bytes -= this.keyBytes(key)
-    }
-    this.#journal.meter.add(bytes)
+    if (before === undefined && after === undefined) return
+    const keyBytes = this.keyBytes(key)
+    const bytesBefore = before === undefined ? 0 : keyBytes + this.#bytesOf(before)
+    const bytesAfter = after === undefined ? 0 : keyBytes + this.#bytesOf(after)
+    if (before === undefined) this.#size++
+    else if (after === undefined) this.#size--
+    this.#journal.meter.add(bytesAfter - bytesBefore)
+    this.#journal.meter.wrote(bytesBefore + bytesAfter)
   }
 
   #journalRow(key: string): void {

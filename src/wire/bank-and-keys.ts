@@ -71,6 +71,11 @@ export class BankAndKeys implements StateMachine {
     return this.#typed.dueMs
   }
 
+  /** See StateMachine.writtenBytes. */
+  get writtenBytes(): number {
+    return this.#typed.writtenBytes + this.#firstAnswers.writtenBytes
+  }
+
   apply(bytes: Uint8Array, at: Moment): Uint8Array {
     const command = decoded(() => decodeCommand(bytes))
     if (command instanceof Refusal) return encoded(command, at)

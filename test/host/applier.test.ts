@@ -87,6 +87,40 @@ describe('checkpoint boundaries', () => {
     assert.equal(again.applier.checkpoint().info.boundaryBytes, info.boundaryBytes)
   })
 
+  it('lie closer where the machine writes much in memory, the closer the less it may take', () => {
+    const MIB = 1 << 20
+    for (const [quotaBytes, slots] of [
+      [0, [9, 17]],
+      [128 * MIB, [3, 5, 7, 9, 11, 13, 15, 17]],
+      [1, Array.from({ length: 16 }, (_, i) => 2 + i)],
+    ] as const) {
+      const f = start({ checkpoints: { slotsMax: 100, commandsMax: 100, bytesMax: 16 * MIB } })
+      f.sessions.begin(quotaBytes)
+      f.machine.bytesPerCommand = 8 * MIB
+      decide(f, opening(), ...Array.from({ length: 16 }, (_, i) => batchOf(i + 1)))
+      assert.deepEqual(
+        f.boundaries.map(({ slot }) => slot),
+        slots,
+      )
+    }
+  })
+
+  it('must be reached by checkpoints before memory is full of what no checkpoint has', () => {
+    const f = start()
+    f.machine.bytesPerCommand = 64 << 20
+    decide(f, opening(), batchOf(1), batchOf(2), batchOf(3))
+    assert.equal(f.applier.isFarAhead, false)
+    const { info } = f.applier.checkpoint()
+    decide(f, batchOf(4))
+    assert.equal(f.applier.isFarAhead, true)
+    f.applier.onCheckpointed()
+    assert.equal(f.applier.isFarAhead, false, 'but for what came after it was taken')
+    decide(f, batchOf(5), batchOf(6), batchOf(7))
+    assert.equal(f.applier.isFarAhead, true)
+    f.applier.reset(info, GENESIS)
+    assert.equal(f.applier.isFarAhead, false)
+  })
+
   it('lie where so many slots, or so many commands, have been applied since the last', () => {
     const f = start()
     decide(f, opening(), NOOP, NOOP, NOOP, NOOP, NOOP, batchOf(1, 2, 3), batchOf(4, 5, 6, 7), batchOf(8), NOOP)

@@ -186,14 +186,22 @@ export class ScriptedStorage implements Storage {
 /** Knows what was applied to it, in order. */
 export class Recorder implements StateMachine {
   readonly applied: string[] = []
+  /** By how much each command lets it grow. */
+  bytesPerCommand = 0
+  #writtenBytes = 0
   /** Called for each command. */
   onApply: () => void = () => {}
   /** Called for each checkpoint that is on disk. */
   onDurable: () => void = () => {}
 
+  get writtenBytes(): number {
+    return this.#writtenBytes
+  }
+
   apply(command: Uint8Array): Uint8Array {
     this.onApply()
     this.applied.push(new TextDecoder().decode(command))
+    this.#writtenBytes += this.bytesPerCommand
     return new Uint8Array([this.applied.length])
   }
 

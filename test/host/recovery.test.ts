@@ -6,7 +6,7 @@ import { installState, replayLog } from '../../src/host/recovery.js'
 import { Sessions } from '../../src/machine/sessions.js'
 import type { HistoryReader, Restoration, StateEntry } from '../../src/machine/state-machine.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
-import { type LogEntry, NOOP, type Value } from '../../src/paxos/types.js'
+import { type LogEntry, NOOP, type Slot, type Value } from '../../src/paxos/types.js'
 import type { CheckpointInfo } from '../../src/storage/storage.js'
 import { sessionCodec } from '../../src/wire/state.js'
 import { batchOf, GENESIS, opening, Recorder } from './fixture.js'
@@ -45,8 +45,8 @@ class Witness extends Recorder {
 }
 
 /** A storage that holds a checkpoint in pages of three entries, and a log in pages of two slots. */
-function storageOf(parts: { info?: CheckpointInfo; entries?: StateEntry[]; log?: readonly Value[] }): Stored {
-  const { info = FRESH, entries = [], log = [] } = parts
+function storageOf(parts: { info?: CheckpointInfo; entries?: StateEntry[]; log?: readonly Value[]; saved?: Slot[] }): Stored {
+  const { info = FRESH, entries = [], log = [], saved = [] } = parts
   return {
     checkpoint: info,
     recovered: { genesis: GENESIS, promised: 0, decidedUpTo: log.length, accepted: [], compactedUpTo: 0 },
@@ -57,6 +57,10 @@ function storageOf(parts: { info?: CheckpointInfo; entries?: StateEntry[]; log?:
     },
     applyFailure: undefined,
     noteApplyFailure: async () => {},
+    saveCheckpoint: async ({ appliedUpTo }, changes) => {
+      for (const { value } of changes) assert.ok(value)
+      saved.push(appliedUpTo)
+    },
     readHistory: (key) => (key === 'machine/old' ? Uint8Array.of(1) : undefined),
   }
 }
@@ -96,6 +100,15 @@ async function checkpointAfter(slots: number): Promise<{ info: CheckpointInfo; e
   )
   return { info, entries: [...changes, ...more].toSorted((a, b) => (a.key < b.key ? -1 : 1)) }
 }
+
+it('makes checkpoints while it replays what would fill the memory', async () => {
+  const saved: Slot[] = []
+  const log = [opening(), ...Array.from({ length: 12 }, (_, i) => batchOf(i + 1))]
+  const settings = settingsFor(storageOf({ log, saved }))
+  settings.machine.bytesPerCommand = 64 << 20
+  const { applier } = await replayLog(settings)
+  assert.deepEqual([applier.appliedUpTo, saved], [13, [4, 8, 12]])
+})
 
 it('restores a machine from nothing before the initial commands of the cluster', async () => {
   const settings = settingsFor(storageOf({}))
