@@ -1,10 +1,10 @@
-import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { BackupSummary } from '../server/backup/inspect.js'
-import { CliError } from './failure.js'
+import { usageError } from './failure.js'
+import { checkPlace, NewFile, PRIVATE } from './new-file.js'
 import { type ClientFlags, consistencyOf, withClient, withClientFlags } from './options.js'
-import { formatTable, note, print, printJson } from './output.js'
+import { formatTable, jsonOf, note, print, writeData } from './output.js'
+import { shown } from './shown.js'
 
 const HELP = `
 A backup is taken from a running cluster, at no cost to it but the reading: a consistent cut at a slot, with checksums, in one file.
@@ -15,22 +15,27 @@ Example:
   $ synod backup --inspect bank-2026-11-26.synod`
 
 export function addBackupCommand(program: Command): void {
-  withClientFlags(program.command('backup').argument('<file>'), { timeoutMeans: 'how long to wait for the next piece of it' })
+  withClientFlags(program.command('backup').argument('<file>', '- for stdout; with --inspect, stdin'), {
+    timeoutMeans: 'how long to wait for the next piece of it',
+  })
     .description('write a backup of the cluster to a file')
     .addOption(new Option('--stale', 'what one node knows, perhaps old: needs no majority').conflicts('inspect'))
     .addOption(new Option('--inspect', 'read a backup instead: whether it is whole, and what it holds'))
     .addHelpText('after', HELP)
     .action(async (file: string, flags: ClientFlags & { inspect?: true; stale?: true }) => {
       const summary = flags.inspect ? await inspect(file) : await backUp(file, flags)
-      if (flags.json) printJson(summary)
-      else print(formatTable(HEAD, await rowsOf(file, summary)))
-      if (!flags.inspect) note(`${file} is whole, and on disk`)
+      const isOnStdout = file === '-' && !flags.inspect
+      const tell = isOnStdout ? note : print
+      tell(flags.json ? jsonOf(summary) : formatTable(HEAD, await rowsOf(file, summary)))
+      if (!flags.inspect) note(isOnStdout ? 'the backup is whole' : `${shown(file, process.stderr)} is whole, and on disk`)
     })
 }
 
 const HEAD = ['backup', '']
 
 async function backUp(file: string, flags: ClientFlags & { stale?: true }): Promise<BackupSummary> {
+  if (file === '-' && process.stdout.isTTY) throw usageError('a backup is not for a terminal: name a file, or send stdout to one')
+  if (file !== '-') checkPlace(file)
   const consistency = await consistencyOf(flags.stale ? 'stale' : 'linearizable')
   return withClient(flags, (client) => save(file, client.cluster.backup({ consistency })))
 }
@@ -42,39 +47,24 @@ async function inspect(file: string): Promise<BackupSummary> {
 
 /** Writes the file, and reads it while it is written: what stands under its name in the end is whole. */
 async function save(file: string, chunks: AsyncIterable<Uint8Array>): Promise<BackupSummary> {
-  const [{ summariseBackup }, { renameSynced }] = await Promise.all([
-    import('../server/backup/inspect.js'),
-    import('../storage/files.js'),
-  ])
-  const path = resolve(file)
-  const partial = `${path}.partial`
-  const fd = openForWriting(partial)
-  let isOpen = true
+  const { summariseBackup } = await import('../server/backup/inspect.js')
+  if (file === '-') return summariseBackup(passedOn(chunks, writeData))
+  const made = new NewFile(file, PRIVATE)
   try {
-    const summary = await summariseBackup(written(chunks, fd))
-    fsyncSync(fd)
-    closeSync(fd)
-    isOpen = false
-    renameSynced(partial, path)
+    const summary = await summariseBackup(passedOn(chunks, (chunk) => made.write(chunk)))
+    made.finish()
     return summary
-  } catch (error) {
-    if (isOpen) closeSync(fd)
-    rmSync(partial, { force: true })
-    throw error
+  } finally {
+    made.discard()
   }
 }
 
-function openForWriting(path: string): number {
-  try {
-    return openSync(path, 'w', 0o600)
-  } catch (error) {
-    throw new CliError(`cannot write to ${dirname(path)}: ${(error as Error).message}`)
-  }
-}
-
-async function* written(chunks: AsyncIterable<Uint8Array>, fd: number): AsyncGenerator<Uint8Array> {
+async function* passedOn(
+  chunks: AsyncIterable<Uint8Array>,
+  write: (chunk: Uint8Array) => void | Promise<void>,
+): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
-    for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done)
+    await write(chunk)
     yield chunk
   }
 }

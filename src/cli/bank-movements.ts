@@ -7,6 +7,7 @@ import {
   type ClientFlags,
   consistencyOf,
   consistencyOption,
+  outcomeCounts,
   wholeNumber,
   withClient,
   withClientFlags,
@@ -26,7 +27,7 @@ export function addMovementCommands(bank: Command): void {
 }
 
 function addWithdraw(bank: Command): void {
-  withId(withClientFlags(bank.command('withdraw').argument('<account>').argument('<amount>', '', amount)))
+  withId(withClientFlags(outcomeCounts(bank.command('withdraw')).argument('<account>').argument('<amount>', '', amount)))
     .description('take money out')
     .addHelpText('after', '\nExample:\n  $ synod bank withdraw alice 500')
     .action(async (accountId: string, value: bigint, flags: IdFlags) => {
@@ -38,7 +39,9 @@ function addWithdraw(bank: Command): void {
 
 function addTransfer(bank: Command): void {
   withId(
-    withClientFlags(bank.command('transfer').argument('<source>').argument('<destination>').argument('<amount>', '', amount)),
+    withClientFlags(
+      outcomeCounts(bank.command('transfer')).argument('<source>').argument('<destination>').argument('<amount>', '', amount),
+    ),
   )
     .description('move money between two accounts of one asset')
     .option('--pending', 'only hold it, until it is posted or voided')
@@ -61,7 +64,7 @@ function addTransfer(bank: Command): void {
 }
 
 function addPost(bank: Command): void {
-  withClientFlags(bank.command('post').argument('<id>').argument('[amount]', 'less than what is held', amount))
+  withClientFlags(outcomeCounts(bank.command('post')).argument('<id>').argument('[amount]', 'less than what is held', amount))
     .description('carry out a pending transfer')
     .addHelpText('after', '\nExample:\n  $ synod bank post 6f1c… 2000')
     .action(async (transferId: string, value: bigint | undefined, flags: ClientFlags) => {
@@ -72,7 +75,7 @@ function addPost(bank: Command): void {
 }
 
 function addVoid(bank: Command): void {
-  withClientFlags(bank.command('void').argument('<id>'))
+  withClientFlags(outcomeCounts(bank.command('void')).argument('<id>'))
     .description('give a pending transfer’s hold back')
     .addHelpText('after', '\nExample:\n  $ synod bank void 6f1c…')
     .action(async (transferId: string, flags: ClientFlags) => {

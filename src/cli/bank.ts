@@ -11,6 +11,7 @@ import {
   consistencyOption,
   dataOption,
   minorUnits,
+  outcomeCounts,
   withClient,
   withClientFlags,
 } from './options.js'
@@ -36,7 +37,7 @@ export function addBankCommands(program: Command): void {
 }
 
 function addOpen(bank: Command): void {
-  withClientFlags(bank.command('open').argument('<account>'))
+  withClientFlags(outcomeCounts(bank.command('open')).argument('<account>'))
     .description('open an account')
     .requiredOption('--asset <code>', 'the asset it holds')
     .addOption(new Option('--overdraft <amount>', 'how far below zero it may go').argParser(minorUnits))
@@ -50,7 +51,7 @@ function addOpen(bank: Command): void {
 }
 
 function addDeposit(bank: Command): void {
-  withSigningFlags(withClientFlags(bank.command('deposit').argument('<account>').argument('<amount>', '', amount)))
+  withSigningFlags(withClientFlags(outcomeCounts(bank.command('deposit')).argument('<account>').argument('<amount>', '', amount)))
     .description('bring money in, signed by an authority')
     .addHelpText('after', '\nExample:\n  $ synod bank deposit alice 10000 --asset EUR')
     .action(async (accountId: string, value: bigint, flags: ClientFlags & SigningFlags) => {
@@ -95,11 +96,12 @@ function addKeygen(bank: Command): void {
     .option('--id <authority>', "the authority's id", 'authority')
     .option('--json', 'print one JSON value')
     .addHelpText('after', '\nExample:\n  $ synod bank keygen mint.json --id mint')
-    .action(async (file: string | undefined, flags: { id: string; json?: true }) => {
+    .action(async (file: string | undefined, flags: { id: string; json?: true }, command: Command) => {
       const { generateKeyPair } = await import('../client/client.js')
       const keys = generateKeyPair()
-      if (file === undefined) return print(formatKeyFile(flags.id, keys).trimEnd())
+      if (file === undefined || file === '-') return print(formatKeyFile(flags.id, keys).trimEnd())
       writeKeyFile(file, flags.id, keys)
+      outcomeCounts(command)
       const publicKey = toBase64(keys.publicKey)
       if (flags.json) printJson({ authorityId: flags.id, publicKey, file })
       else print(`${flags.id}=${publicKey}`)

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { readTextArgument } from './input.js'
-import { type ClientFlags, withClientFlags } from './options.js'
+import { type ClientFlags, outcomeCounts, withClientFlags } from './options.js'
 import { printJson } from './output.js'
 
 const EXAMPLE = `
@@ -13,13 +13,15 @@ Example:
 
 /** The dynamic client: any method by its name, by descriptors alone. */
 export function addCallCommand(program: Command): void {
-  withClientFlags(program.command('call').argument('<method>', 'SERVICE/METHOD').argument('[json]', 'the request', '{}'))
+  withClientFlags(
+    outcomeCounts(program.command('call')).argument('<method>', 'SERVICE/METHOD').argument('[json]', 'the request', '{}'),
+  )
     .description('call any unary method with a request in JSON, once, at one node')
     .addHelpText('after', EXAMPLE)
     .action(async (name: string, json: string, flags: ClientFlags) => {
       const [{ findMethod }, { parseMessage }] = await Promise.all([import('./methods.js'), import('./proto-json.js')])
       const method = findMethod(name)
-      const request = parseMessage(method.input, await readTextArgument(json, 'the request'), 'the request')
+      const request = parseMessage(method.input, readTextArgument(json, 'the request'), 'the request')
       const { callUnary } = await import('./unary.js')
       printJson(await callUnary(method, request, { flags, isRepeatable: false }))
     })

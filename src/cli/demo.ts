@@ -9,6 +9,7 @@ import { devAuthority } from './dev-directory.js'
 import { CliError, EXIT, isSynodError } from './failure.js'
 import { devKeyFile, readKeyFile } from './key-file.js'
 import { LocalCluster, type LocalNode } from './local-cluster.js'
+import { outcomeCounts } from './options.js'
 import { formatTable, note, print, printJson, styled } from './output.js'
 import { freePorts } from './ports.js'
 import { onStopSignals } from './signals.js'
@@ -32,8 +33,7 @@ interface Figures {
 }
 
 export function addDemoCommand(program: Command): void {
-  program
-    .command('demo')
+  outcomeCounts(program.command('demo'))
     .description('a guided run on a temporary cluster: money moves, the leader is killed, nothing is lost')
     .option('--json', 'print the figures as one JSON value, the story on stderr')
     .addHelpText('after', '\nExit code 0 only if every sum holds and nothing acknowledged is lost.\n\nExample:\n  $ synod demo')

@@ -6,7 +6,7 @@ import { CliError } from './failure.js'
 import { devKeyFile } from './key-file.js'
 import { LocalCluster, type LocalNode } from './local-cluster.js'
 import { NODE_VARIABLES } from './node-options.js'
-import { DEFAULT_ENDPOINTS, dataOption, wholeNumber } from './options.js'
+import { DEFAULT_ENDPOINTS, dataOption, outcomeCounts, wholeNumber } from './options.js'
 import { formatTable, note, print, styled } from './output.js'
 import { whyTaken } from './ports.js'
 import { onStopSignals } from './signals.js'
@@ -23,8 +23,7 @@ interface DevFlags {
 }
 
 export function addDevCommand(program: Command): void {
-  program
-    .command('dev')
+  outcomeCounts(program.command('dev'))
     .description('run a cluster on this machine, one process a node; Ctrl-C drains and stops it')
     .addOption(new Option('--nodes <count>', 'how many nodes (default: 3)').choices(['1', '3', '5']))
     .addOption(dataOption())

@@ -3,7 +3,8 @@ import type { RecordCount } from '../storage/census.js'
 import type { Diagnosis, Inventory } from '../storage/doctor.js'
 import type { Finding } from '../storage/findings.js'
 import { EXIT } from './failure.js'
-import { formatTable, print, printJson, styled } from './output.js'
+import { outcomeCounts } from './options.js'
+import { type Cell, formatTable, print, printJson, styled } from './output.js'
 
 const HELP = `
 Reads every file and every record of a node's data directory, checks each by itself and all against one another, and changes nothing.
@@ -25,8 +26,7 @@ interface DoctorFlags {
 }
 
 export function addDoctorCommand(program: Command): void {
-  program
-    .command('doctor')
+  outcomeCounts(program.command('doctor'))
     .description("whether a stopped node's data directory is whole, and what it holds")
     .addOption(new Option('--data <dir>', "the node's data directory").env('SYNOD_DATA').makeOptionMandatory())
     .addOption(new Option('--json', 'print one JSON value'))
@@ -51,7 +51,7 @@ function showProgress(): ((bytesDone: number, bytesTotal: number) => void) | und
 
 function show(diagnosis: Diagnosis): void {
   const { isHealthy, directory, findings, contents } = diagnosis
-  const verdict = isHealthy ? styled('green', 'healthy') : styled('red', 'not healthy')
+  const verdict: Cell = isHealthy ? { text: 'healthy', style: 'green' } : { text: 'not healthy', style: 'red' }
   const rows = [...identityRows(diagnosis), ...(contents === undefined ? [] : contentRows(contents)), ...asideRows(diagnosis)]
   print(formatTable([verdict, directory], rows))
   for (const found of findings) showFinding(found)

@@ -2,6 +2,9 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { decodeText } from '../text/text.js'
 import { usageError } from './failure.js'
 
+const STDIN = 0
+const STDIN_POLL_MS = 5
+const CHUNK_BYTES = 64 * 1024
 /** A request may have 4 MiB; JSON needs more room for the same. */
 const INPUT_BYTES_MAX = 16 * 1024 * 1024
 /** Of files that people write by hand, or that we write in a few lines. */
@@ -11,50 +14,52 @@ export const SMALL_FILE_BYTES_MAX = 1024 * 1024
  * A JSON argument: the text itself, `-` for what stands on stdin, `@FILE` for what is in the file.
  * @throws CliError (usage)
  */
-export async function readTextArgument(argument: string, what: string): Promise<string> {
-  if (argument === '-') return textOf(await readStdin(), `${what} on stdin`)
+export function readTextArgument(argument: string, what: string): string {
+  if (argument === '-') return readTextFile('-', what, INPUT_BYTES_MAX)
   return argument.startsWith('@') ? readTextFile(argument.slice(1), what, INPUT_BYTES_MAX) : argument
 }
 
 /** All bytes of a file, or of stdin for `-`. @throws CliError (usage) */
-export async function readBytes(file: string, what: string): Promise<Uint8Array> {
-  return file === '-' ? readStdin() : readFileBounded(file, what, INPUT_BYTES_MAX)
+export function readBytes(file: string, what: string): Uint8Array {
+  return readBounded(file, what, INPUT_BYTES_MAX)
 }
 
-/** A whole file as text. @throws CliError (usage) that names the file, when it is unreadable, no UTF-8, or larger than bytesMax */
+/** A whole file as text, or stdin for `-`. @throws CliError (usage) that names the file, when it is unreadable, no UTF-8, or larger than bytesMax */
 export function readTextFile(file: string, what: string, bytesMax: number): string {
-  return textOf(readFileBounded(file, what, bytesMax), `${what} ${file}`)
+  return textOf(readBounded(file, what, bytesMax), file === '-' ? `${what} on stdin` : `${what} ${file}`)
 }
 
 /** Not beyond a bound: a device has no end. */
-function readFileBounded(file: string, what: string, bytesMax: number): Buffer {
+function readBounded(file: string, what: string, bytesMax: number): Buffer {
   let fd: number | undefined
   try {
-    fd = openSync(file, 'r')
-    const buffer = Buffer.allocUnsafe(bytesMax + 1)
-    let length = 0
-    for (;;) {
-      const count = readSync(fd, buffer, length, buffer.length - length, null)
+    fd = file === '-' ? STDIN : openSync(file, 'r')
+    const chunks: Buffer[] = []
+    for (let length = 0; ; ) {
+      const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
+      const count = readWaiting(fd, chunk)
+      if (count === 0) return Buffer.concat(chunks)
       length += count
       if (length > bytesMax) throw new RangeError(`it is larger than ${bytesMax} bytes`)
-      if (count === 0) return Buffer.from(buffer.subarray(0, length))
+      chunks.push(chunk.subarray(0, count))
     }
   } catch (error) {
-    throw usageError(`cannot read ${what} ${file}: ${(error as Error).message}`)
+    throw usageError(`cannot read ${what}${file === '-' ? ' on stdin' : ` ${file}`}: ${(error as Error).message}`)
   } finally {
-    if (fd !== undefined) closeSync(fd)
+    if (fd !== undefined && fd !== STDIN) closeSync(fd)
   }
 }
 
-async function readStdin(): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
-    length += chunk.length
-    if (length > INPUT_BYTES_MAX) throw usageError(`stdin has more than ${INPUT_BYTES_MAX} bytes`)
-    chunks.push(chunk)
+/** A pipe or a terminal that another process has made non-blocking has nothing yet, at times. */
+function readWaiting(fd: number, buffer: Buffer): number {
+  for (;;) {
+    try {
+      return readSync(fd, buffer, 0, buffer.length, null)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STDIN_POLL_MS)
+    }
   }
-  return Buffer.concat(chunks)
 }
 
 function textOf(bytes: Uint8Array, what: string): string {

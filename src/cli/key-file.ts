@@ -1,7 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Authority, KeyPair } from '../client/client.js'
 import { CliError } from './failure.js'
+import { readTextFile, SMALL_FILE_BYTES_MAX } from './input.js'
+import { suggestion } from './near-name.js'
+import { parseStrictJsonObject } from './strict-json.js'
 
 /** Where `synod dev` keeps the key of the authority that it made. */
 export function devKeyFile(dataDirectory: string): string {
@@ -22,9 +25,18 @@ export function formatKeyFile(authorityId: string, { publicKey, privateKey }: Ke
 
 /** For the owner's eyes only, and never over a key that is there. */
 export function writeKeyFile(path: string, authorityId: string, keys: KeyPair): void {
+  let isMade = false
   try {
-    writeFileSync(path, formatKeyFile(authorityId, keys), { mode: 0o600, flag: 'wx' })
+    const fd = openSync(path, 'wx', 0o600) // which follows no link either
+    isMade = true
+    try {
+      writeFileSync(fd, formatKeyFile(authorityId, keys))
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
   } catch (error) {
+    if (isMade) rmSync(path, { force: true })
     const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST'
     throw new CliError(isThere ? `${path} is there already` : `cannot write ${path}: ${(error as Error).message}`)
   }
@@ -33,18 +45,24 @@ export function writeKeyFile(path: string, authorityId: string, keys: KeyPair): 
 /** @throws CliError that names the file and what is wrong with it. */
 export async function readKeyFile(path: string): Promise<Authority> {
   const { makeAuthority } = await import('../client/client.js')
-  let text: string
+  const fields = parseStrictJsonObject(readTextFile(path, 'the key file', SMALL_FILE_BYTES_MAX), `the key file ${path}`)
   try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new CliError(`cannot read the key file ${path}: ${(error as Error).message}`, undefined, { cause: error })
-  }
-  try {
-    const { authorityId, publicKey, privateKey } = JSON.parse(text) as Partial<KeyFile>
-    if (typeof authorityId !== 'string' || authorityId === '') throw new Error('authorityId is missing')
+    checkFields(fields)
+    const { authorityId, publicKey, privateKey } = fields
     return makeAuthority(authorityId, { publicKey: fromBase64(publicKey), privateKey: fromBase64(privateKey) })
   } catch (error) {
     throw new CliError(`${path} is not a key file: ${(error as Error).message}`, undefined, { cause: error })
+  }
+}
+
+const FIELDS = ['authorityId', 'publicKey', 'privateKey'] as const
+
+function checkFields(fields: object): asserts fields is KeyFile {
+  const unknown = Object.keys(fields).find((name) => !FIELDS.some((known) => known === name))
+  if (unknown !== undefined) throw new Error(`${unknown} is none of its fields${suggestion(unknown, FIELDS)}`)
+  for (const name of FIELDS) {
+    const value: unknown = (fields as Partial<KeyFile>)[name]
+    if (typeof value !== 'string' || value === '') throw new Error(`${name} is missing, or not a string`)
   }
 }
 
@@ -52,6 +70,8 @@ export function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64')
 }
 
-function fromBase64(text: string | undefined): Uint8Array {
-  return Buffer.from(text ?? '', 'base64')
+function fromBase64(text: string): Uint8Array {
+  const bytes = Buffer.from(text, 'base64')
+  if (toBase64(bytes) === text) return bytes
+  throw new Error('a key is not base64')
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
 import { readTextArgument } from './input.js'
-import { type ClientFlags, withClientFlags } from './options.js'
+import { type ClientFlags, outcomeCounts, withClientFlags } from './options.js'
 import { note, print, printJson } from './output.js'
 import type { BytesReader } from './proto-json.js'
 
@@ -15,14 +15,14 @@ Example:
                           "else": [{"get": {"key": "lock"}}]}'`
 
 export function addTxn(kv: Command): void {
-  withClientFlags(kv.command('txn').argument('<json>', 'compare, then, else'))
+  withClientFlags(outcomeCounts(kv.command('txn')).argument('<json>', 'compare, then, else'))
     .description('compare, then carry out one of two lists of operations, on keys and on the bank')
     .option('--text', 'values are text, not base64: in the transaction, and in the answer where they are UTF-8')
     .addHelpText('after', HELP)
     .action(async (json: string, flags: ClientFlags & { text?: true }) => {
       const [{ findMethod }, { parseMessage }] = await Promise.all([import('./methods.js'), import('./proto-json.js')])
       const method = findMethod('kv/Txn')
-      const text = await readTextArgument(json, 'the transaction')
+      const text = readTextArgument(json, 'the transaction')
       const request = parseMessage(method.input, text, 'the transaction', flags.text ? readValueAsText : undefined)
       ensureRequestId(request as { requestId?: unknown })
       const { callUnary } = await import('./unary.js')

@@ -3,9 +3,18 @@ import type { KeyValuePair } from '../client/client.js'
 import { EXIT, usageError } from './failure.js'
 import { readBytes } from './input.js'
 import { addTxn } from './kv-txn.js'
-import { type ClientFlags, consistencyOf, consistencyOption, wholeNumber, withClient, withClientFlags } from './options.js'
-import { note, print, printJson } from './output.js'
+import {
+  type ClientFlags,
+  consistencyOf,
+  consistencyOption,
+  outcomeCounts,
+  wholeNumber,
+  withClient,
+  withClientFlags,
+} from './options.js'
+import { note, print, printJson, writeOut } from './output.js'
 import { PAGE_SIZE, take } from './pages.js'
+import { shown, shownBytes } from './shown.js'
 
 interface ListFlags extends ClientFlags {
   readonly start?: string
@@ -27,7 +36,9 @@ export function addKeyValueCommands(program: Command): void {
 }
 
 function addPut(kv: Command): void {
-  withClientFlags(kv.command('put').argument('<key>').argument('[value]', 'the value; - for stdin, which may hold any bytes'))
+  withClientFlags(
+    outcomeCounts(kv.command('put')).argument('<key>').argument('[value]', 'the value; - for stdin, which may hold any bytes'),
+  )
     .description('set a key')
     .option('--file <file>', 'instead of a value: the bytes of a file')
     .addHelpText('after', '\nExample:\n  $ synod kv put greeting hello\n  revision 1')
@@ -35,7 +46,7 @@ function addPut(kv: Command): void {
       if ((value === undefined) === (flags.file === undefined))
         throw usageError("missing required argument 'value', or --file; not both")
       const file = flags.file ?? (value === '-' ? value : undefined)
-      const bytes = file === undefined ? (value ?? '') : await readBytes(file, 'the value')
+      const bytes = file === undefined ? (value ?? '') : readBytes(file, 'the value')
       const response = await withClient(flags, (client) => client.kv.put(key, bytes))
       if (flags.json) printJson(response)
       else print(`revision ${response.revision}`)
@@ -46,30 +57,44 @@ function addGet(kv: Command): void {
   withClientFlags(kv.command('get').argument('<key>'))
     .description('read a key; exit code 1 when there is none')
     .addOption(consistencyOption())
+    .addOption(new Option('--raw', 'the value byte for byte, and nothing behind it').conflicts('json'))
     .addHelpText('after', '\nExample:\n  $ synod kv get greeting\n  hello')
-    .action(async (key: string, flags: ClientFlags & { consistency: string }) => {
+    .action(async (key: string, flags: ClientFlags & { consistency: string; raw?: true }) => {
       const consistency = await consistencyOf(flags.consistency)
       const response = await withClient(flags, (client) => client.kv.get(key, { consistency }))
       if (flags.json) printJson(response)
-      else if (response.pair !== undefined) printValue(response.pair.value)
+      else if (response.pair !== undefined) printValue(response.pair.value, flags)
       if (response.pair !== undefined) return
-      note(`no such key: ${key}`)
+      note(`no such key: ${shown(key, process.stderr)}`)
       process.exitCode = EXIT.failed
     })
 }
 
 function addDelete(kv: Command): void {
-  withClientFlags(kv.command('del').argument('[key]'))
+  withClientFlags(outcomeCounts(kv.command('del')).argument('[key]'))
     .description('delete a key, or all keys with a prefix')
     .option('--prefix <prefix>', 'delete every key that begins with this')
+    .option('--all', 'delete every key there is')
     .addHelpText('after', '\nExample:\n  $ synod kv del --prefix user/\n  deleted 2')
-    .action(async (key: string | undefined, flags: ClientFlags & { prefix?: string }) => {
-      if ((key === undefined) === (flags.prefix === undefined)) throw usageError('give either a key or --prefix')
-      const target = key === undefined ? { prefix: flags.prefix ?? '' } : { key }
+    .action(async (key: string | undefined, flags: ClientFlags & { prefix?: string; all?: true }) => {
+      const target = deletionOf(key, flags)
       const response = await withClient(flags, (client) => client.kv.delete(target))
       if (flags.json) printJson(response)
       else print(`deleted ${response.deletedCount}`)
     })
+}
+
+/** An empty prefix is every key's: a variable that is not set must not delete them all. @throws CliError (usage) */
+function deletionOf(
+  key: string | undefined,
+  { prefix, all }: { prefix?: string; all?: true },
+): { key: string } | { prefix: string } {
+  const isAll = all === true && key === undefined && !prefix
+  if (isAll) return { prefix: '' }
+  if (all || (key === undefined) === (prefix === undefined)) throw usageError('give either a key or --prefix, or --all')
+  if (key !== undefined) return { key }
+  if (prefix) return { prefix }
+  throw usageError('--prefix must not be empty, as every key begins so; --all deletes them all')
 }
 
 function addList(kv: Command): void {
@@ -104,12 +129,15 @@ function addList(kv: Command): void {
     })
 }
 
-/** Bytes as they are, and the end of a line. */
-function printValue(value: Uint8Array): void {
-  process.stdout.write(Buffer.concat([value, Buffer.from('\n')]))
+/** With --raw the bytes as they are; else with the end of a line, and on a terminal with escapes for what would act on it. */
+function printValue(value: Uint8Array, { raw }: { raw?: true }): void {
+  if (raw) return writeOut(value)
+  if (process.stdout.isTTY) return print(shownBytes(value))
+  writeOut(Buffer.concat([value, Buffer.from('\n')]))
 }
 
 function printPair({ key, value }: KeyValuePair, isKeyOnly: boolean): void {
-  if (isKeyOnly) print(key)
-  else printValue(Buffer.concat([Buffer.from(`${key}\t`), value]))
+  if (isKeyOnly) return print(shown(key))
+  if (process.stdout.isTTY) return print(`${shown(key)}\t${shown(shownBytes(value))}`)
+  writeOut(Buffer.concat([Buffer.from(`${key}\t`), value, Buffer.from('\n')]))
 }

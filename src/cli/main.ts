@@ -1,77 +1,47 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
-import { addBackupCommand } from './backup.js'
-import { addBankCommands } from './bank.js'
-import { addCallCommand } from './call.js'
-import { addClusterCommands } from './cluster.js'
-import { addDemoCommand } from './demo.js'
-import { addDevCommand } from './dev.js'
-import { addDoctorCommand } from './doctor.js'
-import { describe, describeAsJson, EXIT, exitCodeOf } from './failure.js'
-import { addKeyValueCommands } from './kv.js'
-import { addMemberCommands } from './members.js'
-import { note, printJson, styled } from './output.js'
-import { addRecoverCommand } from './recover.js'
-import { addRestoreCommand } from './restore.js'
-import { addSimCommand } from './sim.js'
-import { addStartCommand } from './start.js'
-import { addStatusCommand } from './status.js'
-
-const EXIT_CODES = `
-Exit codes:
-  0  done
-  1  refused, or failed
-  2  wrong usage, or an invalid argument
-  3  unavailable, or the outcome is unknown
-  4  a node has stopped for good: starting it again as it is comes to the same`
-
-function version(): string {
-  const file = new URL('../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
-}
-
-function makeProgram(): Command {
-  const program = new Command('synod')
-    .description('A replicated key-value store and bank on one Multi-Paxos log.')
-    .version(version())
-    .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
-    .showHelpAfterError('(--help shows how)')
-    .addHelpText('after', `${EXIT_CODES}\n\nExample:\n  $ synod dev\n  $ synod kv put greeting hello`)
-  addStartCommand(program)
-  addDevCommand(program)
-  addDemoCommand(program)
-  addStatusCommand(program)
-  addDoctorCommand(program)
-  addMemberCommands(program)
-  addClusterCommands(program)
-  addBackupCommand(program)
-  addRestoreCommand(program)
-  addRecoverCommand(program)
-  addKeyValueCommands(program)
-  addBankCommands(program)
-  addCallCommand(program)
-  addSimCommand(program)
-  return program
-}
+import { type Command, CommanderError } from 'commander'
+import { findBrokenText } from './broken-text.js'
+import { describe, describeAsJson, EXIT, type ExitCode, exitCodeOf } from './failure.js'
+import { doesOutcomeCount } from './options.js'
+import { finishOutput, note, printJson, styled, watchOutput } from './output.js'
+import { makeProgram } from './program.js'
+import { shown } from './shown.js'
 
 async function main(): Promise<void> {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(EXIT.done) // the reader, `head` say, has seen enough
-    throw error
+  watchOutput()
+  const broken = findBrokenText(process.argv.slice(2), process.env)
+  if (broken !== undefined) return fail(broken, EXIT.usage)
+  let command: Command | undefined
+  const program = makeProgram().hook('preAction', (_, chosen) => {
+    command = chosen
   })
   try {
-    await makeProgram().parseAsync()
+    await program.parseAsync()
   } catch (error) {
-    if (error instanceof CommanderError) {
+    if (error instanceof CommanderError)
       process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage // commander has told what is wrong
-      return
+    else {
+      if (process.argv.includes('--json')) printJson(describeAsJson(error))
+      fail(describe(error), exitCodeOf(error))
     }
-    if (process.argv.includes('--json')) printJson(describeAsJson(error))
-    note(`${styled('red', 'synod:', process.stderr)} ${describe(error)}`)
-    process.exitCode = exitCodeOf(error)
   }
+  await finish(command !== undefined && doesOutcomeCount(command))
+}
+
+function fail(why: string, exitCode: ExitCode): void {
+  const lines = why.split('\n').map((line) => shown(line, process.stderr))
+  note(`${styled('red', 'synod:', process.stderr)} ${lines.join('\n')}`)
+  process.exitCode = exitCode
+}
+
+/** What was done was done, whether somebody could be told of it or not; a read that nobody could be given has failed. */
+async function finish(isOutcome: boolean): Promise<void> {
+  const lost = await finishOutput()
+  if (lost === undefined || lost.code === 'EPIPE') return // the reader, `head` say, has seen enough
+  const isDone = (process.exitCode ?? EXIT.done) === EXIT.done
+  const why = `stdout cannot be written: ${lost.message}`
+  if (isDone && !isOutcome) fail(why, EXIT.failed)
+  else note(isDone ? `${why}; what was asked for is done` : why)
 }
 
 await main()

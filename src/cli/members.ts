@@ -5,7 +5,7 @@ import { EXIT } from './failure.js'
 import { replaceMember } from './member-replace.js'
 import { joinCommand, memberTable, memberTroubles, troubleOf } from './member-views.js'
 import { parseMember } from './node-options.js'
-import { type ClientFlags, wholeNumber, withClient, withClientFlags } from './options.js'
+import { type ClientFlags, outcomeCounts, wholeNumber, withClient, withClientFlags } from './options.js'
 import { note, print, printJson, styled } from './output.js'
 
 const MINUTES_10_MS = 600_000
@@ -72,7 +72,7 @@ function listAsJson(view: ClusterView): unknown {
 }
 
 function addAdd(member: Command): void {
-  withClientFlags(member.command('add').argument('<member>', 'ID=HOST:PEERPORT/HOST:CLIENTPORT'))
+  withClientFlags(outcomeCounts(member.command('add')).argument('<member>', 'ID=HOST:PEERPORT/HOST:CLIENTPORT'))
     .description('let a new member in, as a learner')
     .addOption(dataDirectoryOption())
     .addHelpText('after', ADD_HELP)
@@ -85,7 +85,7 @@ function addAdd(member: Command): void {
 }
 
 function addPromote(member: Command): void {
-  withClientFlags(member.command('promote').argument('<id>', '', nodeId))
+  withClientFlags(outcomeCounts(member.command('promote')).argument('<id>', '', nodeId))
     .description('have a learner vote, once it has caught up')
     .addHelpText('after', '\nExample:\n  $ synod member promote 4')
     .action(async (id: number, flags: ClientFlags) => {
@@ -95,7 +95,7 @@ function addPromote(member: Command): void {
 }
 
 function addRemove(member: Command): void {
-  withClientFlags(member.command('remove').argument('<id>', '', nodeId))
+  withClientFlags(outcomeCounts(member.command('remove')).argument('<id>', '', nodeId))
     .description(
       'remove a member for good: its number is never given again, and its node stops; when this is done it may be switched off',
     )
@@ -107,7 +107,7 @@ function addRemove(member: Command): void {
 }
 
 function addUpdate(member: Command): void {
-  withClientFlags(member.command('update').argument('<member>', 'ID=HOST:PEERPORT/HOST:CLIENTPORT'))
+  withClientFlags(outcomeCounts(member.command('update')).argument('<member>', 'ID=HOST:PEERPORT/HOST:CLIENTPORT'))
     .description('a member is reached at other addresses from now on')
     .addHelpText('after', UPDATE_HELP)
     .action(async (text: string, flags: ClientFlags) => {
@@ -117,7 +117,9 @@ function addUpdate(member: Command): void {
 }
 
 function addReplace(member: Command): void {
-  const command = member.command('replace').argument('<old>', '', nodeId).argument('<new>', 'ID=HOST:PEERPORT/HOST:CLIENTPORT')
+  const command = outcomeCounts(member.command('replace'))
+    .argument('<old>', '', nodeId)
+    .argument('<new>', 'ID=HOST:PEERPORT/HOST:CLIENTPORT')
   withClientFlags(command, { timeoutMs: MINUTES_10_MS, timeoutMeans: 'how long all of it may take' })
     .description('put a new member in the place of another, a dead machine for one')
     .addOption(dataDirectoryOption())
@@ -130,7 +132,7 @@ function addReplace(member: Command): void {
 }
 
 function addLead(member: Command): void {
-  withClientFlags(member.command('lead').argument('[id]', 'whichever the leader likes, without it', nodeId))
+  withClientFlags(outcomeCounts(member.command('lead')).argument('[id]', 'whichever the leader likes, without it', nodeId))
     .description('hand leadership over to another member')
     .addHelpText('after', '\nExample:\n  $ synod member lead 2')
     .action(async (id: number | undefined, flags: ClientFlags) => {

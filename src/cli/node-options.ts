@@ -68,7 +68,7 @@ export function readConfigFile(path: string): NodeOptions {
   return {
     ...rest,
     ...(id === undefined ? {} : { id: String(id) }),
-    ...(data === undefined ? {} : { data: resolve(dirname(path), data) }),
+    ...(data === undefined ? {} : { data: resolve(path === '-' ? '.' : dirname(path), data) }),
   }
 }
 
@@ -131,7 +131,7 @@ function parseAddress(name: keyof NodeOptions, text: string): string {
 
 /** `1=host:peerport/host:clientport,2=…` @throws CliError */
 export function parsePeers(text: string): MemberConfig[] {
-  const members = text.split(',').map(parseMember)
+  const members = text.split(',').map((entry) => parseMember(entry.trim()))
   if (new Set(members.map(({ nodeId }) => nodeId)).size !== members.length) throw fault('peers', 'names a node twice')
   checkAddresses(members)
   return members.toSorted((a, b) => a.nodeId - b.nodeId)
@@ -139,7 +139,7 @@ export function parsePeers(text: string): MemberConfig[] {
 
 /** `4=host:peerport/host:clientport` @throws CliError */
 export function parseMember(entry: string): MemberConfig {
-  const [, id = '', peer = '', client = ''] = /^\s*([^=]*)=([^/]*)\/(.*?)\s*$/.exec(entry) ?? []
+  const [, id = '', peer = '', client = ''] = /^([^=]*)=([^/]*)\/(.*)$/.exec(entry) ?? []
   if (client === '') throw fault('peers', `${JSON.stringify(entry)} is not ID=HOST:PEERPORT/HOST:CLIENTPORT`)
   const member = {
     nodeId: parseNodeId('peers', id),

@@ -12,6 +12,19 @@ export interface ClientFlags {
   readonly timeout: number
 }
 
+const OUTCOMES = new WeakSet<Command>()
+
+/** For a command that does something, or judges: its exit code says that, also when what it prints gets lost. */
+export function outcomeCounts(command: Command): Command {
+  OUTCOMES.add(command)
+  return command
+}
+
+/** What outcomeCounts was told of the command. */
+export function doesOutcomeCount(command: Command): boolean {
+  return OUTCOMES.has(command)
+}
+
 export function withClientFlags(
   command: Command,
   { timeoutMs = 10_000, timeoutMeans = 'how long a call may take' } = {},

@@ -1,7 +1,10 @@
+import { fstatSync, writeSync } from 'node:fs'
 import type { WriteStream } from 'node:tty'
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
 import { maybeText } from '../text/text.js'
+import { CliError } from './failure.js'
+import { escapeJson, shown, shownLines } from './shown.js'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -10,19 +13,79 @@ export function styled(style: Style, text: string, stream: NodeJS.WriteStream | 
   return stream.isTTY && process.env['NO_COLOR'] === undefined ? styleText(style, text) : text
 }
 
-/** Data, on stdout. */
+/** Data, on stdout. What is not a terminal gets it to the byte. */
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`)
+  writeOut(`${shownLines(line, process.stdout)}\n`)
 }
 
 /** Everything that is not data, on stderr. */
 export function note(line: string): void {
-  process.stderr.write(`${line}\n`)
+  try {
+    process.stderr.write(`${shownLines(line, process.stderr)}\n`)
+  } catch {
+    // Nobody is left to be told.
+  }
 }
 
 /** One JSON value on stdout. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, replaceForJson))
+  print(jsonOf(value))
+}
+
+/** A value as printJson prints it: in one line, with escapes for all that would act on a terminal. */
+export function jsonOf(value: unknown): string {
+  return escapeJson(JSON.stringify(value, replaceForJson))
+}
+
+/** Why stdout no longer takes what is printed: its reader is gone (EPIPE), or its disk is full, say. */
+let lostWith: Error | undefined
+
+/** From now on what cannot be written is remembered, not thrown: what a command has done does not change with it. */
+export function watchOutput(): void {
+  process.stdout.on('error', (error) => {
+    lostWith ??= error
+  })
+  process.stderr.on('error', () => {})
+}
+
+/** Bytes on stdout. */
+export function writeOut(data: string | Uint8Array): void {
+  if (lostWith !== undefined) return
+  try {
+    if (isStdoutFile()) writeAll(Buffer.from(data))
+    else process.stdout.write(data)
+  } catch (error) {
+    lostWith = error as Error
+  }
+}
+
+/** As writeOut, where what is written is all that matters: waits for a slow reader. @throws CliError when it is lost */
+export async function writeData(bytes: Uint8Array): Promise<void> {
+  writeOut(bytes)
+  if (process.stdout.writableNeedDrain && lostWith === undefined) {
+    await new Promise<void>((resolve) => {
+      for (const name of ['drain', 'error', 'close']) process.stdout.once(name, () => resolve())
+    })
+  }
+  if (lostWith !== undefined) throw new CliError(`stdout cannot be written: ${lostWith.message}`)
+}
+
+/** Resolves when everything has been written, with what was in the way, if anything was. */
+export async function finishOutput(): Promise<NodeJS.ErrnoException | undefined> {
+  if (!isStdoutFile()) await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
+  return lostWith
+}
+
+/** Node's own stream for files takes a part of a write for the whole. */
+function writeAll(bytes: Buffer): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(1, bytes, done)
+}
+
+let isFile: boolean | undefined
+
+function isStdoutFile(): boolean {
+  isFile ??= !process.stdout.isTTY && (fstatSync(1).isFile() || fstatSync(1).isCharacterDevice())
+  return isFile
 }
 
 /** int64 as strings, as in protobuf's JSON; bytes as text if they are UTF-8, else as `{base64}`. */
@@ -50,18 +113,30 @@ const TABLE_CHARS = {
   middle: '  ',
 }
 
+/** Text, perhaps with a colour. */
+export type Cell = string | { readonly text: string; readonly style: Style }
+
 /** Columns padded to their widest cell, numbers to the right. */
-export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const isNumeric = (i: number): boolean => rows.length > 0 && rows.every((row) => /^-?\d*$/.test(row[i] ?? ''))
+export function formatTable(head: readonly Cell[], rows: readonly (readonly Cell[])[]): string {
+  const isNumeric = (i: number): boolean => rows.length > 0 && rows.every((row) => /^-?\d*$/.test(textOf(row[i] ?? '')))
   const table = new Table({
     chars: TABLE_CHARS,
     colAligns: head.map((_, i) => (isNumeric(i) ? 'right' : 'left')),
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
   })
-  table.push([...head], ...rows.map((row) => [...row]))
+  table.push(head.map(show), ...rows.map((row) => row.map(show)))
   const [title = '', ...lines] = table
     .toString()
     .split('\n')
     .map((line) => line.trimEnd())
   return [styled('bold', title), ...lines].join('\n')
+}
+
+function textOf(cell: Cell): string {
+  return typeof cell === 'string' ? cell : cell.text
+}
+
+function show(cell: Cell): string {
+  const text = shown(textOf(cell))
+  return typeof cell === 'string' ? text : styled(cell.style, text)
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import type { Survivors } from '../server/backup/recover.js'
 import { CliError, usageError } from './failure.js'
 import { type NewClusterFlags, newClusterOf, show, withNewClusterFlags } from './new-cluster.js'
+import { outcomeCounts } from './options.js'
 import { note, styled } from './output.js'
 import { recoverSlot, type SlotFlags, withSlotFlags } from './recover-slot.js'
 
@@ -27,7 +28,7 @@ interface RecoverFlags extends NewClusterFlags, SlotFlags {
 }
 
 export function addRecoverCommand(program: Command): void {
-  withSlotFlags(withNewClusterFlags(program.command('recover')))
+  withSlotFlags(withNewClusterFlags(outcomeCounts(program.command('recover'))))
     .description('begin anew from what is left when a majority is lost for good; may lose what was acknowledged')
     .requiredOption('--data <dir>', "a survivor's data directory, whose node must be stopped; repeatable", collect)
     .option('--force-new-cluster', 'must be said: what comes of it is another cluster, and the old one must never run again')

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type NewClusterFlags, newClusterOf, show, withNewClusterFlags } from './new-cluster.js'
-import { wholeNumber } from './options.js'
+import { outcomeCounts, wholeNumber } from './options.js'
 
 const HELP = `
 The new cluster has an id of its own, so that its nodes and those of the old one never take each other for their own. Balances, keys,
@@ -15,7 +15,7 @@ interface RestoreFlags extends NewClusterFlags {
 }
 
 export function addRestoreCommand(program: Command): void {
-  withNewClusterFlags(program.command('restore').argument('<file>', 'from `synod backup`'))
+  withNewClusterFlags(outcomeCounts(program.command('restore')).argument('<file>', 'from `synod backup`'))
     .description('make the data directories of a new cluster from a backup')
     .addOption(
       new Option('--to-slot <slot>', 'stop after this slot; `synod backup --inspect` tells which there are')

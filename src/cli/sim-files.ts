@@ -1,46 +1,52 @@
-import { accessSync, constants, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { accessSync, constants } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { type CliError, usageError } from './failure.js'
+import { readTextFile } from './input.js'
+import { checkPlace, SHARED, writeNewFile } from './new-file.js'
+import { writeOut } from './output.js'
 import type { SimFlags } from './sim-flags.js'
+
+/** Ten thousand faults, and more blanks than anybody writes. */
+const PLAN_BYTES_MAX = 64 * 1024 * 1024
 
 /** Before a run that would be in vain: what is to be written can be, as far as can be seen without writing. @throws CliError */
 export function checkFiles({ plan, savePlan, trace, history }: SimFlags): void {
   if (plan === '') throw usageError('--plan needs the name of a file')
+  const onStdout = Object.entries({ '--save-plan': savePlan, '--trace': trace, '--history': history }).filter(
+    ([, file]) => file === '-',
+  )
+  if (onStdout.length > 1) throw usageError(`only one of ${onStdout.map(([flag]) => flag).join(', ')} may go to stdout`)
   checkWritable('--save-plan', savePlan)
   checkWritable('--trace', trace)
   checkWritable('--history', history)
 }
 
 function checkWritable(flag: string, file: string | undefined): void {
-  if (file === undefined) return
+  if (file === undefined || file === '-') return
   if (file === '') throw usageError(`${flag} needs the name of a file`)
   try {
-    const stats = statSync(file, { throwIfNoEntry: false })
-    if (stats?.isDirectory()) throw new Error('it is a directory')
-    accessSync(stats === undefined ? dirname(file) : file, constants.W_OK)
+    checkPlace(file)
+    accessSync(dirname(resolve(file)), constants.W_OK)
   } catch (error) {
-    throw cannot('write', flag, file, error)
+    throw cannotWrite(flag, error)
   }
 }
 
 /** @throws CliError that names the flag and the file */
 export function readFile(flag: string, file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw cannot('read', flag, file, error)
-  }
+  return readTextFile(file, flag, PLAN_BYTES_MAX)
 }
 
 /** @throws CliError that names the flag and the file */
 export function writeFile(flag: string, file: string, text: string): void {
+  if (file === '-') return writeOut(text)
   try {
-    writeFileSync(file, text)
+    writeNewFile(file, text, SHARED)
   } catch (error) {
-    throw cannot('write', flag, file, error)
+    throw cannotWrite(flag, error)
   }
 }
 
-function cannot(what: 'read' | 'write', flag: string, file: string, error: unknown): CliError {
-  return usageError(`cannot ${what} ${flag} ${file}: ${error instanceof Error ? error.message : String(error)}`)
+function cannotWrite(flag: string, error: unknown): CliError {
+  return usageError(`${flag}: ${error instanceof Error ? error.message : String(error)}`)
 }

@@ -17,7 +17,7 @@ import {
   type Verdict,
 } from '../sim/simulator.js'
 import { type ExitCode, usageError } from './failure.js'
-import { note, print, printJson, styled } from './output.js'
+import { jsonOf, note, print as printOut, styled } from './output.js'
 import { readFile, writeFile } from './sim-files.js'
 import type { SimFlags } from './sim-flags.js'
 import { exitCodeOfRun, tellFaults, tellSize } from './sim-report.js'
@@ -25,6 +25,8 @@ import { type ShrunkReport, shrinkFailure } from './sim-shrink.js'
 
 /** Lives through one world, and tells what became of it. Everything on stdout is the same on every replay. */
 export async function simulateOne(flags: SimFlags): Promise<ExitCode> {
+  const isStdoutTaken = [flags.savePlan, flags.trace, flags.history].includes('-')
+  const print = isStdoutTaken ? note : printOut
   const seeded = flags.plan === undefined ? drawn(flags.seed ?? 0) : readPlan(flags.plan)
   if (flags.savePlan !== undefined) writeFile('--save-plan', flags.savePlan, formatPlan(seeded))
   const verdict = await judge(seeded, { ...(flags.verbose ? { print } : {}), records: flags.trace !== undefined })
@@ -33,9 +35,9 @@ export async function simulateOne(flags: SimFlags): Promise<ExitCode> {
   if (verdict.kind !== 'crashed') writeResult(verdict.result, replay, flags)
   const shrunk = flags.shrink ? await shrinkVerdict(seeded, verdict, flags) : undefined
   if (flags.json) {
-    printJson({ ...summary, replay, ...(shrunk === undefined ? {} : { shrunk: shrunk.json }) })
+    print(jsonOf({ ...summary, replay, ...(shrunk === undefined ? {} : { shrunk: shrunk.json }) }))
   } else {
-    tellRun(summary, seeded, flags)
+    tellRun(summary, seeded, flags, print)
     if (shrunk !== undefined) print(shrunk.text)
   }
   return exitCodeOfRun(summary.verdict)
@@ -64,7 +66,7 @@ function readPlan(file: string): SeededPlan {
   }
 }
 
-function tellRun(run: RunSummary, { plan }: SeededPlan, flags: SimFlags): void {
+function tellRun(run: RunSummary, { plan }: SeededPlan, flags: SimFlags, print: (line: string) => void): void {
   const good = run.verdict === 'held'
   const verdict = good ? 'every promise held' : run.verdict === 'broken' ? 'a promise was broken' : 'the simulator failed'
   print(styled('bold', `seed ${run.seed}: ${styled(good ? 'green' : 'red', verdict)}`))

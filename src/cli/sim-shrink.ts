@@ -1,6 +1,6 @@
-import { writeFileSync } from 'node:fs'
 import { type Failure, formatPlan, replayPlanCommand, type SeededPlan, shrink, tellSchedule } from '../sim/simulator.js'
-import { note, styled } from './output.js'
+import { SHARED, writeNewFile } from './new-file.js'
+import { note, styled, writeOut } from './output.js'
 import { ProgressLine } from './progress-line.js'
 
 const RUNS_MAX = 2_000
@@ -55,7 +55,8 @@ export async function shrinkFailure({ seeded, failure, file, signal }: FailedWor
 
 function save(path: string, plan: SeededPlan): boolean {
   try {
-    writeFileSync(path, formatPlan(plan))
+    if (path === '-') writeOut(formatPlan(plan))
+    else writeNewFile(path, formatPlan(plan), SHARED)
     return true
   } catch (error) {
     note(`cannot write the shrunk plan to ${path}: ${error instanceof Error ? error.message : String(error)}`)

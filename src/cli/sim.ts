@@ -1,12 +1,13 @@
 import type { Command } from 'commander'
+import { outcomeCounts } from './options.js'
 import { checkFiles } from './sim-files.js'
 import { addSimFlags, checkTogether, type SimFlags } from './sim-flags.js'
 
 export function addSimCommand(program: Command): void {
   addSimFlags(
-    program
-      .command('sim')
-      .description('simulate whole clusters, each with all its faults drawn from one seed, and check every promise'),
+    outcomeCounts(program.command('sim')).description(
+      'simulate whole clusters, each with all its faults drawn from one seed, and check every promise',
+    ),
   ).action(async (flags: SimFlags) => {
     checkTogether(flags)
     checkFiles(flags)

@@ -4,6 +4,7 @@ import type { ServerConfig } from '../server/config.js'
 import { describe } from './failure.js'
 import { LogSink } from './log-sink.js'
 import { mergeNodeOptions, type NodeOptions, readConfigFile, serverConfigOf } from './node-options.js'
+import { outcomeCounts } from './options.js'
 import { endAtOnce, onStopSignals, STOP_SIGNALS } from './signals.js'
 
 const HELP = `
@@ -41,8 +42,7 @@ export interface NodeReport {
 }
 
 export function addStartCommand(program: Command): void {
-  program
-    .command('start')
+  outcomeCounts(program.command('start'))
     .description('run one node of a cluster')
     .option('--id <number>', "this node's number, 1 to 65,535")
     .option('--data <dir>', 'where it keeps its data')

@@ -3,7 +3,7 @@ import { quotaLine } from './cluster.js'
 import { type SurveyedNode, surveyCluster, tellNoMajority } from './cluster-view.js'
 import { EXIT } from './failure.js'
 import { type ClientFlags, withClientFlags } from './options.js'
-import { formatTable, note, print, printJson, styled } from './output.js'
+import { type Cell, formatTable, note, print, printJson, styled } from './output.js'
 
 const EXAMPLE = `
 It asks the endpoints, and then every other member that these know of. Exit code 3: there is no majority.
@@ -45,8 +45,8 @@ export function addStatusCommand(program: Command): void {
 
 const HEAD = ['node', 'address', 'role', 'ballot', 'decided', 'applied', 'digest', 'state']
 
-function toRow({ endpoint, nodeId, status }: SurveyedNode, roleOf: (role: number) => string): string[] {
-  if (status === undefined) return [nodeId === 0 ? '' : String(nodeId), endpoint, styled('red', 'unreachable')]
+function toRow({ endpoint, nodeId, status }: SurveyedNode, roleOf: (role: number) => string): Cell[] {
+  if (status === undefined) return [nodeId === 0 ? '' : String(nodeId), endpoint, { text: 'unreachable', style: 'red' }]
   const { ballot, decidedUpTo, appliedUpTo, stateDigest } = status
   return [
     String(nodeId),

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 
-const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname
+export const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname
 
 export interface Ended {
   readonly code: number | null
@@ -22,25 +22,32 @@ export interface Surroundings {
   readonly input?: string
   /** For Node itself, before the program. */
   readonly nodeArguments?: readonly string[]
+  /** A file descriptor in the place of the pipe that is read; `closed`: a pipe that nobody reads any more. */
+  readonly stdout?: number | 'pipe' | 'closed'
 }
 
 /** Starts the command `synod` as a process of its own, without any SYNOD_* variable but those given. */
-export function start(args: readonly string[], { env = {}, input = '', nodeArguments = [] }: Surroundings = {}): Running {
+export function start(
+  args: readonly string[],
+  { env = {}, input = '', nodeArguments = [], stdout: to = 'pipe' }: Surroundings = {},
+): Running {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SYNOD_'))
   const child = spawn(process.execPath, [...nodeArguments, MAIN, ...args], {
     env: { ...Object.fromEntries(inherited), NODE_TEST_CONTEXT: undefined, ...env },
+    stdio: ['pipe', typeof to === 'number' ? to : 'pipe', 'pipe'],
   })
   let stdout = ''
   let stderr = ''
   const listeners = new Set<() => void>()
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  if (to === 'closed') child.stdout?.destroy()
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
     for (const listener of listeners) listener()
   })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
-  child.stdin.end(input)
+  child.stdin?.end(input)
   const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, stdout, stderr }))
 
   function untilPrinted(pattern: RegExp): Promise<string> {

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { synod } from './synod.js'
+import { CommanderError } from 'commander'
+import { exitCodeOf, describe as tell } from '../../src/cli/failure.js'
+import { makeProgram } from '../../src/cli/program.js'
+import { MAIN, synod } from './synod.js'
 
 /** Tells on stderr, at the end, whether gRPC was loaded. */
 const WATCH_GRPC = `--import=data:text/javascript,${encodeURIComponent(`
@@ -43,9 +47,27 @@ describe('the command synod, without a cluster', { concurrency: 2, timeout: 180_
     })
   }
 
+  /** In this process: it must be refused before anything is done. */
+  async function misuse(args: readonly string[]): Promise<{ stderr: string; error: unknown }> {
+    let stderr = ''
+    const program = makeProgram({ writeErr: (text) => void (stderr += text) })
+    const error: unknown = await program.parseAsync(args, { from: 'user' }).then(
+      () => assert.fail('it was not refused'),
+      (reason: unknown) => reason,
+    )
+    return { stderr: error instanceof CommanderError ? stderr : tell(error), error }
+  }
+
   const MISUSES: [string[], RegExp][] = [
     [['frob'], /unknown command 'frob'/],
     [['kv', 'put', 'key'], /missing required argument 'value'/],
+    [['kv', 'put', 'key', 'value', '--file', 'x'], /not both/],
+    [['kv', 'put', 'key', '--file', '/dev/zero'], /cannot read the value \/dev\/zero: it is larger than/],
+    [['kv', 'put', 'key', '--file', '/'], /cannot read the value \/: EISDIR/],
+    [['kv', 'del', '--prefix', ''], /--prefix must not be empty.*--all/],
+    [['kv', 'del', 'key', '--all'], /either a key or --prefix, or --all/],
+    [['kv', 'del', '--prefix', 'a', '--all'], /either a key or --prefix, or --all/],
+    [['kv', 'txn', '@/dev/zero'], /cannot read the transaction \/dev\/zero: it is larger than/],
     [['kv', 'del'], /either a key or --prefix/],
     [['bank', 'transfer', 'a', 'b', '1.5'], /whole number of minor units/],
     [['bank', 'withdraw', 'a', String(2n ** 63n)], /below 2\^63/],
@@ -75,12 +97,39 @@ describe('the command synod, without a cluster', { concurrency: 2, timeout: 180_
     [['recover', '--data', 'x', '--out', 'y', '--peers', '1=a:1/a:2'], /say what is to be done: --force-new-cluster/],
     [['call', 'kv/Frob'], /there is no method kv\/Frob/],
   ]
+  const NEARLY = ['1e3', '0x10', ' 5', '+5', '5.', '', '٥', '1_000', '99999999999999999999', 'NaN']
+  const PLACES: [string[], RegExp][] = [
+    [['bank', 'transfer', 'a', 'b', 'N'], /whole number of minor units/],
+    [['bank', 'open', 'a', '--asset', 'EUR', '--overdraft', 'N'], /whole number of minor units/],
+    [['kv', 'list', '--limit', 'N'], /--limit .*whole number from 1 to/],
+    [['kv', 'get', 'a', '--timeout', 'N'], /--timeout .*whole number from 1 to 2147483647/],
+    [['member', 'remove', 'N'], /whole number from 1 to 65535/],
+    [['member', 'add', 'N=a:1/a:2'], /a whole number from 1 to 65,535/],
+    [['sim', '--seed', 'N'], /--seed .*whole number from 0 to/],
+    [['dev', '--base-port', 'N'], /--base-port .*whole number from 1 to/],
+    [['status', '--endpoints', 'a:N'], /is not HOST:PORT/],
+    [['member', 'add', '4=a:N/a:2'], /is not HOST:PORT/],
+    [['restore', 'x', '--out', 'y', '--peers', '1=a:1/a:2', '--to-slot', 'N'], /--to-slot .*whole number from 1 to/],
+  ]
+  for (const [args, message] of PLACES) {
+    it(`\`synod ${args.join(' ')}\` takes no number that is nearly right, and names its bounds`, async () => {
+      for (const number of NEARLY) {
+        const { stderr, error } = await misuse(args.map((word) => word.replace('N', number)))
+        assert.match(stderr, message, number)
+        assert.ok(error instanceof CommanderError || exitCodeOf(error) === 2, number)
+      }
+    })
+  }
+
+  it('a post of nothing is not one of all', async () => {
+    assert.match((await misuse(['bank', 'post', 't', '0'])).stderr, /from 1 on/)
+  })
+
   for (const [args, message] of MISUSES) {
     it(`\`synod ${args.join(' ')}\` is refused with exit code 2`, async () => {
-      const { code, stdout, stderr } = await synod(args, { env: { SYNOD_DATA: directory } })
+      const { stderr, error } = await misuse(args)
       assert.match(stderr, message)
-      assert.equal(code, 2)
-      assert.equal(stdout, '')
+      assert.ok(error instanceof CommanderError || exitCodeOf(error) === 2, String(error))
     })
   }
 
@@ -96,6 +145,34 @@ describe('the command synod, without a cluster', { concurrency: 2, timeout: 180_
     const { code, stdout } = await synod(['status'], { env: { SYNOD_ENDPOINTS: '127.0.0.1:1' } })
     assert.match(stdout, /127\.0\.0\.1:1 +unreachable\n127\.0\.0\.1:1 is unreachable: nothing listens there/)
     assert.equal(code, 3)
+  })
+
+  it('ends with the code of the outcome, though nobody takes what it prints', async () => {
+    const full = openSync('/dev/full', 'w')
+    const file = join(directory, 'unheard.json')
+    const [refused, made, asked, closed] = await Promise.all([
+      synod(['kv', 'get', 'a', '--endpoints', '127.0.0.1:1', '--json'], { stdout: full }),
+      synod(['bank', 'keygen', file], { stdout: full }),
+      synod(['bank', 'keygen'], { stdout: full }),
+      synod(['status', '--endpoints', '127.0.0.1:1'], { stdout: 'closed' }),
+    ])
+    closeSync(full)
+    assert.deepEqual([refused.code, made.code, asked.code, closed.code], [3, 0, 1, 3])
+    assert.match(refused.stderr, /UNREACHABLE.*\n.*stdout cannot be written: ENOSPC/)
+    assert.match(made.stderr, /what was asked for is done/)
+    assert.match(asked.stderr, /synod: stdout cannot be written: ENOSPC/)
+    assert.equal(statSync(file).size > 0, true)
+  })
+
+  it('refuses arguments and variables that are no UTF-8, and takes U+FFFD itself', { skip: process.platform !== 'linux' }, () => {
+    const run = (script: string): { status: number | null; stderr: string } =>
+      spawnSync('sh', ['-c', script, process.execPath, MAIN], { encoding: 'utf8' })
+    const broken = run(`"$0" "$1" kv get "$(printf 'a\\377')"`)
+    assert.match(broken.stderr, /argument 3, "a\uFFFD", is not UTF-8/)
+    assert.equal(broken.status, 2)
+    const variable = run(`SYNOD_DATA="$(printf 'a\\377')" exec "$0" "$1" status --endpoints 127.0.0.1:1`)
+    assert.match(variable.stderr, /the variable "SYNOD_DATA=a\uFFFD" is not UTF-8/)
+    assert.match(run(`"$0" "$1" kv get "$(printf '\\357\\277\\275')" --endpoints 127.0.0.1:1`).stderr, /UNREACHABLE/)
   })
 
   it('makes a key for the owner only, never over another, and signs with it as documented', async () => {

@@ -34,7 +34,6 @@ export class BackupReader {
   #entryCount = 0
   #lastKey: Uint8Array = new Uint8Array()
   #lastSlot: Slot
-  #sha256 = ''
 
   /** Reads the head. @throws BackupError */
   static async open(chunks: AsyncIterable<Uint8Array>): Promise<BackupReader> {
@@ -62,11 +61,6 @@ export class BackupReader {
   /** How many bytes have been read. */
   get position(): number {
     return this.#frames.position
-  }
-
-  /** In hexadecimal digits, of the whole file but its last frame; empty before the end. */
-  get sha256(): string {
-    return this.#sha256
   }
 
   /** Pages, the checkpoint's end, log entries. Ends when the file has proved to be whole. Once only. @throws BackupError */
@@ -126,7 +120,7 @@ export class BackupReader {
     return entries
   }
 
-  #checkTrailer({ frameCount, recordCount, entryCount, lastSlot, sha256 }: Trailer): void {
+  #checkTrailer({ frameCount, recordCount, entryCount, lastSlot }: Trailer): void {
     const isRight =
       this.#phase === 'entries' &&
       frameCount === this.#frameCount &&
@@ -134,7 +128,6 @@ export class BackupReader {
       entryCount === this.#entryCount &&
       lastSlot === this.#lastSlot
     if (!isRight) throw new BackupError('what its trailer counts is not what it holds')
-    this.#sha256 = asBuffer(sha256).toString('hex')
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import type { LogEntry, Slot } from '../../paxos/types.js'
 import { nameOfKey } from '../../storage/keys.js'
@@ -21,6 +22,7 @@ export interface BackupSummary {
   /** At the first slot: how many there are of each kind, by the names that they have on disk. */
   readonly records: Readonly<Record<string, number>>
   readonly bytes: number
+  /** Of the whole file, as `sha256sum` has it, in hexadecimal digits. */
   readonly sha256: string
 }
 
@@ -29,8 +31,9 @@ export async function inspectBackup(file: string): Promise<BackupSummary> {
   return namingFile(file, () => summariseBackup(bytesOf(file)))
 }
 
-/** The file's bytes, as they are asked for. */
+/** The file's bytes, as they are asked for; stdin's for `-`. */
 export function bytesOf(file: string): AsyncIterable<Uint8Array> {
+  if (file === '-') return process.stdin as AsyncIterable<Uint8Array>
   return createReadStream(file, { highWaterMark: 1 << 20 }) as AsyncIterable<Uint8Array>
 }
 
@@ -40,7 +43,8 @@ export async function namingFile<T>(file: string, read: () => Promise<T>): Promi
     return await read()
   } catch (cause) {
     if (cause instanceof BackupError) throw new BackupError(`the backup ${file} cannot be used: ${cause.message}`, { cause })
-    if (cause instanceof Error && 'path' in cause && cause.path === file) {
+    // Not every error of the file system names the path.
+    if (cause instanceof Error && 'syscall' in cause && (!('path' in cause) || cause.path === file)) {
       throw new BackupError(`the backup ${file} cannot be read: ${cause.message}`, { cause })
     }
     throw cause
@@ -49,7 +53,8 @@ export async function namingFile<T>(file: string, read: () => Promise<T>): Promi
 
 /** Of the bytes of a backup, as they come. @throws BackupError */
 export async function summariseBackup(chunks: AsyncIterable<Uint8Array>): Promise<BackupSummary> {
-  const reader = await BackupReader.open(chunks)
+  const hash = createHash('sha256')
+  const reader = await BackupReader.open(hashed(chunks, hash))
   const { header, nodeId, version, madeAtMs } = reader.head
   const records: Record<string, number> = {}
   let lastTimeMs = header.timeMs
@@ -75,7 +80,14 @@ export async function summariseBackup(chunks: AsyncIterable<Uint8Array>): Promis
     members: header.memberships.at(-1)?.members ?? [],
     records,
     bytes: reader.position,
-    sha256: reader.sha256,
+    sha256: hash.digest('hex'),
+  }
+}
+
+async function* hashed(chunks: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    hash.update(chunk)
+    yield chunk
   }
 }
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -41,7 +43,6 @@ describe('a backup file', () => {
       const { reader, parts } = await read(bytes, size)
       assert.deepEqual([{ header: reader.head.header }, ...parts], expected)
       assert.deepEqual([reader.lastSlot, reader.position], [10, bytes.length])
-      assert.match(reader.sha256, /^[0-9a-f]{64}$/)
     }
   })
 
@@ -90,7 +91,7 @@ describe('a backup file', () => {
     const bytes = await sampleFile()
     await writeFile(file, bytes)
     const { sha256, ...summary } = await inspectBackup(file)
-    assert.match(sha256, /^[0-9a-f]{64}$/)
+    assert.equal(sha256, createHash('sha256').update(readFileSync(file)).digest('hex'), 'as sha256sum has it')
     assert.deepEqual(summary, {
       clusterId: HEADER.clusterId,
       nodeId: 1,
