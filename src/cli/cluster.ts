@@ -1,5 +1,13 @@
 import type { Command } from 'commander'
-import { type ClientFlags, consistencyOf, consistencyOption, wholeNumber, withClient, withClientFlags } from './options.js'
+import {
+  type ClientFlags,
+  consistencyOf,
+  consistencyOption,
+  outcomeCounts,
+  wholeNumber,
+  withClient,
+  withClientFlags,
+} from './options.js'
 import { print, printJson } from './output.js'
 
 const QUOTA_HELP = `
@@ -12,7 +20,9 @@ Examples:
 
 export function addClusterCommands(program: Command): void {
   const cluster = program.command('cluster').description('what holds for the whole cluster')
-  withClientFlags(cluster.command('quota').argument('[bytes]', 'how large the state may grow', wholeNumber(1, 2 ** 53 - 1)))
+  withClientFlags(
+    outcomeCounts(cluster.command('quota')).argument('[bytes]', 'how large the state may grow', wholeNumber(1, 2 ** 53 - 1)),
+  )
     .description('how large the replicated state is and may grow in memory, or set that')
     .addOption(consistencyOption())
     .addHelpText('after', QUOTA_HELP)

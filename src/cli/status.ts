@@ -4,6 +4,7 @@ import { type SurveyedNode, surveyCluster, tellNoMajority } from './cluster-view
 import { EXIT } from './failure.js'
 import { type ClientFlags, withClientFlags } from './options.js'
 import { type Cell, formatTable, note, print, printJson, styled } from './output.js'
+import { shown } from './shown.js'
 
 const EXAMPLE = `
 It asks the endpoints, and then every other member that these know of. Exit code 3: there is no majority.
@@ -65,7 +66,7 @@ function alarmLines({ endpoint, status }: SurveyedNode): string[] {
   if (status === undefined) return []
   return status.alarms.map(({ code, message, since }) => {
     const began = since === undefined ? '' : ` since ${since.toISOString()}`
-    return `${styled('red', code)} at node ${status.nodeId} (${endpoint})${began}: ${message}`
+    return `${styled('red', code)} at node ${status.nodeId} (${endpoint})${began}: ${shown(message)}`
   })
 }
 

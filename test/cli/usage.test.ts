@@ -20,6 +20,22 @@ const WATCH_GRPC = `--import=data:text/javascript,${encodeURIComponent(`
     process.stderr.write('grpc files: ' + loaded.length + ';')
   })`)}`
 
+/** In this process: it must be refused before anything is done. */
+async function misuse(args: readonly string[]): Promise<{ stderr: string; error: unknown }> {
+  let stderr = ''
+  const program = makeProgram({ writeErr: (text) => void (stderr += text) })
+  const error: unknown = await program.parseAsync(args, { from: 'user' }).then(
+    () => assert.fail('it was not refused'),
+    (reason: unknown) => reason,
+  )
+  return { stderr: error instanceof CommanderError ? stderr : tell(error), error }
+}
+
+/** In a shell, which makes any bytes. "$0" is Node, "$1" the command. */
+function shell(script: string): { status: number | null; stderr: string } {
+  return spawnSync('sh', ['-c', script, process.execPath, MAIN], { encoding: 'utf8' })
+}
+
 describe('the command synod, without a cluster', { concurrency: 2, timeout: 180_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'synod-usage-'))
   after(() => rmSync(directory, { recursive: true, force: true }))
@@ -45,17 +61,6 @@ describe('the command synod, without a cluster', { concurrency: 2, timeout: 180_
       assert.match(stdout, new RegExp(`Example.*:\\n  \\$ synod ${command}[^]*$`))
       assert.equal(stderr, 'grpc files: 0;')
     })
-  }
-
-  /** In this process: it must be refused before anything is done. */
-  async function misuse(args: readonly string[]): Promise<{ stderr: string; error: unknown }> {
-    let stderr = ''
-    const program = makeProgram({ writeErr: (text) => void (stderr += text) })
-    const error: unknown = await program.parseAsync(args, { from: 'user' }).then(
-      () => assert.fail('it was not refused'),
-      (reason: unknown) => reason,
-    )
-    return { stderr: error instanceof CommanderError ? stderr : tell(error), error }
   }
 
   const MISUSES: [string[], RegExp][] = [
@@ -165,14 +170,12 @@ describe('the command synod, without a cluster', { concurrency: 2, timeout: 180_
   })
 
   it('refuses arguments and variables that are no UTF-8, and takes U+FFFD itself', { skip: process.platform !== 'linux' }, () => {
-    const run = (script: string): { status: number | null; stderr: string } =>
-      spawnSync('sh', ['-c', script, process.execPath, MAIN], { encoding: 'utf8' })
-    const broken = run(`"$0" "$1" kv get "$(printf 'a\\377')"`)
+    const broken = shell(`"$0" "$1" kv get "$(printf 'a\\377')"`)
     assert.match(broken.stderr, /argument 3, "a\uFFFD", is not UTF-8/)
     assert.equal(broken.status, 2)
-    const variable = run(`SYNOD_DATA="$(printf 'a\\377')" exec "$0" "$1" status --endpoints 127.0.0.1:1`)
+    const variable = shell(`SYNOD_DATA="$(printf 'a\\377')" exec "$0" "$1" status --endpoints 127.0.0.1:1`)
     assert.match(variable.stderr, /the variable "SYNOD_DATA=a\uFFFD" is not UTF-8/)
-    assert.match(run(`"$0" "$1" kv get "$(printf '\\357\\277\\275')" --endpoints 127.0.0.1:1`).stderr, /UNREACHABLE/)
+    assert.match(shell(`"$0" "$1" kv get "$(printf '\\357\\277\\275')" --endpoints 127.0.0.1:1`).stderr, /UNREACHABLE/)
   })
 
   it('makes a key for the owner only, never over another, and signs with it as documented', async () => {
