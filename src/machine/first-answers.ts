@@ -35,6 +35,9 @@ export class FirstAnswers {
   #bytes = 0
   #sequence = 0
 
+  /** What they may take in memory, a share of the state's quota. */
+  memoryBytesMax = Number.POSITIVE_INFINITY
+
   /** What they take in memory. */
   get bytes(): number {
     return this.#journal.meter.bytes
@@ -80,7 +83,7 @@ export class FirstAnswers {
   }
 
   get #isFull(): boolean {
-    return this.#answers.size > KEPT_COUNT_MAX || this.#bytes > KEPT_BYTES_MAX
+    return this.#answers.size > KEPT_COUNT_MAX || this.#bytes > KEPT_BYTES_MAX || this.bytes > this.memoryBytesMax
   }
 
   #append(id: string, { answer }: FirstAnswer): void {

@@ -4,6 +4,14 @@ import { Refusal } from './refusal.js'
 /** More than any command makes the state grow by, which is at most 4 MiB long: with so much room left nothing has to be watched. */
 const GROWTH_BYTES_MAX = 16 << 20
 
+const SHARE = 1 / 8
+const SHARE_BYTES_MIN = 1 << 20
+
+/** What sessions, and first answers, may take of the quota each: they are not refused for it, the oldest give way. */
+export function shareOf(quotaBytes: number): number {
+  return quotaBytes === 0 ? Number.POSITIVE_INFINITY : Math.max(SHARE_BYTES_MIN, Math.floor(quotaBytes * SHARE))
+}
+
 /** The room that is left to a command within the state's quota. */
 export class Room {
   readonly #journal: Journal

@@ -112,6 +112,8 @@ export class Session implements Listed<SessionRecord | undefined> {
 
 /** The sessions, in the order of their activity. */
 export class SessionTable {
+  /** What they may take in memory, a share of the state's quota: past it those that were idle for the longest time go. */
+  bytesMax = Number.POSITIVE_INFINITY
   readonly #limits: SessionLimits
   readonly #sessions = new Map<number, Session>()
   readonly #changes = new ChangeList<Session, SessionRecord | undefined>((session) => session.toRecord())
@@ -170,7 +172,7 @@ export class SessionTable {
     })
     this.#add(session)
     this.#touch(session, at.timeMs)
-    if (this.#sessions.size > this.#limits.sessionCountMax && this.#longestIdle !== undefined) this.#end(this.#longestIdle)
+    this.#makeRoom(session)
     return session.clientId
   }
 
@@ -208,15 +210,23 @@ export class SessionTable {
     session.answers.set(answer.requestNumber, answer)
     session.answerBytes += bytes
     this.#answerBytes += bytes
-    for (let i = 0; i < ENDS_MAX && this.#answerBytes > this.#limits.answerBytesMax; i++) {
-      if (this.#longestIdle === undefined || this.#longestIdle === session) return
-      this.#end(this.#longestIdle)
-    }
+    this.#makeRoom(session)
   }
 
   /** The session has asked for more than one that behaves may. */
   end(session: Session): void {
     this.#end(session)
+  }
+
+  /** For the session that was active last: others go, as long as they are too much. */
+  #makeRoom(session: Session): void {
+    const { sessionCountMax, answerBytesMax } = this.#limits
+    const isTooMuch = (): boolean =>
+      this.#sessions.size > sessionCountMax || this.#answerBytes > answerBytesMax || this.bytes > this.bytesMax
+    for (let i = 0; i < ENDS_MAX && isTooMuch(); i++) {
+      if (this.#longestIdle === undefined || this.#longestIdle === session) return
+      this.#end(this.#longestIdle)
+    }
   }
 
   #forget(session: Session, requestNumber: number): void {

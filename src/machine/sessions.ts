@@ -1,4 +1,5 @@
 import { assert } from './assert.js'
+import { shareOf } from './room.js'
 import {
   type KeptAnswer,
   SESSION_LIMITS,
@@ -113,7 +114,7 @@ export class Sessions {
 
   /** The cluster's first quota. */
   begin(quotaBytes: number): void {
-    this.#quotaBytes = quotaBytes
+    this.#setQuota(quotaBytes)
   }
 
   /** Opens a session and gives its client id, from 1, never given twice. `token`: 16 random bytes. */
@@ -183,7 +184,7 @@ export class Sessions {
         machine.finish()
         this.#table = loading.finish(this.#limits)
         this.#storedAnswers = loading.storedAnswers
-        this.#quotaBytes = loading.quotaBytes
+        this.#setQuota(loading.quotaBytes)
       },
     }
   }
@@ -223,12 +224,22 @@ export class Sessions {
 
   #carryOut({ command, quotaBytes = 0 }: SessionCommand, at: Moment): Uint8Array {
     if (quotaBytes > 0) {
-      this.#quotaBytes = quotaBytes
+      this.#setQuota(quotaBytes)
       return NO_RESULT
     }
     if (this.#quotaBytes === 0) return this.#machine.apply(command, at)
     const { slot, timeMs } = at
-    return this.#machine.apply(command, { slot, timeMs, roomBytes: this.#quotaBytes - this.stateBytes })
+    return this.#machine.apply(command, {
+      slot,
+      timeMs,
+      roomBytes: this.#quotaBytes - this.stateBytes,
+      quotaBytes: this.#quotaBytes,
+    })
+  }
+
+  #setQuota(quotaBytes: number): void {
+    this.#quotaBytes = quotaBytes
+    this.#table.bytesMax = shareOf(quotaBytes)
   }
 
   *#ownEntries(counters: SessionCounters, changes: ReturnType<SessionTable['takeChanges']>): Generator<StateEntry> {

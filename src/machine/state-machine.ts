@@ -21,6 +21,8 @@ export interface Moment {
    * further is for the machine to refuse, if it counts (see stateBytes). Absent: there is no quota.
    */
   readonly roomBytes?: number
+  /** The quota itself, in bytes. Absent: there is none. */
+  readonly quotaBytes?: number
 }
 
 /** One entry of a checkpoint. */

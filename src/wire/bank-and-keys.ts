@@ -7,6 +7,7 @@ import { FirstAnswers } from '../machine/first-answers.js'
 import type { IdPage } from '../machine/id-filter.js'
 import type { Outcome } from '../machine/operations.js'
 import { Refusal } from '../machine/refusal.js'
+import { shareOf } from '../machine/room.js'
 import type { Crypto } from '../machine/signing.js'
 import type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from '../machine/state-machine.js'
 import type { RowChange } from '../machine/table.js'
@@ -152,6 +153,7 @@ export class BankAndKeys implements StateMachine {
     const answer = encoded(outcome, at)
     // Nothing was done, and the same may be asked again when there is room.
     if (outcome instanceof Refusal && outcome.reason === 'QUOTA_EXCEEDED') return answer
+    this.#firstAnswers.memoryBytesMax = shareOf(at.quotaBytes ?? 0)
     // Kept long after its neighbours in the pool.
     this.#firstAnswers.keep(requestId, { digest, timeMs: at.timeMs, answer: answer.slice() })
     return answer

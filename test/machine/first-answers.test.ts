@@ -57,3 +57,11 @@ test('changes tell what came and what went, and a restored table forgets in the 
     assert.deepEqual([table.get('m'), table.get('n')?.digest], [undefined, 'n'])
   }
 })
+
+test('no more are kept than there is memory for', () => {
+  const answers = new FirstAnswers()
+  answers.memoryBytesMax = 10_000
+  for (let i = 0; i < 100; i++) keep(answers, `id${i}`, i)
+  assert.ok(answers.bytes > 9_000 && answers.bytes <= 10_000, `${answers.bytes}`)
+  assert.deepEqual([answers.get('id50'), answers.get('id99')?.digest], [undefined, 'id99'])
+})

@@ -305,3 +305,18 @@ test('a restored table goes on as the one that never stopped, the order of idlen
   }
   assert.deepEqual(checkpoint(copy.sessions, new Map(stored)), checkpoint(original.sessions, stored))
 })
+
+test('all sessions together take an eighth of the quota, or 1 MiB: those that are idle for the longest time go', () => {
+  const fixture = new Fixture()
+  fixture.sessions.begin(1_000)
+  const first = fixture.open()
+  for (let i = 0; i < 3_000; i++) fixture.open()
+  assert.ok(fixture.sessions.stateBytes > 0.99 * 2 ** 20 && fixture.sessions.stateBytes <= 2 ** 20)
+  assert.deepEqual(fixture.run(first, 1), { kind: 'sessionExpired' })
+  fixture.sessions.begin(64 * 2 ** 20)
+  for (let i = 0; i < 3_000; i++) fixture.open()
+  const last = fixture.open()
+  for (let number = 1; number <= 20; number++) fixture.run(last, number, { text: `${2 ** 18} bytes` })
+  assert.ok(fixture.sessions.stateBytes > 4 * 2 ** 20 && fixture.sessions.stateBytes <= 8 * 2 ** 20)
+  assert.equal(fixture.run(last, 20, { text: `${2 ** 18} bytes` }).kind, 'sessionFull', 'one of them has a bound of its own')
+})
