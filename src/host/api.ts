@@ -18,6 +18,7 @@ export type { Alarm } from './alarms.js'
  * - BEYOND_ASKED: the request number is too far above those before it, or below first_unacknowledged.
  * - SESSION_FULL: the session keeps too many answers. The request number stays refused; under another one it is safe to retry.
  * - NOT_JOINED: this node is of no cluster yet, or has nothing of its state. Safe to retry elsewhere.
+ * - DATA_DAMAGED: a read met what cannot be, or what this member cannot read back from its disk. Another may be able to; an alarm is raised.
  * - STOPPED: this member is stopping or has failed. If the command was not sent before, safe to retry elsewhere.
  * - and why a leader refuses a change of the membership: see MembershipRefusalReason.
  */
@@ -31,6 +32,7 @@ export type MemberErrorCode =
   | 'BEYOND_ASKED'
   | 'SESSION_FULL'
   | 'NOT_JOINED'
+  | 'DATA_DAMAGED'
   | 'STOPPED'
   | MembershipRefusalReason
 
@@ -117,6 +119,8 @@ export interface MemberApi {
    * made right then is linearizable. Gives the slot as of which it is. @throws MemberError
    */
   barrier(options?: { timeoutMs?: number }): Promise<Slot>
+  /** Runs a read of the local state. @throws MemberError DATA_DAMAGED when it throws; the alarm is raised then, and the member goes on */
+  reading<T>(read: () => T): T
   status(): MemberStatus
   /**
    * Carries a change of the membership out; resolves when it is decided and in force, with the slot in which it was decided. What is so

@@ -27,8 +27,15 @@ export interface AppliedListener {
   onOpened(token: Uint8Array, clientId: number, slot: Slot): void
   /** `closed`: there was such a session. */
   onClosed(session: SessionName, closed: boolean, slot: Slot): void
-  onOutcome(command: SessionCommand, outcome: SessionOutcome): void
+  onOutcome(command: SessionCommand, outcome: SessionOutcome | Answered): void
+  /** Whether somebody here waits for the command. */
+  isAwaited(command: SessionCommand): boolean
 }
+
+/** What became of a command that only asked something: its answer, as of the slot, or what was thrown while it was made. */
+export type Answered =
+  | { readonly kind: 'answer'; readonly slot: Slot; readonly result: Uint8Array }
+  | { readonly kind: 'unanswered'; readonly cause: unknown }
 
 /** Told of each slot when all its commands have been carried out, with the digest of the state then. */
 export type OnApplied = (entry: LogEntry, stateDigest: number) => void
@@ -87,7 +94,7 @@ interface OpenSlot {
   next: number
   /** Of the commands before that: those that are envelopes, and what each came to; of an opening, the client id; of a closing, whether. */
   readonly envelopes: Envelope[]
-  readonly outcomes: (SessionOutcome | number | boolean)[]
+  readonly outcomes: (SessionOutcome | Answered | number | boolean)[]
   /** Of the state now. */
   stateDigest: number
 }
@@ -353,17 +360,34 @@ export class Applier {
     const outcome = isSkipped ? this.#sessions.skip(envelope.command, at) : this.#sessions.apply(envelope.command, at)
     if (outcome.kind === 'result') open.stateDigest = digestOf(open.stateDigest, outcome.slot, outcome.result)
     open.envelopes.push(envelope)
-    open.outcomes.push(outcome)
+    open.outcomes.push(this.#answered(envelope.command, outcome, at))
+  }
+
+  /** With the answer of a command that only asked something, which is made here for who waits here, and is no part of the state. */
+  #answered(command: SessionCommand, outcome: SessionOutcome, at: Moment): SessionOutcome | Answered {
+    if (outcome.kind !== 'result' || !this.#listener.isAwaited(command)) return outcome
+    try {
+      const result = this.#sessions.answer(command.command)
+      return result === undefined ? outcome : { kind: 'answer', slot: at.slot, result }
+    } catch (cause) {
+      return { kind: 'unanswered', cause }
+    }
   }
 
   #tell({ at, envelopes, outcomes }: OpenSlot): void {
     for (let i = 0; i < envelopes.length; i++) {
       const envelope = envelopes[i] as Envelope
-      const outcome = outcomes[i] as SessionOutcome | number | boolean
+      const outcome = outcomes[i] as OpenSlot['outcomes'][number]
       if (envelope.kind === 'open') this.#listener.onOpened(envelope.token, outcome as number, at.slot)
       else if (envelope.kind === 'close') this.#listener.onClosed(envelope.session, outcome as boolean, at.slot)
-      else this.#listener.onOutcome(envelope.command, outcome as SessionOutcome)
+      else this.#tellOutcome(envelope.command, outcome as SessionOutcome | Answered, at)
     }
+  }
+
+  #tellOutcome(command: SessionCommand, outcome: SessionOutcome | Answered, at: Moment): void {
+    // Somebody has begun to wait for a read since the slot was begun: its place is past, and a retry finds another.
+    if (outcome.kind === 'result' && this.#answered(command, outcome, at) !== outcome) return
+    this.#listener.onOutcome(command, outcome)
   }
 
   /** What fills the memory faster counts: the values, or what the machine has written, in the same measure. */

@@ -7,7 +7,7 @@ import { DEFAULT_OPTIONS } from '../paxos/options.js'
 import type { Member, MembershipChange, NodeId, Slot } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
 import { admit, membersOf, type PeerRefusal } from './admission.js'
-import { Alarms } from './alarms.js'
+import type { Alarms } from './alarms.js'
 import { type Answer, type BackupPart, type MemberApi, MemberError, type MemberStatus, type SessionRequest } from './api.js'
 import type { Applier } from './applier.js'
 import { backupOf } from './backup.js'
@@ -27,6 +27,7 @@ import { installState } from './recovery.js'
 import type { Requester, Settle } from './requester.js'
 import { type Restored, restoreMachine } from './restored.js'
 import type { Runtime } from './runtime.js'
+import type { SafeReads } from './safe-reads.js'
 import type { SessionDesk } from './session-desk.js'
 
 export type { HostedMemberOptions, MemberParts } from './member-parts.js'
@@ -57,6 +58,7 @@ export class HostedMember implements MemberApi {
   readonly #host: Host
   readonly #applier: Applier
   readonly #sessions: Sessions
+  readonly #reads: SafeReads
   readonly #requester: Requester
   readonly #barriers: Barriers
   readonly #desk: SessionDesk
@@ -87,7 +89,8 @@ export class HostedMember implements MemberApi {
     this.#options = options
     this.#storage = storage
     this.#runtime = runtime
-    this.alarms = new Alarms({ runtime, logger })
+    this.alarms = restored.alarms
+    this.#reads = restored.reads
     this.#requester = restored.requester
     this.#desk = restored.desk
     this.#applier = restored.applier
@@ -115,7 +118,7 @@ export class HostedMember implements MemberApi {
       identity: () => ({ clusterId: this.#node.genesis?.clusterId ?? '', dataDirId: storage.dataDirId }),
       admit: (caller) => admit(caller, this.#knownCluster, this.#finder),
       onMessages: (from, messages, { dataDirId }) => this.#host.receive(from, messages, dataDirId),
-      serveCheckpoint: (caller, request) => this.#sender.serve(caller, request),
+      serveCheckpoint: (caller, request) => this.#reads.through(this.#sender.serve(caller, request)),
       onConnected: (peer) => {
         this.#foreignTo.delete(peer)
         this.#finder.onConnected(peer)
@@ -237,7 +240,7 @@ export class HostedMember implements MemberApi {
   async query(query: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer> {
     await this.barrier(options)
     // More may have been applied by the time that this goes on.
-    return { slot: this.#applier.appliedUpTo, result: this.#options.machine.query(query) }
+    return { slot: this.#applier.appliedUpTo, result: this.#reads.run(() => this.#options.machine.query(query)) }
   }
 
   openSession(options?: { timeoutMs?: number }): Promise<SessionName> {
@@ -260,6 +263,10 @@ export class HostedMember implements MemberApi {
 
   barrier(options?: { timeoutMs?: number }): Promise<Slot> {
     return this.#wait<Slot>((settle) => this.#barriers.add(this.#deadlineOf(options), settle))
+  }
+
+  reading<T>(read: () => T): T {
+    return this.#reads.run(read)
   }
 
   status(): MemberStatus {
@@ -310,13 +317,14 @@ export class HostedMember implements MemberApi {
   }
 
   backup(): AsyncIterable<BackupPart> {
-    return backupOf({
+    const parts = backupOf({
       storage: this.#storage,
       runtime: this.#runtime,
       decidedUpTo: () => this.#node.decidedUpTo,
       askForCheckpoint: () => this.#host.askForCheckpoint(),
       isStopped: () => this.#isStopped,
     })
+    return this.#reads.through(parts)
   }
 
   /** If this member leads: asks another to, and waits until it does, for a second at most. */

@@ -1,10 +1,12 @@
 import { Sessions } from '../machine/sessions.js'
 import type { MembershipRecord, Slot } from '../paxos/types.js'
 import { sessionCodec } from '../wire/state.js'
+import { Alarms } from './alarms.js'
 import type { Applier, OnBoundary } from './applier.js'
 import type { HostedMemberOptions, MemberParts } from './member-parts.js'
 import { replayLog } from './recovery.js'
 import { Requester } from './requester.js'
+import { SafeReads } from './safe-reads.js'
 import { SessionDesk } from './session-desk.js'
 
 /** What of a member exists before its core does. */
@@ -15,6 +17,8 @@ export interface Restored {
   /** Those that govern the slots above the decided ones; none without a genesis. */
   readonly memberships: readonly MembershipRecord[]
   readonly sessions: Sessions
+  readonly alarms: Alarms
+  readonly reads: SafeReads
   /** The checkpoint boundaries: those that were passed while the log was replayed, and who is told of others. */
   readonly boundaries: Boundaries
 }
@@ -40,11 +44,13 @@ export async function restoreMachine(options: HostedMemberOptions, parts: Member
   const { machine, logger } = options
   const { storage, runtime, checkpoints, onApplied } = parts
   const requester = new Requester()
-  const desk = new SessionDesk(requester, runtime)
+  const alarms = new Alarms({ runtime, logger })
+  const reads = new SafeReads(alarms, logger)
+  const desk = new SessionDesk(requester, runtime, reads)
   const sessions = new Sessions(machine, sessionCodec, parts.sessionLimits)
   const boundaries = new Boundaries()
   const nowMs = (): number => runtime.nowMs()
   const listeners = { listener: desk, onApplied, onBoundary: boundaries.pass }
   const replayed = await replayLog({ storage, sessions, machine, logger, nowMs, checkpoints, ...listeners })
-  return { requester, desk, sessions, boundaries, ...replayed }
+  return { requester, desk, sessions, boundaries, alarms, reads, ...replayed }
 }

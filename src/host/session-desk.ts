@@ -3,9 +3,10 @@ import type { SessionCommand, SessionOutcome } from '../machine/sessions.js'
 import type { Slot } from '../paxos/types.js'
 import { encodeCloseSession, encodeOpenSession, encodeSessionCommand } from '../wire/envelope.js'
 import { type Answer, MemberError, type SessionRequest } from './api.js'
-import type { AppliedListener } from './applier.js'
+import type { Answered, AppliedListener } from './applier.js'
 import { type Applied, type Requester, type Settle, wasRepeated } from './requester.js'
 import type { Runtime } from './runtime.js'
+import type { SafeReads } from './safe-reads.js'
 
 /** A call without a session of its own. */
 interface Invocation {
@@ -65,6 +66,7 @@ const NO_BYTES = new Uint8Array(0)
 export class SessionDesk implements AppliedListener {
   readonly #requester: Requester
   readonly #runtime: Pick<Runtime, 'token'>
+  readonly #reads: SafeReads
   #own: OwnSession | undefined
   /** Wait for the own session to be opened. */
   #waiting: Invocation[] = []
@@ -74,9 +76,10 @@ export class SessionDesk implements AppliedListener {
   #nextSweepMs = 0
   #isOpening = false
 
-  constructor(requester: Requester, runtime: Pick<Runtime, 'token'>) {
+  constructor(requester: Requester, runtime: Pick<Runtime, 'token'>, reads: SafeReads) {
     this.#requester = requester
     this.#runtime = runtime
+    this.#reads = reads
   }
 
   /** In a session of the client's own. */
@@ -148,10 +151,17 @@ export class SessionDesk implements AppliedListener {
     this.#settle(closingOf(session), { slot, closed })
   }
 
-  onOutcome(command: SessionCommand, outcome: SessionOutcome): void {
-    if (outcome.kind === 'result') return this.#settle(command, { slot: outcome.slot, result: outcome.result })
+  isAwaited(command: SessionCommand): boolean {
+    return this.#requester.find(command) !== undefined
+  }
+
+  onOutcome(command: SessionCommand, outcome: SessionOutcome | Answered): void {
+    if (outcome.kind === 'result' || outcome.kind === 'answer') {
+      return this.#settle(command, { slot: outcome.slot, result: outcome.result })
+    }
     const pending = this.#requester.find(command)
     if (pending === undefined) return
+    if (outcome.kind === 'unanswered') return this.#requester.settle(pending, this.#reads.damaged(outcome.cause))
     this.#requester.settle(pending, wasRepeated(pending) ? refusedOnce(outcome.kind) : OUTCOME_ERRORS[outcome.kind]())
   }
 

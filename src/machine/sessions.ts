@@ -147,6 +147,11 @@ export class Sessions {
     )
   }
 
+  /** See StateMachine. */
+  answer(command: Uint8Array): Uint8Array | undefined {
+    return this.#machine.answer?.(command)
+  }
+
   /** In the place of apply, for a command of a slot that is skipped: it counts as used up, so that no retry carries it out. */
   skip(request: SessionCommand, at: Moment): SessionOutcome {
     const session = this.#table.use(request, at)

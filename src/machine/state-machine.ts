@@ -39,7 +39,7 @@ export interface StateEntry {
 
 /** Reads 'history' entries as of the last checkpoint that onCheckpointed has told of, or that was restored. */
 export interface HistoryReader {
-  /** Synchronous, some microseconds; perhaps a view of a bigger buffer. @throws when the disk fails: the node stops then */
+  /** Synchronous, some microseconds; perhaps a view of a bigger buffer. @throws when the disk fails: in apply, the node stops then */
   read(key: string): Uint8Array | undefined
 }
 
@@ -83,8 +83,17 @@ export interface StateMachine {
    * slot comes then, though nobody writes. Asked often: O(1).
    */
   dueMs?(): number | undefined
-  /** Answers a read from the current state, without changing it. */
+  /**
+   * Answers a read from the current state, without changing it. May throw, when what it meets cannot be, or cannot be read back: whoever
+   * asked is told DATA_DAMAGED, and the node goes on.
+   */
   query(query: Uint8Array): Uint8Array
+  /**
+   * Optional. The answer to a command that only asks something, as a read through the log does. Of such a command apply gives, and nodes
+   * compare, no more than that it stands in the log; this is called where somebody waits for it, right after apply. As query, it changes
+   * nothing and may throw. Undefined for every other command: what apply gave is the answer.
+   */
+  answer?(command: Uint8Array): Uint8Array | undefined
   /**
    * The entries that have changed since the last call, for a checkpoint taken now: all of them at the first call after a restore of
    * nothing, and those that changed since after any other. To be walked once, later, in pieces, while commands are applied: what is

@@ -67,7 +67,11 @@ export class Operations {
     if (request.consistency !== Consistency.STALE) await this.#member.barrier(context)
     // From here on in one turn of the event loop: no slot is applied between the two.
     const slot = this.#member.status().appliedUpTo
-    return this.#responseIn(this.#machine.read(query), queryCase, slot)
+    return this.#responseIn(
+      this.#member.reading(() => this.#machine.read(query)),
+      queryCase,
+      slot,
+    )
   }
 
   /** Says where and as of when an answer is true. */

@@ -311,7 +311,7 @@ export class SessionStream {
   /** Gives the size of the result. */
   #runQuery({ requestNumber, query }: ReadyQuery, slot: Slot): number {
     try {
-      const result = encode(Result, this.#context.machine.read(query))
+      const result = this.#context.member.reading(() => encode(Result, this.#context.machine.read(query)))
       this.#answer({ requestNumber, query: true, slot, result })
       return result.length
     } catch (error) {

@@ -214,7 +214,7 @@ export class LevelStorage implements Storage {
       const record = this.#directory.db.getSync(bytes, { snapshot: committed })
       return record && unseal(bytes, record)
     } catch (error) {
-      throw this.#failedRead(error)
+      throw this.#damagedState(error)
     }
   }
 
@@ -224,7 +224,7 @@ export class LevelStorage implements Storage {
     return viewCheckpoint({
       db,
       shared: this.#checkpoints.share(),
-      failed: (error) => this.#failedRead(error),
+      failed: (error) => this.#damagedState(error),
       holdLog: (slot) => this.#writer.hold(slot),
     })
   }
@@ -313,6 +313,15 @@ export class LevelStorage implements Storage {
     } finally {
       await shared.close()
     }
+  }
+
+  /**
+   * What stands only on disk of the machine's state cannot be read. Whoever wanted it decides what becomes of the node: one that asked
+   * something must not end it, and its votes are elsewhere.
+   */
+  #damagedState(error: unknown): unknown {
+    this.#writer.assertUsable()
+    return storageErrorOf(this.#directory.path, error)
   }
 
   /** What was fine at the start cannot be read any more: no write may follow. */

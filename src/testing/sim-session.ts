@@ -109,6 +109,9 @@ export class SimSession implements CallSink {
         pending.session = undefined
         pending.unresolvedTries = 0
         return again(OVERLOADED_DELAY_MS)
+      case 'DATA_DAMAGED':
+        this.#settle(pending)
+        return pending.call.reject(new SynodError('INTERNAL', outcome.code, outcome.message, { cause: outcome }))
       case 'SESSION_EXPIRED':
       case 'BEYOND_ASKED':
         if (pending.unresolvedTries > 0) pending.unresolvedTries--

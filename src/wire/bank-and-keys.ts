@@ -17,6 +17,7 @@ import { nodeCrypto } from './crypto.js'
 import { decodeCommand } from './decode-command.js'
 import { encode } from './encode.js'
 import { invalidQuery, toResult } from './result.js'
+import { DELIMITED } from './row-reader.js'
 import {
   accountCodec,
   authorityCodec,
@@ -38,6 +39,10 @@ const ACCOUNT_PREFIX = 'account/'
 const MOVEMENT_PREFIX = 'movement/'
 const INDEX_DIGITS = 16
 const ANSWERS_FORGOTTEN_PER_SLOT_MAX = 5_000
+/** Command.query's field number, and that it has a length. */
+const QUERY_TAG = 13 * 8 + DELIMITED
+/** What nodes keep, and compare, of a query in the log: its answer is made for whoever asked, see answer(). */
+const LOGGED_READ = new Uint8Array(0)
 
 /**
  * The bank and the keys as the log knows them: synod.session.v1 Command and Query in, Result out, all as bytes. Nothing in the bytes
@@ -80,6 +85,7 @@ export class BankAndKeys implements StateMachine {
   apply(bytes: Uint8Array, at: Moment): Uint8Array {
     const command = decoded(() => decodeCommand(bytes))
     if (command instanceof Refusal) return encoded(command, at)
+    if (command.operation?.$case === 'query') return LOGGED_READ
     // The proposer's gateway has looked at it too, but bounds keep the state whole: no machine trusts another's gateway for that.
     const violations = validateCommand(command, { initial: at.slot === 0 })
     if (violations.length > 0) return encoded(Refusal.ofFields(violations.map(({ field }) => field)), at)
@@ -90,6 +96,14 @@ export class BankAndKeys implements StateMachine {
   query(bytes: Uint8Array): Uint8Array {
     const query = decoded(() => Query.decode(bytes))
     return encode(Result, query instanceof Refusal ? toResult(query, 0) : this.read(query))
+  }
+
+  answer(bytes: Uint8Array): Uint8Array | undefined {
+    // Looked at for each command that somebody waits for: few are queries, and those begin so.
+    if (bytes[0] !== QUERY_TAG) return undefined
+    const command = decoded(() => decodeCommand(bytes))
+    if (command instanceof Refusal || command.operation?.$case !== 'query') return undefined
+    return encode(Result, this.read(command.operation.value))
   }
 
   /** Answers a read without a detour over bytes. The values in the answer are the state's own: not to be changed. */

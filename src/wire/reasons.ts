@@ -14,6 +14,7 @@ export type Reason =
   | 'BEYOND_ASKED'
   | 'SESSION_FULL'
   | 'NOT_JOINED'
+  | 'DATA_DAMAGED'
   | 'STOPPED'
 
 export interface ReasonInfo {
@@ -93,6 +94,11 @@ export const REASONS: Readonly<Record<Reason, ReasonInfo>> = {
   NOT_JOINED: {
     code: status.UNAVAILABLE,
     meaning: 'The node is of no cluster yet, or has nothing of its state; another one serves.',
+  },
+  DATA_DAMAGED: {
+    code: status.INTERNAL,
+    meaning:
+      'A read met what cannot be, or what this node cannot read back from its disk: ask another node, and see the alarm in Status.',
   },
   STOPPED: { code: status.UNAVAILABLE, meaning: 'The node is stopping; another one serves.' },
   NODE_ID_USED: {

@@ -10,7 +10,7 @@ import { sessionCodec } from '../../src/wire/state.js'
 import { batchOf, GENESIS, opening, Recorder } from './fixture.js'
 
 const BALLOT = makeBallot(1, 1)
-const NO_LISTENER: AppliedListener = { onOpened: () => {}, onClosed: () => {}, onOutcome: () => {} }
+const NO_LISTENER: AppliedListener = { onOpened: () => {}, onClosed: () => {}, onOutcome: () => {}, isAwaited: () => false }
 const FRESH: CheckpointInfo = {
   appliedUpTo: 0,
   timeMs: 0,

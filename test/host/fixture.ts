@@ -29,6 +29,7 @@ import { sessionCodec } from '../../src/wire/state.js'
 import { MemoryDisk, MemoryStorage } from '../storage/memory-storage.js'
 import { TOKEN } from '../support/token.js'
 import { fakeFinder } from './fake-finder.js'
+import { QUIET_READS } from './quiet-reads.js'
 
 const LEADER: NodeId = 2
 export const BALLOT = makeBallot(7, LEADER)
@@ -265,7 +266,7 @@ export class Follower {
     const events: string[] = []
     const storage = new ScriptedStorage(disk, events)
     const requester = new Requester()
-    const desk = new SessionDesk(requester, REAL_RUNTIME)
+    const desk = new SessionDesk(requester, REAL_RUNTIME, QUIET_READS)
     const sessions = new Sessions(machine, sessionCodec)
     const logger = pino({ level: 'silent' })
     const replayed = await replayLog({ storage, sessions, machine, listener: desk, logger, nowMs })

@@ -13,7 +13,7 @@ import { batchOf, GENESIS, opening, Recorder } from './fixture.js'
 
 type Stored = Parameters<typeof replayLog>[0]['storage']
 
-const NO_LISTENER: AppliedListener = { onOpened: () => {}, onClosed: () => {}, onOutcome: () => {} }
+const NO_LISTENER: AppliedListener = { onOpened: () => {}, onClosed: () => {}, onOutcome: () => {}, isAwaited: () => false }
 const FRESH: CheckpointInfo = {
   appliedUpTo: 0,
   timeMs: 0,

@@ -15,6 +15,7 @@ import type { IncomingCheckpoint, Storage } from '../../src/storage/storage.js'
 import { headerOf } from '../transport/checkpoint-parts.js'
 import { fakeFinder } from './fake-finder.js'
 import { FakeRuntime } from './fake-runtime.js'
+import { QUIET_READS } from './quiet-reads.js'
 
 /** A core that writes down what it is told, and wants done what a test says. */
 class ScriptedCore {
@@ -147,7 +148,7 @@ export function scriptedHost(voters: NodeId[] = [1]) {
     saveCheckpoint: () => step('save'),
   }
   const requester = new Requester()
-  const desk = new SessionDesk(requester, runtime)
+  const desk = new SessionDesk(requester, runtime, QUIET_READS)
   const logger = pino({ level: 'silent' })
   const sent: string[] = []
   const send = (to: NodeId, { kind }: Message): void => void sent.push(`${kind} to ${to}`)

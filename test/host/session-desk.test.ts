@@ -5,6 +5,7 @@ import { Requester } from '../../src/host/requester.js'
 import { SessionDesk } from '../../src/host/session-desk.js'
 import { decodeEnvelope, type Envelope } from '../../src/wire/envelope.js'
 import { TOKEN } from '../support/token.js'
+import { QUIET_READS } from './quiet-reads.js'
 
 const COMMAND = new Uint8Array([42])
 const named = (clientId: number, requestNumber: number, command = COMMAND) => ({
@@ -18,7 +19,7 @@ const RESULT = { kind: 'result', slot: 3, result: new Uint8Array([7]) } as const
 
 function setUp() {
   const requester = new Requester()
-  const desk = new SessionDesk(requester, { token: () => TOKEN })
+  const desk = new SessionDesk(requester, { token: () => TOKEN }, QUIET_READS)
   const outcomes: string[] = []
   /** What has been proposed since the last look. */
   const proposed = (): Envelope[] => {

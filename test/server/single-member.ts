@@ -15,6 +15,7 @@ import { makeBallot } from '../../src/paxos/ballot.js'
 import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../../src/paxos/types.js'
 import { BankAndKeys } from '../../src/wire/bank-and-keys.js'
 import { sessionCodec } from '../../src/wire/state.js'
+import { QUIET_READS } from '../host/quiet-reads.js'
 import { TOKEN } from '../support/token.js'
 
 export const CLUSTER_ID = '3b0f0c5e-3f6a-4c8e-9d55-0d6c1f7a2b10'
@@ -112,6 +113,10 @@ export class SingleMember implements MemberApi {
     return this.#slot
   }
 
+  reading<T>(read: () => T): T {
+    return QUIET_READS.run(read)
+  }
+
   status(): MemberStatus {
     return {
       nodeId: 1,
@@ -195,7 +200,7 @@ export class SingleMember implements MemberApi {
     const outcome = this.#sessions.apply(request, { slot, timeMs: slot })
     switch (outcome.kind) {
       case 'result':
-        return { slot: outcome.slot, result: outcome.result }
+        return { slot: outcome.slot, result: this.machine.answer(request.command) ?? outcome.result }
       case 'sessionExpired':
         return this.#failure('SESSION_EXPIRED')
       case 'alreadyAcknowledged':

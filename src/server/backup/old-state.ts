@@ -9,7 +9,7 @@ import { sessionCodec } from '../../wire/state.js'
 import { BackupError } from './backup-file.js'
 
 const nowMs = (): number => performance.now()
-const NOBODY = { onOpened: () => {}, onClosed: () => {}, onOutcome: () => {} }
+const NOBODY = { onOpened: () => {}, onClosed: () => {}, onOutcome: () => {}, isAwaited: () => false }
 
 /**
  * Carries out every decided slot of a data directory that its checkpoint does not hold yet, as a node does at its start, makes a

@@ -223,6 +223,7 @@ export class Caller {
         call.unresolvedCount--
         return this.#retryLater(call)
       case 'OUTCOME_UNKNOWN':
+      case 'DATA_DAMAGED': // of a read; another node may have it whole
         return this.#onUnresolved(call)
       case 'SESSION_FULL': // the number stays refused, whoever asked under it
         this.#settings.count('sessionFull')

@@ -128,8 +128,12 @@ class Replay {
       promise(isOwn, () => `slot ${at.slot} holds, as ${name} of ${owner}, what ${owner} did not send under that number`)
     }
     const result = this.#sessions.apply(envelope.command, request, at)
-    if (result.kind !== 'result' || !result.isFirst) return
-    const { slot, outcome } = result.effect
+    if (result.kind !== 'result') return
+    const { operation } = request
+    if (!result.isFirst && operation.kind !== 'logRead') return
+    // A read is answered as of each of its places; of anything else the first counts.
+    const { slot, outcome } =
+      operation.kind === 'logRead' ? { slot: at.slot, outcome: this.model.query(operation.query) } : result.effect
     append(this.#executions, owner === undefined ? key : name, { slot: at.slot, answer: { slot, outcome } })
   }
 

@@ -104,7 +104,7 @@ async function replayed(storage: LevelStorage) {
     storage,
     sessions,
     machine,
-    listener: { onOpened: () => {}, onClosed: () => {}, onOutcome: () => {} },
+    listener: { onOpened: () => {}, onClosed: () => {}, onOutcome: () => {}, isAwaited: () => false },
     logger: pino({ level: 'silent' }),
     nowMs: () => 0,
     onApplied: ({ slot }, digest) => digests.set(slot, digest),

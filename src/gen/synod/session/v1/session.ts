@@ -140,7 +140,10 @@ export interface Answer {
   result: Uint8Array;
 }
 
-/** One command of the log: what changes the state. A query in the place of a command is a read with CONSISTENCY_LOG. */
+/**
+ * One command of the log: what changes the state. A query in the place of a command is a read with CONSISTENCY_LOG: nodes agree on its
+ * slot alone, and the one that is asked makes the answer from the state there.
+ */
 export interface Command {
   operation:
     | { $case: "put"; value: PutRequest }

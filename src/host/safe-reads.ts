@@ -1,0 +1,49 @@
+import type { Logger } from 'pino'
+import { StorageError } from '../storage/storage-error.js'
+import type { Alarms } from './alarms.js'
+import { MemberError } from './api.js'
+
+/**
+ * No read stops a node: one that meets what cannot be, or what cannot be read back from the disk, ends with DATA_DAMAGED for whoever
+ * asked, and with an alarm for whoever looks after the node.
+ */
+export class SafeReads {
+  readonly #alarms: Alarms
+  readonly #logger: Logger
+
+  constructor(alarms: Alarms, logger: Logger) {
+    this.#alarms = alarms
+    this.#logger = logger
+  }
+
+  /** @throws MemberError DATA_DAMAGED when `read` throws anything but a MemberError */
+  run<T>(read: () => T): T {
+    try {
+      return read()
+    } catch (error) {
+      throw error instanceof MemberError ? error : this.damaged(error)
+    }
+  }
+
+  /** Of a read of the disk that comes in parts. @throws MemberError DATA_DAMAGED in the place of a StorageError */
+  async *through<T>(parts: AsyncIterable<T>): AsyncGenerator<T> {
+    try {
+      yield* parts
+    } catch (error) {
+      throw error instanceof StorageError ? this.damaged(error) : error
+    }
+  }
+
+  /** Raises the alarm, and gives what whoever asked is told. */
+  damaged(cause: unknown): MemberError {
+    const what = cause instanceof Error ? cause.message : String(cause)
+    this.#logger.error({ err: cause }, 'a read met what cannot be')
+    this.#alarms.raise(
+      'DATA_DAMAGED',
+      `a read met what cannot be: ${what}. The node goes on, and so do its other reads; replace its data directory, and compare other nodes`,
+    )
+    return new MemberError('DATA_DAMAGED', 'what was asked for cannot be read on this node; another node may have it whole', {
+      cause,
+    })
+  }
+}
