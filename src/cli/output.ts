@@ -124,7 +124,8 @@ export function formatTable(head: readonly Cell[], rows: readonly (readonly Cell
     colAligns: head.map((_, i) => (isNumeric(i) ? 'right' : 'left')),
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
   })
-  table.push(head.map(show), ...rows.map((row) => row.map(show)))
+  // A shorter row would have the table draw a line of blanks.
+  table.push(head.map(show), ...rows.map((row) => head.map((_, i) => show(row[i] ?? ''))))
   const [title = '', ...lines] = table
     .toString()
     .split('\n')

@@ -13,7 +13,7 @@ import { Caller } from './caller.js'
 import { Cluster } from './cluster.js'
 import { KeyValueStore } from './kv.js'
 import { type ConnectOptions, settingsOf } from './options.js'
-import { Session } from './session.js'
+import { Sessions } from './sessions.js'
 
 /** A client of the cluster. Whatever it is asked happens once, though it retries and fails over by itself. */
 export interface Client {
@@ -25,18 +25,18 @@ export interface Client {
 }
 
 /**
- * A client for the endpoints given. It connects at the first call, and holds one stream to one node at a time.
+ * A client for the endpoints given. It connects at the first call, and holds one stream to one node at a time; reads alone open no session.
  * @throws SynodError INVALID_ARGUMENT for an option out of its bounds.
  */
 export function connect(options: ConnectOptions): Client {
   const settings = settingsOf(options)
-  const session = new Session(settings)
-  const caller = new Caller(session, settings.timeoutMs)
+  const sessions = new Sessions(settings)
+  const caller = new Caller(sessions, settings.timeoutMs)
   return {
     kv: new KeyValueStore(caller),
     bank: new Bank(caller),
     cluster: new Cluster(settings),
-    close: () => session.close(),
+    close: () => sessions.close(),
   }
 }
 

@@ -25,6 +25,7 @@ type Phase = 'idle' | 'backingOff' | 'opening' | 'open' | 'closed'
  */
 export class Session implements CallSink {
   readonly #settings: Settings
+  readonly #isReadsOnly: boolean
   readonly #calls: Outstanding
   #phase: Phase = 'idle'
   #stream: SessionStream | undefined
@@ -43,11 +44,27 @@ export class Session implements CallSink {
   #fullUntilMs = 0
   #ticker: NodeJS.Timeout | undefined
 
-  constructor(settings: Settings) {
+  /** @param options.readsOnly it is given queries only: the cluster opens no session for them, which would take a slot and a majority */
+  constructor(settings: Settings, { readsOnly = false } = {}) {
     this.#settings = settings
+    this.#isReadsOnly = readsOnly
     this.#calls = new Outstanding(settings.maxInFlight)
     // Clients begin at different nodes, so that the load spreads.
     this.#endpointIndex = Math.floor(Math.random() * settings.endpoints.length)
+  }
+
+  /** The cluster has given it a name; queries that go with it cost nothing more. */
+  get isNamed(): boolean {
+    return this.#name !== undefined
+  }
+
+  get isClosed(): boolean {
+    return this.#phase === 'closed'
+  }
+
+  /** Nothing waits, and nothing is under way. */
+  get isIdle(): boolean {
+    return this.#calls.isEmpty
   }
 
   submit(call: Call): void {
@@ -111,7 +128,7 @@ export class Session implements CallSink {
     this.#stream = new SessionStream({
       endpoint: this.#endpoint,
       credentials: this.#settings.credentials,
-      session: this.#name,
+      purpose: this.#isReadsOnly ? 'reads' : { session: this.#name },
       events: {
         onWelcome: (welcome) => this.#onWelcome(welcome),
         onAnswers: (frame) => this.#onAnswers(frame),
@@ -130,7 +147,7 @@ export class Session implements CallSink {
       return this.#restartSession()
     }
     if (this.#name !== undefined && welcome.clientId !== this.#name.clientId) this.#abandonSession()
-    this.#name = { clientId: welcome.clientId, token: welcome.token }
+    if (!this.#isReadsOnly) this.#name = { clientId: welcome.clientId, token: welcome.token }
     this.#welcome = welcome
     this.#phase = 'open'
     this.#silentSinceMs = undefined

@@ -40,6 +40,9 @@ export type SessionName = Pick<ServerWelcome, 'clientId' | 'token'>
 
 const NEW_SESSION: SessionName = Object.freeze({ clientId: 0, token: new Uint8Array(0) })
 
+/** What a stream is for: commands and queries under a session's name, a new one's where there is none yet; or queries, without a session. */
+export type StreamPurpose = { readonly session: SessionName | undefined } | 'reads'
+
 export interface StreamEvents {
   onWelcome(welcome: ServerWelcome): void
   onAnswers(frame: AnswerFrame): void
@@ -58,11 +61,11 @@ export class SessionStream {
   #hasRoom = true
   #hasEnded = false
 
-  /** Connects and sends the hello: to go on with the session, or to be given a new one. */
+  /** Connects and sends the hello. */
   constructor(options: {
     endpoint: string
     credentials: ChannelCredentials
-    session: SessionName | undefined
+    purpose: StreamPurpose
     events: StreamEvents
   }) {
     this.endpoint = options.endpoint
@@ -73,7 +76,10 @@ export class SessionStream {
     this.#stream.on('drain', () => this.#onDrain())
     this.#stream.on('error', (error: ServiceError) => this.#onEnd(error))
     this.#stream.on('end', () => this.#onEnd(streamError(status.UNAVAILABLE, `${this.endpoint} ended the stream`)))
-    this.#stream.write({ frame: { $case: 'hello', value: options.session ?? NEW_SESSION } })
+    const { purpose } = options
+    const hello =
+      purpose === 'reads' ? { ...NEW_SESSION, readsOnly: true } : { ...(purpose.session ?? NEW_SESSION), readsOnly: false }
+    this.#stream.write({ frame: { $case: 'hello', value: hello } })
   }
 
   /** False while the socket is behind: what is written then would only pile up here. */

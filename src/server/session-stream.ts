@@ -138,11 +138,15 @@ export class SessionStream {
     }
   }
 
-  #onHello({ clientId, token }: ClientHello): void {
+  #onHello({ clientId, token, readsOnly }: ClientHello): void {
     if (this.#phase !== 'hello') throw invalidArgument([{ field: 'hello', description: 'must come first and only once' }])
     const violations = sessionViolations({ clientId, token }, { mayBeNew: true })
     if (violations.length > 0) throw invalidArgument(violations.map((v) => ({ ...v, field: `hello.${v.field}` })))
+    if (readsOnly && clientId !== 0) {
+      throw invalidArgument([{ field: 'hello.reads_only', description: 'must be false where a session is gone on with' }])
+    }
     this.#phase = 'opening'
+    if (readsOnly) return this.#becomeOpen(NO_SESSION)
     if (clientId !== 0) return this.#becomeOpen({ clientId, token })
     this.#stream.pause()
     void this.#openSession()
@@ -201,6 +205,9 @@ export class SessionStream {
   }
 
   #onCommand(requestNumber: number, firstUnacknowledged: number, command: Uint8Array): void {
+    if (this.#session === NO_SESSION) {
+      throw invalidArgument([{ field: 'hello.reads_only', description: 'must be false for a client that has commands' }])
+    }
     if (requestNumber === 0) throw invalidArgument([{ field: 'request_number', description: 'must be at least 1' }])
     if (requestNumber < firstUnacknowledged) {
       throw new MemberError('ALREADY_ACKNOWLEDGED', `the answer to ${requestNumber} was acknowledged, and is forgotten`)

@@ -61,7 +61,8 @@ export class ScriptedCluster {
 export class ScriptedNode {
   readonly cluster: ScriptedCluster
   readonly frames: RequestFrame[] = []
-  readonly hellos: number[] = []
+  /** The client id of each hello, or that it was for reads only. */
+  readonly hellos: (number | 'reads')[] = []
   script: Script
   /** The client of the stream that is open now. */
   clientId = 0
@@ -149,11 +150,11 @@ export class ScriptedNode {
     })
   }
 
-  #onHello(stream: Stream, { clientId, token }: ClientHello): void {
+  #onHello(stream: Stream, { clientId, token, readsOnly }: ClientHello): void {
     if (clientId !== 0 && Buffer.compare(token, tokenOf(clientId)) !== 0)
       throw new Error('a client must say the token of its session')
-    this.hellos.push(clientId)
-    this.clientId = clientId === 0 ? this.cluster.openSession() : clientId
+    this.hellos.push(readsOnly ? 'reads' : clientId)
+    if (!readsOnly) this.clientId = clientId === 0 ? this.cluster.openSession() : clientId
     const value = {
       clientId: this.clientId,
       token: tokenOf(this.clientId),

@@ -187,6 +187,21 @@ describe('a session of the SDK', { timeout: 20_000 }, () => {
     assert.equal((await sdk.kv.put('a', '')).header?.slot, ANSWER_SLOT)
   })
 
+  it('opens no session for reads; those after the first command go with its session', async () => {
+    const get = { slot: 0, outcome: { $case: 'get', value: { header: undefined, pair: undefined, revision: 9n } } } as const
+    const cluster = new ScriptedCluster()
+    const only = await node(cluster, (request, at) =>
+      request.body?.$case === 'query' ? get : cluster.apply(at.clientId, request),
+    )
+    const sdk = client(only.endpoint)
+    await Promise.all([sdk.kv.get('a'), sdk.kv.get('b', { consistency: Consistency.STALE })])
+    assert.deepEqual([only.hellos, cluster.sessions.size], [['reads'], 0])
+    await sdk.kv.put('a', '')
+    await sdk.kv.get('a')
+    assert.deepEqual([only.hellos, cluster.sessions.size], [['reads', 0], 1])
+    assert.equal(only.requests.length, 4)
+  })
+
   it('sends a read through the log as a command', async () => {
     const get = { slot: 0, outcome: { $case: 'get', value: { header: undefined, pair: undefined, revision: 9n } } } as const
     const only = await node(new ScriptedCluster(), () => get)

@@ -52,8 +52,8 @@ export class SessionClient {
     return this.welcome ?? Promise.reject(new Error('no welcome'))
   }
 
-  hello({ clientId, token }: SessionName = { clientId: 0, token: new Uint8Array() }): void {
-    this.stream.write({ frame: { $case: 'hello', value: { clientId, token } } })
+  hello({ clientId, token }: SessionName = { clientId: 0, token: new Uint8Array() }, readsOnly = false): void {
+    this.stream.write({ frame: { $case: 'hello', value: { clientId, token, readsOnly } } })
   }
 
   send(firstUnacknowledged: number, ...requests: Request[]): void {

@@ -29,6 +29,20 @@ describe('a session stream', () => {
     assert.equal((await new SessionClient(clients.session).open()).clientId, 3)
   })
 
+  it('opens no session for who only reads, and takes no command from them', async (t) => {
+    const { clients, member } = await serve(t)
+    member.failure = 'NO_QUORUM'
+    const reader = new SessionClient(clients.session)
+    reader.hello(undefined, true)
+    reader.send(1, getQuery(1, 'a', Consistency.STALE), putRequest(2, 'a'))
+    const answers = await reader.receive(2)
+    assert.equal(reader.welcome?.clientId, 0)
+    assert.deepEqual(answers.map(nameOf).toSorted(), ['INVALID_ARGUMENT', 'get'])
+    const other = new SessionClient(clients.session)
+    other.hello({ clientId: 2, token: new Uint8Array(16) }, true)
+    assert.equal((await other.failure).code, status.INVALID_ARGUMENT)
+  })
+
   it('carries many commands in a frame and answers them together', async (t) => {
     const { clients } = await serve(t)
     const session = new SessionClient(clients.session)

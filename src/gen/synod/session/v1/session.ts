@@ -90,6 +90,11 @@ export interface ClientHello {
   clientId: number;
   /** That session's, from its welcome: 16 bytes. Empty to open a new one. */
   token: Uint8Array;
+  /**
+   * Only queries will come: no session is opened, which costs no slot and needs no majority. Only with a client_id of 0; commands are
+   * refused with INVALID_ARGUMENT, and the welcome names no session.
+   */
+  readsOnly: boolean;
 }
 
 export interface ServerWelcome {
@@ -611,7 +616,7 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
 };
 
 function createBaseClientHello(): ClientHello {
-  return { clientId: 0, token: new Uint8Array(0) };
+  return { clientId: 0, token: new Uint8Array(0), readsOnly: false };
 }
 
 export const ClientHello: MessageFns<ClientHello> = {
@@ -624,6 +629,9 @@ export const ClientHello: MessageFns<ClientHello> = {
     }
     if (message.token.length !== 0) {
       writer.uint32(18).bytes(message.token);
+    }
+    if (message.readsOnly !== false) {
+      writer.uint32(24).bool(message.readsOnly);
     }
     return writer;
   },
@@ -657,6 +665,14 @@ export const ClientHello: MessageFns<ClientHello> = {
             message.token = reader.bytes();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.readsOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -677,6 +693,11 @@ export const ClientHello: MessageFns<ClientHello> = {
         ? globalThis.Number(object.client_id)
         : 0,
       token: isSet(object.token) ? bytesFromBase64(object.token) : new Uint8Array(0),
+      readsOnly: isSet(object.readsOnly)
+        ? globalThis.Boolean(object.readsOnly)
+        : isSet(object.reads_only)
+        ? globalThis.Boolean(object.reads_only)
+        : false,
     };
   },
 
@@ -688,6 +709,9 @@ export const ClientHello: MessageFns<ClientHello> = {
     if (message.token.length !== 0) {
       obj.token = base64FromBytes(message.token);
     }
+    if (message.readsOnly !== false) {
+      obj.readsOnly = message.readsOnly;
+    }
     return obj;
   },
 
@@ -698,6 +722,7 @@ export const ClientHello: MessageFns<ClientHello> = {
     const message = createBaseClientHello();
     message.clientId = object.clientId ?? 0;
     message.token = object.token ?? new Uint8Array(0);
+    message.readsOnly = object.readsOnly ?? false;
     return message;
   },
 };

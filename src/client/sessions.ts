@@ -1,0 +1,36 @@
+import type { Call, CallSink } from './call.js'
+import type { Settings } from './options.js'
+import { Session } from './session.js'
+
+/**
+ * A client's session, which begins with its first command, and before that a stream without one for its reads: these then cost no slot,
+ * and those that one node answers need no majority.
+ */
+export class Sessions implements CallSink {
+  readonly #settings: Settings
+  readonly #session: Session
+  #reads: Session | undefined
+
+  constructor(settings: Settings) {
+    this.#settings = settings
+    this.#session = new Session(settings)
+  }
+
+  submit(call: Call): void {
+    if (call.isQuery && !this.#session.isNamed && !this.#session.isClosed) {
+      this.#reads ??= new Session(this.#settings, { readsOnly: true })
+      return this.#reads.submit(call)
+    }
+    if (this.#reads?.isIdle && this.#session.isNamed) {
+      this.#reads.close()
+      this.#reads = undefined
+    }
+    this.#session.submit(call)
+  }
+
+  /** As Session.close, for both. */
+  close(): void {
+    this.#session.close()
+    this.#reads?.close()
+  }
+}
