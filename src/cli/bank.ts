@@ -80,9 +80,11 @@ function addBalance(bank: Command): void {
 function addAccounts(bank: Command): void {
   withClientFlags(bank.command('accounts'))
     .description('list all accounts')
+    .addOption(consistencyOption())
     .addHelpText('after', '\nExample:\n  $ synod bank accounts --json')
-    .action(async (flags: ClientFlags) => {
-      const accounts = await withClient(flags, (client) => take(client.bank.listAllAccounts({ pageSize: PAGE_SIZE })))
+    .action(async (flags: ClientFlags & { consistency: string }) => {
+      const request = { pageSize: PAGE_SIZE, consistency: await consistencyOf(flags.consistency) }
+      const accounts = await withClient(flags, (client) => take(client.bank.listAllAccounts(request)))
       if (flags.json) printJson(accounts)
       else print(accountTable(accounts))
     })
