@@ -105,6 +105,7 @@ function peerPortOf(options: MemberOptions, handlers: PeerPortHandlers): PeerPor
     },
     setPeers: (peers) => transport.setPeers(peers),
     redial: (peer) => transport.redial(peer),
+    links: () => transport.stats(),
     fetchCheckpoint: (from, request, sink) => transport.fetchCheckpoint(from, request, sink),
     send: (to, message) => transport.send(to, message),
     flush: () => transport.flush(),

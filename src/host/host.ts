@@ -270,10 +270,10 @@ export class Host {
     membershipCalls.tick(nowMs, takesInput)
     talk.tick(nowMs)
     majorityWatch.tick(nowMs)
+    for (const watch of this.#s.watches) watch.tick(nowMs)
     if (!takesInput) return outlet.flush()
     node.isFull = applier.isFull
     node.tick(this.#clock.look(nowMs), nowMs)
-    for (const watch of this.#s.watches) watch.tick(nowMs)
     if (node.leaderId !== this.#leaderId) {
       this.#leaderId = node.leaderId
       requester.onLeaderChanged()

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { SessionName } from '../machine/session-table.js'
 import type { Sessions } from '../machine/sessions.js'
 import { assert } from '../paxos/assert.js'
@@ -29,6 +30,7 @@ import { type Restored, restoreMachine } from './restored.js'
 import type { Runtime } from './runtime.js'
 import type { SafeReads } from './safe-reads.js'
 import type { SessionDesk } from './session-desk.js'
+import { Waiting } from './waiting.js'
 
 export type { HostedMemberOptions, MemberParts } from './member-parts.js'
 export type { PeerPort, PeerPortHandlers } from './peer-port.js'
@@ -102,6 +104,7 @@ export class HostedMember implements MemberApi {
       members: options.members,
       newClusterId: runtime.uuid(),
       initialCommands: options.initialCommands ?? [],
+      initialDigest: digestOf(options.initialCommands ?? []),
       joinIntervalMs: JOIN_INTERVAL_MS,
       capacityBytes: options.capacityBytes ?? 0,
       joins: options.join === true || storage.replacesDataDirId !== '',
@@ -145,6 +148,16 @@ export class HostedMember implements MemberApi {
       send,
       passed: () => this.#applier,
       recallId: firstId,
+      logger,
+    })
+    const waiting = new Waiting({
+      options,
+      joins: options.join === true || storage.replacesDataDirId !== '',
+      core: this.#node,
+      talk: this.#talk,
+      finder: this.#finder,
+      port: this.#port,
+      alarms: this.alarms,
       logger,
     })
     this.#talk.noteReplayed(restored.boundaries.listen((slot, digest) => this.#talk.onBoundary(slot, digest)))
@@ -191,6 +204,7 @@ export class HostedMember implements MemberApi {
         alarms: this.alarms,
       }),
       watches: [
+        waiting,
         new ClockWatch({ node: this.#node, alarms: this.alarms, logger }),
         new QuotaWatch({ sessions, capacityBytes: options.capacityBytes ?? 0, alarms: this.alarms, logger }),
       ],
@@ -441,6 +455,13 @@ export class HostedMember implements MemberApi {
 
 function describe({ nodeId, votesFrom, peerAddress }: Member): string {
   return `${nodeId} at ${peerAddress}${votesFrom > 0 ? '' : ', learning'}`
+}
+
+/** Of commands in their order: each with its length, so that no two lists have the same. */
+function digestOf(commands: readonly Uint8Array[]): string {
+  const hash = createHash('sha256')
+  for (const command of commands) hash.update(`${command.length} `).update(command)
+  return hash.digest('hex')
 }
 
 const ROLES = {

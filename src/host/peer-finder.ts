@@ -54,7 +54,7 @@ export class PeerFinder {
     this.#wasMember = core.knownMemberships.some((m) => m.members.some(({ nodeId }) => nodeId === self))
     this.#isNew = join || storage.replacesDataDirId !== '' || core.knownMemberships.length > 0
     this.#exchange = new RosterExchange({
-      peers: () => this.#routes.map(({ nodeId }) => nodeId),
+      peers: () => this.peerIds,
       roster: () => this.#roster,
       send,
     })
@@ -109,6 +109,16 @@ export class PeerFinder {
     }
     if (news.includes('moved')) port.redial(from)
     this.#exchange.onRoster(from, roster)
+  }
+
+  /** Where that node is looked for. */
+  addressesOf(nodeId: NodeId): readonly string[] {
+    return this.#routes.find((route) => route.nodeId === nodeId)?.addresses ?? []
+  }
+
+  /** Whom this node dials. */
+  get peerIds(): readonly NodeId[] {
+    return this.#routes.map(({ nodeId }) => nodeId)
   }
 
   /** What this node knows, for one that it does not talk to. */

@@ -11,6 +11,13 @@ export interface PeerRoute {
   readonly addresses: readonly string[]
 }
 
+interface LinkState {
+  readonly nodeId: NodeId
+  readonly connected: boolean
+  /** For people: why it is not connected; empty when it is, or was not tried yet. */
+  readonly trouble: string
+}
+
 /** How a member reaches its peers: messages may be lost at any time, without a word. */
 export interface PeerPort {
   /** Begins to listen. @throws PeerListenError */
@@ -19,6 +26,8 @@ export interface PeerPort {
   setPeers(peers: readonly PeerRoute[]): void
   /** That peer has said that it is at the first of its addresses now: a connection to another one leads to where it was. */
   redial(peer: NodeId): void
+  /** How it stands with each peer. */
+  links(): readonly LinkState[]
   /** Queues a message that leaves with the next flush. Never throws and never waits. */
   send(to: NodeId, message: Message): void
   flush(): void

@@ -51,6 +51,11 @@ export class PeerTalk {
     return this.#gate.isOpen
   }
 
+  /** Those whose word would open it, and of whom nothing was heard. */
+  get silentKeepers(): readonly NodeId[] {
+    return this.#gate.silent
+  }
+
   /** `dataDirId`: what the sender said of itself. @throws HaltError OLDER_COPY or STATE_DIVERGED */
   onMessage(from: NodeId, message: HostMessage, dataDirId: string): void {
     switch (message.kind) {

@@ -1,4 +1,3 @@
-import type { Logger } from 'pino'
 import type { HostMessage, Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 import { HaltError } from './halt-error.js'
@@ -29,11 +28,9 @@ interface Settings {
   /** For messages. */
   readonly dataDirId: string
   readonly send: (to: NodeId, message: Message) => void
-  readonly logger: Logger
 }
 
 const ASK_INTERVAL_MS = 200
-const WARN_INTERVAL_MS = 10_000
 /** A peer that lags may not have learned yet which directory this node was let in with; by then whoever can has. */
 const STRANGE_PATIENCE_MS = 5_000
 
@@ -51,7 +48,6 @@ export class StartGate {
   #strangeMessage = ''
   #isOpen = false
   #nextAskMs = 0
-  #nextWarningMs: number | undefined
 
   constructor(settings: Settings) {
     this.#s = settings
@@ -94,15 +90,15 @@ export class StartGate {
     if (this.#isOpen) return
     this.#nextAskMs = nowMs + ASK_INTERVAL_MS
     this.#checkStrange(nowMs)
-    const { self, recallId, keepers, send, logger } = this.#s
-    const { voters } = keepers()
-    const lastWrite = this.#s.lastWrite()
-    const silent = [...new Set(voters.flat())].filter((nodeId) => nodeId !== self && !this.#answered.has(nodeId))
-    for (const nodeId of silent) send(nodeId, { kind: 'recall', writeNumber: lastWrite, recallId })
-    this.#nextWarningMs ??= nowMs + WARN_INTERVAL_MS
-    if (nowMs < this.#nextWarningMs) return
-    this.#nextWarningMs = nowMs + WARN_INTERVAL_MS
-    logger.warn({ silent }, 'waits for a majority to say that this data directory is the newest')
+    const { recallId, send } = this.#s
+    const writeNumber = this.#s.lastWrite()
+    for (const nodeId of this.silent) send(nodeId, { kind: 'recall', writeNumber, recallId })
+  }
+
+  /** Those of whom nothing was heard. */
+  get silent(): readonly NodeId[] {
+    const { self, keepers } = this.#s
+    return [...new Set(keepers().voters.flat())].filter((nodeId) => nodeId !== self && !this.#answered.has(nodeId))
   }
 
   #checkStrange(nowMs: number): void {

@@ -1,8 +1,11 @@
 import { Membership } from './membership.js'
 import { genesisRecord } from './memberships.js'
-import type { Join, Welcome } from './messages.js'
+import type { Formation, Join, Welcome } from './messages.js'
 import type { Outbox } from './outbox.js'
 import type { Genesis, GenesisMember, MembershipRecord, NodeId } from './types.js'
+
+/** What a node was started with is forgotten when it has not said so for so long. */
+const DIFFERENCE_MS = 3_000
 
 /** What every initial member is told alike, but for its own id. */
 export interface BootstrapSettings {
@@ -18,6 +21,8 @@ export interface BootstrapSettings {
   readonly newClusterId: string
   /** Used only if this node is the seed: the cluster's initial state (the chapter's Seed brings it). */
   readonly initialCommands: readonly Uint8Array[]
+  /** Tells the initial commands from others. */
+  readonly initialDigest: string
   readonly joinIntervalMs: number
   /** The largest state that this node has memory for, in bytes; 0: it does not say. */
   readonly capacityBytes: number
@@ -39,6 +44,11 @@ export class Bootstrap {
   readonly #joined = new Map<NodeId, Pick<Join, 'dataDirId' | 'capacityBytes'>>()
   /** Peers that are not in this node's list of members. */
   readonly #others = new Set<NodeId>()
+  /** What this node was started with; undefined when it is to join a cluster. */
+  readonly #formation: Formation | undefined
+  /** Nodes that were started with something else: what it is, and when they said so last. */
+  readonly #differences = new Map<NodeId, { readonly what: string; readonly atMs: number }>()
+  #nowMs = 0
   /** Members that expect another directory. */
   readonly #strangeTo = new Set<NodeId>()
   #genesis: Genesis | undefined
@@ -50,6 +60,14 @@ export class Bootstrap {
     this.#seed = Math.min(...settings.members.map((m) => m.nodeId))
     // It was let in once, with this directory; what has become of that since, it will learn.
     this.#genesis = genesis
+    this.#formation = formationOf(settings)
+  }
+
+  /** Nodes that were started with something else than this one, and what: without it the cluster is not formed. Empty once it is. */
+  get differences(): ReadonlyMap<NodeId, string> {
+    if (this.#genesis !== undefined) return new Map()
+    const fresh = [...this.#differences].filter(([, { atMs }]) => this.#nowMs - atMs < DIFFERENCE_MS)
+    return new Map(fresh.map(([nodeId, { what }]) => [nodeId, what]))
   }
 
   /** Absent until this node is a member; durable before anybody is told. */
@@ -58,12 +76,14 @@ export class Bootstrap {
   }
 
   tick(nowMs: number): void {
+    this.#nowMs = nowMs
     if (nowMs < this.#nextJoinMs) return
     this.#nextJoinMs = nowMs + this.#settings.joinIntervalMs
     const { dataDirId, replacesDataDirId, capacityBytes } = this.#settings
     for (const nodeId of [...this.#settings.members.map((m) => m.nodeId), ...this.#others]) {
-      if (nodeId === this.#settings.self) this.onJoin(nodeId, this.#settings)
-      else this.#out.send(nodeId, { kind: 'join', dataDirId, replacesDataDirId, capacityBytes })
+      const join = { dataDirId, replacesDataDirId, capacityBytes, formation: this.#formation }
+      if (nodeId === this.#settings.self) this.onJoin(nodeId, join)
+      else this.#out.send(nodeId, { kind: 'join', ...join })
     }
   }
 
@@ -76,6 +96,7 @@ export class Bootstrap {
   onJoin(from: NodeId, join: Omit<Join, 'kind'>, memberships: readonly MembershipRecord[] = [], settledEpoch = 0): void {
     if (this.#genesis !== undefined) return this.welcome(from, memberships, settledEpoch)
     const { joins, replacesDataDirId } = this.#settings
+    const isAlike = this.#compare(from, join.formation)
     if (
       joins ||
       replacesDataDirId !== '' ||
@@ -85,6 +106,11 @@ export class Bootstrap {
       !this.#settings.members.some((m) => m.nodeId === from)
     )
       return
+    if (!isAlike) {
+      // It is stopped, and started anew with something else.
+      this.#joined.delete(from)
+      return
+    }
     this.#joined.set(from, join)
     if (this.#joined.size === this.#settings.members.length) this.#found()
   }
@@ -102,6 +128,13 @@ export class Bootstrap {
     this.#genesis = genesis
     this.#out.persist({ kind: 'genesis', genesis })
     return true
+  }
+
+  #compare(from: NodeId, theirs: Formation | undefined): boolean {
+    const what = theirs && this.#formation && differenceOf(this.#formation, theirs)
+    if (what === undefined) this.#differences.delete(from)
+    else this.#differences.set(from, { what, atMs: this.#nowMs })
+    return what === undefined
   }
 
   /** Makes the genesis; it is told to others, and to this node itself, only once it is durable. */
@@ -158,4 +191,44 @@ export class Bootstrap {
       `synod start --id ${lastNodeId + 1} --join …`
     )
   }
+}
+
+function formationOf({
+  joins,
+  replacesDataDirId,
+  members,
+  initialCommands,
+  initialDigest,
+}: BootstrapSettings): Formation | undefined {
+  if (joins || replacesDataDirId !== '') return undefined
+  const listed = members.map(({ nodeId, peerAddress, clientAddress }) => ({ nodeId, peerAddress, clientAddress }))
+  return {
+    members: listed.toSorted((a, b) => a.nodeId - b.nodeId),
+    initialCommandCount: initialCommands.length,
+    initialDigest,
+  }
+}
+
+/** What another node was started with that this one was not: a sentence's rest after its name; undefined when both are the same. */
+function differenceOf(ours: Formation, theirs: Formation): string | undefined {
+  if (idsOf(ours) !== idsOf(theirs)) return `was started with the members ${idsOf(theirs)}, this node with ${idsOf(ours)}`
+  for (const [i, { nodeId, peerAddress, clientAddress }] of ours.members.entries()) {
+    const other = theirs.members[i]
+    if (other?.peerAddress === peerAddress && other.clientAddress === clientAddress) continue
+    const [there, here] = [`${other?.peerAddress}/${other?.clientAddress}`, `${peerAddress}/${clientAddress}`]
+    return `was started with member ${nodeId} at ${there}, this node with ${here}`
+  }
+  if (ours.initialDigest === theirs.initialDigest) return undefined
+  return (
+    `was started with other authorities or other initial commands: ${countOf(theirs)} there, ${countOf(ours)} here` +
+    (theirs.initialCommandCount === ours.initialCommandCount ? ', which differ' : '')
+  )
+}
+
+function idsOf({ members }: Formation): string {
+  return members.map(({ nodeId }) => nodeId).join(', ')
+}
+
+function countOf({ initialCommandCount }: Formation): string {
+  return initialCommandCount === 0 ? 'none' : String(initialCommandCount)
 }

@@ -1,3 +1,4 @@
+import type { MemberAddresses } from './membership-changes.js'
 import type { Announcement, Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot, Value } from './types.js'
 
 /** Between nodes. What each means and when it may leave is told in proto/synod/peer/v1/peer.proto, with the message lifelines. */
@@ -158,6 +159,17 @@ export interface Join {
   readonly replacesDataDirId: string
   /** The largest state that the sender has memory for, in bytes; 0: it does not say. */
   readonly capacityBytes: number
+  /** What the sender was started with; undefined when it is to join a cluster that is there already. */
+  readonly formation: Formation | undefined
+}
+
+/** What every initial member must have been started with alike. */
+export interface Formation {
+  /** In ascending order of node id. */
+  readonly members: readonly MemberAddresses[]
+  readonly initialCommandCount: number
+  /** Of the initial commands, as the host computes it. */
+  readonly initialDigest: string
 }
 
 export interface Welcome {

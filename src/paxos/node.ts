@@ -204,6 +204,11 @@ export class Node {
     return this.knownMemberships.at(-1)
   }
 
+  /** While the cluster is not formed: see Bootstrap.differences. */
+  get formingDifferences(): ReadonlyMap<NodeId, string> {
+    return this.#bootstrap.differences
+  }
+
   /** What peers have told last, if it was newer than what was known then. */
   get toldMemberships(): readonly MembershipRecord[] {
     return this.#told

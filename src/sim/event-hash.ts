@@ -184,7 +184,14 @@ export class EventHash {
       case 'join':
         this.#mix4(17, m.capacityBytes, 0, 0)
         this.#mixText(m.dataDirId)
-        return this.#mixText(m.replacesDataDirId)
+        this.#mixText(m.replacesDataDirId)
+        this.#mix4(m.formation?.members.length ?? 0, m.formation?.initialCommandCount ?? 0, 0, 0)
+        this.#mixText(m.formation?.initialDigest ?? '')
+        for (const { nodeId, peerAddress, clientAddress } of m.formation?.members ?? []) {
+          this.#mix(nodeId)
+          for (const text of [peerAddress, clientAddress]) this.#mixText(text)
+        }
+        return
       case 'welcome':
         this.#mix4(18, m.genesis.members.length, m.memberships.length, m.settledEpoch)
         this.#mix4(m.genesis.quotaBytes, 0, 0, 0)

@@ -328,6 +328,7 @@ export class SimulatedProcess implements CheckpointSource {
         for (const { nodeId, addresses } of peers) this.#routes.set(nodeId, addresses)
       },
       redial: () => undefined,
+      links: () => [],
       fetchCheckpoint: (from, request, sink) => this.#fetch(from, request, sink, handlers),
       stop: async () => {
         this.#handlers = undefined

@@ -43,7 +43,7 @@ import {
   slotOrNone,
   text,
 } from './peer-fields.js'
-import { rosterFromWire } from './roster.js'
+import { formationFromWire, rosterFromWire } from './roster.js'
 
 /** A forwarded command that went round in circles would show here; the core drops it much earlier. */
 const HOPS_MAX = 255
@@ -166,6 +166,7 @@ function joinFromWire(m: WireJoin): Join {
     dataDirId: text(m.dataDirId, 'join.data_dir_id'),
     replacesDataDirId: optionalText(m.replacesDataDirId, 'join.replaces_data_dir_id'),
     capacityBytes: m.capacityBytes,
+    formation: m.formation && formationFromWire(m.formation, 'join.formation'),
   }
 }
 

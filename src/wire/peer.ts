@@ -5,7 +5,7 @@ import { encode } from './encode.js'
 import { changeToWire, membershipToWire } from './membership.js'
 import { genesisToWire, PeerCodecError } from './peer-fields.js'
 import { messageFromWire } from './peer-messages.js'
-import { rosterToWire } from './roster.js'
+import { formationToWire, rosterToWire } from './roster.js'
 import { encodeValue } from './value.js'
 
 /** What came in one frame. */
@@ -55,6 +55,7 @@ export function messageBytes(message: Message): number {
     case 'roster':
       return OVERHEAD_BYTES + message.memberships.length * MEMBERSHIP_BYTES + message.announcements.length * ANNOUNCEMENT_BYTES
     case 'join':
+      return OVERHEAD_BYTES + MEMBERSHIP_BYTES
     case 'changeMembership':
     case 'changeMembershipRefused':
       return 1_024
@@ -138,7 +139,9 @@ function messageToWire(message: Message): PeerMessage {
     case 'takeOver':
       return { message: { $case: 'takeOver', value: message } }
     case 'join':
-      return { message: { $case: 'join', value: message } }
+      return {
+        message: { $case: 'join', value: { ...message, formation: message.formation && formationToWire(message.formation) } },
+      }
     case 'welcome': {
       const memberships = message.memberships.map(membershipToWire)
       return {

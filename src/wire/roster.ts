@@ -1,5 +1,10 @@
-import type { Announcement as WireAnnouncement, Roster as WireRoster } from '../gen/synod/peer/v1/peer.js'
-import type { Roster } from '../paxos/messages.js'
+import type {
+  Announcement as WireAnnouncement,
+  Formation as WireFormation,
+  Roster as WireRoster,
+} from '../gen/synod/peer/v1/peer.js'
+import { MEMBERS_MAX } from '../paxos/membership.js'
+import type { Formation, Roster } from '../paxos/messages.js'
 import type { Announcement } from '../paxos/types.js'
 import { membershipsFromWire, membershipToWire } from './membership.js'
 import { counter, isNodeId, optionalText, PeerCodecError, text } from './peer-fields.js'
@@ -39,6 +44,30 @@ export function announcementFromWire(wire: WireAnnouncement, path: string): Anno
     clientAddress: clientAddress === '' ? '' : address(clientAddress, `${path}.client_address`),
     version: counter(wire.version, `${path}.version`),
   }
+}
+
+/** @throws PeerCodecError */
+export function formationFromWire({ members, initialCommandCount, initialDigest }: WireFormation, field: string): Formation {
+  if (members.length < 1 || members.length > MEMBERS_MAX) {
+    throw new PeerCodecError(`${field}.members`, `must be 1 to ${MEMBERS_MAX}, not ${members.length}`)
+  }
+  return {
+    members: members.map(({ nodeId, peerAddress, clientAddress }, i) => {
+      const path = `${field}.members[${i}]`
+      if (!isNodeId(nodeId)) throw new PeerCodecError(`${path}.node_id`, `must be a node id, not ${nodeId}`)
+      return {
+        nodeId,
+        peerAddress: text(peerAddress, `${path}.peer_address`),
+        clientAddress: optionalText(clientAddress, `${path}.client_address`),
+      }
+    }),
+    initialCommandCount,
+    initialDigest: optionalText(initialDigest, `${field}.initial_digest`),
+  }
+}
+
+export function formationToWire({ members, initialCommandCount, initialDigest }: Formation): WireFormation {
+  return { members: [...members], initialCommandCount, initialDigest }
 }
 
 function address(value: string, field: string): string {

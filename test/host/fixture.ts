@@ -290,6 +290,7 @@ export class Follower {
       members: GENESIS.members,
       newClusterId: 'not used',
       initialCommands: [],
+      initialDigest: '',
       joinIntervalMs: 1_000,
       joins: false,
       replacesDataDirId: '',

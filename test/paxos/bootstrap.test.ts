@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Bootstrap, type BootstrapSettings } from '../../src/paxos/bootstrap.js'
 import { genesisRecord } from '../../src/paxos/memberships.js'
-import type { Welcome } from '../../src/paxos/messages.js'
+import type { Formation, Welcome } from '../../src/paxos/messages.js'
 import { Outbox } from '../../src/paxos/outbox.js'
 import type { Genesis, NodeId } from '../../src/paxos/types.js'
 import { Cluster, genesisOf } from './cluster.js'
@@ -16,6 +16,7 @@ function bootstrapOf(self: NodeId, genesis?: Genesis, dataDirId = `dir-${self}`,
     members: genesisOf([3, 1, 2]).members,
     newClusterId: 'cluster',
     initialCommands: [new Uint8Array([1])],
+    initialDigest: 'd',
     joinIntervalMs: 100,
     replacesDataDirId: '',
     capacityBytes: 0,
@@ -27,7 +28,7 @@ function bootstrapOf(self: NodeId, genesis?: Genesis, dataDirId = `dir-${self}`,
 }
 
 function joinOf(dataDirId: string, replacesDataDirId = '', capacityBytes = 0) {
-  return { dataDirId, replacesDataDirId, capacityBytes }
+  return { dataDirId, replacesDataDirId, capacityBytes, formation: undefined }
 }
 
 function welcome(nodeIds: readonly NodeId[]): Pick<Welcome, 'genesis' | 'memberships'> {
@@ -204,4 +205,46 @@ test('a single node founds its cluster and leads it', () => {
   cluster.runUntil('it leads', () => cluster.leaders.includes(7))
   cluster.propose(7, 'a')
   assert.equal(cluster.grants.get(cluster.read(7)), 2)
+})
+
+/** What each of three nodes was started with, but for a change. */
+function formation(change: Partial<Formation> = {}): Formation {
+  const members = genesisOf([1, 2, 3]).members.map(({ nodeId, peerAddress, clientAddress }) => ({
+    nodeId,
+    peerAddress,
+    clientAddress,
+  }))
+  return { members, initialCommandCount: 1, initialDigest: 'd', ...change }
+}
+
+test('a cluster is not formed of nodes that were started with different things; each says what, and it forms when that is mended', () => {
+  const { members } = formation()
+  const elsewhere = members.map((m) => (m.nodeId === 3 ? { ...m, peerAddress: 'other:1' } : m))
+  for (const [change, what] of [
+    [{ initialCommandCount: 0, initialDigest: 'none' }, /other authorities .*: none there, 1 here$/],
+    [{ initialDigest: 'other' }, /other authorities .*: 1 there, 1 here, which differ$/],
+    [{ members: members.slice(0, 2) }, /with the members 1, 2, this node with 1, 2, 3$/],
+    [{ members: elsewhere }, /with member 3 at other:1\/client-3:1, this node with peer-3:1\/client-3:1$/],
+  ] as const) {
+    const { bootstrap } = bootstrapOf(1)
+    bootstrap.tick(0)
+    bootstrap.onJoin(2, { ...joinOf('dir-2'), formation: formation() })
+    bootstrap.onJoin(3, { ...joinOf('dir-3'), formation: formation(change) })
+    assert.equal(bootstrap.genesis, undefined)
+    assert.match(bootstrap.differences.get(3) ?? '', what)
+    assert.equal(bootstrap.differences.size, 1)
+    bootstrap.onJoin(3, { ...joinOf('dir-3'), formation: formation() })
+    assert.ok(bootstrap.genesis !== undefined)
+    assert.equal(bootstrap.differences.size, 0)
+  }
+})
+
+test('also who is no seed tells of a difference, for as long as the other node is there', () => {
+  const { bootstrap } = bootstrapOf(2)
+  bootstrap.tick(0)
+  bootstrap.onJoin(1, { ...joinOf('dir-1'), formation: formation({ initialDigest: 'other' }) })
+  bootstrap.tick(2_900)
+  assert.deepEqual([...bootstrap.differences.keys()], [1])
+  bootstrap.tick(3_100)
+  assert.equal(bootstrap.differences.size, 0)
 })

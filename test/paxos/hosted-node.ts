@@ -86,6 +86,7 @@ export class HostedNode {
       dataDirId: this.#dataDirId,
       newClusterId: `cluster-of-${this.#dataDirId}`,
       initialCommands: [],
+      initialDigest: '',
       joinIntervalMs: 100,
       replacesDataDirId: this.#replacesDataDirId,
       capacityBytes: 0,

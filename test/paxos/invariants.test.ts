@@ -73,6 +73,7 @@ test('a view keeps the votes as they were, and shares them with the next view wh
     initialCommands: [],
     replacesDataDirId: '',
     capacityBytes: 0,
+    initialDigest: '',
     joins: false,
     memberships: [genesisRecord(genesis)],
     logTimeMs: 0,

@@ -53,6 +53,7 @@ test('a scout that is preempted between two pages of its own promise goes quietl
     joins: false,
     replacesDataDirId: '',
     capacityBytes: 0,
+    initialDigest: '',
     memberships: [genesisRecord(genesis)],
     logTimeMs: 0,
     recovered: { genesis, promised: ballot, decidedUpTo: 0, accepted, compactedUpTo: 0 },

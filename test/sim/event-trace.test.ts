@@ -47,7 +47,13 @@ const EVENTS: readonly TraceEvent[] = [
     kind: 'sent',
     from: 1,
     to: 2,
-    message: { kind: 'join', dataDirId: 'd1', replacesDataDirId: '', capacityBytes: 1 },
+    message: {
+      kind: 'join',
+      dataDirId: 'd1',
+      replacesDataDirId: '',
+      capacityBytes: 1,
+      formation: { members: [{ nodeId: 3, peerAddress: 'p', clientAddress: 'c' }], initialCommandCount: 1, initialDigest: 'i' },
+    },
     copyOf: 0,
   },
   {
@@ -186,7 +192,7 @@ test('the hash of events is the same on every machine and in every version of No
     clock.nowUs += 1_000_003
   }
   assert.equal(trace.count, EVENTS.length)
-  assert.equal(trace.hash, '3510309fd4e42bd2')
+  assert.equal(trace.hash, 'd70b3efff5e534d3')
 })
 
 test('another value in any field of any event makes another hash', () => {

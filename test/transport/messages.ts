@@ -12,6 +12,7 @@ const entries: LogEntry[] = [
 const member = { nodeId: 1, dataDirId: 'dir-1', peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101' }
 
 const announcement = { ...member, version: 1 }
+const address = { nodeId: 1, peerAddress: 'a:1', clientAddress: '' }
 const membership = { epoch: 2, fromSlot: 70, members: [{ ...member, votesFrom: 1, returning: false }], lastNodeId: 3 }
 
 /** One of each kind, two where something may be absent. The type of the table makes a forgotten kind an error. */
@@ -45,8 +46,14 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
   ],
   takeOver: [{ kind: 'takeOver', ballot }],
   join: [
-    { kind: 'join', dataDirId: 'dir-1', replacesDataDirId: '', capacityBytes: 0 },
-    { kind: 'join', dataDirId: 'dir-2', replacesDataDirId: 'dir-1', capacityBytes: 2 ** 40 },
+    { kind: 'join', dataDirId: 'dir-1', replacesDataDirId: '', capacityBytes: 0, formation: undefined },
+    {
+      kind: 'join',
+      dataDirId: 'dir-2',
+      replacesDataDirId: 'dir-1',
+      capacityBytes: 2,
+      formation: { members: [address], initialCommandCount: 2, initialDigest: 'd' },
+    },
   ],
   welcome: [
     {

@@ -161,7 +161,7 @@ test('who may only join is heard only when it asks to be let in', async (t) => {
   const [a, b] = await Promise.all([startNode(t, 1), startNode(t, 2, { admit: () => 'joinOnly' })])
   a.transport.setPeers([addressOf(b)])
   await until('connected', () => a.connected.length > 0)
-  const join = { kind: 'join', dataDirId: 'dir-1', replacesDataDirId: '', capacityBytes: 0 } as const
+  const join = { kind: 'join', dataDirId: 'dir-1', replacesDataDirId: '', capacityBytes: 0, formation: undefined } as const
   for (const message of [heartbeat(1), join, heartbeat(2)]) a.transport.send(2, message)
   a.transport.flush()
   await until('heard', () => b.received.length > 0)

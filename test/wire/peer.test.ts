@@ -131,11 +131,17 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['poll_reply.leader_id', pollReply({ leaderId: 65_536 })],
   ['poll_reply.decided_up_to', pollReply({ decidedUpTo: SLOT_TOO_HIGH })],
   ['take_over.ballot', { $case: 'takeOver', value: { ballot: 0 } }],
-  ['join.data_dir_id', { $case: 'join', value: { dataDirId: '', replacesDataDirId: '', capacityBytes: 0 } }],
-  ['join.data_dir_id', { $case: 'join', value: { dataDirId: 'd'.repeat(257), replacesDataDirId: '', capacityBytes: 0 } }],
+  [
+    'join.data_dir_id',
+    { $case: 'join', value: { dataDirId: '', replacesDataDirId: '', capacityBytes: 0, formation: undefined } },
+  ],
+  [
+    'join.data_dir_id',
+    { $case: 'join', value: { dataDirId: 'd'.repeat(257), replacesDataDirId: '', capacityBytes: 0, formation: undefined } },
+  ],
   [
     'join.replaces_data_dir_id',
-    { $case: 'join', value: { dataDirId: 'd', replacesDataDirId: 'd'.repeat(257), capacityBytes: 0 } },
+    { $case: 'join', value: { dataDirId: 'd', replacesDataDirId: 'd'.repeat(257), capacityBytes: 0, formation: undefined } },
   ],
   ['welcome.genesis', { $case: 'welcome', value: { genesis: undefined, memberships: [MEMBERSHIP], settledEpoch: 1 } }],
   ['welcome.genesis.cluster_id', welcome({ clusterId: '' })],

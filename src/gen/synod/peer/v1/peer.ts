@@ -288,6 +288,25 @@ export interface Join {
   replacesDataDirId: string;
   /** The largest state that the sender has memory for; 0: it does not say. */
   capacityBytes: number;
+  /**
+   * What the sender was started with: a cluster is formed only of nodes that were all started with the same. Absent when it is to join one
+   * that is there already.
+   */
+  formation: Formation | undefined;
+}
+
+export interface Formation {
+  /** Every initial member, in ascending order of node id. */
+  members: FormationMember[];
+  initialCommandCount: number;
+  /** SHA-256 of the initial commands, in hexadecimal digits. */
+  initialDigest: string;
+}
+
+export interface FormationMember {
+  nodeId: number;
+  peerAddress: string;
+  clientAddress: string;
 }
 
 /** How the cluster began, and who its members are by now. */
@@ -4154,7 +4173,7 @@ export const TakeOver: MessageFns<TakeOver> = {
 };
 
 function createBaseJoin(): Join {
-  return { dataDirId: "", replacesDataDirId: "", capacityBytes: 0 };
+  return { dataDirId: "", replacesDataDirId: "", capacityBytes: 0, formation: undefined };
 }
 
 export const Join: MessageFns<Join> = {
@@ -4170,6 +4189,9 @@ export const Join: MessageFns<Join> = {
         throw new globalThis.Error("value provided for field BigInt(message.capacityBytes) of type uint64 too large");
       }
       writer.uint32(24).uint64(BigInt(message.capacityBytes));
+    }
+    if (message.formation !== undefined) {
+      Formation.encode(message.formation, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -4211,6 +4233,14 @@ export const Join: MessageFns<Join> = {
             message.capacityBytes = longToNumber(reader.uint64());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.formation = Formation.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4240,6 +4270,7 @@ export const Join: MessageFns<Join> = {
         : isSet(object.capacity_bytes)
         ? globalThis.Number(object.capacity_bytes)
         : 0,
+      formation: isSet(object.formation) ? Formation.fromJSON(object.formation) : undefined,
     };
   },
 
@@ -4254,6 +4285,9 @@ export const Join: MessageFns<Join> = {
     if (message.capacityBytes !== 0) {
       obj.capacityBytes = globalThis.Number(message.capacityBytes);
     }
+    if (message.formation !== undefined) {
+      obj.formation = Formation.toJSON(message.formation);
+    }
     return obj;
   },
 
@@ -4265,6 +4299,233 @@ export const Join: MessageFns<Join> = {
     message.dataDirId = object.dataDirId ?? "";
     message.replacesDataDirId = object.replacesDataDirId ?? "";
     message.capacityBytes = object.capacityBytes ?? 0;
+    message.formation = (object.formation !== undefined && object.formation !== null)
+      ? Formation.fromPartial(object.formation)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseFormation(): Formation {
+  return { members: [], initialCommandCount: 0, initialDigest: "" };
+}
+
+export const Formation: MessageFns<Formation> = {
+  encode(message: Formation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.members) {
+      FormationMember.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.initialCommandCount !== 0) {
+      writer.uint32(16).uint32(message.initialCommandCount);
+    }
+    if (message.initialDigest !== "") {
+      writer.uint32(26).string(message.initialDigest);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Formation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFormation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.members.push(FormationMember.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.initialCommandCount = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.initialDigest = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Formation {
+    return {
+      members: globalThis.Array.isArray(object?.members)
+        ? object.members.map((e: any) => FormationMember.fromJSON(e))
+        : [],
+      initialCommandCount: isSet(object.initialCommandCount)
+        ? globalThis.Number(object.initialCommandCount)
+        : isSet(object.initial_command_count)
+        ? globalThis.Number(object.initial_command_count)
+        : 0,
+      initialDigest: isSet(object.initialDigest)
+        ? globalThis.String(object.initialDigest)
+        : isSet(object.initial_digest)
+        ? globalThis.String(object.initial_digest)
+        : "",
+    };
+  },
+
+  toJSON(message: Formation): unknown {
+    const obj: any = {};
+    if (message.members?.length) {
+      obj.members = message.members.map((e) => FormationMember.toJSON(e));
+    }
+    if (message.initialCommandCount !== 0) {
+      obj.initialCommandCount = Math.round(message.initialCommandCount);
+    }
+    if (message.initialDigest !== "") {
+      obj.initialDigest = message.initialDigest;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Formation>): Formation {
+    return Formation.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Formation>): Formation {
+    const message = createBaseFormation();
+    message.members = object.members?.map((e) => FormationMember.fromPartial(e)) || [];
+    message.initialCommandCount = object.initialCommandCount ?? 0;
+    message.initialDigest = object.initialDigest ?? "";
+    return message;
+  },
+};
+
+function createBaseFormationMember(): FormationMember {
+  return { nodeId: 0, peerAddress: "", clientAddress: "" };
+}
+
+export const FormationMember: MessageFns<FormationMember> = {
+  encode(message: FormationMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== 0) {
+      writer.uint32(8).uint32(message.nodeId);
+    }
+    if (message.peerAddress !== "") {
+      writer.uint32(18).string(message.peerAddress);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(26).string(message.clientAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FormationMember {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFormationMember();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nodeId = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.peerAddress = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FormationMember {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.Number(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.Number(object.node_id)
+        : 0,
+      peerAddress: isSet(object.peerAddress)
+        ? globalThis.String(object.peerAddress)
+        : isSet(object.peer_address)
+        ? globalThis.String(object.peer_address)
+        : "",
+      clientAddress: isSet(object.clientAddress)
+        ? globalThis.String(object.clientAddress)
+        : isSet(object.client_address)
+        ? globalThis.String(object.client_address)
+        : "",
+    };
+  },
+
+  toJSON(message: FormationMember): unknown {
+    const obj: any = {};
+    if (message.nodeId !== 0) {
+      obj.nodeId = Math.round(message.nodeId);
+    }
+    if (message.peerAddress !== "") {
+      obj.peerAddress = message.peerAddress;
+    }
+    if (message.clientAddress !== "") {
+      obj.clientAddress = message.clientAddress;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FormationMember>): FormationMember {
+    return FormationMember.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FormationMember>): FormationMember {
+    const message = createBaseFormationMember();
+    message.nodeId = object.nodeId ?? 0;
+    message.peerAddress = object.peerAddress ?? "";
+    message.clientAddress = object.clientAddress ?? "";
     return message;
   },
 };
