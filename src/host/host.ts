@@ -17,6 +17,7 @@ import type { Requester } from './requester.js'
 import type { CallOff, Runtime } from './runtime.js'
 import type { SessionDesk } from './session-desk.js'
 import { StallClock } from './stall-clock.js'
+import { TurnGauge } from './turn-gauge.js'
 
 export { HaltError } from './halt-error.js'
 
@@ -74,6 +75,7 @@ export class Host {
   readonly #s: HostSettings
   readonly #checkpointer: Checkpointer
   readonly #clock: StallClock
+  readonly #turns: TurnGauge
   readonly #stopTicking: CallOff
   #isScheduled = false
   #isWriting = false
@@ -106,6 +108,7 @@ export class Host {
     })
     settings.node.compactedUpTo = settings.storage.compactedUpTo
     this.#clock = new StallClock(settings.runtime.nowMs())
+    this.#turns = new TurnGauge(settings.runtime.nowMs())
     // When this turn's inputs are in: what others have said must be heard before their silence is judged.
     this.#stopTicking = settings.runtime.every(settings.tickIntervalMs, () => this.schedule())
     this.schedule()
@@ -263,6 +266,8 @@ export class Host {
   #step(): void {
     const { node, outlet, talk, applier, requester, desk, barriers, membershipCalls, majorityWatch, runtime } = this.#s
     const nowMs = runtime.nowMs()
+    this.#turns.look(nowMs)
+    requester.share = this.#turns.share
     requester.tick(nowMs)
     desk.tick(nowMs)
     barriers.tick(nowMs)

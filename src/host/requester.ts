@@ -1,6 +1,7 @@
 import type { ProposeOutcome } from '../paxos/node.js'
 import { type Answer, MemberError } from './api.js'
 import { type Content, PendingTable, type RequestName, sameContent } from './pending-table.js'
+import { SharedLimit } from './shared-limit.js'
 
 /** Called once. */
 export type Settle<T> = (outcome: T | MemberError) => void
@@ -19,7 +20,7 @@ export interface Applied extends Answer {
  */
 const RETRY_DELAY_MS = 1_000
 const RETRY_DELAY_MS_MAX = 8_000
-/** What a member holds for its clients at once; past it callers are refused at once. */
+/** What a member holds for its clients at once, which they share; past it callers are refused at once. */
 const PENDING_COUNT_MAX = 8_192
 const PENDING_BYTES_MAX = 128 << 20
 /** What is proposed in one go: all that is pending would be more than a message between nodes may hold. */
@@ -56,7 +57,10 @@ export interface Pending {
 export class Requester {
   readonly #pending = new PendingTable<Pending>()
   #pendingBytes = 0
-  #waiterCount = 0
+  /** Who waits, by session. */
+  readonly #waiters = new SharedLimit<number>(PENDING_COUNT_MAX)
+  /** Up to 1: of what it may hold it takes this much. */
+  share = 1
   /** To propose with the next flush, but for those that have been settled meanwhile. */
   #due: Pending[] = []
   /** Some of them have come since the last flush. */
@@ -83,13 +87,13 @@ export class Requester {
       )
     }
     if (
-      this.#waiterCount >= PENDING_COUNT_MAX ||
+      !this.#waiters.hasRoom(request.clientId, this.share) ||
       (known === undefined && this.#pendingBytes + envelope.length > PENDING_BYTES_MAX)
     ) {
       const code = known === undefined || known.proposalCount === 0 ? 'OVERLOADED' : 'OUTCOME_UNKNOWN'
-      return settle(new MemberError(code, `${this.#waiterCount} commands are in flight on this node`))
+      return settle(new MemberError(code, `${this.#waiters.count} commands are in flight on this node`))
     }
-    this.#waiterCount++
+    this.#waiters.add(request.clientId)
     if (known !== undefined) {
       known.waiters.push({ deadlineMs, settle })
       known.deadlineMs = Math.min(known.deadlineMs, deadlineMs)
@@ -191,7 +195,7 @@ export class Requester {
   #expire(pending: Pending, nowMs: number): void {
     const expired = pending.waiters.filter((w) => w.deadlineMs <= nowMs)
     if (expired.length === pending.waiters.length) return this.settle(pending, timedOut(pending))
-    this.#waiterCount -= expired.length
+    this.#waiters.remove(pending.name.clientId, expired.length)
     pending.waiters = pending.waiters.filter((w) => w.deadlineMs > nowMs)
     pending.deadlineMs = Math.min(...pending.waiters.map((w) => w.deadlineMs))
     for (const { settle } of expired) settle(timedOut(pending))
@@ -206,7 +210,7 @@ export class Requester {
     this.#pending.delete(pending.name)
     pending.isSettled = true
     this.#pendingBytes -= pending.envelope.length
-    this.#waiterCount -= pending.waiters.length
+    this.#waiters.remove(pending.name.clientId, pending.waiters.length)
   }
 }
 

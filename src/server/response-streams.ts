@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events'
 import type { ServerWritableStream } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import { MemberError } from '../host/api.js'
+import { SharedLimit } from '../host/shared-limit.js'
 import type { NodeId } from '../paxos/types.js'
 import { isForeseen, toServiceError } from './errors.js'
 import { decodeStrictly, type MessageType } from './strict-decode.js'
@@ -17,6 +18,8 @@ export class ResponseStreams {
   readonly #nodeId: NodeId
   readonly #logger: Logger
   readonly #streamsMax: number
+  /** By connection. */
+  readonly #clients: SharedLimit<string>
   readonly #open = new Set<AbortController>()
   #isDraining = false
   #onIdle: () => void = () => {}
@@ -25,6 +28,7 @@ export class ResponseStreams {
     this.#nodeId = options.nodeId
     this.#logger = options.logger
     this.#streamsMax = options.streamsMax
+    this.#clients = new SharedLimit(options.streamsMax)
   }
 
   /** Makes the handler of one method. */
@@ -49,13 +53,15 @@ export class ResponseStreams {
     produce: () => AsyncIterable<Response>,
   ): Promise<void> {
     const stopping = new AbortController()
-    const reason = this.#reasonToRefuse()
+    const client = call.getPeer()
+    const reason = this.#reasonToRefuse(client)
     if (reason !== undefined) {
       call.emit('error', toServiceError(reason, this.#nodeId))
       return
     }
     call.once('cancelled', () => stopping.abort())
     this.#open.add(stopping)
+    this.#clients.add(client)
     try {
       for await (const response of produce()) {
         if (!stopping.signal.aborted && !call.write(response)) await untilDrained(call, stopping.signal)
@@ -68,14 +74,18 @@ export class ResponseStreams {
       call.emit('error', toServiceError(error, this.#nodeId))
     } finally {
       this.#open.delete(stopping)
+      this.#clients.remove(client)
       if (this.#open.size === 0) this.#onIdle()
     }
   }
 
-  #reasonToRefuse(): MemberError | undefined {
+  #reasonToRefuse(client: string): MemberError | undefined {
     if (this.#isDraining) return stopped()
-    if (this.#open.size < this.#streamsMax) return undefined
-    return new MemberError('OVERLOADED', `this node has ${this.#streamsMax} such streams open; try again later`)
+    if (this.#clients.hasRoom(client)) return undefined
+    return new MemberError(
+      'OVERLOADED',
+      `this node has ${this.#streamsMax} such streams at a time, which its clients share; try again later`,
+    )
   }
 }
 

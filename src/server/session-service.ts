@@ -1,6 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { CloseSessionRequest, type CloseSessionResponse, type ConnectResponse } from '../gen/synod/session/v1/session.js'
 import { MemberError } from '../host/api.js'
+import { SharedLimit } from '../host/shared-limit.js'
 import { sessionViolations } from '../wire/validate-session.js'
 import { invalidArgument, toServiceError } from './errors.js'
 import { requireJoined } from './joined.js'
@@ -12,6 +13,8 @@ export class SessionStreams {
   readonly #context: SessionContext
   readonly #streamsMax: number
   readonly #open = new Set<SessionStream>()
+  /** By connection. */
+  readonly #clients: SharedLimit<string>
   #isDraining = false
   /** Called when the last stream has ended. */
   #onIdle: () => void = () => {}
@@ -19,6 +22,7 @@ export class SessionStreams {
   constructor(context: SessionContext, options: { streamsMax: number }) {
     this.#context = context
     this.#streamsMax = options.streamsMax
+    this.#clients = new SharedLimit(options.streamsMax)
   }
 
   handlers(calls: UnaryCalls): {
@@ -53,23 +57,29 @@ export class SessionStreams {
 
   #onConnect(stream: ConnectStream): void {
     try {
-      this.#checkAdmission()
+      this.#checkAdmission(stream.getPeer())
     } catch (error) {
       stream.emit('error', toServiceError(error, this.#context.member.status().nodeId))
       return
     }
+    const client = stream.getPeer()
+    this.#clients.add(client)
     const session = new SessionStream(stream, this.#context, () => {
       this.#open.delete(session)
+      this.#clients.remove(client)
       if (this.#open.size === 0) this.#onIdle()
     })
     this.#open.add(session)
   }
 
   /** @throws MemberError */
-  #checkAdmission(): void {
+  #checkAdmission(client: string): void {
     if (this.#isDraining) throw new MemberError('STOPPED', 'this node is stopping; ask another')
-    if (this.#open.size >= this.#streamsMax) {
-      throw new MemberError('OVERLOADED', `this node has ${this.#streamsMax} sessions open; try again later`)
+    if (!this.#clients.hasRoom(client)) {
+      throw new MemberError(
+        'OVERLOADED',
+        `this node has ${this.#streamsMax} sessions at a time, which its clients share; try again later`,
+      )
     }
     requireJoined(this.#context.member, { mayWait: true })
   }

@@ -1,6 +1,7 @@
 import type { ServerUnaryCall, ServiceDefinition, ServiceError, sendUnaryData } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import { MemberError } from '../host/api.js'
+import { SharedLimit } from '../host/shared-limit.js'
 import type { NodeId } from '../paxos/types.js'
 import { isForeseen, toServiceError } from './errors.js'
 import type { RawStreamHandler } from './response-streams.js'
@@ -48,9 +49,9 @@ function asItCame(bytes: Buffer): Buffer {
 export class UnaryCalls {
   readonly #nodeId: NodeId
   readonly #logger: Logger
-  readonly #inFlightMax: number
+  /** By connection. */
+  readonly #inFlight: SharedLimit<string>
   readonly #overloaded: ServiceError
-  #inFlightCount = 0
   #isDraining = false
   /** Called when the last call has been answered. */
   #onIdle: () => void = () => {}
@@ -58,8 +59,11 @@ export class UnaryCalls {
   constructor(options: { nodeId: NodeId; logger: Logger; inFlightMax: number }) {
     this.#nodeId = options.nodeId
     this.#logger = options.logger
-    this.#inFlightMax = options.inFlightMax
-    const overloaded = new MemberError('OVERLOADED', `this node has ${options.inFlightMax} calls in flight; try again later`)
+    this.#inFlight = new SharedLimit(options.inFlightMax)
+    const overloaded = new MemberError(
+      'OVERLOADED',
+      `this node takes ${options.inFlightMax} calls at a time, which its clients share; try again later`,
+    )
     this.#overloaded = toServiceError(overloaded, options.nodeId)
   }
 
@@ -68,7 +72,7 @@ export class UnaryCalls {
     return (call, callback) => {
       if (call.cancelled) return
       // Said many times a second when it is said at all: nothing is made anew for it.
-      if (this.#inFlightCount >= this.#inFlightMax) return callback(this.#overloaded)
+      if (!this.#inFlight.hasRoom(call.getPeer())) return callback(this.#overloaded)
       void this.#answer(call, callback, () => this.#run(call, type, carryOut))
     }
   }
@@ -78,7 +82,7 @@ export class UnaryCalls {
     return new Promise((resolve) => {
       this.#isDraining = true
       this.#onIdle = resolve
-      if (this.#inFlightCount === 0) resolve()
+      if (this.#inFlight.count === 0) resolve()
     })
   }
 
@@ -104,13 +108,14 @@ export class UnaryCalls {
     carryOut: CarryOut<Request, Response>,
   ): Promise<Response> {
     if (this.#isDraining) throw new MemberError('STOPPED', 'this node is stopping; ask another')
-    this.#inFlightCount++
+    const client = call.getPeer()
+    this.#inFlight.add(client)
     try {
       const request = decodeStrictly(type, call.request)
       return await carryOut(request, { timeoutMs: timeLeftMs(call.getDeadline()) })
     } finally {
-      this.#inFlightCount--
-      if (this.#inFlightCount === 0) this.#onIdle()
+      this.#inFlight.remove(client)
+      if (this.#inFlight.count === 0) this.#onIdle()
     }
   }
 }

@@ -5,7 +5,7 @@ import { ListAccountsRequest } from '../../src/gen/synod/bank/v1/bank.js'
 import { Consistency } from '../../src/gen/synod/common/v1/common.js'
 import { GetRequest, ListRequest, PutRequest } from '../../src/gen/synod/kv/v1/kv.js'
 import type { MemberErrorCode } from '../../src/host/api.js'
-import { call, failureOf, told } from './client.js'
+import { call, connectTo, failureOf, told } from './client.js'
 import { serve } from './server.js'
 import { getQuery, nameOf, SessionClient } from './session-client.js'
 
@@ -100,12 +100,17 @@ describe('a unary call', () => {
   })
 
   it('is refused at once when too many are in flight', async (t) => {
-    const { clients, member } = await serve(t, { callsInFlightMax: 2 })
+    const { clients, member, server } = await serve(t, { callsInFlightMax: 4 })
     member.isHolding = true
     const held = [call(clients.kv, 'put', PUT), call(clients.kv, 'put', PUT)]
     while (member.heldCount < 2) await new Promise((resolve) => setImmediate(resolve))
     const failure = await failureOf(call(clients.kv, 'put', PUT))
     assert.deepEqual([failure.code, failure.reason], [status.RESOURCE_EXHAUSTED, 'OVERLOADED'])
+    // One connection takes half of what there is; another one is served.
+    const others = connectTo(server.address)
+    t.after(() => others.close())
+    held.push(call(others.kv, 'put', PUT))
+    while (member.heldCount < 3) await new Promise((resolve) => setImmediate(resolve))
     member.isHolding = false
     member.release()
     await Promise.all(held)
