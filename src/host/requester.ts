@@ -21,7 +21,7 @@ export interface Applied extends Answer {
 const RETRY_DELAY_MS = 1_000
 const RETRY_DELAY_MS_MAX = 8_000
 /** What a member holds for its clients at once, which they share; past it callers are refused at once. */
-const PENDING_COUNT_MAX = 8_192
+const PENDING_COUNT_MAX = 16_384
 const PENDING_BYTES_MAX = 128 << 20
 /** What is proposed in one go: all that is pending would be more than a message between nodes may hold. */
 const PROPOSAL_BYTES_MAX = 1 << 20

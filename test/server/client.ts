@@ -15,9 +15,11 @@ export interface Clients {
   close(): void
 }
 
+/** Each over a connection of its own. */
 export function connectTo(address: string): Clients {
   const insecure = credentials.createInsecure()
-  const kv = new KeyValueServiceClient(address, insecure, { 'grpc.enable_retries': 0 })
+  const ownConnection = { 'grpc.use_local_subchannel_pool': 1 }
+  const kv = new KeyValueServiceClient(address, insecure, { 'grpc.enable_retries': 0, ...ownConnection })
   const options = { channelOverride: kv.getChannel() }
   const bank = new BankServiceClient(address, insecure, options)
   const cluster = new ClusterServiceClient(address, insecure, options)
