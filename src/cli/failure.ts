@@ -39,6 +39,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (!isSynodError(error)) return EXIT.failed
   if (error.code === 'INVALID_ARGUMENT') return EXIT.usage
   if (error.reason === 'QUOTA_EXCEEDED') return EXIT.failed
+  if (error.reason === 'EXPIRED_ID') return EXIT.unavailable // its outcome is unknown
   return UNAVAILABLE_CODES.has(error.code) ? EXIT.unavailable : EXIT.failed
 }
 

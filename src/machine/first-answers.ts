@@ -14,19 +14,32 @@ export interface FirstAnswer {
   readonly sequence: number
 }
 
-const KEPT_MS = 24 * 60 * 60 * 1000
-const KEPT_COUNT_MAX = 100_000
-const KEPT_BYTES_MAX = 256 * 1024 * 1024
+/** Bounds of what is kept: part of the replicated state machine, the same on every node. */
+export interface FirstAnswerLimits {
+  /** How long an answer is kept, in log time. */
+  readonly keptMs: number
+  readonly countMax: number
+  /** Of all answers together. */
+  readonly bytesMax: number
+}
+
+export const FIRST_ANSWER_LIMITS: FirstAnswerLimits = Object.freeze({
+  keptMs: 24 * 60 * 60 * 1000,
+  countMax: 100_000,
+  bytesMax: 64 * 1024 * 1024,
+})
+
 /** So many answers give way to a new one at once. */
 const DROPPED_MAX = 5_000
 
 /**
- * First answers by request_id, for callers without a session: kept for a day of log time, at most 100,000 and 256 MiB of them; the
- * oldest go first. A replicated table like any other: what is kept depends on the log alone.
+ * First answers by request_id, for callers without a session: kept for a day of log time, at most 100,000 and 64 MiB of them; the
+ * oldest go first. That an id was used is never forgotten: see UsedIds. A replicated table like any other: what is kept depends on the log alone.
  */
 export class FirstAnswers {
   /** Of its own: an answer is kept once it is known what came of the request. */
   readonly #journal = new Journal()
+  readonly #limits: FirstAnswerLimits
   readonly #answers = new Table<FirstAnswer>(this.#journal, ({ answer }) => ANSWER_BYTES + answer.length)
   /** Ids from the oldest on, from `oldest`. Not the map's own order: a map that loses its first entry again and again walks over
    *  the gaps. */
@@ -37,6 +50,10 @@ export class FirstAnswers {
 
   /** What they may take in memory, a share of the state's quota. */
   memoryBytesMax = Number.POSITIVE_INFINITY
+
+  constructor(limits: FirstAnswerLimits = FIRST_ANSWER_LIMITS) {
+    this.#limits = limits
+  }
 
   /** What they take in memory. */
   get bytes(): number {
@@ -64,7 +81,8 @@ export class FirstAnswers {
 
   /** Forgets what is older than a day, so many at most; the others with the next call. O(1) when nothing is. */
   expire(nowMs: number, countMax: number): void {
-    for (let count = 0; count < countMax && (this.#oldestTimeMs() ?? nowMs) + KEPT_MS <= nowMs; count++) this.#dropOldest()
+    for (let count = 0; count < countMax && (this.#oldestTimeMs() ?? nowMs) + this.#limits.keptMs <= nowMs; count++)
+      this.#dropOldest()
   }
 
   /** As Table.takeChanges. */
@@ -83,7 +101,8 @@ export class FirstAnswers {
   }
 
   get #isFull(): boolean {
-    return this.#answers.size > KEPT_COUNT_MAX || this.#bytes > KEPT_BYTES_MAX || this.bytes > this.memoryBytesMax
+    const { countMax, bytesMax } = this.#limits
+    return this.#answers.size > countMax || this.#bytes > bytesMax || this.bytes > this.memoryBytesMax
   }
 
   #append(id: string, { answer }: FirstAnswer): void {

@@ -4,6 +4,7 @@ import type { Movement } from './movement.js'
 export type Reason =
   | 'INVALID_ARGUMENT'
   | 'ID_REUSED'
+  | 'EXPIRED_ID'
   | 'ACCOUNT_EXISTS'
   | 'ACCOUNT_NOT_FOUND'
   | 'TRANSFER_NOT_FOUND'
@@ -39,6 +40,8 @@ export interface RefusalParameters {
     | { readonly movement_id: string; readonly kind: Movement['kind'] }
     | { readonly authority_id: string; readonly is: 'revoked' | 'another_key' }
     | { readonly request_id: string }
+  /** The answer to it is gone. */
+  EXPIRED_ID: { readonly request_id: string; readonly slot: string }
   ACCOUNT_EXISTS: { readonly account_id: string }
   ACCOUNT_NOT_FOUND: AboutAccount
   TRANSFER_NOT_FOUND: { readonly transfer_id: string }

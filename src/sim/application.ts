@@ -1,10 +1,12 @@
 import { crc32 } from 'node:zlib'
 import { Command } from '../gen/synod/session/v1/session.js'
+import { FIRST_ANSWER_LIMITS } from '../machine/first-answers.js'
 import { BankAudit } from '../machine/invariants.js'
 import type { Crypto } from '../machine/signing.js'
 import { depositMessage } from '../machine/signing.js'
 import { encodeText, maybeText } from '../text/text.js'
 import { BankAndKeys } from '../wire/bank-and-keys.js'
+import { STATE_LIMITS, type StateLimits } from './state-limits.js'
 
 export const AUTHORITY = 'mint'
 const PUBLIC_KEY = new Uint8Array(32).fill(7)
@@ -26,8 +28,12 @@ function sign(publicKey: Uint8Array, message: Uint8Array): string {
 
 /** What stands above the log, the same as in production but for the cryptography. */
 export class Application {
-  readonly machine = new BankAndKeys(simulatedCrypto)
+  readonly machine: BankAndKeys
   readonly #audit = new BankAudit()
+
+  constructor({ firstAnswersMax }: Pick<StateLimits, 'firstAnswersMax'> = STATE_LIMITS) {
+    this.machine = new BankAndKeys(simulatedCrypto, { ...FIRST_ANSWER_LIMITS, countMax: firstAnswersMax })
+  }
 
   /** What is wrong with the state right now, one sentence each. */
   brokenInvariants(): string[] {

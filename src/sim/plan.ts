@@ -110,7 +110,11 @@ function drawOptions(random: Random): CoreOptions {
 /** Some are so small that sessions are full, or make room for others, again and again. A node has one of its own, too. */
 function drawLimits(random: Random): StateLimits {
   if (random.chance(0.7)) return STATE_LIMITS
-  return { sessionCountMax: random.pick([8, 12, STATE_LIMITS.sessionCountMax]), answersPerSessionMax: random.pick([1, 3, 8_192]) }
+  return {
+    sessionCountMax: random.pick([8, 12, STATE_LIMITS.sessionCountMax]),
+    answersPerSessionMax: random.pick([1, 3, STATE_LIMITS.answersPerSessionMax]),
+    firstAnswersMax: random.pick([1, 4, STATE_LIMITS.firstAnswersMax]),
+  }
 }
 
 function drawLink(random: Random): LinkQuality {

@@ -3,7 +3,7 @@ import { TypedBankAndKeys } from '../machine/bank-and-keys.js'
 import type { ListedMovement, StoredHistory } from '../machine/bank-history.js'
 import { effectSlot } from '../machine/effect-slot.js'
 import type { FirstAnswer } from '../machine/first-answers.js'
-import { FirstAnswers } from '../machine/first-answers.js'
+import { FIRST_ANSWER_LIMITS, type FirstAnswerLimits, FirstAnswers } from '../machine/first-answers.js'
 import type { IdPage } from '../machine/id-filter.js'
 import type { Outcome } from '../machine/operations.js'
 import { Refusal } from '../machine/refusal.js'
@@ -11,6 +11,7 @@ import { shareOf } from '../machine/room.js'
 import type { Crypto } from '../machine/signing.js'
 import type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from '../machine/state-machine.js'
 import type { RowChange } from '../machine/table.js'
+import { type StoredUsedId, UsedIds } from '../machine/used-ids.js'
 import { decodeText, encodeText } from '../text/text.js'
 import { toOperation, toQuery } from './command.js'
 import { nodeCrypto } from './crypto.js'
@@ -30,6 +31,7 @@ import {
   pairCodec,
   type RowCodec,
   totalsCodec,
+  usedIdCodec,
 } from './state.js'
 import { validateCommand, validateQuery } from './validate.js'
 
@@ -37,6 +39,7 @@ const COUNTERS_KEY = 'counters'
 const KEY_PREFIX = 'key/'
 const ACCOUNT_PREFIX = 'account/'
 const MOVEMENT_PREFIX = 'movement/'
+const USED_PREFIX = 'used/'
 const INDEX_DIGITS = 16
 const ANSWERS_FORGOTTEN_PER_SLOT_MAX = 5_000
 /** Command.query's field number, and that it has a length. */
@@ -51,10 +54,15 @@ const LOGGED_READ = new Uint8Array(0)
 export class BankAndKeys implements StateMachine {
   readonly #crypto: Crypto
   #typed: TypedBankAndKeys
-  #firstAnswers = new FirstAnswers()
+  readonly #limits: FirstAnswerLimits
+  #firstAnswers: FirstAnswers
+  #usedIds = new UsedIds(() => undefined)
 
-  constructor(crypto: Crypto = nodeCrypto) {
+  /** `limits`: others than the real ones in tests only. */
+  constructor(crypto: Crypto = nodeCrypto, limits: FirstAnswerLimits = FIRST_ANSWER_LIMITS) {
     this.#crypto = crypto
+    this.#limits = limits
+    this.#firstAnswers = new FirstAnswers(limits)
     this.#typed = new TypedBankAndKeys(crypto)
   }
 
@@ -65,7 +73,7 @@ export class BankAndKeys implements StateMachine {
 
   /** See StateMachine.stateBytes. */
   get stateBytes(): number {
-    return this.#typed.stateBytes + this.#firstAnswers.bytes
+    return this.#typed.stateBytes + this.#firstAnswers.bytes + this.#usedIds.bytes
   }
 
   onSlot(at: Moment): void {
@@ -115,7 +123,9 @@ export class BankAndKeys implements StateMachine {
   changes(): Iterable<StateEntry> {
     const { keys, bank } = this.typed
     const { ledger, authorities } = bank
-    const counters = { revision: keys.revision.value, movements: ledger.movements.count.value }
+    const movements = ledger.movements.count.value
+    const counters = { revision: keys.revision.value, movements, requestIds: this.#usedIds.count }
+    const used = this.#usedIds.takeChanges()
     // Everything is taken now, at no cost, and walked later. Rows do not change, they are replaced: they may be encoded later still.
     return chained([
       [{ key: COUNTERS_KEY, value: countersCodec.encode(counters), keyspace: 'state' }],
@@ -126,25 +136,30 @@ export class BankAndKeys implements StateMachine {
       entries('authority/', authorityCodec, authorities.table.takeChanges()),
       entries('request/', firstAnswerCodec, this.#firstAnswers.takeChanges()),
       entries(MOVEMENT_PREFIX, movementCodec, ledger.movements.takeChanges(), 'history'),
-      listEntries(ledger.lists.takeChanges(counters.movements)),
-      idEntries(ledger.movements.filter.takeChanges(counters.movements)),
+      listEntries(ledger.lists.takeChanges(movements)),
+      idEntries('ids', ledger.movements.filter.takeChanges(movements)),
+      entries(USED_PREFIX, usedIdCodec, used.ids, 'history'),
+      idEntries('request-ids', used.pages),
     ])
   }
 
   onCheckpointed(): void {
     this.typed.bank.ledger.onCheckpointed()
+    this.#usedIds.onCheckpointed()
   }
 
   restore(history: HistoryReader): Restoration {
     const typed = new TypedBankAndKeys(this.#crypto, storedHistory(history))
+    const usedIds = new UsedIds(storedUsedId(history))
     const answers: { key: string; row: FirstAnswer }[] = []
     return {
       load: (stored) => {
-        for (const { key, value } of stored) if (value !== undefined) loadEntry(typed, answers, key, value)
+        for (const { key, value } of stored) if (value !== undefined) loadEntry({ typed, usedIds, answers }, key, value)
       },
       finish: () => {
         this.#typed = typed
-        this.#firstAnswers = new FirstAnswers()
+        this.#usedIds = usedIds
+        this.#firstAnswers = new FirstAnswers(this.#limits)
         this.#firstAnswers.load(answers)
       },
     }
@@ -163,6 +178,11 @@ export class BankAndKeys implements StateMachine {
     if (first !== undefined) {
       return encoded(Refusal.of('ID_REUSED', { request_id: requestId }), at)
     }
+    // The answer is gone, but the id was used: perhaps by this very request, a late retry then.
+    const used = this.#usedIds.get(requestId)
+    if (used !== undefined) {
+      return encoded(Refusal.of('EXPIRED_ID', { request_id: requestId, slot: String(used.slot) }), at)
+    }
     const outcome = this.#carryOut(command, at)
     const answer = encoded(outcome, at)
     // Nothing was done, and the same may be asked again when there is room.
@@ -170,6 +190,7 @@ export class BankAndKeys implements StateMachine {
     this.#firstAnswers.memoryBytesMax = shareOf(at.quotaBytes ?? 0)
     // Kept long after its neighbours in the pool.
     this.#firstAnswers.keep(requestId, { digest, timeMs: at.timeMs, answer: answer.slice() })
+    this.#usedIds.add(requestId, { slot: at.slot })
     return answer
   }
 }
@@ -192,13 +213,14 @@ function encoded(outcome: Outcome, { slot }: Moment): Uint8Array {
   return encode(Result, toResult(outcome, effectSlot(outcome, slot)))
 }
 
-/** Puts an entry of a checkpoint back; first answers are gathered, as their order is not that of their keys. */
-function loadEntry(
-  { keys, bank }: TypedBankAndKeys,
-  answers: { key: string; row: FirstAnswer }[],
-  key: string,
-  value: Uint8Array,
-): void {
+/** What entries of a checkpoint are put into. First answers are gathered, as their order is not that of their keys. */
+interface Loading {
+  readonly typed: TypedBankAndKeys
+  readonly usedIds: UsedIds
+  readonly answers: { key: string; row: FirstAnswer }[]
+}
+
+function loadEntry({ typed: { keys, bank }, usedIds, answers }: Loading, key: string, value: Uint8Array): void {
   // The tables that may have millions of rows first.
   if (key.startsWith(KEY_PREFIX)) {
     const id = key.slice(KEY_PREFIX.length)
@@ -212,6 +234,8 @@ function loadEntry(
   switch (table) {
     case 'ids':
       return bank.ledger.movements.filter.load(Number(id), decodeHashes(value))
+    case 'request-ids':
+      return usedIds.loadPage(Number(id), decodeHashes(value))
     case 'hold':
       return bank.holds.expiries.load(id, holdCodec.decode(value, id))
     case 'total':
@@ -226,10 +250,18 @@ function loadEntry(
       keys.revision.set(counters.revision)
       bank.ledger.movements.load(counters.movements)
       bank.ledger.lists.load(counters.movements)
+      usedIds.load(counters.requestIds)
       return
     }
     default:
       throw new Error(`the checkpoint holds an entry of an unknown kind, ${JSON.stringify(key)}: written by a newer version?`)
+  }
+}
+
+function storedUsedId(history: HistoryReader): StoredUsedId {
+  return (id) => {
+    const value = history.read(USED_PREFIX + id)
+    return value && usedIdCodec.decode(value, id)
   }
 }
 
@@ -258,9 +290,13 @@ function* listEntries(places: Iterable<ListedMovement>): Generator<StateEntry> {
   }
 }
 
-function* idEntries(pages: Iterable<IdPage>): Generator<StateEntry> {
+function* idEntries(table: string, pages: Iterable<IdPage>): Generator<StateEntry> {
   for (const { page, hashes } of pages) {
-    yield { key: `ids/${String(page).padStart(INDEX_DIGITS, '0')}`, value: hashes && encodeHashes(hashes), keyspace: 'state' }
+    yield {
+      key: `${table}/${String(page).padStart(INDEX_DIGITS, '0')}`,
+      value: hashes && encodeHashes(hashes),
+      keyspace: 'state',
+    }
   }
 }
 

@@ -31,6 +31,11 @@ export const REASONS: Readonly<Record<Reason, ReasonInfo>> = {
     meaning: 'A field is missing or out of its bounds; BadRequest.field_violations names each.',
   },
   ID_REUSED: { code: status.ALREADY_EXISTS, meaning: 'The id was used before, with other content.' },
+  EXPIRED_ID: {
+    code: status.FAILED_PRECONDITION,
+    meaning:
+      'The request_id was used, and the answer is not kept any more: not carried out again; what came of the first time is unknown.',
+  },
   ACCOUNT_EXISTS: { code: status.ALREADY_EXISTS, meaning: 'The account id is taken.' },
   ACCOUNT_NOT_FOUND: { code: status.NOT_FOUND, meaning: 'There is no such account.' },
   TRANSFER_NOT_FOUND: { code: status.NOT_FOUND, meaning: 'There is no movement with this id.' },

@@ -12,6 +12,7 @@ import {
   SessionAnswers,
   SessionCounters,
   SessionRecord,
+  UsedIdRecord,
   FirstAnswer as WireFirstAnswer,
   AssetTotals as WireTotals,
 } from '../gen/synod/state/v1/state.js'
@@ -24,6 +25,7 @@ import type { AssetTotals } from '../machine/ledger.js'
 import type { AccountRow, Movement } from '../machine/movement.js'
 import type { KeptAnswer } from '../machine/session-table.js'
 import type { SessionCodec } from '../machine/sessions.js'
+import type { UsedId } from '../machine/used-ids.js'
 import { encode } from './encode.js'
 import { bytesOf } from './kept-bytes.js'
 import { toWireMovement } from './result.js'
@@ -132,6 +134,11 @@ export const firstAnswerCodec: RowCodec<FirstAnswer> = {
     const answer = WireFirstAnswer.decode(bytes)
     return { ...answer, answer: new Uint8Array(answer.answer) }
   },
+}
+
+export const usedIdCodec: RowCodec<UsedId> = {
+  encode: (used) => encode(UsedIdRecord, used),
+  decode: (bytes) => UsedIdRecord.decode(bytes),
 }
 
 export const countersCodec: RowCodec<Counters> = {

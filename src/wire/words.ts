@@ -15,6 +15,8 @@ export const WORDS: Record<Reason, (p: Parameters) => string> = {
     const why = p['is'] === 'revoked' ? 'was revoked' : 'has another key'
     return `authority ${quote(p['authority_id'])} ${why}: register under a new id`
   },
+  EXPIRED_ID: (p) =>
+    `the request_id ${quote(p['request_id'])} was used in slot ${p['slot']}, and the answer is not kept any more: what came of it is not known`,
   ACCOUNT_EXISTS: (p) => `there is already an account ${quote(p['account_id'])}`,
   ACCOUNT_NOT_FOUND: (p) => about(p, `there is no account ${quote(p['account_id'])}`),
   TRANSFER_NOT_FOUND: (p) => `there is no transfer, deposit or withdrawal ${quote(p['transfer_id'])}`,

@@ -3,7 +3,9 @@ import { test } from 'node:test'
 import { assert as check, nat, oneof, property, tuple, uint8Array } from 'fast-check'
 import type { TransferBatchRequest, TransferRequest } from '../../src/gen/synod/bank/v1/bank.js'
 import { Command, Query, Result } from '../../src/gen/synod/session/v1/session.js'
+import { FIRST_ANSWER_LIMITS } from '../../src/machine/first-answers.js'
 import { BankAndKeys } from '../../src/wire/bank-and-keys.js'
+import { CheckpointDisk } from '../machine/checkpoint-disk.js'
 import { bytes, fakeCrypto, GOOD } from '../machine/fixture.js'
 import { INITIAL_COMMAND } from '../machine/random-commands.js'
 
@@ -226,13 +228,63 @@ test('content is compared by what it says, not by how it was encoded', () => {
   assert.deepEqual(fixture.bytes(command), first)
 })
 
-test('a request id is forgotten after a day of log time', () => {
+test('the answer to a request id is forgotten after a day of log time; that the id was used is not', () => {
   const fixture = new Fixture()
+  const pass = (ms: number) => {
+    fixture.timeMs += ms
+    fixture.machine.onSlot({ slot: fixture.slot, timeMs: fixture.timeMs })
+  }
   fixture.run(put('a', 'one', 'r'))
-  fixture.timeMs += DAY_MS - 1
+  pass(DAY_MS - 1)
   assert.equal(fixture.reason(put('a', 'two', 'r')), 'ID_REUSED')
-  fixture.timeMs += 1
-  assert.equal(fixture.reason(put('a', 'two', 'r')), 'OK')
+  pass(1)
+  assert.deepEqual(
+    [put('a', 'one', 'r'), put('a', 'two', 'r'), open('b', 'r')].map((o) => fixture.reason(o)),
+    ['EXPIRED_ID', 'EXPIRED_ID', 'EXPIRED_ID'],
+  )
+  pass(100 * DAY_MS)
+  const outcome = fixture.run(put('a', 'one', 'r'))
+  assert.deepEqual(outcome?.$case === 'refusal' && outcome.value.parameters, { request_id: 'r', slot: '1' })
+  assert.equal(fixture.machine.typed.keys.revision.value, 1n)
+})
+
+test('a request id whose answer made room for others is not carried out again, wherever it stands by then', () => {
+  const disk = new CheckpointDisk()
+  const start = (): BankAndKeys => {
+    const started = new BankAndKeys(fakeCrypto, { ...FIRST_ANSWER_LIMITS, countMax: 2 })
+    disk.restore(started)
+    return started
+  }
+  let machine = start()
+  let slot = 0
+  const reason = (requestId: string): string => {
+    const command = Command.encode({ operation: put('a', requestId, requestId) }).finish()
+    const { outcome } = Result.decode(machine.apply(command, { slot: ++slot, timeMs: 1 }))
+    return outcome?.$case === 'refusal' ? outcome.value.reason : 'OK'
+  }
+  const used: string[] = []
+  const check = () => assert.deepEqual(new Set(used.slice(0, -2).map(reason)), new Set(used.length > 2 ? ['EXPIRED_ID'] : []))
+  for (let i = 0; i < 12; i++) {
+    used.push(`r${i}`)
+    assert.equal(reason(`r${i}`), 'OK')
+    check()
+    if (i % 3 === 0) {
+      disk.begin(machine)
+      check()
+    } else if (i % 3 === 1) {
+      while (!disk.walk(100)) continue
+      disk.commit(machine)
+      check()
+    } else if (i % 6 === 5) {
+      const before = disk.digest()
+      machine = start()
+      // What came after the checkpoint is applied again.
+      assert.deepEqual([reason(`r${i - 1}`), reason(`r${i}`)], ['OK', 'OK'])
+      check()
+      assert.equal(disk.digest(), before)
+    }
+  }
+  assert.equal(machine.typed.keys.pairs.get('a')?.version, 12n)
 })
 
 test('an invalid request does not take its request id', () => {

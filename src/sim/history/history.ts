@@ -132,11 +132,17 @@ export class History {
   }
 }
 
+function isExpired({ outcome }: Answer): boolean {
+  return outcome.kind === 'refused' && outcome.reason === 'EXPIRED_ID'
+}
+
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
 /** Sent anew under another name, an id that was used before is refused each time: in the slot of that time. */
 function isSameAnswer({ sentAs }: Invocation, first: Answer, answer: Answer): boolean {
+  // Asked again under another name when the first answer was kept no more.
+  if (sentAs.length !== 1 && (isExpired(first) || isExpired(answer))) return true
   return sameOutcome(first.outcome, answer.outcome) && (first.slot === answer.slot || sentAs.length !== 1)
 }

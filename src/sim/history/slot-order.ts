@@ -34,7 +34,7 @@ export function checkSlotOrder(history: History, log: readonly Value[], limits: 
 
 /** The log on the model, with the reads where they belong. */
 class Replay {
-  readonly model = new Model()
+  readonly model: Model
   readonly #sessions: SessionsModel
   readonly #history: History
   /** What clients sent in sessions of their own. */
@@ -47,7 +47,8 @@ class Replay {
   readonly #opened = new Set<number>()
   #timeMs = 0
 
-  constructor(history: History, { sessionCountMax, answersPerSessionMax }: StateLimits) {
+  constructor(history: History, { sessionCountMax, answersPerSessionMax, firstAnswersMax }: StateLimits) {
+    this.model = new Model(firstAnswersMax === STATE_LIMITS.firstAnswersMax ? {} : { firstAnswersMax })
     this.#sessions = new SessionsModel(this.model, { sessionCountMax, answersPerSessionMax })
     this.#history = history
     for (const invocation of history.invocations) {

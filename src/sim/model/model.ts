@@ -13,14 +13,19 @@ export class Model {
   readonly #bank: BankModel
   readonly #keys: KeysModel
   /** First answers by request_id. Synod keeps them for a day of log time, which is longer than any run. */
-  readonly #firstAnswers: Table<{ readonly content: string; readonly effect: Effect }>
+  readonly #firstAnswers: Table<{ readonly content: string; readonly effect: Effect; readonly order: number }>
+  /** Every request_id that was ever used. */
+  readonly #used: Table<true>
+  readonly #firstAnswersMax: number
 
-  /** `isSearched`: keeps a fingerprint, which costs time. */
-  constructor({ isSearched = false } = {}) {
+  /** `isSearched`: keeps a fingerprint, which costs time. `firstAnswersMax`: past it the oldest go. */
+  constructor({ isSearched = false, firstAnswersMax = Number.POSITIVE_INFINITY } = {}) {
+    this.#firstAnswersMax = firstAnswersMax
     this.#log = new UndoLog(isSearched)
     this.#bank = new BankModel(this.#log)
     this.#keys = new KeysModel(this.#log)
     this.#firstAnswers = new Table('request', this.#log)
+    this.#used = new Table('used', this.#log)
   }
 
   /** Carries a request out, unless its ids say that it has been already. */
@@ -30,9 +35,19 @@ export class Model {
     const content = JSON.stringify(operation)
     const known = this.#firstAnswers.get(requestId)
     if (known !== undefined) return known.content === content ? known.effect : { slot: at.slot, outcome: refused('ID_REUSED') }
+    if (this.#used.has(requestId)) return { slot: at.slot, outcome: refused('EXPIRED_ID') }
     const effect = this.#carryOut(request, at)
-    this.#firstAnswers.set(requestId, { content, effect })
+    this.#keepAnswer(requestId, content, effect)
     return effect
+  }
+
+  #keepAnswer(requestId: string, content: string, effect: Effect): void {
+    const isBounded = this.#firstAnswersMax < Number.POSITIVE_INFINITY
+    this.#firstAnswers.set(requestId, { content, effect, order: isBounded ? this.#log.mark : 0 })
+    if (!isBounded) return
+    this.#used.set(requestId, true)
+    const rows = this.#firstAnswers.entries().toSorted(([, a], [, b]) => a.order - b.order)
+    for (const [id] of rows.slice(0, Math.max(0, rows.length - this.#firstAnswersMax))) this.#firstAnswers.delete(id)
   }
 
   /** Log time has come to this: holds whose time has come are given back before anything is carried out. */

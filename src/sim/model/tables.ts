@@ -66,6 +66,11 @@ export class Table<V> {
     return Array.from(this.#entries.values(), ({ row }) => row)
   }
 
+  /** In no order to rely upon. */
+  entries(): [string, V][] {
+    return Array.from(this.#entries, ([key, { row }]) => [key, row])
+  }
+
   /** In the order of their keys' UTF-8 bytes. */
   sorted(): V[] {
     const entries = [...this.#entries].toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))

@@ -131,7 +131,8 @@ export interface PutRequest {
   returnPrevious: boolean;
   /**
    * Makes a retry safe for callers without a session: the same id with the same content gets the first answer (kept for a day
-   * of log time), with other content it is refused with ID_REUSED. At most 128 bytes; empty means none.
+   * of log time, and 100,000 of them), with other content it is refused with ID_REUSED. When the answer is not kept any more, either is
+   * refused with EXPIRED_ID: an id that was used is never carried out again. At most 128 bytes; empty means none.
    */
   requestId: string;
 }

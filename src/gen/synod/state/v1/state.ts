@@ -129,6 +129,8 @@ export interface Counters {
   revision: bigint;
   /** How many movements there are. */
   movements: number;
+  /** How many request ids were ever used. */
+  requestIds: number;
 }
 
 export interface MovementRecord {
@@ -171,6 +173,12 @@ export interface AuthorityRecord {
   authorityId: string;
   publicKey: Uint8Array;
   revoked: boolean;
+}
+
+/** A request_id that was used, for good. */
+export interface UsedIdRecord {
+  /** Where the request was carried out, or refused. */
+  slot: number;
 }
 
 /** The first answer to a request_id. */
@@ -1147,7 +1155,7 @@ export const HoldRecord: MessageFns<HoldRecord> = {
 };
 
 function createBaseCounters(): Counters {
-  return { revision: 0n, movements: 0 };
+  return { revision: 0n, movements: 0, requestIds: 0 };
 }
 
 export const Counters: MessageFns<Counters> = {
@@ -1163,6 +1171,12 @@ export const Counters: MessageFns<Counters> = {
         throw new globalThis.Error("value provided for field BigInt(message.movements) of type uint64 too large");
       }
       writer.uint32(16).uint64(BigInt(message.movements));
+    }
+    if (message.requestIds !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.requestIds)) !== BigInt(message.requestIds)) {
+        throw new globalThis.Error("value provided for field BigInt(message.requestIds) of type uint64 too large");
+      }
+      writer.uint32(24).uint64(BigInt(message.requestIds));
     }
     return writer;
   },
@@ -1196,6 +1210,14 @@ export const Counters: MessageFns<Counters> = {
             message.movements = longToNumber(reader.uint64());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.requestIds = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1212,6 +1234,11 @@ export const Counters: MessageFns<Counters> = {
     return {
       revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
       movements: isSet(object.movements) ? globalThis.Number(object.movements) : 0,
+      requestIds: isSet(object.requestIds)
+        ? globalThis.Number(object.requestIds)
+        : isSet(object.request_ids)
+        ? globalThis.Number(object.request_ids)
+        : 0,
     };
   },
 
@@ -1223,6 +1250,9 @@ export const Counters: MessageFns<Counters> = {
     if (message.movements !== 0) {
       obj.movements = globalThis.Number(message.movements);
     }
+    if (message.requestIds !== 0) {
+      obj.requestIds = globalThis.Number(message.requestIds);
+    }
     return obj;
   },
 
@@ -1233,6 +1263,7 @@ export const Counters: MessageFns<Counters> = {
     const message = createBaseCounters();
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
     message.movements = object.movements ?? 0;
+    message.requestIds = object.requestIds ?? 0;
     return message;
   },
 };
@@ -1817,6 +1848,76 @@ export const AuthorityRecord: MessageFns<AuthorityRecord> = {
     message.authorityId = object.authorityId ?? "";
     message.publicKey = object.publicKey ?? new Uint8Array(0);
     message.revoked = object.revoked ?? false;
+    return message;
+  },
+};
+
+function createBaseUsedIdRecord(): UsedIdRecord {
+  return { slot: 0 };
+}
+
+export const UsedIdRecord: MessageFns<UsedIdRecord> = {
+  encode(message: UsedIdRecord, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slot !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.slot)) !== BigInt(message.slot)) {
+        throw new globalThis.Error("value provided for field BigInt(message.slot) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.slot));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UsedIdRecord {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUsedIdRecord();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.slot = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UsedIdRecord {
+    return { slot: isSet(object.slot) ? globalThis.Number(object.slot) : 0 };
+  },
+
+  toJSON(message: UsedIdRecord): unknown {
+    const obj: any = {};
+    if (message.slot !== 0) {
+      obj.slot = globalThis.Number(message.slot);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UsedIdRecord>): UsedIdRecord {
+    return UsedIdRecord.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UsedIdRecord>): UsedIdRecord {
+    const message = createBaseUsedIdRecord();
+    message.slot = object.slot ?? 0;
     return message;
   },
 };
