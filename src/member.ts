@@ -40,8 +40,11 @@ export interface MemberOptions extends HostedMemberOptions {
   readonly checkpoints?: CheckpointOptions
   /** How much of the log is kept behind the checkpoint, for members that lag a little. Default: 16,384 slots, at most 64 MiB. */
   readonly logWindow?: LogWindow
-  /** Checkpoints go to other members no faster, in bytes per second, above 0. Default: 4 MiB. */
-  readonly transferBytesPerSecond?: number
+  /**
+   * Checkpoints never go to other members faster, all together, in bytes per second, above 0. Below that they go as fast as the others take
+   * them and this member bears it. Default: 64 MiB.
+   */
+  readonly transferBytesPerSecondMax?: number
 }
 
 /**
@@ -77,7 +80,7 @@ const REFUSALS_REMEMBERED_MAX = 1_000
 
 /** gRPC streams to the other members. */
 function peerPortOf(options: MemberOptions, handlers: PeerPortHandlers): PeerPort {
-  const { nodeId, listenAddress, logger, transferBytesPerSecond } = options
+  const { nodeId, listenAddress, logger, transferBytesPerSecondMax } = options
   /** By peer and address: the last reason for not talking. Refusals come again at each try, several a second: each is told once. */
   const lastRefusals = new Map<string, string>()
   const onRefused = (peerId: NodeId, refusal: PeerRefusal, by: 'us' | 'peer', address: string): void => {
@@ -96,7 +99,7 @@ function peerPortOf(options: MemberOptions, handlers: PeerPortHandlers): PeerPor
     // A member whose directory was lost must hear so: it is welcomed, and stops by itself. Its votes come through admit.
     checkPeer: () => undefined,
     onRefused,
-    transferBytesPerSecond,
+    transferBytesPerSecondMax,
     logger,
   })
   return {

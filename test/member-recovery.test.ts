@@ -51,7 +51,7 @@ test('a member that is further behind than any log fetches a checkpoint, and goe
 
 test('a transfer goes on where it was when its receiver was stopped in the middle of it, and comes to its end when its sender was', async (t) => {
   const cluster = await MemberCluster.create(t)
-  const slow = { transferBytesPerSecond: 700_000 }
+  const slow = { transferBytesPerSecondMax: 700_000 }
   await Promise.all([1, 2, 3].map((nodeId) => cluster.start(nodeId, slow)))
   await cluster.work(1, 5)
   await cluster.stop(3)

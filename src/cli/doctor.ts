@@ -4,7 +4,7 @@ import type { Diagnosis, Inventory } from '../storage/doctor.js'
 import type { Finding } from '../storage/findings.js'
 import { EXIT } from './failure.js'
 import { outcomeCounts } from './options.js'
-import { type Cell, formatTable, print, printJson, styled } from './output.js'
+import { type Cell, formatBytes, formatTable, print, printJson, styled } from './output.js'
 
 const HELP = `
 Reads every file and every record of a node's data directory, checks each by itself and all against one another, and changes nothing.
@@ -116,9 +116,4 @@ function formatCheckpoint({ timeMs, stateDigest }: Inventory['checkpoint']): str
 
 function formatEntries({ count, bytes }: RecordCount): string {
   return `${count} entries, ${formatBytes(bytes)}`
-}
-
-function formatBytes(bytes: number): string {
-  if (bytes < 1_000_000) return `${(bytes / 1_000).toFixed(1)} kB`
-  return bytes < 1_000_000_000 ? `${(bytes / 1_000_000).toFixed(1)} MB` : `${(bytes / 1_000_000_000).toFixed(2)} GB`
 }

@@ -17,12 +17,18 @@ export interface NodeOptions {
   readonly authority?: readonly string[]
   readonly join?: boolean
   readonly repair?: boolean
+  readonly transferRate?: string
 }
 
 /** What a config file may hold. */
-export interface NodeConfigFile extends Omit<NodeOptions, 'id'> {
+export interface NodeConfigFile extends Omit<NodeOptions, 'id' | 'transferRate'> {
   readonly id?: number | string
+  readonly transferRate?: number | string
 }
+
+/** MiB a second; far below and above what any network carries. */
+const RATE_MIN = 0.01
+const RATE_MAX = 100_000
 
 /** How each option is named where. */
 const OPTIONS: Readonly<Record<keyof NodeOptions, { flag: string; variable: string }>> = {
@@ -34,6 +40,7 @@ const OPTIONS: Readonly<Record<keyof NodeOptions, { flag: string; variable: stri
   authority: { flag: '--authority', variable: 'SYNOD_AUTHORITIES' },
   join: { flag: '--join', variable: 'SYNOD_JOIN' },
   repair: { flag: '--no-repair', variable: 'SYNOD_REPAIR' },
+  transferRate: { flag: '--transfer-rate', variable: 'SYNOD_TRANSFER_RATE' },
 }
 
 const SWITCHES: ReadonlySet<string> = new Set<keyof NodeOptions>(['join', 'repair'])
@@ -64,10 +71,11 @@ function parseVariable(name: keyof NodeOptions, text: string | undefined): strin
 export function readConfigFile(path: string): NodeOptions {
   const file = parseStrictJsonObject(readTextFile(path, '--config', SMALL_FILE_BYTES_MAX), `--config ${path}`)
   for (const [name, value] of Object.entries(file)) checkEntry(path, name, value)
-  const { id, data, ...rest } = file as NodeConfigFile
+  const { id, data, transferRate, ...rest } = file as NodeConfigFile
   return {
     ...rest,
     ...(id === undefined ? {} : { id: String(id) }),
+    ...(transferRate === undefined ? {} : { transferRate: String(transferRate) }),
     ...(data === undefined ? {} : { data: resolve(path === '-' ? '.' : dirname(path), data) }),
   }
 }
@@ -84,8 +92,11 @@ function checkOf(name: string): { isFine: (value: unknown) => boolean; kind: str
   if (SWITCHES.has(name)) return { isFine: (value) => typeof value === 'boolean', kind: 'true or false' }
   if (name !== 'authority') {
     const isFine = (value: unknown): boolean =>
-      (typeof value === 'string' && value !== '') || (name === 'id' && Number.isInteger(value))
-    return { isFine, kind: name === 'id' ? 'a whole number' : 'a string, and not an empty one' }
+      (typeof value === 'string' && value !== '') ||
+      (name === 'id' && Number.isInteger(value)) ||
+      (name === 'transferRate' && typeof value === 'number')
+    const kinds: Readonly<Record<string, string>> = { id: 'a whole number', transferRate: 'a number' }
+    return { isFine, kind: kinds[name] ?? 'a string, and not an empty one' }
   }
   return {
     isFine: (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
@@ -108,6 +119,7 @@ export function serverConfigOf(options: NodeOptions): ServerConfig {
     authorities: (options.authority ?? []).map(parseAuthority),
     join: options.join ?? false,
     repair: options.repair ?? true,
+    ...(options.transferRate !== undefined && { transferBytesPerSecondMax: parseRate(options.transferRate) }),
   }
 }
 
@@ -122,6 +134,13 @@ function parseNodeId(name: keyof NodeOptions, text: string): number {
   const id = Number(text)
   if (/^\d+$/.test(text) && id >= 1 && id <= 65_535) return id
   throw fault(name, `${JSON.stringify(text)}: a node's id is a whole number from 1 to 65,535`)
+}
+
+/** MiB a second. */
+function parseRate(text: string): number {
+  const rate = Number(text)
+  if (/^\d+(\.\d+)?$/.test(text) && rate >= RATE_MIN && rate <= RATE_MAX) return rate * (1 << 20)
+  throw fault('transferRate', `${JSON.stringify(text)}: a rate is a number of MiB a second from ${RATE_MIN} to ${RATE_MAX}`)
 }
 
 function parseAddress(name: keyof NodeOptions, text: string): string {

@@ -141,3 +141,8 @@ function show(cell: Cell): string {
   const text = shown(textOf(cell))
   return typeof cell === 'string' ? text : styled(cell.style, text)
 }
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1_000_000) return `${(bytes / 1_000).toFixed(1)} kB`
+  return bytes < 1_000_000_000 ? `${(bytes / 1_000_000).toFixed(1)} MB` : `${(bytes / 1_000_000_000).toFixed(2)} GB`
+}

@@ -17,6 +17,7 @@ Each option but --config may also be a variable, and an entry of the config file
   --authority      SYNOD_AUTHORITIES     "authority", a list
   --join           SYNOD_JOIN=true       "join": true
   --no-repair      SYNOD_REPAIR=false    "repair": false
+  --transfer-rate  SYNOD_TRANSFER_RATE   "transferRate"
 
 Example, one of three nodes:
   $ synod start --id 1 --data /var/lib/synod --authority mint=6kFXvM…= \\
@@ -51,6 +52,7 @@ export function addStartCommand(program: Command): void {
     .option('--peers <list>', 'every member, this one too: ID=HOST:PEERPORT/HOST:CLIENTPORT,…')
     .option('--join', 'join a cluster that has let this node in (`synod member add`); --peers names some members, and this one')
     .option('--no-repair', 'stop when the data directory is damaged, instead of fetching it anew from the other members')
+    .option('--transfer-rate <MiB/s>', 'nodes that lag are never sent state faster; 64 unless told')
     .option('--authority <id=key>', 'who may sign deposits in a new cluster: ed25519 public key, base64; repeatable', collect)
     .addOption(new Option('--config <file>', 'a JSON file with these options').env('SYNOD_CONFIG'))
     .addOption(

@@ -3,7 +3,7 @@ import { quotaLine } from './cluster.js'
 import { type SurveyedNode, surveyCluster, tellNoMajority } from './cluster-view.js'
 import { EXIT } from './failure.js'
 import { type ClientFlags, withClientFlags } from './options.js'
-import { type Cell, formatTable, note, print, printJson, styled } from './output.js'
+import { type Cell, formatBytes, formatTable, note, print, printJson, styled } from './output.js'
 import { shown } from './shown.js'
 
 const EXAMPLE = `
@@ -34,6 +34,7 @@ export function addStatusCommand(program: Command): void {
             nodes.map((node) => toRow(node, roleOf)),
           ),
         )
+        for (const line of nodes.flatMap(transferLines)) print(line)
         for (const line of nodes.flatMap(alarmLines)) print(line)
         for (const line of nodes.flatMap(troubleLines)) print(line)
       }
@@ -59,6 +60,15 @@ function toRow({ endpoint, nodeId, status }: SurveyedNode, roleOf: (role: number
     stateDigest,
     quotaLine(status.stateBytes, status.quotaBytes),
   ]
+}
+
+/** Below the table: what whoever is far behind has fetched of the others' state. */
+function transferLines({ status }: SurveyedNode): string[] {
+  const coming = (status?.transfers ?? []).filter(({ sending }) => !sending)
+  return coming.map(({ peerId, slot, bytesDone, bytesTotal, bytesPerSecond }) => {
+    const rate = `${formatBytes(bytesPerSecond)}/s`
+    return `node ${status?.nodeId} fetches the state after slot ${slot} from node ${peerId}: ${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}, ${rate}`
+  })
 }
 
 /** Below the table: what a node that goes on says is wrong with it. */

@@ -3,6 +3,7 @@ import type { MembershipRefusalReason } from '../paxos/messages.js'
 import type { Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import type { CheckpointPart } from '../wire/checkpoint-transfer.js'
 import type { Alarm } from './alarms.js'
+import type { TransferProgress } from './transfer-progress.js'
 
 export type { Alarm } from './alarms.js'
 
@@ -99,6 +100,8 @@ export interface MemberStatus {
   readonly stateBytes: number
   /** How large it may grow; 0: however large. */
   readonly quotaBytes: number
+  /** Checkpoints on their way to this node or from it. */
+  readonly transfers: readonly TransferProgress[]
 }
 
 /** A piece of a backup: one header, pages, one end, then log entries. */

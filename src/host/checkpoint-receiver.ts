@@ -4,6 +4,7 @@ import { RecordError } from '../storage/records.js'
 import type { CheckpointEnd, CheckpointHeader, CheckpointPage, IncomingCheckpoint, Storage } from '../storage/storage.js'
 import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from '../wire/checkpoint-transfer.js'
 import type { CallOff, Runtime } from './runtime.js'
+import { RateMeter, type TransferProgress } from './transfer-progress.js'
 
 /** As in Ready.checkpointWanted. */
 export interface CheckpointWanted {
@@ -40,6 +41,7 @@ interface Transfer {
   callOff: CallOff
   header: CheckpointHeader | undefined
   incoming: IncomingCheckpoint | undefined
+  readonly meter: RateMeter
 }
 
 /** Where a transfer that broke off goes on. */
@@ -77,6 +79,14 @@ export class CheckpointReceiver {
     return this.#transfer !== undefined
   }
 
+  /** What is under way. */
+  progress(): TransferProgress[] {
+    if (this.#transfer?.header === undefined) return []
+    const { from: peerId, header, meter } = this.#transfer
+    const bytesPerSecond = meter.bytesPerSecond(this.#s.runtime.nowMs())
+    return [{ peerId, isSending: false, slot: header.slot, bytesDone: this.#bytes, bytesTotal: header.bytes, bytesPerSecond }]
+  }
+
   /** Repeated as long as it is wanted. */
   want(wanted: CheckpointWanted): void {
     if (this.#isStopped || this.#transfer !== undefined || this.#s.runtime.nowMs() < this.#nextTryMs) return
@@ -108,7 +118,8 @@ export class CheckpointReceiver {
     if (this.#resume !== undefined && this.#resume.header.slot < minSlot) this.#resume = undefined
     const resume = this.#resume
     const asked = { minSlot, checkpointId: resume?.header.checkpointId ?? '', afterKey: resume?.lastKey }
-    const transfer: Transfer = { from, asked, callOff: () => {}, header: undefined, incoming: undefined }
+    const meter = new RateMeter(this.#s.runtime.nowMs())
+    const transfer: Transfer = { from, asked, callOff: () => {}, header: undefined, incoming: undefined, meter }
     this.#transfer = transfer
     transfer.callOff = this.#s.fetch(from, asked, {
       onPart: (part) => this.#onPart(transfer, part),
@@ -157,8 +168,11 @@ export class CheckpointReceiver {
     if (header === undefined || incoming === undefined) throw new TransferError('MALFORMED', 'a page came before the header')
     await incoming.add(page)
     if (this.#transfer !== transfer) return
-    for (const bytes of page.keys) this.#bytes += bytes.length
-    for (const bytes of page.records) this.#bytes += bytes.length
+    let pageBytes = 0
+    for (const bytes of page.keys) pageBytes += bytes.length
+    for (const bytes of page.records) pageBytes += bytes.length
+    this.#bytes += pageBytes
+    transfer.meter.add(pageBytes, this.#s.runtime.nowMs())
     if (incoming.lastKey !== undefined) this.#resume = { header, lastKey: incoming.lastKey, bytes: this.#bytes }
     const nowMs = this.#s.runtime.nowMs()
     if (nowMs < this.#nextProgressMs) return

@@ -1,12 +1,15 @@
 import type { NodeId, Slot } from '../paxos/types.js'
-import type { CheckpointView, Storage } from '../storage/storage.js'
+import type { CheckpointHeader, CheckpointPage, CheckpointView, Storage } from '../storage/storage.js'
 import { type CheckpointPart, type CheckpointRequest, TransferError } from '../wire/checkpoint-transfer.js'
 import type { CallerIdentity } from './admission.js'
+import type { LaggardHolds } from './laggard-holds.js'
 import type { CallOff, Runtime } from './runtime.js'
+import { RateMeter, type TransferProgress } from './transfer-progress.js'
 
 interface Settings {
   readonly storage: Pick<Storage, 'viewCheckpoint'>
-  readonly runtime: Pick<Runtime, 'after'>
+  readonly runtime: Pick<Runtime, 'after' | 'nowMs'>
+  readonly holds: Pick<LaggardHolds, 'onProgress'>
   /** A page has about so many bytes at most; never more than 256 KiB. */
   readonly pageBytesMax?: number | undefined
   /** What a checkpoint made now would hold. */
@@ -15,10 +18,21 @@ interface Settings {
   readonly askForCheckpoint: () => void
 }
 
-const TRANSFERS_MAX = 2
+const TRANSFERS_MAX = 4
 const PAGE_BYTES = 256 * 1024
-/** So long a transfer that broke off may be gone on with. */
-const KEEP_MS = 60_000
+/** How long an interrupted transfer can be resumed: the receiver may have to start again, and read what it has. */
+const KEEP_MS = 300_000
+/** After a transfer that came to its end: others may have begun with the same checkpoint elsewhere. */
+const KEEP_DONE_MS = 5_000
+
+/** One transfer to a peer. */
+interface Sending {
+  isReplaced: boolean
+  /** Undefined before the view is open. */
+  header: CheckpointHeader | undefined
+  bytesDone: number
+  readonly meter: RateMeter
+}
 
 /** A view of the database that is open, and who reads from it. */
 interface OpenView {
@@ -36,7 +50,7 @@ export class CheckpointSender {
   readonly #s: Settings
   readonly #open = new Set<OpenView>()
   /** By who fetches: a newer transfer of the same node takes the place of the one before. */
-  readonly #transfers = new Map<NodeId, { isReplaced: boolean }>()
+  readonly #transfers = new Map<NodeId, Sending>()
   #isStopped = false
 
   constructor(settings: Settings) {
@@ -48,22 +62,44 @@ export class CheckpointSender {
     return this.#open.size
   }
 
+  /** What is under way. */
+  progress(): TransferProgress[] {
+    const nowMs = this.#s.runtime.nowMs()
+    return [...this.#transfers].flatMap(([peerId, { header, bytesDone, meter }]) =>
+      header === undefined
+        ? []
+        : {
+            peerId,
+            isSending: true,
+            slot: header.slot,
+            bytesDone,
+            bytesTotal: header.bytes,
+            bytesPerSecond: meter.bytesPerSecond(nowMs),
+          },
+    )
+  }
+
   /** The parts of a checkpoint. @throws TransferError NOT_FOUND or BUSY; StorageError */
   async *serve(caller: Pick<CallerIdentity, 'nodeId'>, request: CheckpointRequest): AsyncGenerator<CheckpointPart> {
     const transfer = this.#begin(caller.nodeId)
     try {
       const open = await this.#view(request)
+      let keepMs = KEEP_MS
       try {
+        transfer.header = open.view.header
         const afterKey = open.view.header.checkpointId === request.checkpointId ? request.afterKey : undefined
         yield { header: open.view.header }
         for await (const page of open.view.pages(afterKey, Math.min(PAGE_BYTES, this.#s.pageBytesMax ?? PAGE_BYTES))) {
           if (this.#isStopped) throw new TransferError('UNREACHABLE', 'the node is stopping')
           if (transfer.isReplaced) throw new TransferError('BUSY', `node ${caller.nodeId} has begun another transfer`)
+          // The log after it is held as long as pages go.
+          this.#note(caller.nodeId, transfer, sizeOf(page))
           yield { page }
         }
+        keepMs = KEEP_DONE_MS
         yield { end: open.view.end }
       } finally {
-        await this.#leave(open)
+        await this.#leave(open, keepMs)
       }
     } finally {
       if (this.#transfers.get(caller.nodeId) === transfer) this.#transfers.delete(caller.nodeId)
@@ -76,14 +112,23 @@ export class CheckpointSender {
     await Promise.all([...this.#open].filter((open) => open.readerCount === 0).map((open) => this.#close(open)))
   }
 
-  #begin(nodeId: NodeId): { isReplaced: boolean } {
+  #note(nodeId: NodeId, transfer: Sending, bytes: number): void {
+    const { runtime, holds } = this.#s
+    const nowMs = runtime.nowMs()
+    transfer.bytesDone += bytes
+    transfer.meter.add(bytes, nowMs)
+    if (transfer.header !== undefined) holds.onProgress(nodeId, transfer.header.slot, nowMs)
+  }
+
+  #begin(nodeId: NodeId): Sending {
     if (this.#isStopped) throw new TransferError('UNREACHABLE', 'the node is stopping')
     const before = this.#transfers.get(nodeId)
     if (before === undefined && this.#transfers.size >= TRANSFERS_MAX) {
       throw new TransferError('BUSY', `${TRANSFERS_MAX} nodes fetch a checkpoint from here already`)
     }
     if (before !== undefined) before.isReplaced = true
-    const transfer = { isReplaced: false }
+    const meter = new RateMeter(this.#s.runtime.nowMs())
+    const transfer: Sending = { isReplaced: false, header: undefined, bytesDone: 0, meter }
     this.#transfers.set(nodeId, transfer)
     return transfer
   }
@@ -115,11 +160,11 @@ export class CheckpointSender {
     return undefined
   }
 
-  async #leave(open: OpenView): Promise<void> {
+  async #leave(open: OpenView, keepMs: number): Promise<void> {
     if (--open.readerCount > 0) return
     if (this.#isStopped) return this.#close(open)
     // A view that cannot be closed is of a database that has failed: somebody else hears of that.
-    open.callOff = this.#s.runtime.after(KEEP_MS, () => void this.#close(open).catch(() => {}))
+    open.callOff = this.#s.runtime.after(keepMs, () => void this.#close(open).catch(() => {}))
     const older = [...this.#open].filter((other) => other !== open && other.readerCount === 0)
     await Promise.all(older.map((other) => this.#close(other)))
   }
@@ -129,6 +174,13 @@ export class CheckpointSender {
     open.callOff?.()
     await open.view.close()
   }
+}
+
+function sizeOf({ keys, records }: CheckpointPage): number {
+  let bytes = 0
+  for (const key of keys) bytes += key.length
+  for (const record of records) bytes += record.length
+  return bytes
 }
 
 function enter(open: OpenView): OpenView {

@@ -10,6 +10,7 @@ import type { Barriers } from './barriers.js'
 import type { CheckpointWanted } from './checkpoint-receiver.js'
 import { Checkpointer } from './checkpointer.js'
 import { ApplyFailedError, HaltError } from './halt-error.js'
+import type { LaggardHolds } from './laggard-holds.js'
 import type { MajorityWatch } from './majority-watch.js'
 import type { MembershipCalls } from './membership-calls.js'
 import { isHostMessage, type PeerTalk } from './peer-talk.js'
@@ -41,6 +42,7 @@ export interface HostSettings {
   /** Looked at with every tick of a node that takes part. */
   readonly watches: readonly { tick(nowMs: number): void }[]
   readonly majorityWatch: MajorityWatch
+  readonly laggardHolds: LaggardHolds
   /** The core looks at the clock at least so often, in ms. */
   readonly tickIntervalMs: number
   /** One page of the log is read for a peer at a time, of about so many bytes. */
@@ -276,6 +278,7 @@ export class Host {
     talk.tick(nowMs)
     majorityWatch.tick(nowMs)
     for (const watch of this.#s.watches) watch.tick(nowMs)
+    this.#s.laggardHolds.tick(nowMs)
     if (!takesInput) return outlet.flush()
     node.isFull = applier.isFull
     node.tick(this.#clock.look(nowMs), nowMs)
@@ -407,7 +410,8 @@ export class Host {
   async #serveFromLog({ to, fromSlot, toSlot }: LogRequest): Promise<void> {
     if (this.#reading.has(to)) return
     this.#reading.add(to)
-    const { node, storage, outlet, pageBytesMax } = this.#s
+    const { node, storage, outlet, laggardHolds, runtime, pageBytesMax } = this.#s
+    laggardHolds.onAsked(to, { upTo: fromSlot - 1, decidedUpTo: node.decidedUpTo }, runtime.nowMs())
     try {
       const entries = await storage.readLog(fromSlot, toSlot, pageBytesMax)
       if (this.#isStopped) return

@@ -17,6 +17,7 @@ import { CheckpointReceiver } from './checkpoint-receiver.js'
 import { CheckpointSender } from './checkpoint-sender.js'
 import { ClockWatch } from './clock-watch.js'
 import { DEFAULT_TICK_INTERVAL_MS, HaltError, Host } from './host.js'
+import { LaggardHolds } from './laggard-holds.js'
 import { MajorityWatch } from './majority-watch.js'
 import type { HostedMemberOptions, MemberParts } from './member-parts.js'
 import { type ChangedMembership, MembershipCalls } from './membership-calls.js'
@@ -161,9 +162,11 @@ export class HostedMember implements MemberApi {
       logger,
     })
     this.#talk.noteReplayed(restored.boundaries.listen((slot, digest) => this.#talk.onBoundary(slot, digest)))
+    const laggardHolds = new LaggardHolds(storage)
     this.#sender = new CheckpointSender({
       storage,
       runtime,
+      holds: laggardHolds,
       pageBytesMax: core.pageBytesMax,
       appliedUpTo: () => this.#applier.appliedUpTo,
       askForCheckpoint: () => this.#host.askForCheckpoint(),
@@ -196,6 +199,7 @@ export class HostedMember implements MemberApi {
       logger,
       talk: this.#talk,
       membershipCalls: this.#membershipCalls,
+      laggardHolds,
       majorityWatch: new MajorityWatch({
         self: options.nodeId,
         replacesDataDirId: () => storage.replacesDataDirId,
@@ -309,6 +313,7 @@ export class HostedMember implements MemberApi {
       stateBytes: this.#sessions.stateBytes,
       quotaBytes: this.#sessions.quotaBytes,
       alarms: this.alarms.list,
+      transfers: [...this.#receiver.progress(), ...this.#sender.progress()],
     }
   }
 

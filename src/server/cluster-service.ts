@@ -104,6 +104,7 @@ export function clusterService({
         learners: learnersOf(status),
         stateBytes: status.stateBytes,
         quotaBytes: status.quotaBytes,
+        transfers: status.transfers.map(({ isSending, ...rest }) => ({ ...rest, sending: isSending })),
         alarms: status.alarms.map(({ code, message, sinceMs }) => ({ code, message, since: new Date(sinceMs) })),
       }
     }),

@@ -29,4 +29,6 @@ export interface ServerConfig {
   readonly join?: boolean
   /** Whether damaged contents of the data directory are moved aside and fetched anew from the other members. True unless it says otherwise. */
   readonly repair?: boolean
+  /** Checkpoints never go to members that lag behind faster, all together, in bytes per second, above 0. 64 MiB unless told. */
+  readonly transferBytesPerSecondMax?: number
 }

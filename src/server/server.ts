@@ -38,6 +38,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
     initialCommands: config.authorities.map(initialAuthority),
     join: config.join ?? false,
     repairs: config.repair ?? true,
+    ...(config.transferBytesPerSecondMax !== undefined && { transferBytesPerSecondMax: config.transferBytesPerSecondMax }),
     logger,
   })
   try {

@@ -121,6 +121,7 @@ export class CheckpointWriter {
     this.#state = state
     this.#writer.trimUpTo = state.info.appliedUpTo
     if (state.announcements === this.#newAnnouncements) this.#newAnnouncements = undefined
+    this.#writer.checkpointBytes = state.tallies.bytes
     for (const [dataDirId, number] of this.#newMarks) {
       if (number <= (state.marks.get(dataDirId) ?? 0)) this.#newMarks.delete(dataDirId)
     }

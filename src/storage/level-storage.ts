@@ -229,6 +229,10 @@ export class LevelStorage implements Storage {
     })
   }
 
+  holdLog(slot: Slot): () => void {
+    return this.#writer.hold(slot)
+  }
+
   async receiveCheckpoint(header: CheckpointHeader): Promise<IncomingCheckpoint> {
     this.#statePages = undefined
     return this.#receiver.receive(header)

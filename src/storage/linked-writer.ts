@@ -20,7 +20,10 @@ const LINK_BYTES = 80
 /** A write trims twice as many records of the log as it adds, and so many more. */
 const TRIM_FACTOR = 2
 const TRIM_COUNT_MIN = 64
-/** For whoever reads a checkpoint the log behind it is kept, up to so many windows' bytes: longer than that nobody may take. */
+/**
+ * For whoever reads a checkpoint the log behind it is kept, up to so many windows' bytes, or as many bytes as the checkpoint has: whoever
+ * takes a checkpoint more slowly than the log grows will never have caught up.
+ */
 const HELD_WINDOWS_MAX = 16
 
 /** What a write is about, for those who watch. */
@@ -65,6 +68,8 @@ export class LinkedWriter {
   checkpointChecksum: number
   /** The log is trimmed up to here at most: the slot of the durable checkpoint. */
   trimUpTo: Slot
+  /** Of the durable checkpoint. */
+  checkpointBytes: number
   readonly #options: LinkedWriterOptions
   /** The slots of checkpoints that are being read: who fetches one needs the log after it. */
   readonly #held = new Map<symbol, Slot>()
@@ -90,6 +95,7 @@ export class LinkedWriter {
     this.genesisChecksum = head.genesisChecksum
     this.checkpointChecksum = head.checkpointChecksum
     this.trimUpTo = checkpoint.info.appliedUpTo
+    this.checkpointBytes = checkpoint.tallies.bytes
     this.#options = options
     this.#chain = new WriteChain({ firstKept: head.firstKept, sizes: contents.writeSizes, keptBytesMin: CHAIN_BYTES_MIN })
     this.#lastWrite = contents.lastNumber
@@ -206,7 +212,8 @@ export class LinkedWriter {
 
   #trimLog(batch: WriteBatch, addedCount: number): void {
     const from = this.log.compactedUpTo + 1
-    const isTooMuchHeld = this.log.decidedBytes > HELD_WINDOWS_MAX * this.#options.window.bytes
+    const heldBytesMax = Math.max(HELD_WINDOWS_MAX * this.#options.window.bytes, this.checkpointBytes)
+    const isTooMuchHeld = this.log.decidedBytes > heldBytesMax
     const upTo = isTooMuchHeld ? this.trimUpTo : Math.min(this.trimUpTo, ...this.#held.values())
     const limits = { upTo, countMax: TRIM_FACTOR * addedCount + TRIM_COUNT_MIN }
     const count = this.log.trim(this.#options.window, limits)

@@ -116,6 +116,8 @@ export interface Storage {
   readHistory(key: string): Uint8Array | undefined
   /** A view of the last committed checkpoint, unchanged by what follows; undefined when there is none yet. Close it. */
   viewCheckpoint(): Promise<CheckpointView | undefined>
+  /** The log above the slot, as far as it is there, is kept until the function is called that comes back; as LinkedWriter bounds it. */
+  holdLog(slot: Slot): () => void
   /**
    * Begins a checkpoint from a peer, or goes on with one that has the same id; what an earlier one left is discarded. It must stand
    * above this storage's. One at a time: an earlier one that is still in somebody's hands may not be used any more.

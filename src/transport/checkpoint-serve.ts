@@ -4,13 +4,12 @@ import { type FetchCheckpointRequest, FetchCheckpointResponse } from '../gen/syn
 import { partBytes, partToWire } from '../wire/checkpoint-parts.js'
 import { type CheckpointPart, TransferError, type TransferErrorCode } from '../wire/checkpoint-transfer.js'
 import { encode } from '../wire/encode.js'
-import { TokenBucket } from './token-bucket.js'
+import { TransferPace } from './transfer-pace.js'
 
 export type TransferCall = ServerWritableStream<FetchCheckpointRequest, Uint8Array>
 
 /** A peer that takes nothing for so long has gone, or hangs. */
 const SEND_TIMEOUT_MS = 20_000
-const BURST_MS = 50
 
 const STATUS_CODES: Readonly<Record<TransferErrorCode, status>> = {
   NOT_FOUND: status.NOT_FOUND,
@@ -22,15 +21,15 @@ const STATUS_CODES: Readonly<Record<TransferErrorCode, status>> = {
   FAILED: status.INTERNAL,
 }
 
-/** Sends the parts of checkpoints to peers: all transfers together no faster than a rate, and none faster than its peer takes it. */
+/** Sends the parts of checkpoints to peers: all transfers together at a pace that this node can bear, and none faster than its peer takes it. */
 export class CheckpointServer {
-  readonly #bucket: TokenBucket
+  readonly #pace: TransferPace
   readonly #logger: Logger
   /** Every transfer that has not ended, and what stops it. */
   readonly #calls = new Map<TransferCall, () => void>()
 
-  constructor(options: { readonly bytesPerSecond: number; readonly logger: Logger }) {
-    this.#bucket = new TokenBucket({ bytesPerSecond: options.bytesPerSecond, burstMs: BURST_MS, nowMs: performance.now() })
+  constructor(options: { readonly bytesPerSecondMax: number; readonly logger: Logger }) {
+    this.#pace = new TransferPace({ bytesPerSecondMax: options.bytesPerSecondMax, nowMs: performance.now() })
     this.#logger = options.logger
   }
 
@@ -63,8 +62,12 @@ export class CheckpointServer {
         if (isOver) return
         const hasRoom = call.write(encode(FetchCheckpointResponse, partToWire(part)))
         if (!hasRoom) await wait(SEND_TIMEOUT_MS, false, (done) => call.once('drain', done))
-        const pauseMs = this.#bucket.take(partBytes(part), performance.now())
-        if (pauseMs >= 1 && !isOver) await wait(pauseMs, true)
+        const nowMs = performance.now()
+        const pauseMs = this.#pace.take(partBytes(part), nowMs)
+        if (pauseMs >= 1 && !isOver) {
+          await wait(pauseMs, true)
+          this.#pace.onPaused(performance.now() - nowMs - pauseMs)
+        }
         if (isOver) return
       }
       call.end()

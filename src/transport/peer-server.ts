@@ -29,8 +29,8 @@ export interface PeerServerOptions {
   readonly onMessages: (from: NodeId, messages: readonly Message[], caller: CallerIdentity) => void
   /** For a caller that was admitted. What it throws before or between parts should be a TransferError. */
   readonly serveCheckpoint: (caller: CallerIdentity, request: CheckpointRequest) => AsyncIterable<CheckpointPart>
-  /** All transfers of checkpoints together send no faster, in bytes per second, above 0. Default: 4 MiB. */
-  readonly transferBytesPerSecond?: number | undefined
+  /** All transfers of checkpoints together never send faster, in bytes per second, above 0. Default: 64 MiB. */
+  readonly transferBytesPerSecondMax?: number | undefined
   readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy, address: string) => void
   /** Connections that may be open to this node at once; a peer has one, and one more for a checkpoint. Default: 256. */
   readonly connectionsMax?: number | undefined
@@ -39,8 +39,7 @@ export interface PeerServerOptions {
 
 const DEFAULT_CONNECTIONS_MAX = 256
 
-/** Checkpoints that are sent leave most of the machine to what is asked of it: about a twentieth of a core at each end. */
-const DEFAULT_TRANSFER_BYTES_PER_SECOND = 4 * 1024 * 1024
+const DEFAULT_TRANSFER_BYTES_PER_SECOND_MAX = 64 * 1024 * 1024
 
 type Stream = ServerDuplexStream<Uint8Array, ConnectResponse>
 
@@ -65,8 +64,8 @@ export class PeerServer {
 
   constructor(options: PeerServerOptions) {
     this.#options = options
-    const { transferBytesPerSecond: bytesPerSecond = DEFAULT_TRANSFER_BYTES_PER_SECOND, logger } = options
-    this.#checkpoints = new CheckpointServer({ bytesPerSecond, logger })
+    const { transferBytesPerSecondMax: bytesPerSecondMax = DEFAULT_TRANSFER_BYTES_PER_SECOND_MAX, logger } = options
+    this.#checkpoints = new CheckpointServer({ bytesPerSecondMax, logger })
     refuseClients(this.#server, `this is the port of node ${options.nodeId} for its peers, not the one for clients`)
     this.#server.addService(
       { connect: CONNECT_METHOD, fetchCheckpoint: FETCH_METHOD },

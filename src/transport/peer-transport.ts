@@ -32,8 +32,8 @@ export interface PeerTransportOptions {
   readonly onMessages: (from: NodeId, messages: readonly Message[], caller: CallerIdentity) => void
   /** Asked by a peer that was admitted. What it throws should be a TransferError. */
   readonly serveCheckpoint: (caller: CallerIdentity, request: CheckpointRequest) => AsyncIterable<CheckpointPart>
-  /** All transfers of checkpoints together send no faster, in bytes per second, above 0. Default: 4 MiB. */
-  readonly transferBytesPerSecond?: number | undefined
+  /** All transfers of checkpoints together never send faster, in bytes per second, above 0. Default: 64 MiB. */
+  readonly transferBytesPerSecondMax?: number | undefined
   /** A transfer in which nothing comes for so long has failed. Default: 20 s. */
   readonly transferIdleMs?: number | undefined
   /** From now on messages to this peer are not dropped at once. */

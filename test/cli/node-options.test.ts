@@ -11,6 +11,11 @@ const PEERS = '1=127.0.0.1:7201/127.0.0.1:7101,2=127.0.0.1:7202/127.0.0.1:7102'
 const KEY = Buffer.alloc(32, 7).toString('base64')
 const COMPLETE: NodeOptions = { id: '2', data: '/tmp/data', peers: PEERS, authority: [`mint=${KEY}`] }
 
+/** The bound on transfers. */
+function rate(...from: Parameters<typeof mergeNodeOptions>): number | undefined {
+  return serverConfigOf({ ...mergeNodeOptions(...from), id: '1', data: '/d', peers: '1=a:1/a:2' }).transferBytesPerSecondMax
+}
+
 function switches(...from: Parameters<typeof mergeNodeOptions>): Pick<ServerConfig, 'join' | 'repair'> {
   const { join = false, repair = true } = serverConfigOf({
     ...COMPLETE,
@@ -47,7 +52,18 @@ describe('the options of a node', () => {
       authority: ['a=1', 'b=2'],
       join: undefined,
       repair: undefined,
+      transferRate: undefined,
     })
+  })
+
+  it('bound the rate at which state is sent, in MiB a second', () => {
+    assert.equal(rate({}, {}, {}), undefined)
+    assert.equal(rate({ transferRate: '2.5' }, {}, {}), 2.5 * (1 << 20))
+    assert.equal(rate({}, { SYNOD_TRANSFER_RATE: '8' }, {}), 8 << 20)
+    assert.equal(rate({}, {}, readConfigFile(file('{"transferRate": 16}'))), 16 << 20)
+    for (const wrong of ['0', '-1', '4MiB', '1e3', '']) {
+      assert.throws(() => rate({ transferRate: wrong }, {}, {}), /--transfer-rate: .* from 0\.01 to 100000/)
+    }
   })
 
   it('join an existing cluster, and do not repair by themselves, only when told to, wherever it is said', () => {

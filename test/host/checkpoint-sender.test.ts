@@ -12,7 +12,7 @@ const KEYS = [1, 2, 3, 4]
 /** A storage whose checkpoint stands at `slot`, and what it is asked. */
 function setUp() {
   const runtime = new FakeRuntime()
-  const state = { slot: 10, hasCheckpoint: true, openViews: 0, appliedUpTo: 12, askedCount: 0 }
+  const state = { slot: 10, hasCheckpoint: true, openViews: 0, appliedUpTo: 12, askedCount: 0, holds: [] as [number, number][] }
   const viewCheckpoint = async (): Promise<CheckpointView | undefined> => {
     if (!state.hasCheckpoint) return undefined
     const { slot } = state
@@ -30,6 +30,7 @@ function setUp() {
   const sender = new CheckpointSender({
     storage: { viewCheckpoint },
     runtime,
+    holds: { onProgress: (nodeId, upTo) => void state.holds.push([nodeId, upTo]) },
     appliedUpTo: () => state.appliedUpTo,
     askForCheckpoint: () => void state.askedCount++,
   })
@@ -53,17 +54,17 @@ describe('the sender of checkpoints', () => {
     assert.deepEqual(await all(sender.serve({ nodeId: 2 }, FIRST)), ['header at-10', '1=10', '2=10', '3=10', '4=10', 'end 10'])
   })
 
-  it('goes on from the same view after a break, though there is a newer checkpoint; not after a minute', async () => {
+  it('goes on from the same view after a break, though there is a newer checkpoint, for five minutes; not when it is done', async () => {
     const { sender, state, runtime } = setUp()
     const broken = sender.serve({ nodeId: 2 }, FIRST)
     for (let i = 0; i < 3; i++) await broken.next()
     await broken.return(undefined)
     state.slot = 20
     const resume = { minSlot: 5, checkpointId: 'at-10', afterKey: Uint8Array.of(2) }
-    await runtime.pass(59_000)
+    await runtime.pass(299_000)
     assert.deepEqual(await all(sender.serve({ nodeId: 2 }, resume)), ['header at-10', '3=10', '4=10', 'end 10'])
     assert.equal(state.openViews, 1)
-    await runtime.pass(61_000)
+    await runtime.pass(5_001)
     assert.equal(state.openViews, 0)
     assert.deepEqual(await all(sender.serve({ nodeId: 2 }, resume)), ['header at-20', '1=20', '2=20', '3=20', '4=20', 'end 20'])
   })
@@ -100,11 +101,12 @@ describe('the sender of checkpoints', () => {
     assert.equal(state.openViews, 0)
   })
 
-  it('serves two nodes at a time, and the newest transfer of each', async () => {
+  it('serves four nodes at a time, and the newest transfer of each', async () => {
     const { sender, state } = setUp()
     const first = sender.serve({ nodeId: 2 }, FIRST)
     const second = sender.serve({ nodeId: 3 }, FIRST)
-    for (const parts of [first, second, first, second]) await parts.next()
+    const others = [5, 6].map((nodeId) => sender.serve({ nodeId }, FIRST))
+    for (const parts of [first, second, first, second, ...others]) await parts.next()
     await assert.rejects(sender.serve({ nodeId: 4 }, FIRST).next(), { code: 'BUSY' })
     const again = sender.serve({ nodeId: 2 }, FIRST)
     await again.next()
@@ -113,7 +115,27 @@ describe('the sender of checkpoints', () => {
     assert.equal((await all(again)).at(-1), 'end 10')
     assert.equal((await all(sender.serve({ nodeId: 4 }, FIRST))).length, 6)
     await second.return(undefined)
+    for (const parts of others) await parts.return(undefined)
     assert.equal(state.openViews, 1)
+  })
+
+  it('tells of each transfer how far it is, and holds the log after it as long as pages go', async () => {
+    const { sender, state, runtime } = setUp()
+    const parts = sender.serve({ nodeId: 2 }, FIRST)
+    await parts.next()
+    assert.deepEqual(state.holds, [])
+    await runtime.pass(1_000)
+    for (let i = 0; i < 2; i++) await parts.next()
+    assert.deepEqual(state.holds, [
+      [2, 10],
+      [2, 10],
+    ])
+    const { bytes } = headerOf()
+    assert.deepEqual(sender.progress(), [
+      { peerId: 2, isSending: true, slot: 10, bytesDone: 4, bytesTotal: bytes, bytesPerSecond: 4 },
+    ])
+    await parts.return(undefined)
+    assert.deepEqual(sender.progress(), [])
   })
 
   it('closes everything when it stops, at once or when a transfer comes to its next page', async () => {

@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import type { Applier } from '../../src/host/applier.js'
 import { Barriers } from '../../src/host/barriers.js'
 import { DEFAULT_TICK_INTERVAL_MS, Host } from '../../src/host/host.js'
+import { LaggardHolds } from '../../src/host/laggard-holds.js'
 import { MajorityWatch } from '../../src/host/majority-watch.js'
 import { MembershipCalls } from '../../src/host/membership-calls.js'
 import { PeerTalk } from '../../src/host/peer-talk.js'
@@ -49,6 +50,10 @@ export class ScriptedStorage implements Storage {
   constructor(disk: MemoryDisk, events: string[]) {
     this.#inner = MemoryStorage.open(disk)
     this.#events = events
+  }
+
+  holdLog(): () => void {
+    return () => {}
   }
 
   get dataDirId(): string {
@@ -335,6 +340,7 @@ export class Follower {
         recallId: 1,
         logger,
       }),
+      laggardHolds: new LaggardHolds(this.storage),
       majorityWatch: new MajorityWatch({
         self: 1,
         replacesDataDirId: () => '',

@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import type { Applier } from '../../src/host/applier.js'
 import { Barriers } from '../../src/host/barriers.js'
 import { Host, type HostSettings } from '../../src/host/host.js'
+import { LaggardHolds } from '../../src/host/laggard-holds.js'
 import { MajorityWatch } from '../../src/host/majority-watch.js'
 import { MembershipCalls, type MembershipCore } from '../../src/host/membership-calls.js'
 import { PeerTalk } from '../../src/host/peer-talk.js'
@@ -174,6 +175,7 @@ export function scriptedHost(voters: NodeId[] = [1]) {
     desk,
     watches: [],
     barriers: new Barriers(),
+    laggardHolds: new LaggardHolds({ holdLog: () => () => {} }),
     majorityWatch: new MajorityWatch({
       self: 1,
       replacesDataDirId: () => '',

@@ -140,6 +140,7 @@ export class SingleMember implements MemberApi {
       alarms: this.alarms,
       stateBytes: this.#sessions.stateBytes,
       quotaBytes: this.#sessions.quotaBytes,
+      transfers: [],
     }
   }
 

@@ -165,6 +165,45 @@ test('a node on an older copy of its directory is told so, and stops before it s
   await finish(world)
 })
 
+const SLOW = { ...GOOD_LINK, delayMsMin: 100, delayMsMean: 10 }
+
+test('several nodes that lag far behind all catch up under load, though nobody keeps more than a few slots of the log', async () => {
+  const tiny = { checkpointEverySlots: 5, logSlotsMax: 2, options: { ...DEFAULT_OPTIONS, recentSlotsMax: 4, pageBytesMax: 300 } }
+  const { world, leader, followers } = await formedWorld({ nodeCount: 5, ...tiny }, { isBusy: true })
+  const late = followers.slice(0, 2)
+  for (const node of late) node.crash()
+  for (const client of world.clients) client.useOnly(world.nodes.filter((node) => !late.includes(node)))
+  const before = world.checker.decidedUpTo
+  await until(world, 'the others decide', () => world.checker.decidedUpTo > before + 100, 20_000)
+  // So slow that new checkpoints come while one is on its way.
+  for (const node of late) for (const other of world.nodes) if (other !== node) world.network.setQuality(other.id, node.id, SLOW)
+  for (const node of late) node.start()
+  const isLevel = (node: SimulatedNode): boolean => node.appliedUpTo > before + 100 && node.appliedUpTo >= leader.appliedUpTo - 20
+  const told: number[] = []
+  await until(
+    world,
+    'both are close behind',
+    () => {
+      for (const { peerId, isSending, bytesDone, bytesTotal } of late[0]?.member?.status().transfers ?? []) {
+        assert.ok(!isSending && peerId !== late[0]?.id && bytesDone <= bytesTotal)
+        told.push(bytesDone)
+      }
+      return late.every(isLevel)
+    },
+    30_000,
+  )
+  assert.ok(
+    told.some((bytes) => bytes > 0),
+    'what has come can be seen',
+  )
+  assert.deepEqual(
+    told,
+    told.toSorted((a, b) => a - b),
+    'one transfer was enough',
+  )
+  await finish(world)
+})
+
 test('who is further behind than the logs of the others reach fetches a checkpoint, however often that breaks off', async () => {
   const options = { ...DEFAULT_OPTIONS, recentSlotsMax: 2 }
   const { world, followers } = await formedWorld({ options, checkpointEverySlots: 5, logSlotsMax: 2 }, { isBusy: true })

@@ -58,6 +58,27 @@ export function describeTrimming(onDisk: OnDisk): void {
   )
 
   onDisk(
+    'the log that somebody needs is kept until it is let go of',
+    async (storage) => {
+      await decideSlots(storage, 1, 20)
+      await storage.saveCheckpoint(infoAt(20), [])
+      const letGo = [storage.holdLog(15), storage.holdLog(17)]
+      await decideSlots(storage, 21, 60)
+      await storage.saveCheckpoint(infoAt(60), [])
+      await storage.append([accepted(61)])
+      assert.equal(storage.compactedUpTo, 15)
+      letGo[0]?.()
+      await storage.append([accepted(62)])
+      assert.equal(storage.compactedUpTo, 17)
+      assert.equal((await storage.readLog(18, 60, 1_000_000)).length, 43)
+      letGo[1]?.()
+      await storage.append([accepted(63)])
+      assert.equal(storage.compactedUpTo, 50)
+    },
+    { window: WINDOW },
+  )
+
+  onDisk(
     'a small write trims a bounded part of a long log, and the next ones the rest',
     async (storage, reopen) => {
       const count = 500

@@ -69,6 +69,7 @@ export class MemoryStorage implements Storage {
   readonly #rules: WriteRules
   readonly #window: LogWindow
   readonly #index: LogIndex
+  readonly #held = new Map<symbol, Slot>()
   readonly #writer = new SingleWriter()
   readonly #newMarks = new Map<string, number>()
   #newAnnouncements: readonly Announcement[] | undefined
@@ -210,6 +211,12 @@ export class MemoryStorage implements Storage {
     return record && unseal(bytes, record)
   }
 
+  holdLog(slot: Slot): () => void {
+    const name = Symbol('hold')
+    this.#held.set(name, slot)
+    return () => void this.#held.delete(name)
+  }
+
   async viewCheckpoint(): Promise<CheckpointView | undefined> {
     this.#writer.assertUsable()
     const { checkpoint, genesis, entries } = this.#disk
@@ -313,7 +320,8 @@ export class MemoryStorage implements Storage {
   /** Ends a write: trims the log as it goes. */
   #wrote(addedCount: number): void {
     const disk = this.#disk
-    const count = this.#index.trim(this.#window, { upTo: disk.checkpoint.appliedUpTo, countMax: 2 * addedCount + 64 })
+    const upTo = Math.min(disk.checkpoint.appliedUpTo, ...this.#held.values())
+    const count = this.#index.trim(this.#window, { upTo, countMax: 2 * addedCount + 64 })
     for (let i = 0; i < count; i++) disk.log.delete(++disk.compactedUpTo)
     disk.promised = this.#rules.promised
     disk.decidedUpTo = this.#rules.decidedUpTo

@@ -57,7 +57,7 @@ test('a peer that takes nothing holds the sender up: what is under way is bounde
       }
       yield END
     },
-    { transferBytesPerSecond: 1e12 },
+    { transferBytesPerSecondMax: 1e12 },
   )
   let go: (() => void) | undefined
   let isHeld = true
@@ -83,7 +83,7 @@ test('all transfers together keep to the rate', async (t) => {
       for (let i = 1; i <= 10; i++) yield pageOf(i, 20_000)
       yield END
     },
-    { transferBytesPerSecond: 800_000 },
+    { transferBytesPerSecondMax: 800_000 },
   )
   const takers = [new Taker(), new Taker()]
   const beganMs = performance.now()
@@ -157,7 +157,7 @@ test('a transfer that was called off is over on both sides, and says nothing mor
         isOver = true
       }
     },
-    { transferBytesPerSecond: 10_000 },
+    { transferBytesPerSecondMax: 10_000 },
   )
   const taker = new Taker()
   const callOff = a.transport.fetchCheckpoint(2, FIRST, taker)
@@ -180,7 +180,7 @@ test('a peer that is stopped ends its transfers, and the node that is stopped fo
         isOver[i] = true
       }
     }
-  const [a, b] = await pair(t, serve(0), { transferBytesPerSecond: 1_000 })
+  const [a, b] = await pair(t, serve(0), { transferBytesPerSecondMax: 1_000 })
   const taker = new Taker()
   a.transport.fetchCheckpoint(2, FIRST, taker)
   await until('a page', () => taker.parts.length > 1)
@@ -189,7 +189,7 @@ test('a peer that is stopped ends its transfers, and the node that is stopped fo
   assert.equal(taker.failures[0]?.code, 'UNREACHABLE')
   await until('it is over there', () => isOver[0] ?? false)
 
-  const [c] = await pair(t, serve(1), { transferBytesPerSecond: 1_000 })
+  const [c] = await pair(t, serve(1), { transferBytesPerSecondMax: 1_000 })
   const other = new Taker()
   c.transport.fetchCheckpoint(2, FIRST, other)
   await until('a page', () => other.parts.length > 1)

@@ -184,6 +184,23 @@ export interface StatusResponse {
   stateBytes: number;
   /** How large it may grow: past that what makes it grow is refused with QUOTA_EXCEEDED. 0: there is no quota. */
   quotaBytes: number;
+  /** Checkpoints on their way to this node, which is further behind than the logs of the others reach, or from it. */
+  transfers: Transfer[];
+}
+
+/** A checkpoint on its way from one node to another. Then comes the log after it, of which decided_up_to tells. */
+export interface Transfer {
+  /** The node at the other end. */
+  peerId: number;
+  /** To the peer; otherwise from it. */
+  sending: boolean;
+  /** The state is that after this slot. */
+  slot: number;
+  /** Of what comes, since its beginning, unless this node was started since; of what goes, since the transfer was begun or gone on with. */
+  bytesDone: number;
+  bytesTotal: number;
+  /** Over the last seconds. */
+  bytesPerSecond: number;
 }
 
 export interface ListMembersRequest {
@@ -1002,6 +1019,7 @@ function createBaseStatusResponse(): StatusResponse {
     alarms: [],
     stateBytes: 0,
     quotaBytes: 0,
+    transfers: [],
   };
 }
 
@@ -1078,6 +1096,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         throw new globalThis.Error("value provided for field BigInt(message.quotaBytes) of type uint64 too large");
       }
       writer.uint32(152).uint64(BigInt(message.quotaBytes));
+    }
+    for (const v of message.transfers) {
+      Transfer.encode(v!, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -1247,6 +1268,14 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.quotaBytes = longToNumber(reader.uint64());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.transfers.push(Transfer.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1324,6 +1353,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         : isSet(object.quota_bytes)
         ? globalThis.Number(object.quota_bytes)
         : 0,
+      transfers: globalThis.Array.isArray(object?.transfers)
+        ? object.transfers.map((e: any) => Transfer.fromJSON(e))
+        : [],
     };
   },
 
@@ -1386,6 +1418,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.quotaBytes !== 0) {
       obj.quotaBytes = globalThis.Number(message.quotaBytes);
     }
+    if (message.transfers?.length) {
+      obj.transfers = message.transfers.map((e) => Transfer.toJSON(e));
+    }
     return obj;
   },
 
@@ -1421,6 +1456,184 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     message.alarms = object.alarms?.map((e) => Alarm.fromPartial(e)) || [];
     message.stateBytes = object.stateBytes ?? 0;
     message.quotaBytes = object.quotaBytes ?? 0;
+    message.transfers = object.transfers?.map((e) => Transfer.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseTransfer(): Transfer {
+  return { peerId: 0, sending: false, slot: 0, bytesDone: 0, bytesTotal: 0, bytesPerSecond: 0 };
+}
+
+export const Transfer: MessageFns<Transfer> = {
+  encode(message: Transfer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.peerId !== 0) {
+      writer.uint32(8).uint32(message.peerId);
+    }
+    if (message.sending !== false) {
+      writer.uint32(16).bool(message.sending);
+    }
+    if (message.slot !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.slot)) !== BigInt(message.slot)) {
+        throw new globalThis.Error("value provided for field BigInt(message.slot) of type uint64 too large");
+      }
+      writer.uint32(24).uint64(BigInt(message.slot));
+    }
+    if (message.bytesDone !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.bytesDone)) !== BigInt(message.bytesDone)) {
+        throw new globalThis.Error("value provided for field BigInt(message.bytesDone) of type uint64 too large");
+      }
+      writer.uint32(32).uint64(BigInt(message.bytesDone));
+    }
+    if (message.bytesTotal !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.bytesTotal)) !== BigInt(message.bytesTotal)) {
+        throw new globalThis.Error("value provided for field BigInt(message.bytesTotal) of type uint64 too large");
+      }
+      writer.uint32(40).uint64(BigInt(message.bytesTotal));
+    }
+    if (message.bytesPerSecond !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.bytesPerSecond)) !== BigInt(message.bytesPerSecond)) {
+        throw new globalThis.Error("value provided for field BigInt(message.bytesPerSecond) of type uint64 too large");
+      }
+      writer.uint32(48).uint64(BigInt(message.bytesPerSecond));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Transfer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransfer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.peerId = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sending = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.slot = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytesDone = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.bytesTotal = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.bytesPerSecond = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Transfer {
+    return {
+      peerId: isSet(object.peerId)
+        ? globalThis.Number(object.peerId)
+        : isSet(object.peer_id)
+        ? globalThis.Number(object.peer_id)
+        : 0,
+      sending: isSet(object.sending) ? globalThis.Boolean(object.sending) : false,
+      slot: isSet(object.slot) ? globalThis.Number(object.slot) : 0,
+      bytesDone: isSet(object.bytesDone)
+        ? globalThis.Number(object.bytesDone)
+        : isSet(object.bytes_done)
+        ? globalThis.Number(object.bytes_done)
+        : 0,
+      bytesTotal: isSet(object.bytesTotal)
+        ? globalThis.Number(object.bytesTotal)
+        : isSet(object.bytes_total)
+        ? globalThis.Number(object.bytes_total)
+        : 0,
+      bytesPerSecond: isSet(object.bytesPerSecond)
+        ? globalThis.Number(object.bytesPerSecond)
+        : isSet(object.bytes_per_second)
+        ? globalThis.Number(object.bytes_per_second)
+        : 0,
+    };
+  },
+
+  toJSON(message: Transfer): unknown {
+    const obj: any = {};
+    if (message.peerId !== 0) {
+      obj.peerId = Math.round(message.peerId);
+    }
+    if (message.sending !== false) {
+      obj.sending = message.sending;
+    }
+    if (message.slot !== 0) {
+      obj.slot = globalThis.Number(message.slot);
+    }
+    if (message.bytesDone !== 0) {
+      obj.bytesDone = globalThis.Number(message.bytesDone);
+    }
+    if (message.bytesTotal !== 0) {
+      obj.bytesTotal = globalThis.Number(message.bytesTotal);
+    }
+    if (message.bytesPerSecond !== 0) {
+      obj.bytesPerSecond = globalThis.Number(message.bytesPerSecond);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Transfer>): Transfer {
+    return Transfer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Transfer>): Transfer {
+    const message = createBaseTransfer();
+    message.peerId = object.peerId ?? 0;
+    message.sending = object.sending ?? false;
+    message.slot = object.slot ?? 0;
+    message.bytesDone = object.bytesDone ?? 0;
+    message.bytesTotal = object.bytesTotal ?? 0;
+    message.bytesPerSecond = object.bytesPerSecond ?? 0;
     return message;
   },
 };

@@ -1,0 +1,63 @@
+import type { NodeId, Slot } from '../paxos/types.js'
+import type { Storage } from '../storage/storage.js'
+
+/** Whoever is so close needs no log but what any node keeps. */
+const CLOSE_SLOTS = 1_024
+/** A laggard that has not come nearer for so long has gone, or will begin anew. Loading a big state takes minutes. */
+const PATIENCE_MS = 300_000
+
+interface Hold {
+  upTo: Slot
+  release: () => void
+  expiresMs: number
+}
+
+/**
+ * Keeps the log for peers that are catching up, each from where it is, as long as it comes nearer: while it fetches a checkpoint the log
+ * after it, and then what it has not asked for yet. Otherwise it would find the log trimmed again, and fetch for ever. The storage bounds
+ * what that may cost (LinkedWriter).
+ */
+export class LaggardHolds {
+  readonly #storage: Pick<Storage, 'holdLog'>
+  readonly #holds = new Map<NodeId, Hold>()
+
+  constructor(storage: Pick<Storage, 'holdLog'>) {
+    this.#storage = storage
+  }
+
+  /** For tests. */
+  get count(): number {
+    return this.#holds.size
+  }
+
+  /** That peer has, or is about to have, all slots up to there, and comes nearer: again when a part of a checkpoint has come. */
+  onProgress(nodeId: NodeId, upTo: Slot, nowMs: number): void {
+    const held = this.#holds.get(nodeId)
+    const expiresMs = nowMs + PATIENCE_MS
+    if (held?.upTo === upTo) {
+      held.expiresMs = expiresMs
+      return
+    }
+    // Only then the old one: nothing between the two may be trimmed.
+    this.#holds.set(nodeId, { upTo, release: this.#storage.holdLog(upTo), expiresMs })
+    held?.release()
+  }
+
+  /** That peer asks for the log after that slot. The same question again is no progress. */
+  onAsked(nodeId: NodeId, asked: { readonly upTo: Slot; readonly decidedUpTo: Slot }, nowMs: number): void {
+    const held = this.#holds.get(nodeId)
+    // Whoever did not fetch a checkpoint is content with the log that there is.
+    if (held === undefined || held.upTo === asked.upTo) return
+    if (asked.decidedUpTo - asked.upTo <= CLOSE_SLOTS) this.#release(nodeId, held)
+    else this.onProgress(nodeId, asked.upTo, nowMs)
+  }
+
+  tick(nowMs: number): void {
+    for (const [nodeId, held] of this.#holds) if (nowMs >= held.expiresMs) this.#release(nodeId, held)
+  }
+
+  #release(nodeId: NodeId, held: Hold): void {
+    this.#holds.delete(nodeId)
+    held.release()
+  }
+}
