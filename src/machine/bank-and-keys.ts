@@ -20,6 +20,8 @@ import type { Moment } from './state-machine.js'
 
 /** Holds that end in a slot; the others end in those that follow. */
 const ENDS_PER_SLOT_MAX = 1_000
+/** Deleted pairs that are cleared in a slot. */
+const CLEARED_PER_SLOT_MAX = 10_000
 
 /**
  * The bank and the keys as one typed state machine. Requests have been validated (wire/validate.ts). It neither knows how commands
@@ -51,11 +53,12 @@ export class TypedBankAndKeys {
   /** What is due by itself when a slot comes: a part of it. */
   onSlot(at: Moment): void {
     this.bank.holds.expire(at.timeMs, ENDS_PER_SLOT_MAX)
+    this.keys.cuts.clear(CLEARED_PER_SLOT_MAX)
   }
 
   /** From which log time on onSlot has something to do; undefined: for nothing. */
   get dueMs(): number | undefined {
-    return this.bank.holds.nextExpiry?.atMs
+    return this.keys.cuts.isPending ? 0 : this.bank.holds.nextExpiry?.atMs
   }
 
   /** Carries out one command of the log. */

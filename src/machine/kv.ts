@@ -1,5 +1,7 @@
+import { CutRanges } from './cut-ranges.js'
 import type { Journal } from './journal.js'
 import { compareKept, type KeptBytes } from './kept-bytes.js'
+import { rangeOf } from './key-range.js'
 import { makePageToken, readPageToken, wrongPageToken } from './page-token.js'
 import { Refusal } from './refusal.js'
 import { keptBytes, PAIR_BYTES } from './row-bytes.js'
@@ -80,6 +82,8 @@ export interface Compare {
 
 /** How many pairs one answer holds at most. */
 const PAIRS_MAX = 1_000
+/** A prefix of more keys than this is cut out. */
+const DELETED_AT_ONCE_MAX = 64
 /** How large the pairs of one answer are together at most, in bytes of keys and values. gRPC's default limit is 4 MiB. */
 export const ANSWER_BYTES_MAX = 3 * 1024 * 1024
 
@@ -87,10 +91,16 @@ export const ANSWER_BYTES_MAX = 3 * 1024 * 1024
 export class Keys {
   readonly pairs: OrderedTable<KeyValuePair>
   readonly revision: Cell<bigint>
+  /** Deleted, and not cleared yet. */
+  readonly cuts: CutRanges
+  /** Keys that were put in #putRevision, so far: of one command. */
+  #put: string[] = []
+  #putRevision = 0n
 
   constructor(journal: Journal) {
     this.pairs = new OrderedTable(journal, ({ value }) => PAIR_BYTES + keptBytes(value))
     this.revision = new Cell(journal, 0n)
+    this.cuts = new CutRanges(this.pairs, journal)
   }
 
   /** The revision that a command's writes make, all of them together. */
@@ -101,6 +111,7 @@ export class Keys {
   put(request: PutRequest, revision = this.nextRevision): PutOutcome {
     const previous = this.pairs.get(request.key)
     this.revision.set(revision)
+    this.#notePut(request.key, revision)
     this.pairs.set(request.key, {
       key: request.key,
       value: request.value,
@@ -117,21 +128,15 @@ export class Keys {
 
   /** Deleting nothing is no write. Refused when more is asked back than an answer holds. */
   delete(request: DeleteRequest, revision = this.nextRevision): DeleteOutcome | Refusal {
-    const pairs = this.#targets(request)
-    if (request.returnPrevious && (pairs.length > PAIRS_MAX || pairsBytes(pairs) > ANSWER_BYTES_MAX)) {
-      return Refusal.of('RESPONSE_TOO_LARGE', {
-        bytes_max: String(ANSWER_BYTES_MAX),
-        keys: String(pairs.length),
-        keys_max: String(PAIRS_MAX),
-      })
+    const { target, returnPrevious } = request
+    if (target.$case === 'prefix') return this.#deletePrefix(target.value, returnPrevious, revision)
+    const pair = this.pairs.get(target.value)
+    if (pair !== undefined) {
+      this.revision.set(revision)
+      this.pairs.delete(target.value)
     }
-    if (pairs.length > 0) this.revision.set(revision)
-    for (const { key } of pairs) this.pairs.delete(key)
-    return {
-      deletedCount: BigInt(pairs.length),
-      revision: this.revision.value,
-      previous: request.returnPrevious ? pairs : [],
-    }
+    const previous = returnPrevious && pair !== undefined ? [pair] : []
+    return { deletedCount: pair === undefined ? 0n : 1n, revision: this.revision.value, previous }
   }
 
   /** One page of a prefix or a range, and how many keys the whole of it holds. */
@@ -162,18 +167,40 @@ export class Keys {
     return pair === undefined ? operator === 'notEqual' : satisfies(operator, compareKept(pair.value, target.value))
   }
 
-  #targets(request: DeleteRequest): KeyValuePair[] {
-    const { target } = request
-    if (target.$case === 'key') {
-      const pair = this.pairs.get(target.value)
-      return pair === undefined ? [] : [pair]
-    }
-    const range = rangeOf({ prefix: target.value, start: '', end: '' })
+  /** Few keys are deleted at once; many are cut out, and cleared in the slots that follow. */
+  #deletePrefix(prefix: string, returnPrevious: boolean, revision: bigint): DeleteOutcome | Refusal {
+    const range = rangeOf({ prefix })
     const { keys } = this.pairs
-    const pairs = Array.from(keys.ascending(keys.position(range.isBeforeStart), keys.position(range.isBeforeEnd)), (key) =>
-      this.pairs.get(key),
-    )
-    return pairs.filter((pair) => pair !== undefined)
+    let from = keys.position(range.isBeforeStart)
+    let to = keys.position(range.isBeforeEnd)
+    const count = keys.count(from, to)
+    const previous = returnPrevious && count <= PAIRS_MAX ? this.#pairsBetween(from, to) : []
+    if (returnPrevious && (count > PAIRS_MAX || pairsBytes(previous) > ANSWER_BYTES_MAX)) return tooManyPrevious(count)
+    if (count > 0) this.revision.set(revision)
+    if (count <= DELETED_AT_ONCE_MAX) for (const key of [...keys.ascending(from, to)]) this.pairs.delete(key)
+    else {
+      // By its revision one that this very command has put could not be told from one that it puts again.
+      for (const key of this.#putRevision === revision ? this.#put : []) {
+        const isInRange = !range.isBeforeStart(key) && range.isBeforeEnd(key)
+        if (isInRange && this.pairs.get(key)?.modRevision === revision) this.pairs.delete(key)
+      }
+      from = keys.position(range.isBeforeStart)
+      to = keys.position(range.isBeforeEnd)
+      this.cuts.add({ prefix, revision }, from, to)
+    }
+    return { deletedCount: BigInt(count), revision: this.revision.value, previous }
+  }
+
+  #pairsBetween(from: Position, to: Position): KeyValuePair[] {
+    return Array.from(this.pairs.keys.ascending(from, to), (key) => this.pairs.get(key)).filter((pair) => pair !== undefined)
+  }
+
+  #notePut(key: string, revision: bigint): void {
+    if (revision !== this.#putRevision) {
+      this.#putRevision = revision
+      this.#put = []
+    }
+    this.#put.push(key)
   }
 
   #page(
@@ -205,19 +232,12 @@ export class Keys {
   }
 }
 
-function rangeOf({ prefix, start, end }: { prefix: string; start: string; end: string }): {
-  isBeforeStart: (key: string) => boolean
-  isBeforeEnd: (key: string) => boolean
-} {
-  // Keys with a prefix stand together: no byte string sorts between two that start with it without starting with it, too.
-  if (prefix !== '') {
-    const isBeforeStart = (key: string): boolean => compareUtf8(key, prefix) < 0
-    return { isBeforeStart, isBeforeEnd: (key) => key.startsWith(prefix) || isBeforeStart(key) }
-  }
-  return {
-    isBeforeStart: (key) => compareUtf8(key, start) < 0,
-    isBeforeEnd: (key) => end === '' || compareUtf8(key, end) < 0,
-  }
+function tooManyPrevious(count: number): Refusal {
+  return Refusal.of('RESPONSE_TOO_LARGE', {
+    bytes_max: String(ANSWER_BYTES_MAX),
+    keys: String(count),
+    keys_max: String(PAIRS_MAX),
+  })
 }
 
 /** How much room a pair takes in an answer, in bytes; a little more than it really does. */

@@ -14,7 +14,7 @@ const CHUNK_KEYS_MERGE = 128
  * chunks and one within; counting a range costs one addition per chunk in it.
  */
 export class SortedKeys {
-  readonly #chunks: string[][] = []
+  #chunks: string[][] = []
 
   /** Adds a key that is not there yet. */
   insert(key: string): void {
@@ -38,6 +38,39 @@ export class SortedKeys {
     keys.splice(index, 1)
     if (keys.length === 0) this.#chunks.splice(chunk, 1)
     else this.#maybeMerge(chunk)
+  }
+
+  has(key: string): boolean {
+    const { chunk, index } = this.position((other) => compareUtf8(other, key) < 0)
+    return this.#chunks[chunk]?.[index] === key
+  }
+
+  /** Takes out all keys between two places: in O(chunks), however many there are. Gives them in order, for attach to put back. */
+  cut(from: Position, to: Position): string[][] {
+    if (this.count(from, to) === 0) return []
+    if (from.chunk === to.chunk) {
+      const taken = this.#chunks[from.chunk]?.splice(from.index, to.index - from.index) ?? []
+      this.#dropIfEmpty(from.chunk)
+      return [taken]
+    }
+    const head = this.#chunks[from.chunk]?.splice(from.index) ?? []
+    const tail = this.#chunks[to.chunk]?.splice(0, to.index) ?? []
+    const between = this.#chunks.splice(from.chunk + 1, to.chunk - from.chunk - 1)
+    this.#dropIfEmpty(from.chunk + 1)
+    this.#dropIfEmpty(from.chunk)
+    return [head, ...between, tail].filter((chunk) => chunk.length > 0)
+  }
+
+  /** Puts keys back that were cut out, when no key stands between the first and the last of them. */
+  attach(taken: readonly string[][]): void {
+    const first = taken[0]?.[0]
+    if (first === undefined) return
+    const { chunk, index } = this.position((other) => compareUtf8(other, first) < 0)
+    const after = this.#chunks.slice(chunk)
+    const rest = index === 0 ? [] : (after[0]?.splice(index) ?? [])
+    const before = this.#chunks.slice(0, index === 0 ? chunk : chunk + 1)
+    const behind = index === 0 ? after : after.slice(1)
+    this.#chunks = [...before, ...taken, ...(rest.length > 0 ? [rest] : []), ...behind]
   }
 
   /** The first place whose key does not satisfy `isBefore`, which must hold for a first part of the keys and for no other. */
@@ -72,6 +105,10 @@ export class SortedKeys {
       const start = chunk === from.chunk ? from.index : 0
       for (let i = (chunk === to.chunk ? to.index : keys.length) - 1; i >= start; i--) yield keys[i] ?? ''
     }
+  }
+
+  #dropIfEmpty(chunk: number): void {
+    if (this.#chunks[chunk]?.length === 0) this.#chunks.splice(chunk, 1)
   }
 
   #maybeSplit(chunk: number): void {

@@ -2,7 +2,7 @@ import { type Change, ChangeList, type Listed } from './change-list.js'
 import type { Journal } from './journal.js'
 import { KEY_BYTES, ORDERED_KEY_BYTES, textBytes } from './row-bytes.js'
 import { ShardedMap } from './sharded-map.js'
-import { SortedKeys } from './sorted-keys.js'
+import { type Position, SortedKeys } from './sorted-keys.js'
 
 /** A row that has changed since the last checkpoint; `row` is absent when it is gone. */
 export interface RowChange<V> {
@@ -30,13 +30,13 @@ export class Table<V extends object> {
   /** Rows of a checkpoint that have not changed since stand for themselves: at a restart there are millions. */
   readonly #rows = new ShardedMap<V | Place<V>>()
   readonly #changes = new ChangeList<Place<V>, V | undefined>((place) => place.row)
-  readonly #journal: Journal
+  protected readonly journal: Journal
   readonly #bytesOf: (row: V) => number
   #size = 0
 
   /** `bytesOf`: what a row takes in memory without its key, see row-bytes.ts. Counted by the journal's meter. */
   constructor(journal: Journal, bytesOf: (row: V) => number) {
-    this.#journal = journal
+    this.journal = journal
     this.#bytesOf = bytesOf
   }
 
@@ -58,12 +58,12 @@ export class Table<V extends object> {
   }
 
   set(key: string, row: V): void {
-    if (this.#journal.isOpen) this.#journalRow(key)
+    if (this.journal.isOpen) this.#journalRow(key)
     this.write(key, row)
   }
 
   delete(key: string): void {
-    if (this.#journal.isOpen) this.#journalRow(key)
+    if (this.journal.isOpen) this.#journalRow(key)
     this.write(key, undefined)
   }
 
@@ -71,7 +71,7 @@ export class Table<V extends object> {
   load(key: string, row: V): void {
     this.#rows.set(key, row)
     this.#size++
-    this.#journal.meter.add(this.keyBytes(key) + this.#bytesOf(row))
+    this.journal.meter.add(this.keyBytes(key) + this.#bytesOf(row))
   }
 
   /** What has changed since the last call, as it is now, each key once. Costs nothing now: see ChangeList. */
@@ -103,13 +103,18 @@ export class Table<V extends object> {
     const bytesAfter = after === undefined ? 0 : keyBytes + this.#bytesOf(after)
     if (before === undefined) this.#size++
     else if (after === undefined) this.#size--
-    this.#journal.meter.add(bytesAfter - bytesBefore)
-    this.#journal.meter.wrote(bytesBefore + bytesAfter)
+    this.journal.meter.add(bytesAfter - bytesBefore)
+    this.journal.meter.wrote(bytesBefore + bytesAfter)
+  }
+
+  /** How to take back what is about to change at that key. */
+  protected undoOf(key: string): () => void {
+    const previous = this.get(key)
+    return () => this.write(key, previous)
   }
 
   #journalRow(key: string): void {
-    const previous = this.get(key)
-    this.#journal.record(() => this.write(key, previous))
+    this.journal.record(this.undoOf(key))
   }
 
   *#walk(changes: Iterable<Change<Place<V>, V | undefined>>): Generator<RowChange<V>> {
@@ -120,15 +125,85 @@ export class Table<V extends object> {
   }
 }
 
-/** A table whose keys can be walked in the order of their UTF-8 bytes. */
+/**
+ * A table whose keys can be walked in the order of their UTF-8 bytes. Very many rows can be cut out at once: their keys are gone, so that
+ * nobody finds them; the rows themselves are cleared later, a few at a time. A row whose key is not among the keys is cut.
+ */
 export class OrderedTable<V extends object> extends Table<V> {
   readonly keys = new SortedKeys()
+  /** Rows that are cut and not cleared. */
+  #cutCount = 0
+
+  override get(key: string): V | undefined {
+    const row = super.get(key)
+    return row === undefined || this.#cutCount === 0 || this.keys.has(key) ? row : undefined
+  }
+
+  override *values(): Generator<V> {
+    if (this.#cutCount === 0) return yield* super.values()
+    const everything = [this.keys.position(() => false), this.keys.position(() => true)] as const
+    for (const key of this.keys.ascending(...everything)) {
+      const row = this.get(key)
+      if (row !== undefined) yield row
+    }
+  }
+
+  /** Cuts out every row between two places that is meant, in O(chunks of keys) when all are. Gives the keys, for clear. */
+  cut(from: Position, to: Position, isMeant?: (row: V) => boolean): string[][] {
+    let taken = this.keys.cut(from, to)
+    if (isMeant !== undefined) taken = taken.map((chunk) => chunk.filter((key) => this.#isCutOrBack(key, isMeant)))
+    const count = taken.reduce((sum, chunk) => sum + chunk.length, 0)
+    this.#cutCount += count
+    if (this.journal.isOpen) {
+      this.journal.record(() => {
+        this.keys.attach(taken)
+        this.#cutCount -= count
+      })
+    }
+    return taken
+  }
+
+  /** Clears a row that is cut, if it is the one that is meant: the key may have another by now. False when there is nothing to clear. */
+  clear(key: string, isMeant: (row: V) => boolean): boolean {
+    const row = super.get(key)
+    if (row === undefined || !isMeant(row) || this.keys.has(key)) return false
+    this.write(key, undefined)
+    return true
+  }
 
   protected override write(key: string, row: V | undefined): void {
+    if (this.#cutCount > 0) return this.#writeAmongCut(key, row)
     const before = this.size
     super.write(key, row)
     if (this.size > before) this.keys.insert(key)
     else if (this.size < before) this.keys.remove(key)
+  }
+
+  protected override undoOf(key: string): () => void {
+    const cut = this.#cutCount === 0 || this.keys.has(key) ? undefined : super.get(key)
+    if (cut === undefined) return super.undoOf(key)
+    return () => {
+      super.write(key, cut)
+      this.keys.remove(key)
+      this.#cutCount++
+    }
+  }
+
+  /** Of a key that was taken out of the keys: one whose row is not meant goes back. */
+  #isCutOrBack(key: string, isMeant: (row: V) => boolean): boolean {
+    const row = super.get(key)
+    if (row !== undefined && isMeant(row)) return true
+    this.keys.insert(key)
+    return false
+  }
+
+  /** What is cut takes no part: a key that comes again takes the place of its row. */
+  #writeAmongCut(key: string, row: V | undefined): void {
+    const isThere = this.keys.has(key)
+    if (!isThere && super.get(key) !== undefined) this.#cutCount--
+    super.write(key, row)
+    if (isThere && row === undefined) this.keys.remove(key)
+    else if (!isThere && row !== undefined) this.keys.insert(key)
   }
 
   override load(key: string, row: V): void {
@@ -156,9 +231,9 @@ export class Cell<T> {
   }
 
   set(value: T): void {
-    if (this.#journal.isOpen) {
+    if (this.journal.isOpen) {
       const previous = this.#current
-      this.#journal.record(() => {
+      this.journal.record(() => {
         this.#current = previous
       })
     }

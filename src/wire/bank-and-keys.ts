@@ -1,6 +1,7 @@
 import { Command, Query, Result } from '../gen/synod/session/v1/session.js'
 import { TypedBankAndKeys } from '../machine/bank-and-keys.js'
 import type { ListedMovement, StoredHistory } from '../machine/bank-history.js'
+import type { CutRange } from '../machine/cut-ranges.js'
 import { effectSlot } from '../machine/effect-slot.js'
 import type { FirstAnswer } from '../machine/first-answers.js'
 import { FIRST_ANSWER_LIMITS, type FirstAnswerLimits, FirstAnswers } from '../machine/first-answers.js'
@@ -124,7 +125,7 @@ export class BankAndKeys implements StateMachine {
     const { keys, bank } = this.typed
     const { ledger, authorities } = bank
     const movements = ledger.movements.count.value
-    const counters = { revision: keys.revision.value, movements, requestIds: this.#usedIds.count }
+    const counters = { revision: keys.revision.value, movements, requestIds: this.#usedIds.count, cutRanges: [...keys.cuts.records] }
     const used = this.#usedIds.takeChanges()
     // Everything is taken now, at no cost, and walked later. Rows do not change, they are replaced: they may be encoded later still.
     return chained([
@@ -152,11 +153,13 @@ export class BankAndKeys implements StateMachine {
     const typed = new TypedBankAndKeys(this.#crypto, storedHistory(history))
     const usedIds = new UsedIds(storedUsedId(history))
     const answers: { key: string; row: FirstAnswer }[] = []
+    const cutRanges: CutRange[] = []
     return {
       load: (stored) => {
-        for (const { key, value } of stored) if (value !== undefined) loadEntry({ typed, usedIds, answers }, key, value)
+        for (const { key, value } of stored) if (value !== undefined) loadEntry({ typed, usedIds, answers, cutRanges }, key, value)
       },
       finish: () => {
+        typed.keys.cuts.load(cutRanges)
         this.#typed = typed
         this.#usedIds = usedIds
         this.#firstAnswers = new FirstAnswers(this.#limits)
@@ -213,14 +216,15 @@ function encoded(outcome: Outcome, { slot }: Moment): Uint8Array {
   return encode(Result, toResult(outcome, effectSlot(outcome, slot)))
 }
 
-/** What entries of a checkpoint are put into. First answers are gathered, as their order is not that of their keys. */
+/** What entries of a checkpoint are put into. First answers, and deleted ranges, are gathered: they are put back when all is there. */
 interface Loading {
   readonly typed: TypedBankAndKeys
   readonly usedIds: UsedIds
   readonly answers: { key: string; row: FirstAnswer }[]
+  readonly cutRanges: CutRange[]
 }
 
-function loadEntry({ typed: { keys, bank }, usedIds, answers }: Loading, key: string, value: Uint8Array): void {
+function loadEntry({ typed: { keys, bank }, usedIds, answers, cutRanges }: Loading, key: string, value: Uint8Array): void {
   // The tables that may have millions of rows first.
   if (key.startsWith(KEY_PREFIX)) {
     const id = key.slice(KEY_PREFIX.length)
@@ -248,6 +252,7 @@ function loadEntry({ typed: { keys, bank }, usedIds, answers }: Loading, key: st
     case COUNTERS_KEY: {
       const counters = countersCodec.decode(value, id)
       keys.revision.set(counters.revision)
+      cutRanges.push(...counters.cutRanges)
       bank.ledger.movements.load(counters.movements)
       bank.ledger.lists.load(counters.movements)
       usedIds.load(counters.requestIds)

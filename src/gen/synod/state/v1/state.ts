@@ -131,6 +131,18 @@ export interface Counters {
   movements: number;
   /** How many request ids were ever used. */
   requestIds: number;
+  /** In the order in which they were deleted. */
+  cutRanges: CutRange[];
+}
+
+/**
+ * A prefix of very many keys that was deleted. Pairs of it that were last written before are gone to everybody, and are cleared a bounded
+ * number a slot.
+ */
+export interface CutRange {
+  /** Empty: every key. */
+  prefix: string;
+  revision: bigint;
 }
 
 export interface MovementRecord {
@@ -1155,7 +1167,7 @@ export const HoldRecord: MessageFns<HoldRecord> = {
 };
 
 function createBaseCounters(): Counters {
-  return { revision: 0n, movements: 0, requestIds: 0 };
+  return { revision: 0n, movements: 0, requestIds: 0, cutRanges: [] };
 }
 
 export const Counters: MessageFns<Counters> = {
@@ -1177,6 +1189,9 @@ export const Counters: MessageFns<Counters> = {
         throw new globalThis.Error("value provided for field BigInt(message.requestIds) of type uint64 too large");
       }
       writer.uint32(24).uint64(BigInt(message.requestIds));
+    }
+    for (const v of message.cutRanges) {
+      CutRange.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1218,6 +1233,14 @@ export const Counters: MessageFns<Counters> = {
             message.requestIds = longToNumber(reader.uint64());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.cutRanges.push(CutRange.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1239,6 +1262,11 @@ export const Counters: MessageFns<Counters> = {
         : isSet(object.request_ids)
         ? globalThis.Number(object.request_ids)
         : 0,
+      cutRanges: globalThis.Array.isArray(object?.cutRanges)
+        ? object.cutRanges.map((e: any) => CutRange.fromJSON(e))
+        : globalThis.Array.isArray(object?.cut_ranges)
+        ? object.cut_ranges.map((e: any) => CutRange.fromJSON(e))
+        : [],
     };
   },
 
@@ -1253,6 +1281,9 @@ export const Counters: MessageFns<Counters> = {
     if (message.requestIds !== 0) {
       obj.requestIds = globalThis.Number(message.requestIds);
     }
+    if (message.cutRanges?.length) {
+      obj.cutRanges = message.cutRanges.map((e) => CutRange.toJSON(e));
+    }
     return obj;
   },
 
@@ -1264,6 +1295,95 @@ export const Counters: MessageFns<Counters> = {
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
     message.movements = object.movements ?? 0;
     message.requestIds = object.requestIds ?? 0;
+    message.cutRanges = object.cutRanges?.map((e) => CutRange.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCutRange(): CutRange {
+  return { prefix: "", revision: 0n };
+}
+
+export const CutRange: MessageFns<CutRange> = {
+  encode(message: CutRange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.prefix !== "") {
+      writer.uint32(10).string(message.prefix);
+    }
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(16).int64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CutRange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCutRange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.prefix = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CutRange {
+    return {
+      prefix: isSet(object.prefix) ? globalThis.String(object.prefix) : "",
+      revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
+    };
+  },
+
+  toJSON(message: CutRange): unknown {
+    const obj: any = {};
+    if (message.prefix !== "") {
+      obj.prefix = message.prefix;
+    }
+    if (message.revision !== 0n) {
+      obj.revision = message.revision.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CutRange>): CutRange {
+    return CutRange.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CutRange>): CutRange {
+    const message = createBaseCutRange();
+    message.prefix = object.prefix ?? "";
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
     return message;
   },
 };
