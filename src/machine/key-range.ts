@@ -2,9 +2,9 @@ import { compareUtf8 } from './utf8.js'
 
 /** Keys that stand together. */
 export interface KeyRange {
-  isBeforeStart(key: string): boolean
+  readonly isBeforeStart: (key: string) => boolean
   /** It is in the range, or before it. */
-  isBeforeEnd(key: string): boolean
+  readonly isBeforeEnd: (key: string) => boolean
 }
 
 /** `prefix`: not together with start or end. `end`: exclusive; empty: to the end. */

@@ -177,7 +177,7 @@ export class Keys {
     const previous = returnPrevious && count <= PAIRS_MAX ? this.#pairsBetween(from, to) : []
     if (returnPrevious && (count > PAIRS_MAX || pairsBytes(previous) > ANSWER_BYTES_MAX)) return tooManyPrevious(count)
     if (count > 0) this.revision.set(revision)
-    if (count <= DELETED_AT_ONCE_MAX) for (const key of [...keys.ascending(from, to)]) this.pairs.delete(key)
+    if (count <= DELETED_AT_ONCE_MAX) for (const key of Array.from(keys.ascending(from, to))) this.pairs.delete(key)
     else {
       // By its revision one that this very command has put could not be told from one that it puts again.
       for (const key of this.#putRevision === revision ? this.#put : []) {

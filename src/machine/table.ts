@@ -231,9 +231,9 @@ export class Cell<T> {
   }
 
   set(value: T): void {
-    if (this.journal.isOpen) {
+    if (this.#journal.isOpen) {
       const previous = this.#current
-      this.journal.record(() => {
+      this.#journal.record(() => {
         this.#current = previous
       })
     }

@@ -125,7 +125,12 @@ export class BankAndKeys implements StateMachine {
     const { keys, bank } = this.typed
     const { ledger, authorities } = bank
     const movements = ledger.movements.count.value
-    const counters = { revision: keys.revision.value, movements, requestIds: this.#usedIds.count, cutRanges: [...keys.cuts.records] }
+    const counters = {
+      revision: keys.revision.value,
+      movements,
+      requestIds: this.#usedIds.count,
+      cutRanges: [...keys.cuts.records],
+    }
     const used = this.#usedIds.takeChanges()
     // Everything is taken now, at no cost, and walked later. Rows do not change, they are replaced: they may be encoded later still.
     return chained([
@@ -156,7 +161,8 @@ export class BankAndKeys implements StateMachine {
     const cutRanges: CutRange[] = []
     return {
       load: (stored) => {
-        for (const { key, value } of stored) if (value !== undefined) loadEntry({ typed, usedIds, answers, cutRanges }, key, value)
+        for (const { key, value } of stored)
+          if (value !== undefined) loadEntry({ typed, usedIds, answers, cutRanges }, key, value)
       },
       finish: () => {
         typed.keys.cuts.load(cutRanges)

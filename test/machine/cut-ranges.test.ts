@@ -31,7 +31,7 @@ test('very many keys are deleted in one revision, gone at once, and cleared ten 
   for (const key of ['j', 'k', 'l']) machine.keys.put({ key, value: 'v', returnPrevious: false })
   const bytes = machine.stateBytes
   const at = { slot: 1, timeMs: 1 }
-  const { value } = machine.apply(del('k/') as never, at) as { value: DeleteOutcome }
+  const { value } = machine.apply(del('k/'), at) as { value: DeleteOutcome }
   assert.deepEqual(value, { deletedCount: 25_000n, revision: 25_004n, previous: [] })
   assert.equal(countOf(machine, 'k'), 1)
   assert.equal(machine.keys.get({ key: 'k/7' }).pair, undefined)
@@ -80,6 +80,7 @@ test('whatever is deleted, comes again and is taken back, is found as in a plain
         // Few a slot, so that there is always something left to clear.
         machine.typed.keys.cuts.clear(20)
         const all = isRefused ? [...operations, REFUSED] : operations
+        // oxlint-disable-next-line unicorn/no-thenable -- the proto's name; a transaction is never awaited
         return machine.typed.apply({ $case: 'txn', value: { compare: [], then: all, else: [] } }, at)
       })
       if (restored !== undefined) {
