@@ -3,7 +3,7 @@ import type { RecordCount } from '../storage/census.js'
 import type { Diagnosis, Inventory } from '../storage/doctor.js'
 import type { Finding } from '../storage/findings.js'
 import { EXIT } from './failure.js'
-import { outcomeCounts } from './options.js'
+import { notEmpty, outcomeCounts } from './options.js'
 import { type Cell, formatBytes, formatTable, print, printJson, styled } from './output.js'
 
 const HELP = `
@@ -28,7 +28,9 @@ interface DoctorFlags {
 export function addDoctorCommand(program: Command): void {
   outcomeCounts(program.command('doctor'))
     .description("whether a stopped node's data directory is whole, and what it holds")
-    .addOption(new Option('--data <dir>', "the node's data directory").env('SYNOD_DATA').makeOptionMandatory())
+    .addOption(
+      new Option('--data <dir>', "the node's data directory").env('SYNOD_DATA').argParser(notEmpty).makeOptionMandatory(),
+    )
     .addOption(new Option('--json', 'print one JSON value'))
     .addHelpText('after', HELP)
     .action(async ({ data, json }: DoctorFlags) => {

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander'
 import type { MadeCluster, NewCluster } from '../server/backup/new-cluster.js'
 import { usageError } from './failure.js'
 import { formatPeers, parsePeers } from './node-options.js'
+import { notEmpty } from './options.js'
 import { note, print, printJson } from './output.js'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -21,7 +22,7 @@ export function withNewClusterFlags(command: Command): Command {
   return command
     .option('--peers <list>', "the new cluster's members, as for `synod start`: ID=HOST:PEERPORT/HOST:CLIENTPORT,…")
     .addOption(new Option('--nodes <list>', 'the same as --peers').conflicts('peers'))
-    .option('--out <dir>', 'gets a data directory for each member: node-1, node-2, …')
+    .option('--out <dir>', 'gets a data directory for each member: node-1, node-2, …', notEmpty)
     .option('--cluster-id <uuid>', "the new cluster's id; a random one without it")
     .option('--json', 'print one JSON value')
 }

@@ -178,7 +178,8 @@ function checkAddresses(members: readonly MemberConfig[]): void {
 function parseAuthority(text: string): ServerConfig['authorities'][number] {
   const [, authorityId = '', base64 = ''] = /^([^=]+)=(.+)$/.exec(text.trim()) ?? []
   const publicKey = Buffer.from(base64, 'base64')
-  if (authorityId !== '' && publicKey.length === 32) return { authorityId, publicKey }
+  const isExact = publicKey.toString('base64') === base64
+  if (authorityId !== '' && isExact && publicKey.length === 32) return { authorityId, publicKey }
   throw fault('authority', `${JSON.stringify(text)} is not ID=BASE64 with a public key of 32 bytes`)
 }
 

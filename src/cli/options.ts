@@ -46,7 +46,10 @@ export const consistencyOption = (): Option =>
     .default('linearizable')
 
 export const dataOption = (): Option =>
-  new Option('--data <dir>', "the dev cluster's data directory").default(DEFAULT_DATA_DIRECTORY).env('SYNOD_DATA')
+  new Option('--data <dir>', "the dev cluster's data directory")
+    .default(DEFAULT_DATA_DIRECTORY)
+    .env('SYNOD_DATA')
+    .argParser(notEmpty)
 
 export async function consistencyOf(name: string): Promise<Consistency> {
   const { Consistency } = await import('../client/client.js')
@@ -93,6 +96,12 @@ function endpointList(text: string): string {
   const wrong = endpoints.find((endpoint) => !isAddress(endpoint))
   if (wrong !== undefined) throw new InvalidArgumentError(`${JSON.stringify(wrong)} is not ${ADDRESS_FORM}.`)
   return endpoints.join(',')
+}
+
+/** For commander: a name of a file or directory; an empty one would be the current directory's. */
+export function notEmpty(text: string): string {
+  if (text !== '') return text
+  throw new InvalidArgumentError('It must not be empty.')
 }
 
 /** For commander: a whole number from `min` to `max`. */

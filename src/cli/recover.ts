@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { Survivors } from '../server/backup/recover.js'
 import { CliError, usageError } from './failure.js'
 import { type NewClusterFlags, newClusterOf, show, withNewClusterFlags } from './new-cluster.js'
-import { outcomeCounts } from './options.js'
+import { notEmpty, outcomeCounts } from './options.js'
 import { note, styled } from './output.js'
 import { recoverSlot, type SlotFlags, withSlotFlags } from './recover-slot.js'
 
@@ -52,7 +52,7 @@ export function addRecoverCommand(program: Command): void {
 }
 
 function collect(value: string, all: readonly string[] = []): string[] {
-  return [...all, value]
+  return [...all, notEmpty(value)]
 }
 
 function warning({ clusterId, nodeIds, decidedUpTo, votedUpTo, missing, voterIds, damaged, notLookedAt }: Survivors): string[] {

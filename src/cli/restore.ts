@@ -39,7 +39,10 @@ export function addRestoreCommand(program: Command): void {
 
 /** For commander: ISO 8601, with a zone: whose midnight it is must not depend on the machine. */
 function time(text: string): number {
-  const timeMs = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : Number.NaN
+  const day = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.exec(text)?.[1] ?? ''
+  // Date.parse takes February 30 for March 2.
+  const isDay = !Number.isNaN(Date.parse(day)) && new Date(day).toISOString().startsWith(day)
+  const timeMs = isDay ? Date.parse(text) : Number.NaN
   if (Number.isNaN(timeMs)) throw new InvalidArgumentError('It must be a time such as 2026-11-26T10:00:00Z.')
   return timeMs
 }

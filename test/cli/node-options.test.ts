@@ -112,6 +112,7 @@ describe('the options of a node', () => {
     ],
     ['an address without a port', { ...COMPLETE, listen: 'localhost' }, /^--listen: "localhost" is not HOST:PORT/],
     ['a peer address without a port', { ...COMPLETE, peerListen: ':1' }, /^--peer-listen: ":1" is not HOST:PORT/],
+    ['a key with something behind it', { ...COMPLETE, authority: [`mint=${KEY}!`] }, /^--authority: .* 32 bytes/],
     ['a key of the wrong size', { ...COMPLETE, authority: ['mint=AAAA'] }, /^--authority: .* 32 bytes/],
   ]
   for (const [what, options, message] of FAULTS) {
