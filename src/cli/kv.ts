@@ -88,9 +88,9 @@ function addDelete(kv: Command): void {
 function deletionOf(
   key: string | undefined,
   { prefix, all }: { prefix?: string; all?: true },
-): { key: string } | { prefix: string } {
+): { key: string } | { prefix: string } | { all: true } {
   const isAll = all === true && key === undefined && !prefix
-  if (isAll) return { prefix: '' }
+  if (isAll) return { all: true }
   if (all || (key === undefined) === (prefix === undefined)) throw usageError('give either a key or --prefix, or --all')
   if (key !== undefined) return { key }
   if (prefix) return { prefix }

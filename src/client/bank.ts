@@ -24,6 +24,7 @@ import {
   WithdrawRequest,
   type WithdrawResponse,
 } from '../gen/synod/bank/v1/bank.js'
+import { checkArguments } from './arguments.js'
 import type { Answered, Caller } from './caller.js'
 import type { ReadOptions } from './kv.js'
 import type { CallOptions } from './options.js'
@@ -119,6 +120,7 @@ export class Bank {
 
   /** Every movement of an account, page after page. */
   async *listAllMovements(request: Input<ListMovementsRequest, 'accountId'>, options?: CallOptions): AsyncGenerator<Movement> {
+    checkArguments('listMovements', request)
     const pages = pagesFrom(request.pageToken, (pageToken) => this.listMovements({ ...request, pageToken }, options))
     for await (const { movements } of pages) yield* movements
   }
@@ -130,6 +132,7 @@ export class Bank {
 
   /** Every account, page after page. */
   async *listAllAccounts(request: Partial<ListAccountsRequest> = {}, options?: CallOptions): AsyncGenerator<Account> {
+    checkArguments('listAccounts', request)
     const pages = pagesFrom(request.pageToken, (pageToken) => this.listAccounts({ ...request, pageToken }, options))
     for await (const { accounts } of pages) yield* accounts
   }

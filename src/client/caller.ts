@@ -1,4 +1,6 @@
 import { Consistency, type ResponseHeader } from '../gen/synod/common/v1/common.js'
+import { validateCommand, validateQuery } from '../wire/validate.js'
+import { checkArguments, checkOptions } from './arguments.js'
 import {
   type Call,
   type CallSink,
@@ -9,7 +11,7 @@ import {
   type OutcomeCase,
   type QueryOperation,
 } from './call.js'
-import type { SynodError } from './errors.js'
+import { refuse, type SynodError } from './errors.js'
 import { type CallOptions, checkCount } from './options.js'
 
 /** A response as the SDK gives it: the header is always there, and so are the parts K. */
@@ -43,7 +45,10 @@ export class Caller {
     options?: CallOptions,
   ): Promise<Answered<ResponseOf<C>, K>> {
     return new Promise((resolve, reject) => {
-      const value = encodeCommand({ $case: name, value: build(input) } as CommandOperation)
+      check(name, input, options)
+      const operation = { $case: name, value: build(input) } as CommandOperation
+      refuse(validateCommand({ operation }))
+      const value = encodeCommand(operation)
       this.#submit({ $case: 'command', value }, value.length, name, options, resolve as Settle, reject)
     })
   }
@@ -56,7 +61,9 @@ export class Caller {
     options?: CallOptions,
   ): Promise<Answered<ResponseOf<C>, K>> {
     return new Promise((resolve, reject) => {
+      check(name, input, options)
       const query = { $case: name, value: build(input) } as QueryOperation
+      refuse(validateQuery({ query }))
       const isLogged = query.value.consistency === Consistency.LOG
       const bytes = isLogged ? encodeCommand({ $case: 'query', value: { query } }) : encodeQuery(query)
       const body: Call['body'] = isLogged ? { $case: 'command', value: bytes } : { $case: 'query', value: { query } }
@@ -87,4 +94,19 @@ export class Caller {
       retryAtMs: 0,
     })
   }
+}
+
+/** What takes more options than how long it may last. */
+const OPTIONS: { readonly [Name in CommandCase | QueryCase]?: 'read' | 'write' } = {
+  put: 'write',
+  delete: 'write',
+  get: 'read',
+  getBalance: 'read',
+  getTransfer: 'read',
+}
+
+/** Before anything is made of it, and sent. @throws SynodError INVALID_ARGUMENT */
+function check(name: CommandCase | QueryCase, input: unknown, options: unknown): void {
+  checkOptions(OPTIONS[name] ?? 'timeout', options)
+  checkArguments(name, input)
 }

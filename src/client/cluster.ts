@@ -15,8 +15,16 @@ import {
   type UpdateMemberResponse,
 } from '../gen/synod/cluster/v1/cluster.js'
 import { Consistency } from '../gen/synod/common/v1/common.js'
+import {
+  addressedMemberViolations,
+  consistencyViolations,
+  memberViolations,
+  setQuotaViolations,
+  transferLeadershipViolations,
+} from '../wire/validate-cluster.js'
+import { type ArgumentsOf, checkArguments, checkOptions } from './arguments.js'
 import type { Answered } from './caller.js'
-import { errorOfService, SynodError } from './errors.js'
+import { errorOfService, refuse, SynodError } from './errors.js'
 import { failingOver } from './fail-over.js'
 import type { ReadOptions } from './kv.js'
 import { type CallOptions, checkCount, type Settings } from './options.js'
@@ -53,7 +61,8 @@ export class Cluster {
   }
 
   /** Asks every endpoint at once; never rejects for one that does not answer within the time given. */
-  status(options?: CallOptions): Promise<NodeStatus[]> {
+  async status(options?: CallOptions): Promise<NodeStatus[]> {
+    checkOptions('timeout', options)
     const timeoutMs = this.#timeoutOf(options)
     return Promise.all(
       this.#settings.endpoints.map(async (endpoint): Promise<NodeStatus> => {
@@ -68,6 +77,7 @@ export class Cluster {
 
   /** The members, from the first endpoint that answers. @throws SynodError of the last one when none does. */
   async listMembers(options?: CallOptions): Promise<Answered<ListMembersResponse, 'membership'>> {
+    checkOptions('timeout', options)
     const timeoutMs = this.#timeoutOf(options)
     let failure: unknown
     for (const endpoint of this.#settings.endpoints) {
@@ -81,34 +91,45 @@ export class Cluster {
   }
 
   /** Lets a new member in as a learner: start it with --join. @throws SynodError, NODE_ID_USED for one */
-  addMember(member: AddMemberRequest, options?: CallOptions): Promise<Answered<AddMemberResponse, 'membership'>> {
+  async addMember(member: AddMemberRequest, options?: CallOptions): Promise<Answered<AddMemberResponse, 'membership'>> {
+    check('addMember', member, options)
+    refuse(addressedMemberViolations(member))
     return this.#change<AddMemberResponse>(options, (client, ...rest) => client.addMember(member, ...rest))
   }
 
   /** Has a learner vote. @throws SynodError, NOT_CAUGHT_UP for one */
-  promoteMember(nodeId: number, options?: CallOptions): Promise<Answered<PromoteMemberResponse, 'membership'>> {
+  async promoteMember(nodeId: number, options?: CallOptions): Promise<Answered<PromoteMemberResponse, 'membership'>> {
+    check('nodeId', { nodeId }, options)
+    refuse(memberViolations({ nodeId }))
     return this.#change<PromoteMemberResponse>(options, (client, ...rest) => client.promoteMember({ nodeId }, ...rest))
   }
 
   /** For good: its number is never given again. @throws SynodError, QUORUM_AT_RISK for one */
-  removeMember(nodeId: number, options?: CallOptions): Promise<Answered<RemoveMemberResponse, 'membership'>> {
+  async removeMember(nodeId: number, options?: CallOptions): Promise<Answered<RemoveMemberResponse, 'membership'>> {
+    check('nodeId', { nodeId }, options)
+    refuse(memberViolations({ nodeId }))
     return this.#change<RemoveMemberResponse>(options, (client, ...rest) => client.removeMember({ nodeId }, ...rest))
   }
 
   /** The member is reached at other addresses from now on. @throws SynodError, ADDRESS_USED for one */
-  updateMember(member: UpdateMemberRequest, options?: CallOptions): Promise<Answered<UpdateMemberResponse, 'membership'>> {
+  async updateMember(member: UpdateMemberRequest, options?: CallOptions): Promise<Answered<UpdateMemberResponse, 'membership'>> {
+    check('updateMember', member, options)
+    refuse(addressedMemberViolations(member))
     return this.#change<UpdateMemberResponse>(options, (client, ...rest) => client.updateMember(member, ...rest))
   }
 
   /** Has the leader hand over to a voter, or without one to whichever it likes. Gives who leads then. */
   async transferLeadership(nodeId = 0, options?: CallOptions): Promise<Answered<TransferLeadershipResponse>> {
+    check('nodeId', { nodeId }, options)
+    refuse(transferLeadershipViolations({ nodeId }))
     return this.#failOver<TransferLeadershipResponse>(options, (client, ...rest) =>
       client.transferLeadership({ nodeId }, ...rest),
     )
   }
 
   /** How large the replicated state is and may grow, in bytes of memory; `quotaBytes` 0: there is no quota. @throws SynodError */
-  getQuota(options?: ReadOptions): Promise<Answered<GetQuotaResponse>> {
+  async getQuota(options?: ReadOptions): Promise<Answered<GetQuotaResponse>> {
+    checkOptions('read', options)
     const consistency = options?.consistency ?? Consistency.UNSPECIFIED
     return this.#failOver<GetQuotaResponse>(options, (client, ...rest) => client.getQuota({ consistency }, ...rest))
   }
@@ -117,7 +138,9 @@ export class Cluster {
    * Sets how large the replicated state may grow, in bytes of memory, 1 to 2^53 - 1: for every node must have memory for it. Below what it
    * takes now, it only may not grow. @throws SynodError
    */
-  setQuota(quotaBytes: number, options?: CallOptions): Promise<Answered<SetQuotaResponse>> {
+  async setQuota(quotaBytes: number, options?: CallOptions): Promise<Answered<SetQuotaResponse>> {
+    check('setQuota', { quotaBytes }, options)
+    refuse(setQuotaViolations({ quotaBytes }))
     return this.#failOver<SetQuotaResponse>(options, (client, ...rest) => client.setQuota({ quotaBytes }, ...rest))
   }
 
@@ -126,6 +149,8 @@ export class Cluster {
    * Rejects when it breaks off: what has come is of no use then. With CONSISTENCY_STALE it is what that node knows, and needs no majority.
    */
   async *backup(options?: ReadOptions): AsyncGenerator<Uint8Array> {
+    checkOptions('read', options)
+    refuse(consistencyViolations({ consistency: options?.consistency ?? Consistency.UNSPECIFIED }))
     const timeoutMs = this.#timeoutOf(options)
     let failure: unknown
     for (const endpoint of this.#settings.endpoints) {
@@ -214,4 +239,10 @@ export class Cluster {
 
 function unreachable(endpoint: string, cause: ServiceError): SynodError {
   return new SynodError('UNAVAILABLE', 'UNREACHABLE', `${endpoint} cannot be reached`, { cause })
+}
+
+/** @throws SynodError INVALID_ARGUMENT */
+function check(method: ArgumentsOf, given: unknown, options: unknown): void {
+  checkOptions('timeout', options)
+  checkArguments(method, given)
 }

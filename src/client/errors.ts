@@ -3,6 +3,7 @@ import { BadRequest, ErrorInfo } from '../gen/google/rpc/error_details.js'
 import { Status } from '../gen/google/rpc/status.js'
 import type { FieldViolation, Refusal } from '../gen/synod/session/v1/session.js'
 import { REASONS, type Reason } from '../wire/reasons.js'
+import { summarise } from '../wire/words.js'
 
 /** The name of a gRPC status, or OUTCOME_UNKNOWN: the call may or may not have taken effect. */
 export type ErrorCode = Exclude<keyof typeof status, 'OK'> | 'OUTCOME_UNKNOWN'
@@ -80,9 +81,17 @@ function decodeDetails(encoded: Uint8Array): Status['details'] {
 }
 
 export function invalidArgument(field: string, description: string): SynodError {
-  return new SynodError('INVALID_ARGUMENT', 'INVALID_ARGUMENT', `${field}: ${description}`, {
-    fieldViolations: [{ field, description }],
-  })
+  return invalidArguments([{ field, description }])
+}
+
+/** `fieldViolations` has at least one. */
+function invalidArguments(fieldViolations: readonly FieldViolation[]): SynodError {
+  return new SynodError('INVALID_ARGUMENT', 'INVALID_ARGUMENT', summarise(fieldViolations), { fieldViolations })
+}
+
+/** The server's own bounds. @throws SynodError INVALID_ARGUMENT when something is wrong */
+export function refuse(violations: readonly FieldViolation[]): void {
+  if (violations.length > 0) throw invalidArguments(violations)
 }
 
 export function outcomeUnknown(message: string, cause?: unknown): SynodError {

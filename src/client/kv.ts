@@ -9,6 +9,7 @@ import {
   type PutResponse,
   type TxnResponse,
 } from '../gen/synod/kv/v1/kv.js'
+import { checkArguments } from './arguments.js'
 import type { Answered, Caller } from './caller.js'
 import type { CallOptions } from './options.js'
 import { pagesFrom } from './pages.js'
@@ -56,7 +57,7 @@ export class KeyValueStore {
     return this.#caller.query('get', (input) => GetRequest.fromPartial(input), { key, ...options }, options)
   }
 
-  /** Deletes one key, or all that begin with a prefix: `delete({ prefix: 'user/' })`. */
+  /** Deletes one key, or all that begin with a prefix: `delete({ prefix: 'user/' })`; or every key: `delete({ all: true })`. */
   delete(target: string | DeleteTarget, options: WriteOptions = {}): Promise<Answered<DeleteResponse>> {
     const chosen = typeof target === 'string' ? { key: target } : target
     return this.#caller.command('delete', deleteRequest, { ...chosen, ...options }, options)
@@ -69,6 +70,7 @@ export class KeyValueStore {
 
   /** Every pair of a listing, page after page; `limit` is the size of a page. Each page is read as of its own moment. */
   async *listAll(request: Partial<ListRequest> = {}, options: CallOptions = {}): AsyncGenerator<KeyValuePair> {
+    checkArguments('list', request)
     const pages = pagesFrom(request.pageToken, (pageToken) => this.list({ ...request, pageToken }, options))
     for await (const { pairs } of pages) yield* pairs
   }

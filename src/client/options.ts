@@ -1,4 +1,5 @@
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js'
+import { checkConnectOptions } from './arguments.js'
 import { invalidArgument } from './errors.js'
 
 export interface ConnectOptions {
@@ -29,6 +30,7 @@ const TIMEOUT_MS_MAX = 2 ** 31 - 1
 
 /** @throws SynodError INVALID_ARGUMENT, naming the option and its bounds. */
 export function settingsOf(options: ConnectOptions): Settings {
+  checkConnectOptions(options)
   return {
     endpoints: parseEndpoints(options.endpoints),
     timeoutMs: checkCount('timeoutMs', options.timeoutMs ?? 10_000, TIMEOUT_MS_MAX),

@@ -18,7 +18,7 @@ import type {
   TxnRequest,
 } from '../gen/synod/kv/v1/kv.js'
 import { CompareOperator } from '../gen/synod/kv/v1/kv.js'
-import { encodeText, ILL_FORMED, maybeText } from '../text/text.js'
+import { encodeText, maybeText } from '../text/text.js'
 import { invalidArgument } from './errors.js'
 import { type Authority, signDeposit } from './signing.js'
 
@@ -51,10 +51,10 @@ export interface TransferBatchInput {
 
 export type PutInput = Omit<Input<PutRequest, 'key'>, 'value'> & { readonly value: Bytes }
 
-/** One key, or every key with a prefix. */
-export type DeleteTarget = { readonly key: string } | { readonly prefix: string }
+/** One key, every key with a prefix, or every key there is. */
+export type DeleteTarget = { readonly key: string } | { readonly prefix: string } | { readonly all: true }
 
-type DeleteInput = DeleteTarget & Input<Omit<DeleteRequest, 'target'>>
+type DeleteInput = DeleteTarget & Input<Omit<DeleteRequest, 'target' | 'all'>>
 
 /** One condition of a transaction: the key's target compared with the given one, EQUAL unless `operator` says otherwise. */
 export type CompareInput = { readonly key: string; readonly operator?: CompareOperator } & (
@@ -91,16 +91,13 @@ type ResponseCase = NonNullable<TxnOperationResponse['response']>
 /** What the operation at the same place came to, under the operation's name. */
 export type OperationOutput = { [C in ResponseCase['$case']]?: Extract<ResponseCase, { $case: C }>['value'] }
 
-/** The text's UTF-8 bytes. @throws SynodError INVALID_ARGUMENT for half a surrogate pair, which has none. */
 function toBytes(value: Bytes): Uint8Array {
-  if (typeof value !== 'string') return value
-  if (!value.isWellFormed()) throw invalidArgument('value', ILL_FORMED)
-  return encodeText(value)
+  return typeof value === 'string' ? encodeText(value) : value
 }
 
 /** The text that a value holds in UTF-8. @throws SynodError INVALID_ARGUMENT when it is not UTF-8, as other bytes may be */
 export function toText(bytes: Uint8Array): string {
-  const text = maybeText(bytes)
+  const text = bytes instanceof Uint8Array ? maybeText(bytes) : undefined
   if (text === undefined) throw invalidArgument('bytes', 'must be UTF-8')
   return text
 }
@@ -114,9 +111,15 @@ export function putRequest(input: PutInput): PutRequest {
   }
 }
 
+function deleteTarget(input: DeleteTarget): DeleteRequest['target'] {
+  if ('key' in input) return { $case: 'key', value: input.key }
+  return 'prefix' in input ? { $case: 'prefix', value: input.prefix } : undefined
+}
+
 export function deleteRequest(input: DeleteInput): DeleteRequest {
   return {
-    target: 'key' in input ? { $case: 'key', value: input.key } : { $case: 'prefix', value: input.prefix },
+    target: deleteTarget(input),
+    all: 'all' in input,
     returnPrevious: input.returnPrevious ?? false,
     requestId: input.requestId ?? '',
   }

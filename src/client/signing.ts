@@ -1,6 +1,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import type { DepositRequest, RegisterAuthorityRequest, RevokeAuthorityRequest } from '../gen/synod/bank/v1/bank.js'
 import { depositMessage, registerAuthorityMessage, revokeAuthorityMessage } from '../machine/signing.js'
+import { checkArguments } from './arguments.js'
 import { invalidArgument } from './errors.js'
 
 const KEY_BYTES = 32
@@ -29,6 +30,7 @@ export function generateKeyPair(): KeyPair {
 
 /** An authority that signs with a key held in memory. @throws SynodError INVALID_ARGUMENT unless the keys have 32 bytes each. */
 export function makeAuthority(authorityId: string, keys: KeyPair): Authority {
+  checkArguments('authorityKeys', { authorityId, ...keys })
   const key = importKey(keys)
   return { authorityId, publicKey: keys.publicKey, sign: (bytes) => sign(null, bytes, key) }
 }
@@ -38,6 +40,7 @@ export function signDeposit(
   authority: Authority,
   deposit: Pick<DepositRequest, 'depositId' | 'accountId' | 'asset' | 'amount'>,
 ): DepositRequest {
+  checkArguments('unsignedDeposit', deposit)
   return { ...deposit, authorityId: authority.authorityId, signature: authority.sign(depositMessage(deposit)) }
 }
 
@@ -46,6 +49,7 @@ export function signRegisterAuthority(
   signer: Authority,
   request: Pick<RegisterAuthorityRequest, 'authorityId' | 'publicKey'>,
 ): RegisterAuthorityRequest {
+  checkArguments('unsignedRegisterAuthority', request)
   return { ...request, signerId: signer.authorityId, signature: signer.sign(registerAuthorityMessage(request)) }
 }
 
@@ -54,6 +58,7 @@ export function signRevokeAuthority(
   signer: Authority,
   request: Pick<RevokeAuthorityRequest, 'authorityId'>,
 ): RevokeAuthorityRequest {
+  checkArguments('unsignedRevokeAuthority', request)
   return { ...request, signerId: signer.authorityId, signature: signer.sign(revokeAuthorityMessage(request)) }
 }
 

@@ -1,12 +1,11 @@
 import type { Call, CallSink } from '../client/call.js'
 import { errorOfRefusal, outcomeUnknown, SynodError } from '../client/errors.js'
-import { Command, Query, Result } from '../gen/synod/session/v1/session.js'
+import { Query, Result } from '../gen/synod/session/v1/session.js'
 import { type Answer, MemberError } from '../host/api.js'
 import type { SessionName } from '../machine/session-table.js'
 import type { SimulatedCluster } from '../sim/simulated-cluster.js'
 import type { SimulatedNode } from '../sim/simulated-node.js'
-import { validateCommand, validateQuery } from '../wire/validate.js'
-import { summarise, withWords } from '../wire/words.js'
+import { withWords } from '../wire/words.js'
 
 interface Pending {
   readonly call: Call
@@ -43,8 +42,7 @@ export class SimSession implements CallSink {
 
   submit(call: Call): void {
     const { scheduler } = this.#cluster
-    const { bytes, problem } = encode(call)
-    if (problem !== undefined) return call.reject(problem)
+    const bytes = bytesOf(call)
     const pending: Pending = { call, bytes, session: undefined, requestNumber: 0, isSettled: false, unresolvedTries: 0 }
     scheduler.after(call.timeoutMs, () => this.#expire(pending))
     this.#try(pending)
@@ -189,14 +187,7 @@ export class SimSession implements CallSink {
   }
 }
 
-/** The bytes as a node takes them; or what is wrong with them, as a node would say it. */
-function encode({ body }: Call): { bytes: Uint8Array; problem: SynodError | undefined } {
-  const bytes = body.$case === 'command' ? body.value : Query.encode(body.value).finish()
-  const violations = body.$case === 'command' ? validateCommand(Command.decode(bytes)) : validateQuery(body.value)
-  if (violations.length === 0) return { bytes, problem: undefined }
-  const fieldViolations = violations.map(({ field, description }) => ({ field, description }))
-  return {
-    bytes,
-    problem: errorOfRefusal({ reason: 'INVALID_ARGUMENT', message: summarise(fieldViolations), fieldViolations, parameters: {} }),
-  }
+/** The bytes as a node takes them. The caller has looked at what is in them, with the server's own bounds. */
+function bytesOf({ body }: Call): Uint8Array {
+  return body.$case === 'command' ? body.value : Query.encode(body.value).finish()
 }

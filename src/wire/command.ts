@@ -90,7 +90,7 @@ function toTxnOperation(operation: NonNullable<WireTxnOperation['operation']>): 
     }
     case 'delete': {
       const { target, returnPrevious } = operation.value
-      return { $case: 'delete', value: { target: given(target), returnPrevious } }
+      return { $case: 'delete', value: { target: target ?? EVERY_KEY, returnPrevious } }
     }
     case 'transfer':
       return { $case: 'transfer', value: toTransfer(operation.value) }
@@ -130,3 +130,6 @@ function given<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('validated before: a oneof that must be given')
   return value
 }
+
+/** As the validation lets it through: all was set. */
+const EVERY_KEY = { $case: 'prefix', value: '' } as const

@@ -35,10 +35,15 @@ export function getViolations(out: FieldViolation[], request: GetRequest): void 
 }
 
 export function deleteViolations(out: FieldViolation[], request: DeleteRequest): void {
-  const { target } = request
-  if (target === undefined) out.push({ field: 'target', description: 'key or prefix must be given' })
-  else if (target.$case === 'key') key(out, 'key', target.value)
-  else keyPart(out, 'prefix', target.value)
+  const { target, all } = request
+  const isEvery = target === undefined || (target.$case === 'prefix' && target.value === '')
+  if (all && !isEvery) out.push({ field: 'all', description: 'must not be set together with a key or a prefix' })
+  if (target === undefined && !all) out.push({ field: 'target', description: 'key or prefix must be given, or all set' })
+  else if (target?.$case === 'key') key(out, 'key', target.value)
+  else if (target?.$case === 'prefix') {
+    keyPart(out, 'prefix', target.value)
+    if (isEvery && !all) out.push({ field: 'prefix', description: 'must not be empty unless all is set: every key begins so' })
+  }
   requestId(out, request.requestId)
 }
 

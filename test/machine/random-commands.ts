@@ -89,7 +89,7 @@ function txnOperation(random: Random, requestId: string): TxnOperation {
   }
   if (roll < 18) {
     const target = { $case: random.pick(['key', 'prefix'] as const), value: key }
-    return { operation: { $case: 'delete', value: { target, returnPrevious: random.chance(0.5), requestId } } }
+    return { operation: { $case: 'delete', value: { target, all: false, returnPrevious: random.chance(0.5), requestId } } }
   }
   if (roll < 24) {
     const accountId = random.pick(ACCOUNTS.filter((account) => account !== 'nobody'))

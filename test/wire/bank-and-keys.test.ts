@@ -209,7 +209,7 @@ test('a request id with other content is refused, of whatever kind; one name spa
     put('a', 'two', 'r'),
     put('b', 'one', 'r'),
     open('a', 'r'),
-    { $case: 'delete', value: { target: { $case: 'key', value: 'a' }, returnPrevious: true, requestId: 'r' } },
+    { $case: 'delete', value: { target: { $case: 'key', value: 'a' }, all: false, returnPrevious: true, requestId: 'r' } },
   ]
   for (const operation of others) assert.equal(fixture.reason(operation), 'ID_REUSED')
 })

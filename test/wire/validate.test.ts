@@ -66,7 +66,7 @@ test('requests at their bounds have no violations', () => {
   const valid: Operation[] = [
     { $case: 'put', value: PUT },
     { $case: 'put', value: { ...PUT, value: NOTHING, requestId: '' } },
-    { $case: 'delete', value: { target: { $case: 'prefix', value: '' }, returnPrevious: false, requestId: '' } },
+    { $case: 'delete', value: { target: { $case: 'prefix', value: '' }, all: true, returnPrevious: false, requestId: '' } },
     { $case: 'openAccount', value: OPEN },
     { $case: 'deposit', value: DEPOSIT },
     { $case: 'withdraw', value: WITHDRAW },
@@ -102,10 +102,31 @@ const INVALID: [Operation | undefined, string[]][] = [
   [{ $case: 'query', value: { query: undefined } }, ['query']],
   [{ $case: 'put', value: { ...PUT, key: '', value: LONG_VALUE, requestId: LONG_ID } }, ['key', 'value', 'request_id']],
   [{ $case: 'put', value: { ...PUT, key: LONG_KEY } }, ['key']],
-  [{ $case: 'delete', value: { target: undefined, returnPrevious: false, requestId: LONG_ID } }, ['target', 'request_id']],
-  [{ $case: 'delete', value: { target: { $case: 'key', value: '' }, returnPrevious: false, requestId: '' } }, ['key']],
   [
-    { $case: 'delete', value: { target: { $case: 'prefix', value: LONG_KEY }, returnPrevious: false, requestId: '' } },
+    { $case: 'delete', value: { target: undefined, all: false, returnPrevious: false, requestId: LONG_ID } },
+    ['target', 'request_id'],
+  ],
+  [
+    { $case: 'delete', value: { target: { $case: 'key', value: '' }, all: false, returnPrevious: false, requestId: '' } },
+    ['key'],
+  ],
+  [
+    { $case: 'delete', value: { target: { $case: 'prefix', value: '' }, all: false, returnPrevious: false, requestId: '' } },
+    ['prefix'],
+  ],
+  [
+    { $case: 'delete', value: { target: { $case: 'prefix', value: 'a' }, all: true, returnPrevious: false, requestId: '' } },
+    ['all'],
+  ],
+  [
+    { $case: 'delete', value: { target: { $case: 'key', value: 'a' }, all: true, returnPrevious: false, requestId: '' } },
+    ['all'],
+  ],
+  [
+    {
+      $case: 'delete',
+      value: { target: { $case: 'prefix', value: LONG_KEY }, all: false, returnPrevious: false, requestId: '' },
+    },
     ['prefix'],
   ],
   [

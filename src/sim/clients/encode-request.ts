@@ -75,7 +75,7 @@ function toWireWrite(write: Write, requestId: string): WireWrite {
       const { target } = write
       const wireTarget =
         'key' in target ? { $case: 'key' as const, value: target.key } : { $case: 'prefix' as const, value: target.prefix }
-      return { $case: 'delete', value: { target: wireTarget, returnPrevious: true, requestId } }
+      return { $case: 'delete', value: { target: wireTarget, returnPrevious: true, requestId, all: false } }
     }
     case 'open': {
       const { account: accountId, asset, overdraftLimit } = write

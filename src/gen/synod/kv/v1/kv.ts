@@ -166,13 +166,13 @@ export interface GetResponse {
 }
 
 export interface DeleteRequest {
-  /** What to delete; one of the two must be given. */
+  /** What to delete; one of the two must be given, or `all` set. */
   target:
     | //
     /** One key, 1 to 4,096 bytes of UTF-8. */
     { $case: "key"; value: string }
     | //
-    /** Every key that starts with this, at most 4,096 bytes of UTF-8. An empty prefix means every key. */
+    /** Every key that starts with this, at most 4,096 bytes of UTF-8. An empty prefix means every key, and needs `all`. */
     { $case: "prefix"; value: string }
     | undefined;
   /**
@@ -182,6 +182,8 @@ export interface DeleteRequest {
   returnPrevious: boolean;
   /** As in PutRequest. */
   requestId: string;
+  /** Every key. Must be set for that, and not be set with a key or a prefix: a prefix that was left empty by mistake deletes nothing. */
+  all: boolean;
 }
 
 export interface DeleteResponse {
@@ -874,7 +876,7 @@ export const GetResponse: MessageFns<GetResponse> = {
 };
 
 function createBaseDeleteRequest(): DeleteRequest {
-  return { target: undefined, returnPrevious: false, requestId: "" };
+  return { target: undefined, returnPrevious: false, requestId: "", all: false };
 }
 
 export const DeleteRequest: MessageFns<DeleteRequest> = {
@@ -892,6 +894,9 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(34).string(message.requestId);
+    }
+    if (message.all !== false) {
+      writer.uint32(40).bool(message.all);
     }
     return writer;
   },
@@ -941,6 +946,14 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.all = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -970,6 +983,7 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
         : isSet(object.request_id)
         ? globalThis.String(object.request_id)
         : "",
+      all: isSet(object.all) ? globalThis.Boolean(object.all) : false,
     };
   },
 
@@ -985,6 +999,9 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
     }
     if (message.requestId !== "") {
       obj.requestId = message.requestId;
+    }
+    if (message.all !== false) {
+      obj.all = message.all;
     }
     return obj;
   },
@@ -1010,6 +1027,7 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
     }
     message.returnPrevious = object.returnPrevious ?? false;
     message.requestId = object.requestId ?? "";
+    message.all = object.all ?? false;
     return message;
   },
 };
