@@ -43,7 +43,7 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
     name: 'whatever is asked under a number gets the first answer',
     favours: ({ habits }) => habits.misuseRate > 0,
     file: 'machine/sessions.ts',
-    find: 'if (known !== undefined && known.digest !== digest) return ID_REUSED',
+    find: 'if (known !== undefined && known.digest !== this.#digestOf(request)) return ID_REUSED',
     replace: '',
   },
   {
@@ -54,11 +54,18 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
     replace: 'if (known?.result !== undefined) return outcomeOf(known)',
   },
   {
+    name: 'a request id is free again when its answer is gone',
+    favours: ({ limits }) => limits.firstAnswersMax < 10,
+    file: 'wire/bank-and-keys.ts',
+    find: '    if (used !== undefined) {\n',
+    replace: '    if (used === null) {\n',
+  },
+  {
     name: 'when there are too many sessions the newest one goes',
     favours: ({ limits }) => limits.sessionCountMax < 20,
     file: 'machine/session-table.ts',
-    find: 'sessionCountMax && this.#longestIdle !== undefined) this.#end(this.#longestIdle)',
-    replace: 'sessionCountMax && this.#shortestIdle !== undefined) this.#end(this.#shortestIdle)',
+    find: 'if (this.#longestIdle === undefined || this.#longestIdle === session) return\n',
+    replace: 'if (session.longerIdle !== undefined) return this.#end(session.longerIdle)\n      return\n',
   },
   {
     name: 'nobody can spend the last cent',

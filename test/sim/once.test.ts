@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Answer, MemberError } from '../../src/host/api.js'
+import type { SessionName } from '../../src/machine/session-table.js'
+import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
+import { encodeRequest } from '../../src/sim/clients/encode-request.js'
+import type { Operation, Request } from '../../src/sim/clients/operations.js'
+import { QUIET_PLAN } from '../../src/sim/plan.js'
+import type { SimulatedNode } from '../../src/sim/simulated-node.js'
+import { STATE_LIMITS } from '../../src/sim/state-limits.js'
+import type { World } from '../../src/sim/world.js'
+import { finish, formedWorld, until } from './scenario.js'
+
+const HOURS_2_MS = 7_200_000
+const put = (key: string, requestId = ''): Request => ({ operation: { kind: 'put', key, value: 'v1' }, requestId })
+
+/** What a node has told, once it has. */
+function ask<T>(begin: (settle: (outcome: T | MemberError) => void) => void): { outcome: T | MemberError | undefined } {
+  const asked: { outcome: T | MemberError | undefined } = { outcome: undefined }
+  begin((outcome) => {
+    asked.outcome = outcome
+  })
+  return asked
+}
+
+function codeOf(outcome: unknown): string {
+  return outcome instanceof MemberError ? outcome.code : 'an answer'
+}
+
+async function openSession(world: World, node: SimulatedNode): Promise<SessionName> {
+  const asked = ask<SessionName>((settle) => node.openSession(5_000, settle))
+  await until(world, 'a session is open', () => asked.outcome !== undefined)
+  assert.ok(asked.outcome !== undefined && !(asked.outcome instanceof MemberError))
+  return asked.outcome
+}
+
+async function decide(world: World, count: number): Promise<void> {
+  const [, client] = world.clients
+  for (let i = 0; i < count; i++) {
+    const operation: Operation = { kind: 'put', key: 'k2', value: `v${i}` }
+    const request = client?.request(operation)
+    await until(world, 'it is answered', () => request?.answer !== undefined)
+  }
+}
+
+test('a gateway that was cut off while a session expired says of its command that the outcome is unknown: it was carried out', async () => {
+  const { world, leader, followers } = await formedWorld({
+    checkpointEverySlots: 5,
+    logSlotsMax: 2,
+    options: { ...DEFAULT_OPTIONS, recentSlotsMax: 2 },
+  })
+  const [gateway, other] = followers as [SimulatedNode, SimulatedNode]
+  const session = await openSession(world, gateway)
+  for (const client of world.clients) client.useOnly([leader, other])
+  // Nothing gets to the gateway any more, and then nothing from it.
+  for (const { id } of [leader, other]) world.network.cut(id, gateway.id)
+  const request = { ...session, requestNumber: 1, firstUnacknowledged: 1, command: encodeRequest(put('once')) }
+  const before = world.checker.decidedUpTo
+  const asked = ask<Answer>((settle) => gateway.submit(request, 60_000, settle))
+  await until(world, 'it is decided', () => world.checker.decidedUpTo > before)
+  for (const { id } of [leader, other]) world.network.cut(gateway.id, id)
+  for (const node of world.nodes) node.wallOffsetMs += HOURS_2_MS
+  await world.run(500)
+  await decide(world, 20)
+  assert.equal(asked.outcome, undefined)
+  world.network.mendAll()
+  await until(world, 'it is told', () => asked.outcome !== undefined, 30_000)
+  assert.ok(world.totals.of('fetchedCheckpoint') > 0, 'the gateway has not seen the slot')
+  assert.equal(codeOf(asked.outcome), 'OUTCOME_UNKNOWN')
+  const pair = world.clients[1]?.read({ kind: 'get', key: 'once' })
+  await until(world, 'it is read', () => pair?.answer !== undefined)
+  assert.match(JSON.stringify(pair?.answer), /"version":1/)
+})
+
+test('nobody goes on with the session of another, by whatever client id and however often the opening was repeated', async () => {
+  const { world, leader } = await formedWorld()
+  const session = await openSession(world, leader)
+  const other = await openSession(world, leader)
+  for (const token of [other.token, new Uint8Array(16), new Uint8Array(0)]) {
+    const request = {
+      clientId: session.clientId,
+      token,
+      requestNumber: 1,
+      firstUnacknowledged: 1,
+      command: encodeRequest(put('stolen')),
+    }
+    const asked = ask<Answer>((settle) => leader.submit(request, 5_000, settle))
+    await until(world, 'it is told', () => asked.outcome !== undefined)
+    assert.equal(asked.outcome instanceof MemberError && asked.outcome.code, 'SESSION_EXPIRED')
+    const closing = ask<boolean>((settle) => leader.closeSession({ ...session, token }, 5_000, settle))
+    await until(world, 'it is told', () => closing.outcome !== undefined)
+    assert.equal(closing.outcome, false)
+  }
+  const closing = ask<boolean>((settle) => leader.closeSession(session, 5_000, settle))
+  await until(world, 'it is closed', () => closing.outcome !== undefined)
+  assert.equal(closing.outcome, true)
+})
+
+test('a bare call whose answer made room for others is refused when it is retried late, by every node and after a restart of all', async () => {
+  const { world, followers } = await formedWorld({ limits: { ...STATE_LIMITS, firstAnswersMax: 2 }, checkpointEverySlots: 5 })
+  const command = encodeRequest(put('late', 'late-1'))
+  const invoke = async (node: SimulatedNode, bytes: Uint8Array): Promise<string> => {
+    const asked = ask<Answer>((settle) => node.invoke(bytes, 5_000, settle))
+    await until(world, 'it is told', () => asked.outcome !== undefined)
+    const { outcome } = asked
+    return outcome instanceof MemberError ? outcome.code : Buffer.from(outcome?.result ?? []).toString('latin1')
+  }
+  const [first, second] = followers as [SimulatedNode, SimulatedNode]
+  const answer = await invoke(first, command)
+  assert.equal(await invoke(second, command), answer, 'at once it gets the first answer')
+  for (let i = 0; i < 12; i++) await invoke(first, encodeRequest(put('k1', `r${i}`)))
+  for (const node of world.nodes) assert.match(await invoke(node, command), /EXPIRED_ID/)
+  for (const node of world.nodes) node.crash()
+  for (const node of world.nodes) node.start()
+  await until(world, 'one leads', () => world.leader !== undefined)
+  await until(world, 'all are back', () => world.nodes.every(({ member }) => member !== undefined))
+  for (const node of world.nodes) assert.match(await invoke(node, command), /EXPIRED_ID/)
+  const [client] = world.clients
+  const pair = client?.read({ kind: 'get', key: 'late' })
+  await until(world, 'it is read', () => pair?.answer !== undefined)
+  assert.match(JSON.stringify(pair?.answer), /"version":1/)
+})
+
+test('sessions with hardly any room do everything once, too', async () => {
+  const limits = { sessionCountMax: 6, answersPerSessionMax: 1, firstAnswersMax: 2 }
+  const habits = { ...QUIET_PLAN.habits, clientCount: 4, outstandingMax: 3, closeRate: 0.1, misuseRate: 0.2, duplicateRate: 0.2 }
+  const { world } = await formedWorld({ limits, habits }, { isBusy: true })
+  await until(world, 'much is answered', () => world.history.acknowledgedCount > 100, 60_000)
+  for (const trouble of ['sessionFull', 'sessionClosed', 'misuse'] as const) assert.ok(world.totals.of(trouble) > 0, trouble)
+  await finish(world, 20_000)
+})
