@@ -99,7 +99,10 @@ export class History {
     return invocation
   }
 
-  /** True for the first answer. A later one, to a retry under the same name, must be the same. @throws BrokenPromise */
+  /**
+   * True for the first answer. A later one, to a retry under the same name, must be the same, unless it is a read's: those are answered
+   * as of each place in the log. @throws BrokenPromise
+   */
   onAnswer(invocation: Invocation, answer: Answer, nowUs: number): boolean {
     if (invocation.isAbandoned) return false
     const first = invocation.answer
@@ -111,7 +114,7 @@ export class History {
       return true
     }
     promise(
-      invocation.asked.kind === 'read' || isSameAnswer(invocation, first, answer),
+      isRead(invocation.asked) || isSameAnswer(invocation, first, answer),
       () => `${tellInvocation(invocation)}, was answered ${tellAnswer(first)}, and when retried ${tellAnswer(answer)}`,
     )
     return false
@@ -145,4 +148,8 @@ function isSameAnswer({ sentAs }: Invocation, first: Answer, answer: Answer): bo
   // Asked again under another name when the first answer was kept no more.
   if (sentAs.length !== 1 && (isExpired(first) || isExpired(answer))) return true
   return sameOutcome(first.outcome, answer.outcome) && (first.slot === answer.slot || sentAs.length !== 1)
+}
+
+function isRead(asked: Asked): boolean {
+  return asked.kind === 'read' || asked.request.operation.kind === 'logRead'
 }
