@@ -22,6 +22,7 @@ import { readFile, writeFile } from './sim-files.js'
 import type { SimFlags } from './sim-flags.js'
 import { exitCodeOfRun, tellFaults, tellSize } from './sim-report.js'
 import { type ShrunkReport, shrinkFailure } from './sim-shrink.js'
+import { parseStrictJsonObject } from './strict-json.js'
 
 /** Lives through one world, and tells what became of it. Everything on stdout is the same on every replay. */
 export async function simulateOne(flags: SimFlags): Promise<ExitCode> {
@@ -58,6 +59,7 @@ function drawn(seed: number): SeededPlan {
 
 function readPlan(file: string): SeededPlan {
   const text = readFile('--plan', file)
+  parseStrictJsonObject(text, `--plan ${file}`) // a name twice, above all
   try {
     return parsePlan(text)
   } catch (error) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -75,6 +76,10 @@ describe('a dev cluster of three processes', { timeout: 120_000 }, () => {
     return synod(args, { env: { SYNOD_ENDPOINTS: endpoints, SYNOD_DATA: directory } })
   }
 
+  async function lastSlot(): Promise<number> {
+    return Math.max(...(await client.cluster.status()).map(({ status }) => status?.decidedUpTo ?? 0))
+  }
+
   it('introduces itself: three nodes of which one leads, and three lines to try', () => {
     assert.equal(nodes().length, 3)
     assert.equal(nodes().filter(({ isLeader }) => isLeader).length, 1)
@@ -120,6 +125,30 @@ describe('a dev cluster of three processes', { timeout: 120_000 }, () => {
     const [list, missing] = await Promise.all([run('kv', 'list'), run('kv', 'get', 'nothing')])
     assert.equal(list.stdout, 'done\tyes\ngreeting\thello\n')
     assert.equal(missing.code, 1)
+  })
+
+  it('takes any bytes on stdin, and gives them back; a backup on stdout is one, and reads take no slot', async () => {
+    const bytes = join(directory, 'bytes')
+    writeFileSync(bytes, Buffer.from([0xff, 0x00, 0x0a, 0x1b, 0x80]))
+    assert.equal((await run('kv', 'put', 'bytes', '--file', bytes)).code, 0)
+    const got = openSync(join(directory, 'got'), 'w')
+    const backup = openSync(join(directory, 'backup'), 'w')
+    const before = await lastSlot()
+    const [raw, made] = await Promise.all([
+      synod(['kv', 'get', 'bytes', '--raw', '--endpoints', endpoints], { stdout: got }),
+      synod(['backup', '-', '--json', '--endpoints', endpoints], { stdout: backup }),
+    ])
+    assert.deepEqual([raw.code, made.code], [0, 0])
+    assert.equal(await lastSlot(), before)
+    for (const fd of [got, backup]) closeSync(fd)
+    assert.deepEqual(readFileSync(join(directory, 'got')), readFileSync(bytes))
+    const { sha256 } = JSON.parse(made.stderr.split('\n')[0] ?? '') as { sha256: string }
+    assert.equal(
+      createHash('sha256')
+        .update(readFileSync(join(directory, 'backup')))
+        .digest('hex'),
+      sha256,
+    )
   })
 
   it('refuses a second one on the same data, and a second layout', async () => {
@@ -170,8 +199,31 @@ describe('a dev cluster of three processes', { timeout: 120_000 }, () => {
     await startDev()
   })
 
+  it('without a majority, says so in status and in the list of members, names who is missing, and still reads what one node has', async () => {
+    const gone = nodes().filter(({ id }) => id !== 2)
+    for (const { pid } of gone) process.kill(pid, 'SIGKILL')
+    const two = `127.0.0.1:${basePort + 2}`
+    const { cluster } = client
+    while ((await cluster.status()).some(({ status }) => status !== undefined && status.leaderId !== 0)) await delay(50)
+    const [status, members, read] = await Promise.all([
+      synod(['status', '--endpoints', two]),
+      synod(['member', 'list', '--json', '--endpoints', two]),
+      synod(['kv', 'get', 'after the kill', '--consistency', 'stale', '--endpoints', two]),
+    ])
+    assert.deepEqual([status.code, members.code], [3, 3])
+    assert.match(status.stderr, /no majority: 1 of 3 voters answer/)
+    for (const { id } of gone)
+      assert.match(status.stdout, new RegExp(`node ${id} \\(.*\\) is unreachable: nothing listens there`))
+    const { unreachable } = JSON.parse(members.stdout) as { unreachable: { nodeId: number }[] }
+    assert.deepEqual(
+      unreachable.map(({ nodeId }) => nodeId),
+      gone.map(({ id }) => id),
+    )
+    assert.deepEqual([read.code, read.stdout], [0, 'served\n'], read.stderr)
+  })
+
   it('ends with an error when all its nodes are gone', async () => {
-    for (const { pid } of nodes()) process.kill(pid, 'SIGKILL')
+    for (const { id, pid } of nodes()) if (id === 2) process.kill(pid, 'SIGKILL')
     const { code, stderr } = await dev.ended
     assert.match(stderr, /all nodes are gone/)
     assert.equal(code, 1)
