@@ -66,8 +66,8 @@ export async function viewCluster(flags: ClientFlags): Promise<ClusterView> {
 }
 
 /** Whether that member of the cluster answers clients. */
-export async function isUp(member: { nodeId: number; clientAddress: string }, clusterId: string): Promise<boolean> {
-  const [answer] = await askAll([member.clientAddress], ASK_MS_MAX)
+export async function isUp(member: Membership['members'][number], clusterId: string): Promise<boolean> {
+  const [answer] = await askAll([clientAddressOf(member)], ASK_MS_MAX)
   return answer?.status?.nodeId === member.nodeId && answer.status.clusterId === clusterId
 }
 
@@ -93,12 +93,17 @@ async function askAll(endpoints: readonly string[], timeoutMs: number): Promise<
   }
 }
 
+/** Where the member says that it is now; where the log says, when it has said nothing else. */
+export function clientAddressOf(member: { readonly clientAddress: string; readonly announcedClientAddress: string }): string {
+  return member.announcedClientAddress === '' ? member.clientAddress : member.announcedClientAddress
+}
+
 /** The addresses of members that neither have answered nor been asked. */
 function unasked(answers: readonly NodeStatus[]): string[] {
   const { members = [] } = newestMembership(answers) ?? {}
   const isKnown = (nodeId: number, address: string): boolean =>
     answers.some(({ endpoint, status }) => endpoint === address || status?.nodeId === nodeId)
-  return members.filter(({ nodeId, clientAddress }) => !isKnown(nodeId, clientAddress)).map(({ clientAddress }) => clientAddress)
+  return members.filter((member) => !isKnown(member.nodeId, clientAddressOf(member))).map(clientAddressOf)
 }
 
 function newestMembership(answers: readonly NodeStatus[]): Membership | undefined {
@@ -110,7 +115,7 @@ function newestMembership(answers: readonly NodeStatus[]): Membership | undefine
 
 async function surveyed({ endpoint, status, error }: NodeStatus, membership: Membership | undefined): Promise<SurveyedNode> {
   if (status !== undefined) return { endpoint, nodeId: status.nodeId, status }
-  const nodeId = membership?.members.find(({ clientAddress }) => clientAddress === endpoint)?.nodeId ?? 0
+  const nodeId = membership?.members.find((member) => clientAddressOf(member) === endpoint)?.nodeId ?? 0
   const { probeEndpoint } = await import('../client/endpoint-probe.js')
   const found = await probeEndpoint(endpoint, PROBE_MS_MAX)
   return { endpoint, nodeId, trouble: found.serves ? describe(error) : found.trouble }

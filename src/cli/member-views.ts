@@ -1,6 +1,6 @@
 import type { Membership } from '../client/client.js'
 import type { MemberConfig } from '../server/config.js'
-import type { ClusterView } from './cluster-view.js'
+import { type ClusterView, clientAddressOf } from './cluster-view.js'
 import { formatPeers } from './node-options.js'
 import { formatTable } from './output.js'
 
@@ -12,14 +12,19 @@ export function memberTable(view: ClusterView): string {
   const rows = view.membership.members.map((member) => [
     String(member.nodeId),
     describeMember(member, view),
-    member.peerAddress,
-    member.clientAddress,
+    nowAt(member.peerAddress, member.announcedPeerAddress),
+    nowAt(member.clientAddress, member.announcedClientAddress),
     troubleOf(member, view) === undefined ? 'yes' : 'no',
     member.voter ? String(member.votesFrom) : '',
     member.dataDirId,
   ])
   const table = formatTable(HEAD, rows)
   return view.membership.settled ? table : `${table}\n\nThe last change is not settled yet: leave whoever it has removed running.`
+}
+
+/** As the log has it, and where the member says that it is by now, if that is elsewhere. */
+function nowAt(logged: string, announced: string): string {
+  return announced === '' || announced === logged ? logged : `${announced} (${logged} by the log)`
 }
 
 function describeMember(member: Member, view: ClusterView): string {
@@ -35,14 +40,14 @@ function describeMember(member: Member, view: ClusterView): string {
 export function memberTroubles(view: ClusterView): string[] {
   return view.membership.members.flatMap((member) => {
     const trouble = troubleOf(member, view)
-    return trouble === undefined ? [] : [`node ${member.nodeId} (${member.clientAddress}) does not answer: ${trouble}`]
+    return trouble === undefined ? [] : [`node ${member.nodeId} (${clientAddressOf(member)}) does not answer: ${trouble}`]
   })
 }
 
 /** Undefined for a member that answers, at whichever address it was asked. */
-export function troubleOf({ nodeId, clientAddress }: Member, { survey: { nodes } }: ClusterView): string | undefined {
-  if (nodes.some(({ status }) => status?.nodeId === nodeId)) return undefined
-  const asked = nodes.find(({ endpoint }) => endpoint === clientAddress)
+export function troubleOf(member: Member, { survey: { nodes } }: ClusterView): string | undefined {
+  if (nodes.some(({ status }) => status?.nodeId === member.nodeId)) return undefined
+  const asked = nodes.find(({ endpoint }) => endpoint === clientAddressOf(member))
   return asked?.trouble ?? (asked === undefined ? 'it was not asked' : 'another node is at its address')
 }
 
@@ -54,6 +59,12 @@ export function describeProgress(upTo: number, decidedUpTo: number): string {
 
 /** What starts a new member on its machine. */
 export function joinCommand(membership: Membership, added: MemberConfig, dataDirectory: string): string {
-  const others = membership.members.filter(({ nodeId, voter }) => voter && nodeId !== added.nodeId)
+  const others = membership.members
+    .filter(({ nodeId, voter }) => voter && nodeId !== added.nodeId)
+    .map((member) => ({
+      nodeId: member.nodeId,
+      peerAddress: member.announcedPeerAddress || member.peerAddress,
+      clientAddress: clientAddressOf(member),
+    }))
   return `synod start --id ${added.nodeId} --data ${dataDirectory} --join --peers ${formatPeers([...others, added])}`
 }

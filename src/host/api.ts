@@ -1,6 +1,6 @@
 import type { SessionName } from '../machine/session-table.js'
 import type { MembershipRefusalReason } from '../paxos/messages.js'
-import type { Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
+import type { Announcement, Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import type { CheckpointPart } from '../wire/checkpoint-transfer.js'
 import type { Alarm } from './alarms.js'
 import type { TransferProgress } from './transfer-progress.js'
@@ -84,6 +84,8 @@ export interface MemberStatus {
   readonly isForming: boolean
   /** The membership is settled: a majority of its voters has it on disk that it is in force, and nobody else is needed. */
   readonly isMembershipSettled: boolean
+  /** Where nodes say themselves that they are, this one among them. */
+  readonly announcements: readonly Announcement[]
   /** It does not vote (yet). */
   readonly isLearning: boolean
   /** Of a leader: up to which slot each other member has said to know what is decided. Empty on others. */

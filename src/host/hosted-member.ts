@@ -305,6 +305,7 @@ export class HostedMember implements MemberApi {
       isJoined: node.genesis !== undefined && (!isLearning || this.#applier.appliedUpTo > 0),
       isForming: node.genesis === undefined && this.#options.join !== true && this.#storage.replacesDataDirId === '',
       isLearning,
+      announcements: this.#finder.announcements,
       isMembershipSettled: known !== undefined && node.settledEpoch >= known.epoch,
       memberProgress: node.progress,
       stateDigest: this.#applier.stateDigest,

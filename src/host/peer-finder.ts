@@ -1,6 +1,6 @@
 import type { Message, Roster } from '../paxos/messages.js'
 import type { Node } from '../paxos/node.js'
-import type { MembershipRecord, NodeId } from '../paxos/types.js'
+import type { Announcement, MembershipRecord, NodeId } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
 import { AddressBook } from './address-book.js'
 import type { HostedMemberOptions } from './member-parts.js'
@@ -109,6 +109,11 @@ export class PeerFinder {
     }
     if (news.includes('moved')) port.redial(from)
     this.#exchange.onRoster(from, roster)
+  }
+
+  /** What nodes say of where they are, this one among them. */
+  get announcements(): readonly Announcement[] {
+    return this.#book.announcements
   }
 
   /** Where that node is looked for. */

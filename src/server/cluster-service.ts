@@ -6,6 +6,7 @@ import {
   GetQuotaRequest,
   type LearnerProgress,
   ListMembersRequest,
+  type Member,
   type Membership,
   NodeRole,
   PromoteMemberRequest,
@@ -64,7 +65,9 @@ export function clusterService({
     if (violations.length > 0) throw invalidArgument(violations)
     requireJoined(member, { mayWait: true })
     const { slot, membership } = await member.changeMembership(change, context)
-    return { header: operations.header(slot), membership: membershipToClients(membership, true) }
+    const { announcements } = member.status()
+    const made = membershipToClients(membership, { isMembershipSettled: true, announcements })
+    return { header: operations.header(slot), membership: made }
   }
 
   /** @throws CallError when it is invalid; MemberError */
@@ -162,14 +165,33 @@ const ROLES: Record<MemberStatus['role'], NodeRole> = {
 }
 
 /** Absent while the cluster forms. */
-function membershipOf({ membership, isMembershipSettled }: MemberStatus): Membership | undefined {
-  return membership === undefined ? undefined : membershipToClients(membership, isMembershipSettled)
+function membershipOf(status: MemberStatus): Membership | undefined {
+  return status.membership && membershipToClients(status.membership, status)
 }
 
-function membershipToClients(record: MembershipRecord, settled: boolean): Membership {
-  const { epoch, fromSlot, lastNodeId } = record
-  const members = record.members.map((member) => ({ ...member, voter: member.votesFrom > 0 }))
-  return { epoch, fromSlot, members, lastNodeId, settled }
+function membershipToClients(
+  { epoch, fromSlot, members, lastNodeId }: MembershipRecord,
+  { isMembershipSettled, announcements }: Pick<MemberStatus, 'isMembershipSettled' | 'announcements'>,
+): Membership {
+  const told = members.map((member) => ({
+    ...member,
+    voter: member.votesFrom > 0,
+    ...announcedOf(member, announcements),
+  }))
+  return { epoch, fromSlot, members: told, lastNodeId, settled: isMembershipSettled }
+}
+
+/** Only what the log does not say. */
+function announcedOf(
+  { nodeId, dataDirId, peerAddress, clientAddress }: MembershipRecord['members'][number],
+  announcements: MemberStatus['announcements'],
+): Pick<Member, 'announcedPeerAddress' | 'announcedClientAddress'> {
+  const own = announcements.find((one) => one.nodeId === nodeId && one.dataDirId === dataDirId)
+  const isElsewhere = own !== undefined && (own.peerAddress !== peerAddress || own.clientAddress !== clientAddress)
+  return {
+    announcedPeerAddress: isElsewhere ? own.peerAddress : '',
+    announcedClientAddress: isElsewhere ? own.clientAddress : '',
+  }
 }
 
 function learnersOf({ membership, memberProgress }: MemberStatus): LearnerProgress[] {

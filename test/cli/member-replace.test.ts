@@ -10,7 +10,12 @@ function membershipOf(...ids: readonly number[]): Membership {
   const members = ids.map((id) => {
     const nodeId = Math.abs(id)
     const host = String.fromCharCode(96 + nodeId)
-    const addresses = { peerAddress: `${host}:7201`, clientAddress: `${host}:7101` }
+    const addresses = {
+      peerAddress: `${host}:7201`,
+      clientAddress: `${host}:7101`,
+      announcedPeerAddress: '',
+      announcedClientAddress: '',
+    }
     return { nodeId, ...addresses, dataDirId: `dir-${nodeId}`, voter: id > 0, votesFrom: id > 0 ? 1 : 0, returning: false }
   })
   return { epoch: 1, fromSlot: 1, members, lastNodeId: Math.max(3, ...members.map(({ nodeId }) => nodeId)), settled: true }

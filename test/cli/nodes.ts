@@ -12,7 +12,7 @@ const POLL_MS = 50
 /** Nodes as `synod start` runs them, each in a process of its own. Close it. */
 export class Nodes {
   readonly root = mkdtempSync(join(tmpdir(), 'synod-nodes-'))
-  readonly #addresses: readonly { readonly peer: string; readonly client: string }[]
+  readonly #addresses: { readonly peer: string; readonly client: string }[]
   readonly #running = new Map<number, Running>()
   readonly #clients: Client[] = []
 
@@ -23,7 +23,7 @@ export class Nodes {
     return new Nodes(Array.from({ length: count }, (_, i) => ({ peer: at(2 * i), client: at(2 * i + 1) })))
   }
 
-  private constructor(addresses: readonly { readonly peer: string; readonly client: string }[]) {
+  private constructor(addresses: { readonly peer: string; readonly client: string }[]) {
     this.#addresses = addresses
   }
 
@@ -38,6 +38,12 @@ export class Nodes {
     const address = this.#addresses[id - 1]
     assert.ok(address !== undefined)
     return { nodeId: id, peerAddress: address.peer, clientAddress: address.client }
+  }
+
+  /** Its next start is at other addresses. */
+  async move(id: number): Promise<void> {
+    const [peer, client] = await freePorts(2)
+    this.#addresses[id - 1] = { peer: `127.0.0.1:${peer}`, client: `127.0.0.1:${client}` }
   }
 
   peers(...ids: readonly number[]): string {

@@ -65,7 +65,8 @@ describe('the cluster service', () => {
   it('lists the members of the latest membership, and how far each learner is', async (t) => {
     const { clients, member } = await serve(t)
     const voter = { nodeId: 1, peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101', dataDirId: 'data-1' }
-    const self = { ...voter, voter: true, votesFrom: 1, returning: false }
+    const unannounced = { announcedPeerAddress: '', announcedClientAddress: '' }
+    const self = { ...voter, voter: true, votesFrom: 1, returning: false, ...unannounced }
     const before = await call(clients.cluster, 'listMembers', {})
     assert.deepEqual(before.membership, { epoch: 1, fromSlot: 1, lastNodeId: 1, members: [self], settled: true })
     assert.deepEqual(before.learners, [])
@@ -73,7 +74,7 @@ describe('the cluster service', () => {
     await call(clients.cluster, 'addMember', NODE_2)
     member.learners.set(2, 17)
     const after = await call(clients.cluster, 'status', {})
-    const learner = { ...NODE_2, voter: false, votesFrom: 0, returning: false, dataDirId: '' }
+    const learner = { ...NODE_2, voter: false, votesFrom: 0, returning: false, dataDirId: '', ...unannounced }
     assert.deepEqual(after.membership?.members, [self, learner])
     assert.deepEqual(after.learners, [{ nodeId: 2, decidedUpTo: 17 }])
     assert.deepEqual((await call(clients.cluster, 'listMembers', {})).learners, after.learners)

@@ -136,6 +136,7 @@ export class SingleMember implements MemberApi {
       isForming: this.isForming,
       isMembershipSettled: true,
       isLearning: false,
+      announcements: [],
       memberProgress: new Map([[1, this.#slot], ...this.learners]),
       alarms: this.alarms,
       stateBytes: this.#sessions.stateBytes,

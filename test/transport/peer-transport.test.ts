@@ -371,3 +371,29 @@ async function rawServer(t: TestContext, onConnect: (stream: RawStream) => void)
   t.after(() => server.forceShutdown())
   return `127.0.0.1:${port}`
 }
+
+test('a peer is found at whichever of its addresses it is, and followed when it has moved', async (t) => {
+  const [a, b, stranger] = await Promise.all([startNode(t, 1), startNode(t, 2), startNode(t, 9)])
+  const nowhere = await freeAddress()
+  a.transport.setPeers([{ nodeId: 2, addresses: [stranger.address, nowhere, b.address] }])
+  await until('found at the third', () => isConnected(a, 2))
+  const moved = await startNode(t, 2)
+  a.transport.setPeers([{ nodeId: 2, addresses: [moved.address, b.address] }])
+  assert.ok(isConnected(a, 2), 'what is open stays')
+  a.transport.redial(2)
+  await until('at the new address', () => a.connected.length === 2)
+  a.transport.send(2, heartbeat(1))
+  a.transport.flush()
+  await until('it is there', () => moved.received.length === 1)
+  assert.equal(b.received.length, 0)
+})
+
+test('who is refused hears who the members are by now', async (t) => {
+  const roster = { kind: 'roster', clusterId: 'cluster', memberships: [], announcements: [], asks: false } as const
+  const b = await startNode(t, 2, { admit: () => ({ reason: 'REMOVED', message: 'node 1 was removed', roster }) })
+  const heard: unknown[] = []
+  const a = await startNode(t, 1, { onRefused: (_, refusal, by, address) => heard.push({ by, address, roster: refusal.roster }) })
+  a.transport.setPeers([addressOf(b)])
+  await until('refused', () => heard.length > 0)
+  assert.deepEqual(heard[0], { by: 'peer', address: b.address, roster })
+})

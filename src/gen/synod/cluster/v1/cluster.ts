@@ -110,6 +110,12 @@ export interface Member {
   votesFrom: number;
   /** A learner that was a voter until its data directory was damaged: it is promoted by itself when it has caught up. */
   returning: boolean;
+  /**
+   * Where the member itself says that it is, host:port, as far as the answering node has heard; empty when that is peer_address and
+   * client_address, as the log has them. UpdateMember has the log follow.
+   */
+  announcedPeerAddress: string;
+  announcedClientAddress: string;
 }
 
 export interface Membership {
@@ -415,7 +421,17 @@ export const Ballot: MessageFns<Ballot> = {
 };
 
 function createBaseMember(): Member {
-  return { nodeId: 0, peerAddress: "", clientAddress: "", dataDirId: "", voter: false, votesFrom: 0, returning: false };
+  return {
+    nodeId: 0,
+    peerAddress: "",
+    clientAddress: "",
+    dataDirId: "",
+    voter: false,
+    votesFrom: 0,
+    returning: false,
+    announcedPeerAddress: "",
+    announcedClientAddress: "",
+  };
 }
 
 export const Member: MessageFns<Member> = {
@@ -443,6 +459,12 @@ export const Member: MessageFns<Member> = {
     }
     if (message.returning !== false) {
       writer.uint32(56).bool(message.returning);
+    }
+    if (message.announcedPeerAddress !== "") {
+      writer.uint32(66).string(message.announcedPeerAddress);
+    }
+    if (message.announcedClientAddress !== "") {
+      writer.uint32(74).string(message.announcedClientAddress);
     }
     return writer;
   },
@@ -516,6 +538,22 @@ export const Member: MessageFns<Member> = {
             message.returning = reader.bool();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.announcedPeerAddress = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.announcedClientAddress = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -557,6 +595,16 @@ export const Member: MessageFns<Member> = {
         ? globalThis.Number(object.votes_from)
         : 0,
       returning: isSet(object.returning) ? globalThis.Boolean(object.returning) : false,
+      announcedPeerAddress: isSet(object.announcedPeerAddress)
+        ? globalThis.String(object.announcedPeerAddress)
+        : isSet(object.announced_peer_address)
+        ? globalThis.String(object.announced_peer_address)
+        : "",
+      announcedClientAddress: isSet(object.announcedClientAddress)
+        ? globalThis.String(object.announcedClientAddress)
+        : isSet(object.announced_client_address)
+        ? globalThis.String(object.announced_client_address)
+        : "",
     };
   },
 
@@ -583,6 +631,12 @@ export const Member: MessageFns<Member> = {
     if (message.returning !== false) {
       obj.returning = message.returning;
     }
+    if (message.announcedPeerAddress !== "") {
+      obj.announcedPeerAddress = message.announcedPeerAddress;
+    }
+    if (message.announcedClientAddress !== "") {
+      obj.announcedClientAddress = message.announcedClientAddress;
+    }
     return obj;
   },
 
@@ -598,6 +652,8 @@ export const Member: MessageFns<Member> = {
     message.voter = object.voter ?? false;
     message.votesFrom = object.votesFrom ?? 0;
     message.returning = object.returning ?? false;
+    message.announcedPeerAddress = object.announcedPeerAddress ?? "";
+    message.announcedClientAddress = object.announcedClientAddress ?? "";
     return message;
   },
 };
