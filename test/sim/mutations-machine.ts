@@ -10,6 +10,7 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'acknowledging forgets one result too many',
+    favours: ({ habits }) => habits.duplicateRate > 0.15 && habits.outstandingMax > 2,
     file: 'machine/session-table.ts',
     find: 'number < firstUnacknowledged; number++',
     replace: 'number <= firstUnacknowledged; number++',
@@ -62,6 +63,7 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'when there are too many sessions the newest one goes',
+    isRare: true,
     favours: ({ limits }) => limits.sessionCountMax < 20,
     file: 'machine/session-table.ts',
     find: 'if (this.#longestIdle === undefined || this.#longestIdle === session) return\n',
