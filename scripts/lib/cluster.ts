@@ -52,6 +52,8 @@ export interface ClusterOptions {
   readonly probes?: boolean
   /** Of Node itself: `--cpu-prof`. */
   readonly nodeArgumentsOf?: (nodeId: number) => readonly string[]
+  /** More environment variables for its process. */
+  readonly environmentOf?: (nodeId: number) => Readonly<Record<string, string>>
   /** Instead of a folder under the node's own. */
   readonly dataDirectoryOf?: (nodeId: number) => string
   /** Instead of a file in the node's own folder. */
@@ -135,7 +137,7 @@ export class Cluster {
     const probe = this.#options.probes === true ? { NODE_OPTIONS: `--import=${PROBE}`, SYNOD_PROBE_FILE: node.probeFile } : {}
     const child = fork(MAIN, ['start', '--config', node.configFile], {
       stdio: ['ignore', log, log, 'ipc'],
-      env: { ...env, ...probe },
+      env: { ...env, ...probe, ...this.#options.environmentOf?.(node.nodeId) },
       execArgv: [...(this.#options.nodeArgumentsOf?.(node.nodeId) ?? [])],
       // A process group of its own: the terminal's Ctrl-C reaches it only through us.
       detached: true,
