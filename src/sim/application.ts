@@ -5,7 +5,7 @@ import { BankAudit } from '../machine/invariants.js'
 import type { Crypto } from '../machine/signing.js'
 import { depositMessage } from '../machine/signing.js'
 import { encodeText, maybeText } from '../text/text.js'
-import { BankAndKeys } from '../wire/bank-and-keys.js'
+import { MarkedBankAndKeys, type QuotaMark } from './quota-marks.js'
 import { STATE_LIMITS, type StateLimits } from './state-limits.js'
 
 export const AUTHORITY = 'mint'
@@ -28,11 +28,15 @@ function sign(publicKey: Uint8Array, message: Uint8Array): string {
 
 /** What stands above the log, the same as in production but for the cryptography. */
 export class Application {
-  readonly machine: BankAndKeys
+  readonly machine: MarkedBankAndKeys
   readonly #audit = new BankAudit()
 
   constructor({ firstAnswersMax }: Pick<StateLimits, 'firstAnswersMax'> = STATE_LIMITS) {
-    this.machine = new BankAndKeys(simulatedCrypto, { ...FIRST_ANSWER_LIMITS, countMax: firstAnswersMax })
+    this.machine = new MarkedBankAndKeys(simulatedCrypto, { ...FIRST_ANSWER_LIMITS, countMax: firstAnswersMax })
+  }
+
+  quotaMarks(slot: number): readonly QuotaMark[] {
+    return this.machine.marksOf(slot)
   }
 
   /** What is wrong with the state right now, one sentence each. */

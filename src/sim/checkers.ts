@@ -8,6 +8,7 @@ import { promise } from './broken-promise.js'
 import type { DurableView } from './durable-view.js'
 import { type BookedMembership, type MembershipBook, sameMembership } from './membership-book.js'
 import { MessageChecker } from './message-checker.js'
+import type { QuotaMark } from './quota-marks.js'
 import type { SimulatedApplication } from './simulated-process.js'
 import { VoteBook } from './vote-book.js'
 
@@ -36,6 +37,8 @@ interface Decision {
 /** Watches every step of every node. What the clients saw is checked at the end: see history/. */
 export class Checker {
   readonly #decisions: Decision[] = []
+  /** By slot: what was refused there for the quota. */
+  readonly #quotaMarks = new Map<Slot, readonly QuotaMark[]>()
   readonly #leaders = new Map<number, NodeId>()
   readonly #looksInside: boolean
   readonly #boundaries: Boundaries
@@ -112,6 +115,11 @@ export class Checker {
     this.#book.onOlderCopy(nodeId)
   }
 
+  /** What the nodes refused for the quota, as all of them agree on it: of each command that was carried out in a slot. */
+  get quotaMarks(): ReadonlyMap<Slot, readonly QuotaMark[]> {
+    return this.#quotaMarks
+  }
+
   /** The log as all nodes agree on it, slot 1 first. */
   get log(): readonly Value[] {
     return this.#decisions.map((decision) => decision.value)
@@ -166,6 +174,13 @@ export class Checker {
   }
 
   /** A node has applied a slot. The first to do so says what is right: what clients see of it, history/ checks. */
+  #checkQuotaMarks(nodeId: NodeId, slot: Slot, marks: readonly QuotaMark[]): void {
+    const first = this.#quotaMarks.get(slot)
+    const isSame = first === undefined || JSON.stringify(first) === JSON.stringify(marks)
+    promise(isSame, () => `node ${nodeId} refused other commands for the quota in slot ${slot} than another node`)
+    this.#quotaMarks.set(slot, marks)
+  }
+
   onApplied(what: { nodeId: NodeId; entry: LogEntry; digest: number; application: SimulatedApplication }): void {
     const { nodeId, digest, application } = what
     const { slot, value } = what.entry
@@ -191,6 +206,7 @@ export class Checker {
       )
       promise(first.digest === digest, () => `node ${nodeId} got other results up to slot ${slot} than another node`)
     }
+    this.#checkQuotaMarks(nodeId, slot, application.quotaMarks?.(slot) ?? [])
     for (const broken of application.brokenInvariants()) promise(false, () => `node ${nodeId} at slot ${slot}: ${broken}`)
   }
 

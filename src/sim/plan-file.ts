@@ -50,6 +50,7 @@ export function parsePlan(text: string): SeededPlan {
     tickMs: fields.number('tickMs', 1, 1_000, QUIET_PLAN.tickMs),
     checkpointEverySlots: fields.integer('checkpointEverySlots', 1, Number.MAX_SAFE_INTEGER, QUIET_PLAN.checkpointEverySlots),
     logSlotsMax: fields.integer('logSlotsMax', 1, Number.MAX_SAFE_INTEGER, QUIET_PLAN.logSlotsMax),
+    quotaBytes: fields.integer('quotaBytes', 0, Number.MAX_SAFE_INTEGER, QUIET_PLAN.quotaBytes),
     limits: objectLike(QUIET_PLAN.limits, fields.object('limits')),
     habits: objectLike(QUIET_PLAN.habits, fields.object('habits')),
     faults: fields.list('faults', FAULTS_MAX, []).map((fault, i) => parseFault(fault, `faults[${i}]`, machineCount)),

@@ -20,6 +20,8 @@ export interface ClusterPlan {
   readonly checkpointEverySlots: number
   /** So many slots up to the checkpoint's are kept in the log: who misses more must fetch a checkpoint. */
   readonly logSlotsMax: number
+  /** How large the replicated state may grow, in bytes; 0: however large. */
+  readonly quotaBytes: number
   /** Bounds of the replicated state. */
   readonly limits: StateLimits
   /** Whether messages go through the real codec. */
@@ -48,6 +50,7 @@ export const QUIET_PLAN: WorldPlan = Object.freeze({
   tickMs: 10,
   checkpointEverySlots: 1_000,
   logSlotsMax: 16_384,
+  quotaBytes: 0,
   limits: STATE_LIMITS,
   habits: QUIET_HABITS,
   faults: Object.freeze([]),
@@ -66,6 +69,9 @@ const LOG_SLOTS_MAX: Readonly<Record<number, readonly number[]>> = {
   2_000: [100, 300, 16_384],
   [1 << 20]: [2, 15, 16_384],
 }
+
+/** Small enough to be reached within seconds, in some worlds. */
+const QUOTAS_BYTES = [0, 0, 0, 0, 12_000, 40_000]
 
 /** Draws a world. Which faults exist and how strong they are is drawn, too (swarm testing): few runs have them all. */
 export function drawPlan(random: Random): WorldPlan {
@@ -90,6 +96,7 @@ export function drawPlan(random: Random): WorldPlan {
     encodesMessages: random.chance(ENCODED_SHARE),
     faultsMs,
     healOrder: random.shuffle(Array.from({ length: nodeCount + spareCount }, (_, i) => i + 1)),
+    quotaBytes: random.pick(QUOTAS_BYTES),
   }
 }
 

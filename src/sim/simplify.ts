@@ -34,6 +34,7 @@ export const SIMPLER_PLANS: readonly Simplify<WorldPlan>[] = [
   (plan) => withLike(plan, 'tickMs'),
   (plan) => withLike(plan, 'checkpointEverySlots'),
   (plan) => withLike(plan, 'logSlotsMax'),
+  (plan) => withLike(plan, 'quotaBytes'),
   (plan) => withLike(plan, 'encodesMessages'),
   ...Object.keys(QUIET_PLAN.habits).map(
     (name): Simplify<WorldPlan> =>
@@ -91,7 +92,7 @@ function withLink(plan: WorldPlan, change: Partial<LinkQuality>): WorldPlan | un
 
 function withLike(
   plan: WorldPlan,
-  name: 'syncMsMean' | 'turnMsMax' | 'tickMs' | 'checkpointEverySlots' | 'logSlotsMax' | 'encodesMessages',
+  name: 'syncMsMean' | 'turnMsMax' | 'tickMs' | 'checkpointEverySlots' | 'logSlotsMax' | 'quotaBytes' | 'encodesMessages',
 ) {
   return simplerIf(plan[name] !== QUIET_PLAN[name], { ...plan, [name]: QUIET_PLAN[name] })
 }

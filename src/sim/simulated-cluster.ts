@@ -194,6 +194,7 @@ export class SimulatedCluster {
       boundaries: boundariesOf(plan.checkpointEverySlots),
       logSlotsMax: plan.logSlotsMax,
       limits: plan.limits,
+      quotaBytes: plan.quotaBytes,
       turnMsMax: plan.turnMsMax,
       tickMs: plan.tickMs,
       disk: {

@@ -21,6 +21,7 @@ import type { EventTrace } from './event-trace.js'
 import type { FaultTotals } from './faults.js'
 import type { Network, Packet, SentPacket } from './network.js'
 import { fromNextRecord, toNextRecord } from './next-version.js'
+import type { QuotaMark } from './quota-marks.js'
 import type { Random } from './random.js'
 import type { Scheduler } from './scheduler.js'
 import type { RecordFormat } from './simulated-database.js'
@@ -41,6 +42,8 @@ export interface SimulatedNodeSettings {
   readonly boundaries: { readonly slotsMax: number; readonly commandsMax: number }
   readonly logSlotsMax: number
   readonly limits: StateLimits
+  /** What this node has memory for, and so the cluster's quota; 0: none. */
+  readonly quotaBytes: number
   /** The host's turn: what comes within it shares a drain. */
   readonly turnMsMax: number
   readonly tickMs: number
@@ -77,6 +80,8 @@ export interface SimulatedApplication {
   readonly machine: StateMachine
   /** What is wrong with the state right now, one sentence each. */
   brokenInvariants(): string[]
+  /** Of each command that the machine carried out in this slot, the last one: whether the quota was in its way. */
+  quotaMarks?(slot: Slot): readonly QuotaMark[]
 }
 
 /** The machine that a process runs on. */
@@ -165,7 +170,7 @@ export class SimulatedProcess implements CheckpointSource {
 
   /** Starts on what the disk holds. */
   async boot(): Promise<void> {
-    const { id, isSpare, options, boundaries, limits, tickMs, initialCommands } = this.#settings
+    const { id, isSpare, options, boundaries, limits, quotaBytes, tickMs, initialCommands } = this.#settings
     try {
       const storage = await this.#openStorage()
       this.#storage = storage
@@ -177,6 +182,7 @@ export class SimulatedProcess implements CheckpointSource {
           join: isSpare,
           machine: this.application.machine,
           initialCommands,
+          capacityBytes: quotaBytes,
           logger: SILENT,
           options,
         },

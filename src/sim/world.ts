@@ -60,7 +60,7 @@ export class World extends SimulatedCluster {
 
   /** Judges everything that the clients were told, and the state of these nodes. @throws BrokenPromise */
   checkHistory(nodes: readonly SimulatedNode[]): void {
-    const model = checkSlotOrder(this.history, this.checker.log, this.plan.limits)
+    const model = checkSlotOrder(this.history, this.checker.log, this.plan.limits, this.checker.quotaMarks)
     for (const node of nodes) if (node.appliedUpTo === this.checker.decidedUpTo) checkState(node, model)
   }
 
@@ -73,6 +73,8 @@ export class World extends SimulatedCluster {
   checkOrder(): void {
     // What was carried out once, and whose repeat was refused as too late, stands in two places.
     if (this.plan.limits.firstAnswersMax !== STATE_LIMITS.firstAnswersMax) return
+    // Without the slots nobody knows how full the state was.
+    if (this.plan.quotaBytes > 0) return
     const { kind, failure } = findOrder(this.history.invocations, SEARCH_STEPS_MAX)
     promise(kind !== 'notLinearizable', () => failure ?? '')
     this.#order = kind === 'undecided' ? 'undecided' : 'found'

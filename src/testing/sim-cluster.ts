@@ -64,6 +64,8 @@ export interface SimClusterOptions {
   }
   /** A state is written to disk after so many slots, at least 1: a restart replays no more. Default: 1,000. */
   readonly checkpointEverySlots?: number
+  /** How large the replicated state may grow, in bytes, from 1; past it what makes it grow is refused. Default: however large. */
+  readonly quotaBytes?: number
 }
 
 /** Keys and accounts, in a session of the client's own: each command is carried out once, whatever fails. */
@@ -102,9 +104,11 @@ export class SimCluster {
   private constructor(options: SimClusterOptions) {
     const { nodes = 3, seed = 1, machine, network = {}, authorities = [], initialCommands = [] } = options
     const checkpointEverySlots = options.checkpointEverySlots ?? 1_000
+    const quotaBytes = options.quotaBytes ?? 0
     checkWhole('nodes', nodes, 1, NODES_MAX)
     checkWhole('seed', seed, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
     checkWhole('checkpointEverySlots', checkpointEverySlots, 1, Number.MAX_SAFE_INTEGER)
+    checkWhole('quotaBytes', quotaBytes, 0, Number.MAX_SAFE_INTEGER)
     this.#cluster = new SimulatedCluster({
       seed,
       plan: {
@@ -117,6 +121,7 @@ export class SimCluster {
         tickMs: 10,
         checkpointEverySlots,
         logSlotsMax: 16_384,
+        quotaBytes,
         limits: STATE_LIMITS,
         encodesMessages: false,
       },

@@ -240,3 +240,21 @@ test('a leader whose clock is hours ahead expires nobody: log time is that of a 
   assert.ok(last?.kind === 'batch' && last.timeMs < EPOCH_MS + 60_000)
   await finish(world)
 })
+
+test('past the quota what grows is refused on all nodes alike, a restarted one too, and changes nothing', async () => {
+  const { world, leader, followers } = await formedWorld(
+    { quotaBytes: 5_000, checkpointEverySlots: 5, habits: { ...QUIET_PLAN.habits, batchRate: 0.3, holdRate: 0.5 } },
+    { isBusy: true },
+  )
+  const countOf = (isPart: boolean): number =>
+    [...world.checker.quotaMarks.values()].flat().filter((mark) => mark !== undefined && (mark !== 'whole') === isPart).length
+  await until(world, 'much is refused, whole or in part', () => countOf(false) > 10 && countOf(true) > 0, 30_000)
+  const [first] = followers as [SimulatedNode, ...SimulatedNode[]]
+  first.crash()
+  await world.run(500)
+  first.start()
+  leader.crash()
+  const before = countOf(false)
+  await until(world, 'more is refused', () => countOf(false) > before + 5, 30_000)
+  await finish(world)
+})

@@ -10,6 +10,7 @@ import { type Answer, sameOutcome } from '../clients/outcomes.js'
 import type { Moment } from '../model/bank-model.js'
 import { Model } from '../model/model.js'
 import { SessionsModel } from '../model/sessions-model.js'
+import type { QuotaMark } from '../quota-marks.js'
 import { STATE_LIMITS, type StateLimits } from '../state-limits.js'
 import { type History, type Invocation, sessionName, tellAnswer, tellInvocation } from './history.js'
 
@@ -24,8 +25,13 @@ const MISUSE: Request = { operation: { kind: 'put', key: 'misused', value: '' },
 const NO_COMMANDS: readonly Uint8Array[] = []
 
 /** Gives the model as it stands after the log. @throws BrokenPromise */
-export function checkSlotOrder(history: History, log: readonly Value[], limits: StateLimits = STATE_LIMITS): Model {
-  const replay = new Replay(history, limits)
+export function checkSlotOrder(
+  history: History,
+  log: readonly Value[],
+  limits: StateLimits = STATE_LIMITS,
+  quotaMarks: ReadonlyMap<Slot, readonly QuotaMark[]> = new Map(),
+): Model {
+  const replay = new Replay(history, limits, quotaMarks)
   log.forEach((value, i) => replay.apply(i + 1, value))
   replay.finish()
   checkRealTime(history.invocations, (invocation) => replay.executionsOf(invocation))
@@ -45,9 +51,15 @@ class Replay {
   /** Of requests in clients' sessions by name, of all others by their bytes. */
   readonly #executions = new Map<string, Execution[]>()
   readonly #opened = new Set<number>()
+  readonly #quotaMarks: ReadonlyMap<Slot, readonly QuotaMark[]>
   #timeMs = 0
 
-  constructor(history: History, { sessionCountMax, answersPerSessionMax, firstAnswersMax }: StateLimits) {
+  constructor(
+    history: History,
+    { sessionCountMax, answersPerSessionMax, firstAnswersMax }: StateLimits,
+    quotaMarks: ReadonlyMap<Slot, readonly QuotaMark[]>,
+  ) {
+    this.#quotaMarks = quotaMarks
     this.model = new Model(firstAnswersMax === STATE_LIMITS.firstAnswersMax ? {} : { firstAnswersMax })
     this.#sessions = new SessionsModel(this.model, { sessionCountMax, answersPerSessionMax })
     this.#history = history
@@ -61,6 +73,7 @@ class Replay {
   }
 
   apply(slot: Slot, value: Value): void {
+    this.model.expectQuota(this.#quotaMarks.get(slot) ?? [])
     // Log time never goes back, though a value of an older leader may be proposed again after one of a newer.
     if (value.kind === 'batch') {
       this.#timeMs = Math.max(this.#timeMs, value.timeMs)

@@ -1,3 +1,4 @@
+import { promise } from '../broken-promise.js'
 import type { Deposit, OpenAccount, Post, Transfer, TransferBatch, Void, Withdraw } from '../clients/operations.js'
 import { type AccountView, type MovementView, type Outcome, refused } from '../clients/outcomes.js'
 import { Table, type UndoLog } from './tables.js'
@@ -111,15 +112,25 @@ export class BankModel {
   }
 
   /** In order, each for itself, but of a linked group all or none. It took effect where the last of its transfers did. */
-  batch({ transfers, linkedGroups }: TransferBatch, at: Moment): Effect {
+  batch({ transfers, linkedGroups }: TransferBatch, at: Moment, refusedForQuota: readonly number[] = []): Effect {
     const effects: Effect[] = []
     for (let next = 0; next < transfers.length; next = effects.length) {
       const group = linkedGroups.find(({ first }) => first === next)
       const members = transfers.slice(next, next + (group?.count ?? 1))
-      effects.push(...(group === undefined ? members.map((transfer) => this.move(transfer, at)) : this.#linked(members, at)))
+      if (refusedForQuota.includes(next)) effects.push(...members.map(() => this.#refuseForQuota(members, at)))
+      else effects.push(...(group === undefined ? members.map((transfer) => this.move(transfer, at)) : this.#linked(members, at)))
     }
     const results = effects.map(({ outcome }) => resultOf(outcome))
     return { slot: Math.max(...effects.map(({ slot }) => slot)), outcome: { kind: 'batch', results } }
+  }
+
+  #refuseForQuota(members: readonly Transfer[], at: Moment): Effect {
+    const mayGrow = members.some(({ isPending, timeoutMs }) => isPending && timeoutMs > 0)
+    promise(
+      mayGrow,
+      () => `transfer ${members[0]?.id} of a batch was refused for the quota, though it does not let the state grow`,
+    )
+    return { slot: at.slot, outcome: refused('QUOTA_EXCEEDED') }
   }
 
   /** Gives back the holds whose time has come. */

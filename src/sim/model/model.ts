@@ -1,5 +1,7 @@
-import type { Query, Request, Txn, TxnStep } from '../clients/operations.js'
+import { promise } from '../broken-promise.js'
+import type { Operation, Query, Request, Txn, TxnStep } from '../clients/operations.js'
 import { type Outcome, refused } from '../clients/outcomes.js'
+import type { QuotaMark } from '../quota-marks.js'
 import { BankModel, type Effect, type Moment } from './bank-model.js'
 import { KeysModel } from './keys-model.js'
 import { Table, UndoLog } from './tables.js'
@@ -12,6 +14,7 @@ export class Model {
   readonly #log: UndoLog
   readonly #bank: BankModel
   readonly #keys: KeysModel
+  #quotaMarks: QuotaMark[] = []
   /** First answers by request_id. Synod keeps them for a day of log time, which is longer than any run. */
   readonly #firstAnswers: Table<{ readonly content: string; readonly effect: Effect; readonly order: number }>
   /** Every request_id that was ever used. */
@@ -28,9 +31,20 @@ export class Model {
     this.#used = new Table('used', this.#log)
   }
 
+  /** What the machine refused for the quota, of the requests that are applied next, in order. */
+  expectQuota(marks: readonly QuotaMark[]): void {
+    this.#quotaMarks = [...marks]
+  }
+
   /** Carries a request out, unless its ids say that it has been already. */
   apply(request: Request, at: Moment): Effect {
     const { requestId, operation } = request
+    const mark = this.#quotaMarks.shift()
+    if (mark === 'whole') {
+      promise(mayGrow(operation), () => `a ${operation.kind} was refused for the quota, though it does not let the state grow`)
+      return { slot: at.slot, outcome: refused('QUOTA_EXCEEDED') }
+    }
+    if (mark !== undefined && operation.kind === 'batch') return this.#bank.batch(operation, at, mark)
     if (requestId === '') return this.#carryOut(request, at)
     const content = JSON.stringify(operation)
     const known = this.#firstAnswers.get(requestId)
@@ -150,5 +164,25 @@ export class Model {
       case 'void':
         return this.#bank.void(step, at)
     }
+  }
+}
+
+/** README.md, Sizing: what may need memory that it does not give back. */
+function mayGrow(operation: Operation): boolean {
+  switch (operation.kind) {
+    case 'put':
+    case 'open':
+    case 'deposit':
+    case 'withdraw':
+    case 'txn':
+      return true
+    case 'transfer':
+      return operation.isPending && operation.timeoutMs > 0
+    case 'delete':
+    case 'post':
+    case 'void':
+    case 'batch':
+    case 'logRead':
+      return false
   }
 }
