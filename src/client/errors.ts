@@ -38,12 +38,12 @@ export class SynodError extends Error {
     code: ErrorCode,
     reason: string,
     message: string,
-    options: { fieldViolations?: readonly FieldViolation[]; cause?: unknown } = {},
+    options: { fieldViolations?: readonly FieldViolation[]; cause?: unknown; retrySafe?: boolean } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.reason = reason
-    this.retrySafe = RETRY_SAFE.has(reason)
+    this.retrySafe = options.retrySafe ?? RETRY_SAFE.has(reason)
     this.fieldViolations = options.fieldViolations ?? []
   }
 }

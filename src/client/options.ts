@@ -23,7 +23,11 @@ export interface CallOptions {
   readonly timeoutMs?: number
 }
 
-export type Settings = Required<Omit<ConnectOptions, 'endpoints'>> & { readonly endpoints: readonly string[] }
+export type Settings = Required<Omit<ConnectOptions, 'endpoints'>> & {
+  readonly endpoints: readonly string[]
+  /** Without TLS. */
+  readonly isPlain: boolean
+}
 
 /** The longest delay that a timer of Node's keeps. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1
@@ -38,6 +42,7 @@ export function settingsOf(options: ConnectOptions): Settings {
     maxInFlight: checkCount('maxInFlight', options.maxInFlight ?? 4_096, 65_536),
     maxQueued: checkCount('maxQueued', options.maxQueued ?? 16_384, 1_048_576),
     credentials: options.credentials ?? credentials.createInsecure(),
+    isPlain: options.credentials === undefined,
   }
 }
 

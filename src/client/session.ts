@@ -2,6 +2,7 @@ import type { ServiceError } from '@grpc/grpc-js'
 import { type Answer, type AnswerFrame, type Refusal, Result, type ServerWelcome } from '../gen/synod/session/v1/session.js'
 import { withWords } from '../wire/words.js'
 import type { Call, CallSink } from './call.js'
+import { probeEndpoint } from './endpoint-probe.js'
 import { errorOfRefusal, errorOfService, outcomeUnknown, SynodError } from './errors.js'
 import type { Settings } from './options.js'
 import { Outstanding } from './outstanding.js'
@@ -10,6 +11,9 @@ import { closeSession, type SessionName, SessionStream } from './stream.js'
 const TICK_MS = 25
 const OVERLOADED_DELAY_MS_MAX = 200
 const FULL_DELAY_MS = 50
+/** However short a deadline is, a node has so long to say something. */
+const SILENCE_MS_MIN = 100
+const PROBE_MS_MAX = 1_000
 /** All that is waiting or under way together. */
 const OUTSTANDING_BYTES_MAX = 256 * 1024 * 1024
 const FAIL_OVER_DELAY_MS_MIN = 20
@@ -39,6 +43,9 @@ export class Session implements CallSink {
   #silentSinceMs: number | undefined
   #failuresInARow = 0
   #lastFailure: SynodError | undefined
+  /** By endpoint: who was met there in the place of a node; empty until that is known. Since the last welcome. */
+  readonly #troubles = new Map<string, string>()
+  readonly #closing = new AbortController()
   #isFlushScheduled = false
   /** The session keeps as many answers as it may: new commands wait so long for some to be acknowledged. */
   #fullUntilMs = 0
@@ -87,6 +94,7 @@ export class Session implements CallSink {
   close(): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
+    this.#closing.abort()
     this.#stream?.finish()
     if (this.#name !== undefined) closeSession(this.#endpoint, this.#settings.credentials, this.#name)
     clearInterval(this.#ticker)
@@ -149,6 +157,7 @@ export class Session implements CallSink {
     if (this.#name !== undefined && welcome.clientId !== this.#name.clientId) this.#abandonSession()
     if (!this.#isReadsOnly) this.#name = { clientId: welcome.clientId, token: welcome.token }
     this.#welcome = welcome
+    this.#troubles.clear()
     this.#phase = 'open'
     this.#silentSinceMs = undefined
     this.#flush()
@@ -268,6 +277,7 @@ export class Session implements CallSink {
   /** Leaves this node; the next one gets everything that is unanswered, after a short, random pause. */
   #failOver(cause: SynodError): void {
     this.#lastFailure = cause
+    if (cause.reason === 'UNREACHABLE' && this.#phase === 'opening') void this.#findTrouble(this.#endpoint)
     if (this.#hasExpired || cause.reason === 'SESSION_EXPIRED') this.#abandonSession()
     this.#leaveStream()
     this.#endpointIndex++
@@ -281,6 +291,22 @@ export class Session implements CallSink {
     if (this.#phase !== 'backingOff') return
     this.#phase = 'idle'
     this.#flush()
+  }
+
+  /** Finds out who is met at an endpoint that gives no session, for the message that a call may end with. */
+  async #findTrouble(endpoint: string): Promise<void> {
+    if (!this.#settings.isPlain || this.#troubles.has(endpoint)) return
+    this.#troubles.set(endpoint, '')
+    const state = await probeEndpoint(endpoint, PROBE_MS_MAX, this.#closing.signal)
+    if (state.serves) this.#troubles.delete(endpoint)
+    else this.#troubles.set(endpoint, state.trouble)
+  }
+
+  #tellUnreachable(cause: SynodError): string {
+    const told = [...this.#troubles]
+      .filter(([, trouble]) => trouble !== '')
+      .map(([endpoint, trouble]) => `${endpoint}: ${trouble}`)
+    return `no node can be reached; ${told.length > 0 ? told.join('; ') : cause.message}`
   }
 
   /** Everything that is unanswered will be sent again. */
@@ -297,8 +323,9 @@ export class Session implements CallSink {
       this.#ticker = undefined
       return
     }
-    if (this.#silentSinceMs !== undefined && nowMs - this.#silentSinceMs > this.#settings.stallTimeoutMs) {
-      const message = `${this.#stream?.endpoint ?? ''} has not answered for ${this.#settings.stallTimeoutMs} ms`
+    const silenceMsMax = this.#silenceMsMax
+    if (this.#silentSinceMs !== undefined && nowMs - this.#silentSinceMs > silenceMsMax) {
+      const message = `${this.#stream?.endpoint ?? ''} has not answered for ${Math.round(silenceMsMax)} ms`
       return this.#failOver(new SynodError('UNAVAILABLE', 'UNREACHABLE', message))
     }
     const isFullNoMore = this.#fullUntilMs !== 0 && nowMs >= this.#fullUntilMs
@@ -306,11 +333,22 @@ export class Session implements CallSink {
     if (this.#calls.endPauses(nowMs) || isFullNoMore) this.#flush()
   }
 
+  /** One silent endpoint must leave a short deadline time for another: a third of it to be welcomed in, half of it to be answered in. */
+  get #silenceMsMax(): number {
+    const { endpoints, stallTimeoutMs } = this.#settings
+    if (endpoints.length === 1) return stallTimeoutMs
+    let timeoutMs = Number.POSITIVE_INFINITY
+    for (const call of this.#calls.all()) timeoutMs = Math.min(timeoutMs, call.timeoutMs)
+    return Math.min(stallTimeoutMs, Math.max(SILENCE_MS_MIN, timeoutMs / (this.#phase === 'opening' ? 3 : 2)))
+  }
+
   #expire(call: Call): void {
     const cause = this.#lastFailure
     const detail = cause === undefined ? '' : `; the last failure: ${cause.message}`
     this.#calls.forget(call)
     if (mayHaveHappened(call)) call.reject(outcomeUnknown(`no answer within the time given${detail}`, cause))
+    else if (cause?.reason === 'UNREACHABLE')
+      call.reject(new SynodError('UNAVAILABLE', 'UNREACHABLE', this.#tellUnreachable(cause), { cause, retrySafe: true }))
     else call.reject(new SynodError('UNAVAILABLE', 'NO_QUORUM', `no node could answer within the time given${detail}`, { cause }))
   }
 }
