@@ -126,6 +126,7 @@ export class HostedMember implements MemberApi {
       onConnected: (peer) => {
         this.#foreignTo.delete(peer)
         this.#finder.onConnected(peer)
+        this.#talk.onConnected(peer)
       },
       onRefused: (by, refusal, address) => this.#onRefused(by, refusal, address),
     })

@@ -13,6 +13,7 @@ interface Settings {
 }
 
 const INTERVAL_MS = 1_000
+const MARKS_MAX = 100
 
 /**
  * Remembers how far each member's data directory has got, by what it tells of itself, and tells the others about one's own, and what it
@@ -42,7 +43,7 @@ export class PeerMarks {
 
   /** A peer's writes up to this one are durable. */
   onMark(dataDirId: string, writeNumber: number): void {
-    if (writeNumber <= this.of(dataDirId) || !this.#s.members().some((m) => m.dataDirId === dataDirId)) return
+    if (writeNumber <= this.of(dataDirId) || !this.#counts(dataDirId)) return
     this.#marks.set(dataDirId, writeNumber)
     this.#changed.add(dataDirId)
   }
@@ -82,9 +83,16 @@ export class PeerMarks {
     this.#toldAll = nodeIds
   }
 
+  /** Of members only; of whomever, while this node knows of no cluster: it is told once, as soon as it is reached. */
+  #counts(dataDirId: string): boolean {
+    const members = this.#s.members()
+    return members.length === 0 ? this.#marks.size < MARKS_MAX : members.some((m) => m.dataDirId === dataDirId)
+  }
+
   /** Whoever is no member any more is not let in anyway. */
   #forgetStrangers(): void {
     const known = new Set(this.#s.members().map((m) => m.dataDirId))
+    if (known.size === 0) return
     for (const dataDirId of this.#marks.keys()) if (!known.has(dataDirId)) this.#marks.delete(dataDirId)
   }
 }

@@ -87,6 +87,11 @@ export class PeerTalk {
     this.#digests.onBoundary(slot, stateDigest)
   }
 
+  /** A link to that peer is open: what was sent before may be lost. */
+  onConnected(peer: NodeId): void {
+    this.#marks.tellAll(peer)
+  }
+
   /** Boundaries that were passed before anybody could be told. */
   noteReplayed(boundaries: readonly (readonly [Slot, number])[]): void {
     for (const [slot, stateDigest] of boundaries) this.#digests.note(slot, stateDigest)

@@ -139,15 +139,15 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a node asks nobody whether its directory is the newest',
     file: 'host/start-gate.ts',
-    find: '    this.#isOpen = this.#hasMajority()\n',
-    replace: '    this.#isOpen = true\n',
+    find: 'if (this.#isOpen || !this.#hasMajority()) return\n',
+    replace: 'if (this.#isOpen) return\n',
     favours: strikes('olderCopy'),
   },
   {
     name: 'nobody remembers how far the directories of others had got',
     file: 'host/peer-talk.ts',
-    find: 'return this.#marks.onMark(dataDirId, message.writeNumber)',
-    replace: 'return',
+    find: 'for (const mark of message.marks) this.#marks.onMark(mark.dataDirId, mark.writeNumber)\n',
+    replace: '',
     favours: strikes('olderCopy'),
   },
   {
