@@ -153,8 +153,8 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "a watermark makes another ballot's value the decision",
     file: 'paxos/replica.ts',
-    find: 'if (vote?.ballot !== ballot) break',
-    replace: 'if (vote === undefined || vote.ballot > ballot) break',
+    find: 'if (vote?.ballot !== ballot) return',
+    replace: 'if (vote === undefined || vote.ballot > ballot) return',
   },
   {
     name: 'what catch-up brings is not written where an own vote stands',

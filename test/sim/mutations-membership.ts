@@ -89,8 +89,8 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a node that installs a checkpoint forgets its later votes',
     file: 'paxos/acceptor.ts',
-    find: 'for (const slot of this.#accepted.keys()) if (slot <= upTo) this.#accepted.delete(slot)',
-    replace: 'this.#accepted.clear()',
+    find: 'for (const slot of this.#accepted.keys()) if (slot <= upTo) this.#forget(slot)',
+    replace: 'for (const slot of this.#accepted.keys()) this.#forget(slot)',
     favours: fetches,
   },
   {
