@@ -3,7 +3,7 @@ import { Refusal } from './refusal.js'
 import { AUTHORITY_BYTES } from './row-bytes.js'
 import { type Crypto, registerAuthorityMessage, revokeAuthorityMessage } from './signing.js'
 import type { Moment } from './state-machine.js'
-import { Table } from './table.js'
+import { Cell, Table } from './table.js'
 
 /** Someone whose signature lets money in. Once revoked it stays in the books, so that its id is never used again. */
 export interface Authority {
@@ -31,10 +31,13 @@ export interface RevokeAuthorityRequest {
 /** Who may sign deposits: replicated state, so that every node verifies with the same keys. */
 export class Authorities {
   readonly table: Table<Authority>
+  /** How many are not revoked. */
+  readonly #standing: Cell<number>
   readonly #crypto: Crypto
 
   constructor(journal: Journal, crypto: Crypto) {
     this.table = new Table(journal, () => AUTHORITY_BYTES)
+    this.#standing = new Cell(journal, 0)
     this.#crypto = crypto
   }
 
@@ -52,6 +55,7 @@ export class Authorities {
       if (refusal !== undefined) return refusal
     }
     this.table.set(authorityId, { authorityId, publicKey, isRevoked: false })
+    this.#standing.set(this.#standing.value + 1)
     return undefined
   }
 
@@ -63,10 +67,11 @@ export class Authorities {
     if (known.isRevoked) return undefined
     const refusal = this.verify({ signerId, signature, message: revokeAuthorityMessage(request) })
     if (refusal !== undefined) return refusal
-    if (this.#countStanding() === 1) {
+    if (this.#standing.value === 1) {
       return Refusal.of('LAST_AUTHORITY', { authority_id: authorityId })
     }
     this.table.set(authorityId, { ...known, isRevoked: true })
+    this.#standing.set(this.#standing.value - 1)
     return undefined
   }
 
@@ -78,10 +83,10 @@ export class Authorities {
     return Refusal.of('INVALID_SIGNATURE', { authority_id: signed.signerId })
   }
 
-  #countStanding(): number {
-    let count = 0
-    for (const authority of this.table.values()) if (!authority.isRevoked) count++
-    return count
+  /** Puts back one of a checkpoint. */
+  load(authority: Authority): void {
+    this.table.load(authority.authorityId, authority)
+    if (!authority.isRevoked) this.#standing.set(this.#standing.value + 1)
   }
 }
 

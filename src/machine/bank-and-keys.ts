@@ -1,6 +1,7 @@
 import { Bank } from './bank.js'
 import type { StoredHistory } from './bank-history.js'
 import { getBalance, getTransfer, listAccounts, listMovements } from './bank-reads.js'
+import { BATCH_ANSWER_BYTES_MAX, batchAnswerBytes } from './batch-answer.js'
 import { Journal } from './journal.js'
 import { ANSWER_BYTES_MAX, Keys, pairBytes, pairsBytes } from './kv.js'
 import type {
@@ -65,6 +66,9 @@ export class TypedBankAndKeys {
   apply(operation: Operation, at: Moment): Outcome {
     this.#room.begin(at.roomBytes)
     if (operation.$case === 'transferBatch') {
+      if (batchAnswerBytes(operation.value) > BATCH_ANSWER_BYTES_MAX) {
+        return Refusal.of('RESPONSE_TOO_LARGE', { bytes_max: String(BATCH_ANSWER_BYTES_MAX) })
+      }
       return { $case: 'transferBatch', value: this.bank.transferBatch(operation.value, at, this.#room) }
     }
     return this.#room.within(() => this.#carryOut(operation, at))

@@ -251,7 +251,7 @@ function loadEntry({ typed: { keys, bank }, usedIds, answers, cutRanges }: Loadi
     case 'total':
       return bank.ledger.totals.load(id, totalsCodec.decode(value, id))
     case 'authority':
-      return bank.authorities.table.load(id, authorityCodec.decode(value, id))
+      return bank.authorities.load(authorityCodec.decode(value, id))
     case 'request':
       answers.push({ key: id, row: firstAnswerCodec.decode(value, id) })
       return

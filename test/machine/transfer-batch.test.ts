@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TransferBatchRequest } from '../../src/machine/bank.js'
+import { Refusal } from '../../src/machine/refusal.js'
 import { dump, Fixture, reasonOf, transfer, valueOf } from './fixture.js'
 
 function bank(): Fixture {
@@ -105,4 +106,18 @@ test('groups next to each other stand or fall apart', () => {
     { first: 2, count: 2 },
   ])
   assert.deepEqual(results, ['LINKED_REFUSED', 'INSUFFICIENT_FUNDS', 'OK', 'OK'])
+})
+
+test('a batch whose answer could be larger than a message is refused before any of it is carried out', () => {
+  const fixture = new Fixture()
+  const id = (i: number) => String(i).padStart(128, '.')
+  const batchOf = (count: number) =>
+    Array.from({ length: count }, (_, i) => transfer(id(i), 'from'.padEnd(128, '.'), 'to'.padEnd(128, '.'), 1n))
+  const run = (count: number) => fixture.run({ $case: 'transferBatch', value: { transfers: batchOf(count), linkedGroups: [] } })
+  const before = fixture.machine.stateBytes
+  const refused = run(8_190)
+  assert.ok(refused instanceof Refusal)
+  assert.deepEqual([refused.reason, refused.parameters], ['RESPONSE_TOO_LARGE', { bytes_max: '4128768' }])
+  assert.equal(fixture.machine.stateBytes, before)
+  assert.equal((run(6_000) as { $case: string }).$case, 'transferBatch')
 })
