@@ -108,12 +108,16 @@ test('groups next to each other stand or fall apart', () => {
   assert.deepEqual(results, ['LINKED_REFUSED', 'INSUFFICIENT_FUNDS', 'OK', 'OK'])
 })
 
+/** With ids as long as they may be. */
+function longTransfers(count: number): TransferBatchRequest['transfers'] {
+  const [from, to] = ['from'.padEnd(128, '.'), 'to'.padEnd(128, '.')] as const
+  return Array.from({ length: count }, (_, i) => transfer(String(i).padStart(128, '.'), from, to, 1n))
+}
+
 test('a batch whose answer could be larger than a message is refused before any of it is carried out', () => {
   const fixture = new Fixture()
-  const id = (i: number) => String(i).padStart(128, '.')
-  const batchOf = (count: number) =>
-    Array.from({ length: count }, (_, i) => transfer(id(i), 'from'.padEnd(128, '.'), 'to'.padEnd(128, '.'), 1n))
-  const run = (count: number) => fixture.run({ $case: 'transferBatch', value: { transfers: batchOf(count), linkedGroups: [] } })
+  const run = (count: number) =>
+    fixture.run({ $case: 'transferBatch', value: { transfers: longTransfers(count), linkedGroups: [] } })
   const before = fixture.machine.stateBytes
   const refused = run(8_190)
   assert.ok(refused instanceof Refusal)
