@@ -99,8 +99,8 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
     isRare: true,
     favours: strikes('crash', 'crashOfAll', 'restartOfAll'),
     file: 'host/admission.ts',
-    find: 'if (cluster === undefined) return undefined',
-    replace: "if (cluster === undefined) return caller.clusterId === '' ? undefined : 'joinOnly'",
+    find: 'const admission = cluster && judge(caller, cluster)',
+    replace: "const admission = cluster ? judge(caller, cluster) : caller.clusterId === '' ? undefined : 'joinOnly'",
   },
   {
     name: 'the message codec loses which slots a promise calls decided',
