@@ -124,8 +124,8 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
     isRare: true,
     favours: ({ habits }) => habits.holdRate > 0.5,
     file: 'machine/holds.ts',
-    find: 'due.atMs <= nowMs',
-    replace: 'due.atMs < nowMs',
+    find: 'due.atMs > nowMs',
+    replace: 'due.atMs >= nowMs',
   },
   {
     name: 'what is held can be spent again',
@@ -141,15 +141,15 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a group that is taken back is undone in the order in which it was done',
-    file: 'machine/table.ts',
-    find: 'of undos.toReversed())',
-    replace: 'of undos)',
+    file: 'machine/journal.ts',
+    find: 'of this.#undos.splice(from).toReversed())',
+    replace: 'of this.#undos.splice(from))',
   },
   {
     name: 'what a group deletes is not put back when it is taken back',
     favours: ({ habits }) => habits.txnRate > 0.5,
     file: 'machine/table.ts',
-    find: '  delete(key: string): void {\n    if (this.#journal.isOpen) this.#journalRow(key)\n',
+    find: '  delete(key: string): void {\n    if (this.journal.isOpen) this.#journalRow(key)\n',
     replace: '  delete(key: string): void {\n',
   },
   {
