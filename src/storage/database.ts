@@ -60,6 +60,13 @@ export interface EntryIterator {
 
 /** LevelDB switches to another log past this; two may hold writes that stand nowhere else. */
 export const WRITE_BUFFER_BYTES = 4 * 1_024 * 1_024
+/**
+ * Of a table. LevelDB 1.20 may bring an old record back: where a snapshot keeps two versions of a key, a compaction may write them to two
+ * tables, the next one takes only the table with the newer version a level down, and reads find the older one above it. (Later versions take both,
+ * by AddBoundaryInputs; `level` has none of them.) Tables of 2 MiB, its default, made that likely with records of some hundred KiB; the fewer
+ * tables, the rarer it is, and what comes back is noticed as damage.
+ */
+const TABLE_BYTES_MAX = 64 * 1_024 * 1_024
 const CACHE_BYTES = 16 * 1_024 * 1_024
 /** How much one step of an iterator holds in memory. */
 const ITERATOR_BYTES_MAX = 1_024 * 1_024
@@ -93,6 +100,7 @@ export async function openDatabase(path: string, mode: 'create' | 'existing'): P
     errorIfExists: mode === 'create',
     writeBufferSize: WRITE_BUFFER_BYTES,
     cacheSize: CACHE_BYTES,
+    maxFileSize: TABLE_BYTES_MAX,
     maxOpenFiles: shareDescriptors(descriptorLimit()).tableFiles,
     // leveldb-table.ts reads the table files, too.
     compression: false,

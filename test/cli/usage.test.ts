@@ -209,7 +209,7 @@ describe('the command synod, without a cluster', { concurrency: 2, timeout: 180_
     const dev = await synod(['dev', '--nodes', '1', '--data', data, '--base-port', String(port - 1)])
     assert.match(dev.stderr, new RegExp(`^synod: port ${port} \\(node 1, clients\\) cannot be used: .*\\n$`))
     assert.equal(dev.code, 1)
-    const peers = `1=127.0.0.1:${port}/127.0.0.1:${port}`
+    const peers = `1=127.0.0.1:${port}/127.0.0.1:${port - 1}`
     const started = await synod(['start', '--id', '1', '--data', data, '--peers', peers, '--log-level', 'error'])
     assert.match(started.stderr, new RegExp(`^synod: .*${port}.*\\n$`))
     assert.equal(started.code, 1)
