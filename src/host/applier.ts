@@ -412,7 +412,8 @@ export class Applier {
 const SKIPPED_MARK = Buffer.from('skipped')
 
 function digestOf(before: number, slot: Slot, result: Uint8Array): number {
-  return crc32(result, (before ^ slot) >>> 0)
+  // zlib takes no bytes at no address for a question for its initial value, and begins anew.
+  return result.length === 0 ? (before ^ slot) >>> 0 : crc32(result, (before ^ slot) >>> 0)
 }
 
 /** What was thrown while a slot was carried out. A disk that does not give back what it holds is no fault of the command. */
