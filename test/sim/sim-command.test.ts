@@ -143,9 +143,15 @@ describe('the command `synod sim`', { concurrency: 2, timeout: 200_000 }, () => 
     [['--plan', '/nowhere/plan.json'], /^synod: cannot read --plan \/nowhere\/plan\.json: ENOENT.*\n$/],
     [['--plan', ''], /^synod: --plan needs the name of a file\n$/],
     [['--seed', '1', '--trace', ''], /^synod: --trace needs the name of a file\n$/],
-    [['--seed', '1', '--trace', '/nowhere/page.html'], /^synod: cannot write --trace \/nowhere\/page\.html: ENOENT.*\n$/],
-    [['--seed', '1', '--history', '.'], /^synod: cannot write --history \.: it is a directory\n$/],
-    [['--runs', '1', '--save-plan', '/nowhere/plan.json'], /^synod: cannot write --save-plan \/nowhere\/plan\.json: ENOENT.*\n$/],
+    [
+      ['--seed', '1', '--trace', '/nowhere/page.html'],
+      /^synod: --trace: ENOENT: no such file or directory, access '\/nowhere'\n$/,
+    ],
+    [['--seed', '1', '--history', '.'], /^synod: --history: cannot write \.: it is a directory, and no regular file\n$/],
+    [
+      ['--runs', '1', '--save-plan', '/nowhere/plan.json'],
+      /^synod: --save-plan: ENOENT: no such file or directory, access '\/nowhere'\n$/,
+    ],
   ]
   for (const [args, message] of MISUSES) {
     it(`refuses \`sim ${args.join(' ')}\``, async () => {

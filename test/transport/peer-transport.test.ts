@@ -17,6 +17,8 @@ import { EVERY_MESSAGE } from './messages.js'
 
 const BALLOT = makeBallot(1, 1)
 const WAIT_MS_MAX = 5_000
+/** What leaves before all else. */
+const URGENT: ReadonlySet<string> = new Set(['heartbeat', 'heartbeatAck', 'poll', 'pollReply', 'nack', 'takeOver'])
 
 function heartbeat(round: number): Message {
   return { kind: 'heartbeat', ballot: BALLOT, round, decidedUpTo: 0, heard: [], settledEpoch: 1 }
@@ -31,7 +33,7 @@ function kindsFrom(node: TestNode, from: NodeId): string[] {
   return node.received.filter((entry) => entry.from === from).map((entry) => entry.message.kind)
 }
 
-test('three nodes exchange every kind of message, each in order', async (t) => {
+test('three nodes exchange every kind of message, the urgent ones first, each lane in order', async (t) => {
   const nodes = await Promise.all([startNode(t, 1), startNode(t, 2), startNode(t, 3)])
   await connectAll(...nodes)
   for (const { nodeId, transport } of nodes) {
@@ -40,7 +42,9 @@ test('three nodes exchange every kind of message, each in order', async (t) => {
     }
     transport.flush()
   }
-  const expected = EVERY_MESSAGE.map((message) => message.kind)
+  const sent = EVERY_MESSAGE.map((message) => message.kind)
+  const expected = [...sent.filter((kind) => URGENT.has(kind)), ...sent.filter((kind) => !URGENT.has(kind))]
+  assert.notDeepEqual(expected, sent, 'some urgent message overtakes another')
   await until('all is there', () => nodes.every((node) => node.received.length === 2 * expected.length))
   for (const node of nodes) {
     for (const peer of nodes) if (peer !== node) assert.deepEqual(kindsFrom(node, peer.nodeId), expected)
@@ -66,7 +70,7 @@ test('ten thousand messages in many frames keep their order', async (t) => {
   )
 })
 
-test('a frame holds about a mebibyte, a message that is bigger goes alone', async (t) => {
+test('a frame holds about a mebibyte, what is urgent first, a message that is bigger goes alone', async (t) => {
   const [a, b] = await Promise.all([startNode(t, 1), startNode(t, 2)])
   await connectAll(a, b)
   for (let slot = 1; slot <= 4; slot++) a.transport.send(2, accept(slot, 400_000))
@@ -74,7 +78,9 @@ test('a frame holds about a mebibyte, a message that is bigger goes alone', asyn
   a.transport.send(2, heartbeat(1))
   a.transport.flush()
   await until('all is there', () => b.received.length === 6)
-  assert.deepEqual(b.frames, [2, 2, 1, 1])
+  assert.deepEqual(b.frames, [3, 2, 1])
+  const order = b.received.map(({ message }) => (message.kind === 'accept' ? message.slot : message.kind))
+  assert.deepEqual(order, ['heartbeat', 1, 2, 3, 4, 5])
 })
 
 test('a message to a node that is no peer, or out of reach, is dropped and counted', async (t) => {
