@@ -228,7 +228,8 @@ describe('a session of the SDK', { timeout: 20_000 }, () => {
   })
 
   it('does not spend a short deadline on an endpoint that is silent', async (t) => {
-    const deaf = createServer().listen(0, '127.0.0.1')
+    // Its connections hold up nothing: nobody closes them.
+    const deaf = createServer((socket) => socket.unref()).listen(0, '127.0.0.1')
     await once(deaf, 'listening')
     t.after(() => deaf.close())
     const cluster = new ScriptedCluster()

@@ -4,9 +4,9 @@ import type { Change } from './mutant.js'
 export const SURVIVORS: readonly Change[] = [
   {
     name: 'an Accept that was not answered is sent again twice as late',
-    file: 'paxos/leader.ts',
-    find: 'commander.retryAtMs = nowMs + this.#options.retryDelayMs',
-    replace: 'commander.retryAtMs = nowMs + 2 * this.#options.retryDelayMs',
+    file: 'paxos/commander.ts',
+    find: 'this.#retryAtMs = nowMs + delayMs * 2 ** this.#retryCount',
+    replace: 'this.#retryAtMs = nowMs + 2 * delayMs * 2 ** this.#retryCount',
   },
   {
     name: 'peers are told in another order',
@@ -36,8 +36,8 @@ export const SURVIVORS: readonly Change[] = [
   {
     name: 'a command is proposed again after its delay, whoever leads by then',
     file: 'host/requester.ts',
-    find: 'this.#due = [...this.#all()]\n',
-    replace: 'this.#due = [...this.#all()].filter(({ proposalCount }) => proposalCount === 0)\n',
+    find: 'this.#due = [...this.#pending.values()]\n',
+    replace: 'this.#due = [...this.#pending.values()].filter(({ proposalCount }) => proposalCount === 0)\n',
   },
   {
     // It hears of the cluster that it once belonged to, and stops by itself.

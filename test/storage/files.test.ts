@@ -12,7 +12,7 @@ it('makes a directory with those above it, and is content with one that is there
     makeDirectory(join(root, 'a', 'b', 'c'))
     assert.ok(existsSync(join(root, 'a', 'b', 'c')))
     writeFileSync(join(root, 'file'), '')
-    assert.throws(() => makeDirectory(join(root, 'file', 'x')), { code: 'EEXIST' })
+    assert.throws(() => makeDirectory(join(root, 'file', 'x')), { code: 'ENOTDIR' })
   } finally {
     rmSync(root, { recursive: true })
   }
