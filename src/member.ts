@@ -14,6 +14,7 @@ import { REAL_RUNTIME } from './host/runtime.js'
 import { safeLogger } from './host/safe-logger.js'
 import { addressClash } from './paxos/membership-changes.js'
 import type { NodeId } from './paxos/types.js'
+import { descriptorShares } from './storage/descriptors.js'
 import { LevelStorage } from './storage/level-storage.js'
 import { setAsideDamaged } from './storage/set-aside.js'
 import type { LogWindow } from './storage/storage.js'
@@ -100,6 +101,7 @@ function peerPortOf(options: MemberOptions, handlers: PeerPortHandlers): PeerPor
     checkPeer: () => undefined,
     onRefused,
     transferBytesPerSecondMax,
+    connectionsMax: descriptorShares().peerConnections,
     logger,
   })
   return {

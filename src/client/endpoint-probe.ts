@@ -3,6 +3,7 @@ import { type ClientHttp2Session, connect as connectHttp2, constants } from 'nod
 import { connect as connectTcp, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
+import { splitHostPort } from '../text/host-port.js'
 import { SynodError } from './errors.js'
 
 /** What was found at an endpoint. `serves`: a node's port for clients. Everything else is trouble, in one clause for people. */
@@ -174,7 +175,7 @@ function troubleOf(error: NodeJS.ErrnoException): string | undefined {
 
 /** By what somebody says who does not speak HTTP/2. */
 async function sniff(endpoint: string, timeoutMs: number): Promise<string> {
-  const { host, port } = splitEndpoint(endpoint)
+  const { host, port } = splitHostPort(endpoint)
   const first = await firstBytes(connectTcp({ host, port }), timeoutMs)
   if (first.subarray(0, 5).toString('latin1') === 'HTTP/') return 'an HTTP/1 server or proxy answers, and no gRPC server'
   const isAlert = first[0] === 0x15 && first[1] === 0x03
@@ -204,10 +205,4 @@ async function speaksTls(host: string, port: number, timeoutMs: number): Promise
   } finally {
     socket.destroy()
   }
-}
-
-function splitEndpoint(endpoint: string): { host: string; port: number } {
-  const colon = endpoint.lastIndexOf(':')
-  const host = endpoint.slice(0, colon).replace(/^\[(.*)\]$/, '$1')
-  return { host, port: Number(endpoint.slice(colon + 1)) }
 }

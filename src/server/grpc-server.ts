@@ -5,7 +5,7 @@ import { ClusterServiceService } from '../gen/synod/cluster/v1/cluster.js'
 import { KeyValueServiceService } from '../gen/synod/kv/v1/kv.js'
 import { SessionServiceService } from '../gen/synod/session/v1/session.js'
 import type { MemberApi } from '../host/api.js'
-import { descriptorLimit, shareDescriptors } from '../storage/descriptors.js'
+import { descriptorShares } from '../storage/descriptors.js'
 import { Listener } from '../transport/listener.js'
 import { bankService } from './bank-service.js'
 import { clusterService } from './cluster-service.js'
@@ -34,7 +34,6 @@ const CLOSE_MS = 500
 const IDLE_MS_MAX = 5 * 60_000
 /** How long a connection may take to its first byte. */
 const FIRST_BYTE_MS_MAX = 10_000
-const REFUSED_LOG_INTERVAL_MS = 10_000
 
 const OPTIONS: ServerOptions = {
   'grpc.max_receive_message_length': REQUEST_BYTES_MAX,
@@ -140,25 +139,16 @@ async function within(done: Promise<unknown>, timeoutMs: number): Promise<void> 
 
 async function listen(
   server: Server,
-  { listenAddress: address, connectionsMax = shareDescriptors(descriptorLimit()).clientConnections, logger }: ClientServerOptions,
+  { listenAddress: address, connectionsMax = descriptorShares().clientConnections, logger }: ClientServerOptions,
 ): Promise<Listener> {
-  const tellRefused = atMostEvery(REFUSED_LOG_INTERVAL_MS, (openCount: number) => {
+  const onRefused = (openCount: number): void => {
     logger.warn({ openCount }, 'clients have as many connections open as this node can serve (ulimit -n): others are refused')
-  })
+  }
   try {
-    return await Listener.start(server, { address, connectionsMax, firstByteMs: FIRST_BYTE_MS_MAX, onRefused: tellRefused })
+    return await Listener.start(server, { address, connectionsMax, firstByteMs: FIRST_BYTE_MS_MAX, onRefused })
   } catch (error) {
     server.forceShutdown()
     throw new Error(`cannot listen for clients on ${address}: ${explain(error as Error)}`, { cause: error })
-  }
-}
-
-function atMostEvery<Argument>(intervalMs: number, run: (argument: Argument) => void): (argument: Argument) => void {
-  let nextMs = 0
-  return (argument) => {
-    if (performance.now() < nextMs) return
-    nextMs = performance.now() + intervalMs
-    run(argument)
   }
 }
 

@@ -2,7 +2,7 @@ import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Level } from 'level'
-import { descriptorLimit, shareDescriptors } from './descriptors.js'
+import { descriptorShares } from './descriptors.js'
 import { damaged, notWritable, StorageError, systemCodeOf } from './storage-error.js'
 
 export type LevelDatabase = Level<Buffer, Buffer>
@@ -101,7 +101,7 @@ export async function openDatabase(path: string, mode: 'create' | 'existing'): P
     writeBufferSize: WRITE_BUFFER_BYTES,
     cacheSize: CACHE_BYTES,
     maxFileSize: TABLE_BYTES_MAX,
-    maxOpenFiles: shareDescriptors(descriptorLimit()).tableFiles,
+    maxOpenFiles: descriptorShares().tableFiles,
     // leveldb-table.ts reads the table files, too.
     compression: false,
   })

@@ -17,10 +17,18 @@ const RESERVE = 80
 const DESCRIPTORS_MIN = 224
 
 /** The limit that the system sets this process (`ulimit -n`); without one, all that would be shared out. */
-export function descriptorLimit(): number {
+function descriptorLimit(): number {
   const report = process.report?.getReport() as { userLimits?: { open_files?: { soft?: number | string } } } | undefined
   const soft = report?.userLimits?.open_files?.soft
   return typeof soft === 'number' ? soft : CLIENT_CONNECTIONS_MAX + PEER_CONNECTIONS_MAX + TABLE_FILES_MAX + RESERVE
+}
+
+let ofThisProcess: DescriptorShares | undefined
+
+/** The shares of this process. Its limit is read once: a report takes milliseconds. @throws RangeError when the limit is below 224 */
+export function descriptorShares(): DescriptorShares {
+  ofThisProcess ??= shareDescriptors(descriptorLimit())
+  return ofThisProcess
 }
 
 /** @throws RangeError when the limit is below 224 */

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { createServer, isIP, type Server as NetServer, type Socket } from 'node:net'
 import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
+import { splitHostPort, withPort } from '../text/host-port.js'
 
 export interface ListenerOptions {
   /** host:port, [IPv6]:port; port 0 takes any free one. A name is listened on under each of its addresses. */
@@ -9,9 +10,11 @@ export interface ListenerOptions {
   readonly connectionsMax: number
   /** How long a connection may take to its first byte, in ms. */
   readonly firstByteMs: number
-  /** Told when a connection was refused. */
+  /** Told that connections are refused: of the first one, then every 10 s at most. Whoever is refused may try again at once, for ever. */
   readonly onRefused: (openCount: number) => void
 }
+
+const REFUSED_TOLD_INTERVAL_MS = 10_000
 
 type Injector = ReturnType<GrpcServer['createConnectionInjector']>
 
@@ -29,19 +32,21 @@ export class Listener {
 
   /** @throws as node:net does; nothing is left open then */
   static async start(server: GrpcServer, options: ListenerOptions): Promise<Listener> {
-    const { host, port } = splitAddress(options.address)
+    const { host, port } = splitHostPort(options.address)
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
     const sockets = new Set<Socket>()
     const servers: NetServer[] = []
+    const { connectionsMax, firstByteMs } = options
+    const onRefused = atMostEvery(REFUSED_TOLD_INTERVAL_MS, options.onRefused)
     try {
       let bound = port
       for (const address of await addressesOf(host)) {
-        const net = createServer((socket) => accept(socket, sockets, injector, options))
+        const net = createServer((socket) => accept(socket, sockets, injector, { connectionsMax, firstByteMs, onRefused }))
         bound = await listen(net, address, bound)
         servers.push(net)
       }
       return new Listener({
-        host: options.address.slice(0, options.address.lastIndexOf(':')),
+        address: withPort(options.address, bound),
         port: bound,
         servers,
         injector,
@@ -54,14 +59,14 @@ export class Listener {
   }
 
   private constructor(parts: {
-    host: string
+    address: string
     port: number
     servers: readonly NetServer[]
     injector: Injector
     sockets: ReadonlySet<Socket>
   }) {
     this.port = parts.port
-    this.address = `${parts.host}:${parts.port}`
+    this.address = parts.address
     this.#servers = parts.servers
     this.#injector = parts.injector
     this.#sockets = parts.sockets
@@ -84,7 +89,7 @@ function accept(
   socket: Socket,
   sockets: Set<Socket>,
   injector: Injector,
-  { connectionsMax, firstByteMs, onRefused }: ListenerOptions,
+  { connectionsMax, firstByteMs, onRefused }: Omit<ListenerOptions, 'address'>,
 ): void {
   if (sockets.size >= connectionsMax) {
     socket.destroy()
@@ -104,9 +109,13 @@ function accept(
   injector.injectConnection(socket)
 }
 
-function splitAddress(address: string): { host: string; port: number } {
-  const colon = address.lastIndexOf(':')
-  return { host: address.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(address.slice(colon + 1)) }
+function atMostEvery<Argument>(intervalMs: number, run: (argument: Argument) => void): (argument: Argument) => void {
+  let nextMs = 0
+  return (argument) => {
+    if (performance.now() < nextMs) return
+    nextMs = performance.now() + intervalMs
+    run(argument)
+  }
 }
 
 async function addressesOf(host: string): Promise<string[]> {

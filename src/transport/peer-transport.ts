@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
+import { withPort } from '../text/host-port.js'
 import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from '../wire/checkpoint-transfer.js'
 import { CheckpointFetch, TRANSFER_IDLE_MS } from './checkpoint-fetch.js'
 import { PROTOCOL_VERSION } from './connect-method.js'
@@ -34,6 +35,8 @@ export interface PeerTransportOptions {
   readonly serveCheckpoint: (caller: CallerIdentity, request: CheckpointRequest) => AsyncIterable<CheckpointPart>
   /** All transfers of checkpoints together never send faster, in bytes per second, above 0. Default: 64 MiB. */
   readonly transferBytesPerSecondMax?: number | undefined
+  /** Connections from peers that may be open at once; a peer has one, and one more for a checkpoint. Default: 256. */
+  readonly connectionsMax?: number | undefined
   /** A transfer in which nothing comes for so long has failed. Default: 20 s. */
   readonly transferIdleMs?: number | undefined
   /** From now on messages to this peer are not dropped at once. */
@@ -66,7 +69,7 @@ export class PeerTransport {
   async start(): Promise<string> {
     const { listenAddress } = this.#options
     const port = await this.#server.listen(listenAddress)
-    return `${listenAddress.slice(0, listenAddress.lastIndexOf(':'))}:${port}`
+    return withPort(listenAddress, port)
   }
 
   /** Whom to connect to from now on, and where to try, this node left out. Links to one of these addresses are not touched. */

@@ -18,6 +18,7 @@ interface Node {
   readonly child: ChildProcess
   readonly endpoint: string
   readonly port: number
+  readonly peerPort: number
 }
 
 /** One node through a shell, which sets its limits and where its log goes. */
@@ -31,7 +32,7 @@ async function startNode(
   const env = { ...process.env, NODE_TEST_CONTEXT: undefined }
   const child = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 'ignore', stderr], env })
   t.after(() => child.kill('SIGKILL'))
-  return { child, endpoint, port }
+  return { child, endpoint, port, peerPort }
 }
 
 async function put(endpoint: string): Promise<void> {
@@ -64,20 +65,25 @@ describe('a node', { skip: existsSync('/dev/full') ? false : 'needs /dev/full' }
     assert.deepEqual(await once(child, 'exit'), [0, null])
   })
 
-  it('keeps file descriptors for itself, however many connections clients open', async (t) => {
-    const { child, endpoint, port } = await startNode(t, { name: 'few', before: 'ulimit -n 256;', stderr: 'pipe' })
+  it('keeps file descriptors for itself, however many connections clients and peers open', async (t) => {
+    const { child, endpoint, port, peerPort } = await startNode(t, { name: 'few', before: 'ulimit -n 256;', stderr: 'pipe' })
     child.stderr?.resume()
     await put(endpoint)
     const idle: Socket[] = []
     t.after(() => idle.forEach((socket) => socket.destroy()))
-    for (let i = 0; i < 400; i++) {
-      const socket = connectTcp({ port, host: '127.0.0.1' })
-      socket.on('error', () => {})
-      idle.push(socket)
-    }
-    // The last of them was taken or refused.
-    await Promise.race([once(idle.at(-1) as Socket, 'close'), once(idle.at(-1) as Socket, 'data')])
-    for (const socket of idle.slice(0, 200)) socket.destroy()
+    const openMany = (to: number): Promise<boolean>[] =>
+      Array.from({ length: 200 }, () => {
+        const socket = connectTcp({ port: to, host: '127.0.0.1' })
+        socket.on('error', () => {})
+        idle.push(socket)
+        // HTTP/2 servers speak first.
+        return Promise.race([once(socket, 'data').then(() => true), once(socket, 'close').then(() => false)])
+      })
+    const takenPeers = (await Promise.all(openMany(peerPort))).filter(Boolean).length
+    assert.equal(takenPeers, 256 / 8, 'peers have their share, and no more')
+    const takenClients = (await Promise.all(openMany(port))).filter(Boolean).length
+    assert.ok(takenClients > 20 && takenClients <= 256 - 80 - 74 - 32, String(takenClients))
+    for (const socket of idle.slice(200)) socket.destroy()
     await put(endpoint)
     child.kill('SIGTERM')
     assert.deepEqual(await Promise.race([once(child, 'exit'), delay(15_000, 'still there', { ref: false })]), [0, null])

@@ -22,6 +22,8 @@ test('past its bound connections are refused, and taken again when others have g
   const third = await open(listener.port)
   await once(third, 'close')
   assert.deepEqual(refusals, [2])
+  await once(await open(listener.port), 'close')
+  assert.deepEqual(refusals, [2], 'whoever comes again and again does not fill the log')
   sockets[0]?.destroy()
   // HTTP/2 servers speak first: a byte comes when the connection was taken.
   for (;;) {
