@@ -7,7 +7,7 @@ import type { BackupPart } from '../../src/host/api.js'
 import { BackupReader } from '../../src/server/backup/backup-reader.js'
 import { REASONS } from '../../src/wire/reasons.js'
 import { sampleParts } from './backup/sample-backup.js'
-import { call, failureOf, told } from './client.js'
+import { call, connectTo, failureOf, told } from './client.js'
 import { serve } from './server.js'
 import { CLUSTER_ID } from './single-member.js'
 
@@ -21,6 +21,24 @@ async function checkpoint(cluster: ClusterServiceClient, consistency: Consistenc
     responses.push(response as CheckpointResponse)
   }
   return responses
+}
+
+/** A backup of which something has come. Waiting for 'readable' alone would take a refusal for that. */
+async function begin(cluster: ClusterServiceClient): Promise<ReturnType<ClusterServiceClient['checkpoint']>> {
+  const stream = cluster.checkpoint({ consistency: 0 })
+  await new Promise<void>((resolve, reject) => {
+    stream.on('error', reject)
+    stream.once('readable', () => (stream.readableLength > 0 ? resolve() : undefined))
+  })
+  return stream
+}
+
+/** Why a backup is refused; 'taken' when it is not. */
+function refusalOf(cluster: ClusterServiceClient): Promise<string> {
+  return checkpoint(cluster).then(
+    () => 'taken',
+    (error: ServiceError) => told(error).reason,
+  )
 }
 
 describe('the cluster service', () => {
@@ -177,8 +195,13 @@ describe('the cluster service', () => {
     assert.equal(await failure(), 'OVERLOADED')
   })
 
-  it('sends a backup at the pace of who takes it, few at once, and ends it when the client goes', async (t) => {
-    const { clients, member } = await serve(t)
+  it('sends a backup at the pace of who takes it, one to a client and few at once, and ends it when the client goes', async (t) => {
+    const { clients, member, server } = await serve(t)
+    const [other, third] = [connectTo(server.address), connectTo(server.address)]
+    t.after(() => {
+      other.close()
+      third.close()
+    })
     let made = 0
     const returned: (() => void)[] = []
     member.backupParts = async function* () {
@@ -194,12 +217,11 @@ describe('the cluster service', () => {
       }
     }
     const ended = [1, 2].map(() => new Promise<void>((resolve) => returned.push(resolve)))
-    const slow = [1, 2].map(() => clients.cluster.checkpoint({ consistency: 0 }))
-    for (const stream of slow) stream.on('error', () => {})
-    await Promise.all(slow.map((stream) => new Promise((resolve) => stream.once('readable', resolve))))
-    const third = await checkpoint(clients.cluster).catch((error: ServiceError) => told(error))
-    assert.equal('reason' in third && third.reason, 'OVERLOADED')
-    for (const stream of slow) stream.cancel()
+    const first = await begin(clients.cluster)
+    assert.equal(await refusalOf(clients.cluster), 'OVERLOADED', 'one client leaves room for another')
+    const second = await begin(other.cluster)
+    assert.equal(await refusalOf(third.cluster), 'OVERLOADED')
+    for (const stream of [first, second]) stream.cancel()
     await Promise.all(ended)
     assert.ok(made < 200, `${made} MiB were made for clients that read nothing`)
   })
