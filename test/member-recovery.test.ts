@@ -138,6 +138,20 @@ test('a member finds the others again by its own memory, and needs to be told on
   assert.match(await cluster.stateAt(1, 2, 3), /^5 commands/)
 })
 
+test('members that have changed places find each other: whoever is met where another is looked for says where that one is', async (t) => {
+  const cluster = await MemberCluster.create(t)
+  await cluster.startAll()
+  await cluster.work(1, 3)
+  await Promise.all([1, 2, 3].map((nodeId) => cluster.stop(nodeId)))
+  for (const nodeId of [1, 2, 3]) {
+    const { peerAddress } = cluster.listing((nodeId % 3) + 1)
+    const self = { ...cluster.listing(nodeId), peerAddress }
+    await cluster.start(nodeId, { listenAddress: peerAddress, members: [self] })
+  }
+  await cluster.work(1, 3)
+  await cluster.stateAt(1, 2, 3)
+})
+
 test('a member with a damaged directory sets it aside, learns from the others, and votes again', async (t) => {
   const cluster = await MemberCluster.create(t)
   await cluster.startAll()

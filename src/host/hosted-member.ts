@@ -121,6 +121,8 @@ export class HostedMember implements MemberApi {
     this.#port = parts.makePeerPort({
       identity: () => ({ clusterId: this.#node.genesis?.clusterId ?? '', dataDirId: storage.dataDirId }),
       admit: (caller) => admit(caller, this.#knownCluster, this.#finder),
+      tell: ({ clusterId }) =>
+        clusterId !== '' && clusterId === this.#node.genesis?.clusterId ? this.#finder.tell() : undefined,
       onMessages: (from, messages, { dataDirId }) => this.#host.receive(from, messages, dataDirId),
       serveCheckpoint: (caller, request) => this.#reads.through(this.#sender.serve(caller, request)),
       onConnected: (peer) => {
@@ -422,9 +424,9 @@ export class HostedMember implements MemberApi {
     this.#finder.refresh()
   }
 
-  #onRefused(by: NodeId, { reason, message, roster }: PeerRefusal, address: string): void {
+  #onRefused(by: NodeId, { reason, message, roster, toldBy = by }: PeerRefusal, address: string): void {
     if (reason === 'WRONG_CLUSTER') return this.#onForeign(by, message, address)
-    if (roster !== undefined) this.#finder.onRoster(by, roster)
+    if (roster !== undefined) this.#finder.onRoster(toldBy, roster)
     if (reason === 'DATA_DIR_MISMATCH') return this.#talk.onRefusedForDirectory(by, message)
     if (reason !== 'REMOVED') return
     this.#options.logger.warn({ by }, message)

@@ -1,4 +1,4 @@
-import type { Message } from '../paxos/messages.js'
+import type { Message, Roster } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 import type { CheckpointPart, CheckpointRequest, CheckpointSink } from '../wire/checkpoint-transfer.js'
 import type { Admission, CallerIdentity, LocalIdentity, PeerRefusal } from './admission.js'
@@ -45,6 +45,8 @@ export interface PeerPort {
 export interface PeerPortHandlers {
   readonly identity: () => LocalIdentity
   readonly admit: (caller: CallerIdentity) => Admission
+  /** What a caller hears that looks for another node at this one's address. */
+  readonly tell: (caller: CallerIdentity) => Roster | undefined
   /** Of a caller that was admitted; of one that may only join, those that isFromStranger allows. */
   readonly onMessages: (from: NodeId, messages: readonly Message[], caller: Pick<CallerIdentity, 'dataDirId'>) => void
   /** The parts of a checkpoint for a caller that was admitted. Rejects with a TransferError. */

@@ -80,8 +80,8 @@ export class PeerLink {
   /** Tries in vain since the last connection. */
   #failures = 0
   #trouble = ''
-  /** What the peer told before it refused. */
-  #roster: Roster | undefined
+  /** What was told before this node was refused, and by whom. */
+  #told: { readonly roster: Roster; readonly toldBy: NodeId } | undefined
   readonly #options: PeerLinkOptions
   readonly #logger: Logger
   readonly #queue = new MessageQueue(QUEUE_BOUNDS)
@@ -176,7 +176,7 @@ export class PeerLink {
 
   #dial(): void {
     this.#phase = 'dialling'
-    this.#roster = undefined
+    this.#told = undefined
     const { nodeId, identity } = this.#options
     const { clusterId, dataDirId } = identity()
     const stream: Stream = this.#connect().makeBidiStreamRequest(
@@ -222,7 +222,8 @@ export class PeerLink {
 
   #onResponse({ nodeId, dataDirId, roster }: ConnectResponse): void {
     if (roster !== undefined) {
-      this.#roster = nodeId === this.peerId ? wellFormed(roster) : undefined
+      const known = wellFormed(roster)
+      this.#told = known && { roster: known, toldBy: nodeId }
       return
     }
     if (this.#phase !== 'dialling') return
@@ -257,7 +258,7 @@ export class PeerLink {
     if (phase === 'open') this.#logger.warn(told, 'lost the connection to peer')
     else this.#logger.debug(told, 'peer does not answer')
     const refusal = refusalFromStatus(end)
-    if (refusal !== undefined) return this.#onRefused(this.#roster ? { ...refusal, roster: this.#roster } : refusal, 'peer')
+    if (refusal !== undefined) return this.#onRefused({ ...refusal, ...this.#told }, 'peer')
     // The same address once more when it has just been the right one.
     this.#dialLater(end.details, { isNext: phase !== 'open', delayMsMax: REDIAL_DELAY_MS_MAX })
   }

@@ -1,7 +1,7 @@
 import { Server, type ServerDuplexStream, type StatusObject, status } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import type { ConnectResponse, Hello } from '../gen/synod/peer/v1/peer.js'
-import type { Message } from '../paxos/messages.js'
+import type { Message, Roster } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 import type { CheckpointPart, CheckpointRequest } from '../wire/checkpoint-transfer.js'
 import { decodeFrame, type PeerFrame } from '../wire/peer.js'
@@ -25,6 +25,8 @@ export interface PeerServerOptions {
   readonly identity: () => LocalIdentity
   /** Asked before anything is taken from a caller, and for each frame. `joinOnly`: what isFromStranger allows, and no more. */
   readonly admit: (caller: CallerIdentity) => PeerRefusal | 'joinOnly' | undefined
+  /** What a caller hears that looks for another node here: whoever is of this node's cluster learns where the others are. */
+  readonly tell: (caller: CallerIdentity) => Roster | undefined
   /** In the order sent; everything that came in one frame. Must not throw. */
   readonly onMessages: (from: NodeId, messages: readonly Message[], caller: CallerIdentity) => void
   /** For a caller that was admitted. What it throws before or between parts should be a TransferError. */
@@ -214,9 +216,13 @@ export class PeerServer {
       const message = `node ${nodeId} speaks version ${PROTOCOL_VERSION} of the peer protocol, not ${protocolVersion}`
       return { reason: 'PROTOCOL_VERSION', message }
     }
-    if (toNodeId !== nodeId) return { reason: 'WRONG_NODE', message: `this is node ${nodeId}, not node ${toNodeId}` }
+    const caller = { nodeId: fromNodeId, clusterId, dataDirId }
+    if (toNodeId !== nodeId) {
+      const roster = fromNodeId === nodeId ? undefined : this.#options.tell(caller)
+      return { reason: 'WRONG_NODE', message: `this is node ${nodeId}, not node ${toNodeId}`, ...(roster && { roster }) }
+    }
     if (fromNodeId === nodeId) return { reason: 'WRONG_NODE', message: `node ${nodeId} is here already, or calls itself` }
-    const admission = this.#options.admit({ nodeId: fromNodeId, clusterId, dataDirId })
+    const admission = this.#options.admit(caller)
     return admission === 'joinOnly' ? undefined : admission
   }
 

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Message } from '../paxos/messages.js'
+import type { Message, Roster } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 import { withPort } from '../text/host-port.js'
 import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from '../wire/checkpoint-transfer.js'
@@ -27,6 +27,8 @@ export interface PeerTransportOptions {
   readonly identity: () => LocalIdentity
   /** Whether a node may send to this one, or only ask to be let in. Node ids and protocol versions have been compared before. */
   readonly admit: (caller: CallerIdentity) => PeerRefusal | 'joinOnly' | undefined
+  /** What a caller hears that looks for another node here. */
+  readonly tell: (caller: CallerIdentity) => Roster | undefined
   /** Whether this node may send to the one that answers at a peer's address. Node ids have been compared before. */
   readonly checkPeer: (peer: PeerIdentity) => PeerRefusal | undefined
   /** What came in one frame, in the order sent. The transport has nobody to tell of an error: must not throw. */

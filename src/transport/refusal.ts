@@ -3,6 +3,7 @@ import { Any } from '../gen/google/protobuf/any.js'
 import { ErrorInfo } from '../gen/google/rpc/error_details.js'
 import { Status } from '../gen/google/rpc/status.js'
 import type { Roster } from '../paxos/messages.js'
+import type { NodeId } from '../paxos/types.js'
 
 const REASONS = ['WRONG_CLUSTER', 'WRONG_NODE', 'DATA_DIR_MISMATCH', 'UNKNOWN_MEMBER', 'REMOVED', 'PROTOCOL_VERSION'] as const
 
@@ -23,6 +24,8 @@ export interface PeerRefusal {
   readonly message: string
   /** Who the members are by now, of whoever refuses a node of its own cluster. */
   readonly roster?: Roster
+  /** Who tells the roster: another node than the one that was looked for, if that one is not there. */
+  readonly toldBy?: NodeId
 }
 
 const ERROR_DOMAIN = 'synod.peer.v1'

@@ -37,6 +37,7 @@ export async function startNode(t: TestContext, nodeId: NodeId, change: Partial<
     listenAddress: '127.0.0.1:0',
     identity: () => ({ clusterId: 'cluster', dataDirId: `dir-${nodeId}` }),
     admit: () => undefined,
+    tell: () => undefined,
     checkPeer: () => undefined,
     onMessages: (from, messages) => {
       frames.push(messages.length)

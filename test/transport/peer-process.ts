@@ -10,6 +10,7 @@ const transport = new PeerTransport({
   listenAddress: '127.0.0.1:0',
   identity: () => ({ clusterId: 'cluster', dataDirId: 'dir' }),
   admit: () => undefined,
+  tell: () => undefined,
   checkPeer: () => undefined,
   onMessages: () => undefined,
   serveCheckpoint: () => {

@@ -92,11 +92,14 @@ export interface ConnectRequest {
   messages: PeerMessage[];
 }
 
-/** Sent once, when the Hello was found good; and, with a roster, before a caller of this cluster is refused. */
+/**
+ * Sent once, when the Hello was found good; and, with a roster, before a caller of this cluster is refused,
+ * perhaps by another node than the one that it looks for.
+ */
 export interface ConnectResponse {
   nodeId: number;
   dataDirId: string;
-  /** Set only before a refusal: who the members are by now, for a caller that may know members that are none any more. */
+  /** Set only before a refusal: who the members are by now and where, for a caller that may know members that are none any more, or old addresses. */
   roster: Roster | undefined;
 }
 
