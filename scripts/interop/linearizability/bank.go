@@ -36,8 +36,6 @@ func (s *state) bank(o operation) (outcome, *record) {
 		return s.post(o), nil
 	case "void":
 		return s.void(o), nil
-	case "batch":
-		return s.batch(o), nil
 	}
 	panic("unknown kind of operation: " + o.Kind)
 }
@@ -164,20 +162,28 @@ func (s *state) expire(asked event) bool {
 	return exists || !asked.wasMade
 }
 
-// batch makes transfers in order, each for itself, but of a linked group all or none.
-func (s *state) batch(o operation) outcome {
+// batch makes transfers in order, each for itself, but of a linked group all or none. What found no room is left out.
+func (s *state) batch(o operation, quotaRefused map[int]bool) outcome {
 	came := outcome{Kind: "batch"}
 	group := 0
 	for next := 0; next < len(o.Transfers); {
 		if group < len(o.LinkedGroups) && o.LinkedGroups[group].First == next {
 			members := o.Transfers[next : next+o.LinkedGroups[group].Count]
-			came.Results = append(came.Results, s.linked(members)...)
+			if quotaRefused[next] {
+				came.Results = append(came.Results, refusedForQuota(members)...)
+			} else {
+				came.Results = append(came.Results, s.linked(members)...)
+			}
 			next += len(members)
 			group++
 			continue
 		}
-		one, _ := s.move(o.Transfers[next])
-		came.Results = append(came.Results, resultOf(one))
+		if quotaRefused[next] {
+			came.Results = append(came.Results, refusedForQuota(o.Transfers[next:next+1])...)
+		} else {
+			one, _ := s.move(o.Transfers[next])
+			came.Results = append(came.Results, resultOf(one))
+		}
 		next++
 	}
 	return came

@@ -84,6 +84,10 @@ type event struct {
 type answer struct {
 	isKnown bool
 	outcome string
+	// reason: why it was refused, if it was.
+	reason string
+	// quotaRefused: of a batch, the places of the transfers that found no room.
+	quotaRefused map[int]bool
 }
 
 const (
@@ -131,12 +135,12 @@ func readHistory(file string) ([]request, error) {
 func operationsOf(requests []request) []porcupine.Operation {
 	ended := endedHolds(requests)
 	operations := []porcupine.Operation{}
-	for _, r := range requests {
+	for _, r := range apartForQuota(requests) {
 		asked := event{operation: r.Operation, line: r.line, text: r.text}
 		told := answer{}
 		returned := int64(neverReturn)
 		if r.Answer != nil && r.ReturnedUs != nil {
-			told = answer{isKnown: true, outcome: r.Answer.String()}
+			told = answer{isKnown: true, outcome: r.Answer.String(), reason: r.Answer.Reason, quotaRefused: quotaRefused(*r.Answer)}
 			returned = *r.ReturnedUs
 		}
 		if !told.isKnown && isRead(r.Operation) {

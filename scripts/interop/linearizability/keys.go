@@ -6,8 +6,11 @@ import (
 	"strings"
 )
 
-// apply carries a request out, unless its request_id says that it has been already.
-func (s *state) apply(o operation) outcome {
+// apply carries a request out, unless its request_id says that it has been already. Of a batch, these transfers found no room.
+func (s *state) apply(o operation, quotaRefused map[int]bool) outcome {
+	if o.Kind == "batch" {
+		return s.batch(o, quotaRefused)
+	}
 	if o.RequestID == "" {
 		return s.carryOut(o, s.revision+1)
 	}

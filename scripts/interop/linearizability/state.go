@@ -48,7 +48,10 @@ var model = porcupine.Model{
 		if asked.operation.Kind == expiry {
 			return next.expire(asked), next
 		}
-		came := next.apply(asked.operation)
+		if isAllowed, isSettled := next.settle(asked.operation, told); isSettled {
+			return isAllowed, next
+		}
+		came := next.apply(asked.operation, told.quotaRefused)
 		return !told.isKnown || told.outcome == came.String(), next
 	},
 	Equal: func(a, b interface{}) bool { return a.(*state).sum == b.(*state).sum },
