@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import type { MemberConfig, ServerConfig } from '../server/config.js'
 import { addressClash } from '../server/config.js'
-import { ADDRESS_FORM, isAddress } from './address.js'
+import { HOST_PORT_FORM, isHostPort } from '../text/host-port.js'
 import { CliError, EXIT, usageError } from './failure.js'
 import { readTextFile, SMALL_FILE_BYTES_MAX } from './input.js'
 import { suggestion } from './near-name.js'
@@ -144,8 +144,8 @@ function parseRate(text: string): number {
 }
 
 function parseAddress(name: keyof NodeOptions, text: string): string {
-  if (isAddress(text)) return text
-  throw fault(name, `${JSON.stringify(text)} is not ${ADDRESS_FORM}`)
+  if (isHostPort(text)) return text
+  throw fault(name, `${JSON.stringify(text)} is not ${HOST_PORT_FORM}`)
 }
 
 /** `1=host:peerport/host:clientport,2=…` @throws CliError */

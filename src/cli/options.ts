@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Client, Consistency } from '../client/client.js'
-import { ADDRESS_FORM, isAddress } from './address.js'
+import { HOST_PORT_FORM, isHostPort } from '../text/host-port.js'
 
 export const DEFAULT_ENDPOINTS = '127.0.0.1:7101,127.0.0.1:7102,127.0.0.1:7103'
 const DEFAULT_DATA_DIRECTORY = './.synod'
@@ -93,8 +93,8 @@ export function endpointsOf({ endpoints }: Pick<ClientFlags, 'endpoints'>): stri
 /** For commander: host:port, or several with commas between. */
 function endpointList(text: string): string {
   const endpoints = text.split(',').map((endpoint) => endpoint.trim())
-  const wrong = endpoints.find((endpoint) => !isAddress(endpoint))
-  if (wrong !== undefined) throw new InvalidArgumentError(`${JSON.stringify(wrong)} is not ${ADDRESS_FORM}.`)
+  const wrong = endpoints.find((endpoint) => !isHostPort(endpoint))
+  if (wrong !== undefined) throw new InvalidArgumentError(`${JSON.stringify(wrong)} is not ${HOST_PORT_FORM}.`)
   return endpoints.join(',')
 }
 

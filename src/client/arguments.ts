@@ -1,3 +1,4 @@
+import { ChannelCredentials } from '@grpc/grpc-js'
 import { ILL_FORMED } from '../text/text.js'
 import { invalidArgument } from './errors.js'
 
@@ -71,9 +72,7 @@ function list(item: Check): Check {
 function fields(known: Fields, oneOf?: { readonly name: string; readonly of: Fields }): Check {
   const all: Fields = { ...known, ...oneOf?.of }
   return (value, path) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array) {
-      throw wrong(path, `must be an object, not ${kindOf(value)}`)
-    }
+    if (!isPlainObject(value)) throw wrong(path, `must be an object, not ${kindOf(value)}`)
     const given = value as Record<string, unknown>
     for (const name of Object.keys(given)) {
       if (!Object.hasOwn(all, name)) throw wrong(join(path, name), `is not known; there are ${Object.keys(all).join(', ')}`)
@@ -102,6 +101,21 @@ function snake(name: string): string {
   return OWN_NAMES.has(name) ? name : name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
 
+/** Not a Map, whose entries are no fields, and not a Promise that was not awaited: either would pass for a request without fields. */
+export function isPlainObject(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return Object.getPrototypeOf(value) === Object.prototype || tagOf(value) === 'Object'
+}
+
+function article(name: string): string {
+  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`
+}
+
+/** The same for objects of every realm: tests may run in one of their own. */
+function tagOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1)
+}
+
 function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`
 }
@@ -113,7 +127,7 @@ function wrong(path: string, description: string): Error {
 function kindOf(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
-  if (typeof value === 'object') return 'an object'
+  if (typeof value === 'object') return isPlainObject(value) ? 'an object' : article(tagOf(value))
   return value === undefined ? 'undefined' : `a ${typeof value}`
 }
 
@@ -222,6 +236,7 @@ const ARGUMENTS = {
   unsignedRegisterAuthority: fields({ authorityId: text, publicKey: bytes }),
   unsignedRevokeAuthority: fields({ authorityId: text }),
   authorityKeys: fields({ authorityId: text, publicKey: bytes, privateKey: bytes }),
+  signer: fields({ authority }),
   addMember: ADDRESSED_MEMBER,
   updateMember: ADDRESSED_MEMBER,
   nodeId: fields({ nodeId: count }),
@@ -250,8 +265,10 @@ const endpoints: Check = (value, path) => {
   if (typeof value !== 'string') list(text)(value, path)
 }
 
-const object: Check = (value, path) => {
-  if (typeof value !== 'object' || value === null) throw wrong(path, `must be an object, not ${kindOf(value)}`)
+/** gRPC would throw at the first connection, where nobody waits for it. */
+const channelCredentials: Check = (value, path) => {
+  if (value instanceof ChannelCredentials) return
+  throw wrong(path, `must be ChannelCredentials, from the credentials of @grpc/grpc-js, not ${kindOf(value)}`)
 }
 
 const CONNECT_OPTIONS = fields({
@@ -260,7 +277,7 @@ const CONNECT_OPTIONS = fields({
   stallTimeoutMs: maybe(safe),
   maxInFlight: maybe(safe),
   maxQueued: maybe(safe),
-  credentials: maybe(object),
+  credentials: maybe(channelCredentials),
 })
 
 /** Those of connect(), but for their bounds. @throws SynodError INVALID_ARGUMENT */

@@ -80,13 +80,13 @@ function decodeDetails(encoded: Uint8Array): Status['details'] {
   }
 }
 
-export function invalidArgument(field: string, description: string): SynodError {
-  return invalidArguments([{ field, description }])
+export function invalidArgument(field: string, description: string, cause?: unknown): SynodError {
+  return invalidArguments([{ field, description }], cause)
 }
 
 /** `fieldViolations` has at least one. */
-function invalidArguments(fieldViolations: readonly FieldViolation[]): SynodError {
-  return new SynodError('INVALID_ARGUMENT', 'INVALID_ARGUMENT', summarise(fieldViolations), { fieldViolations })
+function invalidArguments(fieldViolations: readonly FieldViolation[], cause?: unknown): SynodError {
+  return new SynodError('INVALID_ARGUMENT', 'INVALID_ARGUMENT', summarise(fieldViolations), { fieldViolations, cause })
 }
 
 /** The server's own bounds. @throws SynodError INVALID_ARGUMENT when something is wrong */

@@ -9,7 +9,7 @@ import {
   type PutResponse,
   type TxnResponse,
 } from '../gen/synod/kv/v1/kv.js'
-import { checkArguments } from './arguments.js'
+import { checkArguments, isPlainObject } from './arguments.js'
 import type { Answered, Caller } from './caller.js'
 import type { CallOptions } from './options.js'
 import { pagesFrom } from './pages.js'
@@ -60,7 +60,9 @@ export class KeyValueStore {
   /** Deletes one key, or all that begin with a prefix: `delete({ prefix: 'user/' })`; or every key: `delete({ all: true })`. */
   delete(target: string | DeleteTarget, options: WriteOptions = {}): Promise<Answered<DeleteResponse>> {
     const chosen = typeof target === 'string' ? { key: target } : target
-    return this.#caller.command('delete', deleteRequest, { ...chosen, ...options }, options)
+    // Anything else would lose what it is in a copy.
+    const input = isPlainObject(chosen ?? {}) ? { ...chosen, ...options } : chosen
+    return this.#caller.command('delete', deleteRequest, input, options)
   }
 
   /** One page of keys by prefix, or from `start` (inclusive) to `end` (exclusive), ordered by their UTF-8 bytes. */

@@ -1,4 +1,5 @@
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js'
+import { HOST_PORT_FORM, isHostPort } from '../text/host-port.js'
 import { checkConnectOptions } from './arguments.js'
 import { invalidArgument } from './errors.js'
 
@@ -57,8 +58,7 @@ function parseEndpoints(endpoints: readonly string[] | string): string[] {
   const distinct = [...new Set(list)].filter((endpoint) => endpoint !== '')
   if (distinct.length === 0) throw invalidArgument('endpoints', 'at least one host:port is needed')
   for (const endpoint of distinct) {
-    const port = Number(/^[^\s/]+:(\d{1,5})$/.exec(endpoint)?.[1])
-    if (!(port >= 1 && port <= 65_535)) throw invalidArgument('endpoints', `${JSON.stringify(endpoint)} is not host:port`)
+    if (!isHostPort(endpoint)) throw invalidArgument('endpoints', `${JSON.stringify(endpoint)} is not ${HOST_PORT_FORM}`)
   }
   return distinct
 }

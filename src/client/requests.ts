@@ -194,10 +194,14 @@ function operationOf(input: OperationInput): NonNullable<TxnOperation['operation
   if ('deposit' in input) return { $case: 'deposit', value: depositRequest(input.deposit) }
   if ('withdraw' in input) return { $case: 'withdraw', value: input.withdraw }
   if ('transfer' in input) return { $case: 'transfer', value: transferRequest(input.transfer) }
-  if ('postTransfer' in input) return { $case: 'postTransfer', value: { amount: 0n, ...input.postTransfer } }
-  if ('voidTransfer' in input) return { $case: 'voidTransfer', value: { amount: 0n, ...input.voidTransfer } }
+  if ('postTransfer' in input) return { $case: 'postTransfer', value: endRequest(input.postTransfer) }
+  if ('voidTransfer' in input) return { $case: 'voidTransfer', value: endRequest(input.voidTransfer) }
   if ('getBalance' in input) return { $case: 'getBalance', value: { accountId: input.getBalance.accountId, consistency: 0 } }
   throw invalidArgument('operation', `must be one of the operations that a transaction has, not ${Object.keys(input).join()}`)
+}
+
+function endRequest({ transferId, amount = 0n }: Input<PostTransferRequest, 'transferId'>): PostTransferRequest {
+  return { transferId, amount }
 }
 
 export function operationOutput({ response }: TxnOperationResponse): OperationOutput {

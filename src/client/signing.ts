@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import type { DepositRequest, RegisterAuthorityRequest, RevokeAuthorityRequest } from '../gen/synod/bank/v1/bank.js'
 import { depositMessage, registerAuthorityMessage, revokeAuthorityMessage } from '../machine/signing.js'
 import { checkArguments } from './arguments.js'
@@ -41,7 +41,8 @@ export function signDeposit(
   deposit: Pick<DepositRequest, 'depositId' | 'accountId' | 'asset' | 'amount'>,
 ): DepositRequest {
   checkArguments('unsignedDeposit', deposit)
-  return { ...deposit, authorityId: authority.authorityId, signature: authority.sign(depositMessage(deposit)) }
+  const signature = signatureOf(authority, depositMessage(deposit))
+  return { ...deposit, authorityId: authority.authorityId, signature }
 }
 
 /** Lets another authority in, signed by one that is registered. */
@@ -50,7 +51,8 @@ export function signRegisterAuthority(
   request: Pick<RegisterAuthorityRequest, 'authorityId' | 'publicKey'>,
 ): RegisterAuthorityRequest {
   checkArguments('unsignedRegisterAuthority', request)
-  return { ...request, signerId: signer.authorityId, signature: signer.sign(registerAuthorityMessage(request)) }
+  const signature = signatureOf(signer, registerAuthorityMessage(request))
+  return { ...request, signerId: signer.authorityId, signature }
 }
 
 /** Ends an authority, signed by one that is registered. */
@@ -59,7 +61,24 @@ export function signRevokeAuthority(
   request: Pick<RevokeAuthorityRequest, 'authorityId'>,
 ): RevokeAuthorityRequest {
   checkArguments('unsignedRevokeAuthority', request)
-  return { ...request, signerId: signer.authorityId, signature: signer.sign(revokeAuthorityMessage(request)) }
+  const signature = signatureOf(signer, revokeAuthorityMessage(request))
+  return { ...request, signerId: signer.authorityId, signature }
+}
+
+/** @throws SynodError INVALID_ARGUMENT for an authority that is none, cannot sign, or (with keys elsewhere, say) signs only later */
+function signatureOf(authority: Authority, message: Uint8Array): Uint8Array {
+  checkArguments('signer', { authority })
+  let signature: unknown
+  try {
+    signature = authority.sign(message)
+  } catch (error) {
+    throw invalidArgument('authority', `its sign failed: ${error instanceof Error ? error.message : String(error)}`, error)
+  }
+  if (signature instanceof Uint8Array) return signature
+  throw invalidArgument(
+    'authority',
+    'its sign must return a Uint8Array; with one that is signed later, give authorityId and signature',
+  )
 }
 
 function importKey({ publicKey, privateKey }: KeyPair): KeyObject {
@@ -68,5 +87,8 @@ function importKey({ publicKey, privateKey }: KeyPair): KeyObject {
   }
   const x = Buffer.from(publicKey).toString('base64url')
   const d = Buffer.from(privateKey).toString('base64url')
-  return createPrivateKey({ key: { kty: 'OKP', crv: 'Ed25519', x, d }, format: 'jwk' })
+  const key = createPrivateKey({ key: { kty: 'OKP', crv: 'Ed25519', x, d }, format: 'jwk' })
+  // Node takes the private key, whatever the public one is; nothing that is signed with it would ever verify.
+  if (createPublicKey(key).export({ format: 'jwk' }).x === x) return key
+  throw invalidArgument('publicKey', 'is not the public key of this private key')
 }

@@ -9,6 +9,7 @@
  *   await cluster.partition(['n1'], ['n2', 'n3'])
  *   await cluster.run(5_000)
  */
+import { isPlainObject } from '../client/arguments.js'
 import { Bank } from '../client/bank.js'
 import { Caller } from '../client/caller.js'
 import { SynodError } from '../client/errors.js'
@@ -74,6 +75,22 @@ export interface SimClient {
   readonly bank: Bank
 }
 
+const DISK_STATES = ['normal', 'slow', 'stalled', 'full'] as const
+type DiskState = (typeof DISK_STATES)[number]
+
+const START_OPTIONS: readonly (keyof SimClusterOptions)[] = [
+  'nodes',
+  'seed',
+  'machine',
+  'initialCommands',
+  'authorities',
+  'network',
+  'checkpointEverySlots',
+  'quotaBytes',
+]
+const LINK_OPTIONS = ['delayMs', 'jitterMs', 'lossRate', 'duplicationRate', 'reorders']
+const ASK_OPTIONS = ['node', 'timeoutMs']
+
 const NODES_MAX = 7
 const DEFAULT_TIMEOUT_MS = 10_000
 const START_TIMEOUT_MS = 10_000
@@ -93,7 +110,7 @@ export class SimCluster {
   readonly #broken: Promise<never>
   #reportBroken: (error: unknown) => void = () => undefined
 
-  /** Starts the nodes, and waits until one leads. @throws RangeError for an option out of its bounds */
+  /** Starts the nodes, and waits until one leads. @throws RangeError for an option out of its bounds, TypeError for what is none */
   static async start(options: SimClusterOptions = {}): Promise<SimCluster> {
     const cluster = new SimCluster(options)
     cluster.#cluster.start()
@@ -102,10 +119,16 @@ export class SimCluster {
   }
 
   private constructor(options: SimClusterOptions) {
+    checkNames('options', options, START_OPTIONS)
     const { nodes = 3, seed = 1, machine, network = {}, authorities = [], initialCommands = [] } = options
     const checkpointEverySlots = options.checkpointEverySlots ?? 1_000
     const quotaBytes = options.quotaBytes ?? 0
     checkWhole('nodes', nodes, 1, NODES_MAX)
+    if (machine !== undefined && typeof machine !== 'function') throw new TypeError('machine: must be a function that makes one')
+    for (const [name, list] of Object.entries({ authorities, initialCommands })) {
+      if (!Array.isArray(list)) throw new TypeError(`${name}: must be a list`)
+    }
+    for (const [i, command] of initialCommands.entries()) checkBytes(`initialCommands[${i}]`, command)
     checkWhole('seed', seed, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
     checkWhole('checkpointEverySlots', checkpointEverySlots, 1, Number.MAX_SAFE_INTEGER)
     checkWhole('quotaBytes', quotaBytes, 0, Number.MAX_SAFE_INTEGER)
@@ -150,6 +173,7 @@ export class SimCluster {
 
   /** Lets virtual time pass until `isSo`. @throws BrokenPromise; Error when it is not so within that time */
   async until(isSo: () => boolean, withinMs: number = DEFAULT_TIMEOUT_MS): Promise<void> {
+    if (typeof isSo !== 'function') throw new TypeError('isSo: must be a function')
     checkBetween('withinMs', withinMs, 0, Number.MAX_SAFE_INTEGER)
     try {
       if (await this.#cluster.runUntil(isSo, withinMs)) return
@@ -214,9 +238,10 @@ export class SimCluster {
 
   /** From now on nobody of one group hears anybody of another; what was cut before stays cut, until `mend`. */
   partition(...groups: readonly (readonly NodeName[])[]): Promise<void> {
-    return this.#happens(() =>
-      this.#cluster.network.partition(...groups.map((group) => group.map((name) => this.#node(name).id))),
-    )
+    return this.#happens(() => {
+      if (!groups.every(Array.isArray)) throw new TypeError('groups: each must be a list of nodes')
+      this.#cluster.network.partition(...groups.map((group) => group.map((name) => this.#node(name).id)))
+    })
   }
 
   /** Nothing gets from one node to another any more; the other way is another link. */
@@ -256,7 +281,10 @@ export class SimCluster {
 
   /** The process stands still. With `clockStops` its monotonic clock does, too, as in a virtual machine that is suspended. */
   pause(node: NodeName, options: { readonly clockStops?: boolean } = {}): Promise<void> {
-    return this.#happens(() => this.#node(node).pause(options))
+    return this.#happens(() => {
+      checkNames('options', options, ['clockStops'])
+      this.#node(node).pause(options)
+    })
   }
 
   /** Ends a pause: everything that arrived meanwhile is found at once. */
@@ -266,15 +294,17 @@ export class SimCluster {
 
   /** Sets the wall clock of a node forward by so many ms, or back. */
   shiftClock(node: NodeName, byMs: number): Promise<void> {
-    checkWhole('byMs', byMs, -1e12, 1e12)
     return this.#happens(() => {
+      checkWhole('byMs', byMs, -1e12, 1e12)
       this.#node(node).wallOffsetMs += byMs
     })
   }
 
   /** Writes to the node's disk take 60 times as long, or (`stalled`) do not end before the disk is `normal` again. `full`: they fail. */
-  setDisk(node: NodeName, state: 'normal' | 'slow' | 'stalled' | 'full'): Promise<void> {
+  setDisk(node: NodeName, state: DiskState): Promise<void> {
     return this.#happens(() => {
+      if (!DISK_STATES.includes(state))
+        throw new RangeError(`state: must be one of ${DISK_STATES.join(', ')}, not ${String(state)}`)
       const { disk } = this.#node(node)
       disk.isSlow = state === 'slow'
       disk.isFull = state === 'full'
@@ -296,9 +326,11 @@ export class SimCluster {
   }
 
   #ask(
-    { node, timeoutMs = DEFAULT_TIMEOUT_MS }: { readonly node?: NodeName; readonly timeoutMs?: number },
+    options: { readonly node?: NodeName; readonly timeoutMs?: number },
     ask: (node: SimulatedNode, timeoutMs: number, settle: (outcome: Answer | MemberError) => void) => void,
   ): Promise<Answer> {
+    checkNames('options', options, ASK_OPTIONS)
+    const { node, timeoutMs = DEFAULT_TIMEOUT_MS } = options
     checkBetween('timeoutMs', timeoutMs, 1, Number.MAX_SAFE_INTEGER)
     const name = node ?? this.leader ?? 'n1'
     const asked = this.#node(name)
@@ -354,6 +386,7 @@ function newBankAndKeys(): SimulatedApplication {
 }
 
 function linkOf(network: NonNullable<SimClusterOptions['network']>): typeof GOOD_LINK {
+  checkNames('network', network, LINK_OPTIONS)
   const {
     delayMs = GOOD_LINK.delayMsMin,
     jitterMs = GOOD_LINK.delayMsMean,
@@ -365,6 +398,7 @@ function linkOf(network: NonNullable<SimClusterOptions['network']>): typeof GOOD
   checkBetween('network.jitterMs', jitterMs, 0, 10_000)
   checkBetween('network.lossRate', lossRate, 0, 0.9)
   checkBetween('network.duplicationRate', duplicationRate, 0, 0.9)
+  if (typeof reorders !== 'boolean') throw new TypeError('network.reorders: must be true or false')
   return { ...GOOD_LINK, delayMsMin: delayMs, delayMsMean: jitterMs, lossRate, duplicationRate, canReorder: reorders }
 }
 
@@ -375,12 +409,20 @@ function checkBytes(name: string, bytes: Uint8Array): void {
     throw new RangeError(`${name}: must be at most ${COMMAND_BYTES_MAX} bytes, not ${bytes.length}`)
 }
 
+/** What is misspelt would be taken for left out. */
+function checkNames(what: string, given: unknown, known: readonly string[]): void {
+  if (!isPlainObject(given)) throw new TypeError(`${what}: must be an object`)
+  const strange = Object.keys(given as object).find((name) => !known.includes(name))
+  if (strange !== undefined) throw new TypeError(`${what}: ${strange} is not known; there are ${known.join(', ')}`)
+}
+
 function checkWhole(name: string, value: number, min: number, max: number): void {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return
-  throw new RangeError(`${name}: must be a whole number from ${min} to ${max}, not ${value}`)
+  throw new RangeError(`${name}: must be a whole number from ${min} to ${max}, not ${String(value)}`)
 }
 
 function checkBetween(name: string, value: number, min: number, max: number): void {
-  if (value >= min && value <= max) return
-  throw new RangeError(`${name}: must be from ${min} to ${max}, not ${value}`)
+  // Text would be compared like a number, and added like text.
+  if (typeof value === 'number' && value >= min && value <= max) return
+  throw new RangeError(`${name}: must be a number from ${min} to ${max}, not ${String(value)}`)
 }

@@ -1,7 +1,22 @@
+import { isIPv6 } from 'node:net'
+
 export interface HostPort {
   /** Without the brackets of an IPv6 address. */
   readonly host: string
   readonly port: number
+}
+
+/** What an address must be, for people. */
+export const HOST_PORT_FORM = 'HOST:PORT, with a port from 1 to 65,535'
+
+/** A name or an IPv4 address has letters, digits, dots, hyphens and underscores; an IPv6 address stands in brackets. */
+const HOST_AND_PORT = /^(?:\[([^\]]*)\]|([\p{L}\p{M}\p{N}._-]*[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]*)):(\d{1,5})$/u
+
+/** Whether it is host:port, and nothing that a list of addresses, a URL or a resolver would take for something else. */
+export function isHostPort(text: string): boolean {
+  const [, bracketed, , port = ''] = HOST_AND_PORT.exec(text) ?? []
+  if (bracketed !== undefined && !isIPv6(bracketed)) return false
+  return Number(port) >= 1 && Number(port) <= 65_535
 }
 
 /** The two parts of host:port or [IPv6]:port, which the caller has found well formed. */

@@ -11,6 +11,9 @@ export interface AuthorityConfig {
 
 /** The command that registers an authority before anything else. @throws Error that names the field and its bound */
 export function initialAuthority({ authorityId, publicKey }: AuthorityConfig): Uint8Array {
+  if (typeof authorityId !== 'string' || !(publicKey instanceof Uint8Array)) {
+    throw new TypeError('authority: authorityId must be a string, and publicKey a Uint8Array')
+  }
   const value = { authorityId, publicKey, signerId: '', signature: new Uint8Array() }
   const command: Command = { operation: { $case: 'registerAuthority', value } }
   const [violation] = validateCommand(command, { initial: true })

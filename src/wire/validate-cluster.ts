@@ -9,11 +9,11 @@ import type {
   UpdateMemberRequest,
 } from '../gen/synod/cluster/v1/cluster.js'
 import type { FieldViolation } from '../machine/refusal.js'
+import { isHostPort } from '../text/host-port.js'
 import { consistency } from './checks.js'
 
 const NODE_ID_MAX = 65_535
 const ADDRESS_LENGTH_MAX = 256
-const HOST_AND_PORT = /^(?:\[[^\]\s]+\]|[^\s:/,=]+):(\d{1,5})$/
 
 /** What is wrong with a request in itself, AddMember or UpdateMember; see validateCommand. */
 export function addressedMemberViolations(request: AddMemberRequest | UpdateMemberRequest): readonly FieldViolation[] {
@@ -61,6 +61,5 @@ function address(out: FieldViolation[], field: string, text: string): void {
     out.push({ field, description: 'must be at most 256 characters long' })
     return
   }
-  const port = Number(HOST_AND_PORT.exec(text)?.[1])
-  if (!(port >= 1 && port <= 65_535)) out.push({ field, description: 'must be host:port, with a port from 1 to 65,535' })
+  if (!isHostPort(text)) out.push({ field, description: 'must be host:port, with a port from 1 to 65,535' })
 }

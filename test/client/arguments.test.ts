@@ -86,6 +86,12 @@ const WRONG: readonly [field: string, call: () => unknown][] = [
   ['target', () => kv.delete({ key: 'a', prefix: 'b' })],
   ['target', () => kv.delete({ prefix: 'a', all: true })],
   ['all', () => kv.delete({ all: false })],
+  ['request', () => kv.delete(new Map([['key', 'k']]))],
+  ['request', () => kv.list(Promise.resolve({ prefix: 'a' }))],
+  ['request', () => bank.listAccounts(new Date())],
+  ['options', () => kv.put('k', 'v', new Map([['requestId', 'r']]))],
+  ['authority', () => bank.deposit({ ...DEPOSIT, authority: { ...MINT, sign: async () => new Uint8Array(64) } })],
+  ['authority', () => bank.deposit({ ...DEPOSIT, authority: { ...MINT, sign: () => assert.fail('no key') } })],
   ['limit', () => kv.list({ limit: '5' })],
   ['perfix', () => kv.list({ perfix: 'a' })],
   ['start', () => kv.listAll({ start: 5 }).next()],
@@ -126,6 +132,7 @@ describe('every method of the SDK', () => {
       kv.delete('k', undefined),
       kv.list(),
       kv.txn({ compare: [{ key: 'a', version: 0n }], else: [{ getBalance: { accountId: 'a' } }] }),
+      kv.txn({ else: [{ postTransfer: { transferId: 't', amount: undefined } }] }),
     ]
     assert.equal(sent.splice(0).length, right.length)
   })
@@ -145,6 +152,12 @@ describe('every method of the SDK', () => {
     assert.throws(() => makeAuthority(undefined as Anything, generateKeyPair()), named('authority_id'))
     assert.throws(() => connect({ endpoint: '127.0.0.1:1' } as Anything), named('endpoint'))
     assert.throws(() => connect(undefined as Anything), named('options'))
+    // It would throw at the first connection, where nobody catches it.
+    assert.throws(() => connect({ endpoints: '127.0.0.1:1', credentials: {} } as Anything), named('credentials'))
+    assert.throws(() => connect({ endpoints: 'dns:localhost:7101' }), named('endpoints'))
+    assert.throws(() => signDeposit(undefined as Anything, without(DEPOSIT, 'authority') as Anything), named('authority'))
+    const swapped = { publicKey: generateKeyPair().publicKey, privateKey: generateKeyPair().privateKey }
+    assert.throws(() => makeAuthority('mint', swapped), named('publicKey'))
   })
 
   it('is as strict in synod/testing', async () => {

@@ -198,10 +198,25 @@ describe('a cluster for tests', () => {
 
   it('names the option that is out of its bounds', async () => {
     await assert.rejects(SimCluster.start({ nodes: 8 }), /nodes: must be a whole number from 1 to 7, not 8/)
-    await assert.rejects(SimCluster.start({ network: { lossRate: 1 } }), /network.lossRate: must be from 0 to 0.9, not 1/)
+    await assert.rejects(
+      SimCluster.start({ network: { lossRate: 1 } }),
+      /network.lossRate: must be a number from 0 to 0.9, not 1/,
+    )
     const cluster = await SimCluster.start({ nodes: 1 })
     await assert.rejects(cluster.run(-1), /durationMs/)
     assert.throws(() => cluster.client('n2'), /there is no n2, only n1/)
+    // What is misspelt is not left out, and text is no number that time could be counted in.
+    const anything = cluster as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
+    const start = (options: unknown): Promise<unknown> => SimCluster.start(options as object)
+    await assert.rejects(start({ nodse: 5 }), /nodse is not known/)
+    await assert.rejects(start({ network: { delay: 5 } }), /network: delay is not known/)
+    await assert.rejects(start({ network: { delayMs: '5' } }), /network.delayMs: must be a number/)
+    await assert.rejects(start({ authorities: [{ authorityId: 'mint' }] }), /publicKey/)
+    await assert.rejects(start({ initialCommands: ['text'] }), /initialCommands\[0\]: must be a Uint8Array/)
+    await assert.rejects(async () => anything['run']?.('5'), /durationMs: must be a number/)
+    await assert.rejects(async () => anything['invoke']?.(bytes('x'), { timeout: 5 }), /timeout is not known/)
+    await assert.rejects(async () => anything['setDisk']?.('n1', 'sloow'), /state: must be one of normal, slow, stalled, full/)
+    await assert.rejects(async () => anything['pause']?.('n1', { clockstops: true }), /clockstops is not known/)
     await assert.rejects(
       cluster.until(() => false, 100),
       /after 100 ms of virtual time it was still not so/,
