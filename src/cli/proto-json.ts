@@ -102,11 +102,15 @@ function checkEnum(desc: DescEnum, value: unknown, place: Place): JsonValue {
   throw fault(place, `must be one of ${names.join(', ')}, not ${JSON.stringify(value)}${near}`)
 }
 
+/** About 10,000 years: protobuf's own bound. */
+const DURATION_SECONDS_MAX = 315_576_000_000
+
 /** Of the messages that have a form of their own in JSON, those that requests of ours have. */
 function checkWellKnown(desc: DescMessage, json: unknown, place: Place): JsonValue | undefined {
   if (desc.typeName !== 'google.protobuf.Duration') return undefined
   // The library takes "3sec" and "3s " for three seconds.
-  if (typeof json === 'string' && /^-?\d{1,12}(\.\d{1,9})?s$/.test(json)) return json
+  const [, seconds] = (typeof json === 'string' && /^-?(\d{1,12})(?:\.\d{1,9})?s$/.exec(json)) || []
+  if (seconds !== undefined && Number(seconds) <= DURATION_SECONDS_MAX) return json as string
   throw fault(place, `must be a duration in seconds, such as "3s" or "0.25s", not ${JSON.stringify(json)}`)
 }
 
@@ -157,7 +161,7 @@ const INTEGERS: Readonly<Partial<Record<ScalarType, Integers>>> = {
 }
 
 function checkInteger({ min, max, bounds }: Integers, value: unknown, place: Place): JsonValue {
-  if (Number.isSafeInteger(value) || (typeof value === 'string' && /^-?\d{1,20}$/.test(value))) {
+  if (Number.isSafeInteger(value) || (typeof value === 'string' && /^-?(?:0|[1-9]\d{0,19})$/.test(value))) {
     const integer = BigInt(value as string | number)
     if (integer >= min && integer <= max) return String(integer)
   }

@@ -4,8 +4,8 @@ import { usageError } from './failure.js'
 const DEPTH_MAX = 100
 
 /**
- * Parses JSON without what JSON.parse lets pass in silence: an object that has a name twice, and a whole number that is rounded
- * because it is beyond 2^53.
+ * Parses JSON without what JSON.parse lets pass in silence: an object that has a name twice, and a number that is rounded to a whole
+ * one, or because it is beyond 2^53.
  * @param what names the text, for the error
  * @throws CliError (usage)
  */
@@ -57,11 +57,21 @@ function findFault(text: string): string | undefined {
       level.place = JSON.parse(token) as string
       if (level.names.has(level.place)) return `${pathOf(levels)} is given twice`
       level.names.add(level.place)
-    } else if (/^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token))) {
+    } else if (isRounded(token)) {
       return `${pathOf(levels) || 'it'} is ${token}, which JSON readers round: write a whole number above 2^53 as a string`
     }
   }
   return undefined
+}
+
+/** A number that is read as another: a whole one beyond 2^53, or one that is not whole and becomes so (0.99999999999999999). */
+function isRounded(token: string): boolean {
+  const [, whole, fraction = '', exponent = '0'] = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(token) ?? []
+  if (whole === undefined) return false
+  const digits = `${whole}${fraction}`
+  const significant = digits.replace(/0+$/, '')
+  const isWhole = significant === '' || Number(exponent) - fraction.length + digits.length - significant.length >= 0
+  return isWhole ? !Number.isSafeInteger(Number(token)) : Number.isInteger(Number(token))
 }
 
 function pathOf(levels: readonly Level[]): string {

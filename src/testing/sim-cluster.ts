@@ -303,8 +303,7 @@ export class SimCluster {
   /** Writes to the node's disk take 60 times as long, or (`stalled`) do not end before the disk is `normal` again. `full`: they fail. */
   setDisk(node: NodeName, state: DiskState): Promise<void> {
     return this.#happens(() => {
-      if (!DISK_STATES.includes(state))
-        throw new RangeError(`state: must be one of ${DISK_STATES.join(', ')}, not ${String(state)}`)
+      if (!DISK_STATES.includes(state)) throw new RangeError(`state: must be one of ${DISK_STATES.join(', ')}, not ${state}`)
       const { disk } = this.#node(node)
       disk.isSlow = state === 'slow'
       disk.isFull = state === 'full'

@@ -72,6 +72,9 @@ describe('JSON of a request', () => {
       '{"then": [{}, {"withdraw": {"amount": -9007199254740993}}]}',
       /then\[1\]\.withdraw\.amount is -9007199254740993/,
     ],
+    ['a fraction that JSON rounds', TRANSFER, '{"amount": 0.99999999999999999999}', /amount is 0\.9+, which JSON readers round/],
+    ['an exponent that JSON rounds', TRANSFER, '{"amount": 1e-400}', /amount is 1e-400, which JSON readers round/],
+    ['an amount in octal digits', TRANSFER, '{"amount": "010"}', /amount must be a whole number/],
     ['an amount of 2^63', TRANSFER, '{"amount": "9223372036854775808"}', /amount must be a whole number below 2\^63/],
     ['an amount with a point', TRANSFER, '{"amount": 1.5}', /amount must be a whole number/],
     ['an amount in hexadecimal digits', TRANSFER, '{"amount": "0x10"}', /amount must be a whole number/],
@@ -84,6 +87,7 @@ describe('JSON of a request', () => {
     ['a word for a flag', TRANSFER, '{"pending": "true"}', /pending must be true or false/],
     ['a number for a duration', TRANSFER, '{"timeout": 3}', /timeout must be a duration in seconds, such as "3s"/],
     ['a duration with another unit', TRANSFER, '{"timeout": "3sec"}', /timeout must be a duration/],
+    ['a duration beyond all bounds', TRANSFER, '{"timeout": "999999999999s"}', /timeout must be a duration/],
     ['a duration in parts', TRANSFER, '{"timeout": {"seconds": 3}}', /timeout must be a duration/],
     [
       'text for bytes',

@@ -207,7 +207,7 @@ describe('a cluster for tests', () => {
     assert.throws(() => cluster.client('n2'), /there is no n2, only n1/)
     // What is misspelt is not left out, and text is no number that time could be counted in.
     const anything = cluster as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
-    const start = (options: unknown): Promise<unknown> => SimCluster.start(options as object)
+    const { start } = SimCluster as unknown as { start: (options: unknown) => Promise<unknown> }
     await assert.rejects(start({ nodse: 5 }), /nodse is not known/)
     await assert.rejects(start({ network: { delay: 5 } }), /network: delay is not known/)
     await assert.rejects(start({ network: { delayMs: '5' } }), /network.delayMs: must be a number/)
