@@ -22,9 +22,9 @@ export class SharedLimit<Client> {
     return (this.#counts.get(client) ?? 0) < free
   }
 
-  add(client: Client): void {
-    this.#counts.set(client, (this.#counts.get(client) ?? 0) + 1)
-    this.#count++
+  add(client: Client, count = 1): void {
+    this.#counts.set(client, (this.#counts.get(client) ?? 0) + count)
+    this.#count += count
   }
 
   /** Some that were added are over. */

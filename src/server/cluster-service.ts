@@ -86,7 +86,7 @@ export function clusterService({
   }
 
   return {
-    status: calls.handler(StatusRequest, () => {
+    status: calls.reader(StatusRequest, () => {
       const status = member.status()
       return {
         header: operations.header(status.appliedUpTo),
@@ -111,7 +111,7 @@ export function clusterService({
         alarms: status.alarms.map(({ code, message, sinceMs }) => ({ code, message, since: new Date(sinceMs) })),
       }
     }),
-    listMembers: calls.handler(ListMembersRequest, () => {
+    listMembers: calls.reader(ListMembersRequest, () => {
       requireJoined(member)
       const status = member.status()
       const header = operations.header(status.appliedUpTo)
@@ -138,7 +138,7 @@ export function clusterService({
       const leaderId = await member.transferLeadership(request.nodeId, context)
       return { header: operations.header(member.status().appliedUpTo), leaderId }
     }),
-    getQuota: calls.handler(GetQuotaRequest, async ({ consistency }, context) => {
+    getQuota: calls.reader(GetQuotaRequest, async ({ consistency }, context) => {
       const violations = consistencyViolations({ consistency })
       if (violations.length > 0) throw invalidArgument(violations)
       requireJoined(member)

@@ -53,6 +53,8 @@ export interface ClientServerOptions {
   readonly listenAddress: string
   readonly logger: Logger
   readonly callsInFlightMax?: number
+  /** Of answers that clients have not taken, all together. Default: 128 MiB. */
+  readonly untakenBytesMax?: number
   /** Connections that are open at once. Default: what the limit on file descriptors leaves. */
   readonly connectionsMax?: number
 }
@@ -77,14 +79,15 @@ export class ClientServer {
       nodeId: member.status().nodeId,
       logger,
       inFlightMax: options.callsInFlightMax ?? CALLS_IN_FLIGHT_MAX,
+      ...(options.untakenBytesMax !== undefined && { untakenBytesMax: options.untakenBytesMax }),
     })
     const operations = new Operations(member, machine)
     const sessions = new SessionStreams({ member, machine, operations, logger }, { streamsMax: SESSION_STREAMS_MAX })
     const streams = new ResponseStreams({ nodeId: member.status().nodeId, logger, streamsMax: BACKUPS_MAX })
-    server.addService(withRawRequests(KeyValueServiceService), keyValueService(calls, operations))
-    server.addService(withRawRequests(BankServiceService), bankService(calls, operations))
-    server.addService(withRawRequests(ClusterServiceService), clusterService({ calls, streams, operations, member }))
-    server.addService(withRawRequests(SessionServiceService), sessions.handlers(calls))
+    server.addService(withRawRequests(KeyValueServiceService, calls), keyValueService(calls, operations))
+    server.addService(withRawRequests(BankServiceService, calls), bankService(calls, operations))
+    server.addService(withRawRequests(ClusterServiceService, calls), clusterService({ calls, streams, operations, member }))
+    server.addService(withRawRequests(SessionServiceService, calls), sessions.handlers(calls))
     addReflection(server)
     const listener = await listen(server, options)
     const health = new Health(() => member.status().hasQuorum)

@@ -15,7 +15,7 @@ export function keyValueService(calls: UnaryCalls, operations: Operations): RawH
     put: calls.handler(PutRequest, (request, context) => operations.write('put', request, context)),
     delete: calls.handler(DeleteRequest, (request, context) => operations.write('delete', request, context)),
     txn: calls.handler(TxnRequest, (request, context) => operations.write('txn', request, context)),
-    get: calls.handler(GetRequest, (request, context) => operations.read('get', request, context)),
-    list: calls.handler(ListRequest, (request, context) => operations.read('list', request, context)),
+    get: calls.reader(GetRequest, (request, context) => operations.read('get', request, context)),
+    list: calls.reader(ListRequest, (request, context) => operations.read('list', request, context)),
   }
 }

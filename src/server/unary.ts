@@ -14,6 +14,8 @@ const TIMEOUT_MS_MAX = 3_600_000
 /** An answer leaves this much before the client's deadline, so that the client reads a reason and not its own clock. */
 const MARGIN_MS_MAX = 100
 const MARGIN_FRACTION = 0.1
+/** Answers that clients have not taken yet, all together. They are buffers outside of V8's heap, which no quota counts. */
+const UNTAKEN_BYTES_MAX = 128 << 20
 
 export interface CallContext {
   /** How long the call may still wait, from 1. */
@@ -35,10 +37,18 @@ export type RawHandlers<Service extends ServiceDefinition> = {
 
 /**
  * The service with its requests left as bytes. grpc-js would answer a request that does not decode with INTERNAL; the handlers
- * decode for themselves and say what is wrong with it.
+ * decode for themselves and say what is wrong with it. `calls` hear how large each answer is.
  */
-export function withRawRequests(service: ServiceDefinition): ServiceDefinition {
-  return Object.fromEntries(Object.entries(service).map(([name, method]) => [name, { ...method, requestDeserialize: asItCame }]))
+export function withRawRequests(service: ServiceDefinition, calls: UnaryCalls): ServiceDefinition {
+  const raw = Object.entries(service).map(([name, method]) => {
+    const responseSerialize = (response: unknown): Buffer => {
+      const bytes = method.responseSerialize(response)
+      calls.onSerialized(bytes.length)
+      return bytes
+    }
+    return [name, { ...method, requestDeserialize: asItCame, responseSerialize }]
+  })
+  return Object.fromEntries(raw)
 }
 
 function asItCame(bytes: Buffer): Buffer {
@@ -49,14 +59,19 @@ function asItCame(bytes: Buffer): Buffer {
 export class UnaryCalls {
   readonly #nodeId: NodeId
   readonly #logger: Logger
-  /** By connection. */
+  /** By connection: until the client has taken the answer, or has gone. */
   readonly #inFlight: SharedLimit<string>
   readonly #overloaded: ServiceError
+  /** By connection, in bytes. Whoever asks for much and reads nothing must not fill this node's memory. */
+  readonly #untaken: SharedLimit<string>
+  readonly #notTaken: ServiceError
+  /** Of the answer that was serialized last. */
+  #serializedBytes = 0
   #isDraining = false
   /** Called when the last call has been answered. */
   #onIdle: () => void = () => {}
 
-  constructor(options: { nodeId: NodeId; logger: Logger; inFlightMax: number }) {
+  constructor(options: { nodeId: NodeId; logger: Logger; inFlightMax: number; untakenBytesMax?: number }) {
     this.#nodeId = options.nodeId
     this.#logger = options.logger
     this.#inFlight = new SharedLimit(options.inFlightMax)
@@ -65,15 +80,42 @@ export class UnaryCalls {
       `this node takes ${options.inFlightMax} calls at a time, which its clients share; try again later`,
     )
     this.#overloaded = toServiceError(overloaded, options.nodeId)
+    const { untakenBytesMax = UNTAKEN_BYTES_MAX } = options
+    this.#untaken = new SharedLimit(untakenBytesMax)
+    const notTaken = new MemberError(
+      'OVERLOADED',
+      `this node holds ${untakenBytesMax} bytes at most of answers that clients have not taken, which they share; take those first`,
+    )
+    this.#notTaken = toServiceError(notTaken, options.nodeId)
   }
 
-  /** Makes the handler of one method. */
+  /** Makes the handler of one method that may change something: it is answered once it is carried out, however large the answer. */
   handler<Request, Response>(type: MessageType<Request>, carryOut: CarryOut<Request, Response>): RawUnaryHandler<Response> {
+    return this.#handler(type, carryOut, { isRead: false })
+  }
+
+  /** Makes the handler of one method that changes nothing: where there is no room for its answer, it is refused. */
+  reader<Request, Response>(type: MessageType<Request>, carryOut: CarryOut<Request, Response>): RawUnaryHandler<Response> {
+    return this.#handler(type, carryOut, { isRead: true })
+  }
+
+  /** An answer is about to be handed to the transport. */
+  onSerialized(bytes: number): void {
+    this.#serializedBytes = bytes
+  }
+
+  #handler<Request, Response>(
+    type: MessageType<Request>,
+    carryOut: CarryOut<Request, Response>,
+    { isRead }: { readonly isRead: boolean },
+  ): RawUnaryHandler<Response> {
     return (call, callback) => {
       if (call.cancelled) return
+      const client = call.getPeer()
       // Said many times a second when it is said at all: nothing is made anew for it.
-      if (!this.#inFlight.hasRoom(call.getPeer())) return callback(this.#overloaded)
-      void this.#answer(call, callback, () => this.#run(call, type, carryOut))
+      if (!this.#inFlight.hasRoom(client)) return callback(this.#overloaded)
+      if (!this.#untaken.hasRoom(client)) return callback(this.#notTaken)
+      void this.#answer(call, callback, { isRead, run: () => this.#run(call, type, carryOut) })
     }
   }
 
@@ -90,8 +132,17 @@ export class UnaryCalls {
   async #answer<Response>(
     call: ServerUnaryCall<Uint8Array, Response>,
     callback: sendUnaryData<Response>,
-    run: () => Promise<Response>,
+    { isRead, run }: { readonly isRead: boolean; readonly run: () => Promise<Response> },
   ): Promise<void> {
+    const client = call.getPeer()
+    let answerBytes = 0
+    this.#inFlight.add(client)
+    // grpc-js says so of every call: when its answer has been taken, or when nobody is there to take it.
+    call.once('cancelled', () => {
+      this.#inFlight.remove(client)
+      this.#untaken.remove(client, answerBytes)
+      if (this.#inFlight.count === 0) this.#onIdle()
+    })
     let response: Response
     try {
       response = await run()
@@ -99,7 +150,12 @@ export class UnaryCalls {
       if (!isForeseen(error)) this.#logger.error({ err: error, method: call.getPath() }, 'a call failed unexpectedly')
       return callback(toServiceError(error, this.#nodeId))
     }
+    if (isRead && !this.#untaken.hasRoom(client)) return callback(this.#notTaken)
+    this.#serializedBytes = 0
     callback(null, response)
+    // Of a call that is over already nothing was serialized.
+    answerBytes = this.#serializedBytes
+    this.#untaken.add(client, answerBytes)
   }
 
   async #run<Request, Response>(
@@ -108,15 +164,8 @@ export class UnaryCalls {
     carryOut: CarryOut<Request, Response>,
   ): Promise<Response> {
     if (this.#isDraining) throw new MemberError('STOPPED', 'this node is stopping; ask another')
-    const client = call.getPeer()
-    this.#inFlight.add(client)
-    try {
-      const request = decodeStrictly(type, call.request)
-      return await carryOut(request, { timeoutMs: timeLeftMs(call.getDeadline()) })
-    } finally {
-      this.#inFlight.remove(client)
-      if (this.#inFlight.count === 0) this.#onIdle()
-    }
+    const request = decodeStrictly(type, call.request)
+    return await carryOut(request, { timeoutMs: timeLeftMs(call.getDeadline()) })
   }
 }
 

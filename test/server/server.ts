@@ -37,7 +37,10 @@ export interface Served {
 }
 
 /** A server on a free port and a client of it, both gone when the test ends. */
-export async function serve(t: TestContext, options: { callsInFlightMax?: number } = {}): Promise<Served> {
+export async function serve(
+  t: TestContext,
+  options: { callsInFlightMax?: number; untakenBytesMax?: number } = {},
+): Promise<Served> {
   const logged: string[] = []
   const logger = pino({ level: 'info' }, { write: (line: string) => void logged.push(line) })
   const member = new SingleMember([REGISTER_MINT])

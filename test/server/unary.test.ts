@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
 import { describe, it } from 'node:test'
 import { type ServiceError, status } from '@grpc/grpc-js'
 import { ListAccountsRequest } from '../../src/gen/synod/bank/v1/bank.js'
@@ -116,4 +118,37 @@ describe('a unary call', () => {
     await Promise.all(held)
     await call(clients.kv, 'put', PUT)
   })
+
+  it('that only reads is refused while its client has not taken the answers before; others are served', async (t) => {
+    const { clients, server } = await serve(t, { untakenBytesMax: 1_000_000 })
+    await call(clients.kv, 'put', PutRequest.fromPartial({ key: 'large', value: new Uint8Array(300_000) }))
+    const greedy = connectHttp2(`http://${server.address}`, { settings: { initialWindowSize: 1_000 } })
+    t.after(() => greedy.destroy())
+    const ended = Array.from({ length: 6 }, () => startUnread(greedy, ListRequest.fromPartial({ prefix: 'large' })))
+    const statuses = await Promise.all(ended)
+    // One connection takes half of what there is, and the answer that goes past it.
+    assert.deepEqual(statuses.toSorted(), ['8', '8', '8', '8', 'unread', 'unread'])
+    assert.equal((await call(clients.kv, 'get', GetRequest.fromPartial({ key: 'large' }))).pair?.value.length, 300_000)
+    assert.equal(await startUnread(greedy, ListRequest.fromPartial({ prefix: 'none' })), '8')
+    greedy.destroy()
+    const patient = connectHttp2(`http://${server.address}`, { settings: { initialWindowSize: 1_000 } })
+    t.after(() => patient.destroy())
+    // The second one has room only when the server has noticed that the greedy client is gone.
+    for (let unread = 0; unread < 2; )
+      if ((await startUnread(patient, ListRequest.fromPartial({ prefix: 'large' }))) === 'unread') unread++
+  })
 })
+
+/** Asks, and reads no more of the answer than its headers: resolves with the status, or `unread` where an answer follows. */
+async function startUnread(session: ClientHttp2Session, request: ListRequest): Promise<string> {
+  const message = ListRequest.encode(request).finish()
+  const frame = Buffer.alloc(5 + message.length)
+  frame.writeUInt32BE(message.length, 1)
+  frame.set(message, 5)
+  const headers = { 'content-type': 'application/grpc', te: 'trailers' }
+  const stream = session.request({ ':method': 'POST', ':path': '/synod.kv.v1.KeyValueService/List', ...headers })
+  stream.on('error', () => undefined)
+  stream.end(frame)
+  const [response] = (await once(stream, 'response')) as [IncomingHttpHeaders]
+  return String(response['grpc-status'] ?? 'unread')
+}
