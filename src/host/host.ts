@@ -1,8 +1,9 @@
 import type { Logger } from 'pino'
+import { NO_BALLOT } from '../paxos/ballot.js'
 import type { Message } from '../paxos/messages.js'
 import type { Node } from '../paxos/node.js'
 import type { LogRequest, Outgoing, Ready } from '../paxos/outbox.js'
-import type { MembershipRecord, NodeId } from '../paxos/types.js'
+import type { Ballot, MembershipRecord, NodeId } from '../paxos/types.js'
 import type { CheckpointEnd, CheckpointHeader, IncomingCheckpoint, PreparedCheckpoint, Storage } from '../storage/storage.js'
 import { TransferError } from '../wire/checkpoint-transfer.js'
 import type { Applier } from './applier.js'
@@ -86,6 +87,8 @@ export class Host {
   #isStopped = false
   #isFormed = false
   #leaderId: NodeId = 0
+  /** Of the last leader that was heard. */
+  #leaderBallot: Ballot = NO_BALLOT
   /** The memberships that were last told of: the one that governs the first open slot, and the newest. */
   #toldMemberships: readonly [MembershipRecord, MembershipRecord | undefined] | undefined
   #nextWatermarkMs = 0
@@ -284,8 +287,12 @@ export class Host {
     node.tick(this.#clock.look(nowMs), nowMs)
     if (node.leaderId !== this.#leaderId) {
       this.#leaderId = node.leaderId
-      requester.onLeaderChanged()
       this.#s.onLeaderChanged(this.#leaderId)
+    }
+    // One that was not heard for a while, and is again, has lost nothing.
+    if (node.leaderBallot !== NO_BALLOT && node.leaderBallot !== this.#leaderBallot) {
+      this.#leaderBallot = node.leaderBallot
+      requester.onLeaderChanged()
     }
     if (node.canPropose) requester.flush((commands, options) => node.propose(commands, options), nowMs)
     barriers.flush((token) => node.read(token))

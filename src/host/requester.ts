@@ -20,6 +20,11 @@ export interface Applied extends Answer {
  */
 const RETRY_DELAY_MS = 1_000
 const RETRY_DELAY_MS_MAX = 8_000
+/** The first wait is longer where answers take longer: what stands in a queue is not lost, and would only make the queue longer. */
+const RETRY_DELAY_MS_SLOW = 4_000
+const ANSWERS_WAITED = 2
+/** How much each new answer counts in what answers take. */
+const ANSWER_WEIGHT = 1 / 8
 /** What a member holds for its clients at once, which they share; past it callers are refused at once. */
 const PENDING_COUNT_MAX = 16_384
 const PENDING_BYTES_MAX = 128 << 20
@@ -42,6 +47,8 @@ export interface Pending {
   deadlineMs: number
   /** How often it was handed to a leader. 0: certainly not decided. */
   proposalCount: number
+  /** When it was handed to a leader last. */
+  proposedMs: number
   retryAtMs: number
   /** It may have been carried out where this node has not seen it. */
   isFateUnknown: boolean
@@ -68,6 +75,11 @@ export class Requester {
   /** Some of them have been proposed before, without a sign of their decision. */
   #hasOverdue = false
   #nextSweepMs = 0
+  #nowMs = 0
+  /** About what a decision takes to show at present. */
+  #answerMs = 0
+  /** Of what has been carried out, when the last one had been proposed: what was proposed before it is late, or lost. */
+  #newestAnsweredMs = Number.NEGATIVE_INFINITY
 
   get pendingCount(): number {
     return this.#pending.size
@@ -107,6 +119,7 @@ export class Requester {
       waiters: [{ deadlineMs, settle }],
       deadlineMs,
       proposalCount: 0,
+      proposedMs: 0,
       retryAtMs: 0,
       isFateUnknown: false,
       isDue: true,
@@ -126,12 +139,14 @@ export class Requester {
   /** What has been found, and not been settled yet. */
   settle(pending: Pending, outcome: Applied | MemberError): void {
     this.#remove(pending)
+    if (!(outcome instanceof MemberError) && pending.proposalCount === 1) this.#noteAnswered(pending.proposedMs)
     for (const { settle } of pending.waiters) settle(outcome)
   }
 
   /** Hands what is due to the core, in pages. */
   flush(propose: (commands: readonly Uint8Array[], options: { isRetry: boolean }) => ProposeOutcome, nowMs: number): void {
     this.#hasNew = false
+    this.#nowMs = nowMs
     if (this.#due.length === 0) return
     const due = this.#due
     this.#due = []
@@ -149,17 +164,19 @@ export class Requester {
           return
         }
         isRetry = false
-        onProposed(page, outcome, nowMs)
+        this.#onProposed(page, outcome)
       }
       from = next
     }
   }
 
-  /** Another node leads: what the last one was handed may be lost with it. */
+  /**
+   * There is another leader: what the last one was handed may be lost with it, and is proposed again at once. What was proposed again
+   * before waits for its time: where leaders come and go, most of it stands in the log already, and each copy makes all slower.
+   */
   onLeaderChanged(): void {
-    this.#due = [...this.#pending.values()]
-    for (const pending of this.#due) pending.isDue = true
-    this.#hasNew = this.#due.length > 0
+    this.#answerMs = 0
+    this.#proposeAgain((pending) => pending.proposalCount <= 1)
   }
 
   /**
@@ -168,13 +185,18 @@ export class Requester {
    */
   onStateReplaced(): void {
     for (const pending of this.#pending.values()) if (pending.proposalCount > 0) pending.isFateUnknown = true
-    this.onLeaderChanged()
+    this.#proposeAgain(() => true)
   }
 
   tick(nowMs: number): void {
     if (nowMs < this.#nextSweepMs) return
     this.#nextSweepMs = nowMs + RETRY_DELAY_MS / 20
+    this.#nowMs = nowMs
     for (const pending of this.#pending.values()) {
+      // Nothing that was proposed after it has been carried out: an answer takes that long now, at least.
+      if (pending.proposalCount > 0 && pending.proposedMs > this.#newestAnsweredMs) {
+        this.#answerMs = Math.max(this.#answerMs, nowMs - pending.proposedMs)
+      }
       if (nowMs >= pending.deadlineMs) this.#expire(pending, nowMs)
       else if (pending.retryAtMs !== 0 && nowMs >= pending.retryAtMs && !pending.isDue) {
         pending.isDue = true
@@ -189,6 +211,33 @@ export class Requester {
     for (const pending of this.#pending.values()) {
       this.settle(pending, new MemberError(pending.proposalCount === 0 ? 'STOPPED' : 'OUTCOME_UNKNOWN', message))
     }
+  }
+
+  #proposeAgain(isMeant: (pending: Pending) => boolean): void {
+    for (const pending of this.#pending.values()) {
+      if (pending.isDue || !isMeant(pending)) continue
+      pending.isDue = true
+      this.#due.push(pending)
+    }
+    this.#hasNew = this.#due.length > 0
+  }
+
+  #onProposed(page: readonly Pending[], outcome: 'sent' | 'overloaded'): void {
+    const firstMs = Math.min(ANSWERS_WAITED * this.#answerMs, RETRY_DELAY_MS_SLOW)
+    for (const pending of page) {
+      pending.isDue = false
+      // An overloaded leader took nothing: ask again a little later.
+      const delayMs = outcome === 'sent' ? Math.max(firstMs, RETRY_DELAY_MS * 2 ** pending.proposalCount) : RETRY_DELAY_MS / 10
+      pending.retryAtMs = this.#nowMs + Math.min(delayMs, RETRY_DELAY_MS_MAX)
+      if (outcome !== 'sent') continue
+      pending.proposalCount++
+      pending.proposedMs = this.#nowMs
+    }
+  }
+
+  #noteAnswered(proposedMs: number): void {
+    this.#newestAnsweredMs = Math.max(this.#newestAnsweredMs, proposedMs)
+    this.#answerMs += (this.#nowMs - proposedMs - this.#answerMs) * ANSWER_WEIGHT
   }
 
   /** Those who waited longest under the name need not be those whose time is up first. */
@@ -230,16 +279,6 @@ function pageOf(due: readonly Pending[], from: number): { page: Pending[]; next:
     bytes += pending.envelope.length
   }
   return { page, next }
-}
-
-function onProposed(page: readonly Pending[], outcome: 'sent' | 'overloaded', nowMs: number): void {
-  for (const pending of page) {
-    pending.isDue = false
-    // An overloaded leader took nothing: ask again a little later.
-    const delayMs = outcome === 'sent' ? RETRY_DELAY_MS * 2 ** pending.proposalCount : RETRY_DELAY_MS / 10
-    pending.retryAtMs = nowMs + Math.min(delayMs, RETRY_DELAY_MS_MAX)
-    if (outcome === 'sent') pending.proposalCount++
-  }
 }
 
 function timedOut({ proposalCount }: Pending): MemberError {

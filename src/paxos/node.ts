@@ -250,6 +250,12 @@ export class Node {
     return this.#state.phase === 'leading' ? this.#self : this.#followed.nodeId(this.#nowMs)
   }
 
+  /** Of the leader that this node follows, or its own where it leads; 0 for nobody. */
+  get leaderBallot(): Ballot {
+    if (this.#state.phase === 'leading') return this.#state.leader.ballot
+    return this.leaderId === 0 ? NO_BALLOT : this.#followed.ballot
+  }
+
   /** Of a leader: the log time of a value that is proposed now, in ms since 1970. 0 of others, and while it is not known. */
   get logTimeMs(): number {
     return this.#state.phase === 'leading' ? this.#state.leader.logTimeMs : 0

@@ -6,7 +6,10 @@ export interface QueueBounds {
   readonly bytesMax: number
 }
 
-/** Small messages that tell who is alive, and who leads: late, they cost an election. They go before all others. */
+/**
+ * Small messages that go before all others: those that tell who is alive, and who leads, as late they cost an election; and those that
+ * others wait for with all that they have under way. A vote behind the commands of a crowd of clients holds up the crowd.
+ */
 const URGENT: ReadonlySet<Message['kind']> = new Set<Message['kind']>([
   'heartbeat',
   'heartbeatAck',
@@ -14,6 +17,11 @@ const URGENT: ReadonlySet<Message['kind']> = new Set<Message['kind']>([
   'pollReply',
   'nack',
   'takeOver',
+  'prepare',
+  'accepted',
+  'catchUp',
+  'readIndex',
+  'readIndexReply',
 ])
 
 /**

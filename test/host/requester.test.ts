@@ -130,20 +130,58 @@ describe('the requester', () => {
     assert.deepEqual(proposedAt, [0, 1_000, 3_000, 7_000, 15_000, 23_000, 31_000, 39_000])
   })
 
-  it('proposes again after a second, and at once when the leader changes', () => {
+  it('proposes again after a second, and at once when another leads: what was proposed twice waits for its time', () => {
     const { requester, proposed, submit, flush } = setUp()
     submit('a')
     flush('sent', 1)
     requester.tick(900)
     flush('sent', 900)
     assert.deepEqual(proposed, [1])
-    requester.tick(1_002)
-    flush('sent', 1_002)
+    requester.onLeaderChanged()
+    flush('sent', 901)
     assert.deepEqual(proposed, [1, 1])
     assert.equal(isRepeated(requester, named('a')), true)
+    submit('b')
+    flush('sent', 902)
+    // Leaders come and go: the log must not fill with copies.
+    for (let nowMs = 910; nowMs < 1_000; nowMs += 10) {
+      requester.onLeaderChanged()
+      flush('sent', nowMs)
+    }
+    assert.deepEqual(proposed, [1, 1, 1, 1])
+    requester.tick(3_000)
+    flush('sent', 3_000)
+    assert.deepEqual(proposed, [1, 1, 1, 1, 2])
+    requester.onStateReplaced()
+    flush('sent', 3_001)
+    assert.deepEqual(proposed, [1, 1, 1, 1, 2, 2])
+  })
+
+  it('waits longer for what comes later while nothing is answered, and as long as answers take lately', () => {
+    const { requester, submit, flush } = setUp()
+    /** When a command that is proposed at this time is proposed again. */
+    const againAfter = (name: string, fromMs: number): number => {
+      submit(name, fromMs + 60_000)
+      flush('sent', fromMs)
+      for (let nowMs = fromMs; ; nowMs += 50) {
+        requester.tick(nowMs)
+        flush('sent', nowMs)
+        if (isRepeated(requester, named(name))) return nowMs - fromMs
+      }
+    }
+    submit('first', 100_000)
+    flush('sent', 0)
+    requester.tick(950)
+    assert.equal(againAfter('second', 950), 1_900)
     requester.onLeaderChanged()
-    flush('sent', 1_003)
-    assert.deepEqual(proposed, [1, 1, 1])
+    assert.equal(againAfter('of the next leader', 4_000), 1_000)
+    for (let i = 0; i < 100; i++) {
+      submit(`quick ${i}`, 100_000)
+      flush('sent', 10_000 + 10 * i)
+      requester.tick(10_005 + 10 * i)
+      settle(requester, named(`quick ${i}`))
+    }
+    assert.equal(againAfter('lost alone', 11_000), 1_000)
   })
 
   it('asks an overloaded leader again soon, and does not count that as a proposal', () => {

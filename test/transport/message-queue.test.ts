@@ -56,6 +56,23 @@ test('what tells who leads goes before all else in a frame, and is dropped last'
   assert.equal(queue.droppedCount, 1, 'the older one of two proposals')
 })
 
+test('votes, and questions for what is missing, go before the commands of a crowd; what brings values keeps its order', () => {
+  const queue = new MessageQueue({ countMax: 100, bytesMax: 1_000_000 })
+  const decided: Message = { kind: 'decided', ballot: 1, decidedUpTo: 1 }
+  const pushed: Message[] = [
+    propose(1_000),
+    decided,
+    { kind: 'accepted', ballot: 1, slot: 2 },
+    { kind: 'catchUp', fromSlot: 1, toSlot: 2 },
+  ]
+  for (const message of pushed) queue.push(message)
+  assert.deepEqual(
+    queue.take(1_000_000).map((message) => message.kind),
+    // Told that a slot is decided before it has come, a node would ask for it.
+    ['accepted', 'catchUp', 'propose', 'decided'],
+  )
+})
+
 test('a message bigger than the queue is dropped and leaves the others alone', () => {
   const queue = new MessageQueue({ countMax: 10, bytesMax: 1_000 })
   queue.push(poll(1))
