@@ -78,7 +78,7 @@ export interface MemberStatus {
   readonly appliedUpTo: Slot
   /** Slots up to here are no longer in its log. */
   readonly compactedUpTo: Slot
-  /** It is of a cluster, and has some state of it, perhaps an old one. */
+  /** It is of a cluster, and has some state of it, perhaps an old one: not while it takes that of a peer in. */
   readonly isJoined: boolean
   /** There is no cluster yet, and this node is to found it with the other initial members: that may be soon. */
   readonly isForming: boolean
@@ -124,7 +124,11 @@ export interface MemberApi {
    * made right then is linearizable. Gives the slot as of which it is. @throws MemberError
    */
   barrier(options?: { timeoutMs?: number }): Promise<Slot>
-  /** Runs a read of the local state. @throws MemberError DATA_DAMAGED when it throws; the alarm is raised then, and the member goes on */
+  /** Whether the state may be read now: it is that after a slot, not one in the middle of a slot. */
+  readonly isReadable: boolean
+  /** Resolves when it is, with the slot: at once, or soon. A read made right then sees whole slots only. @throws MemberError */
+  untilReadable(options?: { timeoutMs?: number }): Promise<Slot>
+  /** Runs a read of the local state, when it is readable. @throws MemberError DATA_DAMAGED when it throws; the alarm is raised then, and the member goes on */
   reading<T>(read: () => T): T
   status(): MemberStatus
   /**

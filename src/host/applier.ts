@@ -92,6 +92,8 @@ interface OpenSlot {
   readonly at: Moment
   /** The command that is next. */
   next: number
+  /** What of that is still to be done, if it has been begun. */
+  steps: { readonly envelope: Envelope & { kind: 'command' }; readonly rest: Generator<undefined, SessionOutcome> } | undefined
   /** Of the commands before that: those that are envelopes, and what each came to; of an opening, the client id; of a closing, whether. */
   readonly envelopes: Envelope[]
   readonly outcomes: (SessionOutcome | Answered | number | boolean)[]
@@ -175,9 +177,18 @@ export class Applier {
     return this.#queue.length > 0 && !this.#isSuspended
   }
 
-  /** Some of a slot's commands have been carried out, and not all: no state to be kept, or to be read at a slot. */
+  /** Some of a slot has been carried out, and not all: no state to be kept, or to be read. */
   get isMidSlot(): boolean {
     return this.#open !== undefined
+  }
+
+  /** The state is that of appliedUpTo: not in the middle of a slot, nor being replaced. */
+  get isReadable(): boolean {
+    return this.#open === undefined && !this.#isSuspended
+  }
+
+  get isSuspended(): boolean {
+    return this.#isSuspended
   }
 
   /** Those that an operator had skipped, up to appliedUpTo: the last 1,024, ascending. */
@@ -247,18 +258,21 @@ export class Applier {
   }
 
   /**
-   * Applies what is queued, at least one command, until `isTimeUp`: perhaps in the middle of a slot. Its outcomes are told at its end.
+   * Applies what is queued, at least a step of it, until `isTimeUp`: perhaps in the middle of a slot. Its outcomes are told at its end. A
+   * slot that was begun in an earlier run is the last one of this: reads come only between slots, and many long ones may follow each other.
    * @throws ApplyFailedError, or StorageError when what the machine wanted to read cannot be read: the state is of no use then
    */
   run(isTimeUp: () => boolean): void {
     if (this.#isSuspended) return
+    let isLast = this.isMidSlot
     let done = 0
     while (done < this.#queue.length) {
       const entry = this.#queue[done] as LogEntry
       if (!this.#apply(entry, isTimeUp)) break
       done++
       this.#queuedBytes -= sizeOf(entry.value)
-      if (isTimeUp()) break
+      isLast ||= isTimeUp()
+      if (isLast) break
     }
     this.#queue = done === this.#queue.length ? [] : this.#queue.slice(done)
   }
@@ -291,7 +305,10 @@ export class Applier {
     const { slot, value } = entry
     assert(slot === this.#appliedUpTo + 1, 'slots are applied in order, without a gap')
     if (value.kind === 'batch') {
-      this.#open ??= this.#begin(slot, value)
+      if (this.#open === undefined) {
+        this.#open = this.#begin(slot, value)
+        if (value.commands.length > 0 && isTimeUp()) return false
+      }
       if (!this.#carryOut(this.#open, value, isTimeUp)) return false
     } else if (value.kind === 'membership') this.#memberships?.onDecided(slot, value)
     const open = this.#open
@@ -315,7 +332,7 @@ export class Applier {
     this.#timeMs = Math.max(this.#timeMs, timeMs)
     const at: Moment = { slot, timeMs: this.#timeMs }
     this.#boundaryCommands += commands.length
-    const open: OpenSlot = { at, next: 0, envelopes: [], outcomes: [], stateDigest: this.#stateDigest }
+    const open: OpenSlot = { at, next: 0, steps: undefined, envelopes: [], outcomes: [], stateDigest: this.#stateDigest }
     if (skipped === true) {
       this.#skippedSlots = [...this.#skippedSlots, slot].slice(-SKIPPED_SLOTS_MAX)
       open.stateDigest = digestOf(open.stateDigest, slot, SKIPPED_MARK)
@@ -333,8 +350,9 @@ export class Applier {
     const { slot } = open.at
     try {
       while (open.next < commands.length) {
-        this.#applyCommand(commands[open.next] as Uint8Array, open, skipped === true)
-        open.next++
+        if (open.steps !== undefined) this.#goOn(open, open.steps)
+        else this.#applyCommand(commands[open.next] as Uint8Array, open, skipped === true)
+        if (open.steps === undefined) open.next++
         if (open.next < commands.length && isTimeUp()) return false
       }
       return true
@@ -357,7 +375,20 @@ export class Applier {
       )
       return
     }
-    const outcome = isSkipped ? this.#sessions.skip(envelope.command, at) : this.#sessions.apply(envelope.command, at)
+    const outcome = isSkipped ? this.#sessions.skip(envelope.command, at) : this.#sessions.applyInSteps(envelope.command, at)
+    if ('next' in outcome) open.steps = { envelope, rest: outcome }
+    else this.#noteOutcome(open, envelope, outcome)
+  }
+
+  #goOn(open: OpenSlot, { envelope, rest }: NonNullable<OpenSlot['steps']>): void {
+    const step = rest.next()
+    if (step.done !== true) return
+    open.steps = undefined
+    this.#noteOutcome(open, envelope, step.value)
+  }
+
+  #noteOutcome(open: OpenSlot, envelope: Envelope & { kind: 'command' }, outcome: SessionOutcome): void {
+    const { at } = open
     if (outcome.kind === 'result') open.stateDigest = digestOf(open.stateDigest, outcome.slot, outcome.result)
     open.envelopes.push(envelope)
     open.outcomes.push(this.#answered(envelope.command, outcome, at))

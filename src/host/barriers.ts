@@ -17,6 +17,8 @@ export class Barriers {
   readonly #asked = new Map<number, readonly Waiter[]>()
   /** Granted slots that are not applied here yet, with who waits for them. */
   #granted: { readonly slot: Slot; readonly waiters: readonly Waiter[] }[] = []
+  /** Those who wait only until the state is that of a slot. */
+  #local: readonly Waiter[] = []
   #lastToken = 0
   #waitingCount = 0
   #nextSweepMs = 0
@@ -26,11 +28,12 @@ export class Barriers {
   }
 
   add(deadlineMs: number, settle: Settle<Slot>): void {
-    if (this.#waitingCount >= WAITING_MAX) {
-      return settle(new MemberError('OVERLOADED', `${this.#waitingCount} reads wait on this node`))
-    }
-    this.#waitingCount++
-    this.#gathering.push({ deadlineMs, settle })
+    if (this.#admits(settle)) this.#gathering.push({ deadlineMs, settle })
+  }
+
+  /** Waits for no more than that the state is that of a slot, whichever. */
+  addLocal(deadlineMs: number, settle: Settle<Slot>): void {
+    if (this.#admits(settle)) this.#local = [...this.#local, { deadlineMs, settle }]
   }
 
   /** Asks the core on behalf of all that have come since the last time. */
@@ -50,7 +53,11 @@ export class Barriers {
     }
   }
 
+  /** The state may be read, and is that after this slot. */
   onApplied(appliedUpTo: Slot): void {
+    const local = this.#local
+    this.#local = []
+    for (const waiter of local) this.#settle(waiter, appliedUpTo)
     if (this.#granted.length === 0) return
     const ready = this.#granted.filter((g) => g.slot <= appliedUpTo)
     this.#granted = this.#granted.filter((g) => g.slot > appliedUpTo)
@@ -61,6 +68,7 @@ export class Barriers {
     if (nowMs < this.#nextSweepMs || this.#waitingCount === 0) return
     this.#nextSweepMs = nowMs + SWEEP_INTERVAL_MS
     this.#gathering = this.#expire(this.#gathering, nowMs)
+    this.#local = this.#expire(this.#local, nowMs, stateNotThere)
     for (const [token, waiters] of this.#asked) {
       const left = this.#expire(waiters, nowMs)
       if (left.length === 0) this.#asked.delete(token)
@@ -70,11 +78,22 @@ export class Barriers {
   }
 
   stop(message: string): void {
-    const waiters = [...this.#gathering, ...[...this.#asked.values()].flat(), ...this.#granted.flatMap((g) => g.waiters)]
+    const told = [...this.#asked.values(), ...this.#granted.map((g) => g.waiters)].flat()
+    const waiters = [...this.#gathering, ...this.#local, ...told]
     this.#gathering = []
+    this.#local = []
     this.#asked.clear()
     this.#granted = []
     for (const waiter of waiters) this.#settle(waiter, new MemberError('STOPPED', message))
+  }
+
+  #admits(settle: Settle<Slot>): boolean {
+    if (this.#waitingCount >= WAITING_MAX) {
+      settle(new MemberError('OVERLOADED', `${this.#waitingCount} reads wait on this node`))
+      return false
+    }
+    this.#waitingCount++
+    return true
   }
 
   #settle(waiter: Waiter, outcome: Slot | MemberError): void {
@@ -82,12 +101,20 @@ export class Barriers {
     waiter.settle(outcome)
   }
 
-  #expire(waiters: readonly Waiter[], nowMs: number): Waiter[] {
+  #expire(waiters: readonly Waiter[], nowMs: number, tooLate = notConfirmed): Waiter[] {
     const left = waiters.filter((w) => w.deadlineMs > nowMs)
     if (left.length < waiters.length) {
-      const error = new MemberError('NO_QUORUM', 'no leader with a majority confirmed the read in time')
+      const error = tooLate()
       for (const waiter of waiters) if (waiter.deadlineMs <= nowMs) this.#settle(waiter, error)
     }
     return left
   }
+}
+
+function notConfirmed(): MemberError {
+  return new MemberError('NO_QUORUM', 'no leader with a majority confirmed the read in time')
+}
+
+function stateNotThere(): MemberError {
+  return new MemberError('NOT_JOINED', 'this node is taking the state of a peer in; ask another')
 }

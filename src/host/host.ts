@@ -160,13 +160,15 @@ export class Host {
    * @throws RecordError when it is not whole, TransferError when it is of no use any more; the state is as before then
    */
   async install(incoming: IncomingCheckpoint, header: CheckpointHeader, end: CheckpointEnd): Promise<void> {
-    const { node, storage, reload } = this.#s
+    const { node, storage, applier, reload } = this.#s
     this.#installing = 'coming'
     this.#checkpointer.hold()
     try {
       while (this.#checkpointer.isBusy && !this.#isStopped) await this.#untilIdle()
       this.#installing = 'quiet'
       await this.#writeOut()
+      // What is read until the new state is there is the whole of an old one.
+      if (applier.isMidSlot && !this.#isStopped) this.#guarded(() => applier.run(() => !applier.isMidSlot))
       if (this.#isStopped || this.#isStopping) throw new TransferError('UNREACHABLE', 'this node is stopping')
       if (node.decidedUpTo >= header.slot) throw new TransferError('NOT_FOUND', 'the node has caught up meanwhile')
       this.#isWriting = true
@@ -194,7 +196,7 @@ export class Host {
     this.#isStopping = true
     while (this.#isBusy && !this.#isStopped) await this.#untilIdle()
     const { applier } = this.#s
-    if (applier.isMidSlot) this.#guarded(() => applier.run(() => false))
+    if (applier.isMidSlot) this.#guarded(() => applier.run(() => !applier.isMidSlot))
     if (this.#isStopped) return
     this.#halt()
     try {
@@ -310,7 +312,7 @@ export class Host {
     // What is not saved is in memory: it must not grow faster than checkpoints are made.
     const isTimeUp = (): boolean => applier.isFarAhead || runtime.nowMs() - nowMs >= APPLY_BUDGET_MS
     if (applier.isMidSlot || !applier.isFarAhead) applier.run(isTimeUp)
-    if (!applier.isMidSlot) barriers.onApplied(applier.appliedUpTo)
+    if (applier.isReadable) barriers.onApplied(applier.appliedUpTo)
     const hasNew = requester.hasNew && node.canPropose
     if ((applier.hasQueued && !applier.isFarAhead) || hasNew || barriers.hasGathered) this.schedule()
   }

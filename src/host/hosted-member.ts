@@ -261,7 +261,7 @@ export class HostedMember implements MemberApi {
   async query(query: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer> {
     await this.barrier(options)
     // More may have been applied by the time that this goes on.
-    return { slot: this.#applier.appliedUpTo, result: this.#reads.run(() => this.#options.machine.query(query)) }
+    return { slot: this.#applier.appliedUpTo, result: this.reading(() => this.#options.machine.query(query)) }
   }
 
   openSession(options?: { timeoutMs?: number }): Promise<SessionName> {
@@ -286,7 +286,18 @@ export class HostedMember implements MemberApi {
     return this.#wait<Slot>((settle) => this.#barriers.add(this.#deadlineOf(options), settle))
   }
 
+  get isReadable(): boolean {
+    return this.#applier.isReadable
+  }
+
+  untilReadable(options?: { timeoutMs?: number }): Promise<Slot> {
+    if (this.isReadable && !this.#isStopped) return Promise.resolve(this.#applier.appliedUpTo)
+    return this.#wait<Slot>((settle) => this.#barriers.addLocal(this.#deadlineOf(options), settle))
+  }
+
   reading<T>(read: () => T): T {
+    // Of a slot that fails at a later command, and is skipped then, nobody may have seen the half.
+    assert(this.isReadable, 'reads come between two slots')
     return this.#reads.run(read)
   }
 
@@ -305,7 +316,7 @@ export class HostedMember implements MemberApi {
       decidedUpTo: node.decidedUpTo,
       appliedUpTo: this.#applier.appliedUpTo,
       compactedUpTo: this.#storage.compactedUpTo,
-      isJoined: node.genesis !== undefined && (!isLearning || this.#applier.appliedUpTo > 0),
+      isJoined: node.genesis !== undefined && !this.#applier.isSuspended && (!isLearning || this.#applier.appliedUpTo > 0),
       isForming: node.genesis === undefined && this.#options.join !== true && this.#storage.replacesDataDirId === '',
       isLearning,
       announcements: this.#finder.announcements,

@@ -1,3 +1,4 @@
+import type { TransferBatchRequest } from './bank.js'
 import { Bank } from './bank.js'
 import type { StoredHistory } from './bank-history.js'
 import { getBalance, getTransfer, listAccounts, listMovements } from './bank-reads.js'
@@ -18,6 +19,7 @@ import { Refusal } from './refusal.js'
 import { Room } from './room.js'
 import type { Crypto } from './signing.js'
 import type { Moment } from './state-machine.js'
+import { drained } from './steps.js'
 
 /** Holds that end in a slot; the others end in those that follow. */
 const ENDS_PER_SLOT_MAX = 1_000
@@ -64,14 +66,19 @@ export class TypedBankAndKeys {
 
   /** Carries out one command of the log. */
   apply(operation: Operation, at: Moment): Outcome {
+    if (operation.$case === 'transferBatch') return drained(this.transferBatch(operation.value, at))
     this.#room.begin(at.roomBytes)
-    if (operation.$case === 'transferBatch') {
-      if (batchAnswerBytes(operation.value) > BATCH_ANSWER_BYTES_MAX) {
-        return Refusal.of('RESPONSE_TOO_LARGE', { bytes_max: String(BATCH_ANSWER_BYTES_MAX) })
-      }
-      return { $case: 'transferBatch', value: this.bank.transferBatch(operation.value, at, this.#room) }
-    }
     return this.#room.within(() => this.#carryOut(operation, at))
+  }
+
+  /** As apply, in steps. */
+  *transferBatch(request: TransferBatchRequest, at: Moment): Generator<undefined, Outcome> {
+    if (batchAnswerBytes(request) > BATCH_ANSWER_BYTES_MAX) {
+      return Refusal.of('RESPONSE_TOO_LARGE', { bytes_max: String(BATCH_ANSWER_BYTES_MAX) })
+    }
+    yield
+    this.#room.begin(at.roomBytes)
+    return { $case: 'transferBatch', value: yield* this.bank.transferBatch(request, at, this.#room) }
   }
 
   #carryOut(operation: Exclude<Operation, { $case: 'transferBatch' }>, at: Moment): Outcome {

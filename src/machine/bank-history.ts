@@ -1,7 +1,7 @@
 import { assert } from './assert.js'
 import { FILTER_BYTES_PER_ID, FILTER_IDS_MAX, IdFilter } from './id-filter.js'
 import type { Journal } from './journal.js'
-import type { Movement } from './movement.js'
+import type { AccountRow, MovedAccounts, Movement } from './movement.js'
 import { MOVEMENT_BYTES } from './row-bytes.js'
 import { ShardedMap } from './sharded-map.js'
 import { Cell, type RowChange } from './table.js'
@@ -113,123 +113,164 @@ export interface ListedMovement {
   readonly movementId: string
 }
 
-/** Where a new movement stands in the lists of its accounts; undefined: it has touched none on that side. */
-interface Places {
-  readonly source: number | undefined
-  readonly destination: number | undefined
-}
-
 /**
- * The ids of each account's movements, oldest first. How many an account has, its row tells. In memory as `Movements`: there the movements
- * stand only in the order of the log until somebody asks for an account's.
+ * The ids of each account's movements, oldest first. How many an account has, its row tells, and which place in memory is its last. From
+ * there places are linked back, each to the one before and to one further away (Myers, "An applicative random-access stack", 1983): any is
+ * found in O(log n), nothing is built when somebody first asks, and what is rolled back is simply not reached any more. In memory as long
+ * as the movements of `Movements` are.
  */
 export class AccountLists {
   readonly #stored: StoredHistory
-  #recent = new RecentMovements(1)
-  #flushing: { readonly recent: RecentMovements; readonly count: number } | undefined
+  #recent = new Span(1)
+  #flushing: Span | undefined
 
   constructor(stored: StoredHistory) {
     this.#stored = stored
   }
 
-  /** `index`: below the account's movementCount. `count`: how many movements there are. */
-  get(accountId: string, index: number, count: number): string {
-    const id =
-      this.#recent.find(accountId, index, count) ??
-      this.#flushing?.recent.find(accountId, index, this.#flushing.count) ??
-      this.#stored.movementId(accountId, index)
+  /** `index`: from 0, below the account's movementCount. */
+  get(account: AccountRow, index: number): string {
+    const id = this.#find(account.lastPlace, index) ?? this.#stored.movementId(account.accountId, index)
     assert(id !== undefined, 'every movement of an account is found')
     return id
   }
 
-  /** The next movement, in the place of one that was rolled back if there was one. */
-  add(movement: Movement, places: Places): void {
-    this.#recent.add(movement, places)
+  /** The next movement, in the place of one that was rolled back if there was one. `touched`: its accounts as they were before it. */
+  add(movement: Movement, { source, destination }: MovedAccounts): void {
+    const { sequence } = movement
+    this.#recent.add(movement)
+    this.#put(placeOf(sequence, 'source'), source)
+    this.#put(placeOf(sequence, 'destination'), destination)
   }
 
   /** As Movements.takeChanges, now that there are `count` movements. */
   takeChanges(count: number): Iterable<ListedMovement> {
     assert(this.#flushing === undefined, 'a checkpoint is durable before the next is taken')
-    const recent = this.#recent
-    this.#recent = new RecentMovements(count + 1)
-    this.#flushing = { recent, count }
-    return recent.places(count)
+    const taken = this.#recent
+    this.#recent = new Span(count + 1)
+    this.#flushing = taken
+    return taken.listed(count)
   }
 
   /** So many movements are on disk. */
   load(count: number): void {
-    this.#recent = new RecentMovements(count + 1)
+    this.#recent = new Span(count + 1)
   }
 
   onCheckpointed(): void {
     this.#flushing = undefined
   }
+
+  #put(place: number, account: AccountRow | undefined): void {
+    if (account === undefined) return this.#recent.put(place, { index: NOWHERE, previous: 0, jump: 0 })
+    const previous = account.lastPlace
+    this.#recent.put(place, { index: account.movementCount, previous, jump: this.#jumpOver(previous) })
+  }
+
+  /** Where the one after `previous` has its jump: beyond two equal jumps, or else to `previous`. */
+  #jumpOver(previous: number): number {
+    const span = this.#spanOf(previous)
+    if (span === undefined) return 0
+    const jump = this.#jumpOf(previous, span)
+    const jumpSpan = this.#spanOf(jump) ?? span
+    const further = this.#jumpOf(jump, jumpSpan)
+    const middle = jumpSpan.index(jump)
+    const isEqual = span.index(previous) - middle === middle - (this.#spanOf(further) ?? span).index(further)
+    return isEqual ? further : previous
+  }
+
+  /** The first place in memory jumps to itself. */
+  #jumpOf(place: number, span: Span): number {
+    const jump = span.jump(place)
+    return this.#spanOf(jump) === undefined ? place : jump
+  }
+
+  #find(last: number, index: number): string | undefined {
+    let place = last
+    for (;;) {
+      const span = this.#spanOf(place)
+      if (span === undefined) return undefined
+      if (span.index(place) === index) return span.movementId(place)
+      const jump = span.jump(place)
+      const jumpSpan = this.#spanOf(jump)
+      place = jumpSpan !== undefined && jumpSpan.index(jump) >= index ? jump : span.previous(place)
+    }
+  }
+
+  /** Undefined for a place that is on disk, and for none. */
+  #spanOf(place: number): Span | undefined {
+    if (this.#recent.has(place)) return this.#recent
+    return this.#flushing?.has(place) === true ? this.#flushing : undefined
+  }
 }
 
-/** The end of an account's list: the ids from an index on. */
-interface Tail {
-  readonly first: number
-  readonly ids: string[]
+type Side = 'source' | 'destination'
+
+/** Names a place: a movement's in the list of one of its accounts. From 2 on; 0 is none. */
+export function placeOf(sequence: number, side: Side): number {
+  return 2 * sequence + (side === 'source' ? 0 : 1)
 }
 
-/** Movements from a sequence on, and where they stand in their accounts' lists. What was rolled back is written over. */
-class RecentMovements {
-  readonly #firstSequence: number
+/** The index of a place in no list: the movement has no account on that side, or has not touched it. */
+const NOWHERE = -1
+const FIELDS = 3
+
+/** The movements from a sequence on, with their places. What was rolled back is written over. */
+class Span {
+  readonly #first: number
   readonly #movements: Movement[] = []
-  readonly #sources: (number | undefined)[] = []
-  readonly #destinations: (number | undefined)[] = []
-  /** By account, of the first so many. */
-  #tails = new Map<string, Tail>()
-  #tailedCount = 0
+  /** Of each place its index in the account's list, the place before, and the one that its jump goes to. */
+  readonly #places: number[] = []
 
   constructor(firstSequence: number) {
-    this.#firstSequence = firstSequence
+    this.#first = firstSequence
   }
 
-  add(movement: Movement, { source, destination }: Places): void {
-    const i = movement.sequence - this.#firstSequence
+  has(place: number): boolean {
+    return place >= 2 * this.#first && this.#at(place) < this.#places.length
+  }
+
+  add(movement: Movement): void {
+    const i = movement.sequence - this.#first
     assert(i >= 0 && i <= this.#movements.length, 'movements are listed without a gap')
     this.#movements[i] = movement
-    this.#sources[i] = source
-    this.#destinations[i] = destination
   }
 
-  /** `lastSequence`: those after it have been rolled back. */
-  find(accountId: string, index: number, lastSequence: number): string | undefined {
-    const count = lastSequence - this.#firstSequence + 1
-    if (count < this.#tailedCount) this.#forgetTails()
-    for (const place of this.#placesBetween(this.#tailedCount, count)) this.#append(place)
-    this.#tailedCount = count
-    const tail = this.#tails.get(accountId)
-    return tail === undefined || index < tail.first ? undefined : tail.ids[index - tail.first]
+  put(place: number, { index, previous, jump }: { index: number; previous: number; jump: number }): void {
+    const at = this.#at(place)
+    this.#places[at] = index
+    this.#places[at + 1] = previous
+    this.#places[at + 2] = jump
   }
 
-  places(lastSequence: number): Iterable<ListedMovement> {
-    return this.#placesBetween(0, lastSequence - this.#firstSequence + 1)
+  index(place: number): number {
+    return this.#places[this.#at(place)] as number
   }
 
-  *#placesBetween(from: number, end: number): Generator<ListedMovement> {
-    for (let i = from; i < end; i++) {
-      const { id, source, destination } = this.#movements[i] as Movement
-      const sourceIndex = this.#sources[i]
-      const destinationIndex = this.#destinations[i]
-      if (sourceIndex !== undefined) yield { accountId: source, index: sourceIndex, movementId: id }
-      if (destinationIndex !== undefined) yield { accountId: destination, index: destinationIndex, movementId: id }
+  previous(place: number): number {
+    return this.#places[this.#at(place) + 1] as number
+  }
+
+  jump(place: number): number {
+    return this.#places[this.#at(place) + 2] as number
+  }
+
+  movementId(place: number): string {
+    return (this.#movements[Math.floor(place / 2) - this.#first] as Movement).id
+  }
+
+  /** Those up to a sequence; the ones after it have been rolled back. */
+  *listed(lastSequence: number): Generator<ListedMovement> {
+    for (let sequence = this.#first; sequence <= lastSequence; sequence++) {
+      const { id, source, destination } = this.#movements[sequence - this.#first] as Movement
+      const sourceIndex = this.index(placeOf(sequence, 'source'))
+      const destinationIndex = this.index(placeOf(sequence, 'destination'))
+      if (sourceIndex !== NOWHERE) yield { accountId: source, index: sourceIndex, movementId: id }
+      if (destinationIndex !== NOWHERE) yield { accountId: destination, index: destinationIndex, movementId: id }
     }
   }
 
-  #append({ accountId, index, movementId }: ListedMovement): void {
-    const tail = this.#tails.get(accountId)
-    if (tail === undefined) {
-      this.#tails.set(accountId, { first: index, ids: [movementId] })
-      return
-    }
-    assert(index === tail.first + tail.ids.length, 'the list of an account has no gap')
-    tail.ids.push(movementId)
-  }
-
-  #forgetTails(): void {
-    this.#tails = new Map()
-    this.#tailedCount = 0
+  #at(place: number): number {
+    return FIELDS * (place - 2 * this.#first)
   }
 }

@@ -17,11 +17,12 @@ import { Authorities } from './authorities.js'
 import type { StoredHistory } from './bank-history.js'
 import { Holds, type PostTransferRequest, type VoidTransferRequest } from './holds.js'
 import type { Journal } from './journal.js'
-import { Ledger, type MovedAccounts, standingOf } from './ledger.js'
+import { Ledger, standingOf } from './ledger.js'
 import {
   type Account,
   type AccountRow,
   INT64_MAX,
+  type MovedAccounts,
   type Movement,
   type MovementDraft,
   type MovementRefusalReason,
@@ -121,6 +122,7 @@ export class Bank {
       overdraftLimit,
       openedAtMs: at.timeMs,
       movementCount: 0,
+      lastPlace: 0,
     }
     this.ledger.accounts.set(accountId, account)
     return { account }
@@ -176,19 +178,29 @@ export class Bank {
     return this.#withAccounts(this.holds.void(request, at))
   }
 
-  /** Transfers in order, each for itself, but of a linked group all or none. */
-  transferBatch({ transfers, linkedGroups }: TransferBatchRequest, at: Moment, room: Room): TransferBatchOutcome {
+  /** Transfers in order, each for itself, but of a linked group all or none. In steps of STEP_TRANSFERS or a few more. */
+  *transferBatch(
+    { transfers, linkedGroups }: TransferBatchRequest,
+    at: Moment,
+    room: Room,
+  ): Generator<undefined, TransferBatchOutcome> {
     const results: (Movement | Refusal)[] = []
-    const singlesUpTo = (end: number): void => {
-      for (const transfer of transfers.slice(results.length, end)) results.push(room.within(() => this.#transfer(transfer, at)))
-    }
-    for (const { first, count } of linkedGroups) {
-      singlesUpTo(first)
+    const end = { first: transfers.length, count: 0 }
+    let stepEnd = STEP_TRANSFERS
+    for (const { first, count } of [...linkedGroups, end]) {
+      while (results.length < first) {
+        const transfer = transfers[results.length] as TransferRequest
+        results.push(room.within(() => this.#transfer(transfer, at)))
+        if (results.length % STEP_TRANSFERS === 0) yield
+      }
+      if (count === 0) break
       const group = transfers.slice(first, first + count)
-      const linked = room.within(() => this.#linkedTransfers(group, at))
-      results.push(...(linked instanceof Refusal ? group.map(() => linked) : linked))
+      const linked = yield* room.withinSteps(this.#linkedTransfers(group, at))
+      for (const i of group.keys()) results.push(linked instanceof Refusal ? linked : (linked[i] as Movement | Refusal))
+      if (results.length < stepEnd) continue
+      stepEnd = results.length + STEP_TRANSFERS
+      yield
     }
-    singlesUpTo(transfers.length)
     return { results }
   }
 
@@ -198,18 +210,20 @@ export class Bank {
     this.ledger.record({ ...movement, sequence: this.ledger.movements.count.value + 1 }, NO_ACCOUNTS)
   }
 
-  #linkedTransfers(transfers: readonly TransferRequest[], at: Moment): (Movement | Refusal)[] {
+  *#linkedTransfers(transfers: readonly TransferRequest[], at: Moment): Generator<undefined, (Movement | Refusal)[]> {
     const drafts = transfers.map(draftTransfer)
     // A retry of a refused group gets the first results, whatever those that were not to blame would come to now.
-    const known = drafts.map((draft) => this.ledger.movements.get(draft.id))
-    for (const [i, draft] of drafts.entries()) {
-      const movement = known[i]
+    const known: (Movement | undefined)[] = []
+    for (const draft of drafts) {
+      const movement = this.ledger.movements.get(draft.id)
       const first = movement && repeat(movement, draft)
       if (first instanceof Refusal) return groupRefusal(drafts, draft, first)
+      if (known.push(movement) % STEP_TRANSFERS === 0) yield
     }
     this.#journal.begin()
     const results: (Movement | Refusal)[] = []
     for (const [i, draft] of drafts.entries()) {
+      if (i % STEP_TRANSFERS === STEP_TRANSFERS - 1) yield
       const result = this.#moveOnce(draft, this.ledger.movements.getAgain(draft.id, known[i]), at)
       if (result instanceof Refusal) {
         this.#journal.rollback()
@@ -258,7 +272,7 @@ export class Bank {
       endSlot: 0,
       endStanding: undefined,
     }
-    this.ledger.record(movement, entered)
+    this.ledger.record(movement, wrong === undefined ? { source, destination } : NO_ACCOUNTS)
     if (wrong !== undefined) return refusalOf(movement)
     if (draft.isPending) this.holds.watch(movement)
     return movement
@@ -268,10 +282,12 @@ export class Bank {
   #enter({ amount, isPending }: MovementDraft, { source, destination, asset }: MovedAccounts & { asset: string }): MovedAccounts {
     if (source === undefined) this.ledger.count(asset, { deposits: amount })
     if (destination === undefined) this.ledger.count(asset, { withdrawals: amount })
+    const place = this.ledger.nextPlace('source')
     return {
-      source:
-        source && this.ledger.change(source, isPending ? { held: amount, movements: 1 } : { balance: -amount, movements: 1 }),
-      destination: destination && this.ledger.change(destination, { balance: isPending ? 0n : amount, movements: 1 }),
+      source: source && this.ledger.change(source, isPending ? { held: amount, place } : { balance: -amount, place }),
+      destination:
+        destination &&
+        this.ledger.change(destination, { balance: isPending ? 0n : amount, place: this.ledger.nextPlace('destination') }),
     }
   }
 
@@ -279,6 +295,9 @@ export class Bank {
     return movement instanceof Refusal ? movement : { movement, ...this.ledger.accountsAfter(movement) }
   }
 }
+
+/** Between two steps of so many transfers of a batch others have their turn: each may want a look at the disk. */
+const STEP_TRANSFERS = 256
 
 const NO_ACCOUNTS: MovedAccounts = Object.freeze({ source: undefined, destination: undefined })
 

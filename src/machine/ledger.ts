@@ -1,7 +1,7 @@
 import { assert } from './assert.js'
-import { AccountLists, Movements, NO_HISTORY, type StoredHistory } from './bank-history.js'
+import { AccountLists, Movements, NO_HISTORY, placeOf, type StoredHistory } from './bank-history.js'
 import type { Journal } from './journal.js'
-import type { Account, AccountRow, Movement, Standing } from './movement.js'
+import type { Account, AccountRow, MovedAccounts, Movement, Standing } from './movement.js'
 import { ACCOUNT_BYTES, TOTAL_BYTES, textBytes } from './row-bytes.js'
 import { OrderedTable, Table } from './table.js'
 
@@ -12,17 +12,11 @@ export interface AssetTotals {
   readonly withdrawals: bigint
 }
 
-/** The accounts of a movement; undefined: it has none on that side. */
-export interface MovedAccounts {
-  readonly source: AccountRow | undefined
-  readonly destination: AccountRow | undefined
-}
-
 interface AccountChange {
   readonly balance?: bigint
   readonly held?: bigint
-  /** 1 when a new movement touches it. */
-  readonly movements?: 0 | 1
+  /** That of a new movement which touches it; see nextPlace. */
+  readonly place?: number
 }
 
 /** The bank's books: accounts, every movement by id, and the order of each account's movements. It refuses nothing; Bank does. */
@@ -42,15 +36,20 @@ export class Ledger {
 
   /** The account's movement at the index, from 0 to its movementCount; sequences ascend. */
   movementAt(accountId: string, index: number): Movement {
-    const movement = this.movements.get(this.lists.get(accountId, index, this.movements.count.value))
+    const movement = this.movements.get(this.lists.get(this.account(accountId), index))
     assert(movement !== undefined, 'every movement of an account is found')
     return movement
   }
 
-  /** Enters a new movement in the books. `accounts`: those that it has touched, which have counted it already. */
-  record(movement: Movement, accounts: MovedAccounts): void {
+  /** Enters a new movement in the books. `touched`: its accounts as they were before it. */
+  record(movement: Movement, touched: MovedAccounts): void {
     this.movements.add(movement)
-    this.lists.add(movement, { source: indexOf(accounts.source), destination: indexOf(accounts.destination) })
+    this.lists.add(movement, touched)
+  }
+
+  /** Of the next movement, in the list of its account on that side. */
+  nextPlace(side: 'source' | 'destination'): number {
+    return placeOf(this.movements.count.value + 1, side)
   }
 
   /** Puts another state of a movement, which stands as `before`, in its place. */
@@ -59,8 +58,8 @@ export class Ledger {
     this.movements.set(movement)
   }
 
-  /** Changes what an account holds, what of it is held, and how many movements have touched it, by so much. Gives it back as it is then. */
-  change(account: AccountRow, { balance = 0n, held = 0n, movements = 0 }: AccountChange): AccountRow {
+  /** Changes what an account holds, and what of it is held, by so much, perhaps by a new movement. Gives it back as it is then. */
+  change(account: AccountRow, { balance = 0n, held = 0n, place = 0 }: AccountChange): AccountRow {
     const after: AccountRow = {
       accountId: account.accountId,
       asset: account.asset,
@@ -69,7 +68,8 @@ export class Ledger {
       held: held === 0n ? account.held : account.held + held,
       overdraftLimit: account.overdraftLimit,
       openedAtMs: account.openedAtMs,
-      movementCount: account.movementCount + movements,
+      movementCount: place === 0 ? account.movementCount : account.movementCount + 1,
+      lastPlace: place === 0 ? account.lastPlace : place,
     }
     assert(after.held >= 0n, 'a hold is given back once')
     assert(after.balance - after.held >= -after.overdraftLimit, 'no account goes below its limit')
@@ -127,11 +127,6 @@ export function standingOf({ source, destination }: MovedAccounts): Standing {
     destinationBalance: destination?.balance ?? 0n,
     destinationHeld: destination?.held ?? 0n,
   }
-}
-
-/** The place of the last movement in the account's list. */
-function indexOf(account: AccountRow | undefined): number | undefined {
-  return account && account.movementCount - 1
 }
 
 /** An account as it was when it held so much. */

@@ -19,6 +19,14 @@ export interface Account {
 export interface AccountRow extends Account {
   /** How many movements have touched it: the length of its list. */
   readonly movementCount: number
+  /** Of the last of these, if it is in memory: see AccountLists. In no checkpoint; 0: none since the last start. */
+  readonly lastPlace: number
+}
+
+/** The accounts of a movement; undefined: it has none on that side. */
+export interface MovedAccounts {
+  readonly source: AccountRow | undefined
+  readonly destination: AccountRow | undefined
 }
 
 /** What a movement's accounts held at a time; 0 of an account that it does not have. Nothing else of an account ever changes. */

@@ -40,12 +40,32 @@ export class Room {
     if (before + this.#growthBytesMax <= this.#bytesMax) return work()
     this.#journal.begin()
     const outcome = work()
-    if (meter.bytes > before && meter.bytes > this.#bytesMax) {
-      this.#journal.rollback()
-      return quotaExceeded()
-    }
+    return this.#isTooMuch(before) ? this.#takeBack() : this.#keep(outcome)
+  }
+
+  /** As within, of work that is done in steps. */
+  *withinSteps<T>(work: Generator<undefined, T>): Generator<undefined, T | Refusal> {
+    const { meter } = this.#journal
+    const before = meter.bytes
+    if (before + this.#growthBytesMax <= this.#bytesMax) return yield* work
+    this.#journal.begin()
+    const outcome = yield* work
+    return this.#isTooMuch(before) ? this.#takeBack() : this.#keep(outcome)
+  }
+
+  #isTooMuch(before: number): boolean {
+    const { bytes } = this.#journal.meter
+    return bytes > before && bytes > this.#bytesMax
+  }
+
+  #keep<T>(outcome: T): T {
     this.#journal.commit()
     return outcome
+  }
+
+  #takeBack(): Refusal {
+    this.#journal.rollback()
+    return quotaExceeded()
   }
 }
 

@@ -29,6 +29,9 @@ export const RESULT_BYTES = 280
 /** A movement until a checkpoint has it on disk, without the characters of its ids. */
 export const MOVEMENT_BYTES = 600
 
+/** A used request id, until a checkpoint has it on disk, without its characters. */
+export const USED_ID_BYTES = 160
+
 /** What is longer is a buffer of its own (wire/kept-bytes.ts). */
 const TEXT_BYTES_MAX = 1_024
 const BUFFER_BYTES = 200

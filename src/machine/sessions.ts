@@ -11,6 +11,7 @@ import {
   SessionTable,
 } from './session-table.js'
 import type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from './state-machine.js'
+import { drained } from './steps.js'
 
 /** A client's command with what makes it exactly-once. */
 export interface SessionCommand extends SessionName {
@@ -139,12 +140,19 @@ export class Sessions {
 
   /** Carries a command out, unless it has been already. */
   apply(request: SessionCommand, at: Moment): SessionOutcome {
+    const applied = this.applyInSteps(request, at)
+    return 'next' in applied ? drained(applied) : applied
+  }
+
+  /** As apply; of a command that takes long, the steps of it. See StateMachine.applyInSteps. */
+  applyInSteps(request: SessionCommand, at: Moment): SessionOutcome | Generator<undefined, SessionOutcome> {
     const session = this.#table.use(request, at)
     if (session === undefined) return SESSION_EXPIRED
-    return (
-      this.#knownOutcome(session, request) ??
-      this.#keep(session, request, { slot: at.slot, outcome: this.#carryOut(request, at) })
-    )
+    const known = this.#knownOutcome(session, request)
+    if (known !== undefined) return known
+    const carriedOut = this.#carryOut(request, at)
+    if ('next' in carriedOut) return this.#keepWhenDone(session, request, { slot: at.slot, steps: carriedOut })
+    return this.#keep(session, request, { slot: at.slot, outcome: carriedOut })
   }
 
   /** See StateMachine. */
@@ -172,6 +180,8 @@ export class Sessions {
 
   /** See StateMachine.restore. */
   restore(history: HistoryReader): Restoration {
+    this.#table = new SessionTable(this.#limits)
+    this.#storedAnswers.clear()
     const machine = this.#machine.restore({ read: (key) => history.read(MACHINE_PREFIX + key) })
     const loading = new Loading(this.#codec)
     return {
@@ -223,23 +233,31 @@ export class Sessions {
     return outcomeOf(answer)
   }
 
+  *#keepWhenDone(
+    session: Session,
+    request: SessionCommand,
+    { slot, steps }: { readonly slot: number; readonly steps: Generator<undefined, Uint8Array> },
+  ): Generator<undefined, SessionOutcome> {
+    const outcome = yield* steps
+    yield
+    return this.#keep(session, request, { slot, outcome })
+  }
+
   #digestOf({ command, quotaBytes = 0 }: SessionCommand): number {
     return quotaBytes > 0 ? quotaBytes : this.#codec.digest(command)
   }
 
-  #carryOut({ command, quotaBytes = 0 }: SessionCommand, at: Moment): Uint8Array {
+  #carryOut(
+    { command, quotaBytes = 0 }: SessionCommand,
+    { slot, timeMs }: Moment,
+  ): Uint8Array | Generator<undefined, Uint8Array> {
     if (quotaBytes > 0) {
       this.#setQuota(quotaBytes)
       return NO_RESULT
     }
-    if (this.#quotaBytes === 0) return this.#machine.apply(command, at)
-    const { slot, timeMs } = at
-    return this.#machine.apply(command, {
-      slot,
-      timeMs,
-      roomBytes: this.#quotaBytes - this.stateBytes,
-      quotaBytes: this.#quotaBytes,
-    })
+    const quota = this.#quotaBytes
+    const at = quota === 0 ? { slot, timeMs } : { slot, timeMs, roomBytes: quota - this.stateBytes, quotaBytes: quota }
+    return this.#machine.applyInSteps?.(command, at) ?? this.#machine.apply(command, at)
   }
 
   #setQuota(quotaBytes: number): void {

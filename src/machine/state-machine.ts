@@ -43,7 +43,7 @@ export interface HistoryReader {
   read(key: string): Uint8Array | undefined
 }
 
-/** Takes a machine's state in. Until finish() the machine is asked nothing but queries, which it answers from the state before. */
+/** Takes a machine's state in. Until finish() the machine is asked nothing. */
 export interface Restoration {
   /** A page of 'state' entries, ascending by the UTF-8 bytes of the key over all pages. Views of bigger buffers: copy what is kept. */
   load(entries: readonly StateEntry[]): void
@@ -73,6 +73,12 @@ export interface StateMachine {
    * a bound: nothing else happens on the node meanwhile.
    */
   apply(command: Uint8Array, at: Moment): Uint8Array
+  /**
+   * Optional. In the place of apply, for a command that takes more than some milliseconds: undefined for every other. Each step of the walk
+   * does a part of the work, and what the walk returns is the result. Between two steps the node talks to others, but asks the machine
+   * nothing: neither a read nor a checkpoint sees a command half done.
+   */
+  applyInSteps?(command: Uint8Array, at: Moment): Generator<undefined, Uint8Array> | undefined
   /**
    * Optional. Called once for each slot that brings time, before its commands, also where it has none: does what is due by itself, a
    * bounded part of it, and leaves the rest for the slots that follow. Must not throw.
@@ -105,7 +111,8 @@ export interface StateMachine {
   onCheckpointed(): void
   /**
    * Called before anything is applied, at every start, of a new cluster with nothing to load; and again, while running, when a
-   * checkpoint of a peer replaces whatever state there is.
+   * checkpoint of a peer replaces whatever state there is. That is on disk then, so the old state is to be let go of at once: memory has
+   * no room for two.
    */
   restore(history: HistoryReader): Restoration
 }

@@ -1,5 +1,6 @@
 import { assert } from './assert.js'
 import { FILTER_BYTES_PER_ID, FILTER_IDS_MAX, IdFilter, type IdPage } from './id-filter.js'
+import { textBytes, USED_ID_BYTES } from './row-bytes.js'
 import { ShardedMap } from './sharded-map.js'
 import type { RowChange } from './table.js'
 
@@ -21,6 +22,7 @@ export class UsedIds {
   readonly #stored: StoredUsedId
   readonly #filter = new IdFilter()
   #count = 0
+  #writtenBytes = 0
   #recent = new ShardedMap<UsedId>()
   /** Of the checkpoint under way: never changed, so that it can be walked late. */
   #flushing: ShardedMap<UsedId> | undefined
@@ -38,6 +40,11 @@ export class UsedIds {
     return FILTER_BYTES_PER_ID * Math.min(this.#count, FILTER_IDS_MAX)
   }
 
+  /** What was ever written of them; see StateMachine.writtenBytes. */
+  get writtenBytes(): number {
+    return this.#writtenBytes
+  }
+
   get(id: string): UsedId | undefined {
     if (!this.#filter.mayHave(id, this.#count)) return undefined
     return this.#recent.get(id) ?? this.#flushing?.get(id) ?? this.#stored(id)
@@ -48,6 +55,7 @@ export class UsedIds {
     this.#count++
     this.#filter.add(this.#count, id)
     this.#recent.set(id, used)
+    this.#writtenBytes += USED_ID_BYTES + textBytes(id)
   }
 
   /** Those that have come since the last call; onCheckpointed must be called before the next. */

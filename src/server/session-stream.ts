@@ -75,6 +75,8 @@ export class SessionStream {
   /** False from the write that fills the transport's buffer until it has drained. */
   #isWritable = true
   #isTurnScheduled = false
+  /** For the end of the slot that is being applied: queries wait. */
+  #isWaitingToRead = false
   readonly #onTurn = (): void => this.#turn()
 
   /** Takes the stream over. `onEnded` is called once, when nothing is in flight any more and the stream is ended or broken. */
@@ -298,6 +300,11 @@ export class SessionStream {
 
   /** Each answer is written before the next few are made: results that nobody takes yet are not computed. */
   #runQueries(): void {
+    if (this.#nextQuery === this.#readyQueries.length) return
+    if (!this.#context.member.isReadable) {
+      void this.#waitToRead()
+      return
+    }
     const slot = this.#context.member.status().appliedUpTo
     const untilMs = performance.now() + QUERY_SLICE_MS
     let unwrittenBytes = 0
@@ -313,6 +320,21 @@ export class SessionStream {
     if (this.#nextQuery < this.#readyQueries.length) return
     this.#readyQueries = []
     this.#nextQuery = 0
+  }
+
+  /** In the turn in which the slot ends: in the next one another may have been begun. */
+  async #waitToRead(): Promise<void> {
+    if (this.#isWaitingToRead) return
+    this.#isWaitingToRead = true
+    try {
+      await this.#context.member.untilReadable({ timeoutMs: DEFAULT_TIMEOUT_MS })
+    } catch (error) {
+      for (const { requestNumber } of this.#readyQueries.slice(this.#nextQuery)) this.#refuse(requestNumber, true, error)
+      this.#readyQueries = []
+      this.#nextQuery = 0
+    }
+    this.#isWaitingToRead = false
+    this.#turn()
   }
 
   /** Gives the size of the result. */

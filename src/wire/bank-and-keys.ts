@@ -11,10 +11,11 @@ import { Refusal } from '../machine/refusal.js'
 import { shareOf } from '../machine/room.js'
 import type { Crypto } from '../machine/signing.js'
 import type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from '../machine/state-machine.js'
+import { drained } from '../machine/steps.js'
 import type { RowChange } from '../machine/table.js'
 import { type StoredUsedId, UsedIds } from '../machine/used-ids.js'
 import { decodeText, encodeText } from '../text/text.js'
-import { toOperation, toQuery } from './command.js'
+import { toOperation, toQuery, toTransferBatch } from './command.js'
 import { nodeCrypto } from './crypto.js'
 import { decodeCommand } from './decode-command.js'
 import { encode } from './encode.js'
@@ -43,8 +44,11 @@ const MOVEMENT_PREFIX = 'movement/'
 const USED_PREFIX = 'used/'
 const INDEX_DIGITS = 16
 const ANSWERS_FORGOTTEN_PER_SLOT_MAX = 5_000
-/** Command.query's field number, and that it has a length. */
+/** Field numbers of Command, and that they have a length. */
 const QUERY_TAG = 13 * 8 + DELIMITED
+const TRANSFER_BATCH_TAG = 10 * 8 + DELIMITED
+/** A shorter batch is carried out at once. */
+const STEPPED_BYTES_MIN = 16 * 1_024
 /** What nodes keep, and compare, of a query in the log: its answer is made for whoever asked, see answer(). */
 const LOGGED_READ = new Uint8Array(0)
 
@@ -88,18 +92,22 @@ export class BankAndKeys implements StateMachine {
 
   /** See StateMachine.writtenBytes. */
   get writtenBytes(): number {
-    return this.#typed.writtenBytes + this.#firstAnswers.writtenBytes
+    return this.#typed.writtenBytes + this.#firstAnswers.writtenBytes + this.#usedIds.writtenBytes
   }
 
   apply(bytes: Uint8Array, at: Moment): Uint8Array {
-    const command = decoded(() => decodeCommand(bytes))
-    if (command instanceof Refusal) return encoded(command, at)
-    if (command.operation?.$case === 'query') return LOGGED_READ
-    // The proposer's gateway has looked at it too, but bounds keep the state whole: no machine trusts another's gateway for that.
-    const violations = validateCommand(command, { initial: at.slot === 0 })
-    if (violations.length > 0) return encoded(Refusal.ofFields(violations.map(({ field }) => field)), at)
-    const requestId = requestIdOf(command)
-    return requestId === '' ? encoded(this.#carryOut(command, at), at) : this.#carryOutOnce(requestId, command, at)
+    const steps = this.applyInSteps(bytes, at)
+    return steps === undefined
+      ? this.#applyDecoded(
+          decoded(() => decodeCommand(bytes)),
+          at,
+        )
+      : drained(steps)
+  }
+
+  applyInSteps(bytes: Uint8Array, at: Moment): Generator<undefined, Uint8Array> | undefined {
+    // Looked at for each command.
+    return bytes[0] === TRANSFER_BATCH_TAG && bytes.length >= STEPPED_BYTES_MIN ? this.#batchInSteps(bytes, at) : undefined
   }
 
   query(bytes: Uint8Array): Uint8Array {
@@ -159,6 +167,10 @@ export class BankAndKeys implements StateMachine {
     const usedIds = new UsedIds(storedUsedId(history))
     const answers: { key: string; row: FirstAnswer }[] = []
     const cutRanges: CutRange[] = []
+    // What there was is let go of now: memory has no room for two.
+    this.#typed = typed
+    this.#usedIds = usedIds
+    this.#firstAnswers = new FirstAnswers(this.#limits)
     return {
       load: (stored) => {
         for (const { key, value } of stored)
@@ -166,12 +178,36 @@ export class BankAndKeys implements StateMachine {
       },
       finish: () => {
         typed.keys.cuts.load(cutRanges)
-        this.#typed = typed
-        this.#usedIds = usedIds
-        this.#firstAnswers = new FirstAnswers(this.#limits)
         this.#firstAnswers.load(answers)
       },
     }
+  }
+
+  #applyDecoded(command: Command | Refusal, at: Moment): Uint8Array {
+    if (command instanceof Refusal) return encoded(command, at)
+    if (command.operation?.$case === 'query') return LOGGED_READ
+    // The proposer's gateway has looked at it too, but bounds keep the state whole: no machine trusts another's gateway for that.
+    const violations = validateCommand(command, { initial: at.slot === 0 })
+    if (violations.length > 0) return encoded(Refusal.ofFields(violations.map(({ field }) => field)), at)
+    const requestId = requestIdOf(command)
+    return requestId === '' ? encoded(this.#carryOut(command, at), at) : this.#carryOutOnce(requestId, command, at)
+  }
+
+  *#batchInSteps(bytes: Uint8Array, at: Moment): Generator<undefined, Uint8Array> {
+    const command = decoded(() => decodeCommand(bytes))
+    // The first byte said so; but another field may follow, and the last one counts.
+    if (command instanceof Refusal || command.operation?.$case !== 'transferBatch') return this.#applyDecoded(command, at)
+    yield
+    const violations = validateCommand(command, { initial: at.slot === 0 })
+    if (violations.length > 0) return encoded(Refusal.ofFields(violations.map(({ field }) => field)), at)
+    yield
+    const request = toTransferBatch(command.operation.value)
+    yield
+    const outcome = yield* this.typed.transferBatch(request, at)
+    yield
+    const result = toResult(outcome, effectSlot(outcome, at.slot))
+    yield
+    return encode(Result, result)
   }
 
   #carryOut(command: Command, at: Moment): Outcome {

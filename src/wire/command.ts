@@ -1,4 +1,7 @@
-import type { TransferRequest as WireTransferRequest } from '../gen/synod/bank/v1/bank.js'
+import type {
+  TransferBatchRequest as WireTransferBatchRequest,
+  TransferRequest as WireTransferRequest,
+} from '../gen/synod/bank/v1/bank.js'
 import { Order } from '../gen/synod/common/v1/common.js'
 import {
   CompareOperator,
@@ -7,7 +10,7 @@ import {
   type TxnRequest as WireTxnRequest,
 } from '../gen/synod/kv/v1/kv.js'
 import type { Command, Query as WireQuery } from '../gen/synod/session/v1/session.js'
-import type { TransferRequest } from '../machine/bank.js'
+import type { TransferBatchRequest, TransferRequest } from '../machine/bank.js'
 import type { Compare } from '../machine/kv.js'
 import type { Operation, Query, TxnOperation, TxnRequest } from '../machine/operations.js'
 import { durationMs } from './duration.js'
@@ -21,10 +24,8 @@ export function toOperation({ operation }: Command): Operation {
   switch (operation?.$case) {
     case 'txn':
       return { $case: 'txn', value: toTxn(operation.value) }
-    case 'transferBatch': {
-      const { transfers, linkedGroups } = operation.value
-      return { $case: 'transferBatch', value: { transfers: transfers.map(toTransfer), linkedGroups } }
-    }
+    case 'transferBatch':
+      return { $case: 'transferBatch', value: toTransferBatch(operation.value) }
     case 'registerAuthority':
       return { $case: 'registerAuthority', value: { ...operation.value, publicKey: operation.value.publicKey.slice() } }
     case 'query':
@@ -42,6 +43,10 @@ export function toOperation({ operation }: Command): Operation {
     case undefined:
       return given(operation)
   }
+}
+
+export function toTransferBatch({ transfers, linkedGroups }: WireTransferBatchRequest): TransferBatchRequest {
+  return { transfers: transfers.map(toTransfer), linkedGroups }
 }
 
 /** A query as the machine knows it. Only for queries without violations. */

@@ -84,7 +84,7 @@ export const accountCodec: RowCodec<AccountRow> = {
       else if (tag === 48 + VARINT) movementCount = reader.number()
       else reader.skip(tag)
     }
-    return { accountId, asset, balance, held, overdraftLimit, openedAtMs, movementCount }
+    return { accountId, asset, balance, held, overdraftLimit, openedAtMs, movementCount, lastPlace: 0 }
   },
 }
 

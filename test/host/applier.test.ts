@@ -152,6 +152,70 @@ describe('checkpoint boundaries', () => {
   })
 })
 
+/** Each command takes three steps. */
+class Stepping extends Recorder {
+  stepCount = 0;
+
+  *applyInSteps(command: Uint8Array): Generator<undefined, Uint8Array> {
+    for (; this.stepCount % 3 < 2; this.stepCount++) yield
+    this.stepCount++
+    return this.apply(command)
+  }
+}
+
+function beginStepping(): { applier: Applier; machine: Stepping; told: number[] } {
+  const machine = new Stepping()
+  const told: number[] = []
+  const onOutcome: AppliedListener['onOutcome'] = ({ requestNumber }) => told.push(requestNumber)
+  const sessions = new Sessions(machine, sessionCodec)
+  const applier = new Applier({ sessions, checkpoint: FRESH, genesis: GENESIS, listener: { ...NO_LISTENER, onOutcome } })
+  applier.applyInitial(machine, GENESIS)
+  applier.enqueue([{ slot: 1, ballot: BALLOT, value: opening() }])
+  applier.run(() => false)
+  return { applier, machine, told }
+}
+
+describe('a slot that takes long', () => {
+  it('is applied step by step, a command in several, and told of at its end; till then nothing may be read', () => {
+    const { applier, machine, told } = beginStepping()
+    applier.enqueue([{ slot: 2, ballot: BALLOT, value: batchOf(1, 2) }])
+    const seen: { stepCount: number; isReadable: boolean; told: string }[] = []
+    while (applier.hasQueued) {
+      applier.run(() => true)
+      seen.push({ stepCount: machine.stepCount, isReadable: applier.isReadable, told: told.join() })
+    }
+    assert.deepEqual(seen.pop(), { stepCount: 6, isReadable: true, told: '1,2' })
+    assert.ok(seen.length >= 6)
+    assert.ok(seen.every((state) => !state.isReadable && state.told === ''))
+    assert.deepEqual(machine.applied.slice(-2), ['c1', 'c2'])
+    assert.equal(applier.appliedUpTo, 2)
+  })
+
+  it('comes to the same as at once', () => {
+    const [stepped, atOnce] = [beginStepping(), beginStepping()]
+    for (const { applier } of [stepped, atOnce]) {
+      applier.enqueue([2, 3].map((slot) => ({ slot, ballot: BALLOT, value: batchOf(slot, slot + 10) })))
+    }
+    while (stepped.applier.hasQueued) stepped.applier.run(() => true)
+    atOnce.applier.run(() => false)
+    assert.equal(stepped.applier.stateDigest, atOnce.applier.stateDigest)
+    assert.deepEqual(stepped.machine.applied, atOnce.machine.applied)
+    assert.deepEqual(stepped.told, atOnce.told)
+  })
+
+  it('is the last one of the run that ends it, so that reads come in between however many follow', () => {
+    const { applier } = beginStepping()
+    applier.enqueue([2, 3, 4].map((slot) => ({ slot, ballot: BALLOT, value: batchOf(slot) })))
+    let left = 2
+    applier.run(() => --left < 0)
+    assert.ok(applier.isMidSlot)
+    applier.run(() => false)
+    assert.deepEqual([applier.appliedUpTo, applier.isReadable], [2, true])
+    applier.run(() => false)
+    assert.equal(applier.appliedUpTo, 4)
+  })
+})
+
 describe('the applier', () => {
   it('folds changes of the membership, and carries no command out for them', () => {
     const f = start()

@@ -135,7 +135,7 @@ export function dump({ keys, bank }: TypedBankAndKeys): unknown {
         order.position(() => true),
       ),
     ],
-    accounts: byId,
+    accounts: byId.map((account) => ({ ...account, lastPlace: 0 })),
     histories: byId.map((account) => historyOf(bank, account)),
     holds: sorted(bank.holds.expiries.values(), (hold) => hold.id).map(({ id, atMs }) => [id, atMs]),
     nextExpiry: bank.holds.nextExpiry?.id,

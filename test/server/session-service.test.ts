@@ -43,6 +43,25 @@ describe('a session stream', () => {
     assert.equal((await other.failure).code, status.INVALID_ARGUMENT)
   })
 
+  it('reads between two slots, never the half of one', async (t) => {
+    const { clients, member } = await serve(t)
+    const session = new SessionClient(clients.session)
+    await session.open()
+    session.send(1, putRequest(1, 'a', 'whole'))
+    await session.receive(1)
+    member.isReadable = false
+    session.send(2, getQuery(2, 'a', Consistency.STALE), getQuery(3, 'a'), getQuery(4, 'b', Consistency.STALE))
+    while (member.readerCount === 0) await turns(1)
+    await turns(3)
+    member.endSlot()
+    const answers = await session.receive(3)
+    assert.deepEqual(answers.map(nameOf), ['get', 'get', 'get'])
+    const unary = call(clients.kv, 'get', { key: 'a', consistency: Consistency.STALE })
+    while (member.readerCount === 0) await turns(1)
+    member.endSlot()
+    assert.equal((await unary).pair?.key, 'a')
+  })
+
   it('carries many commands in a frame and answers them together', async (t) => {
     const { clients } = await serve(t)
     const session = new SessionClient(clients.session)

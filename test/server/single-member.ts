@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import {
   type Alarm,
@@ -45,6 +46,10 @@ export class SingleMember implements MemberApi {
   bug: Error | undefined
   timeoutsMs: number[] = []
   barrierCount = 0
+  /** False: a slot is half applied. */
+  isReadable = true
+  /** Those who wait for its end: for endSlot(). */
+  #readers: (() => void)[] = []
   submitted: SessionRequest[] = []
   changes: MembershipChange[] = []
   learners = new Map<NodeId, Slot>()
@@ -113,7 +118,26 @@ export class SingleMember implements MemberApi {
     return this.#slot
   }
 
+  async untilReadable(): Promise<Slot> {
+    if (!this.isReadable) await new Promise<void>((resolve) => this.#readers.push(resolve))
+    return this.#slot
+  }
+
+  get readerCount(): number {
+    return this.#readers.length
+  }
+
+  /** The slot that was half applied is applied, and the next one begun as soon as who waits has read. */
+  endSlot(): void {
+    this.isReadable = true
+    for (const resolve of this.#readers.splice(0)) resolve()
+    setImmediate(() => {
+      this.isReadable = false
+    })
+  }
+
   reading<T>(read: () => T): T {
+    assert.ok(this.isReadable, 'reads come between two slots')
     return QUIET_READS.run(read)
   }
 

@@ -73,9 +73,9 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
     name: 'a read joins the question that is on its way',
     isRare: true,
     file: 'host/barriers.ts',
-    find: '    this.#waitingCount++\n    this.#gathering.push({ deadlineMs, settle })',
+    find: '    if (this.#admits(settle)) this.#gathering.push({ deadlineMs, settle })',
     replace:
-      '    this.#waitingCount++\n    const asked = this.#asked.get(this.#lastToken)\n    if (asked === undefined) this.#gathering.push({ deadlineMs, settle })\n    else this.#asked.set(this.#lastToken, [...asked, { deadlineMs, settle }])',
+      '    if (!this.#admits(settle)) return\n    const asked = this.#asked.get(this.#lastToken)\n    if (asked === undefined) this.#gathering.push({ deadlineMs, settle })\n    else this.#asked.set(this.#lastToken, [...asked, { deadlineMs, settle }])',
   },
   {
     name: "the node's own session acknowledges what is not answered yet",

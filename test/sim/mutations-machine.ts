@@ -208,10 +208,10 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
     favours: ({ habits }) => habits.movementRate > 0.3,
   },
   {
-    name: 'the oldest movement of an account that is in memory is looked for on disk',
+    name: 'the list of an account that a checkpoint is writing is looked for on disk',
     file: 'machine/bank-history.ts',
-    find: 'index < tail.first ? undefined',
-    replace: 'index <= tail.first ? undefined',
+    find: 'this.#flushing?.has(place) === true ? this.#flushing : undefined',
+    replace: 'undefined',
     favours: ({ habits }) => habits.movementRate > 0.3,
   },
   {
