@@ -2,20 +2,25 @@
 //
 //   node scripts/test.mjs [FILE|FOLDER ...]
 //
+// All TypeScript is compiled once, into a temporary folder, and run from there: a loader would cost every process that a test starts half
+// a second of a processor, and what it adds to functions makes the simulator a third slower.
+//
 // A process for each file costs more than most files' tests do. Files that neither start processes nor have hooks of their own (at their top
 // level those would be everybody's) share processes, five to each; all others have one to themselves.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import process from 'node:process'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
-import { pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
 
 const FILES_PER_PROCESS = 5
 /** Waiting for elections and processes to start leaves the processors idle at times. */
 const PROCESSES = 3
+/** Several times what the slowest takes on a busy machine: what is longer hangs. */
+const FILE_MS_MAX = 300_000
 const NEEDS_A_PROCESS = [
   /^(before|after|beforeEach|afterEach)\(/m,
   /child_process|worker_threads|\/synod\.js'|\/nodes\.js'/,
@@ -24,18 +29,26 @@ const NEEDS_A_PROCESS = [
 
 const roots = process.argv.slice(2).filter((a) => !a.startsWith('-'))
 const files = (roots.length ? roots : ['test'])
-  .flatMap((r) =>
-    /\.test\.ts$/.test(r)
-      ? [r]
-      : readdirSync(r, { recursive: true })
-          .map((f) => join(r, String(f)))
-          .filter((f) => /\.test\.ts$/.test(f)),
-  )
+  .flatMap((r) => (/\.test\.ts$/.test(r) ? [r] : filesIn(r).filter((f) => /\.test\.ts$/.test(f))))
+  .map((file) => relative('', file))
   .toSorted()
 if (files.length === 0) {
   console.error('no test files')
   process.exit(2)
 }
+
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'synod-test-')))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+await build({
+  entryPoints: ['src', 'test', 'scripts', 'examples'].flatMap((r) => filesIn(r).filter((f) => f.endsWith('.ts'))),
+  outdir: folder,
+  outbase: '.',
+  target: 'node20',
+  sourcemap: true,
+  sourcesContent: false,
+  logLevel: 'warning',
+})
+for (const name of ['node_modules', 'package.json', 'assets', 'proto']) symlinkSync(resolve(name), join(folder, name))
 
 const alone = []
 const together = []
@@ -44,22 +57,28 @@ for (const file of files) {
   if (NEEDS_A_PROCESS.some((pattern) => pattern.test(text))) alone.push(file)
   else together.push(file)
 }
-const folder = mkdtempSync(join(tmpdir(), 'synod-test-'))
-const entries = [...alone]
+const entries = alone.map(compiled)
 for (let i = 0; i < together.length; i += FILES_PER_PROCESS) {
   const entry = join(folder, `${i}.mjs`)
-  const imports = together.slice(i, i + FILES_PER_PROCESS).map((file) => `await import('${pathToFileURL(resolve(file)).href}')\n`)
+  const imports = together
+    .slice(i, i + FILES_PER_PROCESS)
+    .map((file) => `await import('./${relative(folder, compiled(file))}')\n`)
   writeFileSync(entry, imports.join(''))
   entries.push(entry)
 }
 
-process.env.NODE_OPTIONS = [process.env.NODE_OPTIONS, '--import=tsx', '--enable-source-maps'].filter(Boolean).join(' ')
+process.env.NODE_OPTIONS = [process.env.NODE_OPTIONS, '--enable-source-maps'].filter(Boolean).join(' ')
 let passed = 0,
   failed = 0,
   skipped = 0
 /** Files of which no test has been heard. */
 const silent = new Set(files.filter((file) => /\b(test|it)\(/.test(readFileSync(file, 'utf8'))).map((file) => resolve(file)))
-const stream = run({ files: entries, concurrency: PROCESSES, timeout: 600_000 })
+/** Tests that have begun and not ended, by place: those that a process which is ended leaves behind are why. */
+const open = new Map()
+const stream = run({ files: entries, concurrency: PROCESSES, timeout: FILE_MS_MAX })
+stream.on('test:dequeue', (t) => {
+  if (!isFile(t)) open.set(placeOf(t), t.name)
+})
 stream.on('test:pass', (t) => {
   hear(t)
   if (t.details?.type === 'suite') return
@@ -72,16 +91,32 @@ stream.on('test:fail', (t) => {
   if (!isFile(t) || t.details?.error?.failureType !== 'subtestsFailed') failed++
 })
 function hear(t) {
-  if (!isFile(t)) silent.delete(t.file)
+  if (isFile(t)) return
+  // Some versions of Node follow the source map.
+  silent.delete(t.file?.startsWith(folder) ? sourceOf(t.file) : t.file)
+  open.delete(placeOf(t))
 }
 function isFile(t) {
   return t.nesting === 0 && entries.some((f) => t.name === f || t.name.endsWith('/' + f))
 }
+function placeOf(t) {
+  return `${t.file}:${t.line}:${t.column} ${t.name}`
+}
+/** Where a test file is run from. */
+function compiled(file) {
+  return join(folder, file.replace(/\.ts$/, '.js'))
+}
+function sourceOf(compiledFile) {
+  return resolve(relative(folder, compiledFile).replace(/\.js$/, '.ts'))
+}
+function filesIn(root) {
+  return readdirSync(root, { recursive: true, encoding: 'utf8' }).map((f) => join(root, f))
+}
 stream.compose(new spec()).pipe(process.stdout)
 stream.on('end', () =>
   setImmediate(() => {
-    rmSync(folder, { recursive: true, force: true })
-    for (const file of silent) console.log(`no test was run: ${file}`)
+    for (const file of silent) console.log(`no test was run: ${relative('', file)}`)
+    for (const [place, name] of open) console.log(`never ended: ${name} (${place})`)
     failed += silent.size
     process.exitCode = failed ? 1 : 0
     setTimeout(() => console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`), 50)

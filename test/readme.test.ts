@@ -7,14 +7,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
-import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { status } from '@grpc/grpc-js'
+import { transform } from 'esbuild'
 import { REASONS } from '../src/wire/reasons.js'
 
 const run = promisify(execFile)
 const README = 'README.md'
-const MAIN = ['--import', 'tsx', 'src/cli/main.ts']
+const MAIN = new URL('../src/cli/main.js', import.meta.url).pathname
 /** README's ports, 7101 to 7103 and 7201 to 7203, become base + 1 and so on: others may be at work on this machine. */
 const README_BASE_PORT = 7_100
 
@@ -43,9 +43,10 @@ it("runs the README's test of one's own", async (t) => {
   const example = examples.find((code) => code.includes('synod/testing')) ?? assert.fail('there is one')
   const directory = await mkdtemp(join(tmpdir(), 'synod-readme-'))
   t.after(() => rm(directory, { recursive: true }))
-  const file = join(directory, 'example.mts')
-  await writeFile(file, example.replace('synod/testing', pathToFileURL('src/testing/sim-cluster.ts').href))
-  const { stdout } = await run(process.execPath, ['--import', 'tsx', file])
+  const file = join(directory, 'example.mjs')
+  const { code } = await transform(example, { loader: 'ts' })
+  await writeFile(file, code.replace('synod/testing', new URL('../src/testing/sim-cluster.js', import.meta.url).href))
+  const { stdout } = await run(process.execPath, [file])
   assert.equal(stdout, `${/console\.log.* \/\/ (.*)$/m.exec(example)?.[1]}\n`)
 })
 
@@ -59,7 +60,7 @@ describe("the README's first screen", () => {
     directory = await mkdtemp(join(tmpdir(), 'synod-readme-'))
     basePort = await freeBasePort()
     blocks = [...(await readFile(README, 'utf8')).matchAll(/```sh\n([^]*?)```/g)].map((match) => match[1] ?? '')
-    dev = spawn(process.execPath, [...MAIN, 'dev', '--data', directory, '--base-port', String(basePort)], {
+    dev = spawn(process.execPath, [MAIN, 'dev', '--data', directory, '--base-port', String(basePort)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     await untilPrinted(dev, 'Ctrl-C')
@@ -77,7 +78,7 @@ describe("the README's first screen", () => {
     const moved = words.map((word) => word.replace(/:(7\d\d\d)\b/, (_, port) => `:${Number(port) - README_BASE_PORT + basePort}`))
     const endpoints = [1, 2, 3].map((i) => `127.0.0.1:${basePort + i}`).join(',')
     const env = { ...process.env, SYNOD_ENDPOINTS: endpoints, SYNOD_DATA: directory }
-    if (moved[0] === 'npx') return (await run(process.execPath, [...MAIN, ...moved.slice(2)], { env })).stdout
+    if (moved[0] === 'npx') return (await run(process.execPath, [MAIN, ...moved.slice(2)], { env })).stdout
     const [, , , data = '', host = '', method = ''] = moved
     const curl = ['curl', '--protocol', 'grpc', '--http2-prior-knowledge', '-d', data, `http://${host}/${method}`]
     return (await run('node_modules/.bin/buf', curl)).stdout

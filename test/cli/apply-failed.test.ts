@@ -6,7 +6,7 @@ import { diagnose } from '../../src/storage/doctor.js'
 import { Nodes } from './nodes.js'
 import { synod } from './synod.js'
 
-const BOMB = new URL('bomb.ts', import.meta.url).href
+const BOMB = new URL('bomb.js', import.meta.url).href
 
 /** Every node that the test starts has a state machine that throws. */
 function withBombs(t: TestContext): void {

@@ -13,13 +13,13 @@ after(() => rmSync(root, { recursive: true, force: true }))
 async function hang(graceMs: number): Promise<ReturnType<typeof spawn>> {
   const fifo = join(root, `fifo-${graceMs}`)
   execFileSync('mkfifo', [fifo])
-  const url = new URL('../../src/cli/signals.ts', import.meta.url).href
+  const url = new URL('../../src/cli/signals.js', import.meta.url).href
   const code = `const { endAtOnce, onStopSignals } = await import(${JSON.stringify(url)})
     const { open } = await import('node:fs')
     open(${JSON.stringify(fifo)}, 'r', () => {})
     onStopSignals({ first: () => console.log('asked'), second: endAtOnce, graceMs: ${graceMs} })
     console.log('ready')`
-  const child = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', code], {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   await once(child.stdout, 'data')

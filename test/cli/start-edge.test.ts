@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { freePorts } from '../../src/cli/ports.js'
 import { connect } from '../../src/client/client.js'
 
-const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname
+const MAIN = new URL('../../src/cli/main.js', import.meta.url).pathname
 const root = mkdtempSync(join(tmpdir(), 'synod-edge-'))
 after(() => rmSync(root, { recursive: true, force: true }))
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 
-export const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname
+export const MAIN = new URL('../../src/cli/main.js', import.meta.url).pathname
 
 export interface Ended {
   readonly code: number | null

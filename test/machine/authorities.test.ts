@@ -16,7 +16,7 @@ interface SigningVector {
   readonly signatureHex: string
 }
 
-const vector = JSON.parse(readFileSync(new URL('signing-vector.json', import.meta.url), 'utf8')) as SigningVector
+const vector = JSON.parse(readFileSync('test/machine/signing-vector.json', 'utf8')) as SigningVector
 
 /** A key pair from a seed of 32 bytes. */
 class Signer {

@@ -9,7 +9,7 @@ import { Cluster } from './cluster.js'
 //   n1 -> n2 …   a message arrives       n1 -x n2 …   a message is lost
 //   n1 syncs …   records are on disk     n1 decides … a value is handed on to be applied
 
-const DIRECTORY = join(import.meta.dirname, 'transcripts')
+const DIRECTORY = 'test/paxos/transcripts'
 
 /** Each writes headings and drives a cluster. */
 const STORIES: Record<string, (tell: (heading: string) => void) => Cluster> = {

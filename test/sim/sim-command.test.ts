@@ -27,7 +27,7 @@ describe('the command `synod sim`', { concurrency: 2, timeout: 200_000 }, () => 
 
   it('shows the world of a seed, every event of it, as often as one likes', async () => {
     const { eventHash } = await runSeed(5)
-    assert.equal(replayCommand(5), 'npm run sim -- --seed 5 --verbose')
+    assert.equal(replayCommand(5), 'npx synod sim --seed 5 --verbose')
     const [once, again] = await Promise.all([sim('--seed', '5', '--verbose'), sim('--seed', '5', '--verbose')])
     assert.equal(once.code, 0)
     assert.equal(once.stdout, again.stdout)
@@ -70,7 +70,7 @@ describe('the command `synod sim`', { concurrency: 2, timeout: 200_000 }, () => 
       stdout,
       /^shrunk: faults 1 to 0, nodes 3 to 3; \d+ runs, nothing more can go\n  no fault is needed\n  then: a client/m,
     )
-    assert.ok(stdout.endsWith(`replay: npm run sim -- --plan ${small} --verbose\n`), stdout)
+    assert.ok(stdout.endsWith(`replay: npx synod sim --plan ${small} --verbose\n`), stdout)
     const replayed = await sim('--plan', small)
     assert.equal(replayed.code, 1)
     assert.match(replayed.stdout, /a client got hardly any answers/)
@@ -109,8 +109,8 @@ describe('the command `synod sim`', { concurrency: 2, timeout: 200_000 }, () => 
   })
 
   it('prints a replay command that a shell takes as it is meant', () => {
-    assert.equal(replayPlanCommand('./a-b/c_1.json'), 'npm run sim -- --plan ./a-b/c_1.json --verbose')
-    assert.equal(replayPlanCommand("it's $HOME; *.json"), "npm run sim -- --plan 'it'\\''s $HOME; *.json' --verbose")
+    assert.equal(replayPlanCommand('./a-b/c_1.json'), 'npx synod sim --plan ./a-b/c_1.json --verbose')
+    assert.equal(replayPlanCommand("it's $HOME; *.json"), "npx synod sim --plan 'it'\\''s $HOME; *.json' --verbose")
   })
 
   it('tells a failure of the simulator itself from a broken promise, with its stack and exit code 3', async () => {

@@ -20,12 +20,12 @@ function newDirectory(): string {
 
 /** Holds a directory's lock in a process of its own. */
 async function holdElsewhere(directory: string): Promise<{ pid: number; kill: () => Promise<void> }> {
-  const url = new URL('../../src/storage/directory-lock.ts', import.meta.url).href
+  const url = new URL('../../src/storage/directory-lock.js', import.meta.url).href
   const code = `const { DirectoryLock } = await import(${JSON.stringify(url)})
     await DirectoryLock.acquire(${JSON.stringify(directory)})
     console.log('held')
     setInterval(() => {}, 1_000)`
-  const child = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', code], {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   await once(child.stdout, 'data')

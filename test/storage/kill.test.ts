@@ -15,8 +15,8 @@ import { fillReceiver, fillSender, INSTALLED } from './conformance-receiving.js'
 import { accepted, accounts, entriesOf, entry } from './samples.js'
 
 const root = mkdtempSync(join(tmpdir(), 'synod-kill-'))
-const writerProcess = fileURLToPath(new URL('writer-process.ts', import.meta.url))
-const receiverProcess = fileURLToPath(new URL('receiver-process.ts', import.meta.url))
+const writerProcess = fileURLToPath(new URL('writer-process.js', import.meta.url))
+const receiverProcess = fileURLToPath(new URL('receiver-process.js', import.meta.url))
 const running = new Set<ChildProcess>()
 
 after(() => {
@@ -50,7 +50,7 @@ async function killAfterLines(
   linesBeforeKill: number,
   onLine: (line: string, number: number) => void | Promise<void>,
 ): Promise<void> {
-  const child = spawn(process.execPath, ['--import=tsx', ...script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, script, { stdio: ['ignore', 'pipe', 'inherit'] })
   running.add(child)
   let lines = 0
   for await (const line of createInterface(child.stdout)) {

@@ -18,7 +18,7 @@ import { StorageError } from '../../src/storage/storage-error.js'
 import { compact, FIRST_BYTES, openSmall, writeAtRandom } from './random-writes.js'
 
 const root = mkdtempSync(join(tmpdir(), 'synod-read-'))
-const writerProcess = fileURLToPath(new URL('random-writes-process.ts', import.meta.url))
+const writerProcess = fileURLToPath(new URL('random-writes-process.js', import.meta.url))
 let paths = 0
 
 after(() => rmSync(root, { recursive: true, force: true }))
@@ -129,7 +129,7 @@ describe('what is read', () => {
   test('is what LevelDB gives after kill -9', async () => {
     const path = newPath()
     for (let seed = 10; seed < 16; seed++) {
-      const { signal } = spawnSync(process.execPath, ['--import=tsx', writerProcess, path, String(seed)], { stdio: 'inherit' })
+      const { signal } = spawnSync(process.execPath, [writerProcess, path, String(seed)], { stdio: 'inherit' })
       assert.equal(signal, 'SIGKILL')
       const found = await read(path)
       assert.ok(found.length > 0)

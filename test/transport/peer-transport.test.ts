@@ -110,7 +110,7 @@ test('messages flow again soon after a peer is back', async (t) => {
 
 test('a peer whose process is killed is noticed at once', async (t) => {
   const a = await startNode(t, 1)
-  const child = spawn(process.execPath, ['--import=tsx', new URL('peer-process.ts', import.meta.url).pathname, '2'])
+  const child = spawn(process.execPath, [new URL('peer-process.js', import.meta.url).pathname, '2'])
   t.after(() => child.kill('SIGKILL'))
   const [line] = await once(child.stdout, 'data', { signal: AbortSignal.timeout(WAIT_MS_MAX) })
   a.transport.setPeers([{ nodeId: 2, addresses: [String(line).trim()] }])
@@ -344,8 +344,8 @@ test('stop sends what is queued first', async (t) => {
 
 test('a process ends by itself once its transport is stopped, whether its peers are there or not', async (t) => {
   const b = await startNode(t, 2)
-  const script = new URL('peer-process.ts', import.meta.url).pathname
-  const child = spawn(process.execPath, ['--import=tsx', script, '1', b.address, await freeAddress()], { stdio: 'pipe' })
+  const script = new URL('peer-process.js', import.meta.url).pathname
+  const child = spawn(process.execPath, [script, '1', b.address, await freeAddress()], { stdio: 'pipe' })
   t.after(() => child.kill('SIGKILL'))
   await until('it is connected', () => b.connected.length === 0 && b.received.length > 0)
   child.stdin.end('stop\n')
