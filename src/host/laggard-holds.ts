@@ -1,8 +1,8 @@
 import type { NodeId, Slot } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
 
-/** Whoever is so close needs no log but what any node keeps. */
-const CLOSE_SLOTS = 1_024
+/** Whoever is so close needs no log but what any node keeps, though each slot holds a MiB. */
+const CLOSE_SLOTS = 32
 /** A laggard that has not come nearer for so long has gone, or will begin anew. Loading a big state takes minutes. */
 const PATIENCE_MS = 300_000
 

@@ -221,6 +221,29 @@ test('who is further behind than the logs of the others reach fetches a checkpoi
   await finish(world)
 })
 
+test('who has fetched a checkpoint and is cut off then finds the log after it when it is back, however much was decided meanwhile', async () => {
+  const tiny = { checkpointEverySlots: 5, logSlotsMax: 2, options: { ...DEFAULT_OPTIONS, recentSlotsMax: 4, pageBytesMax: 2_000 } }
+  const { world, followers } = await formedWorld(tiny, { isBusy: true })
+  const [late] = followers
+  assert.ok(late !== undefined)
+  const others = world.nodes.filter((node) => node !== late)
+  for (const client of world.clients) client.useOnly(others)
+  late.crash()
+  const before = world.checker.decidedUpTo
+  await until(world, 'the others decide', () => world.checker.decidedUpTo > before + 100, 20_000)
+  late.start()
+  await until(world, 'it has fetched one', () => world.totals.of('fetchedCheckpoint') === 1, 20_000)
+  for (const other of others) world.network.cutBothWays(late.id, other.id)
+  // Long enough for the view that it was read from to be closed: that alone would keep the log, too.
+  await world.run(10_000)
+  const missed = world.checker.decidedUpTo
+  assert.ok(missed > late.appliedUpTo + 100)
+  world.network.mendAll()
+  await until(world, 'it is level', () => late.appliedUpTo > missed && late.appliedUpTo >= world.checker.decidedUpTo - 5, 20_000)
+  assert.equal(world.totals.of('fetchedCheckpoint'), 1)
+  await finish(world)
+})
+
 test('another leads when the operator wants it to', async () => {
   const { world, followers } = await formedWorld({}, { isBusy: true })
   const [next] = followers
