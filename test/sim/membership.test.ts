@@ -222,7 +222,11 @@ test('who is further behind than the logs of the others reach fetches a checkpoi
 })
 
 test('who has fetched a checkpoint and is cut off then finds the log after it when it is back, however much was decided meanwhile', async () => {
-  const tiny = { checkpointEverySlots: 5, logSlotsMax: 2, options: { ...DEFAULT_OPTIONS, recentSlotsMax: 4, pageBytesMax: 2_000 } }
+  const tiny = {
+    checkpointEverySlots: 5,
+    logSlotsMax: 2,
+    options: { ...DEFAULT_OPTIONS, recentSlotsMax: 4, pageBytesMax: 2_000 },
+  }
   const { world, followers } = await formedWorld(tiny, { isBusy: true })
   const [late] = followers
   assert.ok(late !== undefined)

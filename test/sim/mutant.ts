@@ -7,6 +7,7 @@ import { build, type Plugin } from 'esbuild'
 import type { WorldPlan } from '../../src/sim/plan.js'
 import { type RunSettings, runSeed, type SeedResult } from '../../src/sim/run-seed.js'
 import type { FaultKind } from '../../src/sim/schedule.js'
+import { HELD_WORLDS } from './held-worlds.js'
 
 /** A line of `src` that reads otherwise: a bug as a tired colleague would write it, or a change that does no harm. */
 export interface Change {
@@ -47,25 +48,28 @@ export interface Mutant {
   readonly dispose: () => void
 }
 
-/**
- * Loads the simulator, bundled with the change in it, from a directory of its own.
- * @throws AssertionError when the source has moved on: then the change must be written anew
- */
-export async function loadMutant({ file, find, replace }: Change): Promise<Mutant> {
-  const path = resolve('src', file)
-  const parts = readFileSync(path, 'utf8').split(find)
+/** The file with the change. @throws AssertionError when the source has moved on: then the change must be written anew */
+export function changedText({ file, find, replace }: Change): string {
+  const parts = readFileSync(resolve('src', file), 'utf8').split(find)
   assert.equal(parts.length, 2, `this must stand in src/${file} once: ${find}`)
+  return parts.join(replace)
+}
+
+/** Loads the simulator, bundled with the change in it, from a directory of its own. */
+export async function loadMutant(change: Change): Promise<Mutant> {
+  const path = resolve('src', change.file)
+  const contents = changedText(change)
   const directory = mkdtempSync(join(tmpdir(), 'synod-mutant-'))
   const dispose = (): void => rmSync(directory, { recursive: true, force: true })
   try {
     let isPart = false
-    const change: Plugin = {
+    const plugin: Plugin = {
       name: 'change',
       setup: ({ onLoad }) =>
         onLoad({ filter: /\.ts$/ }, (loaded) => {
           if (loaded.path !== path) return undefined
           isPart = true
-          return { contents: parts.join(replace), loader: 'ts' }
+          return { contents, loader: 'ts' }
         }),
     }
     const outfile = join(directory, 'run-seed.mjs')
@@ -78,9 +82,9 @@ export async function loadMutant({ file, find, replace }: Change): Promise<Mutan
       target: 'node20',
       sourcemap: true,
       outfile,
-      plugins: [change],
+      plugins: [plugin],
     })
-    assert.ok(isPart, `src/${file} is part of the simulator`)
+    assert.ok(isPart, `src/${change.file} is part of the simulator`)
     symlinkSync(resolve('node_modules'), join(directory, 'node_modules'))
     const mutant: { runSeed: typeof runSeed } = await import(pathToFileURL(outfile).href)
     return { runSeed: mutant.runSeed, dispose }
@@ -107,7 +111,8 @@ export async function firstToNotice(
   for (const seed of seeds) {
     worldCount++
     const result = await mutant.runSeed(seed, settings)
-    if (result.failure !== undefined && (await runSeed(seed, settings)).failure === undefined) return { seed, worldCount, result }
+    if (result.failure === undefined) continue
+    if (seed <= HELD_WORLDS || (await runSeed(seed, settings)).failure === undefined) return { seed, worldCount, result }
   }
   return undefined
 }

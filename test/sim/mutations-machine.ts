@@ -197,7 +197,7 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
     name: 'what changes while a checkpoint is written is in it as it became',
     isRare: true,
     file: 'machine/change-list.ts',
-    find: 'const state = this.#kept.get(record) as S',
+    find: 'const state = record.kept as S',
     replace: 'const state = this.#stateOf(record)',
   },
   {

@@ -4,10 +4,11 @@ import { test } from 'node:test'
 import { Coverage } from '../../src/sim/coverage.js'
 import { runSeeds } from '../../src/sim/jobs.js'
 import { runSeed } from '../../src/sim/run-seed.js'
+import { HELD_WORLDS } from './held-worlds.js'
 
 /** Another range: SYNOD_SIM_FIRST_SEED=5000 SYNOD_SIM_RUNS=10000 npm test */
 const FIRST_SEED = Number(process.env['SYNOD_SIM_FIRST_SEED'] ?? 1)
-const RUNS = Number(process.env['SYNOD_SIM_RUNS'] ?? 100)
+const RUNS = Number(process.env['SYNOD_SIM_RUNS'] ?? HELD_WORLDS)
 /** So many are like any others. */
 const TYPICAL_RUNS = 100
 /** So many see every fault in some world. */
