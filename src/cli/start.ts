@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { type Command, Option } from 'commander'
 import type { ServerConfig } from '../server/config.js'
+import { descriptorShares } from '../storage/descriptors.js'
 import { describe } from './failure.js'
 import { LogSink } from './log-sink.js'
 import { mergeNodeOptions, type NodeOptions, readConfigFile, serverConfigOf } from './node-options.js'
@@ -77,6 +78,8 @@ function collect(value: string, all: readonly string[] = []): string[] {
 
 /** Runs until it is told to stop, or fails. */
 async function run(config: ServerConfig, level: string): Promise<void> {
+  // Before the modules are read: that many files at once may be too many already, and would fail with less to say.
+  descriptorShares()
   const [{ pino }, { startServer }] = await Promise.all([import('pino'), import('../server/server.js')])
   // LevelDB makes its files as the mask says.
   process.umask(0o077)

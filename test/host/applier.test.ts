@@ -216,18 +216,18 @@ describe('a slot that takes long', () => {
   })
 })
 
-describe('the digest of the state', () => {
-  /** After these results of one command each. */
-  function digestAfter(...results: Uint8Array[]): number {
-    const f = start()
-    decide(f, opening())
-    for (const [i, result] of results.entries()) {
-      f.machine.apply = () => result
-      decide(f, batchOf(i + 1))
-    }
-    return f.applier.stateDigest
+/** The digest of the state after these results, each of one command. */
+function digestAfter(...results: Uint8Array[]): number {
+  const f = start()
+  decide(f, opening())
+  for (const [i, result] of results.entries()) {
+    f.machine.apply = () => result
+    decide(f, batchOf(i + 1))
   }
+  return f.applier.stateDigest
+}
 
+describe('the digest of the state', () => {
   it('is the same after an empty result wherever its bytes stand, and goes on from what was before', () => {
     // Node's CRC begins anew at a null pointer, which the second of these is, and the first is not.
     const empties = [new Uint8Array(0), new TextEncoder().encode(''), Buffer.from('x').subarray(1)]

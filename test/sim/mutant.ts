@@ -65,8 +65,8 @@ export async function loadMutant(change: Change): Promise<Mutant> {
     let isPart = false
     const plugin: Plugin = {
       name: 'change',
-      setup: ({ onLoad }) =>
-        onLoad({ filter: /\.ts$/ }, (loaded) => {
+      setup: (bundle) =>
+        bundle.onLoad({ filter: /\.ts$/ }, (loaded) => {
           if (loaded.path !== path) return undefined
           isPart = true
           return { contents, loader: 'ts' }
