@@ -23,6 +23,9 @@ export interface Call {
   requestNumber: number
   /** How often it was sent without being told that it was *not* proposed: above 0, its outcome is unknown until it is answered. */
   unresolvedSends: number
+  /** When it was sent last, and how many requests were on the wire then. */
+  sentAtMs: number
+  sentBehind: number
   /** After a refusal that passes: when it is sent again. */
   retryAtMs: number
 }

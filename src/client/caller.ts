@@ -91,6 +91,8 @@ export class Caller {
       reject,
       requestNumber: 0,
       unresolvedSends: 0,
+      sentAtMs: 0,
+      sentBehind: 0,
       retryAtMs: 0,
     })
   }

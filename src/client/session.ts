@@ -6,7 +6,9 @@ import { probeEndpoint } from './endpoint-probe.js'
 import { errorOfRefusal, errorOfService, outcomeUnknown, SynodError } from './errors.js'
 import type { Settings } from './options.js'
 import { Outstanding } from './outstanding.js'
-import { closeSession, type SessionName, SessionStream } from './stream.js'
+import { Pace } from './pace.js'
+import { REAL_WORLD, type SessionWorld, type Stream } from './session-world.js'
+import { closeSession, type SessionName } from './stream.js'
 
 const TICK_MS = 25
 const OVERLOADED_DELAY_MS_MAX = 200
@@ -30,9 +32,11 @@ type Phase = 'idle' | 'backingOff' | 'opening' | 'open' | 'closed'
 export class Session implements CallSink {
   readonly #settings: Settings
   readonly #isReadsOnly: boolean
+  readonly #world: SessionWorld
   readonly #calls: Outstanding
+  readonly #pace: Pace
   #phase: Phase = 'idle'
-  #stream: SessionStream | undefined
+  #stream: Stream | undefined
   #endpointIndex: number
   #welcome: ServerWelcome | undefined
   /** Undefined until the cluster has given one. */
@@ -49,15 +53,17 @@ export class Session implements CallSink {
   #isFlushScheduled = false
   /** The session keeps as many answers as it may: new commands wait so long for some to be acknowledged. */
   #fullUntilMs = 0
-  #ticker: NodeJS.Timeout | undefined
+  #stopTicking: (() => void) | undefined
 
   /** @param options.readsOnly it is given queries only: the cluster opens no session for them, which would take a slot and a majority */
-  constructor(settings: Settings, { readsOnly = false } = {}) {
+  constructor(settings: Settings, { readsOnly = false, world = REAL_WORLD }: { readsOnly?: boolean; world?: SessionWorld } = {}) {
     this.#settings = settings
     this.#isReadsOnly = readsOnly
+    this.#world = world
     this.#calls = new Outstanding(settings.maxInFlight)
+    this.#pace = new Pace(settings.maxInFlight)
     // Clients begin at different nodes, so that the load spreads.
-    this.#endpointIndex = Math.floor(Math.random() * settings.endpoints.length)
+    this.#endpointIndex = Math.floor(world.random() * settings.endpoints.length)
   }
 
   /** The cluster has given it a name; queries that go with it cost nothing more. */
@@ -84,9 +90,12 @@ export class Session implements CallSink {
       const message = `requests of ${this.#calls.byteLength} bytes are unanswered already`
       return call.reject(new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', message))
     }
-    call.deadlineMs = performance.now() + call.timeoutMs
+    const nowMs = this.#world.nowMs()
+    call.deadlineMs = nowMs + call.timeoutMs
+    const before = this.#calls.underWayCount + this.#calls.waitingCount
+    if (!call.isQuery && this.#isTooLate(call, before, nowMs)) return call.reject(tooLate(before))
     this.#calls.wait(call)
-    this.#ticker ??= setInterval(() => this.#tick(performance.now()), TICK_MS)
+    this.#stopTicking ??= this.#world.every(TICK_MS, () => this.#tick(this.#world.nowMs()))
     this.#scheduleFlush()
   }
 
@@ -97,7 +106,7 @@ export class Session implements CallSink {
     this.#closing.abort()
     this.#stream?.finish()
     if (this.#name !== undefined) closeSession(this.#endpoint, this.#settings.credentials, this.#name)
-    clearInterval(this.#ticker)
+    this.#stopTicking?.()
     for (const call of this.#calls.all()) {
       this.#calls.forget(call)
       const message = 'the client was closed before the answer came'
@@ -109,7 +118,7 @@ export class Session implements CallSink {
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return
     this.#isFlushScheduled = true
-    setImmediate(() => {
+    this.#world.soon(() => {
       this.#isFlushScheduled = false
       this.#flush()
     })
@@ -118,12 +127,28 @@ export class Session implements CallSink {
   #flush(): void {
     if (this.#phase === 'idle' && !this.#calls.isEmpty) return this.#open()
     while (this.#phase === 'open' && this.#stream?.canSend === true) {
-      const withNewCommands = !this.#hasExpired && performance.now() >= this.#fullUntilMs
-      const requests = this.#calls.takeFrame({ withNewCommands })
+      const nowMs = this.#world.nowMs()
+      const requests = this.#calls.takeFrame({
+        withNewCommands: !this.#hasExpired && nowMs >= this.#fullUntilMs,
+        nowMs,
+        window: this.#pace.window,
+        isTooLate: (call, before) => this.#isTooLate(call, before, nowMs),
+        giveUp: (call) => this.#giveUp(call, nowMs),
+      })
       if (requests.length === 0) return
-      this.#silentSinceMs ??= performance.now()
+      this.#silentSinceMs ??= nowMs
       this.#stream.send({ firstUnacknowledged: this.#calls.firstUnacknowledged, requests })
     }
+  }
+
+  #isTooLate({ deadlineMs, timeoutMs }: Call, before: number, nowMs: number): boolean {
+    return this.#pace.isTooLate({ before, deadlineMs, timeoutMs, nowMs })
+  }
+
+  #giveUp(call: Call, nowMs: number): void {
+    if (call.deadlineMs <= nowMs) return this.#expire(call)
+    this.#calls.forget(call)
+    call.reject(tooLate(this.#calls.onWireCount))
   }
 
   get #endpoint(): string {
@@ -132,8 +157,8 @@ export class Session implements CallSink {
 
   #open(): void {
     this.#phase = 'opening'
-    this.#silentSinceMs = performance.now()
-    this.#stream = new SessionStream({
+    this.#silentSinceMs = this.#world.nowMs()
+    this.#stream = this.#world.openStream({
       endpoint: this.#endpoint,
       credentials: this.#settings.credentials,
       purpose: this.#isReadsOnly ? 'reads' : { session: this.#name },
@@ -166,8 +191,9 @@ export class Session implements CallSink {
   #onAnswers(frame: AnswerFrame): void {
     this.#lastFailure = undefined
     let moveOn: SynodError | undefined
-    for (const answer of frame.answers) moveOn = this.#onAnswer(answer) ?? moveOn
-    this.#silentSinceMs = this.#calls.underWayCount > 0 ? performance.now() : undefined
+    const nowMs = this.#world.nowMs()
+    for (const answer of frame.answers) moveOn = this.#onAnswer(answer, nowMs) ?? moveOn
+    this.#silentSinceMs = this.#calls.onWireCount > 0 ? nowMs : undefined
     if (this.#hasExpired && this.#calls.commandCount === 0) return this.#restartSession()
     if (moveOn !== undefined) return this.#failOver(moveOn)
     this.#failuresInARow = 0
@@ -175,12 +201,18 @@ export class Session implements CallSink {
   }
 
   /** Settles the call, or keeps it for a retry. Gives the reason to try another node, if the answer is one. */
-  #onAnswer(answer: Answer): SynodError | undefined {
+  #onAnswer(answer: Answer, nowMs: number): SynodError | undefined {
     const call = this.#calls.find(answer.requestNumber, answer.query)
-    if (call === undefined) return undefined // given up, or answered before
+    if (call === undefined) {
+      const abandoned = answer.query ? undefined : this.#calls.takeAbandoned(answer.requestNumber)
+      if (abandoned !== undefined) this.#measure(abandoned, nowMs)
+      return undefined
+    }
     const { outcome, slot } = decodeResult(answer.result)
-    if (outcome?.$case === 'refusal') return this.#onRefusal(call, outcome.value)
+    if (outcome?.$case === 'refusal') return this.#onRefusal(call, outcome.value, nowMs)
+    this.#measure(call, nowMs)
     this.#calls.forget(call)
+    this.#pace.widen()
     if (outcome?.$case !== call.expected) {
       call.reject(
         new SynodError('INTERNAL', 'INTERNAL', `expected a result of ${call.expected}, got ${outcome?.$case ?? 'none'}`),
@@ -196,12 +228,20 @@ export class Session implements CallSink {
     return undefined
   }
 
-  #onRefusal(call: Call, refusal: Refusal): SynodError | undefined {
+  /** The second answer to a command comes at once: it tells nothing of the pace. */
+  #measure(call: Call, nowMs: number): void {
+    if (call.isQuery || call.unresolvedSends !== 1) return
+    const { sentBehind: before, sentAtMs, deadlineMs, timeoutMs } = call
+    const waitedMs = nowMs - deadlineMs + timeoutMs
+    this.#pace.measure({ before, onWireCount: this.#calls.onWireCount, waitedMs, tookMs: nowMs - sentAtMs, nowMs })
+  }
+
+  #onRefusal(call: Call, refusal: Refusal, nowMs: number): SynodError | undefined {
     switch (refusal.reason) {
       case 'OVERLOADED': // not proposed; the node lives
         call.unresolvedSends--
         this.#lastFailure = errorOfRefusal(refusal)
-        this.#calls.resendAt(call, performance.now() + OVERLOADED_DELAY_MS_MAX * (0.25 + 0.75 * Math.random()))
+        this.#calls.resendAt(call, nowMs + OVERLOADED_DELAY_MS_MAX * (0.25 + 0.75 * this.#world.random()))
         return undefined
       case 'NO_QUORUM': // not proposed; another node may reach a majority
       case 'NOT_JOINED':
@@ -220,7 +260,7 @@ export class Session implements CallSink {
         call.unresolvedSends = 0
         this.#calls.wait(call)
         this.#lastFailure = errorOfRefusal(refusal)
-        this.#fullUntilMs = performance.now() + FULL_DELAY_MS
+        this.#fullUntilMs = nowMs + FULL_DELAY_MS
         return undefined
       case 'SESSION_EXPIRED':
       case 'BEYOND_ASKED': // so much was given up without an answer that the numbers have run away
@@ -229,6 +269,7 @@ export class Session implements CallSink {
         return undefined
       default:
         this.#calls.forget(call)
+        this.#pace.widen()
         call.reject(errorOfRefusal(refusal))
         return undefined
     }
@@ -284,7 +325,7 @@ export class Session implements CallSink {
     this.#failuresInARow++
     this.#phase = 'backingOff'
     const longestMs = Math.min(FAIL_OVER_DELAY_MS_MAX, FAIL_OVER_DELAY_MS_MIN * 2 ** Math.min(this.#failuresInARow, 10))
-    setTimeout(() => this.#endBackoff(), longestMs * (0.5 + 0.5 * Math.random())).unref()
+    this.#world.later(longestMs * (0.5 + 0.5 * this.#world.random()), () => this.#endBackoff())
   }
 
   #endBackoff(): void {
@@ -319,8 +360,9 @@ export class Session implements CallSink {
   #tick(nowMs: number): void {
     for (const call of this.#calls.all()) if (call.deadlineMs <= nowMs) this.#expire(call)
     if (this.#calls.isEmpty) {
-      clearInterval(this.#ticker)
-      this.#ticker = undefined
+      this.#stopTicking?.()
+      this.#stopTicking = undefined
+      this.#pace.rest()
       return
     }
     const silenceMsMax = this.#silenceMsMax
@@ -328,9 +370,9 @@ export class Session implements CallSink {
       const message = `${this.#stream?.endpoint ?? ''} has not answered for ${Math.round(silenceMsMax)} ms`
       return this.#failOver(new SynodError('UNAVAILABLE', 'UNREACHABLE', message))
     }
-    const isFullNoMore = this.#fullUntilMs !== 0 && nowMs >= this.#fullUntilMs
-    if (isFullNoMore) this.#fullUntilMs = 0
-    if (this.#calls.endPauses(nowMs) || isFullNoMore) this.#flush()
+    this.#calls.endPauses(nowMs)
+    // What was given up above, or may be tried again, has made room.
+    this.#flush()
   }
 
   /** One silent endpoint must leave a short deadline time for another: a third of it to be welcomed in, half of it to be answered in. */
@@ -345,12 +387,20 @@ export class Session implements CallSink {
   #expire(call: Call): void {
     const cause = this.#lastFailure
     const detail = cause === undefined ? '' : `; the last failure: ${cause.message}`
-    this.#calls.forget(call)
+    this.#calls.abandon(call)
     if (mayHaveHappened(call)) call.reject(outcomeUnknown(`no answer within the time given${detail}`, cause))
-    else if (cause?.reason === 'UNREACHABLE')
+    else if (cause?.reason === 'OVERLOADED' || (cause === undefined && call.requestNumber === 0 && this.#phase === 'open')) {
+      const message = 'there was no room for it within the time given; it was not carried out'
+      call.reject(new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', `${message}${detail}`, { cause }))
+    } else if (cause?.reason === 'UNREACHABLE')
       call.reject(new SynodError('UNAVAILABLE', 'UNREACHABLE', this.#tellUnreachable(cause), { cause, retrySafe: true }))
     else call.reject(new SynodError('UNAVAILABLE', 'NO_QUORUM', `no node could answer within the time given${detail}`, { cause }))
   }
+}
+
+function tooLate(before: number): SynodError {
+  const message = `${before} requests are before it, and at the pace of the last answers its own would come too late: it is not sent`
+  return new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', message)
 }
 
 /** A command that was sent, and of which no node has said that it was not proposed. */

@@ -52,6 +52,13 @@ export interface StreamEvents {
   onEnd(error: ServiceError): void
 }
 
+export interface StreamOptions {
+  readonly endpoint: string
+  readonly credentials: ChannelCredentials
+  readonly purpose: StreamPurpose
+  readonly events: StreamEvents
+}
+
 /** One stream to one endpoint, from the hello to its end. It knows frames, not requests. */
 export class SessionStream {
   readonly endpoint: string
@@ -62,12 +69,7 @@ export class SessionStream {
   #hasEnded = false
 
   /** Connects and sends the hello. */
-  constructor(options: {
-    endpoint: string
-    credentials: ChannelCredentials
-    purpose: StreamPurpose
-    events: StreamEvents
-  }) {
+  constructor(options: StreamOptions) {
     this.endpoint = options.endpoint
     this.#events = options.events
     this.#client = new SessionServiceClient(options.endpoint, options.credentials, CHANNEL_OPTIONS)

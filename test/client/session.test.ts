@@ -241,10 +241,10 @@ describe('a session of the SDK', { timeout: 20_000 }, () => {
     }
   })
 
-  it('says NO_QUORUM when every try was refused as not proposed', async () => {
+  it('says OVERLOADED when every try was refused as such', async () => {
     const only = await node(new ScriptedCluster(), () => refusal('OVERLOADED'))
     const put = client(only.endpoint).kv.put('a', '', { timeoutMs: 200 })
-    await assert.rejects(put, isError('UNAVAILABLE', 'NO_QUORUM', true))
+    await assert.rejects(put, isError('RESOURCE_EXHAUSTED', 'OVERLOADED', true))
   })
 
   it('says that a retry is safe when a read finds no answer in time', async () => {
