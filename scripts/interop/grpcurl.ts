@@ -287,6 +287,8 @@ async function checkKeys(): Promise<void> {
   await gives('the other branch', 2, kv('Txn'), txn, { 'responses.0.get.pair.value': base64('3') })
   await gives('a key is deleted', 0, kv('Delete'), { key: 'a' }, { deletedCount: '1' })
   await gives('and gone', 1, kv('Get'), { key: 'a' }, { pair: undefined })
+  await refuses('every key, by an empty prefix', 1, kv('Delete'), { prefix: '' }, 'InvalidArgument', '"field": "prefix"')
+  await gives('every key, when all is set', 1, kv('Delete'), { all: true }, {})
   await refuses('a key that is too long', 2, kv('Put'), { key: 'k'.repeat(4_097) }, 'InvalidArgument', '"field": "key"')
 }
 

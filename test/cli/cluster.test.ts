@@ -125,6 +125,7 @@ describe('a dev cluster of three processes', { timeout: 120_000 }, () => {
     const [list, missing] = await Promise.all([run('kv', 'list'), run('kv', 'get', 'nothing')])
     assert.equal(list.stdout, 'done\tyes\ngreeting\thello\n')
     assert.equal(missing.code, 1)
+    assert.equal((await run('kv', 'del', '--prefix', '', '--all')).stdout, 'deleted 2\n')
   })
 
   it('takes any bytes on stdin, and gives them back; a backup on stdout is one, and reads take no slot', async () => {

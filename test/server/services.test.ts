@@ -55,6 +55,18 @@ describe('the key-value service', () => {
     assert.equal(txnHeader?.slot, 4)
   })
 
+  it('deletes every key only when all is set: an empty prefix may be a variable that was not', async (t) => {
+    const { clients } = await serve(t)
+    for (const key of ['a', 'b']) await call(clients.kv, 'put', put(key, ''))
+    const empty = DeleteRequest.fromPartial({ target: { $case: 'prefix', value: '' } })
+    const { code, fields } = await failureOf(call(clients.kv, 'delete', empty))
+    assert.deepEqual({ code, fields }, { code: status.INVALID_ARGUMENT, fields: ['prefix'] })
+    assert.equal((await call(clients.kv, 'list', ListRequest.fromPartial({}))).pairs.length, 2)
+    assert.equal((await call(clients.kv, 'delete', DeleteRequest.fromPartial({ all: true }))).deletedCount, 2n)
+    await call(clients.kv, 'put', put('c', ''))
+    assert.equal((await call(clients.kv, 'delete', { ...empty, all: true })).deletedCount, 1n)
+  })
+
   it('reads as fresh as it is asked to', async (t) => {
     const { clients, member } = await serve(t)
     await call(clients.kv, 'put', put('a', '1'))
