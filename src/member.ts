@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
 import type { CheckpointOptions } from './host/applier.js'
+import { checkPositive, checkWhole } from './host/bounds.js'
 import { capacityOf } from './host/capacity.js'
 import {
   HostedMember,
@@ -12,8 +13,10 @@ import {
 } from './host/hosted-member.js'
 import { REAL_RUNTIME } from './host/runtime.js'
 import { safeLogger } from './host/safe-logger.js'
-import { addressClash } from './paxos/membership-changes.js'
+import { NODE_ID_MAX } from './paxos/ballot.js'
+import { addressClash, tooHighForNewCluster } from './paxos/membership-changes.js'
 import type { NodeId } from './paxos/types.js'
+import { hasIdentity } from './storage/data-directory.js'
 import { descriptorShares } from './storage/descriptors.js'
 import { LevelStorage } from './storage/level-storage.js'
 import { setAsideDamaged } from './storage/set-aside.js'
@@ -61,6 +64,7 @@ export class Member extends HostedMember {
   static async start(given: MemberOptions): Promise<Member> {
     const capacityBytes = given.capacityBytes ?? capacityOf(getHeapStatistics().heap_size_limit)
     const options: MemberOptions = { ...given, capacityBytes, logger: safeLogger(given.logger) }
+    checkNumbers(options)
     checkMembers(options)
     const storage = await openStorage(options)
     try {
@@ -139,11 +143,33 @@ async function openStorage(options: MemberOptions): Promise<LevelStorage> {
 }
 
 /** @throws RangeError that names what is wrong */
-function checkMembers({ nodeId, members, join: joins = false }: MemberOptions): void {
+function checkMembers({ directory, nodeId, members, join: joins = false }: MemberOptions): void {
   const listed = members.map((m) => m.nodeId)
   if (new Set(listed).size < listed.length) throw new RangeError('members: a node id is listed twice')
   if (!listed.includes(nodeId)) throw new RangeError(`members: node ${nodeId}, this one, is not among them`)
   const clash = addressClash(members)
   if (clash !== undefined) throw new RangeError(`members: ${clash}`)
+  // A member of an old cluster may have any id; whoever brings a new directory and does not join is to found one.
+  const tooHigh = joins || hasIdentity(directory) ? undefined : tooHighForNewCluster(listed)
+  if (tooHigh !== undefined)
+    throw new RangeError(`members: ${tooHigh}; a member of a cluster that exists brings its data directory, or joins`)
   if (joins && listed.length === 1) throw new RangeError('members: to join, a member of the cluster must be listed, too')
+}
+
+/** What is not such a number would be a bound that never holds, or a timer that never ends. @throws RangeError that names the option */
+function checkNumbers(given: MemberOptions): void {
+  const { nodeId, members, checkpoints, logWindow, transferBytesPerSecondMax, capacityBytes, options = {} } = given
+  checkWhole('nodeId', nodeId, 1, NODE_ID_MAX)
+  members.forEach((member, i) => checkWhole(`members[${i}].nodeId`, member.nodeId, 1, NODE_ID_MAX))
+  checkOptional('capacityBytes', capacityBytes, 0)
+  if (transferBytesPerSecondMax !== undefined) checkPositive('transferBytesPerSecondMax', transferBytesPerSecondMax)
+  checkOptional('checkpoints.bytesMax', checkpoints?.bytesMax, 1)
+  for (const name of ['slotsMax', 'commandsMax'] as const)
+    if (checkpoints) checkWhole(`checkpoints.${name}`, checkpoints[name], 1)
+  for (const name of ['slots', 'bytes'] as const) if (logWindow) checkWhole(`logWindow.${name}`, logWindow[name], 1)
+  for (const [name, value] of Object.entries(options)) checkOptional(`options.${name}`, value, 1)
+}
+
+function checkOptional(field: string, value: unknown, min: number): void {
+  if (value !== undefined) checkWhole(field, value, min)
 }

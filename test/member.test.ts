@@ -78,6 +78,11 @@ describe('members with a state machine of their own', () => {
 
   it('carry out each command once, on whichever it is invoked, and keep it over restarts of all', async () => {
     const cluster = await Promise.all([1, 2, 3].map((nodeId) => start(nodeId)))
+    for (const timeoutMs of [Number.NaN, -1, 0, 1e300, Number.POSITIVE_INFINITY, '5' as never]) {
+      const calls = [cluster[0]?.invoke(encode('x'), { timeoutMs }), cluster[0]?.query(encode(''), { timeoutMs })]
+      for (const call of calls)
+        await assert.rejects(call ?? assert.fail(), /^RangeError: timeoutMs: must be a number of ms above 0/)
+    }
     const turns = Array.from({ length: 10 }, () => cluster).flat()
     const answers = await Promise.all(turns.map((member) => member.invoke(encode('x'))))
     assert.equal(new Set(answers.map((a) => decode(a.result))).size, 30, 'every command had a place of its own')

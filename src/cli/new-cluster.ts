@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { MadeCluster, NewCluster } from '../server/backup/new-cluster.js'
 import { usageError } from './failure.js'
-import { formatPeers, parsePeers } from './node-options.js'
+import { formatPeers, parseNewPeers } from './node-options.js'
 import { notEmpty } from './options.js'
 import { note, print, printJson } from './output.js'
 
@@ -34,7 +34,7 @@ export function newClusterOf(flags: NewClusterFlags): NewCluster {
   if (flags.out === undefined) throw usageError('--out is missing: it gets the data directories of the new cluster')
   const clusterId = flags.clusterId?.toLowerCase() ?? randomUUID()
   if (!UUID.test(clusterId)) throw usageError(`--cluster-id: ${JSON.stringify(flags.clusterId)} is not a UUID`)
-  return { clusterId, members: parsePeers(list), out: resolve(flags.out) }
+  return { clusterId, members: parseNewPeers(list), out: resolve(flags.out) }
 }
 
 /** What was made, and how it is started. */

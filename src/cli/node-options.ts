@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import type { MemberConfig, ServerConfig } from '../server/config.js'
-import { addressClash } from '../server/config.js'
+import { addressClash, tooHighForNewCluster } from '../server/config.js'
 import { HOST_PORT_FORM, isHostPort } from '../text/host-port.js'
 import { CliError, EXIT, usageError } from './failure.js'
 import { readTextFile, SMALL_FILE_BYTES_MAX } from './input.js'
@@ -154,6 +154,14 @@ export function parsePeers(text: string): MemberConfig[] {
   if (new Set(members.map(({ nodeId }) => nodeId)).size !== members.length) throw fault('peers', 'names a node twice')
   checkAddresses(members)
   return members.toSorted((a, b) => a.nodeId - b.nodeId)
+}
+
+/** The members of a cluster that does not exist yet. @throws CliError */
+export function parseNewPeers(text: string): MemberConfig[] {
+  const members = parsePeers(text)
+  const tooHigh = tooHighForNewCluster(members.map(({ nodeId }) => nodeId))
+  if (tooHigh !== undefined) throw fault('peers', tooHigh)
+  return members
 }
 
 /** `4=host:peerport/host:clientport` @throws CliError */

@@ -13,6 +13,7 @@ import { type Answer, type BackupPart, type MemberApi, MemberError, type MemberS
 import type { Applier } from './applier.js'
 import { backupOf } from './backup.js'
 import { Barriers } from './barriers.js'
+import { checkDuration, checkWhole } from './bounds.js'
 import { CheckpointReceiver } from './checkpoint-receiver.js'
 import { CheckpointSender } from './checkpoint-sender.js'
 import { ClockWatch } from './clock-watch.js'
@@ -250,7 +251,7 @@ export class HostedMember implements MemberApi {
 
   /**
    * Carries a command, of at most 16 MiB, out on the replicated state machine, exactly once, and gives its result.
-   * @throws MemberError; RangeError when the command is too large
+   * @throws MemberError; RangeError when the command is too large, or timeoutMs is no time to wait
    */
   async invoke(command: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer> {
     checkSize(command)
@@ -337,9 +338,7 @@ export class HostedMember implements MemberApi {
   }
 
   async setQuota(quotaBytes: number, options?: { timeoutMs?: number }): Promise<Slot> {
-    if (!Number.isSafeInteger(quotaBytes) || quotaBytes < 1) {
-      throw new RangeError(`quotaBytes: must be a whole number from 1 to 2^53 - 1, not ${quotaBytes}`)
-    }
+    checkWhole('quotaBytes', quotaBytes, 1)
     const { slot } = await this.#wait<Answer>((settle) => {
       this.#desk.invoke(NO_COMMAND, this.#deadlineOf(options), settle, quotaBytes)
     })
@@ -469,7 +468,10 @@ export class HostedMember implements MemberApi {
   }
 
   #deadlineOf(options: { timeoutMs?: number } | undefined): number {
-    return this.#runtime.nowMs() + (options?.timeoutMs ?? DEFAULT_TIMEOUT_MS)
+    const timeoutMs = options?.timeoutMs ?? DEFAULT_TIMEOUT_MS
+    // A deadline that is not a number never comes.
+    checkDuration('timeoutMs', timeoutMs)
+    return this.#runtime.nowMs() + timeoutMs
   }
 }
 
@@ -493,6 +495,7 @@ const ROLES = {
 } as const
 
 function checkSize(command: Uint8Array): void {
+  if (!(command instanceof Uint8Array)) throw new TypeError('command: must be a Uint8Array')
   if (command.length <= COMMAND_BYTES_MAX) return
   throw new RangeError(`command: must be at most ${COMMAND_BYTES_MAX} bytes, not ${command.length}`)
 }

@@ -11,6 +11,22 @@ export interface MembershipRefusal {
 
 /** How far above the highest one that was ever given a new node id may be: what is skipped is lost for good. */
 const NODE_IDS_AHEAD_MAX = 100
+
+/** The highest id that a new member may have. */
+function highestNewId(lastNodeId: NodeId): NodeId {
+  return lastNodeId + NODE_IDS_AHEAD_MAX
+}
+
+/** A sentence that names an id too high for a member of a new cluster; undefined when there is none. */
+export function tooHighForNewCluster(nodeIds: readonly NodeId[]): string | undefined {
+  const highest = Math.max(...nodeIds)
+  if (highest <= highestNewId(0)) return undefined
+  return (
+    `node id ${highest} is too high: the first members of a cluster have ids from 1 to ${highestNewId(0)}, ` +
+    'as later ones must have higher ids, and those that are skipped are lost for good'
+  )
+}
+
 /** Where a member is reached, as host:port; no client address: it serves none over the network. */
 export interface MemberAddresses {
   readonly nodeId: NodeId
@@ -126,7 +142,7 @@ function refusalOfAdd(latest: Membership, change: MemberAddresses): MembershipRe
     const message = `node ids up to ${latest.lastNodeId} have been given, and are never given again: choose a higher one than ${nodeId}`
     return { reason: 'NODE_ID_USED', message }
   }
-  const highest = latest.lastNodeId + NODE_IDS_AHEAD_MAX
+  const highest = highestNewId(latest.lastNodeId)
   if (nodeId > highest) {
     const message =
       `node id ${nodeId} is too high: ids are never given again, so a new one is at most ${highest}, which is ${NODE_IDS_AHEAD_MAX} above ` +

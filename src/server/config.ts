@@ -1,4 +1,4 @@
-export { addressClash } from '../paxos/membership-changes.js'
+export { addressClash, tooHighForNewCluster } from '../paxos/membership-changes.js'
 
 import type { NodeId } from '../paxos/types.js'
 import type { AuthorityConfig } from '../wire/initial-authority.js'

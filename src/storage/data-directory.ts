@@ -52,6 +52,12 @@ export function pathsIn(directory: string): DirectoryPaths {
   }
 }
 
+/** Whether somebody's data is there, or is meant to be. */
+export function hasIdentity(directory: string): boolean {
+  const paths = pathsIn(directory)
+  return [paths.identity, paths.draft, paths.database, paths.witness].some((path) => existsSync(path))
+}
+
 /** The directory's identity; undefined when it has none and nothing that would need one. @throws StorageError */
 export function readIdentity(paths: DirectoryPaths, nodeId: NodeId): Identity | undefined {
   const identity = identityIn(paths)
