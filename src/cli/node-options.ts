@@ -149,7 +149,7 @@ function parseAddress(name: keyof NodeOptions, text: string): string {
 }
 
 /** `1=host:peerport/host:clientport,2=…` @throws CliError */
-export function parsePeers(text: string): MemberConfig[] {
+function parsePeers(text: string): MemberConfig[] {
   const members = text.split(',').map((entry) => parseMember(entry.trim()))
   if (new Set(members.map(({ nodeId }) => nodeId)).size !== members.length) throw fault('peers', 'names a node twice')
   checkAddresses(members)

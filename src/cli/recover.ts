@@ -1,7 +1,8 @@
 import { createInterface } from 'node:readline'
 import type { Command } from 'commander'
 import type { Survivors } from '../server/backup/recover.js'
-import { CliError, usageError } from './failure.js'
+import type { ApplyFailure } from '../storage/storage.js'
+import { CliError, EXIT, usageError } from './failure.js'
 import { type NewClusterFlags, newClusterOf, show, withNewClusterFlags } from './new-cluster.js'
 import { notEmpty, outcomeCounts } from './options.js'
 import { note, styled } from './output.js'
@@ -17,7 +18,8 @@ then. Run this and read what it says before you confirm it.
 
 Another case: nodes that stop with APPLY_FAILED, because carrying a slot out fails. Where a version can carry it out, install that and say
 --retry-slot. Otherwise stop every node and say --skip-slot, with the directories of a majority of the voters; they are changed. Nodes
-whose directories are on other machines are named with --also, and the same is done there.
+whose directories are on other machines are named with --also, and the same is done there. Where no majority is left either, say both:
+--force-new-cluster --skip-slot.
 
 Examples:
   $ synod recover --force-new-cluster --data /var/lib/synod --out recovered --peers 1=10.0.0.1:7201/10.0.0.1:7101
@@ -35,20 +37,39 @@ export function addRecoverCommand(program: Command): void {
     .option('--yes-i-know-what-may-be-lost', 'do not ask')
     .addHelpText('after', HELP)
     .action(async (flags: RecoverFlags) => {
-      if (flags.skipSlot !== undefined || flags.retrySlot !== undefined) return recoverSlot(flags, askFor)
       if (flags.forceNewCluster === undefined) {
+        if (flags.skipSlot !== undefined || flags.retrySlot !== undefined) return recoverSlot(flags, askFor)
         throw usageError(
           'say what is to be done: --force-new-cluster, which may lose acknowledged operations, --skip-slot or --retry-slot',
         )
       }
+      if (flags.retrySlot !== undefined || flags.also !== undefined) {
+        throw usageError('--force-new-cluster tries a slot that failed again by itself: it takes neither --retry-slot nor --also')
+      }
       const plan = newClusterOf(flags)
+      const { skipSlot: skippedSlot } = flags
       const { recoverCluster } = await import('../server/backup/recover.js')
       const confirm = async (survivors: Survivors): Promise<void> => {
         for (const line of warning(survivors)) note(line)
+        if (skippedSlot !== undefined)
+          note(`  skipped:               slot ${skippedSlot}, if it cannot be carried out: nothing of it takes effect`)
         if (flags.yesIKnowWhatMayBeLost === undefined) await askFor(survivors.clusterId)
       }
-      await show(await recoverCluster(flags.data, plan, confirm), plan, flags)
+      const made = await recoverCluster(flags.data, plan, confirm, { skippedSlot }).catch((error: unknown) => {
+        throw explained(error)
+      })
+      await show(made, plan, flags)
     })
+}
+
+/** A slot that fails has other ways out where a cluster is left behind. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof Error && 'failure' in error)) return error
+  const { slot, what } = error.failure as ApplyFailure
+  const message =
+    `slot ${slot} cannot be carried out: ${what}. Nothing was made. Where another version can carry it out, use that; otherwise add ` +
+    `--skip-slot ${slot}: nothing of the slot takes effect in the new cluster then`
+  return new CliError(message, EXIT.failed, { cause: error })
 }
 
 function collect(value: string, all: readonly string[] = []): string[] {

@@ -41,7 +41,7 @@ export type SessionName = Pick<ServerWelcome, 'clientId' | 'token'>
 const NEW_SESSION: SessionName = Object.freeze({ clientId: 0, token: new Uint8Array(0) })
 
 /** What a stream is for: commands and queries under a session's name, a new one's where there is none yet; or queries, without a session. */
-export type StreamPurpose = { readonly session: SessionName | undefined } | 'reads'
+type StreamPurpose = { readonly session: SessionName | undefined } | 'reads'
 
 export interface StreamEvents {
   onWelcome(welcome: ServerWelcome): void

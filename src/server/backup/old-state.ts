@@ -1,7 +1,8 @@
 import { pino } from 'pino'
+import { ApplyFailedError } from '../../host/halt-error.js'
 import { replayLog } from '../../host/recovery.js'
 import { Sessions } from '../../machine/sessions.js'
-import type { NodeId } from '../../paxos/types.js'
+import type { NodeId, Slot } from '../../paxos/types.js'
 import { LevelStorage } from '../../storage/level-storage.js'
 import type { CheckpointView } from '../../storage/storage.js'
 import { BankAndKeys } from '../../wire/bank-and-keys.js'
@@ -13,17 +14,19 @@ const NOBODY = { onOpened: () => {}, onClosed: () => {}, onOutcome: () => {}, is
 
 /**
  * Carries out every decided slot of a data directory that its checkpoint does not hold yet, as a node does at its start, makes a
- * checkpoint of what comes of it, and lends that to `use`.
- * @throws StorageError; BackupError when nothing was ever decided
+ * checkpoint of what comes of it, and lends that to `use`. The directory is a copy: a slot that failed when it was tried last is tried
+ * once more. `skippedSlot`: should it fail, it changes nothing.
+ * @throws StorageError; BackupError when nothing was ever decided; ApplyFailedError for another slot that fails
  */
 export async function withStateOf<T>(
   where: { readonly directory: string; readonly nodeId: NodeId },
   use: (view: CheckpointView) => Promise<T>,
+  { skippedSlot }: { readonly skippedSlot?: Slot | undefined } = {},
 ): Promise<T> {
   const storage = await LevelStorage.open(where)
   try {
     if (storage.recovered.decidedUpTo === 0) throw new BackupError('nothing was ever decided there: begin with an empty cluster')
-    await advance(storage)
+    await advance(storage, skippedSlot)
     const view = await storage.viewCheckpoint()
     if (view === undefined) throw new BackupError('there is no checkpoint')
     try {
@@ -36,9 +39,20 @@ export async function withStateOf<T>(
   }
 }
 
-async function advance(storage: LevelStorage): Promise<void> {
+async function advance(storage: LevelStorage, skippedSlot: Slot | undefined): Promise<void> {
   const { checkpoint, recovered } = storage
   if (checkpoint.appliedUpTo === recovered.decidedUpTo) return
+  if (storage.applyFailure !== undefined) await storage.resolveApplyFailure('retry')
+  try {
+    await carryOut(storage)
+  } catch (error) {
+    if (!(error instanceof ApplyFailedError) || error.failure.slot !== skippedSlot) throw error
+    await storage.resolveApplyFailure('skip')
+    await carryOut(storage)
+  }
+}
+
+async function carryOut(storage: LevelStorage): Promise<void> {
   const machine = new BankAndKeys()
   const sessions = new Sessions(machine, sessionCodec)
   const logger = pino({ level: 'silent' })

@@ -60,13 +60,15 @@ interface Copy {
  * acknowledged is lost only if none of them ever voted for it, and one that was never acknowledged may take effect. A directory that was
  * set aside as damaged serves, too, if it is its end that is damaged: without that end.
  *
- * `confirm` is told what it stands on, before anything is made; what it throws ends it.
- * @throws BackupError, StorageError
+ * `confirm` is told what it stands on, before anything is made; what it throws ends it. `skippedSlot` changes nothing, if it cannot be
+ * carried out: with too few directories left nobody could have it skipped before.
+ * @throws BackupError, StorageError; ApplyFailedError for another slot that cannot be carried out
  */
 export async function recoverCluster(
   directories: readonly string[],
   plan: NewCluster,
   confirm: (survivors: Survivors) => Promise<void>,
+  { skippedSlot }: { readonly skippedSlot?: Slot | undefined } = {},
 ): Promise<MadeCluster> {
   checkRoom(plan)
   return withDrafts(plan.out, async (drafts) => {
@@ -80,7 +82,7 @@ export async function recoverCluster(
       await confirm(await survey(best, copies, votes))
       await decide(best.storage, votes)
       await best.storage.close()
-      return await withStateOf(best, (view) => makeNewCluster(view, plan, drafts))
+      return await withStateOf(best, (view) => makeNewCluster(view, plan, drafts), { skippedSlot })
     } finally {
       await Promise.all(copies.map(({ storage }) => storage.close()))
     }

@@ -5,10 +5,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { ApplyFailedError } from '../../../src/host/halt-error.js'
 import { makeBallot } from '../../../src/paxos/ballot.js'
 import { recoverCluster, type Survivors } from '../../../src/server/backup/recover.js'
 import { LevelStorage } from '../../../src/storage/level-storage.js'
 import { setAsideDamaged } from '../../../src/storage/set-aside.js'
+// What is put with this word in it cannot be carried out.
+import '../../cli/bomb.js'
 import { makeOldNode, OLD_CLUSTER_ID, replay, valueOf } from './old-cluster.js'
 
 const PLAN = {
@@ -16,7 +19,7 @@ const PLAN = {
   members: [{ nodeId: 7, peerAddress: 'n7:7201', clientAddress: 'n7:7101' }],
 }
 
-async function scene(t: TestContext, votes: readonly number[] = []) {
+async function scene(t: TestContext, votes: Parameters<typeof makeOldNode>[1]['votes'] = []) {
   const root = await mkdtemp(join(tmpdir(), 'synod-recover-'))
   t.after(() => rm(root, { recursive: true }))
   const directory = join(root, 'old')
@@ -36,6 +39,7 @@ function digestOf(directory: string): string {
   return hash.digest('hex')
 }
 
+const failsAt9 = (error: unknown): boolean => error instanceof ApplyFailedError && error.failure.slot === 9
 const agree = async (): Promise<void> => {}
 const refuse = async (): Promise<void> => {
   throw new Error('rather not')
@@ -79,6 +83,18 @@ describe('a cluster recovered from one survivor', () => {
     assert.deepEqual({ decidedUpTo, votedUpTo, missing }, { decidedUpTo: 8, votedUpTo: 12, missing: [11] })
     const node = await replay(made.directories[0]?.directory ?? '', 7)
     assert.deepEqual([node.appliedUpTo, node.get('key-4'), node.get('key-1')], [12, 'of the higher ballot', '11'])
+  })
+
+  it('is without a slot that cannot be carried out, if that is said', async (t) => {
+    const { directory, plan } = await scene(t, [{ slot: 9, ballot: makeBallot(9, 2), value: valueOf(9, 'a bomb') }, 10])
+    await assert.rejects(recoverCluster([directory], plan, agree), failsAt9)
+    await assert.rejects(recoverCluster([directory], plan, agree, { skippedSlot: 8 }), failsAt9)
+    assert.deepEqual(readdirSync(plan.out), [])
+    const before = digestOf(directory)
+    const made = await recoverCluster([directory], plan, agree, { skippedSlot: 9 })
+    const node = await replay(made.directories[0]?.directory ?? '', 7)
+    assert.deepEqual([node.appliedUpTo, node.get('key-3'), node.get('key-4')], [10, '3', '9'])
+    assert.equal(digestOf(directory), before)
   })
 
   it('leaves the survivor as it was', async (t) => {
