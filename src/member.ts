@@ -9,6 +9,7 @@ import {
   type MemberParts,
   type PeerPort,
   type PeerPortHandlers,
+  type Restored,
   restoreMachine,
 } from './host/hosted-member.js'
 import { REAL_RUNTIME } from './host/runtime.js'
@@ -66,16 +67,13 @@ export class Member extends HostedMember {
     const options: MemberOptions = { ...given, capacityBytes, logger: safeLogger(given.logger) }
     checkNumbers(options)
     checkMembers(options)
-    const storage = await openStorage(options)
+    const { parts, restored } = await openOrRepair(options)
     try {
-      const makePeerPort = (handlers: PeerPortHandlers) => peerPortOf(options, handlers)
-      const { checkpoints } = options
-      const parts: MemberParts = { storage, runtime: REAL_RUNTIME, makePeerPort, ...(checkpoints && { checkpoints }) }
-      const member = new Member(options, parts, await restoreMachine(options, parts))
+      const member = new Member(options, parts, restored)
       await member.listen()
       return member
     } catch (error) {
-      await storage.close()
+      await parts.storage.close()
       throw error
     }
   }
@@ -123,12 +121,16 @@ function peerPortOf(options: MemberOptions, handlers: PeerPortHandlers): PeerPor
   }
 }
 
-/** The storage in the directory: what is there, or, if that is damaged and others can fill it again, a new one. @throws StorageError */
-async function openStorage(options: MemberOptions): Promise<LevelStorage> {
-  const { directory, nodeId, members, repairs = true, logWindow, logger } = options
-  const place = { directory, nodeId, ...(logWindow && { window: logWindow }) }
+interface Opened {
+  readonly parts: MemberParts
+  readonly restored: Restored
+}
+
+/** What is in the directory, or, if that is damaged and others can fill it again, what is in a new one. @throws StorageError */
+async function openOrRepair(options: MemberOptions): Promise<Opened> {
+  const { directory, members, repairs = true, logger } = options
   try {
-    return await LevelStorage.open(place)
+    return await open(options)
   } catch (error) {
     const isDamaged = error instanceof StorageError && error.code === 'DAMAGED'
     if (!isDamaged || !repairs || members.length === 1) throw error
@@ -138,7 +140,21 @@ async function openStorage(options: MemberOptions): Promise<LevelStorage> {
       { err: error, dataDirId, keptIn: join(directory, asideIn) },
       'the data directory is damaged: it is set aside, and this node begins anew from the other members, as a learner',
     )
-    return LevelStorage.open(place)
+    return open(options)
+  }
+}
+
+/** Also what is history is damaged when the log's last slots want it, and only then is that noticed. @throws StorageError */
+async function open(options: MemberOptions): Promise<Opened> {
+  const { directory, nodeId, logWindow, checkpoints } = options
+  const storage = await LevelStorage.open({ directory, nodeId, ...(logWindow && { window: logWindow }) })
+  try {
+    const makePeerPort = (handlers: PeerPortHandlers) => peerPortOf(options, handlers)
+    const parts: MemberParts = { storage, runtime: REAL_RUNTIME, makePeerPort, ...(checkpoints && { checkpoints }) }
+    return { parts, restored: await restoreMachine(options, parts) }
+  } catch (error) {
+    await storage.close()
+    throw error
   }
 }
 

@@ -5,6 +5,7 @@ import type { Node } from '../paxos/node.js'
 import type { LogRequest, Outgoing, Ready } from '../paxos/outbox.js'
 import type { Ballot, MembershipRecord, NodeId } from '../paxos/types.js'
 import type { CheckpointEnd, CheckpointHeader, IncomingCheckpoint, PreparedCheckpoint, Storage } from '../storage/storage.js'
+import { StorageError } from '../storage/storage-error.js'
 import { TransferError } from '../wire/checkpoint-transfer.js'
 import type { Applier } from './applier.js'
 import type { Barriers } from './barriers.js'
@@ -223,13 +224,16 @@ export class Host {
     if (records.length > 0) await storage.append(records)
   }
 
-  /** Stops at once; the slot is known on disk before anybody hears of it. */
-  async #failToApply(error: ApplyFailedError): Promise<void> {
+  /**
+   * Stops at once; the disk knows the slot to be decided before anybody hears of it. So the next start does not go beyond it: it says again
+   * what failed, or, where it is this disk that has lost what the slot needs, meets the damage while it can still do something about it.
+   */
+  async #failToApply(error: ApplyFailedError | StorageError): Promise<void> {
     this.#halt()
     try {
-      // After whatever is being written: the disk must know the slot to be decided.
+      // After whatever is being written.
       await this.#writeRest()
-      await this.#s.storage.noteApplyFailure(error.failure)
+      if (error instanceof ApplyFailedError) await this.#s.storage.noteApplyFailure(error.failure)
     } catch (cause) {
       // The next start finds it out anew.
       this.#s.logger.error({ err: cause }, 'that the slot failed could not be written down')
@@ -261,7 +265,8 @@ export class Host {
     try {
       work()
     } catch (error) {
-      if (error instanceof ApplyFailedError && !this.#isStopped) void this.#failToApply(error)
+      const isOfSlot = error instanceof ApplyFailedError || (error instanceof StorageError && error.code === 'DAMAGED')
+      if (isOfSlot && !this.#isStopped) void this.#failToApply(error)
       else this.fail(error instanceof Error ? error : new Error(String(error)))
     }
   }

@@ -36,7 +36,7 @@ import { Waiting } from './waiting.js'
 
 export type { HostedMemberOptions, MemberParts } from './member-parts.js'
 export type { PeerPort, PeerPortHandlers } from './peer-port.js'
-export { restoreMachine } from './restored.js'
+export { type Restored, restoreMachine } from './restored.js'
 
 const DEFAULT_TIMEOUT_MS = 10_000
 const NO_COMMAND = new Uint8Array(0)

@@ -226,7 +226,7 @@ export class Bank {
       if (i % STEP_TRANSFERS === STEP_TRANSFERS - 1) yield
       const result = this.#moveOnce(draft, this.ledger.movements.getAgain(draft.id, known[i]), at)
       if (result instanceof Refusal) {
-        this.#journal.rollback()
+        yield* this.#journal.rollbackInSteps()
         this.keepRefused(result)
         return groupRefusal(drafts, draft, result)
       }

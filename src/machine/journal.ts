@@ -1,4 +1,7 @@
 import { assert } from './assert.js'
+import { drained } from './steps.js'
+
+const STEP_UNDOS = 2_048
 
 /** Counts what the state takes in memory, in bytes: by the rows alone, so that it is the same on every node. */
 class Meter {
@@ -56,8 +59,17 @@ export class Journal {
 
   /** Ends the innermost group; everything is again as it was at its begin(). */
   rollback(): void {
+    drained(this.rollbackInSteps())
+  }
+
+  /** As rollback; nothing else may change until it ends. */
+  *rollbackInSteps(): Generator<undefined, void> {
     const from = this.#begins.pop()
     assert(from !== undefined, 'only a group that was begun is rolled back')
-    for (const undo of this.#undos.splice(from).toReversed()) undo()
+    for (let count = 1; this.#undos.length > from; count++) {
+      const undo = this.#undos.pop() as () => void
+      undo()
+      if (count % STEP_UNDOS === 0) yield
+    }
   }
 }

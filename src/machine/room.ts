@@ -40,7 +40,9 @@ export class Room {
     if (before + this.#growthBytesMax <= this.#bytesMax) return work()
     this.#journal.begin()
     const outcome = work()
-    return this.#isTooMuch(before) ? this.#takeBack() : this.#keep(outcome)
+    if (!this.#isTooMuch(before)) return this.#keep(outcome)
+    this.#journal.rollback()
+    return quotaExceeded()
   }
 
   /** As within, of work that is done in steps. */
@@ -50,7 +52,9 @@ export class Room {
     if (before + this.#growthBytesMax <= this.#bytesMax) return yield* work
     this.#journal.begin()
     const outcome = yield* work
-    return this.#isTooMuch(before) ? this.#takeBack() : this.#keep(outcome)
+    if (!this.#isTooMuch(before)) return this.#keep(outcome)
+    yield* this.#journal.rollbackInSteps()
+    return quotaExceeded()
   }
 
   #isTooMuch(before: number): boolean {
@@ -61,11 +65,6 @@ export class Room {
   #keep<T>(outcome: T): T {
     this.#journal.commit()
     return outcome
-  }
-
-  #takeBack(): Refusal {
-    this.#journal.rollback()
-    return quotaExceeded()
   }
 }
 

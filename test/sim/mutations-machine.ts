@@ -142,8 +142,8 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a group that is taken back is undone in the order in which it was done',
     file: 'machine/journal.ts',
-    find: 'of this.#undos.splice(from).toReversed())',
-    replace: 'of this.#undos.splice(from))',
+    find: 'this.#undos.pop() as () => void',
+    replace: 'this.#undos.splice(from, 1)[0] as () => void',
   },
   {
     name: 'what a group deletes is not put back when it is taken back',
@@ -161,7 +161,7 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'of a linked group that is refused the transfers before the refused one stand',
     file: 'machine/bank.ts',
-    find: '        this.#journal.rollback()\n        this.keepRefused(result)\n',
+    find: '        yield* this.#journal.rollbackInSteps()\n        this.keepRefused(result)\n',
     replace: '        this.#journal.commit()\n        this.keepRefused(result)\n',
   },
   {
