@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { BackupSummary } from '../server/backup/inspect.js'
+import { isClosed } from './closed.js'
 import { usageError } from './failure.js'
 import { checkPlace, NewFile, PRIVATE } from './new-file.js'
 import { type ClientFlags, consistencyOf, withClient, withClientFlags } from './options.js'
@@ -35,6 +36,7 @@ const HEAD = ['backup', '']
 
 async function backUp(file: string, flags: ClientFlags & { stale?: true }): Promise<BackupSummary> {
   if (file === '-' && process.stdout.isTTY) throw usageError('a backup is not for a terminal: name a file, or send stdout to one')
+  if (file === '-' && isClosed(1)) throw usageError('stdout is closed: nobody would get the backup')
   if (file !== '-') checkPlace(file)
   const consistency = await consistencyOf(flags.stale ? 'stale' : 'linearizable')
   return withClient(flags, (client) => save(file, client.cluster.backup({ consistency })))

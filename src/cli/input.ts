@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { decodeText } from '../text/text.js'
+import { isClosed } from './closed.js'
 import { usageError } from './failure.js'
 
 const STDIN = 0
@@ -33,6 +34,7 @@ export function readTextFile(file: string, what: string, bytesMax: number): stri
 function readBounded(file: string, what: string, bytesMax: number): Buffer {
   let fd: number | undefined
   try {
+    if (file === '-' && isClosed(STDIN)) throw new Error('it is closed')
     fd = file === '-' ? STDIN : openSync(file, 'r')
     const chunks: Buffer[] = []
     for (let length = 0; ; ) {

@@ -7,6 +7,9 @@ import { finishOutput, note, printJson, styled, watchOutput } from './output.js'
 import { makeProgram } from './program.js'
 import { shown } from './shown.js'
 
+/** Longer than the SDK takes to close a session. */
+const LINGER_MS = 2_000
+
 async function main(): Promise<void> {
   watchOutput()
   const broken = findBrokenText(process.argv.slice(2), process.env)
@@ -26,6 +29,8 @@ async function main(): Promise<void> {
     }
   }
   await finish(command !== undefined && doesOutcomeCount(command))
+  // Whoever was met may hold its end of a connection open for ever.
+  setTimeout(() => process.exit(), LINGER_MS).unref()
 }
 
 function fail(why: string, exitCode: ExitCode): void {

@@ -83,6 +83,7 @@ export function writeNewFile(file: string, contents: string | Uint8Array, mode: 
  */
 export function checkPlace(file: string): void {
   if (file === '') throw new CliError('cannot write to a file without a name')
+  if (file.endsWith('/')) throw new CliError(`cannot write ${file}: that is the name of a directory`)
   let stats: Stats | undefined
   try {
     stats = lstatSync(file, { throwIfNoEntry: false })

@@ -63,6 +63,7 @@ describe('a file that a command writes', () => {
       ['/dev/null', /it is a device/],
       [join(other, 'x'), /ENOTDIR/],
       [join(directory, 'none', 'x'), /ENOENT/],
+      [`${join(directory, 'none')}/`, /the name of a directory/],
       ['', /without a name/],
     ]
     for (const [place, message] of places) {
