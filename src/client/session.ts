@@ -1,5 +1,6 @@
 import type { ServiceError } from '@grpc/grpc-js'
 import { type Answer, type AnswerFrame, type Refusal, Result, type ServerWelcome } from '../gen/synod/session/v1/session.js'
+import { REASONS } from '../wire/reasons.js'
 import { withWords } from '../wire/words.js'
 import type { Call, CallSink } from './call.js'
 import { probeEndpoint } from './endpoint-probe.js'
@@ -183,6 +184,7 @@ export class Session implements CallSink {
     if (!this.#isReadsOnly) this.#name = { clientId: welcome.clientId, token: welcome.token }
     this.#welcome = welcome
     this.#troubles.clear()
+    if (this.#lastFailure !== undefined && isTrouble(this.#lastFailure)) this.#lastFailure = undefined
     this.#phase = 'open'
     this.#silentSinceMs = undefined
     this.#flush()
@@ -318,7 +320,7 @@ export class Session implements CallSink {
   /** Leaves this node; the next one gets everything that is unanswered, after a short, random pause. */
   #failOver(cause: SynodError): void {
     this.#lastFailure = cause
-    if (cause.reason === 'UNREACHABLE' && this.#phase === 'opening') void this.#findTrouble(this.#endpoint)
+    if (isTrouble(cause) && this.#phase === 'opening') void this.#findTrouble(this.#endpoint)
     if (this.#hasExpired || cause.reason === 'SESSION_EXPIRED') this.#abandonSession()
     this.#leaveStream()
     this.#endpointIndex++
@@ -343,11 +345,22 @@ export class Session implements CallSink {
     else this.#troubles.set(endpoint, state.trouble)
   }
 
-  #tellUnreachable(cause: SynodError): string {
+  /** Why no node is heard, if it is not a node that said so: who was met at each endpoint. */
+  get #troubleNow(): string | undefined {
+    const cause = this.#lastFailure
+    const isWaiting = cause === undefined && this.#phase === 'opening'
+    if (!isWaiting && (cause === undefined || !isTrouble(cause))) return undefined
     const told = [...this.#troubles]
       .filter(([, trouble]) => trouble !== '')
       .map(([endpoint, trouble]) => `${endpoint}: ${trouble}`)
-    return `no node can be reached; ${told.length > 0 ? told.join('; ') : cause.message}`
+    if (told.length === 0) told.push(cause?.message ?? `${this.#endpoint} does not let this client in${this.#silence}`)
+    return `no node can be reached; ${told.join('; ')}`
+  }
+
+  /** How long a node that owes something has kept silent. */
+  get #silence(): string {
+    if (this.#silentSinceMs === undefined) return ''
+    return `; ${this.#endpoint} has said nothing for ${Math.round(this.#world.nowMs() - this.#silentSinceMs)} ms`
   }
 
   /** Everything that is unanswered will be sent again. */
@@ -386,14 +399,16 @@ export class Session implements CallSink {
 
   #expire(call: Call): void {
     const cause = this.#lastFailure
-    const detail = cause === undefined ? '' : `; the last failure: ${cause.message}`
+    const trouble = this.#troubleNow
+    const detail =
+      trouble !== undefined ? `; ${trouble}` : cause !== undefined ? `; the last failure: ${cause.message}` : this.#silence
     this.#calls.abandon(call)
     if (mayHaveHappened(call)) call.reject(outcomeUnknown(`no answer within the time given${detail}`, cause))
     else if (cause?.reason === 'OVERLOADED' || (cause === undefined && call.requestNumber === 0 && this.#phase === 'open')) {
       const message = 'there was no room for it within the time given; it was not carried out'
       call.reject(new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', `${message}${detail}`, { cause }))
-    } else if (cause?.reason === 'UNREACHABLE')
-      call.reject(new SynodError('UNAVAILABLE', 'UNREACHABLE', this.#tellUnreachable(cause), { cause, retrySafe: true }))
+    } else if (trouble !== undefined)
+      call.reject(new SynodError('UNAVAILABLE', 'UNREACHABLE', trouble, { cause, retrySafe: true }))
     else call.reject(new SynodError('UNAVAILABLE', 'NO_QUORUM', `no node could answer within the time given${detail}`, { cause }))
   }
 }
@@ -401,6 +416,11 @@ export class Session implements CallSink {
 function tooLate(before: number): SynodError {
   const message = `${before} requests are before it, and at the pace of the last answers its own would come too late: it is not sent`
   return new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', message)
+}
+
+/** The connection's, and not what a node has answered. */
+function isTrouble({ reason }: SynodError): boolean {
+  return !Object.hasOwn(REASONS, reason)
 }
 
 /** A command that was sent, and of which no node has said that it was not proposed. */

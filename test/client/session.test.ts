@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { afterEach, describe, it } from 'node:test'
-import { status } from '@grpc/grpc-js'
+import { Server, ServerCredentials, status } from '@grpc/grpc-js'
 import { type Client, type ConnectOptions, Consistency, connect, SynodError } from '../../src/client/client.js'
 import type { Request } from '../../src/gen/synod/session/v1/session.js'
 import { freeAddress } from '../support/free-address.js'
@@ -225,6 +225,31 @@ describe('a session of the SDK', { timeout: 20_000 }, () => {
     const put = client(endpoint).kv.put('a', '', { timeoutMs: 500 })
     await assert.rejects(put, isError('UNAVAILABLE', 'UNREACHABLE', true))
     await assert.rejects(put, { message: `no node can be reached; ${endpoint}: nothing listens there (connection refused)` })
+  })
+
+  it('says UNREACHABLE, and who is met, when the node has gone after the connection and another program has its place', async () => {
+    const only = await node(new ScriptedCluster(), () => putResult(1))
+    const sdk = client(only.endpoint)
+    await sdk.kv.put('a', '')
+    only.stop()
+    const other = new Server()
+    await new Promise((resolve) => other.bindAsync(only.endpoint, ServerCredentials.createInsecure(), resolve))
+    await assert.rejects(sdk.kv.get('a', { timeoutMs: 1_000 }), (error) => {
+      assert.ok(isError('UNAVAILABLE', 'UNREACHABLE', true)(error))
+      assert.match((error as Error).message, /a gRPC server answers that does not serve Synod's clients/)
+      return true
+    })
+    other.forceShutdown()
+  })
+
+  it('says UNREACHABLE, and for how long it has waited, when the only endpoint is silent', async (t) => {
+    const deaf = createServer((socket) => socket.unref()).listen(0, '127.0.0.1')
+    await once(deaf, 'listening')
+    t.after(() => deaf.close())
+    const { port } = deaf.address() as AddressInfo
+    const get = client(`127.0.0.1:${port}`).kv.get('a', { timeoutMs: 200 })
+    await assert.rejects(get, isError('UNAVAILABLE', 'UNREACHABLE', true))
+    await assert.rejects(get, /127.0.0.1:\d+ does not let this client in; 127.0.0.1:\d+ has said nothing for \d+ ms/)
   })
 
   it('does not spend a short deadline on an endpoint that is silent', async (t) => {
