@@ -98,6 +98,20 @@ export function outcomeUnknown(message: string, cause?: unknown): SynodError {
   return new SynodError('OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN', message, { cause })
 }
 
+/**
+ * Refused here and not sent: there is too much already. Without a stack: there may be many thousands a second, just when time is short, and
+ * it would take most of what a refusal takes.
+ */
+export function overloaded(message: string, cause?: unknown): SynodError {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  try {
+    return new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', message, { cause })
+  } finally {
+    Error.stackTraceLimit = limit
+  }
+}
+
 /** A newer node may know reasons that this SDK does not. */
 function codeOfReason(reason: string): status {
   return Object.hasOwn(REASONS, reason) ? REASONS[reason as Reason].code : status.UNKNOWN

@@ -4,7 +4,7 @@ import { REASONS } from '../wire/reasons.js'
 import { withWords } from '../wire/words.js'
 import type { Call, CallSink } from './call.js'
 import { probeEndpoint } from './endpoint-probe.js'
-import { errorOfRefusal, errorOfService, outcomeUnknown, SynodError } from './errors.js'
+import { errorOfRefusal, errorOfService, outcomeUnknown, overloaded, SynodError } from './errors.js'
 import type { Settings } from './options.js'
 import { Outstanding } from './outstanding.js'
 import { Pace } from './pace.js'
@@ -85,11 +85,11 @@ export class Session implements CallSink {
     if (this.#phase === 'closed') return call.reject(new SynodError('CANCELLED', 'CLIENT_CLOSED', 'the client is closed'))
     if (this.#calls.waitingCount >= this.#settings.maxQueued) {
       const message = `${this.#calls.waitingCount} requests wait already (maxQueued)`
-      return call.reject(new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', message))
+      return call.reject(overloaded(message))
     }
     if (this.#calls.byteLength + call.byteLength > OUTSTANDING_BYTES_MAX) {
       const message = `requests of ${this.#calls.byteLength} bytes are unanswered already`
-      return call.reject(new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', message))
+      return call.reject(overloaded(message))
     }
     const nowMs = this.#world.nowMs()
     call.deadlineMs = nowMs + call.timeoutMs
@@ -406,7 +406,7 @@ export class Session implements CallSink {
     if (mayHaveHappened(call)) call.reject(outcomeUnknown(`no answer within the time given${detail}`, cause))
     else if (cause?.reason === 'OVERLOADED' || (cause === undefined && call.requestNumber === 0 && this.#phase === 'open')) {
       const message = 'there was no room for it within the time given; it was not carried out'
-      call.reject(new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', `${message}${detail}`, { cause }))
+      call.reject(overloaded(`${message}${detail}`, cause))
     } else if (trouble !== undefined)
       call.reject(new SynodError('UNAVAILABLE', 'UNREACHABLE', trouble, { cause, retrySafe: true }))
     else call.reject(new SynodError('UNAVAILABLE', 'NO_QUORUM', `no node could answer within the time given${detail}`, { cause }))
@@ -415,7 +415,7 @@ export class Session implements CallSink {
 
 function tooLate(before: number): SynodError {
   const message = `${before} requests are before it, and at the pace of the last answers its own would come too late: it is not sent`
-  return new SynodError('RESOURCE_EXHAUSTED', 'OVERLOADED', message)
+  return overloaded(message)
 }
 
 /** The connection's, and not what a node has answered. */

@@ -7,9 +7,6 @@ import { Session } from '../../src/client/session.js'
 import { PutRequest } from '../../src/gen/synod/kv/v1/kv.js'
 import { VirtualWorld } from './virtual-world.js'
 
-// Thousands of refusals: their stacks would take most of the time.
-Error.stackTraceLimit = 0
-
 /** What became of calls: 'done', or the reason that they were rejected with. */
 type Ends = Record<string, number>
 
