@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { CommanderError } from 'commander'
-import { exitCodeOf, describe as tell } from '../../src/cli/failure.js'
-import { makeProgram } from '../../src/cli/program.js'
+import { exitCodeOf } from '../../src/cli/failure.js'
+import { misuse } from './misuse.js'
 import { MAIN, synod } from './synod.js'
 
 /** Tells on stderr, at the end, whether gRPC was loaded. */
@@ -19,17 +19,6 @@ const WATCH_GRPC = `--import=data:text/javascript,${encodeURIComponent(`
     const loaded = Object.keys(cache).filter((name) => name.includes('@grpc/grpc-js'))
     process.stderr.write('grpc files: ' + loaded.length + ';')
   })`)}`
-
-/** In this process: it must be refused before anything is done. */
-async function misuse(args: readonly string[]): Promise<{ stderr: string; error: unknown }> {
-  let stderr = ''
-  const program = makeProgram({ writeErr: (text) => void (stderr += text) })
-  const error: unknown = await program.parseAsync(args, { from: 'user' }).then(
-    () => assert.fail('it was not refused'),
-    (reason: unknown) => reason,
-  )
-  return { stderr: error instanceof CommanderError ? stderr : tell(error), error }
-}
 
 /** In a shell, which makes any bytes. "$0" is Node, "$1" the command. */
 function shell(script: string): { status: number | null; stderr: string } {

@@ -36,8 +36,8 @@ export const SURVIVORS: readonly Change[] = [
   {
     name: 'a command is proposed again after its delay, whoever leads by then',
     file: 'host/requester.ts',
-    find: 'this.#due = [...this.#pending.values()]\n',
-    replace: 'this.#due = [...this.#pending.values()].filter(({ proposalCount }) => proposalCount === 0)\n',
+    find: 'this.#proposeAgain((pending) => pending.proposalCount <= 1)',
+    replace: 'this.#proposeAgain((pending) => pending.proposalCount === 0)',
   },
   {
     // It hears of the cluster that it once belonged to, and stops by itself.
