@@ -121,6 +121,38 @@ test('a bare call whose answer made room for others is refused when it is retrie
   assert.match(JSON.stringify(pair?.answer), /"version":1/)
 })
 
+test('one frame of proposals that is lost among thousands of unary calls costs none of them: all are answered, and once', async () => {
+  const { world, followers, leader } = await formedWorld()
+  const [gateway] = followers as [SimulatedNode]
+  const outcomes: string[] = []
+  let asked = 0
+  const invoke = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      const command = encodeRequest({ operation: { kind: 'put', key: `k${++asked % 5}`, value: 'v' }, requestId: '' })
+      gateway.invoke(command, 10_000, (outcome) => void outcomes.push(codeOf(outcome)))
+    }
+  }
+  // Its own session is open before.
+  invoke(1)
+  await until(world, 'it is answered', () => outcomes.length === 1)
+  world.network.cut(gateway.id, leader.id)
+  invoke(100)
+  await world.run(5)
+  world.network.mendAll()
+  // More than the session keeps answers for, all before the lost ones are proposed again.
+  for (let turn = 0; turn < 90; turn++) {
+    invoke(100)
+    await world.run(8)
+  }
+  assert.ok(outcomes.length <= asked - 100, 'those of the lost frame wait')
+  await until(world, 'all are answered', () => outcomes.length === asked, 9_000)
+  assert.deepEqual([...new Set(outcomes)], ['an answer'])
+  assert.equal(world.leader, leader)
+  const pair = world.clients[1]?.read({ kind: 'get', key: 'k0' })
+  await until(world, 'it is read', () => pair?.answer !== undefined)
+  assert.match(JSON.stringify(pair?.answer), new RegExp(`"version":${Math.floor(asked / 5)}\\b`))
+})
+
 test('sessions with hardly any room do everything once, too', async () => {
   const limits = { sessionCountMax: 6, answersPerSessionMax: 1, firstAnswersMax: 2 }
   const habits = { ...QUIET_PLAN.habits, clientCount: 4, outstandingMax: 3, closeRate: 0.1, misuseRate: 0.2, duplicateRate: 0.2 }
