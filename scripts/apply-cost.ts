@@ -21,7 +21,7 @@ import type { HistoryReader, StateEntry } from '../src/machine/state-machine.js'
 import { UsedIds } from '../src/machine/used-ids.js'
 import { makeBallot } from '../src/paxos/ballot.js'
 import type { Genesis } from '../src/paxos/types.js'
-import { asDatabase, type Database, openDatabase } from '../src/storage/database.js'
+import { type LevelDatabase, openDatabase } from '../src/storage/database.js'
 import { entryKey } from '../src/storage/keys.js'
 import { seal, unseal } from '../src/storage/records.js'
 import { NO_CHECKPOINT } from '../src/storage/storage.js'
@@ -64,19 +64,19 @@ const GENESIS: Genesis = {
 /** History as the storage keeps it: in LevelDB, sealed. */
 class Disk implements HistoryReader {
   readonly #path = mkdtempSync(join(tmpdir(), 'apply-cost-'))
-  #db: Database | undefined
+  #db: LevelDatabase | undefined
 
   async open(): Promise<void> {
-    this.#db = asDatabase(await openDatabase(join(this.#path, 'db'), 'create'))
+    this.#db = await openDatabase(join(this.#path, 'db'), 'create')
   }
 
   read(key: string): Uint8Array | undefined {
     const bytes = entryKey('history', 0, key)
-    const record = this.db.getSync(bytes, { snapshot: undefined })
+    const record = this.db.getSync(bytes)
     return record && unseal(bytes, record)
   }
 
-  get db(): Database {
+  get db(): LevelDatabase {
     assert(this.#db !== undefined)
     return this.#db
   }

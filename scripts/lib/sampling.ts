@@ -87,13 +87,13 @@ export function cpuSecondsOf(pid: number | undefined): number {
   }
 }
 
-/** As du: bytes of the blocks that its files take. What goes away while it looks counts for nothing. */
-export function diskOf(directory: string): number {
+/** As du: bytes of the blocks that its files take, a file of several names once. What goes away while it looks counts for nothing. */
+export function diskOf(directory: string, seen = new Set<number>()): number {
   let bytes = 0
   try {
     for (const entry of readdirSync(directory, { withFileTypes: true })) {
       const path = join(directory, entry.name)
-      bytes += entry.isDirectory() ? diskOf(path) : blocksOf(path)
+      bytes += entry.isDirectory() ? diskOf(path, seen) : blocksOf(path, seen)
     }
   } catch {
     // The directory has gone.
@@ -101,9 +101,12 @@ export function diskOf(directory: string): number {
   return bytes
 }
 
-function blocksOf(path: string): number {
+function blocksOf(path: string, seen: Set<number>): number {
   try {
-    return lstatSync(path).blocks * BLOCK_BYTES
+    const { blocks, ino } = lstatSync(path)
+    if (seen.has(ino)) return 0
+    seen.add(ino)
+    return blocks * BLOCK_BYTES
   } catch {
     return 0
   }

@@ -37,7 +37,10 @@ export interface StateEntry {
   readonly isNew?: boolean
 }
 
-/** Reads 'history' entries as of the last checkpoint that onCheckpointed has told of, or that was restored. */
+/**
+ * Reads 'history' entries as of the last checkpoint that onCheckpointed has told of, or that was restored. Those that the checkpoint under
+ * way changes may be read as they are in it already: so the machine keeps what changes() gave until onCheckpointed, and looks there first.
+ */
 export interface HistoryReader {
   /** Synchronous, some microseconds; perhaps a view of a bigger buffer. @throws when the disk fails: in apply, the node stops then */
   read(key: string): Uint8Array | undefined

@@ -1,7 +1,6 @@
 import { assert } from '../paxos/assert.js'
 import type { DurableRecord, NodeId, Slot } from '../paxos/types.js'
 import { FIRST_WRITE, firstRecords, type Identity } from '../storage/data-directory.js'
-import { scan } from '../storage/database.js'
 import { CHAIN_TAG, logKey, numberOfKey } from '../storage/keys.js'
 import { type OpenDirectory, readContents } from '../storage/open-directory.js'
 import type { CheckpointInfo } from '../storage/storage.js'
@@ -229,7 +228,7 @@ export class SimulatedDisk {
       path,
       identity: this.#identity,
       lastWritten: this.#lastWritten,
-      pages: scan(db, {}),
+      pages: db.everything(),
       skipsHistory: false,
     })
     return {
@@ -277,7 +276,11 @@ export class SimulatedDisk {
 
   #platterFor(user: DiskUser): Platter {
     const { random, scheduler } = this.#settings
+    const isWriting = (): boolean => this.isWriting
     return {
+      get isWriting() {
+        return isWriting()
+      },
       write: (changes, sync) => new Promise((resolve, reject) => this.#begin({ changes, sync, user, resolve, reject })),
       read: (find) =>
         new Promise((resolve) => {

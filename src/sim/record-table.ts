@@ -34,13 +34,10 @@ export class RecordTable implements Records {
     return this.#records.entries()
   }
 
-  range({ gt, gte, lte, lt }: KeyRange): [Buffer, Buffer][] {
-    const [above, low, highest, bound] = [gt, gte, lte, lt].map((key) => key?.toString('latin1'))
-    const from = this.#keys.position((key) => (low !== undefined && key < low) || (above !== undefined && key <= above))
-    const to = this.#keys.position((key) => {
-      if (highest !== undefined && key > highest) return false
-      return bound === undefined || key < bound
-    })
+  range({ gte, lt }: KeyRange): [Buffer, Buffer][] {
+    const [low, bound] = [gte.toString('latin1'), lt.toString('latin1')]
+    const from = this.#keys.position((key) => key < low)
+    const to = this.#keys.position((key) => key < bound)
     return Array.from(this.#keys.ascending(from, to), (key) => [Buffer.from(key, 'latin1'), this.#records.get(key) as Buffer])
   }
 

@@ -1,4 +1,10 @@
-import type { Batch, Database, DatabaseSnapshot, EntryIterator, IteratorOptions, KeyRange } from '../storage/database.js'
+import { assert } from '../paxos/assert.js'
+import type { Batch, Database, DatabaseView, KeyRange, UnfinishedView, ViewRange } from '../storage/database.js'
+import { ALL_TAGS } from '../storage/keys.js'
+
+/** Read from the disk at once. */
+const PAGE_ENTRIES = 1_000
+const ALL: KeyRange = { gte: Buffer.alloc(0), lt: Buffer.from([255]) }
 
 /** One change of a batch: the record of a key, or that it has none any more. */
 export interface Change {
@@ -15,6 +21,7 @@ export interface Records {
 
 /** What a database does to the disk below it. */
 export interface Platter extends Records {
+  readonly isWriting: boolean
   /** Resolves when it is done; `sync`: and cannot be lost any more. */
   write(changes: readonly Change[], sync: boolean): Promise<void>
   /** Resolves with what `find` finds when the disk has got round to it. */
@@ -44,33 +51,46 @@ export class SimulatedDatabase implements Database {
   }
 
   batch(): Batch {
-    return new SimulatedBatch(this.#platter, this.#format)
+    return new SimulatedBatch(this.#format)
   }
 
-  getSync(key: Buffer, { snapshot }: { readonly snapshot: DatabaseSnapshot | undefined }): Buffer | undefined {
-    return this.#read(key, this.#recordsOf(snapshot).get(key.toString('latin1')))
+  write(batch: Batch, { sync }: { readonly sync: boolean }): Promise<void> {
+    return this.#platter.write((batch as SimulatedBatch).changes, sync)
   }
 
-  getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]> {
-    return this.#platter.read(() => keys.map((key) => this.#read(key, this.#platter.get(key.toString('latin1')))))
+  getSync(key: Buffer): Buffer | undefined {
+    return this.#read(key, this.#platter.get(key.toString('latin1')))
   }
 
-  iterator({ snapshot, ...range }: KeyRange & IteratorOptions): EntryIterator {
-    const entries = this.#recordsOf(snapshot).range(range)
-    let next = 0
-    return {
-      nextv: (countMax) =>
-        this.#platter.read(() => {
-          const page = entries.slice(next, next + countMax)
-          next += page.length
-          return page.map(([key, record]): [Buffer, Buffer] => [key, this.#format.read(key, record)])
-        }),
-      close: () => Promise.resolve(),
+  getEach(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+    return this.#platter.read(() => keys.map((key) => this.getSync(key)))
+  }
+
+  firstKeys(range: KeyRange, countMax: number): Promise<Buffer[]> {
+    return this.#withoutWrite(() => {
+      return this.#platter
+        .range(range)
+        .slice(0, countMax)
+        .map(([key]) => key)
+    })
+  }
+
+  beginView(): Promise<UnfinishedView> {
+    return Promise.resolve({ finish: () => this.#withoutWrite(() => this.#view()), close: () => Promise.resolve() })
+  }
+
+  /** While nobody writes. */
+  async *everything(): AsyncGenerator<[Buffer, Buffer][]> {
+    const view = this.#view()
+    try {
+      yield* view.pages({ tags: ALL_TAGS, from: undefined })
+    } finally {
+      await view.close()
     }
   }
 
-  snapshot(): DatabaseSnapshot {
-    return new Snapshot(this.#platter.freeze())
+  #view(): DatabaseView {
+    return new SimulatedView(this.#platter, this.#platter.freeze(), this.#format)
   }
 
   compactRange(): Promise<void> {
@@ -81,8 +101,13 @@ export class SimulatedDatabase implements Database {
     return Promise.resolve()
   }
 
-  #recordsOf(snapshot: DatabaseSnapshot | undefined): Records {
-    return snapshot instanceof Snapshot ? snapshot.records : this.#platter
+  /** LevelDB would keep old versions of what is written meanwhile: see database.ts. */
+  #withoutWrite<T>(read: () => T): Promise<T> {
+    assert(!this.#platter.isWriting, 'no write is under way when a view begins')
+    return this.#platter.read(() => {
+      assert(!this.#platter.isWriting, 'no write begins before a view is finished')
+      return read()
+    })
   }
 
   #read(key: Buffer, record: Buffer | undefined): Buffer | undefined {
@@ -90,38 +115,47 @@ export class SimulatedDatabase implements Database {
   }
 }
 
-class Snapshot implements DatabaseSnapshot {
-  readonly records: FrozenRecords
+class SimulatedView implements DatabaseView {
+  readonly #platter: Platter
+  readonly #records: FrozenRecords
+  readonly #format: RecordFormat
 
-  constructor(records: FrozenRecords) {
-    this.records = records
+  constructor(platter: Platter, records: FrozenRecords, format: RecordFormat) {
+    this.#platter = platter
+    this.#records = records
+    this.#format = format
+  }
+
+  async *pages({ tags, from }: ViewRange): AsyncGenerator<[Buffer, Buffer][]> {
+    const all = this.#records.range(ALL)
+    const entries = all.filter(
+      ([key]) => tags.includes(key[0] ?? 0) && !(from !== undefined && key[0] === from[0] && key.compare(from) < 0),
+    )
+    for (let i = 0; i < entries.length; i += PAGE_ENTRIES) {
+      const page = entries.slice(i, i + PAGE_ENTRIES)
+      yield await this.#platter.read(() => page.map(([key, record]): [Buffer, Buffer] => [key, this.#format.read(key, record)]))
+    }
   }
 
   close(): Promise<void> {
-    this.records.release()
+    this.#records.release()
     return Promise.resolve()
   }
 }
 
 class SimulatedBatch implements Batch {
-  readonly #platter: Platter
   readonly #format: RecordFormat
-  readonly #changes: Change[] = []
+  readonly changes: Change[] = []
 
-  constructor(platter: Platter, format: RecordFormat) {
-    this.#platter = platter
+  constructor(format: RecordFormat) {
     this.#format = format
   }
 
   put(key: Buffer, record: Buffer): void {
-    this.#changes.push({ key: key.toString('latin1'), record: this.#format.write(key, record) })
+    this.changes.push({ key: key.toString('latin1'), record: this.#format.write(key, record) })
   }
 
   del(key: Buffer): void {
-    this.#changes.push({ key: key.toString('latin1'), record: undefined })
-  }
-
-  write({ sync }: { sync: boolean }): Promise<void> {
-    return this.#platter.write(this.#changes, sync)
+    this.changes.push({ key: key.toString('latin1'), record: undefined })
   }
 }

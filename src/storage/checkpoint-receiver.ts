@@ -42,9 +42,10 @@ export class CheckpointReceiver {
     return this.#staged
   }
 
-  /** Removes what a crash has left of an earlier checkpoint, in the background. */
-  sweepLeftovers(): void {
-    if (this.#staged === undefined) void this.#sweeper.sweep(this.#generation)
+  /** Removes what a crash has left of an earlier checkpoint, in the background. Resolves when it is known whether there is anything. */
+  async sweepLeftovers(): Promise<void> {
+    if (this.#staged !== undefined || !(await this.#sweeper.hasEntries(this.#generation))) return
+    void this.#sweeper.sweep(this.#generation)
   }
 
   async receive(header: CheckpointHeader): Promise<IncomingCheckpoint> {

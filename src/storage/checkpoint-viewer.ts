@@ -1,41 +1,81 @@
 import { createHash } from 'node:crypto'
-import type { Slot } from '../paxos/types.js'
-import { type CheckpointState, endOf, unsealCheckpointState } from './checkpoint-records.js'
-import type { Database } from './database.js'
-import { CHECKPOINT_KEY, entryTag, GENESIS_KEY, inGeneration, KEYSPACES, keyspaceOf, rangeOfTag } from './keys.js'
-import { unseal, unsealGenesis } from './records.js'
-import type { SharedSnapshot } from './shared-snapshot.js'
+import { type CheckpointState, endOf } from './checkpoint-records.js'
+import type { DatabaseView } from './database.js'
+import { entryTag, inGeneration, KEYSPACES, type Keyspace, keyspaceOf, UNDO_TAG } from './keys.js'
+import type { LinkedWriter } from './linked-writer.js'
+import { unseal, unsealUndoPage } from './records.js'
+import { SharedView } from './shared-view.js'
 import type { CheckpointEnd, CheckpointHeader, CheckpointPage, CheckpointView } from './storage.js'
+import { notWritable, StorageError, systemCodeOf } from './storage-error.js'
+import { UndoneEntries } from './undone-entries.js'
 
-const ENTRIES_MAX = 1_000
+/** A view of the database, and the checkpoint that was committed there. */
+interface Viewed {
+  readonly shared: SharedView
+  readonly state: CheckpointState
+  readonly genesis: CheckpointHeader['genesis'] | undefined
+}
 
-/**
- * A view of the checkpoint that a snapshot holds; undefined, and the snapshot closed, when it holds none. `failed` makes of what goes
- * wrong what is thrown.
- */
-export async function viewCheckpoint(settings: {
-  readonly db: Database
-  readonly shared: SharedSnapshot
-  readonly failed: (error: unknown) => unknown
-  /** Whoever reads a checkpoint needs the log after it. Gives how to let go of it. */
-  readonly holdLog: (slot: Slot) => () => void
-}): Promise<CheckpointView | undefined> {
-  const { db, shared, failed } = settings
-  try {
-    const { snapshot } = shared
-    const record = db.getSync(CHECKPOINT_KEY, { snapshot })
-    const genesis = db.getSync(GENESIS_KEY, { snapshot })
-    if (record !== undefined && genesis !== undefined) {
-      const state = unsealCheckpointState(record)
-      // Before the first one, the record holds only what peers have told.
-      if (state.info.appliedUpTo > 0) return new View({ ...settings, state, header: headerOf(state, unsealGenesis(genesis)) })
-    }
-  } catch (error) {
-    await shared.close()
-    throw failed(error)
+/** Gives views of the durable checkpoint. Of one checkpoint there is one view of the database, however many read it. */
+export class CheckpointViewer {
+  readonly #writer: LinkedWriter
+  readonly #stateNow: () => CheckpointState
+  readonly #failed: (error: unknown) => unknown
+  /** Perhaps closed. */
+  #last: Viewed | undefined
+
+  /** `failed` makes of what goes wrong what is thrown. */
+  constructor(
+    writer: LinkedWriter,
+    settings: { readonly stateNow: () => CheckpointState; readonly failed: (error: unknown) => unknown },
+  ) {
+    this.#writer = writer
+    this.#stateNow = settings.stateNow
+    this.#failed = settings.failed
   }
-  await shared.close()
-  return undefined
+
+  /** Undefined when there is no checkpoint. */
+  async view(): Promise<CheckpointView | undefined> {
+    // Before the first one, the state holds only what peers have told.
+    if (this.#stateNow().info.appliedUpTo === 0) return undefined
+    const viewed = await this.#look()
+    const { genesis, state } = viewed
+    if (genesis === undefined) {
+      await viewed.shared.close()
+      return undefined
+    }
+    const letGo = this.#writer.hold(state.info.appliedUpTo)
+    return new View({ viewed, header: headerOf(state, genesis), failed: this.#failed, letGo })
+  }
+
+  /** The checkpoint's 'state' entries, in pages. */
+  async *state(): AsyncGenerator<[Buffer, Buffer][]> {
+    const { shared, state } = await this.#look()
+    try {
+      yield* entriesIn(shared.view, { state, keyspaces: ['state'], after: undefined })
+    } catch (error) {
+      throw this.#failed(error)
+    } finally {
+      await shared.close()
+    }
+  }
+
+  async #look(): Promise<Viewed> {
+    const last = this.#last
+    if (last !== undefined && last.state.info === this.#stateNow().info) {
+      const shared = last.shared.share()
+      if (shared !== undefined) return { ...last, shared }
+    }
+    try {
+      this.#last = await this.#writer.view((view) => {
+        return { shared: new SharedView(view), state: this.#stateNow(), genesis: this.#writer.rules.genesis }
+      })
+      return this.#last
+    } catch (error) {
+      const isOfFiles = systemCodeOf(error) !== '' && !(error instanceof StorageError)
+      throw this.#failed(isOfFiles ? notWritable(this.#writer.path, error) : error)
+    }
+  }
 }
 
 function headerOf({ info, tallies }: CheckpointState, genesis: CheckpointHeader['genesis']): CheckpointHeader {
@@ -54,33 +94,27 @@ function idOf(header: Omit<CheckpointHeader, 'checkpointId' | 'genesis'>, end: C
 class View implements CheckpointView {
   readonly header: CheckpointHeader
   readonly end: CheckpointEnd
-  readonly #db: Database
-  readonly #shared: SharedSnapshot
-  readonly #state: CheckpointState
+  readonly #viewed: Viewed
   readonly #failed: (error: unknown) => unknown
   readonly #letGo: () => void
 
   constructor(settings: {
-    readonly db: Database
-    readonly shared: SharedSnapshot
-    readonly failed: (error: unknown) => unknown
-    readonly holdLog: (slot: Slot) => () => void
-    readonly state: CheckpointState
+    readonly viewed: Viewed
     readonly header: CheckpointHeader
+    readonly failed: (error: unknown) => unknown
+    readonly letGo: () => void
   }) {
     this.header = settings.header
-    this.end = endOf(settings.state.tallies)
-    this.#db = settings.db
-    this.#shared = settings.shared
-    this.#state = settings.state
+    this.end = endOf(settings.viewed.state.tallies)
+    this.#viewed = settings.viewed
     this.#failed = settings.failed
-    this.#letGo = settings.holdLog(settings.header.slot)
+    this.#letGo = settings.letGo
   }
 
   async *pages(afterKey: Uint8Array | undefined, pageBytes: number): AsyncGenerator<CheckpointPage> {
     let page: { keys: Buffer[]; records: Buffer[] } = { keys: [], records: [] }
     let bytes = 0
-    for await (const entries of this.#entries(afterKey, pageBytes)) {
+    for await (const entries of this.#entries(afterKey)) {
       for (const [key, record] of entries) {
         page.keys.push(inGeneration(key, 0))
         page.records.push(record)
@@ -96,30 +130,47 @@ class View implements CheckpointView {
 
   close(): Promise<void> {
     this.#letGo()
-    return this.#shared.close()
+    return this.#viewed.shared.close()
   }
 
-  async *#entries(afterKey: Uint8Array | undefined, readAheadBytes: number): AsyncGenerator<[Buffer, Buffer][]> {
-    const { generation } = this.#state
-    const after = afterKey && inGeneration(afterKey, generation)
-    for (const keyspace of KEYSPACES) {
-      const { gte, lt } = rangeOfTag(entryTag(keyspace, generation))
-      if (after !== undefined && Buffer.compare(after, lt) >= 0) continue
-      const isWithin = after !== undefined && keyspaceOf(after) === keyspace
-      const options = { lt, highWaterMarkBytes: readAheadBytes, fillCache: false, snapshot: this.#shared.snapshot }
-      const iterator = this.#db.iterator(isWithin ? { gt: after, ...options } : { gte, ...options })
-      try {
-        for (;;) {
-          const found = await iterator.nextv(ENTRIES_MAX)
-          if (found.length === 0) break
-          for (const [key, record] of found) unseal(key, record)
-          yield found
-        }
-      } catch (error) {
-        throw this.#failed(error)
-      } finally {
-        await iterator.close()
-      }
+  async *#entries(afterKey: Uint8Array | undefined): AsyncGenerator<[Buffer, Buffer][]> {
+    const { shared, state } = this.#viewed
+    const after = afterKey && inGeneration(afterKey, state.generation)
+    const first = after && keyspaceOf(after)
+    const keyspaces = first === undefined ? KEYSPACES : KEYSPACES.slice(KEYSPACES.indexOf(first))
+    try {
+      yield* entriesIn(shared.view, { state, keyspaces, after })
+    } catch (error) {
+      throw this.#failed(error)
     }
   }
+}
+
+/** The entries of a committed checkpoint, in pages; each record's checksum is checked. */
+async function* entriesIn(
+  view: DatabaseView,
+  wanted: { readonly state: CheckpointState; readonly keyspaces: readonly Keyspace[]; readonly after: Buffer | undefined },
+): AsyncGenerator<[Buffer, Buffer][]> {
+  const { state, keyspaces, after } = wanted
+  // A part of the next checkpoint may stand there already, with the undo pages before it.
+  const undone = new UndoneEntries()
+  const tags = keyspaces.map((keyspace) => entryTag(keyspace, state.generation))
+  const isWanted = ([key]: [Buffer, Buffer]): boolean =>
+    tags.includes(key[0] ?? 0) && (after === undefined || Buffer.compare(key, after) > 0)
+  for await (const page of view.pages({ tags: [UNDO_TAG, ...tags], from: after })) {
+    const entries: [Buffer, Buffer][] = []
+    for (const entry of page) {
+      const [key, record] = entry
+      if (key[0] === UNDO_TAG) undone.addPage(unsealUndoPage(key, record))
+      else if (undone.isEmpty) entries.push(entry)
+      else entries.push(...undone.inPlaceOf(key, record))
+    }
+    yield entries.filter(isWanted).map(checked)
+  }
+  yield [...undone.rest()].filter(isWanted).map(checked)
+}
+
+function checked(entry: [Buffer, Buffer]): [Buffer, Buffer] {
+  unseal(...entry)
+  return entry
 }

@@ -2,12 +2,10 @@ import type { StateEntry } from '../machine/state-machine.js'
 import { assert } from '../paxos/assert.js'
 import type { Announcement } from '../paxos/types.js'
 import { type CheckpointState, type EntryTallies, sealCheckpointState } from './checkpoint-records.js'
-import type { DatabaseSnapshot } from './database.js'
 import { CHECKPOINT_KEY, entryKey, type Generation, keyspaceOf } from './keys.js'
 import { type LinkedWriter, NOTHING_TOLD } from './linked-writer.js'
 import { storageErrorOf } from './open-directory.js'
 import { checksumOf, seal, unseal } from './records.js'
-import { SharedSnapshot } from './shared-snapshot.js'
 import type { CheckpointInfo, PreparedCheckpoint } from './storage.js'
 import { Tally } from './tally.js'
 import { deleteUndoPages, type EntryChange, putChanges, putUndoPage } from './undo.js'
@@ -20,7 +18,7 @@ const STEP_BYTES_MAX = 256 * 1_024
 /**
  * Writes a node's own checkpoints. One batch of a million entries would keep appends waiting for seconds, so a big one is written in
  * pieces, each with an undo page in the same write: until the commit removes these, the checkpoint before counts, and a start
- * takes the pieces back. Meanwhile `committed` shows the entries as they were.
+ * takes the pieces back. Meanwhile whoever reads all entries reads the undo pages first.
  */
 export class CheckpointWriter {
   readonly #writer: LinkedWriter
@@ -30,7 +28,6 @@ export class CheckpointWriter {
   #phase: 'idle' | 'preparing' | 'installing' = 'idle'
   /** Of the checkpoint that is prepared and not committed. */
   #undoPageCount = 0
-  #committed: SharedSnapshot | undefined
   /** The durable state with what peers have told since, while that is being written. */
   #withMarks: CheckpointState | undefined
   /** What peers have told that is not durable yet. */
@@ -47,11 +44,6 @@ export class CheckpointWriter {
   /** The durable checkpoint. */
   get state(): CheckpointState {
     return this.#state
-  }
-
-  /** The database as it was before entries of the next checkpoint were written; undefined: as it is now. */
-  get committed(): DatabaseSnapshot | undefined {
-    return this.#committed?.snapshot
   }
 
   noteMarks(marks: ReadonlyMap<string, number>): void {
@@ -77,11 +69,6 @@ export class CheckpointWriter {
   onMarksDurable(): void {
     if (this.#withMarks !== undefined) this.#onDurable(this.#withMarks)
     this.#withMarks = undefined
-  }
-
-  /** A view of the committed entries, for as long as it is not closed. */
-  share(): SharedSnapshot {
-    return this.#committed?.share() ?? new SharedSnapshot(this.#writer.db.snapshot())
   }
 
   async prepare(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<PreparedCheckpoint> {
@@ -150,7 +137,7 @@ export class CheckpointWriter {
   /** What stands there now. @throws StorageError when it cannot be read, or is not what was written */
   async #read(keys: Buffer[]): Promise<readonly (Buffer | undefined)[]> {
     try {
-      const records: readonly (Buffer | undefined)[] = await this.#writer.db.getMany(keys)
+      const records: readonly (Buffer | undefined)[] = await this.#writer.db.getEach(keys)
       for (const [i, key] of keys.entries()) {
         const record = records[i]
         if (record !== undefined) unseal(key, record)
@@ -162,7 +149,6 @@ export class CheckpointWriter {
   }
 
   async #writePiece(draft: Draft): Promise<void> {
-    this.#committed ??= new SharedSnapshot(this.#writer.db.snapshot())
     const piece = draft.takePiece()
     await this.#writer.write('background', NOTHING_TOLD, (batch) => {
       this.#undoPageCount += 1
@@ -182,9 +168,6 @@ export class CheckpointWriter {
     if (state !== undefined) this.#onDurable(state)
     this.#phase = 'idle'
     this.#undoPageCount = 0
-    const committed = this.#committed
-    this.#committed = undefined
-    await committed?.close()
   }
 }
 

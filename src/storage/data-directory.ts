@@ -16,6 +16,7 @@ import { newWitness, readWitness } from './witness.js'
 //   lock/           held by the process that uses it (directory-lock.ts)
 //   witness         the number of the last durable write (witness.ts)
 //   db/             LevelDB's (keys.ts)
+//   views/          of a running node: its files as they were, for whoever reads a checkpoint (database-copy.ts)
 //   damaged-<n>/    what stood here before it was found damaged, and replaces.json the id that it had (set-aside.ts)
 //
 // It is made in an order in which a crash at any moment leaves either a directory with an identity and all the rest, or one that
@@ -38,6 +39,7 @@ export interface DirectoryPaths {
   readonly draft: string
   readonly witness: string
   readonly database: string
+  readonly views: string
   readonly replaces: string
 }
 
@@ -48,6 +50,7 @@ export function pathsIn(directory: string): DirectoryPaths {
     draft: join(directory, 'identity.new'),
     witness: join(directory, 'witness'),
     database: join(directory, 'db'),
+    views: join(directory, 'views'),
     replaces: join(directory, 'replaces.json'),
   }
 }

@@ -12,6 +12,9 @@ export interface Table {
   readonly blocks: readonly DataBlock[]
 }
 
+/** Files that count only up to there, in bytes: LevelDB has written on since. */
+export type Ends = ReadonlyMap<string, number>
+
 /** The bytes of all files that count, and of those that have been checked. */
 export type OnProgress = (bytesDone: number, bytesTotal: number) => void
 
@@ -22,6 +25,7 @@ export type OnProgress = (bytesDone: number, bytesTotal: number) => void
 export class DatabaseFiles {
   readonly #directory: string
   readonly #path: string
+  readonly #ends: Ends
   readonly #onProgress: OnProgress
   readonly tables: readonly LiveTable[]
   /** The oldest first. */
@@ -32,6 +36,7 @@ export class DatabaseFiles {
   private constructor(options: {
     readonly directory: string
     readonly path: string
+    readonly ends: Ends
     readonly onProgress: OnProgress
     readonly tables: readonly LiveTable[]
     readonly logs: readonly string[]
@@ -39,6 +44,7 @@ export class DatabaseFiles {
   }) {
     this.#directory = options.directory
     this.#path = options.path
+    this.#ends = options.ends
     this.#onProgress = options.onProgress
     this.tables = options.tables
     this.logs = options.logs
@@ -46,20 +52,25 @@ export class DatabaseFiles {
   }
 
   /** Finds out which files count. `directory` is for messages. @throws StorageError DAMAGED that names the file */
-  static async find(directory: string, path: string, onProgress: OnProgress): Promise<DatabaseFiles> {
+  static async find(
+    directory: string,
+    path: string,
+    options: { readonly onProgress?: OnProgress; readonly ends?: Ends } = {},
+  ): Promise<DatabaseFiles> {
+    const { onProgress = () => undefined, ends = new Map() } = options
     const names = await readdir(path).catch((error: unknown) => {
       throw systemCodeOf(error) === 'ENOENT' ? damaged(directory, `${path} is missing`) : error
     })
-    const source = { directory, path }
+    const source = { directory, path, ends }
     const { firstLog, tables } = await readWhole(source, await readWhole(source, 'CURRENT', manifestIn), readManifest)
     const logs = logsFrom(firstLog, names)
     let bytesTotal = tables.reduce((sum, { bytes }) => sum + bytes, 0)
     for (const name of logs) bytesTotal += (await stat(join(path, name)).catch(() => undefined))?.size ?? 0
-    return new DatabaseFiles({ directory, path, onProgress, tables, logs, bytesTotal })
+    return new DatabaseFiles({ directory, path, ends, onProgress, tables, logs, bytesTotal })
   }
 
   /** The records of a log; what `take` throws counts as damage of the file. @throws StorageError DAMAGED */
-  readLog(name: string, take: (records: readonly LevelRecord[]) => void): Promise<void> {
+  readLog(name: string, take: (records: Iterable<LevelRecord>) => void): Promise<void> {
     return readWhole(this.#source, name, (file) => {
       take(readLevelLog(file))
       this.#count(file.length)
@@ -82,7 +93,7 @@ export class DatabaseFiles {
   }
 
   get #source(): Source {
-    return { directory: this.#directory, path: this.#path }
+    return { directory: this.#directory, path: this.#path, ends: this.#ends }
   }
 
   #count(bytes: number): void {
@@ -94,15 +105,16 @@ export class DatabaseFiles {
 interface Source {
   readonly directory: string
   readonly path: string
+  readonly ends: Ends
 }
 
-async function readWhole<T>(source: Source, name: string, parse: (file: Buffer) => T): Promise<T> {
+async function readWhole<T>(source: Source, name: string, parse: (file: Buffer) => T | Promise<T>): Promise<T> {
   const path = join(source.path, name)
   const handle = await open(path).catch((error: unknown) => {
     throw systemCodeOf(error) === 'ENOENT' ? damaged(source.directory, `${path} is missing`) : error
   })
   try {
-    return parse(await contentsOf(handle))
+    return await parse(await contentsOf(handle, source.ends.get(name)))
   } catch (error) {
     throw faultOf(source, name, error)
   } finally {
@@ -110,8 +122,8 @@ async function readWhole<T>(source: Source, name: string, parse: (file: Buffer) 
   }
 }
 
-async function contentsOf(handle: FileHandle): Promise<Buffer> {
-  const { size } = await handle.stat()
+async function contentsOf(handle: FileHandle, bytesMax = Number.POSITIVE_INFINITY): Promise<Buffer> {
+  const size = Math.min(bytesMax, (await handle.stat()).size)
   const contents = Buffer.allocUnsafeSlow(size)
   let end = 0
   while (end < size) {

@@ -1,93 +1,168 @@
 import { createReadStream, existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setImmediate } from 'node:timers/promises'
 import { Level } from 'level'
+import { assert } from '../paxos/assert.js'
+import { DatabaseCopy } from './database-copy.js'
 import { descriptorShares } from './descriptors.js'
 import { damaged, notWritable, StorageError, systemCodeOf } from './storage-error.js'
 
 export type LevelDatabase = Level<Buffer, Buffer>
-type LevelSnapshot = ReturnType<LevelDatabase['snapshot']>
+type LevelBatch = ReturnType<LevelDatabase['batch']>
 
 /** What `level` has on Node.js and does not declare. */
 interface Compactable {
   compactRange(start: Buffer, end: Buffer): Promise<void>
 }
 
-const BUFFERS = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
-
-/** All that the storage asks of LevelDB. */
+/**
+ * All that the storage asks of LevelDB. No snapshot, for LevelDB 1.20 may bring an old record back after one: where a snapshot keeps two
+ * versions of a key, a compaction may write them to two tables, the next one takes only the table with the newer version a level down,
+ * and reads find the older one above it. (Later versions take both, by AddBoundaryInputs; `level` has none of them.) Two versions are kept
+ * only where a snapshot was taken before a write and let go of after it; and `level` takes one for each iterator, each getMany and each
+ * asynchronous get. So there is no way to read here that does, but firstKeys, which no write may meet.
+ */
 export interface Database {
   /** Builds an atomic write. */
   batch(): Batch
-  /** `snapshot`: the record as it was then. */
-  getSync(key: Buffer, options: { readonly snapshot: DatabaseSnapshot | undefined }): Buffer | undefined
-  getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]>
-  iterator(options: KeyRange & IteratorOptions): EntryIterator
-  /** A view of the database as it is now, for as long as it is not closed. */
-  snapshot(): DatabaseSnapshot
+  /** Resolves when all of it is on disk, if `sync`. */
+  write(batch: Batch, options: { readonly sync: boolean }): Promise<void>
+  getSync(key: Buffer): Buffer | undefined
+  /** The records of many keys, each as it is at some time before the promise resolves. Others have their turn meanwhile. */
+  getEach(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>
+  /** The first keys of a range. No write may be under way until it resolves. */
+  firstKeys(range: KeyRange, countMax: number): Promise<Buffer[]>
+  /** Prepares a view. */
+  beginView(): Promise<UnfinishedView>
   /** Gives back the room that removed records of the range take. */
   compactRange(start: Buffer, end: Buffer): Promise<void>
+  /** Views end, too. */
   close(): Promise<void>
+}
+
+/** To be finished or closed. */
+export interface UnfinishedView {
+  /** The database as it is now, whatever is written later. No write may be under way until it resolves. */
+  finish(): Promise<DatabaseView>
+  close(): Promise<void>
+}
+
+export interface DatabaseView {
+  /** In the order of their keys; views of bigger buffers: copy what is kept. @throws StorageError DAMAGED, and what node:fs throws */
+  pages(range: ViewRange): AsyncIterable<[Buffer, Buffer][]>
+  close(): Promise<void>
+}
+
+export interface ViewRange {
+  /** The first bytes of the keys that are wanted. */
+  readonly tags: readonly number[]
+  /** Of the entries before it with the same first byte some may be left out: whoever does not want them is spared reading them. */
+  readonly from: Buffer | undefined
 }
 
 /** To be handed back to the database that it is of. */
-export interface DatabaseSnapshot {
-  close(): Promise<void>
-}
-
-export interface IteratorOptions {
-  /** Of the entries that one step reads ahead. */
-  readonly highWaterMarkBytes: number
-  readonly fillCache: boolean
-  /** False: only keys are wanted. */
-  readonly values?: boolean
-  readonly snapshot: DatabaseSnapshot | undefined
-}
-
 export interface Batch {
   put(key: Buffer, record: Buffer): unknown
   del(key: Buffer): unknown
-  /** Resolves when all of it is on disk, if `sync`. */
-  write(options: { sync: boolean }): Promise<void>
-}
-
-/** Sees the database as it was when the iterator was made, or the snapshot that it was made on. */
-export interface EntryIterator {
-  /** The next entries, in the order of their keys; none at the end. */
-  nextv(countMax: number): Promise<[Buffer, Buffer][]>
-  close(): Promise<void>
 }
 
 /** LevelDB switches to another log past this; two may hold writes that stand nowhere else. */
 export const WRITE_BUFFER_BYTES = 4 * 1_024 * 1_024
-/**
- * Of a table. LevelDB 1.20 may bring an old record back: where a snapshot keeps two versions of a key, a compaction may write them to two
- * tables, the next one takes only the table with the newer version a level down, and reads find the older one above it. (Later versions take both,
- * by AddBoundaryInputs; `level` has none of them.) Tables of 2 MiB, its default, made that likely with records of some hundred KiB; the fewer
- * tables, the rarer it is, and what comes back is noticed as damage.
- */
-const TABLE_BYTES_MAX = 64 * 1_024 * 1_024
+const TABLE_BYTES_MAX = 2 * 1_024 * 1_024
 const CACHE_BYTES = 16 * 1_024 * 1_024
-/** How much one step of an iterator holds in memory. */
-const ITERATOR_BYTES_MAX = 1_024 * 1_024
-const ITERATOR_ENTRIES_MAX = 1_000
+/** What firstKeys reads at once. */
+const READ_AHEAD_BYTES = 64 * 1_024
+/** So many records are read in a turn: some 4 µs each, or a read of the disk. */
+const TURN_RECORDS = 16
 /** What LevelDB writes into its own journal, and nowhere else, when it leaves records out or meets bad ones. */
 const LOSS_REPORT = /dropping \d+ bytes|corruption/i
 
+/** Where a database is. */
+export interface DatabasePaths {
+  /** The data directory, for messages. */
+  readonly directory: string
+  /** LevelDB's own folder. */
+  readonly database: string
+  /** For the files of views: a folder on the same file system. */
+  readonly views: string
+}
+
 /** LevelDB, as the storage asks for it. */
-export function asDatabase(db: LevelDatabase): Database {
-  return {
-    batch: () => db.batch(),
-    getSync: (key, { snapshot }) =>
-      // Without options it is a third faster.
-      snapshot === undefined ? db.getSync(key) : db.getSync(key, { ...BUFFERS, snapshot: snapshot as LevelSnapshot }),
-    getMany: (keys) => db.getMany(keys),
-    iterator: ({ snapshot, ...options }) => {
-      return db.iterator(snapshot === undefined ? options : { ...options, snapshot: snapshot as LevelSnapshot })
-    },
-    snapshot: () => db.snapshot(),
-    compactRange: (start, end) => (db as unknown as Compactable).compactRange(start, end),
-    close: () => db.close(),
+export class OpenDatabase implements Database {
+  readonly #db: LevelDatabase
+  readonly #paths: DatabasePaths
+  /** Of writes, and of what no write may meet. */
+  #underWay: 'nothing' | 'write' | 'read' = 'nothing'
+
+  constructor(db: LevelDatabase, paths: DatabasePaths) {
+    this.#db = db
+    this.#paths = paths
+  }
+
+  batch(): Batch {
+    return this.#db.batch()
+  }
+
+  write(batch: Batch, options: { readonly sync: boolean }): Promise<void> {
+    return this.#alone('write', () => (batch as LevelBatch).write(options))
+  }
+
+  getSync(key: Buffer): Buffer | undefined {
+    return this.#db.getSync(key)
+  }
+
+  async getEach(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+    const records: (Buffer | undefined)[] = []
+    for (const [i, key] of keys.entries()) {
+      if (i > 0 && i % TURN_RECORDS === 0) await setImmediate()
+      records.push(this.#db.getSync(key))
+    }
+    return records
+  }
+
+  firstKeys(range: KeyRange, countMax: number): Promise<Buffer[]> {
+    return this.#alone('read', async () => {
+      const options = { highWaterMarkBytes: READ_AHEAD_BYTES, fillCache: false, values: false }
+      const iterator = this.#db.iterator({ ...range, ...options })
+      try {
+        return (await iterator.nextv(countMax)).map(([key]) => key)
+      } finally {
+        await iterator.close()
+      }
+    })
+  }
+
+  async beginView(): Promise<UnfinishedView> {
+    const { directory, database, views } = this.#paths
+    const copy = await DatabaseCopy.begin({ directory, database, views })
+    return {
+      finish: async () => {
+        await this.#alone('read', () => copy.finish())
+        return copy
+      },
+      close: () => copy.close(),
+    }
+  }
+
+  compactRange(start: Buffer, end: Buffer): Promise<void> {
+    return (this.#db as unknown as Compactable).compactRange(start, end)
+  }
+
+  async close(): Promise<void> {
+    await this.#db.close()
+    await rm(this.#paths.views, { recursive: true, force: true })
+  }
+
+  async #alone<T>(what: 'write' | 'read', run: () => Promise<T>): Promise<T> {
+    assert(this.#underWay === 'nothing', 'nothing is read by a snapshot while a write is under way')
+    this.#underWay = what
+    try {
+      return await run()
+    } finally {
+      this.#underWay = 'nothing'
+    }
   }
 }
 
@@ -150,24 +225,8 @@ export function readFailure(directory: string, error: unknown): StorageError {
 }
 
 export interface KeyRange {
-  readonly gt?: Buffer
-  readonly gte?: Buffer
-  readonly lte?: Buffer
-  readonly lt?: Buffer
-}
-
-/** The entries of a range in the order of their keys, a page at a time. */
-export async function* scan(db: Database, range: KeyRange, snapshot?: DatabaseSnapshot): AsyncGenerator<[Buffer, Buffer][]> {
-  const iterator = db.iterator({ ...range, highWaterMarkBytes: ITERATOR_BYTES_MAX, fillCache: false, snapshot })
-  try {
-    for (;;) {
-      const page = await iterator.nextv(ITERATOR_ENTRIES_MAX)
-      if (page.length === 0) return
-      yield page
-    }
-  } finally {
-    await iterator.close()
-  }
+  readonly gte: Buffer
+  readonly lt: Buffer
 }
 
 /** Whether LevelDB says in its journal that it left something out. @throws StorageError DAMAGED */

@@ -3,7 +3,6 @@ import { type LinkedWriter, NOTHING_TOLD } from './linked-writer.js'
 
 /** One write removes so many entries. */
 const PIECE_ENTRIES = 1_000
-const READ_AHEAD_BYTES = 64 * 1_024
 /** LevelDB is asked to give the room of so many entries back at once; of fewer it does so in time. */
 const RECLAIM_ENTRIES_MIN = 10_000
 
@@ -14,6 +13,15 @@ export class GenerationSweeper {
 
   constructor(writer: LinkedWriter) {
     this.#writer = writer
+  }
+
+  /** Whether there is anything to remove. */
+  async hasEntries(generation: Generation): Promise<boolean> {
+    for (const keyspace of KEYSPACES) {
+      const [first] = await this.#writer.firstKeys(rangeOfTag(entryTag(keyspace, generation)), 1)
+      if (first !== undefined) return true
+    }
+    return false
   }
 
   /** Resolves when no entry of that generation is left, or the storage has failed or is closed. Sweeps come one after the other. */
@@ -27,7 +35,7 @@ export class GenerationSweeper {
       const range = rangeOfTag(entryTag(keyspace, generation))
       let count = 0
       while (this.#writer.isUsable) {
-        const keys = await this.#firstKeys(range)
+        const keys = await this.#writer.firstKeys(range, PIECE_ENTRIES)
         if (keys.length === 0) break
         if (!this.#writer.isUsable) return
         await this.#writer.write('background', NOTHING_TOLD, (batch) => {
@@ -37,16 +45,6 @@ export class GenerationSweeper {
         range.gte = keys.at(-1) ?? range.gte
       }
       if (count >= RECLAIM_ENTRIES_MIN) this.#writer.reclaimer.reclaim(rangeOfTag(entryTag(keyspace, generation)).gte, range.lt)
-    }
-  }
-
-  async #firstKeys(range: { readonly gte: Buffer; readonly lt: Buffer }): Promise<Buffer[]> {
-    const options = { highWaterMarkBytes: READ_AHEAD_BYTES, fillCache: false, values: false, snapshot: undefined }
-    const iterator = this.#writer.db.iterator({ ...range, ...options })
-    try {
-      return (await iterator.nextv(PIECE_ENTRIES)).map(([key]) => key)
-    } finally {
-      await iterator.close()
     }
   }
 }

@@ -30,6 +30,9 @@ const TAGS: Readonly<Record<Keyspace, readonly [number, number]>> = { history: [
 /** In the order of their tags. */
 export const KEYSPACES: readonly Keyspace[] = ['history', 'state']
 
+/** Of everything that is ever written, ascending. */
+export const ALL_TAGS: readonly number[] = [UNDO_TAG, CHAIN_TAG, ...TAGS.history, LOG_TAG, META_TAG, ...TAGS.state]
+
 export const APPLY_FAILURE_KEY = Buffer.from('mapplyFailure')
 export const GENESIS_KEY = Buffer.from('mgenesis')
 export const CHECKPOINT_KEY = Buffer.from('mcheckpoint')

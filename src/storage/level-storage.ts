@@ -1,12 +1,10 @@
 import type { StateEntry } from '../machine/state-machine.js'
 import { assert } from '../paxos/assert.js'
 import type { Announcement, DurableRecord, LogEntry, RecoveredState, Slot } from '../paxos/types.js'
-import { sizeOf } from '../paxos/value.js'
 import { CheckpointReceiver } from './checkpoint-receiver.js'
-import { viewCheckpoint } from './checkpoint-viewer.js'
+import { CheckpointViewer } from './checkpoint-viewer.js'
 import { CheckpointWriter } from './checkpoint-writer.js'
-import { scan } from './database.js'
-import { APPLY_FAILURE_KEY, entryKey, entryTag, GENESIS_KEY, logKey, nameOfKey, rangeOfTag } from './keys.js'
+import { APPLY_FAILURE_KEY, entryKey, GENESIS_KEY, logKey, nameOfKey } from './keys.js'
 import { LinkedWriter, NOTHING_TOLD, type WriteWatcher } from './linked-writer.js'
 import { type OpenDirectory, type OpenOptions, openDirectory, storageErrorOf } from './open-directory.js'
 import { checksumOf, RecordError, sealApplyFailure, sealGenesis, sealLogEntry, unseal, unsealLogEntry } from './records.js'
@@ -38,6 +36,8 @@ export interface LevelStorageOptions {
 }
 
 const PIECE_BYTES = 256 * 1_024
+/** So many entries of the log are decoded at once. */
+const LOG_STEP_SLOTS = 500
 const RECLAIM_BYTES = 64 * 1_024 * 1_024
 
 /**
@@ -51,6 +51,7 @@ export class LevelStorage implements Storage {
   readonly #writer: LinkedWriter
   readonly #checkpoints: CheckpointWriter
   readonly #receiver: CheckpointReceiver
+  readonly #viewer: CheckpointViewer
   /** As they were found at the start, until they are handed over. */
   #statePages: StatePages | undefined
   #replacesDataDirId: string
@@ -98,6 +99,10 @@ export class LevelStorage implements Storage {
     this.recovered = this.#writer.recovered
     this.#checkpoints = new CheckpointWriter(this.#writer, contents.checkpoint, { pieceBytes: options.pieceBytes ?? PIECE_BYTES })
     this.#receiver = new CheckpointReceiver(this.#writer, this.#checkpoints, contents.incoming)
+    this.#viewer = new CheckpointViewer(this.#writer, {
+      stateNow: () => this.#checkpoints.state,
+      failed: (error) => this.#damagedState(error),
+    })
     this.#statePages = contents.statePages
   }
 
@@ -208,10 +213,9 @@ export class LevelStorage implements Storage {
 
   readHistory(key: string): Uint8Array | undefined {
     this.#writer.assertUsable()
-    const { state, committed } = this.#checkpoints
-    const bytes = entryKey('history', state.generation, key)
+    const bytes = entryKey('history', this.#checkpoints.state.generation, key)
     try {
-      const record = this.#directory.db.getSync(bytes, { snapshot: committed })
+      const record = this.#directory.db.getSync(bytes)
       return record && unseal(bytes, record)
     } catch (error) {
       throw this.#damagedState(error)
@@ -220,13 +224,7 @@ export class LevelStorage implements Storage {
 
   async viewCheckpoint(): Promise<CheckpointView | undefined> {
     this.#writer.assertUsable()
-    const { db } = this.#directory
-    return viewCheckpoint({
-      db,
-      shared: this.#checkpoints.share(),
-      failed: (error) => this.#damagedState(error),
-      holdLog: (slot) => this.#writer.hold(slot),
-    })
+    return this.#viewer.view()
   }
 
   holdLog(slot: Slot): () => void {
@@ -252,7 +250,7 @@ export class LevelStorage implements Storage {
   async #mend(): Promise<void> {
     const { db, contents } = this.#directory
     await rollBack(db, contents.undoPageCount, (build) => this.#writer.write('background', NOTHING_TOLD, build))
-    this.#receiver.sweepLeftovers()
+    await this.#receiver.sweepLeftovers()
   }
 
   #append(batch: WriteBatch, records: readonly DurableRecord[]): void {
@@ -280,22 +278,29 @@ export class LevelStorage implements Storage {
   }
 
   async #readLog(fromSlot: Slot, lastSlot: Slot, maxBytes: number): Promise<LogEntry[]> {
+    const { log } = this.#writer
     const entries: LogEntry[] = []
     let bytes = 0
+    let slot = fromSlot
     try {
-      for await (const page of scan(this.#directory.db, { gte: logKey(fromSlot), lte: logKey(lastSlot) })) {
-        for (const [key, record] of page) {
-          const entry = unsealLogEntry(key, record)
-          if (entry.slot !== fromSlot + entries.length) return this.#holeIn(fromSlot + entries.length)
-          entries.push(entry)
-          bytes += sizeOf(entry.value)
-          if (bytes >= maxBytes) return entries
+      while (slot <= lastSlot && (slot === fromSlot || bytes < maxBytes)) {
+        const keys: Buffer[] = []
+        do {
+          keys.push(logKey(slot))
+          bytes += log.bytesOf(slot)
+          slot += 1
+        } while (slot <= lastSlot && bytes < maxBytes && keys.length < LOG_STEP_SLOTS)
+        const records = await this.#directory.db.getEach(keys)
+        for (const [i, key] of keys.entries()) {
+          const record = records[i]
+          if (record === undefined) return this.#holeIn(fromSlot + entries.length)
+          entries.push(unsealLogEntry(key, record))
         }
       }
+      return entries
     } catch (error) {
       throw this.#failedRead(error)
     }
-    return entries.length === 0 ? this.#holeIn(fromSlot) : entries
   }
 
   /** A trim that is not known to be durable yet has taken the slot, or a defect has. */
@@ -305,17 +310,12 @@ export class LevelStorage implements Storage {
   }
 
   async *#scanState(): AsyncGenerator<StateEntry[]> {
-    const { generation } = this.#checkpoints.state
-    const { db } = this.#directory
-    const shared = this.#checkpoints.share()
     try {
-      for await (const page of scan(db, rangeOfTag(entryTag('state', generation)), shared.snapshot)) {
+      for await (const page of this.#viewer.state()) {
         yield page.map(([key, record]): StateEntry => ({ key: nameOfKey(key), value: unseal(key, record), keyspace: 'state' }))
       }
     } catch (error) {
       throw this.#failedRead(error)
-    } finally {
-      await shared.close()
     }
   }
 

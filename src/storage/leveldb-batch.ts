@@ -33,7 +33,7 @@ export class Replay {
   }
 
   /** The logs' records in their order, one log after the other. @throws FileFormatError */
-  add(records: readonly LevelRecord[]): void {
+  add(records: Iterable<LevelRecord>): void {
     for (const { data, offset } of records) {
       try {
         this.#addBatch(data)

@@ -19,8 +19,7 @@ export interface LevelRecord {
 }
 
 /** The records of a log that are there in full. @throws FileFormatError where LevelDB would leave records out */
-export function readLevelLog(file: Buffer): LevelRecord[] {
-  const records: LevelRecord[] = []
+export function* readLevelLog(file: Buffer): Generator<LevelRecord> {
   let fragments: Buffer[] = []
   let start = 0
   for (const { type, data, offset } of readFragments(file)) {
@@ -30,10 +29,9 @@ export function readLevelLog(file: Buffer): LevelRecord[] {
     if (!continues) start = offset
     fragments.push(data)
     if (type === FRAGMENT.first || type === FRAGMENT.middle) continue
-    records.push({ data: fragments.length === 1 ? data : Buffer.concat(fragments), offset: start })
+    yield { data: fragments.length === 1 ? data : Buffer.concat(fragments), offset: start }
     fragments = []
   }
-  return records
 }
 
 /** How long the beginning of a log is in which every record is whole and undamaged. */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { ByteReader } from './byte-reader.js'
 import { FileFormatError } from './file-format-error.js'
 import { readLevelLog } from './leveldb-log.js'
@@ -32,11 +33,16 @@ const TAG = {
 /** Ours are in the order of the keys' bytes. */
 const COMPARATOR = 'leveldb.BytewiseComparator'
 
-/** @throws FileFormatError when the manifest is damaged */
-export function readManifest(file: Buffer): LiveFiles {
+/** LevelDB begins a new manifest only when it opens: that of a node that has run for long has very many edits. */
+const TURN_EDITS = 1_000
+
+/** Others have their turn meanwhile. @throws FileFormatError when the manifest is damaged */
+export async function readManifest(file: Buffer): Promise<LiveFiles> {
   const tables = new Map<number, LiveTable>()
   let firstLog = 0
+  let editCount = 0
   for (const edit of readLevelLog(file)) {
+    if (++editCount % TURN_EDITS === 0) await setImmediate()
     const reader = new ByteReader(edit.data)
     while (!reader.isAtEnd) {
       const tag = reader.varint()

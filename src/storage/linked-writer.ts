@@ -1,5 +1,5 @@
 import type { DurableRecord, RecoveredState, Slot } from '../paxos/types.js'
-import { type Database, WRITE_BUFFER_BYTES } from './database.js'
+import { type Database, type DatabaseView, type KeyRange, WRITE_BUFFER_BYTES } from './database.js'
 import { chainKey, logKey } from './keys.js'
 import type { LogIndex } from './log-index.js'
 import type { OpenDirectory } from './open-directory.js'
@@ -157,6 +157,26 @@ export class LinkedWriter {
       build(batch)
       return this.#commit(batch, subject, Math.max(0, this.log.count - count))
     })
+  }
+
+  /** The first keys of a range. @throws StorageError after a failed write or after close */
+  firstKeys(range: KeyRange, countMax: number): Promise<Buffer[]> {
+    return this.#writer.pause(() => this.db.firstKeys(range, countMax))
+  }
+
+  /**
+   * A view of the database between two writes; `onView` is called there.
+   *
+   * @throws StorageError after a failed write or after close, and what node:fs throws: no write fails for that
+   */
+  async view<T>(onView: (view: DatabaseView) => T): Promise<T> {
+    const unfinished = await this.db.beginView()
+    try {
+      return await this.#writer.pause(async () => onView(await unfinished.finish()))
+    } catch (error) {
+      await unfinished.close()
+      throw error
+    }
   }
 
   /** Lets nothing more through, and waits for what is under way. False when it was closed before. */

@@ -46,6 +46,11 @@ export class LogIndex {
     return this.#decidedBytes
   }
 
+  /** Of a slot's record with its key; 0 when the slot is not decided or no longer in the log. */
+  bytesOf(slot: Slot): number {
+    return slot > this.#compactedUpTo && slot <= this.#decidedUpTo ? (this.#sizes[slot % this.#sizes.length] ?? 0) : 0
+  }
+
   get count(): number {
     return this.#tally.count
   }

@@ -1,14 +1,14 @@
 import { resolve } from 'node:path'
 import type { NodeId } from '../paxos/types.js'
 import { createContents, type Identity, pathsIn, readIdentity, readLastWritten } from './data-directory.js'
-import { asDatabase, type Database, type LevelDatabase, openExistingDatabase, readFailure } from './database.js'
+import { type Database, type LevelDatabase, OpenDatabase, openExistingDatabase, readFailure } from './database.js'
 import type { OnProgress } from './database-files.js'
 import { DirectoryLock } from './directory-lock.js'
 import { makeDirectory } from './files.js'
 import { chainKey, entryTag } from './keys.js'
 import { readDatabase } from './read-database.js'
 import { RecordError, UnknownFormatError } from './records.js'
-import { finishSettingAside, forgetReplaced } from './set-aside.js'
+import { finishSettingAside, forgetReplaced, removeViews } from './set-aside.js'
 import { damaged, notWritable, StorageError, systemCodeOf } from './storage-error.js'
 import { type Contents, verify } from './verify.js'
 import { Witness, type WriteWitness } from './witness.js'
@@ -50,6 +50,7 @@ export async function openDirectory(options: OpenOptions): Promise<OpenDirectory
   try {
     makeDirectory(path)
     lock = await DirectoryLock.acquire(path)
+    removeViews(paths)
     const replaces = finishSettingAside(paths)
     const identity = readIdentity(paths, options.nodeId) ?? (await createContents(paths, options.nodeId))
     const lastWritten = readLastWritten(paths, identity)
@@ -64,7 +65,7 @@ export async function openDirectory(options: OpenOptions): Promise<OpenDirectory
       dataDirId: identity.dataDirId,
       replacesDataDirId: replaces?.dataDirId ?? '',
       forgetReplaced: () => forgetReplaced(paths),
-      db: asDatabase(db),
+      db: new OpenDatabase(db, paths),
       contents,
       openWitness: (onError) => Witness.open(paths.witness, identity.dataDirId, onError),
       release: async () => lock?.release(),
@@ -98,8 +99,7 @@ export async function readContents(directory: {
 
 /** LevelDB must end where the files that were read end. Closes it otherwise. @throws StorageError DAMAGED */
 async function checkSeenAlike(path: string, db: LevelDatabase, { lastNumber }: Contents): Promise<void> {
-  const [last, next] = await db.getMany([chainKey(lastNumber), chainKey(lastNumber + 1)])
-  if (last !== undefined && next === undefined) return
+  if (db.getSync(chainKey(lastNumber)) !== undefined && db.getSync(chainKey(lastNumber + 1)) === undefined) return
   await db.close()
   throw damaged(path, `LevelDB does not find the end of its database, write ${lastNumber}, where its files have it`)
 }

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
-import { DatabaseFiles, type OnProgress, type Table } from './database-files.js'
+import { DatabaseFiles, type Ends, type OnProgress, type Table } from './database-files.js'
 import { Replay } from './leveldb-batch.js'
 import { BlockReader } from './leveldb-block.js'
-import { compareInternalKeys, type Entries, TRAILER_BYTES } from './leveldb-entries.js'
+import { compareInternalKeys, compareKeys, type Entries, TRAILER_BYTES } from './leveldb-entries.js'
 import type { LiveTable } from './leveldb-manifest.js'
 import { mergeRuns, SortedRun } from './leveldb-merge.js'
 import type { KeyRange } from './leveldb-table.js'
@@ -14,6 +14,11 @@ import { StorageError } from './storage-error.js'
 export interface ReadOptions {
   /** Entries whose keys begin with other bytes are checked only. All are wanted unless told otherwise. */
   readonly wanted?: (firstByte: number) => boolean
+  /** Of the entries before it with the same first byte those may be left out that stand in other blocks. */
+  readonly from?: Buffer | undefined
+  /** Tables with nothing that is wanted are not checked either. */
+  readonly skipsUnwanted?: boolean
+  readonly ends?: Ends
   readonly onProgress?: OnProgress
 }
 
@@ -31,12 +36,12 @@ export async function* readDatabase(
   path: string,
   options: ReadOptions = {},
 ): AsyncGenerator<[Buffer, Buffer][]> {
-  const { wanted: isWanted = () => true, onProgress = () => undefined } = options
-  const files = await DatabaseFiles.find(directory, path, onProgress)
+  const { wanted: isWanted = () => true, from, skipsUnwanted = false } = options
+  const files = await DatabaseFiles.find(directory, path, options)
   const replay = new Replay((key) => key.length === 0 || isWanted(key[0] as number))
   for (const name of files.logs) await files.readLog(name, (records) => replay.add(records))
-  const tables = new TableReader(files, isWanted)
-  await tables.check()
+  const tables = new TableReader(files, { isWanted, from })
+  if (!skipsUnwanted) await tables.check()
   for await (const page of mergeRuns([new SortedRun(only(replay.entries())), ...tables.runs()])) {
     yield page
     await setImmediate()
@@ -46,7 +51,7 @@ export async function* readDatabase(
 /** Each damaged file of a database that LevelDB would use: a StorageError DAMAGED for each. @throws what node:fs throws */
 export async function* findDamagedFiles(directory: string, path: string): AsyncGenerator<StorageError> {
   try {
-    const files = await DatabaseFiles.find(directory, path, () => undefined)
+    const files = await DatabaseFiles.find(directory, path)
     for (const name of files.logs) {
       yield* damageOf(() => files.readLog(name, (records) => new Replay(() => false).add(records)))
     }
@@ -70,14 +75,21 @@ function isDamage(error: unknown): error is StorageError {
   return error instanceof StorageError && error.code === 'DAMAGED'
 }
 
+const NOTHING = Buffer.alloc(0)
+
 class TableReader {
   readonly #files: DatabaseFiles
   readonly #isWanted: (firstByte: number) => boolean
+  readonly #from: Buffer
   readonly #blocks: BlockReader
 
-  constructor(files: DatabaseFiles, isWanted: (firstByte: number) => boolean) {
+  constructor(
+    files: DatabaseFiles,
+    { isWanted, from = NOTHING }: { readonly isWanted: (firstByte: number) => boolean; readonly from: Buffer | undefined },
+  ) {
     this.#files = files
     this.#isWanted = isWanted
+    this.#from = from
     this.#blocks = new BlockReader(isWanted)
   }
 
@@ -137,8 +149,10 @@ class TableReader {
   /** The bounds have LevelDB's eight bytes after them; the empty key counts as wanted. */
   #mayHoldWanted({ smallest, largest }: KeyRange): boolean {
     if (smallest.length <= TRAILER_BYTES) return true
-    for (let byte = smallest[0] as number; byte <= (largest[0] as number); byte++) if (this.#isWanted(byte)) return true
-    return false
+    for (let byte = smallest[0] as number; byte < (largest[0] as number); byte++) if (this.#isWanted(byte)) return true
+    if (!this.#isWanted(largest[0] as number)) return false
+    const isBefore = largest[0] === this.#from[0] && compareKeys(largest.subarray(0, -TRAILER_BYTES), this.#from) < 0
+    return !isBefore
   }
 }
 

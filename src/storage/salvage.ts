@@ -43,7 +43,7 @@ export async function salvage(directory: string): Promise<Salvaged> {
 
 /** Cuts LevelDB's logs off at the first record that is damaged or not whole; from the end a whole log, where a hole is before it. */
 async function longestPrefix(directory: string, database: string): Promise<Contents> {
-  const files = await DatabaseFiles.find(directory, database, () => undefined)
+  const files = await DatabaseFiles.find(directory, database)
   const logs = files.logs.map((name) => join(database, name))
   let isSound = true
   for (const log of logs) {

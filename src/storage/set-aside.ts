@@ -77,7 +77,13 @@ export function forgetReplaced(paths: DirectoryPaths): void {
   }
 }
 
+/** Of an earlier process, which did not come to do it. The caller holds the lock. */
+export function removeViews({ views }: DirectoryPaths): void {
+  rmSync(views, { recursive: true, force: true })
+}
+
 function finish(paths: DirectoryPaths, note: ReplacedNote): ReplacedNote {
+  removeViews(paths)
   const folder = join(paths.directory, note.asideIn)
   makeDirectory(folder)
   for (const name of readdirSync(paths.directory)) {

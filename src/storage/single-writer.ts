@@ -38,6 +38,16 @@ export class SingleWriter {
     }
   }
 
+  /** Lets nothing be written while somebody looks. What that throws fails nothing. @throws as write */
+  async pause<T>(look: () => Promise<T>): Promise<T> {
+    const found = await this.write('background', async () => {
+      const [outcome] = await Promise.allSettled([look()])
+      return outcome
+    })
+    if (found.status === 'rejected') throw found.reason
+    return found.value
+  }
+
   get isUsable(): boolean {
     return this.#state === 'open'
   }

@@ -112,7 +112,10 @@ export interface Storage {
    * what is kept. Each record's checksum is checked.
    */
   loadCheckpoint(): AsyncIterable<readonly StateEntry[]>
-  /** A 'history' entry of the last committed (or installed) checkpoint; its checksum is checked. Takes about 5 µs. @throws StorageError */
+  /**
+   * A 'history' entry of the last committed (or installed) checkpoint; one that a checkpoint under way changes may be as that has it
+   * already. Its checksum is checked. Takes about 5 µs. @throws StorageError
+   */
   readHistory(key: string): Uint8Array | undefined
   /** A view of the last committed checkpoint, unchanged by what follows; undefined when there is none yet. Close it. */
   viewCheckpoint(): Promise<CheckpointView | undefined>

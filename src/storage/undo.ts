@@ -36,13 +36,13 @@ export function deleteUndoPages(batch: WriteBatch, count: number): void {
 
 /** Takes back what a checkpoint that was never committed has written: the last page first, each in a write of its own. */
 export async function rollBack(
-  db: Database,
+  db: Pick<Database, 'getSync'>,
   pageCount: number,
   write: (build: (batch: WriteBatch) => void) => Promise<void>,
 ): Promise<void> {
   for (let number = pageCount; number >= 1; number--) {
     const key = undoKey(number)
-    const [record] = await db.getMany([key])
+    const record = db.getSync(key)
     if (record === undefined) continue
     const { keys, records } = unsealUndoPage(key, record)
     await write((batch) => {

@@ -1,6 +1,6 @@
 import { FIRST_WRITE, firstRecords } from '../../src/storage/data-directory.js'
-import type { Batch, Database, DatabaseSnapshot, KeyRange } from '../../src/storage/database.js'
-import { scan } from '../../src/storage/database.js'
+import type { Batch, Database, DatabaseView, KeyRange, ViewRange } from '../../src/storage/database.js'
+import { ALL_TAGS } from '../../src/storage/keys.js'
 import { LevelStorage, type LevelStorageOptions } from '../../src/storage/level-storage.js'
 import { readContents } from '../../src/storage/open-directory.js'
 
@@ -45,7 +45,7 @@ export class CrashingDirectory {
       path: 'memory',
       identity: this.#identity,
       lastWritten,
-      pages: scan(db, {}),
+      pages: new View(this.#records).pages({ tags: ALL_TAGS, from: undefined }),
       skipsHistory: false,
     })
     const directory = {
@@ -67,33 +67,25 @@ export class CrashingDirectory {
   }
 
   #database(life: number): Database {
-    const of = (snapshot: DatabaseSnapshot | undefined): Records => (snapshot as Snapshot | undefined)?.records ?? this.#records
     return {
-      batch: () => this.#batch(life),
-      getSync: (key, { snapshot }) => of(snapshot).get(key.toString('latin1')),
-      getMany: async (keys) => keys.map((key) => this.#records.get(key.toString('latin1'))),
-      iterator: ({ snapshot, ...range }) => {
-        const entries = within(of(snapshot), range)
-        return { nextv: async (countMax) => entries.splice(0, countMax), close: () => Promise.resolve() }
-      },
-      snapshot: () => new Snapshot(this.#records),
-      compactRange: () => Promise.resolve(),
-      close: () => Promise.resolve(),
-    }
-  }
-
-  #batch(life: number): Batch {
-    const changes: [string, Buffer | undefined][] = []
-    return {
-      put: (key, record) => changes.push([key.toString('latin1'), record]),
-      del: (key) => changes.push([key.toString('latin1'), undefined]),
-      write: async () => {
+      batch: () => new MemoryBatch(),
+      write: async (batch) => {
         if (life !== this.#life || this.#writesLeft === 0) throw new Crash()
         this.#writesLeft -= 1
         const dies = this.#writesLeft === 0
-        if (!dies || this.#keepsLast) this.#apply(changes)
+        if (!dies || this.#keepsLast) this.#apply((batch as MemoryBatch).changes)
         if (dies) throw new Crash()
       },
+      getSync: (key) => this.#records.get(key.toString('latin1')),
+      getEach: async (keys) => keys.map((key) => this.#records.get(key.toString('latin1'))),
+      firstKeys: async (range, countMax) => {
+        return within(this.#records, range)
+          .slice(0, countMax)
+          .map(([key]) => key)
+      },
+      beginView: async () => ({ finish: async () => new View(this.#records), close: async () => {} }),
+      compactRange: () => Promise.resolve(),
+      close: () => Promise.resolve(),
     }
   }
 
@@ -108,11 +100,28 @@ export class CrashingDirectory {
   }
 }
 
-class Snapshot implements DatabaseSnapshot {
-  readonly records: Records
+class MemoryBatch implements Batch {
+  readonly changes: [string, Buffer | undefined][] = []
+
+  put(key: Buffer, record: Buffer): void {
+    this.changes.push([key.toString('latin1'), record])
+  }
+
+  del(key: Buffer): void {
+    this.changes.push([key.toString('latin1'), undefined])
+  }
+}
+
+/** Of records that are replaced as a whole. */
+class View implements DatabaseView {
+  readonly #records: Records
 
   constructor(records: Records) {
-    this.records = records
+    this.#records = records
+  }
+
+  async *pages({ tags }: ViewRange): AsyncGenerator<[Buffer, Buffer][]> {
+    for (const tag of tags) yield within(this.#records, { gte: Buffer.from([tag]), lt: Buffer.from([tag + 1]) })
   }
 
   close(): Promise<void> {
@@ -120,14 +129,7 @@ class Snapshot implements DatabaseSnapshot {
   }
 }
 
-function within(records: Records, { gt, gte, lte, lt }: KeyRange): [Buffer, Buffer][] {
+function within(records: Records, { gte, lt }: KeyRange): [Buffer, Buffer][] {
   const entries = Array.from(records, ([key, record]): [Buffer, Buffer] => [Buffer.from(key, 'latin1'), record])
-  return entries
-    .filter(([key]) => {
-      if (gt !== undefined && key.compare(gt) <= 0) return false
-      if (gte !== undefined && key.compare(gte) < 0) return false
-      if (lte !== undefined && key.compare(lte) > 0) return false
-      return lt === undefined || key.compare(lt) < 0
-    })
-    .toSorted(([a], [b]) => a.compare(b))
+  return entries.filter(([key]) => key.compare(gte) >= 0 && key.compare(lt) < 0).toSorted(([a], [b]) => a.compare(b))
 }

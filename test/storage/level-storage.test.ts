@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -40,5 +41,28 @@ test('the log after a checkpoint that somebody reads is kept until it is let go,
   } finally {
     await storage.close()
     await rm(directory, { recursive: true, force: true })
+  }
+})
+
+test('a view that cannot be made is refused, and the node writes on; what a crash has left of one is removed at the start', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'synod-storage-'))
+  const views = join(root, 'views')
+  try {
+    let storage = await LevelStorage.open({ directory: root, nodeId: 1 })
+    await storage.append([{ kind: 'genesis', genesis: GENESIS }, accepted(1), decidedUpTo(1)])
+    await storage.saveCheckpoint(infoAt(1), [])
+    writeFileSync(views, 'a file in its place')
+    await assert.rejects(storage.viewCheckpoint(), { name: 'StorageError', code: 'NOT_WRITABLE' })
+    await storage.append([accepted(2), decidedUpTo(2)])
+    await storage.close()
+    mkdirSync(join(views, 'view-1'), { recursive: true })
+    storage = await LevelStorage.open({ directory: root, nodeId: 1 })
+    assert.equal(existsSync(views), false)
+    const view = await storage.viewCheckpoint()
+    assert.equal(view?.header.slot, 1)
+    await view?.close()
+    await storage.close()
+  } finally {
+    await rm(root, { recursive: true, force: true })
   }
 })

@@ -18,6 +18,11 @@ export async function openSmall(path: string): Promise<LevelDatabase> {
   return db
 }
 
+/** All that LevelDB has. */
+export async function* pagesOf(db: LevelDatabase): AsyncGenerator<[Buffer, Buffer][]> {
+  yield await db.iterator().all()
+}
+
 /** Merges the tables from a key on, down to one level. */
 export async function compact(db: LevelDatabase, from: Buffer): Promise<void> {
   await (db as LevelDatabase & Compactable).compactRange(from, Buffer.from([255, 255, 255]))

@@ -8,14 +8,13 @@ import { fileURLToPath } from 'node:url'
 import { asyncProperty, assert as check, integer } from 'fast-check'
 import { Random } from '../../src/sim/random.js'
 import { maskedCrc32c } from '../../src/storage/crc32c.js'
-import { asDatabase, scan } from '../../src/storage/database.js'
 import { sequenceAt } from '../../src/storage/leveldb-entries.js'
 import { readLevelLog } from '../../src/storage/leveldb-log.js'
 import { type LiveTable, readManifest } from '../../src/storage/leveldb-manifest.js'
 import { readTable } from '../../src/storage/leveldb-table.js'
 import { type ReadOptions, readDatabase } from '../../src/storage/read-database.js'
 import { StorageError } from '../../src/storage/storage-error.js'
-import { compact, FIRST_BYTES, openSmall, writeAtRandom } from './random-writes.js'
+import { compact, FIRST_BYTES, openSmall, pagesOf, writeAtRandom } from './random-writes.js'
 
 const root = mkdtempSync(join(tmpdir(), 'synod-read-'))
 const writerProcess = fileURLToPath(new URL('random-writes-process.js', import.meta.url))
@@ -51,7 +50,7 @@ async function rowsIn(pages: AsyncIterable<[Buffer, Buffer][]>): Promise<Rows> {
 async function readByLevel(path: string): Promise<Rows> {
   const db = await openSmall(path)
   try {
-    return await rowsIn(scan(asDatabase(db), {}))
+    return await rowsIn(pagesOf(db))
   } finally {
     await db.close()
   }
@@ -73,8 +72,9 @@ function onlyFile(path: string, pattern: RegExp): string {
   return file
 }
 
-function tablesOf(path: string): readonly LiveTable[] {
-  return readManifest(readFileSync(onlyFile(path, /^MANIFEST/))).tables
+async function tablesOf(path: string): Promise<readonly LiveTable[]> {
+  const { tables } = await readManifest(readFileSync(onlyFile(path, /^MANIFEST/)))
+  return tables
 }
 
 function tableFile(path: string, { number }: LiveTable): string {
@@ -84,7 +84,7 @@ function tableFile(path: string, { number }: LiveTable): string {
 /** With several tables in several levels, and one log. When LevelDB merges tables is a matter of time. */
 async function makeLevels(path: string): Promise<void> {
   const levels = new Set<number>()
-  for (let seed = 1; levels.size < 3 || tablesOf(path).length < 5; seed++) {
+  for (let seed = 1; levels.size < 3 || (await tablesOf(path)).length < 5; seed++) {
     const db = await openSmall(path)
     await writeAtRandom(db, new Random(seed))
     if (seed === 2) await compact(db, Buffer.from([0]))
@@ -93,7 +93,7 @@ async function makeLevels(path: string): Promise<void> {
     for (let i = 0; i < 3; i++) await last.batch().put(Buffer.from('a last'), Buffer.alloc(100, i)).write()
     await last.close()
     levels.clear()
-    for (const { level } of tablesOf(path)) levels.add(level)
+    for (const { level } of await tablesOf(path)) levels.add(level)
   }
 }
 
@@ -108,8 +108,8 @@ describe('what is read', () => {
           await writeAtRandom(db, new Random(seed + i))
           await db.close()
         }
-        for (const { level } of tablesOf(path)) seen.levels.add(level)
-        seen.tables += tablesOf(path).length
+        for (const { level } of await tablesOf(path)) seen.levels.add(level)
+        seen.tables += (await tablesOf(path)).length
         seen.logs = Math.max(seen.logs, files(path, /\.log$/).length)
         const found = await read(path)
         const wanted = await read(path, { wanted: (byte) => byte === 0x68 || byte === 0x73 })
@@ -155,7 +155,7 @@ describe('what is read', () => {
     for (const bytes of [0, 1, 8, 127, 128, 60_000, 70_000, 70_001]) await db.put(Buffer.alloc(bytes, 'k'), Buffer.from('long'))
     await compact(db, Buffer.from('key 5'))
     await db.close()
-    assert.ok(tablesOf(path).filter(({ level }) => level > 0).length > 3)
+    assert.ok((await tablesOf(path)).filter(({ level }) => level > 0).length > 3)
     assert.deepEqual(await read(path), await readByLevel(path))
   })
 
@@ -193,9 +193,9 @@ describe('reading', () => {
     const progress: [number, number][] = []
     await read(levels, { onProgress: (...bytes) => progress.push(bytes) })
     assert.deepEqual(contentsOf(levels), before)
-    const inTables = tablesOf(levels).reduce((sum, { bytes }) => sum + bytes, 0)
+    const inTables = (await tablesOf(levels)).reduce((sum, { bytes }) => sum + bytes, 0)
     const total = files(levels, /\.log$/).reduce((sum, file) => sum + statSync(file).size, inTables)
-    assert.equal(progress.length, tablesOf(levels).length + 1)
+    assert.equal(progress.length, (await tablesOf(levels)).length + 1)
     assert.ok(progress.every(([done, of], i) => of === total && done > (progress[i - 1]?.[0] ?? 0)))
     assert.equal(progress.at(-1)?.[0], total)
   })
@@ -225,7 +225,7 @@ describe('reading', () => {
 
   test('finds a flipped bit in any table, wanted or not, and says where', async () => {
     const wantings: ReadOptions[] = [{}, { wanted: () => false }, { wanted: (byte) => byte === FIRST_BYTES[2] }]
-    for (const table of tablesOf(levels)) {
+    for (const table of await tablesOf(levels)) {
       const copy = copyOf(levels)
       const file = tableFile(copy, table)
       const bytes = readFileSync(file)
@@ -246,7 +246,7 @@ describe('reading', () => {
 
   test('finds a table in the place of another, though each of its blocks be good', async () => {
     const copy = copyOf(levels)
-    const [one, other] = tablesOf(copy)
+    const [one, other] = await tablesOf(copy)
     assert.ok(one !== undefined && other !== undefined)
     writeFileSync(tableFile(copy, one), readFileSync(tableFile(copy, other)))
     await assert.rejects(read(copy), /ldb is damaged: it has \d+ bytes, not \d+/)
@@ -279,15 +279,15 @@ describe('reading', () => {
     const log = Buffer.alloc(3 * block)
     const parts = [2, 3, 4].map((type) => framed(Buffer.alloc(block - 7, type), type))
     for (const [i, part] of parts.entries()) part.copy(log, i * block)
-    assert.equal(readLevelLog(log)[0]?.data.length, 3 * (block - 7))
+    assert.equal([...readLevelLog(log)][0]?.data.length, 3 * (block - 7))
     log.fill(0, block, 2 * block)
-    assert.throws(() => readLevelLog(log), /a record is not whole before byte 32768/)
+    assert.throws(() => [...readLevelLog(log)], /a record is not whole before byte 32768/)
   })
 
   test('takes the end of a log that a crash cut off for what never was', async () => {
     const copy = copyOf(levels)
     const log = onlyFile(copy, /\.log$/)
-    const records = readLevelLog(readFileSync(log))
+    const records = [...readLevelLog(readFileSync(log))]
     const last = records.at(-1)
     assert.ok(last !== undefined && records.length > 1)
     truncateSync(log, last.offset)
@@ -302,10 +302,10 @@ describe('reading', () => {
     assert.deepEqual(without, await readByLevel(copy))
   })
 
-  test('refuses a database in another order of keys', () => {
+  test('refuses a database in another order of keys', async () => {
     const name = Buffer.from('reverse')
     const edit = framed(Buffer.concat([Buffer.from([1, name.length]), name]))
-    assert.throws(() => readManifest(edit), /its keys are in an order called reverse, not leveldb\.BytewiseComparator/)
+    await assert.rejects(readManifest(edit), /its keys are in an order called reverse, not leveldb\.BytewiseComparator/)
   })
 })
 
