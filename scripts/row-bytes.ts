@@ -1,16 +1,20 @@
 // What a row of each kind takes in memory: what V8 says, fresh and restored from a checkpoint, beside what the quota counts
 // (src/machine/row-bytes.ts). The counted figure should be the higher one, and not by much.
 //
-//   node --expose-gc --import tsx scripts/row-bytes.ts [--rows 100000]
+//   node --expose-gc --import tsx scripts/row-bytes.ts [--rows 100000] [--only WORD]
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { formatTable } from '../src/cli/output.js'
 import { Command, Result } from '../src/gen/synod/session/v1/session.js'
+import { SESSION_LIMITS } from '../src/machine/session-table.js'
+import { Sessions } from '../src/machine/sessions.js'
 import { registerAuthorityMessage } from '../src/machine/signing.js'
-import type { StateEntry } from '../src/machine/state-machine.js'
+import type { StateEntry, StateMachine } from '../src/machine/state-machine.js'
+import { UsedIds } from '../src/machine/used-ids.js'
 import { BankAndKeys } from '../src/wire/bank-and-keys.js'
+import { sessionCodec } from '../src/wire/state.js'
 
 type Operation = NonNullable<Command['operation']>
 
@@ -23,7 +27,7 @@ interface Kind {
   operation(i: number): Operation
 }
 
-const { values } = parseArgs({ options: { rows: { type: 'string', default: '100000' } } })
+const { values } = parseArgs({ options: { rows: { type: 'string', default: '100000' }, only: { type: 'string', default: '' } } })
 const ROWS = Number(values.rows)
 const DAY_MS = 86_400_000
 const { publicKey, privateKey } = generateKeyPairSync('ed25519')
@@ -140,6 +144,73 @@ async function measureRestored(kind: Kind, rows: number, stateBytes: number): Pr
   return heap
 }
 
+/** Sessions, or the answers of one, around a machine that keeps nothing. */
+interface SessionKind {
+  readonly name: string
+  readonly share?: number
+  /** Before what is counted. */
+  readonly sessions: number
+  readonly fill: (sessions: Sessions, i: number) => void
+}
+
+const NOTHING: StateMachine = {
+  apply: (command) => command.slice(),
+  query: () => new Uint8Array(),
+  changes: () => [],
+  onCheckpointed: () => {},
+  restore: () => ({ load: () => {}, finish: () => {} }),
+}
+const AT = { slot: 1, timeMs: DAY_MS }
+const tokenOf = (i: number): Uint8Array => Buffer.from(String(i).padStart(16, '0'))
+const ROOMY = { ...SESSION_LIMITS, sessionCountMax: Number.POSITIVE_INFINITY, answerBytesMax: Number.POSITIVE_INFINITY }
+const ANSWERING_SESSIONS = 100
+
+function ask(sessions: Sessions, i: number, bytes: number): void {
+  const clientId = 1 + (i % ANSWERING_SESSIONS)
+  const requestNumber = 1 + Math.floor(i / ANSWERING_SESSIONS)
+  const command = new Uint8Array(bytes).fill(i)
+  sessions.apply({ clientId, token: tokenOf(clientId - 1), requestNumber, firstUnacknowledged: 1, command }, AT)
+}
+
+const SESSION_KINDS: readonly SessionKind[] = [
+  { name: 'session', sessions: 0, fill: (sessions, i) => sessions.openSession(tokenOf(i), AT) },
+  { name: 'answer of 0 bytes', sessions: ANSWERING_SESSIONS, fill: (sessions, i) => ask(sessions, i, 0) },
+  { name: 'answer of 30 bytes', sessions: ANSWERING_SESSIONS, fill: (sessions, i) => ask(sessions, i, 30) },
+  { name: 'answer of 1,000 bytes', share: 0.2, sessions: ANSWERING_SESSIONS, fill: (sessions, i) => ask(sessions, i, 1_000) },
+]
+
+async function measureSessions({ name, share = 1, sessions: opened, fill }: SessionKind): Promise<string[]> {
+  const rows = Math.round(ROWS * share)
+  const fresh = new Sessions(NOTHING, sessionCodec, ROOMY)
+  for (let i = 0; i < opened; i++) fresh.openSession(tokenOf(i), AT)
+  const countedBefore = fresh.stateBytes
+  const heapBefore = await heapBytes()
+  for (let i = 0; i < rows; i++) fill(fresh, i)
+  const heapFresh = (await heapBytes()) - heapBefore
+  const counted = fresh.stateBytes - countedBefore
+  const entries = [...fresh.changes()].map(({ key, value, keyspace }) => ({ key, value: value && Buffer.from(value), keyspace }))
+  const heapStored = await heapBytes()
+  const restored = new Sessions(NOTHING, sessionCodec, ROOMY)
+  const restoration = restored.restore({ read: () => undefined })
+  restoration.load(entries)
+  restoration.finish()
+  const heapRestored = (await heapBytes()) - heapStored
+  assert.equal(restored.stateBytes, fresh.stateBytes)
+  assert(entries.length > 0)
+  return [name, ...[heapFresh, heapRestored, counted].map((bytes) => String(Math.round(bytes / rows)))]
+}
+
+/** Those that no checkpoint has yet: what a checkpoint has, counts two bytes, which are the filter's. */
+async function measureUsedIds(): Promise<string[]> {
+  const used = new UsedIds(() => undefined)
+  const heapBefore = await heapBytes()
+  for (let i = 0; i < ROWS; i++) used.add(`request-${1e6 + i}`, { slot: i })
+  const heap = (await heapBytes()) - heapBefore
+  return ['request id, until a checkpoint has it', String(Math.round(heap / ROWS)), '', String(used.writtenBytes / ROWS)]
+}
+
 const lines: string[][] = []
-for (const kind of KINDS) lines.push(await measure(kind))
+for (const kind of KINDS) if (kind.name.includes(values.only)) lines.push(await measure(kind))
+for (const kind of SESSION_KINDS) if (kind.name.includes(values.only)) lines.push(await measureSessions(kind))
+lines.push(await measureUsedIds())
 process.stdout.write(`${formatTable(['row', 'fresh', 'restored', 'counted'], lines)}\n`)

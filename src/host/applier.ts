@@ -90,6 +90,8 @@ export interface ApplierSettings {
 /** A slot whose commands are being carried out. */
 interface OpenSlot {
   readonly at: Moment
+  /** What is still to be done before the commands. */
+  due: Generator<undefined, void> | undefined
   /** The command that is next. */
   next: number
   /** What of that is still to be done, if it has been begun. */
@@ -332,14 +334,22 @@ export class Applier {
     this.#timeMs = Math.max(this.#timeMs, timeMs)
     const at: Moment = { slot, timeMs: this.#timeMs }
     this.#boundaryCommands += commands.length
-    const open: OpenSlot = { at, next: 0, steps: undefined, envelopes: [], outcomes: [], stateDigest: this.#stateDigest }
+    const open: OpenSlot = {
+      at,
+      due: undefined,
+      next: 0,
+      steps: undefined,
+      envelopes: [],
+      outcomes: [],
+      stateDigest: this.#stateDigest,
+    }
     if (skipped === true) {
       this.#skippedSlots = [...this.#skippedSlots, slot].slice(-SKIPPED_SLOTS_MAX)
       open.stateDigest = digestOf(open.stateDigest, slot, SKIPPED_MARK)
       return open
     }
     try {
-      this.#sessions.onSlot(at)
+      open.due = this.#sessions.onSlot(at)
     } catch (cause) {
       throw failed({ slot, commandIndex: BEFORE_COMMANDS, commands }, cause)
     }
@@ -349,6 +359,11 @@ export class Applier {
   #carryOut(open: OpenSlot, { commands, skipped }: BatchValue, isTimeUp: () => boolean): boolean {
     const { slot } = open.at
     try {
+      while (open.due !== undefined) {
+        if (open.due.next().done === true) open.due = undefined
+        const isOver = open.due === undefined && commands.length === 0
+        if (!isOver && isTimeUp()) return false
+      }
       while (open.next < commands.length) {
         if (open.steps !== undefined) this.#goOn(open, open.steps)
         else this.#applyCommand(commands[open.next] as Uint8Array, open, skipped === true)
@@ -357,7 +372,7 @@ export class Applier {
       }
       return true
     } catch (cause) {
-      throw failed({ slot, commandIndex: open.next, commands }, cause)
+      throw failed({ slot, commandIndex: open.due === undefined ? open.next : BEFORE_COMMANDS, commands }, cause)
     }
   }
 

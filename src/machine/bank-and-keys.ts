@@ -25,6 +25,9 @@ import { drained } from './steps.js'
 const ENDS_PER_SLOT_MAX = 1_000
 /** Deleted pairs that are cleared in a slot. */
 const CLEARED_PER_SLOT_MAX = 10_000
+/** Of these, so many in a step. */
+const STEP_ENDS = 200
+const STEP_CLEARED = 2_000
 
 /**
  * The bank and the keys as one typed state machine. Requests have been validated (wire/validate.ts). It neither knows how commands
@@ -55,8 +58,21 @@ export class TypedBankAndKeys {
 
   /** What is due by itself when a slot comes: a part of it. */
   onSlot(at: Moment): void {
-    this.bank.holds.expire(at.timeMs, ENDS_PER_SLOT_MAX)
-    this.keys.cuts.clear(CLEARED_PER_SLOT_MAX)
+    drained(this.onSlotInSteps(at))
+  }
+
+  /** As onSlot. Each hold may want a look at the disk. */
+  *onSlotInSteps({ timeMs }: Moment): Generator<undefined, void> {
+    const { holds } = this.bank
+    for (let ends = 0; ends < ENDS_PER_SLOT_MAX && holds.isDue(timeMs); ends += STEP_ENDS) {
+      holds.expire(timeMs, STEP_ENDS)
+      yield
+    }
+    const { cuts } = this.keys
+    for (let cleared = 0; cleared < CLEARED_PER_SLOT_MAX && cuts.isPending; cleared += STEP_CLEARED) {
+      cuts.clear(STEP_CLEARED)
+      yield
+    }
   }
 
   /** From which log time on onSlot has something to do; undefined: for nothing. */

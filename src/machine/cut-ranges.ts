@@ -1,8 +1,10 @@
+import { assert } from './assert.js'
 import type { Journal } from './journal.js'
-import { rangeOf } from './key-range.js'
 import type { KeyValuePair } from './kv.js'
 import type { Position } from './sorted-keys.js'
 import type { OrderedTable } from './table.js'
+
+const CHUNK_KEYS_MAX = 512
 
 /** A range that was deleted in one revision, as it stands in a checkpoint. */
 export interface CutRange {
@@ -61,15 +63,20 @@ export class CutRanges {
     }
   }
 
-  /** Puts back those of a checkpoint, once all pairs are there. */
+  /** Puts back those of a checkpoint; their pairs come afterwards, through loadPair. */
   load(records: readonly CutRange[]): void {
-    for (const record of records) {
-      const range = rangeOf(record)
-      const { keys } = this.#pairs
-      const isMeant = (pair: KeyValuePair): boolean => pair.modRevision < record.revision
-      const chunks = this.#pairs.cut(keys.position(range.isBeforeStart), keys.position(range.isBeforeEnd), isMeant)
-      this.#pending.push({ ...record, chunks, chunk: 0, index: 0 })
-    }
+    assert(this.#pairs.size === 0, 'what is deleted is known before the pairs come')
+    for (const record of records) this.#pending.push({ ...record, chunks: [], chunk: 0, index: 0 })
+  }
+
+  /** Puts back a pair of a checkpoint, in the order of their keys: into the range that it was deleted with, or else among the others. */
+  loadPair(key: string, pair: KeyValuePair): void {
+    const range = this.#pending.find(({ prefix, revision }) => pair.modRevision < revision && key.startsWith(prefix))
+    if (range === undefined) return this.#pairs.load(key, pair)
+    this.#pairs.loadCut(key, pair)
+    const last = range.chunks.at(-1)
+    if (last === undefined || last.length === CHUNK_KEYS_MAX) range.chunks.push([key])
+    else last.push(key)
   }
 
   /** Gives how many it has cleared. */

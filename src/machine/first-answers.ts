@@ -45,6 +45,8 @@ export class FirstAnswers {
    *  the gaps. */
   #ids: string[] = []
   #oldest = 0
+  /** Until finishLoading. */
+  #loaded: { readonly id: string; readonly sequence: number }[] = []
   #bytes = 0
   #sequence = 0
 
@@ -79,10 +81,14 @@ export class FirstAnswers {
     for (let count = 0; count < DROPPED_MAX && this.#isFull; count++) this.#dropOldest()
   }
 
+  /** Whether expire has something to do. O(1) when nothing is older than a day. */
+  isDue(nowMs: number): boolean {
+    return (this.#oldestTimeMs() ?? nowMs) + this.#limits.keptMs <= nowMs
+  }
+
   /** Forgets what is older than a day, so many at most; the others with the next call. O(1) when nothing is. */
   expire(nowMs: number, countMax: number): void {
-    for (let count = 0; count < countMax && (this.#oldestTimeMs() ?? nowMs) + this.#limits.keptMs <= nowMs; count++)
-      this.#dropOldest()
+    for (let count = 0; count < countMax && this.isDue(nowMs); count++) this.#dropOldest()
   }
 
   /** As Table.takeChanges. */
@@ -90,14 +96,19 @@ export class FirstAnswers {
     return this.#answers.takeChanges()
   }
 
-  /** Puts back every answer of a checkpoint, in any order. */
-  load(rows: { key: string; row: FirstAnswer }[]): void {
-    rows.sort((a, b) => a.row.sequence - b.row.sequence)
-    for (const { key, row } of rows) {
-      this.#answers.load(key, row)
-      this.#append(key, row)
-      this.#sequence = row.sequence
-    }
+  /** Puts back an answer of a checkpoint, in any order. */
+  load(id: string, row: FirstAnswer): void {
+    this.#answers.load(id, row)
+    this.#bytes += row.answer.length
+    this.#loaded.push({ id, sequence: row.sequence })
+  }
+
+  /** All answers of the checkpoint are there. */
+  finishLoading(): void {
+    this.#loaded.sort((a, b) => a.sequence - b.sequence)
+    this.#ids = this.#loaded.map(({ id }) => id)
+    this.#sequence = this.#loaded.at(-1)?.sequence ?? 0
+    this.#loaded = []
   }
 
   get #isFull(): boolean {

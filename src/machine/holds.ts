@@ -65,6 +65,11 @@ export class Holds {
     return this.#expiries.first
   }
 
+  /** Whether the time of one has come. */
+  isDue(nowMs: number): boolean {
+    return (this.#expiries.first?.atMs ?? Number.POSITIVE_INFINITY) <= nowMs
+  }
+
   /** Gives holds back whose time has come, so many at most, in the order of (time, id). The others are over, too, and wait. */
   expire(nowMs: number, countMax: number): void {
     for (let count = 0; count < countMax; count++) {

@@ -126,13 +126,14 @@ export class SessionTable {
   /** A sweep goes over several slots when very many sessions end. */
   #lastSweepSlot = 0
 
-  constructor(limits: SessionLimits, counters = NOTHING_COUNTED, records: SessionRecord[] = []) {
+  /** `sessions`: those of a checkpoint, in any order. */
+  constructor(limits: SessionLimits, counters = NOTHING_COUNTED, sessions: Session[] = []) {
     this.#limits = limits
     this.#lastClientId = counters.lastClientId
     this.#activity = counters.activity
     this.#lastSweepMs = counters.lastSweepMs
-    records.sort((a, b) => a.lastActivity - b.lastActivity)
-    for (const record of records) this.#add(new Session(record))
+    sessions.sort((a, b) => a.lastActivity - b.lastActivity)
+    for (const session of sessions) this.#add(session)
   }
 
   get size(): number {

@@ -3,7 +3,7 @@ import { shareOf } from './room.js'
 import {
   type KeptAnswer,
   SESSION_LIMITS,
-  type Session,
+  Session,
   type SessionCounters,
   type SessionLimits,
   type SessionName,
@@ -128,9 +128,11 @@ export class Sessions {
     return this.#table.close(name, at)
   }
 
-  /** See StateMachine. */
-  onSlot(at: Moment): void {
+  /** See StateMachine.onSlotInSteps: what is due, unless that is nothing, or done. */
+  onSlot(at: Moment): Generator<undefined, void> | undefined {
+    if (this.#machine.onSlotInSteps !== undefined) return this.#machine.onSlotInSteps(at)
     this.#machine.onSlot?.(at)
+    return undefined
   }
 
   /** See StateMachine. */
@@ -297,7 +299,7 @@ class Loading {
   /** By client id: how many records beside the session's own. */
   readonly storedAnswers = new Map<number, number>()
   readonly #codec: SessionCodec
-  readonly #records: SessionRecord[] = []
+  readonly #sessions: Session[] = []
   readonly #answers = new Map<number, KeptAnswer[]>()
   #counters: SessionCounters | undefined
 
@@ -311,17 +313,21 @@ class Loading {
 
   add(key: string, value: Uint8Array): void {
     if (key === COUNTERS_KEY) this.#counters = this.#codec.decodeCounters(value)
-    else if (key.startsWith(SESSION_PREFIX)) this.#records.push(this.#codec.decodeSession(value))
+    else if (key.startsWith(SESSION_PREFIX)) this.#addSession(this.#codec.decodeSession(value))
     else if (key.startsWith(ANSWERS_PREFIX)) this.#addAnswers(Number.parseInt(key.slice(ANSWERS_PREFIX.length), 10), value)
     else assert(false, `every entry of a checkpoint is known: ${key}`)
   }
 
   finish(limits: SessionLimits): SessionTable {
-    const records = this.#records.map((record) => {
-      const further = this.#answers.get(record.clientId)
-      return further === undefined ? record : { ...record, answers: [...record.answers, ...further] }
-    })
-    return new SessionTable(limits, this.#counters, records)
+    assert(this.#answers.size === 0, 'the answers of a session come before it')
+    return new SessionTable(limits, this.#counters, this.#sessions)
+  }
+
+  #addSession(record: SessionRecord): void {
+    const { clientId, answers } = record
+    const further = this.#answers.get(clientId) ?? []
+    this.#answers.delete(clientId)
+    this.#sessions.push(new Session({ ...record, answers: [...answers, ...further] }))
   }
 
   #addAnswers(clientId: number, value: Uint8Array): void {

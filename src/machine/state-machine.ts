@@ -87,6 +87,8 @@ export interface StateMachine {
    * bounded part of it, and leaves the rest for the slots that follow. Must not throw.
    */
   onSlot?(at: Moment): void
+  /** Optional. In the place of onSlot, in steps, as applyInSteps; undefined when nothing is due, which most slots find. */
+  onSlotInSteps?(at: Moment): Generator<undefined, void> | undefined
   /**
    * Optional. From which log time on onSlot has something to do, in ms since 1970; undefined: for nothing. The leader sees to it that a
    * slot comes then, though nobody writes. Asked often: O(1).

@@ -148,10 +148,9 @@ export class OrderedTable<V extends object> extends Table<V> {
     }
   }
 
-  /** Cuts out every row between two places that is meant, in O(chunks of keys) when all are. Gives the keys, for clear. */
-  cut(from: Position, to: Position, isMeant?: (row: V) => boolean): string[][] {
-    let taken = this.keys.cut(from, to)
-    if (isMeant !== undefined) taken = taken.map((chunk) => chunk.filter((key) => this.#isCutOrBack(key, isMeant)))
+  /** Cuts out every row between two places, in O(chunks of keys). Gives the keys, for clear. */
+  cut(from: Position, to: Position): string[][] {
+    const taken = this.keys.cut(from, to)
     const count = taken.reduce((sum, chunk) => sum + chunk.length, 0)
     this.#cutCount += count
     if (this.journal.isOpen) {
@@ -189,14 +188,6 @@ export class OrderedTable<V extends object> extends Table<V> {
     }
   }
 
-  /** Of a key that was taken out of the keys: one whose row is not meant goes back. */
-  #isCutOrBack(key: string, isMeant: (row: V) => boolean): boolean {
-    const row = super.get(key)
-    if (row !== undefined && isMeant(row)) return true
-    this.keys.insert(key)
-    return false
-  }
-
   /** What is cut takes no part: a key that comes again takes the place of its row. */
   #writeAmongCut(key: string, row: V | undefined): void {
     const isThere = this.keys.has(key)
@@ -209,6 +200,12 @@ export class OrderedTable<V extends object> extends Table<V> {
   override load(key: string, row: V): void {
     super.load(key, row)
     this.keys.insert(key)
+  }
+
+  /** Puts back a row of a checkpoint that is cut and not cleared. */
+  loadCut(key: string, row: V): void {
+    super.load(key, row)
+    this.#cutCount++
   }
 
   protected override keyBytes(key: string): number {

@@ -1,9 +1,7 @@
 import { Command, Query, Result } from '../gen/synod/session/v1/session.js'
 import { TypedBankAndKeys } from '../machine/bank-and-keys.js'
 import type { ListedMovement, StoredHistory } from '../machine/bank-history.js'
-import type { CutRange } from '../machine/cut-ranges.js'
 import { effectSlot } from '../machine/effect-slot.js'
-import type { FirstAnswer } from '../machine/first-answers.js'
 import { FIRST_ANSWER_LIMITS, type FirstAnswerLimits, FirstAnswers } from '../machine/first-answers.js'
 import type { IdPage } from '../machine/id-filter.js'
 import type { Outcome } from '../machine/operations.js'
@@ -82,8 +80,13 @@ export class BankAndKeys implements StateMachine {
   }
 
   onSlot(at: Moment): void {
-    this.#firstAnswers.expire(at.timeMs, ANSWERS_FORGOTTEN_PER_SLOT_MAX)
-    this.#typed.onSlot(at)
+    const steps = this.onSlotInSteps(at)
+    if (steps !== undefined) drained(steps)
+  }
+
+  onSlotInSteps(at: Moment): Generator<undefined, void> | undefined {
+    const isDue = this.#firstAnswers.isDue(at.timeMs) || (this.dueMs() ?? Number.POSITIVE_INFINITY) <= at.timeMs
+    return isDue ? this.#dueInSteps(at) : undefined
   }
 
   dueMs(): number | undefined {
@@ -165,22 +168,23 @@ export class BankAndKeys implements StateMachine {
   restore(history: HistoryReader): Restoration {
     const typed = new TypedBankAndKeys(this.#crypto, storedHistory(history))
     const usedIds = new UsedIds(storedUsedId(history))
-    const answers: { key: string; row: FirstAnswer }[] = []
-    const cutRanges: CutRange[] = []
+    const answers = new FirstAnswers(this.#limits)
     // What there was is let go of now: memory has no room for two.
     this.#typed = typed
     this.#usedIds = usedIds
-    this.#firstAnswers = new FirstAnswers(this.#limits)
+    this.#firstAnswers = answers
     return {
       load: (stored) => {
-        for (const { key, value } of stored)
-          if (value !== undefined) loadEntry({ typed, usedIds, answers, cutRanges }, key, value)
+        for (const { key, value } of stored) if (value !== undefined) loadEntry({ typed, usedIds, answers }, key, value)
       },
-      finish: () => {
-        typed.keys.cuts.load(cutRanges)
-        this.#firstAnswers.load(answers)
-      },
+      finish: () => answers.finishLoading(),
     }
+  }
+
+  *#dueInSteps(at: Moment): Generator<undefined, void> {
+    this.#firstAnswers.expire(at.timeMs, ANSWERS_FORGOTTEN_PER_SLOT_MAX)
+    yield
+    yield* this.#typed.onSlotInSteps(at)
   }
 
   #applyDecoded(command: Command | Refusal, at: Moment): Uint8Array {
@@ -258,19 +262,18 @@ function encoded(outcome: Outcome, { slot }: Moment): Uint8Array {
   return encode(Result, toResult(outcome, effectSlot(outcome, slot)))
 }
 
-/** What entries of a checkpoint are put into. First answers, and deleted ranges, are gathered: they are put back when all is there. */
+/** What entries of a checkpoint are put into. */
 interface Loading {
   readonly typed: TypedBankAndKeys
   readonly usedIds: UsedIds
-  readonly answers: { key: string; row: FirstAnswer }[]
-  readonly cutRanges: CutRange[]
+  readonly answers: FirstAnswers
 }
 
-function loadEntry({ typed: { keys, bank }, usedIds, answers, cutRanges }: Loading, key: string, value: Uint8Array): void {
+function loadEntry({ typed: { keys, bank }, usedIds, answers }: Loading, key: string, value: Uint8Array): void {
   // The tables that may have millions of rows first.
   if (key.startsWith(KEY_PREFIX)) {
     const id = key.slice(KEY_PREFIX.length)
-    return keys.pairs.load(id, pairCodec.decode(value, id))
+    return keys.cuts.loadPair(id, pairCodec.decode(value, id))
   }
   if (key.startsWith(ACCOUNT_PREFIX)) {
     const id = key.slice(ACCOUNT_PREFIX.length)
@@ -289,12 +292,11 @@ function loadEntry({ typed: { keys, bank }, usedIds, answers, cutRanges }: Loadi
     case 'authority':
       return bank.authorities.load(authorityCodec.decode(value, id))
     case 'request':
-      answers.push({ key: id, row: firstAnswerCodec.decode(value, id) })
-      return
+      return answers.load(id, firstAnswerCodec.decode(value, id))
     case COUNTERS_KEY: {
       const counters = countersCodec.decode(value, id)
       keys.revision.set(counters.revision)
-      cutRanges.push(...counters.cutRanges)
+      keys.cuts.load(counters.cutRanges)
       bank.ledger.movements.load(counters.movements)
       bank.ledger.lists.load(counters.movements)
       usedIds.load(counters.requestIds)

@@ -40,6 +40,20 @@ describe('the barriers', () => {
     assert.deepEqual(outcomes, [6])
   })
 
+  it('hold a local read until the state is that of a slot, whichever, and say so when it does not come', () => {
+    const { barriers, outcomes } = setUp()
+    barriers.addLocal(1_000, (o) => outcomes.push(o))
+    barriers.onApplied(3)
+    assert.equal(outcomes.length, 1)
+    assert.equal(outcomes.pop(), 3)
+    barriers.addLocal(1_000, (o) => outcomes.push(o))
+    barriers.tick(1_001)
+    const [tooLate] = outcomes
+    assert.ok(tooLate instanceof MemberError && tooLate.code === 'NOT_JOINED')
+    barriers.onApplied(4)
+    assert.equal(outcomes.length, 1)
+  })
+
   it('give up at the deadline in each state: gathered, asked, granted', () => {
     const { barriers, add, flush, tokens, outcomes } = setUp()
     add(10)

@@ -43,7 +43,8 @@ test('changes tell what came and what went, and a restored table forgets in the 
   const rows = Array.from(answers.takeChanges(), ({ key, row }) => ({ key, row: row ?? assert.fail() }))
   assert.deepEqual([...answers.takeChanges()], [])
   const copy = new FirstAnswers()
-  copy.load(rows.toSorted((a, b) => (a.key < b.key ? -1 : 1)))
+  for (const { key, row } of rows.toSorted((a, b) => (a.key < b.key ? -1 : 1))) copy.load(key, row)
+  copy.finishLoading()
   for (const table of [answers, copy]) {
     keep(table, 'n', 3)
     table.expire(DAY_MS + 1, 10)

@@ -82,7 +82,8 @@ function checkpoint(sessions: Sessions, stored = new Map<string, Uint8Array>()):
 function restored(stored: Map<string, Uint8Array>): Fixture {
   const fixture = new Fixture()
   const restoration = fixture.sessions.restore({ read: () => undefined })
-  restoration.load(Array.from(stored, ([key, value]) => ({ key, value, keyspace: 'state' })))
+  const entries = Array.from(stored, ([key, value]) => ({ key, value, keyspace: 'state' }) as const)
+  restoration.load(entries.toSorted((a, b) => (a.key < b.key ? -1 : 1)))
   restoration.finish()
   return fixture
 }

@@ -12,6 +12,7 @@ import {
 } from '../../src/host/api.js'
 import type { SessionName } from '../../src/machine/session-table.js'
 import { Sessions } from '../../src/machine/sessions.js'
+import { drained } from '../../src/machine/steps.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../../src/paxos/types.js'
 import { BankAndKeys } from '../../src/wire/bank-and-keys.js'
@@ -222,7 +223,8 @@ export class SingleMember implements MemberApi {
 
   #apply(request: SessionRequest): Answer | MemberError {
     const slot = ++this.#slot
-    this.#sessions.onSlot({ slot, timeMs: slot })
+    const due = this.#sessions.onSlot({ slot, timeMs: slot })
+    if (due !== undefined) drained(due)
     const outcome = this.#sessions.apply(request, { slot, timeMs: slot })
     switch (outcome.kind) {
       case 'result':

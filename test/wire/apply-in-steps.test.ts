@@ -90,3 +90,23 @@ test('what is no batch, though it begins as one, is carried out as it is without
   assert.equal(Result.decode(first).outcome?.$case, 'put')
   assert.deepEqual(fixture.machine.apply(bytes, { ...AT, slot: 2 }), first, 'by its request id')
 })
+
+test('holds that end in one slot do so in small steps, and no more of them than a slot may have', () => {
+  const fixture = new Fixture()
+  const { value } = batch('hold')
+  const transfers = value.transfers.map((each) => ({ ...each, pending: true, timeout: { seconds: 1n, nanos: 0 } }))
+  fixture.apply({ $case: 'transferBatch', value: { transfers, linkedGroups: [] } })
+  fixture.disk.save(fixture.machine)
+  const ended: number[] = []
+  for (let slot = 2; (fixture.machine.dueMs() ?? Number.POSITIVE_INFINITY) <= 5_000; slot++) {
+    const before = fixture.disk.readCount
+    const steps = fixture.machine.onSlotInSteps({ slot, timeMs: 5_000 })
+    assert.ok(steps !== undefined)
+    for (let looked = before; steps.next().done !== true; looked = fixture.disk.readCount) {
+      assert.ok(fixture.disk.readCount - looked <= LOOKS_MAX)
+    }
+    ended.push(fixture.disk.readCount - before)
+  }
+  assert.deepEqual(ended, [1_000, TRANSFERS - 1_000])
+  assert.equal(fixture.machine.onSlotInSteps({ slot: 9, timeMs: 5_000 }), undefined)
+})
