@@ -17,15 +17,17 @@ import { spec } from 'node:test/reporters'
 import { build } from 'esbuild'
 
 const FILES_PER_PROCESS = 5
-/** Waiting for elections and processes to start leaves the processors idle at times. */
-const PROCESSES = 3
+/** Waiting for elections and processes to start leaves the processors idle most of the time. */
+const PROCESSES = 4
 /** Several times what the slowest takes on a busy machine: what is longer hangs. */
-const FILE_MS_MAX = 300_000
+const FILE_MS_MAX = 600_000
 const NEEDS_A_PROCESS = [
   /^(before|after|beforeEach|afterEach)\(/m,
   /child_process|worker_threads|\/synod\.js'|\/nodes\.js'/,
   /process\.(env\[|exit|chdir|umask|on\()/,
 ]
+/** Keeps a processor busy for long. */
+const IS_HEAVY = /^(testMutations|testSurvivors)\(|runSeeds\(/m
 
 const roots = process.argv.slice(2).filter((a) => !a.startsWith('-'))
 const files = (roots.length ? roots : ['test'])
@@ -50,22 +52,28 @@ await build({
 })
 for (const name of ['node_modules', 'package.json', 'assets', 'proto']) symlinkSync(resolve(name), join(folder, name))
 
+const heavy = []
 const alone = []
 const together = []
 for (const file of files) {
   const text = readFileSync(file, 'utf8')
-  if (NEEDS_A_PROCESS.some((pattern) => pattern.test(text))) alone.push(file)
+  if (IS_HEAVY.test(text)) heavy.push(compiled(file))
+  else if (NEEDS_A_PROCESS.some((pattern) => pattern.test(text))) alone.push(compiled(file))
   else together.push(file)
 }
-const entries = alone.map(compiled)
+const groups = []
 for (let i = 0; i < together.length; i += FILES_PER_PROCESS) {
   const entry = join(folder, `${i}.mjs`)
   const imports = together
     .slice(i, i + FILES_PER_PROCESS)
     .map((file) => `await import('./${relative(folder, compiled(file))}')\n`)
   writeFileSync(entry, imports.join(''))
-  entries.push(entry)
+  groups.push(entry)
 }
+// Those that compute beside those that wait, and nothing long at the end.
+const entries = []
+while (heavy.length + alone.length > 0) entries.push(...heavy.splice(0, 1), ...alone.splice(0, 2))
+entries.push(...groups)
 
 process.env.NODE_OPTIONS = [process.env.NODE_OPTIONS, '--enable-source-maps'].filter(Boolean).join(' ')
 let passed = 0,

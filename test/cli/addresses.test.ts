@@ -34,7 +34,7 @@ async function alarmOf(client: Client, code: string): Promise<string> {
 }
 
 it('a node that was away while members came and went comes in; all of them move, and find each other', {
-  timeout: 120_000,
+  timeout: 400_000,
 }, async (t) => {
   const nodes = await nodesFor(t, 4)
   for (const id of [1, 2, 3]) nodes.start(id, [1, 2, 3])
@@ -72,7 +72,7 @@ it('a node that was away while members came and went comes in; all of them move,
 })
 
 it('members that were given other authorities form no cluster, and say so, until that is mended', {
-  timeout: 60_000,
+  timeout: 400_000,
 }, async (t) => {
   const nodes = await nodesFor(t, 3)
   const authority = `mint=${Buffer.alloc(32, 7).toString('base64')}`

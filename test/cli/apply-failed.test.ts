@@ -17,7 +17,7 @@ function withBombs(t: TestContext): void {
   })
 }
 
-describe('a command that no node can carry out', { timeout: 200_000 }, () => {
+describe('a command that no node can carry out', { timeout: 400_000 }, () => {
   it('ends every node with exit code 4, at each start, until a majority of directories has its slot skipped', async (t) => {
     const nodes = await Nodes.make(3)
     t.after(() => nodes.close())

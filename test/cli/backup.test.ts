@@ -19,7 +19,7 @@ async function made(args: readonly string[]): Promise<Made> {
   return JSON.parse(stdout) as Made
 }
 
-describe('a backup of a cluster of real processes', { timeout: 230_000 }, () => {
+describe('a backup of a cluster of real processes', { timeout: 400_000 }, () => {
   it('is restored into another cluster: balances, histories, first answers, authorities', async (t) => {
     const { nodes, client, root } = await oldCluster(t)
     const file = join(root, 'bank.synod')

@@ -38,7 +38,7 @@ interface StatusRow {
   readonly unreachable?: string
 }
 
-describe('a dev cluster of three processes', { timeout: 120_000 }, () => {
+describe('a dev cluster of three processes', { timeout: 400_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'synod-dev-'))
   let basePort = 0
   let dev: Running

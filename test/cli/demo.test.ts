@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { synod } from './synod.js'
 
-describe('the demo', { timeout: 120_000 }, () => {
+describe('the demo', { timeout: 400_000 }, () => {
   it('kills the leader, loses nothing, and says so with figures', async () => {
     const { code, stdout, stderr } = await synod(['demo', '--json'])
     assert.equal(code, 0, stderr)

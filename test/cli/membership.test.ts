@@ -24,7 +24,7 @@ async function promote({ cluster }: Client, id: number): Promise<void> {
   }
 }
 
-describe('the members of a cluster of real processes', { timeout: 200_000 }, () => {
+describe('the members of a cluster of real processes', { timeout: 400_000 }, () => {
   it('go from one to three to five to three under load, without a failed operation', async (t) => {
     const nodes = await nodesFor(t, 5)
     nodes.start(1, [1])

@@ -21,7 +21,7 @@ async function fill(client: Client, prefix: string): Promise<number> {
   }
 }
 
-describe('the quota of a cluster of real processes', { timeout: 200_000 }, () => {
+describe('the quota of a cluster of real processes', { timeout: 400_000 }, () => {
   it('begins as the smallest heap allows, refuses what grows, lets deletions and itself through, and is there after a restart', async (t) => {
     const nodes = await Nodes.make(3)
     t.after(() => nodes.close())

@@ -7,7 +7,7 @@ import { balances, oldCluster, transfer } from './alice-and-bob.js'
 import { Nodes } from './nodes.js'
 import { synod } from './synod.js'
 
-describe('a cluster that has lost its majority', { timeout: 200_000 }, () => {
+describe('a cluster that has lost its majority', { timeout: 400_000 }, () => {
   it('begins anew from what is left, when somebody says so and knows the old name', async (t) => {
     const { nodes, client, root } = await oldCluster(t)
     await client.bank.transfer(transfer('t-1', 300n))

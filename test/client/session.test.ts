@@ -8,7 +8,7 @@ import type { Request } from '../../src/gen/synod/session/v1/session.js'
 import { freeAddress } from '../support/free-address.js'
 import { ANSWER_SLOT, putResult, refusal, type Script, ScriptedCluster, ScriptedNode, silent } from './scripted-server.js'
 
-describe('a session of the SDK', { timeout: 20_000 }, () => {
+describe('a session of the SDK', { timeout: 120_000 }, () => {
   const clients: Client[] = []
   const nodes: ScriptedNode[] = []
 

@@ -105,7 +105,7 @@ function healthOf(address: string): { check: (service: string) => Promise<string
 }
 
 describe('health', () => {
-  it('is SERVING only with a majority, for each service and the server as a whole', { timeout: 20_000 }, async (t) => {
+  it('is SERVING only with a majority, for each service and the server as a whole', { timeout: 120_000 }, async (t) => {
     const { server, member } = await serve(t)
     const health = healthOf(server.address)
     t.after(() => health.close())

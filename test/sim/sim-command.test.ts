@@ -24,7 +24,7 @@ const TELL_LISTENING = `--import=data:text/javascript,${encodeURIComponent(`
 
 const sim = (...args: string[]) => synod(['sim', ...args])
 
-describe('the command `synod sim`', { concurrency: 2, timeout: 200_000 }, () => {
+describe('the command `synod sim`', { concurrency: 2, timeout: 400_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'synod-sim-'))
   after(() => rmSync(directory, { recursive: true, force: true }))
 

@@ -152,7 +152,7 @@ async function retryAll(node: Node): Promise<void> {
 }
 
 it('text comes back as it went in, everywhere: after a restart, a catch-up by checkpoint, and a restore', {
-  timeout: 120_000,
+  timeout: 400_000,
 }, async (t) => {
   const cluster = await MemberCluster.create(t)
   const nodes = new Map<number, Node>()

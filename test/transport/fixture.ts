@@ -67,7 +67,7 @@ export function addressOf(node: TestNode): PeerRoute {
 }
 
 /** Looks every few milliseconds; fails after timeoutMs. */
-export async function until(what: string, isSo: () => boolean, timeoutMs = 10_000): Promise<void> {
+export async function until(what: string, isSo: () => boolean, timeoutMs = 60_000): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!isSo()) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`)
