@@ -86,6 +86,10 @@ function checkEntry(path: string, name: string, value: unknown): void {
   }
   const { isFine, kind } = checkOf(name)
   if (!isFine(value)) throw usageError(`--config: ${name} in ${path} must be ${kind}`)
+  // Such a path would stand for another: Node makes U+FFFD of half a surrogate pair, and the system ends a name at the first zero.
+  const texts = [value].flat().filter((item) => typeof item === 'string')
+  if (!texts.every((text) => text.isWellFormed() && !text.includes('\0')))
+    throw usageError(`--config: ${name} in ${path} is no text`)
 }
 
 function checkOf(name: string): { isFine: (value: unknown) => boolean; kind: string } {

@@ -5,7 +5,7 @@ import { descriptorShares } from '../storage/descriptors.js'
 import { describe } from './failure.js'
 import { LogSink } from './log-sink.js'
 import { mergeNodeOptions, type NodeOptions, readConfigFile, serverConfigOf } from './node-options.js'
-import { outcomeCounts } from './options.js'
+import { notEmpty, outcomeCounts } from './options.js'
 import { endAtOnce, onStopSignals, STOP_SIGNALS } from './signals.js'
 
 const HELP = `
@@ -55,7 +55,7 @@ export function addStartCommand(program: Command): void {
     .option('--no-repair', 'stop when the data directory is damaged, instead of fetching it anew from the other members')
     .option('--transfer-rate <MiB/s>', 'nodes that lag are never sent state faster; 64 unless told')
     .option('--authority <id=key>', 'who may sign deposits in a new cluster: ed25519 public key, base64; repeatable', collect)
-    .addOption(new Option('--config <file>', 'a JSON file with these options').env('SYNOD_CONFIG'))
+    .addOption(new Option('--config <file>', 'a JSON file with these options').env('SYNOD_CONFIG').argParser(notEmpty))
     .addOption(
       new Option('--log-level <level>', 'what to log, on stderr')
         .choices(['debug', 'info', 'warn', 'error'])

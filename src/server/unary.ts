@@ -110,7 +110,8 @@ export class UnaryCalls {
     { isRead }: { readonly isRead: boolean },
   ): RawUnaryHandler<Response> {
     return (call, callback) => {
-      if (call.cancelled) return
+      // Answered by grpc-js already, or as soon as its timer comes round: what is begun now would take effect all the same.
+      if (call.cancelled || Number(call.getDeadline()) <= Date.now()) return
       const client = call.getPeer()
       // Said many times a second when it is said at all: nothing is made anew for it.
       if (!this.#inFlight.hasRoom(client)) return callback(this.#overloaded)

@@ -131,6 +131,8 @@ describe('the options of a node', () => {
     ['has an entry twice', '{"id": 1, "id": 2}', /id is given twice/],
     ['has an entry of the wrong type', '{"data": 1}', /data in .* must be a string/],
     ['has an empty data directory', '{"data": ""}', /data in .* must be a string, and not an empty one/],
+    ['has half a surrogate pair in a path', '{"data": "a\\ud800"}', /data in .* is no text/],
+    ['has a zero in a path', '{"data": "a\\u0000b"}', /data in .* is no text/],
     ['has an id that is not whole', '{"id": 1.5}', /id in .* must be a whole number/],
     ['has one authority that is not in a list', '{"authority": "a=b"}', /authority in .* must be a list of strings/],
   ]

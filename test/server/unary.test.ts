@@ -38,6 +38,17 @@ describe('a unary call', () => {
     })
   }
 
+  it('whose time is over when it comes is not begun, and nine digits are not read as the last eight', async (t) => {
+    const { server, member } = await serve(t)
+    const session = connectHttp2(`http://${server.address}`)
+    t.after(() => session.destroy())
+    const put = PutRequest.encode(PUT).finish()
+    const putWithin = (timeout: string): Promise<string> => startRaw(session, 'Put', put, { 'grpc-timeout': timeout })
+    assert.deepEqual([await putWithin('0S'), await putWithin('1n'), member.timeoutsMs], ['4', '4', []])
+    assert.equal(await putWithin('100000000H'), 'unread')
+    assert.deepEqual(member.timeoutsMs, [3_600_000])
+  })
+
   it('is refused by a node that has not joined, whatever it asks but how the node is', async (t) => {
     const { clients, member } = await serve(t)
     member.isJoined = false
@@ -139,14 +150,22 @@ describe('a unary call', () => {
   })
 })
 
+function startUnread(session: ClientHttp2Session, request: ListRequest): Promise<string> {
+  return startRaw(session, 'List', ListRequest.encode(request).finish())
+}
+
 /** Asks, and reads no more of the answer than its headers: resolves with the status, or `unread` where an answer follows. */
-async function startUnread(session: ClientHttp2Session, request: ListRequest): Promise<string> {
-  const message = ListRequest.encode(request).finish()
+async function startRaw(
+  session: ClientHttp2Session,
+  method: string,
+  message: Uint8Array,
+  more: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const frame = Buffer.alloc(5 + message.length)
   frame.writeUInt32BE(message.length, 1)
   frame.set(message, 5)
-  const headers = { 'content-type': 'application/grpc', te: 'trailers' }
-  const stream = session.request({ ':method': 'POST', ':path': '/synod.kv.v1.KeyValueService/List', ...headers })
+  const headers = { 'content-type': 'application/grpc', te: 'trailers', ...more }
+  const stream = session.request({ ':method': 'POST', ':path': `/synod.kv.v1.KeyValueService/${method}`, ...headers })
   stream.on('error', () => undefined)
   stream.end(frame)
   const [response] = (await once(stream, 'response')) as [IncomingHttpHeaders]
