@@ -108,6 +108,38 @@ describe('the host', () => {
     await until('the rest', () => f.applier.appliedUpTo === 31)
   })
 
+  it('has reads wait for the end of a slot that takes several turns, and lets them in before the next', async () => {
+    const f = await start()
+    f.machine.onApply = () => {
+      for (const endMs = performance.now() + 1; performance.now() < endMs; );
+    }
+    f.accept(1, opening())
+    const slots = [2, 3, 4, 5, 6]
+    for (const slot of slots) f.accept(slot, batchOf(...Array.from({ length: 10 }, (_, i) => slot * 10 + i)), 0)
+    f.decided(6)
+    const seen: number[] = []
+    let isWaiting = false
+    let midSlots = 0
+    await until('all slots', () => {
+      if (f.applier.isMidSlot) midSlots++
+      if (!isWaiting) {
+        isWaiting = true
+        f.barriers.addLocal(performance.now() + 60_000, () => {
+          isWaiting = false
+          // Without the initial command.
+          seen.push(f.machine.applied.length - 1)
+        })
+      }
+      return f.applier.appliedUpTo === 6
+    })
+    assert.ok(midSlots > 0, 'slots took several turns')
+    assert.deepEqual(
+      seen.filter((count) => count % 10 !== 0),
+      [],
+    )
+    assert.ok(new Set(seen).size >= 3, 'reads came between slots')
+  })
+
   it('takes no more of a catch-up than it can hold until it is applied, and takes it later', async () => {
     const f = await start()
     const page = (slots: number[]) =>
