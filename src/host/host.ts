@@ -330,7 +330,7 @@ export class Host {
 
   /** Takes from the core what it wants done, and does it. True when there was something for the disk, or for afterwards. */
   #carryOut(diskIdle: boolean): boolean {
-    const { node, outlet, applier, barriers, membershipCalls, runtime } = this.#s
+    const { node, outlet, applier, barriers, membershipCalls, requester, runtime } = this.#s
     const prepared = this.#isWriting ? undefined : this.#checkpointer.take()
     const ready = node.ready({ diskIdle, wallMs: runtime.wallMs(), dueMs: applier.dueMs })
     if (ready.halt !== undefined) {
@@ -352,6 +352,7 @@ export class Host {
     this.#noteMemberships()
     applier.enqueue(ready.decided)
     barriers.onGranted(ready.reads)
+    for (const pageId of ready.refusedPages) requester.onRefused(pageId, runtime.nowMs())
     if (ready.refusals.length > 0) membershipCalls.onRefusals(ready.refusals, runtime.nowMs())
     if (ready.checkpointWanted !== undefined && !this.#isStopping) this.#s.onCheckpointWanted(ready.checkpointWanted)
     return isForDisk || ready.onceDurable.length > 0

@@ -25,6 +25,10 @@ const RETRY_DELAY_MS_SLOW = 4_000
 const ANSWERS_WAITED = 2
 /** How much each new answer counts in what answers take. */
 const ANSWER_WEIGHT = 1 / 8
+/** The leader has no room: it is asked again after this long. */
+const REFUSED_DELAY_MS = 100
+/** A refusal comes at once or never: what was proposed together is kept so long for it. */
+const PAGE_KEPT_MS = 1_000
 /** What a member holds for its clients at once, which they share; past it callers are refused at once. */
 const PENDING_COUNT_MAX = 16_384
 const PENDING_BYTES_MAX = 128 << 20
@@ -55,6 +59,8 @@ export interface Pending {
   /** Among those to propose with the next flush. */
   isDue: boolean
   isSettled: boolean
+  /** The leader was heard, and had no room for it when it was proposed last: that tells nothing of the way there, or of its pace. */
+  wasRefused: boolean
 }
 
 /**
@@ -74,6 +80,9 @@ export class Requester {
   #hasNew = false
   /** Some of them have been proposed before, without a sign of their decision. */
   #hasOverdue = false
+  /** What was handed to a leader together of late, the latest last. */
+  readonly #pages = new Map<number, { readonly page: readonly Pending[]; readonly atMs: number }>()
+  #lastPageId = 0
   #nextSweepMs = 0
   #nowMs = 0
   /** About what a decision takes to show at present. */
@@ -124,6 +133,7 @@ export class Requester {
       isFateUnknown: false,
       isDue: true,
       isSettled: false,
+      wasRefused: false,
     }
     this.#add(pending)
     this.#due.push(pending)
@@ -139,12 +149,16 @@ export class Requester {
   /** What has been found, and not been settled yet. */
   settle(pending: Pending, outcome: Applied | MemberError): void {
     this.#remove(pending)
-    if (!(outcome instanceof MemberError) && pending.proposalCount === 1) this.#noteAnswered(pending.proposedMs)
+    if (!(outcome instanceof MemberError) && pending.proposalCount === 1 && !pending.wasRefused)
+      this.#noteAnswered(pending.proposedMs)
     for (const { settle } of pending.waiters) settle(outcome)
   }
 
   /** Hands what is due to the core, in pages. */
-  flush(propose: (commands: readonly Uint8Array[], options: { isRetry: boolean }) => ProposeOutcome, nowMs: number): void {
+  flush(
+    propose: (commands: readonly Uint8Array[], options: { isRetry: boolean; pageId: number }) => ProposeOutcome,
+    nowMs: number,
+  ): void {
     this.#hasNew = false
     this.#nowMs = nowMs
     if (this.#due.length === 0) return
@@ -157,7 +171,7 @@ export class Requester {
       if (page.length > 0) {
         const outcome = propose(
           page.map((p) => p.envelope),
-          { isRetry },
+          { isRetry, pageId: this.#lastPageId + 1 },
         )
         if (outcome === 'noLeader') {
           this.#due = from === 0 ? due : due.slice(from)
@@ -165,8 +179,20 @@ export class Requester {
         }
         isRetry = false
         this.#onProposed(page, outcome)
+        if (outcome === 'sent') this.#pages.set(++this.#lastPageId, { page, atMs: nowMs })
       }
       from = next
+    }
+  }
+
+  /** The leader had no room for that page. Nothing says that it did not take another copy of it: it counts as proposed. */
+  onRefused(pageId: number, nowMs: number): void {
+    const refused = this.#pages.get(pageId)
+    this.#pages.delete(pageId)
+    for (const pending of refused?.page ?? []) {
+      if (pending.isSettled || pending.isDue) continue
+      pending.retryAtMs = nowMs + REFUSED_DELAY_MS
+      pending.wasRefused = true
     }
   }
 
@@ -192,16 +218,20 @@ export class Requester {
     if (nowMs < this.#nextSweepMs) return
     this.#nextSweepMs = nowMs + RETRY_DELAY_MS / 20
     this.#nowMs = nowMs
+    for (const [pageId, { atMs }] of this.#pages) {
+      if (nowMs - atMs < PAGE_KEPT_MS) break
+      this.#pages.delete(pageId)
+    }
     for (const pending of this.#pending.values()) {
       // Nothing that was proposed after it has been carried out: an answer takes that long now, at least.
-      if (pending.proposalCount > 0 && pending.proposedMs > this.#newestAnsweredMs) {
+      if (pending.proposalCount > 0 && !pending.wasRefused && pending.proposedMs > this.#newestAnsweredMs) {
         this.#answerMs = Math.max(this.#answerMs, nowMs - pending.proposedMs)
       }
       if (nowMs >= pending.deadlineMs) this.#expire(pending, nowMs)
       else if (pending.retryAtMs !== 0 && nowMs >= pending.retryAtMs && !pending.isDue) {
         pending.isDue = true
         this.#due.push(pending)
-        this.#hasOverdue ||= pending.proposalCount > 0
+        this.#hasOverdue ||= pending.proposalCount > 0 && !pending.wasRefused
       }
     }
   }
@@ -226,8 +256,9 @@ export class Requester {
     const firstMs = Math.min(ANSWERS_WAITED * this.#answerMs, RETRY_DELAY_MS_SLOW)
     for (const pending of page) {
       pending.isDue = false
+      pending.wasRefused = false
       // An overloaded leader took nothing: ask again a little later.
-      const delayMs = outcome === 'sent' ? Math.max(firstMs, RETRY_DELAY_MS * 2 ** pending.proposalCount) : RETRY_DELAY_MS / 10
+      const delayMs = outcome === 'sent' ? Math.max(firstMs, RETRY_DELAY_MS * 2 ** pending.proposalCount) : REFUSED_DELAY_MS
       pending.retryAtMs = this.#nowMs + Math.min(delayMs, RETRY_DELAY_MS_MAX)
       if (outcome !== 'sent') continue
       pending.proposalCount++

@@ -15,6 +15,7 @@ export type CoreMessage =
   | HeartbeatAck
   | Decided
   | Propose
+  | ProposeRefused
   | CatchUp
   | CatchUpReply
   | ReadIndex
@@ -106,6 +107,16 @@ export interface Propose {
   readonly kind: 'propose'
   readonly commands: readonly Uint8Array[]
   readonly hops: number
+  /** The node whose clients' commands they are. */
+  readonly originNodeId: NodeId
+  /** That node's name for them; 0: it need not hear that they are refused. */
+  readonly pageId: number
+}
+
+/** The leader has no room for those commands. */
+interface ProposeRefused {
+  readonly kind: 'proposeRefused'
+  readonly pageId: number
 }
 
 export interface CatchUp {

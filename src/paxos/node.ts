@@ -353,13 +353,16 @@ export class Node {
     if (this.#state.phase !== 'joining') this.#receiveAsMember(from, m)
   }
 
-  /** Commands of this node's clients; `isRetry` if some of them were sent before and have not been decided since. */
-  propose(commands: readonly Uint8Array[], { isRetry = false } = {}): ProposeOutcome {
+  /**
+   * Commands of this node's clients; `isRetry` if some of them were sent before and have not been decided since. `pageId`, if it is not 0:
+   * comes back in Ready.refusedPages when another node leads and has no room for them.
+   */
+  propose(commands: readonly Uint8Array[], { isRetry = false, pageId = 0 } = {}): ProposeOutcome {
     if (this.#state.phase === 'leading') return this.#state.leader.enqueue(commands) ? 'sent' : 'overloaded'
     if (isRetry) this.#takeDetour()
     const to = this.#followed.wayThere(this.#nowMs)
     if (to === 0 || this.#state.phase === 'joining') return 'noLeader'
-    this.#out.send(to, { kind: 'propose', commands, hops: 0 })
+    this.#out.send(to, { kind: 'propose', commands, hops: 0, originNodeId: this.#self, pageId })
     return 'sent'
   }
 
@@ -604,6 +607,8 @@ export class Node {
         return
       case 'propose':
         return this.#onPropose(m)
+      case 'proposeRefused':
+        return this.#out.refusePage(m.pageId)
       case 'catchUp':
         return this.#replica.onCatchUp(from, m)
       case 'catchUpReply':
@@ -639,11 +644,13 @@ export class Node {
 
   #onPropose(m: Propose): void {
     if (this.#state.phase === 'leading') {
-      this.#state.leader.enqueue(m.commands)
+      const isTaken = this.#state.leader.enqueue(m.commands)
+      const mayHear = m.pageId !== 0 && m.originNodeId !== this.#self && this.#isKnown(m.originNodeId)
+      if (!isTaken && mayHear) this.#out.send(m.originNodeId, { kind: 'proposeRefused', pageId: m.pageId })
       return
     }
     if (this.leaderId !== 0 && m.hops < HOPS_MAX) {
-      this.#out.send(this.leaderId, { kind: 'propose', commands: m.commands, hops: m.hops + 1 })
+      this.#out.send(this.leaderId, { ...m, hops: m.hops + 1 })
     }
   }
 

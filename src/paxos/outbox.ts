@@ -52,6 +52,8 @@ export interface Ready {
   readonly checkpointWanted: CheckpointRequest | undefined
   /** Of this node's own requests. */
   readonly refusals: readonly ChangeMembershipRefused[]
+  /** Pages of this node's proposals that the leader has no room for. */
+  readonly refusedPages: readonly number[]
   readonly halt: Halt | undefined
 }
 
@@ -68,6 +70,7 @@ export class Outbox {
   #logRequests: LogRequest[] = []
   #checkpointWanted: CheckpointRequest | undefined
   #refusals: ChangeMembershipRefused[] = []
+  #refusedPages: number[] = []
   #halt: Halt | undefined
 
   constructor(self: NodeId) {
@@ -109,6 +112,10 @@ export class Outbox {
     this.#refusals.push(refusal)
   }
 
+  refusePage(pageId: number): void {
+    this.#refusedPages.push(pageId)
+  }
+
   /** A checkpoint that is installed holds what these records would say; what waits for them may be said all the same. */
   dropRecords(upTo: Slot): void {
     this.#records = this.#records.filter((record) => {
@@ -137,6 +144,7 @@ export class Outbox {
       logRequests: this.#logRequests,
       checkpointWanted: this.#checkpointWanted,
       refusals: this.#refusals,
+      refusedPages: this.#refusedPages,
       halt: this.#halt,
     }
     this.#messages = []
@@ -145,6 +153,7 @@ export class Outbox {
     this.#logRequests = []
     this.#checkpointWanted = undefined
     this.#refusals = []
+    this.#refusedPages = []
     if (diskIdle) {
       this.#records = []
       this.#onceDurable = []

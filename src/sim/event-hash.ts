@@ -162,9 +162,12 @@ export class EventHash {
       case 'decided':
         return this.#mix4(8, m.ballot, m.decidedUpTo, 0)
       case 'propose':
-        this.#mix4(9, m.commands.length, m.hops, 0)
+        this.#mix4(9, m.commands.length, m.hops, m.originNodeId)
+        this.#mix(m.pageId)
         for (const command of m.commands) this.#mix(command.length)
         return
+      case 'proposeRefused':
+        return this.#mix4(27, m.pageId, 0, 0)
       case 'catchUp':
         return this.#mix4(10, m.fromSlot, m.toSlot, 0)
       case 'catchUpReply':

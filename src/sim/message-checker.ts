@@ -96,6 +96,7 @@ export class MessageChecker {
         return promise(this.#book.isMember(from), () => `node ${from} welcomed another before its genesis was on its disk`)
       case 'nack':
       case 'propose':
+      case 'proposeRefused':
       case 'catchUp':
       case 'poll':
       case 'pollReply':

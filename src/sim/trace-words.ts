@@ -159,6 +159,8 @@ export function tellMessage(m: Message): string {
       return `decided ${formatBallot(m.ballot)} up to ${m.decidedUpTo}`
     case 'propose':
       return `propose ${count(m.commands.length, 'command')}${m.hops === 0 ? '' : `, hop ${m.hops}`}`
+    case 'proposeRefused':
+      return `proposeRefused page ${m.pageId}`
     case 'catchUp':
       return `catchUp slots ${m.fromSlot} to ${m.toSlot}`
     case 'catchUpReply':

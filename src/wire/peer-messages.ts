@@ -91,6 +91,8 @@ export function messageFromWire({ message }: PeerMessage): Message {
     }
     case 'propose':
       return proposeFromWire(message.value)
+    case 'proposeRefused':
+      return { kind: 'proposeRefused', pageId: counter(message.value.pageId, 'propose_refused.page_id') }
     case 'catchUp':
       return catchUpFromWire(message.value)
     case 'catchUpReply':
@@ -209,12 +211,12 @@ function roundFromWire(
   }
 }
 
-function proposeFromWire({ commands, hops }: WirePropose): Propose {
+function proposeFromWire({ commands, hops, originNodeId, pageId }: WirePropose): Propose {
   if (commands.length === 0) throw new PeerCodecError('propose.commands', 'must hold at least one command')
   const empty = commands.findIndex((command) => command.length === 0)
   if (empty !== -1) throw new PeerCodecError(`propose.commands[${empty}]`, 'must not be empty')
   if (hops > HOPS_MAX) throw new PeerCodecError('propose.hops', `must be at most ${HOPS_MAX}, not ${hops}`)
-  return { kind: 'propose', commands, hops }
+  return { kind: 'propose', commands, hops, originNodeId: nodeIdOrNone(originNodeId, 'propose.origin_node_id'), pageId }
 }
 
 function catchUpFromWire(m: WireCatchUp): CatchUp {

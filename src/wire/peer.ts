@@ -68,6 +68,7 @@ export function messageBytes(message: Message): number {
     case 'catchUp':
     case 'readIndex':
     case 'readIndexReply':
+    case 'proposeRefused':
     case 'poll':
     case 'pollReply':
     case 'takeOver':
@@ -121,7 +122,9 @@ function messageToWire(message: Message): PeerMessage {
     case 'decided':
       return { message: { $case: 'decided', value: message } }
     case 'propose':
-      return { message: { $case: 'propose', value: { commands: [...message.commands], hops: message.hops } } }
+      return { message: { $case: 'propose', value: { ...message, commands: [...message.commands] } } }
+    case 'proposeRefused':
+      return { message: { $case: 'proposeRefused', value: message } }
     case 'catchUp':
       return { message: { $case: 'catchUp', value: message } }
     case 'catchUpReply': {

@@ -118,6 +118,35 @@ describe('the requester', () => {
     assert.equal(outcomes.length, 8_193)
   })
 
+  it('proposes a page again soon that the leader had no room for, by the same way, and no other', () => {
+    const { requester, submit } = setUp()
+    const flushed: { count: number; isRetry: boolean; pageId: number }[] = []
+    const flush = (nowMs: number): void => {
+      requester.tick(nowMs)
+      requester.flush((commands, options) => {
+        flushed.push({ count: commands.length, ...options })
+        return 'sent'
+      }, nowMs)
+    }
+    for (const names of [['a', 'b'], ['c']]) {
+      for (const name of names) submit(name)
+      flush(0)
+    }
+    settle(requester, named('b'))
+    requester.onRefused(1, 10)
+    requester.onRefused(1, 10)
+    requester.onRefused(9, 10)
+    flush(100)
+    flush(150)
+    assert.deepEqual(flushed, [
+      { count: 2, isRetry: false, pageId: 1 },
+      { count: 1, isRetry: false, pageId: 2 },
+      { count: 1, isRetry: false, pageId: 3 },
+    ])
+    assert.equal(isRepeated(requester, named('a')), true, 'another copy may have been taken')
+    assert.equal(isRepeated(requester, named('c')), false)
+  })
+
   it('waits longer each time before it proposes again: what is slow is not lost', () => {
     const { requester, proposed, submit, flush } = setUp()
     submit('a', 100_000)

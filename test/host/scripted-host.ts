@@ -78,6 +78,7 @@ class ScriptedCore {
       logRequests: [],
       checkpointWanted,
       refusals: [],
+      refusedPages: [],
       halt,
     }
   }

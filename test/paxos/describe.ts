@@ -51,6 +51,8 @@ export function describeMessage(m: Message): string {
       return `decided ${formatBallot(m.ballot)} up to ${m.decidedUpTo}`
     case 'propose':
       return `propose ${m.commands.map((command) => decoder.decode(command)).join('+')}`
+    case 'proposeRefused':
+      return `proposeRefused ${m.pageId}`
     case 'catchUp':
       return `catchUp ${m.fromSlot} to ${m.toSlot}`
     case 'catchUpReply':

@@ -153,6 +153,23 @@ test('one frame of proposals that is lost among thousands of unary calls costs n
   assert.match(JSON.stringify(pair?.answer), new RegExp(`"version":${Math.floor(asked / 5)}\\b`))
 })
 
+test('a gateway whose proposals the leader has no room for hears so, and asks again soon', async () => {
+  const options = { ...DEFAULT_OPTIONS, queueBytesMax: 2 << 20, windowBytesMax: 1 << 20 }
+  const { world, followers } = await formedWorld({ options })
+  const [gateway] = followers as [SimulatedNode]
+  const outcomes: string[] = []
+  const invoke = (value: string): void => {
+    const command = encodeRequest({ operation: { kind: 'put', key: 'k1', value }, requestId: '' })
+    gateway.invoke(command, 10_000, (outcome) => void outcomes.push(codeOf(outcome)))
+  }
+  invoke('v1')
+  await until(world, 'its session is open', () => outcomes.length === 1)
+  // Eight pages at once, and the leader has room for two.
+  for (let i = 0; i < 80; i++) invoke('v'.repeat(110_000))
+  await until(world, 'all are answered before a proposal counts as lost', () => outcomes.length === 81, 900)
+  assert.deepEqual([...new Set(outcomes)], ['an answer'])
+})
+
 test('sessions with hardly any room do everything once, too', async () => {
   const limits = { sessionCountMax: 6, answersPerSessionMax: 1, firstAnswersMax: 2 }
   const habits = { ...QUIET_PLAN.habits, clientCount: 4, outstandingMax: 3, closeRate: 0.1, misuseRate: 0.2, duplicateRate: 0.2 }

@@ -11,7 +11,7 @@ function poll(pollId: number): Message {
 }
 
 function propose(length: number): Message {
-  return { kind: 'propose', commands: [new Uint8Array(length)], hops: 0 }
+  return { kind: 'propose', commands: [new Uint8Array(length)], hops: 0, originNodeId: 1, pageId: 1 }
 }
 
 function ids(messages: Message[]): number[] {

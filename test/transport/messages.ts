@@ -31,7 +31,10 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
   heartbeat: [{ kind: 'heartbeat', ballot, round: slot, decidedUpTo: slot, heard: [1, 65_535], settledEpoch: 1 }],
   heartbeatAck: [{ kind: 'heartbeatAck', ballot, round: 1, decidedUpTo: 0, durableUpTo: 0, wallMs: 1_700_000_000_000 }],
   decided: [{ kind: 'decided', ballot, decidedUpTo: slot }],
-  propose: [{ kind: 'propose', commands: batch.kind === 'batch' ? batch.commands : [], hops: 2 }],
+  propose: [
+    { kind: 'propose', commands: batch.kind === 'batch' ? batch.commands : [], hops: 2, originNodeId: 65_535, pageId: slot },
+  ],
+  proposeRefused: [{ kind: 'proposeRefused', pageId: slot }],
   catchUp: [{ kind: 'catchUp', fromSlot: 1, toSlot: slot }],
   catchUpReply: [
     { kind: 'catchUpReply', entries, decidedUpTo: slot, compactedUpTo: slot - 2 },

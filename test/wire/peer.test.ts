@@ -101,9 +101,17 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ],
   ['decided.ballot', { $case: 'decided', value: { ballot: 0, decidedUpTo: 1 } }],
   ['decided.decided_up_to', { $case: 'decided', value: { ballot: BALLOT, decidedUpTo: SLOT_TOO_HIGH } }],
-  ['propose.commands', { $case: 'propose', value: { commands: [], hops: 0 } }],
-  ['propose.commands[1]', { $case: 'propose', value: { commands: [Uint8Array.of(1), new Uint8Array()], hops: 0 } }],
-  ['propose.hops', { $case: 'propose', value: { commands: [Uint8Array.of(1)], hops: 256 } }],
+  ['propose.commands', { $case: 'propose', value: { commands: [], hops: 0, originNodeId: 1, pageId: 0 } }],
+  [
+    'propose.commands[1]',
+    { $case: 'propose', value: { commands: [Uint8Array.of(1), new Uint8Array()], hops: 0, originNodeId: 1, pageId: 0 } },
+  ],
+  ['propose.hops', { $case: 'propose', value: { commands: [Uint8Array.of(1)], hops: 256, originNodeId: 1, pageId: 0 } }],
+  [
+    'propose.origin_node_id',
+    { $case: 'propose', value: { commands: [Uint8Array.of(1)], hops: 0, originNodeId: 65_536, pageId: 0 } },
+  ],
+  ['propose_refused.page_id', { $case: 'proposeRefused', value: { pageId: 0 } }],
   ['catch_up.from_slot', { $case: 'catchUp', value: { fromSlot: 0, toSlot: 1 } }],
   ['catch_up.to_slot', { $case: 'catchUp', value: { fromSlot: 5, toSlot: 4 } }],
   [

@@ -147,6 +147,7 @@ export interface PeerMessage {
     | { $case: "digest"; value: Digest }
     | { $case: "skippedSlots"; value: SkippedSlots }
     | { $case: "roster"; value: Roster }
+    | { $case: "proposeRefused"; value: ProposeRefused }
     | undefined;
 }
 
@@ -236,6 +237,14 @@ export interface Propose {
   commands: Uint8Array[];
   /** How many nodes have passed it on; dropped past 2. */
   hops: number;
+  /** The node whose clients' commands they are, and its number for them; 0: it need not hear that they are refused. */
+  originNodeId: number;
+  pageId: number;
+}
+
+/** From the leader to the origin: there is no room for these commands. Nothing says that another copy of them was not taken. */
+export interface ProposeRefused {
+  pageId: number;
 }
 
 export interface CatchUp {
@@ -1823,6 +1832,9 @@ export const PeerMessage: MessageFns<PeerMessage> = {
       case "roster":
         Roster.encode(message.message.value, writer.uint32(218).fork()).join();
         break;
+      case "proposeRefused":
+        ProposeRefused.encode(message.message.value, writer.uint32(226).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2059,6 +2071,14 @@ export const PeerMessage: MessageFns<PeerMessage> = {
             message.message = { $case: "roster", value: Roster.decode(reader, reader.uint32()) };
             continue;
           }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.message = { $case: "proposeRefused", value: ProposeRefused.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2152,6 +2172,10 @@ export const PeerMessage: MessageFns<PeerMessage> = {
         ? { $case: "skippedSlots", value: SkippedSlots.fromJSON(object.skipped_slots) }
         : isSet(object.roster)
         ? { $case: "roster", value: Roster.fromJSON(object.roster) }
+        : isSet(object.proposeRefused)
+        ? { $case: "proposeRefused", value: ProposeRefused.fromJSON(object.proposeRefused) }
+        : isSet(object.propose_refused)
+        ? { $case: "proposeRefused", value: ProposeRefused.fromJSON(object.propose_refused) }
         : undefined,
     };
   },
@@ -2212,6 +2236,8 @@ export const PeerMessage: MessageFns<PeerMessage> = {
       obj.skippedSlots = SkippedSlots.toJSON(message.message.value);
     } else if (message.message?.$case === "roster") {
       obj.roster = Roster.toJSON(message.message.value);
+    } else if (message.message?.$case === "proposeRefused") {
+      obj.proposeRefused = ProposeRefused.toJSON(message.message.value);
     }
     return obj;
   },
@@ -2384,6 +2410,12 @@ export const PeerMessage: MessageFns<PeerMessage> = {
       case "roster": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "roster", value: Roster.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "proposeRefused": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "proposeRefused", value: ProposeRefused.fromPartial(object.message.value) };
         }
         break;
       }
@@ -3406,7 +3438,7 @@ export const Decided: MessageFns<Decided> = {
 };
 
 function createBasePropose(): Propose {
-  return { commands: [], hops: 0 };
+  return { commands: [], hops: 0, originNodeId: 0, pageId: 0 };
 }
 
 export const Propose: MessageFns<Propose> = {
@@ -3416,6 +3448,15 @@ export const Propose: MessageFns<Propose> = {
     }
     if (message.hops !== 0) {
       writer.uint32(16).uint32(message.hops);
+    }
+    if (message.originNodeId !== 0) {
+      writer.uint32(24).uint32(message.originNodeId);
+    }
+    if (message.pageId !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.pageId)) !== BigInt(message.pageId)) {
+        throw new globalThis.Error("value provided for field BigInt(message.pageId) of type uint64 too large");
+      }
+      writer.uint32(32).uint64(BigInt(message.pageId));
     }
     return writer;
   },
@@ -3449,6 +3490,22 @@ export const Propose: MessageFns<Propose> = {
             message.hops = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.originNodeId = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.pageId = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3465,6 +3522,16 @@ export const Propose: MessageFns<Propose> = {
     return {
       commands: globalThis.Array.isArray(object?.commands) ? object.commands.map((e: any) => bytesFromBase64(e)) : [],
       hops: isSet(object.hops) ? globalThis.Number(object.hops) : 0,
+      originNodeId: isSet(object.originNodeId)
+        ? globalThis.Number(object.originNodeId)
+        : isSet(object.origin_node_id)
+        ? globalThis.Number(object.origin_node_id)
+        : 0,
+      pageId: isSet(object.pageId)
+        ? globalThis.Number(object.pageId)
+        : isSet(object.page_id)
+        ? globalThis.Number(object.page_id)
+        : 0,
     };
   },
 
@@ -3476,6 +3543,12 @@ export const Propose: MessageFns<Propose> = {
     if (message.hops !== 0) {
       obj.hops = Math.round(message.hops);
     }
+    if (message.originNodeId !== 0) {
+      obj.originNodeId = Math.round(message.originNodeId);
+    }
+    if (message.pageId !== 0) {
+      obj.pageId = globalThis.Number(message.pageId);
+    }
     return obj;
   },
 
@@ -3486,6 +3559,84 @@ export const Propose: MessageFns<Propose> = {
     const message = createBasePropose();
     message.commands = object.commands?.map((e) => e) || [];
     message.hops = object.hops ?? 0;
+    message.originNodeId = object.originNodeId ?? 0;
+    message.pageId = object.pageId ?? 0;
+    return message;
+  },
+};
+
+function createBaseProposeRefused(): ProposeRefused {
+  return { pageId: 0 };
+}
+
+export const ProposeRefused: MessageFns<ProposeRefused> = {
+  encode(message: ProposeRefused, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageId !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.pageId)) !== BigInt(message.pageId)) {
+        throw new globalThis.Error("value provided for field BigInt(message.pageId) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.pageId));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProposeRefused {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProposeRefused();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageId = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ProposeRefused {
+    return {
+      pageId: isSet(object.pageId)
+        ? globalThis.Number(object.pageId)
+        : isSet(object.page_id)
+        ? globalThis.Number(object.page_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: ProposeRefused): unknown {
+    const obj: any = {};
+    if (message.pageId !== 0) {
+      obj.pageId = globalThis.Number(message.pageId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ProposeRefused>): ProposeRefused {
+    return ProposeRefused.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProposeRefused>): ProposeRefused {
+    const message = createBaseProposeRefused();
+    message.pageId = object.pageId ?? 0;
     return message;
   },
 };
