@@ -238,6 +238,12 @@ describe('the digest of the state', () => {
   })
 })
 
+function batchAt(timeMs: number, requestNumber: number): Value {
+  const batch = batchOf(requestNumber)
+  assert.equal(batch.kind, 'batch')
+  return { ...batch, timeMs }
+}
+
 describe('the applier', () => {
   it('folds changes of the membership, and carries no command out for them', () => {
     const f = start()
@@ -261,6 +267,20 @@ describe('the applier', () => {
       [2],
       'the first one governs no slot any more',
     )
+  })
+
+  it('never lets log time go back, whatever a leader of before had in its value', () => {
+    const f = start()
+    const times: number[] = []
+    const apply = f.machine.apply.bind(f.machine)
+    f.machine.apply = (command, at?: { timeMs: number }) => {
+      times.push(at?.timeMs ?? Number.NaN)
+      return apply(command)
+    }
+    decide(f, opening(), batchAt(100, 1), batchAt(40, 2), batchAt(101, 3))
+    assert.deepEqual(times, [100, 100, 101])
+    assert.equal(f.applier.timeMs, 101)
+    assert.equal(saveCheckpoint(f).info.timeMs, 101)
   })
 
   it('goes on with the memberships of the checkpoint that it starts from', () => {
