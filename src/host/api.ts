@@ -12,7 +12,7 @@ export type { Alarm } from './alarms.js'
  * and never will be: where that is not certain, the code is OUTCOME_UNKNOWN.
  * - NO_QUORUM: not proposed, no leader with a majority was known in time. Safe to retry.
  * - OUTCOME_UNKNOWN: proposed, but not known to be decided in time. A retry under the same request number is safe, another is not.
- * - OVERLOADED: not proposed, too much is in flight here. Safe to retry, later.
+ * - OVERLOADED: not proposed, too much is in flight here, or its disk has no room for a backup. Safe to retry, later.
  * - SESSION_EXPIRED: the cluster does not know this session (any more): this try was not carried out. Of an earlier one it says nothing.
  * - ALREADY_ACKNOWLEDGED: the request number is below first_unacknowledged: its result has been forgotten, as the client allowed.
  * - ID_REUSED: the request number was used for another command.

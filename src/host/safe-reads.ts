@@ -25,12 +25,20 @@ export class SafeReads {
     }
   }
 
-  /** Of a read of the disk that comes in parts. @throws MemberError DATA_DAMAGED in the place of a StorageError */
+  /**
+   * Of a read of the disk that comes in parts.
+   *
+   * @throws MemberError in the place of a StorageError: OVERLOADED where a view of the disk cannot be made (there is no room for it, for
+   *   example), DATA_DAMAGED otherwise
+   */
   async *through<T>(parts: AsyncIterable<T>): AsyncGenerator<T> {
     try {
       yield* parts
     } catch (error) {
-      throw error instanceof StorageError ? this.damaged(error) : error
+      if (!(error instanceof StorageError)) throw error
+      if (error.code !== 'NOT_WRITABLE') throw this.damaged(error)
+      this.#logger.warn({ err: error }, 'what is on disk could not be read')
+      throw new MemberError('OVERLOADED', `what is on this node's disk cannot be read now: ${error.what}`, { cause: error })
     }
   }
 

@@ -76,7 +76,10 @@ export const REASONS: Readonly<Record<Reason, ReasonInfo>> = {
     code: status.DEADLINE_EXCEEDED,
     meaning: 'Proposed, but not known to be decided in time: only a retry under the same id or request number is safe.',
   },
-  OVERLOADED: { code: status.RESOURCE_EXHAUSTED, meaning: 'Too much is in flight; not carried out, so a later retry is safe.' },
+  OVERLOADED: {
+    code: status.RESOURCE_EXHAUSTED,
+    meaning: 'Too much is in flight, or the disk has no room for a backup; not carried out, so a later retry is safe.',
+  },
   SESSION_EXPIRED: {
     code: status.FAILED_PRECONDITION,
     meaning:

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
+import { pino } from 'pino'
 import { Consistency, type SynodError } from '../../src/client/client.js'
 import { generateKeyPair, makeAuthority } from '../../src/client/signing.js'
+import { Alarms } from '../../src/host/alarms.js'
+import { SafeReads } from '../../src/host/safe-reads.js'
 import type { HistoryReader, Restoration } from '../../src/machine/state-machine.js'
-import { StorageError } from '../../src/storage/storage-error.js'
+import { notWritable, StorageError } from '../../src/storage/storage-error.js'
 import { SimCluster } from '../../src/testing/sim-cluster.js'
 import { BankAndKeys } from '../../src/wire/bank-and-keys.js'
 import { initialAuthority } from '../../src/wire/initial-authority.js'
@@ -49,6 +52,11 @@ async function start(t: TestContext, ...damages: Damage[]): Promise<SimCluster> 
   return cluster
 }
 
+async function* partsOnFullDisk(): AsyncGenerator<string> {
+  yield 'first'
+  throw notWritable('/data', new Error('ENOSPC: no space left on device'))
+}
+
 describe('a read that meets what cannot be', () => {
   for (const damage of ['gone', 'damaged'] as const) {
     for (const consistency of [Consistency.LINEARIZABLE, Consistency.LOG]) {
@@ -70,6 +78,15 @@ describe('a read that meets what cannot be', () => {
       })
     }
   }
+
+  it('is not one for which there is no room on the disk: that raises no alarm', async () => {
+    const logger = pino({ level: 'silent' })
+    const alarms = new Alarms({ runtime: { wallMs: () => 0 }, logger })
+    const read = new SafeReads(alarms, logger).through(partsOnFullDisk())
+    assert.equal((await read.next()).value, 'first')
+    await assert.rejects(read.next(), { name: 'MemberError', code: 'OVERLOADED', message: /no space left/ })
+    assert.deepEqual(alarms.list, [])
+  })
 
   it('is answered by a node that has it whole, and the states stay the same', async (t) => {
     const cluster = await start(t, 'damaged')
