@@ -24,7 +24,7 @@ export const ANSWER_BYTES = 340
 /** A session that keeps no answers. */
 export const SESSION_BYTES = 560
 /** An answer that a session keeps, without its bytes. */
-export const RESULT_BYTES = 280
+export const RESULT_BYTES = 350
 
 /** A movement until a checkpoint has it on disk, without the characters of its ids. */
 export const MOVEMENT_BYTES = 600

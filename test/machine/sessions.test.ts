@@ -199,7 +199,7 @@ test('all sessions together keep so many bytes of answers: past them those go th
   const fixture = new Fixture({ answerBytesMax: 12_000 })
   const [a, b, c] = [fixture.open(), fixture.open(), fixture.open()]
   for (const client of [b, a, c]) fixture.run(client, 1, { text: '3000 bytes' })
-  assert.equal(fixture.sessions.stateBytes, 3 * (560 + 280 + 3_000))
+  assert.equal(fixture.sessions.stateBytes, 3 * (560 + 350 + 3_000))
   fixture.run(a, 2)
   fixture.run(a, 3, { text: '1000 bytes', acknowledged: 1 })
   assert.equal(fixture.sessions.sessionCount, 3)
@@ -209,7 +209,7 @@ test('all sessions together keep so many bytes of answers: past them those go th
   fixture.run(c, 3, { text: '9000 bytes' })
   assert.deepEqual(
     [fixture.run(c, 1, { text: '3000 bytes' }).kind, fixture.sessions.stateBytes],
-    ['result', 560 + 3 * 280 + 20_000],
+    ['result', 560 + 3 * 350 + 20_000],
   )
 })
 
