@@ -1,9 +1,7 @@
 import { NO_BALLOT, nodeOf } from './ballot.js'
 import type { CoreOptions } from './options.js'
+import { Silence } from './silence.js'
 import type { Ballot, NodeId } from './types.js'
-
-/** How much less is expected of a leader's silences with each second: one that was slow once is trusted to be faster again. */
-const FADE_PER_MS = 0.1
 
 interface Settings {
   readonly self: NodeId
@@ -20,8 +18,8 @@ export class FollowedLeader {
   readonly #s: Settings
   #ballot: Ballot = NO_BALLOT
   #heardMs = Number.NEGATIVE_INFINITY
-  /** The longest silence of this leader lately. One that is busy is slow, but it leads. */
-  #silenceMs = 0
+  /** Of this leader. */
+  readonly #silence: Silence
   /** What is for the leader goes through this node; 0 for the straight way. */
   #relay: NodeId = 0
   /** Whom the leader hears, as it said last. */
@@ -29,6 +27,7 @@ export class FollowedLeader {
 
   constructor(settings: Settings) {
     this.#s = settings
+    this.#silence = new Silence(settings.options)
   }
 
   /** The highest ballot of which a leader has been heard. */
@@ -38,8 +37,7 @@ export class FollowedLeader {
 
   /** How much longer than others' this leader's silence is borne, in ms. */
   get extraMs(): number {
-    const { heartbeatIntervalMs, electionTimeoutMsMax } = this.#s.options
-    return this.#silenceMs <= 2 * heartbeatIntervalMs ? 0 : Math.min(2 * this.#silenceMs, 4 * electionTimeoutMsMax)
+    return this.#silence.extraMs
   }
 
   isHeard(nowMs: number, withinMs: number): boolean {
@@ -61,13 +59,9 @@ export class FollowedLeader {
     const isKnown = ballot === this.#ballot && this.nodeId(nowMs) !== 0
     // Of a new leader, or of one that was silent, the straight way is tried first.
     if (!isKnown) this.#relay = 0
-    if (ballot !== this.#ballot) {
-      this.#heardByLeader = []
-      this.#silenceMs = 0
-    } else if (isKnown) {
-      const silenceMs = nowMs - this.#heardMs
-      this.#silenceMs = Math.max(silenceMs, this.#silenceMs - FADE_PER_MS * silenceMs)
-    }
+    if (ballot !== this.#ballot) this.#heardByLeader = []
+    if (nodeOf(ballot) !== nodeOf(this.#ballot)) this.#silence.forget()
+    else if (isKnown) this.#silence.note(nowMs - this.#heardMs)
     this.#ballot = ballot
     this.#heardMs = nowMs
   }
@@ -84,7 +78,7 @@ export class FollowedLeader {
     this.#heardMs = Number.NEGATIVE_INFINITY
     this.#relay = 0
     this.#heardByLeader = []
-    this.#silenceMs = 0
+    this.#silence.forget()
   }
 
   /**

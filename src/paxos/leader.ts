@@ -12,6 +12,7 @@ import { ReadRounds } from './read-rounds.js'
 import type { WaitingRead } from './reads.js'
 import type { Replica } from './replica.js'
 import type { Scout } from './scout.js'
+import type { Silence } from './silence.js'
 import { type Ballot, type LogEntry, type MembershipChange, NOOP, type NodeId, type Slot, type Value } from './types.js'
 
 /** A batch is not cut to fewer than so many: a slot has its price, too. */
@@ -35,6 +36,8 @@ interface Settings {
   readonly settledEpoch: number
   /** By this node's own disk. */
   readonly durableUpTo: () => Slot
+  /** Of that other node: outlives a ballot. */
+  readonly silenceOf: (nodeId: NodeId) => Silence
 }
 
 /**
@@ -66,6 +69,7 @@ export class Leader {
   #tickedMs: number
   #announcedUpTo: Slot = 0
   readonly #lastAckMs = new Map<NodeId, number>()
+  readonly #silenceOf: (nodeId: NodeId) => Silence
   readonly #decidedUpToOf = new Map<NodeId, Slot>()
   readonly #ownDurableUpTo: () => Slot
   /** How far the disks of the others are, as they said last. */
@@ -93,6 +97,7 @@ export class Leader {
     this.#latest = settings.memberships.latest
     this.#settledEpoch = settings.settledEpoch
     this.#ownDurableUpTo = settings.durableUpTo
+    this.#silenceOf = settings.silenceOf
     this.#acceptor = settings.acceptor
     this.#replica = settings.replica
     this.#out = settings.out
@@ -226,6 +231,7 @@ export class Leader {
 
   onHeartbeatAck(from: NodeId, m: HeartbeatAck, nowMs: number): void {
     if (m.ballot !== this.ballot) return
+    this.#noteSilence(from, nowMs)
     this.#lastAckMs.set(from, nowMs)
     this.#clock.onHeard(from, m.wallMs)
     this.#decidedUpToOf.set(from, m.decidedUpTo)
@@ -247,7 +253,11 @@ export class Leader {
   /** Heartbeats, retries. False when no majority has been heard for too long: the leader must step down. */
   tick(nowMs: number): boolean {
     this.#tickedMs = nowMs
-    if (!this.#hearsMajority(nowMs)) return false
+    if (!this.#hearsMajority(nowMs)) {
+      // Whoever leads next, if it is this node again, is more patient with those that may only be slow.
+      for (const nodeId of this.#others) this.#noteSilence(nodeId, nowMs)
+      return false
+    }
     this.#noteSettled()
     if (!this.#isVoteless) this.#votelessSinceMs = undefined
     else this.#votelessSinceMs ??= nowMs
@@ -481,13 +491,21 @@ export class Leader {
     for (const to of this.#others) this.#out.send(to, message)
   }
 
+  /** Of one that is gone no more is held against it than of the slowest that is borne. */
+  #noteSilence(nodeId: NodeId, nowMs: number): void {
+    const ackMs = this.#lastAckMs.get(nodeId)
+    if (ackMs !== undefined) this.#silenceOf(nodeId).note(Math.min(nowMs - ackMs, 2 * this.#options.electionTimeoutMsMax))
+  }
+
   #hearsMajority(nowMs: number): boolean {
+    const { electionTimeoutMsMax } = this.#options
+    const isBorne = (nodeId: NodeId): boolean => {
+      const silenceMs = nowMs - (this.#lastAckMs.get(nodeId) ?? Number.NEGATIVE_INFINITY)
+      return silenceMs <= electionTimeoutMsMax || silenceMs <= electionTimeoutMsMax + this.#silenceOf(nodeId).extraMs
+    }
     return this.#memberships.governing.every(({ voterIds, quorum }) => {
       let heard = 0
-      for (const nodeId of voterIds) {
-        const ackMs = this.#lastAckMs.get(nodeId) ?? Number.NEGATIVE_INFINITY
-        if (nodeId === this.#self || nowMs - ackMs <= this.#options.electionTimeoutMsMax) heard++
-      }
+      for (const nodeId of voterIds) if (nodeId === this.#self || isBorne(nodeId)) heard++
       return heard >= quorum
     })
   }

@@ -26,6 +26,7 @@ import { Patience } from './patience.js'
 import { Reads } from './reads.js'
 import { Replica } from './replica.js'
 import { Scout } from './scout.js'
+import { Silence } from './silence.js'
 import type {
   Ballot,
   Genesis,
@@ -113,6 +114,8 @@ export class Node {
   /** The wall clock at the last `ready`; 0 before. */
   #wallMs = 0
   readonly #followed: FollowedLeader
+  /** Of those that it has led. */
+  readonly #silences = new Map<NodeId, Silence>()
   readonly #patience: Patience
   /** The highest ballot seen anywhere: the next own ballot is above it. */
   #highestSeen: Ballot
@@ -831,11 +834,21 @@ export class Node {
       nowMs: this.#nowMs,
       settledEpoch: this.#settledEpoch,
       durableUpTo: () => this.#durableUpTo,
+      silenceOf: (nodeId) => this.#silenceOf(nodeId),
     })
     this.#followed.onOwnBallot(scout.ballot)
     this.#patience.onLed()
     this.#state = { phase: 'leading', leader }
     leader.adopt(this.#nowMs)
+  }
+
+  #silenceOf(nodeId: NodeId): Silence {
+    let silence = this.#silences.get(nodeId)
+    if (silence === undefined) {
+      silence = new Silence(this.#options)
+      this.#silences.set(nodeId, silence)
+    }
+    return silence
   }
 
   #tickScouting(state: State & { phase: 'scouting' }): void {

@@ -7,6 +7,7 @@ import type { CoreOptions } from '../../src/paxos/options.js'
 import { Outbox } from '../../src/paxos/outbox.js'
 import { Replica } from '../../src/paxos/replica.js'
 import { Scout } from '../../src/paxos/scout.js'
+import { Silence } from '../../src/paxos/silence.js'
 import type { LogEntry, NodeId, Slot } from '../../src/paxos/types.js'
 import { batch, bytes, describeValue } from './describe.js'
 import { clockOf, entry, membershipsOf, options as optionsWith, outcome, recovered, voting } from './role.js'
@@ -44,6 +45,7 @@ function lead(
       votesFrom: 1,
     })
   }
+  const silences = Array.from({ length: 5 }, () => new Silence(options))
   const leader = new Leader({
     self: SELF,
     scout,
@@ -56,6 +58,7 @@ function lead(
     nowMs: 0,
     settledEpoch: 1,
     durableUpTo: () => 0,
+    silenceOf: (nodeId) => silences.at(nodeId - 1) ?? new Silence(options),
   })
   leader.adopt(0)
   return { leader, replica, out }
@@ -287,6 +290,18 @@ test('a leader that hears no majority within an election timeout steps down, how
   for (let i = 0; i < 10; i++) ack(leader, 2, 1, 700)
   leader.onHeartbeatAck(3, { kind: 'heartbeatAck', ballot: OLD, round: 1, decidedUpTo: 0, durableUpTo: 0, wallMs: 0 }, 700)
   assert.equal(leader.tick(701), false)
+})
+
+test('followers that were slow of late, and answered, have more time: three of their silences, four more election timeouts at most', () => {
+  const { leader } = leadReady({ electionTimeoutMsMax: 600 })
+  ack(leader, 2, 1, 400)
+  assert.equal(leader.tick(400 + 600 + 800), true)
+  assert.equal(leader.tick(400 + 600 + 801), false)
+  const { leader: patient } = leadReady({ electionTimeoutMsMax: 600 })
+  ack(patient, 2, 1, 600)
+  ack(patient, 2, 1, 2_300)
+  assert.equal(patient.tick(2_300 + 5 * 600), true)
+  assert.equal(patient.tick(2_300 + 5 * 600 + 1), false)
 })
 
 test('what the leader learns from a peer needs no commander any more', () => {

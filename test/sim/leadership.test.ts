@@ -96,6 +96,32 @@ test('a leader whose turns get slower and slower is waited for longer', async ()
   await finish(world)
 })
 
+test('followers whose turns get slower and slower are waited for longer, and a leader that they cost its lead is more patient with them', async () => {
+  const { world, leader, followers } = await formedWorld({}, { isBusy: true })
+  const countBefore = world.checker.leaderCount
+  const stall = async (ms: number): Promise<void> => {
+    for (const node of followers) node.pause()
+    await world.run(ms)
+    for (const node of followers) node.wake()
+    await world.run(60)
+  }
+  for (const ms of [100, 150, 200, 250, 300, 400, 500, 700, 900, 1_000]) await stall(ms)
+  assert.ok(leader.isLeading)
+  assert.equal(world.checker.leaderCount, countBefore)
+  await world.run(20_000)
+  // Without a warning.
+  for (let i = 0; i < 6; i++) await stall(1_000)
+  assert.ok(world.checker.leaderCount <= countBefore + 1, `${world.checker.leaderCount - countBefore} changes of the leader`)
+  // One that is really cut off steps down soon all the same.
+  await world.run(20_000)
+  const [cut] = world.nodes.filter((node) => node.isLeading)
+  assert(cut !== undefined)
+  for (const node of world.nodes) if (node !== cut) node.crash()
+  await until(world, 'it steps down', () => !cut.isLeading, 1_000)
+  for (const node of world.nodes) if (node !== cut) node.start()
+  await finish(world)
+})
+
 test('one node dead and a disk that was slow once: no request goes through the dead node', async () => {
   const { world, leader, followers } = await formedWorld()
   const [follower, dead] = followers as Nodes

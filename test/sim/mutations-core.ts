@@ -133,8 +133,8 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
     isRare: true,
     favours: strikes('oneWayPartition'),
     file: 'paxos/leader.ts',
-    find: 'if (!this.#hearsMajority(nowMs)) return false',
-    replace: 'if (!this.#hearsMajority(nowMs) && this.#commanders.size === 0) return false',
+    find: 'if (!this.#hearsMajority(nowMs)) {',
+    replace: 'if (!this.#hearsMajority(nowMs) && this.#commanders.size === 0) {',
   },
   {
     name: 'a leader that handed over, but leads on, takes no commands any more',
