@@ -29,6 +29,8 @@ const ANSWER_WEIGHT = 1 / 8
 const REFUSED_DELAY_MS = 100
 /** A refusal comes at once or never: what was proposed together is kept so long for it. */
 const PAGE_KEPT_MS = 1_000
+/** Where answers take longer than this, less is taken: what waits past its deadline is carried out for nobody, and all wait for it. */
+const ANSWER_MS_GOOD = 250
 /** What a member holds for its clients at once, which they share; past it callers are refused at once. */
 const PENDING_COUNT_MAX = 16_384
 const PENDING_BYTES_MAX = 128 << 20
@@ -89,6 +91,8 @@ export class Requester {
   #answerMs = 0
   /** Of what has been carried out, when the last one had been proposed: what was proposed before it is late, or lost. */
   #newestAnsweredMs = Number.NEGATIVE_INFINITY
+  /** When something was carried out last. */
+  #lastAnswerMs = Number.NEGATIVE_INFINITY
 
   get pendingCount(): number {
     return this.#pending.size
@@ -108,7 +112,7 @@ export class Requester {
       )
     }
     if (
-      !this.#waiters.hasRoom(request.clientId, this.share) ||
+      !this.#waiters.hasRoom(request.clientId, Math.min(this.share, this.#answerShare)) ||
       (known === undefined && this.#pendingBytes + envelope.length > PENDING_BYTES_MAX)
     ) {
       const code = known === undefined || known.proposalCount === 0 ? 'OVERLOADED' : 'OUTCOME_UNKNOWN'
@@ -228,7 +232,7 @@ export class Requester {
         this.#answerMs = Math.max(this.#answerMs, nowMs - pending.proposedMs)
       }
       if (nowMs >= pending.deadlineMs) this.#expire(pending, nowMs)
-      else if (pending.retryAtMs !== 0 && nowMs >= pending.retryAtMs && !pending.isDue) {
+      else if (pending.retryAtMs !== 0 && nowMs >= pending.retryAtMs && !pending.isDue && !this.#isOnItsWay(pending)) {
         pending.isDue = true
         this.#due.push(pending)
         this.#hasOverdue ||= pending.proposalCount > 0 && !pending.wasRefused
@@ -266,7 +270,19 @@ export class Requester {
     }
   }
 
+  /** Up to 1, of what it may hold: less and less, so that what waits is answered in some seconds, however slow the cluster is. */
+  get #answerShare(): number {
+    return Math.min(1, ANSWER_MS_GOOD / this.#answerMs)
+  }
+
+  /** Commands are carried out in the order in which they are proposed: those before it are, and none of those after it has been. */
+  #isOnItsWay({ proposalCount, proposedMs, wasRefused }: Pending): boolean {
+    if (proposalCount === 0 || wasRefused || proposedMs < this.#newestAnsweredMs) return false
+    return this.#nowMs - this.#lastAnswerMs < RETRY_DELAY_MS && this.#nowMs - proposedMs < RETRY_DELAY_MS_MAX
+  }
+
   #noteAnswered(proposedMs: number): void {
+    this.#lastAnswerMs = this.#nowMs
     this.#newestAnsweredMs = Math.max(this.#newestAnsweredMs, proposedMs)
     this.#answerMs += (this.#nowMs - proposedMs - this.#answerMs) * ANSWER_WEIGHT
   }

@@ -213,6 +213,34 @@ describe('the requester', () => {
     assert.equal(againAfter('lost alone', 11_000), 1_000)
   })
 
+  it('takes no more than is answered in time, at ten times what a slow cluster carries out', () => {
+    const { requester, outcomes } = setUp()
+    const perTick = 20
+    const queue: string[] = []
+    let carriedOut = 0
+    for (let tick = 0; tick < 800; tick++) {
+      const nowMs = 50 * tick
+      for (let i = 0; i < 10 * perTick; i++) {
+        const name = `${tick} ${i}`
+        requester.submit(named(name), Buffer.from(name), nowMs + 10_000, (outcome) => outcomes.push(outcome))
+      }
+      requester.tick(nowMs)
+      requester.flush((commands) => {
+        for (const command of commands) queue.push(Buffer.from(command).toString())
+        return 'sent'
+      }, nowMs)
+      // First come, first served, also what nobody waits for any more, or what has been carried out before.
+      for (const name of queue.splice(0, perTick)) {
+        carriedOut++
+        settle(requester, named(name))
+      }
+    }
+    const count = (code: string): number => outcomes.filter((outcome) => codeOf(outcome) === code).length
+    assert.ok(count('APPLIED') > 0.9 * carriedOut, `${count('APPLIED')} of ${carriedOut} were for somebody`)
+    assert.equal(count('OUTCOME_UNKNOWN'), 0)
+    assert.ok(count('OVERLOADED') > 8 * carriedOut)
+  })
+
   it('asks an overloaded leader again soon, and does not count that as a proposal', () => {
     const { requester, submit, flush, outcomes } = setUp()
     submit('a', 150)
