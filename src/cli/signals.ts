@@ -1,14 +1,12 @@
-import { readFileSync } from 'node:fs'
+import { isatty } from 'node:tty'
 
 /** Ctrl-C reaches the whole process group, and npm then sends it on as well: one press, two signals. */
 const SAME_PRESS_MS = 500
 /** The last one: the terminal is gone. */
 export const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-/** Bit 0 of the mask of ignored signals is that of SIGHUP. */
-const SIGHUP_BIT = 1n
 
 /**
- * SIGINT, SIGTERM and SIGHUP: the first asks to stop, a later one to stop at once. With `graceMs`, whoever has not ended
+ * SIGINT, SIGTERM and (with a terminal) SIGHUP: the first asks to stop, a later one to stop at once. With `graceMs`, whoever has not ended
  * so long after the first is stopped at once, too.
  */
 export function onStopSignals(handlers: { first: () => void; second: () => void; graceMs?: number }): void {
@@ -23,8 +21,8 @@ export function onStopSignals(handlers: { first: () => void; second: () => void;
       handlers.second()
     }
   }
-  // Whoever was started with nohup is to outlive the terminal.
-  for (const signal of STOP_SIGNALS) if (signal !== 'SIGHUP' || !isHangUpIgnored()) process.on(signal, onSignal)
+  outliveTerminals()
+  for (const signal of STOP_SIGNALS) if (signal !== 'SIGHUP' || hasTerminal()) process.on(signal, onSignal)
 }
 
 /**
@@ -35,11 +33,14 @@ export function endAtOnce(): void {
   process.kill(process.pid, 'SIGKILL')
 }
 
-function isHangUpIgnored(): boolean {
-  try {
-    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
-    return mask !== undefined && (BigInt(`0x${mask}`) & SIGHUP_BIT) !== 0n
-  } catch {
-    return false
-  }
+/**
+ * A process without a terminal (started with nohup, or as a service) goes on when one is gone. Whether SIGHUP was to be ignored, nobody can
+ * tell: Node sets all signals back before it runs any of this.
+ */
+export function outliveTerminals(): void {
+  if (!hasTerminal()) process.on('SIGHUP', () => {})
+}
+
+function hasTerminal(): boolean {
+  return [0, 1, 2].some((fd) => isatty(fd))
 }

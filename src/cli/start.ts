@@ -6,7 +6,7 @@ import { describe } from './failure.js'
 import { LogSink } from './log-sink.js'
 import { mergeNodeOptions, type NodeOptions, readConfigFile, serverConfigOf } from './node-options.js'
 import { notEmpty, outcomeCounts } from './options.js'
-import { endAtOnce, onStopSignals, STOP_SIGNALS } from './signals.js'
+import { endAtOnce, onStopSignals, outliveTerminals, STOP_SIGNALS } from './signals.js'
 
 const HELP = `
 Each option but --config may also be a variable, and an entry of the config file; flags come first, then variables, then the file:
@@ -81,6 +81,8 @@ async function run(config: ServerConfig, level: string): Promise<void> {
   // Before the modules are read: that many files at once may be too many already, and would fail with less to say.
   descriptorShares()
   const [{ pino }, { startServer }] = await Promise.all([import('pino'), import('../server/server.js')])
+  // To start may take long.
+  outliveTerminals()
   // LevelDB makes its files as the mask says.
   process.umask(0o077)
   const sink = new LogSink()

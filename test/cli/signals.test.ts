@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -25,6 +25,18 @@ async function hang(graceMs: number): Promise<ReturnType<typeof spawn>> {
   await once(child.stdout, 'data')
   return child
 }
+
+test('a process without a terminal, as nohup starts it, goes on when one is gone', () => {
+  const url = new URL('../../src/cli/signals.js', import.meta.url).href
+  const code = `const { onStopSignals } = await import(${JSON.stringify(url)})
+    onStopSignals({ first: () => console.log('asked'), second: () => {} })
+    console.log(process.listenerCount('SIGHUP') > 0 ? 'listens' : 'would be killed')
+    process.on('SIGHUP', () => console.log('goes on')).on('SIGHUP', () => process.exit())
+    process.kill(process.pid, 'SIGHUP')
+    setInterval(() => {}, 1_000)`
+  const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })
+  assert.deepEqual([stdout, status], ['listens\ngoes on\n', 0])
+})
 
 test('a process that does not come to its end is ended after a while', async () => {
   const child = await hang(50)

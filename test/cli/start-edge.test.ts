@@ -61,7 +61,7 @@ describe('a node', { skip: existsSync('/dev/full') ? false : 'needs /dev/full' }
     for (const file of ['identity.json', 'witness', 'db/CURRENT', 'lock/LOCK']) {
       assert.equal(statSync(join(root, 'gone', file)).mode & 0o077, 0, file)
     }
-    child.kill('SIGHUP')
+    child.kill('SIGINT')
     assert.deepEqual(await once(child, 'exit'), [0, null])
   })
 
