@@ -41,6 +41,7 @@ if (files.length === 0) {
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'synod-test-')))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 await build({
   entryPoints: ['src', 'test', 'scripts', 'examples'].flatMap((r) => filesIn(r).filter((f) => f.endsWith('.ts'))),
   outdir: folder,
