@@ -74,7 +74,8 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
     favours: (plan) => plan.options.pageBytesMax === 200 && rivals(plan),
     file: 'paxos/scout.ts',
     find: '    if (m.nextSlot === 0) {\n',
-    replace: '    this.#promised.add(from)\n    if (m.nextSlot === 0) {\n',
+    replace:
+      '    this.#promised.set(from, { votesFrom: m.votesFrom, decidedUpTo: m.decidedUpTo })\n    if (m.nextSlot === 0) {\n',
   },
   {
     name: 'a scout does not wait until it has learned the last slot that its promises call decided',
@@ -138,6 +139,8 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a leader that handed over, but leads on, takes no commands any more',
+    // One world of 150 loses that very message; broken-before.test.ts loses it on purpose.
+    isRare: true,
     favours: strikes('handOver'),
     file: 'paxos/leader.ts',
     find: 'this.#handOverEndsMs = this.#tickedMs + this.#options.electionTimeoutMsMax',
