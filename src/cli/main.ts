@@ -6,6 +6,7 @@ import { doesOutcomeCount } from './options.js'
 import { finishOutput, note, printJson, styled, watchOutput } from './output.js'
 import { makeProgram } from './program.js'
 import { shown } from './shown.js'
+import { replaceGoneTerminals } from './signals.js'
 
 /** Longer than the SDK takes to close a session. */
 const LINGER_MS = 2_000
@@ -29,6 +30,7 @@ async function main(): Promise<void> {
     }
   }
   await finish(command !== undefined && doesOutcomeCount(command))
+  replaceGoneTerminals()
   // Whoever was met may hold its end of a connection open for ever.
   setTimeout(() => process.exit(), LINGER_MS).unref()
 }

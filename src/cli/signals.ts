@@ -1,7 +1,11 @@
+import { closeSync, openSync } from 'node:fs'
+import { devNull } from 'node:os'
 import { isatty } from 'node:tty'
 
 /** Ctrl-C reaches the whole process group, and npm then sends it on as well: one press, two signals. */
 const SAME_PRESS_MS = 500
+/** What the process was started with. */
+const TERMINALS: readonly number[] = [0, 1, 2].filter((fd) => isatty(fd))
 /** The last one: the terminal is gone. */
 export const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
@@ -42,5 +46,17 @@ export function outliveTerminals(): void {
 }
 
 function hasTerminal(): boolean {
-  return [0, 1, 2].some((fd) => isatty(fd))
+  return TERMINALS.length > 0
+}
+
+/**
+ * Puts /dev/null in the place of each terminal that is gone: Node aborts at its end when it cannot set a terminal back to what it was. To be
+ * called when nothing else opens files any more, which could take such a place.
+ */
+export function replaceGoneTerminals(): void {
+  for (const fd of TERMINALS) {
+    if (isatty(fd)) continue
+    closeSync(fd)
+    openSync(devNull, 'r+') // the lowest that is free
+  }
 }
