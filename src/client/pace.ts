@@ -5,7 +5,7 @@ const DEPTH_MIN = 16
 /** How deep a command was on the wire, against those that are there now, for its pace to count. A window that still doubles has a half. */
 const DEPTH_SHARE_MIN = 0.4
 /** How long a measured pace counts, at least; twice as long at most. */
-const PERIOD_MS = 1_000
+const PERIOD_MS = 250
 /** An answer is expected to take so many times what the pace says. */
 const MARGIN = 1.5
 /** Nothing is refused before answers take this part of what the command may take: a burst is not an overload yet. */

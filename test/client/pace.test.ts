@@ -106,6 +106,17 @@ describe('a session that is asked more than the cluster can do', () => {
     assert.ok((crowd.ends['done'] ?? 0) - before >= 2_400, JSON.stringify(crowd.ends))
   })
 
+  it('sends less soon after the cluster has become slower', () => {
+    const crowd = new Crowd(1)
+    crowd.offer({ perSecond: 1_500, untilMs: 5_000, timeoutMs: 1_000 })
+    crowd.world.msPerRequest = 5
+    crowd.offer({ perSecond: 1_500, untilMs: 20_000, timeoutMs: 1_000 })
+    crowd.world.runUntil(30_000)
+    // Two thirds of a second's worth were on their way; hardly more is sent than can be answered after that.
+    assert.ok((crowd.ends['OUTCOME_UNKNOWN'] ?? 0) <= 700, JSON.stringify(crowd.ends))
+    assert.ok((crowd.ends['done'] ?? 0) > 7_000, JSON.stringify(crowd.ends))
+  })
+
   it('never sends what has waited until its time was up', () => {
     const crowd = new Crowd(2, { maxInFlight: 1 })
     // The pace of single requests says nothing: only the deadline does.
