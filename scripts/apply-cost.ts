@@ -47,6 +47,8 @@ const LIMIT_MS = 50
 const BATCH = 8_190
 const MIB = 1 << 20
 const DAY_MS = 86_400_000
+/** All answers of so many full ones are kept: more than 64 MiB would not be. */
+const KEPT_SESSIONS = 20
 const STEP_ENTRIES = 250
 const STEP_BYTES = 256 * 1_024
 
@@ -88,6 +90,12 @@ class Disk implements HistoryReader {
 }
 
 const results: [what: string, ms: number][] = []
+
+/** Tells each as soon as it is known: all of them take minutes. */
+function note(...found: [what: string, ms: number][]): void {
+  for (const [what, ms] of found) process.stderr.write(`${what}: ${ms.toFixed(1)} ms\n`)
+  results.push(...found)
+}
 
 const THREAD_TIME = '/proc/thread-self/schedstat'
 /** Costs 0.1 ms: not while the state is built. */
@@ -263,8 +271,7 @@ function measure(world: World, what: string, run: (attempt: number) => number | 
     const ms = run(attempt)
     bestMs = Math.min(bestMs, ms ?? world.longestMs)
   }
-  results.push([what, bestMs])
-  process.stderr.write(`${what}: ${bestMs.toFixed(1)} ms\n`)
+  note([what, bestMs])
 }
 
 const put = (key: string, value: Uint8Array, requestId = '', returnPrevious = false): Operation & { $case: 'put' } => ({
@@ -420,8 +427,7 @@ for (const [what, count] of [
     gc?.()
     world.longestMs = 0
     listMovements('busy', 2)
-    results.push([`ListMovements, the first after ${what} of new movements (try ${n + 1})`, world.longestMs])
-    process.stderr.write(`ListMovements, the first after ${what}: ${world.longestMs.toFixed(1)} ms\n`)
+    note([`ListMovements, the first after ${what} of new movements (try ${n + 1})`, world.longestMs])
     await world.checkpoint()
   }
 }
@@ -452,8 +458,8 @@ if ('holds'.includes(flags.only) || 'holds that end'.includes(flags.only)) {
   assert(before - expiries.size >= HOLDS)
   world.wait(0)
   const sorted = slots.toSorted((a, b) => a - b)
-  results.push([`a slot in which 1,000 holds end (the median of ${slots.length} slots)`, sorted[slots.length >> 1] ?? 0])
-  results.push([`a slot in which 1,000 holds end (the longest of ${slots.length} slots)`, sorted.at(-1) ?? 0])
+  note([`a slot in which 1,000 holds end (the median of ${slots.length} slots)`, sorted[slots.length >> 1] ?? 0])
+  note([`a slot in which 1,000 holds end (the longest of ${slots.length} slots)`, sorted.at(-1) ?? 0])
 }
 
 // --- Keys
@@ -505,7 +511,7 @@ measure(world, 'List, the count of all', () => list({ countOnly: true }))
 for (const keys of ['x', 'y']) {
   world.longestMs = 0
   world.must(del({ $case: 'prefix', value: `many/${keys}/` }))
-  results.push([`Delete by prefix of ${ROWS * (keys === 'x' ? 0.3 : 0.7)} keys`, world.longestMs])
+  note([`Delete by prefix of ${ROWS * (keys === 'x' ? 0.3 : 0.7)} keys`, world.longestMs])
 }
 const clearing: number[] = []
 while (world.machine.typed.keys.cuts.isPending) {
@@ -513,7 +519,7 @@ while (world.machine.typed.keys.cuts.isPending) {
   world.slot([])
   clearing.push(world.longestMs)
 }
-results.push(['a slot in which 10,000 deleted keys are cleared', Math.max(...clearing)])
+note(['a slot in which 10,000 deleted keys are cleared', Math.max(...clearing)])
 
 // --- Request ids and sessions
 if ('request ids'.includes(flags.only)) {
@@ -521,7 +527,7 @@ if ('request ids'.includes(flags.only)) {
   world.longestMs = 0
   world.wait(2 * DAY_MS)
   for (let i = 0; i < 25; i++) world.slot([])
-  results.push(['a slot in which 5,000 first answers expire', world.longestMs])
+  note(['a slot in which 5,000 first answers expire', world.longestMs])
   for (const ids of [4_096, 32_768, 262_144, 2_097_152, 16_777_216]) {
     let before = 0
     for (const n of [4_096, 32_768, 262_144, 2_097_152, 16_777_216]) if (n < ids) before += n
@@ -530,7 +536,7 @@ if ('request ids'.includes(flags.only)) {
       used.load(before)
       return timed(() => used.add('one more', { slot: 1 }))
     })
-    results.push([`the filter of ids grows by ${ids}`, Math.min(...runs)])
+    note([`the filter of ids grows by ${ids}`, Math.min(...runs)])
   }
   isPrecise = false
   const fill = (): World => {
@@ -541,15 +547,15 @@ if ('request ids'.includes(flags.only)) {
     return other
   }
   const opened = fill()
-  results.push(['opening the 1st to 100,000th session', opened.longestMs])
+  note(['opening the 1st to 100,000th session', opened.longestMs])
   isPrecise = existsSync(THREAD_TIME)
   opened.longestMs = 0
   opened.timeMs += DAY_MS
   for (let i = 0; i < 200; i++) opened.slot([encodeOpenSession(Buffer.from(String(i).padStart(16, 'x')))])
-  results.push(['a slot in which 1,000 sessions expire', opened.longestMs])
+  note(['a slot in which 1,000 sessions expire', opened.longestMs])
   isPrecise = false
   const kept = new World(disk)
-  for (let s = 0; s < 28; s++) {
+  for (let s = 0; s < KEPT_SESSIONS; s++) {
     kept.slot([encodeOpenSession(Buffer.from(String(s).padStart(16, '0')))])
     for (let i = 1; i <= 8_191; i += 1) {
       const command = Command.encode({ operation: put('k', new Uint8Array()) }).finish()
@@ -557,7 +563,7 @@ if ('request ids'.includes(flags.only)) {
       kept.slot([encodeSessionCommand({ clientId: s + 2, token, requestNumber: i, firstUnacknowledged: 1, command })])
     }
   }
-  results.push(['filling sessions with 8,191 answers each', kept.longestMs])
+  note(['filling sessions with 8,191 answers each', kept.longestMs])
   isPrecise = existsSync(THREAD_TIME)
   kept.longestMs = 0
   for (let s = 0; s < 14; s++) {
@@ -565,9 +571,9 @@ if ('request ids'.includes(flags.only)) {
     const token = Buffer.from(String(s).padStart(16, '0'))
     kept.slot([encodeSessionCommand({ clientId: s + 2, token, requestNumber: 8_192, firstUnacknowledged: 8_192, command })])
   }
-  results.push(['8,191 answers acknowledged at once', kept.longestMs])
+  note(['8,191 answers acknowledged at once', kept.longestMs])
   const { takeMs, stepMs, endMs } = await kept.checkpoint()
-  results.push(['a checkpoint of full sessions: its longest step', stepMs], ['taking and ending it', Math.max(takeMs, endMs)])
+  note(['a checkpoint of full sessions: its longest step', stepMs], ['taking and ending it', Math.max(takeMs, endMs)])
 }
 
 // --- Checkpoints, and taking one in
@@ -602,8 +608,8 @@ if ('request ids'.includes(flags.only)) {
     bytes = 0
   }
   restoration.load(page)
-  results.push(['a checkpoint of a peer: a page of 1,000 rows, or a MiB', loadMs])
-  results.push(['a checkpoint of a peer: the end of it', timed(() => restoration.finish())])
+  note(['a checkpoint of a peer: a page of 1,000 rows, or a MiB', loadMs])
+  note(['a checkpoint of a peer: the end of it', timed(() => restoration.finish())])
 }
 
 await disk.close()
