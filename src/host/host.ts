@@ -3,6 +3,7 @@ import { NO_BALLOT } from '../paxos/ballot.js'
 import type { Message } from '../paxos/messages.js'
 import type { Node } from '../paxos/node.js'
 import type { LogRequest, Outgoing, Ready } from '../paxos/outbox.js'
+import { CATCH_UP_PAGES } from '../paxos/replica.js'
 import type { Ballot, MembershipRecord, NodeId } from '../paxos/types.js'
 import type { CheckpointEnd, CheckpointHeader, IncomingCheckpoint, PreparedCheckpoint, Storage } from '../storage/storage.js'
 import { StorageError } from '../storage/storage-error.js'
@@ -428,11 +429,16 @@ export class Host {
     const { node, storage, outlet, laggardHolds, runtime, pageBytesMax } = this.#s
     laggardHolds.onAsked(to, { upTo: fromSlot - 1, decidedUpTo: node.decidedUpTo }, runtime.nowMs())
     try {
-      const entries = await storage.readLog(fromSlot, toSlot, pageBytesMax)
-      if (this.#isStopped) return
-      const { decidedUpTo, compactedUpTo } = { decidedUpTo: node.decidedUpTo, compactedUpTo: storage.compactedUpTo }
-      outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo, compactedUpTo })
-      outlet.flush()
+      let nextSlot = fromSlot
+      for (let pages = 1, hasMore = true; hasMore; pages++) {
+        const entries = await storage.readLog(nextSlot, toSlot, pageBytesMax)
+        if (this.#isStopped) return
+        nextSlot += entries.length
+        hasMore = entries.length > 0 && nextSlot <= toSlot && pages < CATCH_UP_PAGES
+        const { decidedUpTo, compactedUpTo } = { decidedUpTo: node.decidedUpTo, compactedUpTo: storage.compactedUpTo }
+        outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo, compactedUpTo, hasMore })
+        outlet.flush()
+      }
     } catch (error) {
       this.fail(new Error('the log of the data directory cannot be read', { cause: error }))
     } finally {

@@ -130,6 +130,8 @@ export interface CatchUpReply {
   readonly entries: readonly LogEntry[]
   readonly decidedUpTo: Slot
   readonly compactedUpTo: Slot
+  /** Another reply to the same question follows at once. */
+  readonly hasMore: boolean
 }
 
 interface ReadIndex {

@@ -11,6 +11,8 @@ import { firstPage, sameValue, sizeOf } from './value.js'
 
 /** How many slots one CatchUp asks for; the reply is cut by bytes, too. */
 const CATCH_UP_SLOTS = 1_024
+/** One CatchUp is answered with so many pages at most: asked for one by one, they could come more slowly than new slots are decided. */
+export const CATCH_UP_PAGES = 4
 
 interface Settings {
   readonly self: NodeId
@@ -137,13 +139,21 @@ export class Replica {
       return this.#out.serveFromLog({ to: from, fromSlot: m.fromSlot, toSlot })
     }
     const isThere = m.fromSlot >= firstRecent
-    const entries = isThere ? this.#recent.slice(m.fromSlot - firstRecent, Math.max(0, toSlot - firstRecent + 1)) : []
-    this.#out.send(from, {
-      kind: 'catchUpReply',
-      entries: firstPage(entries, this.#options.pageBytesMax),
-      decidedUpTo: this.#decidedUpTo,
-      compactedUpTo: isThere ? 0 : this.compactedUpTo,
-    })
+    let entries: readonly LogEntry[] = isThere
+      ? this.#recent.slice(m.fromSlot - firstRecent, Math.max(0, toSlot - firstRecent + 1))
+      : []
+    for (let pages = 1, hasMore = true; hasMore; pages++) {
+      const page = firstPage(entries, this.#options.pageBytesMax)
+      entries = entries.slice(page.length)
+      hasMore = entries.length > 0 && pages < CATCH_UP_PAGES
+      this.#out.send(from, {
+        kind: 'catchUpReply',
+        entries: page,
+        decidedUpTo: this.#decidedUpTo,
+        compactedUpTo: isThere ? 0 : this.compactedUpTo,
+        hasMore,
+      })
+    }
   }
 
   onCatchUpReply(from: NodeId, m: CatchUpReply, nowMs: number): void {
@@ -156,7 +166,9 @@ export class Replica {
     }
     if (m.compactedUpTo > this.#decidedUpTo) this.#out.wantCheckpoint({ from, minSlot: m.compactedUpTo })
     // An answer without anything new is not asked again at once: the next tick asks somebody else.
-    if (this.#decidedUpTo > before && this.#asked?.from === from) this.#asked = undefined
+    if (this.#decidedUpTo > before && this.#asked?.from === from) {
+      this.#asked = m.hasMore ? { from, retryAtMs: nowMs + this.#options.retryDelayMs } : undefined
+    }
     this.noteDecided(from, m.decidedUpTo, nowMs)
     if (this.#asked === undefined && this.isBehind) this.#ask(nowMs)
   }

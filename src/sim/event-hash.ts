@@ -171,7 +171,7 @@ export class EventHash {
       case 'catchUp':
         return this.#mix4(10, m.fromSlot, m.toSlot, 0)
       case 'catchUpReply':
-        this.#mix4(11, m.decidedUpTo, m.compactedUpTo, 0)
+        this.#mix4(11, m.decidedUpTo, m.compactedUpTo, m.hasMore ? 1 : 0)
         return this.#addEntries(m.entries)
       case 'readIndex':
         return this.#mix4(12, m.readId, 0, 0)

@@ -236,6 +236,7 @@ function catchUpReplyFromWire(m: WireCatchUpReply): CatchUpReply {
     entries,
     decidedUpTo: slotOrNone(m.decidedUpTo, 'catch_up_reply.decided_up_to'),
     compactedUpTo: slotOrNone(m.compactedUpTo, 'catch_up_reply.compacted_up_to'),
+    hasMore: m.hasMore,
   }
 }
 

@@ -128,8 +128,10 @@ function messageToWire(message: Message): PeerMessage {
     case 'catchUp':
       return { message: { $case: 'catchUp', value: message } }
     case 'catchUpReply': {
-      const { entries, decidedUpTo, compactedUpTo } = message
-      return { message: { $case: 'catchUpReply', value: { entries: entriesToWire(entries), decidedUpTo, compactedUpTo } } }
+      const { entries, decidedUpTo, compactedUpTo, hasMore } = message
+      return {
+        message: { $case: 'catchUpReply', value: { entries: entriesToWire(entries), decidedUpTo, compactedUpTo, hasMore } },
+      }
     }
     case 'readIndex':
       return { message: { $case: 'readIndex', value: message } }

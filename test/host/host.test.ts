@@ -153,6 +153,7 @@ describe('the host', () => {
           })),
           decidedUpTo: 8,
           compactedUpTo: 0,
+          hasMore: false,
         },
       ])
     const wasFull: boolean[] = []

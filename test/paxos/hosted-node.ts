@@ -201,6 +201,7 @@ export class HostedNode {
         entries: this.#disk.readLog(fromSlot, toSlot),
         decidedUpTo: toSlot,
         compactedUpTo: this.#disk.compactedUpTo,
+        hasMore: false,
       })
     }
   }

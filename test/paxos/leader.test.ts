@@ -308,7 +308,7 @@ test('what the leader learns from a peer needs no commander any more', () => {
   const { leader, replica, out } = lead({ open: [entry(1, OLD, batch('a'))] })
   outcome(out)
   const entries = [entry(1, OLD, batch('a'))]
-  replica.onCatchUpReply(2, { kind: 'catchUpReply', entries, decidedUpTo: 1, compactedUpTo: 0 }, 0)
+  replica.onCatchUpReply(2, { kind: 'catchUpReply', entries, decidedUpTo: 1, compactedUpTo: 0, hasMore: false }, 0)
   leader.onLearned()
   assert.deepEqual(decidedOf(out), ['1=a (1.2)'])
   assert.equal(leader.inFlightCount, 1)

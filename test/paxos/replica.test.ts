@@ -37,7 +37,7 @@ function decidedSlots(out: Outbox): Slot[] {
 }
 
 function learn(replica: Replica, from: number, entries: readonly LogEntry[], decidedUpTo: Slot, nowMs = 0): void {
-  replica.onCatchUpReply(from, { kind: 'catchUpReply', entries, decidedUpTo, compactedUpTo: 0 }, nowMs)
+  replica.onCatchUpReply(from, { kind: 'catchUpReply', entries, decidedUpTo, compactedUpTo: 0, hasMore: false }, nowMs)
 }
 
 const FIVE = [1, 2, 3, 4, 5].map((slot) => entry(slot, BALLOT))
@@ -147,17 +147,56 @@ test('who misses a few slots is answered from memory, a page at a time, and neve
   replica.onWatermark(LEADER, BALLOT, 4, 0)
   outcome(out)
   const answers = [
-    [1, 9, '1=v1 (2.1), 2=v2 (2.1)'],
-    [2, 2, '2=v2 (2.1)'],
-    [4, 9, '4=v4 (2.1)'],
-    [5, 9, 'nothing'],
-    [9, 9, 'nothing'],
-    [3, 2, 'nothing'],
+    [1, 9, ['1=v1 (2.1), 2=v2 (2.1)', '3=v3 (2.1), 4=v4 (2.1)']],
+    [2, 2, ['2=v2 (2.1)']],
+    [4, 9, ['4=v4 (2.1)']],
+    [5, 9, ['nothing']],
+    [9, 9, ['nothing']],
+    [3, 2, ['nothing']],
   ] as const
-  for (const [fromSlot, toSlot, entries] of answers) {
+  for (const [fromSlot, toSlot, pages] of answers) {
     replica.onCatchUp(2, { kind: 'catchUp', fromSlot, toSlot })
-    assert.deepEqual(outcome(out).now, [`n2 catchUpReply ${entries}, decided up to 4`])
+    assert.deepEqual(
+      outcome(out).now,
+      pages.map((entries) => `n2 catchUpReply ${entries}, decided up to 4`),
+    )
   }
+})
+
+test('a question is answered with four pages at most, and the next one waits for the last of them', () => {
+  const { out, replica } = replicaWith({ change: { pageBytesMax: 1 } })
+  for (let slot = 1; slot <= 6; slot++) replica.decide(entry(slot, BALLOT))
+  out.take(true)
+  replica.onCatchUp(2, { kind: 'catchUp', fromSlot: 1, toSlot: 6 })
+  const replies = out.take(true).messages.map(({ message }) => message)
+  assert.deepEqual(
+    replies.map((m) => m.kind === 'catchUpReply' && [m.entries.map(({ slot }) => slot), m.hasMore]),
+    [
+      [[1], true],
+      [[2], true],
+      [[3], true],
+      [[4], false],
+    ],
+  )
+  const { out: asked, replica: behind } = replicaWith()
+  behind.noteDecided(2, 6, 0)
+  asked.take(true)
+  for (const [i, reply] of replies.entries()) {
+    assert.equal(reply.kind, 'catchUpReply')
+    if (reply.kind === 'catchUpReply') behind.onCatchUpReply(2, reply, i)
+    const questions = asked.take(true).messages.map(({ message }) => message)
+    assert.deepEqual(questions, i < 3 ? [] : [{ kind: 'catchUp', fromSlot: 5, toSlot: 6 }])
+  }
+  // The rest of them may be lost.
+  behind.onCatchUpReply(
+    2,
+    { kind: 'catchUpReply', entries: [entry(5, BALLOT)], decidedUpTo: 6, compactedUpTo: 0, hasMore: true },
+    10,
+  )
+  behind.tick(209)
+  assert.deepEqual(asked.take(true).messages, [])
+  behind.tick(210)
+  assert.equal(asked.take(true).messages.length, 1)
 })
 
 test('who misses more than is in memory is answered from the log', () => {

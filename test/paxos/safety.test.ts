@@ -86,7 +86,7 @@ test('rule 2: slots that are decided between two pages of a promise are learned,
   // A watermark of a ballot below the promise is refused: what node 3 knows, it can only have learned.
   cluster.settle({ kind: 'decided', to: 3 })
   const entries = ['a', 'b'].map((_, i) => cluster.node(3).openVotes[i] ?? assert.fail())
-  cluster.inject(1, 3, { kind: 'catchUpReply', entries, decidedUpTo: 5, compactedUpTo: 0 })
+  cluster.inject(1, 3, { kind: 'catchUpReply', entries, decidedUpTo: 5, compactedUpTo: 0, hasMore: false })
   cluster.settle({ kind: 'catchUpReply', to: 3 })
   assert.equal(cluster.node(3).decidedUpTo, 3)
   cluster.run(2_000)
@@ -325,7 +325,7 @@ test("onLearned: a leader that is told by a peer what it is proposing again does
   for (const kind of ['poll', 'pollReply', 'prepare', 'promise'] as const) cluster.settle({ kind })
   assert.equal(cluster.node(2).phase, 'leading')
   // Node 1 is back and knows; its answer comes before any vote.
-  cluster.inject(1, 2, { kind: 'catchUpReply', entries, decidedUpTo: 2, compactedUpTo: 0 })
+  cluster.inject(1, 2, { kind: 'catchUpReply', entries, decidedUpTo: 2, compactedUpTo: 0, hasMore: false })
   cluster.settle({ kind: 'catchUpReply', to: 2 })
   assert.equal(cluster.node(2).decidedUpTo, 2)
   cluster.restart(1)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { QUIET_PLAN } from '../../src/sim/plan.js'
 import type { SimulatedNode } from '../../src/sim/simulated-node.js'
 import type { World } from '../../src/sim/world.js'
 import { finish, formedWorld, until } from './scenario.js'
@@ -28,6 +29,19 @@ async function removed(world: World, nodeId: number): Promise<void> {
   await operate(world, { kind: 'removeMember', nodeId, switchesOff: true })
   world.node(nodeId).crash()
 }
+
+test('a node that was away catches up by the log, though the others decide more slots at a time than a page of it holds', async () => {
+  const habits = { ...QUIET_PLAN.habits, clientCount: 5, outstandingMax: 3, thinkMsMean: 5 }
+  const options = { ...QUIET_PLAN.options, pageBytesMax: 200, batchCommandsMax: 1, windowSlots: 8 }
+  const { world, followers } = await formedWorld({ options, habits, turnMsMax: 4, tickMs: 40 }, { isBusy: true })
+  const [away] = followers as [SimulatedNode, SimulatedNode]
+  for (const client of world.clients) client.useOnly(world.nodes.filter((node) => node !== away))
+  away.crash()
+  await world.run(600)
+  away.start()
+  await until(world, 'it knows what the others know', () => away.appliedUpTo > world.checker.decidedUpTo - 20, 1_500)
+  await finish(world)
+})
 
 test('a node that was away while another was added and one removed elects with the new one when the last that it knew dies', async () => {
   const { world } = await formedWorld({ spareCount: 1 }, { isBusy: true })

@@ -98,13 +98,13 @@ for (const [what, from, message, sentence] of [
   [
     'a decision handed on',
     3,
-    { kind: 'catchUpReply', entries: [{ slot: 1, ballot: B1, value: A }], decidedUpTo: 1, compactedUpTo: 0 },
+    { kind: 'catchUpReply', entries: [{ slot: 1, ballot: B1, value: A }], decidedUpTo: 1, compactedUpTo: 0, hasMore: false },
     undefined,
   ],
   [
     'another decision handed on',
     3,
-    { kind: 'catchUpReply', entries: [{ slot: 1, ballot: B1, value: B }], decidedUpTo: 1, compactedUpTo: 0 },
+    { kind: 'catchUpReply', entries: [{ slot: 1, ballot: B1, value: B }], decidedUpTo: 1, compactedUpTo: 0, hasMore: false },
     'node 3 handed on another value for slot 1 than was chosen',
   ],
 ] as const) {

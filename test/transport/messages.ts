@@ -37,8 +37,8 @@ const BY_KIND: { [Kind in Message['kind']]: Extract<Message, { kind: Kind }>[] }
   proposeRefused: [{ kind: 'proposeRefused', pageId: slot }],
   catchUp: [{ kind: 'catchUp', fromSlot: 1, toSlot: slot }],
   catchUpReply: [
-    { kind: 'catchUpReply', entries, decidedUpTo: slot, compactedUpTo: slot - 2 },
-    { kind: 'catchUpReply', entries: [], decidedUpTo: 0, compactedUpTo: 0 },
+    { kind: 'catchUpReply', entries, decidedUpTo: slot, compactedUpTo: slot - 2, hasMore: true },
+    { kind: 'catchUpReply', entries: [], decidedUpTo: 0, compactedUpTo: 0, hasMore: false },
   ],
   readIndex: [{ kind: 'readIndex', readId: slot }],
   readIndexReply: [{ kind: 'readIndexReply', readId: 1, slot }],

@@ -18,7 +18,19 @@ import { EVERY_MESSAGE } from './messages.js'
 const BALLOT = makeBallot(1, 1)
 const WAIT_MS_MAX = 5_000
 /** What leaves before all else. */
-const URGENT: ReadonlySet<string> = new Set(['heartbeat', 'heartbeatAck', 'poll', 'pollReply', 'nack', 'takeOver'])
+const URGENT: ReadonlySet<string> = new Set([
+  'heartbeat',
+  'heartbeatAck',
+  'poll',
+  'pollReply',
+  'nack',
+  'takeOver',
+  'prepare',
+  'accepted',
+  'catchUp',
+  'readIndex',
+  'readIndexReply',
+])
 
 function heartbeat(round: number): Message {
   return { kind: 'heartbeat', ballot: BALLOT, round, decidedUpTo: 0, heard: [], settledEpoch: 1 }

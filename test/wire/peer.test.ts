@@ -116,19 +116,19 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['catch_up.to_slot', { $case: 'catchUp', value: { fromSlot: 5, toSlot: 4 } }],
   [
     'catch_up_reply.entries[1].slot',
-    { $case: 'catchUpReply', value: { entries: [entry(3), entry(5)], decidedUpTo: 9, compactedUpTo: 0 } },
+    { $case: 'catchUpReply', value: { entries: [entry(3), entry(5)], decidedUpTo: 9, compactedUpTo: 0, hasMore: false } },
   ],
   [
     'catch_up_reply.entries[1].slot',
-    { $case: 'catchUpReply', value: { entries: [entry(3), entry(2)], decidedUpTo: 9, compactedUpTo: 0 } },
+    { $case: 'catchUpReply', value: { entries: [entry(3), entry(2)], decidedUpTo: 9, compactedUpTo: 0, hasMore: false } },
   ],
   [
     'catch_up_reply.compacted_up_to',
-    { $case: 'catchUpReply', value: { entries: [], decidedUpTo: 9, compactedUpTo: SLOT_TOO_HIGH } },
+    { $case: 'catchUpReply', value: { entries: [], decidedUpTo: 9, compactedUpTo: SLOT_TOO_HIGH, hasMore: false } },
   ],
   [
     'catch_up_reply.decided_up_to',
-    { $case: 'catchUpReply', value: { entries: [], decidedUpTo: SLOT_TOO_HIGH, compactedUpTo: 0 } },
+    { $case: 'catchUpReply', value: { entries: [], decidedUpTo: SLOT_TOO_HIGH, compactedUpTo: 0, hasMore: false } },
   ],
   ['read_index.read_id', { $case: 'readIndex', value: { readId: 0 } }],
   ['read_index_reply.read_id', { $case: 'readIndexReply', value: { readId: 0, slot: 1 } }],

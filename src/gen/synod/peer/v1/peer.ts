@@ -259,6 +259,8 @@ export interface CatchUpReply {
   decidedUpTo: number;
   /** Slots up to here are no longer in the sender's log: whoever lacks one of them needs a checkpoint. */
   compactedUpTo: number;
+  /** Another reply to the same question follows at once: there is nothing to ask yet. */
+  hasMore: boolean;
 }
 
 export interface ReadIndex {
@@ -3741,7 +3743,7 @@ export const CatchUp: MessageFns<CatchUp> = {
 };
 
 function createBaseCatchUpReply(): CatchUpReply {
-  return { entries: [], decidedUpTo: 0, compactedUpTo: 0 };
+  return { entries: [], decidedUpTo: 0, compactedUpTo: 0, hasMore: false };
 }
 
 export const CatchUpReply: MessageFns<CatchUpReply> = {
@@ -3760,6 +3762,9 @@ export const CatchUpReply: MessageFns<CatchUpReply> = {
         throw new globalThis.Error("value provided for field BigInt(message.compactedUpTo) of type uint64 too large");
       }
       writer.uint32(24).uint64(BigInt(message.compactedUpTo));
+    }
+    if (message.hasMore !== false) {
+      writer.uint32(32).bool(message.hasMore);
     }
     return writer;
   },
@@ -3801,6 +3806,14 @@ export const CatchUpReply: MessageFns<CatchUpReply> = {
             message.compactedUpTo = longToNumber(reader.uint64());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.hasMore = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3826,6 +3839,11 @@ export const CatchUpReply: MessageFns<CatchUpReply> = {
         : isSet(object.compacted_up_to)
         ? globalThis.Number(object.compacted_up_to)
         : 0,
+      hasMore: isSet(object.hasMore)
+        ? globalThis.Boolean(object.hasMore)
+        : isSet(object.has_more)
+        ? globalThis.Boolean(object.has_more)
+        : false,
     };
   },
 
@@ -3840,6 +3858,9 @@ export const CatchUpReply: MessageFns<CatchUpReply> = {
     if (message.compactedUpTo !== 0) {
       obj.compactedUpTo = globalThis.Number(message.compactedUpTo);
     }
+    if (message.hasMore !== false) {
+      obj.hasMore = message.hasMore;
+    }
     return obj;
   },
 
@@ -3851,6 +3872,7 @@ export const CatchUpReply: MessageFns<CatchUpReply> = {
     message.entries = object.entries?.map((e) => LogEntry.fromPartial(e)) || [];
     message.decidedUpTo = object.decidedUpTo ?? 0;
     message.compactedUpTo = object.compactedUpTo ?? 0;
+    message.hasMore = object.hasMore ?? false;
     return message;
   },
 };
