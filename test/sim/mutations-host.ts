@@ -87,8 +87,8 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a peer is asked for a page of the log that is not durable here',
     file: 'host/host.ts',
-    find: "outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo, compactedUpTo })",
-    replace: "outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo: toSlot + 1, compactedUpTo })",
+    find: "outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo, compactedUpTo, hasMore })",
+    replace: "outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo: toSlot + 1, compactedUpTo, hasMore })",
   },
 ]
 
