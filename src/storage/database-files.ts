@@ -70,9 +70,9 @@ export class DatabaseFiles {
   }
 
   /** The records of a log; what `take` throws counts as damage of the file. @throws StorageError DAMAGED */
-  readLog(name: string, take: (records: Iterable<LevelRecord>) => void): Promise<void> {
-    return readWhole(this.#source, name, (file) => {
-      take(readLevelLog(file))
+  readLog(name: string, take: (records: Iterable<LevelRecord>) => Promise<void>): Promise<void> {
+    return readWhole(this.#source, name, async (file) => {
+      await take(readLevelLog(file))
       this.#count(file.length)
     })
   }

@@ -70,6 +70,10 @@ export interface Batch {
 
 /** LevelDB switches to another log past this; two may hold writes that stand nowhere else. */
 export const WRITE_BUFFER_BYTES = 4 * 1_024 * 1_024
+/**
+ * Of a table: LevelDB's own default. Bigger ones make checkpoints no faster, and LevelDB writes more (a fifth with 8 MiB, two fifths with 64);
+ * and a start, or a view, takes a table apart at once.
+ */
 const TABLE_BYTES_MAX = 2 * 1_024 * 1_024
 const CACHE_BYTES = 16 * 1_024 * 1_024
 /** What firstKeys reads at once. */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { ByteReader } from './byte-reader.js'
 import { FileFormatError } from './file-format-error.js'
 import type { Entries } from './leveldb-entries.js'
@@ -10,6 +11,8 @@ import type { LevelRecord } from './leveldb-log.js'
 // little-endian; each operation has the next sequence number. Keys and values begin with their lengths.
 
 const HEADER_BYTES = 12
+/** So much of a log is taken apart in a turn. */
+const TURN_BYTES = 256 * 1_024
 /** As many as a block of a table may have. */
 const BLOCK_ENTRIES = 100
 const OPERATION = { delete: 0, put: 1 } as const
@@ -32,9 +35,15 @@ export class Replay {
     this.#isWanted = isWanted
   }
 
-  /** The logs' records in their order, one log after the other. @throws FileFormatError */
-  add(records: Iterable<LevelRecord>): void {
+  /** The logs' records in their order, one log after the other; others have their turn meanwhile. @throws FileFormatError */
+  async add(records: Iterable<LevelRecord>): Promise<void> {
+    let turnBytes = 0
     for (const { data, offset } of records) {
+      turnBytes += data.length
+      if (turnBytes >= TURN_BYTES) {
+        await setImmediate()
+        turnBytes = 0
+      }
       try {
         this.#addBatch(data)
       } catch (error) {
