@@ -254,9 +254,10 @@ export class SimulatedNode implements ClientPort {
 
   /** It is at other addresses from now on; its next start is told where everybody is by now. */
   move(): void {
-    this.crash()
+    // First of all: one that was being stopped, to be started again, is started again as soon as it is down.
     this.#moveCount++
     this.#members = this.#settings.members()
+    this.crash()
     this.#settings.totals.count('move')
     this.#settings.trace.tell({ kind: 'note', text: `n${this.id} is moved to ${this.addresses.peerAddress}` })
   }
