@@ -46,7 +46,7 @@ test(`every promise holds in ${RUNS} seeded worlds`, async (t) => {
 })
 
 test('one seed gives the same world twice, to the event', async () => {
-  for (const seed of [3, 14, 159]) {
+  for (const seed of [15, 20, 93]) {
     const lines: string[] = []
     const once = await runSeed(seed, { print: (line) => lines.push(line) })
     const again = await runSeed(seed)
@@ -55,5 +55,5 @@ test('one seed gives the same world twice, to the event', async () => {
     assert.match(once.eventHash, /^[0-9a-f]{16}$/)
     assert.ok(lines.length > 100)
   }
-  assert.notEqual((await runSeed(3)).eventHash, (await runSeed(5)).eventHash)
+  assert.notEqual((await runSeed(20)).eventHash, (await runSeed(93)).eventHash)
 })

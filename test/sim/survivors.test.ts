@@ -1,4 +1,4 @@
 import { testSurvivors } from './mutation-tests.js'
 import { SURVIVORS } from './survivors.js'
 
-testSurvivors(SURVIVORS, 5)
+testSurvivors(SURVIVORS, 3)
