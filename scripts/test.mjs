@@ -18,7 +18,7 @@ import { build } from 'esbuild'
 
 const FILES_PER_PROCESS = 5
 /** Waiting for elections and processes to start leaves the processors idle most of the time. */
-const PROCESSES = 4
+const PROCESSES = 5
 /** Several times what the slowest takes on a busy machine: what is longer hangs. */
 const FILE_MS_MAX = 600_000
 const NEEDS_A_PROCESS = [

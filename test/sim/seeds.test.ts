@@ -10,7 +10,7 @@ import { HELD_WORLDS } from './held-worlds.js'
 const FIRST_SEED = Number(process.env['SYNOD_SIM_FIRST_SEED'] ?? 1)
 const RUNS = Number(process.env['SYNOD_SIM_RUNS'] ?? HELD_WORLDS)
 /** So many are like any others. */
-const TYPICAL_RUNS = 100
+const TYPICAL_RUNS = 70
 /** So many see every fault in some world. */
 const ENOUGH_RUNS = 1_000
 
