@@ -17,6 +17,7 @@ import { addReflection } from './reflection.js'
 import { ResponseStreams } from './response-streams.js'
 import { SessionStreams } from './session-service.js'
 import { UnaryCalls, withRawRequests } from './unary.js'
+import { UntakenAnswers } from './untaken-answers.js'
 
 /** Unary calls that may be in flight on a node; more are refused with OVERLOADED at once. */
 const CALLS_IN_FLIGHT_MAX = 2_048
@@ -75,14 +76,15 @@ export class ClientServer {
     const { member, machine, logger } = options
     const server = new Server(OPTIONS)
     capDeadlines(server)
+    const untaken = new UntakenAnswers(options.untakenBytesMax)
     const calls = new UnaryCalls({
       nodeId: member.status().nodeId,
       logger,
       inFlightMax: options.callsInFlightMax ?? CALLS_IN_FLIGHT_MAX,
-      ...(options.untakenBytesMax !== undefined && { untakenBytesMax: options.untakenBytesMax }),
+      untaken,
     })
     const operations = new Operations(member, machine)
-    const sessions = new SessionStreams({ member, machine, operations, logger }, { streamsMax: SESSION_STREAMS_MAX })
+    const sessions = new SessionStreams({ member, machine, operations, logger, untaken }, { streamsMax: SESSION_STREAMS_MAX })
     const streams = new ResponseStreams({ nodeId: member.status().nodeId, logger, streamsMax: BACKUPS_MAX })
     server.addService(withRawRequests(KeyValueServiceService, calls), keyValueService(calls, operations))
     server.addService(withRawRequests(BankServiceService, calls), bankService(calls, operations))

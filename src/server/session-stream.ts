@@ -24,6 +24,7 @@ import { requireJoined } from './joined.js'
 import type { LocalReads, Operations } from './operations.js'
 import { decodeCommandStrictly, decodeStrictly } from './strict-decode.js'
 import { DEFAULT_TIMEOUT_MS } from './unary.js'
+import type { UntakenAnswers } from './untaken-answers.js'
 
 /** A client sends no more in one frame. */
 const FRAME_REQUESTS_MAX = 8_192
@@ -33,6 +34,8 @@ const FRAME_REQUESTS_MAX = 8_192
  */
 const IN_FLIGHT_MAX = 2_048
 const HELD_BYTES_MAX = 16 * 1_024 * 1_024
+/** Nor is more than this written and not taken by the client. */
+const UNTAKEN_BYTES_MAX = 4 * 1_024 * 1_024
 /** Queries run for about this long in one turn of the event loop: heartbeats must not wait for a frame full of listings. */
 const QUERY_SLICE_MS = 10
 
@@ -45,6 +48,7 @@ export interface SessionContext {
   readonly machine: LocalReads
   readonly operations: Operations
   readonly logger: Logger
+  readonly untaken: UntakenAnswers
 }
 
 /** A query that may be answered from the state as it stands. */
@@ -59,6 +63,8 @@ interface ReadyQuery {
  */
 export class SessionStream {
   readonly #stream: ConnectStream
+  /** The connection, which several streams may share. */
+  readonly #client: string
   readonly #context: SessionContext
   readonly #onEnded: () => void
   #phase: 'hello' | 'opening' | 'open' | 'finishing' | 'ended' = 'hello'
@@ -72,8 +78,10 @@ export class SessionStream {
   /** First in, first out; those before nextQuery have run. */
   #readyQueries: ReadyQuery[] = []
   #nextQuery = 0
-  /** False from the write that fills the transport's buffer until it has drained. */
-  #isWritable = true
+  /** False from the write that fills the transport's buffer, which counts frames, until it has drained. */
+  #isDrained = true
+  /** Of answers in the transport's buffer. */
+  #untakenBytes = 0
   #isTurnScheduled = false
   /** For the end of the slot that is being applied: queries wait. */
   #isWaitingToRead = false
@@ -82,12 +90,13 @@ export class SessionStream {
   /** Takes the stream over. `onEnded` is called once, when nothing is in flight any more and the stream is ended or broken. */
   constructor(stream: ConnectStream, context: SessionContext, onEnded: () => void) {
     this.#stream = stream
+    this.#client = stream.getPeer()
     this.#context = context
     this.#onEnded = onEnded
     stream.on('data', (bytes: Uint8Array) => this.#onFrame(bytes))
     stream.on('end', () => this.finish())
     stream.on('drain', () => {
-      this.#isWritable = true
+      this.#isDrained = true
       this.#scheduleTurn()
     })
     stream.on('cancelled', () => this.#becomeEnded())
@@ -105,6 +114,7 @@ export class SessionStream {
 
   #becomeEnded(): void {
     if (this.#phase === 'ended') return
+    this.#onTaken(this.#untakenBytes)
     this.#phase = 'ended'
     this.#answers.clear()
     this.#readyQueries = []
@@ -305,6 +315,8 @@ export class SessionStream {
       void this.#waitToRead()
       return
     }
+    if (this.#isWritable && !this.#context.untaken.hasRoom(this.#client))
+      return this.#refuseQueries(this.#context.untaken.refusal)
     const slot = this.#context.member.status().appliedUpTo
     const untilMs = performance.now() + QUERY_SLICE_MS
     let unwrittenBytes = 0
@@ -329,12 +341,16 @@ export class SessionStream {
     try {
       await this.#context.member.untilReadable({ timeoutMs: DEFAULT_TIMEOUT_MS })
     } catch (error) {
-      for (const { requestNumber } of this.#readyQueries.slice(this.#nextQuery)) this.#refuse(requestNumber, true, error)
-      this.#readyQueries = []
-      this.#nextQuery = 0
+      this.#refuseQueries(error)
     }
     this.#isWaitingToRead = false
     this.#turn()
+  }
+
+  #refuseQueries(error: unknown): void {
+    for (const { requestNumber } of this.#readyQueries.slice(this.#nextQuery)) this.#refuse(requestNumber, true, error)
+    this.#readyQueries = []
+    this.#nextQuery = 0
   }
 
   /** Gives the size of the result. */
@@ -351,14 +367,36 @@ export class SessionStream {
 
   #writeAnswers(): void {
     while (this.#isWritable && this.#answers.bytes > 0) {
+      const bytesBefore = this.#answers.bytes
       const answers = this.#answers.takeFrame()
       this.#inFlightCount -= answers.length
-      this.#write({ frame: { $case: 'answers', value: { answers } } })
+      this.#writeFrame({ frame: { $case: 'answers', value: { answers } } }, bytesBefore - this.#answers.bytes)
     }
   }
 
+  #writeFrame(response: ConnectResponse, bytes: number): void {
+    this.#untakenBytes += bytes
+    this.#context.untaken.add(this.#client, bytes)
+    this.#isDrained = this.#stream.write(response, () => this.#onTaken(bytes))
+  }
+
+  /** The client makes room for more. */
+  #onTaken(bytes: number): void {
+    if (this.#phase === 'ended') return
+    const wasWritable = this.#isWritable
+    this.#untakenBytes -= bytes
+    this.#context.untaken.remove(this.#client, bytes)
+    if (!wasWritable && this.#isWritable) this.#scheduleTurn()
+  }
+
+  /** What it waits for is its own client: only then is it told when it may go on. */
+  get #isWritable(): boolean {
+    if (!this.#isDrained || this.#untakenBytes >= UNTAKEN_BYTES_MAX) return false
+    return this.#untakenBytes === 0 || this.#context.untaken.hasRoom(this.#client)
+  }
+
   #write(response: ConnectResponse): void {
-    this.#isWritable = this.#stream.write(response)
+    this.#isDrained = this.#stream.write(response)
   }
 
   #balanceReading(): void {

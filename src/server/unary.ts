@@ -6,6 +6,7 @@ import type { NodeId } from '../paxos/types.js'
 import { isForeseen, toServiceError } from './errors.js'
 import type { RawStreamHandler } from './response-streams.js'
 import { decodeStrictly, type MessageType } from './strict-decode.js'
+import type { UntakenAnswers } from './untaken-answers.js'
 
 /** How long a call without a deadline of its own may take. */
 export const DEFAULT_TIMEOUT_MS = 10_000
@@ -14,8 +15,6 @@ const TIMEOUT_MS_MAX = 3_600_000
 /** An answer leaves this much before the client's deadline, so that the client reads a reason and not its own clock. */
 const MARGIN_MS_MAX = 100
 const MARGIN_FRACTION = 0.1
-/** Answers that clients have not taken yet, all together. They are buffers outside of V8's heap, which no quota counts. */
-const UNTAKEN_BYTES_MAX = 128 << 20
 
 export interface CallContext {
   /** How long the call may still wait, from 1. */
@@ -62,8 +61,7 @@ export class UnaryCalls {
   /** By connection: until the client has taken the answer, or has gone. */
   readonly #inFlight: SharedLimit<string>
   readonly #overloaded: ServiceError
-  /** By connection, in bytes. Whoever asks for much and reads nothing must not fill this node's memory. */
-  readonly #untaken: SharedLimit<string>
+  readonly #untaken: UntakenAnswers
   readonly #notTaken: ServiceError
   /** Of the answer that was serialized last. */
   #serializedBytes = 0
@@ -71,7 +69,7 @@ export class UnaryCalls {
   /** Called when the last call has been answered. */
   #onIdle: () => void = () => {}
 
-  constructor(options: { nodeId: NodeId; logger: Logger; inFlightMax: number; untakenBytesMax?: number }) {
+  constructor(options: { nodeId: NodeId; logger: Logger; inFlightMax: number; untaken: UntakenAnswers }) {
     this.#nodeId = options.nodeId
     this.#logger = options.logger
     this.#inFlight = new SharedLimit(options.inFlightMax)
@@ -80,13 +78,8 @@ export class UnaryCalls {
       `this node takes ${options.inFlightMax} calls at a time, which its clients share; try again later`,
     )
     this.#overloaded = toServiceError(overloaded, options.nodeId)
-    const { untakenBytesMax = UNTAKEN_BYTES_MAX } = options
-    this.#untaken = new SharedLimit(untakenBytesMax)
-    const notTaken = new MemberError(
-      'OVERLOADED',
-      `this node holds ${untakenBytesMax} bytes at most of answers that clients have not taken, which they share; take those first`,
-    )
-    this.#notTaken = toServiceError(notTaken, options.nodeId)
+    this.#untaken = options.untaken
+    this.#notTaken = toServiceError(options.untaken.refusal, options.nodeId)
   }
 
   /** Makes the handler of one method that may change something: it is answered once it is carried out, however large the answer. */

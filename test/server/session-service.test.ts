@@ -17,6 +17,15 @@ async function untilSubmitted(member: SingleMember, count: number): Promise<void
   while (member.submitted.length < count) await turns(1)
 }
 
+/** Asks for nothing much until the answer is this one: when another stream's buffer is full or has drained, this one is not told. */
+async function retriedUntil(session: SessionClient, name: string): Promise<void> {
+  for (;;) {
+    session.send(1, getQuery(1, 'none', Consistency.STALE))
+    const [answer] = await session.receive(1)
+    if (answer !== undefined && nameOf(answer) === name) return
+  }
+}
+
 describe('a session stream', () => {
   it('opens a session, or goes on with one, and tells who leads', async (t) => {
     const { clients } = await serve(t)
@@ -41,6 +50,21 @@ describe('a session stream', () => {
     const other = new SessionClient(clients.session)
     other.hello({ clientId: 2, token: new Uint8Array(16) }, true)
     assert.equal((await other.failure).code, status.INVALID_ARGUMENT)
+  })
+
+  it('is refused what only reads while its connection has not taken the answers before', async (t) => {
+    const { clients } = await serve(t, { untakenBytesMax: 1_000_000 })
+    const [greedy, other] = [new SessionClient(clients.session), new SessionClient(clients.session)]
+    await greedy.open()
+    await other.open()
+    greedy.send(1, putRequest(1, 'large', 'x'.repeat(600_000)))
+    await greedy.receive(1)
+    greedy.stream.pause()
+    greedy.send(2, ...[2, 3, 4, 5].map((number) => getQuery(number, 'large', Consistency.STALE)))
+    await retriedUntil(other, 'OVERLOADED')
+    greedy.stream.resume()
+    assert.deepEqual((await greedy.receive(4)).map(nameOf), ['get', 'get', 'get', 'get'])
+    await retriedUntil(other, 'get')
   })
 
   it('reads between two slots, never the half of one', async (t) => {

@@ -1,0 +1,33 @@
+import { MemberError } from '../host/api.js'
+import { SharedLimit } from '../host/shared-limit.js'
+
+/** They are buffers outside of V8's heap, which no quota counts. */
+const BYTES_MAX = 128 << 20
+
+/** Answers that clients have asked for and do not read: by connection, in bytes. Together they must not fill this node's memory. */
+export class UntakenAnswers {
+  /** What is said to whoever reads when there is no room. */
+  readonly refusal: MemberError
+  readonly #limit: SharedLimit<string>
+
+  constructor(bytesMax: number = BYTES_MAX) {
+    this.#limit = new SharedLimit(bytesMax)
+    this.refusal = new MemberError(
+      'OVERLOADED',
+      `this node holds ${bytesMax} bytes at most of answers that clients have not taken, which they share; take those first`,
+    )
+  }
+
+  hasRoom(client: string): boolean {
+    return this.#limit.hasRoom(client)
+  }
+
+  add(client: string, bytes: number): void {
+    this.#limit.add(client, bytes)
+  }
+
+  /** The client has taken them, or has gone. */
+  remove(client: string, bytes: number): void {
+    this.#limit.remove(client, bytes)
+  }
+}
