@@ -39,9 +39,10 @@ export class RosterExchange {
     else heard.intervalMs = INTERVAL_MS_MIN
   }
 
-  /** A link to that peer is open. */
+  /** A link to that peer is open: to a process, perhaps, that has forgotten what the last one had not written yet. */
   onConnected(peer: NodeId): void {
     const heard = this.#of(peer)
+    heard.roster = undefined
     heard.intervalMs = INTERVAL_MS_MIN
     this.#send(peer, heard)
   }

@@ -35,6 +35,8 @@ export interface ClusterSettings {
 }
 
 const COMMANDS_PER_SLOT = 3
+/** What a broken link takes to be made again. */
+const RELINK_MS = 5
 
 const REAL_PARTS: Omit<NodeParts, 'makeApplication'> = {
   makeNode: (settings) => new Node(settings),
@@ -214,6 +216,7 @@ export class SimulatedCluster {
       peer: (peerId) => this.node(peerId).checkpointSource,
       send: (packet) => this.#send(packet),
       onRefused: ({ by, peer, refusal }) => this.#onRefused(by, peer, refusal),
+      onListening: () => this.#onListening(id),
       onBug: (error) => this.onBug(error),
       mayFailToApply,
       parts,
@@ -238,6 +241,18 @@ export class SimulatedCluster {
   /** It travels back. */
   #onRefused(by: NodeId, peer: NodeId, refusal: PeerRefusal): void {
     this.network.travel(by, peer, { onArrival: () => this.node(peer).onRefused(by, refusal), onLost: () => undefined })
+  }
+
+  /** Links are made again by themselves. What nodes tell each other then is where they are: it matters once one of them has moved. */
+  #onListening(id: NodeId): void {
+    if (!this.nodes.some((node) => node.hasMoved)) return
+    this.scheduler.after(RELINK_MS, () => {
+      for (const node of this.nodes) {
+        if (node.id === id || !node.isUp || !this.node(id).isUp) continue
+        node.onRelinked(id)
+        this.node(id).onRelinked(node.id)
+      }
+    })
   }
 
   #send(packet: Packet): void {

@@ -136,6 +136,14 @@ export class SimulatedNode implements ClientPort {
     return this.core === undefined ? (this.#lastMarks.get(dataDirId) ?? 0) : (this.#process?.markOf(dataDirId) ?? 0)
   }
 
+  get hasMoved(): boolean {
+    return this.#moveCount > 0
+  }
+
+  onRelinked(peer: NodeId): void {
+    this.#process?.onRelinked(peer)
+  }
+
   /** A node does not listen to this one. */
   onRefused(by: NodeId, refusal: PeerRefusal): void {
     this.#process?.onRefused(by, refusal)

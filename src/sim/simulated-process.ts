@@ -61,6 +61,8 @@ export interface SimulatedNodeSettings {
   readonly send: (packet: Packet) => void
   /** A node does not listen to its peer: that one hears of it. */
   readonly onRefused: (what: { readonly by: NodeId; readonly peer: NodeId; readonly refusal: PeerRefusal }) => void
+  /** It can be reached now. */
+  readonly onListening: () => void
   /** A machine that throws stops its node, and breaks no promise. */
   readonly mayFailToApply: boolean
   /** Told of what only a bug can bring about. */
@@ -320,6 +322,7 @@ export class SimulatedProcess implements CheckpointSource {
     return {
       start: async () => {
         this.#handlers = handlers
+        this.#settings.onListening()
       },
       send: (to: NodeId, message: Message) => {
         // What it says to itself, the core hears when its records are durable.
@@ -379,6 +382,11 @@ export class SimulatedProcess implements CheckpointSource {
       promise(missingVote === undefined, () => `node ${id} lost its vote for slot ${missingVote} when it installed a checkpoint`)
     })
     this.#passStep()
+  }
+
+  /** The peer, or this node, is another process now: where they find each other their links are made anew. */
+  onRelinked(peer: NodeId): void {
+    if (this.#handlers !== undefined && this.#finds(peer)) this.input(() => this.#handlers?.onConnected(peer))
   }
 
   /** A peer does not let this node in. The stream has ended: on the next one it says anew who it is. */

@@ -30,7 +30,7 @@ describe('the members of a cluster of real processes', { timeout: 400_000 }, () 
     nodes.start(1, [1])
     const client = nodes.connect(1, 2, 3, 4, 5)
     await client.kv.put('ready', 'yes')
-    const load = new Load(client, 16)
+    const load = new Load(client, 4)
     await load.progress(200)
     for (const id of [2, 3, 4, 5]) {
       await client.cluster.addMember(nodes.member(id))

@@ -135,8 +135,8 @@ export class History {
   }
 }
 
-function isExpired({ outcome }: Answer): boolean {
-  return outcome.kind === 'refused' && outcome.reason === 'EXPIRED_ID'
+function isRefusedFor({ outcome }: Answer, ...reasons: readonly string[]): boolean {
+  return outcome.kind === 'refused' && reasons.includes(outcome.reason)
 }
 
 function textOf(bytes: Uint8Array): string {
@@ -145,8 +145,8 @@ function textOf(bytes: Uint8Array): string {
 
 /** Sent anew under another name, an id that was used before is refused each time: in the slot of that time. */
 function isSameAnswer({ sentAs }: Invocation, first: Answer, answer: Answer): boolean {
-  // Asked again under another name when the first answer was kept no more.
-  if (sentAs.length !== 1 && (isExpired(first) || isExpired(answer))) return true
+  // Asked again under another name when the first answer was kept no more, or when there was room on one of the tries only.
+  if (sentAs.length !== 1 && [first, answer].some((one) => isRefusedFor(one, 'EXPIRED_ID', 'QUOTA_EXCEEDED'))) return true
   return sameOutcome(first.outcome, answer.outcome) && (first.slot === answer.slot || sentAs.length !== 1)
 }
 
