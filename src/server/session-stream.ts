@@ -370,11 +370,12 @@ export class SessionStream {
       const bytesBefore = this.#answers.bytes
       const answers = this.#answers.takeFrame()
       this.#inFlightCount -= answers.length
-      this.#writeFrame({ frame: { $case: 'answers', value: { answers } } }, bytesBefore - this.#answers.bytes)
+      this.#write({ frame: { $case: 'answers', value: { answers } } }, bytesBefore - this.#answers.bytes)
     }
   }
 
-  #writeFrame(response: ConnectResponse, bytes: number): void {
+  /** `bytes`: of the answers in it. */
+  #write(response: ConnectResponse, bytes = 0): void {
     this.#untakenBytes += bytes
     this.#context.untaken.add(this.#client, bytes)
     this.#isDrained = this.#stream.write(response, () => this.#onTaken(bytes))
@@ -393,10 +394,6 @@ export class SessionStream {
   get #isWritable(): boolean {
     if (!this.#isDrained || this.#untakenBytes >= UNTAKEN_BYTES_MAX) return false
     return this.#untakenBytes === 0 || this.#context.untaken.hasRoom(this.#client)
-  }
-
-  #write(response: ConnectResponse): void {
-    this.#isDrained = this.#stream.write(response)
   }
 
   #balanceReading(): void {

@@ -1,27 +1,8 @@
 import assert from 'node:assert/strict'
-import { it, type TestContext } from 'node:test'
+import { it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Client, SynodError } from '../../src/client/client.js'
-import { Nodes } from './nodes.js'
-
-async function nodesFor(t: TestContext, count: number): Promise<Nodes> {
-  const nodes = await Nodes.make(count)
-  t.after(() => nodes.close())
-  return nodes
-}
-
-/** Asks again until the learner has caught up. */
-async function promote({ cluster }: Client, id: number): Promise<void> {
-  for (;;) {
-    try {
-      await cluster.promoteMember(id)
-      return
-    } catch (error) {
-      if ((error as SynodError).reason !== 'NOT_CAUGHT_UP') throw error
-      await delay(100)
-    }
-  }
-}
+import type { Client } from '../../src/client/client.js'
+import { nodesFor, promote } from './nodes.js'
 
 /** Resolves once the node raises that alarm, with a message that matches: it tells of each peer as it hears from it. */
 async function untilAlarm(client: Client, code: string, pattern: RegExp): Promise<void> {

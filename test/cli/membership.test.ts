@@ -1,28 +1,7 @@
 import assert from 'node:assert/strict'
-import { describe, it, type TestContext } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
-import type { Client, SynodError } from '../../src/client/client.js'
-import { Load, Nodes } from './nodes.js'
+import { describe, it } from 'node:test'
+import { Load, nodesFor, promote } from './nodes.js'
 import { start } from './synod.js'
-
-async function nodesFor(t: TestContext, count: number): Promise<Nodes> {
-  const nodes = await Nodes.make(count)
-  t.after(() => nodes.close())
-  return nodes
-}
-
-/** Asks again until the learner has caught up. */
-async function promote({ cluster }: Client, id: number): Promise<void> {
-  for (;;) {
-    try {
-      await cluster.promoteMember(id)
-      return
-    } catch (error) {
-      if ((error as SynodError).reason !== 'NOT_CAUGHT_UP') throw error
-      await delay(100)
-    }
-  }
-}
 
 describe('the members of a cluster of real processes', { timeout: 400_000 }, () => {
   it('go from one to three to five to three under load, without a failed operation', async (t) => {

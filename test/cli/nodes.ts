@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePorts } from '../../src/cli/ports.js'
-import { type Client, connect, NodeRole } from '../../src/client/client.js'
+import { type Client, connect, NodeRole, type SynodError } from '../../src/client/client.js'
 import { type Ended, type Running, type Surroundings, start, synod } from './synod.js'
 
 const POLL_MS = 50
@@ -152,6 +153,26 @@ export class Load {
         this.failures.push(error)
         return
       }
+    }
+  }
+}
+
+/** Closed after the test. */
+export async function nodesFor(t: TestContext, count: number): Promise<Nodes> {
+  const nodes = await Nodes.make(count)
+  t.after(() => nodes.close())
+  return nodes
+}
+
+/** Asks again until the learner has caught up. */
+export async function promote({ cluster }: Client, id: number): Promise<void> {
+  for (;;) {
+    try {
+      await cluster.promoteMember(id)
+      return
+    } catch (error) {
+      if ((error as SynodError).reason !== 'NOT_CAUGHT_UP') throw error
+      await delay(100)
     }
   }
 }
