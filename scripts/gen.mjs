@@ -10,7 +10,7 @@ const descriptors = 'src/gen/descriptors.binpb'
 
 buf('lint')
 buf('generate')
-// Text is read and written exactly, everywhere: by the library's reader and writer as src/text/protobuf.ts has them. And a detour over
+// Text is read and written exactly, everywhere: by the library's reader and writer as src/encoding/protobuf.ts has them. And a detour over
 // text, as ts-proto writes it, for whoever has no bigint, takes longer than all the rest of a number's decoding.
 for (const file of readdirSync('src/gen', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))) {
   const path = join('src/gen', file)
@@ -18,7 +18,7 @@ for (const file of readdirSync('src/gen', { recursive: true, encoding: 'utf8' })
   writeFileSync(
     path,
     text
-      .replace('"@bufbuild/protobuf/wire"', `"${relative(dirname(path), 'src/text/protobuf.js')}"`)
+      .replace('"@bufbuild/protobuf/wire"', `"${relative(dirname(path), 'src/encoding/protobuf.js')}"`)
       .replace('longToNumber(int64: { toString(): string })', 'longToNumber(int64: bigint | string)')
       .replace('Number(int64.toString())', 'Number(int64)'),
   )

@@ -1,7 +1,7 @@
 // How soon the simulator notices deliberate bugs: for each the number of seeds until a promise breaks, in several disjoint ranges.
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import type { SeedResult } from '../src/sim/run-seed.js'
+import type { SeedResult } from '../src/sim/runs/run-seed.js'
 import { firstToNotice, loadMutant, type Mutant } from '../test/sim/mutant.js'
 import { MUTATIONS } from '../test/sim/mutations.js'
 

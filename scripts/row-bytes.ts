@@ -1,20 +1,20 @@
 // What a row of each kind takes in memory: what V8 says, fresh and restored from a checkpoint, beside what the quota counts
-// (src/machine/row-bytes.ts). The counted figure should be the higher one, and not by much.
+// (src/tables/row-bytes.ts). The counted figure should be the higher one, and not by much.
 //
 //   node --expose-gc --import tsx scripts/row-bytes.ts [--rows 100000] [--only WORD]
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { registerAuthorityMessage } from '../src/app/bank/signing.js'
+import { BankAndKeys } from '../src/app/bank-and-keys.js'
+import { UsedIds } from '../src/app/used-ids.js'
 import { formatTable } from '../src/cli/output.js'
 import { Command, Result } from '../src/gen/synod/session/v1/session.js'
-import { SESSION_LIMITS } from '../src/machine/session-table.js'
-import { Sessions } from '../src/machine/sessions.js'
-import { registerAuthorityMessage } from '../src/machine/signing.js'
-import type { StateEntry, StateMachine } from '../src/machine/state-machine.js'
-import { UsedIds } from '../src/machine/used-ids.js'
-import { BankAndKeys } from '../src/wire/bank-and-keys.js'
-import { sessionCodec } from '../src/wire/state.js'
+import { sessionCodec } from '../src/replication/session-records.js'
+import { SESSION_LIMITS } from '../src/replication/session-table.js'
+import { Sessions } from '../src/replication/sessions.js'
+import type { StateEntry, StateMachine } from '../src/replication/state-machine.js'
 
 type Operation = NonNullable<Command['operation']>
 

@@ -8,13 +8,13 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } fr
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { runSeeds } from '../src/sim/jobs.js'
-import { formatPlan } from '../src/sim/plan-file.js'
-import { planOf, replayPlanCommand } from '../src/sim/run-seed.js'
-import { shrink } from '../src/sim/shrink.js'
-import type { RunSummary } from '../src/sim/summary.js'
-import { tellSchedule } from '../src/sim/tell-fault.js'
-import { judge } from '../src/sim/verdict.js'
+import { formatPlan } from '../src/sim/plan/plan-file.js'
+import { shrink } from '../src/sim/plan/shrink.js'
+import { tellSchedule } from '../src/sim/plan/tell-fault.js'
+import { runSeeds } from '../src/sim/runs/jobs.js'
+import { planOf, replayPlanCommand } from '../src/sim/runs/run-seed.js'
+import type { RunSummary } from '../src/sim/runs/summary.js'
+import { judge } from '../src/sim/runs/verdict.js'
 
 interface Progress {
   /** Every seed below, from the first one on, has been lived through. */

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { open, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { BankAndKeys } from '../src/app/bank-and-keys.js'
 import { Consistency, Order } from '../src/gen/synod/common/v1/common.js'
 import { Command, Query, Result } from '../src/gen/synod/session/v1/session.js'
 import { type Member, StorageError } from '../src/member.js'
-import { BankAndKeys } from '../src/wire/bank-and-keys.js'
 import { MemberCluster, until } from './member-cluster.js'
 
 type Operation = NonNullable<Command['operation']>

@@ -10,7 +10,7 @@ import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { status } from '@grpc/grpc-js'
 import { transform } from 'esbuild'
-import { REASONS } from '../src/wire/reasons.js'
+import { REASONS } from '../src/api/reasons.js'
 
 const run = promisify(execFile)
 const README = 'README.md'
@@ -30,7 +30,7 @@ describe('the README', () => {
 
   it('shows the test vector that the code is tested with', async () => {
     const text = await readFile(README, 'utf8')
-    const vector = JSON.parse(await readFile('test/machine/signing-vector.json', 'utf8')) as Record<string, unknown>
+    const vector = JSON.parse(await readFile('test/app/signing-vector.json', 'utf8')) as Record<string, unknown>
     for (const name of ['privateKeySeedHex', 'publicKeyHex', 'signedBytesHex', 'signatureHex']) {
       const value = vector[name]
       assert.ok(typeof value === 'string' && text.includes(`\`${value}\``), `${name} is in the README`)

@@ -1,4 +1,4 @@
-/** @import { TraceData } from '../../src/sim/trace-data.js' */
+/** @import { TraceData } from '../../src/sim/trace/trace-data.js' */
 import { byId, make } from './panel.js'
 
 /** So many facts about the run stand in the heading; the others are told when asked for. */

@@ -1,4 +1,4 @@
-/** @import { TraceData } from '../../src/sim/trace-data.js' */
+/** @import { TraceData } from '../../src/sim/trace/trace-data.js' */
 import { makeFaults, makeLanes } from './spans.js'
 import { NodeStates } from './states.js'
 

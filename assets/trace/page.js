@@ -1,4 +1,4 @@
-/** @import { TraceData } from '../../src/sim/trace-data.js' */
+/** @import { TraceData } from '../../src/sim/trace/trace-data.js' */
 import { readAddress, writeAddress } from './address.js'
 import { contextOf, setSize } from './canvas.js'
 import { drawDiagram } from './diagram.js'

@@ -7,9 +7,9 @@ import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
-import type { SeedResult } from '../../src/sim/run-seed.js'
-import { tracePage } from '../../src/sim/trace-page.js'
-import { tracedRun } from '../../src/sim/traced-run.js'
+import type { SeedResult } from '../../src/sim/runs/run-seed.js'
+import { tracePage } from '../../src/sim/trace/trace-page.js'
+import { tracedRun } from '../../src/sim/trace/traced-run.js'
 import { brokenWorld, eventfulWorld } from '../../test/support/traced-world.js'
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/snap/bin/chromium']

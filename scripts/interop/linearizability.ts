@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { historyLines } from '../../src/sim/history/history-file.js'
-import { runSeed } from '../../src/sim/run-seed.js'
+import { runSeed } from '../../src/sim/runs/run-seed.js'
 
 const RUNS = Number(process.argv[2] ?? 30)
 const FIRST_SEED = Number(process.argv[3] ?? 1)

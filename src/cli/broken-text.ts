@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { maybeText } from '../text/text.js'
+import { maybeText } from '../encoding/text.js'
 
 /** What Node makes of bytes that are no UTF-8, and what may as well have been typed. */
 const REPLACEMENT = '\uFFFD'

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { decodeText } from '../text/text.js'
+import { decodeText } from '../encoding/text.js'
 import { isClosed } from './closed.js'
 import { usageError } from './failure.js'
 

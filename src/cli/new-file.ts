@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, constants, fsyncSync, lstatSync, openSync, rmSync, type Stats, writeSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { renameSynced } from '../storage/files.js'
+import { renameSynced } from '../storage/directory/files.js'
 import { CliError } from './failure.js'
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants

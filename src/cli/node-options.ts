@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path'
+import { HOST_PORT_FORM, isHostPort } from '../encoding/host-port.js'
 import type { MemberConfig, ServerConfig } from '../server/config.js'
 import { addressClash, tooHighForNewCluster } from '../server/config.js'
-import { HOST_PORT_FORM, isHostPort } from '../text/host-port.js'
 import { CliError, EXIT, usageError } from './failure.js'
 import { readTextFile, SMALL_FILE_BYTES_MAX } from './input.js'
 import { suggestion } from './near-name.js'

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Client, Consistency } from '../client/client.js'
-import { HOST_PORT_FORM, isHostPort } from '../text/host-port.js'
+import { HOST_PORT_FORM, isHostPort } from '../encoding/host-port.js'
 
 export const DEFAULT_ENDPOINTS = '127.0.0.1:7101,127.0.0.1:7102,127.0.0.1:7103'
 const DEFAULT_DATA_DIRECTORY = './.synod'

@@ -2,7 +2,7 @@ import { fstatSync, writeSync } from 'node:fs'
 import type { WriteStream } from 'node:tty'
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
-import { maybeText } from '../text/text.js'
+import { maybeText } from '../encoding/text.js'
 import { CliError } from './failure.js'
 import { escapeJson, shown, shownLines } from './shown.js'
 

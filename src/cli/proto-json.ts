@@ -7,7 +7,7 @@ import {
   type Message,
   ScalarType,
 } from '@bufbuild/protobuf'
-import { ILL_FORMED } from '../text/text.js'
+import { ILL_FORMED } from '../encoding/text.js'
 import { usageError } from './failure.js'
 import { suggestion } from './near-name.js'
 import { parseStrictJsonObject } from './strict-json.js'

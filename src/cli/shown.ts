@@ -1,4 +1,4 @@
-import { maybeText } from '../text/text.js'
+import { maybeText } from '../encoding/text.js'
 
 /** What acts on a terminal or turns text round, instead of being seen: controls, ESC among them, and all that is invisible but joiners. */
 const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/gu

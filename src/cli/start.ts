@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { type Command, Option } from 'commander'
 import type { ServerConfig } from '../server/config.js'
-import { descriptorShares } from '../storage/descriptors.js'
+import { descriptorShares } from '../storage/directory/descriptors.js'
 import { describe } from './failure.js'
 import { LogSink } from './log-sink.js'
 import { mergeNodeOptions, type NodeOptions, readConfigFile, serverConfigOf } from './node-options.js'

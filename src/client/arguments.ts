@@ -1,11 +1,11 @@
 import { ChannelCredentials } from '@grpc/grpc-js'
-import { ILL_FORMED } from '../text/text.js'
+import { ILL_FORMED } from '../encoding/text.js'
 import { invalidArgument } from './errors.js'
 
 /**
  * What arguments must be before a request is made of them: of the right types, whole, and nothing else. Where TypeScript does not look,
  * whatever is not a string would become one: an id that was left out is no id "undefined". The bounds are the server's: see
- * wire/validate.ts.
+ * api/validate.ts.
  */
 type Check = (value: unknown, path: string) => void
 

@@ -1,5 +1,5 @@
+import { PooledWriter } from '../encoding/pooled-writer.js'
 import { Command, Query, type Request, type Result } from '../gen/synod/session/v1/session.js'
-import { PooledWriter } from '../wire/pooled-writer.js'
 import { invalidArgument, SynodError } from './errors.js'
 
 export type CommandOperation = NonNullable<Command['operation']>

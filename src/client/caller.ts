@@ -1,5 +1,5 @@
+import { validateCommand, validateQuery } from '../api/validate.js'
 import { Consistency, type ResponseHeader } from '../gen/synod/common/v1/common.js'
-import { validateCommand, validateQuery } from '../wire/validate.js'
 import { checkArguments, checkOptions } from './arguments.js'
 import {
   type Call,

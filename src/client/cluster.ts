@@ -1,5 +1,12 @@
 import { type ClientUnaryCall, connectivityState, Metadata, type ServiceError } from '@grpc/grpc-js'
 import {
+  addressedMemberViolations,
+  consistencyViolations,
+  memberViolations,
+  setQuotaViolations,
+  transferLeadershipViolations,
+} from '../api/validate-cluster.js'
+import {
   type AddMemberRequest,
   type AddMemberResponse,
   type CheckpointResponse,
@@ -15,13 +22,6 @@ import {
   type UpdateMemberResponse,
 } from '../gen/synod/cluster/v1/cluster.js'
 import { Consistency } from '../gen/synod/common/v1/common.js'
-import {
-  addressedMemberViolations,
-  consistencyViolations,
-  memberViolations,
-  setQuotaViolations,
-  transferLeadershipViolations,
-} from '../wire/validate-cluster.js'
 import { type ArgumentsOf, checkArguments, checkOptions } from './arguments.js'
 import type { Answered } from './caller.js'
 import { errorOfService, refuse, SynodError } from './errors.js'

@@ -3,7 +3,7 @@ import { type ClientHttp2Session, connect as connectHttp2, constants } from 'nod
 import { connect as connectTcp, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
-import { splitHostPort } from '../text/host-port.js'
+import { splitHostPort } from '../encoding/host-port.js'
 import { SynodError } from './errors.js'
 
 /** What was found at an endpoint. `serves`: a node's port for clients. Everything else is trouble, in one clause for people. */

@@ -1,9 +1,9 @@
 import { type ServiceError, status } from '@grpc/grpc-js'
+import { REASONS, type Reason } from '../api/reasons.js'
+import { summarise } from '../api/words.js'
 import { BadRequest, ErrorInfo } from '../gen/google/rpc/error_details.js'
 import { Status } from '../gen/google/rpc/status.js'
 import type { FieldViolation, Refusal } from '../gen/synod/session/v1/session.js'
-import { REASONS, type Reason } from '../wire/reasons.js'
-import { summarise } from '../wire/words.js'
 
 /** The name of a gRPC status, or OUTCOME_UNKNOWN: the call may or may not have taken effect. */
 export type ErrorCode = Exclude<keyof typeof status, 'OK'> | 'OUTCOME_UNKNOWN'

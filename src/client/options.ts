@@ -1,5 +1,5 @@
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js'
-import { HOST_PORT_FORM, isHostPort } from '../text/host-port.js'
+import { HOST_PORT_FORM, isHostPort } from '../encoding/host-port.js'
 import { checkConnectOptions } from './arguments.js'
 import { invalidArgument } from './errors.js'
 

@@ -1,3 +1,4 @@
+import { encodeText, maybeText } from '../encoding/text.js'
 import { Duration } from '../gen/google/protobuf/duration.js'
 import type {
   DepositRequest,
@@ -18,7 +19,6 @@ import type {
   TxnRequest,
 } from '../gen/synod/kv/v1/kv.js'
 import { CompareOperator } from '../gen/synod/kv/v1/kv.js'
-import { encodeText, maybeText } from '../text/text.js'
 import { invalidArgument } from './errors.js'
 import { type Authority, signDeposit } from './signing.js'
 

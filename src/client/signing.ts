@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { depositMessage, registerAuthorityMessage, revokeAuthorityMessage } from '../app/bank/signing.js'
 import type { DepositRequest, RegisterAuthorityRequest, RevokeAuthorityRequest } from '../gen/synod/bank/v1/bank.js'
-import { depositMessage, registerAuthorityMessage, revokeAuthorityMessage } from '../machine/signing.js'
 import { checkArguments } from './arguments.js'
 import { invalidArgument } from './errors.js'
 

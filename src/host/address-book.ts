@@ -1,5 +1,5 @@
 import type { Announcement, NodeId } from '../paxos/types.js'
-import { ANNOUNCEMENTS_MAX } from '../wire/roster.js'
+import { ANNOUNCEMENTS_MAX } from '../protocol/roster.js'
 
 /** A node's addresses as somebody else than the node itself names them. */
 interface ListedAddresses {

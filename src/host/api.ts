@@ -1,7 +1,7 @@
-import type { SessionName } from '../machine/session-table.js'
 import type { MembershipRefusalReason } from '../paxos/messages.js'
 import type { Announcement, Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
-import type { CheckpointPart } from '../wire/checkpoint-transfer.js'
+import type { CheckpointPart } from '../protocol/checkpoint-transfer.js'
+import type { SessionName } from '../replication/session-table.js'
 import type { Alarm } from './alarms.js'
 import type { TransferProgress } from './transfer-progress.js'
 

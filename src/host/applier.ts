@@ -1,14 +1,14 @@
 import { crc32 } from 'node:zlib'
-import type { SessionName } from '../machine/session-table.js'
-import type { SessionCommand, SessionOutcome, Sessions } from '../machine/sessions.js'
-import type { Moment, StateEntry, StateMachine } from '../machine/state-machine.js'
 import { assert } from '../paxos/assert.js'
 import { Memberships } from '../paxos/memberships.js'
 import type { BatchValue, Genesis, LogEntry, MembershipRecord, Slot, Value } from '../paxos/types.js'
 import { sizeOf } from '../paxos/value.js'
+import { decodeEnvelope, type Envelope } from '../replication/envelope.js'
+import type { SessionName } from '../replication/session-table.js'
+import type { SessionCommand, SessionOutcome, Sessions } from '../replication/sessions.js'
+import type { Moment, StateEntry, StateMachine } from '../replication/state-machine.js'
 import type { CheckpointInfo } from '../storage/storage.js'
 import { StorageError } from '../storage/storage-error.js'
-import { decodeEnvelope, type Envelope } from '../wire/envelope.js'
 import { ApplyFailedError } from './halt-error.js'
 
 /** What waits to be applied is about this much, and what came with the message that went past it. */

@@ -1,8 +1,13 @@
 import type { Logger } from 'pino'
 import type { NodeId, Slot } from '../paxos/types.js'
+import {
+  type CheckpointPart,
+  type CheckpointRequest,
+  type CheckpointSink,
+  TransferError,
+} from '../protocol/checkpoint-transfer.js'
 import { RecordError } from '../storage/records.js'
 import type { CheckpointEnd, CheckpointHeader, CheckpointPage, IncomingCheckpoint, Storage } from '../storage/storage.js'
-import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from '../wire/checkpoint-transfer.js'
 import type { CallOff, Runtime } from './runtime.js'
 import { RateMeter, type TransferProgress } from './transfer-progress.js'
 

@@ -1,6 +1,6 @@
 import type { NodeId, Slot } from '../paxos/types.js'
+import { type CheckpointPart, type CheckpointRequest, TransferError } from '../protocol/checkpoint-transfer.js'
 import type { CheckpointHeader, CheckpointPage, CheckpointView, Storage } from '../storage/storage.js'
-import { type CheckpointPart, type CheckpointRequest, TransferError } from '../wire/checkpoint-transfer.js'
 import type { CallerIdentity } from './admission.js'
 import type { LaggardHolds } from './laggard-holds.js'
 import type { CallOff, Runtime } from './runtime.js'

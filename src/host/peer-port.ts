@@ -1,6 +1,6 @@
 import type { Message, Roster } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
-import type { CheckpointPart, CheckpointRequest, CheckpointSink } from '../wire/checkpoint-transfer.js'
+import type { CheckpointPart, CheckpointRequest, CheckpointSink } from '../protocol/checkpoint-transfer.js'
 import type { Admission, CallerIdentity, LocalIdentity, PeerRefusal } from './admission.js'
 import type { CallOff } from './runtime.js'
 

@@ -1,4 +1,4 @@
-import type { SessionName } from '../machine/session-table.js'
+import type { SessionName } from '../replication/session-table.js'
 
 /** What tells a command from every other but those that repeat it. */
 export interface RequestName extends SessionName {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Sessions } from '../machine/sessions.js'
+import type { Sessions } from '../replication/sessions.js'
 import type { Alarms } from './alarms.js'
 import { oldSpaceMibFor } from './capacity.js'
 

@@ -1,6 +1,6 @@
-import { Sessions } from '../machine/sessions.js'
 import type { MembershipRecord, Slot } from '../paxos/types.js'
-import { sessionCodec } from '../wire/state.js'
+import { sessionCodec } from '../replication/session-records.js'
+import { Sessions } from '../replication/sessions.js'
 import { Alarms } from './alarms.js'
 import type { Applier, OnBoundary } from './applier.js'
 import type { HostedMemberOptions, MemberParts } from './member-parts.js'

@@ -1,4 +1,12 @@
 import {
+  addressedMemberViolations,
+  consistencyViolations,
+  memberViolations,
+  setQuotaViolations,
+  transferLeadershipViolations,
+} from '../api/validate-cluster.js'
+import type { FieldViolation } from '../app/refusal.js'
+import {
   AddMemberRequest,
   CheckpointRequest,
   type CheckpointResponse,
@@ -18,16 +26,8 @@ import {
 } from '../gen/synod/cluster/v1/cluster.js'
 import { Consistency, type ResponseHeader } from '../gen/synod/common/v1/common.js'
 import type { MemberApi, MemberStatus } from '../host/api.js'
-import type { FieldViolation } from '../machine/refusal.js'
 import { nodeOf, roundOf } from '../paxos/ballot.js'
 import type { MembershipChange, MembershipRecord } from '../paxos/types.js'
-import {
-  addressedMemberViolations,
-  consistencyViolations,
-  memberViolations,
-  setQuotaViolations,
-  transferLeadershipViolations,
-} from '../wire/validate-cluster.js'
 import { encodeBackup } from './backup/backup-encoder.js'
 import { invalidArgument } from './errors.js'
 import { requireJoined } from './joined.js'

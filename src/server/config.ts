@@ -1,7 +1,7 @@
 export { addressClash, tooHighForNewCluster } from '../paxos/membership-changes.js'
 
+import type { AuthorityConfig } from '../api/initial-authority.js'
 import type { NodeId } from '../paxos/types.js'
-import type { AuthorityConfig } from '../wire/initial-authority.js'
 
 /** One member of the cluster, as every node's configuration names it. */
 export interface MemberConfig {

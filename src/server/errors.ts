@@ -1,12 +1,12 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import { REASONS, type Reason } from '../api/reasons.js'
+import { summarise } from '../api/words.js'
 import type { Any } from '../gen/google/protobuf/any.js'
 import { BadRequest, ErrorInfo } from '../gen/google/rpc/error_details.js'
 import { Status } from '../gen/google/rpc/status.js'
 import type { FieldViolation, Refusal } from '../gen/synod/session/v1/session.js'
 import { MemberError } from '../host/api.js'
 import type { NodeId, Slot } from '../paxos/types.js'
-import { REASONS, type Reason } from '../wire/reasons.js'
-import { summarise } from '../wire/words.js'
 
 /** The `domain` of every google.rpc.ErrorInfo of ours. */
 const ERROR_DOMAIN = 'synod'
@@ -20,7 +20,7 @@ const VIOLATIONS_BYTES_MAX = 3_072
 /** A call that is answered with an error: what became of it is known, and the client is told. */
 export class CallError extends Error {
   override readonly name = 'CallError'
-  /** One of the reasons of wire/reasons.ts; it decides the gRPC status. */
+  /** One of the reasons of api/reasons.ts; it decides the gRPC status. */
   readonly reason: string
   readonly violations: readonly FieldViolation[]
   /** The slot in which the log refused it; 0 when it never came to the log. */

@@ -1,9 +1,9 @@
 import { setLogger } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
+import { initialAuthority } from '../api/initial-authority.js'
+import { BankAndKeys } from '../app/bank-and-keys.js'
 import { safeLogger } from '../host/safe-logger.js'
 import { Member } from '../member.js'
-import { BankAndKeys } from '../wire/bank-and-keys.js'
-import { initialAuthority } from '../wire/initial-authority.js'
 import type { ServerConfig } from './config.js'
 import { ClientServer } from './grpc-server.js'
 

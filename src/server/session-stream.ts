@@ -1,5 +1,8 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
+import { validateCommand, validateQuery } from '../api/validate.js'
+import { sessionViolations } from '../api/validate-session.js'
+import { encode } from '../encoding/encode.js'
 import { Consistency } from '../gen/synod/common/v1/common.js'
 import {
   type Answer,
@@ -13,11 +16,8 @@ import {
   Result,
 } from '../gen/synod/session/v1/session.js'
 import { type MemberApi, MemberError } from '../host/api.js'
-import type { SessionName } from '../machine/session-table.js'
 import type { Slot } from '../paxos/types.js'
-import { encode } from '../wire/encode.js'
-import { validateCommand, validateQuery } from '../wire/validate.js'
-import { sessionViolations } from '../wire/validate-session.js'
+import type { SessionName } from '../replication/session-table.js'
 import { ANSWER_FRAME_BYTES, AnswerBuffer } from './answer-buffer.js'
 import { invalidArgument, isForeseen, toRefusal, toServiceError } from './errors.js'
 import { requireJoined } from './joined.js'

@@ -1,7 +1,7 @@
+import { decodeCommand } from '../api/decode-command.js'
+import { BinaryReader } from '../encoding/protobuf.js'
+import { maybeText } from '../encoding/text.js'
 import { Command, type FieldViolation } from '../gen/synod/session/v1/session.js'
-import { BinaryReader } from '../text/protobuf.js'
-import { maybeText } from '../text/text.js'
-import { decodeCommand } from '../wire/decode-command.js'
 import { invalidArgument } from './errors.js'
 
 /** The part of a generated message type that decodes. */

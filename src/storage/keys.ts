@@ -1,5 +1,5 @@
+import { decodeText, encodeText } from '../encoding/text.js'
 import type { Slot } from '../paxos/types.js'
-import { decodeText, encodeText } from '../text/text.js'
 
 // A key is a tag and, for the log, the chain and the undo pages, a big-endian 64-bit number, so that LevelDB keeps them in order.
 //

@@ -1,14 +1,16 @@
-import type { StateEntry } from '../machine/state-machine.js'
 import { assert } from '../paxos/assert.js'
 import type { Announcement, DurableRecord, LogEntry, RecoveredState, Slot } from '../paxos/types.js'
-import { CheckpointReceiver } from './checkpoint-receiver.js'
-import { CheckpointViewer } from './checkpoint-viewer.js'
-import { CheckpointWriter } from './checkpoint-writer.js'
+import type { StateEntry } from '../replication/state-machine.js'
+import { CheckpointReceiver } from './checkpoint/checkpoint-receiver.js'
+import { CheckpointViewer } from './checkpoint/checkpoint-viewer.js'
+import { CheckpointWriter } from './checkpoint/checkpoint-writer.js'
+import type { StatePages } from './checkpoint/state-pages.js'
+import { rollBack } from './checkpoint/undo.js'
+import { type OpenDirectory, type OpenOptions, openDirectory, storageErrorOf } from './directory/open-directory.js'
 import { APPLY_FAILURE_KEY, entryKey, GENESIS_KEY, logKey, nameOfKey } from './keys.js'
-import { LinkedWriter, NOTHING_TOLD, type WriteWatcher } from './linked-writer.js'
-import { type OpenDirectory, type OpenOptions, openDirectory, storageErrorOf } from './open-directory.js'
+import { LinkedWriter, NOTHING_TOLD, type WriteWatcher } from './log/linked-writer.js'
+import type { WriteBatch } from './log/write-batch.js'
 import { checksumOf, RecordError, sealApplyFailure, sealGenesis, sealLogEntry, unseal, unsealLogEntry } from './records.js'
-import type { StatePages } from './state-pages.js'
 import {
   type ApplyFailure,
   type CheckpointHeader,
@@ -22,8 +24,6 @@ import {
   type UnfinishedCheckpoint,
 } from './storage.js'
 import { notWritable } from './storage-error.js'
-import { rollBack } from './undo.js'
-import type { WriteBatch } from './write-batch.js'
 
 export interface LevelStorageOptions {
   /** How much of the log is kept behind the checkpoint. */

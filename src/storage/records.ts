@@ -1,3 +1,5 @@
+import { encode } from '../encoding/encode.js'
+import { maybeText } from '../encoding/text.js'
 import { Genesis as WireGenesis } from '../gen/synod/peer/v1/peer.js'
 import {
   ChainLink,
@@ -8,11 +10,8 @@ import {
   ApplyFailure as WireApplyFailure,
 } from '../gen/synod/storage/v1/storage.js'
 import type { Genesis, LogEntry } from '../paxos/types.js'
-import { maybeText } from '../text/text.js'
-import { encode } from '../wire/encode.js'
-import { genesisFromWire, genesisToWire } from '../wire/peer-fields.js'
-import { decodeValue, encodeValue } from '../wire/value.js'
-import { crc32 } from './crc32.js'
+import { genesisFromWire, genesisToWire } from '../protocol/peer-fields.js'
+import { decodeValue, encodeValue } from '../protocol/value.js'
 import {
   APPLY_FAILURE_KEY,
   CHAIN_TAG,
@@ -30,6 +29,7 @@ import {
   UNDO_TAG,
   writeNumber,
 } from './keys.js'
+import { crc32 } from './leveldb/crc32.js'
 import type { ApplyFailure } from './storage.js'
 
 // A record is one byte with its format, its body, and the CRC-32 of key, format and body in four bytes.

@@ -1,8 +1,8 @@
-import type { StateEntry } from '../machine/state-machine.js'
 import type { Announcement, DurableRecord, LogEntry, MembershipRecord, RecoveredState, Slot } from '../paxos/types.js'
-import type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../wire/checkpoint.js'
+import type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../protocol/checkpoint.js'
+import type { StateEntry } from '../replication/state-machine.js'
 
-export type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../wire/checkpoint.js'
+export type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../protocol/checkpoint.js'
 
 /** Where a checkpoint stands. */
 export interface CheckpointInfo {

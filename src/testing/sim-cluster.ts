@@ -9,6 +9,10 @@
  *   await cluster.partition(['n1'], ['n2', 'n3'])
  *   await cluster.run(5_000)
  */
+
+import { type AuthorityConfig, initialAuthority } from '../api/initial-authority.js'
+import { BankAndKeys } from '../app/bank-and-keys.js'
+import { BankAudit } from '../app/invariants.js'
 import { isPlainObject } from '../client/arguments.js'
 import { Bank } from '../client/bank.js'
 import { Caller } from '../client/caller.js'
@@ -16,25 +20,22 @@ import { SynodError } from '../client/errors.js'
 import { KeyValueStore } from '../client/kv.js'
 import { type Answer, MemberError, type MemberStatus } from '../host/api.js'
 import { COMMAND_BYTES_MAX } from '../host/hosted-member.js'
-import { BankAudit } from '../machine/invariants.js'
-import type { StateMachine } from '../machine/state-machine.js'
 import { DEFAULT_OPTIONS } from '../paxos/options.js'
-import { GOOD_LINK } from '../sim/network.js'
-import { SimulatedCluster } from '../sim/simulated-cluster.js'
-import type { SimulatedNode } from '../sim/simulated-node.js'
-import type { SimulatedApplication } from '../sim/simulated-process.js'
-import { STATE_LIMITS } from '../sim/state-limits.js'
-import { BankAndKeys } from '../wire/bank-and-keys.js'
-import { type AuthorityConfig, initialAuthority } from '../wire/initial-authority.js'
+import type { StateMachine } from '../replication/state-machine.js'
+import { GOOD_LINK } from '../sim/cluster/network.js'
+import { SimulatedCluster } from '../sim/cluster/simulated-cluster.js'
+import type { SimulatedNode } from '../sim/cluster/simulated-node.js'
+import type { SimulatedApplication } from '../sim/cluster/simulated-process.js'
+import { STATE_LIMITS } from '../sim/cluster/state-limits.js'
 import { SimSession } from './sim-session.js'
 
+export type { AuthorityConfig } from '../api/initial-authority.js'
 export type { Bank } from '../client/bank.js'
 export { SynodError } from '../client/errors.js'
 export type { KeyValueStore } from '../client/kv.js'
 export { type Answer, MemberError, type MemberStatus } from '../host/api.js'
-export type { HistoryReader, Restoration, StateEntry, StateMachine } from '../machine/state-machine.js'
-export { BrokenPromise } from '../sim/broken-promise.js'
-export type { AuthorityConfig } from '../wire/initial-authority.js'
+export type { HistoryReader, Restoration, StateEntry, StateMachine } from '../replication/state-machine.js'
+export { BrokenPromise } from '../sim/checkers/broken-promise.js'
 
 /** `n1`, `n2` and so on. */
 export type NodeName = `n${number}`

@@ -1,11 +1,11 @@
+import { withWords } from '../api/words.js'
 import type { Call, CallSink } from '../client/call.js'
 import { errorOfRefusal, outcomeUnknown, SynodError } from '../client/errors.js'
 import { Query, Result } from '../gen/synod/session/v1/session.js'
 import { type Answer, MemberError } from '../host/api.js'
-import type { SessionName } from '../machine/session-table.js'
-import type { SimulatedCluster } from '../sim/simulated-cluster.js'
-import type { SimulatedNode } from '../sim/simulated-node.js'
-import { withWords } from '../wire/words.js'
+import type { SessionName } from '../replication/session-table.js'
+import type { SimulatedCluster } from '../sim/cluster/simulated-cluster.js'
+import type { SimulatedNode } from '../sim/cluster/simulated-node.js'
 
 interface Pending {
   readonly call: Call

@@ -1,13 +1,13 @@
 import { Client, type ClientReadableStream, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { FetchCheckpointResponse, type Hello } from '../gen/synod/peer/v1/peer.js'
-import { partFromWire } from '../wire/checkpoint-parts.js'
+import { partFromWire } from '../protocol/checkpoint-parts.js'
 import {
   type CheckpointPart,
   type CheckpointRequest,
   type CheckpointSink,
   TransferError,
   type TransferErrorCode,
-} from '../wire/checkpoint-transfer.js'
+} from '../protocol/checkpoint-transfer.js'
 import { FETCH_METHOD, TRANSFER_OPTIONS } from './connect-method.js'
 
 /** Nothing has come for so long: the peer hangs, or the network. */

@@ -1,9 +1,9 @@
 import { type ServerWritableStream, type StatusObject, status } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
+import { encode } from '../encoding/encode.js'
 import { type FetchCheckpointRequest, FetchCheckpointResponse } from '../gen/synod/peer/v1/peer.js'
-import { partBytes, partToWire } from '../wire/checkpoint-parts.js'
-import { type CheckpointPart, TransferError, type TransferErrorCode } from '../wire/checkpoint-transfer.js'
-import { encode } from '../wire/encode.js'
+import { partBytes, partToWire } from '../protocol/checkpoint-parts.js'
+import { type CheckpointPart, TransferError, type TransferErrorCode } from '../protocol/checkpoint-transfer.js'
 import { TransferPace } from './transfer-pace.js'
 
 export type TransferCall = ServerWritableStream<FetchCheckpointRequest, Uint8Array>

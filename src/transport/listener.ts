@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { createServer, isIP, type Server as NetServer, type Socket } from 'node:net'
 import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
-import { splitHostPort, withPort } from '../text/host-port.js'
+import { splitHostPort, withPort } from '../encoding/host-port.js'
 
 export interface ListenerOptions {
   /** host:port, [IPv6]:port; port 0 takes any free one. A name is listened on under each of its addresses. */

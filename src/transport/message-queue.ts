@@ -1,5 +1,5 @@
 import type { Message } from '../paxos/messages.js'
-import { messageBytes } from '../wire/peer.js'
+import { messageBytes } from '../protocol/peer.js'
 
 export interface QueueBounds {
   readonly countMax: number

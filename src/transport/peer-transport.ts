@@ -1,8 +1,13 @@
 import type { Logger } from 'pino'
+import { withPort } from '../encoding/host-port.js'
 import type { Message, Roster } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
-import { withPort } from '../text/host-port.js'
-import { type CheckpointPart, type CheckpointRequest, type CheckpointSink, TransferError } from '../wire/checkpoint-transfer.js'
+import {
+  type CheckpointPart,
+  type CheckpointRequest,
+  type CheckpointSink,
+  TransferError,
+} from '../protocol/checkpoint-transfer.js'
 import { CheckpointFetch, TRANSFER_IDLE_MS } from './checkpoint-fetch.js'
 import { PROTOCOL_VERSION } from './connect-method.js'
 import {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type AppliedListener, Applier, type ApplierSettings } from '../../src/host/applier.js'
-import { Sessions } from '../../src/machine/sessions.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import { type LogEntry, NOOP, type Slot, type Value } from '../../src/paxos/types.js'
 import { sizeOf } from '../../src/paxos/value.js'
+import { sessionCodec } from '../../src/replication/session-records.js'
+import { Sessions } from '../../src/replication/sessions.js'
 import type { CheckpointInfo } from '../../src/storage/storage.js'
-import { sessionCodec } from '../../src/wire/state.js'
 import { batchOf, GENESIS, opening, Recorder } from './fixture.js'
 
 const BALLOT = makeBallot(1, 1)

@@ -3,17 +3,17 @@ import { describe, it } from 'node:test'
 import { pino } from 'pino'
 import { CheckpointReceiver } from '../../src/host/checkpoint-receiver.js'
 import type { NodeId } from '../../src/paxos/types.js'
-import { RecordError } from '../../src/storage/records.js'
-import type { IncomingCheckpoint, UnfinishedCheckpoint } from '../../src/storage/storage.js'
-import { StorageError } from '../../src/storage/storage-error.js'
-import type { CheckpointHeader } from '../../src/wire/checkpoint.js'
+import type { CheckpointHeader } from '../../src/protocol/checkpoint.js'
 import {
   type CheckpointPart,
   type CheckpointRequest,
   type CheckpointSink,
   TransferError,
   type TransferErrorCode,
-} from '../../src/wire/checkpoint-transfer.js'
+} from '../../src/protocol/checkpoint-transfer.js'
+import { RecordError } from '../../src/storage/records.js'
+import type { IncomingCheckpoint, UnfinishedCheckpoint } from '../../src/storage/storage.js'
+import { StorageError } from '../../src/storage/storage-error.js'
 import { END, headerOf, pageOf } from '../transport/checkpoint-parts.js'
 import { FakeRuntime } from './fake-runtime.js'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { CheckpointSender } from '../../src/host/checkpoint-sender.js'
+import type { CheckpointPart, CheckpointRequest } from '../../src/protocol/checkpoint-transfer.js'
 import type { CheckpointView } from '../../src/storage/storage.js'
-import type { CheckpointPart, CheckpointRequest } from '../../src/wire/checkpoint-transfer.js'
 import { headerOf } from '../transport/checkpoint-parts.js'
 import { FakeRuntime, turns } from './fake-runtime.js'
 

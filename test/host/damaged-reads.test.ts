@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { pino } from 'pino'
+import { initialAuthority } from '../../src/api/initial-authority.js'
+import { BankAndKeys } from '../../src/app/bank-and-keys.js'
 import { Consistency, type SynodError } from '../../src/client/client.js'
 import { generateKeyPair, makeAuthority } from '../../src/client/signing.js'
 import { Alarms } from '../../src/host/alarms.js'
 import { SafeReads } from '../../src/host/safe-reads.js'
-import type { HistoryReader, Restoration } from '../../src/machine/state-machine.js'
+import type { HistoryReader, Restoration } from '../../src/replication/state-machine.js'
 import { notWritable, StorageError } from '../../src/storage/storage-error.js'
 import { SimCluster } from '../../src/testing/sim-cluster.js'
-import { BankAndKeys } from '../../src/wire/bank-and-keys.js'
-import { initialAuthority } from '../../src/wire/initial-authority.js'
 
 const MINT = makeAuthority('mint', generateKeyPair())
 

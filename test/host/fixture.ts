@@ -10,13 +10,15 @@ import { type Replayed, replayLog } from '../../src/host/recovery.js'
 import { Requester } from '../../src/host/requester.js'
 import { REAL_RUNTIME } from '../../src/host/runtime.js'
 import { SessionDesk } from '../../src/host/session-desk.js'
-import { Sessions } from '../../src/machine/sessions.js'
-import type { Restoration, StateEntry, StateMachine } from '../../src/machine/state-machine.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import type { Message } from '../../src/paxos/messages.js'
 import { Node } from '../../src/paxos/node.js'
 import { type CoreOptions, DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import type { DurableRecord, Genesis, LogEntry, NodeId, RecoveredState, Slot, Value } from '../../src/paxos/types.js'
+import { encodeOpenSession, encodeSessionCommand } from '../../src/replication/envelope.js'
+import { sessionCodec } from '../../src/replication/session-records.js'
+import { Sessions } from '../../src/replication/sessions.js'
+import type { Restoration, StateEntry, StateMachine } from '../../src/replication/state-machine.js'
 import type {
   ApplyFailure,
   CheckpointHeader,
@@ -25,8 +27,6 @@ import type {
   PreparedCheckpoint,
   Storage,
 } from '../../src/storage/storage.js'
-import { encodeOpenSession, encodeSessionCommand } from '../../src/wire/envelope.js'
-import { sessionCodec } from '../../src/wire/state.js'
 import { MemoryDisk, MemoryStorage } from '../storage/memory-storage.js'
 import { TOKEN } from '../support/token.js'
 import { fakeFinder } from './fake-finder.js'

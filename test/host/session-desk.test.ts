@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { type Answer, MemberError } from '../../src/host/api.js'
 import { Requester } from '../../src/host/requester.js'
 import { SessionDesk } from '../../src/host/session-desk.js'
-import { decodeEnvelope, type Envelope } from '../../src/wire/envelope.js'
+import { decodeEnvelope, type Envelope } from '../../src/replication/envelope.js'
 import { TOKEN } from '../support/token.js'
 import { QUIET_READS } from './quiet-reads.js'
 

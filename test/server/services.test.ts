@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { status } from '@grpc/grpc-js'
+import { registerAuthorityMessage } from '../../src/app/bank/signing.js'
 import {
   GetBalanceRequest,
   OpenAccountRequest,
@@ -10,7 +11,6 @@ import {
 } from '../../src/gen/synod/bank/v1/bank.js'
 import { Consistency } from '../../src/gen/synod/common/v1/common.js'
 import { DeleteRequest, GetRequest, ListRequest, PutRequest, TxnRequest } from '../../src/gen/synod/kv/v1/kv.js'
-import { registerAuthorityMessage } from '../../src/machine/signing.js'
 import { call, failureOf } from './client.js'
 import { deposit, PUBLIC_KEY, type Served, serve, signAsMint } from './server.js'
 import { CLUSTER_ID } from './single-member.js'

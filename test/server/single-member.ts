@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { BankAndKeys } from '../../src/app/bank-and-keys.js'
 import {
   type Alarm,
   type Answer,
@@ -10,13 +11,12 @@ import {
   type MemberStatus,
   type SessionRequest,
 } from '../../src/host/api.js'
-import type { SessionName } from '../../src/machine/session-table.js'
-import { Sessions } from '../../src/machine/sessions.js'
-import { drained } from '../../src/machine/steps.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../../src/paxos/types.js'
-import { BankAndKeys } from '../../src/wire/bank-and-keys.js'
-import { sessionCodec } from '../../src/wire/state.js'
+import { sessionCodec } from '../../src/replication/session-records.js'
+import type { SessionName } from '../../src/replication/session-table.js'
+import { Sessions } from '../../src/replication/sessions.js'
+import { drained } from '../../src/tables/steps.js'
 import { QUIET_READS } from '../host/quiet-reads.js'
 import { TOKEN } from '../support/token.js'
 

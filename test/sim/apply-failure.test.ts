@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Answer, MemberError, SessionRequest } from '../../src/host/api.js'
-import type { SessionName } from '../../src/machine/session-table.js'
-import type { Restoration, StateEntry, StateMachine } from '../../src/machine/state-machine.js'
-import { QUIET_PLAN } from '../../src/sim/plan.js'
-import { SimulatedCluster } from '../../src/sim/simulated-cluster.js'
-import type { SimulatedNode } from '../../src/sim/simulated-node.js'
+import type { SessionName } from '../../src/replication/session-table.js'
+import type { Restoration, StateEntry, StateMachine } from '../../src/replication/state-machine.js'
+import { SimulatedCluster } from '../../src/sim/cluster/simulated-cluster.js'
+import type { SimulatedNode } from '../../src/sim/cluster/simulated-node.js'
+import { QUIET_PLAN } from '../../src/sim/plan/plan.js'
 
 const TIMEOUT_MS = 2_000
 

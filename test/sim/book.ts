@@ -1,5 +1,5 @@
 import type { Genesis } from '../../src/paxos/types.js'
-import { VoteBook } from '../../src/sim/vote-book.js'
+import { VoteBook } from '../../src/sim/checkers/vote-book.js'
 
 /** Of nodes 1 to `nodeCount`, each with directory `d<node id>`. */
 export function genesisOf(nodeCount: number, windowSlots = 100): Genesis {

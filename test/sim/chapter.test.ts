@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SimulatedClient } from '../../src/sim/clients/simulated-client.js'
+import { GOOD_LINK } from '../../src/sim/cluster/network.js'
 import type { Invocation } from '../../src/sim/history/history.js'
-import { GOOD_LINK } from '../../src/sim/network.js'
-import { QUIET_PLAN } from '../../src/sim/plan.js'
-import { World } from '../../src/sim/world.js'
+import { QUIET_PLAN } from '../../src/sim/plan/plan.js'
+import { World } from '../../src/sim/runs/world.js'
 
 const SEEDS = 12
 const CLIENTS = 7

@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import { genesisRecord } from '../../src/paxos/memberships.js'
 import type { LogEntry, Value } from '../../src/paxos/types.js'
-import { Application } from '../../src/sim/application.js'
-import { Checker } from '../../src/sim/checkers.js'
+import { Checker } from '../../src/sim/checkers/checkers.js'
+import { Application } from '../../src/sim/cluster/application.js'
 import { genesisOf } from './book.js'
 
 const BALLOT = makeBallot(1, 1)

@@ -5,8 +5,8 @@ import { genesisRecord } from '../../src/paxos/memberships.js'
 import { Node } from '../../src/paxos/node.js'
 import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import { NOOP } from '../../src/paxos/types.js'
-import { QUIET_PLAN } from '../../src/sim/plan.js'
-import { World } from '../../src/sim/world.js'
+import { QUIET_PLAN } from '../../src/sim/plan/plan.js'
+import { World } from '../../src/sim/runs/world.js'
 
 test('a node whose first question about decided slots is lost asks the one that knows again', async () => {
   const world = new World({ seed: 7, plan: { ...QUIET_PLAN, nodeCount: 5 } })

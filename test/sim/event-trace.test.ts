@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import { type MembershipRecord, NOOP, type Value } from '../../src/paxos/types.js'
-import { EventHash } from '../../src/sim/event-hash.js'
-import { EventTrace } from '../../src/sim/event-trace.js'
-import type { TraceEvent } from '../../src/sim/trace-events.js'
-import { tellEvent } from '../../src/sim/trace-words.js'
+import { EventHash } from '../../src/sim/trace/event-hash.js'
+import { EventTrace } from '../../src/sim/trace/event-trace.js'
+import type { TraceEvent } from '../../src/sim/trace/trace-events.js'
+import { tellEvent } from '../../src/sim/trace/trace-words.js'
 
 const BALLOT = makeBallot(70_000, 2)
 const VALUE: Value = { kind: 'batch', timeMs: 1_700_000_000_123, commands: [new Uint8Array(40)] }

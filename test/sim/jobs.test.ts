@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { runSeeds } from '../../src/sim/jobs.js'
-import { runSeed } from '../../src/sim/run-seed.js'
-import type { RunSummary } from '../../src/sim/summary.js'
+import { runSeeds } from '../../src/sim/runs/jobs.js'
+import { runSeed } from '../../src/sim/runs/run-seed.js'
+import type { RunSummary } from '../../src/sim/runs/summary.js'
 
 async function collect(settings: Omit<Parameters<typeof runSeeds>[0], 'onRun'>): Promise<RunSummary[]> {
   const runs: RunSummary[] = []

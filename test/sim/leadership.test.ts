@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { QUIET_PLAN } from '../../src/sim/plan.js'
-import type { SimulatedNode } from '../../src/sim/simulated-node.js'
-import { World } from '../../src/sim/world.js'
+import type { SimulatedNode } from '../../src/sim/cluster/simulated-node.js'
+import { QUIET_PLAN } from '../../src/sim/plan/plan.js'
+import { World } from '../../src/sim/runs/world.js'
 import { finish, formedWorld, until } from './scenario.js'
 
 type Nodes = [SimulatedNode, SimulatedNode, ...SimulatedNode[]]

@@ -3,9 +3,9 @@ import { beforeEach, test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import type { Message } from '../../src/paxos/messages.js'
 import type { Value } from '../../src/paxos/types.js'
-import { BrokenPromise } from '../../src/sim/broken-promise.js'
-import { MessageChecker } from '../../src/sim/message-checker.js'
-import type { VoteBook } from '../../src/sim/vote-book.js'
+import { BrokenPromise } from '../../src/sim/checkers/broken-promise.js'
+import { MessageChecker } from '../../src/sim/checkers/message-checker.js'
+import type { VoteBook } from '../../src/sim/checkers/vote-book.js'
 import { bookOf, genesisOf } from './book.js'
 
 const B1 = makeBallot(1, 1)

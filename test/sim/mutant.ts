@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build, type Plugin } from 'esbuild'
-import type { WorldPlan } from '../../src/sim/plan.js'
-import { type RunSettings, runSeed, type SeedResult } from '../../src/sim/run-seed.js'
-import type { FaultKind } from '../../src/sim/schedule.js'
+import type { WorldPlan } from '../../src/sim/plan/plan.js'
+import type { FaultKind } from '../../src/sim/plan/schedule.js'
+import { type RunSettings, runSeed, type SeedResult } from '../../src/sim/runs/run-seed.js'
 import { HELD_WORLDS } from './held-worlds.js'
 
 /** A line of `src` that reads otherwise: a bug as a tired colleague would write it, or a change that does no harm. */
@@ -74,7 +74,7 @@ export async function loadMutant(change: Change): Promise<Mutant> {
     }
     const outfile = join(directory, 'run-seed.mjs')
     await build({
-      entryPoints: ['src/sim/run-seed.ts'],
+      entryPoints: ['src/sim/runs/run-seed.ts'],
       bundle: true,
       packages: 'external',
       platform: 'node',

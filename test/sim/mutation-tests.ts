@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { after, test } from 'node:test'
-import { planOf, runSeed } from '../../src/sim/run-seed.js'
+import { planOf, runSeed } from '../../src/sim/runs/run-seed.js'
 import { HELD_WORLDS } from './held-worlds.js'
 import { type Change, firstToNotice, loadMutant, type Mutation } from './mutant.js'
 

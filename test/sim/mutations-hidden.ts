@@ -26,7 +26,7 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   // Clients go by the slot in the result itself, which is right. A state machine of one's own would be told the wrong one.
   {
     name: 'a retry is told the slot of the retry',
-    file: 'machine/sessions.ts',
+    file: 'replication/sessions.ts',
     find: 'if (known !== undefined) return outcomeOf(known)',
     replace: 'if (known !== undefined) return outcomeOf({ ...known, slot: at.slot })',
   },

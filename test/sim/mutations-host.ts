@@ -105,7 +105,7 @@ export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
   {
     name: 'the message codec loses which slots a promise calls decided',
     isRare: true,
-    file: 'wire/peer-messages.ts',
+    file: 'protocol/peer-messages.ts',
     find: "const decidedUpTo = slotOrNone(m.decidedUpTo, 'promise.decided_up_to')",
     replace: 'const decidedUpTo = 0',
     favours: ({ encodesMessages }) => encodesMessages,

@@ -1,4 +1,4 @@
-import type { WorldPlan } from '../../src/sim/plan.js'
+import type { WorldPlan } from '../../src/sim/plan/plan.js'
 import { type Mutation, rivals, strikes } from './mutant.js'
 
 /** Deliberate bugs of src/paxos: reads off the log, who leads, how a cluster is formed. */

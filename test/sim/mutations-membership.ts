@@ -1,4 +1,4 @@
-import type { WorldPlan } from '../../src/sim/plan.js'
+import type { WorldPlan } from '../../src/sim/plan/plan.js'
 import { type Mutation, strikes } from './mutant.js'
 
 /** Worlds in which members come and go. */
@@ -81,7 +81,7 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
   // --- checkpoints of peers -------------------------------------------------------------------------------------------------
   {
     name: 'a checkpoint that is installed takes later votes with it',
-    file: 'storage/log-index.ts',
+    file: 'storage/log/log-index.ts',
     find: '      if (slot > upTo) continue\n      removed.push(slot)\n',
     replace: '      removed.push(slot)\n',
     favours: fetches,
@@ -117,7 +117,7 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'the log is trimmed above the checkpoint',
-    file: 'storage/linked-writer.ts',
+    file: 'storage/log/linked-writer.ts',
     find: 'const limits = { upTo, countMax',
     replace: 'const limits = { upTo: this.rules.decidedUpTo, countMax',
     favours: fetches,

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Nemesis } from '../../src/sim/nemesis.js'
-import type { LinkQuality, Network } from '../../src/sim/network.js'
-import { linksCutBy, type Partition } from '../../src/sim/partitions.js'
-import { QUIET_PLAN, type WorldPlan } from '../../src/sim/plan.js'
-import type { PlannedFault } from '../../src/sim/schedule.js'
-import { World } from '../../src/sim/world.js'
+import type { LinkQuality, Network } from '../../src/sim/cluster/network.js'
+import { Nemesis } from '../../src/sim/nemesis/nemesis.js'
+import { linksCutBy, type Partition } from '../../src/sim/plan/partitions.js'
+import { QUIET_PLAN, type WorldPlan } from '../../src/sim/plan/plan.js'
+import type { PlannedFault } from '../../src/sim/plan/schedule.js'
+import { World } from '../../src/sim/runs/world.js'
 import { formedWorld } from './scenario.js'
 
 /** Has these faults strike a world that has been running for a while: `atMs` counts from now. */

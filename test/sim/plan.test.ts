@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { InvalidPlan } from '../../src/sim/fields.js'
-import { QUIET_PLAN, type WorldPlan } from '../../src/sim/plan.js'
-import { formatPlan, parsePlan } from '../../src/sim/plan-file.js'
+import { InvalidPlan } from '../../src/sim/plan/fields.js'
+import { QUIET_PLAN, type WorldPlan } from '../../src/sim/plan/plan.js'
+import { formatPlan, parsePlan } from '../../src/sim/plan/plan-file.js'
+import { drawSchedule, FAULT_KINDS } from '../../src/sim/plan/schedule.js'
+import { SIMPLER_PLANS } from '../../src/sim/plan/simplify.js'
+import { tellSchedule } from '../../src/sim/plan/tell-fault.js'
 import { Random } from '../../src/sim/random.js'
-import { planOf } from '../../src/sim/run-seed.js'
-import { drawSchedule, FAULT_KINDS } from '../../src/sim/schedule.js'
-import { SIMPLER_PLANS } from '../../src/sim/simplify.js'
-import { tellSchedule } from '../../src/sim/tell-fault.js'
+import { planOf } from '../../src/sim/runs/run-seed.js'
 
 const SEEDS = Array.from({ length: 300 }, (_, i) => i + 1)
 const kindsOf = (plan: WorldPlan) => new Set(plan.faults.map((fault) => fault.kind))

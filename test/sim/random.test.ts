@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Scheduler } from '../../src/sim/cluster/scheduler.js'
 import { Random } from '../../src/sim/random.js'
-import { Scheduler } from '../../src/sim/scheduler.js'
 
 test('a seed gives the same numbers everywhere and always', () => {
   const random = new Random(42)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RecordTable } from '../../src/sim/record-table.js'
-import type { Records } from '../../src/sim/simulated-database.js'
+import { RecordTable } from '../../src/sim/cluster/record-table.js'
+import type { Records } from '../../src/sim/cluster/simulated-database.js'
 
 function tableOf(entries: Readonly<Record<string, string>>): RecordTable {
   const table = new RecordTable()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { QUIET_PLAN, type WorldPlan } from '../../src/sim/plan.js'
-import type { SimulatedNode } from '../../src/sim/simulated-node.js'
-import { World } from '../../src/sim/world.js'
+import type { SimulatedNode } from '../../src/sim/cluster/simulated-node.js'
+import { QUIET_PLAN, type WorldPlan } from '../../src/sim/plan/plan.js'
+import { World } from '../../src/sim/runs/world.js'
 
 /** A healthy cluster with a leader whose clients have sessions. They ask for things by themselves only if `isBusy`. */
 export async function formedWorld(

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
-import { GOOD_LINK } from '../../src/sim/network.js'
-import { QUIET_PLAN } from '../../src/sim/plan.js'
-import type { SimulatedNode } from '../../src/sim/simulated-node.js'
-import { EPOCH_MS } from '../../src/sim/simulated-node.js'
+import { GOOD_LINK } from '../../src/sim/cluster/network.js'
+import type { SimulatedNode } from '../../src/sim/cluster/simulated-node.js'
+import { EPOCH_MS } from '../../src/sim/cluster/simulated-node.js'
+import { QUIET_PLAN } from '../../src/sim/plan/plan.js'
 import { finish, formedWorld, until } from './scenario.js'
 
 const idOf = (node: SimulatedNode) => node.id

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { availableParallelism } from 'node:os'
 import { test } from 'node:test'
-import { Coverage } from '../../src/sim/coverage.js'
-import { runSeeds } from '../../src/sim/jobs.js'
-import { runSeed } from '../../src/sim/run-seed.js'
+import { Coverage } from '../../src/sim/runs/coverage.js'
+import { runSeeds } from '../../src/sim/runs/jobs.js'
+import { runSeed } from '../../src/sim/runs/run-seed.js'
 import { HELD_WORLDS } from './held-worlds.js'
 
 /** Another range: SYNOD_SIM_FIRST_SEED=5000 SYNOD_SIM_RUNS=10000 npm test */

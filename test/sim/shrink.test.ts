@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Node } from '../../src/paxos/node.js'
-import type { SeededPlan } from '../../src/sim/plan-file.js'
-import { formatPlan, parsePlan } from '../../src/sim/plan-file.js'
-import { planOf, type RunSettings } from '../../src/sim/run-seed.js'
-import { type Failure, shrink } from '../../src/sim/shrink.js'
-import { judge, sortOf } from '../../src/sim/verdict.js'
+import type { SeededPlan } from '../../src/sim/plan/plan-file.js'
+import { formatPlan, parsePlan } from '../../src/sim/plan/plan-file.js'
+import { type Failure, shrink } from '../../src/sim/plan/shrink.js'
+import { planOf, type RunSettings } from '../../src/sim/runs/run-seed.js'
+import { judge, sortOf } from '../../src/sim/runs/verdict.js'
 
 /** A deliberate bug: what was accepted is forgotten at a restart. */
 const parts: RunSettings['parts'] = {

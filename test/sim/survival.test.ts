@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import { type MembershipChange, NOOP, type Value } from '../../src/paxos/types.js'
-import { Checker } from '../../src/sim/checkers.js'
-import type { SimulatedNode } from '../../src/sim/simulated-node.js'
-import { Survival } from '../../src/sim/survival.js'
+import { Checker } from '../../src/sim/checkers/checkers.js'
+import type { SimulatedNode } from '../../src/sim/cluster/simulated-node.js'
+import { Survival } from '../../src/sim/nemesis/survival.js'
 import { genesisOf } from './book.js'
 
 interface Machine {

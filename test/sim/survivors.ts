@@ -48,7 +48,7 @@ export const SURVIVORS: readonly Change[] = [
   },
   {
     name: 'the log is trimmed more slowly',
-    file: 'storage/linked-writer.ts',
+    file: 'storage/log/linked-writer.ts',
     find: 'const TRIM_COUNT_MIN = 64',
     replace: 'const TRIM_COUNT_MIN = 1',
   },

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
-import type { SimulatedNode } from '../../src/sim/simulated-node.js'
-import { EPOCH_MS } from '../../src/sim/simulated-node.js'
-import type { World } from '../../src/sim/world.js'
+import type { SimulatedNode } from '../../src/sim/cluster/simulated-node.js'
+import { EPOCH_MS } from '../../src/sim/cluster/simulated-node.js'
+import type { World } from '../../src/sim/runs/world.js'
 import { finish, formedWorld, until } from './scenario.js'
 
 const HOUR_MS = 3_600_000

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import { type Ballot, type LogEntry, type MembershipChange, NOOP, type Slot, type Value } from '../../src/paxos/types.js'
-import { BrokenPromise } from '../../src/sim/broken-promise.js'
-import type { VoteBook } from '../../src/sim/vote-book.js'
+import { BrokenPromise } from '../../src/sim/checkers/broken-promise.js'
+import type { VoteBook } from '../../src/sim/checkers/vote-book.js'
 import { bookOf } from './book.js'
 
 const B1 = makeBallot(1, 1)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { StateEntry } from '../../src/machine/state-machine.js'
+import type { StateEntry } from '../../src/replication/state-machine.js'
 import type { CheckpointPage, CheckpointView, Storage } from '../../src/storage/storage.js'
 import {
   accepted,

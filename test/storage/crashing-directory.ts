@@ -1,8 +1,8 @@
-import { FIRST_WRITE, firstRecords } from '../../src/storage/data-directory.js'
-import type { Batch, Database, DatabaseView, KeyRange, ViewRange } from '../../src/storage/database.js'
+import { FIRST_WRITE, firstRecords } from '../../src/storage/directory/data-directory.js'
+import { readContents } from '../../src/storage/directory/open-directory.js'
 import { ALL_TAGS } from '../../src/storage/keys.js'
 import { LevelStorage, type LevelStorageOptions } from '../../src/storage/level-storage.js'
-import { readContents } from '../../src/storage/open-directory.js'
+import type { Batch, Database, DatabaseView, KeyRange, ViewRange } from '../../src/storage/leveldb/database.js'
 
 type Records = ReadonlyMap<string, Buffer>
 

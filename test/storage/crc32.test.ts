@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as zlib from 'node:zlib'
 import { assert as check, integer, nat, property, uint8Array } from 'fast-check'
-import { crc32 } from '../../src/storage/crc32.js'
+import { crc32 } from '../../src/storage/leveldb/crc32.js'
 
 test('CRC-32 of parts of bytes, small and large, is what zlib says', () => {
   const before = integer({ min: 0, max: 2 ** 32 - 1 })

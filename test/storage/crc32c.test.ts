@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { assert as check, nat, property, uint8Array } from 'fast-check'
-import { maskedCrc32c } from '../../src/storage/crc32c.js'
+import { maskedCrc32c } from '../../src/storage/leveldb/crc32c.js'
 
 const MASK_DELTA = 0xa282ead8
 

@@ -5,7 +5,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, r
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { DirectoryLock, lockHolder } from '../../src/storage/directory-lock.js'
+import { DirectoryLock, lockHolder } from '../../src/storage/directory/directory-lock.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
 
 const root = mkdtempSync(join(tmpdir(), 'synod-lock-'))
@@ -20,7 +20,7 @@ function newDirectory(): string {
 
 /** Holds a directory's lock in a process of its own. */
 async function holdElsewhere(directory: string): Promise<{ pid: number; kill: () => Promise<void> }> {
-  const url = new URL('../../src/storage/directory-lock.js', import.meta.url).href
+  const url = new URL('../../src/storage/directory/directory-lock.js', import.meta.url).href
   const code = `const { DirectoryLock } = await import(${JSON.stringify(url)})
     await DirectoryLock.acquire(${JSON.stringify(directory)})
     console.log('held')

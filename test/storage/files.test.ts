@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
-import { makeDirectory } from '../../src/storage/files.js'
+import { makeDirectory } from '../../src/storage/directory/files.js'
 
 it('makes a directory with those above it, and is content with one that is there', () => {
   const root = mkdtempSync(join(tmpdir(), 'synod-files-'))

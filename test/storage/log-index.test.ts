@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LogIndex } from '../../src/storage/log-index.js'
+import { LogIndex } from '../../src/storage/log/log-index.js'
 
 /** What a log of those slots counts. */
 function tallyOf(slots: readonly number[]): [number, number] {

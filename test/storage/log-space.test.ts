@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { WRITE_BUFFER_BYTES } from '../../src/storage/database.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
+import { WRITE_BUFFER_BYTES } from '../../src/storage/leveldb/database.js'
 import { accepted, BALLOT, decidedUpTo, infoAt, state } from './samples.js'
 
 const MIB = 1_024 * 1_024

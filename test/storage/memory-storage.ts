@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import type { StateEntry } from '../../src/machine/state-machine.js'
 import { assert } from '../../src/paxos/assert.js'
 import type { Announcement, Ballot, DurableRecord, Genesis, LogEntry, RecoveredState, Slot } from '../../src/paxos/types.js'
 import { sizeOf } from '../../src/paxos/value.js'
-import { infoOf } from '../../src/storage/checkpoint-records.js'
+import type { StateEntry } from '../../src/replication/state-machine.js'
+import { infoOf } from '../../src/storage/checkpoint/checkpoint-records.js'
 import { entryKey, keyspaceOf, nameOfKey } from '../../src/storage/keys.js'
-import { LogIndex } from '../../src/storage/log-index.js'
+import { LogIndex } from '../../src/storage/log/log-index.js'
+import { SingleWriter } from '../../src/storage/log/single-writer.js'
+import { recover, WriteRules } from '../../src/storage/log/write-rules.js'
 import { checksumOf, RecordError, seal, unseal } from '../../src/storage/records.js'
-import { SingleWriter } from '../../src/storage/single-writer.js'
 import {
   type ApplyFailure,
   type CheckpointEnd,
@@ -23,7 +24,6 @@ import {
   type Storage,
   type UnfinishedCheckpoint,
 } from '../../src/storage/storage.js'
-import { recover, WriteRules } from '../../src/storage/write-rules.js'
 
 /** Entries of a checkpoint: sealed records by their keys of generation 0, in the form of a string with a character for each byte. */
 type Records = ReadonlyMap<string, Buffer>

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { processExists } from '../../src/storage/process-exists.js'
+import { processExists } from '../../src/storage/directory/process-exists.js'
 
 /** Above the highest that Linux gives. */
 const NO_SUCH_PID = 4_194_305

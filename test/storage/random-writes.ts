@@ -1,6 +1,6 @@
 import { Level } from 'level'
 import type { Random } from '../../src/sim/random.js'
-import type { LevelDatabase } from '../../src/storage/database.js'
+import type { LevelDatabase } from '../../src/storage/leveldb/database.js'
 
 /** The first bytes of the keys. */
 export const FIRST_BYTES = Buffer.from('ahls\u00ff', 'latin1')

@@ -1,6 +1,6 @@
-import type { StateEntry } from '../../src/machine/state-machine.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import type { DurableRecord, Genesis, LogEntry, Member, MembershipRecord, Slot } from '../../src/paxos/types.js'
+import type { StateEntry } from '../../src/replication/state-machine.js'
 import type { CheckpointInfo, Storage } from '../../src/storage/storage.js'
 
 // What tests of storages write, and how they look at what they find.

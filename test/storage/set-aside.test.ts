@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { crc32 } from 'node:zlib'
+import { setAsideDamaged } from '../../src/storage/directory/set-aside.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
-import { setAsideDamaged } from '../../src/storage/set-aside.js'
 import { accepted, decidedSlots, entriesOf, GENESIS, infoAt, state } from './samples.js'
 
 const root = mkdtempSync(join(tmpdir(), 'synod-aside-'))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { SingleWriter, type WritePriority } from '../../src/storage/single-writer.js'
+import { SingleWriter, type WritePriority } from '../../src/storage/log/single-writer.js'
 
 const diskFull = new Error('no space left')
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import type { Database } from '../../src/storage/database.js'
-import { SpaceReclaimer } from '../../src/storage/space-reclaimer.js'
+import type { Database } from '../../src/storage/leveldb/database.js'
+import { SpaceReclaimer } from '../../src/storage/log/space-reclaimer.js'
 
 /** A database whose compactions end when the test says so. */
 function slowDatabase() {

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { openDatabase, WRITE_BUFFER_BYTES } from '../../src/storage/database.js'
 import { chainKey } from '../../src/storage/keys.js'
 import { LevelStorage } from '../../src/storage/level-storage.js'
+import { openDatabase, WRITE_BUFFER_BYTES } from '../../src/storage/leveldb/database.js'
+import { WriteChain } from '../../src/storage/log/write-chain.js'
 import { unsealLink } from '../../src/storage/records.js'
-import { WriteChain } from '../../src/storage/write-chain.js'
 import { accepted } from './samples.js'
 
 test('links are trimmed only while those that stay cover the bytes to be kept', () => {

@@ -1,8 +1,8 @@
 import { Node, type NodeSettings } from '../../src/paxos/node.js'
-import { GOOD_LINK } from '../../src/sim/network.js'
-import { QUIET_PLAN, type WorldPlan } from '../../src/sim/plan.js'
-import { runPlan, type SeedResult } from '../../src/sim/run-seed.js'
-import type { WorldSettings } from '../../src/sim/world.js'
+import { GOOD_LINK } from '../../src/sim/cluster/network.js'
+import { QUIET_PLAN, type WorldPlan } from '../../src/sim/plan/plan.js'
+import { runPlan, type SeedResult } from '../../src/sim/runs/run-seed.js'
+import type { WorldSettings } from '../../src/sim/runs/world.js'
 
 /** Five nodes and four busy clients, on links that lose and double messages, and a bit of everything that can go wrong. */
 const EVENTFUL_PLAN: WorldPlan = {

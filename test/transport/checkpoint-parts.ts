@@ -1,5 +1,5 @@
-import type { CheckpointHeader } from '../../src/wire/checkpoint.js'
-import type { CheckpointPart, CheckpointSink, TransferError } from '../../src/wire/checkpoint-transfer.js'
+import type { CheckpointHeader } from '../../src/protocol/checkpoint.js'
+import type { CheckpointPart, CheckpointSink, TransferError } from '../../src/protocol/checkpoint-transfer.js'
 
 export function headerOf(change: Partial<CheckpointHeader> = {}): CheckpointHeader {
   const member = { nodeId: 1, dataDirId: 'dir-1', peerAddress: 'n1:1', clientAddress: '' }

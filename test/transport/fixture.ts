@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { pino } from 'pino'
 import type { Message } from '../../src/paxos/messages.js'
 import type { NodeId } from '../../src/paxos/types.js'
+import { TransferError } from '../../src/protocol/checkpoint-transfer.js'
 import { type PeerRoute, PeerTransport, type PeerTransportOptions } from '../../src/transport/peer-transport.js'
-import { TransferError } from '../../src/wire/checkpoint-transfer.js'
 
 interface Refused {
   readonly peerId: NodeId

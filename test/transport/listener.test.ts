@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { Server } from '@grpc/grpc-js'
-import { shareDescriptors } from '../../src/storage/descriptors.js'
+import { shareDescriptors } from '../../src/storage/directory/descriptors.js'
 import { Listener } from '../../src/transport/listener.js'
 
 async function open(port: number): Promise<Socket> {

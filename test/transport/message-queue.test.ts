@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Message } from '../../src/paxos/messages.js'
+import { messageBytes } from '../../src/protocol/peer.js'
 import { MessageQueue } from '../../src/transport/message-queue.js'
-import { messageBytes } from '../../src/wire/peer.js'
 
 const SIZE = messageBytes(poll(1))
 

@@ -1,6 +1,7 @@
 // Applies batches of transfers to the state machine, and nothing else, for so many seconds: node memory-process.ts SECONDS WARMUP_SECONDS
-import { TypedBankAndKeys } from '../../../src/machine/bank-and-keys.js'
-import { nodeCrypto } from '../../../src/wire/crypto.js'
+
+import { nodeCrypto } from '../../../src/api/node-crypto.js'
+import { TypedBankAndKeys } from '../../../src/app/typed-bank-and-keys.js'
 import { accountOf } from '../../lib/bank-load.js'
 import { BATCH_ACCOUNTS, batchOf } from '../scenarios/batches.js'
 import type { AppliedBatches } from './memory.js'

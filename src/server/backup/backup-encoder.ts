@@ -3,8 +3,8 @@ import { Frame } from '../../gen/synod/backup/v1/backup.js'
 import { type BackupPart, MemberError } from '../../host/api.js'
 import { assert } from '../../paxos/assert.js'
 import type { Slot } from '../../paxos/types.js'
-import { checkpointHeaderToWire } from '../../wire/checkpoint.js'
-import { encodeValue } from '../../wire/value.js'
+import { checkpointHeaderToWire } from '../../protocol/checkpoint.js'
+import { encodeValue } from '../../protocol/value.js'
 import { frame, preamble } from './backup-file.js'
 
 /** Messages of gRPC hold 4 MiB: a frame may be larger than that. */

@@ -1,16 +1,16 @@
 import type { Frame, Head, LogEntries, Trailer } from '../../gen/synod/backup/v1/backup.js'
 import type { BackupPart } from '../../host/api.js'
 import type { LogEntry, Slot } from '../../paxos/types.js'
-import { keyspaceOf } from '../../storage/keys.js'
-import { checksumOf, unseal } from '../../storage/records.js'
-import { Tally } from '../../storage/tally.js'
 import {
   type CheckpointEnd,
   type CheckpointHeader,
   type CheckpointPage,
   checkpointHeaderFromWire,
-} from '../../wire/checkpoint.js'
-import { entriesFromWire } from '../../wire/peer-entries.js'
+} from '../../protocol/checkpoint.js'
+import { entriesFromWire } from '../../protocol/peer-entries.js'
+import { Tally } from '../../storage/checkpoint/tally.js'
+import { keyspaceOf } from '../../storage/keys.js'
+import { checksumOf, unseal } from '../../storage/records.js'
 import { BackupError } from './backup-file.js'
 import { FrameSource } from './frame-source.js'
 

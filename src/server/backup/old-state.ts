@@ -1,12 +1,12 @@
 import { pino } from 'pino'
+import { BankAndKeys } from '../../app/bank-and-keys.js'
 import { ApplyFailedError } from '../../host/halt-error.js'
 import { replayLog } from '../../host/recovery.js'
-import { Sessions } from '../../machine/sessions.js'
 import type { NodeId, Slot } from '../../paxos/types.js'
+import { sessionCodec } from '../../replication/session-records.js'
+import { Sessions } from '../../replication/sessions.js'
 import { LevelStorage } from '../../storage/level-storage.js'
 import type { CheckpointView } from '../../storage/storage.js'
-import { BankAndKeys } from '../../wire/bank-and-keys.js'
-import { sessionCodec } from '../../wire/state.js'
 import { BackupError } from './backup-file.js'
 
 const nowMs = (): number => performance.now()

@@ -1,3 +1,4 @@
+import { decodeText } from '../../encoding/text.js'
 import {
   MovementKind,
   MovementStatus,
@@ -8,7 +9,6 @@ import {
 import type { KeyValuePair } from '../../gen/synod/kv/v1/kv.js'
 import { Result } from '../../gen/synod/session/v1/session.js'
 import type { Answer as HostAnswer } from '../../host/api.js'
-import { decodeText } from '../../text/text.js'
 import { type AccountView, type Answer, type MovementView, type Outcome, type PairView, refused } from './outcomes.js'
 
 type WireOutcome = Result['outcome']

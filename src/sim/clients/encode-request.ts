@@ -1,9 +1,9 @@
+import { encodeText } from '../../encoding/text.js'
 import type { TransferRequest } from '../../gen/synod/bank/v1/bank.js'
 import { Consistency, Order } from '../../gen/synod/common/v1/common.js'
 import { CompareOperator, type TxnOperation, type Compare as WireCompare } from '../../gen/synod/kv/v1/kv.js'
 import { Command, Query as WireQuery } from '../../gen/synod/session/v1/session.js'
-import { encodeText } from '../../text/text.js'
-import { AUTHORITY, signDeposit } from '../application.js'
+import { AUTHORITY, signDeposit } from '../cluster/application.js'
 import type { Compare, Operation, Query, Request, Transfer, TxnStep } from './operations.js'
 
 const FORGED_SIGNATURE = new Uint8Array(64)

@@ -1,4 +1,4 @@
-import type { SessionName } from '../../machine/session-table.js'
+import type { SessionName } from '../../replication/session-table.js'
 
 /** What a client that has a session remembers of it. It outlives the client's process: a client that comes back goes on with it. */
 export class ClientSession {

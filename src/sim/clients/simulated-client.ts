@@ -1,5 +1,5 @@
 import type { NodeId } from '../../paxos/types.js'
-import type { ClientPort } from '../client-port.js'
+import type { ClientPort } from '../cluster/client-port.js'
 import type { Asked, Invocation } from '../history/history.js'
 import { Caller, type CallerSettings } from './caller.js'
 import type { Operation, Query } from './operations.js'

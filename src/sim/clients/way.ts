@@ -1,5 +1,5 @@
+import type { Scheduler } from '../cluster/scheduler.js'
 import type { Random } from '../random.js'
-import type { Scheduler } from '../scheduler.js'
 import type { ClientHabits } from './habits.js'
 
 interface Settings {

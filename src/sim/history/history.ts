@@ -1,4 +1,4 @@
-import { promise } from '../broken-promise.js'
+import { promise } from '../checkers/broken-promise.js'
 import { encodeQuery, encodeRequest } from '../clients/encode-request.js'
 import type { Query, Request } from '../clients/operations.js'
 import { type Answer, sameOutcome } from '../clients/outcomes.js'

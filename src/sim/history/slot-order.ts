@@ -3,15 +3,15 @@
  * must be the model's. What is left is to show that the slots respect real time, in n log n.
  */
 import type { Slot, Value } from '../../paxos/types.js'
-import { decodeEnvelope, type Envelope } from '../../wire/envelope.js'
-import { promise } from '../broken-promise.js'
+import { decodeEnvelope, type Envelope } from '../../replication/envelope.js'
+import { promise } from '../checkers/broken-promise.js'
+import type { QuotaMark } from '../checkers/quota-marks.js'
 import type { Request } from '../clients/operations.js'
 import { type Answer, sameOutcome } from '../clients/outcomes.js'
+import { STATE_LIMITS, type StateLimits } from '../cluster/state-limits.js'
 import type { Moment } from '../model/bank-model.js'
 import { Model } from '../model/model.js'
 import { SessionsModel } from '../model/sessions-model.js'
-import type { QuotaMark } from '../quota-marks.js'
-import { STATE_LIMITS, type StateLimits } from '../state-limits.js'
 import { type History, type Invocation, sessionName, tellAnswer, tellInvocation } from './history.js'
 
 /** Where in the log a request was carried out, and the answer to it. A repeat by its id is told the slot of the first time. */

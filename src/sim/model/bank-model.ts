@@ -1,4 +1,4 @@
-import { promise } from '../broken-promise.js'
+import { promise } from '../checkers/broken-promise.js'
 import type { Deposit, OpenAccount, Post, Transfer, TransferBatch, Void, Withdraw } from '../clients/operations.js'
 import { type AccountView, type MovementView, type Outcome, refused } from '../clients/outcomes.js'
 import { Table, type UndoLog } from './tables.js'

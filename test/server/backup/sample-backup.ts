@@ -1,10 +1,10 @@
 import type { BackupPart } from '../../../src/host/api.js'
 import { makeBallot } from '../../../src/paxos/ballot.js'
 import type { LogEntry, Value } from '../../../src/paxos/types.js'
+import type { CheckpointHeader } from '../../../src/protocol/checkpoint.js'
 import { encodeBackup } from '../../../src/server/backup/backup-encoder.js'
+import { Tally } from '../../../src/storage/checkpoint/tally.js'
 import { checksumOf, seal } from '../../../src/storage/records.js'
-import { Tally } from '../../../src/storage/tally.js'
-import type { CheckpointHeader } from '../../../src/wire/checkpoint.js'
 
 const MEMBER = { nodeId: 1, dataDirId: 'data-1', peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101' }
 

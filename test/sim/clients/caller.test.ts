@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BrokenPromise } from '../../../src/sim/broken-promise.js'
+import { BrokenPromise } from '../../../src/sim/checkers/broken-promise.js'
 import type { Asked, Invocation } from '../../../src/sim/history/history.js'
 import { FakeNodes } from './fake-port.js'
 

@@ -1,13 +1,13 @@
 import { Result } from '../../../src/gen/synod/session/v1/session.js'
 import { type Answer, MemberError, type MemberErrorCode, type SessionRequest } from '../../../src/host/api.js'
-import type { SessionName } from '../../../src/machine/session-table.js'
-import type { ClientPort, Settled } from '../../../src/sim/client-port.js'
+import type { SessionName } from '../../../src/replication/session-table.js'
 import { Caller, type ClientTrouble } from '../../../src/sim/clients/caller.js'
 import { type ClientHabits, QUIET_HABITS } from '../../../src/sim/clients/habits.js'
-import { EventTrace } from '../../../src/sim/event-trace.js'
+import type { ClientPort, Settled } from '../../../src/sim/cluster/client-port.js'
+import { Scheduler } from '../../../src/sim/cluster/scheduler.js'
 import { History } from '../../../src/sim/history/history.js'
 import { Random } from '../../../src/sim/random.js'
-import { Scheduler } from '../../../src/sim/scheduler.js'
+import { EventTrace } from '../../../src/sim/trace/event-trace.js'
 import { TOKEN } from '../../support/token.js'
 
 /** What a node was asked, and how to answer it. */

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Outcome } from '../../../src/sim/clients/outcomes.js'
 import { type Asked, History } from '../../../src/sim/history/history.js'
 import { historyLines } from '../../../src/sim/history/history-file.js'
-import { runSeed } from '../../../src/sim/run-seed.js'
+import { runSeed } from '../../../src/sim/runs/run-seed.js'
 
 const put = (requestId: string): Asked => ({
   kind: 'command',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { BrokenPromise } from '../../../src/sim/broken-promise.js'
+import { BrokenPromise } from '../../../src/sim/checkers/broken-promise.js'
 import { drawHabits } from '../../../src/sim/clients/habits.js'
 import type { Query, Request } from '../../../src/sim/clients/operations.js'
 import type { Outcome } from '../../../src/sim/clients/outcomes.js'

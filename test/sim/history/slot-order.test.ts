@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
 import type { Value } from '../../../src/paxos/types.js'
-import { BrokenPromise } from '../../../src/sim/broken-promise.js'
+import { encodeOpenSession, encodeSessionCommand } from '../../../src/replication/envelope.js'
+import { BrokenPromise } from '../../../src/sim/checkers/broken-promise.js'
 import { encodeRequest } from '../../../src/sim/clients/encode-request.js'
 import type { Operation, Request } from '../../../src/sim/clients/operations.js'
 import { type Outcome, refused } from '../../../src/sim/clients/outcomes.js'
 import { History, type Invocation, sessionName } from '../../../src/sim/history/history.js'
 import { checkSlotOrder } from '../../../src/sim/history/slot-order.js'
-import { encodeOpenSession, encodeSessionCommand } from '../../../src/wire/envelope.js'
 import { TOKEN } from '../../support/token.js'
 
 const START_MS = 1_700_000_000_000

@@ -1,9 +1,9 @@
 import type { Value } from '../../../src/paxos/types.js'
+import { encodeOpenSession, encodeSessionCommand } from '../../../src/replication/envelope.js'
 import type { Query, Request } from '../../../src/sim/clients/operations.js'
 import type { Outcome } from '../../../src/sim/clients/outcomes.js'
 import { type Asked, History, type Invocation, sessionName } from '../../../src/sim/history/history.js'
 import { Model } from '../../../src/sim/model/model.js'
-import { encodeOpenSession, encodeSessionCommand } from '../../../src/wire/envelope.js'
 import { TOKEN } from '../../support/token.js'
 
 const START_MS = 1_700_000_000_000

@@ -5,7 +5,7 @@
 // source: google/protobuf/any.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "../../../text/protobuf.js";
+import { BinaryReader, BinaryWriter } from "../../../encoding/protobuf.js";
 
 /**
  * `Any` contains an arbitrary serialized protocol buffer message along with a

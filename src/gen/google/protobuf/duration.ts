@@ -5,7 +5,7 @@
 // source: google/protobuf/duration.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "../../../text/protobuf.js";
+import { BinaryReader, BinaryWriter } from "../../../encoding/protobuf.js";
 
 /**
  * A Duration represents a signed, fixed-length span of time represented

@@ -5,7 +5,7 @@
 // source: google/protobuf/timestamp.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "../../../text/protobuf.js";
+import { BinaryReader, BinaryWriter } from "../../../encoding/protobuf.js";
 
 /**
  * A Timestamp represents a point in time independent of any time zone or local

@@ -5,7 +5,7 @@
 // source: google/rpc/error_details.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "../../../text/protobuf.js";
+import { BinaryReader, BinaryWriter } from "../../../encoding/protobuf.js";
 
 export interface ErrorInfo {
   reason: string;

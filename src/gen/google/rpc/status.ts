@@ -5,7 +5,7 @@
 // source: google/rpc/status.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "../../../text/protobuf.js";
+import { BinaryReader, BinaryWriter } from "../../../encoding/protobuf.js";
 import { Any } from "../protobuf/any.js";
 
 export interface Status {

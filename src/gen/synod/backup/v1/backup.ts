@@ -5,7 +5,7 @@
 // source: synod/backup/v1/backup.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
+import { BinaryReader, BinaryWriter } from "../../../../encoding/protobuf.js";
 import { CheckpointEnd, CheckpointHeader, CheckpointPage, LogEntry } from "../../peer/v1/peer.js";
 
 /** One frame. In this order: a head; pages in the order of their keys; an end of the checkpoint; log entries; a trailer. */

@@ -5,7 +5,7 @@
 // source: synod/bank/v1/bank.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
+import { BinaryReader, BinaryWriter } from "../../../../encoding/protobuf.js";
 import {
   type CallOptions,
   type ChannelCredentials,

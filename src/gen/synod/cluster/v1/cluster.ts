@@ -5,7 +5,7 @@
 // source: synod/cluster/v1/cluster.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
+import { BinaryReader, BinaryWriter } from "../../../../encoding/protobuf.js";
 import {
   type CallOptions,
   type ChannelCredentials,

@@ -5,7 +5,7 @@
 // source: synod/common/v1/common.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
+import { BinaryReader, BinaryWriter } from "../../../../encoding/protobuf.js";
 
 /** How fresh a read must be. */
 export const Consistency = {

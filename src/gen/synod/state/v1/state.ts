@@ -5,7 +5,7 @@
 // source: synod/state/v1/state.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
+import { BinaryReader, BinaryWriter } from "../../../../encoding/protobuf.js";
 import { Movement } from "../../bank/v1/bank.js";
 
 export const AnswerRefusal = {

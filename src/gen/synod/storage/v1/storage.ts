@@ -5,7 +5,7 @@
 // source: synod/storage/v1/storage.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "../../../../text/protobuf.js";
+import { BinaryReader, BinaryWriter } from "../../../../encoding/protobuf.js";
 import { Announcement, CheckpointHeader, DirectoryMark, Membership, SkippedSlot } from "../../peer/v1/peer.js";
 
 /**

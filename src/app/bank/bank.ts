@@ -1,0 +1,343 @@
+/**
+ * The bank: what is done, and in which order it is refused.
+ *
+ * A movement (deposit, withdrawal, transfer) goes through these checks, and the first that fails decides:
+ *   1. the id is known: the same content gets the first result, a refusal included; other content is refused with ID_REUSED
+ *   2. of a deposit: UNKNOWN_AUTHORITY, INVALID_SIGNATURE
+ *   3. ACCOUNT_NOT_FOUND, of the source, then of the destination
+ *   4. ASSET_MISMATCH
+ *   5. INSUFFICIENT_FUNDS
+ *   6. BALANCE_OVERFLOW: of the destination's balance, or of what a pending transfer would hold at the source
+ * A refusal by 3 to 6 is recorded under the movement's id, which stays refused (a late retry must not succeed). One by 2 is not, as
+ * anybody could otherwise burn ids without a signature. Ending a hold: see holds.ts. Authorities: see authorities.ts.
+ *
+ * A repeat is answered with the first result: the movement, its slot and its accounts as they were right after it.
+ */
+
+import type { Moment } from '../../replication/state-machine.js'
+import type { Journal } from '../../tables/journal.js'
+import { Refusal } from '../refusal.js'
+import type { Room } from '../room.js'
+import { Authorities } from './authorities.js'
+import type { StoredHistory } from './history.js'
+import { Holds, type PostTransferRequest, type VoidTransferRequest } from './holds.js'
+import { Ledger, standingOf } from './ledger.js'
+import {
+  type Account,
+  type AccountRow,
+  INT64_MAX,
+  type MovedAccounts,
+  type Movement,
+  type MovementDraft,
+  type MovementRefusalReason,
+  refusalOf,
+  repeat,
+} from './movement.js'
+import { type Crypto, depositMessage, signedBytes } from './signing.js'
+
+export interface OpenAccountRequest {
+  readonly accountId: string
+  readonly asset: string
+  /** From 0. */
+  readonly overdraftLimit: bigint
+}
+
+export interface DepositRequest {
+  readonly depositId: string
+  readonly accountId: string
+  readonly asset: string
+  readonly amount: bigint
+  readonly authorityId: string
+  readonly signature: Uint8Array
+}
+
+export interface WithdrawRequest {
+  readonly withdrawalId: string
+  readonly accountId: string
+  readonly amount: bigint
+}
+
+export interface TransferRequest {
+  readonly transferId: string
+  readonly sourceAccountId: string
+  readonly destinationAccountId: string
+  readonly amount: bigint
+  readonly pending: boolean
+  /** 0: no end. */
+  readonly timeoutMs: number
+}
+
+export interface TransferBatchRequest {
+  readonly transfers: readonly TransferRequest[]
+  /** Ascending, without overlap, within `transfers`. */
+  readonly linkedGroups: readonly { readonly first: number; readonly count: number }[]
+}
+
+export interface OpenAccountOutcome {
+  readonly account: Account
+}
+
+/** Of a deposit or a withdrawal. */
+export interface MovementOutcome {
+  readonly movement: Movement
+  readonly account: Account | undefined
+}
+
+export interface TransferOutcome {
+  readonly movement: Movement
+  readonly source: Account | undefined
+  readonly destination: Account | undefined
+}
+
+export interface TransferBatchOutcome {
+  /** One for each transfer, in order. */
+  readonly results: readonly (Movement | Refusal)[]
+}
+
+/** Accounts and movements between them. Requests have been validated: ids are not empty, amounts are from 1 to 2^63 - 1. */
+export class Bank {
+  readonly ledger: Ledger
+  readonly authorities: Authorities
+  readonly holds: Holds
+  readonly #journal: Journal
+  readonly #crypto: Crypto
+
+  constructor(journal: Journal, crypto: Crypto, stored?: StoredHistory) {
+    this.#journal = journal
+    this.#crypto = crypto
+    this.ledger = new Ledger(journal, stored)
+    this.authorities = new Authorities(journal, crypto)
+    this.holds = new Holds(journal, this.ledger)
+  }
+
+  openAccount(request: OpenAccountRequest, at: Moment): OpenAccountOutcome | Refusal {
+    const { accountId, asset, overdraftLimit } = request
+    if (this.ledger.accounts.get(accountId) !== undefined) {
+      return Refusal.of('ACCOUNT_EXISTS', { account_id: accountId })
+    }
+    const account: AccountRow = {
+      accountId,
+      asset,
+      balance: 0n,
+      held: 0n,
+      overdraftLimit,
+      openedAtMs: at.timeMs,
+      movementCount: 0,
+      lastPlace: 0,
+    }
+    this.ledger.accounts.set(accountId, account)
+    return { account }
+  }
+
+  deposit(request: DepositRequest, at: Moment): MovementOutcome | Refusal {
+    const { authorityId: signerId, signature } = request
+    const draft: MovementDraft = {
+      id: request.depositId,
+      kind: 'deposit',
+      source: '',
+      destination: request.accountId,
+      asset: request.asset,
+      amount: request.amount,
+      isPending: false,
+      timeoutMs: 0,
+      authorization: this.#crypto.digest(signedBytes('authorization', [signerId, signature])),
+    }
+    const known = this.ledger.movements.get(draft.id)
+    if (known === undefined) {
+      const refusal = this.authorities.verify({ signerId, signature, message: depositMessage(request) })
+      if (refusal !== undefined) return refusal
+    }
+    const outcome = this.#withAccounts(this.#moveOnce(draft, known, at))
+    return outcome instanceof Refusal ? outcome : { movement: outcome.movement, account: outcome.destination }
+  }
+
+  withdraw(request: WithdrawRequest, at: Moment): MovementOutcome | Refusal {
+    const draft: MovementDraft = {
+      id: request.withdrawalId,
+      kind: 'withdrawal',
+      source: request.accountId,
+      destination: '',
+      asset: '',
+      amount: request.amount,
+      isPending: false,
+      timeoutMs: 0,
+      authorization: '',
+    }
+    const outcome = this.#withAccounts(this.#moveOnce(draft, this.ledger.movements.get(draft.id), at))
+    return outcome instanceof Refusal ? outcome : { movement: outcome.movement, account: outcome.source }
+  }
+
+  transfer(request: TransferRequest, at: Moment): TransferOutcome | Refusal {
+    return this.#withAccounts(this.#transfer(request, at))
+  }
+
+  postTransfer(request: PostTransferRequest, at: Moment): TransferOutcome | Refusal {
+    return this.#withAccounts(this.holds.post(request, at))
+  }
+
+  voidTransfer(request: VoidTransferRequest, at: Moment): TransferOutcome | Refusal {
+    return this.#withAccounts(this.holds.void(request, at))
+  }
+
+  /** Transfers in order, each for itself, but of a linked group all or none. In steps of STEP_TRANSFERS or a few more. */
+  *transferBatch(
+    { transfers, linkedGroups }: TransferBatchRequest,
+    at: Moment,
+    room: Room,
+  ): Generator<undefined, TransferBatchOutcome> {
+    const results: (Movement | Refusal)[] = []
+    const end = { first: transfers.length, count: 0 }
+    let stepEnd = STEP_TRANSFERS
+    for (const { first, count } of [...linkedGroups, end]) {
+      while (results.length < first) {
+        const transfer = transfers[results.length] as TransferRequest
+        results.push(room.within(() => this.#transfer(transfer, at)))
+        if (results.length % STEP_TRANSFERS === 0) yield
+      }
+      if (count === 0) break
+      const group = transfers.slice(first, first + count)
+      const linked = yield* room.withinSteps(this.#linkedTransfers(group, at))
+      for (const i of group.keys()) results.push(linked instanceof Refusal ? linked : (linked[i] as Movement | Refusal))
+      if (results.length < stepEnd) continue
+      stepEnd = results.length + STEP_TRANSFERS
+      yield
+    }
+    return { results }
+  }
+
+  /** After a rollback took the record of a refusal back: the refused id must stay refused all the same. */
+  keepRefused({ movement }: Refusal): void {
+    if (movement === undefined || this.ledger.movements.get(movement.id) !== undefined) return
+    this.ledger.record({ ...movement, sequence: this.ledger.movements.count.value + 1 }, NO_ACCOUNTS)
+  }
+
+  *#linkedTransfers(transfers: readonly TransferRequest[], at: Moment): Generator<undefined, (Movement | Refusal)[]> {
+    const drafts = transfers.map(draftTransfer)
+    // A retry of a refused group gets the first results, whatever those that were not to blame would come to now.
+    const known: (Movement | undefined)[] = []
+    for (const draft of drafts) {
+      const movement = this.ledger.movements.get(draft.id)
+      const first = movement && repeat(movement, draft)
+      if (first instanceof Refusal) return groupRefusal(drafts, draft, first)
+      if (known.push(movement) % STEP_TRANSFERS === 0) yield
+    }
+    this.#journal.begin()
+    const results: (Movement | Refusal)[] = []
+    for (const [i, draft] of drafts.entries()) {
+      if (i % STEP_TRANSFERS === STEP_TRANSFERS - 1) yield
+      const result = this.#moveOnce(draft, this.ledger.movements.getAgain(draft.id, known[i]), at)
+      if (result instanceof Refusal) {
+        yield* this.#journal.rollbackInSteps()
+        this.keepRefused(result)
+        return groupRefusal(drafts, draft, result)
+      }
+      results.push(result)
+    }
+    this.#journal.commit()
+    return results
+  }
+
+  #transfer(request: TransferRequest, at: Moment): Movement | Refusal {
+    return this.#moveOnce(draftTransfer(request), this.ledger.movements.get(request.transferId), at)
+  }
+
+  /** `known`: what stands under the draft's id. */
+  #moveOnce(draft: MovementDraft, known: Movement | undefined, at: Moment): Movement | Refusal {
+    return known === undefined ? this.#move(draft, at) : repeat(known, draft)
+  }
+
+  /** Checks 3 to 6, then the movement itself. */
+  #move(draft: MovementDraft, at: Moment): Movement | Refusal {
+    const source = draft.source === '' ? undefined : this.ledger.accounts.get(draft.source)
+    const destination = draft.destination === '' ? undefined : this.ledger.accounts.get(draft.destination)
+    const asset = draft.asset || (source?.asset ?? destination?.asset ?? '')
+    const wrong = findWrong(draft, { source, destination, asset })
+    const entered = wrong === undefined ? this.#enter(draft, { source, destination, asset }) : NO_ACCOUNTS
+    const movement: Movement = {
+      id: draft.id,
+      kind: draft.kind,
+      source: draft.source,
+      destination: draft.destination,
+      asset,
+      amount: draft.amount,
+      status: wrong !== undefined ? 'refused' : draft.isPending ? 'pending' : 'posted',
+      slot: at.slot,
+      timeMs: at.timeMs,
+      pendingAmount: draft.isPending ? draft.amount : 0n,
+      timeoutMs: draft.timeoutMs,
+      refusalReason: wrong === undefined ? '' : wrong.reason,
+      refusedAccount: wrong === undefined ? '' : wrong.accountId,
+      authorization: draft.authorization,
+      sequence: this.ledger.movements.count.value + 1,
+      standing: wrong === undefined ? standingOf(entered) : undefined,
+      endSlot: 0,
+      endStanding: undefined,
+    }
+    this.ledger.record(movement, wrong === undefined ? { source, destination } : NO_ACCOUNTS)
+    if (wrong !== undefined) return refusalOf(movement)
+    if (draft.isPending) this.holds.watch(movement)
+    return movement
+  }
+
+  /** Changes the accounts, two different ones, and totals as a draft says that nothing is wrong with. Gives the accounts after it. */
+  #enter({ amount, isPending }: MovementDraft, { source, destination, asset }: MovedAccounts & { asset: string }): MovedAccounts {
+    if (source === undefined) this.ledger.count(asset, { deposits: amount })
+    if (destination === undefined) this.ledger.count(asset, { withdrawals: amount })
+    const place = this.ledger.nextPlace('source')
+    return {
+      source: source && this.ledger.change(source, isPending ? { held: amount, place } : { balance: -amount, place }),
+      destination:
+        destination &&
+        this.ledger.change(destination, { balance: isPending ? 0n : amount, place: this.ledger.nextPlace('destination') }),
+    }
+  }
+
+  #withAccounts(movement: Movement | Refusal): TransferOutcome | Refusal {
+    return movement instanceof Refusal ? movement : { movement, ...this.ledger.accountsAfter(movement) }
+  }
+}
+
+/** Between two steps of so many transfers of a batch others have their turn: each may want a look at the disk. */
+const STEP_TRANSFERS = 256
+
+const NO_ACCOUNTS: MovedAccounts = Object.freeze({ source: undefined, destination: undefined })
+
+function draftTransfer(request: TransferRequest): MovementDraft {
+  return {
+    id: request.transferId,
+    kind: 'transfer',
+    source: request.sourceAccountId,
+    destination: request.destinationAccountId,
+    asset: '',
+    amount: request.amount,
+    isPending: request.pending,
+    timeoutMs: request.timeoutMs,
+    authorization: '',
+  }
+}
+
+/** What becomes of a linked group by the refusal of one of its transfers. */
+function groupRefusal(drafts: readonly MovementDraft[], refused: MovementDraft, refusal: Refusal): Refusal[] {
+  const linked = Refusal.of('LINKED_REFUSED', { transfer_id: refused.id }, refusal.movement)
+  return drafts.map((draft) => (draft === refused ? refusal : linked))
+}
+
+/** The first of checks 3 to 6 that fails, with the account at fault; undefined when all is well. */
+function findWrong(
+  draft: MovementDraft,
+  { source, destination, asset }: MovedAccounts & { asset: string },
+): { reason: MovementRefusalReason; accountId: string } | undefined {
+  const { amount, isPending } = draft
+  if (draft.source !== '' && source === undefined) return { reason: 'ACCOUNT_NOT_FOUND', accountId: draft.source }
+  if (draft.destination !== '' && destination === undefined) return { reason: 'ACCOUNT_NOT_FOUND', accountId: draft.destination }
+  if (destination !== undefined && destination.asset !== asset) return { reason: 'ASSET_MISMATCH', accountId: draft.destination }
+  if (source !== undefined && source.balance - source.held + source.overdraftLimit < amount) {
+    return { reason: 'INSUFFICIENT_FUNDS', accountId: draft.source }
+  }
+  if (isPending) {
+    const isTooMuchHeld = source !== undefined && source.held + amount > INT64_MAX
+    return isTooMuchHeld ? { reason: 'BALANCE_OVERFLOW', accountId: draft.source } : undefined
+  }
+  const isOverflow = destination !== undefined && destination.balance + amount > INT64_MAX
+  return isOverflow ? { reason: 'BALANCE_OVERFLOW', accountId: draft.destination } : undefined
+}

@@ -1,0 +1,134 @@
+import { assert } from '../../tables/assert.js'
+import { type Reason, Refusal } from '../refusal.js'
+
+/** The largest amount and the largest balance, in minor units. */
+export const INT64_MAX = 2n ** 63n - 1n
+
+export interface Account {
+  readonly accountId: string
+  readonly asset: string
+  /** Minor units. Never below -overdraftLimit. */
+  readonly balance: bigint
+  /** Of the balance, what pending transfers out hold. balance - held is never below -overdraftLimit. */
+  readonly held: bigint
+  readonly overdraftLimit: bigint
+  readonly openedAtMs: number
+}
+
+/** An account as the books have it. */
+export interface AccountRow extends Account {
+  /** How many movements have touched it: the length of its list. */
+  readonly movementCount: number
+  /** Of the last of these, if it is in memory: see AccountLists. In no checkpoint; 0: none since the last start. */
+  readonly lastPlace: number
+}
+
+/** The accounts of a movement; undefined: it has none on that side. */
+export interface MovedAccounts {
+  readonly source: AccountRow | undefined
+  readonly destination: AccountRow | undefined
+}
+
+/** What a movement's accounts held at a time; 0 of an account that it does not have. Nothing else of an account ever changes. */
+export interface Standing {
+  readonly sourceBalance: bigint
+  readonly sourceHeld: bigint
+  readonly destinationBalance: bigint
+  readonly destinationHeld: bigint
+}
+
+/** A deposit, a withdrawal or a transfer; also one that was refused, so that its id stays refused. */
+export interface Movement {
+  readonly id: string
+  readonly kind: 'deposit' | 'withdrawal' | 'transfer'
+  /** Empty for a deposit. */
+  readonly source: string
+  /** Empty for a withdrawal. */
+  readonly destination: string
+  /** Empty when it was refused because there is no account to tell it. */
+  readonly asset: string
+  /** Of a pending transfer posted in part: what was posted. */
+  readonly amount: bigint
+  readonly status: 'posted' | 'pending' | 'voided' | 'expired' | 'refused'
+  readonly slot: number
+  readonly timeMs: number
+  /** Of a two-phase transfer: what was held. Of any other: 0. */
+  readonly pendingAmount: bigint
+  /** Of a two-phase transfer: how long the hold lasts. 0: until posted or voided. */
+  readonly timeoutMs: number
+  readonly refusalReason: MovementRefusalReason | ''
+  /** The account that a refusal is about; empty when it is about none. */
+  readonly refusedAccount: string
+  /** Of a deposit: the digest of who signed and the signature, which are part of what a repeat must have in common. */
+  readonly authorization: string
+  /** Counts movements in the order of the log, from 1. */
+  readonly sequence: number
+  /** Right after it was made, for whoever asks again; undefined when it was refused. */
+  readonly standing: Standing | undefined
+  /** Of a two-phase transfer: where it was posted or voided. Of any other: 0. */
+  readonly endSlot: number
+  /** Right after that, for whoever asks again. */
+  readonly endStanding: Standing | undefined
+}
+
+/** What a movement may be refused with so that its id stays refused; see bank.ts for the order. */
+export type MovementRefusalReason = Extract<
+  Reason,
+  'ACCOUNT_NOT_FOUND' | 'ASSET_MISMATCH' | 'INSUFFICIENT_FUNDS' | 'BALANCE_OVERFLOW'
+>
+
+/** What a request asks for, before it is known what becomes of it. */
+export interface MovementDraft {
+  readonly id: string
+  readonly kind: Movement['kind']
+  readonly source: string
+  readonly destination: string
+  /** Empty: that of the account. */
+  readonly asset: string
+  readonly amount: bigint
+  readonly isPending: boolean
+  readonly timeoutMs: number
+  readonly authorization: string
+}
+
+/** Whether a movement that stands was asked for by the very same request. */
+function hasSameContent(known: Movement, draft: MovementDraft): boolean {
+  return (
+    known.kind === draft.kind &&
+    known.source === draft.source &&
+    known.destination === draft.destination &&
+    known.timeoutMs === draft.timeoutMs &&
+    known.authorization === draft.authorization &&
+    (draft.asset === '' || known.asset === draft.asset) &&
+    (draft.isPending ? known.pendingAmount === draft.amount : known.pendingAmount === 0n && known.amount === draft.amount)
+  )
+}
+
+/** What a request gets whose id is known: the first result, or ID_REUSED. */
+export function repeat(known: Movement, draft: MovementDraft): Movement | Refusal {
+  if (!hasSameContent(known, draft)) {
+    return Refusal.of('ID_REUSED', { movement_id: draft.id, kind: known.kind })
+  }
+  return known.status === 'refused' ? refusalOf(known) : asMade(known)
+}
+
+/** A movement as it was made: a two-phase transfer has perhaps ended since. */
+function asMade(movement: Movement): Movement {
+  if (movement.pendingAmount === 0n || movement.status === 'pending') return movement
+  return { ...movement, status: 'pending', amount: movement.pendingAmount, endSlot: 0, endStanding: undefined }
+}
+
+/** When the hold of a two-phase transfer ends by itself, in log time; undefined when it does not. */
+export function expiresAtMs(movement: Movement): number | undefined {
+  return movement.timeoutMs === 0 || movement.status === 'refused' ? undefined : movement.timeMs + movement.timeoutMs
+}
+
+/** The refusal that a refused movement was, and stays, refused with. */
+export function refusalOf(movement: Movement): Refusal {
+  const { refusalReason: reason, refusedAccount, id, kind, amount } = movement
+  assert(reason !== '', 'a refused movement has a reason')
+  const about = { account_id: refusedAccount, movement_id: id, kind }
+  return reason === 'INSUFFICIENT_FUNDS'
+    ? Refusal.of(reason, { ...about, amount: String(amount) }, movement)
+    : Refusal.of(reason, about, movement)
+}

@@ -1,0 +1,265 @@
+import type { Journal } from '../../tables/journal.js'
+import { compareKept, type KeptBytes } from '../../tables/kept-bytes.js'
+import { rangeOf } from '../../tables/key-range.js'
+import { keptBytes, PAIR_BYTES } from '../../tables/row-bytes.js'
+import type { Position } from '../../tables/sorted-keys.js'
+import { Cell, OrderedTable } from '../../tables/table.js'
+import { compareUtf8, utf8Length } from '../../tables/utf8.js'
+import { makePageToken, readPageToken, wrongPageToken } from '../page-token.js'
+import { Refusal } from '../refusal.js'
+import { CutRanges } from './cut-ranges.js'
+
+/** One key as it stands. */
+export interface KeyValuePair {
+  readonly key: string
+  readonly value: KeptBytes
+  readonly createRevision: bigint
+  readonly modRevision: bigint
+  readonly version: bigint
+}
+
+export interface PutRequest {
+  readonly key: string
+  /** Kept as it is: must not be a view of a bigger buffer. */
+  readonly value: KeptBytes
+  readonly returnPrevious: boolean
+}
+
+export interface PutOutcome {
+  readonly revision: bigint
+  readonly previous: KeyValuePair | undefined
+}
+
+export interface GetRequest {
+  readonly key: string
+}
+
+export interface GetOutcome {
+  readonly pair: KeyValuePair | undefined
+  readonly revision: bigint
+}
+
+export interface DeleteRequest {
+  readonly target: { readonly $case: 'key' | 'prefix'; readonly value: string }
+  readonly returnPrevious: boolean
+}
+
+export interface DeleteOutcome {
+  readonly deletedCount: bigint
+  readonly revision: bigint
+  readonly previous: readonly KeyValuePair[]
+}
+
+export interface ListRequest {
+  /** Not together with start or end. */
+  readonly prefix: string
+  readonly start: string
+  /** Exclusive; empty: to the end. */
+  readonly end: string
+  /** 0: as many as a page holds. */
+  readonly limit: number
+  readonly descending: boolean
+  readonly keysOnly: boolean
+  readonly countOnly: boolean
+  readonly pageToken: string
+}
+
+export interface ListOutcome {
+  readonly pairs: readonly KeyValuePair[]
+  readonly count: bigint
+  readonly nextPageToken: string
+  readonly revision: bigint
+}
+
+/** One condition of a transaction. */
+export interface Compare {
+  readonly key: string
+  readonly operator: 'equal' | 'notEqual' | 'less' | 'greater'
+  readonly target:
+    | { readonly $case: 'value'; readonly value: Uint8Array }
+    | { readonly $case: 'version' | 'createRevision' | 'modRevision'; readonly value: bigint }
+}
+
+/** How many pairs one answer holds at most. */
+const PAIRS_MAX = 1_000
+/** A prefix of more keys than this is cut out. */
+const DELETED_AT_ONCE_MAX = 64
+/** How large the pairs of one answer are together at most, in bytes of keys and values. gRPC's default limit is 4 MiB. */
+export const ANSWER_BYTES_MAX = 3 * 1024 * 1024
+
+/** The key-value store. Revisions are as in etcd, but count from 0: the first write makes revision 1. */
+export class Keys {
+  readonly pairs: OrderedTable<KeyValuePair>
+  readonly revision: Cell<bigint>
+  /** Deleted, and not cleared yet. */
+  readonly cuts: CutRanges
+  /** Keys that were put in #putRevision, so far: of one command. */
+  #put: string[] = []
+  #putRevision = 0n
+
+  constructor(journal: Journal) {
+    this.pairs = new OrderedTable(journal, ({ value }) => PAIR_BYTES + keptBytes(value))
+    this.revision = new Cell(journal, 0n)
+    this.cuts = new CutRanges(this.pairs, journal)
+  }
+
+  /** The revision that a command's writes make, all of them together. */
+  get nextRevision(): bigint {
+    return this.revision.value + 1n
+  }
+
+  put(request: PutRequest, revision = this.nextRevision): PutOutcome {
+    const previous = this.pairs.get(request.key)
+    this.revision.set(revision)
+    this.#notePut(request.key, revision)
+    this.pairs.set(request.key, {
+      key: request.key,
+      value: request.value,
+      createRevision: previous?.createRevision ?? revision,
+      modRevision: revision,
+      version: (previous?.version ?? 0n) + 1n,
+    })
+    return { revision, previous: request.returnPrevious ? previous : undefined }
+  }
+
+  get(request: GetRequest): GetOutcome {
+    return { pair: this.pairs.get(request.key), revision: this.revision.value }
+  }
+
+  /** Deleting nothing is no write. Refused when more is asked back than an answer holds. */
+  delete(request: DeleteRequest, revision = this.nextRevision): DeleteOutcome | Refusal {
+    const { target, returnPrevious } = request
+    if (target.$case === 'prefix') return this.#deletePrefix(target.value, returnPrevious, revision)
+    const pair = this.pairs.get(target.value)
+    if (pair !== undefined) {
+      this.revision.set(revision)
+      this.pairs.delete(target.value)
+    }
+    const previous = returnPrevious && pair !== undefined ? [pair] : []
+    return { deletedCount: pair === undefined ? 0n : 1n, revision: this.revision.value, previous }
+  }
+
+  /** One page of a prefix or a range, and how many keys the whole of it holds. */
+  list(request: ListRequest): ListOutcome | Refusal {
+    const { keys } = this.pairs
+    const range = rangeOf(request)
+    const from = keys.position(range.isBeforeStart)
+    const to = keys.position(range.isBeforeEnd)
+    const query = JSON.stringify([request.prefix, request.start, request.end, request.descending])
+    const endedAt = request.pageToken === '' ? undefined : readPageToken(query, request.pageToken)
+    if (request.pageToken !== '' && (endedAt === undefined || range.isBeforeStart(endedAt) || !range.isBeforeEnd(endedAt))) {
+      return wrongPageToken()
+    }
+    const page = request.countOnly ? { pairs: [], isLast: true } : this.#page(request, { from, to, endedAt })
+    return {
+      pairs: page.pairs,
+      count: BigInt(keys.count(from, to)),
+      nextPageToken: page.isLast ? '' : makePageToken(query, page.pairs.at(-1)?.key ?? ''),
+      revision: this.revision.value,
+    }
+  }
+
+  /** A key that does not exist has version and revisions 0; compared by value it satisfies only notEqual. */
+  holds(compare: Compare): boolean {
+    const pair = this.pairs.get(compare.key)
+    const { target, operator } = compare
+    if (target.$case !== 'value') return satisfies(operator, Number((pair?.[target.$case] ?? 0n) - target.value))
+    return pair === undefined ? operator === 'notEqual' : satisfies(operator, compareKept(pair.value, target.value))
+  }
+
+  /** Few keys are deleted at once; many are cut out, and cleared in the slots that follow. */
+  #deletePrefix(prefix: string, returnPrevious: boolean, revision: bigint): DeleteOutcome | Refusal {
+    const range = rangeOf({ prefix })
+    const { keys } = this.pairs
+    let from = keys.position(range.isBeforeStart)
+    let to = keys.position(range.isBeforeEnd)
+    const count = keys.count(from, to)
+    const previous = returnPrevious && count <= PAIRS_MAX ? this.#pairsBetween(from, to) : []
+    if (returnPrevious && (count > PAIRS_MAX || pairsBytes(previous) > ANSWER_BYTES_MAX)) return tooManyPrevious(count)
+    if (count > 0) this.revision.set(revision)
+    if (count <= DELETED_AT_ONCE_MAX) for (const key of Array.from(keys.ascending(from, to))) this.pairs.delete(key)
+    else {
+      // By its revision one that this very command has put could not be told from one that it puts again.
+      for (const key of this.#putRevision === revision ? this.#put : []) {
+        const isInRange = !range.isBeforeStart(key) && range.isBeforeEnd(key)
+        if (isInRange && this.pairs.get(key)?.modRevision === revision) this.pairs.delete(key)
+      }
+      from = keys.position(range.isBeforeStart)
+      to = keys.position(range.isBeforeEnd)
+      this.cuts.add({ prefix, revision }, from, to)
+    }
+    return { deletedCount: BigInt(count), revision: this.revision.value, previous }
+  }
+
+  #pairsBetween(from: Position, to: Position): KeyValuePair[] {
+    return Array.from(this.pairs.keys.ascending(from, to), (key) => this.pairs.get(key)).filter((pair) => pair !== undefined)
+  }
+
+  #notePut(key: string, revision: bigint): void {
+    if (revision !== this.#putRevision) {
+      this.#putRevision = revision
+      this.#put = []
+    }
+    this.#put.push(key)
+  }
+
+  #page(
+    request: ListRequest,
+    range: { from: Position; to: Position; endedAt: string | undefined },
+  ): { pairs: KeyValuePair[]; isLast: boolean } {
+    const { keys } = this.pairs
+    const { endedAt } = range
+    let walk: Generator<string>
+    if (request.descending) {
+      const to = endedAt === undefined ? range.to : keys.position((key) => compareUtf8(key, endedAt) < 0)
+      walk = keys.descending(range.from, to)
+    } else {
+      const from = endedAt === undefined ? range.from : keys.position((key) => compareUtf8(key, endedAt) <= 0)
+      walk = keys.ascending(from, range.to)
+    }
+    const limit = request.limit === 0 ? PAIRS_MAX : Math.min(request.limit, PAIRS_MAX)
+    const pairs: KeyValuePair[] = []
+    let bytes = 0
+    for (const key of walk) {
+      const stored = this.pairs.get(key)
+      if (stored === undefined) continue
+      const pair = request.keysOnly ? { ...stored, value: '' } : stored
+      bytes += pairBytes(pair)
+      if (pairs.length === limit || (pairs.length > 0 && bytes > ANSWER_BYTES_MAX)) return { pairs, isLast: false }
+      pairs.push(pair)
+    }
+    return { pairs, isLast: true }
+  }
+}
+
+function tooManyPrevious(count: number): Refusal {
+  return Refusal.of('RESPONSE_TOO_LARGE', {
+    bytes_max: String(ANSWER_BYTES_MAX),
+    keys: String(count),
+    keys_max: String(PAIRS_MAX),
+  })
+}
+
+/** How much room a pair takes in an answer, in bytes; a little more than it really does. */
+export function pairBytes(pair: KeyValuePair): number {
+  return utf8Length(pair.key) + pair.value.length + 48
+}
+
+export function pairsBytes(pairs: readonly KeyValuePair[]): number {
+  let bytes = 0
+  for (const pair of pairs) bytes += pairBytes(pair)
+  return bytes
+}
+
+function satisfies(operator: Compare['operator'], difference: number): boolean {
+  switch (operator) {
+    case 'equal':
+      return difference === 0
+    case 'notEqual':
+      return difference !== 0
+    case 'less':
+      return difference < 0
+    case 'greater':
+      return difference > 0
+  }
+}

@@ -1,0 +1,316 @@
+import { type Change, ChangeList, type Listed } from '../tables/change-list.js'
+import { RESULT_BYTES, SESSION_BYTES } from '../tables/row-bytes.js'
+import type { Moment } from './state-machine.js'
+
+/** Names a session. Both must be right: the number alone can be guessed. */
+export interface SessionName {
+  /** From 1, never given twice: a late repeat of the opening cannot bring back a session that is gone. */
+  readonly clientId: number
+  /** 16 random bytes, known to the client alone. */
+  readonly token: Uint8Array
+}
+
+/** Bounds of the session table: part of the replicated state machine, the same on every node. */
+export interface SessionLimits {
+  /** Past it the session that was idle for the longest time goes. */
+  readonly sessionCountMax: number
+  /** Answers that a session keeps, and what they take: past either, commands are refused until some have been acknowledged. */
+  readonly answersPerSessionMax: number
+  readonly answerBytesPerSessionMax: number
+  /** What the answers of all sessions take: past it those that were idle for the longest time go. */
+  readonly answerBytesMax: number
+  /** A session that is idle for so long of log time ends. */
+  readonly idleMsMax: number
+  /** How often it is looked who does. */
+  readonly sweepIntervalMs: number
+}
+
+export const SESSION_LIMITS: SessionLimits = Object.freeze({
+  sessionCountMax: 100_000,
+  answersPerSessionMax: 8_192,
+  answerBytesPerSessionMax: 4 * 1024 * 1024,
+  answerBytesMax: 64 * 1024 * 1024,
+  idleMsMax: 60 * 60 * 1000,
+  sweepIntervalMs: 60 * 1000,
+})
+
+/** So many sessions end at once at most, however many should: the others follow. */
+const ENDS_MAX = 1_000
+
+/** What a request number came to: for good, as long as the session keeps it. */
+export interface KeptAnswer {
+  readonly requestNumber: number
+  /** Of the command, so that another one under the same number is noticed. */
+  readonly digest: number
+  readonly slot: number
+  /** The result, or why there is none, and never will be. */
+  readonly outcome: Uint8Array | 'sessionFull' | 'skipped'
+}
+
+/** A session as it stands in a checkpoint. */
+export interface SessionRecord {
+  readonly clientId: number
+  /** One character from U+0000 to U+00FF for each byte. */
+  readonly token: string
+  readonly firstUnacknowledged: number
+  /** The highest request number so far. */
+  readonly askedUpTo: number
+  readonly lastActiveMs: number
+  /** When it was last active, in commands: orders sessions even within a slot. */
+  readonly lastActivity: number
+  readonly answers: readonly KeptAnswer[]
+}
+
+/** What the session table counts, as it stands in a checkpoint. */
+export interface SessionCounters {
+  readonly lastClientId: number
+  readonly activity: number
+  readonly lastSweepMs: number
+  /** How large the state may grow; 0: however large. */
+  readonly quotaBytes: number
+}
+
+const NOTHING_COUNTED: SessionCounters = Object.freeze({ lastClientId: 0, activity: 0, lastSweepMs: 0, quotaBytes: 0 })
+
+/** One client's session, with the answers that it has not acknowledged. */
+export class Session implements Listed<SessionRecord | undefined> {
+  readonly clientId: number
+  readonly token: string
+  firstUnacknowledged: number
+  askedUpTo: number
+  lastActiveMs: number
+  lastActivity: number
+  readonly answers: Map<number, KeptAnswer>
+  /** What the answers take. */
+  answerBytes: number
+  isGone = false
+  changedIn = 0
+  kept: SessionRecord | undefined = undefined
+  /** Neighbours in the order of activity. */
+  longerIdle: Session | undefined = undefined
+  shorterIdle: Session | undefined = undefined
+
+  constructor(record: SessionRecord) {
+    this.clientId = record.clientId
+    this.token = record.token
+    this.firstUnacknowledged = record.firstUnacknowledged
+    this.askedUpTo = record.askedUpTo
+    this.lastActiveMs = record.lastActiveMs
+    this.lastActivity = record.lastActivity
+    this.answers = new Map(record.answers.map((answer) => [answer.requestNumber, answer]))
+    this.answerBytes = record.answers.reduce((sum, answer) => sum + bytesOf(answer), 0)
+  }
+
+  /** As it is, not to be changed by what becomes of it. */
+  toRecord(): SessionRecord | undefined {
+    if (this.isGone) return undefined
+    const { clientId, token, firstUnacknowledged, askedUpTo, lastActiveMs, lastActivity } = this
+    const answers = Array.from(this.answers.values())
+    return { clientId, token, firstUnacknowledged, askedUpTo, lastActiveMs, lastActivity, answers }
+  }
+}
+
+/** The sessions, in the order of their activity. */
+export class SessionTable {
+  /** What they may take in memory, a share of the state's quota: past it those that were idle for the longest time go. */
+  bytesMax = Number.POSITIVE_INFINITY
+  readonly #limits: SessionLimits
+  readonly #sessions = new Map<number, Session>()
+  readonly #changes = new ChangeList<Session, SessionRecord | undefined>((session) => session.toRecord())
+  #answerBytes = 0
+  #longestIdle: Session | undefined
+  #shortestIdle: Session | undefined
+  #lastClientId: number
+  #activity: number
+  #lastSweepMs: number
+  /** A sweep goes over several slots when very many sessions end. */
+  #lastSweepSlot = 0
+
+  /** `sessions`: those of a checkpoint, in any order. */
+  constructor(limits: SessionLimits, counters = NOTHING_COUNTED, sessions: Session[] = []) {
+    this.#limits = limits
+    this.#lastClientId = counters.lastClientId
+    this.#activity = counters.activity
+    this.#lastSweepMs = counters.lastSweepMs
+    sessions.sort((a, b) => a.lastActivity - b.lastActivity)
+    for (const session of sessions) this.#add(session)
+  }
+
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  /** What the answers of all sessions take. */
+  get answerBytes(): number {
+    return this.#answerBytes
+  }
+
+  /** What the sessions take in memory. */
+  get bytes(): number {
+    return this.#sessions.size * SESSION_BYTES + this.#answerBytes
+  }
+
+  get counters(): Omit<SessionCounters, 'quotaBytes'> {
+    return { lastClientId: this.#lastClientId, activity: this.#activity, lastSweepMs: this.#lastSweepMs }
+  }
+
+  /** See ChangeList.take. */
+  takeChanges(): Iterable<Change<Session, SessionRecord | undefined>> {
+    return this.#changes.take()
+  }
+
+  /** Opens a session under the next number; gives that. */
+  open(token: Uint8Array, at: Moment): number {
+    this.#maybeSweep(at)
+    const session = new Session({
+      clientId: ++this.#lastClientId,
+      token: textOf(token),
+      firstUnacknowledged: 1,
+      askedUpTo: 0,
+      lastActiveMs: at.timeMs,
+      lastActivity: 0,
+      answers: [],
+    })
+    this.#add(session)
+    this.#touch(session, at.timeMs)
+    this.#makeRoom(session)
+    return session.clientId
+  }
+
+  /** Ends a session. False when there is none of that name. */
+  close(name: SessionName, at: Moment): boolean {
+    this.#maybeSweep(at)
+    const session = this.#find(name)
+    if (session !== undefined) this.#end(session)
+    return session !== undefined
+  }
+
+  /** The session, undefined when there is none. It is the one that was active last now. */
+  use(name: SessionName, at: Moment): Session | undefined {
+    this.#maybeSweep(at)
+    const session = this.#find(name)
+    if (session === undefined) return undefined
+    this.#touch(session, at.timeMs)
+    return session
+  }
+
+  /** Forgets the answers below the number. A number may jump far ahead: then the answers are walked, not the numbers. */
+  acknowledge(session: Session, firstUnacknowledged: number): void {
+    if (firstUnacknowledged <= session.firstUnacknowledged) return
+    if (firstUnacknowledged - session.firstUnacknowledged <= session.answers.size) {
+      for (let number = session.firstUnacknowledged; number < firstUnacknowledged; number++) this.#forget(session, number)
+    } else {
+      for (const number of session.answers.keys()) if (number < firstUnacknowledged) this.#forget(session, number)
+    }
+    session.firstUnacknowledged = firstUnacknowledged
+  }
+
+  /** Of the session that was active last. If it is too much for all, others go: those that were idle for the longest time. */
+  keep(session: Session, answer: KeptAnswer): void {
+    const bytes = bytesOf(answer)
+    session.answers.set(answer.requestNumber, answer)
+    session.answerBytes += bytes
+    this.#answerBytes += bytes
+    this.#makeRoom(session)
+  }
+
+  /** The session has asked for more than one that behaves may. */
+  end(session: Session): void {
+    this.#end(session)
+  }
+
+  /** For the session that was active last: others go, as long as they are too much. */
+  #makeRoom(session: Session): void {
+    const { sessionCountMax, answerBytesMax } = this.#limits
+    const isTooMuch = (): boolean =>
+      this.#sessions.size > sessionCountMax || this.#answerBytes > answerBytesMax || this.bytes > this.bytesMax
+    for (let i = 0; i < ENDS_MAX && isTooMuch(); i++) {
+      if (this.#longestIdle === undefined || this.#longestIdle === session) return
+      this.#end(this.#longestIdle)
+    }
+  }
+
+  #forget(session: Session, requestNumber: number): void {
+    const answer = session.answers.get(requestNumber)
+    if (answer === undefined) return
+    const bytes = bytesOf(answer)
+    session.answers.delete(requestNumber)
+    session.answerBytes -= bytes
+    this.#answerBytes -= bytes
+  }
+
+  #find({ clientId, token }: SessionName): Session | undefined {
+    const session = this.#sessions.get(clientId)
+    return session !== undefined && isTextOf(session.token, token) ? session : undefined
+  }
+
+  #add(session: Session): void {
+    this.#sessions.set(session.clientId, session)
+    this.#answerBytes += session.answerBytes
+    this.#link(session)
+  }
+
+  /** At most once in the interval of log time: when a session goes depends on the log alone, not on when somebody looks. */
+  #maybeSweep({ slot, timeMs }: Moment): void {
+    const { idleMsMax, sweepIntervalMs } = this.#limits
+    if (timeMs - this.#lastSweepMs < sweepIntervalMs || slot === this.#lastSweepSlot) return
+    this.#lastSweepSlot = slot
+    for (let i = 0; i < ENDS_MAX; i++) {
+      if (this.#longestIdle === undefined || timeMs - this.#longestIdle.lastActiveMs < idleMsMax) {
+        this.#lastSweepMs = timeMs
+        return
+      }
+      this.#end(this.#longestIdle)
+    }
+  }
+
+  #touch(session: Session, nowMs: number): void {
+    this.#changes.onChange(session)
+    this.#activity++
+    session.lastActivity = this.#activity
+    session.lastActiveMs = nowMs
+    if (this.#shortestIdle === session) return
+    this.#unlink(session)
+    this.#link(session)
+  }
+
+  #end(session: Session): void {
+    this.#changes.onChange(session)
+    session.isGone = true
+    this.#unlink(session)
+    this.#sessions.delete(session.clientId)
+    this.#answerBytes -= session.answerBytes
+  }
+
+  /** Puts the session at the end of the order of activity. */
+  #link(session: Session): void {
+    session.longerIdle = this.#shortestIdle
+    session.shorterIdle = undefined
+    if (this.#shortestIdle === undefined) this.#longestIdle = session
+    else this.#shortestIdle.shorterIdle = session
+    this.#shortestIdle = session
+  }
+
+  #unlink(session: Session): void {
+    const { longerIdle, shorterIdle } = session
+    if (longerIdle === undefined) this.#longestIdle = shorterIdle
+    else longerIdle.shorterIdle = shorterIdle
+    if (shorterIdle === undefined) this.#shortestIdle = longerIdle
+    else shorterIdle.longerIdle = longerIdle
+  }
+}
+
+function bytesOf({ outcome }: KeptAnswer): number {
+  return RESULT_BYTES + (typeof outcome === 'string' ? 0 : outcome.length)
+}
+
+/** As text the token stands in the heap with all else; see KeptBytes. */
+function textOf(token: Uint8Array): string {
+  return String.fromCharCode(...token)
+}
+
+function isTextOf(text: string, token: Uint8Array): boolean {
+  if (token.length !== text.length) return false
+  for (let i = 0; i < token.length; i++) if (text.charCodeAt(i) !== token[i]) return false
+  return true
+}

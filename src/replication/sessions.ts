@@ -1,0 +1,387 @@
+import { assert } from '../tables/assert.js'
+import { drained } from '../tables/steps.js'
+import { shareOf } from './quota-share.js'
+import {
+  type KeptAnswer,
+  SESSION_LIMITS,
+  Session,
+  type SessionCounters,
+  type SessionLimits,
+  type SessionName,
+  type SessionRecord,
+  SessionTable,
+} from './session-table.js'
+import type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from './state-machine.js'
+
+/** A client's command with what makes it exactly-once. */
+export interface SessionCommand extends SessionName {
+  /** From 1, each used once; a retry keeps it. */
+  readonly requestNumber: number
+  /** Every result below may be forgotten. At most requestNumber. */
+  readonly firstUnacknowledged: number
+  readonly command: Uint8Array
+  /** In the place of a command: the state's quota from now on. Absent or 0: there is a command. */
+  readonly quotaBytes?: number
+}
+
+/** What became of a session's command. Only a result means that it was carried out, then or earlier. */
+export type SessionOutcome =
+  /** Of a retry: the first result, and the slot in which it took effect. */
+  | { readonly kind: 'result'; readonly slot: number; readonly result: Uint8Array }
+  /** There is no such session, or no more. */
+  | { readonly kind: 'sessionExpired' }
+  /** The client has said that it needs no result below a higher number. */
+  | { readonly kind: 'alreadyAcknowledged' }
+  /** Another command has this number. */
+  | { readonly kind: 'idReused' }
+  /** The number, or the acknowledgement, is beyond all that the session has asked so far. */
+  | { readonly kind: 'beyondAsked' }
+  /** The session kept as many unacknowledged results as it may, or as large ones. The number stays refused. */
+  | { readonly kind: 'sessionFull' }
+  /** Its slot was skipped: it was not carried out, and never will be under this number. */
+  | { readonly kind: 'skipped' }
+
+/** How records become bytes; see app/rows/rows.ts. */
+export interface SessionCodec {
+  /** Tells commands apart. A safe integer. */
+  digest(command: Uint8Array): number
+  encodeSession(record: SessionRecord): Uint8Array
+  decodeSession(bytes: Uint8Array): SessionRecord
+  encodeAnswers(answers: readonly KeptAnswer[]): Uint8Array
+  decodeAnswers(bytes: Uint8Array): readonly KeptAnswer[]
+  encodeCounters(counters: SessionCounters): Uint8Array
+  decodeCounters(bytes: Uint8Array): SessionCounters
+}
+
+/** By so much a request number may be above all before it: more than a client ever has under way. */
+const NUMBERS_AHEAD_MAX = 2 ** 20
+/** A session's record in a checkpoint holds answers of about so many bytes; the others follow in records of their own. */
+const RECORD_BYTES_MAX = 256 * 1024
+const PAGE_DIGITS = 6
+
+const MACHINE_PREFIX = 'machine/'
+const SESSION_PREFIX = 'session/'
+const ANSWERS_PREFIX = 'answers/'
+const COUNTERS_KEY = 'sessions'
+
+const SESSION_EXPIRED: SessionOutcome = Object.freeze({ kind: 'sessionExpired' })
+const ALREADY_ACKNOWLEDGED: SessionOutcome = Object.freeze({ kind: 'alreadyAcknowledged' })
+const ID_REUSED: SessionOutcome = Object.freeze({ kind: 'idReused' })
+const BEYOND_ASKED: SessionOutcome = Object.freeze({ kind: 'beyondAsked' })
+const SESSION_FULL: SessionOutcome = Object.freeze({ kind: 'sessionFull' })
+const SKIPPED: SessionOutcome = Object.freeze({ kind: 'skipped' })
+const NO_RESULT = new Uint8Array(0)
+
+/**
+ * Exactly once, around any state machine (RIFL, SOSP '15, section 3): each session keeps the results that its client has not
+ * acknowledged, so that a retry of a decided command gets the first result, whichever node asks and whichever node answers.
+ * Replicated state itself: sessions are opened and closed, and expire, by the log alone.
+ */
+export class Sessions {
+  readonly #machine: StateMachine
+  readonly #codec: SessionCodec
+  readonly #limits: SessionLimits
+  #table: SessionTable
+  #quotaBytes = 0
+  /** How many answer records of a session the last checkpoint has, if any. */
+  #storedAnswers = new Map<number, number>()
+
+  /** `limits`: others than the real ones in tests only. */
+  constructor(machine: StateMachine, codec: SessionCodec, limits: SessionLimits = SESSION_LIMITS) {
+    this.#machine = machine
+    this.#codec = codec
+    this.#limits = limits
+    this.#table = new SessionTable(limits)
+  }
+
+  get sessionCount(): number {
+    return this.#table.size
+  }
+
+  /** How large the state may grow: replicated, set by the genesis and by commands. 0: however large. */
+  get quotaBytes(): number {
+    return this.#quotaBytes
+  }
+
+  /** What the sessions and the machine, as far as it counts, take in memory. */
+  get stateBytes(): number {
+    return this.#table.bytes + (this.#machine.stateBytes ?? 0)
+  }
+
+  /** See StateMachine.writtenBytes; 0 if the machine does not say. */
+  get writtenBytes(): number {
+    return this.#machine.writtenBytes ?? 0
+  }
+
+  /** The cluster's first quota. */
+  begin(quotaBytes: number): void {
+    this.#setQuota(quotaBytes)
+  }
+
+  /** Opens a session and gives its client id, from 1, never given twice. `token`: 16 random bytes. */
+  openSession(token: Uint8Array, at: Moment): number {
+    return this.#table.open(token, at)
+  }
+
+  /** Ends a session, with all that it keeps. False when there is none of that name, or no more. */
+  closeSession(name: SessionName, at: Moment): boolean {
+    return this.#table.close(name, at)
+  }
+
+  /** See StateMachine.onSlotInSteps: what is due, unless that is nothing, or done. */
+  onSlot(at: Moment): Generator<undefined, void> | undefined {
+    if (this.#machine.onSlotInSteps !== undefined) return this.#machine.onSlotInSteps(at)
+    this.#machine.onSlot?.(at)
+    return undefined
+  }
+
+  /** See StateMachine. */
+  get dueMs(): number | undefined {
+    return this.#machine.dueMs?.()
+  }
+
+  /** Carries a command out, unless it has been already. */
+  apply(request: SessionCommand, at: Moment): SessionOutcome {
+    const applied = this.applyInSteps(request, at)
+    return 'next' in applied ? drained(applied) : applied
+  }
+
+  /** As apply; of a command that takes long, the steps of it. See StateMachine.applyInSteps. */
+  applyInSteps(request: SessionCommand, at: Moment): SessionOutcome | Generator<undefined, SessionOutcome> {
+    const session = this.#table.use(request, at)
+    if (session === undefined) return SESSION_EXPIRED
+    const known = this.#knownOutcome(session, request)
+    if (known !== undefined) return known
+    const carriedOut = this.#carryOut(request, at)
+    if ('next' in carriedOut) return this.#keepWhenDone(session, request, { slot: at.slot, steps: carriedOut })
+    return this.#keep(session, request, { slot: at.slot, outcome: carriedOut })
+  }
+
+  /** See StateMachine. */
+  answer(command: Uint8Array): Uint8Array | undefined {
+    return this.#machine.answer?.(command)
+  }
+
+  /** In the place of apply, for a command of a slot that is skipped: it counts as used up, so that no retry carries it out. */
+  skip(request: SessionCommand, at: Moment): SessionOutcome {
+    const session = this.#table.use(request, at)
+    if (session === undefined) return SESSION_EXPIRED
+    return this.#knownOutcome(session, request) ?? this.#keep(session, request, { slot: at.slot, outcome: 'skipped' })
+  }
+
+  /** The entries of the sessions and of the machine, under key prefixes of their own; see StateMachine.changes. */
+  changes(): Iterable<StateEntry> {
+    const counters = { ...this.#table.counters, quotaBytes: this.#quotaBytes }
+    return joined(this.#ownEntries(counters, this.#table.takeChanges()), this.#machine.changes())
+  }
+
+  /** See StateMachine.onCheckpointed. */
+  onCheckpointed(): void {
+    this.#machine.onCheckpointed()
+  }
+
+  /** See StateMachine.restore. */
+  restore(history: HistoryReader): Restoration {
+    this.#table = new SessionTable(this.#limits)
+    this.#storedAnswers.clear()
+    const machine = this.#machine.restore({ read: (key) => history.read(MACHINE_PREFIX + key) })
+    const loading = new Loading(this.#codec)
+    return {
+      load: (entries) => {
+        const machineEntries: StateEntry[] = []
+        for (const { key, value } of entries) {
+          if (value === undefined) continue
+          if (key.startsWith(MACHINE_PREFIX)) {
+            machineEntries.push({ key: key.slice(MACHINE_PREFIX.length), value, keyspace: 'state' })
+          } else loading.add(key, value)
+        }
+        if (machineEntries.length > 0) machine.load(machineEntries)
+      },
+      finish: () => {
+        machine.finish()
+        this.#table = loading.finish(this.#limits)
+        this.#storedAnswers = loading.storedAnswers
+        this.#setQuota(loading.quotaBytes)
+      },
+    }
+  }
+
+  /** What a request comes to without being carried out; undefined: it is to be carried out now. */
+  #knownOutcome(session: Session, request: SessionCommand): SessionOutcome | undefined {
+    const { requestNumber, firstUnacknowledged } = request
+    if (requestNumber < session.firstUnacknowledged) return ALREADY_ACKNOWLEDGED
+    if (firstUnacknowledged > requestNumber || requestNumber > session.askedUpTo + NUMBERS_AHEAD_MAX) return BEYOND_ASKED
+    const known = session.answers.get(requestNumber)
+    if (known !== undefined && known.digest !== this.#digestOf(request)) return ID_REUSED
+    this.#table.acknowledge(session, firstUnacknowledged)
+    session.askedUpTo = Math.max(session.askedUpTo, requestNumber)
+    if (known !== undefined) return outcomeOf(known)
+    const { answersPerSessionMax, answerBytesPerSessionMax } = this.#limits
+    const isFull = session.answers.size >= answersPerSessionMax || session.answerBytes >= answerBytesPerSessionMax
+    return isFull ? this.#refuseFull(session, request) : undefined
+  }
+
+  /** Other requests are refused, too, until the client acknowledges; one that never does is given up. */
+  #refuseFull(session: Session, request: SessionCommand): SessionOutcome {
+    if (session.answers.size < 2 * this.#limits.answersPerSessionMax)
+      return this.#keep(session, request, { slot: 0, outcome: 'sessionFull' })
+    this.#table.end(session)
+    return SESSION_EXPIRED
+  }
+
+  #keep(session: Session, request: SessionCommand, { slot, outcome }: Pick<KeptAnswer, 'slot' | 'outcome'>): SessionOutcome {
+    const answer = { requestNumber: request.requestNumber, digest: this.#digestOf(request), slot, outcome }
+    this.#table.keep(session, answer)
+    return outcomeOf(answer)
+  }
+
+  *#keepWhenDone(
+    session: Session,
+    request: SessionCommand,
+    { slot, steps }: { readonly slot: number; readonly steps: Generator<undefined, Uint8Array> },
+  ): Generator<undefined, SessionOutcome> {
+    const outcome = yield* steps
+    yield
+    return this.#keep(session, request, { slot, outcome })
+  }
+
+  #digestOf({ command, quotaBytes = 0 }: SessionCommand): number {
+    return quotaBytes > 0 ? quotaBytes : this.#codec.digest(command)
+  }
+
+  #carryOut(
+    { command, quotaBytes = 0 }: SessionCommand,
+    { slot, timeMs }: Moment,
+  ): Uint8Array | Generator<undefined, Uint8Array> {
+    if (quotaBytes > 0) {
+      this.#setQuota(quotaBytes)
+      return NO_RESULT
+    }
+    const quota = this.#quotaBytes
+    const at = quota === 0 ? { slot, timeMs } : { slot, timeMs, roomBytes: quota - this.stateBytes, quotaBytes: quota }
+    return this.#machine.applyInSteps?.(command, at) ?? this.#machine.apply(command, at)
+  }
+
+  #setQuota(quotaBytes: number): void {
+    this.#quotaBytes = quotaBytes
+    this.#table.bytesMax = shareOf(quotaBytes)
+  }
+
+  *#ownEntries(counters: SessionCounters, changes: ReturnType<SessionTable['takeChanges']>): Generator<StateEntry> {
+    yield { key: COUNTERS_KEY, value: this.#codec.encodeCounters(counters), keyspace: 'state' }
+    for (const { record, state } of changes) {
+      const { clientId } = record
+      const pages = state === undefined ? [] : pagesOf(state.answers)
+      const value = state && this.#codec.encodeSession({ ...state, answers: pages.shift() ?? [] })
+      yield { key: SESSION_PREFIX + clientId, value, keyspace: 'state' }
+      yield* this.#answerEntries(clientId, pages)
+    }
+  }
+
+  /** No record is larger than a message between nodes may be, whatever a session keeps. */
+  *#answerEntries(clientId: number, pages: readonly (readonly KeptAnswer[])[]): Generator<StateEntry> {
+    const storedCount = this.#storedAnswers.get(clientId) ?? 0
+    for (let page = 0; page < Math.max(pages.length, storedCount); page++) {
+      const answers = pages[page]
+      yield {
+        key: `${ANSWERS_PREFIX}${clientId}/${String(page).padStart(PAGE_DIGITS, '0')}`,
+        value: answers && this.#codec.encodeAnswers(answers),
+        keyspace: 'state',
+      }
+    }
+    if (pages.length > 0) this.#storedAnswers.set(clientId, pages.length)
+    else this.#storedAnswers.delete(clientId)
+  }
+}
+
+/** What a checkpoint has of sessions, as it comes. */
+class Loading {
+  /** By client id: how many records beside the session's own. */
+  readonly storedAnswers = new Map<number, number>()
+  readonly #codec: SessionCodec
+  readonly #sessions: Session[] = []
+  readonly #answers = new Map<number, KeptAnswer[]>()
+  #counters: SessionCounters | undefined
+
+  constructor(codec: SessionCodec) {
+    this.#codec = codec
+  }
+
+  get quotaBytes(): number {
+    return this.#counters?.quotaBytes ?? 0
+  }
+
+  add(key: string, value: Uint8Array): void {
+    if (key === COUNTERS_KEY) this.#counters = this.#codec.decodeCounters(value)
+    else if (key.startsWith(SESSION_PREFIX)) this.#addSession(this.#codec.decodeSession(value))
+    else if (key.startsWith(ANSWERS_PREFIX)) this.#addAnswers(Number.parseInt(key.slice(ANSWERS_PREFIX.length), 10), value)
+    else assert(false, `every entry of a checkpoint is known: ${key}`)
+  }
+
+  finish(limits: SessionLimits): SessionTable {
+    assert(this.#answers.size === 0, 'the answers of a session come before it')
+    return new SessionTable(limits, this.#counters, this.#sessions)
+  }
+
+  #addSession(record: SessionRecord): void {
+    const { clientId, answers } = record
+    const further = this.#answers.get(clientId) ?? []
+    this.#answers.delete(clientId)
+    this.#sessions.push(new Session({ ...record, answers: [...answers, ...further] }))
+  }
+
+  #addAnswers(clientId: number, value: Uint8Array): void {
+    const answers = this.#answers.get(clientId) ?? []
+    for (const answer of this.#codec.decodeAnswers(value)) answers.push(answer)
+    this.#answers.set(clientId, answers)
+    this.storedAnswers.set(clientId, (this.storedAnswers.get(clientId) ?? 0) + 1)
+  }
+}
+
+function outcomeOf({ slot, outcome }: KeptAnswer): SessionOutcome {
+  if (outcome === 'sessionFull') return SESSION_FULL
+  return outcome === 'skipped' ? SKIPPED : { kind: 'result', slot, result: outcome }
+}
+
+/** Of about RECORD_BYTES_MAX each; a large answer has one to itself. */
+function pagesOf(answers: readonly KeptAnswer[]): KeptAnswer[][] {
+  const pages: KeptAnswer[][] = []
+  let page: KeptAnswer[] = []
+  let bytes = 0
+  for (const answer of answers) {
+    const answerBytes = answer.outcome.length
+    if (page.length > 0 && bytes + answerBytes > RECORD_BYTES_MAX) {
+      pages.push(page)
+      page = []
+      bytes = 0
+    }
+    page.push(answer)
+    bytes += answerBytes
+  }
+  if (page.length > 0) pages.push(page)
+  return pages
+}
+
+function* joined(own: Iterable<StateEntry>, machine: Iterable<StateEntry>): Generator<StateEntry> {
+  yield* own
+  for (const entry of machine) yield new MachineEntry(entry)
+}
+
+/** An entry of the machine under its prefix. The value is not looked at before its time: it may be encoded only then. */
+class MachineEntry implements StateEntry {
+  readonly key: string
+  readonly keyspace: 'state' | 'history'
+  readonly isNew: boolean
+  readonly #entry: StateEntry
+
+  constructor(entry: StateEntry) {
+    this.key = MACHINE_PREFIX + entry.key
+    this.keyspace = entry.keyspace
+    this.isNew = entry.isNew === true
+    this.#entry = entry
+  }
+
+  get value(): Uint8Array | undefined {
+    return this.#entry.value
+  }
+}

@@ -1,0 +1,301 @@
+import { brokenInvariants, brokenTransitions, type CoreView } from '../../paxos/invariants.js'
+import type { Message } from '../../paxos/messages.js'
+import type { Node } from '../../paxos/node.js'
+import type { DurableRecord, LogEntry, MembershipRecord, NodeId, Slot, Value } from '../../paxos/types.js'
+import { sameValue } from '../../paxos/value.js'
+import type { CheckpointInfo } from '../../storage/storage.js'
+import type { DurableView } from '../cluster/durable-view.js'
+import type { SimulatedApplication } from '../cluster/simulated-process.js'
+import { promise } from './broken-promise.js'
+import { type BookedMembership, type MembershipBook, sameMembership } from './membership-book.js'
+import { MessageChecker } from './message-checker.js'
+import type { QuotaMark } from './quota-marks.js'
+import { VoteBook } from './vote-book.js'
+
+/** Where checkpoint boundaries are. */
+interface Boundaries {
+  readonly slotsMax: number
+  readonly commandsMax: number
+}
+
+const NO_BOUNDARIES: Boundaries = { slotsMax: Number.POSITIVE_INFINITY, commandsMax: Number.POSITIVE_INFINITY }
+
+/** Two election timeouts of the default options, and time to hear of it. */
+const LEADS_ON_MS_MAX = 2_000
+const STANDS_STILL_MS = 150
+
+interface Decision {
+  readonly value: Value
+  readonly digest: number
+  /** The log's clock after it. */
+  readonly timeMs: number
+  /** Since the last checkpoint boundary at or below it. */
+  readonly boundarySlots: number
+  readonly boundaryCommands: number
+}
+
+/** Watches every step of every node. What the clients saw is checked at the end: see history/. */
+export class Checker {
+  readonly #decisions: Decision[] = []
+  /** By slot: what was refused there for the quota. */
+  readonly #quotaMarks = new Map<Slot, readonly QuotaMark[]>()
+  readonly #leaders = new Map<number, NodeId>()
+  readonly #looksInside: boolean
+  readonly #boundaries: Boundaries
+  readonly #book: VoteBook
+  readonly #messages: MessageChecker
+  readonly #latestTimeMs: (voters: readonly NodeId[]) => number
+  readonly #nowMs: () => number
+  /** Leaders that know that they have no vote: since when, and when they were last seen. */
+  readonly #voteless = new Map<NodeId, { readonly sinceMs: number; readonly lastMs: number }>()
+  readonly #startCounts = new Map<NodeId, number>()
+  stepCount = 0
+
+  /** `looksInside: false` leaves only what is visible from outside: for judging how much that alone would notice. */
+  constructor({
+    looksInside,
+    latestTimeMs = () => Number.POSITIVE_INFINITY,
+    boundaries = NO_BOUNDARIES,
+    nowMs = () => 0,
+  }: {
+    readonly looksInside: boolean
+    /** Log time is not ahead of this while these vote: a minority's clocks alone do not carry it on. */
+    readonly latestTimeMs?: (voters: readonly NodeId[]) => number
+    readonly boundaries?: Boundaries
+    /** Virtual time. */
+    readonly nowMs?: () => number
+  }) {
+    this.#latestTimeMs = latestTimeMs
+    this.#looksInside = looksInside
+    this.#boundaries = boundaries
+    this.#nowMs = nowMs
+    this.#book = new VoteBook()
+    this.#messages = new MessageChecker(this.#book)
+  }
+
+  /** Who governs which slot. */
+  get memberships(): MembershipBook {
+    return this.#book.memberships
+  }
+
+  /** In every slot up to here a value is chosen, whether anybody knows it or not. */
+  get chosenUpTo(): Slot {
+    return this.#looksInside ? this.#book.chosenUpTo : this.decidedUpTo
+  }
+
+  /** The newest membership whose voters need nobody else: see VoteBook.settled. */
+  get settled(): BookedMembership {
+    return this.#book.settled
+  }
+
+  /** Whether the node votes in the next slot, from the directory that it has. */
+  isVoter(nodeId: NodeId): boolean {
+    return this.memberships.isFormed && this.#book.isVoterOf(nodeId, this.memberships.at(this.chosenUpTo + 1))
+  }
+
+  /** Whether the node was a member, is none any more, and nobody needs what it knows. */
+  isDispensable(nodeId: NodeId): boolean {
+    return this.isRemoved(nodeId) && !this.settled.has(nodeId)
+  }
+
+  /** Whether the node was a member and is none any more, or will not be one soon. */
+  isRemoved(nodeId: NodeId): boolean {
+    if (!this.memberships.isFormed) return false
+    const { latest } = this.memberships
+    return nodeId <= latest.lastNodeId && !latest.has(nodeId)
+  }
+
+  /** The node's disk has a new directory, in which nothing is. */
+  onDirectory(nodeId: NodeId, dataDirId: string): void {
+    this.#book.onDirectory(nodeId, dataDirId)
+  }
+
+  /** The node's directory is put back to what it was once. */
+  onOlderCopy(nodeId: NodeId): void {
+    this.#book.onOlderCopy(nodeId)
+  }
+
+  /** What the nodes refused for the quota, as all of them agree on it: of each command that was carried out in a slot. */
+  get quotaMarks(): ReadonlyMap<Slot, readonly QuotaMark[]> {
+    return this.#quotaMarks
+  }
+
+  /** The log as all nodes agree on it, slot 1 first. */
+  get log(): readonly Value[] {
+    return this.#decisions.map((decision) => decision.value)
+  }
+
+  get decidedUpTo(): Slot {
+    return this.#decisions.length
+  }
+
+  /** In how many ballots somebody led. */
+  get leaderCount(): number {
+    return this.#leaders.size
+  }
+
+  /** A node has started, on what is on its disk. */
+  onStarted(nodeId: NodeId, core: Node, disk: DurableView): void {
+    this.#startCounts.set(nodeId, this.#startCountOf(nodeId) + 1)
+    if (!this.#looksInside || this.#book.directoryOf(nodeId).isOlderCopy) return
+    promise(core.promised >= disk.promised, () => `node ${nodeId} forgot its promise in a restart`)
+    promise(core.decidedUpTo === disk.decidedUpTo, () => `node ${nodeId} forgot decided slots in a restart`)
+    // Whoever comes back with an empty disk is no member, and does not vote.
+    if (core.genesis !== undefined) this.#book.checkRecovered(nodeId, core.openVotes, core.decidedUpTo)
+  }
+
+  onStep(nodeId: NodeId, before: CoreView, now: CoreView): void {
+    this.stepCount++
+    if (now.leadingBallot !== 0) this.#leaders.set(now.leadingBallot, nodeId)
+    if (!this.#looksInside) return
+    this.#checkLeads(nodeId, now)
+    for (const broken of brokenInvariants(now)) promise(false, () => `node ${nodeId} ${broken}`)
+    for (const broken of brokenTransitions(before, now)) promise(false, () => `node ${nodeId}: ${broken}`)
+  }
+
+  onSent(from: NodeId, message: Message, { core }: { core: Node }): void {
+    if (!this.#looksInside) return
+    const { decidedUpTo, leadingBallot } = core
+    const sent = { from, message, incarnation: this.#startCountOf(from), decidedUpTo, leadingBallot }
+    this.#messages.onSent(sent, this.decidedUpTo)
+  }
+
+  /** Records have reached a node's disk. */
+  onWritten(nodeId: NodeId, records: readonly DurableRecord[]): void {
+    for (const record of records) {
+      // Who votes, must be known in any case.
+      if (record.kind === 'genesis') this.#book.onGenesis(nodeId, record.genesis)
+      else if (record.kind === 'decidedUpTo') this.#book.onWatermarkWritten(nodeId, record.slot)
+      else if (!this.#looksInside) continue
+      else if (record.kind === 'promised') this.#book.onPromised(nodeId, record.ballot)
+      else if (record.kind === 'accepted') this.#book.onVote(nodeId, record.entry)
+      else if (record.kind === 'learned') this.#checkChosen(nodeId, record.entry)
+    }
+  }
+
+  /** A node has applied a slot. The first to do so says what is right: what clients see of it, history/ checks. */
+  #checkQuotaMarks(nodeId: NodeId, slot: Slot, marks: readonly QuotaMark[]): void {
+    const first = this.#quotaMarks.get(slot)
+    const isSame = first === undefined || JSON.stringify(first) === JSON.stringify(marks)
+    promise(isSame, () => `node ${nodeId} refused other commands for the quota in slot ${slot} than another node`)
+    this.#quotaMarks.set(slot, marks)
+  }
+
+  onApplied(what: { nodeId: NodeId; entry: LogEntry; digest: number; application: SimulatedApplication }): void {
+    const { nodeId, digest, application } = what
+    const { slot, value } = what.entry
+    if (this.#looksInside) this.#checkChosen(nodeId, what.entry)
+    const first = this.#decisions[slot - 1]
+    if (first === undefined) {
+      promise(
+        slot === this.#decisions.length + 1,
+        () => `node ${nodeId} applied slot ${slot} before anybody applied the one below`,
+      )
+      const earlierMs = this.#decisions.at(-1)?.timeMs ?? 0
+      promise(
+        value.kind !== 'batch' || value.timeMs <= this.#latestTimeOfAny(),
+        () => `the log time of slot ${slot} is ahead of all clocks but those of a minority`,
+      )
+      if (!this.#looksInside && value.kind === 'membership') this.memberships.onChosen(slot, value)
+      const timeMs = value.kind === 'batch' ? Math.max(earlierMs, value.timeMs) : earlierMs
+      this.#decisions.push({ value, digest, timeMs, ...this.#countedFrom(this.#decisions.at(-1), value) })
+    } else {
+      promise(
+        sameValue(first.value, value),
+        () => `node ${nodeId} decided another value for slot ${slot} than was decided before`,
+      )
+      promise(first.digest === digest, () => `node ${nodeId} got other results up to slot ${slot} than another node`)
+    }
+    this.#checkQuotaMarks(nodeId, slot, application.quotaMarks?.(slot) ?? [])
+    for (const broken of application.brokenInvariants()) promise(false, () => `node ${nodeId} at slot ${slot}: ${broken}`)
+  }
+
+  /** A node is about to write the state as it believes it to be after a slot. */
+  onCheckpoint(nodeId: NodeId, info: CheckpointInfo): void {
+    if (this.#looksInside) this.#checkCheckpoint(nodeId, 'wrote', info)
+  }
+
+  /** A node has a peer's checkpoint in the place of its own state. */
+  onInstalled(nodeId: NodeId, info: CheckpointInfo, application: SimulatedApplication): void {
+    this.#checkCheckpoint(nodeId, 'installed', info)
+    for (const broken of application.brokenInvariants()) {
+      promise(false, () => `node ${nodeId} with the checkpoint of slot ${info.appliedUpTo}: ${broken}`)
+    }
+  }
+
+  #checkCheckpoint(nodeId: NodeId, did: string, info: CheckpointInfo): void {
+    const { appliedUpTo, memberships } = info
+    const decision = this.#decisions[appliedUpTo - 1]
+    const which = `a checkpoint of slot ${appliedUpTo} that has`
+    promise(
+      decision?.digest === info.stateDigest && decision.timeMs === info.timeMs,
+      () => `node ${nodeId} ${did} ${which} another digest or log time than the slot`,
+    )
+    promise(
+      decision.boundarySlots === info.boundarySlots && decision.boundaryCommands === info.boundaryCommands,
+      () => `node ${nodeId} ${did} ${which} counted otherwise than from the last boundary on`,
+    )
+    this.#checkMemberships(nodeId, memberships, appliedUpTo)
+  }
+
+  /** What a node that has decided so far takes for the memberships of the slots above. */
+  onMemberships(nodeId: NodeId, records: readonly MembershipRecord[], decidedUpTo: Slot): void {
+    if (this.#looksInside) this.#checkMemberships(nodeId, records, decidedUpTo)
+  }
+
+  #checkMemberships(nodeId: NodeId, records: readonly MembershipRecord[], decidedUpTo: Slot): void {
+    const known = this.memberships.knownBy(decidedUpTo)
+    promise(
+      known.length === records.length && known.every((one, i) => sameMembership(one, records[i] as MembershipRecord)),
+      () => `node ${nodeId} has other memberships above slot ${decidedUpTo} than the log says`,
+    )
+  }
+
+  /** By the clocks of whichever membership's voters allow the latest. */
+  #latestTimeOfAny(): number {
+    return Math.max(...this.memberships.all.map(({ voterIds }) => this.#latestTimeMs(voterIds)))
+  }
+
+  /** A boundary is at the slot in which enough has come together since the one before. */
+  #countedFrom(before: Decision | undefined, value: Value): Pick<Decision, 'boundarySlots' | 'boundaryCommands'> {
+    const boundarySlots = (before?.boundarySlots ?? 0) + 1
+    const boundaryCommands = (before?.boundaryCommands ?? 0) + (value.kind === 'batch' ? value.commands.length : 0)
+    const { slotsMax, commandsMax } = this.#boundaries
+    if (boundarySlots >= slotsMax || boundaryCommands >= commandsMax) return { boundarySlots: 0, boundaryCommands: 0 }
+    return { boundarySlots, boundaryCommands }
+  }
+
+  /** Decided means: on the disks of a majority, in one ballot. */
+  #checkChosen(nodeId: NodeId, { slot, value }: LogEntry): void {
+    const chosen = this.#book.chosenAt(slot)
+    promise(
+      chosen !== undefined && sameValue(chosen, value),
+      () => `node ${nodeId} took slot ${slot} for decided before its value was on the disks of a majority`,
+    )
+  }
+
+  /** Whoever has lost its vote leads on until another one does; but not for long. */
+  #checkLeads(nodeId: NodeId, { leadingBallot, decidedUpTo }: CoreView): void {
+    const nowMs = this.#nowMs()
+    if (leadingBallot === 0 || this.#mayLead(nodeId, decidedUpTo)) {
+      this.#voteless.delete(nodeId)
+      return
+    }
+    const { sinceMs, lastMs } = this.#voteless.get(nodeId) ?? { sinceMs: nowMs, lastMs: nowMs }
+    this.#voteless.set(nodeId, { sinceMs, lastMs: nowMs })
+    promise(
+      // It may have stood still meanwhile.
+      nowMs - sinceMs < LEADS_ON_MS_MAX || nowMs - lastMs > STANDS_STILL_MS,
+      () => `node ${nodeId} has led on for ${LEADS_ON_MS_MAX / 1_000} s though it knows that it votes nowhere any more`,
+    )
+  }
+
+  /** By what a node knows that has decided so far. */
+  #mayLead(nodeId: NodeId, decidedUpTo: Slot): boolean {
+    return this.memberships.knownBy(decidedUpTo).some((membership) => membership.voterIds.includes(nodeId))
+  }
+
+  #startCountOf(nodeId: NodeId): number {
+    return this.#startCounts.get(nodeId) ?? 0
+  }
+}

@@ -1,0 +1,35 @@
+import { BankAndKeys } from '../../app/bank-and-keys.js'
+import { Result } from '../../gen/synod/session/v1/session.js'
+import type { Moment } from '../../replication/state-machine.js'
+
+/** What of a command was refused for the quota: all of it, or these transfers of a batch; undefined: nothing. */
+export type QuotaMark = 'whole' | readonly number[] | undefined
+
+/**
+ * The bank and the keys, with a note of what they refuse for the quota. How full the state is, the model cannot know, as it knows nothing of
+ * the size of sessions and answers: it is told, and judges whether the refusal was allowed and that it changed nothing.
+ */
+export class MarkedBankAndKeys extends BankAndKeys {
+  #slot = 0
+  #marks: QuotaMark[] = []
+
+  /** Of each command that was carried out in this slot, if it was the last one; none without a quota. */
+  marksOf(slot: number): readonly QuotaMark[] {
+    return slot === this.#slot ? this.#marks : []
+  }
+
+  override apply(bytes: Uint8Array, at: Moment): Uint8Array {
+    const result = super.apply(bytes, at)
+    if (at.slot !== this.#slot) this.#marks = []
+    this.#slot = at.slot
+    if (at.quotaBytes !== undefined) this.#marks.push(markOf(Result.decode(result)))
+    return result
+  }
+}
+
+function markOf({ outcome }: Result): QuotaMark {
+  if (outcome?.$case === 'refusal') return outcome.value.reason === 'QUOTA_EXCEEDED' ? 'whole' : undefined
+  if (outcome?.$case !== 'transferBatch') return undefined
+  const refused = [...outcome.value.results.keys()].filter((i) => outcome.value.results[i]?.reason === 'QUOTA_EXCEEDED')
+  return refused.length === 0 ? undefined : refused
+}

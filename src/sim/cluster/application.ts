@@ -1,0 +1,56 @@
+import { crc32 } from 'node:zlib'
+import type { Crypto } from '../../app/bank/signing.js'
+import { depositMessage } from '../../app/bank/signing.js'
+import { FIRST_ANSWER_LIMITS } from '../../app/first-answers.js'
+import { BankAudit } from '../../app/invariants.js'
+import { encodeText, maybeText } from '../../encoding/text.js'
+import { Command } from '../../gen/synod/session/v1/session.js'
+import { MarkedBankAndKeys, type QuotaMark } from '../checkers/quota-marks.js'
+import { STATE_LIMITS, type StateLimits } from './state-limits.js'
+
+export const AUTHORITY = 'mint'
+const PUBLIC_KEY = new Uint8Array(32).fill(7)
+
+/** Signatures that cost nothing: a run makes thousands, and ed25519 is tested elsewhere. */
+const simulatedCrypto: Crypto = {
+  verify: (publicKey, message, signature) => maybeText(signature) === sign(publicKey, message),
+  digest: (bytes) => crc32(bytes).toString(16),
+}
+
+/** What the authority of a simulated cluster puts under a deposit. */
+export function signDeposit(deposit: Parameters<typeof depositMessage>[0]): Uint8Array {
+  return encodeText(sign(PUBLIC_KEY, depositMessage(deposit)))
+}
+
+function sign(publicKey: Uint8Array, message: Uint8Array): string {
+  return crc32(message, crc32(publicKey)).toString(16).padEnd(64, '.')
+}
+
+/** What stands above the log, the same as in production but for the cryptography. */
+export class Application {
+  readonly machine: MarkedBankAndKeys
+  readonly #audit = new BankAudit()
+
+  constructor({ firstAnswersMax }: Pick<StateLimits, 'firstAnswersMax'> = STATE_LIMITS) {
+    this.machine = new MarkedBankAndKeys(simulatedCrypto, { ...FIRST_ANSWER_LIMITS, countMax: firstAnswersMax })
+  }
+
+  quotaMarks(slot: number): readonly QuotaMark[] {
+    return this.machine.marksOf(slot)
+  }
+
+  /** What is wrong with the state right now, one sentence each. */
+  brokenInvariants(): string[] {
+    return this.#audit.brokenInvariants(this.machine.typed.bank.ledger)
+  }
+}
+
+/** The cluster's initial state: who may sign deposits. */
+export const INITIAL_COMMANDS: readonly Uint8Array[] = [
+  Command.encode({
+    operation: {
+      $case: 'registerAuthority',
+      value: { authorityId: AUTHORITY, publicKey: PUBLIC_KEY, signerId: '', signature: new Uint8Array(0) },
+    },
+  }).finish(),
+]

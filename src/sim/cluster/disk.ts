@@ -1,0 +1,379 @@
+import { assert } from '../../paxos/assert.js'
+import type { DurableRecord, NodeId, Slot } from '../../paxos/types.js'
+import { FIRST_WRITE, firstRecords, type Identity } from '../../storage/directory/data-directory.js'
+import { type OpenDirectory, readContents } from '../../storage/directory/open-directory.js'
+import { CHAIN_TAG, logKey, numberOfKey } from '../../storage/keys.js'
+import type { CheckpointInfo } from '../../storage/storage.js'
+import type { FaultTotals } from '../plan/faults.js'
+import type { Random } from '../random.js'
+import type { EventTrace } from '../trace/event-trace.js'
+import type { Step, WriteOutcome } from '../trace/trace-events.js'
+import { DurableView } from './durable-view.js'
+import { RecordTable } from './record-table.js'
+import type { Scheduler } from './scheduler.js'
+import { type Change, type Platter, type RecordFormat, SimulatedDatabase } from './simulated-database.js'
+
+export interface DiskSettings {
+  readonly nodeId: NodeId
+  readonly random: Random
+  readonly scheduler: Scheduler
+  readonly totals: FaultTotals
+  readonly trace: EventTrace
+  readonly syncMsMean: number
+  /** Told of every write that has reached the disk. */
+  readonly onWritten: (records: readonly DurableRecord[]) => void
+}
+
+/** The process that uses the disk: dead, it is told nothing any more; paused, later. */
+export interface DiskUser {
+  readonly isOver: boolean
+  readonly whenAwake: (run: () => void) => void
+}
+
+/** What a write is about, for the view that checkers have of the disk. */
+export interface WriteSubject {
+  readonly records: readonly DurableRecord[]
+  /** Of a checkpoint. */
+  readonly checkpoint?: CheckpointInfo
+  /** The checkpoint is one from a peer. */
+  readonly isInstall?: boolean
+}
+
+interface Write {
+  readonly step: Step
+  readonly changes: readonly Change[]
+  readonly subject: WriteSubject | undefined
+  readonly sync: boolean
+  /** It would be on the disk by now, if the disk did not stand still. */
+  isDue: boolean
+  readonly onEnd: () => void
+}
+
+/** A data directory as it was at some time. */
+export interface DirectoryCopy {
+  readonly dataDirId: string
+  /** What the witness tells. */
+  readonly lastWritten: number
+  /** What the database ends with: one more than the witness tells, when a crash came between the two. */
+  readonly lastWrite: number
+  readonly records: ReadonlyMap<string, Buffer>
+  readonly view: DurableView
+}
+
+/** A slow disk takes so many times as long. */
+const SLOW_FACTOR = 60
+const READ_MS_MAX = 0.3
+/** How often a write that a crash interrupts, or that fails, is on the disk all the same. */
+const KEPT_RATE = 0.3
+
+/**
+ * A node's disk with its data directory: the records of the database, the identity and the witness. A write takes virtual time, and is
+ * on the disk at the end of it; a crash before that loses it as a whole or, drawn, keeps it as a whole, as LevelDB's batches are
+ * atomic. What was written without a sync is lost from some write on. The disk outlives the node's crashes.
+ */
+export class SimulatedDisk {
+  readonly #settings: DiskSettings
+  #identity: Identity
+  /** The directory that was damaged, in whose place this one is. */
+  #replacesDataDirId = ''
+  #records = new RecordTable()
+  #view = new DurableView()
+  #lastWritten = FIRST_WRITE
+  #writing: Write | undefined
+  /** Written and answered, not synced: in memory only. */
+  #unsynced: Write[] = []
+  /** What the next write of the storage is about. */
+  #nextSubject: WriteSubject | undefined
+  #isStalled = false
+  #failsNextWrite = false
+  #hasFailed = false
+  /** The record that is not what was written. */
+  #damaged: { readonly key: string; readonly record: Buffer } | undefined
+  #wasCorrupted = false
+  #isOlderCopy = false
+  isSlow = false
+  /** Nothing more is written. */
+  isFull = false
+
+  constructor(settings: DiskSettings) {
+    this.#settings = settings
+    this.#identity = { dataDirId: settings.random.uuid(), nodeId: settings.nodeId }
+    this.#fill()
+  }
+
+  get dataDirId(): string {
+    return this.#identity.dataDirId
+  }
+
+  get isWriting(): boolean {
+    return this.#writing !== undefined
+  }
+
+  /** What must be on the disk now: for checkers. */
+  get contents(): DurableView {
+    return this.#view
+  }
+
+  /** A slot whose vote must be on the disk, as it is open there, and is not. */
+  get missingVote(): Slot | undefined {
+    const { log, decidedUpTo } = this.#view
+    const isMissing = (slot: Slot): boolean => this.#records.get(logKey(slot).toString('latin1')) === undefined
+    return [...log.keys()].find((slot) => slot > decidedUpTo && isMissing(slot))
+  }
+
+  get isStalled(): boolean {
+    return this.#isStalled
+  }
+
+  /** A write begun while the disk stands still ends when it does no more. */
+  set isStalled(isStalled: boolean) {
+    this.#isStalled = isStalled
+    if (!isStalled && this.#writing?.isDue === true) this.#end(this.#writing)
+  }
+
+  /** A write has failed since the last crash or start. */
+  get hasFailed(): boolean {
+    return this.#hasFailed
+  }
+
+  /** A record was not what had been written, at some time since its user started. */
+  get wasCorrupted(): boolean {
+    return this.#wasCorrupted
+  }
+
+  /** A record on it is not what was written. */
+  get isCorrupted(): boolean {
+    return this.#damaged !== undefined && this.#records.get(this.#damaged.key) === this.#damaged.record
+  }
+
+  /** It was put back to what it had been before, and lacks what was written since. */
+  get isOlderCopy(): boolean {
+    return this.#isOlderCopy
+  }
+
+  /** All that is on it now, for putBack. */
+  copy(): DirectoryCopy {
+    const { dataDirId } = this
+    const records = new Map(this.#records.entries())
+    return { dataDirId, lastWritten: this.#lastWritten, lastWrite: this.#lastWrite, records, view: this.#view.copy() }
+  }
+
+  /** While nobody uses it: from now on it holds what it held when the copy was made. */
+  putBack({ lastWritten, lastWrite, records, view }: DirectoryCopy): void {
+    if (lastWrite < this.#lastWrite) this.#isOlderCopy = true
+    this.#records = new RecordTable()
+    for (const [key, record] of records) this.#records.set(key, record)
+    this.#lastWritten = lastWritten
+    this.#view = view.copy()
+    this.#damaged = undefined
+  }
+
+  get #lastWrite(): number {
+    const keys = [...this.#records.entries()].map(([key]) => Buffer.from(key, 'latin1'))
+    return Math.max(...keys.filter(([tag]) => tag === CHAIN_TAG).map((key) => numberOfKey(key) ?? 0))
+  }
+
+  /** The next write to end will fail. */
+  get isFailing(): boolean {
+    return this.#failsNextWrite
+  }
+
+  /** The next write to end fails, and is on the disk or not. */
+  failNextWrite(): void {
+    this.#failsNextWrite = true
+  }
+
+  /** As good as new, but for what it has lost. */
+  heal(): void {
+    this.isSlow = false
+    this.isFull = false
+    this.#failsNextWrite = false
+    this.isStalled = false
+  }
+
+  /** Flips one bit of a record. */
+  corruptRecord(random: Random): void {
+    const [key, record] = random.pick([...this.#records.entries()])
+    const damaged = Buffer.from(record)
+    const at = random.int(0, damaged.length - 1)
+    damaged[at] = (damaged[at] ?? 0) ^ (1 << random.int(0, 7))
+    this.#records.damage(key, damaged)
+    this.#damaged = { key, record: damaged }
+    this.#wasCorrupted = true
+  }
+
+  /** While nobody uses it: what is damaged is put out of the way, and a new directory made in its place. */
+  setAside(): void {
+    this.#replacesDataDirId ||= this.dataDirId
+    this.#identity = { dataDirId: this.#settings.random.uuid(), nodeId: this.#identity.nodeId }
+    this.#records = new RecordTable()
+    this.#view = new DurableView()
+    this.#lastWritten = FIRST_WRITE
+    this.#damaged = undefined
+    this.#isOlderCopy = false
+    this.#fill()
+  }
+
+  #fill(): void {
+    for (const [key, record] of firstRecords(this.#identity)) this.#records.set(key.toString('latin1'), record)
+  }
+
+  /** What a starting process finds. @throws StorageError when the disk does not hold what was written to it */
+  async open(user: DiskUser, format: RecordFormat): Promise<OpenDirectory> {
+    this.#hasFailed = false
+    this.#wasCorrupted = this.isCorrupted
+    const path = `node ${this.#identity.nodeId}'s directory`
+    const db = new SimulatedDatabase(this.#platterFor(user), format)
+    const contents = await readContents({
+      path,
+      identity: this.#identity,
+      lastWritten: this.#lastWritten,
+      pages: db.everything(),
+      skipsHistory: false,
+    })
+    return {
+      path,
+      dataDirId: this.#identity.dataDirId,
+      replacesDataDirId: this.#replacesDataDirId,
+      forgetReplaced: () => {
+        this.#replacesDataDirId = ''
+      },
+      db,
+      contents,
+      openWitness: () => ({
+        record: (number) => {
+          this.#lastWritten = number
+        },
+        close: () => Promise.resolve(),
+      }),
+      release: () => Promise.resolve(),
+    }
+  }
+
+  /** What the write is about that the storage will begin before anything else happens. */
+  expect(subject: WriteSubject): void {
+    this.#nextSubject = subject
+  }
+
+  /** The process is gone: what was not synced is lost, unless it had just reached the platter. */
+  crash(): void {
+    const { random, totals } = this.#settings
+    const lost = this.#writing === undefined ? this.#unsynced : [...this.#unsynced, this.#writing]
+    this.#writing = undefined
+    this.#unsynced = []
+    this.#nextSubject = undefined
+    this.#failsNextWrite = false
+    this.#records.releaseAll()
+    // LevelDB's log is read up to its first hole.
+    const kept = lost.findIndex(() => !random.chance(KEPT_RATE))
+    for (const [i, write] of lost.entries()) {
+      const isKept = kept === -1 || i < kept
+      this.#tellEnded(write, isKept ? 'kept' : 'lost')
+      if (isKept) this.#apply(write)
+    }
+    if (kept !== -1) totals.count('unsyncedWriteLost', lost.length - kept)
+  }
+
+  #platterFor(user: DiskUser): Platter {
+    const { random, scheduler } = this.#settings
+    const isWriting = (): boolean => this.isWriting
+    return {
+      get isWriting() {
+        return isWriting()
+      },
+      write: (changes, sync) => new Promise((resolve, reject) => this.#begin({ changes, sync, user, resolve, reject })),
+      read: (find) =>
+        new Promise((resolve) => {
+          scheduler.after(random.next() * READ_MS_MAX, () => user.whenAwake(() => resolve(find())))
+        }),
+      get: (key) => this.#records.get(key),
+      range: (options) => this.#records.range(options),
+      freeze: () => this.#records.freeze(),
+    }
+  }
+
+  #begin(asked: {
+    changes: readonly Change[]
+    sync: boolean
+    user: DiskUser
+    resolve: () => void
+    reject: (error: Error) => void
+  }): void {
+    if (asked.user.isOver) return
+    assert(this.#writing === undefined, 'one write is in flight at a time')
+    const { random, scheduler, syncMsMean, totals, trace, nodeId } = this.#settings
+    const subject = this.#nextSubject
+    const write: Write = {
+      step: trace.tell({
+        kind: 'writeBegun',
+        node: nodeId,
+        records: subject?.records ?? [],
+        checkpointUpTo: subject?.checkpoint?.appliedUpTo ?? 0,
+        isInstall: subject?.isInstall ?? false,
+        changeCount: asked.changes.length,
+        isSynced: asked.sync,
+      }),
+      changes: asked.changes,
+      subject,
+      sync: asked.sync,
+      isDue: false,
+      onEnd: () => {
+        const error = this.#outcomeOf(write)
+        asked.user.whenAwake(() => (error === undefined ? asked.resolve() : asked.reject(error)))
+      },
+    }
+    this.#nextSubject = undefined
+    this.#writing = write
+    let writeMs = asked.sync ? 0.1 + random.exponential(syncMsMean) : 0.05
+    if (this.isSlow) {
+      totals.count('slowDisk')
+      writeMs *= SLOW_FACTOR
+    }
+    scheduler.after(writeMs, () => {
+      if (this.#writing !== write) return
+      write.isDue = true
+      if (!this.#isStalled) this.#end(write)
+    })
+  }
+
+  #end(write: Write): void {
+    this.#writing = undefined
+    write.onEnd()
+  }
+
+  /** The error with which it ends, if it does with one; then it may be on the disk or not. */
+  #outcomeOf(write: Write): Error | undefined {
+    const { random } = this.#settings
+    const isFailing = this.isFull || this.#failsNextWrite
+    this.#tellEnded(write, isFailing ? 'failed' : write.sync ? 'synced' : 'buffered')
+    if (isFailing) this.#hasFailed = true
+    if (this.isFull) return new Error('no space left on the simulated device')
+    if (this.#failsNextWrite) {
+      this.#failsNextWrite = false
+      if (random.chance(KEPT_RATE)) this.#apply(write)
+      return new Error('input/output error of the simulated device')
+    }
+    if (!write.sync) {
+      this.#unsynced.push(write)
+      return undefined
+    }
+    for (const earlier of this.#unsynced.splice(0)) this.#apply(earlier)
+    this.#apply(write)
+    return undefined
+  }
+
+  #apply({ changes, subject }: Write): void {
+    for (const { key, record } of changes) this.#records.set(key, record)
+    if (subject === undefined) return
+    this.#view.onWritten(subject.records)
+    this.#settings.onWritten(subject.records)
+    if (subject.checkpoint === undefined) return
+    const { appliedUpTo } = subject.checkpoint
+    this.#view.checkpointUpTo = appliedUpTo
+    if (subject.isInstall === true) this.#view.onInstalled(appliedUpTo)
+  }
+
+  #tellEnded({ step }: Write, outcome: WriteOutcome): void {
+    this.#settings.trace.tell({ kind: 'writeEnded', begunStep: step, node: this.#settings.nodeId, outcome })
+  }
+}

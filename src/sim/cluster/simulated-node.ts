@@ -1,0 +1,442 @@
+import type { PeerRefusal } from '../../host/admission.js'
+import type { Answer, SessionRequest } from '../../host/api.js'
+import { MemberError } from '../../host/api.js'
+import { HaltError } from '../../host/host.js'
+import type { HostedMember } from '../../host/hosted-member.js'
+import type { MemberAddresses } from '../../paxos/membership-changes.js'
+import type { Node } from '../../paxos/node.js'
+import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../../paxos/types.js'
+import type { SessionName } from '../../replication/session-table.js'
+import { StorageError } from '../../storage/storage-error.js'
+import type { ClientPort, Settled } from './client-port.js'
+import type { DirectoryCopy, SimulatedDisk } from './disk.js'
+import type { SentPacket } from './network.js'
+import {
+  type SimulatedApplication,
+  type SimulatedNodeSettings,
+  SimulatedProcess,
+  type SoftwareVersion,
+} from './simulated-process.js'
+
+/** The simulated day on which every run begins. */
+export const EPOCH_MS = 1_700_000_000_000
+/** The turns of a slow node take so many times as long, and at least so long. */
+const SLOW_FACTOR = 20
+const SLOW_TURN_MS = 20
+
+/** A simulated machine: a disk and a wall clock, and most of the time a process that runs on it. */
+export class SimulatedNode implements ClientPort {
+  readonly id: NodeId
+  readonly #settings: SimulatedNodeSettings
+  #disk: SimulatedDisk
+  #process: SimulatedProcess | undefined
+  #directoryCount = 0
+  #wallOffsetMs = 0
+  #mostAheadMs = 0
+  /** Everything that it does takes long. */
+  isSlow = false
+  /** What it runs from its next start on. */
+  version: SoftwareVersion = 'current'
+  #runningVersion: SoftwareVersion = 'current'
+  #hasRunNext = false
+  #isCommissioned: boolean
+  #moveCount = 0
+  /** As it was written down when this machine was first started, or moved. */
+  #members: readonly MemberAddresses[] | undefined
+  #haltCode: string | undefined
+  #isSwitchedOff = false
+  #isStopping = false
+  #lastMarks: ReadonlyMap<string, number> = new Map()
+  /** It is to start again as soon as it has stopped. */
+  #startsAgain = false
+
+  constructor(settings: SimulatedNodeSettings) {
+    this.id = settings.id
+    this.#settings = settings
+    this.#isCommissioned = !settings.isSpare
+    this.#disk = this.#newDisk()
+  }
+
+  /** The wall clock is off by so much. */
+  get wallOffsetMs(): number {
+    return this.#wallOffsetMs
+  }
+
+  set wallOffsetMs(offsetMs: number) {
+    this.#wallOffsetMs = offsetMs
+    this.#mostAheadMs = Math.max(this.#mostAheadMs, offsetMs)
+  }
+
+  /** By so much its wall clock has ever been ahead of the world's. */
+  get mostAheadMs(): number {
+    return this.#mostAheadMs
+  }
+
+  /** Where it is now. */
+  get addresses(): MemberAddresses {
+    const host = `node${this.id}${this.#moveCount === 0 ? '' : `-${this.#moveCount}`}`
+    return { nodeId: this.id, peerAddress: `${host}:7200`, clientAddress: `${host}:7100` }
+  }
+
+  /** It is no initial member. */
+  get isSpare(): boolean {
+    return this.#settings.isSpare
+  }
+
+  /** It is a member, or is to be one. */
+  get isCommissioned(): boolean {
+    return this.#isCommissioned
+  }
+
+  get isUp(): boolean {
+    return this.#process !== undefined
+  }
+
+  get isPaused(): boolean {
+    return this.#process?.runtime.isPaused === true
+  }
+
+  /** Whether it believes so. */
+  get isLeading(): boolean {
+    return this.core?.phase === 'leading'
+  }
+
+  /** Absent while the node is down, or reads its disk. */
+  get core(): Node | undefined {
+    return this.#process?.core
+  }
+
+  /** Absent while the node is down, or reads its disk. */
+  get member(): HostedMember | undefined {
+    return this.#process?.member
+  }
+
+  /** Absent while the node is down. */
+  get application(): SimulatedApplication | undefined {
+    return this.#process?.application
+  }
+
+  /** Starts from now on with the newest version that it has run. */
+  useNewestVersion(): void {
+    if (this.#hasRunNext) this.version = 'next'
+  }
+
+  /** What it runs, or ran last. */
+  get runningVersion(): SoftwareVersion {
+    return this.#runningVersion
+  }
+
+  /** The process, if it runs and has read its disk: peers fetch checkpoints from it. */
+  get checkpointSource(): SimulatedProcess | undefined {
+    return this.member === undefined ? undefined : this.#process
+  }
+
+  /** How far that directory had got, as this node knows now, or will when it starts. */
+  markOf(dataDirId: string): number {
+    return this.core === undefined ? (this.#lastMarks.get(dataDirId) ?? 0) : (this.#process?.markOf(dataDirId) ?? 0)
+  }
+
+  get hasMoved(): boolean {
+    return this.#moveCount > 0
+  }
+
+  onRelinked(peer: NodeId): void {
+    this.#process?.onRelinked(peer)
+  }
+
+  /** A node does not listen to this one. */
+  onRefused(by: NodeId, refusal: PeerRefusal): void {
+    this.#process?.onRefused(by, refusal)
+  }
+
+  get appliedUpTo(): Slot {
+    return this.#process?.appliedUpTo ?? 0
+  }
+
+  get disk(): SimulatedDisk {
+    return this.#disk
+  }
+
+  /** Why the node stopped for good: then it does not start again. */
+  get haltCode(): string | undefined {
+    return this.#haltCode
+  }
+
+  /** Nobody will ever start it again. */
+  get isSwitchedOff(): boolean {
+    return this.#isSwitchedOff
+  }
+
+  get hasLostDirectory(): boolean {
+    return this.#directoryCount > 1
+  }
+
+  // --- what happens to it ---------------------------------------------------------------------------------------------------------
+
+  /** A spare machine is put to use. */
+  commission(): void {
+    if (this.#isCommissioned) return
+    this.#isCommissioned = true
+    this.start()
+  }
+
+  /** Starts the process on what the disk holds. Nothing, if it runs or has halted. */
+  start(): void {
+    if (!this.#isCommissioned || this.#isSwitchedOff) return
+    // One whose write has failed stops as soon as it hears of that, which may be when it has been woken.
+    if (this.#isStopping || (this.#process !== undefined && this.#disk.hasFailed)) this.#startsAgain = true
+    if (this.#process !== undefined || this.#haltCode !== undefined) return
+    const { trace } = this.#settings
+    trace.tell({ kind: 'started', node: this.id })
+    if (this.version !== this.#runningVersion)
+      trace.tell({ kind: 'note', text: `n${this.id} now runs the ${this.version} version` })
+    this.#runningVersion = this.version
+    this.#hasRunNext ||= this.version === 'next'
+    this.#process = this.#newProcess()
+    void this.#process.boot()
+  }
+
+  /** Somebody starts it again all the same. */
+  forgetHalt(): void {
+    this.#haltCode = undefined
+  }
+
+  /** An operator resolves the failure that the node has stopped at. To be awaited before it starts. */
+  async resolveApplyFailure(how: 'skip' | 'retry'): Promise<void> {
+    if (this.#process !== undefined || this.#haltCode !== 'APPLY_FAILED')
+      throw new Error(`node ${this.id} has not failed to apply`)
+    await this.#newProcess().resolveApplyFailure(how)
+    this.#haltCode = undefined
+  }
+
+  crash(): void {
+    if (this.#process === undefined) return
+    this.#settings.totals.count('crash')
+    this.#settings.trace.tell({ kind: 'crashed', node: this.id })
+    this.#end()
+  }
+
+  /** For good: its operator needs it no more. */
+  switchOff(): void {
+    this.#isSwitchedOff = true
+    this.crash()
+  }
+
+  /** Stops as a process does that is asked to: hands over, writes a last checkpoint, then is down. */
+  stop(): void {
+    const process = this.#process
+    if (process === undefined || this.#isStopping) return
+    this.#settings.trace.tell({ kind: 'stopAsked', node: this.id })
+    this.#isStopping = true
+    process.input((member) => void this.#stop(process, member))
+  }
+
+  /** Crashes between two steps, so many of them from now. */
+  crashAfterSteps(steps: number): void {
+    this.#process?.dieAfterSteps(steps)
+  }
+
+  /** Crashes in the middle of its next write. */
+  crashInWrite(): void {
+    this.#process?.dieInWrite()
+  }
+
+  /** Does not crash after all. */
+  spare(): void {
+    this.#process?.spare()
+  }
+
+  /** The process stands still; what arrives waits. See SimulatedRuntime.pause. */
+  pause({ clockStops = false } = {}): void {
+    if (this.#process === undefined || this.isPaused) return
+    this.#process.runtime.pause({ clockStops })
+    this.#settings.totals.count('pause')
+    this.#settings.trace.tell({ kind: 'paused', node: this.id, clockStops })
+  }
+
+  wake(): void {
+    if (!this.isPaused) return
+    this.#settings.trace.tell({ kind: 'woke', node: this.id })
+    this.#process?.runtime.wake()
+  }
+
+  /** It is at other addresses from now on; its next start is told where everybody is by now. */
+  move(): void {
+    // First of all: one that was being stopped, to be started again, is started again as soon as it is down.
+    this.#moveCount++
+    this.#members = this.#settings.members()
+    this.crash()
+    this.#settings.totals.count('move')
+    this.#settings.trace.tell({ kind: 'note', text: `n${this.id} is moved to ${this.addresses.peerAddress}` })
+  }
+
+  /** The machine comes back with an empty disk. */
+  loseDirectory(): void {
+    this.crash()
+    this.#disk = this.#newDisk()
+    this.#lastMarks = new Map()
+    this.#settings.totals.count('lostDirectory')
+    this.#settings.trace.tell({ kind: 'directoryLost', node: this.id })
+  }
+
+  /** The machine's disk is what it was when the copy was made. */
+  putBack(copy: DirectoryCopy): void {
+    this.crash()
+    this.#disk.putBack(copy)
+    if (!this.#disk.isOlderCopy) return
+    this.#settings.checker.onOlderCopy(this.id)
+    this.#settings.totals.count('olderCopy')
+    this.#settings.trace.tell({ kind: 'note', text: `n${this.id} has an older copy of its data directory` })
+  }
+
+  /** Asked to stop leading, a leader hands over. */
+  handOver(): void {
+    this.#settings.trace.tell({ kind: 'handOverAsked', node: this.id })
+    this.#process?.input((member) => void member.handOver())
+  }
+
+  // --- inputs: lost on a node that is down ----------------------------------------------------------------------------------------
+
+  receive(packet: SentPacket): void {
+    if (this.#process !== undefined) return this.#process.receive(packet)
+    const { sentStep, from, to, message } = packet
+    this.#settings.trace.tell({ kind: 'ended', sentStep, from, to, message, fate: 'down' })
+  }
+
+  openSession(timeoutMs: number, settle: Settled<SessionName>): void {
+    this.#ask((member) => member.openSession({ timeoutMs }), settle)
+  }
+
+  closeSession(session: SessionName, timeoutMs: number, settle: Settled<boolean>): void {
+    this.#ask(async (member) => (await member.closeSession(session, { timeoutMs })).closed, settle)
+  }
+
+  submit(request: SessionRequest, timeoutMs: number, settle: Settled<Answer>): void {
+    this.#process?.input((member) => member.submit(request, timeoutMs, this.#whileAlive(settle)))
+  }
+
+  invoke(command: Uint8Array, timeoutMs: number, settle: Settled<Answer>): void {
+    this.#ask((member) => member.invoke(command, { timeoutMs }), settle)
+  }
+
+  read(query: Uint8Array, timeoutMs: number, settle: Settled<Answer>): void {
+    this.#ask((member) => member.query(query, { timeoutMs }), settle)
+  }
+
+  changeMembership(change: MembershipChange, timeoutMs: number, settle: Settled<MembershipRecord>): void {
+    this.#ask(async (member) => (await member.changeMembership(change, { timeoutMs })).membership, settle)
+  }
+
+  transferLeadership(to: NodeId, timeoutMs: number, settle: Settled<NodeId>): void {
+    this.#ask((member) => member.transferLeadership(to, { timeoutMs }), settle)
+  }
+
+  #ask<T>(ask: (member: HostedMember) => Promise<T>, settle: Settled<T>): void {
+    const answer = this.#whileAlive(settle)
+    this.#process?.input((member) => {
+      ask(member).then(answer, (error: unknown) => {
+        if (error instanceof MemberError) answer(error)
+        // What it is asked for stands in a record that is not what was written: it stops with its next write.
+        else if (codeOf(error) === 'DAMAGED' && this.#disk.wasCorrupted) return
+        else this.#settings.onBug(error instanceof Error ? error : new Error(String(error)))
+      })
+    })
+  }
+
+  /** A dead process answers nobody. */
+  #whileAlive<T>(settle: Settled<T>): Settled<T> {
+    const process = this.#process
+    return (outcome) => {
+      if (process?.runtime.isOver === false) settle(outcome)
+    }
+  }
+
+  #onSetAside(): void {
+    this.#lastMarks = new Map()
+    const { checker, totals, trace } = this.#settings
+    totals.count('repairedDirectory')
+    trace.tell({ kind: 'directorySetAside', node: this.id })
+    checker.onDirectory(this.id, this.#disk.dataDirId)
+  }
+
+  #onStopped(error: Error): void {
+    const { totals, trace, onBug } = this.#settings
+    const code = codeOf(error)
+    if (this.#isForGood(code)) this.#haltCode = code
+    // Found while it ran: at its next start it sets the directory aside.
+    else if (code === 'DAMAGED' && this.#disk.wasCorrupted) totals.count('failedRead')
+    else if (this.#disk.hasFailed) totals.count('failedWrite')
+    // What the next version has written, this one leaves alone.
+    else if (code === 'UNSUPPORTED_FORMAT' && this.#hasRunNext) totals.count('refusedDowngrade')
+    else return onBug(error)
+    trace.tell({ kind: 'halted', node: this.id, code, message: error.message })
+    this.#end()
+  }
+
+  /** Whether it stops for a reason that there is, and not to start again: an operator must do something about it. */
+  #isForGood(code: string): boolean {
+    const { checker } = this.#settings
+    switch (code) {
+      case 'DATA_DIR_MISMATCH':
+        return this.hasLostDirectory
+      case 'OLDER_COPY':
+        return this.#disk.isOlderCopy
+      case 'APPLY_FAILED':
+        return this.#settings.mayFailToApply
+      case 'NOT_A_MEMBER':
+        return checker.isRemoved(this.id)
+      case 'REMOVED':
+        // What is on a disk that never was a member's, nobody needs.
+        return this.#disk.contents.genesis === undefined ? checker.isRemoved(this.id) : checker.isDispensable(this.id)
+      default:
+        return false
+    }
+  }
+
+  async #stop(process: SimulatedProcess, member: HostedMember): Promise<void> {
+    await member.stop()
+    if (this.#process !== process) return
+    this.#settings.trace.tell({ kind: 'stopped', node: this.id })
+    this.#end()
+  }
+
+  #end(): void {
+    this.#lastMarks = new Map(this.#process?.marksOnDisk ?? this.#lastMarks)
+    this.#process?.runtime.end()
+    this.#process = undefined
+    this.#disk.crash()
+    this.#isStopping = false
+    if (!this.#startsAgain) return
+    this.#startsAgain = false
+    this.start()
+  }
+
+  #newProcess(): SimulatedProcess {
+    const { scheduler, turnMsMax } = this.#settings
+    this.#members ??= this.#settings.members()
+    return new SimulatedProcess(this.#settings, {
+      members: this.#members,
+      version: this.version,
+      disk: this.#disk,
+      wallMs: () => Math.floor(EPOCH_MS + scheduler.nowMs + this.wallOffsetMs),
+      turnMsMax: () => (this.isSlow ? Math.max(SLOW_TURN_MS, turnMsMax * SLOW_FACTOR) : turnMsMax),
+      onDeath: () => this.crash(),
+      onSetAside: () => this.#onSetAside(),
+      onStopped: (error) => this.#onStopped(error),
+    })
+  }
+
+  #newDisk(): SimulatedDisk {
+    this.#directoryCount++
+    const disk = this.#settings.parts.makeDisk({ ...this.#settings.disk, nodeId: this.id })
+    this.#settings.checker.onDirectory(this.id, disk.dataDirId)
+    return disk
+  }
+}
+
+/** The code of the first cause that has one: a write after a failed read fails because of that. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return ''
+  const own = error instanceof HaltError || error instanceof StorageError ? error.code : ''
+  return codeOf(error.cause) || own
+}

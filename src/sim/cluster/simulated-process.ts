@@ -1,0 +1,465 @@
+import { pino } from 'pino'
+import type { CallerIdentity, PeerRefusal } from '../../host/admission.js'
+import { HostedMember, type PeerPort, type PeerPortHandlers } from '../../host/hosted-member.js'
+import { type CoreView, viewOf } from '../../paxos/invariants.js'
+import type { MemberAddresses } from '../../paxos/membership-changes.js'
+import type { Message } from '../../paxos/messages.js'
+import type { Node, NodeSettings } from '../../paxos/node.js'
+import type { CoreOptions } from '../../paxos/options.js'
+import type { NodeId, Slot } from '../../paxos/types.js'
+import {
+  type CheckpointPart,
+  type CheckpointRequest,
+  type CheckpointSink,
+  TransferError,
+} from '../../protocol/checkpoint-transfer.js'
+import { isFromStranger } from '../../protocol/strangers.js'
+import { SESSION_LIMITS } from '../../replication/session-table.js'
+import type { StateMachine } from '../../replication/state-machine.js'
+import { LevelStorage } from '../../storage/level-storage.js'
+import type { CheckpointInfo } from '../../storage/storage.js'
+import { StorageError } from '../../storage/storage-error.js'
+import { promise } from '../checkers/broken-promise.js'
+import type { Checker } from '../checkers/checkers.js'
+import type { QuotaMark } from '../checkers/quota-marks.js'
+import type { FaultTotals } from '../plan/faults.js'
+import type { Random } from '../random.js'
+import type { EventTrace } from '../trace/event-trace.js'
+import type { Fate } from '../trace/trace-events.js'
+import type { DiskSettings, SimulatedDisk, WriteSubject } from './disk.js'
+import type { Network, Packet, SentPacket } from './network.js'
+import { fromNextRecord, toNextRecord } from './next-version.js'
+import type { Scheduler } from './scheduler.js'
+import type { RecordFormat } from './simulated-database.js'
+import { SimulatedRuntime } from './simulated-runtime.js'
+import { type CheckpointSource, SimulatedTransfer } from './simulated-transfer.js'
+import type { StateLimits } from './state-limits.js'
+
+export interface SimulatedNodeSettings {
+  readonly id: NodeId
+  /** What it is started with: where each member was when its own addresses were settled last. */
+  readonly members: () => readonly MemberAddresses[]
+  readonly options: CoreOptions
+  readonly initialCommands: readonly Uint8Array[]
+  /** It is no initial member, and waits to be let in. */
+  readonly isSpare: boolean
+  /** Where checkpoints are begun. */
+  readonly boundaries: { readonly slotsMax: number; readonly commandsMax: number }
+  readonly logSlotsMax: number
+  readonly limits: StateLimits
+  /** What this node has memory for, and so the cluster's quota; 0: none. */
+  readonly quotaBytes: number
+  /** The host's turn: what comes within it shares a drain. */
+  readonly turnMsMax: number
+  readonly tickMs: number
+  readonly disk: Omit<DiskSettings, 'nodeId'>
+  readonly random: Random
+  readonly scheduler: Scheduler
+  readonly totals: FaultTotals
+  readonly checker: Checker
+  readonly trace: EventTrace
+  readonly network: Network
+  /** Where that node is. */
+  readonly addressOf: (id: NodeId) => string
+  /** The process of another node, if it runs. */
+  readonly peer: (id: NodeId) => CheckpointSource | undefined
+  readonly send: (packet: Packet) => void
+  /** A node does not listen to its peer: that one hears of it. */
+  readonly onRefused: (what: { readonly by: NodeId; readonly peer: NodeId; readonly refusal: PeerRefusal }) => void
+  /** It can be reached now. */
+  readonly onListening: () => void
+  /** A machine that throws stops its node, and breaks no promise. */
+  readonly mayFailToApply: boolean
+  /** Told of what only a bug can bring about. */
+  readonly onBug: (error: Error) => void
+  /** How the parts are made; tests put defective ones in their place. */
+  readonly parts: NodeParts
+}
+
+export interface NodeParts {
+  readonly makeNode: (settings: NodeSettings) => Node
+  readonly makeDisk: (settings: DiskSettings) => SimulatedDisk
+  readonly makeApplication: () => SimulatedApplication
+}
+
+/** What stands above the log. */
+export interface SimulatedApplication {
+  readonly machine: StateMachine
+  /** What is wrong with the state right now, one sentence each. */
+  brokenInvariants(): string[]
+  /** Of each command that the machine carried out in this slot, the last one: whether the quota was in its way. */
+  quotaMarks?(slot: Slot): readonly QuotaMark[]
+}
+
+/** The machine that a process runs on. */
+export interface Machine {
+  /** What the process is started with. */
+  readonly members: readonly MemberAddresses[]
+  readonly version: SoftwareVersion
+  readonly disk: SimulatedDisk
+  readonly wallMs: () => number
+  readonly turnMsMax: () => number
+  /** The process has reached the step at which it was to be killed. */
+  readonly onDeath: () => void
+  /** The process has found its directory damaged, and set it aside. */
+  readonly onSetAside: () => void
+  /** The process has stopped by itself. */
+  readonly onStopped: (error: Error) => void
+}
+
+/** What a node runs: this Synod, or one that is a version newer. See next-version.ts. */
+export type SoftwareVersion = 'current' | 'next'
+
+const FORMATS: Readonly<Record<SoftwareVersion, RecordFormat>> = {
+  current: { write: (_key, record) => record, read: (_key, record) => record },
+  next: { write: toNextRecord, read: fromNextRecord },
+}
+
+/** Checkpoints are written in pieces, as big ones are in the world. */
+const SMALL_PIECE_BYTES = 500
+
+const SILENT = pino({ enabled: false })
+
+/**
+ * One incarnation of a node, from a start to a crash: a real member on a simulated machine. It may be killed between any two of its
+ * dealings with the world; what a dead process still does reaches nobody.
+ */
+export class SimulatedProcess implements CheckpointSource {
+  readonly runtime: SimulatedRuntime
+  readonly application: SimulatedApplication
+  readonly #settings: SimulatedNodeSettings
+  readonly #machine: Machine
+  #storage: LevelStorage | undefined
+  readonly #marksHeard = new Map<string, number>()
+  #member: HostedMember | undefined
+  #core: Node | undefined
+  #view: CoreView | undefined
+  #handlers: PeerPortHandlers | undefined
+  /** What each peer was told of who this is when it was first sent to. */
+  readonly #introducedAs = new Map<NodeId, CallerIdentity>()
+  /** Where it looks for each peer. */
+  readonly #routes = new Map<NodeId, readonly string[]>()
+  #appliedUpTo: Slot = 0
+  #stepsToLive = Number.POSITIVE_INFINITY
+  #diesInWrite = false
+
+  constructor(settings: SimulatedNodeSettings, machine: Machine) {
+    const { random, scheduler, parts } = settings
+    this.#settings = settings
+    this.#machine = machine
+    this.application = parts.makeApplication()
+    this.runtime = new SimulatedRuntime({ scheduler, random, wallMs: machine.wallMs, turnMsMax: machine.turnMsMax })
+  }
+
+  /** Absent until the disk has been read. */
+  get member(): HostedMember | undefined {
+    return this.#member
+  }
+
+  /** Absent until the disk has been read. */
+  get core(): Node | undefined {
+    return this.#core
+  }
+
+  get appliedUpTo(): Slot {
+    return this.#appliedUpTo
+  }
+
+  /** How far other directories had got, as this one's disk says; undefined until that has been read. */
+  get marksOnDisk(): ReadonlyMap<string, number> | undefined {
+    return this.#storage?.marks
+  }
+
+  /** The same by what it has heard since, too: gone with the process. */
+  markOf(dataDirId: string): number {
+    return Math.max(this.#marksHeard.get(dataDirId) ?? 0, this.#storage?.marks.get(dataDirId) ?? 0)
+  }
+
+  /** Starts on what the disk holds. */
+  async boot(): Promise<void> {
+    const { id, isSpare, options, boundaries, limits, quotaBytes, tickMs, initialCommands } = this.#settings
+    try {
+      const storage = await this.#openStorage()
+      this.#storage = storage
+      this.#appliedUpTo = storage.checkpoint.appliedUpTo
+      this.#member = await HostedMember.restore(
+        {
+          nodeId: id,
+          members: this.#machine.members,
+          join: isSpare,
+          machine: this.application.machine,
+          initialCommands,
+          capacityBytes: quotaBytes,
+          logger: SILENT,
+          options,
+        },
+        {
+          storage,
+          runtime: this.runtime,
+          tickIntervalMs: tickMs,
+          checkpoints: boundaries,
+          sessionLimits: { ...SESSION_LIMITS, ...limits },
+          makePeerPort: (handlers) => this.#makePeerPort(handlers),
+          makeNode: (nodeSettings) => this.#makeNode(nodeSettings),
+          onApplied: (entry, digest) => {
+            if (this.runtime.isOver) return
+            this.#appliedUpTo = entry.slot
+            const { application } = this
+            this.#settings.trace.tell({ kind: 'applied', node: id, slot: entry.slot, value: entry.value, digest })
+            this.#check(() => this.#settings.checker.onApplied({ nodeId: id, entry, digest, application }))
+            this.#passStep()
+          },
+          onInstalled: (checkpoint) => this.#onInstalled(checkpoint),
+          onFailed: (error) => this.#onFailed(error),
+        },
+      )
+    } catch (error) {
+      this.#onFailed(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  /** What an operator says of the slot that failed, while the node is stopped. @throws StorageError */
+  async resolveApplyFailure(how: 'skip' | 'retry'): Promise<void> {
+    const storage = await this.#openStorage()
+    await storage.resolveApplyFailure(how)
+    await storage.close()
+  }
+
+  /** A damaged directory is set aside, and a new one made in its place, as the server does it. @throws StorageError */
+  async #openStorage(): Promise<LevelStorage> {
+    const { disk, onSetAside } = this.#machine
+    const { logSlotsMax } = this.#settings
+    const window = { slots: logSlotsMax, bytes: Number.MAX_SAFE_INTEGER }
+    const watcher = {
+      onWriting: (subject: WriteSubject) => this.#onWriting(subject),
+      onWritten: () => this.#passStep(),
+    }
+    const open = async (): Promise<LevelStorage> =>
+      LevelStorage.standOn(await disk.open(this.runtime, FORMATS[this.#machine.version]), {
+        window,
+        watcher,
+        pieceBytes: SMALL_PIECE_BYTES,
+      })
+    try {
+      return await open()
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== 'DAMAGED' || !disk.isCorrupted) throw error
+      disk.setAside()
+      onSetAside()
+      return await open()
+    }
+  }
+
+  serveCheckpoint(caller: CallerIdentity, request: CheckpointRequest): AsyncIterable<CheckpointPart> {
+    const handlers = this.#handlers
+    if (handlers === undefined) throw new TransferError('UNREACHABLE', `node ${this.#settings.id} does not listen`)
+    const admission = handlers.admit(caller)
+    if (admission === 'joinOnly')
+      throw new TransferError('UNREACHABLE', `node ${caller.nodeId} is not known by its directory yet`)
+    if (admission !== undefined) throw new TransferError('REFUSED', admission.message)
+    return handlers.serveCheckpoint(caller, request)
+  }
+
+  /** Dies between two steps, so many of them from now. */
+  dieAfterSteps(steps: number): void {
+    this.#stepsToLive = steps
+  }
+
+  /** Dies in the middle of its next write. */
+  dieInWrite(): void {
+    this.#diesInWrite = true
+  }
+
+  /** Does not die after all. */
+  spare(): void {
+    this.#stepsToLive = Number.POSITIVE_INFINITY
+    this.#diesInWrite = false
+  }
+
+  /** Something comes in from the world, when the process can take it. */
+  input(run: (member: HostedMember) => void): void {
+    this.runtime.whenAwake(() => {
+      if (this.#member !== undefined) run(this.#member)
+    })
+  }
+
+  receive(packet: SentPacket): void {
+    const { from, to, message, caller, sentStep } = packet
+    let isTold = false
+    const tellFate = (fate: Fate): void => {
+      if (!isTold) this.#settings.trace.tell({ kind: 'ended', sentStep, from, to, message, fate })
+      isTold = true
+    }
+    if (this.runtime.isPaused) tellFate('waits')
+    this.runtime.whenAwake(() => {
+      const handlers = this.#handlers
+      if (handlers === undefined) return tellFate('down')
+      const admission = handlers.admit(caller)
+      if (admission === 'joinOnly' ? !isFromStranger(message) : admission !== undefined) {
+        tellFate('refused')
+        if (admission !== 'joinOnly' && admission !== undefined)
+          this.#settings.onRefused({ by: to, peer: from, refusal: admission })
+        return
+      }
+      tellFate('delivered')
+      if (message.kind === 'mark') for (const { dataDirId, writeNumber } of message.marks) this.#onMark(dataDirId, writeNumber)
+      handlers.onMessages(from, [message], caller)
+      this.#afterStep()
+    })
+  }
+
+  #onMark(dataDirId: string, writeNumber: number): void {
+    this.#marksHeard.set(dataDirId, Math.max(this.markOf(dataDirId), writeNumber))
+  }
+
+  #makeNode(settings: NodeSettings): Node {
+    const core = this.#settings.parts.makeNode(settings)
+    this.#core = core
+    this.#view = viewOf(core)
+    this.#settings.trace.recovered(this.#settings.id, core, this.#appliedUpTo)
+    this.#settings.trace.look(this.#settings.id, core)
+    this.#check(() => this.#settings.checker.onStarted(this.#settings.id, core, this.#machine.disk.contents))
+    return core
+  }
+
+  #makePeerPort(handlers: PeerPortHandlers): PeerPort {
+    const { id, send } = this.#settings
+    return {
+      start: async () => {
+        this.#handlers = handlers
+        this.#settings.onListening()
+      },
+      send: (to: NodeId, message: Message) => {
+        // What it says to itself, the core hears when its records are durable.
+        if (this.runtime.isOver || to === id || !this.#finds(to)) return
+        this.#check(() => send({ from: id, to, message, caller: this.#introductionTo(to, handlers) }))
+        this.#passStep()
+      },
+      flush: () => this.#afterStep(),
+      isOpen: (to) => this.#settings.peer(to) !== undefined,
+      setPeers: (peers) => {
+        this.#routes.clear()
+        for (const { nodeId, addresses } of peers) this.#routes.set(nodeId, addresses)
+      },
+      redial: () => undefined,
+      links: () => [],
+      fetchCheckpoint: (from, request, sink) => this.#fetch(from, request, sink, handlers),
+      stop: async () => {
+        this.#handlers = undefined
+      },
+    }
+  }
+
+  /** Whether the peer is at one of the addresses at which it is looked for: by its turns, a link has come to that one. */
+  #finds(peer: NodeId): boolean {
+    return this.#routes.get(peer)?.includes(this.#settings.addressOf(peer)) === true
+  }
+
+  #fetch(from: NodeId, request: CheckpointRequest, sink: CheckpointSink, handlers: PeerPortHandlers): () => void {
+    const { id: to, peer, network, scheduler, totals, trace, onBug } = this.#settings
+    const { runtime } = this
+    const source = (): CheckpointSource | undefined => (this.#finds(from) ? peer(from) : undefined)
+    const caller = { nodeId: to, ...handlers.identity() }
+    const transfer = new SimulatedTransfer({
+      to,
+      from,
+      source,
+      runtime,
+      caller,
+      request,
+      sink,
+      network,
+      scheduler,
+      totals,
+      trace,
+      onBug,
+    })
+    return () => transfer.cancel()
+  }
+
+  #onInstalled(checkpoint: CheckpointInfo): void {
+    if (this.runtime.isOver) return
+    const { id, checker } = this.#settings
+    this.#appliedUpTo = checkpoint.appliedUpTo
+    this.#check(() => {
+      checker.onInstalled(id, checkpoint, this.application)
+      const { missingVote } = this.#machine.disk
+      promise(missingVote === undefined, () => `node ${id} lost its vote for slot ${missingVote} when it installed a checkpoint`)
+    })
+    this.#passStep()
+  }
+
+  /** The peer, or this node, is another process now: where they find each other their links are made anew. */
+  onRelinked(peer: NodeId): void {
+    if (this.#handlers !== undefined && this.#finds(peer)) this.input(() => this.#handlers?.onConnected(peer))
+  }
+
+  /** A peer does not let this node in. The stream has ended: on the next one it says anew who it is. */
+  onRefused(by: NodeId, refusal: PeerRefusal): void {
+    this.#introducedAs.delete(by)
+    this.input(() => this.#handlers?.onRefused(by, refusal, this.#settings.addressOf(by)))
+  }
+
+  #introductionTo(to: NodeId, handlers: PeerPortHandlers): CallerIdentity {
+    const known = this.#introducedAs.get(to)
+    if (known !== undefined) return known
+    const caller = { nodeId: this.#settings.id, ...handlers.identity() }
+    this.#introducedAs.set(to, caller)
+    return caller
+  }
+
+  #afterStep(): void {
+    if (this.runtime.isOver || this.#core === undefined || this.#view === undefined) return
+    const before = this.#view
+    const now = viewOf(this.#core)
+    this.#view = now
+    this.#settings.trace.look(this.#settings.id, this.#core)
+    this.#check(() => this.#settings.checker.onStep(this.#settings.id, before, now))
+    if (now.decidedUpTo !== before.decidedUpTo) this.#checkMemberships(this.#core)
+  }
+
+  #checkMemberships({ memberships, decidedUpTo }: Node): void {
+    if (memberships === undefined) return
+    this.#check(() => this.#settings.checker.onMemberships(this.#settings.id, memberships.toRecords(), decidedUpTo))
+  }
+
+  #onWriting(subject: WriteSubject): void {
+    if (this.runtime.isOver) return
+    const { checkpoint } = subject
+    if (checkpoint !== undefined) this.#check(() => this.#settings.checker.onCheckpoint(this.#settings.id, checkpoint))
+    this.#machine.disk.expect(subject)
+    if (this.#diesInWrite) this.#dieWhileWriting()
+    this.#passStep()
+  }
+
+  #onFailed(error: Error): void {
+    if (!this.runtime.isOver) this.#machine.onStopped(error)
+  }
+
+  #check(check: () => void): void {
+    try {
+      check()
+    } catch (error) {
+      // What the checker wanted to read stands in a record whose bits have flipped: the node stops with its next write.
+      if (error instanceof StorageError && error.code === 'DAMAGED' && this.#machine.disk.wasCorrupted) return
+      this.#settings.onBug(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  /** Between any two steps it may be killed. */
+  #passStep(): void {
+    if (this.runtime.isOver || --this.#stepsToLive > 0) return
+    this.#settings.totals.count('crashMidStep')
+    this.#machine.onDeath()
+  }
+
+  /** What was said too early has time to travel. */
+  #dieWhileWriting(): void {
+    const { scheduler, random, disk, totals } = this.#settings
+    scheduler.after(random.next() * disk.syncMsMean, () => {
+      if (this.runtime.isOver || !this.#diesInWrite || !this.#machine.disk.isWriting) return
+      totals.count('crashInWrite')
+      this.#machine.onDeath()
+    })
+  }
+}

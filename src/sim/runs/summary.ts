@@ -1,0 +1,47 @@
+import type { SeededPlan } from '../plan/plan-file.js'
+import type { Verdict } from './verdict.js'
+import type { OrderVerdict } from './world.js'
+
+/** What is told of one run from process to process, and counted: plain JSON. */
+export interface RunSummary {
+  readonly seed: number
+  readonly verdict: Verdict['kind']
+  /** Why it did not hold. */
+  readonly sentence?: string
+  /** Where the simulator itself failed. */
+  readonly stack?: string
+  /** Absent when the simulator itself failed. */
+  readonly size?: WorldSize
+  /** How often each fault struck; those that did not are left out. */
+  readonly faults: Readonly<Record<string, number>>
+}
+
+/** How much happened in a world. */
+interface WorldSize {
+  readonly nodeCount: number
+  readonly simulatedMs: number
+  readonly eventCount: number
+  readonly leaderCount: number
+  readonly decidedUpTo: number
+  readonly acknowledgedCount: number
+  /** Whether an order was found that explains all answers without a look at the slots: a second opinion. */
+  readonly order: OrderVerdict
+  /** The same on every replay, on every machine. */
+  readonly eventHash: string
+}
+
+export function summarize({ seed, plan }: SeededPlan, verdict: Verdict): RunSummary {
+  if (verdict.kind === 'crashed') {
+    const { error, sentence } = verdict
+    const stack = error instanceof Error ? error.stack : undefined
+    return { seed, verdict: 'crashed', sentence, faults: {}, ...(stack === undefined ? {} : { stack }) }
+  }
+  const { simulatedMs, eventCount, leaderCount, decidedUpTo, acknowledgedCount, order, eventHash, totals } = verdict.result
+  return {
+    seed,
+    verdict: verdict.kind,
+    ...(verdict.kind === 'broken' ? { sentence: verdict.sentence } : {}),
+    size: { nodeCount: plan.nodeCount, simulatedMs, eventCount, leaderCount, decidedUpTo, acknowledgedCount, order, eventHash },
+    faults: totals.toJSON(),
+  }
+}

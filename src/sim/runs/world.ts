@@ -1,0 +1,146 @@
+import { promise } from '../checkers/broken-promise.js'
+import { decodeAnswer } from '../clients/decode-result.js'
+import { encodeQuery } from '../clients/encode-request.js'
+import type { Query } from '../clients/operations.js'
+import { sameOutcome } from '../clients/outcomes.js'
+import { SimulatedClient } from '../clients/simulated-client.js'
+import { Workload } from '../clients/workload.js'
+import { Application, INITIAL_COMMANDS } from '../cluster/application.js'
+import { type ClusterSettings, SimulatedCluster } from '../cluster/simulated-cluster.js'
+import type { SimulatedNode } from '../cluster/simulated-node.js'
+import { STATE_LIMITS } from '../cluster/state-limits.js'
+import { History } from '../history/history.js'
+import { findOrder } from '../history/order-of-answers.js'
+import { checkSlotOrder } from '../history/slot-order.js'
+import type { Model } from '../model/model.js'
+import { Nemesis } from '../nemesis/nemesis.js'
+import { Operator } from '../nemesis/operator.js'
+import { Survival } from '../nemesis/survival.js'
+import type { WorldPlan } from '../plan/plan.js'
+
+export interface WorldSettings extends Pick<ClusterSettings, 'seed' | 'print' | 'records' | 'parts' | 'looksInside'> {
+  readonly plan: WorldPlan
+}
+
+/** `undecided`: the search for it would have taken too long. */
+export type OrderVerdict = 'notSearched' | 'found' | 'undecided'
+
+/** Enough for four histories of five, at less than a tenth of the time that a world takes. */
+const SEARCH_STEPS_MAX = 3_000
+
+/** A simulated cluster, the clients that use it, and what goes wrong. */
+export class World extends SimulatedCluster {
+  readonly plan: WorldPlan
+  readonly history = new History()
+  readonly clients: readonly SimulatedClient[]
+  readonly survival: Survival
+  readonly operator: Operator
+  /** The nodes that clients know. */
+  readonly #ports: SimulatedNode[]
+  #order: OrderVerdict = 'notSearched'
+
+  constructor(settings: WorldSettings) {
+    super({ ...settings, initialCommands: INITIAL_COMMANDS, makeApplication: () => new Application(settings.plan.limits) })
+    this.plan = settings.plan
+    this.#ports = this.nodes.filter(({ isCommissioned }) => isCommissioned)
+    this.clients = this.#makeClients()
+    this.survival = new Survival(this)
+    this.operator = this.#makeOperator()
+  }
+
+  /** Starts every node and client, at about the same time. */
+  override start(): void {
+    super.start()
+    for (const client of this.clients) this.scheduler.after(this.random.between(0, 50), () => client.start())
+  }
+
+  startNemesis(): Nemesis {
+    return new Nemesis(this)
+  }
+
+  /** Judges everything that the clients were told, and the state of these nodes. @throws BrokenPromise */
+  checkHistory(nodes: readonly SimulatedNode[]): void {
+    const model = checkSlotOrder(this.history, this.checker.log, this.plan.limits, this.checker.quotaMarks)
+    for (const node of nodes) if (node.appliedUpTo === this.checker.decidedUpTo) checkState(node, model)
+  }
+
+  /** What a search for an order of the requests, which knows no slots, has come to. */
+  get order(): OrderVerdict {
+    return this.#order
+  }
+
+  /** Judges everything that the clients were told once more, without the help of the log. @throws BrokenPromise */
+  checkOrder(): void {
+    // What was carried out once, and whose repeat was refused as too late, stands in two places.
+    if (this.plan.limits.firstAnswersMax !== STATE_LIMITS.firstAnswersMax) return
+    // Without the slots nobody knows how full the state was.
+    if (this.plan.quotaBytes > 0) return
+    const { kind, failure } = findOrder(this.history.invocations, SEARCH_STEPS_MAX)
+    promise(kind !== 'notLinearizable', () => failure ?? '')
+    this.#order = kind === 'undecided' ? 'undecided' : 'found'
+  }
+
+  #makeOperator(): Operator {
+    const { nodes, survival, checker, scheduler, totals, trace } = this
+    return new Operator({
+      nodes,
+      survival,
+      checker,
+      random: this.random.fork(),
+      scheduler,
+      totals,
+      trace,
+      onCommissioned: (node) => void this.#ports.push(node),
+      onRemoved: (nodeId) => {
+        const at = this.#ports.findIndex((port) => port.id === nodeId)
+        if (at !== -1) this.#ports.splice(at, 1)
+      },
+      onBug: (error) => this.onBug(error),
+    })
+  }
+
+  #makeClients(): SimulatedClient[] {
+    const { plan, history, scheduler, totals, trace } = this
+    const { habits } = plan
+    const workload = new Workload(habits, this.random.fork())
+    const sessionCount = habits.clientCount - Math.round(habits.clientCount * habits.sessionlessRate)
+    return Array.from({ length: habits.clientCount }, (_, i) => {
+      const random = this.random.fork()
+      return new SimulatedClient({
+        name: `client${i + 1}`,
+        habits,
+        hasSession: i < sessionCount,
+        ports: this.#ports,
+        workload,
+        history,
+        random,
+        scheduler,
+        trace,
+        count: (trouble) => totals.count(trouble),
+      })
+    })
+  }
+}
+
+const ALL_KEYS: Query = {
+  kind: 'list',
+  prefix: '',
+  start: '',
+  end: '',
+  limit: 0,
+  isDescending: false,
+  keysOnly: false,
+  countOnly: false,
+}
+
+function checkState(node: SimulatedNode, model: Model): void {
+  for (const query of [ALL_KEYS, { kind: 'accounts' } as const]) {
+    const result = node.application?.machine.query(encodeQuery(query)) ?? new Uint8Array(0)
+    const { outcome: found } = decodeAnswer({ slot: node.appliedUpTo, result })
+    const expected = model.query(query)
+    promise(
+      sameOutcome(found, expected),
+      () => `at the end node ${node.id} answers ${JSON.stringify(found)}, but by the log it is ${JSON.stringify(expected)}`,
+    )
+  }
+}

@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs'
+import { assert } from '../../paxos/assert.js'
+import type { NodeId } from '../../paxos/types.js'
+import { encodeEvents } from './trace-columns.js'
+import type { TraceData, TraceFact } from './trace-data.js'
+import type { Step, TracedEvent } from './trace-events.js'
+
+/** A run to make a page of. */
+export interface TracedRun {
+  /** Such as `seed 42`. */
+  readonly title: string
+  /** The command that shows the same run again. */
+  readonly replay: string
+  readonly facts: readonly TraceFact[]
+  /** What was drawn for the run: numbers, strings and booleans, in objects and lists or not. */
+  readonly plan: object
+  /** What was to go wrong, a line each. */
+  readonly schedule: readonly string[]
+  readonly faultTotals: readonly TraceFact[]
+  readonly nodeIds: readonly NodeId[]
+  /** From EventTrace.recorded. */
+  readonly events: readonly TracedEvent[]
+}
+
+/** Also where they are when this file runs from dist: both are two levels below the package. */
+const ASSETS = new URL('../../../assets/trace/', import.meta.url)
+/** In the order in which they need one another. */
+const SCRIPTS = [
+  'spans.js',
+  'states.js',
+  'model.js',
+  'filters.js',
+  'view.js',
+  'layout.js',
+  'palette.js',
+  'draw-lanes.js',
+  'draw-messages.js',
+  'diagram.js',
+  'minimap.js',
+  'panel.js',
+  'filter-form.js',
+  'gestures.js',
+  'heading.js',
+  'address.js',
+  'motion.js',
+  'keys.js',
+  'canvas.js',
+  'page.js',
+]
+
+/** The trace page of a run: one HTML file that needs nothing else, not even a network. */
+export function tracePage(run: TracedRun): string {
+  const parts: readonly (readonly [mark: string, part: string])[] = [
+    ['<title>Synod trace</title>', `<title>${escapeText(run.title)} · Synod trace</title>`],
+    ['<link rel="stylesheet" href="style.css">', `<style>\n${readAsset('style.css')}</style>`],
+    ['<script type="module" src="page.js"></script>', `<script type="module">\n${scripts()}</script>`],
+    // Last, so that nothing is looked for in it.
+    ['<script type="application/json" id="trace">{}</script>', dataElement(traceData(run))],
+  ]
+  return parts.reduce((page, [mark, part]) => {
+    assert(page.includes(mark), `the page has a place for ${mark}`)
+    return page.replace(mark, () => part)
+  }, readAsset('page.html'))
+}
+
+function traceData(run: TracedRun): TraceData {
+  const { title, replay, facts, plan, schedule, faultTotals, nodeIds, events } = run
+  const verdict = events.findLast(({ event }) => event.kind === 'verdict')?.event
+  const { failure, atStep } = verdict?.kind === 'verdict' ? verdict : { failure: undefined, atStep: 0 }
+  return {
+    title,
+    failure: failure ?? null,
+    failureStep: (failure && lastStepOfRequest(failure, events)) || atStep,
+    replay,
+    facts,
+    plan: flatten(plan),
+    schedule,
+    faultTotals,
+    nodeIds,
+    ...encodeEvents(events, nodeIds),
+  }
+}
+
+/**
+ * What the clients were told is judged at the end: a sentence about `request 12 of client3` is about when that was last heard of. 0 if it
+ * is about none.
+ */
+function lastStepOfRequest(failure: string, events: readonly TracedEvent[]): Step {
+  const number = /\brequest (\d+) of /.exec(failure)?.[1]
+  return events.findLast(({ event }) => 'request' in event && String(event.request) === number)?.step ?? 0
+}
+
+/** `{ a: { b: 1 } }` as `a.b 1`. */
+function flatten(value: object, prefix = ''): TraceFact[] {
+  return Object.entries(value).flatMap(([name, item]: [string, unknown]): TraceFact[] => {
+    if (Array.isArray(item)) return [[`${prefix}${name}`, item.join(', ')]]
+    if (typeof item === 'object' && item !== null) return flatten(item, `${prefix}${name}.`)
+    return [[`${prefix}${name}`, typeof item === 'number' ? item : String(item)]]
+  })
+}
+
+function readAsset(name: string): string {
+  return readFileSync(new URL(name, ASSETS), 'utf8')
+}
+
+/** They are modules of their own for the type checker and for tests; in the page they share one scope. */
+function scripts(): string {
+  const modules = SCRIPTS.map((name) => readAsset(name))
+  return modules.map((text) => text.replaceAll(/^import \{[^}]*\} from '[^']*'\n/gm, '').replaceAll(/^export /gm, '')).join('\n')
+}
+
+/** No string in the data can end the element that it stands in. */
+function dataElement(data: TraceData): string {
+  return `<script type="application/json" id="trace">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>`
+}
+
+function escapeText(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+}

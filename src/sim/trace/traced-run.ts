@@ -1,0 +1,28 @@
+import { tellSchedule } from '../plan/tell-fault.js'
+import type { SeedResult } from '../runs/run-seed.js'
+import type { TracedRun } from './trace-page.js'
+
+/** What the trace page tells of a run that was recorded. `replay` is the command that shows the same run again. */
+export function tracedRun(result: SeedResult, replay: string): TracedRun {
+  const { seed, plan, events, totals } = result
+  const { faults, ...drawn } = plan
+  return {
+    title: `Seed ${seed}`,
+    replay,
+    facts: [
+      ['nodes', plan.nodeCount],
+      ['spare machines', plan.spareCount],
+      ['clients', plan.habits.clientCount],
+      ['simulated', `${(result.simulatedMs / 1_000).toFixed(3)} s`],
+      ['leaders', result.leaderCount],
+      ['slots decided', result.decidedUpTo],
+      ['requests acknowledged', result.acknowledgedCount],
+      ['event hash', result.eventHash],
+    ],
+    plan: drawn,
+    schedule: tellSchedule(faults),
+    faultTotals: Object.entries(totals.toJSON()),
+    nodeIds: Array.from({ length: plan.nodeCount + plan.spareCount }, (_, i) => i + 1),
+    events,
+  }
+}

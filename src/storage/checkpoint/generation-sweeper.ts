@@ -1,0 +1,50 @@
+import { entryTag, type Generation, KEYSPACES, rangeOfTag } from '../keys.js'
+import { type LinkedWriter, NOTHING_TOLD } from '../log/linked-writer.js'
+
+/** One write removes so many entries. */
+const PIECE_ENTRIES = 1_000
+/** LevelDB is asked to give the room of so many entries back at once; of fewer it does so in time. */
+const RECLAIM_ENTRIES_MIN = 10_000
+
+/** Removes every entry of a generation that is not in use, in pieces between the writes of others. */
+export class GenerationSweeper {
+  readonly #writer: LinkedWriter
+  #sweeping: Promise<void> = Promise.resolve()
+
+  constructor(writer: LinkedWriter) {
+    this.#writer = writer
+  }
+
+  /** Whether there is anything to remove. */
+  async hasEntries(generation: Generation): Promise<boolean> {
+    for (const keyspace of KEYSPACES) {
+      const [first] = await this.#writer.firstKeys(rangeOfTag(entryTag(keyspace, generation)), 1)
+      if (first !== undefined) return true
+    }
+    return false
+  }
+
+  /** Resolves when no entry of that generation is left, or the storage has failed or is closed. Sweeps come one after the other. */
+  sweep(generation: Generation): Promise<void> {
+    this.#sweeping = this.#sweeping.then(() => this.#sweep(generation)).catch((error: unknown) => this.#writer.fail(error))
+    return this.#sweeping
+  }
+
+  async #sweep(generation: Generation): Promise<void> {
+    for (const keyspace of KEYSPACES) {
+      const range = rangeOfTag(entryTag(keyspace, generation))
+      let count = 0
+      while (this.#writer.isUsable) {
+        const keys = await this.#writer.firstKeys(range, PIECE_ENTRIES)
+        if (keys.length === 0) break
+        if (!this.#writer.isUsable) return
+        await this.#writer.write('background', NOTHING_TOLD, (batch) => {
+          for (const key of keys) batch.delete(key)
+        })
+        count += keys.length
+        range.gte = keys.at(-1) ?? range.gte
+      }
+      if (count >= RECLAIM_ENTRIES_MIN) this.#writer.reclaimer.reclaim(rangeOfTag(entryTag(keyspace, generation)).gte, range.lt)
+    }
+  }
+}

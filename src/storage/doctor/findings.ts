@@ -1,0 +1,125 @@
+import type { NodeId } from '../../paxos/types.js'
+
+/**
+ * What an inspection has found.
+ * - MISSING: there is no node's data.
+ * - UNFINISHED: the directory was never finished, or files of it are still being set aside: the next start does that.
+ * - NO_IDENTITY: identity.json is missing or unreadable.
+ * - DAMAGED: a file or a record is missing or is not what was written.
+ * - LOST_WRITES: the last writes are missing: a log was cut, or the database is an older copy.
+ * - FOREIGN: a part of it is another directory's.
+ * - APPLY_FAILED: the node has stopped at a slot that it could not carry out.
+ * - UNSUPPORTED_FORMAT: another version wrote it.
+ * - UNREADABLE: the system does not let us read it.
+ * - IN_USE: a process holds the directory.
+ * - CHANGING: in use, and its files changed while they were read.
+ * - UNCLEAN_STOP: the last process did not stop by itself.
+ * - SET_ASIDE: damaged files of earlier are kept in it.
+ * - REPLACING: it takes the place of a damaged directory, and the members do not know it yet.
+ */
+export type FindingCode =
+  | 'MISSING'
+  | 'UNFINISHED'
+  | 'NO_IDENTITY'
+  | 'DAMAGED'
+  | 'LOST_WRITES'
+  | 'FOREIGN'
+  | 'APPLY_FAILED'
+  | 'UNSUPPORTED_FORMAT'
+  | 'UNREADABLE'
+  | 'IN_USE'
+  | 'CHANGING'
+  | 'UNCLEAN_STOP'
+  | 'SET_ASIDE'
+  | 'REPLACING'
+
+export interface Finding {
+  readonly code: FindingCode
+  /** A fault keeps the node from starting as it is; a note is worth knowing. */
+  readonly kind: 'fault' | 'note'
+  /** What is so, and where. */
+  readonly what: string
+  readonly means: string
+  /** What to do; empty when there is nothing to do. */
+  readonly remedy: string
+}
+
+type Advice = Pick<Finding, 'kind' | 'means' | 'remedy'>
+
+/** @param nodeId whose directory it is, if that is known */
+export function finding(code: FindingCode, what: string, nodeId?: NodeId): Finding {
+  return { code, what, ...adviceOn(code, nodeId) }
+}
+
+function adviceOn(code: FindingCode, nodeId: NodeId | undefined): Advice {
+  const replace = `\`synod member replace ${nodeId ?? 'ID'} NEW=HOST:PEERPORT/HOST:CLIENTPORT\``
+  switch (code) {
+    case 'MISSING':
+      return fault('no node has ever run here, or its data was moved or deleted', [
+        'Look whether --data names the right directory.',
+        `If a node's data stood here and is lost, the other nodes have it: run ${replace} on one of them.`,
+      ])
+    case 'UNFINISHED':
+      return note('the next start of the node finishes it')
+    case 'NO_IDENTITY':
+      return fault('nobody can say whose votes these are: the node does not start, and does not repair this by itself', [
+        'Put identity.json back from where the directory was copied or moved.',
+        ...withoutSelfRepair(replace),
+      ])
+    case 'DAMAGED':
+      return fault(
+        'the node may have forgotten a promise or a vote: it must not vote from this directory',
+        nodeId === undefined ? ['Put the whole directory back from a copy.', ...withoutSelfRepair(replace)] : selfRepair(),
+      )
+    case 'LOST_WRITES':
+      return fault('the last writes of the node are gone, and with them perhaps votes: it must not vote from this directory', [
+        'If a newer copy of the whole directory is at hand, put that in its place.',
+        ...selfRepair(),
+      ])
+    case 'FOREIGN':
+      return fault('files of two directories are mixed: the node does not start, and does not repair this by itself', [
+        'Put back the files that belong together; never mix those of two nodes.',
+        ...withoutSelfRepair(replace),
+      ])
+    case 'APPLY_FAILED':
+      return fault('the directory is whole, but the node stops at each start, before it applies anything', [
+        'If only this node has stopped there, or another version can carry the slot out: `synod recover --retry-slot`.',
+        'Otherwise stop every node, and have the slot skipped in the directories of a majority: `synod recover --skip-slot`.',
+      ])
+    case 'UNSUPPORTED_FORMAT':
+      return fault('this version cannot tell whether it is whole', ['Use the version of Synod that wrote it, or a newer one.'])
+    case 'UNREADABLE':
+      return fault('it cannot be told whether the directory is whole', ['Run this as the user that the node runs as.'])
+    case 'CHANGING':
+      return fault('the files changed while they were read: this says nothing about them', ['Stop the node and run this again.'])
+    case 'IN_USE':
+      return note('what follows is how it was a moment ago')
+    case 'UNCLEAN_STOP':
+      return note('it was killed, or the machine stopped: the next start takes the lock over')
+    case 'SET_ASIDE':
+      return note('found damaged by an earlier start, which kept it here', [
+        'Delete it when nobody needs to look into what has happened.',
+      ])
+    case 'REPLACING':
+      return note('it asks to be let in again when it is started, and learns all from the others')
+  }
+}
+
+function selfRepair(): string[] {
+  return [
+    'If the cluster has other members, start the node: it keeps these files in a folder damaged-<n>, and learns all from the others.',
+    'If it is alone, put the whole directory back from a copy, or make a new cluster from a backup (`synod restore`).',
+  ]
+}
+
+function withoutSelfRepair(replace: string): string[] {
+  return [`If it is lost, run ${replace} on another node, and start the new member in an empty directory.`]
+}
+
+function fault(means: string, remedies: readonly string[]): Advice {
+  return { kind: 'fault', means, remedy: remedies.join(' ') }
+}
+
+function note(means: string, remedies: readonly string[] = []): Advice {
+  return { kind: 'note', means, remedy: remedies.join(' ') }
+}

@@ -1,0 +1,242 @@
+import type { DurableRecord, RecoveredState, Slot } from '../../paxos/types.js'
+import type { OpenDirectory } from '../directory/open-directory.js'
+import { chainKey, logKey } from '../keys.js'
+import { type Database, type DatabaseView, type KeyRange, WRITE_BUFFER_BYTES } from '../leveldb/database.js'
+import { sealLink } from '../records.js'
+import type { CheckpointInfo, LogWindow } from '../storage.js'
+import { StorageError } from '../storage-error.js'
+import type { LogIndex } from './log-index.js'
+import { SingleWriter, type WritePriority } from './single-writer.js'
+import { SpaceReclaimer } from './space-reclaimer.js'
+import type { WriteWitness } from './witness.js'
+import { WriteBatch } from './write-batch.js'
+import { WriteChain } from './write-chain.js'
+import { recover, WriteRules } from './write-rules.js'
+
+/** Twice what LevelDB may have to replay at the next start: two logs of about one write buffer each. */
+const CHAIN_BYTES_MIN = 4 * WRITE_BUFFER_BYTES
+/** About what a link takes in LevelDB's log. */
+const LINK_BYTES = 80
+/** A write trims twice as many records of the log as it adds, and so many more. */
+const TRIM_FACTOR = 2
+const TRIM_COUNT_MIN = 64
+/**
+ * For whoever reads a checkpoint the log behind it is kept, up to so many windows' bytes, or as many bytes as the checkpoint has: whoever
+ * takes a checkpoint more slowly than the log grows will never have caught up.
+ */
+const HELD_WINDOWS_MAX = 16
+
+/** What a write is about, for those who watch. */
+export interface WriteSubject {
+  readonly records: readonly DurableRecord[]
+  /** That it commits. */
+  readonly checkpoint?: CheckpointInfo
+  /** That checkpoint is one from a peer: slots up to its own are no longer in the log. */
+  readonly isInstall?: boolean
+}
+
+/** Told of each write before it begins, and after it has ended well. */
+export interface WriteWatcher {
+  onWriting(subject: WriteSubject): void
+  onWritten(): void
+}
+
+export interface LinkedWriterOptions {
+  readonly window: LogWindow
+  readonly reclaimBytes: number
+  readonly watcher: WriteWatcher | undefined
+}
+
+const NO_RECORDS: readonly DurableRecord[] = []
+/** A write that changes nothing that is told: part of a checkpoint, or cleaning up. */
+export const NOTHING_TOLD: WriteSubject = Object.freeze({ records: NO_RECORDS })
+
+/**
+ * Makes batches durable as links of the chain of writes, one at a time, and knows all that stands in a link: what the newest one says
+ * of the rest of the database. Each write also trims the chain and the log.
+ */
+export class LinkedWriter {
+  readonly db: Database
+  /** Of the data directory, for messages. */
+  readonly path: string
+  /** What was found at the start. */
+  readonly recovered: RecoveredState
+  readonly rules: WriteRules
+  readonly log: LogIndex
+  /** The checksums that their records end with; 0 without one. Of the next link. */
+  genesisChecksum: number
+  checkpointChecksum: number
+  /** The log is trimmed up to here at most: the slot of the durable checkpoint. */
+  trimUpTo: Slot
+  /** Of the durable checkpoint. */
+  checkpointBytes: number
+  readonly #options: LinkedWriterOptions
+  /** The slots of checkpoints that are being read: who fetches one needs the log after it. */
+  readonly #held = new Map<symbol, Slot>()
+  readonly #writer = new SingleWriter()
+  readonly #chain: WriteChain
+  readonly #witness: WriteWitness
+  readonly #reclaimer: SpaceReclaimer
+  #lastWrite: number
+  /** Behind those of rules and log while a write is in flight. */
+  #decidedUpTo: Slot
+  #compactedUpTo: Slot
+
+  /** @throws when the witness cannot be opened */
+  constructor(directory: OpenDirectory, options: LinkedWriterOptions) {
+    const { contents } = directory
+    const { genesis, head, open, checkpoint, log } = contents
+    const { promised, decidedUpTo, compactedUpTo } = head
+    this.db = directory.db
+    this.path = directory.path
+    this.recovered = recover({ genesis, promised, decidedUpTo, accepted: open, compactedUpTo })
+    this.rules = new WriteRules(this.recovered)
+    this.log = log
+    this.genesisChecksum = head.genesisChecksum
+    this.checkpointChecksum = head.checkpointChecksum
+    this.trimUpTo = checkpoint.info.appliedUpTo
+    this.checkpointBytes = checkpoint.tallies.bytes
+    this.#options = options
+    this.#chain = new WriteChain({ firstKept: head.firstKept, sizes: contents.writeSizes, keptBytesMin: CHAIN_BYTES_MIN })
+    this.#lastWrite = contents.lastNumber
+    this.#decidedUpTo = decidedUpTo
+    this.#compactedUpTo = compactedUpTo
+    this.#reclaimer = new SpaceReclaimer(directory.db, (error) => this.fail(error))
+    this.#witness = directory.openWitness((error) => this.fail(error))
+  }
+
+  /** The number of the last durable write. */
+  get lastWrite(): number {
+    return this.#lastWrite
+  }
+
+  get decidedUpTo(): Slot {
+    return this.#decidedUpTo
+  }
+
+  get compactedUpTo(): Slot {
+    return this.#compactedUpTo
+  }
+
+  /** The log above the slot is kept until the hold is let go. */
+  hold(slot: Slot): () => void {
+    const name = Symbol('hold')
+    this.#held.set(name, slot)
+    return () => {
+      this.#held.delete(name)
+    }
+  }
+
+  get isUsable(): boolean {
+    return this.#writer.isUsable
+  }
+
+  get reclaimer(): SpaceReclaimer {
+    return this.#reclaimer
+  }
+
+  /** @throws StorageError after a failed write or after close */
+  assertUsable(): void {
+    this.#writer.assertUsable()
+  }
+
+  /** No write is let through from now on. */
+  fail(cause: unknown): void {
+    this.#writer.fail(cause)
+  }
+
+  /**
+   * Has `build` fill a batch when its turn has come, and makes it durable. `subject` is told of it before.
+   *
+   * @throws StorageError, and what `build` throws: no write follows then
+   */
+  async write(priority: WritePriority, subject: WriteSubject, build: (batch: WriteBatch) => void): Promise<void> {
+    await this.#writer.write(priority, () => {
+      const batch = new WriteBatch(this.db)
+      const { count } = this.log
+      build(batch)
+      return this.#commit(batch, subject, Math.max(0, this.log.count - count))
+    })
+  }
+
+  /** The first keys of a range. @throws StorageError after a failed write or after close */
+  firstKeys(range: KeyRange, countMax: number): Promise<Buffer[]> {
+    return this.#writer.pause(() => this.db.firstKeys(range, countMax))
+  }
+
+  /**
+   * A view of the database between two writes; `onView` is called there.
+   *
+   * @throws StorageError after a failed write or after close, and what node:fs throws: no write fails for that
+   */
+  async view<T>(onView: (view: DatabaseView) => T): Promise<T> {
+    const unfinished = await this.db.beginView()
+    try {
+      return await this.#writer.pause(async () => onView(await unfinished.finish()))
+    } catch (error) {
+      await unfinished.close()
+      throw error
+    }
+  }
+
+  /** Lets nothing more through, and waits for what is under way. False when it was closed before. */
+  async close(): Promise<boolean> {
+    if (!(await this.#writer.close())) return false
+    await this.#reclaimer.finish()
+    return true
+  }
+
+  closeWitness(): Promise<void> {
+    return this.#witness.close()
+  }
+
+  async #commit(batch: WriteBatch, subject: WriteSubject, addedCount: number): Promise<void> {
+    this.#trimLog(batch, addedCount)
+    const writeBytes = batch.bytes + LINK_BYTES
+    const { trimFrom, trimCount } = this.#chain.extend(writeBytes)
+    for (let number = trimFrom; number < trimFrom + trimCount; number++) batch.delete(chainKey(number))
+    const number = this.#chain.lastNumber
+    const { decidedUpTo } = this.rules
+    const { compactedUpTo } = this.log
+    const key = chainKey(number)
+    const link = {
+      firstKept: this.#chain.firstKept,
+      writeBytes,
+      promised: this.rules.promised,
+      decidedUpTo,
+      log: { count: this.log.count, sum: this.log.sum },
+      genesisChecksum: this.genesisChecksum,
+      checkpointChecksum: this.checkpointChecksum,
+      compactedUpTo,
+    }
+    batch.put(key, sealLink(key, link))
+    this.#options.watcher?.onWriting(subject)
+    try {
+      await batch.write()
+      this.#witness.record(number)
+    } catch (cause) {
+      throw new StorageError('WRITE_FAILED', `write ${number} to ${this.path} failed: the node must stop`, { cause })
+    }
+    this.#lastWrite = number
+    this.#decidedUpTo = decidedUpTo
+    this.#compactedUpTo = compactedUpTo
+    this.#options.watcher?.onWritten()
+    if (this.log.claimTrimmed(this.#options.reclaimBytes)) this.#reclaimTrimmed()
+  }
+
+  /** Begins with the first ones that ever were: what an earlier run of the node has trimmed is among them. */
+  #reclaimTrimmed(): void {
+    this.#reclaimer.reclaim(logKey(0), logKey(this.#compactedUpTo))
+    this.#reclaimer.reclaim(chainKey(0), chainKey(this.#chain.firstKept - 1))
+  }
+
+  #trimLog(batch: WriteBatch, addedCount: number): void {
+    const from = this.log.compactedUpTo + 1
+    const heldBytesMax = Math.max(HELD_WINDOWS_MAX * this.#options.window.bytes, this.checkpointBytes)
+    const isTooMuchHeld = this.log.decidedBytes > heldBytesMax
+    const upTo = isTooMuchHeld ? this.trimUpTo : Math.min(this.trimUpTo, ...this.#held.values())
+    const limits = { upTo, countMax: TRIM_FACTOR * addedCount + TRIM_COUNT_MIN }
+    const count = this.log.trim(this.#options.window, limits)
+    for (let slot = from; slot < from + count; slot++) batch.delete(logKey(slot))
+  }
+}

@@ -1,0 +1,160 @@
+import { assert } from '../../paxos/assert.js'
+import type { Slot } from '../../paxos/types.js'
+import { Tally } from '../checkpoint/tally.js'
+import type { LogWindow } from '../storage.js'
+
+const CAPACITY_MIN = 1_024
+
+/** A record of the log, as far as it is kept in memory. */
+interface Entry {
+  readonly checksum: number
+  /** Of the record with its key. */
+  readonly bytes: number
+}
+
+/**
+ * The checksum and the size of every record of the log, so that records are replaced and trimmed without being read. Decided slots
+ * have no hole and stand in a ring, twelve bytes each; there are few open ones.
+ */
+export class LogIndex {
+  readonly #tally = new Tally()
+  /** Of the slots above #compactedUpTo up to #decidedUpTo, at slot % capacity. */
+  #checksums = new Uint32Array(CAPACITY_MIN)
+  #sizes = new Float64Array(CAPACITY_MIN)
+  /** Of the decided slots. */
+  #decidedBytes = 0
+  #compactedUpTo: Slot
+  #decidedUpTo: Slot
+  #trimmedBytes = 0
+  readonly #open = new Map<Slot, Entry>()
+
+  constructor(compactedUpTo: Slot) {
+    this.#compactedUpTo = compactedUpTo
+    this.#decidedUpTo = compactedUpTo
+  }
+
+  get compactedUpTo(): Slot {
+    return this.#compactedUpTo
+  }
+
+  get decidedUpTo(): Slot {
+    return this.#decidedUpTo
+  }
+
+  /** What the decided slots take. */
+  get decidedBytes(): number {
+    return this.#decidedBytes
+  }
+
+  /** Of a slot's record with its key; 0 when the slot is not decided or no longer in the log. */
+  bytesOf(slot: Slot): number {
+    return slot > this.#compactedUpTo && slot <= this.#decidedUpTo ? (this.#sizes[slot % this.#sizes.length] ?? 0) : 0
+  }
+
+  get count(): number {
+    return this.#tally.count
+  }
+
+  get sum(): number {
+    return this.#tally.sum
+  }
+
+  /** A vote or a learned value is written; an earlier one for the slot is replaced. */
+  put(slot: Slot, checksum: number, bytes: number): void {
+    assert(slot > this.#decidedUpTo, 'a decided slot is never written again')
+    const replaced = this.#open.get(slot)
+    if (replaced !== undefined) this.#tally.remove(replaced.checksum)
+    this.#tally.add(checksum)
+    this.#open.set(slot, { checksum, bytes })
+  }
+
+  /** The record of a decided slot that is in the log is written anew: the same value, with a mark. */
+  mark(slot: Slot, checksum: number, bytes: number): void {
+    assert(slot > this.#compactedUpTo && slot <= this.#decidedUpTo, 'a slot that is marked is decided and in the log')
+    const at = slot % this.#checksums.length
+    this.#tally.remove(this.#checksums[at] ?? 0)
+    this.#tally.add(checksum)
+    this.#decidedBytes += bytes - (this.#sizes[at] ?? 0)
+    this.#checksums[at] = checksum
+    this.#sizes[at] = bytes
+  }
+
+  /** Slots up to there may not be replaced any more. */
+  decide(upTo: Slot): void {
+    for (let slot = this.#decidedUpTo + 1; slot <= upTo; slot++) {
+      const entry = this.#open.get(slot)
+      assert(entry !== undefined, 'the log holds every decided slot')
+      this.#open.delete(slot)
+      this.#push(entry)
+    }
+  }
+
+  /**
+   * Takes the oldest records out that the window has no room for, so many at most and none above `upTo`. Gives how many: those from
+   * the old compactedUpTo + 1 on.
+   */
+  trim(window: LogWindow, limits: { readonly upTo: Slot; readonly countMax: number }): number {
+    let count = 0
+    while (count < limits.countMax && this.#compactedUpTo < Math.min(limits.upTo, this.#decidedUpTo)) {
+      const isTooLong = this.#decidedUpTo - this.#compactedUpTo > window.slots || this.#decidedBytes > window.bytes
+      if (!isTooLong) break
+      this.#shift()
+      count += 1
+    }
+    return count
+  }
+
+  /** True when so much has been taken out since it was true last. */
+  claimTrimmed(bytes: number): boolean {
+    if (this.#trimmedBytes < bytes) return false
+    this.#trimmedBytes = 0
+    return true
+  }
+
+  /** Takes every record up to there out: gives their slots. All slots up to there count as decided. */
+  removeUpTo(upTo: Slot): Slot[] {
+    const removed: Slot[] = []
+    while (this.#compactedUpTo < Math.min(upTo, this.#decidedUpTo)) removed.push(this.#shift())
+    for (const [slot, { checksum }] of this.#open) {
+      if (slot > upTo) continue
+      removed.push(slot)
+      this.#tally.remove(checksum)
+      this.#open.delete(slot)
+    }
+    this.#compactedUpTo = Math.max(this.#compactedUpTo, upTo)
+    this.#decidedUpTo = Math.max(this.#decidedUpTo, upTo)
+    return removed
+  }
+
+  #push({ checksum, bytes }: Entry): void {
+    if (this.#decidedUpTo - this.#compactedUpTo === this.#checksums.length) this.#grow()
+    this.#decidedUpTo += 1
+    const at = this.#decidedUpTo % this.#checksums.length
+    this.#checksums[at] = checksum
+    this.#sizes[at] = bytes
+    this.#decidedBytes += bytes
+  }
+
+  /** Takes the oldest decided one out. */
+  #shift(): Slot {
+    this.#compactedUpTo += 1
+    const at = this.#compactedUpTo % this.#checksums.length
+    this.#tally.remove(this.#checksums[at] ?? 0)
+    const bytes = this.#sizes[at] ?? 0
+    this.#decidedBytes -= bytes
+    this.#trimmedBytes += bytes
+    return this.#compactedUpTo
+  }
+
+  #grow(): void {
+    const before = this.#checksums.length
+    const checksums = new Uint32Array(2 * before)
+    const sizes = new Float64Array(2 * before)
+    for (let slot = this.#compactedUpTo + 1; slot <= this.#decidedUpTo; slot++) {
+      checksums[slot % checksums.length] = this.#checksums[slot % before] ?? 0
+      sizes[slot % sizes.length] = this.#sizes[slot % before] ?? 0
+    }
+    this.#checksums = checksums
+    this.#sizes = sizes
+  }
+}

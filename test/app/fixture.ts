@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import type { Bank, TransferRequest } from '../../src/app/bank/bank.js'
+import type { AccountRow, Movement } from '../../src/app/bank/movement.js'
+import type { Crypto } from '../../src/app/bank/signing.js'
+import { brokenBankInvariants } from '../../src/app/invariants.js'
+import type { Operation, Outcome, TxnOperation } from '../../src/app/operations.js'
+import { Refusal } from '../../src/app/refusal.js'
+import { TypedBankAndKeys } from '../../src/app/typed-bank-and-keys.js'
+
+/** Signatures are one byte: GOOD verifies under every key, nothing else does. For tests that are not about cryptography. */
+export const fakeCrypto: Crypto = {
+  verify: (_publicKey, _message, signature) => signature.length === 1 && signature[0] === 1,
+  digest: (bytes) => Buffer.from(bytes).toString('base64'),
+}
+
+export const GOOD = Uint8Array.of(1)
+export const BAD = Uint8Array.of(0)
+export const KEY = new Uint8Array(32)
+
+export type TransferOptions = Partial<Pick<TransferRequest, 'pending' | 'timeoutMs'>>
+
+export function transfer(
+  transferId: string,
+  source: string,
+  destination: string,
+  amount: bigint,
+  options: TransferOptions = {},
+): TransferRequest {
+  const { pending = false, timeoutMs = 0 } = options
+  return { transferId, sourceAccountId: source, destinationAccountId: destination, amount, pending, timeoutMs }
+}
+
+/** A machine with an authority, driven one operation a slot, with its invariants checked after each. */
+export class Fixture {
+  readonly machine = new TypedBankAndKeys(fakeCrypto)
+  timeMs = 1_000_000
+  slot = 0
+
+  constructor() {
+    this.run({ $case: 'registerAuthority', value: { authorityId: 'mint', publicKey: KEY, signerId: '', signature: BAD } })
+  }
+
+  run(operation: Operation): Outcome {
+    this.machine.onSlot({ slot: this.slot, timeMs: this.timeMs })
+    const outcome = this.machine.apply(operation, { slot: this.slot, timeMs: this.timeMs })
+    this.slot++
+    assert.deepEqual(brokenBankInvariants(this.machine.bank.ledger), [])
+    return outcome
+  }
+
+  open(accountId: string, { asset = 'EUR', overdraftLimit = 0n } = {}): Outcome {
+    return this.run({ $case: 'openAccount', value: { accountId, asset, overdraftLimit } })
+  }
+
+  deposit(
+    depositId: string,
+    accountId: string,
+    amount: bigint,
+    { asset = 'EUR', authorityId = 'mint', signature = GOOD } = {},
+  ): Outcome {
+    return this.run({ $case: 'deposit', value: { depositId, accountId, asset, amount, authorityId, signature } })
+  }
+
+  withdraw(withdrawalId: string, accountId: string, amount: bigint): Outcome {
+    return this.run({ $case: 'withdraw', value: { withdrawalId, accountId, amount } })
+  }
+
+  transfer(id: string, source: string, destination: string, amount: bigint, options: TransferOptions = {}): Outcome {
+    return this.run({ $case: 'transfer', value: transfer(id, source, destination, amount, options) })
+  }
+
+  post(transferId: string, amount = 0n): Outcome {
+    return this.run({ $case: 'postTransfer', value: { transferId, amount } })
+  }
+
+  void(transferId: string, amount = 0n): Outcome {
+    return this.run({ $case: 'voidTransfer', value: { transferId, amount } })
+  }
+
+  /** A transaction without conditions. */
+  txn(operations: readonly TxnOperation[]): Outcome {
+    return this.run({ $case: 'txn', value: branches([], operations, []) })
+  }
+
+  put(key: string, text: string): Outcome {
+    return this.run({ $case: 'put', value: { key, value: bytes(text), returnPrevious: false } })
+  }
+
+  /** [balance, held] of an account. */
+  balance(accountId: string): [bigint | undefined, bigint | undefined] {
+    const account = this.machine.bank.ledger.accounts.get(accountId)
+    return [account?.balance, account?.held]
+  }
+
+  statusOf(movementId: string): string | undefined {
+    return this.machine.bank.ledger.movements.get(movementId)?.status
+  }
+}
+
+/** The reason of a refusal; 'OK' of anything else. */
+export function reasonOf(outcome: Outcome | object): string {
+  return outcome instanceof Refusal ? outcome.reason : 'OK'
+}
+
+type Granted = Exclude<Outcome, Refusal>
+type Values = { [Each in Granted as Each['$case']]: Each['value'] }
+
+/** The value of an outcome that must be of this case. */
+export function valueOf<Case extends keyof Values>($case: Case, outcome: Outcome): Values[Case] {
+  assert.ok(!(outcome instanceof Refusal), `refused: ${reasonOf(outcome)}`)
+  assert.equal(outcome.$case, $case)
+  return outcome.value as Values[Case]
+}
+
+export function branches<C, O>(compare: C, then: O, otherwise: O): { compare: C; then: O; else: O } {
+  // oxlint-disable-next-line unicorn/no-thenable -- the proto's name
+  return { compare, then, else: otherwise }
+}
+
+export function bytes(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text))
+}
+
+/** All of the state, for comparing, but for movements that were refused: they are known by their ids only. */
+export function dump({ keys, bank }: TypedBankAndKeys): unknown {
+  const { accounts, totals, movements } = bank.ledger
+  const order = keys.pairs.keys
+  const byId = sorted(accounts.values(), (account) => account.accountId)
+  return {
+    revision: keys.revision.value,
+    pairs: sorted(keys.pairs.values(), (pair) => pair.key),
+    order: [
+      ...order.ascending(
+        order.position(() => false),
+        order.position(() => true),
+      ),
+    ],
+    accounts: byId.map((account) => ({ ...account, lastPlace: 0 })),
+    histories: byId.map((account) => historyOf(bank, account)),
+    holds: sorted(bank.holds.expiries.values(), (hold) => hold.id).map(({ id, atMs }) => [id, atMs]),
+    nextExpiry: bank.holds.nextExpiry?.id,
+    totals: sorted(totals.values(), (total) => total.asset).filter((total) => total.deposits + total.withdrawals > 0n),
+    authorities: sorted(bank.authorities.table.values(), (authority) => authority.authorityId),
+    sequence: movements.count.value,
+  }
+}
+
+/** The account's movements, oldest first. */
+function historyOf({ ledger }: Bank, { accountId, movementCount }: AccountRow): Movement[] {
+  return Array.from({ length: movementCount }, (_, index) => ledger.movementAt(accountId, index))
+}
+
+function sorted<T>(rows: Iterable<T>, key: (row: T) => string): T[] {
+  return Array.from(rows).toSorted((a, b) => (key(a) < key(b) ? -1 : 1))
+}
