@@ -94,7 +94,7 @@ describe('members with a state machine of their own', () => {
     await again[0]?.invoke(encode('y'))
     for (const member of again) assert.equal(await textAt(member), `seed ${'x'.repeat(30)}y`)
     await assert.rejects(again[0]?.invoke(new Uint8Array((16 << 20) + 1)) ?? Promise.resolve(), RangeError)
-    const digests = await Promise.all(again.map(async (m) => (await m.barrier(), m.status().stateDigest)))
+    const digests = await Promise.all(again.map(async (m) => (await m.readIndex(), m.status().stateDigest)))
     assert.equal(new Set(digests).size, 1)
   })
 
@@ -109,7 +109,7 @@ describe('members with a state machine of their own', () => {
       assert.ok(error instanceof MemberError)
       return error.code === 'NO_QUORUM' || error.code === 'OUTCOME_UNKNOWN'
     })
-    await assert.rejects(second.barrier({ timeoutMs: 300 }), (error: unknown) => {
+    await assert.rejects(second.readIndex({ timeoutMs: 300 }), (error: unknown) => {
       assert.ok(error instanceof MemberError)
       return error.code === 'NO_QUORUM'
     })

@@ -120,10 +120,10 @@ export interface MemberApi {
   /** Carries a client's command out exactly once. `settle` is called once, later or at once; no promise is made on the way. */
   submit(request: SessionRequest, timeoutMs: number, settle: (answer: Answer | MemberError) => void): void
   /**
-   * Resolves when this node has applied every operation that was acknowledged anywhere before the call: a read of the local state
-   * made right then is linearizable. Gives the slot as of which it is. @throws MemberError
+   * Gets a read index and waits until this node has applied it, and so every operation that was acknowledged anywhere before the
+   * call: a read of the local state made right then is linearizable. Gives the slot as of which it is. @throws MemberError
    */
-  barrier(options?: { timeoutMs?: number }): Promise<Slot>
+  readIndex(options?: { timeoutMs?: number }): Promise<Slot>
   /** Whether the state may be read now: it is that after a slot, not one in the middle of a slot. */
   readonly isReadable: boolean
   /** Resolves when it is, with the slot: at once, or soon. A read made right then sees whole slots only. @throws MemberError */

@@ -9,7 +9,6 @@ import { TransferError } from '../protocol/checkpoint-transfer.js'
 import type { CheckpointEnd, CheckpointHeader, IncomingCheckpoint, PreparedCheckpoint, Storage } from '../storage/storage.js'
 import { StorageError } from '../storage/storage-error.js'
 import type { Applier } from './applier.js'
-import type { Barriers } from './barriers.js'
 import type { CheckpointWanted } from './checkpoint-receiver.js'
 import { Checkpointer } from './checkpointer.js'
 import { ApplyFailedError, HaltError } from './halt-error.js'
@@ -17,6 +16,7 @@ import type { LaggardHolds } from './laggard-holds.js'
 import type { MajorityWatch } from './majority-watch.js'
 import type { MembershipCalls } from './membership-calls.js'
 import { isHostMessage, type PeerTalk } from './peer-talk.js'
+import type { ReadIndexWaiters } from './read-index-waiters.js'
 import type { Requester } from './requester.js'
 import type { CallOff, Runtime } from './runtime.js'
 import type { SessionDesk } from './session-desk.js'
@@ -40,7 +40,7 @@ export interface HostSettings {
   readonly applier: Applier
   readonly requester: Requester
   readonly desk: SessionDesk
-  readonly barriers: Barriers
+  readonly readIndexWaiters: ReadIndexWaiters
   readonly membershipCalls: MembershipCalls
   /** Looked at with every tick of a node that takes part. */
   readonly watches: readonly { tick(nowMs: number): void }[]
@@ -277,13 +277,13 @@ export class Host {
   }
 
   #step(): void {
-    const { node, outlet, talk, applier, requester, desk, barriers, membershipCalls, majorityWatch, runtime } = this.#s
+    const { node, outlet, talk, applier, requester, desk, readIndexWaiters, membershipCalls, majorityWatch, runtime } = this.#s
     const nowMs = runtime.nowMs()
     this.#turns.look(nowMs)
     requester.share = this.#turns.share
     requester.tick(nowMs)
     desk.tick(nowMs)
-    barriers.tick(nowMs)
+    readIndexWaiters.tick(nowMs)
     const takesInput = talk.isOpen && this.#installing !== 'quiet'
     membershipCalls.tick(nowMs, takesInput)
     talk.tick(nowMs)
@@ -303,7 +303,7 @@ export class Host {
       requester.onLeaderChanged()
     }
     if (node.canPropose) requester.flush((commands, options) => node.propose(commands, options), nowMs)
-    barriers.flush((token) => node.read(token))
+    readIndexWaiters.flush((token) => node.readIndex(token))
 
     const diskIdle = !this.#isWriting && !this.#isStopping
     const checkpointDue = diskIdle && this.#isCheckpointDue
@@ -318,9 +318,9 @@ export class Host {
     // What is not saved is in memory: it must not grow faster than checkpoints are made.
     const isTimeUp = (): boolean => applier.isFarAhead || runtime.nowMs() - nowMs >= APPLY_BUDGET_MS
     if (applier.isMidSlot || !applier.isFarAhead) applier.run(isTimeUp)
-    if (applier.isReadable) barriers.onApplied(applier.appliedUpTo)
+    if (applier.isReadable) readIndexWaiters.onApplied(applier.appliedUpTo)
     const hasNew = requester.hasNew && node.canPropose
-    if ((applier.hasQueued && !applier.isFarAhead) || hasNew || barriers.hasGathered) this.schedule()
+    if ((applier.hasQueued && !applier.isFarAhead) || hasNew || readIndexWaiters.hasGathered) this.schedule()
   }
 
   get #isCheckpointDue(): boolean {
@@ -331,7 +331,7 @@ export class Host {
 
   /** Takes from the core what it wants done, and does it. True when there was something for the disk, or for afterwards. */
   #carryOut(diskIdle: boolean): boolean {
-    const { node, outlet, applier, barriers, membershipCalls, requester, runtime } = this.#s
+    const { node, outlet, applier, readIndexWaiters, membershipCalls, requester, runtime } = this.#s
     const prepared = this.#isWriting ? undefined : this.#checkpointer.take()
     const ready = node.ready({ diskIdle, wallMs: runtime.wallMs(), dueMs: applier.dueMs })
     if (ready.halt !== undefined) {
@@ -352,7 +352,7 @@ export class Host {
 
     this.#noteMemberships()
     applier.enqueue(ready.decided)
-    barriers.onGranted(ready.reads)
+    readIndexWaiters.onGranted(ready.readIndexes)
     for (const pageId of ready.refusedPages) requester.onRefused(pageId, runtime.nowMs())
     if (ready.refusals.length > 0) membershipCalls.onRefusals(ready.refusals, runtime.nowMs())
     if (ready.checkpointWanted !== undefined && !this.#isStopping) this.#s.onCheckpointWanted(ready.checkpointWanted)

@@ -12,7 +12,6 @@ import type { Alarms } from './alarms.js'
 import { type Answer, type BackupPart, type MemberApi, MemberError, type MemberStatus, type SessionRequest } from './api.js'
 import type { Applier } from './applier.js'
 import { backupOf } from './backup.js'
-import { Barriers } from './barriers.js'
 import { checkDuration, checkWhole } from './bounds.js'
 import { CheckpointReceiver } from './checkpoint-receiver.js'
 import { CheckpointSender } from './checkpoint-sender.js'
@@ -26,6 +25,7 @@ import { PeerFinder, recordOf } from './peer-finder.js'
 import type { PeerPort } from './peer-port.js'
 import { PeerTalk } from './peer-talk.js'
 import { QuotaWatch } from './quota-watch.js'
+import { ReadIndexWaiters } from './read-index-waiters.js'
 import { installState } from './recovery.js'
 import type { Requester, Settle } from './requester.js'
 import { type Restored, restoreMachine } from './restored.js'
@@ -64,7 +64,7 @@ export class HostedMember implements MemberApi {
   readonly #sessions: Sessions
   readonly #reads: SafeReads
   readonly #requester: Requester
-  readonly #barriers: Barriers
+  readonly #readIndexWaiters: ReadIndexWaiters
   readonly #desk: SessionDesk
   readonly #membershipCalls: MembershipCalls
   readonly #finder: PeerFinder
@@ -99,7 +99,7 @@ export class HostedMember implements MemberApi {
     this.#desk = restored.desk
     this.#applier = restored.applier
     this.#sessions = sessions
-    this.#barriers = new Barriers()
+    this.#readIndexWaiters = new ReadIndexWaiters()
     this.#node = makeNode({
       self: options.nodeId,
       dataDirId: storage.dataDirId,
@@ -199,7 +199,7 @@ export class HostedMember implements MemberApi {
       applier: this.#applier,
       requester: this.#requester,
       desk: this.#desk,
-      barriers: this.#barriers,
+      readIndexWaiters: this.#readIndexWaiters,
       logger,
       talk: this.#talk,
       membershipCalls: this.#membershipCalls,
@@ -260,7 +260,7 @@ export class HostedMember implements MemberApi {
 
   /** Reads from the state machine, linearizably: at least as new as everything acknowledged before the call. @throws MemberError */
   async query(query: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer> {
-    await this.barrier(options)
+    await this.readIndex(options)
     // More may have been applied by the time that this goes on.
     return { slot: this.#applier.appliedUpTo, result: this.reading(() => this.#options.machine.query(query)) }
   }
@@ -283,8 +283,8 @@ export class HostedMember implements MemberApi {
     this.#host.schedule()
   }
 
-  barrier(options?: { timeoutMs?: number }): Promise<Slot> {
-    return this.#wait<Slot>((settle) => this.#barriers.add(this.#deadlineOf(options), settle))
+  readIndex(options?: { timeoutMs?: number }): Promise<Slot> {
+    return this.#wait<Slot>((settle) => this.#readIndexWaiters.add(this.#deadlineOf(options), settle))
   }
 
   get isReadable(): boolean {
@@ -293,7 +293,7 @@ export class HostedMember implements MemberApi {
 
   untilReadable(options?: { timeoutMs?: number }): Promise<Slot> {
     if (this.isReadable && !this.#isStopped) return Promise.resolve(this.#applier.appliedUpTo)
-    return this.#wait<Slot>((settle) => this.#barriers.addLocal(this.#deadlineOf(options), settle))
+    return this.#wait<Slot>((settle) => this.#readIndexWaiters.addLocal(this.#deadlineOf(options), settle))
   }
 
   reading<T>(read: () => T): T {
@@ -385,7 +385,7 @@ export class HostedMember implements MemberApi {
     this.#isStopped = true
     this.#requester.stop('this member has stopped')
     this.#desk.stop('this member has stopped')
-    this.#barriers.stop('this member has stopped')
+    this.#readIndexWaiters.stop('this member has stopped')
     this.#membershipCalls.stop('this member has stopped', removed)
     this.#receiver.stop()
     await this.#port.stop()

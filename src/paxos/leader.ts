@@ -8,8 +8,8 @@ import type { Memberships } from './memberships.js'
 import type { Accept, Accepted, HeartbeatAck, Promised } from './messages.js'
 import type { CoreOptions } from './options.js'
 import type { Outbox } from './outbox.js'
-import { ReadRounds } from './read-rounds.js'
-import type { WaitingRead } from './reads.js'
+import type { WaitingRead } from './read-index-requests.js'
+import { ReadIndexRounds } from './read-index-rounds.js'
 import type { Replica } from './replica.js'
 import type { Scout } from './scout.js'
 import type { Silence } from './silence.js'
@@ -53,7 +53,7 @@ export class Leader {
   readonly #replica: Replica
   readonly #out: Outbox
   readonly #options: CoreOptions
-  readonly #reads: ReadRounds
+  readonly #readIndexRounds: ReadIndexRounds
   /** One for each slot above decidedUpTo that has been proposed. */
   readonly #commanders = new Map<Slot, Commander>()
   /** Of the commanders' values. */
@@ -102,7 +102,7 @@ export class Leader {
     this.#replica = settings.replica
     this.#out = settings.out
     this.#options = settings.options
-    this.#reads = new ReadRounds(settings.memberships, settings.self, settings.out)
+    this.#readIndexRounds = new ReadIndexRounds(settings.memberships, settings.self, settings.out)
     this.#changes = new MembershipChanges(settings.memberships, (nodeId) => this.#progressOf(nodeId))
     this.#nextSlot = settings.replica.decidedUpTo + 1
     this.#clock = settings.clock
@@ -151,7 +151,7 @@ export class Leader {
     }
     this.#latest = latest
     this.#promiseRetryMs = 0
-    this.#reads.onMembershipChanged()
+    this.#readIndexRounds.onMembershipChanged()
   }
 
   /** Queues commands for the next slots. False when the queue is full: nothing was taken. */
@@ -237,17 +237,17 @@ export class Leader {
     this.#decidedUpToOf.set(from, m.decidedUpTo)
     this.#durableUpToOf.set(from, m.durableUpTo)
     this.#noteSettled()
-    this.#reads.onAck(from, m.round)
+    this.#readIndexRounds.onAck(from, m.round)
   }
 
   /** A read that has just arrived, of this node's or of a follower's. */
-  read(from: NodeId, id: number): void {
-    this.#reads.add(from, id)
+  readIndex(from: NodeId, id: number): void {
+    this.#readIndexRounds.add(from, id)
   }
 
   /** It leads no more: the reads that it has not answered are for the next leader. */
-  abandonReads(): readonly WaitingRead[] {
-    return this.#reads.takeAll()
+  takeReads(): readonly WaitingRead[] {
+    return this.#readIndexRounds.takeAll()
   }
 
   /** Heartbeats, retries. False when no majority has been heard for too long: the leader must step down. */
@@ -276,7 +276,7 @@ export class Leader {
   /** Last of all before a Ready is taken: one heartbeat round for all reads that wait, one message for all that was decided. */
   flush(nowMs: number): void {
     this.#fillUpToChange(nowMs)
-    if (this.#canRead() && this.#reads.shouldStartRound(nowMs, this.#options.heartbeatIntervalMs)) {
+    if (this.#canRead() && this.#readIndexRounds.shouldStartRound(nowMs, this.#options.heartbeatIntervalMs)) {
       this.#heartbeat(nowMs)
     }
     if (this.#replica.decidedUpTo <= this.#announcedUpTo) return
@@ -472,7 +472,7 @@ export class Leader {
   #heartbeat(nowMs: number): void {
     this.#nextHeartbeatMs = nowMs + this.#options.heartbeatIntervalMs
     this.#announcedUpTo = this.#replica.decidedUpTo
-    const round = this.#reads.startRound(this.#canRead() ? this.#replica.decidedUpTo : undefined, nowMs)
+    const round = this.#readIndexRounds.startRound(this.#canRead() ? this.#replica.decidedUpTo : undefined, nowMs)
     const { decidedUpTo } = this.#replica
     const heartbeat = {
       kind: 'heartbeat',

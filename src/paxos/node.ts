@@ -23,7 +23,7 @@ import type {
 import type { CoreOptions } from './options.js'
 import { Outbox, type Ready } from './outbox.js'
 import { Patience } from './patience.js'
-import { Reads } from './reads.js'
+import { ReadIndexRequests } from './read-index-requests.js'
 import { Replica } from './replica.js'
 import { Scout } from './scout.js'
 import { Silence } from './silence.js'
@@ -78,11 +78,11 @@ export type ProposeOutcome = 'sent' | 'noLeader' | 'overloaded'
  * One process's core: the roles of "Clustering by Consensus" and "Paxos Made Moderately Complex" behind one step function.
  *
  * The host's duties. Inputs: `tick` often (every 10 ms or so), `advance` before other inputs, `receive` for each peer message, `propose` and
- * `read` for clients. Then, as often as it likes but never two at a time, it takes `ready({ diskIdle, wallMs })` and
+ * `readIndex` for clients. Then, as often as it likes but never two at a time, it takes `ready({ diskIdle, wallMs })` and
  *   1. sends `messages`;
  *   2. writes `records` with one sync; a failed write stops the node, it is never tried again;
  *   3. when that is done, sends those of `onceDurable` that are for others and calls `onDurable(ready)`, which delivers the node's own;
- *   4. applies `decided` in order, and grants `reads` whose slot is applied (neither waits for the write);
+ *   4. applies `decided` in order, and answers the reads of `readIndexes` whose slot is applied (neither waits for the write);
  *   5. answers `logRequests` from the durable log with CatchUpReply messages;
  *   6. if there is a `halt`, does none of this, and stops;
  *   7. fetches the checkpoint that is wanted from a peer, one at a time, and calls `onCheckpointInstalled` when it stands in the place of
@@ -107,7 +107,7 @@ export class Node {
   readonly #acceptor: Acceptor
   #replica: Replica
   readonly #clock: LogClock
-  readonly #reads: Reads
+  readonly #readIndexRequests: ReadIndexRequests
   #state: State = { phase: 'joining' }
   #nowMs: number
   #monotonicMs: number
@@ -142,7 +142,12 @@ export class Node {
     this.#followed = new FollowedLeader({ isLinked: () => true, ...settings })
     this.#patience = new Patience(settings.options, settings.random)
     this.#lastPollId = Math.floor(settings.random() * FIRST_ID_SPAN)
-    this.#reads = new Reads({ self: settings.self, out: this.#out, options: settings.options, firstId: this.#lastPollId + 1 })
+    this.#readIndexRequests = new ReadIndexRequests({
+      self: settings.self,
+      out: this.#out,
+      options: settings.options,
+      firstId: this.#lastPollId + 1,
+    })
     this.#highestSeen = settings.recovered.promised
     this.#persistedUpTo = settings.recovered.decidedUpTo
     this.#durableUpTo = settings.recovered.decidedUpTo
@@ -322,7 +327,7 @@ export class Node {
     }
     this.#checkRemoved()
     this.#replica.tick(nowMs)
-    if (this.#reads.tick(nowMs)) this.#takeDetour()
+    if (this.#readIndexRequests.tick(nowMs)) this.#takeDetour()
   }
 
   /** A peer of this cluster has told who its members are: kept if it is newer than what this node knows. */
@@ -369,9 +374,9 @@ export class Node {
     return 'sent'
   }
 
-  /** A linearizable read: comes back in Ready.reads, or never if no leader is found; the caller's deadline ends the wait. */
-  read(token: number): void {
-    this.#reads.add(this.#self, token)
+  /** A linearizable read: comes back in Ready.readIndexes, or never if no leader is found; the caller's deadline ends the wait. */
+  readIndex(token: number): void {
+    this.#readIndexRequests.add(this.#self, token)
   }
 
   /**
@@ -439,12 +444,12 @@ export class Node {
     this.#patience.onDisk(host.diskIdle, this.#nowMs)
     if (this.#state.phase === 'leading') {
       const { leader } = this.#state
-      for (const { from, id } of this.#reads.takeAll()) leader.read(from, id)
+      for (const { from, id } of this.#readIndexRequests.takeAll()) leader.readIndex(from, id)
       if (host.diskIdle) leader.proposeQueued(host.wallMs, this.#nowMs, host.dueMs)
       leader.flush(this.#nowMs)
     } else {
       const to = this.#followed.wayThere(this.#nowMs)
-      if (to !== 0) this.#reads.flushTo(to, this.#nowMs)
+      if (to !== 0) this.#readIndexRequests.flushTo(to, this.#nowMs)
     }
     if (host.diskIdle && this.#out.hasRecords) this.persistDecidedUpTo()
     return this.#out.take(host.diskIdle)
@@ -618,9 +623,11 @@ export class Node {
         return this.#onCatchUpReply(from, m)
       case 'readIndex':
         // The leader answers; a follower asks it for whoever cannot.
-        return this.#state.phase === 'leading' ? this.#state.leader.read(from, m.readId) : this.#reads.add(from, m.readId)
+        return this.#state.phase === 'leading'
+          ? this.#state.leader.readIndex(from, m.readId)
+          : this.#readIndexRequests.add(from, m.readId)
       case 'readIndexReply':
-        return this.#reads.onReply(m)
+        return this.#readIndexRequests.onReply(m)
       case 'poll':
         return this.#onPoll(from, m)
       case 'pollReply':
@@ -679,7 +686,7 @@ export class Node {
       this.#out.send(from, { kind: 'nack', ballot, promised: highest })
       return false
     }
-    if (ballot > this.#followed.ballot) this.#reads.askAgain()
+    if (ballot > this.#followed.ballot) this.#readIndexRequests.askAgain()
     this.#followed.onHeard(ballot, this.#nowMs)
     this.#patience.onLed()
     this.#highestSeen = Math.max(this.#highestSeen, ballot)
@@ -727,7 +734,7 @@ export class Node {
   #becomeFollowing(delayMs?: number): void {
     if (this.#state.phase === 'leading') {
       const { leader } = this.#state
-      for (const { from, id } of leader.abandonReads()) if (from === this.#self) this.#reads.add(from, id)
+      for (const { from, id } of leader.takeReads()) if (from === this.#self) this.#readIndexRequests.add(from, id)
       this.#settledEpoch = leader.settledEpoch
     }
     this.#state = this.#followingFrom(this.#nowMs, delayMs)
@@ -748,7 +755,7 @@ export class Node {
     const granted = new JointTally(this.#memberships.governing)
     granted.add(this.#self)
     this.#followed.goStraight()
-    this.#reads.askAgain()
+    this.#readIndexRequests.askAgain()
     this.#state = {
       phase: 'polling',
       pollId: ++this.#lastPollId,

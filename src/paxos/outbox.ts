@@ -7,9 +7,9 @@ export interface Outgoing {
   readonly message: CoreMessage
 }
 
-/** A read that may be answered as soon as `slot` has been applied here. */
-export interface ReadGrant {
-  /** As given to Node.read. */
+/** The read index of a read: it may be answered as soon as `slot` has been applied here. */
+export interface ReadIndexGrant {
+  /** As given to Node.readIndex. */
   readonly token: number
   readonly slot: Slot
 }
@@ -46,7 +46,7 @@ export interface Ready {
   readonly onceDurable: readonly Outgoing[]
   /** To apply, in order, without a gap. */
   readonly decided: readonly LogEntry[]
-  readonly reads: readonly ReadGrant[]
+  readonly readIndexes: readonly ReadIndexGrant[]
   readonly logRequests: readonly LogRequest[]
   /** Comes again as long as the checkpoint is needed. */
   readonly checkpointWanted: CheckpointRequest | undefined
@@ -66,7 +66,7 @@ export class Outbox {
   #records: DurableRecord[] = []
   #onceDurable: Outgoing[] = []
   #decided: LogEntry[] = []
-  #reads: ReadGrant[] = []
+  #readIndexes: ReadIndexGrant[] = []
   #logRequests: LogRequest[] = []
   #checkpointWanted: CheckpointRequest | undefined
   #refusals: ChangeMembershipRefused[] = []
@@ -96,8 +96,8 @@ export class Outbox {
     this.#decided.push(entry)
   }
 
-  grantRead(grant: ReadGrant): void {
-    this.#reads.push(grant)
+  grantReadIndex(grant: ReadIndexGrant): void {
+    this.#readIndexes.push(grant)
   }
 
   serveFromLog(request: LogRequest): void {
@@ -140,7 +140,7 @@ export class Outbox {
       records: diskIdle ? this.#records : NOTHING,
       onceDurable: diskIdle ? this.#onceDurable : NOTHING,
       decided: this.#decided,
-      reads: this.#reads,
+      readIndexes: this.#readIndexes,
       logRequests: this.#logRequests,
       checkpointWanted: this.#checkpointWanted,
       refusals: this.#refusals,
@@ -149,7 +149,7 @@ export class Outbox {
     }
     this.#messages = []
     this.#decided = []
-    this.#reads = []
+    this.#readIndexes = []
     this.#logRequests = []
     this.#checkpointWanted = undefined
     this.#refusals = []

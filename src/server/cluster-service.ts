@@ -37,7 +37,7 @@ import type { CallContext, RawHandlers, UnaryCalls } from './unary.js'
 import { VERSION } from './version.js'
 
 /** How long a backup may wait for a majority: less than clients wait for its first bytes, so that they read a reason. */
-const BARRIER_MS_MAX = 5_000
+const READ_INDEX_MS_MAX = 5_000
 
 /** What ClusterService stands on. */
 export interface ClusterServiceParts {
@@ -76,7 +76,7 @@ export function clusterService({
     if (violations.length > 0) throw invalidArgument(violations)
     requireJoined(member)
     const { nodeId, appliedUpTo } = member.status()
-    const slot = consistency === Consistency.STALE ? appliedUpTo : await member.barrier({ timeoutMs: BARRIER_MS_MAX })
+    const slot = consistency === Consistency.STALE ? appliedUpTo : await member.readIndex({ timeoutMs: READ_INDEX_MS_MAX })
     let header: ResponseHeader | undefined = operations.header(slot)
     const making = { nodeId, version: VERSION, madeAtMs: Date.now() }
     for await (const data of encodeBackup(member.backup(), making, slot)) {
@@ -142,7 +142,7 @@ export function clusterService({
       const violations = consistencyViolations({ consistency })
       if (violations.length > 0) throw invalidArgument(violations)
       requireJoined(member)
-      if (consistency !== Consistency.STALE) await member.barrier(context)
+      if (consistency !== Consistency.STALE) await member.readIndex(context)
       const { appliedUpTo, quotaBytes, stateBytes } = member.status()
       return { header: operations.header(appliedUpTo), quotaBytes, stateBytes }
     }),

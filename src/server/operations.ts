@@ -65,7 +65,7 @@ export class Operations {
       return this.#throughLog({ operation: { $case: 'query', value: query } }, queryCase, context)
     }
     if (request.consistency === Consistency.STALE) await this.#member.untilReadable(context)
-    else await this.#member.barrier(context)
+    else await this.#member.readIndex(context)
     // From here on in one turn of the event loop: no slot is applied between the two.
     const slot = this.#member.status().appliedUpTo
     return this.#responseIn(

@@ -199,7 +199,7 @@ export class SessionStream {
         this.#refuse(request.requestNumber, request.body?.$case === 'query', error)
       }
     }
-    if (linearizable.length > 0) void this.#runAfterBarrier(linearizable)
+    if (linearizable.length > 0) void this.#runLinearizable(linearizable)
     this.#balanceReading()
   }
 
@@ -261,10 +261,10 @@ export class SessionStream {
     }
   }
 
-  /** One barrier serves all queries of a frame. */
-  async #runAfterBarrier(queries: readonly ReadyQuery[]): Promise<void> {
+  /** One read index serves all queries of a frame. */
+  async #runLinearizable(queries: readonly ReadyQuery[]): Promise<void> {
     try {
-      await this.#context.member.barrier({ timeoutMs: DEFAULT_TIMEOUT_MS })
+      await this.#context.member.readIndex({ timeoutMs: DEFAULT_TIMEOUT_MS })
     } catch (error) {
       for (const { requestNumber } of queries) this.#refuse(requestNumber, true, error)
       return

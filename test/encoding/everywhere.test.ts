@@ -116,7 +116,7 @@ function pages(node: Node, name: Question['$case'], request: Values, field: stri
 }
 
 async function checkAll(node: Node): Promise<void> {
-  await node.member.barrier({ timeoutMs: TIMEOUT_MS })
+  await node.member.readIndex({ timeoutMs: TIMEOUT_MS })
   for (const text of TEXTS) readBack(node, text)
   const accounts = pages(node, 'listAccounts', { pageSize: 1 }, 'accounts')
   assert.deepEqual(

@@ -1,11 +1,11 @@
 import { pino } from 'pino'
 import type { Applier } from '../../src/host/applier.js'
-import { Barriers } from '../../src/host/barriers.js'
 import { DEFAULT_TICK_INTERVAL_MS, Host } from '../../src/host/host.js'
 import { LaggardHolds } from '../../src/host/laggard-holds.js'
 import { MajorityWatch } from '../../src/host/majority-watch.js'
 import { MembershipCalls } from '../../src/host/membership-calls.js'
 import { PeerTalk } from '../../src/host/peer-talk.js'
+import { ReadIndexWaiters } from '../../src/host/read-index-waiters.js'
 import { type Replayed, replayLog } from '../../src/host/recovery.js'
 import { Requester } from '../../src/host/requester.js'
 import { REAL_RUNTIME } from '../../src/host/runtime.js'
@@ -258,7 +258,7 @@ export class Follower {
   readonly machine: Recorder
   readonly applier: Applier
   readonly requester: Requester
-  readonly barriers: Barriers
+  readonly readIndexWaiters: ReadIndexWaiters
   readonly desk: SessionDesk
   readonly host: Host
   readonly failures: Error[] = []
@@ -288,7 +288,7 @@ export class Follower {
     this.applier = parts.applier
     this.requester = parts.requester
     this.desk = parts.desk
-    this.barriers = new Barriers()
+    this.readIndexWaiters = new ReadIndexWaiters()
     const node = new Node({
       self: 1,
       dataDirId: 'dir-1',
@@ -327,7 +327,7 @@ export class Follower {
       applier: this.applier,
       requester: this.requester,
       desk: this.desk,
-      barriers: this.barriers,
+      readIndexWaiters: this.readIndexWaiters,
       watches: [],
       // Alone, as far as these are concerned: the gate is open.
       talk: new PeerTalk({

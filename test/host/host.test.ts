@@ -124,7 +124,7 @@ describe('the host', () => {
       if (f.applier.isMidSlot) midSlots++
       if (!isWaiting) {
         isWaiting = true
-        f.barriers.addLocal(performance.now() + 60_000, () => {
+        f.readIndexWaiters.addLocal(performance.now() + 60_000, () => {
           isWaiting = false
           // Without the initial command.
           seen.push(f.machine.applied.length - 1)
@@ -174,7 +174,7 @@ describe('the host', () => {
     const f = await start()
     f.receive([{ kind: 'heartbeat', ballot: BALLOT, round: 1, decidedUpTo: 0, heard: [], settledEpoch: 1 }])
     const outcomes: unknown[] = []
-    f.barriers.add(performance.now() + 10_000, (outcome) => outcomes.push(outcome))
+    f.readIndexWaiters.add(performance.now() + 10_000, (outcome) => outcomes.push(outcome))
     f.host.schedule()
     await until('the question', () => f.events.includes('readIndex to 2'))
     const question = f.sent.find(({ message }) => message.kind === 'readIndex')?.message
@@ -214,7 +214,7 @@ describe('the host', () => {
       deadlineMs,
       settle,
     )
-    f.barriers.add(deadlineMs, settle)
+    f.readIndexWaiters.add(deadlineMs, settle)
     f.host.schedule()
     await until('four answers', () => codes.length === 4)
     assert.deepEqual(codes, ['NO_QUORUM', 'NO_QUORUM', 'NO_QUORUM', 'NO_QUORUM'])

@@ -1,11 +1,11 @@
 import { pino } from 'pino'
 import type { Applier } from '../../src/host/applier.js'
-import { Barriers } from '../../src/host/barriers.js'
 import { Host, type HostSettings } from '../../src/host/host.js'
 import { LaggardHolds } from '../../src/host/laggard-holds.js'
 import { MajorityWatch } from '../../src/host/majority-watch.js'
 import { MembershipCalls, type MembershipCore } from '../../src/host/membership-calls.js'
 import { PeerTalk } from '../../src/host/peer-talk.js'
+import { ReadIndexWaiters } from '../../src/host/read-index-waiters.js'
 import { Requester } from '../../src/host/requester.js'
 import { SessionDesk } from '../../src/host/session-desk.js'
 import type { Message } from '../../src/paxos/messages.js'
@@ -74,7 +74,7 @@ class ScriptedCore {
       records: diskIdle ? records : [],
       onceDurable: diskIdle ? onceDurable : [],
       decided,
-      reads: [],
+      readIndexes: [],
       logRequests: [],
       checkpointWanted,
       refusals: [],
@@ -175,7 +175,7 @@ export function scriptedHost(voters: NodeId[] = [1]) {
     requester,
     desk,
     watches: [],
-    barriers: new Barriers(),
+    readIndexWaiters: new ReadIndexWaiters(),
     laggardHolds: new LaggardHolds({ holdLog: () => () => {} }),
     majorityWatch: new MajorityWatch({
       self: 1,

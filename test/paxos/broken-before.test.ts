@@ -109,7 +109,7 @@ test('reads that wait while the leader is heard but nobody can be reached stay b
   cluster.cut(3, 1)
   cluster.cut(3, 2)
   for (let i = 0; i < 5; i++) {
-    for (let j = 0; j < 9_000; j++) cluster.node(3).read(i * 9_000 + j)
+    for (let j = 0; j < 9_000; j++) cluster.node(3).readIndex(i * 9_000 + j)
     cluster.run(210)
   }
   cluster.heal()

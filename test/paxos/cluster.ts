@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { CoreMessage as Message } from '../../src/paxos/messages.js'
 import type { Node, ProposeOutcome } from '../../src/paxos/node.js'
 import { type CoreOptions, DEFAULT_OPTIONS } from '../../src/paxos/options.js'
-import type { Halt, ReadGrant } from '../../src/paxos/outbox.js'
+import type { Halt, ReadIndexGrant } from '../../src/paxos/outbox.js'
 import type { Genesis, LogEntry, MembershipChange, NodeId, Slot, Value } from '../../src/paxos/types.js'
 import { sameValue } from '../../src/paxos/value.js'
 import { bytes, describeMessage, describeValue } from './describe.js'
@@ -137,7 +137,7 @@ export class Cluster {
     const token = ++this.#lastToken
     this.#readFloors.set(token, Math.max(0, ...this.#decided.keys()))
     this.#note(`client -> n${nodeId} read ${token}`)
-    this.#host(nodeId).step((node) => node.read(token))
+    this.#host(nodeId).step((node) => node.readIndex(token))
     return token
   }
 
@@ -403,7 +403,7 @@ export class Cluster {
     this.#note(`n${nodeId} decides ${slot}=${describeValue(value)}`)
   }
 
-  #onRead(nodeId: NodeId, { token, slot }: ReadGrant): void {
+  #onRead(nodeId: NodeId, { token, slot }: ReadIndexGrant): void {
     assert.ok(slot >= (this.#readFloors.get(token) ?? 0), `read ${token} misses what was decided before it was asked`)
     this.grants.set(token, slot)
     this.#note(`n${nodeId} answers read ${token} as of slot ${slot}`)

@@ -3,7 +3,7 @@ import { formatBallot } from '../../src/paxos/ballot.js'
 import { brokenInvariants, brokenTransitions, viewOf } from '../../src/paxos/invariants.js'
 import type { CoreMessage as Message } from '../../src/paxos/messages.js'
 import { Node, type NodeSettings, type Phase } from '../../src/paxos/node.js'
-import type { CheckpointRequest, Halt, ReadGrant, Ready } from '../../src/paxos/outbox.js'
+import type { CheckpointRequest, Halt, ReadIndexGrant, Ready } from '../../src/paxos/outbox.js'
 import type { Genesis, LogEntry, NodeId } from '../../src/paxos/types.js'
 import { describeRecord } from './describe.js'
 import { type Checkpoint, Disk } from './disk.js'
@@ -22,7 +22,7 @@ const PHASE_VERBS: Record<Phase, string> = {
 export interface Surroundings {
   readonly send: (to: NodeId, message: Message) => void
   readonly onDecided: (entry: LogEntry) => void
-  readonly onRead: (grant: ReadGrant) => void
+  readonly onRead: (grant: ReadIndexGrant) => void
   readonly onCheckpointWanted: (request: CheckpointRequest) => void
   /** Whom a node asks that wants to be let in: every other machine. */
   readonly everybody: () => FixedSettings['members']
@@ -192,7 +192,7 @@ export class HostedNode {
     this.#halt ??= ready.halt
     for (const { to, message } of ready.messages) send(to, message)
     for (const entry of ready.decided) onDecided(entry)
-    for (const grant of ready.reads) onRead(grant)
+    for (const grant of ready.readIndexes) onRead(grant)
     for (const { reason } of ready.refusals) this.refusals.push(reason)
     if (ready.checkpointWanted !== undefined) onCheckpointWanted(ready.checkpointWanted)
     for (const { to, fromSlot, toSlot } of ready.logRequests) {

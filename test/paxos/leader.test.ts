@@ -265,7 +265,7 @@ test('what is decided is told once: by a message of its own, or by the heartbeat
 
 test('no read is answered before the floor, the first slot that is wholly of this ballot, is decided', () => {
   const { leader, out } = lead({ open: [entry(1, OLD, batch('a'))] })
-  leader.read(SELF, 7)
+  leader.readIndex(SELF, 7)
   for (const from of [2, 3]) vote(leader, from, 1)
   outcome(out)
   leader.flush(0)
@@ -276,11 +276,11 @@ test('no read is answered before the floor, the first slot that is wholly of thi
   // Heartbeats that are due all the same do not serve it, either.
   leader.tick(0)
   ack(leader, 2, 1, 0)
-  assert.deepEqual(out.take(true).reads, [])
+  assert.deepEqual(out.take(true).readIndexes, [])
   for (const from of [2, 3]) vote(leader, from, 2)
   leader.flush(0)
   ack(leader, 2, 2, 0)
-  assert.deepEqual(out.take(true).reads, [{ token: 7, slot: 2 }])
+  assert.deepEqual(out.take(true).readIndexes, [{ token: 7, slot: 2 }])
 })
 
 test('a leader that hears no majority within an election timeout steps down, however often a minority answers', () => {
@@ -366,8 +366,8 @@ test('a single member decides by itself, once its disk has it', () => {
   const { leader, out } = lead({ memberCount: 1 })
   vote(leader, SELF, 1)
   assert.deepEqual(decidedOf(out), ['1=noop (2.1)'])
-  leader.read(SELF, 1)
+  leader.readIndex(SELF, 1)
   leader.flush(0)
-  assert.deepEqual(out.take(true).reads, [{ token: 1, slot: 1 }])
+  assert.deepEqual(out.take(true).readIndexes, [{ token: 1, slot: 1 }])
   assert.equal(leader.tick(10_000), true)
 })

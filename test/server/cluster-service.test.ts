@@ -183,7 +183,7 @@ describe('the cluster service', () => {
     const { clients, member } = await serve(t)
     member.backupParts = sampleParts
     await checkpoint(clients.cluster)
-    assert.equal(member.barrierCount, 1)
+    assert.equal(member.readIndexCount, 1)
     const failure = (consistency: Consistency = 0) =>
       checkpoint(clients.cluster, consistency).catch((error: ServiceError) => told(error).reason)
     member.failure = 'NO_QUORUM'

@@ -74,9 +74,9 @@ describe('the key-value service', () => {
 
     await get(Consistency.UNSPECIFIED)
     await get(Consistency.LINEARIZABLE)
-    assert.equal(member.barrierCount, 2)
+    assert.equal(member.readIndexCount, 2)
     assert.equal((await get(Consistency.LOG)).header?.slot, 2)
-    assert.equal(member.barrierCount, 2)
+    assert.equal(member.readIndexCount, 2)
 
     member.failure = 'NO_QUORUM'
     assert.equal((await get(Consistency.STALE)).pair?.key, 'a')

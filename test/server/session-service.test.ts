@@ -228,7 +228,7 @@ describe('a session stream', () => {
     assert.deepEqual((await session.receive(1)).map(nameOf), ['put'])
   })
 
-  it('asks for one barrier for all linearizable queries of a frame', async (t) => {
+  it('asks for one read index for all linearizable queries of a frame', async (t) => {
     const { clients, member } = await serve(t)
     const session = new SessionClient(clients.session)
     await session.open()
@@ -237,7 +237,7 @@ describe('a session stream', () => {
     const queries = Array.from({ length: 100 }, (_, i) => getQuery(i, 'a', i % 2 === 0 ? 0 : 1))
     session.send(2, ...queries, getQuery(100, 'a', Consistency.STALE))
     const answers = await session.receive(101)
-    assert.equal(member.barrierCount, 1)
+    assert.equal(member.readIndexCount, 1)
     session.send(2, getQuery(101, 'a', Consistency.LOG))
     answers.push(...(await session.receive(1)))
     assert.equal(answers.length, 102)

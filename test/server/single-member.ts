@@ -46,7 +46,7 @@ export class SingleMember implements MemberApi {
   /** invoke throws this, which no member should. */
   bug: Error | undefined
   timeoutsMs: number[] = []
-  barrierCount = 0
+  readIndexCount = 0
   /** False: a slot is half applied. */
   isReadable = true
   /** Those who wait for its end: for endSlot(). */
@@ -113,8 +113,8 @@ export class SingleMember implements MemberApi {
     else settle(answer)
   }
 
-  async barrier(options?: { timeoutMs?: number }): Promise<Slot> {
-    this.barrierCount++
+  async readIndex(options?: { timeoutMs?: number }): Promise<Slot> {
+    this.readIndexCount++
     await this.#wait(options)
     return this.#slot
   }

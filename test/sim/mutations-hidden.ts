@@ -32,10 +32,10 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   },
   // Microtasks of one node come between an answer and its slot only after a pause.
   {
-    name: 'an answer tells the slot of its barrier, not that of the state',
+    name: 'an answer tells the slot of its read index, not that of the state',
     file: 'host/hosted-member.ts',
-    find: '    await this.barrier(options)\n    // More may have been applied by the time that this goes on.\n    return { slot: this.#applier.appliedUpTo, result',
-    replace: '    const slot = await this.barrier(options)\n    return { slot, result',
+    find: '    await this.readIndex(options)\n    // More may have been applied by the time that this goes on.\n    return { slot: this.#applier.appliedUpTo, result',
+    replace: '    const slot = await this.readIndex(options)\n    return { slot, result',
   },
   // A node's own session expires after an idle hour of log time only, and then the command must have been proposed twice.
   {
@@ -83,7 +83,7 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   {
     name: 'reads wait for the acknowledgement of those who vote no more',
     file: 'paxos/leader.ts',
-    find: '    this.#reads.onMembershipChanged()\n',
+    find: '    this.#readIndexRounds.onMembershipChanged()\n',
     replace: '',
   },
   // The others tell it that it was removed, and it stops.

@@ -1,6 +1,6 @@
 import { clocksDiffer, type Mutation, rivals, strikes } from './mutant.js'
 
-/** Deliberate bugs of src/host: the drain, the requester, sessions of a node's own, barriers, checkpoints, recovery, admission. */
+/** Deliberate bugs of src/host: the drain, the requester, sessions of a node's own, linearizable reads, checkpoints, recovery, admission. */
 export const HOST_MUTATIONS: readonly Mutation[] = [
   {
     name: 'what is to be said once it is durable is said while the write is on its way',
@@ -63,16 +63,16 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
     replace: 'while (applier.appliedUpTo + 1 < decidedUpTo)',
   },
   {
-    name: 'a barrier is passed when its slot is granted, applied or not',
+    name: 'a read is answered when its read index is granted, applied or not',
     favours: ({ habits }) => habits.readRate >= 0.3,
-    file: 'host/barriers.ts',
+    file: 'host/read-index-waiters.ts',
     find: 'const ready = this.#granted.filter((g) => g.slot <= appliedUpTo)\n    this.#granted = this.#granted.filter((g) => g.slot > appliedUpTo)',
     replace: 'const ready = this.#granted\n    this.#granted = []',
   },
   {
-    name: 'a read joins the question that is on its way',
+    name: 'a read joins the request for a read index that is on its way',
     isRare: true,
-    file: 'host/barriers.ts',
+    file: 'host/read-index-waiters.ts',
     find: '    if (this.#admits(settle)) this.#gathering.push({ deadlineMs, settle })',
     replace:
       '    if (!this.#admits(settle)) return\n    const asked = this.#asked.get(this.#lastToken)\n    if (asked === undefined) this.#gathering.push({ deadlineMs, settle })\n    else this.#asked.set(this.#lastToken, [...asked, { deadlineMs, settle }])',

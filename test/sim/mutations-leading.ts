@@ -6,7 +6,7 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
   // --- reads ----------------------------------------------------------------------------------------------------------------
   {
     name: 'a read is answered without a heartbeat round',
-    file: 'paxos/read-rounds.ts',
+    file: 'paxos/read-index-rounds.ts',
     find: 'while (this.#rounds[0]?.acks.hasQuorum === true)',
     replace: 'while (this.#rounds[0] !== undefined)',
   },
@@ -32,7 +32,7 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'an acknowledgement of an earlier round confirms a read',
-    file: 'paxos/read-rounds.ts',
+    file: 'paxos/read-index-rounds.ts',
     find: 'if (r.round <= round) r.acks.add(from)',
     replace: 'r.acks.add(from)',
   },

@@ -14,6 +14,6 @@ export interface ClientPort {
   submit(request: SessionRequest, timeoutMs: number, settle: Settled<Answer>): void
   /** In the node's session, as a bare unary call is carried out. */
   invoke(command: Uint8Array, timeoutMs: number, settle: Settled<Answer>): void
-  /** Waits for a barrier, then asks the local state: linearizable. */
+  /** Waits for a read index, then queries the local state: linearizable. */
   read(query: Uint8Array, timeoutMs: number, settle: Settled<Answer>): void
 }

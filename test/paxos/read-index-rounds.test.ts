@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Outbox } from '../../src/paxos/outbox.js'
-import { ReadRounds } from '../../src/paxos/read-rounds.js'
+import { ReadIndexRounds } from '../../src/paxos/read-index-rounds.js'
 import { membershipsOf, outcome } from './role.js'
 
 function rounds(memberCount = 3) {
   const out = new Outbox(1)
-  return { out, rounds: new ReadRounds(membershipsOf(Array.from({ length: memberCount }, (_, i) => i + 1)), 1, out) }
+  return { out, rounds: new ReadIndexRounds(membershipsOf(Array.from({ length: memberCount }, (_, i) => i + 1)), 1, out) }
 }
 
 test('a round that started before the read does not count', () => {
@@ -15,10 +15,10 @@ test('a round that started before the read does not count', () => {
   r.add(1, 7)
   r.onAck(2, before)
   r.onAck(3, before)
-  assert.deepEqual(out.take(true).reads, [])
+  assert.deepEqual(out.take(true).readIndexes, [])
   const after = r.startRound(4, 0)
   r.onAck(2, after)
-  assert.deepEqual(out.take(true).reads, [{ token: 7, slot: 4 }])
+  assert.deepEqual(out.take(true).readIndexes, [{ token: 7, slot: 4 }])
 })
 
 test('an acknowledgement of a later round stands for every earlier one, with the slot of each', () => {
@@ -27,7 +27,7 @@ test('an acknowledgement of a later round stands for every earlier one, with the
   r.startRound(3, 0)
   r.add(1, 8)
   r.onAck(3, r.startRound(5, 0))
-  assert.deepEqual(out.take(true).reads, [
+  assert.deepEqual(out.take(true).readIndexes, [
     { token: 7, slot: 3 },
     { token: 8, slot: 5 },
   ])
@@ -40,7 +40,7 @@ test('an acknowledgement of an earlier round does not stand for a later one', ()
   r.add(1, 8)
   r.startRound(5, 0)
   r.onAck(2, first)
-  assert.deepEqual(out.take(true).reads, [{ token: 7, slot: 3 }])
+  assert.deepEqual(out.take(true).readIndexes, [{ token: 7, slot: 3 }])
 })
 
 test('a round is confirmed by a majority of members, each counted once', () => {
@@ -49,9 +49,9 @@ test('a round is confirmed by a majority of members, each counted once', () => {
   const round = r.startRound(3, 0)
   for (let i = 0; i < 3; i++) r.onAck(2, round)
   r.onAck(99, round)
-  assert.deepEqual(out.take(true).reads, [])
+  assert.deepEqual(out.take(true).readIndexes, [])
   r.onAck(5, round)
-  assert.deepEqual(out.take(true).reads, [{ token: 7, slot: 3 }])
+  assert.deepEqual(out.take(true).readIndexes, [{ token: 7, slot: 3 }])
 })
 
 test('below the read floor heartbeats are counted, but take no reads along', () => {
@@ -60,7 +60,7 @@ test('below the read floor heartbeats are counted, but take no reads along', () 
   assert.equal(r.startRound(undefined, 0), 1)
   r.onAck(2, 1)
   r.onAck(3, 1)
-  assert.deepEqual(out.take(true).reads, [])
+  assert.deepEqual(out.take(true).readIndexes, [])
   assert.equal(r.startRound(2, 0), 2)
 })
 

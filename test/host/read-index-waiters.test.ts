@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { MemberError } from '../../src/host/api.js'
-import { Barriers } from '../../src/host/barriers.js'
+import { ReadIndexWaiters } from '../../src/host/read-index-waiters.js'
 
 function setUp() {
-  const barriers = new Barriers()
+  const waiters = new ReadIndexWaiters()
   const outcomes: (number | MemberError)[] = []
   const tokens: number[] = []
   return {
-    barriers,
+    waiters,
     outcomes,
     tokens,
-    add: (deadlineMs = 1_000) => barriers.add(deadlineMs, (o) => outcomes.push(o)),
-    flush: () => barriers.flush((token) => tokens.push(token)),
+    add: (deadlineMs = 1_000) => waiters.add(deadlineMs, (o) => outcomes.push(o)),
+    flush: () => waiters.flush((token) => tokens.push(token)),
   }
 }
 
-describe('the barriers', () => {
+describe('the reads that wait for their read index', () => {
   it('ask once for all reads of a turn, and not again for those that are asked for', () => {
     const { add, flush, tokens } = setUp()
     add()
@@ -30,67 +30,67 @@ describe('the barriers', () => {
   })
 
   it('hold a granted read until its slot is applied here', () => {
-    const { barriers, add, flush, tokens, outcomes } = setUp()
+    const { waiters, add, flush, tokens, outcomes } = setUp()
     add()
     flush()
-    barriers.onGranted([{ token: tokens[0] ?? 0, slot: 5 }])
-    barriers.onApplied(4)
+    waiters.onGranted([{ token: tokens[0] ?? 0, slot: 5 }])
+    waiters.onApplied(4)
     assert.deepEqual(outcomes, [])
-    barriers.onApplied(6)
+    waiters.onApplied(6)
     assert.deepEqual(outcomes, [6])
   })
 
   it('hold a local read until the state is that of a slot, whichever, and say so when it does not come', () => {
-    const { barriers, outcomes } = setUp()
-    barriers.addLocal(1_000, (o) => outcomes.push(o))
-    barriers.onApplied(3)
+    const { waiters, outcomes } = setUp()
+    waiters.addLocal(1_000, (o) => outcomes.push(o))
+    waiters.onApplied(3)
     assert.equal(outcomes.length, 1)
     assert.equal(outcomes.pop(), 3)
-    barriers.addLocal(1_000, (o) => outcomes.push(o))
-    barriers.tick(1_001)
+    waiters.addLocal(1_000, (o) => outcomes.push(o))
+    waiters.tick(1_001)
     const [tooLate] = outcomes
     assert.ok(tooLate instanceof MemberError && tooLate.code === 'NOT_JOINED')
-    barriers.onApplied(4)
+    waiters.onApplied(4)
     assert.equal(outcomes.length, 1)
   })
 
   it('give up at the deadline in each state: gathered, asked, granted', () => {
-    const { barriers, add, flush, tokens, outcomes } = setUp()
+    const { waiters, add, flush, tokens, outcomes } = setUp()
     add(10)
     flush()
-    barriers.onGranted([{ token: tokens[0] ?? 0, slot: 5 }])
+    waiters.onGranted([{ token: tokens[0] ?? 0, slot: 5 }])
     add(10)
     flush()
     add(10)
     add(5_000)
-    barriers.tick(100)
+    waiters.tick(100)
     assert.equal(outcomes.length, 3)
     assert.ok(outcomes.every((o) => o instanceof MemberError && o.code === 'NO_QUORUM'))
     flush()
-    barriers.onGranted([{ token: tokens.at(-1) ?? 0, slot: 1 }])
-    barriers.onApplied(9)
+    waiters.onGranted([{ token: tokens.at(-1) ?? 0, slot: 1 }])
+    waiters.onApplied(9)
     assert.equal(outcomes.at(-1), 9)
   })
 
   it('refuse at once what is past the bound, and take more when some have been answered', () => {
-    const { barriers, add, flush, tokens, outcomes } = setUp()
+    const { waiters, add, flush, tokens, outcomes } = setUp()
     for (let i = 0; i < 20_000; i++) add()
     add()
     assert.ok(outcomes[0] instanceof MemberError && outcomes[0].code === 'OVERLOADED')
     flush()
-    barriers.onGranted([{ token: tokens[0] ?? 0, slot: 1 }])
-    barriers.onApplied(1)
+    waiters.onGranted([{ token: tokens[0] ?? 0, slot: 1 }])
+    waiters.onApplied(1)
     assert.equal(outcomes.length, 20_001)
     add()
     assert.equal(outcomes.length, 20_001)
   })
 
   it('tell whoever waits when the member stops', () => {
-    const { barriers, add, flush, outcomes } = setUp()
+    const { waiters, add, flush, outcomes } = setUp()
     add()
     flush()
     add()
-    barriers.stop('bye')
+    waiters.stop('bye')
     assert.ok(outcomes.length === 2 && outcomes.every((o) => o instanceof MemberError && o.code === 'STOPPED'))
   })
 })

@@ -1,7 +1,7 @@
 import { JointTally } from './membership.js'
 import type { Memberships } from './memberships.js'
 import type { Outbox } from './outbox.js'
-import { answerRead, boundWaiting, type WaitingRead } from './reads.js'
+import { answerRead, boundWaiting, type WaitingRead } from './read-index-requests.js'
 import type { NodeId, Slot } from './types.js'
 
 interface Round {
@@ -18,7 +18,7 @@ interface Round {
  * watermark once a majority has acknowledged a heartbeat round that *started after the read arrived*. One round serves all that wait.
  * No clock is trusted: a leader that was paused learns from the acknowledgements that it leads no more.
  */
-export class ReadRounds {
+export class ReadIndexRounds {
   readonly #memberships: Memberships
   readonly #self: NodeId
   readonly #out: Outbox

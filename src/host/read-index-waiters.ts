@@ -1,4 +1,4 @@
-import type { ReadGrant } from '../paxos/outbox.js'
+import type { ReadIndexGrant } from '../paxos/outbox.js'
 import type { Slot } from '../paxos/types.js'
 import { MemberError } from './api.js'
 import type { Settle } from './requester.js'
@@ -11,11 +11,11 @@ interface Waiter {
   readonly settle: Settle<Slot>
 }
 
-/** Linearizable reads that wait: for the cluster to name a slot, then for this node to apply it. One question serves all of a turn. */
-export class Barriers {
+/** Linearizable reads that wait for their read index, then until this node has applied that slot. One read index serves all reads of a turn. */
+export class ReadIndexWaiters {
   #gathering: Waiter[] = []
   readonly #asked = new Map<number, readonly Waiter[]>()
-  /** Granted slots that are not applied here yet, with who waits for them. */
+  /** Read indexes that are not applied here yet, with the reads that wait for them. */
   #granted: { readonly slot: Slot; readonly waiters: readonly Waiter[] }[] = []
   /** Those who wait only until the state is that of a slot. */
   #local: readonly Waiter[] = []
@@ -36,15 +36,15 @@ export class Barriers {
     if (this.#admits(settle)) this.#local = [...this.#local, { deadlineMs, settle }]
   }
 
-  /** Asks the core on behalf of all that have come since the last time. */
-  flush(read: (token: number) => void): void {
+  /** Asks the core for one read index on behalf of all reads that have come since the last time. */
+  flush(readIndex: (token: number) => void): void {
     if (this.#gathering.length === 0) return
     this.#asked.set(++this.#lastToken, this.#gathering)
     this.#gathering = []
-    read(this.#lastToken)
+    readIndex(this.#lastToken)
   }
 
-  onGranted(grants: readonly ReadGrant[]): void {
+  onGranted(grants: readonly ReadIndexGrant[]): void {
     for (const { token, slot } of grants) {
       const waiters = this.#asked.get(token)
       if (waiters === undefined) continue

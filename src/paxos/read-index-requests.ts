@@ -6,7 +6,7 @@ import type { NodeId, Slot } from './types.js'
 /** A read that this node's client waits for (from = this node), or that a node asked for which cannot reach the leader. */
 export interface WaitingRead {
   readonly from: NodeId
-  /** The token given to Node.read, or the asking node's readId. */
+  /** The token given to Node.readIndex, or the asking node's readId. */
   readonly id: number
 }
 
@@ -19,7 +19,7 @@ export function boundWaiting(reads: WaitingRead[]): WaitingRead[] {
 }
 
 /** A follower's side of linearizable reads: asks the leader for a read index, one question at a time for all reads that wait. */
-export class Reads {
+export class ReadIndexRequests {
   readonly #self: NodeId
   readonly #out: Outbox
   readonly #options: CoreOptions
@@ -80,6 +80,6 @@ export class Reads {
 
 /** Tells whoever asked that state as of `slot` answers its read. */
 export function answerRead(out: Outbox, self: NodeId, read: WaitingRead, slot: Slot): void {
-  if (read.from === self) out.grantRead({ token: read.id, slot })
+  if (read.from === self) out.grantReadIndex({ token: read.id, slot })
   else out.send(read.from, { kind: 'readIndexReply', readId: read.id, slot })
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Outbox } from '../../src/paxos/outbox.js'
-import { Reads } from '../../src/paxos/reads.js'
+import { ReadIndexRequests } from '../../src/paxos/read-index-requests.js'
 import { options, outcome } from './role.js'
 
 const LEADER = 3
@@ -9,7 +9,7 @@ const NEXT_LEADER = 2
 
 function reads() {
   const out = new Outbox(1)
-  return { out, reads: new Reads({ self: 1, out, options: options({ retryDelayMs: 200 }), firstId: 100 }) }
+  return { out, reads: new ReadIndexRequests({ self: 1, out, options: options({ retryDelayMs: 200 }), firstId: 100 }) }
 }
 
 /** To whom a question went, and its id. */
@@ -27,7 +27,7 @@ test('one question is asked for all reads that wait, and one at a time', () => {
   r.flushTo(LEADER, 0)
   assert.deepEqual(asked(out), [])
   r.onReply({ kind: 'readIndexReply', readId: 100, slot: 4 })
-  assert.deepEqual(out.take(true).reads, [
+  assert.deepEqual(out.take(true).readIndexes, [
     { token: 7, slot: 4 },
     { token: 8, slot: 4 },
   ])
@@ -44,7 +44,7 @@ test('an answer to any question but the one in flight counts for nothing', () =>
   r.add(1, 7)
   r.flushTo(LEADER, 0)
   for (const readId of [99, 101]) r.onReply({ kind: 'readIndexReply', readId, slot: 9 })
-  assert.deepEqual(out.take(true).reads, [])
+  assert.deepEqual(out.take(true).readIndexes, [])
 })
 
 test('what is not answered in time, or by a leader that is none any more, is asked again under a new id', () => {
@@ -63,7 +63,7 @@ test('what is not answered in time, or by a leader that is none any more, is ask
   assert.deepEqual(asked(out), [[NEXT_LEADER, 102]])
   r.onReply({ kind: 'readIndexReply', readId: 101, slot: 4 })
   r.onReply({ kind: 'readIndexReply', readId: 102, slot: 5 })
-  assert.deepEqual(out.take(true).reads, [
+  assert.deepEqual(out.take(true).readIndexes, [
     { token: 7, slot: 5 },
     { token: 8, slot: 5 },
   ])
@@ -74,7 +74,7 @@ test('a question relayed for a node that cannot reach the leader is answered to 
   r.add(2, 55)
   r.flushTo(LEADER, 0)
   r.onReply({ kind: 'readIndexReply', readId: 100, slot: 4 })
-  const { messages, reads: granted } = out.take(true)
+  const { messages, readIndexes: granted } = out.take(true)
   assert.deepEqual(messages.at(-1), { to: 2, message: { kind: 'readIndexReply', readId: 55, slot: 4 } })
   assert.deepEqual(granted, [])
 })
@@ -90,5 +90,5 @@ test('a node that leads now takes all of its reads, asked or not', () => {
   ])
   r.onReply({ kind: 'readIndexReply', readId: 100, slot: 4 })
   assert.deepEqual(outcome(out).now, ['n3 readIndex'])
-  assert.deepEqual(out.take(true).reads, [])
+  assert.deepEqual(out.take(true).readIndexes, [])
 })
