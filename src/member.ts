@@ -17,6 +17,7 @@ import { safeLogger } from './host/safe-logger.js'
 import { NODE_ID_MAX } from './paxos/ballot.js'
 import { addressClash, tooHighForNewCluster } from './paxos/membership-changes.js'
 import type { NodeId } from './paxos/types.js'
+import { INSECURE, type Security } from './security/security.js'
 import { hasIdentity } from './storage/directory/data-directory.js'
 import { descriptorShares } from './storage/directory/descriptors.js'
 import { setAsideDamaged } from './storage/directory/set-aside.js'
@@ -62,12 +63,12 @@ export class Member extends HostedMember {
    *
    * @throws StorageError when the directory cannot be used; PeerListenError when the address is taken; RangeError for other options
    */
-  static async start(given: MemberOptions): Promise<Member> {
+  static async start(given: MemberOptions, security: Security = INSECURE): Promise<Member> {
     const capacityBytes = given.capacityBytes ?? capacityOf(getHeapStatistics().heap_size_limit)
     const options: MemberOptions = { ...given, capacityBytes, logger: safeLogger(given.logger) }
     checkNumbers(options)
     checkMembers(options)
-    const { parts, restored } = await openOrRepair(options)
+    const { parts, restored } = await openOrRepair(options, security)
     try {
       const member = new Member(options, parts, restored)
       await member.listen()
@@ -82,7 +83,7 @@ export class Member extends HostedMember {
 const REFUSALS_REMEMBERED_MAX = 1_000
 
 /** gRPC streams to the other members. */
-function peerPortOf(options: MemberOptions, handlers: PeerPortHandlers): PeerPort {
+function peerPortOf(options: MemberOptions, security: Security, handlers: PeerPortHandlers): PeerPort {
   const { nodeId, listenAddress, logger, transferBytesPerSecondMax } = options
   /** By peer and address: the last reason for not talking. Refusals come again at each try, several a second: each is told once. */
   const lastRefusals = new Map<string, string>()
@@ -99,6 +100,7 @@ function peerPortOf(options: MemberOptions, handlers: PeerPortHandlers): PeerPor
     ...handlers,
     nodeId,
     listenAddress,
+    security,
     // A member whose directory was lost must hear so: it is welcomed, and stops by itself. Its votes come through admit.
     checkPeer: () => undefined,
     onRefused,
@@ -127,10 +129,10 @@ interface Opened {
 }
 
 /** What is in the directory, or, if that is damaged and others can fill it again, what is in a new one. @throws StorageError */
-async function openOrRepair(options: MemberOptions): Promise<Opened> {
+async function openOrRepair(options: MemberOptions, security: Security): Promise<Opened> {
   const { directory, members, repairs = true, logger } = options
   try {
-    return await open(options)
+    return await open(options, security)
   } catch (error) {
     const isDamaged = error instanceof StorageError && error.code === 'DAMAGED'
     if (!isDamaged || !repairs || members.length === 1) throw error
@@ -140,16 +142,16 @@ async function openOrRepair(options: MemberOptions): Promise<Opened> {
       { err: error, dataDirId, keptIn: join(directory, asideIn) },
       'the data directory is damaged: it is set aside, and this node begins anew from the other members, as a learner',
     )
-    return open(options)
+    return open(options, security)
   }
 }
 
 /** Also what is history is damaged when the log's last slots want it, and only then is that noticed. @throws StorageError */
-async function open(options: MemberOptions): Promise<Opened> {
+async function open(options: MemberOptions, security: Security): Promise<Opened> {
   const { directory, nodeId, logWindow, checkpoints } = options
   const storage = await LevelStorage.open({ directory, nodeId, ...(logWindow && { window: logWindow }) })
   try {
-    const makePeerPort = (handlers: PeerPortHandlers) => peerPortOf(options, handlers)
+    const makePeerPort = (handlers: PeerPortHandlers) => peerPortOf(options, security, handlers)
     const parts: MemberParts = { storage, runtime: REAL_RUNTIME, makePeerPort, ...(checkpoints && { checkpoints }) }
     return { parts, restored: await restoreMachine(options, parts) }
   } catch (error) {

@@ -116,7 +116,10 @@ function newestMembership(answers: readonly NodeStatus[]): Membership | undefine
 async function surveyed({ endpoint, status, error }: NodeStatus, membership: Membership | undefined): Promise<SurveyedNode> {
   if (status !== undefined) return { endpoint, nodeId: status.nodeId, status }
   const nodeId = membership?.members.find((member) => clientAddressOf(member) === endpoint)?.nodeId ?? 0
-  const { probeEndpoint } = await import('../client/endpoint-probe.js')
-  const found = await probeEndpoint(endpoint, PROBE_MS_MAX)
+  const [{ probeEndpoint }, { INSECURE }] = await Promise.all([
+    import('../client/endpoint-probe.js'),
+    import('../security/security.js'),
+  ])
+  const found = await probeEndpoint(endpoint, { timeoutMs: PROBE_MS_MAX, security: INSECURE })
   return { endpoint, nodeId, trouble: found.serves ? describe(error) : found.trouble }
 }

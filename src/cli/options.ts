@@ -73,9 +73,13 @@ export async function withClient<T>(
   work: (client: Client) => Promise<T>,
   { takesLong = false } = {},
 ): Promise<T> {
-  const [{ connect }, { findServing }] = await Promise.all([import('../client/client.js'), import('../client/endpoint-probe.js')])
+  const [{ connect }, { findServing }, { INSECURE }] = await Promise.all([
+    import('../client/client.js'),
+    import('../client/endpoint-probe.js'),
+    import('../security/security.js'),
+  ])
   const startedMs = performance.now()
-  const endpoints = await findServing(endpointsOf(flags), flags.timeout)
+  const endpoints = await findServing(endpointsOf(flags), { timeoutMs: flags.timeout, security: INSECURE })
   const timeoutMs = Math.max(1, Math.ceil(flags.timeout - (performance.now() - startedMs)))
   const client = connect({ endpoints: takesLong ? [...endpoints, ...endpointsOf(flags)] : endpoints, timeoutMs })
   try {

@@ -1,9 +1,10 @@
 import { type DescMethod, fromBinary, type JsonValue, type Message, toBinary, toJson } from '@bufbuild/protobuf'
-import { Client, credentials, Metadata } from '@grpc/grpc-js'
+import { Client, Metadata } from '@grpc/grpc-js'
 import { findServing } from '../client/endpoint-probe.js'
 import { errorOfService, outcomeUnknown, SynodError } from '../client/errors.js'
 import { failingOver } from '../client/fail-over.js'
 import { CHANNEL_OPTIONS } from '../client/stream.js'
+import { INSECURE } from '../security/security.js'
 import { isSynodError } from './failure.js'
 import { type ClientFlags, endpointsOf } from './options.js'
 
@@ -19,7 +20,7 @@ export async function callUnary(
   { flags, isRepeatable }: { flags: ClientFlags; isRepeatable: boolean },
 ): Promise<JsonValue> {
   const deadlineMs = performance.now() + flags.timeout
-  const endpoints = await findServing(endpointsOf(flags), flags.timeout)
+  const endpoints = await findServing(endpointsOf(flags), { timeoutMs: flags.timeout, security: INSECURE })
   const bytes = Buffer.from(toBinary(method.input, request))
   const leftMs = Math.max(1, Math.ceil(deadlineMs - performance.now()))
   const answer = isRepeatable
@@ -64,7 +65,7 @@ async function sendUntilAnswered(
 }
 
 async function send(method: DescMethod, request: Buffer, to: { endpoint: string; timeoutMs: number }): Promise<Uint8Array> {
-  const client = new Client(to.endpoint, credentials.createInsecure(), CHANNEL_OPTIONS)
+  const client = new Client(to.endpoint, INSECURE.toNode(), CHANNEL_OPTIONS)
   try {
     return await new Promise((resolve, reject) => {
       client.makeUnaryRequest<Buffer, Buffer>(

@@ -1,15 +1,25 @@
 import { type EventEmitter, once } from 'node:events'
-import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2'
+import { type ClientHttp2Session, constants } from 'node:http2'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { splitHostPort } from '../encoding/host-port.js'
+import type { ClientSecurity } from '../security/security.js'
 import { SynodError } from './errors.js'
 
 /** What was found at an endpoint. `serves`: a node's port for clients. Everything else is trouble, in one clause for people. */
 export type EndpointState =
   | { readonly endpoint: string; readonly serves: true }
   | { readonly endpoint: string; readonly serves: false; readonly trouble: string }
+
+/** How an endpoint is probed. */
+export interface ProbeOptions {
+  /** For all of it, from 1 on. */
+  readonly timeoutMs: number
+  readonly security: Pick<ClientSecurity, 'openHttp2'>
+  /** Ends it early. */
+  readonly signal?: AbortSignal
+}
 
 /** The SDK's road; a node's port for clients has it, and no other port does. */
 const CLIENT_METHOD = '/synod.session.v1.SessionService/Connect'
@@ -23,16 +33,15 @@ const OTHERS_MS_MAX = 200
 /**
  * The endpoints that serve clients, found by asking all of them at once: resolves when one has proved to, and those as near as that one have
  * had the time to; a silent one keeps nobody waiting.
- * @param timeoutMs for all of it, from 1 on
  * @throws SynodError UNAVAILABLE with reason UNREACHABLE that tells for each endpoint who refused, as soon as all have
  */
-export async function findServing(endpoints: readonly string[], timeoutMs: number): Promise<string[]> {
+export async function findServing(endpoints: readonly string[], options: Omit<ProbeOptions, 'signal'>): Promise<string[]> {
   const startedMs = performance.now()
   const serving: string[] = []
   const enough = new AbortController()
   const found = await new Promise<readonly EndpointState[]>((resolve) => {
     const probes = endpoints.map(async (endpoint) => {
-      const state = await probeEndpoint(endpoint, timeoutMs, enough.signal)
+      const state = await probeEndpoint(endpoint, { ...options, signal: enough.signal })
       if (!state.serves) return state
       serving.push(endpoint)
       if (serving.length === 1) {
@@ -55,12 +64,12 @@ function unreachable(states: readonly EndpointState[]): SynodError {
 }
 
 /**
- * Finds out who answers at `host:port`, without TLS. Never rejects; takes no longer than timeoutMs, and a second or two more for a stranger.
- * @param signal ends it early
+ * Finds out who answers at `host:port`. Never rejects; takes no longer than timeoutMs, and a second or two more for a stranger.
  */
-export async function probeEndpoint(endpoint: string, timeoutMs: number, signal?: AbortSignal): Promise<EndpointState> {
+export async function probeEndpoint(endpoint: string, options: ProbeOptions): Promise<EndpointState> {
+  const { timeoutMs, signal } = options
   try {
-    const refusal = await askForService(endpoint, timeoutMs, signal)
+    const refusal = await askForService(endpoint, options)
     return refusal === undefined ? { endpoint, serves: true } : { endpoint, serves: false, trouble: refusal }
   } catch (error) {
     const trouble = troubleOf(error as NodeJS.ErrnoException)
@@ -74,8 +83,8 @@ export async function probeEndpoint(endpoint: string, timeoutMs: number, signal?
  * Asks for the clients' service over HTTP/2. Gives why it is not there, if whoever answers speaks HTTP/2.
  * @throws Error of the connection, or of a server that does not
  */
-async function askForService(endpoint: string, timeoutMs: number, signal?: AbortSignal): Promise<string | undefined> {
-  const session = connectHttp2(`http://${endpoint}`)
+async function askForService(endpoint: string, { timeoutMs, security, signal }: ProbeOptions): Promise<string | undefined> {
+  const session = security.openHttp2(endpoint)
   // Destroyed below, it may still have an error to tell.
   session.on('error', () => {})
   const timer = setTimeout(() => session.destroy(new Silence(session)), timeoutMs)

@@ -1,5 +1,6 @@
-import { type ChannelCredentials, credentials } from '@grpc/grpc-js'
+import type { ChannelCredentials } from '@grpc/grpc-js'
 import { HOST_PORT_FORM, isHostPort } from '../encoding/host-port.js'
+import { type ClientSecurity, INSECURE } from '../security/security.js'
 import { checkConnectOptions } from './arguments.js'
 import { invalidArgument } from './errors.js'
 
@@ -26,8 +27,8 @@ export interface CallOptions {
 
 export type Settings = Required<Omit<ConnectOptions, 'endpoints'>> & {
   readonly endpoints: readonly string[]
-  /** Without TLS. */
-  readonly isPlain: boolean
+  /** Opens probes; undefined where the caller brought credentials, which no probe can use. */
+  readonly probing: ClientSecurity | undefined
 }
 
 /** The longest delay that a timer of Node's keeps. */
@@ -42,8 +43,8 @@ export function settingsOf(options: ConnectOptions): Settings {
     stallTimeoutMs: checkCount('stallTimeoutMs', options.stallTimeoutMs ?? 3_000, TIMEOUT_MS_MAX),
     maxInFlight: checkCount('maxInFlight', options.maxInFlight ?? 4_096, 65_536),
     maxQueued: checkCount('maxQueued', options.maxQueued ?? 16_384, 1_048_576),
-    credentials: options.credentials ?? credentials.createInsecure(),
-    isPlain: options.credentials === undefined,
+    credentials: options.credentials ?? INSECURE.toNode(),
+    probing: options.credentials === undefined ? INSECURE : undefined,
   }
 }
 

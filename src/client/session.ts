@@ -338,9 +338,10 @@ export class Session implements CallSink {
 
   /** Finds out who is met at an endpoint that gives no session, for the message that a call may end with. */
   async #findTrouble(endpoint: string): Promise<void> {
-    if (!this.#settings.isPlain || this.#troubles.has(endpoint)) return
+    const { probing } = this.#settings
+    if (probing === undefined || this.#troubles.has(endpoint)) return
     this.#troubles.set(endpoint, '')
-    const state = await probeEndpoint(endpoint, PROBE_MS_MAX, this.#closing.signal)
+    const state = await probeEndpoint(endpoint, { timeoutMs: PROBE_MS_MAX, security: probing, signal: this.#closing.signal })
     if (state.serves) this.#troubles.delete(endpoint)
     else this.#troubles.set(endpoint, state.trouble)
   }

@@ -5,6 +5,7 @@ import { ClusterServiceService } from '../gen/synod/cluster/v1/cluster.js'
 import { KeyValueServiceService } from '../gen/synod/kv/v1/kv.js'
 import { SessionServiceService } from '../gen/synod/session/v1/session.js'
 import type { MemberApi } from '../host/api.js'
+import type { Security } from '../security/security.js'
 import { descriptorShares } from '../storage/directory/descriptors.js'
 import { Listener } from '../transport/listener.js'
 import { bankService } from './bank-service.js'
@@ -52,6 +53,7 @@ export interface ClientServerOptions {
   readonly machine: LocalReads
   /** host:port; port 0 takes any free one. */
   readonly listenAddress: string
+  readonly security: Pick<Security, 'clientPort'>
   readonly logger: Logger
   readonly callsInFlightMax?: number
   /** Of answers that clients have not taken, all together. Default: 128 MiB. */
@@ -144,13 +146,14 @@ async function within(done: Promise<unknown>, timeoutMs: number): Promise<void> 
 
 async function listen(
   server: Server,
-  { listenAddress: address, connectionsMax = descriptorShares().clientConnections, logger }: ClientServerOptions,
+  { listenAddress: address, security, connectionsMax = descriptorShares().clientConnections, logger }: ClientServerOptions,
 ): Promise<Listener> {
   const onRefused = (openCount: number): void => {
     logger.warn({ openCount }, 'clients have as many connections open as this node can serve (ulimit -n): others are refused')
   }
   try {
-    return await Listener.start(server, { address, connectionsMax, firstByteMs: FIRST_BYTE_MS_MAX, onRefused })
+    const credentials = security.clientPort()
+    return await Listener.start(server, { address, credentials, connectionsMax, firstByteMs: FIRST_BYTE_MS_MAX, onRefused })
   } catch (error) {
     server.forceShutdown()
     throw new Error(`cannot listen for clients on ${address}: ${explain(error as Error)}`, { cause: error })

@@ -4,6 +4,7 @@ import { initialAuthority } from '../api/initial-authority.js'
 import { BankAndKeys } from '../app/bank-and-keys.js'
 import { safeLogger } from '../host/safe-logger.js'
 import { Member } from '../member.js'
+import { INSECURE, type Security } from '../security/security.js'
 import type { ServerConfig } from './config.js'
 import { ClientServer } from './grpc-server.js'
 
@@ -25,24 +26,27 @@ export interface RunningServer {
  *
  * @throws StorageError, PeerListenError or an Error naming the address or the field at fault; nothing is left running then
  */
-export async function startServer(config: ServerConfig, log: Logger): Promise<RunningServer> {
+export async function startServer(config: ServerConfig, log: Logger, security: Security = INSECURE): Promise<RunningServer> {
   const logger = safeLogger(log)
   logGrpc(logger)
   const machine = new BankAndKeys()
-  const member = await Member.start({
-    nodeId: config.nodeId,
-    directory: config.dataDirectory,
-    listenAddress: config.peerListen,
-    members: config.members,
-    machine,
-    initialCommands: config.authorities.map(initialAuthority),
-    join: config.join ?? false,
-    repairs: config.repair ?? true,
-    ...(config.transferBytesPerSecondMax !== undefined && { transferBytesPerSecondMax: config.transferBytesPerSecondMax }),
-    logger,
-  })
+  const member = await Member.start(
+    {
+      nodeId: config.nodeId,
+      directory: config.dataDirectory,
+      listenAddress: config.peerListen,
+      members: config.members,
+      machine,
+      initialCommands: config.authorities.map(initialAuthority),
+      join: config.join ?? false,
+      repairs: config.repair ?? true,
+      ...(config.transferBytesPerSecondMax !== undefined && { transferBytesPerSecondMax: config.transferBytesPerSecondMax }),
+      logger,
+    },
+    security,
+  )
   try {
-    const clients = await ClientServer.start({ member, machine, listenAddress: config.clientListen, logger })
+    const clients = await ClientServer.start({ member, machine, listenAddress: config.clientListen, security, logger })
     logger.info({ nodeId: config.nodeId, clients: clients.address, peers: config.peerListen }, 'serving')
     return new Running({ member, clients, logger })
   } catch (error) {

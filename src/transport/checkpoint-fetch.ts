@@ -1,4 +1,4 @@
-import { Client, type ClientReadableStream, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import { type ChannelCredentials, Client, type ClientReadableStream, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { FetchCheckpointResponse, type Hello } from '../gen/synod/peer/v1/peer.js'
 import { partFromWire } from '../protocol/checkpoint-parts.js'
 import {
@@ -31,6 +31,7 @@ export class CheckpointFetch {
   /** `onOver` is called when nothing of it is left. @throws when the address is not host:port */
   constructor(settings: {
     readonly address: string
+    readonly credentials: ChannelCredentials
     readonly hello: Hello
     readonly request: CheckpointRequest
     readonly sink: CheckpointSink
@@ -42,7 +43,7 @@ export class CheckpointFetch {
     this.#address = settings.address
     this.#idleMs = settings.idleMs
     this.#onOver = settings.onOver
-    this.#client = new Client(settings.address, credentials.createInsecure(), TRANSFER_OPTIONS)
+    this.#client = new Client(settings.address, settings.credentials, TRANSFER_OPTIONS)
     this.#stream = this.#client.makeServerStreamRequest(
       FETCH_METHOD.path,
       FETCH_METHOD.requestSerialize,

@@ -1,11 +1,12 @@
 import { lookup } from 'node:dns/promises'
 import { createServer, isIP, type Server as NetServer, type Socket } from 'node:net'
-import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
+import type { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { splitHostPort, withPort } from '../encoding/host-port.js'
 
 export interface ListenerOptions {
   /** host:port, [IPv6]:port; port 0 takes any free one. A name is listened on under each of its addresses. */
   readonly address: string
+  readonly credentials: ServerCredentials
   /** Connections that are open at once; further ones are closed as soon as they come. */
   readonly connectionsMax: number
   /** How long a connection may take to its first byte, in ms. */
@@ -33,7 +34,7 @@ export class Listener {
   /** @throws as node:net does; nothing is left open then */
   static async start(server: GrpcServer, options: ListenerOptions): Promise<Listener> {
     const { host, port } = splitHostPort(options.address)
-    const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+    const injector = server.createConnectionInjector(options.credentials)
     const sockets = new Set<Socket>()
     const servers: NetServer[] = []
     const { connectionsMax, firstByteMs } = options
@@ -89,7 +90,7 @@ function accept(
   socket: Socket,
   sockets: Set<Socket>,
   injector: Injector,
-  { connectionsMax, firstByteMs, onRefused }: Omit<ListenerOptions, 'address'>,
+  { connectionsMax, firstByteMs, onRefused }: Omit<ListenerOptions, 'address' | 'credentials'>,
 ): void {
   if (sockets.size >= connectionsMax) {
     socket.destroy()

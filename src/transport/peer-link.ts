@@ -1,4 +1,4 @@
-import { Client, type ClientDuplexStream, connectivityState, credentials, Metadata, type StatusObject } from '@grpc/grpc-js'
+import { Client, type ClientDuplexStream, connectivityState, Metadata, type StatusObject } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import type { ConnectResponse, Roster as WireRoster } from '../gen/synod/peer/v1/peer.js'
 import type { Message, Roster } from '../paxos/messages.js'
@@ -6,6 +6,7 @@ import type { NodeId } from '../paxos/types.js'
 import { encodeHello, encodeMessages } from '../protocol/peer.js'
 import { PeerCodecError } from '../protocol/peer-fields.js'
 import { rosterFromWire } from '../protocol/roster.js'
+import type { Security } from '../security/security.js'
 import { CLIENT_OPTIONS, CONNECT_METHOD, HANDSHAKE_TIMEOUT_MS, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './connect-method.js'
 import { MessageQueue } from './message-queue.js'
 import { type PeerRefusal, refusalFromStatus } from './refusal.js'
@@ -34,6 +35,7 @@ export type RefusedBy = 'us' | 'peer'
 
 export interface PeerLinkOptions {
   readonly nodeId: NodeId
+  readonly security: Pick<Security, 'toPeer'>
   readonly identity: () => LocalIdentity
   /** Asked before anything is sent to a peer. */
   readonly checkPeer: (peer: PeerIdentity) => PeerRefusal | undefined
@@ -208,7 +210,7 @@ export class PeerLink {
   #connect(): Client {
     if (this.#client?.address !== this.#address) {
       this.#client?.client.close()
-      const client = new Client(this.#address, credentials.createInsecure(), CLIENT_OPTIONS)
+      const client = new Client(this.#address, this.#options.security.toPeer(this.peerId), CLIENT_OPTIONS)
       this.#client = { address: this.#address, client }
     }
     return this.#client.client

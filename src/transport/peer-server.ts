@@ -8,6 +8,7 @@ import { decodeFrame, type PeerFrame } from '../protocol/peer.js'
 import { isNodeId, PeerCodecError } from '../protocol/peer-fields.js'
 import { rosterToWire } from '../protocol/roster.js'
 import { isFromStranger } from '../protocol/strangers.js'
+import type { Security } from '../security/security.js'
 import { CheckpointServer, type TransferCall } from './checkpoint-serve.js'
 import { CONNECT_METHOD, FETCH_METHOD, HANDSHAKE_TIMEOUT_MS, PROTOCOL_VERSION, SERVER_OPTIONS } from './connect-method.js'
 import { Listener } from './listener.js'
@@ -22,6 +23,7 @@ export interface CallerIdentity extends LocalIdentity {
 
 export interface PeerServerOptions {
   readonly nodeId: NodeId
+  readonly security: Pick<Security, 'peerPort'>
   readonly identity: () => LocalIdentity
   /** Asked before anything is taken from a caller, and for each frame. `joinOnly`: what isFromStranger allows, and no more. */
   readonly admit: (caller: CallerIdentity) => PeerRefusal | 'joinOnly' | undefined
@@ -80,10 +82,11 @@ export class PeerServer {
 
   /** Resolves with the port. @throws PeerListenError */
   async listen(address: string): Promise<number> {
-    const { connectionsMax = DEFAULT_CONNECTIONS_MAX, logger } = this.#options
+    const { security, connectionsMax = DEFAULT_CONNECTIONS_MAX, logger } = this.#options
     try {
       this.#listener = await Listener.start(this.#server, {
         address,
+        credentials: security.peerPort(),
         connectionsMax,
         firstByteMs: HANDSHAKE_TIMEOUT_MS,
         onRefused: (openCount) => logger.warn({ openCount }, 'too many connections on the port for peers: one was refused'),

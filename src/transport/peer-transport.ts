@@ -8,6 +8,7 @@ import {
   type CheckpointSink,
   TransferError,
 } from '../protocol/checkpoint-transfer.js'
+import type { Security } from '../security/security.js'
 import { CheckpointFetch, TRANSFER_IDLE_MS } from './checkpoint-fetch.js'
 import { PROTOCOL_VERSION } from './connect-method.js'
 import {
@@ -28,6 +29,7 @@ export interface PeerTransportOptions {
   readonly nodeId: NodeId
   /** host:port; port 0 takes a free one. */
   readonly listenAddress: string
+  readonly security: Pick<Security, 'peerPort' | 'toPeer'>
   /** What this node says of itself, asked for each time it is said. */
   readonly identity: () => LocalIdentity
   /** Whether a node may send to this one, or only ask to be let in. Node ids and protocol versions have been compared before. */
@@ -127,10 +129,11 @@ export class PeerTransport {
       const timer = setImmediate(() => sink.onFailed(new TransferError('UNREACHABLE', `node ${from} is no peer of this one`)))
       return () => clearImmediate(timer)
     }
-    const { nodeId, identity, transferIdleMs: idleMs = TRANSFER_IDLE_MS } = this.#options
+    const { nodeId, security, identity, transferIdleMs: idleMs = TRANSFER_IDLE_MS } = this.#options
+    const credentials = security.toPeer(from)
     const hello = { protocolVersion: PROTOCOL_VERSION, fromNodeId: nodeId, toNodeId: from, ...identity() }
     const onOver = (): void => void this.#fetches.delete(fetch)
-    const fetch: CheckpointFetch = new CheckpointFetch({ address, hello, request, sink, idleMs, onOver })
+    const fetch: CheckpointFetch = new CheckpointFetch({ address, credentials, hello, request, sink, idleMs, onOver })
     this.#fetches.add(fetch)
     return () => fetch.cancel()
   }

@@ -9,6 +9,7 @@ import { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { findServing, probeEndpoint } from '../../src/client/endpoint-probe.js'
 import type { SynodError } from '../../src/client/errors.js'
 import { SessionServiceService } from '../../src/gen/synod/session/v1/session.js'
+import { INSECURE } from '../../src/security/security.js'
 import { refuseClients } from '../../src/transport/wrong-port.js'
 
 async function listening(t: TestContext, server: Server): Promise<string> {
@@ -93,7 +94,7 @@ describe('who answers at an endpoint', () => {
   for (const [who, start, trouble] of OTHERS) {
     it(`is told: ${who}`, async (t) => {
       const endpoint = await start(t)
-      const found = await probeEndpoint(endpoint, 300)
+      const found = await probeEndpoint(endpoint, { timeoutMs: 300, security: INSECURE })
       assert.match(found.serves ? 'it serves' : found.trouble, trouble)
     })
   }
@@ -102,12 +103,12 @@ describe('who answers at an endpoint', () => {
     const node = await grpc(t, serve)
     const hanging = await listening(t, createServer())
     const startedMs = performance.now()
-    assert.deepEqual(await findServing([hanging, nobody, node], 60_000), [node])
+    assert.deepEqual(await findServing([hanging, nobody, node], { timeoutMs: 60_000, security: INSECURE }), [node])
     assert.ok(performance.now() - startedMs < 10_000)
   })
 
   it('is told for each of them when none serves, without waiting for the time to pass', async () => {
-    await assert.rejects(findServing([nobody, '127.0.0.1:2'], 60_000), (error: SynodError) => {
+    await assert.rejects(findServing([nobody, '127.0.0.1:2'], { timeoutMs: 60_000, security: INSECURE }), (error: SynodError) => {
       assert.equal(error.reason, 'UNREACHABLE')
       assert.match(error.message, /127\.0\.0\.1:1: nothing listens .*; 127\.0\.0\.1:2: nothing listens/)
       return true

@@ -1,10 +1,11 @@
-import { type CallOptions, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { type CallOptions, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { BadRequest, ErrorInfo } from '../../src/gen/google/rpc/error_details.js'
 import { Status } from '../../src/gen/google/rpc/status.js'
 import { BankServiceClient } from '../../src/gen/synod/bank/v1/bank.js'
 import { ClusterServiceClient } from '../../src/gen/synod/cluster/v1/cluster.js'
 import { KeyValueServiceClient } from '../../src/gen/synod/kv/v1/kv.js'
 import { SessionServiceClient } from '../../src/gen/synod/session/v1/session.js'
+import { type ClientSecurity, INSECURE } from '../../src/security/security.js'
 
 /** The generated clients, over one connection. */
 export interface Clients {
@@ -16,14 +17,14 @@ export interface Clients {
 }
 
 /** Each over a connection of its own. */
-export function connectTo(address: string): Clients {
-  const insecure = credentials.createInsecure()
+export function connectTo(address: string, security: ClientSecurity = INSECURE): Clients {
+  const credentials = security.toNode()
   const ownConnection = { 'grpc.use_local_subchannel_pool': 1 }
-  const kv = new KeyValueServiceClient(address, insecure, { 'grpc.enable_retries': 0, ...ownConnection })
+  const kv = new KeyValueServiceClient(address, credentials, { 'grpc.enable_retries': 0, ...ownConnection })
   const options = { channelOverride: kv.getChannel() }
-  const bank = new BankServiceClient(address, insecure, options)
-  const cluster = new ClusterServiceClient(address, insecure, options)
-  const session = new SessionServiceClient(address, insecure, options)
+  const bank = new BankServiceClient(address, credentials, options)
+  const cluster = new ClusterServiceClient(address, credentials, options)
+  const session = new SessionServiceClient(address, credentials, options)
   return { kv, bank, cluster, session, close: () => kv.close() }
 }
 

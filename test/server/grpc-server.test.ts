@@ -10,6 +10,7 @@ import { protoPath } from 'grpc-health-check'
 import { pino } from 'pino'
 import { ErrorInfo } from '../../src/gen/google/rpc/error_details.js'
 import { PutRequest } from '../../src/gen/synod/kv/v1/kv.js'
+import { INSECURE } from '../../src/security/security.js'
 import { ClientServer } from '../../src/server/grpc-server.js'
 import { CLIENT_SERVICES } from '../../src/server/reflection.js'
 import { call, failureOf, told } from './client.js'
@@ -134,7 +135,7 @@ describe('the server', () => {
     const bound = other.address()
     assert(bound !== null && typeof bound === 'object')
     const member = new SingleMember()
-    const options = { member, machine: member.machine, listenAddress: `127.0.0.1:${bound.port}`, logger }
+    const options = { member, machine: member.machine, listenAddress: `127.0.0.1:${bound.port}`, security: INSECURE, logger }
     await assert.rejects(ClientServer.start(options), {
       message: `cannot listen for clients on 127.0.0.1:${bound.port}: the port is taken`,
     })

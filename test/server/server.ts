@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { depositMessage } from '../../src/app/bank/signing.js'
 import type { DepositRequest } from '../../src/gen/synod/bank/v1/bank.js'
 import { Command } from '../../src/gen/synod/session/v1/session.js'
+import { INSECURE, type Security } from '../../src/security/security.js'
 import { ClientServer } from '../../src/server/grpc-server.js'
 import { type Clients, connectTo } from './client.js'
 import { SingleMember } from './single-member.js'
@@ -39,14 +40,21 @@ export interface Served {
 /** A server on a free port and a client of it, both gone when the test ends. */
 export async function serve(
   t: TestContext,
-  options: { callsInFlightMax?: number; untakenBytesMax?: number } = {},
+  { security = INSECURE, ...options }: { callsInFlightMax?: number; untakenBytesMax?: number; security?: Security } = {},
 ): Promise<Served> {
   const logged: string[] = []
   const logger = pino({ level: 'info' }, { write: (line: string) => void logged.push(line) })
   const member = new SingleMember([REGISTER_MINT])
   const machine = member.machine
-  const server = await ClientServer.start({ member, machine, listenAddress: '127.0.0.1:0', logger, ...options })
-  const clients = connectTo(server.address)
+  const server = await ClientServer.start({
+    member,
+    machine,
+    listenAddress: '127.0.0.1:0',
+    security,
+    logger,
+    ...options,
+  })
+  const clients = connectTo(server.address, security)
   t.after(async () => {
     clients.close()
     await server.drain(0)

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import type { Message } from '../../src/paxos/messages.js'
 import type { NodeId } from '../../src/paxos/types.js'
 import { TransferError } from '../../src/protocol/checkpoint-transfer.js'
+import { INSECURE } from '../../src/security/security.js'
 import { type PeerRoute, PeerTransport, type PeerTransportOptions } from '../../src/transport/peer-transport.js'
 
 interface Refused {
@@ -35,6 +36,7 @@ export async function startNode(t: TestContext, nodeId: NodeId, change: Partial<
   const transport = new PeerTransport({
     nodeId,
     listenAddress: '127.0.0.1:0',
+    security: INSECURE,
     identity: () => ({ clusterId: 'cluster', dataDirId: `dir-${nodeId}` }),
     admit: () => undefined,
     tell: () => undefined,

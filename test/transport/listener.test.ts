@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { Server } from '@grpc/grpc-js'
+import { INSECURE } from '../../src/security/security.js'
 import { shareDescriptors } from '../../src/storage/directory/descriptors.js'
 import { Listener } from '../../src/transport/listener.js'
 
@@ -16,7 +17,13 @@ test('past its bound connections are refused, and taken again when others have g
   const refusals: number[] = []
   const onRefused = (openCount: number): void => void refusals.push(openCount)
   const server = new Server({})
-  const listener = await Listener.start(server, { address: '127.0.0.1:0', connectionsMax: 2, firstByteMs: 60_000, onRefused })
+  const listener = await Listener.start(server, {
+    address: '127.0.0.1:0',
+    credentials: INSECURE.peerPort(),
+    connectionsMax: 2,
+    firstByteMs: 60_000,
+    onRefused,
+  })
   assert.equal(listener.address, `127.0.0.1:${listener.port}`)
   const sockets = [await open(listener.port), await open(listener.port)]
   const third = await open(listener.port)
@@ -39,7 +46,13 @@ test('past its bound connections are refused, and taken again when others have g
 
 test('a connection that says nothing is closed', async () => {
   const server = new Server({})
-  const options = { address: '127.0.0.1:0', connectionsMax: 2, firstByteMs: 20, onRefused: () => {} }
+  const options = {
+    address: '127.0.0.1:0',
+    credentials: INSECURE.peerPort(),
+    connectionsMax: 2,
+    firstByteMs: 20,
+    onRefused: () => {},
+  }
   const listener = await Listener.start(server, options)
   const socket = await open(listener.port)
   socket.resume()

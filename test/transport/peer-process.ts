@@ -2,12 +2,14 @@
 // greets whom it connects to, and stops when its input says something. It must then end by itself.
 import { once } from 'node:events'
 import { pino } from 'pino'
+import { INSECURE } from '../../src/security/security.js'
 import { PeerTransport } from '../../src/transport/peer-transport.js'
 
 const [nodeId, ...peerAddresses] = process.argv.slice(2)
 const transport = new PeerTransport({
   nodeId: Number(nodeId),
   listenAddress: '127.0.0.1:0',
+  security: INSECURE,
   identity: () => ({ clusterId: 'cluster', dataDirId: 'dir' }),
   admit: () => undefined,
   tell: () => undefined,
