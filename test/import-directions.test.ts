@@ -28,7 +28,6 @@ const IMPORTS: readonly { readonly folder: string; readonly refused: readonly st
     { folder: 'storage', refused: ['../host/api.js', '../app/refusal.js'], allowed: ['../paxos/types.js'] },
     { folder: 'transport', refused: ['../host/api.js', '../app/refusal.js'], allowed: ['../protocol/peer.js'] },
     { folder: 'security', refused: ['../server/config.js', '../transport/refusal.js'], allowed: ['@grpc/grpc-js'] },
-    { folder: 'security', refused: ['../server/config.js', '../transport/refusal.js'], allowed: ['@grpc/grpc-js'] },
     {
       folder: 'host',
       refused: ['../server/config.js', '../app/refusal.js', '../api/words.js', '../testing/sim-cluster.js'],
