@@ -11,6 +11,7 @@ const OXLINT = resolve('node_modules/.bin/oxlint')
 const IMPORTS: readonly { readonly folder: string; readonly refused: readonly string[]; readonly allowed: readonly string[] }[] =
   [
     { folder: 'paxos', refused: ['../tables/assert.js', '../member.js', 'node:fs', 'level'], allowed: ['./ballot.js'] },
+    { folder: 'paxos/leader', refused: ['../../tables/assert.js', 'level'], allowed: ['../ballot.js', './pipeline.js'] },
     { folder: 'tables', refused: ['../paxos/types.js', '../encoding/encode.js', 'node:fs'], allowed: ['./table.js'] },
     {
       folder: 'replication',

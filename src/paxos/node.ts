@@ -26,7 +26,7 @@ import { Patience } from './patience.js'
 import { ReadIndexRequests } from './read-index-requests.js'
 import { Replica } from './replica.js'
 import { Scout } from './scout.js'
-import { Silence } from './silence.js'
+import { Silences } from './silence.js'
 import type {
   Ballot,
   Genesis,
@@ -38,6 +38,7 @@ import type {
   RecoveredState,
   Slot,
 } from './types.js'
+import { Watermark } from './watermark.js'
 
 /** A command may pass through so many nodes on its way to the leader. */
 const HOPS_MAX = 2
@@ -114,16 +115,14 @@ export class Node {
   /** The wall clock at the last `ready`; 0 before. */
   #wallMs = 0
   readonly #followed: FollowedLeader
-  /** Of those that it has led. */
-  readonly #silences = new Map<NodeId, Silence>()
+  /** Outlive its ballots. */
+  readonly #silences: Silences
   readonly #patience: Patience
   /** The highest ballot seen anywhere: the next own ballot is above it. */
   #highestSeen: Ballot
   /** Of polls. Starts anywhere, as read ids do: late answers from before a restart must not count. */
   #lastPollId: number
-  #persistedUpTo: Slot
-  /** The watermark on disk. */
-  #durableUpTo: Slot
+  #watermark: Watermark
   /** The first membership always is settled. */
   #settledEpoch = 1
   /** Somebody who knows a settled membership says that this node is none of its members. */
@@ -140,6 +139,7 @@ export class Node {
     this.#out = new Outbox(settings.self)
     this.#acceptor = new Acceptor(settings.self, this.#out, settings.options, settings.recovered)
     this.#followed = new FollowedLeader({ isLinked: () => true, ...settings })
+    this.#silences = new Silences(settings.options)
     this.#patience = new Patience(settings.options, settings.random)
     this.#lastPollId = Math.floor(settings.random() * FIRST_ID_SPAN)
     this.#readIndexRequests = new ReadIndexRequests({
@@ -149,8 +149,6 @@ export class Node {
       firstId: this.#lastPollId + 1,
     })
     this.#highestSeen = settings.recovered.promised
-    this.#persistedUpTo = settings.recovered.decidedUpTo
-    this.#durableUpTo = settings.recovered.decidedUpTo
     this.#dataDirId = settings.dataDirId
     const initial = settings.members.map((m): Member => ({ ...m, dataDirId: '', votesFrom: 1, returning: false }))
     const members = initial.toSorted((a, b) => a.nodeId - b.nodeId)
@@ -168,6 +166,7 @@ export class Node {
     })
     for (const { value } of settings.recovered.accepted) if (value.kind === 'batch') this.#clock.onSeen(value.timeMs)
     this.#replica = this.#makeReplica(settings.recovered.compactedUpTo)
+    this.#watermark = this.#makeWatermark()
     this.#bootstrap = new Bootstrap({ ...settings, windowSlots }, this.#out, settings.recovered.genesis)
     const { genesis } = this.#bootstrap
     if (genesis !== undefined) this.#start(genesis, settings.memberships)
@@ -266,12 +265,12 @@ export class Node {
 
   /** Of a leader: the log time of a value that is proposed now, in ms since 1970. 0 of others, and while it is not known. */
   get logTimeMs(): number {
-    return this.#state.phase === 'leading' ? this.#state.leader.logTimeMs : 0
+    return this.#state.phase === 'leading' && this.#clock.isSet ? this.#clock.timeMs : 0
   }
 
   /** Of a leader: how log time stands to the clocks. */
   get clockReport(): ClockReport | undefined {
-    return this.#state.phase === 'leading' ? this.#state.leader.clockReport : undefined
+    return this.#state.phase === 'leading' ? this.#clock.report : undefined
   }
 
   /** By how much more than elapsed time this leader has carried log time on since this was asked last, in ms. */
@@ -423,15 +422,14 @@ export class Node {
     this.#memberships.restart(installed.memberships)
     this.#replica.onInstalled(installed.slot)
     this.#clock.onSeen(installed.timeMs)
-    this.#persistedUpTo = installed.slot
-    this.#durableUpTo = installed.slot
+    this.#watermark.onInstalled(installed.slot)
     this.#onMembershipChanged()
   }
 
   /** The records of `ready` are on disk: what this node had to say to itself counts now. */
   onDurable(ready: Ready): void {
     for (const record of ready.records) {
-      if (record.kind === 'decidedUpTo') this.#durableUpTo = record.slot
+      if (record.kind === 'decidedUpTo') this.#watermark.onDurable(record.slot)
       // Whoever is promised a ballot gets time to lead in it from when it hears of the promise.
       else if (record.kind === 'promised' && this.#state.phase === 'following') this.#becomeFollowing()
     }
@@ -457,9 +455,7 @@ export class Node {
 
   /** The watermark rides along with other records; a host that is about to stop may ask for it by itself. */
   persistDecidedUpTo(): void {
-    if (this.#persistedUpTo === this.#replica.decidedUpTo) return
-    this.#persistedUpTo = this.#replica.decidedUpTo
-    this.#out.persist({ kind: 'decidedUpTo', slot: this.#persistedUpTo })
+    this.#watermark.persist()
   }
 
   // --- joining --------------------------------------------------------------------------------------------------------------------
@@ -500,8 +496,13 @@ export class Node {
   #start(genesis: Genesis, memberships: readonly MembershipRecord[]): void {
     this.#memberships = new Memberships(memberships, genesis.windowSlots)
     this.#replica = this.#makeReplica(this.#recovered.compactedUpTo)
+    this.#watermark = this.#makeWatermark()
     this.#state = this.#followingFrom(this.#nowMs)
     this.#onMembershipChanged()
+  }
+
+  #makeWatermark(): Watermark {
+    return new Watermark({ replica: this.#replica, out: this.#out, durableUpTo: this.#recovered.decidedUpTo })
   }
 
   #makeReplica(compactedUpTo: Slot): Replica {
@@ -526,7 +527,7 @@ export class Node {
     const learnsFirst = this.#replica.decidedUpTo < this.#learnsFirstUpTo
     this.#acceptor.votesFrom = learnsFirst ? 0 : this.#memberships.votesFrom(this.#self, this.#dataDirId)
     // The membership is settled only when a majority knows it on disk: nobody waits for the next write to take it along.
-    if (this.#memberships.current.fromSlot - 1 > this.#persistedUpTo) this.persistDecidedUpTo()
+    if (this.#memberships.current.fromSlot - 1 > this.#watermark.persistedUpTo) this.persistDecidedUpTo()
     if (this.#state.phase === 'leading') this.#state.leader.onMembershipChanged()
     if (this.#state.phase === 'scouting') this.#state.scout.ask()
   }
@@ -605,7 +606,7 @@ export class Node {
           ballot: m.ballot,
           round: this.#isVoterTo(m.decidedUpTo) ? m.round : 0,
           decidedUpTo: this.#replica.decidedUpTo,
-          durableUpTo: this.#durableUpTo,
+          durableUpTo: this.#watermark.durableUpTo,
           wallMs: this.#wallMs,
         })
       case 'heartbeatAck':
@@ -840,22 +841,13 @@ export class Node {
       options: this.#options,
       nowMs: this.#nowMs,
       settledEpoch: this.#settledEpoch,
-      durableUpTo: () => this.#durableUpTo,
-      silenceOf: (nodeId) => this.#silenceOf(nodeId),
+      watermark: this.#watermark,
+      silences: this.#silences,
     })
     this.#followed.onOwnBallot(scout.ballot)
     this.#patience.onLed()
     this.#state = { phase: 'leading', leader }
     leader.adopt(this.#nowMs)
-  }
-
-  #silenceOf(nodeId: NodeId): Silence {
-    let silence = this.#silences.get(nodeId)
-    if (silence === undefined) {
-      silence = new Silence(this.#options)
-      this.#silences.set(nodeId, silence)
-    }
-    return silence
   }
 
   #tickScouting(state: State & { phase: 'scouting' }): void {

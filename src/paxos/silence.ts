@@ -1,4 +1,5 @@
 import type { CoreOptions } from './options.js'
+import type { NodeId } from './types.js'
 
 /** How much less is expected of a node's silences with each ms: one that was slow once is trusted to be faster again. */
 const FADE_PER_MS = 0.1
@@ -27,5 +28,24 @@ export class Silence {
   get extraMs(): number {
     const { heartbeatIntervalMs, electionTimeoutMsMax } = this.#options
     return this.#longestMs <= 2 * heartbeatIntervalMs ? 0 : Math.min(2 * this.#longestMs, EXTRA_MAX * electionTimeoutMsMax)
+  }
+}
+
+/** Those of every node that this one has led. */
+export class Silences {
+  readonly #options: CoreOptions
+  readonly #silences = new Map<NodeId, Silence>()
+
+  constructor(options: CoreOptions) {
+    this.#options = options
+  }
+
+  of(nodeId: NodeId): Silence {
+    let silence = this.#silences.get(nodeId)
+    if (silence === undefined) {
+      silence = new Silence(this.#options)
+      this.#silences.set(nodeId, silence)
+    }
+    return silence
   }
 }

@@ -7,7 +7,7 @@ import type { CoreOptions } from '../../src/paxos/options.js'
 import { Outbox } from '../../src/paxos/outbox.js'
 import { Replica } from '../../src/paxos/replica.js'
 import { Scout } from '../../src/paxos/scout.js'
-import { Silence } from '../../src/paxos/silence.js'
+import { Silences } from '../../src/paxos/silence.js'
 import type { LogEntry, NodeId, Slot } from '../../src/paxos/types.js'
 import { batch, bytes, describeValue } from './describe.js'
 import { clockOf, entry, membershipsOf, options as optionsWith, outcome, recovered, voting } from './role.js'
@@ -45,7 +45,6 @@ function lead(
       votesFrom: 1,
     })
   }
-  const silences = Array.from({ length: 5 }, () => new Silence(options))
   const leader = new Leader({
     self: SELF,
     scout,
@@ -57,8 +56,8 @@ function lead(
     options,
     nowMs: 0,
     settledEpoch: 1,
-    durableUpTo: () => 0,
-    silenceOf: (nodeId) => silences.at(nodeId - 1) ?? new Silence(options),
+    watermark: { durableUpTo: 0 },
+    silences: new Silences(options),
   })
   leader.adopt(0)
   return { leader, replica, out }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ReadIndexRounds } from '../../src/paxos/leader/read-index-rounds.js'
 import { Outbox } from '../../src/paxos/outbox.js'
-import { ReadIndexRounds } from '../../src/paxos/read-index-rounds.js'
 import { membershipsOf, outcome } from './role.js'
 
 function rounds(memberCount = 3) {

@@ -18,7 +18,7 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'the own vote counts before the sync',
-    file: 'paxos/leader.ts',
+    file: 'paxos/leader/commanders.ts',
     find: '    this.#acceptor.onAccept(this.#self, accept)\n',
     replace: '    this.#acceptor.onAccept(this.#self, accept)\n    commander.accepted.add(this.#self)\n',
   },
@@ -102,10 +102,10 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'gaps are closed instead of filled',
     isRare: true,
-    file: 'paxos/leader.ts',
-    find: '      this.#propose(this.#scout.highestAt(this.#nextSlot)?.value ?? NOOP, nowMs)\n',
+    file: 'paxos/leader/pipeline.ts',
+    find: '      this.propose(this.#scout.highestAt(this.#nextSlot)?.value ?? NOOP, nowMs)\n',
     replace:
-      '      const from = this.#scout.highestAt(this.#nextSlot) === undefined ? this.#nextSlot + 1 : this.#nextSlot\n      const value = this.#scout.highestAt(from)?.value ?? NOOP\n      this.#scout.forget(from)\n      this.#propose(value, nowMs)\n',
+      '      const from = this.#scout.highestAt(this.#nextSlot) === undefined ? this.#nextSlot + 1 : this.#nextSlot\n      const value = this.#scout.highestAt(from)?.value ?? NOOP\n      this.#scout.forget(from)\n      this.propose(value, nowMs)\n',
   },
   {
     name: 'what was accepted above a gap is not proposed again',
@@ -125,7 +125,7 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a slot whose Accept was lost is not proposed again',
-    file: 'paxos/leader.ts',
+    file: 'paxos/leader/commanders.ts',
     find: 'if (commander.isDecided || nowMs < commander.retryAtMs) continue',
     replace: 'if (commander.isDecided || nowMs < commander.retryAtMs || commander.accepted.count > 1) continue',
   },
@@ -134,21 +134,21 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
     isRare: true,
     favours: strikes('oneWayPartition'),
     file: 'paxos/leader.ts',
-    find: 'if (!this.#hearsMajority(nowMs)) {',
-    replace: 'if (!this.#hearsMajority(nowMs) && this.#commanders.size === 0) {',
+    find: 'if (!this.#progress.hearsMajority()) {',
+    replace: 'if (!this.#progress.hearsMajority() && this.inFlightCount === 0) {',
   },
   {
     name: 'a leader that handed over, but leads on, takes no commands any more',
     // One world of 150 loses that very message; broken-before.test.ts loses it on purpose.
     isRare: true,
     favours: strikes('handOver'),
-    file: 'paxos/leader.ts',
-    find: 'this.#handOverEndsMs = this.#tickedMs + this.#options.electionTimeoutMsMax',
-    replace: 'this.#handOverEndsMs = Number.POSITIVE_INFINITY',
+    file: 'paxos/leader/hand-over.ts',
+    find: 'this.#endsMs = this.#progress.tickedMs + this.#options.electionTimeoutMsMax',
+    replace: 'this.#endsMs = Number.POSITIVE_INFINITY',
   },
   {
     name: 'the window is one slot wider than agreed',
-    file: 'paxos/leader.ts',
+    file: 'paxos/leader/pipeline.ts',
     find: 'this.#replica.decidedUpTo + this.#memberships.windowSlots)',
     replace: 'this.#replica.decidedUpTo + this.#memberships.windowSlots + 1)',
   },

@@ -5,8 +5,8 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   // A leader that leads again within the time that a late vote of its earlier ballot takes is rare, and so is that the value differs.
   {
     name: 'votes of an earlier ballot count',
-    file: 'paxos/leader.ts',
-    find: '    if (m.ballot !== this.ballot) return\n    const commander',
+    file: 'paxos/leader/commanders.ts',
+    find: '    if (m.ballot !== this.#ballot) return\n    const commander',
     replace: '    const commander',
   },
   // It must be told by a late answer, in the fraction of a second in which it leads on without a majority.
@@ -61,22 +61,22 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   // Others would have to have voted under a membership of which the new leader hears only when it leads already.
   {
     name: 'a leader proposes though only those promised who vote in earlier slots',
-    file: 'paxos/leader.ts',
+    file: 'paxos/leader/pipeline.ts',
     find: 'return this.#scout.covers(this.#memberships.at(this.#nextSlot), this.#nextSlot)',
     replace: 'return this.#scout.covers(this.#memberships.current, this.#nextSlot)',
   },
   // It hands over as soon as it votes no more: hardly a slot is decided by then.
   {
     name: 'a leader that does not vote in a slot keeps no record of what it has decided there',
-    file: 'paxos/leader.ts',
-    find: "if (this.#acceptor.acceptedAt(slot)?.ballot !== this.ballot) this.#out.persist({ kind: 'learned', entry })",
+    file: 'paxos/leader/commanders.ts',
+    find: "if (this.#acceptor.acceptedAt(slot)?.ballot !== this.#ballot) this.#out.persist({ kind: 'learned', entry })",
     replace: '',
   },
   // In the few slots at the seam of two memberships the vote that is missing is on a disk a millisecond later.
   {
     name: 'votes are counted by who votes in the first slot that is open',
-    file: 'paxos/leader.ts',
-    find: 'membership: this.#memberships.at(this.#nextSlot),',
+    file: 'paxos/leader/commanders.ts',
+    find: 'membership: this.#memberships.at(slot),',
     replace: 'membership: this.#memberships.current,',
   },
   // They acknowledge for as long as they run, and after that the next round answers.
@@ -89,7 +89,7 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   // The others tell it that it was removed, and it stops.
   {
     name: 'a leader that has lost its vote leads on',
-    file: 'paxos/leader.ts',
+    file: 'paxos/leader/hand-over.ts',
     find: 'return !latest.isVoter(this.#self) && this.#replica.decidedUpTo >= latest.fromSlot - 1',
     replace: 'return false',
   },

@@ -6,14 +6,14 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
   // --- reads ----------------------------------------------------------------------------------------------------------------
   {
     name: 'a read is answered without a heartbeat round',
-    file: 'paxos/read-index-rounds.ts',
+    file: 'paxos/leader/read-index-rounds.ts',
     find: 'while (this.#rounds[0]?.acks.hasQuorum === true)',
     replace: 'while (this.#rounds[0] !== undefined)',
   },
   {
     name: 'a new leader answers reads before a slot of its own ballot is decided',
     favours: (plan) => plan.habits.readRate >= 0.3 && rivals(plan),
-    file: 'paxos/leader.ts',
+    file: 'paxos/leader/pipeline.ts',
     find: '    if (this.#firstOwn === 0 || decidedUpTo < Math.max(this.#firstOwn, this.#scout.lastOpen)) return false\n',
     replace: '',
   },
@@ -26,13 +26,13 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a new leader proposes nothing of its own',
     favours: ({ habits }) => habits.readRate >= 0.6 && habits.outstandingMax === 1,
-    file: 'paxos/leader.ts',
-    find: '      this.#firstOwn = this.#nextSlot\n      this.#propose(NOOP, nowMs)\n',
+    file: 'paxos/leader/pipeline.ts',
+    find: '      this.#firstOwn = this.#nextSlot\n      this.propose(NOOP, nowMs)\n',
     replace: '      this.#firstOwn = this.#nextSlot\n',
   },
   {
     name: 'an acknowledgement of an earlier round confirms a read',
-    file: 'paxos/read-index-rounds.ts',
+    file: 'paxos/leader/read-index-rounds.ts',
     find: 'if (r.round <= round) r.acks.add(from)',
     replace: 'r.acks.add(from)',
   },

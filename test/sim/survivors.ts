@@ -10,26 +10,26 @@ export const SURVIVORS: readonly Change[] = [
   },
   {
     name: 'peers are told in another order',
-    file: 'paxos/leader.ts',
+    file: 'paxos/leader/listeners.ts',
     find: 'for (const to of this.#others) this.#out.send(to, message)',
     replace: 'for (const to of this.#others.toReversed()) this.#out.send(to, message)',
   },
   {
     name: 'what is decided is told with the next Accept or heartbeat only',
-    file: 'paxos/leader.ts',
-    find: "    this.#broadcast({ kind: 'decided', ballot: this.ballot, decidedUpTo: this.#announcedUpTo })\n",
+    file: 'paxos/leader/heartbeats.ts',
+    find: "    this.#listeners.tellOthers({ kind: 'decided', ballot: this.#ballot, decidedUpTo: this.#announcedUpTo })\n",
     replace: '',
   },
   {
     // All that was acknowledged before is in slots that the promises have told of, and those are decided by then.
     name: 'a new leader answers reads as soon as everything that it found is decided',
-    file: 'paxos/leader.ts',
+    file: 'paxos/leader/pipeline.ts',
     find: 'if (this.#firstOwn === 0 || decidedUpTo < Math.max(this.#firstOwn, this.#scout.lastOpen)) return false',
     replace: 'if (decidedUpTo < this.#scout.lastOpen) return false',
   },
   {
     name: 'a batch holds two commands at most',
-    file: 'paxos/leader.ts',
+    file: 'paxos/leader/proposal-queue.ts',
     find: 'Math.min(this.#options.batchCommandsMax, ',
     replace: 'Math.min(2, this.#options.batchCommandsMax, ',
   },

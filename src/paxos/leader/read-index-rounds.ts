@@ -1,8 +1,8 @@
-import { JointTally } from './membership.js'
-import type { Memberships } from './memberships.js'
-import type { Outbox } from './outbox.js'
-import { answerRead, boundWaiting, type WaitingRead } from './read-index-requests.js'
-import type { NodeId, Slot } from './types.js'
+import { JointTally } from '../membership.js'
+import type { Memberships } from '../memberships.js'
+import type { Outbox } from '../outbox.js'
+import { answerRead, boundWaiting, type WaitingRead } from '../read-index-requests.js'
+import type { NodeId, Slot } from '../types.js'
 
 interface Round {
   readonly round: number

@@ -1,0 +1,86 @@
+import type { Memberships } from '../memberships.js'
+import type { CoreOptions } from '../options.js'
+import type { Outbox } from '../outbox.js'
+import type { Replica } from '../replica.js'
+import type { Ballot, NodeId } from '../types.js'
+import type { Progress } from './progress.js'
+import type { Settlement } from './settlement.js'
+
+interface Settings {
+  readonly self: NodeId
+  readonly ballot: Ballot
+  readonly memberships: Memberships
+  readonly replica: Replica
+  readonly progress: Progress
+  readonly settlement: Settlement
+  readonly out: Outbox
+  readonly options: CoreOptions
+}
+
+/** Hands leadership over: when the host asks for it, or when a change of the membership has taken the leader's vote away. */
+export class HandOver {
+  readonly #self: NodeId
+  readonly #ballot: Ballot
+  readonly #memberships: Memberships
+  readonly #replica: Replica
+  readonly #progress: Progress
+  readonly #settlement: Settlement
+  readonly #out: Outbox
+  readonly #options: CoreOptions
+  /** The leader takes no commands until then: another node was asked to lead. */
+  #endsMs = Number.NEGATIVE_INFINITY
+  /** Since when the leader does not vote any more. */
+  #votelessSinceMs: number | undefined
+
+  constructor(settings: Settings) {
+    this.#self = settings.self
+    this.#ballot = settings.ballot
+    this.#memberships = settings.memberships
+    this.#replica = settings.replica
+    this.#progress = settings.progress
+    this.#settlement = settings.settlement
+    this.#out = settings.out
+    this.#options = settings.options
+  }
+
+  /** Whether it has just asked another to lead. */
+  get isUnderWay(): boolean {
+    return this.#progress.tickedMs < this.#endsMs
+  }
+
+  /** Whether it has ever asked another to lead. */
+  get wasTried(): boolean {
+    return this.#endsMs !== Number.NEGATIVE_INFINITY
+  }
+
+  /** See Leader.shouldResign. */
+  get isDue(): boolean {
+    if (this.#votelessSinceMs === undefined) return false
+    const isOverdue = this.#progress.tickedMs - this.#votelessSinceMs >= this.#options.electionTimeoutMsMax
+    return this.#settlement.isReached || isOverdue
+  }
+
+  tick(nowMs: number): void {
+    if (!this.#isVoteless) this.#votelessSinceMs = undefined
+    else this.#votelessSinceMs ??= nowMs
+  }
+
+  /** See Leader.handOver. */
+  start(to: NodeId): boolean {
+    let best: NodeId | undefined
+    for (const nodeId of this.#memberships.latest.voterIds) {
+      if (nodeId === this.#self || (to !== 0 && nodeId !== to) || !this.#progress.isHeard(nodeId)) continue
+      if (best === undefined || this.#progress.decidedUpTo(nodeId) > this.#progress.decidedUpTo(best)) best = nodeId
+    }
+    if (best === undefined) return false
+    this.#endsMs = this.#progress.tickedMs + this.#options.electionTimeoutMsMax
+    this.#out.send(best, { kind: 'takeOver', ballot: this.#ballot })
+    return true
+  }
+
+  /** A change has taken the leader's vote away, and is in force. */
+  get #isVoteless(): boolean {
+    const { latest } = this.#memberships
+    return !latest.isVoter(this.#self) && this.#replica.decidedUpTo >= latest.fromSlot - 1
+  }
+}

@@ -1,0 +1,84 @@
+import type { CoreOptions } from '../options.js'
+import type { Replica } from '../replica.js'
+import type { Ballot, Slot } from '../types.js'
+import type { Listeners } from './listeners.js'
+import type { Pipeline } from './pipeline.js'
+import type { Progress } from './progress.js'
+import type { ReadIndexRounds } from './read-index-rounds.js'
+import type { Settlement } from './settlement.js'
+
+interface Settings {
+  readonly ballot: Ballot
+  readonly replica: Replica
+  readonly options: CoreOptions
+  readonly pipeline: Pipeline
+  readonly progress: Progress
+  readonly settlement: Settlement
+  readonly listeners: Listeners
+  readonly readIndexRounds: ReadIndexRounds
+  readonly nowMs: number
+}
+
+/** Tells the others that the leader is there and what is decided; a heartbeat carries the read-index round of the reads that wait. */
+export class Heartbeats {
+  readonly #ballot: Ballot
+  readonly #replica: Replica
+  readonly #options: CoreOptions
+  readonly #pipeline: Pipeline
+  readonly #progress: Progress
+  readonly #settlement: Settlement
+  readonly #listeners: Listeners
+  readonly #readIndexRounds: ReadIndexRounds
+  #nextMs: number
+  /** The watermark that the others were told last. */
+  #announcedUpTo: Slot = 0
+
+  constructor(settings: Settings) {
+    this.#ballot = settings.ballot
+    this.#replica = settings.replica
+    this.#options = settings.options
+    this.#pipeline = settings.pipeline
+    this.#progress = settings.progress
+    this.#settlement = settings.settlement
+    this.#listeners = settings.listeners
+    this.#readIndexRounds = settings.readIndexRounds
+    this.#nextMs = settings.nowMs
+  }
+
+  /** The next heartbeat is due from this time on. */
+  hurry(nowMs: number): void {
+    this.#nextMs = nowMs
+  }
+
+  tick(nowMs: number): void {
+    if (nowMs >= this.#nextMs) this.send(nowMs)
+  }
+
+  /** Sends one heartbeat round for all reads that wait, and one message for all that was decided, if the others do not know yet. */
+  flush(nowMs: number): void {
+    if (this.#pipeline.isCaughtUp() && this.#readIndexRounds.shouldStartRound(nowMs, this.#options.heartbeatIntervalMs)) {
+      this.send(nowMs)
+    }
+    if (this.#replica.decidedUpTo <= this.#announcedUpTo) return
+    this.#announcedUpTo = this.#replica.decidedUpTo
+    this.#listeners.tellOthers({ kind: 'decided', ballot: this.#ballot, decidedUpTo: this.#announcedUpTo })
+  }
+
+  send(nowMs: number): void {
+    const { decidedUpTo } = this.#replica
+    this.#nextMs = nowMs + this.#options.heartbeatIntervalMs
+    this.#announcedUpTo = decidedUpTo
+    const round = this.#readIndexRounds.startRound(this.#pipeline.isCaughtUp() ? decidedUpTo : undefined, nowMs)
+    const heartbeat = {
+      kind: 'heartbeat',
+      ballot: this.#ballot,
+      round,
+      decidedUpTo,
+      heard: this.#listeners.others.filter((nodeId) => this.#progress.isHeard(nodeId)),
+      settledEpoch: this.#settlement.epoch,
+    } as const
+    this.#listeners.tellOthers(heartbeat)
+    this.#listeners.tellLeaving(heartbeat)
+    if (this.#settlement.isReached) this.#listeners.dropLeaving()
+  }
+}
