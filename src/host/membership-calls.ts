@@ -4,7 +4,7 @@ import type { Memberships } from '../paxos/memberships.js'
 import type { ChangeMembershipRefused, MembershipRefusalReason } from '../paxos/messages.js'
 import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import { MemberError } from './api.js'
-import type { Settle } from './requester.js'
+import type { Settle } from './pending.js'
 
 /** The part of the core that is needed here. */
 export interface MembershipCore {

@@ -1,7 +1,7 @@
 import type { ReadIndexGrant } from '../paxos/outbox.js'
 import type { Slot } from '../paxos/types.js'
 import { MemberError } from './api.js'
-import type { Settle } from './requester.js'
+import type { Settle } from './pending.js'
 
 const WAITING_MAX = 20_000
 const SWEEP_INTERVAL_MS = 50

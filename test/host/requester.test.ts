@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { MemberError } from '../../src/host/api.js'
-import { type Applied, Requester, wasRepeated } from '../../src/host/requester.js'
+import { type Applied, wasRepeated } from '../../src/host/pending.js'
+import { Requester } from '../../src/host/requester.js'
 import type { ProposeOutcome } from '../../src/paxos/node.js'
 
 const COMMAND = new Uint8Array([1, 2, 3])

@@ -47,7 +47,7 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   // Nobody checks that what is certainly not proposed is in the log once at most.
   {
     name: 'a command that timed out is told to have never been proposed',
-    file: 'host/requester.ts',
+    file: 'host/pending.ts',
     find: '  return proposalCount === 0\n',
     replace: '  return proposalCount <= 1\n',
   },

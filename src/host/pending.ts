@@ -1,0 +1,70 @@
+import { type Answer, MemberError } from './api.js'
+import type { Content, RequestName } from './pending-table.js'
+
+/** Called once. */
+export type Settle<T> = (outcome: T | MemberError) => void
+
+/** What a decided command came to. */
+export interface Applied extends Answer {
+  /** The session that it opened; 0 if it was another command. */
+  readonly openedClientId: number
+  /** Of a closing: whether there was such a session. */
+  readonly closed: boolean
+}
+
+export interface Waiter {
+  readonly deadlineMs: number
+  readonly settle: Settle<Applied>
+}
+
+/** A command that somebody waits for. */
+export interface Pending {
+  readonly name: RequestName
+  readonly content: Content
+  readonly envelope: Uint8Array
+  /** At least one. */
+  waiters: Waiter[]
+  /** Of the waiters, the earliest. */
+  deadlineMs: number
+  /** How often it was handed to a leader. 0: certainly not decided. */
+  proposalCount: number
+  /** When it was handed to a leader last. */
+  proposedMs: number
+  retryAtMs: number
+  /** It may have been carried out where this node has not seen it. */
+  isFateUnknown: boolean
+  /** Among those to propose with the next flush. */
+  isDue: boolean
+  isSettled: boolean
+  /** The leader was heard, and had no room for it when it was proposed last: that tells nothing of the way there, or of its pace. */
+  wasRefused: boolean
+}
+
+export function newPending(request: RequestName & Content, envelope: Uint8Array, waiter: Waiter): Pending {
+  const { clientId, token, requestNumber, command, quotaBytes = 0 } = request
+  return {
+    name: { clientId, token, requestNumber },
+    content: { command, quotaBytes },
+    envelope,
+    waiters: [waiter],
+    deadlineMs: waiter.deadlineMs,
+    proposalCount: 0,
+    proposedMs: 0,
+    retryAtMs: 0,
+    isFateUnknown: false,
+    isDue: true,
+    isSettled: false,
+    wasRefused: false,
+  }
+}
+
+/** Whether the command may stand in the log more than once: then what becomes of it in one place says nothing of the others. */
+export function wasRepeated({ proposalCount, isFateUnknown }: Pending): boolean {
+  return proposalCount > 1 || isFateUnknown
+}
+
+export function timedOut({ proposalCount }: Pending): MemberError {
+  return proposalCount === 0
+    ? new MemberError('NO_QUORUM', 'no leader with a majority was found in time; the command was not proposed')
+    : new MemberError('OUTCOME_UNKNOWN', 'the command was proposed but not known to be decided in time; it may still take effect')
+}
