@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
-import type { CheckpointOptions } from './host/applier.js'
+import type { CheckpointOptions } from './host/boundaries.js'
 import { checkPositive, checkWhole } from './host/bounds.js'
 import { capacityOf } from './host/capacity.js'
 import {

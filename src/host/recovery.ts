@@ -3,7 +3,9 @@ import type { Genesis, MembershipRecord } from '../paxos/types.js'
 import type { Sessions } from '../replication/sessions.js'
 import type { StateMachine } from '../replication/state-machine.js'
 import type { Storage } from '../storage/storage.js'
-import { type AppliedListener, Applier, type CheckpointOptions, type OnApplied, type OnBoundary } from './applier.js'
+import type { AppliedListener, OnApplied, OnBoundary } from './applied-listener.js'
+import { Applier } from './applier.js'
+import type { CheckpointOptions } from './boundaries.js'
 import { ApplyFailedError } from './halt-error.js'
 
 const PAGE_BYTES = 4 << 20

@@ -2,7 +2,8 @@ import type { MembershipRecord, Slot } from '../paxos/types.js'
 import { sessionCodec } from '../replication/session-records.js'
 import { Sessions } from '../replication/sessions.js'
 import { Alarms } from './alarms.js'
-import type { Applier, OnBoundary } from './applier.js'
+import type { OnBoundary } from './applied-listener.js'
+import type { Applier } from './applier.js'
 import type { HostedMemberOptions, MemberParts } from './member-parts.js'
 import { replayLog } from './recovery.js'
 import { Requester } from './requester.js'
@@ -20,10 +21,10 @@ export interface Restored {
   readonly alarms: Alarms
   readonly reads: SafeReads
   /** The checkpoint boundaries: those that were passed while the log was replayed, and who is told of others. */
-  readonly boundaries: Boundaries
+  readonly boundaries: BoundaryRelay
 }
 
-class Boundaries {
+class BoundaryRelay {
   readonly #replayed: [Slot, number][] = []
   #listener: OnBoundary | undefined
 
@@ -48,7 +49,7 @@ export async function restoreMachine(options: HostedMemberOptions, parts: Member
   const reads = new SafeReads(alarms, logger)
   const desk = new SessionDesk(requester, runtime, reads)
   const sessions = new Sessions(machine, sessionCodec, parts.sessionLimits)
-  const boundaries = new Boundaries()
+  const boundaries = new BoundaryRelay()
   const nowMs = (): number => runtime.nowMs()
   const listeners = { listener: desk, onApplied, onBoundary: boundaries.pass }
   const replayed = await replayLog({ storage, sessions, machine, logger, nowMs, checkpoints, ...listeners })

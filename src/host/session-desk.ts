@@ -3,7 +3,7 @@ import { encodeCloseSession, encodeOpenSession, encodeSessionCommand } from '../
 import type { SessionName } from '../replication/session-table.js'
 import type { SessionCommand, SessionOutcome } from '../replication/sessions.js'
 import { type Answer, MemberError, type SessionRequest } from './api.js'
-import type { Answered, AppliedListener } from './applier.js'
+import type { Answered, AppliedListener } from './applied-listener.js'
 import { type Applied, type Settle, wasRepeated } from './pending.js'
 import type { Requester } from './requester.js'
 import type { Runtime } from './runtime.js'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type AppliedListener, Applier, type ApplierSettings } from '../../src/host/applier.js'
+import type { AppliedListener } from '../../src/host/applied-listener.js'
+import { Applier, type ApplierSettings } from '../../src/host/applier.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import { type LogEntry, NOOP, type Slot, type Value } from '../../src/paxos/types.js'
 import { sizeOf } from '../../src/paxos/value.js'

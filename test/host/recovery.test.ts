@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { type Logger, pino } from 'pino'
-import type { AppliedListener } from '../../src/host/applier.js'
+import type { AppliedListener } from '../../src/host/applied-listener.js'
 import { installState, replayLog } from '../../src/host/recovery.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import { type LogEntry, NOOP, type Slot, type Value } from '../../src/paxos/types.js'

@@ -19,9 +19,9 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   // Virtual time stands still while a step is taken: no budget is ever used up.
   {
     name: 'a slot that is decided while the last ones are being applied is applied twice',
-    file: 'host/applier.ts',
-    find: 'this.#queue = done === this.#queue.length ? [] : this.#queue.slice(done)',
-    replace: 'this.#queue = done === this.#queue.length ? [] : this.#queue.slice(done - 1)',
+    file: 'host/decided-queue.ts',
+    find: 'this.#entries = done === this.#entries.length ? [] : this.#entries.slice(done)',
+    replace: 'this.#entries = done === this.#entries.length ? [] : this.#entries.slice(done - 1)',
   },
   // Clients go by the slot in the result itself, which is right. A state machine of one's own would be told the wrong one.
   {

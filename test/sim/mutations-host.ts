@@ -27,8 +27,8 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
     isRare: true,
     favours: (plan) => clocksDiffer(plan) && rivals(plan),
     file: 'host/applier.ts',
-    find: 'this.#timeMs = Math.max(this.#timeMs, timeMs)',
-    replace: 'this.#timeMs = timeMs',
+    find: 'this.#timeMs = Math.max(this.#timeMs, value.timeMs)',
+    replace: 'this.#timeMs = value.timeMs',
   },
   {
     name: 'after a restart log time begins anew',

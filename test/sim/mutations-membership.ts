@@ -124,9 +124,9 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'where the counting of boundaries stood is forgotten with a restart',
-    file: 'host/applier.ts',
-    find: 'this.#boundarySlots = checkpoint.boundarySlots',
-    replace: 'this.#boundarySlots = 0',
+    file: 'host/boundaries.ts',
+    find: 'this.#slots = checkpoint.boundarySlots',
+    replace: 'this.#slots = 0',
   },
   {
     name: 'the state in memory stays as it was when a checkpoint is installed',

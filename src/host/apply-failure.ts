@@ -1,0 +1,28 @@
+import type { Slot } from '../paxos/types.js'
+import { decodeEnvelope } from '../replication/envelope.js'
+import { StorageError } from '../storage/storage-error.js'
+import { ApplyFailedError } from './halt-error.js'
+
+/** The place in a slot of what is due when the slot comes: before its first command. */
+export const BEFORE_COMMANDS = -1
+const WHAT_CHARACTERS_MAX = 1_000
+
+/** What was thrown while a slot was carried out. A disk that does not give back what it holds is no fault of the command. */
+export function applyFailure(
+  { slot, commandIndex, commands }: { slot: Slot; commandIndex: number; commands: readonly Uint8Array[] },
+  cause: unknown,
+): Error {
+  if (cause instanceof StorageError) return cause
+  const thrown = cause instanceof Error ? cause.message : String(cause)
+  const what = `${describe(commandIndex, commands)}: ${thrown}`.slice(0, WHAT_CHARACTERS_MAX).toWellFormed()
+  return new ApplyFailedError({ slot, commandIndex, what }, { cause })
+}
+
+function describe(index: number, commands: readonly Uint8Array[]): string {
+  const bytes = commands[index]
+  if (bytes === undefined) return 'what was due before its commands'
+  const envelope = decodeEnvelope(bytes)
+  const name =
+    envelope?.kind === 'command' ? `request ${envelope.command.requestNumber} of session ${envelope.command.clientId}, ` : ''
+  return `command ${index + 1} of ${commands.length} (${name}${bytes.length} bytes)`
+}

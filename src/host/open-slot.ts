@@ -1,0 +1,158 @@
+import { crc32 } from 'node:zlib'
+import type { BatchValue, Slot } from '../paxos/types.js'
+import { decodeEnvelope, type Envelope } from '../replication/envelope.js'
+import type { SessionCommand, SessionOutcome, Sessions } from '../replication/sessions.js'
+import type { Moment } from '../replication/state-machine.js'
+import type { Answered, AppliedListener } from './applied-listener.js'
+import { applyFailure, BEFORE_COMMANDS } from './apply-failure.js'
+
+type CommandEnvelope = Envelope & { kind: 'command' }
+
+/** What an envelope came to; of an opening, the client id; of a closing, whether there was such a session. */
+type Outcome = SessionOutcome | Answered | number | boolean
+
+interface Parts {
+  readonly at: Moment
+  readonly value: BatchValue
+  readonly sessions: Sessions
+  readonly listener: AppliedListener
+  /** Before the slot. */
+  readonly stateDigest: number
+}
+
+/** What a skipped slot adds to the digest: whoever has carried the slot out has another one. */
+const SKIPPED_MARK = Buffer.from('skipped')
+
+/** A slot whose commands are being carried out, perhaps with turns for others between two of them, or in the middle of one. */
+export class OpenSlot {
+  readonly #at: Moment
+  readonly #value: BatchValue
+  readonly #sessions: Sessions
+  readonly #listener: AppliedListener
+  /** Of the state now. */
+  #stateDigest: number
+  /** What is still to be done before the commands. */
+  #due: Generator<undefined, void> | undefined
+  /** The command that is next. */
+  #next = 0
+  /** What of that is still to be done, if it has been begun. */
+  #steps: { readonly envelope: CommandEnvelope; readonly rest: Generator<undefined, SessionOutcome> } | undefined
+  /** Of the commands before that: those that are envelopes, and what each came to. */
+  readonly #envelopes: Envelope[] = []
+  readonly #outcomes: Outcome[] = []
+
+  /** Begins the slot. @throws ApplyFailedError */
+  constructor({ at, value, sessions, listener, stateDigest }: Parts) {
+    this.#at = at
+    this.#value = value
+    this.#sessions = sessions
+    this.#listener = listener
+    this.#stateDigest = stateDigest
+    if (value.skipped === true) {
+      this.#stateDigest = digestOf(stateDigest, at.slot, SKIPPED_MARK)
+      return
+    }
+    try {
+      this.#due = sessions.onSlot(at)
+    } catch (cause) {
+      throw this.#failure(BEFORE_COMMANDS, cause)
+    }
+  }
+
+  get stateDigest(): number {
+    return this.#stateDigest
+  }
+
+  /** What is due when the slot comes is done before its commands. False when time was up before the end. @throws ApplyFailedError, StorageError */
+  carryOut(isTimeUp: () => boolean): boolean {
+    const { commands } = this.#value
+    try {
+      while (this.#due !== undefined) {
+        if (this.#due.next().done === true) this.#due = undefined
+        const isOver = this.#due === undefined && commands.length === 0
+        if (!isOver && isTimeUp()) return false
+      }
+      while (this.#next < commands.length) {
+        if (this.#steps !== undefined) this.#goOn(this.#steps)
+        else this.#apply(commands[this.#next] as Uint8Array)
+        if (this.#steps === undefined) this.#next++
+        if (this.#next < commands.length && isTimeUp()) return false
+      }
+      return true
+    } catch (cause) {
+      throw this.#failure(this.#due === undefined ? this.#next : BEFORE_COMMANDS, cause)
+    }
+  }
+
+  /** Tells the listener of every command, once all of them have been carried out. */
+  tell(): void {
+    const listener = this.#listener
+    const { slot } = this.#at
+    for (let i = 0; i < this.#envelopes.length; i++) {
+      const envelope = this.#envelopes[i] as Envelope
+      const outcome = this.#outcomes[i] as Outcome
+      if (envelope.kind === 'open') listener.onOpened(envelope.token, outcome as number, slot)
+      else if (envelope.kind === 'close') listener.onClosed(envelope.session, outcome as boolean, slot)
+      else this.#tellOutcome(envelope.command, outcome as SessionOutcome | Answered)
+    }
+  }
+
+  #apply(bytes: Uint8Array): void {
+    const envelope = decodeEnvelope(bytes)
+    if (envelope === undefined) return
+    const at = this.#at
+    const sessions = this.#sessions
+    const isSkipped = this.#value.skipped === true
+    if (envelope.kind !== 'command') {
+      // One that is skipped is proposed again by whoever waits for it.
+      if (isSkipped) return
+      this.#envelopes.push(envelope)
+      const isOpening = envelope.kind === 'open'
+      this.#outcomes.push(isOpening ? sessions.openSession(envelope.token, at) : sessions.closeSession(envelope.session, at))
+      return
+    }
+    const outcome = isSkipped ? sessions.skip(envelope.command, at) : sessions.applyInSteps(envelope.command, at)
+    if ('next' in outcome) this.#steps = { envelope, rest: outcome }
+    else this.#note(envelope, outcome)
+  }
+
+  #goOn({ envelope, rest }: { readonly envelope: CommandEnvelope; readonly rest: Generator<undefined, SessionOutcome> }): void {
+    const step = rest.next()
+    if (step.done !== true) return
+    this.#steps = undefined
+    this.#note(envelope, step.value)
+  }
+
+  #note(envelope: CommandEnvelope, outcome: SessionOutcome): void {
+    if (outcome.kind === 'result') this.#stateDigest = digestOf(this.#stateDigest, outcome.slot, outcome.result)
+    this.#envelopes.push(envelope)
+    this.#outcomes.push(this.#answered(envelope.command, outcome))
+  }
+
+  /** With the answer of a command that only asked something, which is made here for who waits here, and is no part of the state. */
+  #answered(command: SessionCommand, outcome: SessionOutcome): SessionOutcome | Answered {
+    if (outcome.kind !== 'result' || !this.#listener.isAwaited(command)) return outcome
+    try {
+      const result = this.#sessions.answer(command.command)
+      return result === undefined ? outcome : { kind: 'answer', slot: this.#at.slot, result }
+    } catch (cause) {
+      return { kind: 'unanswered', cause }
+    }
+  }
+
+  #tellOutcome(command: SessionCommand, outcome: SessionOutcome | Answered): void {
+    // Somebody has begun to wait for a read since the slot was begun: its place is past, and a retry finds another.
+    if (outcome.kind === 'result' && this.#answered(command, outcome) !== outcome) return
+    this.#listener.onOutcome(command, outcome)
+  }
+
+  #failure(commandIndex: number, cause: unknown): Error {
+    return applyFailure({ slot: this.#at.slot, commandIndex, commands: this.#value.commands }, cause)
+  }
+}
+
+/** Of the state after a result, by the digest of the state before. */
+export function digestOf(before: number, slot: Slot, result: Uint8Array): number {
+  // zlib takes no bytes at no address for a question for its initial value, and begins anew.
+  return result.length === 0 ? (before ^ slot) >>> 0 : crc32(result, (before ^ slot) >>> 0)
+}
