@@ -37,8 +37,8 @@ const IMPORTS: readonly { readonly folder: string; readonly refused: readonly st
     { folder: 'server', refused: ['../client/client.js', '../cli/ports.js'], allowed: ['../member.js'] },
     {
       folder: 'client',
-      refused: ['../paxos/types.js', '../app/bank/bank.js', '../replication/sessions.js', '../member.js'],
-      allowed: ['../app/bank/signing.js', '../api/reasons.js'],
+      refused: ['../paxos/types.js', '../app/bank/bank.js', '../replication/sessions.js', '../host/api.js', '../member.js'],
+      allowed: ['../app/bank/signing.js', '../api/reasons.js', '../host/runtime.js'],
     },
     {
       folder: 'cli',

@@ -1,5 +1,6 @@
+import { withWords } from '../api/words.js'
 import { PooledWriter } from '../encoding/pooled-writer.js'
-import { Command, Query, type Request, type Result } from '../gen/synod/session/v1/session.js'
+import { Command, Query, type Request, Result } from '../gen/synod/session/v1/session.js'
 import { invalidArgument, SynodError } from './errors.js'
 
 export type CommandOperation = NonNullable<Command['operation']>
@@ -30,6 +31,27 @@ export interface Call {
   retryAtMs: number
 }
 
+/** What a call is made of. */
+export type CallParts = Pick<Call, 'body' | 'byteLength' | 'expected' | 'timeoutMs' | 'resolve' | 'reject'>
+
+export function makeCall({ body, byteLength, expected, timeoutMs, resolve, reject }: CallParts): Call {
+  return {
+    isQuery: body.$case === 'query',
+    body,
+    byteLength,
+    expected,
+    timeoutMs,
+    deadlineMs: 0,
+    resolve,
+    reject,
+    requestNumber: 0,
+    unresolvedSends: 0,
+    sentAtMs: 0,
+    sentBehind: 0,
+    retryAtMs: 0,
+  }
+}
+
 /** A session: it resolves or rejects each call that it takes, once, at the call's deadline at the latest. */
 export interface CallSink {
   submit(call: Call): void
@@ -56,6 +78,15 @@ export function encodeQuery(query: QueryOperation): Uint8Array {
     return checkSize(Query.encode({ query }, writer).finish())
   } catch (error) {
     throw encodingError(error)
+  }
+}
+
+/** What cannot be decoded is a result without an outcome, which no call expects. */
+export function decodeResult(bytes: Uint8Array): Result {
+  try {
+    return withWords(Result.decode(bytes))
+  } catch {
+    return Result.create()
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type CommandOperation,
   encodeCommand,
   encodeQuery,
+  makeCall,
   type Outcome,
   type OutcomeCase,
   type QueryOperation,
@@ -80,21 +81,7 @@ export class Caller {
     reject: (error: SynodError) => void,
   ): void {
     const timeoutMs = checkCount('timeoutMs', options?.timeoutMs ?? this.#timeoutMs)
-    this.#session.submit({
-      isQuery: body.$case === 'query',
-      body,
-      byteLength,
-      expected,
-      timeoutMs,
-      deadlineMs: 0,
-      resolve,
-      reject,
-      requestNumber: 0,
-      unresolvedSends: 0,
-      sentAtMs: 0,
-      sentBehind: 0,
-      retryAtMs: 0,
-    })
+    this.#session.submit(makeCall({ body, byteLength, expected, timeoutMs, resolve, reject }))
   }
 }
 

@@ -8,12 +8,14 @@
  *   const { account } = await client.bank.getBalance('alice')
  *   client.close()
  */
+import { REAL_RUNTIME } from '../host/runtime.js'
 import { Bank } from './bank.js'
 import { Caller } from './caller.js'
 import { Cluster } from './cluster.js'
 import { KeyValueStore } from './kv.js'
 import { type ConnectOptions, settingsOf } from './options.js'
 import { Sessions } from './sessions.js'
+import { GrpcPort } from './stream.js'
 
 /** A client of the cluster. Whatever it is asked happens once, though it retries and fails over by itself. */
 export interface Client {
@@ -30,7 +32,7 @@ export interface Client {
  */
 export function connect(options: ConnectOptions): Client {
   const settings = settingsOf(options)
-  const sessions = new Sessions(settings)
+  const sessions = new Sessions(settings, { runtime: REAL_RUNTIME, port: new GrpcPort(settings) })
   const caller = new Caller(sessions, settings.timeoutMs)
   return {
     kv: new KeyValueStore(caller),

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { REAL_RUNTIME, type Runtime } from '../host/runtime.js'
 import { SynodError } from './errors.js'
 
 /** Between two rounds over all endpoints. */
@@ -15,20 +15,21 @@ export async function failingOver<T>(
   endpoints: readonly string[],
   timeoutMs: number,
   ask: (endpoint: string, leftMs: number) => Promise<T>,
+  runtime: Pick<Runtime, 'nowMs' | 'after'> = REAL_RUNTIME,
 ): Promise<T> {
-  const deadlineMs = performance.now() + timeoutMs
+  const deadlineMs = runtime.nowMs() + timeoutMs
   for (;;) {
     let failure: unknown
     for (const endpoint of endpoints) {
       try {
-        return await ask(endpoint, Math.max(1, Math.ceil(deadlineMs - performance.now())))
+        return await ask(endpoint, Math.max(1, Math.ceil(deadlineMs - runtime.nowMs())))
       } catch (error) {
         if (!mayPass(error)) throw error
         failure = error
       }
     }
-    if (deadlineMs - performance.now() < ROUND_INTERVAL_MS + TRY_MS_MIN) throw failure
-    await delay(ROUND_INTERVAL_MS)
+    if (deadlineMs - runtime.nowMs() < ROUND_INTERVAL_MS + TRY_MS_MIN) throw failure
+    await new Promise<void>((resolve) => runtime.after(ROUND_INTERVAL_MS, resolve))
   }
 }
 

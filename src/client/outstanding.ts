@@ -71,6 +71,13 @@ export class Outstanding {
     return this.#waiting.size + this.underWayCount === 0
   }
 
+  get shortestTimeoutMs(): number {
+    let timeoutMs = Number.POSITIVE_INFINITY
+    for (const calls of [this.#commands.values(), this.#queries.values(), this.#waiting])
+      for (const call of calls) timeoutMs = Math.min(timeoutMs, call.timeoutMs)
+    return timeoutMs
+  }
+
   /** What was given up counts as acknowledged: nobody will ask for it again. */
   get firstUnacknowledged(): number {
     for (const number of this.#commands.keys()) return number

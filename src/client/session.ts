@@ -1,28 +1,23 @@
-import type { ServiceError } from '@grpc/grpc-js'
-import { REASONS } from '../api/reasons.js'
-import { withWords } from '../api/words.js'
-import { type Answer, type AnswerFrame, type Refusal, Result, type ServerWelcome } from '../gen/synod/session/v1/session.js'
-import type { Call, CallSink } from './call.js'
-import { probeEndpoint } from './endpoint-probe.js'
-import { errorOfRefusal, errorOfService, outcomeUnknown, overloaded, SynodError } from './errors.js'
+import type { Answer, AnswerFrame, Refusal, ServerWelcome } from '../gen/synod/session/v1/session.js'
+import type { CallOff } from '../host/runtime.js'
+import { type Call, type CallSink, decodeResult } from './call.js'
+import { closedBefore, expired, notExpected, tooLate } from './call-errors.js'
+import { Connection } from './connection.js'
+import { errorOfRefusal, outcomeUnknown, overloaded, SynodError } from './errors.js'
+import { FailureReport } from './failure-report.js'
 import type { Settings } from './options.js'
 import { Outstanding } from './outstanding.js'
 import { Pace } from './pace.js'
-import { REAL_WORLD, type SessionWorld, type Stream } from './session-world.js'
-import { closeSession, type SessionName } from './stream.js'
+import { SessionIdentity } from './session-identity.js'
+import type { SessionWorld } from './session-port.js'
 
 const TICK_MS = 25
 const OVERLOADED_DELAY_MS_MAX = 200
 const FULL_DELAY_MS = 50
-/** However short a deadline is, a node has so long to say something. */
-const SILENCE_MS_MIN = 100
-const PROBE_MS_MAX = 1_000
 /** All that is waiting or under way together. */
 const OUTSTANDING_BYTES_MAX = 256 * 1024 * 1024
-const FAIL_OVER_DELAY_MS_MIN = 20
-const FAIL_OVER_DELAY_MS_MAX = 1_000
 
-type Phase = 'idle' | 'backingOff' | 'opening' | 'open' | 'closed'
+export type SessionSettings = Pick<Settings, 'endpoints' | 'stallTimeoutMs' | 'maxInFlight' | 'maxQueued'>
 
 /**
  * One client's session with the cluster: requests in, answers out, exactly once.
@@ -31,49 +26,46 @@ type Phase = 'idle' | 'backingOff' | 'opening' | 'open' | 'closed'
  * again, and the replicas give the first answer to what was done already (RIFL, SOSP '15).
  */
 export class Session implements CallSink {
-  readonly #settings: Settings
-  readonly #isReadsOnly: boolean
+  readonly #settings: SessionSettings
   readonly #world: SessionWorld
   readonly #calls: Outstanding
   readonly #pace: Pace
-  #phase: Phase = 'idle'
-  #stream: Stream | undefined
-  #endpointIndex: number
-  #welcome: ServerWelcome | undefined
-  /** Undefined until the cluster has given one. */
-  #name: SessionName | undefined
-  /** The cluster has forgotten our session: what is under way is answered or given up, then a new session begins. */
-  #hasExpired = false
-  /** Since when the node owes an answer or a welcome and has said nothing. */
-  #silentSinceMs: number | undefined
-  #failuresInARow = 0
-  #lastFailure: SynodError | undefined
-  /** By endpoint: who was met there in the place of a node; empty until that is known. Since the last welcome. */
-  readonly #troubles = new Map<string, string>()
-  readonly #closing = new AbortController()
+  readonly #connection: Connection
+  readonly #failures: FailureReport
+  readonly #identity: SessionIdentity
   #isFlushScheduled = false
   /** The session keeps as many answers as it may: new commands wait so long for some to be acknowledged. */
   #fullUntilMs = 0
-  #stopTicking: (() => void) | undefined
+  #stopTicking: CallOff | undefined
+  readonly #onTurnEnd = (): void => {
+    this.#isFlushScheduled = false
+    this.#flush()
+  }
 
   /** @param options.readsOnly it is given queries only: the cluster opens no session for them, which would take a slot and a majority */
-  constructor(settings: Settings, { readsOnly = false, world = REAL_WORLD }: { readsOnly?: boolean; world?: SessionWorld } = {}) {
+  constructor(settings: SessionSettings, world: SessionWorld, { readsOnly = false } = {}) {
     this.#settings = settings
-    this.#isReadsOnly = readsOnly
     this.#world = world
     this.#calls = new Outstanding(settings.maxInFlight)
     this.#pace = new Pace(settings.maxInFlight)
-    // Clients begin at different nodes, so that the load spreads.
-    this.#endpointIndex = Math.floor(world.random() * settings.endpoints.length)
+    this.#failures = new FailureReport(world.port)
+    this.#identity = new SessionIdentity({ isReadsOnly: readsOnly })
+    this.#connection = new Connection(settings.endpoints, world, {
+      purpose: () => this.#identity.purpose,
+      onWelcome: (welcome) => this.#onWelcome(welcome),
+      onAnswers: (frame) => this.#onAnswers(frame),
+      onReady: () => this.#flush(),
+      onEnd: (error) => this.#failOver(error),
+    })
   }
 
   /** The cluster has given it a name; queries that go with it cost nothing more. */
   get isNamed(): boolean {
-    return this.#name !== undefined
+    return this.#identity.name !== undefined
   }
 
   get isClosed(): boolean {
-    return this.#phase === 'closed'
+    return this.#connection.phase === 'closed'
   }
 
   /** Nothing waits, and nothing is under way. */
@@ -82,36 +74,32 @@ export class Session implements CallSink {
   }
 
   submit(call: Call): void {
-    if (this.#phase === 'closed') return call.reject(new SynodError('CANCELLED', 'CLIENT_CLOSED', 'the client is closed'))
-    if (this.#calls.waitingCount >= this.#settings.maxQueued) {
-      const message = `${this.#calls.waitingCount} requests wait already (maxQueued)`
-      return call.reject(overloaded(message))
-    }
-    if (this.#calls.byteLength + call.byteLength > OUTSTANDING_BYTES_MAX) {
-      const message = `requests of ${this.#calls.byteLength} bytes are unanswered already`
-      return call.reject(overloaded(message))
-    }
-    const nowMs = this.#world.nowMs()
+    if (this.isClosed) return call.reject(new SynodError('CANCELLED', 'CLIENT_CLOSED', 'the client is closed'))
+    const { waitingCount, byteLength } = this.#calls
+    if (waitingCount >= this.#settings.maxQueued)
+      return call.reject(overloaded(`${waitingCount} requests wait already (maxQueued)`))
+    if (byteLength + call.byteLength > OUTSTANDING_BYTES_MAX)
+      return call.reject(overloaded(`requests of ${byteLength} bytes are unanswered already`))
+    const nowMs = this.#world.runtime.nowMs()
     call.deadlineMs = nowMs + call.timeoutMs
     const before = this.#calls.underWayCount + this.#calls.waitingCount
     if (!call.isQuery && this.#isTooLate(call, before, nowMs)) return call.reject(tooLate(before))
     this.#calls.wait(call)
-    this.#stopTicking ??= this.#world.every(TICK_MS, () => this.#tick(this.#world.nowMs()))
+    this.#stopTicking ??= this.#world.runtime.every(TICK_MS, () => this.#tick(this.#world.runtime.nowMs()))
     this.#scheduleFlush()
   }
 
   /** Gives up what is under way, has the session closed and lets the node go. */
   close(): void {
-    if (this.#phase === 'closed') return
-    this.#phase = 'closed'
-    this.#closing.abort()
-    this.#stream?.finish()
-    if (this.#name !== undefined) closeSession(this.#endpoint, this.#settings.credentials, this.#name)
+    if (this.isClosed) return
+    const { endpoint } = this.#connection
+    this.#connection.close()
+    this.#failures.close()
+    if (this.#identity.name !== undefined) this.#world.port.closeSession(endpoint, this.#identity.name)
     this.#stopTicking?.()
     for (const call of this.#calls.all()) {
       this.#calls.forget(call)
-      const message = 'the client was closed before the answer came'
-      call.reject(mayHaveHappened(call) ? outcomeUnknown(message) : new SynodError('CANCELLED', 'CLIENT_CLOSED', message))
+      call.reject(closedBefore(call))
     }
   }
 
@@ -119,26 +107,22 @@ export class Session implements CallSink {
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return
     this.#isFlushScheduled = true
-    this.#world.soon(() => {
-      this.#isFlushScheduled = false
-      this.#flush()
-    })
+    this.#world.runtime.defer(this.#onTurnEnd)
   }
 
   #flush(): void {
-    if (this.#phase === 'idle' && !this.#calls.isEmpty) return this.#open()
-    while (this.#phase === 'open' && this.#stream?.canSend === true) {
-      const nowMs = this.#world.nowMs()
+    if (this.#connection.phase === 'idle' && !this.#calls.isEmpty) return this.#connection.open()
+    while (this.#connection.canSend) {
+      const nowMs = this.#world.runtime.nowMs()
       const requests = this.#calls.takeFrame({
-        withNewCommands: !this.#hasExpired && nowMs >= this.#fullUntilMs,
+        withNewCommands: !this.#identity.hasExpired && nowMs >= this.#fullUntilMs,
         nowMs,
         window: this.#pace.window,
         isTooLate: (call, before) => this.#isTooLate(call, before, nowMs),
         giveUp: (call) => this.#giveUp(call, nowMs),
       })
       if (requests.length === 0) return
-      this.#silentSinceMs ??= nowMs
-      this.#stream.send({ firstUnacknowledged: this.#calls.firstUnacknowledged, requests })
+      this.#connection.send({ firstUnacknowledged: this.#calls.firstUnacknowledged, requests })
     }
   }
 
@@ -152,53 +136,27 @@ export class Session implements CallSink {
     call.reject(tooLate(this.#calls.onWireCount))
   }
 
-  get #endpoint(): string {
-    return this.#settings.endpoints[this.#endpointIndex % this.#settings.endpoints.length] ?? ''
-  }
-
-  #open(): void {
-    this.#phase = 'opening'
-    this.#silentSinceMs = this.#world.nowMs()
-    this.#stream = this.#world.openStream({
-      endpoint: this.#endpoint,
-      credentials: this.#settings.credentials,
-      purpose: this.#isReadsOnly ? 'reads' : { session: this.#name },
-      events: {
-        onWelcome: (welcome) => this.#onWelcome(welcome),
-        onAnswers: (frame) => this.#onAnswers(frame),
-        onDrain: () => this.#flush(),
-        onEnd: (error) => this.#onEnd(error),
-      },
-    })
-  }
-
   #onWelcome(welcome: ServerWelcome): void {
-    if (this.#phase !== 'opening') return
-    // Made anew at the same addresses, say: there, nobody knows this session.
-    const isOtherCluster = this.#welcome !== undefined && this.#welcome.clusterId !== welcome.clusterId
-    if (this.#name !== undefined && isOtherCluster) {
-      this.#welcome = welcome
+    if (this.#identity.isOfAnotherCluster(welcome)) {
+      this.#identity.meet(welcome)
       return this.#restartSession()
     }
-    if (this.#name !== undefined && welcome.clientId !== this.#name.clientId) this.#abandonSession()
-    if (!this.#isReadsOnly) this.#name = { clientId: welcome.clientId, token: welcome.token }
-    this.#welcome = welcome
-    this.#troubles.clear()
-    if (this.#lastFailure !== undefined && isTrouble(this.#lastFailure)) this.#lastFailure = undefined
-    this.#phase = 'open'
-    this.#silentSinceMs = undefined
+    if (this.#identity.isOfAnotherSession(welcome)) this.#abandonSession()
+    this.#identity.adopt(welcome)
+    this.#failures.onWelcome()
+    this.#connection.accept()
     this.#flush()
   }
 
   #onAnswers(frame: AnswerFrame): void {
-    this.#lastFailure = undefined
+    this.#failures.onAnswer()
     let moveOn: SynodError | undefined
-    const nowMs = this.#world.nowMs()
+    const nowMs = this.#world.runtime.nowMs()
     for (const answer of frame.answers) moveOn = this.#onAnswer(answer, nowMs) ?? moveOn
-    this.#silentSinceMs = this.#calls.onWireCount > 0 ? nowMs : undefined
-    if (this.#hasExpired && this.#calls.commandCount === 0) return this.#restartSession()
+    this.#connection.heard({ owesMore: this.#calls.onWireCount > 0 })
+    if (this.#identity.hasExpired && this.#calls.commandCount === 0) return this.#restartSession()
     if (moveOn !== undefined) return this.#failOver(moveOn)
-    this.#failuresInARow = 0
+    this.#connection.forgiveFailures()
     this.#scheduleFlush()
   }
 
@@ -216,16 +174,10 @@ export class Session implements CallSink {
     this.#calls.forget(call)
     this.#pace.widen()
     if (outcome?.$case !== call.expected) {
-      call.reject(
-        new SynodError('INTERNAL', 'INTERNAL', `expected a result of ${call.expected}, got ${outcome?.$case ?? 'none'}`),
-      )
+      call.reject(notExpected(call, outcome?.$case))
       return undefined
     }
-    outcome.value.header = {
-      clusterId: this.#welcome?.clusterId ?? '',
-      nodeId: this.#welcome?.nodeId ?? 0,
-      slot: slot || answer.slot,
-    }
+    outcome.value.header = this.#identity.headerOf(slot || answer.slot)
     call.resolve(outcome.value)
     return undefined
   }
@@ -239,47 +191,46 @@ export class Session implements CallSink {
   }
 
   #onRefusal(call: Call, refusal: Refusal, nowMs: number): SynodError | undefined {
+    const error = errorOfRefusal(refusal)
     switch (refusal.reason) {
       case 'OVERLOADED': // not proposed; the node lives
         call.unresolvedSends--
-        this.#lastFailure = errorOfRefusal(refusal)
-        this.#calls.resendAt(call, nowMs + OVERLOADED_DELAY_MS_MAX * (0.25 + 0.75 * this.#world.random()))
+        this.#failures.note(error)
+        this.#calls.resendAt(call, nowMs + OVERLOADED_DELAY_MS_MAX * (0.25 + 0.75 * this.#world.runtime.random()))
         return undefined
       case 'NO_QUORUM': // not proposed; another node may reach a majority
       case 'NOT_JOINED':
       case 'STOPPED':
         call.unresolvedSends--
-        return errorOfRefusal(refusal)
+        return error
       case 'ALREADY_ACKNOWLEDGED': // answered once, and forgotten
         this.#calls.forget(call)
-        call.reject(outcomeUnknown(refusal.message, errorOfRefusal(refusal)))
+        call.reject(outcomeUnknown(refusal.message, error))
         return undefined
       case 'OUTCOME_UNKNOWN': // perhaps proposed; another node will know
-        return errorOfRefusal(refusal)
+        return error
       case 'SESSION_FULL': // not carried out, whoever asks under this number
         this.#calls.forget(call)
-        call.requestNumber = 0
-        call.unresolvedSends = 0
-        this.#calls.wait(call)
-        this.#lastFailure = errorOfRefusal(refusal)
+        this.#beginAgain(call)
+        this.#failures.note(error)
         this.#fullUntilMs = nowMs + FULL_DELAY_MS
         return undefined
       case 'SESSION_EXPIRED':
       case 'BEYOND_ASKED': // so much was given up without an answer that the numbers have run away
         call.unresolvedSends--
-        this.#onExpired(call, errorOfRefusal(refusal))
+        this.#onExpired(call, error)
         return undefined
       default:
         this.#calls.forget(call)
         this.#pace.widen()
-        call.reject(errorOfRefusal(refusal))
+        call.reject(error)
         return undefined
     }
   }
 
   /** This try was not carried out; whether an earlier one was, nobody can tell any more. */
   #onExpired(call: Call, cause: SynodError): void {
-    this.#hasExpired = true
+    this.#identity.hasExpired = true
     this.#calls.forget(call)
     if (call.isQuery) call.reject(cause)
     else this.#restartOrReject(call, cause)
@@ -292,83 +243,39 @@ export class Session implements CallSink {
 
   #restartOrReject(call: Call, cause: unknown): void {
     if (call.unresolvedSends > 0) return call.reject(outcomeUnknown('the session expired before the answer came', cause))
+    this.#beginAgain(call)
+  }
+
+  /** Certainly not carried out: it gets a number as if it had never been sent. */
+  #beginAgain(call: Call): void {
     call.requestNumber = 0
+    call.unresolvedSends = 0
     this.#calls.wait(call)
   }
 
   #restartSession(): void {
     this.#abandonSession()
-    this.#leaveStream()
-    this.#open()
+    this.#calls.resendAll()
+    this.#connection.reopen()
   }
 
   /** The session is of no use any more: whatever was sent under it can no longer be asked for. */
   #abandonSession(): void {
     for (const call of this.#calls.allCommandsUnderWay()) {
       this.#calls.forget(call)
-      this.#restartOrReject(call, this.#lastFailure)
+      this.#restartOrReject(call, this.#failures.last)
     }
-    this.#name = undefined
+    this.#identity.drop()
     this.#calls.restartNumbers()
-    this.#hasExpired = false
   }
 
-  #onEnd(error: ServiceError): void {
-    this.#failOver(errorOfService(error))
-  }
-
-  /** Leaves this node; the next one gets everything that is unanswered, after a short, random pause. */
+  /** Leaves this node; the next one gets everything that is unanswered. */
   #failOver(cause: SynodError): void {
-    this.#lastFailure = cause
-    if (isTrouble(cause) && this.#phase === 'opening') void this.#findTrouble(this.#endpoint)
-    if (this.#hasExpired || cause.reason === 'SESSION_EXPIRED') this.#abandonSession()
-    this.#leaveStream()
-    this.#endpointIndex++
-    this.#failuresInARow++
-    this.#phase = 'backingOff'
-    const longestMs = Math.min(FAIL_OVER_DELAY_MS_MAX, FAIL_OVER_DELAY_MS_MIN * 2 ** Math.min(this.#failuresInARow, 10))
-    this.#world.later(longestMs * (0.5 + 0.5 * this.#world.random()), () => this.#endBackoff())
-  }
-
-  #endBackoff(): void {
-    if (this.#phase !== 'backingOff') return
-    this.#phase = 'idle'
-    this.#flush()
-  }
-
-  /** Finds out who is met at an endpoint that gives no session, for the message that a call may end with. */
-  async #findTrouble(endpoint: string): Promise<void> {
-    const { probing } = this.#settings
-    if (probing === undefined || this.#troubles.has(endpoint)) return
-    this.#troubles.set(endpoint, '')
-    const state = await probeEndpoint(endpoint, { timeoutMs: PROBE_MS_MAX, security: probing, signal: this.#closing.signal })
-    if (state.serves) this.#troubles.delete(endpoint)
-    else this.#troubles.set(endpoint, state.trouble)
-  }
-
-  /** Why no node is heard, if it is not a node that said so: who was met at each endpoint. */
-  get #troubleNow(): string | undefined {
-    const cause = this.#lastFailure
-    const isWaiting = cause === undefined && this.#phase === 'opening'
-    if (!isWaiting && (cause === undefined || !isTrouble(cause))) return undefined
-    const told = [...this.#troubles]
-      .filter(([, trouble]) => trouble !== '')
-      .map(([endpoint, trouble]) => `${endpoint}: ${trouble}`)
-    if (told.length === 0) told.push(cause?.message ?? `${this.#endpoint} does not let this client in${this.#silence}`)
-    return `no node can be reached; ${told.join('; ')}`
-  }
-
-  /** How long a node that owes something has kept silent. */
-  get #silence(): string {
-    if (this.#silentSinceMs === undefined) return ''
-    return `; ${this.#endpoint} has said nothing for ${Math.round(this.#world.nowMs() - this.#silentSinceMs)} ms`
-  }
-
-  /** Everything that is unanswered will be sent again. */
-  #leaveStream(): void {
-    this.#stream?.destroy()
-    this.#silentSinceMs = undefined
+    this.#failures.note(cause)
+    if (this.#connection.phase === 'opening') void this.#failures.probe(this.#connection.endpoint)
+    if (this.#identity.hasExpired || cause.reason === 'SESSION_EXPIRED') this.#abandonSession()
     this.#calls.resendAll()
+    this.#connection.moveOn()
   }
 
   #tick(nowMs: number): void {
@@ -379,61 +286,16 @@ export class Session implements CallSink {
       this.#pace.rest()
       return
     }
-    const silenceMsMax = this.#silenceMsMax
-    if (this.#silentSinceMs !== undefined && nowMs - this.#silentSinceMs > silenceMsMax) {
-      const message = `${this.#stream?.endpoint ?? ''} has not answered for ${Math.round(silenceMsMax)} ms`
-      return this.#failOver(new SynodError('UNAVAILABLE', 'UNREACHABLE', message))
-    }
+    const stall = this.#connection.stallOf(this.#settings.stallTimeoutMs, this.#calls.shortestTimeoutMs)
+    if (stall !== undefined) return this.#failOver(stall)
     this.#calls.endPauses(nowMs)
     // What was given up above, or may be tried again, has made room.
     this.#flush()
   }
 
-  /** One silent endpoint must leave a short deadline time for another: a third of it to be welcomed in, half of it to be answered in. */
-  get #silenceMsMax(): number {
-    const { endpoints, stallTimeoutMs } = this.#settings
-    if (endpoints.length === 1) return stallTimeoutMs
-    let timeoutMs = Number.POSITIVE_INFINITY
-    for (const call of this.#calls.all()) timeoutMs = Math.min(timeoutMs, call.timeoutMs)
-    return Math.min(stallTimeoutMs, Math.max(SILENCE_MS_MIN, timeoutMs / (this.#phase === 'opening' ? 3 : 2)))
-  }
-
   #expire(call: Call): void {
-    const cause = this.#lastFailure
-    const trouble = this.#troubleNow
-    const detail =
-      trouble !== undefined ? `; ${trouble}` : cause !== undefined ? `; the last failure: ${cause.message}` : this.#silence
+    const error = expired(call, this.#failures, this.#connection)
     this.#calls.abandon(call)
-    if (mayHaveHappened(call)) call.reject(outcomeUnknown(`no answer within the time given${detail}`, cause))
-    else if (cause?.reason === 'OVERLOADED' || (cause === undefined && call.requestNumber === 0 && this.#phase === 'open')) {
-      const message = 'there was no room for it within the time given; it was not carried out'
-      call.reject(overloaded(`${message}${detail}`, cause))
-    } else if (trouble !== undefined)
-      call.reject(new SynodError('UNAVAILABLE', 'UNREACHABLE', trouble, { cause, retrySafe: true }))
-    else call.reject(new SynodError('UNAVAILABLE', 'NO_QUORUM', `no node could answer within the time given${detail}`, { cause }))
-  }
-}
-
-function tooLate(before: number): SynodError {
-  const message = `${before} requests are before it, and at the pace of the last answers its own would come too late: it is not sent`
-  return overloaded(message)
-}
-
-/** The connection's, and not what a node has answered. */
-function isTrouble({ reason }: SynodError): boolean {
-  return !Object.hasOwn(REASONS, reason)
-}
-
-/** A command that was sent, and of which no node has said that it was not proposed. */
-function mayHaveHappened(call: Call): boolean {
-  return call.unresolvedSends > 0 && !call.isQuery
-}
-
-/** What cannot be decoded is a result without an outcome, which no call expects. */
-function decodeResult(bytes: Uint8Array): Result {
-  try {
-    return withWords(Result.decode(bytes))
-  } catch {
-    return Result.create()
+    call.reject(error)
   }
 }

@@ -7,13 +7,22 @@ import {
   status,
 } from '@grpc/grpc-js'
 import {
-  type AnswerFrame,
   type ConnectRequest,
   type ConnectResponse,
   type RequestFrame,
-  type ServerWelcome,
   SessionServiceClient,
 } from '../gen/synod/session/v1/session.js'
+import { probeEndpoint } from './endpoint-probe.js'
+import { errorOfService } from './errors.js'
+import type { Settings } from './options.js'
+import {
+  helloOf,
+  type SessionName,
+  type SessionPort,
+  type SessionStream,
+  type StreamEvents,
+  type StreamOptions,
+} from './session-port.js'
 
 /**
  * A paused process (SIGSTOP) keeps its TCP connections, and its kernel even accepts new ones: only a ping that nobody answers shows
@@ -34,33 +43,34 @@ export const CHANNEL_OPTIONS: ChannelOptions = {
 
 /** Who waits for the end of the process must not wait longer for a session to be closed. */
 const CLOSE_MS = 1_000
+const PROBE_MS_MAX = 1_000
 
-/** What names a session, as the welcome told it. */
-export type SessionName = Pick<ServerWelcome, 'clientId' | 'token'>
+/** A session's way to the nodes over gRPC. */
+export class GrpcPort implements SessionPort {
+  readonly #settings: Pick<Settings, 'credentials' | 'probing'>
 
-const NEW_SESSION: SessionName = Object.freeze({ clientId: 0, token: new Uint8Array(0) })
+  constructor(settings: Pick<Settings, 'credentials' | 'probing'>) {
+    this.#settings = settings
+  }
 
-/** What a stream is for: commands and queries under a session's name, a new one's where there is none yet; or queries, without a session. */
-type StreamPurpose = { readonly session: SessionName | undefined } | 'reads'
+  openStream(options: StreamOptions): SessionStream {
+    return new GrpcStream(options, this.#settings.credentials)
+  }
 
-export interface StreamEvents {
-  onWelcome(welcome: ServerWelcome): void
-  onAnswers(frame: AnswerFrame): void
-  /** There is room again after `canSend` was false. */
-  onDrain(): void
-  /** Called once, and nothing after it. */
-  onEnd(error: ServiceError): void
+  closeSession(endpoint: string, { clientId, token }: SessionName): void {
+    const client = new SessionServiceClient(endpoint, this.#settings.credentials, CHANNEL_OPTIONS)
+    client.closeSession({ clientId, token }, new Metadata(), { deadline: Date.now() + CLOSE_MS }, () => client.close())
+  }
+
+  async findTrouble(endpoint: string, signal: AbortSignal): Promise<string | undefined> {
+    const { probing } = this.#settings
+    if (probing === undefined) return undefined
+    const state = await probeEndpoint(endpoint, { timeoutMs: PROBE_MS_MAX, security: probing, signal })
+    return state.serves ? undefined : state.trouble
+  }
 }
 
-export interface StreamOptions {
-  readonly endpoint: string
-  readonly credentials: ChannelCredentials
-  readonly purpose: StreamPurpose
-  readonly events: StreamEvents
-}
-
-/** One stream to one endpoint, from the hello to its end. It knows frames, not requests. */
-export class SessionStream {
+class GrpcStream implements SessionStream {
   readonly endpoint: string
   readonly #client: SessionServiceClient
   readonly #stream: ClientDuplexStream<ConnectRequest, ConnectResponse>
@@ -69,22 +79,18 @@ export class SessionStream {
   #hasEnded = false
 
   /** Connects and sends the hello. */
-  constructor(options: StreamOptions) {
+  constructor(options: StreamOptions, credentials: ChannelCredentials) {
     this.endpoint = options.endpoint
     this.#events = options.events
-    this.#client = new SessionServiceClient(options.endpoint, options.credentials, CHANNEL_OPTIONS)
+    this.#client = new SessionServiceClient(options.endpoint, credentials, CHANNEL_OPTIONS)
     this.#stream = this.#client.connect()
     this.#stream.on('data', (response: ConnectResponse) => this.#onFrame(response))
     this.#stream.on('drain', () => this.#onDrain())
     this.#stream.on('error', (error: ServiceError) => this.#onEnd(error))
     this.#stream.on('end', () => this.#onEnd(streamError(status.UNAVAILABLE, `${this.endpoint} ended the stream`)))
-    const { purpose } = options
-    const hello =
-      purpose === 'reads' ? { ...NEW_SESSION, readsOnly: true } : { ...(purpose.session ?? NEW_SESSION), readsOnly: false }
-    this.#stream.write({ frame: { $case: 'hello', value: hello } })
+    this.#stream.write({ frame: { $case: 'hello', value: helloOf(options.purpose) } })
   }
 
-  /** False while the socket is behind: what is written then would only pile up here. */
   get canSend(): boolean {
     return this.#hasRoom && !this.#hasEnded
   }
@@ -93,7 +99,6 @@ export class SessionStream {
     this.#hasRoom = this.#stream.write({ frame: { $case: 'requests', value: frame } })
   }
 
-  /** Lets the node finish its side; no event follows. */
   finish(): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
@@ -101,7 +106,6 @@ export class SessionStream {
     this.#client.close()
   }
 
-  /** Breaks the stream off; no event follows. */
   destroy(): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
@@ -130,14 +134,8 @@ export class SessionStream {
     if (this.#hasEnded) return
     this.#hasEnded = true
     this.#client.close()
-    this.#events.onEnd(error)
+    this.#events.onEnd(errorOfService(error))
   }
-}
-
-/** Has the cluster forget a session that nobody will go on with. If nobody answers soon, it ends by itself when it has been idle long enough. */
-export function closeSession(endpoint: string, credentials: ChannelCredentials, { clientId, token }: SessionName): void {
-  const client = new SessionServiceClient(endpoint, credentials, CHANNEL_OPTIONS)
-  client.closeSession({ clientId, token }, new Metadata(), { deadline: Date.now() + CLOSE_MS }, () => client.close())
 }
 
 function streamError(code: status, details: string): ServiceError {

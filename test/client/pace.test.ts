@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type Call, encodeCommand } from '../../src/client/call.js'
+import { encodeCommand, makeCall } from '../../src/client/call.js'
 import type { SynodError } from '../../src/client/errors.js'
 import { type ConnectOptions, settingsOf } from '../../src/client/options.js'
 import { Session } from '../../src/client/session.js'
@@ -18,29 +18,22 @@ class Crowd {
 
   constructor(msPerRequest: number, options: Partial<ConnectOptions> = {}) {
     this.world = new VirtualWorld(msPerRequest)
-    this.session = new Session(settingsOf({ endpoints: 'node:1', ...options }), { world: this.world })
+    this.session = new Session(settingsOf({ endpoints: 'node:1', ...options }), this.world)
   }
 
   put(timeoutMs: number): void {
     const value = encodeCommand({ $case: 'put', value: PutRequest.create({ key: 'k' }) })
-    const call: Call = {
-      isQuery: false,
+    const call = makeCall({
       body: { $case: 'command', value },
       byteLength: value.length,
       expected: 'put',
       timeoutMs,
-      deadlineMs: 0,
-      requestNumber: 0,
-      unresolvedSends: 0,
-      sentAtMs: 0,
-      sentBehind: 0,
-      retryAtMs: 0,
       resolve: () => this.#count('done'),
       reject: (error) => {
         this.errors.push(error)
         this.#count(error.reason)
       },
-    }
+    })
     this.session.submit(call)
   }
 

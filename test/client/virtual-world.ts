@@ -1,5 +1,4 @@
-import type { SessionWorld, Stream } from '../../src/client/session-world.js'
-import type { StreamOptions } from '../../src/client/stream.js'
+import type { SessionPort, SessionStream, SessionWorld, StreamOptions } from '../../src/client/session-port.js'
 import { type Answer, type Request, type RequestFrame, Result } from '../../src/gen/synod/session/v1/session.js'
 import { ANSWER_SLOT, putResult } from './scripted-server.js'
 
@@ -9,7 +8,7 @@ interface Timer {
 }
 
 /** Time that goes on when it is told to, and one node that answers one request after the other, in `msPerRequest` each. */
-export class VirtualWorld implements SessionWorld {
+export class VirtualWorld implements SessionPort {
   msPerRequest: number
   /** Every request that the node got. */
   readonly received: Request[] = []
@@ -25,6 +24,14 @@ export class VirtualWorld implements SessionWorld {
     this.msPerRequest = msPerRequest
   }
 
+  get runtime(): SessionWorld['runtime'] {
+    return this
+  }
+
+  get port(): SessionPort {
+    return this
+  }
+
   nowMs(): number {
     return this.#nowMs
   }
@@ -33,15 +40,20 @@ export class VirtualWorld implements SessionWorld {
     return 0.5
   }
 
-  soon(run: () => void): void {
+  defer(run: () => void): void {
     this.#soon.push(run)
   }
 
-  later(delayMs: number, run: () => void): void {
+  after(delayMs: number, run: () => void): () => void {
     const atMs = this.#nowMs + delayMs
     let at = this.#timers.length
     while (at > 0 && (this.#timers[at - 1]?.atMs ?? 0) > atMs) at--
-    this.#timers.splice(at, 0, { atMs, run })
+    const timer = { atMs, run }
+    this.#timers.splice(at, 0, timer)
+    return () => {
+      const index = this.#timers.indexOf(timer)
+      if (index !== -1) this.#timers.splice(index, 1)
+    }
   }
 
   every(intervalMs: number, run: () => void): () => void {
@@ -49,18 +61,18 @@ export class VirtualWorld implements SessionWorld {
     const again = (): void => {
       if (isOver) return
       run()
-      this.later(intervalMs, again)
+      this.after(intervalMs, again)
     }
-    this.later(intervalMs, again)
+    this.after(intervalMs, again)
     return () => {
       isOver = true
     }
   }
 
-  openStream({ endpoint, events }: StreamOptions): Stream {
+  openStream({ endpoint, events }: StreamOptions): SessionStream {
     let isOpen = true
     const welcome = { clientId: 1, token: new Uint8Array(16), clusterId: 'cluster', nodeId: 1, leaderAddress: '' }
-    this.soon(() => events.onWelcome(welcome))
+    this.defer(() => events.onWelcome(welcome))
     const close = (): void => {
       isOpen = false
     }
@@ -69,10 +81,16 @@ export class VirtualWorld implements SessionWorld {
       this.#freeAtMs = Math.max(this.#freeAtMs, this.#nowMs, this.pausedUntilMs)
       for (const request of requests) {
         this.#freeAtMs += this.msPerRequest
-        this.later(this.#freeAtMs - this.#nowMs, () => isOpen && events.onAnswers({ answers: [answerTo(request)] }))
+        this.after(this.#freeAtMs - this.#nowMs, () => isOpen && events.onAnswers({ answers: [answerTo(request)] }))
       }
     }
     return { endpoint, canSend: true, send, finish: close, destroy: close }
+  }
+
+  closeSession(): void {}
+
+  async findTrouble(): Promise<undefined> {
+    return undefined
   }
 
   /** Runs everything that is due until then, in order. */
