@@ -5,6 +5,7 @@ import { ClusterServiceService } from '../gen/synod/cluster/v1/cluster.js'
 import { KeyValueServiceService } from '../gen/synod/kv/v1/kv.js'
 import { SessionServiceService } from '../gen/synod/session/v1/session.js'
 import type { MemberApi } from '../host/api.js'
+import { REAL_RUNTIME } from '../host/runtime.js'
 import type { Security } from '../security/security.js'
 import { descriptorShares } from '../storage/directory/descriptors.js'
 import { Listener } from '../transport/listener.js'
@@ -86,7 +87,10 @@ export class ClientServer {
       untaken,
     })
     const operations = new Operations(member, machine)
-    const sessions = new SessionStreams({ member, machine, operations, logger, untaken }, { streamsMax: SESSION_STREAMS_MAX })
+    const sessions = new SessionStreams(
+      { member, machine, operations, logger, untaken, runtime: REAL_RUNTIME },
+      { streamsMax: SESSION_STREAMS_MAX },
+    )
     const streams = new ResponseStreams({ nodeId: member.status().nodeId, logger, streamsMax: BACKUPS_MAX })
     server.addService(withRawRequests(KeyValueServiceService, calls), keyValueService(calls, operations))
     server.addService(withRawRequests(BankServiceService, calls), bankService(calls, operations))

@@ -5,7 +5,8 @@ import { MemberError } from '../host/api.js'
 import { SharedLimit } from '../host/shared-limit.js'
 import { invalidArgument, toServiceError } from './errors.js'
 import { requireJoined } from './joined.js'
-import { type ConnectStream, type SessionContext, SessionStream } from './session-stream.js'
+import type { SessionContext } from './session-context.js'
+import { type ConnectStream, SessionStream } from './session-stream.js'
 import type { CallContext, RawUnaryHandler, UnaryCalls } from './unary.js'
 
 /** synod.session.v1.SessionService: the SDK's road, one stream per client. */
