@@ -447,15 +447,15 @@ if ('holds'.includes(flags.only) || 'holds that end'.includes(flags.only)) {
   gc?.()
   world.longestMs = 0
   world.timeMs += 1_000_000_000 + 1
-  const { expiries } = world.machine.typed.bank.holds
-  const before = expiries.size
+  const { deadlines } = world.machine.typed
+  const before = deadlines.size
   const slots: number[] = []
-  while ((world.machine.dueMs() ?? Number.POSITIVE_INFINITY) <= world.timeMs) {
+  while ((world.machine.nextDeadlineMs ?? Number.POSITIVE_INFINITY) <= world.timeMs) {
     world.longestMs = 0
     world.slot([])
     slots.push(world.longestMs)
   }
-  assert(before - expiries.size >= HOLDS)
+  assert(before - deadlines.size >= HOLDS)
   world.wait(0)
   const sorted = slots.toSorted((a, b) => a - b)
   note([`a slot in which 1,000 holds end (the median of ${slots.length} slots)`, sorted[slots.length >> 1] ?? 0])

@@ -29,6 +29,7 @@ import { type PeerRefusal, PeerTransport } from './transport/peer-transport.js'
 export { type Answer, type BackupPart, MemberError, type MemberErrorCode, type MemberStatus } from './host/api.js'
 export { HaltError } from './host/host.js'
 export type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from './replication/state-machine.js'
+export { type Deadline, Deadlines } from './tables/deadlines.js'
 export { PeerListenError } from './transport/peer-transport.js'
 export { StorageError, type StorageErrorCode }
 

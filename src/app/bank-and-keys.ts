@@ -7,15 +7,23 @@ import { encode } from '../encoding/encode.js'
 import { DELIMITED } from '../encoding/row-reader.js'
 import { decodeText, encodeText } from '../encoding/text.js'
 import { Command, Query, Result } from '../gen/synod/session/v1/session.js'
+import { DEADLINE_PREFIX, deadlineEntries, loadDeadline } from '../replication/deadline-records.js'
 import { shareOf } from '../replication/quota-share.js'
-import type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from '../replication/state-machine.js'
+import {
+  ENDS_PER_SLOT_MAX,
+  type HistoryReader,
+  type Moment,
+  type Restoration,
+  type StateEntry,
+  type StateMachine,
+} from '../replication/state-machine.js'
 import type { IdPage } from '../tables/id-filter.js'
 import { drained } from '../tables/steps.js'
 import type { RowChange } from '../tables/table.js'
 import type { ListedMovement, StoredHistory } from './bank/history.js'
 import type { Crypto } from './bank/signing.js'
 import { effectSlot } from './effect-slot.js'
-import { FIRST_ANSWER_LIMITS, type FirstAnswerLimits, FirstAnswers } from './first-answers.js'
+import { FIRST_ANSWER_LIMITS, type FirstAnswerLimits } from './first-answers.js'
 import type { Outcome } from './operations.js'
 import { Refusal } from './refusal.js'
 import {
@@ -25,7 +33,6 @@ import {
   decodeHashes,
   encodeHashes,
   firstAnswerCodec,
-  holdCodec,
   movementCodec,
   pairCodec,
   type RowCodec,
@@ -41,7 +48,6 @@ const ACCOUNT_PREFIX = 'account/'
 const MOVEMENT_PREFIX = 'movement/'
 const USED_PREFIX = 'used/'
 const INDEX_DIGITS = 16
-const ANSWERS_FORGOTTEN_PER_SLOT_MAX = 5_000
 /** Field numbers of Command, and that they have a length. */
 const QUERY_TAG = 13 * 8 + DELIMITED
 const TRANSFER_BATCH_TAG = 10 * 8 + DELIMITED
@@ -58,15 +64,13 @@ export class BankAndKeys implements StateMachine {
   readonly #crypto: Crypto
   #typed: TypedBankAndKeys
   readonly #limits: FirstAnswerLimits
-  #firstAnswers: FirstAnswers
   #usedIds = new UsedIds(() => undefined)
 
   /** `limits`: others than the real ones in tests only. */
   constructor(crypto: Crypto = nodeCrypto, limits: FirstAnswerLimits = FIRST_ANSWER_LIMITS) {
     this.#crypto = crypto
     this.#limits = limits
-    this.#firstAnswers = new FirstAnswers(limits)
-    this.#typed = new TypedBankAndKeys(crypto)
+    this.#typed = new TypedBankAndKeys(crypto, { firstAnswerLimits: limits })
   }
 
   /** The machine behind the bytes, read-only for everybody else. Another one after each restore: not to be kept. */
@@ -76,26 +80,26 @@ export class BankAndKeys implements StateMachine {
 
   /** See StateMachine.stateBytes. */
   get stateBytes(): number {
-    return this.#typed.stateBytes + this.#firstAnswers.bytes + this.#usedIds.bytes
+    return this.#typed.stateBytes + this.#usedIds.bytes
   }
 
-  onSlot(at: Moment): void {
-    const steps = this.onSlotInSteps(at)
+  onSlot(at: Moment, endsMax = ENDS_PER_SLOT_MAX): void {
+    const steps = this.onSlotInSteps(at, endsMax)
     if (steps !== undefined) drained(steps)
   }
 
-  onSlotInSteps(at: Moment): Generator<undefined, void> | undefined {
-    const isDue = this.#firstAnswers.isDue(at.timeMs) || (this.dueMs() ?? Number.POSITIVE_INFINITY) <= at.timeMs
-    return isDue ? this.#dueInSteps(at) : undefined
+  onSlotInSteps(at: Moment, endsMax = ENDS_PER_SLOT_MAX): Generator<undefined, void> | undefined {
+    const { nextDeadlineMs } = this.#typed
+    return nextDeadlineMs === undefined || nextDeadlineMs > at.timeMs ? undefined : this.#typed.onSlotInSteps(at, endsMax)
   }
 
-  dueMs(): number | undefined {
-    return this.#typed.dueMs
+  get nextDeadlineMs(): number | undefined {
+    return this.#typed.nextDeadlineMs
   }
 
   /** See StateMachine.writtenBytes. */
   get writtenBytes(): number {
-    return this.#typed.writtenBytes + this.#firstAnswers.writtenBytes + this.#usedIds.writtenBytes
+    return this.#typed.writtenBytes + this.#usedIds.writtenBytes
   }
 
   apply(bytes: Uint8Array, at: Moment): Uint8Array {
@@ -133,7 +137,7 @@ export class BankAndKeys implements StateMachine {
   }
 
   changes(): Iterable<StateEntry> {
-    const { keys, bank } = this.typed
+    const { keys, bank, firstAnswers, deadlines } = this.typed
     const { ledger, authorities } = bank
     const movements = ledger.movements.count.value
     const counters = {
@@ -148,10 +152,10 @@ export class BankAndKeys implements StateMachine {
       [{ key: COUNTERS_KEY, value: countersCodec.encode(counters), keyspace: 'state' }],
       entries(KEY_PREFIX, pairCodec, keys.pairs.takeChanges()),
       entries(ACCOUNT_PREFIX, accountCodec, ledger.accounts.takeChanges()),
-      entries('hold/', holdCodec, bank.holds.expiries.takeChanges()),
+      deadlineEntries(deadlines.takeChanges()),
       entries('total/', totalsCodec, ledger.totals.takeChanges()),
       entries('authority/', authorityCodec, authorities.table.takeChanges()),
-      entries('request/', firstAnswerCodec, this.#firstAnswers.takeChanges()),
+      entries('request/', firstAnswerCodec, firstAnswers.takeChanges()),
       entries(MOVEMENT_PREFIX, movementCodec, ledger.movements.takeChanges(), 'history'),
       listEntries(ledger.lists.takeChanges(movements)),
       idEntries('ids', ledger.movements.filter.takeChanges(movements)),
@@ -166,25 +170,17 @@ export class BankAndKeys implements StateMachine {
   }
 
   restore(history: HistoryReader): Restoration {
-    const typed = new TypedBankAndKeys(this.#crypto, storedHistory(history))
+    const typed = new TypedBankAndKeys(this.#crypto, { stored: storedHistory(history), firstAnswerLimits: this.#limits })
     const usedIds = new UsedIds(storedUsedId(history))
-    const answers = new FirstAnswers(this.#limits)
     // What there was is let go of now: memory has no room for two.
     this.#typed = typed
     this.#usedIds = usedIds
-    this.#firstAnswers = answers
     return {
       load: (stored) => {
-        for (const { key, value } of stored) if (value !== undefined) loadEntry({ typed, usedIds, answers }, key, value)
+        for (const { key, value } of stored) if (value !== undefined) loadEntry({ typed, usedIds }, key, value)
       },
-      finish: () => answers.finishLoading(),
+      finish: () => {},
     }
-  }
-
-  *#dueInSteps(at: Moment): Generator<undefined, void> {
-    this.#firstAnswers.expire(at.timeMs, ANSWERS_FORGOTTEN_PER_SLOT_MAX)
-    yield
-    yield* this.#typed.onSlotInSteps(at)
   }
 
   #applyDecoded(command: Command | Refusal, at: Moment): Uint8Array {
@@ -222,7 +218,8 @@ export class BankAndKeys implements StateMachine {
   #carryOutOnce(requestId: string, command: Command, at: Moment): Uint8Array {
     // Encoded again, so that content is compared, not the order in which somebody's encoder wrote the fields.
     const digest = this.#crypto.digest(encode(Command, command))
-    const first = this.#firstAnswers.get(requestId)
+    const { firstAnswers } = this.typed
+    const first = firstAnswers.get(requestId)
     if (first !== undefined && first.digest === digest) return first.answer
     if (first !== undefined) {
       return encoded(Refusal.of('ID_REUSED', { request_id: requestId }), at)
@@ -236,9 +233,9 @@ export class BankAndKeys implements StateMachine {
     const answer = encoded(outcome, at)
     // Nothing was done, and the same may be asked again when there is room.
     if (outcome instanceof Refusal && outcome.reason === 'QUOTA_EXCEEDED') return answer
-    this.#firstAnswers.memoryBytesMax = shareOf(at.quotaBytes ?? 0)
+    firstAnswers.memoryBytesMax = shareOf(at.quotaBytes ?? 0)
     // Kept long after its neighbours in the pool.
-    this.#firstAnswers.keep(requestId, { digest, timeMs: at.timeMs, answer: answer.slice() })
+    firstAnswers.keep(requestId, { digest, answer: answer.slice() }, at.timeMs)
     this.#usedIds.add(requestId, { slot: at.slot })
     return answer
   }
@@ -266,10 +263,10 @@ function encoded(outcome: Outcome, { slot }: Moment): Uint8Array {
 interface Loading {
   readonly typed: TypedBankAndKeys
   readonly usedIds: UsedIds
-  readonly answers: FirstAnswers
 }
 
-function loadEntry({ typed: { keys, bank }, usedIds, answers }: Loading, key: string, value: Uint8Array): void {
+function loadEntry({ typed, usedIds }: Loading, key: string, value: Uint8Array): void {
+  const { keys, bank } = typed
   // The tables that may have millions of rows first.
   if (key.startsWith(KEY_PREFIX)) {
     const id = key.slice(KEY_PREFIX.length)
@@ -279,20 +276,19 @@ function loadEntry({ typed: { keys, bank }, usedIds, answers }: Loading, key: st
     const id = key.slice(ACCOUNT_PREFIX.length)
     return bank.ledger.accounts.load(id, accountCodec.decode(value, id))
   }
+  if (key.startsWith(DEADLINE_PREFIX)) return loadDeadline(typed.deadlines, key, value)
   const [table, id] = splitKey(key)
   switch (table) {
     case 'ids':
       return bank.ledger.movements.filter.load(Number(id), decodeHashes(value))
     case 'request-ids':
       return usedIds.loadPage(Number(id), decodeHashes(value))
-    case 'hold':
-      return bank.holds.expiries.load(id, holdCodec.decode(value, id))
     case 'total':
       return bank.ledger.totals.load(id, totalsCodec.decode(value, id))
     case 'authority':
       return bank.authorities.load(authorityCodec.decode(value, id))
     case 'request':
-      return answers.load(id, firstAnswerCodec.decode(value, id))
+      return typed.firstAnswers.load(id, firstAnswerCodec.decode(value, id))
     case COUNTERS_KEY: {
       const counters = countersCodec.decode(value, id)
       keys.revision.set(counters.revision)

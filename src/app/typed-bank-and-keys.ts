@@ -1,4 +1,5 @@
-import type { Moment } from '../replication/state-machine.js'
+import { ENDS_PER_SLOT_MAX, type Moment } from '../replication/state-machine.js'
+import { Deadlines } from '../tables/deadlines.js'
 import { Journal } from '../tables/journal.js'
 import { drained } from '../tables/steps.js'
 import type { TransferBatchRequest } from './bank/bank.js'
@@ -7,6 +8,7 @@ import { BATCH_ANSWER_BYTES_MAX, batchAnswerBytes } from './bank/batch-answer.js
 import type { StoredHistory } from './bank/history.js'
 import { getBalance, getTransfer, listAccounts, listMovements } from './bank/reads.js'
 import type { Crypto } from './bank/signing.js'
+import { FIRST_ANSWER_LIMITS, type FirstAnswerLimits, FirstAnswers } from './first-answers.js'
 import { ANSWER_BYTES_MAX, Keys, pairBytes, pairsBytes } from './kv/keys.js'
 import type {
   Operation,
@@ -21,13 +23,19 @@ import type {
 import { Refusal } from './refusal.js'
 import { Room } from './room.js'
 
-/** Holds that end in a slot; the others end in those that follow. */
-const ENDS_PER_SLOT_MAX = 1_000
 /** Deleted pairs that are cleared in a slot. */
 const CLEARED_PER_SLOT_MAX = 10_000
-/** Of these, so many in a step. */
+/** Number of ends, and of cleared pairs, in a step. */
 const STEP_ENDS = 200
 const STEP_CLEARED = 2_000
+
+/** Settings of the machine, for a restart and for tests. */
+export interface TypedSettings {
+  readonly stored?: StoredHistory
+  /** See Room. */
+  readonly growthBytesMax?: number
+  readonly firstAnswerLimits?: FirstAnswerLimits
+}
 
 /**
  * The bank and the keys as one typed state machine. Requests have been validated (api/validate.ts). It neither knows how commands
@@ -36,37 +44,44 @@ const STEP_CLEARED = 2_000
 export class TypedBankAndKeys {
   readonly keys: Keys
   readonly bank: Bank
+  readonly firstAnswers: FirstAnswers
+  /** Everything here that ends by itself. */
+  readonly deadlines: Deadlines
   readonly #journal = new Journal()
   readonly #room: Room
 
-  /** `stored`: what of the bank is to be read back from disk; absent: nothing. */
-  constructor(crypto: Crypto, stored?: StoredHistory, growthBytesMax?: number) {
+  /** `stored`: the part of the bank that is read back from disk; absent: nothing. */
+  constructor(crypto: Crypto, { stored, growthBytesMax, firstAnswerLimits = FIRST_ANSWER_LIMITS }: TypedSettings = {}) {
     this.#room = new Room(this.#journal, growthBytesMax)
+    this.deadlines = new Deadlines(['hold', 'firstAnswer'], this.#journal)
     this.keys = new Keys(this.#journal)
-    this.bank = new Bank(this.#journal, crypto, stored)
+    this.bank = new Bank(this.#journal, this.deadlines, crypto, stored)
+    this.firstAnswers = new FirstAnswers(this.deadlines, firstAnswerLimits)
   }
 
-  /** What the rows, and the filter of movements' ids, take in memory; see row-bytes.ts. */
+  /** Memory of the rows, and of the filter of movements' ids; see row-bytes.ts. */
   get stateBytes(): number {
-    return this.#journal.meter.bytes + this.bank.ledger.movements.filterBytes
+    return this.#journal.meter.bytes + this.bank.ledger.movements.filterBytes + this.firstAnswers.bytes
   }
 
   /** See StateMachine.writtenBytes. */
   get writtenBytes(): number {
-    return this.#journal.meter.writtenBytes
+    return this.#journal.meter.writtenBytes + this.firstAnswers.writtenBytes
   }
 
-  /** What is due by itself when a slot comes: a part of it. */
-  onSlot(at: Moment): void {
-    drained(this.onSlotInSteps(at))
+  /** See StateMachine.onSlot. */
+  onSlot(at: Moment, endsMax = ENDS_PER_SLOT_MAX): void {
+    drained(this.onSlotInSteps(at, endsMax))
   }
 
   /** As onSlot. Each hold may want a look at the disk. */
-  *onSlotInSteps({ timeMs }: Moment): Generator<undefined, void> {
-    const { holds } = this.bank
-    for (let ends = 0; ends < ENDS_PER_SLOT_MAX && holds.isDue(timeMs); ends += STEP_ENDS) {
-      holds.expire(timeMs, STEP_ENDS)
-      yield
+  *onSlotInSteps({ timeMs }: Moment, endsMax = ENDS_PER_SLOT_MAX): Generator<undefined, void> {
+    for (let ends = 0; ends < endsMax; ends++) {
+      const due = this.deadlines.takeDue(timeMs)
+      if (due === undefined) break
+      if (due.kind === 'hold') this.bank.holds.expire(due.id)
+      else this.firstAnswers.forget(due.id)
+      if (ends % STEP_ENDS === STEP_ENDS - 1) yield
     }
     const { cuts } = this.keys
     for (let cleared = 0; cleared < CLEARED_PER_SLOT_MAX && cuts.isPending; cleared += STEP_CLEARED) {
@@ -75,9 +90,9 @@ export class TypedBankAndKeys {
     }
   }
 
-  /** From which log time on onSlot has something to do; undefined: for nothing. */
-  get dueMs(): number | undefined {
-    return this.keys.cuts.isPending ? 0 : this.bank.holds.nextExpiry?.atMs
+  /** See StateMachine.nextDeadlineMs. */
+  get nextDeadlineMs(): number | undefined {
+    return this.keys.cuts.isPending ? 0 : this.deadlines.nextMs
   }
 
   /** Carries out one command of the log. */

@@ -103,8 +103,8 @@ export class Applier {
   }
 
   /** From this log time on the machine has something to do by itself; undefined: for nothing, or not before what is queued is applied. */
-  get dueMs(): number | undefined {
-    return this.#queue.length > 0 || this.#isSuspended ? undefined : this.#s.sessions.dueMs
+  get nextDeadlineMs(): number | undefined {
+    return this.#queue.length > 0 || this.#isSuspended ? undefined : this.#s.sessions.nextDeadlineMs
   }
 
   /** So much has been written since the last durable checkpoint that memory may run out before the next one is: it must come first. */

@@ -1,4 +1,6 @@
+import { assert } from '../tables/assert.js'
 import { type Change, ChangeList, type Listed } from '../tables/change-list.js'
+import type { Deadlines } from '../tables/deadlines.js'
 import { RESULT_BYTES, SESSION_BYTES } from '../tables/row-bytes.js'
 import type { Moment } from './state-machine.js'
 
@@ -21,8 +23,6 @@ export interface SessionLimits {
   readonly answerBytesMax: number
   /** A session that is idle for so long of log time ends. */
   readonly idleMsMax: number
-  /** How often it is looked who does. */
-  readonly sweepIntervalMs: number
 }
 
 export const SESSION_LIMITS: SessionLimits = Object.freeze({
@@ -31,11 +31,10 @@ export const SESSION_LIMITS: SessionLimits = Object.freeze({
   answerBytesPerSessionMax: 4 * 1024 * 1024,
   answerBytesMax: 64 * 1024 * 1024,
   idleMsMax: 60 * 60 * 1000,
-  sweepIntervalMs: 60 * 1000,
 })
 
-/** So many sessions end at once at most, however many should: the others follow. */
-const ENDS_MAX = 1_000
+/** Number of sessions that give way to another one at once, at most: the rest follow with the next ones. */
+const EVICTED_MAX = 1_000
 
 /** What a request number came to: for good, as long as the session keeps it. */
 export interface KeptAnswer {
@@ -65,12 +64,11 @@ export interface SessionRecord {
 export interface SessionCounters {
   readonly lastClientId: number
   readonly activity: number
-  readonly lastSweepMs: number
   /** How large the state may grow; 0: however large. */
   readonly quotaBytes: number
 }
 
-const NOTHING_COUNTED: SessionCounters = Object.freeze({ lastClientId: 0, activity: 0, lastSweepMs: 0, quotaBytes: 0 })
+const NOTHING_COUNTED: SessionCounters = Object.freeze({ lastClientId: 0, activity: 0, quotaBytes: 0 })
 
 /** One client's session, with the answers that it has not acknowledged. */
 export class Session implements Listed<SessionRecord | undefined> {
@@ -110,28 +108,29 @@ export class Session implements Listed<SessionRecord | undefined> {
   }
 }
 
-/** The sessions, in the order of their activity. */
+/**
+ * The sessions, in the order of their activity. One that is idle for too long is over, to the millisecond of log time. Its deadline is not
+ * moved at each of its commands: when it has come, and the session has been used since, it is set anew.
+ */
 export class SessionTable {
   /** What they may take in memory, a share of the state's quota: past it those that were idle for the longest time go. */
   bytesMax = Number.POSITIVE_INFINITY
   readonly #limits: SessionLimits
   readonly #sessions = new Map<number, Session>()
   readonly #changes = new ChangeList<Session, SessionRecord | undefined>((session) => session.toRecord())
+  readonly #deadlines: Deadlines
   #answerBytes = 0
   #longestIdle: Session | undefined
   #shortestIdle: Session | undefined
   #lastClientId: number
   #activity: number
-  #lastSweepMs: number
-  /** A sweep goes over several slots when very many sessions end. */
-  #lastSweepSlot = 0
 
-  /** `sessions`: those of a checkpoint, in any order. */
-  constructor(limits: SessionLimits, counters = NOTHING_COUNTED, sessions: Session[] = []) {
+  /** `sessions`: those of a checkpoint, in any order; `deadlines`: those of the same sessions. */
+  constructor(limits: SessionLimits, deadlines: Deadlines, counters = NOTHING_COUNTED, sessions: Session[] = []) {
     this.#limits = limits
+    this.#deadlines = deadlines
     this.#lastClientId = counters.lastClientId
     this.#activity = counters.activity
-    this.#lastSweepMs = counters.lastSweepMs
     sessions.sort((a, b) => a.lastActivity - b.lastActivity)
     for (const session of sessions) this.#add(session)
   }
@@ -147,11 +146,11 @@ export class SessionTable {
 
   /** What the sessions take in memory. */
   get bytes(): number {
-    return this.#sessions.size * SESSION_BYTES + this.#answerBytes
+    return this.#sessions.size * SESSION_BYTES + this.#answerBytes + this.#deadlines.bytes
   }
 
   get counters(): Omit<SessionCounters, 'quotaBytes'> {
-    return { lastClientId: this.#lastClientId, activity: this.#activity, lastSweepMs: this.#lastSweepMs }
+    return { lastClientId: this.#lastClientId, activity: this.#activity }
   }
 
   /** See ChangeList.take. */
@@ -159,9 +158,21 @@ export class SessionTable {
     return this.#changes.take()
   }
 
+  /** Ends sessions whose time has come, looking at so many at most. Gives how many it has looked at. */
+  endDue(nowMs: number, countMax: number): number {
+    for (let count = 0; count < countMax; count++) {
+      const due = this.#deadlines.takeDue(nowMs)
+      if (due === undefined) return count
+      const session = this.#sessions.get(Number(due.id))
+      assert(session !== undefined, 'a session that is gone has no deadline')
+      if (this.#isOver(session, nowMs)) this.#end(session)
+      else this.#setDeadline(session)
+    }
+    return countMax
+  }
+
   /** Opens a session under the next number; gives that. */
   open(token: Uint8Array, at: Moment): number {
-    this.#maybeSweep(at)
     const session = new Session({
       clientId: ++this.#lastClientId,
       token: textOf(token),
@@ -173,22 +184,21 @@ export class SessionTable {
     })
     this.#add(session)
     this.#touch(session, at.timeMs)
+    this.#setDeadline(session)
     this.#makeRoom(session)
     return session.clientId
   }
 
   /** Ends a session. False when there is none of that name. */
   close(name: SessionName, at: Moment): boolean {
-    this.#maybeSweep(at)
-    const session = this.#find(name)
+    const session = this.#find(name, at.timeMs)
     if (session !== undefined) this.#end(session)
     return session !== undefined
   }
 
   /** The session, undefined when there is none. It is the one that was active last now. */
   use(name: SessionName, at: Moment): Session | undefined {
-    this.#maybeSweep(at)
-    const session = this.#find(name)
+    const session = this.#find(name, at.timeMs)
     if (session === undefined) return undefined
     this.#touch(session, at.timeMs)
     return session
@@ -224,7 +234,7 @@ export class SessionTable {
     const { sessionCountMax, answerBytesMax } = this.#limits
     const isTooMuch = (): boolean =>
       this.#sessions.size > sessionCountMax || this.#answerBytes > answerBytesMax || this.bytes > this.bytesMax
-    for (let i = 0; i < ENDS_MAX && isTooMuch(); i++) {
+    for (let i = 0; i < EVICTED_MAX && isTooMuch(); i++) {
       if (this.#longestIdle === undefined || this.#longestIdle === session) return
       this.#end(this.#longestIdle)
     }
@@ -239,29 +249,25 @@ export class SessionTable {
     this.#answerBytes -= bytes
   }
 
-  #find({ clientId, token }: SessionName): Session | undefined {
+  #find({ clientId, token }: SessionName, nowMs: number): Session | undefined {
     const session = this.#sessions.get(clientId)
-    return session !== undefined && isTextOf(session.token, token) ? session : undefined
+    if (session === undefined || this.#isOver(session, nowMs)) return undefined
+    return isTextOf(session.token, token) ? session : undefined
+  }
+
+  /** Its time has come, though others may have to end before it. */
+  #isOver({ lastActiveMs }: Session, nowMs: number): boolean {
+    return nowMs - lastActiveMs >= this.#limits.idleMsMax
+  }
+
+  #setDeadline({ clientId, lastActiveMs }: Session): void {
+    this.#deadlines.set('session', String(clientId), lastActiveMs + this.#limits.idleMsMax)
   }
 
   #add(session: Session): void {
     this.#sessions.set(session.clientId, session)
     this.#answerBytes += session.answerBytes
     this.#link(session)
-  }
-
-  /** At most once in the interval of log time: when a session goes depends on the log alone, not on when somebody looks. */
-  #maybeSweep({ slot, timeMs }: Moment): void {
-    const { idleMsMax, sweepIntervalMs } = this.#limits
-    if (timeMs - this.#lastSweepMs < sweepIntervalMs || slot === this.#lastSweepSlot) return
-    this.#lastSweepSlot = slot
-    for (let i = 0; i < ENDS_MAX; i++) {
-      if (this.#longestIdle === undefined || timeMs - this.#longestIdle.lastActiveMs < idleMsMax) {
-        this.#lastSweepMs = timeMs
-        return
-      }
-      this.#end(this.#longestIdle)
-    }
   }
 
   #touch(session: Session, nowMs: number): void {
@@ -278,6 +284,7 @@ export class SessionTable {
     this.#changes.onChange(session)
     session.isGone = true
     this.#unlink(session)
+    this.#deadlines.delete('session', String(session.clientId))
     this.#sessions.delete(session.clientId)
     this.#answerBytes -= session.answerBytes
   }

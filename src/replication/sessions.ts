@@ -1,5 +1,7 @@
 import { assert } from '../tables/assert.js'
+import { Deadlines } from '../tables/deadlines.js'
 import { drained } from '../tables/steps.js'
+import { DEADLINE_PREFIX, deadlineEntries, loadDeadline } from './deadline-records.js'
 import { shareOf } from './quota-share.js'
 import {
   type KeptAnswer,
@@ -11,7 +13,14 @@ import {
   type SessionRecord,
   SessionTable,
 } from './session-table.js'
-import type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } from './state-machine.js'
+import {
+  ENDS_PER_SLOT_MAX,
+  type HistoryReader,
+  type Moment,
+  type Restoration,
+  type StateEntry,
+  type StateMachine,
+} from './state-machine.js'
 
 /** A client's command with what makes it exactly-once. */
 export interface SessionCommand extends SessionName {
@@ -81,6 +90,7 @@ export class Sessions {
   readonly #machine: StateMachine
   readonly #codec: SessionCodec
   readonly #limits: SessionLimits
+  #deadlines = new Deadlines(['session'])
   #table: SessionTable
   #quotaBytes = 0
   /** How many answer records of a session the last checkpoint has, if any. */
@@ -91,7 +101,7 @@ export class Sessions {
     this.#machine = machine
     this.#codec = codec
     this.#limits = limits
-    this.#table = new SessionTable(limits)
+    this.#table = new SessionTable(limits, this.#deadlines)
   }
 
   get sessionCount(): number {
@@ -128,16 +138,19 @@ export class Sessions {
     return this.#table.close(name, at)
   }
 
-  /** See StateMachine.onSlotInSteps: what is due, unless that is nothing, or done. */
+  /** Ends sessions that are due, then what the machine has; see StateMachine.onSlotInSteps. Undefined when nothing of that is left. */
   onSlot(at: Moment): Generator<undefined, void> | undefined {
-    if (this.#machine.onSlotInSteps !== undefined) return this.#machine.onSlotInSteps(at)
-    this.#machine.onSlot?.(at)
+    const endsMax = ENDS_PER_SLOT_MAX - this.#table.endDue(at.timeMs, ENDS_PER_SLOT_MAX)
+    if (this.#machine.onSlotInSteps !== undefined) return this.#machine.onSlotInSteps(at, endsMax)
+    this.#machine.onSlot?.(at, endsMax)
     return undefined
   }
 
-  /** See StateMachine. */
-  get dueMs(): number | undefined {
-    return this.#machine.dueMs?.()
+  /** Earliest end of a session or in the machine; see StateMachine.nextDeadlineMs. */
+  get nextDeadlineMs(): number | undefined {
+    const own = this.#deadlines.nextMs
+    const machine = this.#machine.nextDeadlineMs
+    return own === undefined || (machine !== undefined && machine < own) ? machine : own
   }
 
   /** Carries a command out, unless it has been already. */
@@ -172,7 +185,10 @@ export class Sessions {
   /** The entries of the sessions and of the machine, under key prefixes of their own; see StateMachine.changes. */
   changes(): Iterable<StateEntry> {
     const counters = { ...this.#table.counters, quotaBytes: this.#quotaBytes }
-    return joined(this.#ownEntries(counters, this.#table.takeChanges()), this.#machine.changes())
+    return joined(
+      [this.#ownEntries(counters, this.#table.takeChanges()), deadlineEntries(this.#deadlines.takeChanges())],
+      this.#machine.changes(),
+    )
   }
 
   /** See StateMachine.onCheckpointed. */
@@ -182,7 +198,8 @@ export class Sessions {
 
   /** See StateMachine.restore. */
   restore(history: HistoryReader): Restoration {
-    this.#table = new SessionTable(this.#limits)
+    this.#deadlines = new Deadlines(['session'])
+    this.#table = new SessionTable(this.#limits, this.#deadlines)
     this.#storedAnswers.clear()
     const machine = this.#machine.restore({ read: (key) => history.read(MACHINE_PREFIX + key) })
     const loading = new Loading(this.#codec)
@@ -199,6 +216,7 @@ export class Sessions {
       },
       finish: () => {
         machine.finish()
+        this.#deadlines = loading.deadlines
         this.#table = loading.finish(this.#limits)
         this.#storedAnswers = loading.storedAnswers
         this.#setQuota(loading.quotaBytes)
@@ -298,6 +316,7 @@ export class Sessions {
 class Loading {
   /** By client id: how many records beside the session's own. */
   readonly storedAnswers = new Map<number, number>()
+  readonly deadlines = new Deadlines(['session'])
   readonly #codec: SessionCodec
   readonly #sessions: Session[] = []
   readonly #answers = new Map<number, KeptAnswer[]>()
@@ -314,13 +333,15 @@ class Loading {
   add(key: string, value: Uint8Array): void {
     if (key === COUNTERS_KEY) this.#counters = this.#codec.decodeCounters(value)
     else if (key.startsWith(SESSION_PREFIX)) this.#addSession(this.#codec.decodeSession(value))
+    else if (key.startsWith(DEADLINE_PREFIX)) loadDeadline(this.deadlines, key, value)
     else if (key.startsWith(ANSWERS_PREFIX)) this.#addAnswers(Number.parseInt(key.slice(ANSWERS_PREFIX.length), 10), value)
     else assert(false, `every entry of a checkpoint is known: ${key}`)
   }
 
   finish(limits: SessionLimits): SessionTable {
     assert(this.#answers.size === 0, 'the answers of a session come before it')
-    return new SessionTable(limits, this.#counters, this.#sessions)
+    assert(this.deadlines.size === this.#sessions.length, 'each session has a deadline')
+    return new SessionTable(limits, this.deadlines, this.#counters, this.#sessions)
   }
 
   #addSession(record: SessionRecord): void {
@@ -362,8 +383,8 @@ function pagesOf(answers: readonly KeptAnswer[]): KeptAnswer[][] {
   return pages
 }
 
-function* joined(own: Iterable<StateEntry>, machine: Iterable<StateEntry>): Generator<StateEntry> {
-  yield* own
+function* joined(own: readonly Iterable<StateEntry>[], machine: Iterable<StateEntry>): Generator<StateEntry> {
+  for (const entries of own) yield* entries
   for (const entry of machine) yield new MachineEntry(entry)
 }
 

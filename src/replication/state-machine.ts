@@ -6,7 +6,7 @@
  *   onCheckpointed does nothing
  *   restore        begins anew, and gives back what takes the entries in: `{ load: (entries) => …, finish: () => {} }`
  *
- * examples/replicated-counter.ts is such a one. A big one must not stop the node while a checkpoint is made, nor grow with all that ever
+ * examples/replicated-counter.ts is such a one; examples/locks.ts is one whose rows end by themselves. A big one must not stop the node while a checkpoint is made, nor grow with all that ever
  * happened: it gives only what has changed, lazily, and leaves on disk what is seldom looked at (app/bank-and-keys.ts does both).
  */
 
@@ -24,6 +24,9 @@ export interface Moment {
   /** The quota itself, in bytes. Absent: there is none. */
   readonly quotaBytes?: number
 }
+
+/** Number of things that end by themselves in one slot, at most, sessions included: the others end in the slots that follow. */
+export const ENDS_PER_SLOT_MAX = 1_000
 
 /** One entry of a checkpoint. */
 export interface StateEntry {
@@ -83,17 +86,17 @@ export interface StateMachine {
    */
   applyInSteps?(command: Uint8Array, at: Moment): Generator<undefined, Uint8Array> | undefined
   /**
-   * Optional. Called once for each slot that brings time, before its commands, also where it has none: does what is due by itself, a
-   * bounded part of it, and leaves the rest for the slots that follow. Must not throw.
+   * Optional. Called once for each slot that brings time, before its commands, also where it has none: ends what is due by itself, at most
+   * `endsMax` things, and leaves the rest for the slots that follow. Must not throw. See Deadlines.
    */
-  onSlot?(at: Moment): void
+  onSlot?(at: Moment, endsMax: number): void
   /** Optional. In the place of onSlot, in steps, as applyInSteps; undefined when nothing is due, which most slots find. */
-  onSlotInSteps?(at: Moment): Generator<undefined, void> | undefined
+  onSlotInSteps?(at: Moment, endsMax: number): Generator<undefined, void> | undefined
   /**
-   * Optional. From which log time on onSlot has something to do, in ms since 1970; undefined: for nothing. The leader sees to it that a
+   * Optional. Log time from which onSlot has something to do, in ms since 1970; undefined: there is nothing. The leader sees to it that a
    * slot comes then, though nobody writes. Asked often: O(1).
    */
-  dueMs?(): number | undefined
+  readonly nextDeadlineMs?: number | undefined
   /**
    * Answers a read from the current state, without changing it. May throw, when what it meets cannot be, or cannot be read back: whoever
    * asked is told DATA_DAMAGED, and the node goes on.

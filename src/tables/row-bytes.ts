@@ -14,15 +14,15 @@ export const ORDERED_KEY_BYTES = 24
 export const PAIR_BYTES = 120
 /** Without the text of its asset. */
 export const ACCOUNT_BYTES = 180
-/** Of a pending transfer that ends by itself. Any other is on disk only. */
-export const HOLD_BYTES = 56
+/** A deadline: of a hold, a first answer, a session. */
+export const DEADLINE_BYTES = 56
 /** What entered and left in an asset. */
 export const TOTAL_BYTES = 160
 export const AUTHORITY_BYTES = 300
 /** A first answer, without the answer's bytes. */
-export const ANSWER_BYTES = 340
+export const ANSWER_BYTES = 240
 /** A session that keeps no answers. */
-export const SESSION_BYTES = 560
+export const SESSION_BYTES = 380
 /** An answer that a session keeps, without its bytes. */
 export const RESULT_BYTES = 350
 

@@ -98,7 +98,7 @@ test('holds that end in one slot do so in small steps, and no more of them than 
   fixture.apply({ $case: 'transferBatch', value: { transfers, linkedGroups: [] } })
   fixture.disk.save(fixture.machine)
   const ended: number[] = []
-  for (let slot = 2; (fixture.machine.dueMs() ?? Number.POSITIVE_INFINITY) <= 5_000; slot++) {
+  for (let slot = 2; (fixture.machine.nextDeadlineMs ?? Number.POSITIVE_INFINITY) <= 5_000; slot++) {
     const before = fixture.disk.readCount
     const steps = fixture.machine.onSlotInSteps({ slot, timeMs: 5_000 })
     assert.ok(steps !== undefined)

@@ -259,7 +259,7 @@ test('a request id whose answer made room for others is not carried out again, w
   let slot = 0
   const reason = (requestId: string): string => {
     const command = Command.encode({ operation: put('a', requestId, requestId) }).finish()
-    const { outcome } = Result.decode(machine.apply(command, { slot: ++slot, timeMs: 1 }))
+    const { outcome } = Result.decode(machine.apply(command, { slot: ++slot, timeMs: slot }))
     return outcome?.$case === 'refusal' ? outcome.value.reason : 'OK'
   }
   const used: string[] = []

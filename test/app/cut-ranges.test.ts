@@ -44,7 +44,7 @@ test('very many keys are deleted in one revision, gone at once, and cleared ten 
     version: 1n,
   })
   const held: number[] = []
-  while (machine.dueMs !== undefined) {
+  while (machine.nextDeadlineMs !== undefined) {
     machine.onSlot(at)
     held.push(machine.stateBytes)
   }

@@ -122,7 +122,7 @@ export function bytes(text: string): Uint8Array {
 }
 
 /** All of the state, for comparing, but for movements that were refused: they are known by their ids only. */
-export function dump({ keys, bank }: TypedBankAndKeys): unknown {
+export function dump({ keys, bank, deadlines }: TypedBankAndKeys): unknown {
   const { accounts, totals, movements } = bank.ledger
   const order = keys.pairs.keys
   const byId = sorted(accounts.values(), (account) => account.accountId)
@@ -137,8 +137,8 @@ export function dump({ keys, bank }: TypedBankAndKeys): unknown {
     ],
     accounts: byId.map((account) => ({ ...account, lastPlace: 0 })),
     histories: byId.map((account) => historyOf(bank, account)),
-    holds: sorted(bank.holds.expiries.values(), (hold) => hold.id).map(({ id, atMs }) => [id, atMs]),
-    nextExpiry: bank.holds.nextExpiry?.id,
+    deadlines: sorted(deadlines.values(), ({ kind, id }) => `${kind}/${id}`).map(({ kind, id, atMs }) => [kind, id, atMs]),
+    nextDeadline: deadlines.nextMs,
     totals: sorted(totals.values(), (total) => total.asset).filter((total) => total.deposits + total.withdrawals > 0n),
     authorities: sorted(bank.authorities.table.values(), (authority) => authority.authorityId),
     sequence: movements.count.value,

@@ -134,7 +134,7 @@ test('whether a command is watched, as there may be too little room, makes no di
   for (let seed = 1; seed <= 4; seed++) {
     const random = new Random(seed)
     const watched = new TypedBankAndKeys(fakeCrypto)
-    const hasty = new TypedBankAndKeys(fakeCrypto, undefined, 4_000)
+    const hasty = new TypedBankAndKeys(fakeCrypto, { growthBytesMax: 4_000 })
     const counts = { refused: 0, unwatched: 0 }
     for (let slot = 0; slot < 1_500; slot++) {
       const operation = toOperation(slot === 0 ? INITIAL_COMMAND : randomCommand(random))

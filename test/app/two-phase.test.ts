@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { INT64_MAX } from '../../src/app/bank/movement.js'
-import { ExpiryHeap, type HeapEntry } from '../../src/tables/expiry-heap.js'
 import { Fixture, reasonOf, valueOf } from './fixture.js'
-import { Random } from './random.js'
 
 function bank(): Fixture {
   const fixture = new Fixture()
@@ -167,7 +165,7 @@ test('of very many holds that end together a thousand end in a slot; none of the
   fixture.timeMs += 1_000
   const { bank: machine } = fixture.machine
   for (const left of [1_500n, 500n, 0n]) {
-    assert.ok(fixture.machine.dueMs !== undefined, 'as long as one is due, another slot is')
+    assert.ok(fixture.machine.nextDeadlineMs !== undefined, 'as long as one is due, another slot is')
     const at = { slot: fixture.slot++, timeMs: fixture.timeMs }
     fixture.machine.onSlot(at)
     assert.equal(machine.ledger.accounts.get('a')?.held, left)
@@ -182,7 +180,7 @@ test('of very many holds that end together a thousand end in a slot; none of the
       )
     }
   }
-  assert.equal(fixture.machine.dueMs, undefined)
+  assert.equal(fixture.machine.nextDeadlineMs, undefined)
   assert.deepEqual([fixture.statusOf('h0'), fixture.statusOf('h2499')], ['expired', 'expired'])
 })
 
@@ -211,22 +209,4 @@ test('a hold that was rolled back leaves nothing that could end its successor ea
   fixture.timeMs += 4_000
   fixture.put('tick', '')
   assert.equal(fixture.statusOf('p'), 'expired')
-})
-
-test('the heap gives what is there in the order of (time, id), whatever was taken out between', () => {
-  const random = new Random(3)
-  const heap = new ExpiryHeap()
-  const entries = Array.from({ length: 500 }, (_, i) => ({ atMs: random.below(50), id: `h${i}`, place: -1 }))
-  for (const entry of entries) heap.push(entry)
-  const kept = entries.filter(() => random.chance(0.6))
-  for (const entry of entries) if (!kept.includes(entry)) heap.remove(entry)
-  const popped = []
-  for (let entry = heap.first; entry !== undefined; entry = heap.first) {
-    popped.push(entry)
-    heap.remove(entry as HeapEntry)
-  }
-  assert.deepEqual(
-    popped,
-    kept.toSorted((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1)),
-  )
 })

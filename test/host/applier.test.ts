@@ -54,11 +54,15 @@ function decide({ applier }: Fixture, ...values: Value[]): void {
   applier.run(() => false)
 }
 
-/** Ends a checkpoint, and gives what a disk has of it. */
-function saveCheckpoint({ applier }: Fixture): { info: CheckpointInfo; entries: { key: string; value: Uint8Array }[] } {
+/** Ends a checkpoint, and gives the contents of the disk after it. `stored`: the contents before it. */
+function saveCheckpoint(
+  { applier }: Fixture,
+  stored = new Map<string, Uint8Array>(),
+): { info: CheckpointInfo; entries: { key: string; value: Uint8Array }[] } {
   const { info, changes } = applier.checkpoint()
-  const entries = Array.from(changes, ({ key, value }) => ({ key, value: value ?? assert.fail() }))
+  for (const { key, value } of changes) stored.set(key, value ?? assert.fail())
   applier.onCheckpointed()
+  const entries = Array.from(stored, ([key, value]) => ({ key, value }))
   return { info, entries: entries.toSorted((a, b) => (a.key < b.key ? -1 : 1)) }
 }
 
@@ -139,10 +143,11 @@ describe('checkpoint boundaries', () => {
     decide(steady, ...values)
     let node = start()
     const boundaries: Fixture['boundaries'] = []
+    const stored = new Map<string, Uint8Array>()
     for (const [i, value] of values.entries()) {
       decide(node, value)
       if (i % 4 !== 2) continue
-      const saved = saveCheckpoint(node)
+      const saved = saveCheckpoint(node, stored)
       boundaries.push(...node.boundaries)
       node = start({ checkpoint: saved.info })
       load(node, saved)

@@ -10,6 +10,8 @@ import { TOKEN } from '../support/token.js'
 const OTHER_TOKEN = TOKEN.map((byte) => byte + 1)
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
+/** Bytes that the deadline of a session with a name of one digit takes. */
+const DEADLINE = 176 + 1 + 56
 
 /** Answers how often it was asked to do anything, and what; a result of as many bytes as an 'n bytes' command says. */
 class Counter implements StateMachine {
@@ -52,15 +54,20 @@ class Fixture {
     this.sessions = new Sessions(this.counter, sessionCodec, { ...SESSION_LIMITS, ...limits })
   }
 
+  /** The next slot, with all that is due in it. */
+  next(): Moment {
+    const at = { slot: ++this.slot, timeMs: this.timeMs }
+    this.sessions.onSlot(at)
+    return at
+  }
+
   open(): number {
-    this.slot++
-    return this.sessions.openSession(TOKEN, { slot: this.slot, timeMs: this.timeMs })
+    return this.sessions.openSession(TOKEN, this.next())
   }
 
   run(clientId: number, requestNumber: number, { text = 'do', acknowledged = 0, token = TOKEN } = {}): SessionOutcome {
-    this.slot++
     const request = { clientId, token, requestNumber, firstUnacknowledged: acknowledged + 1, command: bytes(text) }
-    return this.sessions.apply(request, { slot: this.slot, timeMs: this.timeMs })
+    return this.sessions.apply(request, this.next())
   }
 
   text(clientId: number, requestNumber: number, options = {}): string {
@@ -141,21 +148,39 @@ test('a client that nobody opened, or that was away for an hour of log time, is 
   fixture.run(away, 1)
   fixture.timeMs += HOUR_MS - 1
   fixture.run(here, 1)
-  fixture.timeMs += MINUTE_MS
+  assert.equal(fixture.sessions.sessionCount, 2)
+  fixture.timeMs++
   assert.equal(fixture.text(here, 2), '3: do in 6')
   assert.equal(fixture.text(away, 1), 'sessionExpired')
   assert.equal(fixture.sessions.sessionCount, 1)
 })
 
-test('sessions are swept once a minute of log time, no oftener', () => {
+test('a session ends to the millisecond though nothing comes, and one that was used since ends an hour after that', () => {
   const fixture = new Fixture()
-  const [a, b] = [fixture.open(), fixture.open()]
-  fixture.timeMs += MINUTE_MS - 1
-  fixture.run(a, 1)
-  fixture.timeMs += HOUR_MS - MINUTE_MS
-  fixture.run(b, 1) // sweeps: a has 1 ms more to go
-  fixture.timeMs += MINUTE_MS - 1
-  assert.equal(fixture.text(a, 1), '1: do in 3')
+  const [idle, used] = [fixture.open(), fixture.open()]
+  fixture.timeMs += HOUR_MS - 1
+  fixture.run(used, 1)
+  const usedMs = fixture.timeMs
+  assert.equal(fixture.sessions.nextDeadlineMs, usedMs + 1)
+  fixture.timeMs++
+  fixture.next()
+  assert.deepEqual([fixture.sessions.sessionCount, fixture.sessions.nextDeadlineMs], [1, usedMs + HOUR_MS])
+  assert.equal(fixture.text(idle, 1), 'sessionExpired')
+  fixture.timeMs = usedMs + HOUR_MS
+  fixture.next()
+  assert.deepEqual([fixture.sessions.sessionCount, fixture.sessions.nextDeadlineMs], [0, undefined])
+})
+
+test('sessions and the machine share the ends of a slot, and the earlier deadline of the two is the next', () => {
+  const fixture = new Fixture()
+  const endsMax: number[] = []
+  Object.assign(fixture.counter, { nextDeadlineMs: 5, onSlot: (_at: Moment, max: number) => endsMax.push(max) })
+  for (let i = 0; i < 1_300; i++) fixture.open()
+  assert.equal(fixture.sessions.nextDeadlineMs, 5)
+  endsMax.length = 0
+  fixture.timeMs += HOUR_MS
+  for (let i = 0; i < 3; i++) fixture.next()
+  assert.deepEqual(endsMax, [0, 700, 1_000])
 })
 
 test('a session keeps 8,192 unacknowledged results; past them a number is refused for good, and another one when some are acknowledged', () => {
@@ -199,7 +224,7 @@ test('all sessions together keep so many bytes of answers: past them those go th
   const fixture = new Fixture({ answerBytesMax: 12_000 })
   const [a, b, c] = [fixture.open(), fixture.open(), fixture.open()]
   for (const client of [b, a, c]) fixture.run(client, 1, { text: '3000 bytes' })
-  assert.equal(fixture.sessions.stateBytes, 3 * (560 + 350 + 3_000))
+  assert.equal(fixture.sessions.stateBytes, 3 * (380 + DEADLINE + 350 + 3_000))
   fixture.run(a, 2)
   fixture.run(a, 3, { text: '1000 bytes', acknowledged: 1 })
   assert.equal(fixture.sessions.sessionCount, 3)
@@ -209,7 +234,7 @@ test('all sessions together keep so many bytes of answers: past them those go th
   fixture.run(c, 3, { text: '9000 bytes' })
   assert.deepEqual(
     [fixture.run(c, 1, { text: '3000 bytes' }).kind, fixture.sessions.stateBytes],
-    ['result', 560 + 3 * 350 + 20_000],
+    ['result', 380 + DEADLINE + 3 * 350 + 20_000],
   )
 })
 
@@ -245,7 +270,8 @@ test('of very many sessions that end at the same time a thousand end in a slot',
   for (let i = 0; i < 2_500; i++) fixture.open()
   fixture.timeMs += 2 * HOUR_MS
   const counts = Array.from({ length: 4 }, () => {
-    fixture.run(0, 1)
+    // Those that have to wait are over, too.
+    assert.equal(fixture.text(2_500, 1), 'sessionExpired')
     return fixture.sessions.sessionCount
   })
   assert.deepEqual(counts, [1_500, 500, 0, 0])

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { Locks } from '../../examples/locks.js'
 import { generateKeyPair, makeAuthority, signDeposit } from '../../src/client/client.js'
 import {
   BrokenPromise,
@@ -120,6 +121,22 @@ describe('a cluster for tests', () => {
     assert.equal((await bank.getBalance('alice')).account.held, 0n)
     await cluster.run(5_000)
     assert.equal((cluster.status('n1')?.decidedUpTo ?? 0) - before, 1, 'one slot is enough')
+  })
+
+  it("ends the rows of one's own machine in time, through crashes of all nodes and though nobody writes", async () => {
+    const cluster = await SimCluster.start({ machine: () => new Locks(), checkpointEverySlots: 2 })
+    const ask = async (command: string): Promise<string> => text((await cluster.invoke(bytes(command))).result)
+    assert.equal(await ask('a alice 2000'), 'alice')
+    assert.equal(await ask('b alice 60000'), 'alice')
+    assert.equal(await ask('a bob 2000'), 'alice', 'as long as it is hers')
+    for (const node of cluster.nodes) await cluster.crash(node)
+    for (const node of cluster.nodes) await cluster.restart(node)
+    await cluster.until(() => cluster.leader !== undefined)
+    assert.equal(text((await cluster.query(bytes('a'))).result), 'alice')
+    await cluster.run(2_000)
+    assert.equal(text((await cluster.query(bytes('a'))).result), '')
+    assert.equal(text((await cluster.query(bytes('b'))).result), 'alice')
+    assert.equal(await ask('a bob 2000'), 'bob')
   })
 
   it('cuts a leader off: it answers nobody, the others go on, and it catches up when the links are mended', async () => {

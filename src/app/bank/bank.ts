@@ -15,6 +15,7 @@
  */
 
 import type { Moment } from '../../replication/state-machine.js'
+import type { Deadlines } from '../../tables/deadlines.js'
 import type { Journal } from '../../tables/journal.js'
 import { Refusal } from '../refusal.js'
 import type { Room } from '../room.js'
@@ -102,12 +103,12 @@ export class Bank {
   readonly #journal: Journal
   readonly #crypto: Crypto
 
-  constructor(journal: Journal, crypto: Crypto, stored?: StoredHistory) {
+  constructor(journal: Journal, deadlines: Deadlines, crypto: Crypto, stored?: StoredHistory) {
     this.#journal = journal
     this.#crypto = crypto
     this.ledger = new Ledger(journal, stored)
     this.authorities = new Authorities(journal, crypto)
-    this.holds = new Holds(journal, this.ledger)
+    this.holds = new Holds(deadlines, this.ledger)
   }
 
   openAccount(request: OpenAccountRequest, at: Moment): OpenAccountOutcome | Refusal {

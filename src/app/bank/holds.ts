@@ -1,9 +1,6 @@
 import type { Moment } from '../../replication/state-machine.js'
 import { assert } from '../../tables/assert.js'
-import { type Expiry, ExpiryHeap, type HeapEntry } from '../../tables/expiry-heap.js'
-import type { Journal } from '../../tables/journal.js'
-import { HOLD_BYTES } from '../../tables/row-bytes.js'
-import { Table } from '../../tables/table.js'
+import type { Deadlines } from '../../tables/deadlines.js'
 import { Refusal, type RefusalParameters } from '../refusal.js'
 import type { Ledger } from './ledger.js'
 import { expiresAtMs, INT64_MAX, type Movement } from './movement.js'
@@ -20,65 +17,28 @@ export interface VoidTransferRequest {
   readonly amount: bigint
 }
 
-/** The holds that end by themselves, by the id of their transfer, and which of them comes first. */
-class Expiries extends Table<HeapEntry> {
-  readonly #heap = new ExpiryHeap()
-
-  get first(): Expiry | undefined {
-    return this.#heap.first
-  }
-
-  override load(id: string, entry: HeapEntry): void {
-    super.load(id, entry)
-    this.#heap.push(entry)
-  }
-
-  protected override write(id: string, entry: HeapEntry | undefined): void {
-    const before = this.get(id)
-    super.write(id, entry)
-    if (before !== undefined) this.#heap.remove(before)
-    if (entry !== undefined) this.#heap.push(entry)
-  }
-}
-
 /** The second phase of two-phase transfers: a hold ends once, by being posted, voided or expired. */
 export class Holds {
-  /** In memory, as the heap must be, though the transfers themselves are perhaps on disk. */
-  readonly expiries: Table<HeapEntry>
-  readonly #expiries: Expiries
+  readonly #deadlines: Deadlines
   readonly #ledger: Ledger
 
-  constructor(journal: Journal, ledger: Ledger) {
-    this.#expiries = new Expiries(journal, () => HOLD_BYTES)
-    this.expiries = this.#expiries
+  constructor(deadlines: Deadlines, ledger: Ledger) {
+    this.#deadlines = deadlines
     this.#ledger = ledger
   }
 
   /** Watches over a pending transfer that has just been recorded. */
   watch(movement: Movement): void {
     const atMs = expiresAtMs(movement)
-    if (atMs !== undefined) this.#expiries.set(movement.id, { atMs, id: movement.id, place: -1 })
+    if (atMs !== undefined) this.#deadlines.set('hold', movement.id, atMs)
   }
 
-  /** The hold whose time comes first. */
-  get nextExpiry(): Expiry | undefined {
-    return this.#expiries.first
-  }
-
-  /** Whether the time of one has come. */
-  isDue(nowMs: number): boolean {
-    return (this.#expiries.first?.atMs ?? Number.POSITIVE_INFINITY) <= nowMs
-  }
-
-  /** Gives holds back whose time has come, so many at most, in the order of (time, id). The others are over, too, and wait. */
-  expire(nowMs: number, countMax: number): void {
-    for (let count = 0; count < countMax; count++) {
-      const due = this.#expiries.first
-      if (due === undefined || due.atMs > nowMs) return
-      const movement = this.#ledger.movements.get(due.id)
-      assert(movement?.status === 'pending', 'what is watched over is pending')
-      this.#expire(movement)
-    }
+  /** Gives back a hold whose deadline was taken out. */
+  expire(id: string): void {
+    const movement = this.#ledger.movements.get(id)
+    assert(movement?.status === 'pending', 'what is watched over is pending')
+    this.#giveBack(movement)
+    this.#ledger.replace(movement, { ...movement, status: 'expired' })
   }
 
   /**
@@ -129,11 +89,6 @@ export class Holds {
     return Refusal.of('TRANSFER_EXPIRED', { transfer_id: transferId })
   }
 
-  #expire(movement: Movement): void {
-    this.#giveBack(movement)
-    this.#replace(movement, { ...movement, status: 'expired' })
-  }
-
   #giveBack(movement: Movement): void {
     this.#ledger.change(this.#ledger.account(movement.source), { held: -movement.pendingAmount })
   }
@@ -141,13 +96,9 @@ export class Holds {
   /** Enters a movement that was just posted or voided, with what a repeat will be answered. */
   #end(before: Movement, movement: Movement, at: Moment): Movement {
     const ended: Movement = { ...movement, endSlot: at.slot, endStanding: this.#ledger.standing(movement) }
-    this.#replace(before, ended)
-    return ended
-  }
-
-  #replace(before: Movement, ended: Movement): void {
     this.#ledger.replace(before, ended)
-    if (before.timeoutMs !== 0) this.#expiries.delete(before.id)
+    if (before.timeoutMs !== 0) this.#deadlines.delete('hold', before.id)
+    return ended
   }
 }
 

@@ -7,14 +7,12 @@ import {
   AccountRecord,
   AuthorityRecord,
   Counters,
-  HoldRecord,
   MovementRecord,
   PairRecord,
   UsedIdRecord,
   FirstAnswer as WireFirstAnswer,
   AssetTotals as WireTotals,
 } from '../../gen/synod/state/v1/state.js'
-import type { HeapEntry } from '../../tables/expiry-heap.js'
 import type { KeptBytes } from '../../tables/kept-bytes.js'
 import type { Authority } from '../bank/authorities.js'
 import type { AssetTotals } from '../bank/ledger.js'
@@ -76,11 +74,6 @@ export const accountCodec: RowCodec<AccountRow> = {
   },
 }
 
-export const holdCodec: RowCodec<HeapEntry> = {
-  encode: ({ atMs }) => encode(HoldRecord, { expiresMs: atMs }),
-  decode: (bytes, id) => ({ atMs: HoldRecord.decode(bytes).expiresMs, id, place: -1 }),
-}
-
 export const movementCodec: RowCodec<Movement> = {
   encode: (movement) =>
     encode(MovementRecord, {
@@ -119,8 +112,8 @@ export const authorityCodec: RowCodec<Authority> = {
 export const firstAnswerCodec: RowCodec<FirstAnswer> = {
   encode: (answer) => encode(WireFirstAnswer, answer),
   decode(bytes) {
-    const answer = WireFirstAnswer.decode(bytes)
-    return { ...answer, answer: new Uint8Array(answer.answer) }
+    const { digest, answer } = WireFirstAnswer.decode(bytes)
+    return { digest, answer: new Uint8Array(answer) }
   },
 }
 

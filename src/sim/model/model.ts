@@ -6,6 +6,12 @@ import { BankModel, type Effect, type Moment } from './bank-model.js'
 import { KeysModel } from './keys-model.js'
 import { Table, UndoLog } from './tables.js'
 
+interface FirstAnswer {
+  readonly content: string
+  readonly effect: Effect
+  readonly timeMs: number
+}
+
 /**
  * The bank and the keys once more, as plainly as can be and from the documentation alone (README.md, the protos), with every answer
  * kept for good. The real machine must give the same answers.
@@ -16,7 +22,7 @@ export class Model {
   readonly #keys: KeysModel
   #quotaMarks: QuotaMark[] = []
   /** First answers by request_id. Synod keeps them for a day of log time, which is longer than any run. */
-  readonly #firstAnswers: Table<{ readonly content: string; readonly effect: Effect; readonly order: number }>
+  readonly #firstAnswers: Table<FirstAnswer>
   /** Every request_id that was ever used. */
   readonly #used: Table<true>
   readonly #firstAnswersMax: number
@@ -51,17 +57,20 @@ export class Model {
     if (known !== undefined) return known.content === content ? known.effect : { slot: at.slot, outcome: refused('ID_REUSED') }
     if (this.#used.has(requestId)) return { slot: at.slot, outcome: refused('EXPIRED_ID') }
     const effect = this.#carryOut(request, at)
-    this.#keepAnswer(requestId, content, effect)
+    // Without a bound the time decides nothing: then a search need not tell states apart by it.
+    const timeMs = this.#firstAnswersMax < Number.POSITIVE_INFINITY ? at.timeMs : 0
+    this.#keepAnswer(requestId, { content, effect, timeMs })
     return effect
   }
 
-  #keepAnswer(requestId: string, content: string, effect: Effect): void {
-    const isBounded = this.#firstAnswersMax < Number.POSITIVE_INFINITY
-    this.#firstAnswers.set(requestId, { content, effect, order: isBounded ? this.#log.mark : 0 })
-    if (!isBounded) return
-    this.#used.set(requestId, true)
-    const rows = this.#firstAnswers.entries().toSorted(([, a], [, b]) => a.order - b.order)
-    for (const [id] of rows.slice(0, Math.max(0, rows.length - this.#firstAnswersMax))) this.#firstAnswers.delete(id)
+  /** Those of the earliest log time give way, and among them those of the first ids. */
+  #keepAnswer(requestId: string, row: FirstAnswer): void {
+    if (this.#firstAnswersMax < Number.POSITIVE_INFINITY) {
+      this.#used.set(requestId, true)
+      const rows = this.#firstAnswers.entries().toSorted(([a, x], [b, y]) => x.timeMs - y.timeMs || (a < b ? -1 : 1))
+      for (const [id] of rows.slice(0, Math.max(0, rows.length + 1 - this.#firstAnswersMax))) this.#firstAnswers.delete(id)
+    }
+    this.#firstAnswers.set(requestId, row)
   }
 
   /** Log time has come to this: holds whose time has come are given back before anything is carried out. */

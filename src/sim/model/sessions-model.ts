@@ -7,9 +7,8 @@ export type SessionEffect =
   | { readonly kind: 'result'; readonly effect: Effect; readonly isFirst: boolean }
   | { readonly kind: 'sessionExpired' | 'alreadyAcknowledged' | 'idReused' | 'beyondAsked' | 'sessionFull' }
 
-/** README.md: a session that is idle for an hour of log time goes. They are looked over at most once a minute of log time. */
+/** README.md: a session that is idle for an hour of log time ends. */
 const IDLE_MS_MAX = 3_600_000
-const SWEEP_INTERVAL_MS = 60_000
 const NUMBERS_AHEAD_MAX = 1_048_576
 
 interface Sent {
@@ -42,7 +41,6 @@ export class SessionsModel {
   /** The one that was active last at the end. */
   #sessions: Session[] = []
   #lastClientId = 0
-  #lastSweepMs = 0
 
   constructor(model: Model, limits: { readonly sessionCountMax: number; readonly answersPerSessionMax: number }) {
     this.#model = model
@@ -51,7 +49,7 @@ export class SessionsModel {
 
   /** Gives the new session's client id: from 1, each once. */
   open(token: Uint8Array, { timeMs }: Moment): number {
-    this.#maybeSweep(timeMs)
+    this.#expire(timeMs)
     const clientId = ++this.#lastClientId
     const session = {
       clientId,
@@ -67,12 +65,12 @@ export class SessionsModel {
   }
 
   close({ clientId, token }: Pick<Sent, 'clientId' | 'token'>, { timeMs }: Moment): void {
-    this.#maybeSweep(timeMs)
+    this.#expire(timeMs)
     this.#sessions = this.#sessions.filter((session) => session.clientId !== clientId || session.token !== hex(token))
   }
 
   apply(sent: Sent, request: Request, at: Moment): SessionEffect {
-    this.#maybeSweep(at.timeMs)
+    this.#expire(at.timeMs)
     const session = this.#sessions.find(({ clientId, token }) => clientId === sent.clientId && token === hex(sent.token))
     if (session === undefined) return { kind: 'sessionExpired' }
     session.lastActiveMs = at.timeMs
@@ -103,9 +101,7 @@ export class SessionsModel {
     return effect === undefined ? { kind: 'sessionFull' } : { kind: 'result', effect, isFirst: true }
   }
 
-  #maybeSweep(nowMs: number): void {
-    if (nowMs - this.#lastSweepMs < SWEEP_INTERVAL_MS) return
-    this.#lastSweepMs = nowMs
+  #expire(nowMs: number): void {
     this.#sessions = this.#sessions.filter(({ lastActiveMs }) => nowMs - lastActiveMs < IDLE_MS_MAX)
   }
 }

@@ -173,6 +173,7 @@ test('sessions of the machine and of the model agree: repeats, acknowledged and 
   for (let slot = 1, timeMs = START_MS; slot <= 4_000; slot++) {
     timeMs += random.chance(0.02) ? random.int(0, 5_000_000) : random.int(0, 1_000)
     const at = { slot, timeMs }
+    for (const due = real.onSlot(at); due?.next().done === false; );
     if (clientCount === 0 || random.chance(0.02)) {
       clientCount = sessions.open(TOKEN, at)
       assert.equal(real.openSession(TOKEN, at), clientCount)

@@ -94,7 +94,6 @@ export interface SessionAnswer {
 export interface SessionCounters {
   lastClientId: number;
   activity: number;
-  lastSweepMs: number;
   /** How large the state may grow, the sessions included; 0: however large. */
   quotaBytes: number;
 }
@@ -117,10 +116,10 @@ export interface AccountRecord {
   movementCount: number;
 }
 
-/** A pending transfer that ends by itself. */
-export interface HoldRecord {
-  /** When, in log time. */
-  expiresMs: number;
+/** Something that ends by itself: a hold, a first answer, a session. */
+export interface DeadlineRecord {
+  /** When, in log time. A session that has been used since ends later: see its own record. */
+  atMs: number;
 }
 
 /** What the bank and the keys count. */
@@ -197,11 +196,8 @@ export interface UsedIdRecord {
 export interface FirstAnswer {
   /** Of the request's content. */
   digest: string;
-  timeMs: number;
   /** An encoded Result. */
   answer: Uint8Array;
-  /** Counts answers in the order of the log, from 1. */
-  sequence: number;
 }
 
 function createBaseSessionRecord(): SessionRecord {
@@ -634,7 +630,7 @@ export const SessionAnswer: MessageFns<SessionAnswer> = {
 };
 
 function createBaseSessionCounters(): SessionCounters {
-  return { lastClientId: 0, activity: 0, lastSweepMs: 0, quotaBytes: 0 };
+  return { lastClientId: 0, activity: 0, quotaBytes: 0 };
 }
 
 export const SessionCounters: MessageFns<SessionCounters> = {
@@ -651,17 +647,11 @@ export const SessionCounters: MessageFns<SessionCounters> = {
       }
       writer.uint32(16).uint64(BigInt(message.activity));
     }
-    if (message.lastSweepMs !== 0) {
-      if (BigInt.asUintN(64, BigInt(message.lastSweepMs)) !== BigInt(message.lastSweepMs)) {
-        throw new globalThis.Error("value provided for field BigInt(message.lastSweepMs) of type uint64 too large");
-      }
-      writer.uint32(24).uint64(BigInt(message.lastSweepMs));
-    }
     if (message.quotaBytes !== 0) {
       if (BigInt.asUintN(64, BigInt(message.quotaBytes)) !== BigInt(message.quotaBytes)) {
         throw new globalThis.Error("value provided for field BigInt(message.quotaBytes) of type uint64 too large");
       }
-      writer.uint32(32).uint64(BigInt(message.quotaBytes));
+      writer.uint32(24).uint64(BigInt(message.quotaBytes));
     }
     return writer;
   },
@@ -700,14 +690,6 @@ export const SessionCounters: MessageFns<SessionCounters> = {
               break;
             }
 
-            message.lastSweepMs = longToNumber(reader.uint64());
-            continue;
-          }
-          case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
             message.quotaBytes = longToNumber(reader.uint64());
             continue;
           }
@@ -731,11 +713,6 @@ export const SessionCounters: MessageFns<SessionCounters> = {
         ? globalThis.Number(object.last_client_id)
         : 0,
       activity: isSet(object.activity) ? globalThis.Number(object.activity) : 0,
-      lastSweepMs: isSet(object.lastSweepMs)
-        ? globalThis.Number(object.lastSweepMs)
-        : isSet(object.last_sweep_ms)
-        ? globalThis.Number(object.last_sweep_ms)
-        : 0,
       quotaBytes: isSet(object.quotaBytes)
         ? globalThis.Number(object.quotaBytes)
         : isSet(object.quota_bytes)
@@ -752,9 +729,6 @@ export const SessionCounters: MessageFns<SessionCounters> = {
     if (message.activity !== 0) {
       obj.activity = globalThis.Number(message.activity);
     }
-    if (message.lastSweepMs !== 0) {
-      obj.lastSweepMs = globalThis.Number(message.lastSweepMs);
-    }
     if (message.quotaBytes !== 0) {
       obj.quotaBytes = globalThis.Number(message.quotaBytes);
     }
@@ -768,7 +742,6 @@ export const SessionCounters: MessageFns<SessionCounters> = {
     const message = createBaseSessionCounters();
     message.lastClientId = object.lastClientId ?? 0;
     message.activity = object.activity ?? 0;
-    message.lastSweepMs = object.lastSweepMs ?? 0;
     message.quotaBytes = object.quotaBytes ?? 0;
     return message;
   },
@@ -1090,22 +1063,22 @@ export const AccountRecord: MessageFns<AccountRecord> = {
   },
 };
 
-function createBaseHoldRecord(): HoldRecord {
-  return { expiresMs: 0 };
+function createBaseDeadlineRecord(): DeadlineRecord {
+  return { atMs: 0 };
 }
 
-export const HoldRecord: MessageFns<HoldRecord> = {
-  encode(message: HoldRecord, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.expiresMs !== 0) {
-      if (BigInt.asUintN(64, BigInt(message.expiresMs)) !== BigInt(message.expiresMs)) {
-        throw new globalThis.Error("value provided for field BigInt(message.expiresMs) of type uint64 too large");
+export const DeadlineRecord: MessageFns<DeadlineRecord> = {
+  encode(message: DeadlineRecord, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.atMs !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.atMs)) !== BigInt(message.atMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.atMs) of type uint64 too large");
       }
-      writer.uint32(8).uint64(BigInt(message.expiresMs));
+      writer.uint32(8).uint64(BigInt(message.atMs));
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): HoldRecord {
+  decode(input: BinaryReader | Uint8Array, length?: number): DeadlineRecord {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1114,7 +1087,7 @@ export const HoldRecord: MessageFns<HoldRecord> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseHoldRecord();
+      const message = createBaseDeadlineRecord();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1123,7 +1096,7 @@ export const HoldRecord: MessageFns<HoldRecord> = {
               break;
             }
 
-            message.expiresMs = longToNumber(reader.uint64());
+            message.atMs = longToNumber(reader.uint64());
             continue;
           }
         }
@@ -1138,30 +1111,30 @@ export const HoldRecord: MessageFns<HoldRecord> = {
     }
   },
 
-  fromJSON(object: any): HoldRecord {
+  fromJSON(object: any): DeadlineRecord {
     return {
-      expiresMs: isSet(object.expiresMs)
-        ? globalThis.Number(object.expiresMs)
-        : isSet(object.expires_ms)
-        ? globalThis.Number(object.expires_ms)
+      atMs: isSet(object.atMs)
+        ? globalThis.Number(object.atMs)
+        : isSet(object.at_ms)
+        ? globalThis.Number(object.at_ms)
         : 0,
     };
   },
 
-  toJSON(message: HoldRecord): unknown {
+  toJSON(message: DeadlineRecord): unknown {
     const obj: any = {};
-    if (message.expiresMs !== 0) {
-      obj.expiresMs = globalThis.Number(message.expiresMs);
+    if (message.atMs !== 0) {
+      obj.atMs = globalThis.Number(message.atMs);
     }
     return obj;
   },
 
-  create(base?: DeepPartial<HoldRecord>): HoldRecord {
-    return HoldRecord.fromPartial(base ?? {});
+  create(base?: DeepPartial<DeadlineRecord>): DeadlineRecord {
+    return DeadlineRecord.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<HoldRecord>): HoldRecord {
-    const message = createBaseHoldRecord();
-    message.expiresMs = object.expiresMs ?? 0;
+  fromPartial(object: DeepPartial<DeadlineRecord>): DeadlineRecord {
+    const message = createBaseDeadlineRecord();
+    message.atMs = object.atMs ?? 0;
     return message;
   },
 };
@@ -2043,7 +2016,7 @@ export const UsedIdRecord: MessageFns<UsedIdRecord> = {
 };
 
 function createBaseFirstAnswer(): FirstAnswer {
-  return { digest: "", timeMs: 0, answer: new Uint8Array(0), sequence: 0 };
+  return { digest: "", answer: new Uint8Array(0) };
 }
 
 export const FirstAnswer: MessageFns<FirstAnswer> = {
@@ -2051,20 +2024,8 @@ export const FirstAnswer: MessageFns<FirstAnswer> = {
     if (message.digest !== "") {
       writer.uint32(10).string(message.digest);
     }
-    if (message.timeMs !== 0) {
-      if (BigInt.asUintN(64, BigInt(message.timeMs)) !== BigInt(message.timeMs)) {
-        throw new globalThis.Error("value provided for field BigInt(message.timeMs) of type uint64 too large");
-      }
-      writer.uint32(16).uint64(BigInt(message.timeMs));
-    }
     if (message.answer.length !== 0) {
-      writer.uint32(26).bytes(message.answer);
-    }
-    if (message.sequence !== 0) {
-      if (BigInt.asUintN(64, BigInt(message.sequence)) !== BigInt(message.sequence)) {
-        throw new globalThis.Error("value provided for field BigInt(message.sequence) of type uint64 too large");
-      }
-      writer.uint32(32).uint64(BigInt(message.sequence));
+      writer.uint32(18).bytes(message.answer);
     }
     return writer;
   },
@@ -2091,27 +2052,11 @@ export const FirstAnswer: MessageFns<FirstAnswer> = {
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.timeMs = longToNumber(reader.uint64());
-            continue;
-          }
-          case 3: {
-            if (tag !== 26) {
+            if (tag !== 18) {
               break;
             }
 
             message.answer = reader.bytes();
-            continue;
-          }
-          case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
-            message.sequence = longToNumber(reader.uint64());
             continue;
           }
         }
@@ -2129,13 +2074,7 @@ export const FirstAnswer: MessageFns<FirstAnswer> = {
   fromJSON(object: any): FirstAnswer {
     return {
       digest: isSet(object.digest) ? globalThis.String(object.digest) : "",
-      timeMs: isSet(object.timeMs)
-        ? globalThis.Number(object.timeMs)
-        : isSet(object.time_ms)
-        ? globalThis.Number(object.time_ms)
-        : 0,
       answer: isSet(object.answer) ? bytesFromBase64(object.answer) : new Uint8Array(0),
-      sequence: isSet(object.sequence) ? globalThis.Number(object.sequence) : 0,
     };
   },
 
@@ -2144,14 +2083,8 @@ export const FirstAnswer: MessageFns<FirstAnswer> = {
     if (message.digest !== "") {
       obj.digest = message.digest;
     }
-    if (message.timeMs !== 0) {
-      obj.timeMs = globalThis.Number(message.timeMs);
-    }
     if (message.answer.length !== 0) {
       obj.answer = base64FromBytes(message.answer);
-    }
-    if (message.sequence !== 0) {
-      obj.sequence = globalThis.Number(message.sequence);
     }
     return obj;
   },
@@ -2162,9 +2095,7 @@ export const FirstAnswer: MessageFns<FirstAnswer> = {
   fromPartial(object: DeepPartial<FirstAnswer>): FirstAnswer {
     const message = createBaseFirstAnswer();
     message.digest = object.digest ?? "";
-    message.timeMs = object.timeMs ?? 0;
     message.answer = object.answer ?? new Uint8Array(0);
-    message.sequence = object.sequence ?? 0;
     return message;
   },
 };
