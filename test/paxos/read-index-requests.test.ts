@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ReadIndexRequests } from '../../src/paxos/node/read-index-requests.js'
 import { Outbox } from '../../src/paxos/outbox.js'
-import { ReadIndexRequests } from '../../src/paxos/read-index-requests.js'
 import { options, outcome } from './role.js'
 
 const LEADER = 3

@@ -1,7 +1,7 @@
 import { JointTally } from '../membership.js'
 import type { Memberships } from '../memberships.js'
+import { answerRead, boundWaiting, type WaitingRead } from '../node/read-index-requests.js'
 import type { Outbox } from '../outbox.js'
-import { answerRead, boundWaiting, type WaitingRead } from '../read-index-requests.js'
 import type { NodeId, Slot } from '../types.js'
 
 interface Round {

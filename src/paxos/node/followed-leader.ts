@@ -1,7 +1,7 @@
-import { NO_BALLOT, nodeOf } from './ballot.js'
-import type { CoreOptions } from './options.js'
-import { Silence } from './silence.js'
-import type { Ballot, NodeId } from './types.js'
+import { NO_BALLOT, nodeOf } from '../ballot.js'
+import type { CoreOptions } from '../options.js'
+import { Silence } from '../silence.js'
+import type { Ballot, NodeId } from '../types.js'
 
 interface Settings {
   readonly self: NodeId

@@ -1,4 +1,4 @@
-import type { CoreOptions } from './options.js'
+import type { CoreOptions } from '../options.js'
 
 /** An attempt to lead that failed doubles the next wait, so often. */
 const DOUBLINGS_MAX = 4

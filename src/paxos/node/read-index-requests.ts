@@ -1,7 +1,7 @@
-import type { ReadIndexReply } from './messages.js'
-import type { CoreOptions } from './options.js'
-import type { Outbox } from './outbox.js'
-import type { NodeId, Slot } from './types.js'
+import type { ReadIndexReply } from '../messages.js'
+import type { CoreOptions } from '../options.js'
+import type { Outbox } from '../outbox.js'
+import type { NodeId, Slot } from '../types.js'
 
 /** A read that this node's client waits for (from = this node), or that a node asked for which cannot reach the leader. */
 export interface WaitingRead {
