@@ -12,13 +12,14 @@ import type { LogClock } from './log-clock.js'
 import { MembershipChanges, type MembershipRefusal } from './membership-changes.js'
 import type { Memberships } from './memberships.js'
 import type { Accepted, HeartbeatAck, Promised } from './messages.js'
-import type { WaitingRead } from './node/read-index-requests.js'
 import type { CoreOptions } from './options.js'
 import type { Outbox } from './outbox.js'
 import type { Replica } from './replica.js'
 import type { Scout } from './scout.js'
+import type { SettledEpoch } from './settled-epoch.js'
 import type { Silences } from './silence.js'
 import type { Ballot, MembershipChange, NodeId, Slot } from './types.js'
+import type { WaitingRead } from './waiting-reads.js'
 import type { Watermark } from './watermark.js'
 
 interface Settings {
@@ -32,8 +33,7 @@ interface Settings {
   readonly out: Outbox
   readonly options: CoreOptions
   readonly nowMs: number
-  /** As in Node; of what was settled before. */
-  readonly settledEpoch: number
+  readonly settled: SettledEpoch
   readonly watermark: Pick<Watermark, 'durableUpTo'>
   readonly silences: Silences
 }
@@ -65,18 +65,17 @@ export class Leader {
     const progress = new Progress(s)
     const changes = new MembershipChanges(memberships, (nodeId) => progress.recentOf(nodeId))
     const pipeline = new Pipeline({ ...s, changes, commanders: new Commanders(s) })
-    const settlement = new Settlement({ ...s, progress, epoch: s.settledEpoch })
     const listeners = new Listeners(s)
     const readIndexRounds = new ReadIndexRounds(memberships, s.self, s.out)
     this.#progress = progress
     this.#changes = changes
     this.#pipeline = pipeline
     this.#queue = new ProposalQueue({ ...s, pipeline })
-    this.#settlement = settlement
-    this.#handOver = new HandOver({ ...s, progress, settlement })
+    this.#settlement = new Settlement({ ...s, progress })
+    this.#handOver = new HandOver({ ...s, progress })
     this.#listeners = listeners
     this.#readIndexRounds = readIndexRounds
-    this.#heartbeats = new Heartbeats({ ...s, pipeline, progress, settlement, listeners, readIndexRounds })
+    this.#heartbeats = new Heartbeats({ ...s, pipeline, progress, listeners, readIndexRounds })
   }
 
   get nextSlot(): Slot {
@@ -90,11 +89,6 @@ export class Leader {
   /** How far each other member is, as it said last. */
   get progress(): ReadonlyMap<NodeId, Slot> {
     return this.#progress.decidedSlots
-  }
-
-  /** See Node.settledEpoch. */
-  get settledEpoch(): number {
-    return this.#settlement.epoch
   }
 
   /**

@@ -11,10 +11,17 @@ import type { Genesis, Member, MembershipChange, MembershipRecord, MembershipVal
  * Invariant: epochs and first slots ascend; the first one governs the first slot that is open.
  */
 export class Memberships {
-  readonly #windowSlots: number
-  #history: Membership[]
+  #windowSlots = 1
+  #history: Membership[] = []
 
-  constructor(records: readonly MembershipRecord[], windowSlots: number) {
+  /** Without records: there is no genesis yet, and nothing may be asked of it but `governing` until `begin`. */
+  constructor(records?: readonly MembershipRecord[], windowSlots = 1) {
+    if (records !== undefined) this.begin(records, windowSlots)
+  }
+
+  /** There is a genesis from now on: it says how long the window is, and the records who governs the slots that are open. */
+  begin(records: readonly MembershipRecord[], windowSlots: number): void {
+    assert(this.#history.length === 0, 'a cluster has one genesis')
     assert(records.length > 0, 'there is always a membership')
     assert(windowSlots >= 1, 'the window has at least one slot')
     this.#windowSlots = windowSlots

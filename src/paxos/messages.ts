@@ -74,7 +74,7 @@ export interface Nack {
   readonly promised: Ballot
 }
 
-interface Heartbeat {
+export interface Heartbeat {
   readonly kind: 'heartbeat'
   readonly ballot: Ballot
   readonly round: number

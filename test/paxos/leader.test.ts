@@ -7,6 +7,7 @@ import type { CoreOptions } from '../../src/paxos/options.js'
 import { Outbox } from '../../src/paxos/outbox.js'
 import { Replica } from '../../src/paxos/replica.js'
 import { Scout } from '../../src/paxos/scout.js'
+import { SettledEpoch } from '../../src/paxos/settled-epoch.js'
 import { Silences } from '../../src/paxos/silence.js'
 import type { LogEntry, NodeId, Slot } from '../../src/paxos/types.js'
 import { batch, bytes, describeValue } from './describe.js'
@@ -55,7 +56,7 @@ function lead(
     out,
     options,
     nowMs: 0,
-    settledEpoch: 1,
+    settled: new SettledEpoch(memberships),
     watermark: { durableUpTo: 0 },
     silences: new Silences(options),
   })

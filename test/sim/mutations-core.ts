@@ -80,9 +80,9 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a scout does not wait until it has learned the last slot that its promises call decided',
     isRare: true,
-    file: 'paxos/node.ts',
-    find: 'if (scout.decidedUpTo > this.#replica.decidedUpTo) {',
-    replace: 'if (scout.decidedUpTo > this.#replica.decidedUpTo + 1) {',
+    file: 'paxos/node/elections.ts',
+    find: 'if (scout.decidedUpTo > replica.decidedUpTo) {',
+    replace: 'if (scout.decidedUpTo > replica.decidedUpTo + 1) {',
   },
   {
     name: 'replies are counted instead of members',

@@ -12,9 +12,9 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   // It must be told by a late answer, in the fraction of a second in which it leads on without a majority.
   {
     name: 'a leader that learns a decision of a higher ballot leads on',
-    file: 'paxos/node.ts',
-    find: '    if (isOvertaken) this.#becomeFollowing()\n',
-    replace: "    if (isOvertaken && this.#state.phase === 'following') this.#becomeFollowing()\n",
+    file: 'paxos/node/member-messages.ts',
+    find: '  if (isOvertaken) elections.becomeFollowing()\n',
+    replace: '',
   },
   // Virtual time stands still while a step is taken: no budget is ever used up.
   {

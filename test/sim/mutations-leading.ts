@@ -19,8 +19,8 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'read ids begin at 1 after a restart',
-    file: 'paxos/node.ts',
-    find: 'firstId: this.#lastPollId + 1',
+    file: 'paxos/node/roles.ts',
+    find: 'firstId: firstId + 1',
     replace: 'firstId: 1',
   },
   {
@@ -38,22 +38,22 @@ export const LEADING_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "whoever has promised a higher ballot still acknowledges the old leader's heartbeats",
-    file: 'paxos/node.ts',
-    find: 'const highest = Math.max(this.#acceptor.promised, this.#followed.ballot)',
-    replace: 'const highest = this.#followed.ballot',
+    file: 'paxos/node/elections.ts',
+    find: 'const highest = Math.max(acceptor.promised, followed.ballot)',
+    replace: 'const highest = followed.ballot',
   },
   // --- who leads ------------------------------------------------------------------------------------------------------------
   {
     name: 'a leader does not notice that it has promised a higher ballot',
-    file: 'paxos/node.ts',
-    find: 'if (own !== NO_BALLOT && own < this.#acceptor.promised) return this.#becomeFollowing()',
-    replace: "if (this.#state.phase === 'scouting' && own < this.#acceptor.promised) return this.#becomeFollowing()",
+    file: 'paxos/node/elections.ts',
+    find: 'if (own !== NO_BALLOT && own < promised) return this.becomeFollowing()',
+    replace: "if (this.#state.phase === 'scouting' && own < promised) return this.becomeFollowing()",
   },
   {
     name: 'whoever has ever heard a leader follows nobody else',
-    file: 'paxos/node.ts',
-    find: 'const patienceMs = this.#options.electionTimeoutMsMin - this.#options.heartbeatIntervalMs',
-    replace: 'const patienceMs = 100 * this.#options.electionTimeoutMsMax',
+    file: 'paxos/node/elections.ts',
+    find: 'const patienceMs = options.electionTimeoutMsMin - options.heartbeatIntervalMs',
+    replace: 'const patienceMs = 100 * options.electionTimeoutMsMax',
   },
   // --- log time -------------------------------------------------------------------------------------------------------------
   {

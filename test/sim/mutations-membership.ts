@@ -68,14 +68,14 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
     name: 'a leader takes a membership for settled when it has it on its own disk',
     file: 'paxos/leader/settlement.ts',
     find: 'if (knowing.length < quorum) return false',
-    replace: 'if (this.#watermark.durableUpTo < fromSlot - 1 || quorum === 0) return false',
+    replace: 'if (this.#s.watermark.durableUpTo < fromSlot - 1 || quorum === 0) return false',
     favours: changes,
   },
   {
     name: 'a node says of what it knows that it has it on disk',
-    file: 'paxos/node.ts',
-    find: '          durableUpTo: this.#watermark.durableUpTo,\n',
-    replace: '          durableUpTo: this.#replica.decidedUpTo,\n',
+    file: 'paxos/node/member-messages.ts',
+    find: '    durableUpTo: watermark.durableUpTo,\n',
+    replace: '    durableUpTo: replica.decidedUpTo,\n',
     favours: changes,
   },
   // --- checkpoints of peers -------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
   {
     name: 'records of slots that a checkpoint has are written after it',
     file: 'paxos/node.ts',
-    find: '    this.#out.dropRecords(installed.slot)\n',
+    find: '    out.dropRecords(installed.slot)\n',
     replace: '',
     favours: fetches,
     isRare: true,
@@ -111,7 +111,7 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a node that installs a checkpoint goes on with the memberships that it knew',
     file: 'paxos/node.ts',
-    find: '    this.#memberships.restart(installed.memberships)\n',
+    find: '    memberships.restart(installed.memberships)\n',
     replace: '',
     favours: (plan) => fetches(plan) && changes(plan),
   },

@@ -2,9 +2,9 @@ import type { Memberships } from '../memberships.js'
 import type { CoreOptions } from '../options.js'
 import type { Outbox } from '../outbox.js'
 import type { Replica } from '../replica.js'
+import type { SettledEpoch } from '../settled-epoch.js'
 import type { Ballot, NodeId } from '../types.js'
 import type { Progress } from './progress.js'
-import type { Settlement } from './settlement.js'
 
 interface Settings {
   readonly self: NodeId
@@ -12,7 +12,7 @@ interface Settings {
   readonly memberships: Memberships
   readonly replica: Replica
   readonly progress: Progress
-  readonly settlement: Settlement
+  readonly settled: SettledEpoch
   readonly out: Outbox
   readonly options: CoreOptions
 }
@@ -24,7 +24,7 @@ export class HandOver {
   readonly #memberships: Memberships
   readonly #replica: Replica
   readonly #progress: Progress
-  readonly #settlement: Settlement
+  readonly #settled: SettledEpoch
   readonly #out: Outbox
   readonly #options: CoreOptions
   /** The leader takes no commands until then: another node was asked to lead. */
@@ -38,7 +38,7 @@ export class HandOver {
     this.#memberships = settings.memberships
     this.#replica = settings.replica
     this.#progress = settings.progress
-    this.#settlement = settings.settlement
+    this.#settled = settings.settled
     this.#out = settings.out
     this.#options = settings.options
   }
@@ -57,7 +57,7 @@ export class HandOver {
   get isDue(): boolean {
     if (this.#votelessSinceMs === undefined) return false
     const isOverdue = this.#progress.tickedMs - this.#votelessSinceMs >= this.#options.electionTimeoutMsMax
-    return this.#settlement.isReached || isOverdue
+    return this.#settled.isCurrent || isOverdue
   }
 
   tick(nowMs: number): void {

@@ -1,11 +1,11 @@
 import type { CoreOptions } from '../options.js'
 import type { Replica } from '../replica.js'
+import type { SettledEpoch } from '../settled-epoch.js'
 import type { Ballot, Slot } from '../types.js'
 import type { Listeners } from './listeners.js'
 import type { Pipeline } from './pipeline.js'
 import type { Progress } from './progress.js'
 import type { ReadIndexRounds } from './read-index-rounds.js'
-import type { Settlement } from './settlement.js'
 
 interface Settings {
   readonly ballot: Ballot
@@ -13,7 +13,7 @@ interface Settings {
   readonly options: CoreOptions
   readonly pipeline: Pipeline
   readonly progress: Progress
-  readonly settlement: Settlement
+  readonly settled: SettledEpoch
   readonly listeners: Listeners
   readonly readIndexRounds: ReadIndexRounds
   readonly nowMs: number
@@ -26,7 +26,7 @@ export class Heartbeats {
   readonly #options: CoreOptions
   readonly #pipeline: Pipeline
   readonly #progress: Progress
-  readonly #settlement: Settlement
+  readonly #settled: SettledEpoch
   readonly #listeners: Listeners
   readonly #readIndexRounds: ReadIndexRounds
   #nextMs: number
@@ -39,7 +39,7 @@ export class Heartbeats {
     this.#options = settings.options
     this.#pipeline = settings.pipeline
     this.#progress = settings.progress
-    this.#settlement = settings.settlement
+    this.#settled = settings.settled
     this.#listeners = settings.listeners
     this.#readIndexRounds = settings.readIndexRounds
     this.#nextMs = settings.nowMs
@@ -75,10 +75,10 @@ export class Heartbeats {
       round,
       decidedUpTo,
       heard: this.#listeners.others.filter((nodeId) => this.#progress.isHeard(nodeId)),
-      settledEpoch: this.#settlement.epoch,
+      settledEpoch: this.#settled.epoch,
     } as const
     this.#listeners.tellOthers(heartbeat)
     this.#listeners.tellLeaving(heartbeat)
-    if (this.#settlement.isReached) this.#listeners.dropLeaving()
+    if (this.#settled.isCurrent) this.#listeners.dropLeaving()
   }
 }

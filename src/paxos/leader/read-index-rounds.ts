@@ -1,8 +1,8 @@
 import { JointTally } from '../membership.js'
 import type { Memberships } from '../memberships.js'
-import { answerRead, boundWaiting, type WaitingRead } from '../node/read-index-requests.js'
 import type { Outbox } from '../outbox.js'
 import type { NodeId, Slot } from '../types.js'
+import { answerRead, boundWaiting, type WaitingRead } from '../waiting-reads.js'
 
 interface Round {
   readonly round: number

@@ -1,4 +1,5 @@
 import type { Memberships } from '../memberships.js'
+import type { SettledEpoch } from '../settled-epoch.js'
 import type { NodeId, Slot } from '../types.js'
 import type { Watermark } from '../watermark.js'
 import type { Progress } from './progress.js'
@@ -8,47 +9,30 @@ interface Settings {
   readonly memberships: Memberships
   readonly progress: Progress
   readonly watermark: Pick<Watermark, 'durableUpTo'>
-  /** What was settled before this node led. */
-  readonly epoch: number
+  readonly settled: SettledEpoch
 }
 
-/** Notices, for a leader, that the membership in force is settled: see Node.settledEpoch. */
+/** Notices, for a leader, that the membership in force is settled: see SettledEpoch. */
 export class Settlement {
-  readonly #self: NodeId
-  readonly #memberships: Memberships
-  readonly #progress: Progress
-  readonly #watermark: Pick<Watermark, 'durableUpTo'>
-  #epoch: number
+  readonly #s: Settings
 
   constructor(settings: Settings) {
-    this.#self = settings.self
-    this.#memberships = settings.memberships
-    this.#progress = settings.progress
-    this.#watermark = settings.watermark
-    this.#epoch = settings.epoch
-  }
-
-  /** The newest epoch known to be settled. */
-  get epoch(): number {
-    return this.#epoch
-  }
-
-  /** Whether the membership in force is settled. */
-  get isReached(): boolean {
-    return this.#epoch >= this.#memberships.current.epoch
+    this.#s = settings
   }
 
   /** True when the membership in force has just become settled. */
   update(): boolean {
-    if (this.isReached) return false
-    const { epoch, fromSlot, voterIds, quorum } = this.#memberships.current
+    const { memberships, settled } = this.#s
+    if (settled.isCurrent) return false
+    const { epoch, fromSlot, voterIds, quorum } = memberships.current
     const knowing = voterIds.filter((nodeId) => this.#durableUpTo(nodeId) >= fromSlot - 1)
     if (knowing.length < quorum) return false
-    this.#epoch = epoch
+    settled.raiseTo(epoch)
     return true
   }
 
   #durableUpTo(nodeId: NodeId): Slot {
-    return nodeId === this.#self ? this.#watermark.durableUpTo : this.#progress.durableUpTo(nodeId)
+    const { self, watermark, progress } = this.#s
+    return nodeId === self ? watermark.durableUpTo : progress.durableUpTo(nodeId)
   }
 }
