@@ -14,6 +14,8 @@ export class Checkpointer {
   /** From the beginning of one to its commit. */
   #isBusy = false
   #isHeld = false
+  /** Somebody wants a newer one than there is. */
+  #isAsked = false
   #prepared: PreparedCheckpoint | undefined
   /** Where the last one stands, or the one under way. */
   #upTo: Slot
@@ -37,18 +39,24 @@ export class Checkpointer {
     return this.#isBusy
   }
 
-  /** Whether one may be begun, due or not. */
-  get canBegin(): boolean {
-    return !this.#isBusy && !this.#isHeld
+  /** Whether one may be begun now, and should. */
+  get isDue(): boolean {
+    const { appliedUpTo, boundaryCount, isFarAhead, isMidSlot } = this.#applier
+    if (this.#isBusy || this.#isHeld || isMidSlot) return false
+    return (
+      boundaryCount > this.#boundaryCount || isFarAhead || (this.#isAsked && appliedUpTo > this.#storage.checkpoint.appliedUpTo)
+    )
   }
 
-  get isDue(): boolean {
-    return this.canBegin && (this.#applier.boundaryCount > this.#boundaryCount || this.#applier.isFarAhead)
+  /** One is made soon, if anything was applied since the last one. */
+  ask(): void {
+    this.#isAsked = true
   }
 
   /** Takes the state as of now. The caller sees to it that its slots are in a write before the commit. */
   begin(): void {
     this.#isBusy = true
+    this.#isAsked = false
     this.#boundaryCount = this.#applier.boundaryCount
     const taken = this.#applier.checkpoint()
     this.#upTo = taken.info.appliedUpTo

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Node } from '../paxos/node.js'
 import type { Alarms } from './alarms.js'
+import type { Watch } from './watches.js'
 
 interface Settings {
   readonly node: Pick<Node, 'clockReport' | 'takeLeapMs'>
@@ -8,22 +9,18 @@ interface Settings {
   readonly logger: Logger
 }
 
-const INTERVAL_MS = 1_000
 /** Shorter leaps of log time are not worth a line. */
 const TOLD_LEAP_MS = 1_000
 
 /** Tells, on the node that leads, of clocks that are wrong, and of log time where it does not follow them. */
-export class ClockWatch {
+export class ClockWatch implements Watch {
   readonly #s: Settings
-  #nextMs = 0
 
   constructor(settings: Settings) {
     this.#s = settings
   }
 
-  tick(nowMs: number): void {
-    if (nowMs < this.#nextMs) return
-    this.#nextMs = nowMs + INTERVAL_MS
+  tick(): void {
     const { node } = this.#s
     this.#tellLeap(node.takeLeapMs())
     const report = node.clockReport

@@ -1,5 +1,6 @@
 import type { NodeId, Slot } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
+import type { Watch } from './watches.js'
 
 /** Whoever is so close needs no log but what any node keeps, though each slot holds a MiB. */
 const CLOSE_SLOTS = 32
@@ -17,7 +18,7 @@ interface Hold {
  * after it, and then what it has not asked for yet. Otherwise it would find the log trimmed again, and fetch for ever. The storage bounds
  * what that may cost (LinkedWriter).
  */
-export class LaggardHolds {
+export class LaggardHolds implements Watch {
   readonly #storage: Pick<Storage, 'holdLog'>
   readonly #holds = new Map<NodeId, Hold>()
 

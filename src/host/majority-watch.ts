@@ -1,6 +1,7 @@
 import type { Join } from '../paxos/messages.js'
 import type { MembershipRecord, NodeId } from '../paxos/types.js'
 import type { Alarms } from './alarms.js'
+import type { Watch } from './watches.js'
 
 interface Settings {
   readonly self: NodeId
@@ -14,7 +15,6 @@ interface Settings {
 }
 
 const CODE = 'NO_MAJORITY_LEFT'
-const INTERVAL_MS = 1_000
 /** Who asks to be let in does so several times a second, until it is. */
 const FORGET_MS = 5_000
 
@@ -22,10 +22,9 @@ const FORGET_MS = 5_000
  * Raises the alarm when so many voters have lost their data directories, by what each says when it asks to be let in, that those that are
  * left are no majority: nothing can be decided any more, so nobody can fill the others again, and all would wait without a word for ever.
  */
-export class MajorityWatch {
+export class MajorityWatch implements Watch {
   readonly #s: Settings
   readonly #joining = new Map<NodeId, { readonly join: Join; readonly atMs: number }>()
-  #nextMs = 0
 
   constructor(settings: Settings) {
     this.#s = settings
@@ -37,8 +36,6 @@ export class MajorityWatch {
   }
 
   tick(nowMs: number): void {
-    if (nowMs < this.#nextMs) return
-    this.#nextMs = nowMs + INTERVAL_MS
     for (const [nodeId, { atMs }] of this.#joining) if (nowMs - atMs > FORGET_MS) this.#joining.delete(nodeId)
     const { alarms, membership, listed } = this.#s
     const record = membership()

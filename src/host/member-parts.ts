@@ -7,7 +7,7 @@ import type { StateMachine } from '../replication/state-machine.js'
 import type { CheckpointInfo, Storage } from '../storage/storage.js'
 import type { OnApplied } from './applied-listener.js'
 import type { CheckpointOptions } from './boundaries.js'
-import type { PeerPort, PeerPortHandlers } from './peer-port.js'
+import type { PeerPort } from './peer-port.js'
 import type { Runtime } from './runtime.js'
 
 /** Who a member is, and what it replicates. */
@@ -38,7 +38,7 @@ export interface HostedMemberOptions {
 export interface MemberParts {
   readonly storage: Storage
   readonly runtime: Runtime
-  readonly makePeerPort: (handlers: PeerPortHandlers) => PeerPort
+  readonly port: PeerPort
   readonly checkpoints?: CheckpointOptions
   readonly tickIntervalMs?: number
   /** Of the replicated sessions, so the same on all nodes of a cluster: others than the real ones in tests only. */

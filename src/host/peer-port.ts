@@ -20,8 +20,8 @@ interface LinkState {
 
 /** How a member reaches its peers: messages may be lost at any time, without a word. */
 export interface PeerPort {
-  /** Begins to listen. @throws PeerListenError */
-  start(): Promise<void>
+  /** Begins to listen. The handlers are known from the first turn on. @throws PeerListenError */
+  start(handlers: PeerPortHandlers): Promise<void>
   /** Whom to connect to from now on, and where to try. */
   setPeers(peers: readonly PeerRoute[]): void
   /** That peer has said that it is at the first of its addresses now: a connection to another one leads to where it was. */
@@ -40,6 +40,9 @@ export interface PeerPort {
   fetchCheckpoint(from: NodeId, request: CheckpointRequest, sink: CheckpointSink): CallOff
   stop(): Promise<void>
 }
+
+/** The part of it that the host needs. */
+export type Outlet = Pick<PeerPort, 'send' | 'flush'>
 
 /** What the way to the peers asks of the member, and brings it. */
 export interface PeerPortHandlers {

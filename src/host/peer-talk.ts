@@ -7,6 +7,7 @@ import type { PeerFinder } from './peer-finder.js'
 import { PeerMarks } from './peer-marks.js'
 import { type PassedSlots, SkipWatch } from './skip-watch.js'
 import { StartGate } from './start-gate.js'
+import type { Watch } from './watches.js'
 
 interface Settings {
   readonly self: NodeId
@@ -29,6 +30,12 @@ export class PeerTalk {
   readonly #digests: DigestWatch
   readonly #skips: SkipWatch
   readonly #finder: Settings['finder']
+  /** Tells the others which slots were skipped here, once the gate is open. */
+  readonly skipWatch: Watch = {
+    tick: () => {
+      if (this.#gate.isOpen) this.#skips.tick()
+    },
+  }
 
   constructor(settings: Settings) {
     const { storage, finder } = settings
@@ -101,9 +108,7 @@ export class PeerTalk {
   tick(nowMs: number): void {
     this.#finder.tick(nowMs)
     this.#gate.tick(nowMs)
-    if (!this.#gate.isOpen) return
-    this.#marks.tick(nowMs)
-    this.#skips.tick(nowMs)
+    if (this.#gate.isOpen) this.#marks.tick(nowMs)
   }
 }
 

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Sessions } from '../replication/sessions.js'
 import type { Alarms } from './alarms.js'
 import { oldSpaceMibFor } from './capacity.js'
+import type { Watch } from './watches.js'
 
 interface Settings {
   readonly sessions: Pick<Sessions, 'stateBytes' | 'quotaBytes'>
@@ -11,16 +12,14 @@ interface Settings {
   readonly logger: Logger
 }
 
-const INTERVAL_MS = 1_000
 /** How often the log says that the quota is near. */
 const TOLD_INTERVAL_MS = 60_000
 /** Of the quota, what raises an alarm. */
 const NEAR_SHARE = 0.8
 
 /** Tells when the state comes near its quota, and when the quota is more than this node has memory for. */
-export class QuotaWatch {
+export class QuotaWatch implements Watch {
   readonly #s: Settings
-  #nextMs = 0
   #nextToldMs = 0
   /** The last one that was compared with this node's memory. */
   #quotaBytes = 0
@@ -30,8 +29,6 @@ export class QuotaWatch {
   }
 
   tick(nowMs: number): void {
-    if (nowMs < this.#nextMs) return
-    this.#nextMs = nowMs + INTERVAL_MS
     const { stateBytes, quotaBytes } = this.#s.sessions
     this.#compareWithMemory(quotaBytes)
     const share = quotaBytes === 0 ? 0 : stateBytes / quotaBytes

@@ -5,6 +5,7 @@ import { type Applied, newPending, type Pending, type Settle, timedOut } from '.
 import { type Content, PendingTable, type RequestName, sameContent } from './pending-table.js'
 import { ProposalPages, pageOf } from './proposal-pages.js'
 import { SharedLimit } from './shared-limit.js'
+import { TurnGauge } from './turn-gauge.js'
 
 /** The leader has no room: it is asked again after this long. */
 const REFUSED_DELAY_MS = 100
@@ -22,8 +23,7 @@ export class Requester {
   #pendingBytes = 0
   /** Who waits, by session. */
   readonly #waiters = new SharedLimit<number>(PENDING_COUNT_MAX)
-  /** Up to 1: of what it may hold it takes this much. */
-  share = 1
+  readonly #turns = new TurnGauge()
   /** To propose with the next flush, but for those that have been settled meanwhile. */
   #due: Pending[] = []
   /** Some of them have come since the last flush. */
@@ -53,7 +53,7 @@ export class Requester {
       )
     }
     if (
-      !this.#waiters.hasRoom(request.clientId, Math.min(this.share, this.#latency.share)) ||
+      !this.#waiters.hasRoom(request.clientId, Math.min(this.#turns.share, this.#latency.share)) ||
       (known === undefined && this.#pendingBytes + envelope.length > PENDING_BYTES_MAX)
     ) {
       const code = known === undefined || known.proposalCount === 0 ? 'OVERLOADED' : 'OUTCOME_UNKNOWN'
@@ -144,7 +144,9 @@ export class Requester {
     this.#proposeAgain(() => true)
   }
 
+  /** Called in each turn of the event loop. */
   tick(nowMs: number): void {
+    this.#turns.look(nowMs)
     if (nowMs < this.#nextSweepMs) return
     this.#nextSweepMs = nowMs + SWEEP_INTERVAL_MS
     this.#nowMs = nowMs

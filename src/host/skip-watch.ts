@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Message } from '../paxos/messages.js'
 import type { NodeId, Slot } from '../paxos/types.js'
 import { HaltError } from './halt-error.js'
+import type { Watch } from './watches.js'
 
 /** What a node has passed: every slot up to appliedUpTo, `skippedSlots` among them without carrying them out. */
 export interface PassedSlots {
@@ -20,26 +21,21 @@ interface Settings {
   readonly logger: Logger
 }
 
-const INTERVAL_MS = 1_000
-
 /**
  * Compares which slots were skipped. An operator has a slot skipped that nobody could carry out; should a node have carried it out all the
  * same, it and the others hold different states, and may not wait for the next digest to hear of it.
  */
-export class SkipWatch {
+export class SkipWatch implements Watch {
   readonly #s: Settings
   /** By slot that is skipped on one side only: who is on the other side. */
   readonly #others = new Map<Slot, Set<NodeId>>()
-  #nextMs = 0
 
   constructor(settings: Settings) {
     this.#s = settings
   }
 
-  /** Once a second, if this node has skipped anything. */
-  tick(nowMs: number): void {
-    if (nowMs < this.#nextMs) return
-    this.#nextMs = nowMs + INTERVAL_MS
+  /** Tells the others, if this node has skipped anything. */
+  tick(): void {
     const { self, members, passed } = this.#s
     if (passed().skippedSlots.length === 0) return
     for (const { nodeId } of members()) if (nodeId !== self) this.#tell(nodeId)

@@ -5,16 +5,13 @@ const FADE = 0.9
 
 /** How long a turn of the event loop takes lately: work that is admitted makes turns long, and long turns make heartbeats late. */
 export class TurnGauge {
-  #lastMs: number
+  /** Undefined before the first look. */
+  #lastMs: number | undefined
   #turnMs = 0
-
-  constructor(nowMs: number) {
-    this.#lastMs = nowMs
-  }
 
   /** To be called once in each turn, and every 10 ms or so at least. */
   look(nowMs: number): void {
-    this.#turnMs = Math.max(nowMs - this.#lastMs, this.#turnMs * FADE)
+    this.#turnMs = Math.max(nowMs - (this.#lastMs ?? nowMs), this.#turnMs * FADE)
     this.#lastMs = nowMs
   }
 

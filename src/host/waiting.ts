@@ -6,6 +6,7 @@ import type { HostedMemberOptions } from './member-parts.js'
 import type { PeerFinder } from './peer-finder.js'
 import type { PeerPort } from './peer-port.js'
 import type { PeerTalk } from './peer-talk.js'
+import type { Watch } from './watches.js'
 
 interface Settings {
   readonly options: Pick<HostedMemberOptions, 'nodeId' | 'members'>
@@ -21,22 +22,18 @@ interface Settings {
 /** Waiting is nothing to tell of before it has taken so long. */
 const GRACE_MS = 3_000
 const LOG_INTERVAL_MS = 30_000
-const INTERVAL_MS = 1_000
 
 /** Tells, in the log and as an alarm, for whom this node waits, where it looks for them, and what comes of that. */
-export class Waiting {
+export class Waiting implements Watch {
   readonly #s: Settings
   #sinceMs: number | undefined
   #nextLogMs = 0
-  #nextMs = 0
 
   constructor(settings: Settings) {
     this.#s = settings
   }
 
   tick(nowMs: number): void {
-    if (nowMs < this.#nextMs) return
-    this.#nextMs = nowMs + INTERVAL_MS
     this.#checkDifferences()
     const what = this.#what()
     if (what === undefined) {

@@ -10,6 +10,7 @@ import { type Replayed, replayLog } from '../../src/host/recovery.js'
 import { Requester } from '../../src/host/requester.js'
 import { REAL_RUNTIME } from '../../src/host/runtime.js'
 import { SessionDesk } from '../../src/host/session-desk.js'
+import { Watches } from '../../src/host/watches.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import type { Message } from '../../src/paxos/messages.js'
 import { Node } from '../../src/paxos/node.js'
@@ -328,7 +329,7 @@ export class Follower {
       requester: this.requester,
       desk: this.desk,
       readIndexWaiters: this.readIndexWaiters,
-      watches: [],
+      watches: new Watches([]),
       // Alone, as far as these are concerned: the gate is open.
       talk: new PeerTalk({
         self: 1,
@@ -352,6 +353,8 @@ export class Follower {
       tickIntervalMs: DEFAULT_TICK_INTERVAL_MS,
       pageBytesMax: 1 << 20,
       reload: () => Promise.reject(new Error('no checkpoint of a peer comes here')),
+    })
+    this.host.start({
       onCheckpointWanted: () => {},
       onFormed: () => {},
       onMembershipsChanged: () => {},

@@ -173,13 +173,16 @@ describe('the start gate', () => {
 const skipped = (appliedUpTo: number, ...slots: number[]): HostMessage => ({ kind: 'skippedSlots', appliedUpTo, slots })
 
 describe('skipped slots', () => {
-  it('are told once a second by who has any, and only by who has', () => {
+  it('are told to all others by who has any and whose gate is open, at each look', () => {
     const none = setUp({ voters: [[1]] })
-    none.talk.tick(0)
-    assert.ok(!none.told().some((message) => message.includes('skippedSlots')))
+    none.talk.skipWatch.tick(0)
+    assert.deepEqual(none.told(), [])
+    const shut = setUp({ voters: [[1, 2, 3]], skippedSlots: [7] })
+    shut.talk.skipWatch.tick(0)
+    assert.deepEqual(shut.told(), [])
     const some = setUp({ voters: [[1]], skippedSlots: [7] })
-    for (const nowMs of [0, 500, 1_000]) some.talk.tick(nowMs)
-    assert.equal(some.sent.filter(({ message }) => message.kind === 'skippedSlots').length, 4)
+    some.talk.skipWatch.tick(0)
+    assert.deepEqual(some.told(), ['2 skippedSlots 20 7', '3 skippedSlots 20 7'])
   })
 
   it('stop a node that has carried out what a majority has skipped, or the other way round', () => {

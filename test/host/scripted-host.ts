@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import type { Applier } from '../../src/host/applier.js'
-import { Host, type HostSettings } from '../../src/host/host.js'
+import { Host } from '../../src/host/host.js'
+import type { HostSettings } from '../../src/host/host-settings.js'
 import { LaggardHolds } from '../../src/host/laggard-holds.js'
 import { MajorityWatch } from '../../src/host/majority-watch.js'
 import { MembershipCalls, type MembershipCore } from '../../src/host/membership-calls.js'
@@ -8,6 +9,7 @@ import { PeerTalk } from '../../src/host/peer-talk.js'
 import { ReadIndexWaiters } from '../../src/host/read-index-waiters.js'
 import { Requester } from '../../src/host/requester.js'
 import { SessionDesk } from '../../src/host/session-desk.js'
+import { Watches } from '../../src/host/watches.js'
 import type { Message } from '../../src/paxos/messages.js'
 import type { Node } from '../../src/paxos/node.js'
 import type { Outgoing, Ready } from '../../src/paxos/outbox.js'
@@ -174,7 +176,7 @@ export function scriptedHost(voters: NodeId[] = [1]) {
     applier: applier as unknown as Applier,
     requester,
     desk,
-    watches: [],
+    watches: new Watches([]),
     readIndexWaiters: new ReadIndexWaiters(),
     laggardHolds: new LaggardHolds({ holdLog: () => () => {} }),
     majorityWatch: new MajorityWatch({
@@ -192,13 +194,15 @@ export function scriptedHost(voters: NodeId[] = [1]) {
       await step('load')
       applier.reset(100)
     },
+  }
+  const host = new Host(settings)
+  host.start({
     onCheckpointWanted: (request) => void wanted.push(request),
     onFormed: () => {},
     onMembershipsChanged: () => {},
     onLeaderChanged: () => {},
     onFailed: (error) => void failures.push(error),
-  }
-  const host = new Host(settings)
+  })
   const putInPlace = async (): Promise<void> => {
     await step('install')
     storage.checkpoint.appliedUpTo = 100

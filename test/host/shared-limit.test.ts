@@ -53,7 +53,7 @@ test('with less to be shared there is less for each, and one at least', () => {
 })
 
 test('a node takes less while turns of its event loop take long, and as much as before when they do no more', () => {
-  const gauge = new TurnGauge(0)
+  const gauge = new TurnGauge()
   let nowMs = 0
   const turn = (ms: number) => gauge.look((nowMs += ms))
   turn(10)

@@ -34,7 +34,7 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   {
     name: 'an answer tells the slot of its read index, not that of the state',
     file: 'host/hosted-member.ts',
-    find: '    await this.readIndex(options)\n    // More may have been applied by the time that this goes on.\n    return { slot: this.#applier.appliedUpTo, result',
+    find: '    await this.readIndex(options)\n    // More may have been applied by the time that this goes on.\n    return { slot: this.#a.applier.appliedUpTo, result',
     replace: '    const slot = await this.readIndex(options)\n    return { slot, result',
   },
   // A node's own session expires after an idle hour of log time only, and then the command must have been proposed twice.

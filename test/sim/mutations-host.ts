@@ -4,22 +4,22 @@ import { clocksDiffer, type Mutation, rivals, strikes } from './mutant.js'
 export const HOST_MUTATIONS: readonly Mutation[] = [
   {
     name: 'what is to be said once it is durable is said while the write is on its way',
-    file: 'host/host.ts',
+    file: 'host/disk-writer.ts',
     find: '    this.#isWriting = true\n    this.#write(',
-    replace: '    this.#isWriting = true\n    this.#onDurable(ready)\n    this.#write(',
+    replace: '    this.#isWriting = true\n    this.onDurable(ready)\n    this.#write(',
   },
   {
     name: 'a node goes on when a write has failed',
-    file: 'host/host.ts',
-    find: 'this.#write(ready, prepared).catch((error: unknown) => this.fail(writeFailed(error)))',
+    file: 'host/disk-writer.ts',
+    find: 'this.#write(ready, prepared).catch((error: unknown) => this.#s.onFailed(writeFailure(error)))',
     replace:
-      'this.#write(ready, prepared).catch((error: unknown) => {\n      if (prepared !== undefined) this.fail(writeFailed(error))\n      else this.#onDurable(ready)\n    })',
+      'this.#write(ready, prepared).catch((error: unknown) => {\n      if (prepared !== undefined) this.#s.onFailed(writeFailure(error))\n      else this.onDurable(ready)\n    })',
   },
   {
     name: 'a second write is begun before the first has ended',
     file: 'host/host.ts',
-    find: 'const diskIdle = !this.#isWriting && !this.#isStopping',
-    replace: 'const diskIdle = (!this.#isWriting || node.decidedUpTo > applier.appliedUpTo) && !this.#isStopping',
+    find: "const diskIdle = !this.#disk.isWriting && this.#phase === 'running'",
+    replace: "const diskIdle = (!this.#disk.isWriting || node.decidedUpTo > applier.appliedUpTo) && this.#phase === 'running'",
   },
   {
     name: 'log time goes back with the value of an older leader',
@@ -86,7 +86,7 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a peer is asked for a page of the log that is not durable here',
-    file: 'host/host.ts',
+    file: 'host/log-server.ts',
     find: "outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo, compactedUpTo, hasMore })",
     replace: "outlet.send(to, { kind: 'catchUpReply', entries, decidedUpTo: toSlot + 1, compactedUpTo, hasMore })",
   },

@@ -1,7 +1,7 @@
 import type { PeerRefusal } from '../../host/admission.js'
 import type { Answer, SessionRequest } from '../../host/api.js'
 import { MemberError } from '../../host/api.js'
-import { HaltError } from '../../host/host.js'
+import { HaltError } from '../../host/halt-error.js'
 import type { HostedMember } from '../../host/hosted-member.js'
 import type { MemberAddresses } from '../../paxos/membership-changes.js'
 import type { Node } from '../../paxos/node.js'

@@ -1,12 +1,16 @@
 import { pino } from 'pino'
 import type { CallerIdentity, PeerRefusal } from '../../host/admission.js'
-import { HostedMember, type PeerPort, type PeerPortHandlers } from '../../host/hosted-member.js'
+import type { HostedMember } from '../../host/hosted-member.js'
+import type { HostedMemberOptions, MemberParts } from '../../host/member-parts.js'
+import type { PeerPort, PeerPortHandlers } from '../../host/peer-port.js'
+import { restoreMachine } from '../../host/restored.js'
+import { startMember } from '../../host/start-member.js'
 import { type CoreView, viewOf } from '../../paxos/invariants.js'
 import type { MemberAddresses } from '../../paxos/membership-changes.js'
 import type { Message } from '../../paxos/messages.js'
 import type { Node, NodeSettings } from '../../paxos/node.js'
 import type { CoreOptions } from '../../paxos/options.js'
-import type { NodeId, Slot } from '../../paxos/types.js'
+import type { LogEntry, NodeId, Slot } from '../../paxos/types.js'
 import {
   type CheckpointPart,
   type CheckpointRequest,
@@ -34,6 +38,11 @@ import type { RecordFormat } from './simulated-database.js'
 import { SimulatedRuntime } from './simulated-runtime.js'
 import { type CheckpointSource, SimulatedTransfer } from './simulated-transfer.js'
 import type { StateLimits } from './state-limits.js'
+
+type Identity = PeerPortHandlers['identity']
+
+/** What a process says of itself before it listens: nothing is sent then. */
+const NOBODY: Identity = () => ({ clusterId: '', dataDirId: '' })
 
 export interface SimulatedNodeSettings {
   readonly id: NodeId
@@ -182,37 +191,29 @@ export class SimulatedProcess implements CheckpointSource {
       const storage = await this.#openStorage()
       this.#storage = storage
       this.#appliedUpTo = storage.checkpoint.appliedUpTo
-      this.#member = await HostedMember.restore(
-        {
-          nodeId: id,
-          members: this.#machine.members,
-          join: isSpare,
-          machine: this.application.machine,
-          initialCommands,
-          capacityBytes: quotaBytes,
-          logger: SILENT,
-          options,
-        },
-        {
-          storage,
-          runtime: this.runtime,
-          tickIntervalMs: tickMs,
-          checkpoints: boundaries,
-          sessionLimits: { ...SESSION_LIMITS, ...limits },
-          makePeerPort: (handlers) => this.#makePeerPort(handlers),
-          makeNode: (nodeSettings) => this.#makeNode(nodeSettings),
-          onApplied: (entry, digest) => {
-            if (this.runtime.isOver) return
-            this.#appliedUpTo = entry.slot
-            const { application } = this
-            this.#settings.trace.tell({ kind: 'applied', node: id, slot: entry.slot, value: entry.value, digest })
-            this.#check(() => this.#settings.checker.onApplied({ nodeId: id, entry, digest, application }))
-            this.#passStep()
-          },
-          onInstalled: (checkpoint) => this.#onInstalled(checkpoint),
-          onFailed: (error) => this.#onFailed(error),
-        },
-      )
+      const memberOptions: HostedMemberOptions = {
+        nodeId: id,
+        members: this.#machine.members,
+        join: isSpare,
+        machine: this.application.machine,
+        initialCommands,
+        capacityBytes: quotaBytes,
+        logger: SILENT,
+        options,
+      }
+      const parts: MemberParts = {
+        storage,
+        runtime: this.runtime,
+        tickIntervalMs: tickMs,
+        checkpoints: boundaries,
+        sessionLimits: { ...SESSION_LIMITS, ...limits },
+        port: this.#makePeerPort(),
+        makeNode: (nodeSettings) => this.#makeNode(nodeSettings),
+        onApplied: (entry, digest) => this.#onApplied(entry, digest),
+        onInstalled: (checkpoint) => this.#onInstalled(checkpoint),
+        onFailed: (error) => this.#onFailed(error),
+      }
+      this.#member = await startMember(memberOptions, parts, await restoreMachine(memberOptions, parts))
     } catch (error) {
       this.#onFailed(error instanceof Error ? error : new Error(String(error)))
     }
@@ -322,17 +323,20 @@ export class SimulatedProcess implements CheckpointSource {
     return core
   }
 
-  #makePeerPort(handlers: PeerPortHandlers): PeerPort {
+  #makePeerPort(): PeerPort {
     const { id, send } = this.#settings
+    /** Of this node, also while it stops. */
+    let identity = NOBODY
     return {
-      start: async () => {
+      start: async (handlers) => {
         this.#handlers = handlers
+        identity = handlers.identity
         this.#settings.onListening()
       },
       send: (to: NodeId, message: Message) => {
         // What it says to itself, the core hears when its records are durable.
         if (this.runtime.isOver || to === id || !this.#finds(to)) return
-        this.#check(() => send({ from: id, to, message, caller: this.#introductionTo(to, handlers) }))
+        this.#check(() => send({ from: id, to, message, caller: this.#introductionTo(to, identity) }))
         this.#passStep()
       },
       flush: () => this.#afterStep(),
@@ -343,7 +347,7 @@ export class SimulatedProcess implements CheckpointSource {
       },
       redial: () => undefined,
       links: () => [],
-      fetchCheckpoint: (from, request, sink) => this.#fetch(from, request, sink, handlers),
+      fetchCheckpoint: (from, request, sink) => this.#fetch(from, request, sink, identity),
       stop: async () => {
         this.#handlers = undefined
       },
@@ -355,11 +359,11 @@ export class SimulatedProcess implements CheckpointSource {
     return this.#routes.get(peer)?.includes(this.#settings.addressOf(peer)) === true
   }
 
-  #fetch(from: NodeId, request: CheckpointRequest, sink: CheckpointSink, handlers: PeerPortHandlers): () => void {
+  #fetch(from: NodeId, request: CheckpointRequest, sink: CheckpointSink, identity: Identity): () => void {
     const { id: to, peer, network, scheduler, totals, trace, onBug } = this.#settings
     const { runtime } = this
     const source = (): CheckpointSource | undefined => (this.#finds(from) ? peer(from) : undefined)
-    const caller = { nodeId: to, ...handlers.identity() }
+    const caller = { nodeId: to, ...identity() }
     const transfer = new SimulatedTransfer({
       to,
       from,
@@ -375,6 +379,16 @@ export class SimulatedProcess implements CheckpointSource {
       onBug,
     })
     return () => transfer.cancel()
+  }
+
+  #onApplied(entry: LogEntry, digest: number): void {
+    if (this.runtime.isOver) return
+    const { id, trace, checker } = this.#settings
+    const { application } = this
+    this.#appliedUpTo = entry.slot
+    trace.tell({ kind: 'applied', node: id, slot: entry.slot, value: entry.value, digest })
+    this.#check(() => checker.onApplied({ nodeId: id, entry, digest, application }))
+    this.#passStep()
   }
 
   #onInstalled(checkpoint: CheckpointInfo): void {
@@ -400,10 +414,10 @@ export class SimulatedProcess implements CheckpointSource {
     this.input(() => this.#handlers?.onRefused(by, refusal, this.#settings.addressOf(by)))
   }
 
-  #introductionTo(to: NodeId, handlers: PeerPortHandlers): CallerIdentity {
+  #introductionTo(to: NodeId, identity: Identity): CallerIdentity {
     const known = this.#introducedAs.get(to)
     if (known !== undefined) return known
-    const caller = { nodeId: this.#settings.id, ...handlers.identity() }
+    const caller = { nodeId: this.#settings.id, ...identity() }
     this.#introducedAs.set(to, caller)
     return caller
   }

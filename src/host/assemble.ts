@@ -1,0 +1,220 @@
+import { createHash } from 'node:crypto'
+import { assert } from '../paxos/assert.js'
+import type { Message } from '../paxos/messages.js'
+import { Node, type NodeSettings } from '../paxos/node.js'
+import { type CoreOptions, DEFAULT_OPTIONS } from '../paxos/options.js'
+import type { Member, NodeId } from '../paxos/types.js'
+import type { Storage } from '../storage/storage.js'
+import { CheckpointReceiver } from './checkpoint-receiver.js'
+import { CheckpointSender } from './checkpoint-sender.js'
+import { ClockWatch } from './clock-watch.js'
+import { DEFAULT_TICK_INTERVAL_MS, Host } from './host.js'
+import { membersKnownTo } from './known-cluster.js'
+import { LaggardHolds } from './laggard-holds.js'
+import { MajorityWatch } from './majority-watch.js'
+import type { HostedMemberOptions, MemberParts } from './member-parts.js'
+import { MembershipCalls } from './membership-calls.js'
+import { PeerFinder } from './peer-finder.js'
+import type { PeerPort } from './peer-port.js'
+import { PeerRefusals } from './peer-refusals.js'
+import { PeerTalk } from './peer-talk.js'
+import { QuotaWatch } from './quota-watch.js'
+import { ReadIndexWaiters } from './read-index-waiters.js'
+import { installState } from './recovery.js'
+import type { Restored } from './restored.js'
+import type { Runtime } from './runtime.js'
+import { Waiting } from './waiting.js'
+import { Watches } from './watches.js'
+
+const JOIN_INTERVAL_MS = 200
+/** There is room above for the ids of a lifetime. */
+const ID_SPAN = 2 ** 48
+
+/** Everything that a member consists of. */
+export interface Assembly extends Omit<Restored, 'boundaries' | 'memberships'> {
+  readonly options: HostedMemberOptions
+  readonly storage: Storage
+  readonly runtime: Runtime
+  readonly port: PeerPort
+  readonly node: Node
+  readonly readIndexWaiters: ReadIndexWaiters
+  readonly membershipCalls: MembershipCalls
+  readonly finder: PeerFinder
+  readonly talk: PeerTalk
+  readonly host: Host
+  readonly sender: CheckpointSender
+  readonly receiver: CheckpointReceiver
+  readonly refusals: PeerRefusals
+}
+
+/** Builds a member, each part after those on which it stands. Nothing of it runs yet: the host and the port are to be started. */
+export function assemble(options: HostedMemberOptions, parts: MemberParts, restored: Restored): Assembly {
+  const { storage, runtime, port } = parts
+  const { logger } = options
+  const { applier, sessions, alarms, boundaries } = restored
+  const core: CoreOptions = { ...DEFAULT_OPTIONS, ...options.options }
+  const node = makeCore(core, options, parts, restored)
+  // Ids begin anywhere: a late answer to the node that was there before must not be taken for one of now.
+  const firstId = Math.floor(runtime.random() * ID_SPAN)
+  const send = (to: NodeId, message: Message): void => port.send(to, message)
+  const members = (): readonly Member[] => membersKnownTo(node)
+
+  const readIndexWaiters = new ReadIndexWaiters()
+  const membershipCalls = new MembershipCalls(node, firstId)
+  const onMembershipsTold = (): void => noteMembership(node, options, storage)
+  const finder = new PeerFinder({ options, storage, core: node, port, send, onMembershipsTold })
+  const talk = new PeerTalk({
+    self: options.nodeId,
+    storage,
+    finder,
+    members,
+    send,
+    passed: () => applier,
+    recallId: firstId,
+    logger,
+  })
+  talk.noteReplayed(boundaries.listen((slot, digest) => talk.onBoundary(slot, digest)))
+
+  const laggardHolds = new LaggardHolds(storage)
+  const majorityWatch = new MajorityWatch({
+    self: options.nodeId,
+    replacesDataDirId: () => storage.replacesDataDirId,
+    listed: options.members.map((m) => m.nodeId).filter((id) => options.join !== true || id !== options.nodeId),
+    membership: () => node.knownMembership,
+    alarms,
+  })
+  const watches = new Watches([
+    talk.skipWatch,
+    majorityWatch,
+    new Waiting({ options, joins: joins(options, storage), core: node, talk, finder, port, alarms, logger }),
+    new ClockWatch({ node, alarms, logger }),
+    new QuotaWatch({ sessions, capacityBytes: options.capacityBytes ?? 0, alarms, logger }),
+    laggardHolds,
+  ])
+
+  const host = new Host({
+    applier,
+    requester: restored.requester,
+    desk: restored.desk,
+    node,
+    storage,
+    runtime,
+    outlet: port,
+    talk,
+    readIndexWaiters,
+    membershipCalls,
+    watches,
+    majorityWatch,
+    laggardHolds,
+    tickIntervalMs: parts.tickIntervalMs ?? DEFAULT_TICK_INTERVAL_MS,
+    pageBytesMax: core.pageBytesMax,
+    reload: () => reload(node, options, parts, restored),
+    logger,
+  })
+  const sender = new CheckpointSender({
+    storage,
+    runtime,
+    holds: laggardHolds,
+    pageBytesMax: core.pageBytesMax,
+    appliedUpTo: () => applier.appliedUpTo,
+    askForCheckpoint: () => host.askForCheckpoint(),
+  })
+  const receiver = new CheckpointReceiver({
+    storage,
+    runtime,
+    logger,
+    fetch: (from, request, sink) => port.fetchCheckpoint(from, request, sink),
+    clusterId: () => node.genesis?.clusterId ?? '',
+    decidedUpTo: () => node.decidedUpTo,
+    voters: () =>
+      members()
+        .filter((m) => m.votesFrom > 0 && m.nodeId !== options.nodeId)
+        .map((m) => m.nodeId),
+    leaderId: () => node.leaderId,
+    install: (incoming, header, end) => host.install(incoming, header, end),
+    onFailed: (error) => host.fail(error),
+  })
+  const refusals = new PeerRefusals({ options, node, finder, talk, host })
+  return {
+    ...restored,
+    options,
+    storage,
+    runtime,
+    port,
+    node,
+    readIndexWaiters,
+    membershipCalls,
+    finder,
+    talk,
+    host,
+    sender,
+    receiver,
+    refusals,
+  }
+}
+
+/** The memberships have changed: the log says so, and the directory that the newest one names takes the place of none any more. */
+export function noteMembership(node: Node, options: HostedMemberOptions, storage: Storage): void {
+  const { knownMembership } = node
+  if (knownMembership === undefined) return
+  const { epoch, fromSlot, members } = knownMembership
+  options.logger.info({ epoch, fromSlot, members: members.map(describe) }, 'the membership')
+  const own = members.find((m) => m.nodeId === options.nodeId)
+  if (own?.dataDirId === storage.dataDirId && storage.replacesDataDirId !== '') storage.noteAdmitted()
+}
+
+function makeCore(core: CoreOptions, options: HostedMemberOptions, parts: MemberParts, restored: Restored): Node {
+  const { storage, runtime, port, makeNode = newNode } = parts
+  const { initialCommands = [] } = options
+  return makeNode({
+    self: options.nodeId,
+    dataDirId: storage.dataDirId,
+    members: options.members,
+    newClusterId: runtime.uuid(),
+    initialCommands,
+    initialDigest: digestOf(initialCommands),
+    joinIntervalMs: JOIN_INTERVAL_MS,
+    capacityBytes: options.capacityBytes ?? 0,
+    joins: joins(options, storage),
+    replacesDataDirId: storage.replacesDataDirId,
+    recovered: storage.recovered,
+    memberships: restored.memberships,
+    logTimeMs: restored.applier.timeMs,
+    options: core,
+    isLinked: (nodeId) => port.isOpen(nodeId),
+    random: () => runtime.random(),
+    nowMs: runtime.nowMs(),
+  })
+}
+
+/** Takes a peer's checkpoint, which the storage has just installed, for the state. */
+async function reload(node: Node, options: HostedMemberOptions, parts: MemberParts, restored: Restored): Promise<void> {
+  const { genesis } = node
+  const { storage, runtime, onInstalled } = parts
+  const { sessions, applier, requester } = restored
+  assert(genesis !== undefined, 'only a member installs a checkpoint')
+  const nowMs = (): number => runtime.nowMs()
+  await installState({ storage, sessions, logger: options.logger, nowMs, applier, genesis })
+  requester.onStateReplaced()
+  onInstalled?.(storage.checkpoint)
+}
+
+/** Whether the node founds no cluster, but waits to be let into one. */
+function joins(options: HostedMemberOptions, storage: Storage): boolean {
+  return options.join === true || storage.replacesDataDirId !== ''
+}
+
+function describe({ nodeId, votesFrom, peerAddress }: Member): string {
+  return `${nodeId} at ${peerAddress}${votesFrom > 0 ? '' : ', learning'}`
+}
+
+/** Of commands in their order: each with its length, so that no two lists have the same. */
+function digestOf(commands: readonly Uint8Array[]): string {
+  const hash = createHash('sha256')
+  for (const command of commands) hash.update(`${command.length} `).update(command)
+  return hash.digest('hex')
+}
+
+function newNode(settings: NodeSettings): Node {
+  return new Node(settings)
+}

@@ -1,0 +1,54 @@
+import { NO_BALLOT } from '../paxos/ballot.js'
+import type { Node } from '../paxos/node.js'
+import type { Ballot, MembershipRecord, NodeId } from '../paxos/types.js'
+
+/** Told of what has become of the core, right after the step in which it came about. */
+export interface CoreListener {
+  /** Called once, when the cluster is formed or has been joined. */
+  onFormed(): void
+  /** Who the members are has changed, or will soon; called at the start, too, if there is a cluster. */
+  onMembershipsChanged(): void
+  /** 0 when none is heard any more. */
+  onLeaderChanged(leaderId: NodeId): void
+}
+
+/** Compares the core with what it was when its listener was told last. */
+export class CoreChanges {
+  readonly #node: Pick<Node, 'leaderId' | 'leaderBallot' | 'genesis' | 'memberships' | 'knownMembership'>
+  #isFormed = false
+  #leaderId: NodeId = 0
+  /** Of the last leader that was heard. */
+  #leaderBallot: Ballot = NO_BALLOT
+  /** The memberships that were last told of: the one that governs the first open slot, and the newest. */
+  #memberships: readonly [MembershipRecord, MembershipRecord | undefined] | undefined
+
+  constructor(node: Pick<Node, 'leaderId' | 'leaderBallot' | 'genesis' | 'memberships' | 'knownMembership'>) {
+    this.#node = node
+  }
+
+  /** True when another leader is heard than the last one: one that was not heard for a while, and is again, has lost nothing. */
+  noteLeader(listener: CoreListener): boolean {
+    const { leaderId, leaderBallot } = this.#node
+    if (leaderId !== this.#leaderId) {
+      this.#leaderId = leaderId
+      listener.onLeaderChanged(leaderId)
+    }
+    if (leaderBallot === NO_BALLOT || leaderBallot === this.#leaderBallot) return false
+    this.#leaderBallot = leaderBallot
+    return true
+  }
+
+  noteMemberships(listener: CoreListener): void {
+    const { genesis, memberships, knownMembership } = this.#node
+    if (genesis === undefined) return
+    if (!this.#isFormed) {
+      this.#isFormed = true
+      listener.onFormed()
+    }
+    if (memberships === undefined) return
+    const { current } = memberships
+    if (this.#memberships?.[0] === current && this.#memberships[1] === knownMembership) return
+    this.#memberships = [current, knownMembership]
+    listener.onMembershipsChanged()
+  }
+}

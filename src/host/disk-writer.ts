@@ -1,0 +1,86 @@
+import type { Node } from '../paxos/node.js'
+import type { Ready } from '../paxos/outbox.js'
+import type { PreparedCheckpoint, Storage } from '../storage/storage.js'
+import type { Checkpointer } from './checkpointer.js'
+import type { Outlet } from './peer-port.js'
+import { writeFailure } from './write-failure.js'
+
+interface Settings {
+  readonly node: Pick<Node, 'onDurable' | 'compactedUpTo'>
+  readonly storage: Pick<Storage, 'append' | 'compactedUpTo'>
+  readonly outlet: Outlet
+  readonly checkpointer: Pick<Checkpointer, 'onCommitted'>
+  readonly isStopped: () => boolean
+  /** Runs a step of the core; what it throws stops the node. */
+  readonly guarded: (work: () => void) => void
+  readonly schedule: () => void
+  /** A write has ended, and the disk is free: what has gathered meanwhile forms the next one. */
+  readonly onWritten: () => void
+  readonly onFailed: (error: Error) => void
+}
+
+/** Carries the core's records to the disk. One write is in flight at a time; what was said of its records leaves when it has ended. */
+export class DiskWriter {
+  readonly #s: Settings
+  #isWriting = false
+  #waiting: (() => void)[] = []
+
+  constructor(settings: Settings) {
+    this.#s = settings
+  }
+
+  get isWriting(): boolean {
+    return this.#isWriting
+  }
+
+  /** Begins a write: of the records, then of the checkpoint. */
+  start(ready: Ready, prepared: PreparedCheckpoint | undefined): void {
+    this.#isWriting = true
+    this.#write(ready, prepared).catch((error: unknown) => this.#s.onFailed(writeFailure(error)))
+  }
+
+  /** The records are on disk (or there were none): what was said of them may leave, and counts here. */
+  onDurable(ready: Ready): void {
+    const { node, outlet } = this.#s
+    for (const { to, message } of ready.onceDurable) outlet.send(to, message)
+    node.onDurable(ready)
+    outlet.flush()
+  }
+
+  /** Somebody else writes now. */
+  take(): void {
+    this.#isWriting = true
+  }
+
+  /** That write has ended. */
+  free(): void {
+    this.#isWriting = false
+    this.wake()
+  }
+
+  /** Resolves when a write ends, or the host stops. */
+  untilFree(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** Lets all who wait look again. */
+  wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+
+  async #write(ready: Ready, prepared: PreparedCheckpoint | undefined): Promise<void> {
+    const { node, storage, checkpointer, isStopped, guarded } = this.#s
+    if (ready.records.length > 0) await storage.append(ready.records)
+    if (isStopped()) return
+    guarded(() => this.onDurable(ready))
+    if (isStopped()) return
+    if (prepared !== undefined) {
+      this.#s.schedule()
+      await prepared.commit()
+      checkpointer.onCommitted()
+    }
+    node.compactedUpTo = storage.compactedUpTo
+    this.free()
+    this.#s.onWritten()
+  }
+}

@@ -1,0 +1,95 @@
+import type { NodeId } from '../paxos/types.js'
+import type { Assembly } from './assemble.js'
+import { HaltError } from './halt-error.js'
+
+/** How long a stopping leader waits for another to take over. */
+const HAND_OVER_TIMEOUT_MS = 1_000
+
+const STOPPED = 'this member has stopped'
+
+/** How a member ends: when it is asked to, after it has handed leadership over; or by itself, when it has failed. */
+export class Shutdown {
+  /** Settles when the member has stopped by itself: a failed disk, a broken invariant, a data directory that must not vote. */
+  readonly failed: Promise<Error>
+  readonly #a: Assembly
+  /** Told at once, and before `failed` settles. */
+  readonly #onFailed: ((error: Error) => void) | undefined
+  #settleFailed: (error: Error) => void = throwError
+  #isStopped = false
+  #stopping: Promise<void> | undefined
+  #onLedByAnother: (() => void) | undefined
+
+  constructor(assembly: Assembly, onFailed: ((error: Error) => void) | undefined) {
+    this.#a = assembly
+    this.#onFailed = onFailed
+    this.failed = new Promise((resolve) => {
+      this.#settleFailed = resolve
+    })
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped
+  }
+
+  /** If this member leads: asks another to, and waits until it does, for a second at most. */
+  async handOver(): Promise<void> {
+    const { node, host, runtime } = this.#a
+    if (!node.handOver()) return
+    host.schedule()
+    await new Promise<void>((resolve) => {
+      const callOff = runtime.after(HAND_OVER_TIMEOUT_MS, resolve)
+      this.#onLedByAnother = () => {
+        callOff()
+        resolve()
+      }
+    })
+  }
+
+  onLeaderChanged(leaderId: NodeId): void {
+    if (leaderId !== this.#a.options.nodeId && leaderId !== 0) this.#onLedByAnother?.()
+  }
+
+  /** Hands leadership over, writes the state machine's state and lets go of everything. What waits is told STOPPED. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.handOver()
+      .then(() => this.#a.host.stop())
+      .then(() => this.#letGo())
+    return this.#stopping
+  }
+
+  /** The host has stopped by itself. */
+  onFailed(error: Error): void {
+    this.#a.options.logger.fatal({ err: error }, 'the node stops')
+    this.#onFailed?.(error)
+    this.#stopping ??= this.#abandon(error)
+    this.#settleFailed(error)
+  }
+
+  async #letGo(removed?: NodeId): Promise<void> {
+    const { requester, desk, readIndexWaiters, membershipCalls, receiver, port, sender, storage } = this.#a
+    this.#isStopped = true
+    requester.stop(STOPPED)
+    desk.stop(STOPPED)
+    readIndexWaiters.stop(STOPPED)
+    membershipCalls.stop(STOPPED, removed)
+    receiver.stop()
+    await port.stop()
+    await sender.stop()
+    await storage.close()
+  }
+
+  /** What failed is known; what fails after it, on a broken disk say, must not end this process as an unhandled rejection. */
+  async #abandon(failure: Error): Promise<void> {
+    const { options } = this.#a
+    const isRemoved = failure instanceof HaltError && failure.code === 'REMOVED'
+    try {
+      await this.#letGo(isRemoved ? options.nodeId : undefined)
+    } catch (error) {
+      options.logger.error({ err: error }, 'the node could not let go of everything')
+    }
+  }
+}
+
+function throwError(error: Error): never {
+  throw error
+}
