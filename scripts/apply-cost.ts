@@ -9,9 +9,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { BankAndKeys } from '../src/api/bank-and-keys.js'
 import { initialAuthority } from '../src/api/initial-authority.js'
 import { depositMessage } from '../src/app/bank/signing.js'
-import { BankAndKeys } from '../src/app/bank-and-keys.js'
 import { UsedIds } from '../src/app/used-ids.js'
 import { formatTable } from '../src/cli/output.js'
 import type { TransferRequest } from '../src/gen/synod/bank/v1/bank.js'
@@ -447,7 +447,7 @@ if ('holds'.includes(flags.only) || 'holds that end'.includes(flags.only)) {
   gc?.()
   world.longestMs = 0
   world.timeMs += 1_000_000_000 + 1
-  const { deadlines } = world.machine.typed
+  const { deadlines } = world.machine.books
   const before = deadlines.size
   const slots: number[] = []
   while ((world.machine.nextDeadlineMs ?? Number.POSITIVE_INFINITY) <= world.timeMs) {
@@ -514,7 +514,7 @@ for (const keys of ['x', 'y']) {
   note([`Delete by prefix of ${ROWS * (keys === 'x' ? 0.3 : 0.7)} keys`, world.longestMs])
 }
 const clearing: number[] = []
-while (world.machine.typed.keys.cuts.isPending) {
+while (world.machine.books.keys.cuts.isPending) {
   world.longestMs = 0
   world.slot([])
   clearing.push(world.longestMs)

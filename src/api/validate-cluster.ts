@@ -1,4 +1,3 @@
-import type { FieldViolation } from '../app/refusal.js'
 import { isHostPort } from '../encoding/host-port.js'
 import type {
   AddMemberRequest,
@@ -10,7 +9,8 @@ import type {
   TransferLeadershipRequest,
   UpdateMemberRequest,
 } from '../gen/synod/cluster/v1/cluster.js'
-import { consistency } from './checks.js'
+import type { FieldViolation } from './field-violation.js'
+import { isConsistency, WRONG_CONSISTENCY } from './from-wire.js'
 
 const NODE_ID_MAX = 65_535
 const ADDRESS_LENGTH_MAX = 256
@@ -48,7 +48,7 @@ export function setQuotaViolations({ quotaBytes }: SetQuotaRequest): readonly Fi
 /** Of Checkpoint and GetQuota. */
 export function consistencyViolations(request: CheckpointRequest | GetQuotaRequest): readonly FieldViolation[] {
   const out: FieldViolation[] = []
-  consistency(out, request.consistency)
+  if (!isConsistency(request.consistency)) out.push({ field: 'consistency', description: WRONG_CONSISTENCY })
   return out
 }
 

@@ -1,5 +1,5 @@
-import type { FieldViolation } from '../app/refusal.js'
 import type { SessionName } from '../replication/session-table.js'
+import type { FieldViolation } from './field-violation.js'
 
 const TOKEN_BYTES = 16
 

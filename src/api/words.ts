@@ -1,5 +1,7 @@
+import { status } from '@grpc/grpc-js'
 import type { Reason } from '../app/refusal.js'
 import type { FieldViolation, Refusal, Result } from '../gen/synod/session/v1/session.js'
+import { REASONS } from './reasons.js'
 
 type Parameters = Readonly<Record<string, string | undefined>>
 
@@ -40,16 +42,23 @@ export const WORDS: Record<Reason, (p: Parameters) => string> = {
       : `${p['keys']} keys would be deleted; return_previous answers at most ${p['keys_max']} and ${p['bytes_max']} bytes`,
 }
 
-/** Puts in the words that a result has none of. Gives the same result, changed. */
+/** Puts in the words and codes that a result has none of. Gives the same result, changed. */
 export function withWords(result: Result): Result {
   const { outcome } = result
   if (outcome?.$case === 'refusal') addWords(outcome.value)
   else if (outcome?.$case === 'transferBatch') {
     for (const each of outcome.value.results) {
-      if (each.reason !== '' && each.message === '') each.message = sentence(each.reason, each.parameters)
+      if (each.reason === '') continue
+      each.code = codeOf(each.reason)
+      if (each.message === '') each.message = sentence(each.reason, each.parameters)
     }
   }
   return result
+}
+
+/** The gRPC status code of a reason; UNKNOWN for one of a newer node. */
+function codeOf(reason: string): status {
+  return Object.hasOwn(REASONS, reason) ? REASONS[reason as Reason].code : status.UNKNOWN
 }
 
 function addWords(refusal: Refusal): void {

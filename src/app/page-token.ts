@@ -1,5 +1,8 @@
 import { Refusal } from './refusal.js'
 
+/** How many items a page has whose size is not given. */
+export const PAGE_SIZE_DEFAULT = 100
+
 /**
  * Page tokens: eight hexadecimal digits that tell which query the page belongs to, then where it ended. Opaque to clients; a token of
  * another query is noticed.

@@ -22,13 +22,6 @@ export type Reason =
   | 'RESPONSE_TOO_LARGE'
   | 'QUOTA_EXCEEDED'
 
-/** A field at fault, by its path in the request's proto, e.g. `transfers[3].amount`. */
-export interface FieldViolation {
-  readonly field: string
-  /** With the bound. */
-  readonly description: string
-}
-
 /**
  * What a refusal is about, by the names that clients see. Part of the results that every node must agree on, which have no sentences in
  * them: those are made for people at the edge, see api/words.ts.

@@ -16,6 +16,8 @@ export interface Moment {
   readonly slot: number
   /** Log time: what the leader wrote into the slot (see paxos/log-clock.ts), ms since 1970, never going back. The only time there is. */
   readonly timeMs: number
+  /** The level in force, from 1; absent: 1. See DESIGN, levels: what a command means is decided by it and the command alone. */
+  readonly level?: number
   /**
    * By how many bytes the state may grow until it has reached its quota; below 0 when it is past it. A command that would make it grow
    * further is for the machine to refuse, if it counts (see stateBytes). Absent: there is no quota.

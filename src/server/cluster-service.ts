@@ -1,3 +1,4 @@
+import type { FieldViolation } from '../api/field-violation.js'
 import {
   addressedMemberViolations,
   consistencyViolations,
@@ -5,7 +6,6 @@ import {
   setQuotaViolations,
   transferLeadershipViolations,
 } from '../api/validate-cluster.js'
-import type { FieldViolation } from '../app/refusal.js'
 import {
   AddMemberRequest,
   CheckpointRequest,

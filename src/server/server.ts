@@ -1,7 +1,7 @@
 import { setLogger } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
+import { BankAndKeys } from '../api/bank-and-keys.js'
 import { initialAuthority } from '../api/initial-authority.js'
-import { BankAndKeys } from '../app/bank-and-keys.js'
 import { safeLogger } from '../host/safe-logger.js'
 import { Member } from '../member.js'
 import { INSECURE, type Security } from '../security/security.js'

@@ -10,8 +10,8 @@
  *   await cluster.run(5_000)
  */
 
+import { BankAndKeys } from '../api/bank-and-keys.js'
 import { type AuthorityConfig, initialAuthority } from '../api/initial-authority.js'
-import { BankAndKeys } from '../app/bank-and-keys.js'
 import { BankAudit } from '../app/invariants.js'
 import { isPlainObject } from '../client/arguments.js'
 import { Bank } from '../client/bank.js'
@@ -382,7 +382,7 @@ function internalError(cause: unknown): SynodError {
 function newBankAndKeys(): SimulatedApplication {
   const machine = new BankAndKeys()
   const audit = new BankAudit()
-  return { machine, brokenInvariants: () => audit.brokenInvariants(machine.typed.bank.ledger) }
+  return { machine, brokenInvariants: () => audit.brokenInvariants(machine.books.bank.ledger) }
 }
 
 function linkOf(network: NonNullable<SimClusterOptions['network']>): typeof GOOD_LINK {

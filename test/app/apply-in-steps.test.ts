@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BankAndKeys } from '../../src/app/bank-and-keys.js'
+import { BankAndKeys } from '../../src/api/bank-and-keys.js'
 import { Command, Result } from '../../src/gen/synod/session/v1/session.js'
 import { CheckpointDisk } from './checkpoint-disk.js'
 import { fakeCrypto } from './fixture.js'

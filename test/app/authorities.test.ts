@@ -3,9 +3,9 @@ import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { nodeCrypto } from '../../src/api/node-crypto.js'
-import { Authorities } from '../../src/app/bank/authorities.js'
 import { depositMessage, registerAuthorityMessage, revokeAuthorityMessage, signedBytes } from '../../src/app/bank/signing.js'
-import { Journal } from '../../src/tables/journal.js'
+import { Books } from '../../src/app/books.js'
+import type { Requests } from '../../src/app/operations/index.js'
 import { bytes, reasonOf } from './fixture.js'
 
 interface SigningVector {
@@ -38,22 +38,26 @@ const [first, second, third] = [1, 2, 3].map((byte) => new Signer(Buffer.alloc(3
 const NOW = { slot: 5, timeMs: 1_000 }
 const NOTHING = new Uint8Array(0)
 
-function withFirst(): Authorities {
-  const authorities = new Authorities(new Journal(), nodeCrypto)
+function withFirst(): Books {
+  const books = new Books(nodeCrypto)
   const initial = { authorityId: 'first', publicKey: first.publicKey, signerId: '', signature: NOTHING }
-  assert.equal(authorities.register(initial, { slot: 0, timeMs: 0 }), undefined)
-  return authorities
+  assert.equal(reasonOf(books.apply({ $case: 'registerAuthority', value: initial }, { slot: 0, timeMs: 0 })), 'OK')
+  return books
 }
 
-function register(authorities: Authorities, authorityId: string, key: Signer, signerId = 'first', signer = first): string {
+function registerUnsigned(books: Books, request: Requests['registerAuthority'], slot: number): string {
+  return reasonOf(books.apply({ $case: 'registerAuthority', value: request }, { slot, timeMs: 0 }))
+}
+
+function register(books: Books, authorityId: string, key: Signer, signerId = 'first', signer = first): string {
   const request = { authorityId, publicKey: key.publicKey, signerId }
-  const refusal = authorities.register({ ...request, signature: signer.sign(registerAuthorityMessage(request)) }, NOW)
-  return refusal === undefined ? 'OK' : refusal.reason
+  const value = { ...request, signature: signer.sign(registerAuthorityMessage(request)) }
+  return reasonOf(books.apply({ $case: 'registerAuthority', value }, NOW))
 }
 
-function revoke(authorities: Authorities, authorityId: string, signerId = 'first', signer = first): string {
-  const refusal = authorities.revoke({ authorityId, signerId, signature: signer.sign(revokeAuthorityMessage({ authorityId })) })
-  return refusal === undefined ? 'OK' : refusal.reason
+function revoke(books: Books, authorityId: string, signerId = 'first', signer = first): string {
+  const value = { authorityId, signerId, signature: signer.sign(revokeAuthorityMessage({ authorityId })) }
+  return reasonOf(books.apply({ $case: 'revokeAuthority', value }, NOW))
 }
 
 test('the test vector: the signed bytes of a deposit, and their signature', () => {
@@ -100,12 +104,9 @@ test('a signature verifies only whole, under its key, over its message; garbage 
 test('only slot 0 takes an authority in that nobody signed for', () => {
   const authorities = withFirst()
   const unsigned = { authorityId: 'second', publicKey: second.publicKey, signerId: '', signature: NOTHING }
-  assert.equal(reasonOf(authorities.register(unsigned, { slot: 1, timeMs: 0 }) ?? {}), 'UNKNOWN_AUTHORITY')
-  assert.equal(
-    reasonOf(authorities.register({ ...unsigned, signerId: 'first' }, { slot: 0, timeMs: 0 }) ?? {}),
-    'INVALID_SIGNATURE',
-  )
-  assert.equal(reasonOf(authorities.register(unsigned, { slot: 0, timeMs: 0 }) ?? {}), 'OK')
+  assert.equal(registerUnsigned(authorities, unsigned, 1), 'UNKNOWN_AUTHORITY')
+  assert.equal(registerUnsigned(authorities, { ...unsigned, signerId: 'first' }, 0), 'INVALID_SIGNATURE')
+  assert.equal(registerUnsigned(authorities, unsigned, 0), 'OK')
 })
 
 test('later authorities are signed in by one that stands', () => {
@@ -133,7 +134,7 @@ test('a revoked authority signs nothing any more', () => {
   assert.equal(register(authorities, 'third', third, 'second', second), 'UNKNOWN_AUTHORITY')
   const message = bytes('message')
   const signed = { signerId: 'second', signature: second.sign(message), message }
-  assert.equal(authorities.verify(signed)?.reason, 'UNKNOWN_AUTHORITY')
+  assert.equal(authorities.bank.authorities.verify(signed)?.reason, 'UNKNOWN_AUTHORITY')
 })
 
 test('revoking is refused for the first of its faults, and the last authority stays', () => {

@@ -13,7 +13,7 @@ function bank(): Fixture {
 
 function movements(fixture: Fixture, { accountId = 'b', pageSize = 0, pageToken = '', descending = false } = {}) {
   const query = { $case: 'listMovements', value: { accountId, pageSize, pageToken, descending } } as const
-  return valueOf('listMovements', fixture.machine.query(query))
+  return valueOf('listMovements', fixture.machine.read(query))
 }
 
 test('an account has its movements in the order of the log, a page at a time, in both orders', () => {
@@ -44,7 +44,7 @@ test('a refused movement touched no account, but is found by its id', () => {
   const fixture = bank()
   fixture.transfer('refused', 'b', 'a', 1_000n)
   assert.ok(!movements(fixture).movements.some((movement) => movement.id === 'refused'))
-  const { movement } = valueOf('getTransfer', fixture.machine.query({ $case: 'getTransfer', value: { transferId: 'refused' } }))
+  const { movement } = valueOf('getTransfer', fixture.machine.read({ $case: 'getTransfer', value: { transferId: 'refused' } }))
   assert.deepEqual([movement.status, movement.refusalReason, movement.amount], ['refused', 'INSUFFICIENT_FUNDS', 1_000n])
 })
 
@@ -53,7 +53,7 @@ test('accounts are listed in the order of their UTF-8 bytes', () => {
   const seen: string[] = []
   let pageToken = ''
   do {
-    const page = valueOf('listAccounts', fixture.machine.query({ $case: 'listAccounts', value: { pageSize: 2, pageToken } }))
+    const page = valueOf('listAccounts', fixture.machine.read({ $case: 'listAccounts', value: { pageSize: 2, pageToken } }))
     seen.push(...page.accounts.map((account) => account.accountId))
     pageToken = page.nextPageToken
   } while (pageToken !== '')
@@ -69,12 +69,12 @@ test('page tokens of another account, another order or nobody are invalid', () =
     { accountId: 'b', pageSize: 1, pageToken: 'nonsense', descending: false },
   ]
   for (const value of wrong) {
-    const outcome = fixture.machine.query({ $case: 'listMovements', value })
+    const outcome = fixture.machine.read({ $case: 'listMovements', value })
     assert.ok(outcome instanceof Refusal)
     assert.equal(outcome.fields[0], 'page_token')
   }
   assert.equal(
-    reasonOf(fixture.machine.query({ $case: 'listAccounts', value: { pageSize: 1, pageToken: 'x' } })),
+    reasonOf(fixture.machine.read({ $case: 'listAccounts', value: { pageSize: 1, pageToken: 'x' } })),
     'INVALID_ARGUMENT',
   )
 })
@@ -82,7 +82,7 @@ test('page tokens of another account, another order or nobody are invalid', () =
 test('what does not exist is not found', () => {
   const { machine } = bank()
   const value = { accountId: 'nobody', pageSize: 0, pageToken: '', descending: false }
-  assert.equal(reasonOf(machine.query({ $case: 'getBalance', value })), 'ACCOUNT_NOT_FOUND')
-  assert.equal(reasonOf(machine.query({ $case: 'listMovements', value })), 'ACCOUNT_NOT_FOUND')
-  assert.equal(reasonOf(machine.query({ $case: 'getTransfer', value: { transferId: 'none' } })), 'TRANSFER_NOT_FOUND')
+  assert.equal(reasonOf(machine.read({ $case: 'getBalance', value })), 'ACCOUNT_NOT_FOUND')
+  assert.equal(reasonOf(machine.read({ $case: 'listMovements', value })), 'ACCOUNT_NOT_FOUND')
+  assert.equal(reasonOf(machine.read({ $case: 'getTransfer', value: { transferId: 'none' } })), 'TRANSFER_NOT_FOUND')
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { INT64_MAX } from '../../src/app/bank/movement.js'
-import type { Outcome } from '../../src/app/operations.js'
+import type { Outcome } from '../../src/app/operation.js'
 import { Refusal } from '../../src/app/refusal.js'
 import { BAD, dump, Fixture, reasonOf, valueOf } from './fixture.js'
 
@@ -114,10 +114,8 @@ test('the same id with the same content gets the first result, and nothing moves
 
 test('every field of a request is part of its content', () => {
   const fixture = bank()
-  fixture.machine.bank.authorities.register(
-    { authorityId: 'other', publicKey: new Uint8Array(32), signerId: 'mint', signature: Uint8Array.of(1) },
-    { slot: 1, timeMs: 0 },
-  )
+  const other = { authorityId: 'other', publicKey: new Uint8Array(32), signerId: 'mint', signature: Uint8Array.of(1) }
+  fixture.machine.apply({ $case: 'registerAuthority', value: other }, { slot: 1, timeMs: 0 })
   fixture.deposit('d', 'poor', 10n)
   fixture.withdraw('w', 'rich', 2n)
   fixture.transfer('t', 'poor', 'rich', 3n)

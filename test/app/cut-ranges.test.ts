@@ -1,25 +1,26 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BankAndKeys } from '../../src/app/bank-and-keys.js'
-import type { DeleteOutcome, ListOutcome } from '../../src/app/kv/keys.js'
-import type { Outcome, TxnOperation } from '../../src/app/operations.js'
+import { BankAndKeys } from '../../src/api/bank-and-keys.js'
+import { Books } from '../../src/app/books.js'
+import type { Operation, Outcome } from '../../src/app/operation.js'
+import type { Outcome as DeleteOutcome } from '../../src/app/operations/delete.js'
+import type { Outcome as ListOutcome } from '../../src/app/operations/list.js'
 import { Refusal } from '../../src/app/refusal.js'
-import { TypedBankAndKeys } from '../../src/app/typed-bank-and-keys.js'
 import type { StateEntry } from '../../src/replication/state-machine.js'
 import { Fixture, fakeCrypto } from './fixture.js'
 import { Random } from './random.js'
 
-const put = (key: string, value = ''): TxnOperation => ({ $case: 'put', value: { key, value, returnPrevious: false } })
-const del = (prefix: string): TxnOperation => ({
+const put = (key: string, value = ''): Operation => ({ $case: 'put', value: { key, value, returnPrevious: false } })
+const del = (prefix: string): Operation => ({
   $case: 'delete',
   value: { target: { $case: 'prefix', value: prefix }, returnPrevious: false },
 })
 /** Refused, and everything before it with it. */
-const REFUSED: TxnOperation = { $case: 'getBalance', value: { accountId: 'nobody' } }
+const REFUSED: Operation = { $case: 'getBalance', value: { accountId: 'nobody' } }
 
-function countOf(machine: TypedBankAndKeys, prefix: string): number {
+function countOf(machine: Books, prefix: string): number {
   const request = { prefix, start: '', end: '', limit: 0, descending: false, keysOnly: true, countOnly: false, pageToken: '' }
-  const outcome = machine.query({ $case: 'list', value: request }) as { value: ListOutcome }
+  const outcome = machine.read({ $case: 'list', value: request }) as { value: ListOutcome }
   assert.equal(BigInt(outcome.value.pairs.length), outcome.value.count)
   return outcome.value.pairs.length
 }
@@ -55,7 +56,7 @@ test('very many keys are deleted in one revision, gone at once, and cleared ten 
 })
 
 /** Keys that belong to a few prefixes, so that deletions meet what others have deleted, and what has come again. */
-function randomStep(random: Random, sequence: number): TxnOperation[] {
+function randomStep(random: Random, sequence: number): Operation[] {
   const prefix = ['a', 'ab', 'b', ''][random.below(4)] ?? ''
   if (random.below(9) === 0) return [del(prefix)]
   const count = 1 + random.below(60)
@@ -78,10 +79,10 @@ test('whatever is deleted, comes again and is taken back, is found as in a plain
       const at = { slot, timeMs: slot }
       const outcomes = [live, ...(restored === undefined ? [] : [restored])].map((machine): Outcome => {
         // Few a slot, so that there is always something left to clear.
-        machine.typed.keys.cuts.clear(20)
+        machine.books.keys.cuts.clear(20)
         const all = isRefused ? [...operations, REFUSED] : operations
         // oxlint-disable-next-line unicorn/no-thenable -- the proto's name; a transaction is never awaited
-        return machine.typed.apply({ $case: 'txn', value: { compare: [], then: all, else: [] } }, at)
+        return machine.books.apply({ $case: 'txn', value: { compare: [], then: all, else: [] } }, at)
       })
       if (restored !== undefined) {
         assert.deepEqual(outcomes[1], outcomes[0], `seed ${seed}, slot ${slot}`)
@@ -115,7 +116,7 @@ function load(machine: BankAndKeys, entries: StateEntry[]): void {
   restoration.finish()
 }
 
-function carriedOut(before: ReadonlyMap<string, string>, operations: readonly TxnOperation[]): Map<string, string> {
+function carriedOut(before: ReadonlyMap<string, string>, operations: readonly Operation[]): Map<string, string> {
   const plain = new Map(before)
   for (const operation of operations) {
     if (operation.$case === 'put') plain.set(operation.value.key, operation.value.value as string)
@@ -126,8 +127,8 @@ function carriedOut(before: ReadonlyMap<string, string>, operations: readonly Tx
   return plain
 }
 
-function pairsOf({ typed }: BankAndKeys): [string, string][] {
-  const { pairs } = typed.keys
+function pairsOf({ books }: BankAndKeys): [string, string][] {
+  const { pairs } = books.keys
   const keys = [
     ...pairs.keys.ascending(
       pairs.keys.position(() => false),

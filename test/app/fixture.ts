@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
-import type { Bank, TransferRequest } from '../../src/app/bank/bank.js'
+import { COMMAND_CODEC } from '../../src/api/command-codec.js'
+import type { Bank } from '../../src/app/bank/bank.js'
 import type { AccountRow, Movement } from '../../src/app/bank/movement.js'
 import type { Crypto } from '../../src/app/bank/signing.js'
+import { Books } from '../../src/app/books.js'
 import { brokenBankInvariants } from '../../src/app/invariants.js'
-import type { Operation, Outcome, TxnOperation } from '../../src/app/operations.js'
+import type { Operation, Outcome } from '../../src/app/operation.js'
+import type { Request as TransferRequest } from '../../src/app/operations/transfer.js'
 import { Refusal } from '../../src/app/refusal.js'
-import { TypedBankAndKeys } from '../../src/app/typed-bank-and-keys.js'
+import { Command } from '../../src/gen/synod/session/v1/session.js'
 
 /** Signatures are one byte: GOOD verifies under every key, nothing else does. For tests that are not about cryptography. */
 export const fakeCrypto: Crypto = {
@@ -32,7 +35,7 @@ export function transfer(
 
 /** A machine with an authority, driven one operation a slot, with its invariants checked after each. */
 export class Fixture {
-  readonly machine = new TypedBankAndKeys(fakeCrypto)
+  readonly machine = new Books(fakeCrypto)
   timeMs = 1_000_000
   slot = 0
 
@@ -78,7 +81,7 @@ export class Fixture {
   }
 
   /** A transaction without conditions. */
-  txn(operations: readonly TxnOperation[]): Outcome {
+  txn(operations: readonly Operation[]): Outcome {
     return this.run({ $case: 'txn', value: branches([], operations, []) })
   }
 
@@ -122,7 +125,7 @@ export function bytes(text: string): Uint8Array {
 }
 
 /** All of the state, for comparing, but for movements that were refused: they are known by their ids only. */
-export function dump({ keys, bank, deadlines }: TypedBankAndKeys): unknown {
+export function dump({ keys, bank, deadlines }: Books): unknown {
   const { accounts, totals, movements } = bank.ledger
   const order = keys.pairs.keys
   const byId = sorted(accounts.values(), (account) => account.accountId)
@@ -152,4 +155,11 @@ function historyOf({ ledger }: Bank, { accountId, movementCount }: AccountRow): 
 
 function sorted<T>(rows: Iterable<T>, key: (row: T) => string): T[] {
   return Array.from(rows).toSorted((a, b) => (key(a) < key(b) ? -1 : 1))
+}
+
+/** A command as the machine knows it. */
+export function operationOf(command: Command): Operation {
+  const decoded = COMMAND_CODEC.decodeCommand(Command.encode(command).finish(), 1)
+  assert.ok(decoded?.operation !== undefined, 'a command that a gateway would let through')
+  return decoded.operation
 }

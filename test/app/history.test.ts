@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toOperation } from '../../src/api/command.js'
+import { Books } from '../../src/app/books.js'
 import { brokenBankInvariants } from '../../src/app/invariants.js'
-import type { Outcome } from '../../src/app/operations.js'
+import type { Outcome } from '../../src/app/operation.js'
 import { Refusal } from '../../src/app/refusal.js'
-import { TypedBankAndKeys } from '../../src/app/typed-bank-and-keys.js'
-import { dump, fakeCrypto } from './fixture.js'
+import { dump, fakeCrypto, operationOf } from './fixture.js'
 import { Random } from './random.js'
 import { INITIAL_COMMAND, randomCommand } from './random-commands.js'
 
@@ -24,13 +23,13 @@ test('in random histories the books balance after every operation, and every out
   const met = new Map<string, number>()
   for (let seed = 1; seed <= SEEDS; seed++) {
     const random = new Random(seed)
-    const machine = new TypedBankAndKeys(fakeCrypto)
-    machine.apply(toOperation(INITIAL_COMMAND), { slot: 0, timeMs: 0 })
+    const machine = new Books(fakeCrypto)
+    machine.apply(operationOf(INITIAL_COMMAND), { slot: 0, timeMs: 0 })
     let timeMs = 1_000_000
     for (let slot = 1; slot <= COMMANDS; slot++) {
       timeMs += random.below(2_000)
       machine.onSlot({ slot, timeMs })
-      const outcome = machine.apply(toOperation(randomCommand(random)), { slot, timeMs })
+      const outcome = machine.apply(operationOf(randomCommand(random)), { slot, timeMs })
       count(met, outcome)
       assert.deepEqual(brokenBankInvariants(machine.bank.ledger), [], `seed ${seed}, slot ${slot}`)
     }
@@ -41,13 +40,13 @@ test('in random histories the books balance after every operation, and every out
 
 test('a refused command changes nothing but that a refused id stays refused', () => {
   const random = new Random(99)
-  const machine = new TypedBankAndKeys(fakeCrypto)
-  machine.apply(toOperation(INITIAL_COMMAND), { slot: 0, timeMs: 0 })
+  const machine = new Books(fakeCrypto)
+  machine.apply(operationOf(INITIAL_COMMAND), { slot: 0, timeMs: 0 })
   let refusals = 0
   for (let slot = 1; slot <= 1_000; slot++) {
     const before = withoutRefused(machine)
     // Time stands still: no hold ends on the way.
-    const outcome = machine.apply(toOperation(randomCommand(random)), { slot, timeMs: 1_000 })
+    const outcome = machine.apply(operationOf(randomCommand(random)), { slot, timeMs: 1_000 })
     if (!(outcome instanceof Refusal)) continue
     refusals++
     assert.deepEqual(withoutRefused(machine), before, `slot ${slot}`)
@@ -56,7 +55,7 @@ test('a refused command changes nothing but that a refused id stays refused', ()
 })
 
 /** Everything but refused movements, and how they are counted. */
-function withoutRefused(machine: TypedBankAndKeys): unknown {
+function withoutRefused(machine: Books): unknown {
   const { histories, ...rest } = dump(machine) as { histories: { sequence: number }[][] }
   return { ...rest, histories: histories.map((list) => list.map((movement) => ({ ...movement, sequence: 0 }))), sequence: 0 }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Keys, type ListOutcome, type ListRequest } from '../../src/app/kv/keys.js'
+import { Keys } from '../../src/app/kv/keys.js'
+import type { Outcome as ListOutcome, Request as ListRequest } from '../../src/app/operations/list.js'
 import { Refusal } from '../../src/app/refusal.js'
 import { Journal } from '../../src/tables/journal.js'
 import { compareUtf8 } from '../../src/tables/utf8.js'

@@ -1,23 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toOperation } from '../../src/api/command.js'
+import { Books } from '../../src/app/books.js'
 import { brokenBankInvariants } from '../../src/app/invariants.js'
-import type { Operation, Outcome, TxnOperation } from '../../src/app/operations.js'
+import type { Operation, Outcome } from '../../src/app/operation.js'
 import { Refusal } from '../../src/app/refusal.js'
-import { TypedBankAndKeys } from '../../src/app/typed-bank-and-keys.js'
-import { branches, dump, Fixture, fakeCrypto, GOOD, KEY, reasonOf, transfer, valueOf } from './fixture.js'
+import { branches, dump, Fixture, fakeCrypto, GOOD, KEY, operationOf, reasonOf, transfer, valueOf } from './fixture.js'
 import { Random } from './random.js'
 import { INITIAL_COMMAND, randomCommand } from './random-commands.js'
 
-const put = (key: string, text: string): Operation & TxnOperation => ({
+const put = (key: string, text: string): Operation => ({
   $case: 'put',
   value: { key, value: text, returnPrevious: false },
 })
-const del = (key: string): Operation & TxnOperation => ({
+const del = (key: string): Operation => ({
   $case: 'delete',
   value: { target: { $case: 'key', value: key }, returnPrevious: false },
 })
-const txn = (...then: TxnOperation[]): Operation => ({ $case: 'txn', value: branches([], then, []) })
+const txn = (...then: Operation[]): Operation => ({ $case: 'txn', value: branches([], then, []) })
 const openAccount = (accountId: string, asset = 'EUR'): Operation => ({
   $case: 'openAccount',
   value: { accountId, asset, overdraftLimit: 100n },
@@ -133,11 +132,11 @@ test('the room of a batch is used up by its transfers, one after the other', () 
 test('whether a command is watched, as there may be too little room, makes no difference', () => {
   for (let seed = 1; seed <= 4; seed++) {
     const random = new Random(seed)
-    const watched = new TypedBankAndKeys(fakeCrypto)
-    const hasty = new TypedBankAndKeys(fakeCrypto, { growthBytesMax: 4_000 })
+    const watched = new Books(fakeCrypto)
+    const hasty = new Books(fakeCrypto, { growthBytesMax: 4_000 })
     const counts = { refused: 0, unwatched: 0 }
     for (let slot = 0; slot < 1_500; slot++) {
-      const operation = toOperation(slot === 0 ? INITIAL_COMMAND : randomCommand(random))
+      const operation = operationOf(slot === 0 ? INITIAL_COMMAND : randomCommand(random))
       const quotaBytes = 3_000 + random.below(8_000)
       const at = { slot, timeMs: 1_000_000 + slot * 700 }
       for (const machine of [watched, hasty]) machine.onSlot(at)

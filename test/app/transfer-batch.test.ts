@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TransferBatchRequest } from '../../src/app/bank/bank.js'
+import type { Request as TransferBatchRequest } from '../../src/app/operations/transfer-batch.js'
 import { Refusal } from '../../src/app/refusal.js'
 import { dump, Fixture, reasonOf, transfer, valueOf } from './fixture.js'
 

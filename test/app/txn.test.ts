@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TxnOperation } from '../../src/app/operations.js'
+import type { Operation } from '../../src/app/operation.js'
 import { BAD, branches, bytes, dump, Fixture, GOOD, reasonOf, transfer, valueOf } from './fixture.js'
 
 function bank(): Fixture {
@@ -12,18 +12,18 @@ function bank(): Fixture {
   return fixture
 }
 
-function putOp(key: string, text: string, returnPrevious = false): TxnOperation {
+function putOp(key: string, text: string, returnPrevious = false): Operation {
   return { $case: 'put', value: { key, value: bytes(text), returnPrevious } }
 }
 
-function transferOp(id: string, source: string, destination: string, amount: bigint): TxnOperation {
+function transferOp(id: string, source: string, destination: string, amount: bigint): Operation {
   return { $case: 'transfer', value: transfer(id, source, destination, amount) }
 }
 
 test('conditions choose the branch, which sees its own writes; all writes share one revision', () => {
   const fixture = bank()
   const compare = [{ key: 'k1', operator: 'equal', target: { $case: 'value', value: bytes('one') } }] as const
-  const then: TxnOperation[] = [
+  const then: Operation[] = [
     { $case: 'get', value: { key: 'k1' } },
     putOp('k1', 'uno'),
     { $case: 'delete', value: { target: { $case: 'prefix', value: 'k' }, returnPrevious: true } },
@@ -111,7 +111,7 @@ test('one refused bank operation takes everything back, but its id stays refused
 })
 
 test('a refusal that is recorded nowhere leaves the state exactly as it was', () => {
-  const bad: TxnOperation[] = [
+  const bad: Operation[] = [
     {
       $case: 'deposit',
       value: { depositId: 'x', accountId: 'a', asset: 'EUR', amount: 1n, authorityId: 'mint', signature: BAD },
@@ -152,7 +152,7 @@ test('a transaction that would answer more than 3 MiB is refused and changes not
     fixture.run({ $case: 'put', value: { key, value: new Uint8Array(1024 * 1024), returnPrevious: false } })
   }
   const before = dump(fixture.machine)
-  const gets = ['l1', 'l2'].map((key): TxnOperation => ({ $case: 'get', value: { key } }))
+  const gets = ['l1', 'l2'].map((key): Operation => ({ $case: 'get', value: { key } }))
   assert.equal(reasonOf(fixture.txn([putOp('k1', 'changed'), ...gets, putOp('l3', '', true)])), 'RESPONSE_TOO_LARGE')
   assert.deepEqual(dump(fixture.machine), before)
   assert.equal(reasonOf(fixture.txn(gets)), 'OK')

@@ -1,5 +1,5 @@
 // Loaded into nodes by a test: their state machine throws at every command with the word in it, after it has carried it out.
-import { BankAndKeys } from '../../src/app/bank-and-keys.js'
+import { BankAndKeys } from '../../src/api/bank-and-keys.js'
 
 // oxlint-disable-next-line typescript/unbound-method -- called on the object that it is asked of
 const carryOut = BankAndKeys.prototype.apply

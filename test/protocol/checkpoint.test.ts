@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BankAndKeys } from '../../src/app/bank-and-keys.js'
+import { BankAndKeys } from '../../src/api/bank-and-keys.js'
 import { brokenBankInvariants } from '../../src/app/invariants.js'
 import { Order } from '../../src/gen/synod/common/v1/common.js'
 import { Command, Result } from '../../src/gen/synod/session/v1/session.js'
@@ -143,12 +143,12 @@ test('a node that restarts from checkpoints, whenever they were made, answers, b
       historyReads += restarted.disk.readCount
       restarted = restart(restarted)
       for (const again of sinceCheckpoint) carryOut(restarted, again)
-      assert.deepEqual(dump(restarted.machine.typed), dump(steady.machine.typed), where)
+      assert.deepEqual(dump(restarted.machine.books), dump(steady.machine.books), where)
       for (const name of ['stateBytes', 'quotaBytes'] as const) {
         assert.equal(restarted.sessions[name], steady.sessions[name], `${name}, ${where}`)
       }
       assert.deepEqual([...movementPages(restarted)], [...movementPages(steady)], where)
-      assert.deepEqual(brokenBankInvariants(restarted.machine.typed.bank.ledger), [], where)
+      assert.deepEqual(brokenBankInvariants(restarted.machine.books.bank.ledger), [], where)
     }
     restarted.disk.abandon()
     restarted = restart(restarted)

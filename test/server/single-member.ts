@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { BankAndKeys } from '../../src/app/bank-and-keys.js'
+import { BankAndKeys } from '../../src/api/bank-and-keys.js'
 import {
   type Alarm,
   type Answer,

@@ -57,7 +57,7 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a request id is free again when its answer is gone',
     favours: ({ limits }) => limits.firstAnswersMax < 10,
-    file: 'app/bank-and-keys.ts',
+    file: 'app/request-ids.ts',
     find: '    if (used !== undefined) {\n',
     replace: '    if (used === null) {\n',
   },
@@ -95,7 +95,7 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'the revision of the keys is not restored',
-    file: 'app/bank-and-keys.ts',
+    file: 'app/rows/entries.ts',
     find: '      keys.revision.set(counters.revision)\n',
     replace: '',
   },
@@ -107,16 +107,16 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a transaction whose conditions fail makes a revision',
-    file: 'app/typed-bank-and-keys.ts',
-    find: '    const responses: TxnOperationOutcome[] = []\n',
-    replace: '    const responses: TxnOperationOutcome[] = []\n    if (!succeeded) this.keys.revision.set(revision)\n',
+    file: 'app/operations/txn.ts',
+    find: '  const responses: Granted[] = []\n',
+    replace: '  const responses: Granted[] = []\n  if (!succeeded) books.keys.revision.set(books.revision)\n',
   },
   // --- holds, groups, ids ---------------------------------------------------------------------------------------------------------
   {
     name: 'holds of a checkpoint do not end by themselves',
     favours: ({ habits, checkpointEverySlots }) => habits.holdRate > 0.3 && checkpointEverySlots <= 20,
-    file: 'app/bank-and-keys.ts',
-    find: 'return loadDeadline(typed.deadlines, key, value)',
+    file: 'app/rows/entries.ts',
+    find: 'return loadDeadline(deadlines, key, value)',
     replace: 'return',
   },
   {
@@ -137,14 +137,14 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'the first end of a slot is lost',
     favours: ({ habits }) => habits.holdRate > 0.3,
-    file: 'app/typed-bank-and-keys.ts',
+    file: 'app/books.ts',
     find: "if (due.kind === 'hold') this.bank.holds.expire(due.id)",
     replace: "if (due.kind === 'hold' && ends > 0) this.bank.holds.expire(due.id)",
   },
   {
     name: 'a deadline that a group has set outlives its rollback',
     favours: ({ habits }) => habits.holdRate > 0.3 && habits.txnRate > 0.1,
-    file: 'app/typed-bank-and-keys.ts',
+    file: 'app/books.ts',
     find: "new Deadlines(['hold', 'firstAnswer'], this.#journal)",
     replace: "new Deadlines(['hold', 'firstAnswer'])",
   },
@@ -182,7 +182,7 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a movement that a transaction refused may succeed later',
-    file: 'app/typed-bank-and-keys.ts',
+    file: 'app/books.ts',
     find: '    this.bank.keepRefused(refusal)\n',
     replace: '',
   },
@@ -216,8 +216,8 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'first answers by request id are not in the checkpoint',
     isRare: true,
-    file: 'app/bank-and-keys.ts',
-    find: "      entries('request/', firstAnswerCodec, firstAnswers.takeChanges()),\n",
+    file: 'app/rows/entries.ts',
+    find: "    entries('request/', firstAnswerCodec, requestIds.answers.takeChanges()),\n",
     replace: '',
   },
   // --- what stands on disk only, and checkpoints that are walked late ----------------------------------------------------------------

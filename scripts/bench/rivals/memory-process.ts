@@ -1,7 +1,7 @@
 // Applies batches of transfers to the state machine, and nothing else, for so many seconds: node memory-process.ts SECONDS WARMUP_SECONDS
 
 import { nodeCrypto } from '../../../src/api/node-crypto.js'
-import { TypedBankAndKeys } from '../../../src/app/typed-bank-and-keys.js'
+import { Books } from '../../../src/app/books.js'
 import { accountOf } from '../../lib/bank-load.js'
 import { BATCH_ACCOUNTS, batchOf } from '../scenarios/batches.js'
 import type { AppliedBatches } from './memory.js'
@@ -9,8 +9,8 @@ import type { AppliedBatches } from './memory.js'
 /** A machine keeps what was done since its last checkpoint; one is made anew about as often as a node makes one. */
 const BATCHES_PER_MACHINE = 32
 
-function newMachine(): TypedBankAndKeys {
-  const machine = new TypedBankAndKeys(nodeCrypto)
+function newMachine(): Books {
+  const machine = new Books(nodeCrypto)
   for (let i = 0; i < BATCH_ACCOUNTS; i++) {
     const value = { accountId: accountOf(i), asset: 'EUR', overdraftLimit: 1n << 50n }
     machine.apply({ $case: 'openAccount', value }, { slot: 1, timeMs: 0 })

@@ -17,15 +17,17 @@
 import type { Moment } from '../../replication/state-machine.js'
 import type { Deadlines } from '../../tables/deadlines.js'
 import type { Journal } from '../../tables/journal.js'
+import type { Bounds } from '../bounds.js'
+import type { Request as TransferRequest } from '../operations/transfer.js'
+import type { Request as TransferBatchRequest } from '../operations/transfer-batch.js'
 import { Refusal } from '../refusal.js'
 import type { Room } from '../room.js'
 import { Authorities } from './authorities.js'
 import type { StoredHistory } from './history.js'
-import { Holds, type PostTransferRequest, type VoidTransferRequest } from './holds.js'
+import { Holds } from './holds.js'
 import { Ledger, standingOf } from './ledger.js'
 import {
   type Account,
-  type AccountRow,
   INT64_MAX,
   type MovedAccounts,
   type Movement,
@@ -34,49 +36,7 @@ import {
   refusalOf,
   repeat,
 } from './movement.js'
-import { type Crypto, depositMessage, signedBytes } from './signing.js'
-
-export interface OpenAccountRequest {
-  readonly accountId: string
-  readonly asset: string
-  /** From 0. */
-  readonly overdraftLimit: bigint
-}
-
-export interface DepositRequest {
-  readonly depositId: string
-  readonly accountId: string
-  readonly asset: string
-  readonly amount: bigint
-  readonly authorityId: string
-  readonly signature: Uint8Array
-}
-
-export interface WithdrawRequest {
-  readonly withdrawalId: string
-  readonly accountId: string
-  readonly amount: bigint
-}
-
-export interface TransferRequest {
-  readonly transferId: string
-  readonly sourceAccountId: string
-  readonly destinationAccountId: string
-  readonly amount: bigint
-  readonly pending: boolean
-  /** 0: no end. */
-  readonly timeoutMs: number
-}
-
-export interface TransferBatchRequest {
-  readonly transfers: readonly TransferRequest[]
-  /** Ascending, without overlap, within `transfers`. */
-  readonly linkedGroups: readonly { readonly first: number; readonly count: number }[]
-}
-
-export interface OpenAccountOutcome {
-  readonly account: Account
-}
+import type { Crypto } from './signing.js'
 
 /** Of a deposit or a withdrawal. */
 export interface MovementOutcome {
@@ -88,11 +48,6 @@ export interface TransferOutcome {
   readonly movement: Movement
   readonly source: Account | undefined
   readonly destination: Account | undefined
-}
-
-export interface TransferBatchOutcome {
-  /** One for each transfer, in order. */
-  readonly results: readonly (Movement | Refusal)[]
 }
 
 /** Accounts and movements between them. Requests have been validated: ids are not empty, amounts are from 1 to 2^63 - 1. */
@@ -111,73 +66,14 @@ export class Bank {
     this.holds = new Holds(deadlines, this.ledger)
   }
 
-  openAccount(request: OpenAccountRequest, at: Moment): OpenAccountOutcome | Refusal {
-    const { accountId, asset, overdraftLimit } = request
-    if (this.ledger.accounts.get(accountId) !== undefined) {
-      return Refusal.of('ACCOUNT_EXISTS', { account_id: accountId })
-    }
-    const account: AccountRow = {
-      accountId,
-      asset,
-      balance: 0n,
-      held: 0n,
-      overdraftLimit,
-      openedAtMs: at.timeMs,
-      movementCount: 0,
-      lastPlace: 0,
-    }
-    this.ledger.accounts.set(accountId, account)
-    return { account }
+  /** Of what a signature is compared by. */
+  digest(bytes: Uint8Array): string {
+    return this.#crypto.digest(bytes)
   }
 
-  deposit(request: DepositRequest, at: Moment): MovementOutcome | Refusal {
-    const { authorityId: signerId, signature } = request
-    const draft: MovementDraft = {
-      id: request.depositId,
-      kind: 'deposit',
-      source: '',
-      destination: request.accountId,
-      asset: request.asset,
-      amount: request.amount,
-      isPending: false,
-      timeoutMs: 0,
-      authorization: this.#crypto.digest(signedBytes('authorization', [signerId, signature])),
-    }
-    const known = this.ledger.movements.get(draft.id)
-    if (known === undefined) {
-      const refusal = this.authorities.verify({ signerId, signature, message: depositMessage(request) })
-      if (refusal !== undefined) return refusal
-    }
-    const outcome = this.#withAccounts(this.#moveOnce(draft, known, at))
-    return outcome instanceof Refusal ? outcome : { movement: outcome.movement, account: outcome.destination }
-  }
-
-  withdraw(request: WithdrawRequest, at: Moment): MovementOutcome | Refusal {
-    const draft: MovementDraft = {
-      id: request.withdrawalId,
-      kind: 'withdrawal',
-      source: request.accountId,
-      destination: '',
-      asset: '',
-      amount: request.amount,
-      isPending: false,
-      timeoutMs: 0,
-      authorization: '',
-    }
-    const outcome = this.#withAccounts(this.#moveOnce(draft, this.ledger.movements.get(draft.id), at))
-    return outcome instanceof Refusal ? outcome : { movement: outcome.movement, account: outcome.source }
-  }
-
-  transfer(request: TransferRequest, at: Moment): TransferOutcome | Refusal {
-    return this.#withAccounts(this.#transfer(request, at))
-  }
-
-  postTransfer(request: PostTransferRequest, at: Moment): TransferOutcome | Refusal {
-    return this.#withAccounts(this.holds.post(request, at))
-  }
-
-  voidTransfer(request: VoidTransferRequest, at: Moment): TransferOutcome | Refusal {
-    return this.#withAccounts(this.holds.void(request, at))
+  /** Makes a transfer, unless it was made before. */
+  transfer(request: TransferRequest, at: Moment): Movement | Refusal {
+    return this.moveOnce(draftTransfer(request), this.ledger.movements.get(request.transferId), at)
   }
 
   /** Transfers in order, each for itself, but of a linked group all or none. In steps of STEP_TRANSFERS or a few more. */
@@ -185,14 +81,14 @@ export class Bank {
     { transfers, linkedGroups }: TransferBatchRequest,
     at: Moment,
     room: Room,
-  ): Generator<undefined, TransferBatchOutcome> {
+  ): Generator<undefined, (Movement | Refusal)[]> {
     const results: (Movement | Refusal)[] = []
     const end = { first: transfers.length, count: 0 }
     let stepEnd = STEP_TRANSFERS
     for (const { first, count } of [...linkedGroups, end]) {
       while (results.length < first) {
         const transfer = transfers[results.length] as TransferRequest
-        results.push(room.within(() => this.#transfer(transfer, at)))
+        results.push(room.within(() => this.transfer(transfer, at)))
         if (results.length % STEP_TRANSFERS === 0) yield
       }
       if (count === 0) break
@@ -203,7 +99,7 @@ export class Bank {
       stepEnd = results.length + STEP_TRANSFERS
       yield
     }
-    return { results }
+    return results
   }
 
   /** After a rollback took the record of a refusal back: the refused id must stay refused all the same. */
@@ -226,7 +122,7 @@ export class Bank {
     const results: (Movement | Refusal)[] = []
     for (const [i, draft] of drafts.entries()) {
       if (i % STEP_TRANSFERS === STEP_TRANSFERS - 1) yield
-      const result = this.#moveOnce(draft, this.ledger.movements.getAgain(draft.id, known[i]), at)
+      const result = this.moveOnce(draft, this.ledger.movements.getAgain(draft.id, known[i]), at)
       if (result instanceof Refusal) {
         yield* this.#journal.rollbackInSteps()
         this.keepRefused(result)
@@ -238,12 +134,8 @@ export class Bank {
     return results
   }
 
-  #transfer(request: TransferRequest, at: Moment): Movement | Refusal {
-    return this.#moveOnce(draftTransfer(request), this.ledger.movements.get(request.transferId), at)
-  }
-
-  /** `known`: what stands under the draft's id. */
-  #moveOnce(draft: MovementDraft, known: Movement | undefined, at: Moment): Movement | Refusal {
+  /** Makes a movement, unless `known` stands under its id: then it is a repeat. */
+  moveOnce(draft: MovementDraft, known: Movement | undefined, at: Moment): Movement | Refusal {
     return known === undefined ? this.#move(draft, at) : repeat(known, draft)
   }
 
@@ -293,7 +185,8 @@ export class Bank {
     }
   }
 
-  #withAccounts(movement: Movement | Refusal): TransferOutcome | Refusal {
+  /** With its accounts as they were right after it. */
+  withAccounts(movement: Movement | Refusal): TransferOutcome | Refusal {
     return movement instanceof Refusal ? movement : { movement, ...this.ledger.accountsAfter(movement) }
   }
 }
@@ -341,4 +234,9 @@ function findWrong(
   }
   const isOverflow = destination !== undefined && destination.balance + amount > INT64_MAX
   return isOverflow ? { reason: 'BALANCE_OVERFLOW', accountId: draft.destination } : undefined
+}
+
+/** The bound of an amount: 1 to 2^63 - 1 minor units. */
+export function checkAmount(bounds: Bounds, amount: bigint): void {
+  if (amount < 1n || amount > INT64_MAX) bounds.broken('amount', 'AMOUNT', INT64_MAX)
 }

@@ -1,5 +1,5 @@
 import { utf8Length } from '../../tables/utf8.js'
-import type { TransferBatchRequest } from './bank.js'
+import type { Request as TransferBatchRequest } from '../operations/transfer-batch.js'
 
 /** What a client takes in one message by default is 4 MiB; a frame around the answer has room beside it. */
 export const BATCH_ANSWER_BYTES_MAX = 4 * 1024 * 1024 - 64 * 1024

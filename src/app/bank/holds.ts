@@ -1,21 +1,13 @@
 import type { Moment } from '../../replication/state-machine.js'
 import { assert } from '../../tables/assert.js'
 import type { Deadlines } from '../../tables/deadlines.js'
+import type { Access } from '../access.js'
+import { type Bounds, checkId } from '../bounds.js'
+import type { Request as PostTransferRequest } from '../operations/post-transfer.js'
+import type { Request as VoidTransferRequest } from '../operations/void-transfer.js'
 import { Refusal, type RefusalParameters } from '../refusal.js'
 import type { Ledger } from './ledger.js'
 import { expiresAtMs, INT64_MAX, type Movement } from './movement.js'
-
-export interface PostTransferRequest {
-  readonly transferId: string
-  /** 0: all that is held. */
-  readonly amount: bigint
-}
-
-export interface VoidTransferRequest {
-  readonly transferId: string
-  /** 0, or all that is held. */
-  readonly amount: bigint
-}
 
 /** The second phase of two-phase transfers: a hold ends once, by being posted, voided or expired. */
 export class Holds {
@@ -108,4 +100,19 @@ function notPending({ id, kind, status }: Movement): Refusal {
 
 function aboutHold({ id, pendingAmount }: Movement, amount: bigint): RefusalParameters['EXCEEDS_PENDING_AMOUNT'] {
   return { transfer_id: id, held: String(pendingAmount), amount: String(amount) }
+}
+
+/** The bounds of a request that ends a hold: 0 stands for all of it. */
+export function checkEndOfHold(request: PostTransferRequest | VoidTransferRequest, bounds: Bounds): void {
+  checkId(bounds, 'transferId', request.transferId)
+  if (request.amount < 0n || request.amount > INT64_MAX) bounds.broken('amount', 'AMOUNT_OF_HOLD', INT64_MAX)
+}
+
+/** The rights to end a hold: those to move the money that it holds. */
+export function accessToHold(movement: Movement | undefined): readonly Access[] {
+  if (movement === undefined) return []
+  return [
+    { right: 'DEBIT', account: movement.source },
+    { right: 'CREDIT', account: movement.destination },
+  ]
 }

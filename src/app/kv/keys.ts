@@ -5,6 +5,10 @@ import { keptBytes, PAIR_BYTES } from '../../tables/row-bytes.js'
 import type { Position } from '../../tables/sorted-keys.js'
 import { Cell, OrderedTable } from '../../tables/table.js'
 import { compareUtf8, utf8Length } from '../../tables/utf8.js'
+import type { Outcome as DeleteOutcome, Request as DeleteRequest } from '../operations/delete.js'
+import type { Outcome as GetOutcome, Request as GetRequest } from '../operations/get.js'
+import type { Outcome as ListOutcome, Request as ListRequest } from '../operations/list.js'
+import type { Outcome as PutOutcome, Request as PutRequest } from '../operations/put.js'
 import { makePageToken, readPageToken, wrongPageToken } from '../page-token.js'
 import { Refusal } from '../refusal.js'
 import { CutRanges } from './cut-ranges.js'
@@ -16,59 +20,6 @@ export interface KeyValuePair {
   readonly createRevision: bigint
   readonly modRevision: bigint
   readonly version: bigint
-}
-
-export interface PutRequest {
-  readonly key: string
-  /** Kept as it is: must not be a view of a bigger buffer. */
-  readonly value: KeptBytes
-  readonly returnPrevious: boolean
-}
-
-export interface PutOutcome {
-  readonly revision: bigint
-  readonly previous: KeyValuePair | undefined
-}
-
-export interface GetRequest {
-  readonly key: string
-}
-
-export interface GetOutcome {
-  readonly pair: KeyValuePair | undefined
-  readonly revision: bigint
-}
-
-export interface DeleteRequest {
-  readonly target: { readonly $case: 'key' | 'prefix'; readonly value: string }
-  readonly returnPrevious: boolean
-}
-
-export interface DeleteOutcome {
-  readonly deletedCount: bigint
-  readonly revision: bigint
-  readonly previous: readonly KeyValuePair[]
-}
-
-export interface ListRequest {
-  /** Not together with start or end. */
-  readonly prefix: string
-  readonly start: string
-  /** Exclusive; empty: to the end. */
-  readonly end: string
-  /** 0: as many as a page holds. */
-  readonly limit: number
-  readonly descending: boolean
-  readonly keysOnly: boolean
-  readonly countOnly: boolean
-  readonly pageToken: string
-}
-
-export interface ListOutcome {
-  readonly pairs: readonly KeyValuePair[]
-  readonly count: bigint
-  readonly nextPageToken: string
-  readonly revision: bigint
 }
 
 /** One condition of a transaction. */

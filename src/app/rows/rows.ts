@@ -1,14 +1,14 @@
-import { toWireMovement } from '../../api/result.js'
 import { encode } from '../../encoding/encode.js'
 import { bytesOf } from '../../encoding/keep.js'
 import { DELIMITED, RowReader, VARINT } from '../../encoding/row-reader.js'
-import { MovementKind, MovementStatus, Movement as WireMovement } from '../../gen/synod/bank/v1/bank.js'
 import {
   AccountRecord,
   AuthorityRecord,
   Counters,
   MovementRecord,
   PairRecord,
+  StoredMovementKind,
+  StoredMovementStatus,
   UsedIdRecord,
   FirstAnswer as WireFirstAnswer,
   AssetTotals as WireTotals,
@@ -75,21 +75,38 @@ export const accountCodec: RowCodec<AccountRow> = {
 }
 
 export const movementCodec: RowCodec<Movement> = {
-  encode: (movement) =>
-    encode(MovementRecord, {
-      movement: toWireMovement(movement),
-      sequence: movement.sequence,
-      timeoutMs: movement.timeoutMs,
-      refusedAccount: movement.refusedAccount,
-      authorization: movement.authorization,
-      standing: movement.standing,
-      endSlot: movement.endSlot,
-      endStanding: movement.endStanding,
-    }),
+  encode: (movement) => encode(MovementRecord, { ...movement, kind: KINDS[movement.kind], status: STATUSES[movement.status] }),
   decode(bytes) {
-    const { movement, ...record } = MovementRecord.decode(bytes)
-    return { ...fromWireMovement(movement ?? WireMovement.create()), ...record }
+    const record = MovementRecord.decode(bytes)
+    const kind = KIND_NAMES.get(record.kind)
+    const status = STATUS_NAMES.get(record.status)
+    if (kind === undefined || status === undefined) {
+      throw new Error(`a movement of unknown kind ${record.kind} or status ${record.status}: written by a newer version?`)
+    }
+    return { ...record, kind, status, refusalReason: record.refusalReason as Movement['refusalReason'] }
   },
+}
+
+const KINDS = {
+  deposit: StoredMovementKind.DEPOSIT,
+  withdrawal: StoredMovementKind.WITHDRAWAL,
+  transfer: StoredMovementKind.TRANSFER,
+} as const
+
+const STATUSES = {
+  posted: StoredMovementStatus.POSTED,
+  pending: StoredMovementStatus.PENDING,
+  voided: StoredMovementStatus.VOIDED,
+  expired: StoredMovementStatus.EXPIRED,
+  refused: StoredMovementStatus.REFUSED,
+} as const
+
+const KIND_NAMES: ReadonlyMap<StoredMovementKind, Movement['kind']> = namesOf(KINDS)
+const STATUS_NAMES: ReadonlyMap<StoredMovementStatus, Movement['status']> = namesOf(STATUSES)
+
+/** The table the other way round. */
+function namesOf<Name extends string, Code>(codes: Readonly<Record<Name, Code>>): ReadonlyMap<Code, Name> {
+  return new Map((Object.keys(codes) as Name[]).map((name) => [codes[name], name]))
 }
 
 export const totalsCodec: RowCodec<AssetTotals> = {
@@ -139,56 +156,4 @@ export function encodeHashes(hashes: Uint32Array): Uint8Array {
 export function decodeHashes(bytes: Uint8Array): Uint32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(4 * i, true))
-}
-
-function fromWireMovement(movement: WireMovement): Omit<Movement, keyof MovementRecord> {
-  return {
-    id: movement.id,
-    kind: kindOf(movement.kind),
-    source: movement.source,
-    destination: movement.destination,
-    asset: movement.asset,
-    amount: movement.amount,
-    status: statusOf(movement.status),
-    slot: movement.slot,
-    timeMs: timeMs(movement.time),
-    pendingAmount: movement.pendingAmount,
-    refusalReason: movement.refusalReason as Movement['refusalReason'],
-  }
-}
-
-function kindOf(kind: MovementKind): Movement['kind'] {
-  switch (kind) {
-    case MovementKind.DEPOSIT:
-      return 'deposit'
-    case MovementKind.WITHDRAWAL:
-      return 'withdrawal'
-    case MovementKind.TRANSFER:
-      return 'transfer'
-    case MovementKind.UNSPECIFIED:
-    case MovementKind.UNRECOGNIZED:
-      throw new Error(`a movement of unknown kind ${kind}: written by a newer version?`)
-  }
-}
-
-function statusOf(status: MovementStatus): Movement['status'] {
-  switch (status) {
-    case MovementStatus.POSTED:
-      return 'posted'
-    case MovementStatus.PENDING:
-      return 'pending'
-    case MovementStatus.VOIDED:
-      return 'voided'
-    case MovementStatus.EXPIRED:
-      return 'expired'
-    case MovementStatus.REFUSED:
-      return 'refused'
-    case MovementStatus.UNSPECIFIED:
-    case MovementStatus.UNRECOGNIZED:
-      throw new Error(`a movement of unknown status ${status}: written by a newer version?`)
-  }
-}
-
-function timeMs(date: Date | undefined): number {
-  return date?.getTime() ?? 0
 }

@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import { BankAndKeys } from '../../app/bank-and-keys.js'
+import { BankAndKeys } from '../../api/bank-and-keys.js'
 import { ApplyFailedError } from '../../host/halt-error.js'
 import { replayLog } from '../../host/recovery.js'
 import type { NodeId, Slot } from '../../paxos/types.js'

@@ -1,4 +1,4 @@
-import { BankAndKeys } from '../../app/bank-and-keys.js'
+import { BankAndKeys } from '../../api/bank-and-keys.js'
 import { Result } from '../../gen/synod/session/v1/session.js'
 import type { Moment } from '../../replication/state-machine.js'
 

@@ -41,7 +41,7 @@ export class Application {
 
   /** What is wrong with the state right now, one sentence each. */
   brokenInvariants(): string[] {
-    return this.#audit.brokenInvariants(this.machine.typed.bank.ledger)
+    return this.#audit.brokenInvariants(this.machine.books.bank.ledger)
   }
 }
 

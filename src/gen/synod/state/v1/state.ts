@@ -6,7 +6,6 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "../../../../encoding/protobuf.js";
-import { Movement } from "../../bank/v1/bank.js";
 
 export const AnswerRefusal = {
   /** UNSPECIFIED - There is a result. */
@@ -54,6 +53,124 @@ export function answerRefusalToJSON(object: AnswerRefusal): string {
     case AnswerRefusal.SKIPPED:
       return "ANSWER_REFUSAL_SKIPPED";
     case AnswerRefusal.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export const StoredMovementKind = { UNSPECIFIED: 0, DEPOSIT: 1, WITHDRAWAL: 2, TRANSFER: 3, UNRECOGNIZED: -1 } as const;
+
+export type StoredMovementKind = typeof StoredMovementKind[keyof typeof StoredMovementKind];
+
+export namespace StoredMovementKind {
+  export type UNSPECIFIED = typeof StoredMovementKind.UNSPECIFIED;
+  export type DEPOSIT = typeof StoredMovementKind.DEPOSIT;
+  export type WITHDRAWAL = typeof StoredMovementKind.WITHDRAWAL;
+  export type TRANSFER = typeof StoredMovementKind.TRANSFER;
+  export type UNRECOGNIZED = typeof StoredMovementKind.UNRECOGNIZED;
+}
+
+export function storedMovementKindFromJSON(object: any): StoredMovementKind {
+  switch (object) {
+    case 0:
+    case "STORED_MOVEMENT_KIND_UNSPECIFIED":
+      return StoredMovementKind.UNSPECIFIED;
+    case 1:
+    case "STORED_MOVEMENT_KIND_DEPOSIT":
+      return StoredMovementKind.DEPOSIT;
+    case 2:
+    case "STORED_MOVEMENT_KIND_WITHDRAWAL":
+      return StoredMovementKind.WITHDRAWAL;
+    case 3:
+    case "STORED_MOVEMENT_KIND_TRANSFER":
+      return StoredMovementKind.TRANSFER;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return StoredMovementKind.UNRECOGNIZED;
+  }
+}
+
+export function storedMovementKindToJSON(object: StoredMovementKind): string {
+  switch (object) {
+    case StoredMovementKind.UNSPECIFIED:
+      return "STORED_MOVEMENT_KIND_UNSPECIFIED";
+    case StoredMovementKind.DEPOSIT:
+      return "STORED_MOVEMENT_KIND_DEPOSIT";
+    case StoredMovementKind.WITHDRAWAL:
+      return "STORED_MOVEMENT_KIND_WITHDRAWAL";
+    case StoredMovementKind.TRANSFER:
+      return "STORED_MOVEMENT_KIND_TRANSFER";
+    case StoredMovementKind.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export const StoredMovementStatus = {
+  UNSPECIFIED: 0,
+  POSTED: 1,
+  PENDING: 2,
+  VOIDED: 3,
+  EXPIRED: 4,
+  REFUSED: 5,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type StoredMovementStatus = typeof StoredMovementStatus[keyof typeof StoredMovementStatus];
+
+export namespace StoredMovementStatus {
+  export type UNSPECIFIED = typeof StoredMovementStatus.UNSPECIFIED;
+  export type POSTED = typeof StoredMovementStatus.POSTED;
+  export type PENDING = typeof StoredMovementStatus.PENDING;
+  export type VOIDED = typeof StoredMovementStatus.VOIDED;
+  export type EXPIRED = typeof StoredMovementStatus.EXPIRED;
+  export type REFUSED = typeof StoredMovementStatus.REFUSED;
+  export type UNRECOGNIZED = typeof StoredMovementStatus.UNRECOGNIZED;
+}
+
+export function storedMovementStatusFromJSON(object: any): StoredMovementStatus {
+  switch (object) {
+    case 0:
+    case "STORED_MOVEMENT_STATUS_UNSPECIFIED":
+      return StoredMovementStatus.UNSPECIFIED;
+    case 1:
+    case "STORED_MOVEMENT_STATUS_POSTED":
+      return StoredMovementStatus.POSTED;
+    case 2:
+    case "STORED_MOVEMENT_STATUS_PENDING":
+      return StoredMovementStatus.PENDING;
+    case 3:
+    case "STORED_MOVEMENT_STATUS_VOIDED":
+      return StoredMovementStatus.VOIDED;
+    case 4:
+    case "STORED_MOVEMENT_STATUS_EXPIRED":
+      return StoredMovementStatus.EXPIRED;
+    case 5:
+    case "STORED_MOVEMENT_STATUS_REFUSED":
+      return StoredMovementStatus.REFUSED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return StoredMovementStatus.UNRECOGNIZED;
+  }
+}
+
+export function storedMovementStatusToJSON(object: StoredMovementStatus): string {
+  switch (object) {
+    case StoredMovementStatus.UNSPECIFIED:
+      return "STORED_MOVEMENT_STATUS_UNSPECIFIED";
+    case StoredMovementStatus.POSTED:
+      return "STORED_MOVEMENT_STATUS_POSTED";
+    case StoredMovementStatus.PENDING:
+      return "STORED_MOVEMENT_STATUS_PENDING";
+    case StoredMovementStatus.VOIDED:
+      return "STORED_MOVEMENT_STATUS_VOIDED";
+    case StoredMovementStatus.EXPIRED:
+      return "STORED_MOVEMENT_STATUS_EXPIRED";
+    case StoredMovementStatus.REFUSED:
+      return "STORED_MOVEMENT_STATUS_REFUSED";
+    case StoredMovementStatus.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
   }
@@ -144,10 +261,23 @@ export interface CutRange {
   revision: bigint;
 }
 
+/** A movement as the books have it. Enums and fields of its own: what clients are told may change without the rows. */
 export interface MovementRecord {
-  movement:
-    | Movement
-    | undefined;
+  id: string;
+  kind: StoredMovementKind;
+  source: string;
+  destination: string;
+  asset: string;
+  /** Minor units. Of a two-phase transfer posted in part: what was posted. */
+  amount: bigint;
+  status: StoredMovementStatus;
+  slot: number;
+  /** Log time, ms since 1970. */
+  timeMs: number;
+  /** Of a two-phase transfer: what was held. */
+  pendingAmount: bigint;
+  /** The reason that it was refused with; empty when it was not. */
+  refusalReason: string;
   /** Counts movements in the order of the log, from 1. */
   sequence: number;
   /** Of a two-phase transfer; 0: no timeout. */
@@ -1363,7 +1493,17 @@ export const CutRange: MessageFns<CutRange> = {
 
 function createBaseMovementRecord(): MovementRecord {
   return {
-    movement: undefined,
+    id: "",
+    kind: 0,
+    source: "",
+    destination: "",
+    asset: "",
+    amount: 0n,
+    status: 0,
+    slot: 0,
+    timeMs: 0,
+    pendingAmount: 0n,
+    refusalReason: "",
     sequence: 0,
     timeoutMs: 0,
     refusedAccount: "",
@@ -1376,38 +1516,80 @@ function createBaseMovementRecord(): MovementRecord {
 
 export const MovementRecord: MessageFns<MovementRecord> = {
   encode(message: MovementRecord, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.movement !== undefined) {
-      Movement.encode(message.movement, writer.uint32(10).fork()).join();
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.kind !== 0) {
+      writer.uint32(16).int32(message.kind);
+    }
+    if (message.source !== "") {
+      writer.uint32(26).string(message.source);
+    }
+    if (message.destination !== "") {
+      writer.uint32(34).string(message.destination);
+    }
+    if (message.asset !== "") {
+      writer.uint32(42).string(message.asset);
+    }
+    if (message.amount !== 0n) {
+      if (BigInt.asIntN(64, message.amount) !== message.amount) {
+        throw new globalThis.Error("value provided for field message.amount of type int64 too large");
+      }
+      writer.uint32(48).int64(message.amount);
+    }
+    if (message.status !== 0) {
+      writer.uint32(56).int32(message.status);
+    }
+    if (message.slot !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.slot)) !== BigInt(message.slot)) {
+        throw new globalThis.Error("value provided for field BigInt(message.slot) of type uint64 too large");
+      }
+      writer.uint32(64).uint64(BigInt(message.slot));
+    }
+    if (message.timeMs !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.timeMs)) !== BigInt(message.timeMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.timeMs) of type uint64 too large");
+      }
+      writer.uint32(72).uint64(BigInt(message.timeMs));
+    }
+    if (message.pendingAmount !== 0n) {
+      if (BigInt.asIntN(64, message.pendingAmount) !== message.pendingAmount) {
+        throw new globalThis.Error("value provided for field message.pendingAmount of type int64 too large");
+      }
+      writer.uint32(80).int64(message.pendingAmount);
+    }
+    if (message.refusalReason !== "") {
+      writer.uint32(90).string(message.refusalReason);
     }
     if (message.sequence !== 0) {
       if (BigInt.asUintN(64, BigInt(message.sequence)) !== BigInt(message.sequence)) {
         throw new globalThis.Error("value provided for field BigInt(message.sequence) of type uint64 too large");
       }
-      writer.uint32(16).uint64(BigInt(message.sequence));
+      writer.uint32(96).uint64(BigInt(message.sequence));
     }
     if (message.timeoutMs !== 0) {
       if (BigInt.asUintN(64, BigInt(message.timeoutMs)) !== BigInt(message.timeoutMs)) {
         throw new globalThis.Error("value provided for field BigInt(message.timeoutMs) of type uint64 too large");
       }
-      writer.uint32(24).uint64(BigInt(message.timeoutMs));
+      writer.uint32(104).uint64(BigInt(message.timeoutMs));
     }
     if (message.refusedAccount !== "") {
-      writer.uint32(34).string(message.refusedAccount);
+      writer.uint32(114).string(message.refusedAccount);
     }
     if (message.authorization !== "") {
-      writer.uint32(42).string(message.authorization);
+      writer.uint32(122).string(message.authorization);
     }
     if (message.standing !== undefined) {
-      Standing.encode(message.standing, writer.uint32(50).fork()).join();
+      Standing.encode(message.standing, writer.uint32(130).fork()).join();
     }
     if (message.endSlot !== 0) {
       if (BigInt.asUintN(64, BigInt(message.endSlot)) !== BigInt(message.endSlot)) {
         throw new globalThis.Error("value provided for field BigInt(message.endSlot) of type uint64 too large");
       }
-      writer.uint32(56).uint64(BigInt(message.endSlot));
+      writer.uint32(136).uint64(BigInt(message.endSlot));
     }
     if (message.endStanding !== undefined) {
-      Standing.encode(message.endStanding, writer.uint32(66).fork()).join();
+      Standing.encode(message.endStanding, writer.uint32(146).fork()).join();
     }
     return writer;
   },
@@ -1430,7 +1612,7 @@ export const MovementRecord: MessageFns<MovementRecord> = {
               break;
             }
 
-            message.movement = Movement.decode(reader, reader.uint32());
+            message.id = reader.string();
             continue;
           }
           case 2: {
@@ -1438,15 +1620,15 @@ export const MovementRecord: MessageFns<MovementRecord> = {
               break;
             }
 
-            message.sequence = longToNumber(reader.uint64());
+            message.kind = reader.int32() as any;
             continue;
           }
           case 3: {
-            if (tag !== 24) {
+            if (tag !== 26) {
               break;
             }
 
-            message.timeoutMs = longToNumber(reader.uint64());
+            message.source = reader.string();
             continue;
           }
           case 4: {
@@ -1454,7 +1636,7 @@ export const MovementRecord: MessageFns<MovementRecord> = {
               break;
             }
 
-            message.refusedAccount = reader.string();
+            message.destination = reader.string();
             continue;
           }
           case 5: {
@@ -1462,15 +1644,15 @@ export const MovementRecord: MessageFns<MovementRecord> = {
               break;
             }
 
-            message.authorization = reader.string();
+            message.asset = reader.string();
             continue;
           }
           case 6: {
-            if (tag !== 50) {
+            if (tag !== 48) {
               break;
             }
 
-            message.standing = Standing.decode(reader, reader.uint32());
+            message.amount = reader.int64() as bigint;
             continue;
           }
           case 7: {
@@ -1478,11 +1660,91 @@ export const MovementRecord: MessageFns<MovementRecord> = {
               break;
             }
 
-            message.endSlot = longToNumber(reader.uint64());
+            message.status = reader.int32() as any;
             continue;
           }
           case 8: {
-            if (tag !== 66) {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.slot = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.timeMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.pendingAmount = reader.int64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.refusalReason = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.sequence = longToNumber(reader.uint64());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.timeoutMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.refusedAccount = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.authorization = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.standing = Standing.decode(reader, reader.uint32());
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.endSlot = longToNumber(reader.uint64());
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
               break;
             }
 
@@ -1503,7 +1765,29 @@ export const MovementRecord: MessageFns<MovementRecord> = {
 
   fromJSON(object: any): MovementRecord {
     return {
-      movement: isSet(object.movement) ? Movement.fromJSON(object.movement) : undefined,
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      kind: isSet(object.kind) ? storedMovementKindFromJSON(object.kind) : 0,
+      source: isSet(object.source) ? globalThis.String(object.source) : "",
+      destination: isSet(object.destination) ? globalThis.String(object.destination) : "",
+      asset: isSet(object.asset) ? globalThis.String(object.asset) : "",
+      amount: isSet(object.amount) ? BigInt(object.amount) : 0n,
+      status: isSet(object.status) ? storedMovementStatusFromJSON(object.status) : 0,
+      slot: isSet(object.slot) ? globalThis.Number(object.slot) : 0,
+      timeMs: isSet(object.timeMs)
+        ? globalThis.Number(object.timeMs)
+        : isSet(object.time_ms)
+        ? globalThis.Number(object.time_ms)
+        : 0,
+      pendingAmount: isSet(object.pendingAmount)
+        ? BigInt(object.pendingAmount)
+        : isSet(object.pending_amount)
+        ? BigInt(object.pending_amount)
+        : 0n,
+      refusalReason: isSet(object.refusalReason)
+        ? globalThis.String(object.refusalReason)
+        : isSet(object.refusal_reason)
+        ? globalThis.String(object.refusal_reason)
+        : "",
       sequence: isSet(object.sequence) ? globalThis.Number(object.sequence) : 0,
       timeoutMs: isSet(object.timeoutMs)
         ? globalThis.Number(object.timeoutMs)
@@ -1532,8 +1816,38 @@ export const MovementRecord: MessageFns<MovementRecord> = {
 
   toJSON(message: MovementRecord): unknown {
     const obj: any = {};
-    if (message.movement !== undefined) {
-      obj.movement = Movement.toJSON(message.movement);
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.kind !== 0) {
+      obj.kind = storedMovementKindToJSON(message.kind);
+    }
+    if (message.source !== "") {
+      obj.source = message.source;
+    }
+    if (message.destination !== "") {
+      obj.destination = message.destination;
+    }
+    if (message.asset !== "") {
+      obj.asset = message.asset;
+    }
+    if (message.amount !== 0n) {
+      obj.amount = message.amount.toString();
+    }
+    if (message.status !== 0) {
+      obj.status = storedMovementStatusToJSON(message.status);
+    }
+    if (message.slot !== 0) {
+      obj.slot = globalThis.Number(message.slot);
+    }
+    if (message.timeMs !== 0) {
+      obj.timeMs = globalThis.Number(message.timeMs);
+    }
+    if (message.pendingAmount !== 0n) {
+      obj.pendingAmount = message.pendingAmount.toString();
+    }
+    if (message.refusalReason !== "") {
+      obj.refusalReason = message.refusalReason;
     }
     if (message.sequence !== 0) {
       obj.sequence = globalThis.Number(message.sequence);
@@ -1564,9 +1878,19 @@ export const MovementRecord: MessageFns<MovementRecord> = {
   },
   fromPartial(object: DeepPartial<MovementRecord>): MovementRecord {
     const message = createBaseMovementRecord();
-    message.movement = (object.movement !== undefined && object.movement !== null)
-      ? Movement.fromPartial(object.movement)
-      : undefined;
+    message.id = object.id ?? "";
+    message.kind = object.kind ?? 0;
+    message.source = object.source ?? "";
+    message.destination = object.destination ?? "";
+    message.asset = object.asset ?? "";
+    message.amount = (object.amount !== undefined && object.amount !== null) ? BigInt(object.amount) : 0n;
+    message.status = object.status ?? 0;
+    message.slot = object.slot ?? 0;
+    message.timeMs = object.timeMs ?? 0;
+    message.pendingAmount = (object.pendingAmount !== undefined && object.pendingAmount !== null)
+      ? BigInt(object.pendingAmount)
+      : 0n;
+    message.refusalReason = object.refusalReason ?? "";
     message.sequence = object.sequence ?? 0;
     message.timeoutMs = object.timeoutMs ?? 0;
     message.refusedAccount = object.refusedAccount ?? "";

@@ -1,0 +1,99 @@
+import type { Bound, Bounds } from '../app/bounds.js'
+import { checkOperation } from '../app/check.js'
+import type { Operation } from '../app/operation.js'
+import type { FieldViolation } from './field-violation.js'
+import { readStep } from './from-wire.js'
+import type { Reading, WireStep } from './wire-form.js'
+
+/** How many violations one answer names at most: they travel in the trailers, which are small. */
+const VIOLATIONS_MAX = 20
+
+/** Finds what is wrong with a request in itself, and words for it: field paths as in the proto, `transfers[3].amount`. */
+export class Violations implements Reading, Bounds {
+  readonly level: number
+  readonly isInitial: boolean
+  readonly #found: FieldViolation[] = []
+  readonly #path: string[] = []
+
+  constructor({ level = Number.POSITIVE_INFINITY, isInitial = false }: { level?: number; isInitial?: boolean } = {}) {
+    this.level = level
+    this.isInitial = isInitial
+  }
+
+  /** In the order in which they were found; at most 20. */
+  get found(): readonly FieldViolation[] {
+    return this.#found
+  }
+
+  get isEnough(): boolean {
+    return this.#found.length >= VIOLATIONS_MAX
+  }
+
+  wrong(field: string, description: string): void {
+    if (!this.isEnough) this.#found.push({ field: this.#path.join('') + field, description })
+  }
+
+  broken(field: string, bound: Bound, number?: number | bigint): void {
+    this.wrong(protoName(field), BOUNDS[bound](number ?? 0))
+  }
+
+  enter(list: string, index: number): void {
+    this.#path.push(`${protoName(list)}[${index}].`)
+  }
+
+  leave(): void {
+    this.#path.pop()
+  }
+
+  /** Nothing is kept: a view will do. */
+  keep(bytes: Uint8Array): Uint8Array {
+    return bytes
+  }
+
+  readStep(step: WireStep | undefined): Operation | undefined {
+    if (step === undefined) {
+      this.wrong('operation', 'must be given')
+      return undefined
+    }
+    this.#path.push(`${protoName(step.$case)}.`)
+    const operation = readStep(step, this)
+    this.#path.pop()
+    return operation
+  }
+
+  checkStep(operation: Operation | undefined): void {
+    // Of one that is missing readStep has told.
+    if (operation === undefined) return
+    this.#path.push(`${protoName(operation.$case)}.`)
+    checkOperation(operation, this)
+    this.#path.pop()
+  }
+}
+
+const whole = new Intl.NumberFormat('en-US')
+
+/** What must hold, by the bound that is broken and its number. */
+const BOUNDS: Readonly<Record<Bound, (number: number | bigint) => string>> = {
+  EMPTY: () => 'must not be empty',
+  TEXT_TOO_LONG: (bytesMax) => `must be at most ${whole.format(bytesMax)} bytes of UTF-8`,
+  VALUE_TOO_LONG: (bytesMax) => `must be at most ${Number(bytesMax) / 1_048_576} MiB (${whole.format(bytesMax)} bytes)`,
+  PAGE_TOO_LARGE: (max) => `must be at most ${whole.format(max)}`,
+  PREFIX_WITH_RANGE: () => 'must not be given together with start or end',
+  TOO_MANY_CONDITIONS: (max) => `must be at most ${max} conditions`,
+  TOO_MANY_OPERATIONS: (max) => `must be at most ${max} operations`,
+  AMOUNT: (max) => `must be 1 to ${max} minor units`,
+  AMOUNT_OF_HOLD: (max) => `must be 0 (all of it) to ${max}`,
+  OVERDRAFT_LIMIT: (max) => `must be 0 to ${max}`,
+  SAME_ACCOUNT: () => 'must be another account than source_account_id',
+  NOT_PENDING: () => 'is only for pending transfers',
+  TIMEOUT: () => 'must be 1 ms to 3,650 days',
+  TRANSFER_COUNT: (max) => `must be 1 to ${whole.format(max)} transfers`,
+  GROUP_OVERLAPS: (end) => `must be at least ${end}: groups ascend and do not overlap`,
+  GROUP_COUNT: (transferCount) => `must be at least 2 and stay within the ${transferCount} transfers`,
+  PUBLIC_KEY: (length) => `must be an ed25519 key of 32 bytes, has ${length}`,
+}
+
+/** A field's name in the proto. */
+function protoName(camelCase: string): string {
+  return camelCase.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}

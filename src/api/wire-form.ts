@@ -1,0 +1,50 @@
+import type { Operation, OperationName } from '../app/operation.js'
+import type { Outcomes, Requests } from '../app/operations/index.js'
+import type { TxnOperation, TxnOperationResponse } from '../gen/synod/kv/v1/kv.js'
+import type { Command, Query, Result } from '../gen/synod/session/v1/session.js'
+import type { KeptBytes } from '../tables/kept-bytes.js'
+
+/** An operation that may stand in a transaction, as clients write it. */
+export type WireStep = NonNullable<TxnOperation['operation']>
+/** Any operation as clients write it. */
+export type WireOperation =
+  | Exclude<NonNullable<Command['operation']>, { $case: 'query' }>
+  | NonNullable<Query['query']>
+  | WireStep
+type WireRequest<Name extends OperationName> = Extract<WireOperation, { $case: Name }>['value']
+
+/** What an operation came to, as it goes over the wire. */
+export type WireOutcome = NonNullable<Result['outcome']>
+type WireResponse<Name extends OperationName> = Extract<WireOutcome, { $case: Name }>['value']
+export type WireStepResponse = NonNullable<TxnOperationResponse['response']>
+
+/** An operation's requests and results between our types and those of the client protos. */
+export interface WireForm<Name extends OperationName> {
+  /** The request as the application knows it. Where that cannot say what the wire says, `reading` hears what is wrong with it. */
+  fromWire(request: WireRequest<Name>, reading: Reading): Requests[Name]
+  /** Without a header: the node that answers adds it. */
+  toWire(outcome: Outcomes[Name], writing: Writing): WireResponse<Name>
+}
+
+/** What reads a request: hears what is wrong, and knows what lies within. */
+export interface Reading {
+  /** In force: a field that a later level has brought is read as if it were left out. */
+  readonly level: number
+  /** A field of the message that is being read, by its name in the proto. */
+  wrong(field: string, description: string): void
+  /** What is read until leave() is the element of a list. */
+  enter(list: string, index: number): void
+  leave(): void
+  /** Bytes as they may be kept: a copy, where they would outlive the frame that they are a view of. */
+  keep(bytes: Uint8Array): KeptBytes
+  /** An operation of a transaction; undefined when there is none. */
+  readStep(wire: WireStep | undefined): Operation | undefined
+}
+
+/** What writes a result. */
+export interface Writing {
+  outcome(outcome: { readonly $case: OperationName; readonly value: object }): WireOutcome
+}
+
+/** A response's header; the node that answers puts it in. */
+export const header = undefined

@@ -1,0 +1,24 @@
+import { checkKey } from '../bounds.js'
+import type { Definition } from '../definition.js'
+import type { KeyValuePair } from '../kv/keys.js'
+
+/** Reads one key. */
+export interface Request {
+  readonly key: string
+}
+
+export interface Outcome {
+  /** Undefined when there is no such key. */
+  readonly pair: KeyValuePair | undefined
+  /** The store's. */
+  readonly revision: bigint
+}
+
+export const definition: Definition<Request, Outcome> = {
+  since: 1,
+  mode: 'read',
+  isStep: true,
+  access: ({ key }) => [{ right: 'READ', keys: { key } }],
+  check: ({ key }, bounds) => checkKey(bounds, 'key', key),
+  carryOut: (books, request) => books.keys.get(request),
+}

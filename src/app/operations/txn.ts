@@ -1,0 +1,88 @@
+import type { Moment } from '../../replication/state-machine.js'
+import type { Books } from '../books.js'
+import { type Bounds, checkEach, checkKey, checkValue } from '../bounds.js'
+import type { Definition } from '../definition.js'
+import { ANSWER_BYTES_MAX, type Compare, pairBytes, pairsBytes } from '../kv/keys.js'
+import type { Granted, Operation } from '../operation.js'
+import { Refusal } from '../refusal.js'
+
+/** Carries out one of two lists of operations, as the conditions tell, all of it or nothing. */
+export interface Request {
+  readonly compare: readonly Compare[]
+  /** Each may stand in a transaction. */
+  readonly then: readonly Operation[]
+  readonly else: readonly Operation[]
+}
+
+export interface Outcome {
+  /** Whether every condition held. */
+  readonly succeeded: boolean
+  /** One for each operation of the branch that was taken, in order; no refusal among them. */
+  readonly responses: readonly Granted[]
+  readonly revision: bigint
+}
+
+const CONDITIONS_MAX = 128
+const OPERATIONS_MAX = 128
+
+export const definition: Definition<Request, Outcome> = {
+  since: 1,
+  mode: 'write',
+  isStep: false,
+  access: (request, books) => [
+    ...request.compare.map(({ key }) => ({ right: 'READ' as const, keys: { key } })),
+    ...[...request.then, ...request.else].flatMap((operation) => books.accessOf(operation)),
+  ],
+  check(request, bounds) {
+    checkCount(bounds, 'compare', request.compare.length, CONDITIONS_MAX)
+    checkCount(bounds, 'then', request.then.length, OPERATIONS_MAX)
+    checkCount(bounds, 'else', request.else.length, OPERATIONS_MAX)
+    if (isTooLong(request)) return
+    checkEach(bounds, 'compare', request.compare, checkCompare)
+    checkEach(bounds, 'then', request.then, checkStep)
+    checkEach(bounds, 'else', request.else, checkStep)
+  },
+  carryOut,
+}
+
+function carryOut(books: Books, request: Request, at: Moment): Outcome | Refusal {
+  const succeeded = request.compare.every((compare) => books.keys.holds(compare))
+  const responses: Granted[] = []
+  let bytes = 0
+  books.begin()
+  for (const operation of succeeded ? request.then : request.else) {
+    const outcome = books.carryOut(operation, at)
+    if (outcome instanceof Refusal) return books.takeBack(outcome)
+    bytes += pairBytesIn(outcome)
+    if (bytes > ANSWER_BYTES_MAX) {
+      return books.takeBack(Refusal.of('RESPONSE_TOO_LARGE', { bytes_max: String(ANSWER_BYTES_MAX) }))
+    }
+    responses.push(outcome)
+  }
+  books.commit()
+  return { succeeded, responses, revision: books.keys.revision.value }
+}
+
+function isTooLong({ compare, then, else: otherwise }: Request): boolean {
+  return compare.length > CONDITIONS_MAX || Math.max(then.length, otherwise.length) > OPERATIONS_MAX
+}
+
+function checkCount(bounds: Bounds, field: 'compare' | 'then' | 'else', count: number, countMax: number): void {
+  if (count > countMax) bounds.broken(field, field === 'compare' ? 'TOO_MANY_CONDITIONS' : 'TOO_MANY_OPERATIONS', countMax)
+}
+
+function checkCompare({ key, target }: Compare, bounds: Bounds): void {
+  checkKey(bounds, 'key', key)
+  if (target.$case === 'value') checkValue(bounds, 'value', target.value)
+}
+
+function checkStep(operation: Operation, bounds: Bounds): void {
+  bounds.checkStep(operation)
+}
+
+/** How much room the pairs in an answer take; the rest of it is small. */
+function pairBytesIn({ value }: Granted): number {
+  if ('pair' in value) return value.pair === undefined ? 0 : pairBytes(value.pair)
+  if (!('previous' in value) || value.previous === undefined) return 0
+  return 'key' in value.previous ? pairBytes(value.previous) : pairsBytes(value.previous)
+}
