@@ -1,6 +1,7 @@
 import { assert } from '../paxos/assert.js'
 import { Memberships } from '../paxos/memberships.js'
 import type { BatchValue, Genesis, LogEntry, MembershipRecord, Slot } from '../paxos/types.js'
+import { CommitFeed } from '../replication/commit-feed.js'
 import type { Sessions } from '../replication/sessions.js'
 import type { Moment, StateEntry, StateMachine } from '../replication/state-machine.js'
 import type { CheckpointInfo } from '../storage/storage.js'
@@ -20,6 +21,8 @@ export interface ApplierSettings {
   /** Known if there is a checkpoint. */
   readonly genesis: Genesis | undefined
   readonly listener: AppliedListener
+  /** Gets the events of each slot. */
+  readonly feed?: CommitFeed | undefined
   readonly checkpoints?: CheckpointOptions | undefined
   readonly onApplied?: OnApplied | undefined
   readonly onBoundary?: OnBoundary | undefined
@@ -31,6 +34,7 @@ export interface ApplierSettings {
  */
 export class Applier {
   readonly #s: ApplierSettings
+  readonly #feed: CommitFeed
   readonly #boundaries: Boundaries
   readonly #queue = new DecidedQueue()
   #appliedUpTo: Slot = 0
@@ -46,6 +50,7 @@ export class Applier {
 
   constructor(settings: ApplierSettings) {
     this.#s = settings
+    this.#feed = settings.feed ?? new CommitFeed()
     this.#boundaries = new Boundaries(settings.sessions, settings.checkpoints)
     if (settings.genesis !== undefined && settings.checkpoint.appliedUpTo > 0) this.reset(settings.checkpoint, settings.genesis)
   }
@@ -128,6 +133,7 @@ export class Applier {
         throw applyFailure({ slot: 0, commandIndex: i, commands: genesis.initialCommands }, cause)
       }
     }
+    this.#feed.onRestored(this.#s.sessions.events, 0, 0)
   }
 
   /** Nothing is applied from now on, until reset(): the state is being replaced. What is decided meanwhile waits. */
@@ -146,6 +152,7 @@ export class Applier {
     this.#memberships = new Memberships(checkpoint.memberships, genesis.windowSlots)
     this.#boundaries.reset(checkpoint)
     this.#queue.dropUpTo(checkpoint.appliedUpTo)
+    this.#feed.onRestored(this.#s.sessions.events, this.#appliedUpTo, this.#timeMs)
   }
 
   enqueue(entries: readonly LogEntry[]): void {
@@ -204,6 +211,7 @@ export class Applier {
     if (open !== undefined) this.#stateDigest = open.stateDigest
     this.#memberships?.forget(slot)
     const isBoundary = this.#boundaries.onApplied(value)
+    this.#feed.onSlotApplied(this.#s.sessions.events, slot, this.#timeMs)
     open?.tell()
     this.#s.onApplied?.(entry, this.#stateDigest)
     if (isBoundary) this.#s.onBoundary?.(slot, this.#stateDigest)
@@ -215,6 +223,7 @@ export class Applier {
     const at: Moment = { slot, timeMs: this.#timeMs }
     if (value.skipped === true) this.#skippedSlots = [...this.#skippedSlots, slot].slice(-SKIPPED_SLOTS_MAX)
     const { sessions, listener } = this.#s
+    this.#feed.onSlotBegun(sessions.events)
     return new OpenSlot({ at, value, sessions, listener, stateDigest: this.#stateDigest })
   }
 }

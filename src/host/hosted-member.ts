@@ -1,5 +1,6 @@
 import { assert } from '../paxos/assert.js'
 import type { MembershipChange, NodeId, Slot } from '../paxos/types.js'
+import type { FeedCursor } from '../replication/commit-feed.js'
 import type { SessionName } from '../replication/session-table.js'
 import { type Answer, type BackupPart, type MemberApi, MemberError, type MemberStatus, type SessionRequest } from './api.js'
 import type { Assembly } from './assemble.js'
@@ -81,6 +82,14 @@ export class HostedMember implements MemberApi {
     // Of a slot that fails at a later command, and is skipped then, nobody may have seen the half.
     assert(this.isReadable, 'reads come between two slots')
     return this.#a.reads.run(read)
+  }
+
+  /**
+   * Makes a cursor over the events of the machine (see StateMachine.events), as this member applies them; close() it when it is not needed
+   * any more. `from`: revision of the first event wanted; absent: the first one that comes.
+   */
+  events(from?: bigint): FeedCursor {
+    return this.#a.feed.open(from)
   }
 
   status(): MemberStatus {

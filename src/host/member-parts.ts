@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Node, NodeSettings } from '../paxos/node.js'
 import type { CoreOptions } from '../paxos/options.js'
 import type { GenesisMember, NodeId } from '../paxos/types.js'
+import type { CommitFeed } from '../replication/commit-feed.js'
 import type { SessionLimits } from '../replication/session-table.js'
 import type { StateMachine } from '../replication/state-machine.js'
 import type { CheckpointInfo, Storage } from '../storage/storage.js'
@@ -45,6 +46,8 @@ export interface MemberParts {
   readonly sessionLimits?: SessionLimits
   /** Another core in the place of the real one: for tests. */
   readonly makeNode?: (settings: NodeSettings) => Node
+  /** Gets the events of each slot from the first on: for whoever follows it from before the start. */
+  readonly feed?: CommitFeed
   /** Told of each slot when all its commands have been carried out: for checkers. */
   readonly onApplied?: OnApplied
   /** A peer's checkpoint stands in the place of this node's state, on disk and in memory: for checkers. */

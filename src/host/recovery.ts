@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Genesis, MembershipRecord } from '../paxos/types.js'
+import type { CommitFeed } from '../replication/commit-feed.js'
 import type { Sessions } from '../replication/sessions.js'
 import type { StateMachine } from '../replication/state-machine.js'
 import type { Storage } from '../storage/storage.js'
@@ -34,6 +35,7 @@ export async function replayLog(
     readonly storage: Pick<Storage, 'applyFailure' | 'noteApplyFailure' | 'saveCheckpoint'>
     readonly machine: StateMachine
     readonly listener: AppliedListener
+    readonly feed?: CommitFeed
     readonly checkpoints?: CheckpointOptions | undefined
     readonly onApplied?: OnApplied | undefined
     readonly onBoundary?: OnBoundary | undefined

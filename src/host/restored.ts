@@ -1,4 +1,5 @@
 import type { MembershipRecord, Slot } from '../paxos/types.js'
+import { CommitFeed } from '../replication/commit-feed.js'
 import { sessionCodec } from '../replication/session-records.js'
 import { Sessions } from '../replication/sessions.js'
 import { Alarms } from './alarms.js'
@@ -18,6 +19,7 @@ export interface Restored {
   /** Those that govern the slots above the decided ones; none without a genesis. */
   readonly memberships: readonly MembershipRecord[]
   readonly sessions: Sessions
+  readonly feed: CommitFeed
   readonly alarms: Alarms
   readonly reads: SafeReads
   /** The checkpoint boundaries: those that were passed while the log was replayed, and who is told of others. */
@@ -43,7 +45,7 @@ class BoundaryRelay {
 /** @throws StorageError when what is on disk cannot be read */
 export async function restoreMachine(options: HostedMemberOptions, parts: MemberParts): Promise<Restored> {
   const { machine, logger } = options
-  const { storage, runtime, checkpoints, onApplied } = parts
+  const { storage, runtime, checkpoints, onApplied, feed = new CommitFeed() } = parts
   const requester = new Requester()
   const alarms = new Alarms({ runtime, logger })
   const reads = new SafeReads(alarms, logger)
@@ -52,6 +54,6 @@ export async function restoreMachine(options: HostedMemberOptions, parts: Member
   const boundaries = new BoundaryRelay()
   const nowMs = (): number => runtime.nowMs()
   const listeners = { listener: desk, onApplied, onBoundary: boundaries.pass }
-  const replayed = await replayLog({ storage, sessions, machine, logger, nowMs, checkpoints, ...listeners })
-  return { requester, desk, sessions, boundaries, alarms, reads, ...replayed }
+  const replayed = await replayLog({ storage, sessions, machine, logger, nowMs, checkpoints, feed, ...listeners })
+  return { requester, desk, sessions, feed, boundaries, alarms, reads, ...replayed }
 }

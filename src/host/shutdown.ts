@@ -66,13 +66,14 @@ export class Shutdown {
   }
 
   async #letGo(removed?: NodeId): Promise<void> {
-    const { requester, desk, readIndexWaiters, membershipCalls, receiver, port, sender, storage } = this.#a
+    const { requester, desk, readIndexWaiters, membershipCalls, receiver, feed, port, sender, storage } = this.#a
     this.#isStopped = true
     requester.stop(STOPPED)
     desk.stop(STOPPED)
     readIndexWaiters.stop(STOPPED)
     membershipCalls.stop(STOPPED, removed)
     receiver.stop()
+    feed.close()
     await port.stop()
     await sender.stop()
     await storage.close()

@@ -2,6 +2,7 @@ import { assert } from '../tables/assert.js'
 import { Deadlines } from '../tables/deadlines.js'
 import { drained } from '../tables/steps.js'
 import { DEADLINE_PREFIX, deadlineEntries, loadDeadline } from './deadline-records.js'
+import type { EventLog } from './event-log.js'
 import { shareOf } from './quota-share.js'
 import {
   type KeptAnswer,
@@ -121,6 +122,11 @@ export class Sessions {
   /** See StateMachine.writtenBytes; 0 if the machine does not say. */
   get writtenBytes(): number {
     return this.#machine.writtenBytes ?? 0
+  }
+
+  /** See StateMachine.events. */
+  get events(): EventLog | undefined {
+    return this.#machine.events
   }
 
   /** The cluster's first quota. */

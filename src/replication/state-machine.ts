@@ -10,6 +10,8 @@
  * happened: it gives only what has changed, lazily, and leaves on disk what is seldom looked at (app/bank-and-keys.ts does both).
  */
 
+import type { EventLog } from './event-log.js'
+
 /** All that a state machine may know of the world when it applies a command: where in the log, and the log's clock. */
 export interface Moment {
   /** From 1; 0 for the initial commands. */
@@ -75,6 +77,11 @@ export interface StateMachine {
    * far apart as it says; absent: as the commands' own bytes say.
    */
   readonly writtenBytes?: number
+  /**
+   * Optional. The machine's revision, and its changes as events, which members can follow (see CommitFeed). Another one after each restore.
+   * Absent: the machine has no events.
+   */
+  readonly events?: EventLog
   /**
    * Carries a command out. Must not throw for any bytes: what is wrong with a command is a result, too. A throw stops the node with
    * APPLY_FAILED, and it does not start again before an operator has said what is to become of the slot. Each command's work should have

@@ -21,6 +21,7 @@ import { KeyValueStore } from '../client/kv.js'
 import { type Answer, MemberError, type MemberStatus } from '../host/api.js'
 import { COMMAND_BYTES_MAX } from '../host/hosted-member.js'
 import { DEFAULT_OPTIONS } from '../paxos/options.js'
+import type { FeedCursor } from '../replication/commit-feed.js'
 import type { StateMachine } from '../replication/state-machine.js'
 import { GOOD_LINK } from '../sim/cluster/network.js'
 import { SimulatedCluster } from '../sim/cluster/simulated-cluster.js'
@@ -34,6 +35,8 @@ export type { Bank } from '../client/bank.js'
 export { SynodError } from '../client/errors.js'
 export type { KeyValueStore } from '../client/kv.js'
 export { type Answer, MemberError, type MemberStatus } from '../host/api.js'
+export type { FeedCursor, FeedProgress, FeedRead } from '../replication/commit-feed.js'
+export type { StoreEvent } from '../replication/event-log.js'
 export type { HistoryReader, Restoration, StateEntry, StateMachine } from '../replication/state-machine.js'
 export { BrokenPromise } from '../sim/checkers/broken-promise.js'
 
@@ -212,6 +215,16 @@ export class SimCluster {
   async query(query: Uint8Array, options: { readonly node?: NodeName; readonly timeoutMs?: number } = {}): Promise<Answer> {
     checkBytes('query', query)
     return this.#ask(options, (node, timeoutMs, settle) => node.read(query, timeoutMs, settle))
+  }
+
+  /**
+   * Makes a cursor over the events of a node's machine, as the node applies them: see Member.events. It ends with the node's process.
+   * @throws MemberError when the node is down
+   */
+  events(node: NodeName, from?: bigint): FeedCursor {
+    const { member } = this.#node(node)
+    if (member === undefined) throw new MemberError('STOPPED', `${node} is down`)
+    return member.events(from)
   }
 
   /** A client of the default machine that begins with that node, and fails over like the SDK's. Its reads are linearizable. */

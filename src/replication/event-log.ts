@@ -1,0 +1,95 @@
+import { Journal } from '../tables/journal.js'
+import { Cell } from '../tables/table.js'
+
+/** A change of one row of a replicated machine. (revision, sub) orders all changes there ever are. */
+export interface StoreEvent {
+  /** Of the command, or the end by itself, that made the change. From 2: the empty store is revision 1. */
+  readonly revision: bigint
+  /** Counts the changes of one revision, from 0. */
+  readonly sub: number
+  /** Names the change in the machine's own terms. */
+  readonly kind: string
+  /** The row as it was, undefined: there was none. Rows are immutable. */
+  readonly before: object | undefined
+  /** The row as it is then, undefined: there is none. */
+  readonly after: object | undefined
+  /** About how many bytes of memory the event keeps from being let go. */
+  readonly bytes: number
+}
+
+const EVENT_BYTES = 150
+const NO_EVENTS: readonly StoreEvent[] = Object.freeze([])
+
+/**
+ * The revision of a replicated machine, and its changes as events. Each command that changes a row takes the next revision, and all its
+ * changes share it; so does each end that comes by itself. Both vanish when the group that made them is rolled back. As long as nobody
+ * listens no event is made.
+ */
+export class EventLog {
+  /** Events are kept for take(). To be changed between two slots only: half a slot's events are of no use. */
+  isKept = false
+  readonly #journal: Journal
+  readonly #revision: Cell<bigint>
+  /** Revision before the command that is under way, and the number of events kept before it. */
+  #revisionBefore: bigint
+  #countBefore = 0
+  #events: StoreEvent[] = []
+
+  /** `journal`: that of the tables whose changes these are. */
+  constructor(journal = new Journal()) {
+    this.#journal = journal
+    this.#revision = new Cell(journal, 1n)
+    this.#revisionBefore = 1n
+  }
+
+  /** Revision of the last change; 1: nothing has ever changed. */
+  get revision(): bigint {
+    return this.#revision.value
+  }
+
+  /** Revision that the changes of the command under way have, if it makes any. */
+  get next(): bigint {
+    return this.#revisionBefore + 1n
+  }
+
+  /** A command, or an end by itself, begins. */
+  begin(): void {
+    this.#revisionBefore = this.#revision.value
+    this.#countBefore = this.#events.length
+  }
+
+  /** A row changes. `bytes`: those of memory that `before` and `after` take. */
+  add(kind: string, before: object | undefined, after: object | undefined, bytes = 0): void {
+    if (this.#revision.value === this.#revisionBefore) this.#revision.set(this.next)
+    if (!this.isKept) return
+    const count = this.#events.length
+    if (this.#journal.isOpen) {
+      this.#journal.record(() => {
+        this.#events.length = count
+      })
+    }
+    this.#events.push({
+      revision: this.#revision.value,
+      sub: count - this.#countBefore,
+      kind,
+      before,
+      after,
+      bytes: EVENT_BYTES + bytes,
+    })
+  }
+
+  /** Gives the events since the last call, in their order, and lets go of them. Between two slots. */
+  take(): readonly StoreEvent[] {
+    if (this.#events.length === 0) return NO_EVENTS
+    const events = this.#events
+    this.#events = []
+    this.#countBefore = 0
+    return events
+  }
+
+  /** Puts back the revision of a checkpoint. */
+  load(revision: bigint): void {
+    this.#revision.set(revision)
+    this.#revisionBefore = revision
+  }
+}
