@@ -3,17 +3,20 @@
 //   node scripts/test.mjs [FILE|FOLDER ...]
 //
 // All TypeScript is compiled once, into a temporary folder, and run from there: a loader would cost every process that a test starts half
-// a second of a processor, and what it adds to functions makes the simulator a third slower.
+// a second of a processor, and what it adds to functions makes the simulator a third slower. The programs that tests start (files of src
+// and test that export nothing: the CLI above all) are bundled there: some 150 processes start, and loading 300 modules each was most of
+// what they did.
 //
 // A process for each file costs more than most files' tests do. Files that neither start processes nor have hooks of their own (at their top
 // level those would be everybody's) share processes, five to each; all others have one to themselves.
 
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, relative, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import process from 'node:process'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
+import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
 const FILES_PER_PROCESS = 5
@@ -52,6 +55,7 @@ await build({
   logLevel: 'warning',
 })
 for (const name of ['node_modules', 'package.json', 'assets', 'proto']) symlinkSync(resolve(name), join(folder, name))
+await bundlePrograms()
 
 const heavy = []
 const alone = []
@@ -110,6 +114,45 @@ function isFile(t) {
 }
 function placeOf(t) {
   return `${t.file}:${t.line}:${t.column} ${t.name}`
+}
+/**
+ * Puts a bundle in the place of each compiled program. They share chunks, so that a test's module that is loaded into a node changes the
+ * node's own classes. `import.meta.url` and `__dirname` stay those of the source, as files are found by them.
+ */
+function bundlePrograms() {
+  const programs = ['src', 'test'].flatMap(filesIn).filter(isProgram)
+  const keepPlaces = {
+    name: 'keep-places',
+    setup: ({ onLoad }) =>
+      onLoad({ filter: /\.[cm]?[jt]s$/ }, ({ path }) => {
+        const text = readFileSync(path, 'utf8')
+        if (path.includes('node_modules')) {
+          const places = `var __dirname = ${JSON.stringify(dirname(path))}, __filename = ${JSON.stringify(path)};`
+          return /\b__(dir|file)name\b/.test(text) ? { contents: places + text, loader: 'js' } : undefined
+        }
+        const url = JSON.stringify(pathToFileURL(compiled(relative('', path))).href)
+        return text.includes('import.meta.url') ? { contents: text.replaceAll('import.meta.url', url), loader: 'ts' } : undefined
+      }),
+  }
+  return build({
+    entryPoints: programs,
+    outdir: folder,
+    outbase: '.',
+    chunkNames: 'chunks/[name]-[hash]',
+    target: 'node20',
+    platform: 'node',
+    format: 'esm',
+    bundle: true,
+    splitting: true,
+    // pino starts a worker from a file of its own.
+    external: ['classic-level', 'pino'],
+    banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
+    plugins: [keepPlaces],
+    logLevel: 'warning',
+  })
+}
+function isProgram(file) {
+  return /(?<!\.test)\.ts$/.test(file) && !/^export /m.test(readFileSync(file, 'utf8'))
 }
 /** Where a test file is run from. */
 function compiled(file) {

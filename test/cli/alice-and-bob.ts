@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { type Authority, type Client, generateKeyPair, makeAuthority } from '../../src/client/client.js'
 import { Nodes } from './nodes.js'
 
@@ -9,20 +8,27 @@ const keys = generateKeyPair()
 const mint: Authority = makeAuthority('mint', keys)
 const AUTHORITY = `mint=${Buffer.from(keys.publicKey).toString('base64')}`
 
+export interface OldCluster {
+  readonly nodes: Nodes
+  readonly client: Client
+  readonly root: string
+  readonly close: () => Promise<void>
+}
+
 /** A cluster of three in which alice has 1,000, and a directory for what is made of it. */
-export async function oldCluster(t: TestContext): Promise<{ nodes: Nodes; client: Client; root: string }> {
+export async function startOldCluster(): Promise<OldCluster> {
   const root = mkdtempSync(join(tmpdir(), 'synod-backup-'))
   const nodes = await Nodes.make(3)
-  t.after(async () => {
-    await nodes.close()
-    rmSync(root, { recursive: true, force: true })
-  })
   for (const id of [1, 2, 3]) nodes.start(id, [1, 2, 3], '--authority', AUTHORITY)
   const client = nodes.connect(1, 2, 3)
   await client.bank.openAccount({ accountId: 'alice', asset: 'EUR' }, { timeoutMs: 60_000 })
   await client.bank.openAccount({ accountId: 'bob', asset: 'EUR' })
   await client.bank.deposit(deposit('d-1', 1_000n))
-  return { nodes, client, root }
+  async function close(): Promise<void> {
+    await nodes.close()
+    rmSync(root, { recursive: true, force: true })
+  }
+  return { nodes, client, root, close }
 }
 
 /** A good deposit for alice. */

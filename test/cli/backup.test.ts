@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import type { BackupSummary } from '../../src/server/backup/inspect.js'
-import { balances, deposit, oldCluster, transfer } from './alice-and-bob.js'
+import { balances, deposit, type OldCluster, startOldCluster, transfer } from './alice-and-bob.js'
 import { Nodes } from './nodes.js'
 import { synod } from './synod.js'
 
@@ -20,8 +20,16 @@ async function made(args: readonly string[]): Promise<Made> {
 }
 
 describe('a backup of a cluster of real processes', { timeout: 400_000 }, () => {
+  let old: OldCluster
+
+  before(async () => {
+    old = await startOldCluster()
+  })
+
+  after(() => old.close())
+
   it('is restored into another cluster: balances, histories, first answers, authorities', async (t) => {
-    const { nodes, client, root } = await oldCluster(t)
+    const { nodes, client, root } = old
     const file = join(root, 'bank.synod')
     const first = await client.bank.transfer(transfer('t-1', 300n))
     const refused = await client.bank.transfer(transfer('t-2', 5_000n)).catch((error: unknown) => error)
@@ -61,8 +69,9 @@ describe('a backup of a cluster of real processes', { timeout: 400_000 }, () => 
   })
 
   it('is restored as of any slot in its window, and not outside', async (t) => {
-    const { nodes, client, root } = await oldCluster(t)
-    const file = join(root, 'bank.synod')
+    const { nodes, client, root } = old
+    const file = join(root, 'window.synod')
+    const [alice = 0n, bob = 0n] = await balances(client)
     // The first backup has the node make a checkpoint; what comes after that is in the log of the next one.
     let toSlot: number
     let summary: BackupSummary
@@ -78,10 +87,10 @@ describe('a backup of a cluster of real processes', { timeout: 400_000 }, () => 
 
     const place = await Nodes.make(1)
     t.after(() => place.close())
-    const out = join(root, 'restored')
+    const out = join(root, 'window')
     await made(['restore', file, '--out', out, '--nodes', place.peers(1), '--to-slot', String(toSlot)])
     place.start(1, [1], '--data', join(out, 'node-1'))
-    assert.deepEqual(await balances(place.connect(1)), [1_000n - count, count])
+    assert.deepEqual(await balances(place.connect(1)), [alice - count, bob + count])
 
     const { firstSlot, lastSlot } = summary
     for (const outside of [firstSlot - 1, lastSlot + 1]) {
@@ -92,13 +101,13 @@ describe('a backup of a cluster of real processes', { timeout: 400_000 }, () => 
     }
   })
 
-  it('is whole, or is not there', async (t) => {
-    const { nodes, root } = await oldCluster(t)
-    const file = join(root, 'bank.synod')
+  it('is whole, or is not there', async () => {
+    const { nodes, root } = old
+    const files = readdirSync(root)
     await Promise.all([1, 2, 3].map((id) => nodes.kill(id)))
-    const { code, stderr } = await nodes.run([1, 2, 3], 'backup', file, '--timeout', '1000')
+    const { code, stderr } = await nodes.run([1, 2, 3], 'backup', join(root, 'never.synod'), '--timeout', '1000')
     assert.match(stderr, /UNREACHABLE|UNAVAILABLE/)
     assert.equal(code, 3)
-    assert.deepEqual(readdirSync(root), [])
+    assert.deepEqual(readdirSync(root), files)
   })
 })

@@ -9,6 +9,8 @@ import { type Client, connect, NodeRole, type SynodError } from '../../src/clien
 import { type Ended, type Running, type Surroundings, start, synod } from './synod.js'
 
 const POLL_MS = 50
+/** Between two operations of one caller: without it a load would take all the time of the machine for what waits. */
+const PAUSE_MS = 5
 
 /** Nodes as `synod start` runs them, each in a process of its own. Close it. */
 export class Nodes {
@@ -111,7 +113,7 @@ export class Nodes {
   }
 }
 
-/** Clients that never stop asking: each adds one to a counter of its own, again and again. */
+/** Clients that never stop asking: each adds one to a counter of its own, again and again, some two hundred times a second. */
 export class Load {
   readonly #client: Client
   readonly #done: Promise<void>[]
@@ -149,6 +151,7 @@ export class Load {
       try {
         await this.#client.kv.put(key, String(value))
         this.acknowledged++
+        await delay(PAUSE_MS)
       } catch (error) {
         this.failures.push(error)
         return

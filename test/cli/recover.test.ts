@@ -3,13 +3,14 @@ import { existsSync, readdirSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { balances, oldCluster, transfer } from './alice-and-bob.js'
+import { balances, startOldCluster, transfer } from './alice-and-bob.js'
 import { Nodes } from './nodes.js'
 import { synod } from './synod.js'
 
 describe('a cluster that has lost its majority', { timeout: 400_000 }, () => {
   it('begins anew from what is left, when somebody says so and knows the old name', async (t) => {
-    const { nodes, client, root } = await oldCluster(t)
+    const { nodes, client, root, close } = await startOldCluster()
+    t.after(close)
     await client.bank.transfer(transfer('t-1', 300n))
     // So that the end of the log, which is cut off below, is not the transfer.
     await client.kv.put('last', 'word')

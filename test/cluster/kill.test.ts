@@ -47,7 +47,7 @@ describe('three processes under load', () => {
   }
 
   it('lose nothing and do nothing twice when the leader, then a follower, then all three are killed', async () => {
-    const workload = new Workload(cluster.endpoints, { clients: 3, name: 'w' })
+    const workload = new Workload(cluster.endpoints, { clients: 3, name: 'w', pauseMs: 3 })
     await workload.untilAcknowledged(200)
 
     const leader = await cluster.untilFormed(client, FORM_TIMEOUT_MS)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Client, connect, MovementStatus, SynodError } from '../../src/client/client.js'
 
 export const ACCOUNTS = ['a0', 'a1', 'a2', 'a3', 'a4', 'a5']
@@ -19,12 +20,14 @@ interface Told {
 export class Workload {
   readonly #clients: Client[]
   readonly #told: Told = { acknowledged: [], puts: [], unknown: [], refused: [] }
+  readonly #pauseMs: number
   #isStopping = false
   #running: Promise<void>[] = []
   #waiters: { readonly count: number; readonly resolve: () => void }[] = []
 
-  /** `name` must differ between workloads on one cluster. */
-  constructor(endpoints: readonly string[], options: { clients: number; name: string }) {
+  /** `name` must differ between workloads on one cluster. A client waits `pauseMs` between its operations, which leaves time for others. */
+  constructor(endpoints: readonly string[], options: { clients: number; name: string; pauseMs?: number }) {
+    this.#pauseMs = options.pauseMs ?? 0
     this.#clients = Array.from({ length: options.clients }, (_, i) =>
       connect({
         endpoints: [...endpoints.slice(i % endpoints.length), ...endpoints.slice(0, i % endpoints.length)],
@@ -83,6 +86,7 @@ export class Workload {
       const destination = ACCOUNTS[(n * 5 + seed + 1) % ACCOUNTS.length] ?? ''
       if (source !== destination) await this.#transfer(client, { id: `${name}-${n}`, source, destination })
       if (n % 8 === 0) await this.#put(client, `${name}-${n}`)
+      if (this.#pauseMs > 0) await delay(this.#pauseMs)
     }
   }
 
