@@ -6,11 +6,11 @@ import type { Memberships } from './memberships.js'
 import type { CatchUp, CatchUpReply } from './messages.js'
 import type { CoreOptions } from './options.js'
 import type { Outbox } from './outbox.js'
+import { CATCH_UP_SLOTS, MissingSlots } from './replica/missing-slots.js'
+import { RecentSlots } from './replica/recent-slots.js'
 import type { Ballot, LogEntry, NodeId, Slot } from './types.js'
-import { firstPage, sameValue, sizeOf } from './value.js'
+import { firstPage, sameValue } from './value.js'
 
-/** How many slots one CatchUp asks for; the reply is cut by bytes, too. */
-const CATCH_UP_SLOTS = 1_024
 /** One CatchUp is answered with so many pages at most: asked for one by one, they could come more slowly than new slots are decided. */
 export const CATCH_UP_PAGES = 4
 
@@ -33,49 +33,34 @@ interface Settings {
  * replica). A decided slot never changes: every second way of learning one is checked against the first.
  */
 export class Replica {
-  readonly #self: NodeId
   readonly #memberships: Memberships
   readonly #acceptor: Acceptor
   readonly #clock: Pick<LogClock, 'onSeen'>
   readonly #out: Outbox
   readonly #options: CoreOptions
   readonly #onMembershipChanged: () => void
-  readonly #others: () => readonly NodeId[]
   #decidedUpTo: Slot
-  /** Somebody said that slots up to here are decided. At least #decidedUpTo. */
-  #knownDecidedUpTo: Slot
   /** What the last heartbeat said. */
   #lastHeartbeat: { readonly ballot: Ballot; readonly upTo: Slot } = { ballot: NO_BALLOT, upTo: 0 }
-  /** Whom to ask for what is missing. */
-  #source: NodeId
-  /** The request in flight; one at a time. */
-  #asked: { readonly from: NodeId; readonly retryAtMs: number } | undefined
-  /** The last decided slots without a gap, for peers that miss a few. */
-  readonly #recent: LogEntry[] = []
-  #recentBytes = 0
+  readonly #missing: MissingSlots
+  readonly #recent: RecentSlots
   /** Slots up to here are no longer in this node's log. */
   compactedUpTo: Slot = 0
 
   constructor(settings: Settings) {
-    this.#self = settings.self
     this.#memberships = settings.memberships
-    this.#others = settings.others
     this.#onMembershipChanged = settings.onMembershipChanged
     this.#acceptor = settings.acceptor
     this.#clock = settings.clock
     this.#out = settings.out
     this.#options = settings.options
     this.#decidedUpTo = settings.decidedUpTo
-    this.#knownDecidedUpTo = settings.decidedUpTo
-    this.#source = settings.self
+    this.#missing = new MissingSlots({ ...settings, replica: this })
+    this.#recent = new RecentSlots(settings.options)
   }
 
   get decidedUpTo(): Slot {
     return this.#decidedUpTo
-  }
-
-  get isBehind(): boolean {
-    return this.#knownDecidedUpTo > this.#decidedUpTo
   }
 
   /** The leader's own slots, decided by a majority; followers' by watermark; anyone's by catch-up. In order, without a gap. */
@@ -87,10 +72,9 @@ export class Replica {
       'what was accepted at or above the deciding ballot is what was decided',
     )
     this.#decidedUpTo = entry.slot
-    this.#knownDecidedUpTo = Math.max(this.#knownDecidedUpTo, entry.slot)
     if (entry.value.kind === 'batch') this.#clock.onSeen(entry.value.timeMs)
     this.#acceptor.onDecided(entry.slot)
-    this.#remember(entry)
+    this.#recent.add(entry)
     this.#out.decide(entry)
     this.#noteMembership(entry)
   }
@@ -99,10 +83,8 @@ export class Replica {
   onInstalled(slot: Slot): void {
     this.#acceptor.onInstalled(slot)
     this.#decidedUpTo = slot
-    this.#knownDecidedUpTo = Math.max(this.#knownDecidedUpTo, slot)
-    this.#recent.length = 0
-    this.#recentBytes = 0
-    this.#asked = undefined
+    this.#recent.clear()
+    this.#missing.onInstalled()
     this.compactedUpTo = slot
   }
 
@@ -125,23 +107,17 @@ export class Replica {
 
   /** Somebody, leader or not, knows slots up to `upTo` to be decided. */
   noteDecided(from: NodeId, upTo: Slot, nowMs: number): void {
-    if (upTo <= this.#decidedUpTo) return
-    // Not while a request is in flight: whoever tells this all the time would never be asked, as a retry goes to the next one.
-    if (upTo >= this.#knownDecidedUpTo && this.#asked === undefined) this.#source = from
-    this.#knownDecidedUpTo = Math.max(this.#knownDecidedUpTo, upTo)
-    if (this.#asked === undefined) this.#ask(nowMs)
+    this.#missing.onTold(from, upTo, nowMs)
   }
 
   onCatchUp(from: NodeId, m: CatchUp): void {
     const toSlot = Math.min(m.toSlot, this.#decidedUpTo, m.fromSlot + CATCH_UP_SLOTS - 1)
-    const firstRecent = this.#recent[0]?.slot ?? this.#decidedUpTo + 1
+    const firstRecent = this.#recent.first ?? this.#decidedUpTo + 1
     if (m.fromSlot <= toSlot && m.fromSlot < firstRecent && m.fromSlot > this.compactedUpTo) {
       return this.#out.serveFromLog({ to: from, fromSlot: m.fromSlot, toSlot })
     }
     const isThere = m.fromSlot >= firstRecent
-    let entries: readonly LogEntry[] = isThere
-      ? this.#recent.slice(m.fromSlot - firstRecent, Math.max(0, toSlot - firstRecent + 1))
-      : []
+    let entries = isThere ? this.#recent.between(m.fromSlot, toSlot) : []
     for (let pages = 1, hasMore = true; hasMore; pages++) {
       const page = firstPage(entries, this.#options.pageBytesMax)
       entries = entries.slice(page.length)
@@ -165,23 +141,11 @@ export class Replica {
       this.decide(entry)
     }
     if (m.compactedUpTo > this.#decidedUpTo) this.#out.wantCheckpoint({ from, minSlot: m.compactedUpTo })
-    // An answer without anything new is not asked again at once: the next tick asks somebody else.
-    if (this.#decidedUpTo > before && this.#asked?.from === from) {
-      this.#asked = m.hasMore ? { from, retryAtMs: nowMs + this.#options.retryDelayMs } : undefined
-    }
-    this.noteDecided(from, m.decidedUpTo, nowMs)
-    if (this.#asked === undefined && this.isBehind) this.#ask(nowMs)
+    this.#missing.onReply(from, m, this.#decidedUpTo > before, nowMs)
   }
 
   tick(nowMs: number): void {
-    if (!this.isBehind) {
-      this.#asked = undefined
-    } else if (this.#asked === undefined) {
-      this.#ask(nowMs)
-    } else if (nowMs >= this.#asked.retryAtMs) {
-      this.#source = this.#nextSource()
-      this.#ask(nowMs)
-    }
+    this.#missing.tick(nowMs)
   }
 
   #decideAccepted(ballot: Ballot, upTo: Slot): void {
@@ -192,41 +156,10 @@ export class Replica {
     }
   }
 
-  #ask(nowMs: number): void {
-    if (this.#acceptor.isFull) return
-    if (this.#source === this.#self) this.#source = this.#nextSource()
-    if (this.#source === this.#self) return
-    const fromSlot = this.#decidedUpTo + 1
-    const toSlot = Math.min(this.#knownDecidedUpTo, this.#decidedUpTo + CATCH_UP_SLOTS)
-    this.#asked = { from: this.#source, retryAtMs: nowMs + this.#options.retryDelayMs }
-    this.#out.send(this.#source, { kind: 'catchUp', fromSlot, toSlot })
-  }
-
-  /** In a round of all; this node itself when there is no other. */
-  #nextSource(): NodeId {
-    const others = this.#others()
-    return others.find((nodeId) => nodeId > this.#source) ?? others[0] ?? this.#self
-  }
-
   #noteMembership({ slot, value }: LogEntry): void {
     const before = this.#memberships.current
     const isChanged = value.kind === 'membership' && this.#memberships.onDecided(slot, value)
     this.#memberships.forget(slot)
     if (isChanged || this.#memberships.current !== before) this.#onMembershipChanged()
-  }
-
-  #remember(entry: LogEntry): void {
-    this.#recent.push(entry)
-    this.#recentBytes += sizeOf(entry.value)
-    if (this.#recent.length <= 2 * this.#options.recentSlotsMax && this.#recentBytes <= 2 * this.#options.recentBytesMax) return
-    // Halved now and then instead of shifted every time: amortised constant work per slot.
-    let drop = Math.max(0, this.#recent.length - this.#options.recentSlotsMax)
-    let bytes = this.#recentBytes
-    for (let i = 0; i < drop; i++) bytes -= sizeOf((this.#recent[i] as LogEntry).value)
-    while (bytes > this.#options.recentBytesMax && drop < this.#recent.length - 1) {
-      bytes -= sizeOf((this.#recent[drop++] as LogEntry).value)
-    }
-    this.#recent.splice(0, drop)
-    this.#recentBytes = bytes
   }
 }

@@ -170,14 +170,14 @@ export const CORE_MUTATIONS: readonly Mutation[] = [
     name: 'a node that misses slots asks the same peer for ever',
     isRare: true,
     favours: strikes('crash', 'leaderIsolation'),
-    file: 'paxos/replica.ts',
+    file: 'paxos/replica/missing-slots.ts',
     find: '      this.#source = this.#nextSource()\n      this.#ask(nowMs)',
     replace: '      this.#ask(nowMs)',
   },
   {
     name: 'catch-up from memory begins one slot too late',
-    file: 'paxos/replica.ts',
-    find: 'this.#recent.slice(m.fromSlot - firstRecent, ',
-    replace: 'this.#recent.slice(m.fromSlot - firstRecent + 1, ',
+    file: 'paxos/replica/recent-slots.ts',
+    find: 'this.#entries.slice(fromSlot - first, ',
+    replace: 'this.#entries.slice(fromSlot - first + 1, ',
   },
 ]
