@@ -1,16 +1,15 @@
 import type { Outbox } from './outbox.js'
-import type { Replica } from './replica.js'
 import type { Slot } from './types.js'
 
 /** Brings the watermark of the decided slots to disk: it rides along with other records, and is written by itself when asked for. */
 export class Watermark {
-  readonly #replica: Replica
+  readonly #replica: { readonly decidedUpTo: Slot }
   readonly #out: Outbox
   /** Of the last record. */
   #persistedUpTo: Slot
   #durableUpTo: Slot
 
-  constructor(settings: { readonly replica: Replica; readonly out: Outbox; readonly durableUpTo: Slot }) {
+  constructor(settings: { readonly replica: { readonly decidedUpTo: Slot }; readonly out: Outbox; readonly durableUpTo: Slot }) {
     this.#replica = settings.replica
     this.#out = settings.out
     this.#persistedUpTo = settings.durableUpTo

@@ -3,7 +3,6 @@ import type { Membership } from '../membership.js'
 import type { Memberships } from '../memberships.js'
 import type { HeartbeatAck } from '../messages.js'
 import type { CoreOptions } from '../options.js'
-import type { Replica } from '../replica.js'
 import type { Silences } from '../silence.js'
 import type { NodeId, Slot } from '../types.js'
 
@@ -20,7 +19,7 @@ interface MemberProgress {
 interface Settings {
   readonly self: NodeId
   readonly memberships: Memberships
-  readonly replica: Replica
+  readonly replica: { readonly decidedUpTo: Slot }
   readonly clock: LogClock
   readonly options: CoreOptions
   readonly silences: Silences
@@ -31,7 +30,7 @@ interface Settings {
 export class Progress {
   readonly #self: NodeId
   readonly #memberships: Memberships
-  readonly #replica: Replica
+  readonly #replica: { readonly decidedUpTo: Slot }
   readonly #clock: LogClock
   readonly #options: CoreOptions
   /** Outlive the leader's ballot. */

@@ -7,7 +7,7 @@ import type { Progress } from './progress.js'
 interface Settings {
   readonly self: NodeId
   readonly memberships: Memberships
-  readonly progress: Progress
+  readonly progress: Pick<Progress, 'durableUpTo'>
   readonly watermark: Pick<Watermark, 'durableUpTo'>
   readonly settled: SettledEpoch
 }

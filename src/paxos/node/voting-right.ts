@@ -1,6 +1,5 @@
 import type { Acceptor } from '../acceptor.js'
 import type { Memberships } from '../memberships.js'
-import type { Replica } from '../replica.js'
 import type { NodeId, Slot } from '../types.js'
 
 interface Settings {
@@ -8,7 +7,7 @@ interface Settings {
   readonly dataDirId: string
   readonly memberships: Memberships
   readonly acceptor: Acceptor
-  readonly replica: Replica
+  readonly replica: { readonly decidedUpTo: Slot }
 }
 
 /** Lets the acceptor vote from the slot on from which the membership has this node vote, with this data directory. */
