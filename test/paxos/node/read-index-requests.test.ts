@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ReadIndexRequests } from '../../src/paxos/node/read-index-requests.js'
-import { Outbox } from '../../src/paxos/outbox.js'
-import { options, outcome } from './role.js'
+import { ReadIndexRequests } from '../../../src/paxos/node/read-index-requests.js'
+import { Outbox } from '../../../src/paxos/outbox.js'
+import { options, outcome } from '../role.js'
 
 const LEADER = 3
 const NEXT_LEADER = 2

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Acceptor } from '../../src/paxos/acceptor.js'
-import { Memberships } from '../../src/paxos/memberships.js'
-import { Removal } from '../../src/paxos/node/removal.js'
-import { ToldMemberships } from '../../src/paxos/node/told-memberships.js'
-import { VotingRight } from '../../src/paxos/node/voting-right.js'
-import { Outbox } from '../../src/paxos/outbox.js'
-import { SettledEpoch } from '../../src/paxos/settled-epoch.js'
-import type { MembershipChange } from '../../src/paxos/types.js'
-import { Watermark } from '../../src/paxos/watermark.js'
-import { membershipsOf, options as optionsWith, outcome, recovered } from './role.js'
+import { Acceptor } from '../../../src/paxos/acceptor.js'
+import { Memberships } from '../../../src/paxos/memberships.js'
+import { Removal } from '../../../src/paxos/node/removal.js'
+import { ToldMemberships } from '../../../src/paxos/node/told-memberships.js'
+import { VotingRight } from '../../../src/paxos/node/voting-right.js'
+import { Outbox } from '../../../src/paxos/outbox.js'
+import { SettledEpoch } from '../../../src/paxos/settled-epoch.js'
+import type { MembershipChange } from '../../../src/paxos/types.js'
+import { Watermark } from '../../../src/paxos/watermark.js'
+import { membershipsOf, options as optionsWith, outcome, recovered } from '../role.js'
 
 const WINDOW = 4
 const options = optionsWith({ windowSlots: WINDOW, electionTimeoutMsMax: 600 })
@@ -53,14 +53,14 @@ describe('told memberships', () => {
   })
 })
 
+function removalOf(memberships: Memberships) {
+  const out = new Outbox(3)
+  const settled = new SettledEpoch(memberships)
+  return { out, settled, removal: new Removal({ self: 3, options, memberships, settled, out }) }
+}
+
 describe('the removal of a node', () => {
   const removed = { kind: 'remove', nodeId: 3 } as const
-
-  function removalOf(memberships: Memberships) {
-    const out = new Outbox(3)
-    const settled = new SettledEpoch(memberships)
-    return { out, settled, removal: new Removal({ self: 3, options, memberships, settled, out }) }
-  }
 
   it('stops it two election timeouts after it has learned that this is settled', () => {
     const { out, settled, removal } = removalOf(after(removed))
@@ -92,15 +92,15 @@ describe('the removal of a node', () => {
   })
 })
 
-describe('the right to vote', () => {
-  function rightOf(dataDirId: string, memberships: Memberships, decidedUpTo = 0) {
-    const replica = { decidedUpTo }
-    const acceptor = new Acceptor(2, new Outbox(2), options, recovered())
-    const right = new VotingRight({ self: 2, dataDirId, memberships, acceptor, replica })
-    right.onMembershipChanged()
-    return { right, acceptor, replica }
-  }
+function rightOf(dataDirId: string, memberships: Memberships, decidedUpTo = 0) {
+  const replica = { decidedUpTo }
+  const acceptor = new Acceptor(2, new Outbox(2), options, recovered())
+  const right = new VotingRight({ self: 2, dataDirId, memberships, acceptor, replica })
+  right.onMembershipChanged()
+  return { right, acceptor, replica }
+}
 
+describe('the right to vote', () => {
   it('is that of a member with the data directory that the membership has', () => {
     assert.equal(rightOf('dir-2', membershipsOf([1, 2, 3])).right.isHeld, true)
     assert.equal(rightOf('another', membershipsOf([1, 2, 3])).right.isHeld, false)

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RecentSlots } from '../../src/paxos/replica/recent-slots.js'
-import type { Slot } from '../../src/paxos/types.js'
-import { batch } from './describe.js'
-import { entry } from './role.js'
+import { RecentSlots } from '../../../src/paxos/replica/recent-slots.js'
+import type { Slot } from '../../../src/paxos/types.js'
+import { batch } from '../describe.js'
+import { entry } from '../role.js'
 
 function slotsOf(recent: RecentSlots, fromSlot: Slot, toSlot: Slot): Slot[] {
   return recent.between(fromSlot, toSlot).map(({ slot }) => slot)

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Settlement } from '../../src/paxos/leader/settlement.js'
-import { Memberships } from '../../src/paxos/memberships.js'
-import { SettledEpoch } from '../../src/paxos/settled-epoch.js'
-import type { NodeId, Slot } from '../../src/paxos/types.js'
-import { membershipsOf } from './role.js'
+import { Settlement } from '../../../src/paxos/leader/settlement.js'
+import { Memberships } from '../../../src/paxos/memberships.js'
+import { SettledEpoch } from '../../../src/paxos/settled-epoch.js'
+import type { NodeId, Slot } from '../../../src/paxos/types.js'
+import { membershipsOf } from '../role.js'
 
 const WINDOW = 4
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ReadIndexRounds } from '../../src/paxos/leader/read-index-rounds.js'
-import { Outbox } from '../../src/paxos/outbox.js'
-import { membershipsOf, outcome } from './role.js'
+import { ReadIndexRounds } from '../../../src/paxos/leader/read-index-rounds.js'
+import { Outbox } from '../../../src/paxos/outbox.js'
+import { membershipsOf, outcome } from '../role.js'
 
 function rounds(memberCount = 3) {
   const out = new Outbox(1)

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Progress } from '../../src/paxos/leader/progress.js'
-import { Silences } from '../../src/paxos/silence.js'
-import type { NodeId, Slot } from '../../src/paxos/types.js'
-import { clockOf, membershipsOf, options as optionsWith } from './role.js'
+import { Progress } from '../../../src/paxos/leader/progress.js'
+import { Silences } from '../../../src/paxos/silence.js'
+import type { NodeId, Slot } from '../../../src/paxos/types.js'
+import { clockOf, membershipsOf, options as optionsWith } from '../role.js'
 
 const SELF = 1
 const BALLOT = 65_537

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { makeBallot } from '../../src/paxos/ballot.js'
-import { FollowedLeader } from '../../src/paxos/node/followed-leader.js'
-import type { NodeId } from '../../src/paxos/types.js'
-import { options } from './role.js'
+import { makeBallot } from '../../../src/paxos/ballot.js'
+import { FollowedLeader } from '../../../src/paxos/node/followed-leader.js'
+import type { NodeId } from '../../../src/paxos/types.js'
+import { options } from '../role.js'
 
 const SILENT_MS = options().electionTimeoutMsMax
 
