@@ -1,7 +1,8 @@
 import { PooledWriter } from './pooled-writer.js'
 import type { BinaryWriter } from './protobuf.js'
 
-interface Encoder<T> {
+/** The part of a generated message type that encodes. */
+export interface Encoder<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter
 }
 

@@ -8,56 +8,55 @@ import {
 } from '../api/validate-cluster.js'
 import {
   AddMemberRequest,
+  AddMemberResponse,
   CheckpointRequest,
   type CheckpointResponse,
-  type ClusterServiceService,
+  ClusterServiceService,
   GetQuotaRequest,
+  GetQuotaResponse,
   type LearnerProgress,
   ListMembersRequest,
+  ListMembersResponse,
   type Member,
   type Membership,
   NodeRole,
   PromoteMemberRequest,
+  PromoteMemberResponse,
   RemoveMemberRequest,
+  RemoveMemberResponse,
   SetQuotaRequest,
+  SetQuotaResponse,
   StatusRequest,
+  StatusResponse,
   TransferLeadershipRequest,
+  TransferLeadershipResponse,
   UpdateMemberRequest,
+  UpdateMemberResponse,
 } from '../gen/synod/cluster/v1/cluster.js'
 import { Consistency, type ResponseHeader } from '../gen/synod/common/v1/common.js'
-import type { MemberApi, MemberStatus } from '../host/api.js'
+import type { MemberStatus } from '../host/api.js'
 import { nodeOf, roundOf } from '../paxos/ballot.js'
 import type { MembershipChange, MembershipRecord } from '../paxos/types.js'
 import { encodeBackup } from './backup/backup-encoder.js'
+import type { CallContext } from './call-context.js'
 import { invalidArgument } from './errors.js'
 import { requireJoined } from './joined.js'
-import type { Operations } from './operations.js'
-import type { ResponseStreams } from './response-streams.js'
-import type { CallContext, RawHandlers, UnaryCalls } from './unary.js'
+import { responses } from './response-stream.js'
+import { change, defineService, encoded, read } from './service.js'
 import { VERSION } from './version.js'
 
 /** How long a backup may wait for a majority: less than clients wait for its first bytes, so that they read a reason. */
 const READ_INDEX_MS_MAX = 5_000
 
-/** What ClusterService stands on. */
-export interface ClusterServiceParts {
-  readonly calls: UnaryCalls
-  readonly streams: ResponseStreams
-  readonly operations: Operations
-  readonly member: MemberApi
-}
+/** Backups that may be under way: each reads a whole database. */
+const BACKUPS_MAX = 2
 
 /** synod.cluster.v1.ClusterService. A node that has not joined answers Status alone. Questions are answered from this node alone, changes go through the log. */
-export function clusterService({
-  calls,
-  streams,
-  operations,
-  member,
-}: ClusterServiceParts): RawHandlers<typeof ClusterServiceService> {
+export const clusterService = defineService(ClusterServiceService, ({ operations, member, drain }) => {
   const startedMs = performance.now()
 
   /** @throws CallError when it is invalid; MemberError */
-  async function change(
+  async function changeMembership(
     change: MembershipChange,
     violations: readonly FieldViolation[],
     context: CallContext,
@@ -86,76 +85,107 @@ export function clusterService({
   }
 
   return {
-    status: calls.reader(StatusRequest, () => {
-      const status = member.status()
-      return {
-        header: operations.header(status.appliedUpTo),
-        nodeId: status.nodeId,
-        clusterId: status.genesis?.clusterId ?? '',
-        dataDirId: status.dataDirId,
-        leaderId: status.leaderId,
-        ballot: { round: roundOf(status.promised), nodeId: nodeOf(status.promised) },
-        decidedUpTo: status.decidedUpTo,
-        appliedUpTo: status.appliedUpTo,
-        compactedUpTo: status.compactedUpTo,
-        membership: membershipOf(status),
-        version: VERSION,
-        uptime: durationOf(performance.now() - startedMs),
-        stateDigest: status.stateDigest.toString(16).padStart(8, '0'),
-        role: ROLES[status.role],
-        learning: status.isLearning,
-        learners: learnersOf(status),
-        stateBytes: status.stateBytes,
-        quotaBytes: status.quotaBytes,
-        transfers: status.transfers.map(({ isSending, ...rest }) => ({ ...rest, sending: isSending })),
-        alarms: status.alarms.map(({ code, message, sinceMs }) => ({ code, message, since: new Date(sinceMs) })),
-      }
-    }),
-    listMembers: calls.reader(ListMembersRequest, () => {
-      requireJoined(member)
-      const status = member.status()
-      const header = operations.header(status.appliedUpTo)
-      return { header, membership: membershipOf(status), learners: learnersOf(status) }
-    }),
-    addMember: calls.handler(AddMemberRequest, (request, context) => {
-      const { nodeId, peerAddress, clientAddress } = request
-      return change({ kind: 'add', nodeId, peerAddress, clientAddress }, addressedMemberViolations(request), context)
-    }),
-    updateMember: calls.handler(UpdateMemberRequest, (request, context) => {
-      const { nodeId, peerAddress, clientAddress } = request
-      return change({ kind: 'update', nodeId, peerAddress, clientAddress }, addressedMemberViolations(request), context)
-    }),
-    promoteMember: calls.handler(PromoteMemberRequest, (request, context) =>
-      change({ kind: 'promote', nodeId: request.nodeId }, memberViolations(request), context),
+    status: read(
+      StatusRequest,
+      encoded(StatusResponse, () => {
+        const status = member.status()
+        return {
+          header: operations.header(status.appliedUpTo),
+          nodeId: status.nodeId,
+          clusterId: status.genesis?.clusterId ?? '',
+          dataDirId: status.dataDirId,
+          leaderId: status.leaderId,
+          ballot: { round: roundOf(status.promised), nodeId: nodeOf(status.promised) },
+          decidedUpTo: status.decidedUpTo,
+          appliedUpTo: status.appliedUpTo,
+          compactedUpTo: status.compactedUpTo,
+          membership: membershipOf(status),
+          version: VERSION,
+          uptime: durationOf(performance.now() - startedMs),
+          stateDigest: status.stateDigest.toString(16).padStart(8, '0'),
+          role: ROLES[status.role],
+          learning: status.isLearning,
+          learners: learnersOf(status),
+          stateBytes: status.stateBytes,
+          quotaBytes: status.quotaBytes,
+          transfers: status.transfers.map(({ isSending, ...rest }) => ({ ...rest, sending: isSending })),
+          alarms: status.alarms.map(({ code, message, sinceMs }) => ({ code, message, since: new Date(sinceMs) })),
+        }
+      }),
     ),
-    removeMember: calls.handler(RemoveMemberRequest, (request, context) =>
-      change({ kind: 'remove', nodeId: request.nodeId }, memberViolations(request), context),
+    listMembers: read(
+      ListMembersRequest,
+      encoded(ListMembersResponse, () => {
+        requireJoined(member)
+        const status = member.status()
+        const header = operations.header(status.appliedUpTo)
+        return { header, membership: membershipOf(status), learners: learnersOf(status) }
+      }),
     ),
-    transferLeadership: calls.handler(TransferLeadershipRequest, async (request, context) => {
-      const violations = transferLeadershipViolations(request)
-      if (violations.length > 0) throw invalidArgument(violations)
-      requireJoined(member, { mayWait: true })
-      const leaderId = await member.transferLeadership(request.nodeId, context)
-      return { header: operations.header(member.status().appliedUpTo), leaderId }
-    }),
-    getQuota: calls.reader(GetQuotaRequest, async ({ consistency }, context) => {
-      const violations = consistencyViolations({ consistency })
-      if (violations.length > 0) throw invalidArgument(violations)
-      requireJoined(member)
-      if (consistency !== Consistency.STALE) await member.readIndex(context)
-      const { appliedUpTo, quotaBytes, stateBytes } = member.status()
-      return { header: operations.header(appliedUpTo), quotaBytes, stateBytes }
-    }),
-    setQuota: calls.handler(SetQuotaRequest, async (request, context) => {
-      const violations = setQuotaViolations(request)
-      if (violations.length > 0) throw invalidArgument(violations)
-      requireJoined(member, { mayWait: true })
-      const slot = await member.setQuota(request.quotaBytes, context)
-      return { header: operations.header(slot), quotaBytes: request.quotaBytes, stateBytes: member.status().stateBytes }
-    }),
-    checkpoint: streams.handler(CheckpointRequest, backup),
+    addMember: change(
+      AddMemberRequest,
+      encoded(AddMemberResponse, (request, context) => {
+        const { nodeId, peerAddress, clientAddress } = request
+        return changeMembership({ kind: 'add', nodeId, peerAddress, clientAddress }, addressedMemberViolations(request), context)
+      }),
+    ),
+    updateMember: change(
+      UpdateMemberRequest,
+      encoded(UpdateMemberResponse, (request, context) => {
+        const { nodeId, peerAddress, clientAddress } = request
+        return changeMembership(
+          { kind: 'update', nodeId, peerAddress, clientAddress },
+          addressedMemberViolations(request),
+          context,
+        )
+      }),
+    ),
+    promoteMember: change(
+      PromoteMemberRequest,
+      encoded(PromoteMemberResponse, (request, context) =>
+        changeMembership({ kind: 'promote', nodeId: request.nodeId }, memberViolations(request), context),
+      ),
+    ),
+    removeMember: change(
+      RemoveMemberRequest,
+      encoded(RemoveMemberResponse, (request, context) =>
+        changeMembership({ kind: 'remove', nodeId: request.nodeId }, memberViolations(request), context),
+      ),
+    ),
+    transferLeadership: change(
+      TransferLeadershipRequest,
+      encoded(TransferLeadershipResponse, async (request, context) => {
+        const violations = transferLeadershipViolations(request)
+        if (violations.length > 0) throw invalidArgument(violations)
+        requireJoined(member, { mayWait: true })
+        const leaderId = await member.transferLeadership(request.nodeId, context)
+        return { header: operations.header(member.status().appliedUpTo), leaderId }
+      }),
+    ),
+    getQuota: read(
+      GetQuotaRequest,
+      encoded(GetQuotaResponse, async ({ consistency }, context) => {
+        const violations = consistencyViolations({ consistency })
+        if (violations.length > 0) throw invalidArgument(violations)
+        requireJoined(member)
+        if (consistency !== Consistency.STALE) await member.readIndex(context)
+        const { appliedUpTo, quotaBytes, stateBytes } = member.status()
+        return { header: operations.header(appliedUpTo), quotaBytes, stateBytes }
+      }),
+    ),
+    setQuota: change(
+      SetQuotaRequest,
+      encoded(SetQuotaResponse, async (request, context) => {
+        const violations = setQuotaViolations(request)
+        if (violations.length > 0) throw invalidArgument(violations)
+        requireJoined(member, { mayWait: true })
+        const slot = await member.setQuota(request.quotaBytes, context)
+        return { header: operations.header(slot), quotaBytes: request.quotaBytes, stateBytes: member.status().stateBytes }
+      }),
+    ),
+    checkpoint: responses(CheckpointRequest, backup, { drain, bound: { countMax: BACKUPS_MAX, what: 'backups' } }),
   }
-}
+})
 
 const ROLES: Record<MemberStatus['role'], NodeRole> = {
   joining: NodeRole.JOINING,

@@ -1,34 +1,24 @@
 import { Server, type ServerOptions } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
-import { BankServiceService } from '../gen/synod/bank/v1/bank.js'
-import { ClusterServiceService } from '../gen/synod/cluster/v1/cluster.js'
-import { KeyValueServiceService } from '../gen/synod/kv/v1/kv.js'
-import { SessionServiceService } from '../gen/synod/session/v1/session.js'
 import type { MemberApi } from '../host/api.js'
 import { REAL_RUNTIME } from '../host/runtime.js'
 import type { Security } from '../security/security.js'
 import { descriptorShares } from '../storage/directory/descriptors.js'
 import { Listener } from '../transport/listener.js'
-import { bankService } from './bank-service.js'
-import { clusterService } from './cluster-service.js'
 import { capDeadlines } from './deadline-cap.js'
+import { Doors } from './doors.js'
+import { Drain } from './drain.js'
+import { Failures } from './failures.js'
 import { Health } from './health.js'
-import { keyValueService } from './key-value-service.js'
 import { type LocalReads, Operations } from './operations.js'
 import { addReflection } from './reflection.js'
-import { ResponseStreams } from './response-streams.js'
-import { SessionStreams } from './session-service.js'
-import { UnaryCalls, withRawRequests } from './unary.js'
+import { SERVICES } from './services.js'
 import { UntakenAnswers } from './untaken-answers.js'
 
 /** Unary calls that may be in flight on a node; more are refused with OVERLOADED at once. */
 const CALLS_IN_FLIGHT_MAX = 2_048
 /** Of one connection: more wait in the client, where they cost this node nothing. */
 const CALLS_PER_CONNECTION_MAX = 512
-/** Session streams that may be open on a node. */
-const SESSION_STREAMS_MAX = 10_000
-/** Backups that may be under way: each reads a whole database. */
-const BACKUPS_MAX = 2
 /** The largest request, as API.md has it. */
 const REQUEST_BYTES_MAX = 4 * 1_024 * 1_024
 /** How long connections may take to close: health watchers, for one, hold theirs open. */
@@ -69,54 +59,34 @@ export class ClientServer {
   readonly address: string
   readonly #server: Server
   readonly #listener: Listener
-  readonly #calls: UnaryCalls
-  readonly #streams: ResponseStreams
-  readonly #sessions: SessionStreams
+  readonly #drain: Drain
   readonly #health: Health
 
   /** @throws with the address when it cannot be listened on; nothing is left open then. */
   static async start(options: ClientServerOptions): Promise<ClientServer> {
-    const { member, machine, logger } = options
+    const { member, machine, logger, callsInFlightMax = CALLS_IN_FLIGHT_MAX } = options
     const server = new Server(OPTIONS)
     capDeadlines(server)
+    const drain = new Drain()
     const untaken = new UntakenAnswers(options.untakenBytesMax)
-    const calls = new UnaryCalls({
-      nodeId: member.status().nodeId,
-      logger,
-      inFlightMax: options.callsInFlightMax ?? CALLS_IN_FLIGHT_MAX,
-      untaken,
-    })
+    const failures = new Failures(member.status().nodeId, logger)
+    const doors = new Doors({ failures, untaken, drain, callsInFlightMax })
     const operations = new Operations(member, machine)
-    const sessions = new SessionStreams(
-      { member, machine, operations, logger, untaken, runtime: REAL_RUNTIME },
-      { streamsMax: SESSION_STREAMS_MAX },
-    )
-    const streams = new ResponseStreams({ nodeId: member.status().nodeId, logger, streamsMax: BACKUPS_MAX })
-    server.addService(withRawRequests(KeyValueServiceService, calls), keyValueService(calls, operations))
-    server.addService(withRawRequests(BankServiceService, calls), bankService(calls, operations))
-    server.addService(withRawRequests(ClusterServiceService, calls), clusterService({ calls, streams, operations, member }))
-    server.addService(withRawRequests(SessionServiceService, calls), sessions.handlers(calls))
-    addReflection(server)
+    const parts = { member, machine, operations, untaken, drain, runtime: REAL_RUNTIME, logger }
+    for (const service of SERVICES) server.addService(...doors.open(service, parts))
+    const names = SERVICES.map(({ name }) => name)
+    addReflection(server, names)
     const listener = await listen(server, options)
-    const health = new Health(() => member.status().hasQuorum)
+    const health = new Health(names, () => member.status().hasQuorum)
     health.addToServer(server)
-    return new ClientServer({ listener, server, calls, streams, sessions, health })
+    return new ClientServer({ listener, server, drain, health })
   }
 
-  private constructor(parts: {
-    listener: Listener
-    server: Server
-    calls: UnaryCalls
-    streams: ResponseStreams
-    sessions: SessionStreams
-    health: Health
-  }) {
+  private constructor(parts: { listener: Listener; server: Server; drain: Drain; health: Health }) {
     this.address = parts.listener.address
     this.#listener = parts.listener
     this.#server = parts.server
-    this.#calls = parts.calls
-    this.#streams = parts.streams
-    this.#sessions = parts.sessions
+    this.#drain = parts.drain
     this.#health = parts.health
   }
 
@@ -128,7 +98,7 @@ export class ClientServer {
   /** Refuses what is new, answers what is in flight, ends the session streams and breaks backups off. Takes deadlineMs at most. */
   async drain(deadlineMs: number): Promise<void> {
     this.announceStop()
-    await within(Promise.all([this.#calls.drain(), this.#streams.drain(), this.#sessions.drain()]), deadlineMs)
+    await within(this.#drain.begin(), deadlineMs)
   }
 
   /** Lets go of the port and of every connection; what is still open on one after half a second is cut. */

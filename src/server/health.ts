@@ -1,7 +1,6 @@
 import type { Server, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
 import { status } from '@grpc/grpc-js'
 import { service as HEALTH_SERVICE } from 'grpc-health-check'
-import { CLIENT_SERVICES } from './reflection.js'
 
 /** How often the member is looked at. */
 const INTERVAL_MS = 100
@@ -13,7 +12,7 @@ const NAME_LENGTH_MAX = 256
 /** The process turns its event loop. */
 const LIVENESS = 'liveness'
 /** This node has a majority behind it; so do the server as a whole and each service. */
-const READINESS: readonly string[] = ['', 'readiness', ...CLIENT_SERVICES]
+const READINESS: readonly string[] = ['', 'readiness']
 
 type ServingStatus = 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN'
 
@@ -35,12 +34,16 @@ type Watcher = ServerWritableStream<Request, Response>
  */
 export class Health {
   readonly #hasQuorum: () => boolean
+  /** Every name that stands for readiness. */
+  readonly #readiness: readonly string[]
   readonly #timer: NodeJS.Timeout
   readonly #watchers = new Set<Watcher>()
   #isReady: boolean
   #isDraining = false
 
-  constructor(hasQuorum: () => boolean) {
+  /** `services` are known by their full names. */
+  constructor(services: readonly string[], hasQuorum: () => boolean) {
+    this.#readiness = [...READINESS, ...services]
     this.#hasQuorum = hasQuorum
     this.#isReady = hasQuorum()
     this.#timer = setInterval(() => this.#set(this.#hasQuorum()), INTERVAL_MS)
@@ -69,7 +72,9 @@ export class Health {
   }
 
   #list(): { statuses: Record<string, Response> } {
-    return { statuses: Object.fromEntries([LIVENESS, ...READINESS].map((name) => [name, { status: this.#statusOf(name) }])) }
+    return {
+      statuses: Object.fromEntries([LIVENESS, ...this.#readiness].map((name) => [name, { status: this.#statusOf(name) }])),
+    }
   }
 
   /** A name that is not served stays so: the stream is told once, and stays open, as the protocol wants it. */
@@ -86,7 +91,7 @@ export class Health {
 
   #statusOf(service: string): ServingStatus {
     if (service === LIVENESS) return 'SERVING'
-    if (!READINESS.includes(service)) return 'SERVICE_UNKNOWN'
+    if (!this.#readiness.includes(service)) return 'SERVICE_UNKNOWN'
     return this.#isReady ? 'SERVING' : 'NOT_SERVING'
   }
 
@@ -96,7 +101,7 @@ export class Health {
     this.#isReady = isReady
     for (const stream of this.#watchers) {
       const { service } = stream.request
-      if (READINESS.includes(service)) stream.write({ status: this.#statusOf(service) })
+      if (this.#readiness.includes(service)) stream.write({ status: this.#statusOf(service) })
     }
   }
 }

@@ -1,21 +1,11 @@
-import {
-  DeleteRequest,
-  GetRequest,
-  type KeyValueServiceService,
-  ListRequest,
-  PutRequest,
-  TxnRequest,
-} from '../gen/synod/kv/v1/kv.js'
-import type { Operations } from './operations.js'
-import type { RawHandlers, UnaryCalls } from './unary.js'
+import { DeleteRequest, GetRequest, KeyValueServiceService, ListRequest, PutRequest, TxnRequest } from '../gen/synod/kv/v1/kv.js'
+import { change, defineService, read } from './service.js'
 
 /** synod.kv.v1.KeyValueService */
-export function keyValueService(calls: UnaryCalls, operations: Operations): RawHandlers<typeof KeyValueServiceService> {
-  return {
-    put: calls.handler(PutRequest, (request, context) => operations.write('put', request, context)),
-    delete: calls.handler(DeleteRequest, (request, context) => operations.write('delete', request, context)),
-    txn: calls.handler(TxnRequest, (request, context) => operations.write('txn', request, context)),
-    get: calls.reader(GetRequest, (request, context) => operations.read('get', request, context)),
-    list: calls.reader(ListRequest, (request, context) => operations.read('list', request, context)),
-  }
-}
+export const keyValueService = defineService(KeyValueServiceService, ({ operations }) => ({
+  put: change(PutRequest, (request, context) => operations.write('put', request, context)),
+  delete: change(DeleteRequest, (request, context) => operations.write('delete', request, context)),
+  txn: change(TxnRequest, (request, context) => operations.write('txn', request, context)),
+  get: read(GetRequest, (request, context) => operations.read('get', request, context)),
+  list: read(ListRequest, (request, context) => operations.read('list', request, context)),
+}))

@@ -5,10 +5,10 @@ import { Command, type Query, Result } from '../gen/synod/session/v1/session.js'
 import type { Slot } from '../paxos/types.js'
 import { ANSWER_FRAME_BYTES } from './answer-buffer.js'
 import type { AnswerWriter } from './answer-writer.js'
+import { DEFAULT_TIMEOUT_MS } from './call-context.js'
 import { invalidArgument } from './errors.js'
 import { requireJoined } from './joined.js'
 import type { SessionContext } from './session-context.js'
-import { DEFAULT_TIMEOUT_MS } from './unary.js'
 
 /** Queries run for about this long in one turn of the event loop: heartbeats must not wait for a frame full of listings. */
 const QUERY_SLICE_MS = 10

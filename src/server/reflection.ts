@@ -7,26 +7,18 @@ import { loadSync, type PackageDefinition } from '@grpc/proto-loader'
 import { ReflectionService } from '@grpc/reflection'
 import { fileDescriptorSet } from '../gen/descriptors.js'
 
-/** The services that clients may call: what reflection lists and health tells about. PeerService is no client's business. */
-export const CLIENT_SERVICES = [
-  'synod.kv.v1.KeyValueService',
-  'synod.bank.v1.BankService',
-  'synod.cluster.v1.ClusterService',
-  'synod.session.v1.SessionService',
-] as const
-
 const REFLECTION_VERSIONS = ['v1', 'v1alpha'] as const
 
 /**
- * Serves reflection v1 and v1alpha. It is fed with descriptors as buf made them: those that proto-loader makes, as the package's
+ * Serves reflection v1 and v1alpha for these services, by their full names. It is fed with descriptors as buf made them: those that proto-loader makes, as the package's
  * readme has it, lose their dependencies, and clients cannot use them (grpc-node #3018, #3034).
  */
-export function addReflection(server: Server): void {
+export function addReflection(server: Server, clientServices: readonly string[]): void {
   const { file } = fromBinary(FileDescriptorSetSchema, fileDescriptorSet)
   const descriptors = file.map((proto) => Buffer.from(toBinary(FileDescriptorProtoSchema, proto)))
   const ours = { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos: descriptors }
   const services = [
-    ...CLIENT_SERVICES,
+    ...clientServices,
     'grpc.health.v1.Health',
     ...REFLECTION_VERSIONS.map((version) => `grpc.reflection.${version}.ServerReflection`),
   ]

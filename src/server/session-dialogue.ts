@@ -12,11 +12,11 @@ import {
 import { MemberError } from '../host/api.js'
 import type { SessionName } from '../replication/session-table.js'
 import { AnswerWriter, type FrameOutlet } from './answer-writer.js'
+import { DEFAULT_TIMEOUT_MS } from './call-context.js'
 import { invalidArgument, isForeseen, toRefusal } from './errors.js'
 import { type NumberedQuery, QueryRunner } from './query-runner.js'
 import type { SessionContext } from './session-context.js'
 import { decodeCommandStrictly, decodeStrictly } from './strict-decode.js'
-import { DEFAULT_TIMEOUT_MS } from './unary.js'
 
 /** A client sends no more in one frame. */
 const FRAME_REQUESTS_MAX = 8_192
@@ -121,7 +121,6 @@ export class SessionDialogue {
   /** For a client that breaks the protocol, or that cannot be given a session. */
   #fail(error: unknown): void {
     if (this.#phase === 'ended') return
-    if (!isForeseen(error)) this.#context.logger.error({ err: error }, 'a session stream failed unexpectedly')
     this.#endWith(error)
   }
 

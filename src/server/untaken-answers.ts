@@ -1,5 +1,6 @@
 import { MemberError } from '../host/api.js'
 import { SharedLimit } from '../host/shared-limit.js'
+import type { InterceptorOf } from './interceptor.js'
 
 /** They are buffers outside of V8's heap, which no quota counts. */
 const BYTES_MAX = 128 << 20
@@ -29,5 +30,25 @@ export class UntakenAnswers {
   /** The client has taken them, or has gone. */
   remove(client: string, bytes: number): void {
     this.#limit.remove(client, bytes)
+  }
+}
+
+/**
+ * Refuses calls of clients that leave too much untaken. A read is refused once more where its answer finds no room; what changes
+ * something is answered once it is carried out, however large the answer.
+ */
+export function boundUntakenAnswers(
+  untaken: UntakenAnswers,
+  { isRead }: { readonly isRead: boolean },
+): InterceptorOf<Uint8Array, Uint8Array> {
+  return (next) => async (request, context) => {
+    const { peer } = context
+    if (!untaken.hasRoom(peer)) throw untaken.refusal
+    const response = await next(request, context)
+    if (isRead && !untaken.hasRoom(peer)) throw untaken.refusal
+    const { length } = response
+    untaken.add(peer, length)
+    context.onEnd(() => untaken.remove(peer, length))
+    return response
   }
 }

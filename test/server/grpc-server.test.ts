@@ -12,12 +12,13 @@ import { ErrorInfo } from '../../src/gen/google/rpc/error_details.js'
 import { PutRequest } from '../../src/gen/synod/kv/v1/kv.js'
 import { INSECURE } from '../../src/security/security.js'
 import { ClientServer } from '../../src/server/grpc-server.js'
-import { CLIENT_SERVICES } from '../../src/server/reflection.js'
+import { SERVICES } from '../../src/server/services.js'
 import { call, failureOf, told } from './client.js'
 import { serve } from './server.js'
 import { putRequest, SessionClient } from './session-client.js'
 import { SingleMember } from './single-member.js'
 
+const CLIENT_SERVICES = SERVICES.map(({ name }) => name)
 const BUF = 'node_modules/.bin/buf'
 const run = promisify(execFile)
 

@@ -1,0 +1,24 @@
+import { MemberError } from '../host/api.js'
+import { SharedLimit } from '../host/shared-limit.js'
+import type { Interceptor } from './interceptor.js'
+
+/**
+ * Refuses a call at once when as many are under way as the node takes at a time. Connections share the bound. All methods that the
+ * interceptor is put around count together.
+ */
+export function boundCallsUnderWay(countMax: number, what: string): Interceptor {
+  /** By connection. */
+  const underWay = new SharedLimit<string>(countMax)
+  // Said many times a second when it is said at all: it is made once.
+  const overloaded = new MemberError(
+    'OVERLOADED',
+    `this node takes ${countMax} ${what} at a time, which its clients share; try again later`,
+  )
+  return (next) => (input, context) => {
+    const { peer } = context
+    if (!underWay.hasRoom(peer)) throw overloaded
+    underWay.add(peer)
+    context.onEnd(() => underWay.remove(peer))
+    return next(input, context)
+  }
+}

@@ -1,0 +1,104 @@
+import type { Metadata } from '@grpc/grpc-js'
+
+/** How long a call without a deadline of its own may take. */
+export const DEFAULT_TIMEOUT_MS = 10_000
+/** How long any call may wait, whatever its deadline says. */
+const TIMEOUT_MS_MAX = 3_600_000
+/** An answer leaves this much before the client's deadline, so that the client reads a reason and not its own clock. */
+const MARGIN_MS_MAX = 100
+const MARGIN_FRACTION = 0.1
+
+/** The identity of a caller, as far as the connection proves one. */
+interface Principal {
+  readonly kind: 'anonymous'
+}
+
+const ANONYMOUS: Principal = Object.freeze({ kind: 'anonymous' })
+
+/** Everything that a handler may know of a call besides its request. */
+export interface CallContext {
+  /** The full name, e.g. `/synod.kv.v1.KeyValueService/Put`. */
+  readonly method: string
+  /** The address at the other end of the connection. Bounds are shared out by it. */
+  readonly peer: string
+  readonly principal: Principal
+  /** The request's metadata, as the client sent them. */
+  readonly metadata: Metadata
+  /** When the client stops waiting, in ms since 1970; Infinity where it has not said. */
+  readonly deadlineMs: number
+  /** How long the call may still wait if its answer is to be there in time, from 1 ms. */
+  readonly timeoutMs: number
+  /** Aborted when the client has gone: it cancelled, its deadline has passed or its connection broke. Made when it is first asked for. */
+  readonly signal: AbortSignal
+  /** Has `listener` called once the call is over, whether its answer was taken or the client has gone; at once if it is over already. */
+  onEnd(listener: () => void): void
+}
+
+/** The part of a call of grpc-js that a context is made from. */
+export interface GrpcCall {
+  readonly metadata: Metadata
+  readonly cancelled: boolean
+  getPath(): string
+  getPeer(): string
+  getDeadline(): Date | number
+}
+
+/** The context of one call, told by its door how the call goes on. */
+export class ServerCallContext implements CallContext {
+  readonly method: string
+  readonly peer: string
+  readonly principal = ANONYMOUS
+  readonly deadlineMs: number
+  /** The client has gone before it was answered. */
+  aborted = false
+  readonly #call: GrpcCall
+  #controller: AbortController | undefined
+  #hasEnded = false
+  #onEnd: (() => void)[] = []
+
+  constructor(call: GrpcCall) {
+    this.#call = call
+    this.method = call.getPath()
+    this.peer = call.getPeer()
+    this.deadlineMs = Number(call.getDeadline())
+  }
+
+  get metadata(): Metadata {
+    return this.#call.metadata
+  }
+
+  get timeoutMs(): number {
+    // Deadlines are wall clock, as gRPC has them.
+    const leftMs = this.deadlineMs - Date.now()
+    if (leftMs === Number.POSITIVE_INFINITY) return DEFAULT_TIMEOUT_MS
+    const marginMs = Math.min(leftMs * MARGIN_FRACTION, MARGIN_MS_MAX)
+    return Math.min(Math.max(leftMs - marginMs, 1), TIMEOUT_MS_MAX)
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.aborted) this.#controller.abort()
+    }
+    return this.#controller.signal
+  }
+
+  onEnd(listener: () => void): void {
+    if (this.#hasEnded) listener()
+    else this.#onEnd.push(listener)
+  }
+
+  /** The client has gone, and hears of no answer any more. */
+  abort(): void {
+    this.aborted = true
+    this.#controller?.abort()
+  }
+
+  /** The call is over. */
+  end(): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    for (const listener of this.#onEnd) listener()
+    this.#onEnd = []
+  }
+}
