@@ -61,6 +61,8 @@ const GENESIS: Genesis = {
   ],
   windowSlots: 64,
   quotaBytes: 0,
+  level: 1,
+  levelVersion: '',
 }
 
 /** History as the storage keeps it: in LevelDB, sealed. */
@@ -155,6 +157,7 @@ class World {
           this.#requestNumber = 0
         },
         onClosed: () => {},
+        onLevel: () => {},
         onOutcome: (_, outcome) => {
           assert(outcome.kind === 'result' || outcome.kind === 'answer', outcome.kind)
           this.#lastBytes = outcome.result
@@ -366,14 +369,14 @@ measure(world, 'TransferBatch, linked, the last one refused', (n) => {
 })
 measure(world, 'TransferBatch, linked, all repeats on disk', (n) => world.must(batch(`stored-linked-${n}`, { linked: BATCH })))
 measure(world, 'TransferBatch, all fresh, near the quota', (n) => {
-  world.sessions.begin(world.sessions.stateBytes + 8 * MIB)
+  world.sessions.begin({ ...GENESIS, quotaBytes: world.sessions.stateBytes + 8 * MIB })
   world.must(batch(`near-${n}`, { timeoutSeconds: 3_000_000n }))
-  world.sessions.begin(0)
+  world.sessions.begin(GENESIS)
 })
 measure(world, 'TransferBatch, linked, past the quota', (n) => {
-  world.sessions.begin(world.sessions.stateBytes + 1)
+  world.sessions.begin({ ...GENESIS, quotaBytes: world.sessions.stateBytes + 1 })
   world.must(batch(`past-${n}`, { linked: BATCH, timeoutSeconds: 3_000_000n }))
-  world.sessions.begin(0)
+  world.sessions.begin(GENESIS)
 })
 measure(world, 'a slot of 8,192 posts of holds on disk', (n) => {
   const posts = Array.from({ length: BATCH }, (_, i) =>

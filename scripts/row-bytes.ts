@@ -92,7 +92,7 @@ async function heapBytes(): Promise<number> {
 
 function apply(machine: BankAndKeys, operation: Operation, slot: number): void {
   const command = Command.encode({ operation }).finish()
-  const { outcome } = Result.decode(machine.apply(command, { slot, timeMs: DAY_MS }))
+  const { outcome } = Result.decode(machine.apply(command, { slot, timeMs: DAY_MS, level: 1 }))
   assert(outcome?.$case !== 'refusal', outcome?.$case === 'refusal' ? outcome.value.message : '')
 }
 
@@ -160,7 +160,7 @@ const NOTHING: StateMachine = {
   onCheckpointed: () => {},
   restore: () => ({ load: () => {}, finish: () => {} }),
 }
-const AT = { slot: 1, timeMs: DAY_MS }
+const AT = { slot: 1, timeMs: DAY_MS, level: 1 }
 const tokenOf = (i: number): Uint8Array => Buffer.from(String(i).padStart(16, '0'))
 const ROOMY = { ...SESSION_LIMITS, sessionCountMax: Number.POSITIVE_INFINITY, answerBytesMax: Number.POSITIVE_INFINITY }
 const ANSWERING_SESSIONS = 100

@@ -2,6 +2,7 @@ import { getHeapStatistics } from 'node:v8'
 import type { Answer, BackupPart, MemberApi, MemberError, MemberStatus, SessionRequest } from './host/api.js'
 import { capacityOf } from './host/capacity.js'
 import type { HostedMember } from './host/hosted-member.js'
+import type { LevelInForce } from './host/level-calls.js'
 import { checkMemberOptions, type MemberOptions } from './host/member-options.js'
 import { openOrRepair } from './host/open-member.js'
 import { safeLogger } from './host/safe-logger.js'
@@ -116,6 +117,10 @@ export class Member implements MemberApi {
 
   setQuota(quotaBytes: number, options?: CallOptions): Promise<Slot> {
     return this.#hosted.setQuota(quotaBytes, options)
+  }
+
+  raiseLevel(level: number, options?: CallOptions): Promise<LevelInForce> {
+    return this.#hosted.raiseLevel(level, options)
   }
 
   transferLeadership(to: NodeId, options?: CallOptions): Promise<NodeId> {

@@ -18,7 +18,7 @@ describe('the options of a member', () => {
   after(() => rmSync(root, { recursive: true, force: true }))
 
   function start(options: Record<string, unknown>): Promise<Member> {
-    const machine = undefined as never // it is not come to
+    const machine = {} as never // it is not come to
     const logger = pino({ level: 'silent' })
     const given = { directory, listenAddress: '127.0.0.1:0', nodeId: 1, members: [member(1)], machine, logger, ...options }
     return Member.start(given)
@@ -36,6 +36,8 @@ describe('the options of a member', () => {
         ['checkpoints.slotsMax', { checkpoints: { ...checkpoints, slotsMax: value } }],
         ['checkpoints.commandsMax', { checkpoints: { ...checkpoints, commandsMax: value } }],
         ['checkpoints.bytesMax', { checkpoints: { ...checkpoints, bytesMax: value } }],
+        ['machine.levelMax', { machine: { levelMax: value } }],
+        ['version', { version: 'v'.repeat(257) }],
         ['options.heartbeatIntervalMs', { options: { heartbeatIntervalMs: value } }],
       ]
       if (value !== 0 && value !== null) cases.push(['capacityBytes', { capacityBytes: value }])

@@ -15,6 +15,7 @@ export type Reason =
   | 'SESSION_FULL'
   | 'NOT_JOINED'
   | 'DATA_DAMAGED'
+  | 'LEVEL_UNKNOWN_TO_MEMBER'
   | 'STOPPED'
 
 export interface ReasonInfo {
@@ -107,6 +108,11 @@ export const REASONS: Readonly<Record<Reason, ReasonInfo>> = {
     code: status.INTERNAL,
     meaning:
       'A read met what cannot be, or what this node cannot read back from its disk: ask another node, and see the alarm in Status.',
+  },
+  LEVEL_UNKNOWN_TO_MEMBER: {
+    code: status.FAILED_PRECONDITION,
+    meaning:
+      'The level is not raised, as a member’s binary does not know it, or the member does not answer; the message names each.',
   },
   STOPPED: { code: status.UNAVAILABLE, meaning: 'The node is stopping; another one serves.' },
   NODE_ID_USED: {

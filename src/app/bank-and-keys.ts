@@ -1,3 +1,4 @@
+import { LEVEL_MAX } from '../replication/levels.js'
 import {
   ENDS_PER_SLOT_MAX,
   type HistoryReader,
@@ -35,10 +36,11 @@ export interface BankAndKeysOptions {
  * throw is a broken invariant, and the node's end.
  */
 export class BankAndKeys implements StateMachine {
+  readonly levelMax: number = LEVEL_MAX
   readonly #options: BankAndKeysOptions
   readonly #codec: CommandCodec
   #books: Books
-  /** In force after what was applied last. */
+  /** In force, for queries. */
   #level = 1
 
   constructor(options: BankAndKeysOptions) {
@@ -60,6 +62,10 @@ export class BankAndKeys implements StateMachine {
   /** See StateMachine.writtenBytes. */
   get writtenBytes(): number {
     return this.#books.writtenBytes
+  }
+
+  onLevel(level: number): void {
+    this.#level = level
   }
 
   onSlot(at: Moment, endsMax = ENDS_PER_SLOT_MAX): void {
@@ -133,7 +139,7 @@ export class BankAndKeys implements StateMachine {
     }
   }
 
-  #decode(bytes: Uint8Array, { level = 1 }: Moment): Command | undefined {
+  #decode(bytes: Uint8Array, { level }: Moment): Command | undefined {
     this.#level = level
     return this.#codec.decodeCommand(bytes, level)
   }

@@ -151,7 +151,7 @@ export class Books {
 }
 
 /** Reads look at no moment. */
-const NOW: Moment = Object.freeze({ slot: 0, timeMs: 0 })
+const NOW: Moment = Object.freeze({ slot: 0, timeMs: 0, level: 1 })
 
 function named($case: Granted['$case'], value: object): Outcome {
   return value instanceof Refusal ? value : ({ $case, value } as Granted)

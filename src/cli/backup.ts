@@ -79,6 +79,7 @@ async function rowsOf(file: string, summary: BackupSummary): Promise<string[][]>
     ['file', `${file}, ${summary.bytes} bytes`],
     ['sha256', summary.sha256],
     ['cluster', summary.clusterId],
+    ['level', String(summary.level)],
     ['made', `${formatTime(summary.madeAtMs)} by node ${summary.nodeId}, Synod ${summary.version}`],
     ['--to-slot', `${firstSlot} to ${lastSlot}`],
     ['--to-time', `${formatTime(firstTimeMs)} to ${formatTime(lastTimeMs)}`],

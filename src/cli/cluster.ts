@@ -33,6 +33,28 @@ export function addClusterCommands(program: Command): void {
       if (flags.json) printJson({ header, quotaBytes, stateBytes })
       else print(quotaLine(stateBytes, quotaBytes))
     })
+  addUpgradeCommand(cluster)
+}
+
+const UPGRADE_HELP = `
+The level says which operations, fields and bounds there are. Install the new version on every node first, one after the other: until the
+level is raised any of them may go back. After it, a version that does not know the level stops with UNSUPPORTED_LEVEL.
+
+Examples:
+  $ synod cluster upgrade       # to the highest level that every member knows
+  $ synod cluster upgrade 2`
+
+function addUpgradeCommand(cluster: Command): void {
+  withClientFlags(
+    outcomeCounts(cluster.command('upgrade')).argument('[level]', 'the level, for good', wholeNumber(1, 2 ** 32 - 1)),
+  )
+    .description('raise the level of the log, once every member runs a version that knows it')
+    .addHelpText('after', UPGRADE_HELP)
+    .action(async (wanted: number | undefined, flags: ClientFlags) => {
+      const { header, level } = await withClient(flags, ({ cluster: of }) => of.upgrade(wanted))
+      if (flags.json) printJson({ header, level })
+      else print(`the log is at level ${level}`)
+    })
 }
 
 /** For people: "1.5 of 24.0 MiB (6 %)". */

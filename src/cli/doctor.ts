@@ -84,6 +84,7 @@ function contentRows(contents: Inventory): string[][] {
     ['promise', promised === undefined ? '-' : `${promised.round}.${promised.nodeId}`],
     ['decided up to', `slot ${contents.decidedUpTo}`],
     ['applied up to', `slot ${contents.appliedUpTo}`],
+    ['level', contents.level === 0 ? '-' : String(contents.level)],
     ['checkpoint', contents.appliedUpTo === 0 ? 'none yet' : formatCheckpoint(checkpoint)],
     ['log', `${log.count} slots, ${formatBytes(log.bytes)}, from slot ${compactedUpTo + 1} on`],
     ['state', formatEntries(contents.state)],

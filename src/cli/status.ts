@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { StatusResponse } from '../client/client.js'
 import { quotaLine } from './cluster.js'
 import { type SurveyedNode, surveyCluster, tellNoMajority } from './cluster-view.js'
 import { EXIT } from './failure.js'
@@ -11,9 +12,9 @@ It asks the endpoints, and then every other member that these know of. Exit code
 
 Example:
   $ synod status
-  node  address         role      ballot  decided  applied  digest    state
-     1  127.0.0.1:7101  leader    3.1          42       42  9b1c2f00  1.5 of 2032.0 MiB (0 %)
-     2  127.0.0.1:7102  follower  3.1          42       42  9b1c2f00  1.5 of 2032.0 MiB (0 %)
+  node  address         role      ballot  decided  applied  digest    state                    level  version
+     1  127.0.0.1:7101  leader    3.1          42       42  9b1c2f00  1.5 of 2032.0 MiB (0 %)  1      0.1.0
+     2  127.0.0.1:7102  follower  3.1          42       42  9b1c2f00  1.5 of 2032.0 MiB (0 %)  1      0.1.0
      3  127.0.0.1:7103  unreachable
   node 3 (127.0.0.1:7103) is unreachable: nothing listens there (connection refused)`
 
@@ -45,7 +46,7 @@ export function addStatusCommand(program: Command): void {
     })
 }
 
-const HEAD = ['node', 'address', 'role', 'ballot', 'decided', 'applied', 'digest', 'state']
+const HEAD = ['node', 'address', 'role', 'ballot', 'decided', 'applied', 'digest', 'state', 'level', 'version']
 
 function toRow({ endpoint, nodeId, status }: SurveyedNode, roleOf: (role: number) => string): Cell[] {
   if (status === undefined) return [nodeId === 0 ? '' : String(nodeId), endpoint, { text: 'unreachable', style: 'red' }]
@@ -59,7 +60,15 @@ function toRow({ endpoint, nodeId, status }: SurveyedNode, roleOf: (role: number
     String(appliedUpTo),
     stateDigest,
     quotaLine(status.stateBytes, status.quotaBytes),
+    levelOf(status),
+    status.version,
   ]
+}
+
+/** "1", or "1 (knows 2)" on a node whose version would let the cluster be upgraded. */
+function levelOf({ level, levelMax }: Pick<StatusResponse, 'level' | 'levelMax'>): string {
+  const inForce = level === 0 ? '-' : String(level)
+  return levelMax > level ? `${inForce} (knows ${levelMax})` : inForce
 }
 
 /** Below the table: what whoever is far behind has fetched of the others' state. */

@@ -241,6 +241,7 @@ const ARGUMENTS = {
   updateMember: ADDRESSED_MEMBER,
   nodeId: fields({ nodeId: count }),
   setQuota: fields({ quotaBytes: safe }),
+  upgrade: fields({ level: count }),
 } satisfies Readonly<Record<string, Check>>
 
 export type ArgumentsOf = keyof typeof ARGUMENTS

@@ -20,6 +20,7 @@ import {
   type TransferLeadershipResponse,
   type UpdateMemberRequest,
   type UpdateMemberResponse,
+  type UpgradeResponse,
 } from '../gen/synod/cluster/v1/cluster.js'
 import { Consistency } from '../gen/synod/common/v1/common.js'
 import { type ArgumentsOf, checkArguments, checkOptions } from './arguments.js'
@@ -142,6 +143,15 @@ export class Cluster {
     check('setQuota', { quotaBytes }, options)
     refuse(setQuotaViolations({ quotaBytes }))
     return this.#failOver<SetQuotaResponse>(options, (client, ...rest) => client.setQuota({ quotaBytes }, ...rest))
+  }
+
+  /**
+   * Raises the level of the log, for good: which operations, fields and bounds there are. 0: to the highest that every member's binary knows.
+   * Gives the level in force; one that is in force already, or a lower one, changes nothing. @throws SynodError, LEVEL_UNKNOWN_TO_MEMBER for one
+   */
+  async upgrade(level = 0, options?: CallOptions): Promise<Answered<UpgradeResponse>> {
+    check('upgrade', { level }, options)
+    return this.#failOver<UpgradeResponse>(options, (client, ...rest) => client.upgrade({ level }, ...rest))
   }
 
   /**

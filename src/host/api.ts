@@ -3,6 +3,7 @@ import type { Announcement, Ballot, Genesis, LogEntry, MembershipChange, Members
 import type { CheckpointPart } from '../protocol/checkpoint-transfer.js'
 import type { SessionName } from '../replication/session-table.js'
 import type { Alarm } from './alarms.js'
+import type { BinaryVersion, LevelInForce } from './level-calls.js'
 import type { TransferProgress } from './transfer-progress.js'
 
 export type { Alarm } from './alarms.js'
@@ -20,6 +21,7 @@ export type { Alarm } from './alarms.js'
  * - SESSION_FULL: the session keeps too many answers. The request number stays refused; under another one it is safe to retry.
  * - NOT_JOINED: this node is of no cluster yet, or has nothing of its state. Safe to retry elsewhere.
  * - DATA_DAMAGED: a read met what cannot be, or what this member cannot read back from its disk. Another may be able to; an alarm is raised.
+ * - LEVEL_UNKNOWN_TO_MEMBER: a member's binary does not know the level, or the member does not say. Safe to retry, later.
  * - STOPPED: this member is stopping or has failed. If the command was not sent before, safe to retry elsewhere.
  * - and why a leader refuses a change of the membership: see MembershipRefusalReason.
  */
@@ -34,6 +36,7 @@ export type MemberErrorCode =
   | 'SESSION_FULL'
   | 'NOT_JOINED'
   | 'DATA_DAMAGED'
+  | 'LEVEL_UNKNOWN_TO_MEMBER'
   | 'STOPPED'
   | MembershipRefusalReason
 
@@ -102,6 +105,12 @@ export interface MemberStatus {
   readonly stateBytes: number
   /** How large it may grow; 0: however large. */
   readonly quotaBytes: number
+  /** The level in force after appliedUpTo; 0 while the cluster forms. */
+  readonly level: number
+  /** The levels that this member knows, and its version. */
+  readonly binary: BinaryVersion
+  /** The same of nodes that have been heard since this one started, this one among them: what each said last. */
+  readonly memberBinaries: ReadonlyMap<NodeId, BinaryVersion>
   /** Checkpoints on their way to this node or from it. */
   readonly transfers: readonly TransferProgress[]
 }
@@ -144,6 +153,11 @@ export interface MemberApi {
    * slot in which it was decided. @throws MemberError; RangeError
    */
   setQuota(quotaBytes: number, options?: { timeoutMs?: number }): Promise<Slot>
+  /**
+   * Raises the level of the log, for good, once every member has said anew that it knows it; 0: to the highest that all know. A level that is
+   * in force, or a lower one, changes nothing. Resolves with the level in force, and the slot. @throws MemberError; RangeError
+   */
+  raiseLevel(level: number, options?: { timeoutMs?: number }): Promise<LevelInForce>
   /** Asks the leader to hand over to that node (0: whichever it likes); resolves with who leads then. @throws MemberError */
   transferLeadership(to: NodeId, options?: { timeoutMs?: number }): Promise<NodeId>
   /**

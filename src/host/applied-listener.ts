@@ -10,6 +10,8 @@ export interface AppliedListener {
   onOpened(token: Uint8Array, clientId: number, slot: Slot): void
   /** `closed`: there was such a session. */
   onClosed(session: SessionName, closed: boolean, slot: Slot): void
+  /** The level was raised, or had been already. `token`: of whoever wanted it. */
+  onLevel(token: Uint8Array, slot: Slot): void
   onOutcome(command: SessionCommand, outcome: SessionOutcome | Answered): void
   /** Whether somebody here waits for the command. */
   isAwaited(command: SessionCommand): boolean

@@ -9,6 +9,7 @@ import type { AppliedListener, OnApplied, OnBoundary } from './applied-listener.
 import { applyFailure } from './apply-failure.js'
 import { Boundaries, type CheckpointOptions } from './boundaries.js'
 import { DecidedQueue } from './decided-queue.js'
+import { checkLevel } from './halt-error.js'
 import { digestOf, OpenSlot } from './open-slot.js'
 
 /** Skipped slots that are remembered, the last ones. */
@@ -122,13 +123,16 @@ export class Applier {
     return this.#queue.isFull
   }
 
-  /** The cluster's initial state: slot 0, before anything else. @throws ApplyFailedError */
+  /** The cluster's initial state: slot 0, before anything else. @throws ApplyFailedError, UnsupportedLevelError */
   applyInitial(machine: StateMachine, genesis: Genesis): void {
+    const { sessions } = this.#s
+    checkLevel(genesis, sessions.knownLevels)
     this.#memberships = Memberships.ofGenesis(genesis)
-    this.#s.sessions.begin(genesis.quotaBytes)
+    sessions.begin(genesis)
+    const at: Moment = { slot: 0, timeMs: 0, level: genesis.level }
     for (const [i, command] of genesis.initialCommands.entries()) {
       try {
-        this.#stateDigest = digestOf(this.#stateDigest, 0, machine.apply(command, { slot: 0, timeMs: 0 }))
+        this.#stateDigest = digestOf(this.#stateDigest, 0, machine.apply(command, at))
       } catch (cause) {
         throw applyFailure({ slot: 0, commandIndex: i, commands: genesis.initialCommands }, cause)
       }
@@ -162,7 +166,7 @@ export class Applier {
   /**
    * Applies what is queued, at least a step of it, until `isTimeUp`: perhaps in the middle of a slot. Its outcomes are told at its end. A
    * slot that was begun in an earlier run is the last one of this: reads come only between slots, and many long ones may follow each other.
-   * @throws ApplyFailedError, or StorageError when what the machine wanted to read cannot be read: the state is of no use then
+   * @throws ApplyFailedError, UnsupportedLevelError, or StorageError when what the machine wanted to read cannot be read: the state is of no use then
    */
   run(isTimeUp: () => boolean): void {
     if (this.#isSuspended) return
@@ -184,6 +188,7 @@ export class Applier {
       memberships: this.memberships,
       ...this.#boundaries.info,
       skippedSlots: this.#skippedSlots,
+      ...this.#s.sessions.raised,
     }
     return { info, changes: this.#s.sessions.changes() }
   }
@@ -220,9 +225,9 @@ export class Applier {
 
   #begin(slot: Slot, value: BatchValue): OpenSlot {
     this.#timeMs = Math.max(this.#timeMs, value.timeMs)
-    const at: Moment = { slot, timeMs: this.#timeMs }
-    if (value.skipped === true) this.#skippedSlots = [...this.#skippedSlots, slot].slice(-SKIPPED_SLOTS_MAX)
     const { sessions, listener } = this.#s
+    const at: Moment = { slot, timeMs: this.#timeMs, level: sessions.raised.level }
+    if (value.skipped === true) this.#skippedSlots = [...this.#skippedSlots, slot].slice(-SKIPPED_SLOTS_MAX)
     this.#feed.onSlotBegun(sessions.events)
     return new OpenSlot({ at, value, sessions, listener, stateDigest: this.#stateDigest })
   }

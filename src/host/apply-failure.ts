@@ -1,7 +1,7 @@
 import type { Slot } from '../paxos/types.js'
 import { decodeEnvelope } from '../replication/envelope.js'
 import { StorageError } from '../storage/storage-error.js'
-import { ApplyFailedError } from './halt-error.js'
+import { ApplyFailedError, UnsupportedLevelError } from './halt-error.js'
 
 /** The place in a slot of what is due when the slot comes: before its first command. */
 export const BEFORE_COMMANDS = -1
@@ -12,7 +12,7 @@ export function applyFailure(
   { slot, commandIndex, commands }: { slot: Slot; commandIndex: number; commands: readonly Uint8Array[] },
   cause: unknown,
 ): Error {
-  if (cause instanceof StorageError) return cause
+  if (cause instanceof StorageError || cause instanceof UnsupportedLevelError) return cause
   const thrown = cause instanceof Error ? cause.message : String(cause)
   const what = `${describe(commandIndex, commands)}: ${thrown}`.slice(0, WHAT_CHARACTERS_MAX).toWellFormed()
   return new ApplyFailedError({ slot, commandIndex, what }, { cause })

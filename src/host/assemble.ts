@@ -8,9 +8,11 @@ import type { Storage } from '../storage/storage.js'
 import { CheckpointReceiver } from './checkpoint-receiver.js'
 import { CheckpointSender } from './checkpoint-sender.js'
 import { ClockWatch } from './clock-watch.js'
+import { checkLevel } from './halt-error.js'
 import { DEFAULT_TICK_INTERVAL_MS, Host } from './host.js'
 import { membersKnownTo } from './known-cluster.js'
 import { LaggardHolds } from './laggard-holds.js'
+import { type BinaryVersion, LevelCalls } from './level-calls.js'
 import { MajorityWatch } from './majority-watch.js'
 import type { HostedMemberOptions, MemberParts } from './member-parts.js'
 import { MembershipCalls } from './membership-calls.js'
@@ -39,6 +41,7 @@ export interface Assembly extends Omit<Restored, 'boundaries' | 'memberships'> {
   readonly node: Node
   readonly readIndexWaiters: ReadIndexWaiters
   readonly membershipCalls: MembershipCalls
+  readonly levels: LevelCalls
   readonly finder: PeerFinder
   readonly talk: PeerTalk
   readonly host: Host
@@ -62,11 +65,21 @@ export function assemble(options: HostedMemberOptions, parts: MemberParts, resto
   const readIndexWaiters = new ReadIndexWaiters()
   const membershipCalls = new MembershipCalls(node, firstId)
   const onMembershipsTold = (): void => noteMembership(node, options, storage)
-  const finder = new PeerFinder({ options, storage, core: node, port, send, onMembershipsTold })
+  const binary = binaryOf(options, restored)
+  const finder = new PeerFinder({ options, storage, core: node, port, send, binary, onMembershipsTold })
+  const levels = new LevelCalls({
+    self: options.nodeId,
+    own: binary,
+    members,
+    inForce: () => ({ slot: applier.appliedUpTo, level: sessions.raised.level }),
+    ask: (nodeId) => finder.ask(nodeId),
+    raise: (level, deadlineMs, settle) => restored.desk.raiseLevel(level, binary.version, deadlineMs, settle),
+  })
   const talk = new PeerTalk({
     self: options.nodeId,
     storage,
     finder,
+    levels,
     members,
     send,
     passed: () => applier,
@@ -125,6 +138,7 @@ export function assemble(options: HostedMemberOptions, parts: MemberParts, resto
     logger,
     fetch: (from, request, sink) => port.fetchCheckpoint(from, request, sink),
     clusterId: () => node.genesis?.clusterId ?? '',
+    checkLevel: (raised) => checkLevel(raised, binary),
     decidedUpTo: () => node.decidedUpTo,
     voters: () =>
       members()
@@ -144,6 +158,7 @@ export function assemble(options: HostedMemberOptions, parts: MemberParts, resto
     node,
     readIndexWaiters,
     membershipCalls,
+    levels,
     finder,
     talk,
     host,
@@ -166,6 +181,7 @@ export function noteMembership(node: Node, options: HostedMemberOptions, storage
 function makeCore(core: CoreOptions, options: HostedMemberOptions, parts: MemberParts, restored: Restored): Node {
   const { storage, runtime, port, makeNode = newNode } = parts
   const { initialCommands = [] } = options
+  const binary = binaryOf(options, restored)
   return makeNode({
     self: options.nodeId,
     dataDirId: storage.dataDirId,
@@ -175,6 +191,8 @@ function makeCore(core: CoreOptions, options: HostedMemberOptions, parts: Member
     initialDigest: digestOf(initialCommands),
     joinIntervalMs: JOIN_INTERVAL_MS,
     capacityBytes: options.capacityBytes ?? 0,
+    levelMax: binary.levelMax,
+    version: binary.version,
     joins: joins(options, storage),
     replacesDataDirId: storage.replacesDataDirId,
     recovered: storage.recovered,
@@ -185,6 +203,10 @@ function makeCore(core: CoreOptions, options: HostedMemberOptions, parts: Member
     random: () => runtime.random(),
     nowMs: runtime.nowMs(),
   })
+}
+
+function binaryOf({ version = '' }: HostedMemberOptions, { sessions }: Restored): BinaryVersion {
+  return { ...sessions.knownLevels, version }
 }
 
 /** Takes a peer's checkpoint, which the storage has just installed, for the state. */

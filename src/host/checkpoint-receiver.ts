@@ -6,6 +6,7 @@ import {
   type CheckpointSink,
   TransferError,
 } from '../protocol/checkpoint-transfer.js'
+import type { RaisedLevel } from '../replication/levels.js'
 import { RecordError } from '../storage/records.js'
 import type { CheckpointEnd, CheckpointHeader, CheckpointPage, IncomingCheckpoint, Storage } from '../storage/storage.js'
 import type { CallOff, Runtime } from './runtime.js'
@@ -25,6 +26,8 @@ export interface CheckpointReceiverSettings {
   readonly fetch: (from: NodeId, request: CheckpointRequest, sink: CheckpointSink) => CallOff
   /** Of this node's cluster. */
   readonly clusterId: () => string
+  /** @throws UnsupportedLevelError when this node cannot take a state of that level over */
+  readonly checkLevel: (raised: RaisedLevel) => void
   readonly decidedUpTo: () => Slot
   /** The other voters, and whoever of them leads. */
   readonly voters: () => readonly NodeId[]
@@ -160,6 +163,7 @@ export class CheckpointReceiver {
     if (header.slot < transfer.asked.minSlot || header.slot <= decidedUpTo()) {
       throw new TransferError('NOT_FOUND', `the checkpoint at slot ${header.slot} is of no use here`)
     }
+    this.#s.checkLevel(header)
     const isResumed = header.checkpointId === transfer.asked.checkpointId
     this.#bytes = isResumed ? (this.#resume?.bytes ?? 0) : 0
     this.#nextProgressMs = runtime.nowMs() + PROGRESS_INTERVAL_MS

@@ -1,3 +1,4 @@
+import { knowsLevel, type LevelRange, type RaisedLevel } from '../replication/levels.js'
 import type { ApplyFailure } from '../storage/storage.js'
 
 /**
@@ -8,6 +9,7 @@ import type { ApplyFailure } from '../storage/storage.js'
  * - WRONG_CLUSTER: its directory is of another cluster than its peers.
  * - OLDER_COPY: its directory had got further than it is now.
  * - STATE_DIVERGED: its state machine has come to another state than the majority's.
+ * - UNSUPPORTED_LEVEL: its binary does not know the level of the log; see UnsupportedLevelError.
  * - APPLY_FAILED: its state machine threw at a decided slot; see ApplyFailedError.
  */
 export class HaltError extends Error {
@@ -31,6 +33,31 @@ export class ApplyFailedError extends HaltError {
     super('APPLY_FAILED', messageOf(failure), options)
     this.failure = failure
   }
+}
+
+/**
+ * The log is at a level that this binary does not know: what its commands come to, it cannot tell. Nothing is applied at that level, and the
+ * level is known on disk: the node says the same at each start, before it applies anything, until a binary is installed that knows it.
+ */
+export class UnsupportedLevelError extends HaltError {
+  readonly raised: RaisedLevel
+
+  constructor(raised: RaisedLevel, { levelMin, levelMax }: LevelRange) {
+    const { level, levelVersion } = raised
+    const by = levelVersion === '' ? '' : `, which version ${levelVersion} has raised`
+    const known = levelMin === levelMax ? `level ${levelMin} alone` : `levels ${levelMin} to ${levelMax}`
+    super(
+      'UNSUPPORTED_LEVEL',
+      `the log is at level ${level}${by}; this binary knows ${known}. The node stops, and at its next starts before it applies anything: ` +
+        `install ${levelVersion === '' ? 'a version that knows the level' : `version ${levelVersion} or a newer one`} and start it again`,
+    )
+    this.raised = raised
+  }
+}
+
+/** @throws UnsupportedLevelError when the level in force is not known; 0: there is none yet */
+export function checkLevel(raised: RaisedLevel, known: LevelRange): void {
+  if (raised.level !== 0 && !knowsLevel(known, raised.level)) throw new UnsupportedLevelError(raised, known)
 }
 
 function messageOf({ slot, what }: ApplyFailure): string {

@@ -7,7 +7,7 @@ import { Checkpointer } from './checkpointer.js'
 import { CoreChanges } from './core-changes.js'
 import { DiskWriter } from './disk-writer.js'
 import { DrainSchedule } from './drain-schedule.js'
-import { ApplyFailedError, HaltError } from './halt-error.js'
+import { ApplyFailedError, HaltError, UnsupportedLevelError } from './halt-error.js'
 import { type HostListener, type HostSettings, NO_LISTENER } from './host-settings.js'
 import { LogServer } from './log-server.js'
 import { isHostMessage } from './peer-talk.js'
@@ -133,6 +133,7 @@ export class Host {
   /** Stops at once, as at a failed write. */
   fail(error: Error): void {
     if (this.#isStopped) return
+    if (error instanceof UnsupportedLevelError) return void this.#failToApply(error)
     this.#halt()
     this.#disk.wake()
     this.#listener.onFailed(error)
@@ -150,15 +151,16 @@ export class Host {
    * Stops at once; the disk knows the slot to be decided before anybody hears of it. So the next start does not go beyond it: it says again
    * what failed, or, where it is this disk that has lost what the slot needs, meets the damage while it can still do something about it.
    */
-  async #failToApply(error: ApplyFailedError | StorageError): Promise<void> {
+  async #failToApply(error: ApplyFailedError | UnsupportedLevelError | StorageError): Promise<void> {
     this.#halt()
     try {
       // After whatever is being written.
       await this.#writeRest()
       if (error instanceof ApplyFailedError) await this.#s.storage.noteApplyFailure(error.failure)
+      if (error instanceof UnsupportedLevelError) await this.#s.storage.noteUnsupportedLevel(error.raised)
     } catch (cause) {
       // The next start finds it out anew.
-      this.#s.logger.error({ err: cause }, 'that the slot failed could not be written down')
+      this.#s.logger.error({ err: cause }, 'why the node stops could not be written down')
     }
     this.#disk.wake()
     this.#listener.onFailed(error)

@@ -1,11 +1,13 @@
 import { assert } from '../paxos/assert.js'
 import type { MembershipChange, NodeId, Slot } from '../paxos/types.js'
 import type { FeedCursor } from '../replication/commit-feed.js'
+import { LEVEL_NUMBER_MAX } from '../replication/levels.js'
 import type { SessionName } from '../replication/session-table.js'
 import { type Answer, type BackupPart, type MemberApi, MemberError, type MemberStatus, type SessionRequest } from './api.js'
 import type { Assembly } from './assemble.js'
 import { backupOf } from './backup.js'
 import { checkDuration, checkWhole } from './bounds.js'
+import type { LevelInForce } from './level-calls.js'
 import { statusOf } from './member-status.js'
 import type { ChangedMembership } from './membership-calls.js'
 import type { Settle } from './pending.js'
@@ -106,6 +108,14 @@ export class HostedMember implements MemberApi {
       this.#a.desk.invoke(NO_COMMAND, this.#deadlineOf(options), settle, quotaBytes)
     })
     return slot
+  }
+
+  async raiseLevel(level: number, options?: { timeoutMs?: number }): Promise<LevelInForce> {
+    checkWhole('level', level, 0, LEVEL_NUMBER_MAX)
+    const deadlineMs = this.#deadlineOf(options)
+    // Every membership that was decided before the call must be known here.
+    await this.readIndex(options)
+    return this.#wait<LevelInForce>((settle) => this.#a.levels.raise(level, deadlineMs, settle))
   }
 
   async transferLeadership(to: NodeId, options?: { timeoutMs?: number }): Promise<NodeId> {

@@ -1,10 +1,14 @@
 import { NODE_ID_MAX } from '../paxos/ballot.js'
 import { addressClash, tooHighForNewCluster } from '../paxos/membership-changes.js'
+import { LEVEL_NUMBER_MAX } from '../replication/levels.js'
 import { hasIdentity } from '../storage/directory/data-directory.js'
 import type { LogWindow } from '../storage/storage.js'
 import type { CheckpointOptions } from './boundaries.js'
 import { checkPositive, checkWhole } from './bounds.js'
 import type { HostedMemberOptions } from './member-parts.js'
+
+/** As much as a message between nodes may hold. */
+const VERSION_LENGTH_MAX = 256
 
 export interface MemberOptions extends HostedMemberOptions {
   /** Where everything durable is kept; made when it is not there. One member each. */
@@ -49,10 +53,23 @@ function checkMembers({ directory, nodeId, members, join: joins = false }: Membe
 
 /** What is not such a number would be a bound that never holds, or a timer that never ends. @throws RangeError that names the option */
 function checkNumbers(given: MemberOptions): void {
-  const { nodeId, members, checkpoints, logWindow, transferBytesPerSecondMax, capacityBytes, options = {} } = given
+  const {
+    nodeId,
+    members,
+    checkpoints,
+    logWindow,
+    transferBytesPerSecondMax,
+    capacityBytes,
+    options = {},
+    machine,
+    version,
+  } = given
   checkWhole('nodeId', nodeId, 1, NODE_ID_MAX)
   members.forEach((member, i) => checkWhole(`members[${i}].nodeId`, member.nodeId, 1, NODE_ID_MAX))
   checkOptional('capacityBytes', capacityBytes, 0)
+  if (machine.levelMax !== undefined) checkWhole('machine.levelMax', machine.levelMax, 1, LEVEL_NUMBER_MAX)
+  if (version !== undefined && version.length > VERSION_LENGTH_MAX)
+    throw new RangeError(`version: must be at most ${VERSION_LENGTH_MAX} characters, not ${version.length}`)
   if (transferBytesPerSecondMax !== undefined) checkPositive('transferBytesPerSecondMax', transferBytesPerSecondMax)
   checkOptional('checkpoints.bytesMax', checkpoints?.bytesMax, 1)
   for (const name of ['slotsMax', 'commandsMax'] as const)

@@ -31,6 +31,8 @@ export interface HostedMemberOptions {
    * new cluster is the smallest of its members'. Default of a Member: half of what V8's heap limit leaves after 80 MiB. 0: it sets none.
    */
   readonly capacityBytes?: number
+  /** The version of this member's program, at most 256 characters: told to people beside the levels that it knows. Default: empty. */
+  readonly version?: string
   readonly logger: Logger
   readonly options?: Partial<CoreOptions>
 }

@@ -11,7 +11,7 @@ const ROLES = {
 } as const
 
 export function statusOf(assembly: Assembly, { isStopped }: { readonly isStopped: boolean }): MemberStatus {
-  const { options, storage, node, talk, applier, finder, sessions, alarms, receiver, sender } = assembly
+  const { options, storage, node, talk, applier, finder, levels, sessions, alarms, receiver, sender } = assembly
   const known = node.knownMembership
   const isLearning = node.memberships !== undefined && !node.isVoter
   return {
@@ -36,6 +36,9 @@ export function statusOf(assembly: Assembly, { isStopped }: { readonly isStopped
     hasQuorum: !isStopped && node.leaderId !== 0,
     stateBytes: sessions.stateBytes,
     quotaBytes: sessions.quotaBytes,
+    level: node.genesis === undefined ? 0 : sessions.raised.level,
+    binary: levels.own,
+    memberBinaries: levels.known,
     alarms: alarms.list,
     transfers: [...receiver.progress(), ...sender.progress()],
   }

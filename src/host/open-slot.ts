@@ -1,14 +1,16 @@
 import { crc32 } from 'node:zlib'
 import type { BatchValue, Slot } from '../paxos/types.js'
 import { decodeEnvelope, type Envelope } from '../replication/envelope.js'
+import { resultOfRaise } from '../replication/levels.js'
 import type { SessionCommand, SessionOutcome, Sessions } from '../replication/sessions.js'
 import type { Moment } from '../replication/state-machine.js'
 import type { Answered, AppliedListener } from './applied-listener.js'
 import { applyFailure, BEFORE_COMMANDS } from './apply-failure.js'
+import { checkLevel } from './halt-error.js'
 
 type CommandEnvelope = Envelope & { kind: 'command' }
 
-/** What an envelope came to; of an opening, the client id; of a closing, whether there was such a session. */
+/** What an envelope came to; of an opening, the client id; of a closing, whether there was such a session; of a level, the one in force. */
 type Outcome = SessionOutcome | Answered | number | boolean
 
 interface Parts {
@@ -63,7 +65,7 @@ export class OpenSlot {
     return this.#stateDigest
   }
 
-  /** What is due when the slot comes is done before its commands. False when time was up before the end. @throws ApplyFailedError, StorageError */
+  /** What is due when the slot comes is done before its commands. False when time was up before the end. @throws ApplyFailedError, UnsupportedLevelError, StorageError */
   carryOut(isTimeUp: () => boolean): boolean {
     const { commands } = this.#value
     try {
@@ -93,6 +95,7 @@ export class OpenSlot {
       const outcome = this.#outcomes[i] as Outcome
       if (envelope.kind === 'open') listener.onOpened(envelope.token, outcome as number, slot)
       else if (envelope.kind === 'close') listener.onClosed(envelope.session, outcome as boolean, slot)
+      else if (envelope.kind === 'level') listener.onLevel(envelope.token, slot)
       else this.#tellOutcome(envelope.command, outcome as SessionOutcome | Answered)
     }
   }
@@ -107,6 +110,10 @@ export class OpenSlot {
       // One that is skipped is proposed again by whoever waits for it.
       if (isSkipped) return
       this.#envelopes.push(envelope)
+      if (envelope.kind === 'level') {
+        this.#outcomes.push(this.#raiseLevel(envelope))
+        return
+      }
       const isOpening = envelope.kind === 'open'
       this.#outcomes.push(isOpening ? sessions.openSession(envelope.token, at) : sessions.closeSession(envelope.session, at))
       return
@@ -114,6 +121,17 @@ export class OpenSlot {
     const outcome = isSkipped ? sessions.skip(envelope.command, at) : sessions.applyInSteps(envelope.command, at)
     if ('next' in outcome) this.#steps = { envelope, rest: outcome }
     else this.#note(envelope, outcome)
+  }
+
+  /** In force from the next command on. Gives the level in force. */
+  #raiseLevel({ level, version: levelVersion }: Envelope & { kind: 'level' }): number {
+    const sessions = this.#sessions
+    if (level > sessions.raised.level) {
+      checkLevel({ level, levelVersion }, sessions.knownLevels)
+      sessions.raiseLevel({ level, levelVersion })
+    }
+    this.#stateDigest = digestOf(this.#stateDigest, this.#at.slot, resultOfRaise(sessions.raised.level))
+    return sessions.raised.level
   }
 
   #goOn({ envelope, rest }: { readonly envelope: CommandEnvelope; readonly rest: Generator<undefined, SessionOutcome> }): void {

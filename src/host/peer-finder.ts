@@ -3,6 +3,7 @@ import type { Node } from '../paxos/node.js'
 import type { Announcement, MembershipRecord, NodeId } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
 import { AddressBook } from './address-book.js'
+import type { BinaryVersion } from './level-calls.js'
 import type { HostedMemberOptions } from './member-parts.js'
 import type { PeerPort, PeerRoute } from './peer-port.js'
 import { RosterExchange } from './roster-exchange.js'
@@ -17,6 +18,8 @@ interface Settings {
   >
   readonly port: Pick<PeerPort, 'setPeers' | 'redial'>
   readonly send: (to: NodeId, message: Message) => void
+  /** What this node's binary is. */
+  readonly binary: BinaryVersion
   /** A newer membership than the one that was known has been told. */
   readonly onMembershipsTold: () => void
 }
@@ -126,6 +129,11 @@ export class PeerFinder {
     return this.#routes.map(({ nodeId }) => nodeId)
   }
 
+  /** Asks a peer what it knows, and which binary it runs. */
+  ask(peer: NodeId): void {
+    this.#s.send(peer, { kind: 'roster', ...this.#roster, asks: true })
+  }
+
   /** What this node knows, for one that it does not talk to. */
   tell(): Roster {
     return { kind: 'roster', ...this.#roster, asks: false }
@@ -151,6 +159,7 @@ export class PeerFinder {
       clusterId: core.genesis?.clusterId ?? '',
       memberships: core.knownMemberships.map(recordOf),
       announcements: this.#book.announcements,
+      ...this.#s.binary,
     }
   }
 

@@ -3,6 +3,7 @@ import type { HostMessage, Message } from '../paxos/messages.js'
 import type { Member, NodeId, Slot } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
 import { DigestWatch } from './digest-watch.js'
+import type { LevelCalls } from './level-calls.js'
 import type { PeerFinder } from './peer-finder.js'
 import { PeerMarks } from './peer-marks.js'
 import { type PassedSlots, SkipWatch } from './skip-watch.js'
@@ -18,6 +19,7 @@ interface Settings {
   readonly passed: () => PassedSlots
   /** Knows who must say at the start that this node's directory is the newest. */
   readonly finder: Pick<PeerFinder, 'gateKeepers' | 'onGateOpened' | 'onRoster' | 'tick'>
+  readonly levels: Pick<LevelCalls, 'onRoster' | 'tick'>
   /** Another one at each start. */
   readonly recallId: number
   readonly logger: Logger
@@ -30,6 +32,7 @@ export class PeerTalk {
   readonly #digests: DigestWatch
   readonly #skips: SkipWatch
   readonly #finder: Settings['finder']
+  readonly #levels: Settings['levels']
   /** Tells the others which slots were skipped here, once the gate is open. */
   readonly skipWatch: Watch = {
     tick: () => {
@@ -40,6 +43,7 @@ export class PeerTalk {
   constructor(settings: Settings) {
     const { storage, finder } = settings
     this.#finder = finder
+    this.#levels = settings.levels
     this.#marks = new PeerMarks(settings)
     const lastWrite = (): number => storage.lastWrite
     this.#gate = new StartGate({
@@ -69,6 +73,7 @@ export class PeerTalk {
       case 'roster':
         // It has just started, or is new here.
         if (message.asks) this.#marks.tellAll(from)
+        this.#levels.onRoster(from, message)
         return this.#finder.onRoster(from, message)
       case 'recall':
         return this.#marks.onRecall(from, dataDirId, message)
@@ -107,6 +112,7 @@ export class PeerTalk {
   /** @throws HaltError DATA_DIR_MISMATCH */
   tick(nowMs: number): void {
     this.#finder.tick(nowMs)
+    this.#levels.tick(nowMs)
     this.#gate.tick(nowMs)
     if (this.#gate.isOpen) this.#marks.tick(nowMs)
   }

@@ -1,13 +1,14 @@
 import type { Logger } from 'pino'
 import type { Genesis, MembershipRecord } from '../paxos/types.js'
 import type { CommitFeed } from '../replication/commit-feed.js'
+import type { LevelRange } from '../replication/levels.js'
 import type { Sessions } from '../replication/sessions.js'
 import type { StateMachine } from '../replication/state-machine.js'
 import type { Storage } from '../storage/storage.js'
 import type { AppliedListener, OnApplied, OnBoundary } from './applied-listener.js'
 import { Applier } from './applier.js'
 import type { CheckpointOptions } from './boundaries.js'
-import { ApplyFailedError } from './halt-error.js'
+import { ApplyFailedError, checkLevel, UnsupportedLevelError } from './halt-error.js'
 
 const PAGE_BYTES = 4 << 20
 const PROGRESS_INTERVAL_MS = 1_000
@@ -28,11 +29,15 @@ export interface Replayed {
 
 /**
  * Brings the state machine back to where it was: the last checkpoint, then every decided slot after it.
- * @throws ApplyFailedError for a slot that cannot be carried out, now or when it was tried last; that is on disk then
+ * @throws ApplyFailedError for a slot that cannot be carried out, now or when it was tried last; UnsupportedLevelError at a level that the
+ *   machine does not know. Either is on disk then
  */
 export async function replayLog(
   settings: RestoreSettings & {
-    readonly storage: Pick<Storage, 'applyFailure' | 'noteApplyFailure' | 'saveCheckpoint'>
+    readonly storage: Pick<
+      Storage,
+      'applyFailure' | 'noteApplyFailure' | 'unsupportedLevel' | 'noteUnsupportedLevel' | 'saveCheckpoint'
+    >
     readonly machine: StateMachine
     readonly listener: AppliedListener
     readonly feed?: CommitFeed
@@ -41,9 +46,10 @@ export async function replayLog(
     readonly onBoundary?: OnBoundary | undefined
   },
 ): Promise<Replayed> {
-  const { storage, machine, logger, nowMs } = settings
+  const { storage, sessions, machine, logger, nowMs } = settings
   const { checkpoint, recovered } = storage
   const { genesis, decidedUpTo } = recovered
+  await checkLevelOnDisk(storage, sessions.knownLevels)
   if (storage.applyFailure !== undefined) throw new ApplyFailedError(storage.applyFailure)
   await restoreState(settings)
   const applier = new Applier({ ...settings, checkpoint, genesis })
@@ -60,10 +66,29 @@ export async function replayLog(
     }
   } catch (error) {
     if (error instanceof ApplyFailedError) await storage.noteApplyFailure(error.failure)
+    if (error instanceof UnsupportedLevelError) await storage.noteUnsupportedLevel(error.raised)
     throw error
   }
   logger.info({ checkpoint: checkpoint.appliedUpTo, appliedUpTo: applier.appliedUpTo }, 'state restored')
   return { applier, memberships: applier.memberships }
+}
+
+/** Reads no entry of a level that is not known. @throws UnsupportedLevelError */
+async function checkLevelOnDisk(
+  storage: Pick<Storage, 'checkpoint' | 'unsupportedLevel' | 'noteUnsupportedLevel'>,
+  known: LevelRange,
+): Promise<void> {
+  const { checkpoint, unsupportedLevel } = storage
+  if (unsupportedLevel !== undefined) {
+    checkLevel(unsupportedLevel, known)
+    await storage.noteUnsupportedLevel(undefined)
+  }
+  try {
+    checkLevel(checkpoint, known)
+  } catch (error) {
+    await storage.noteUnsupportedLevel(checkpoint)
+    throw error
+  }
 }
 
 /** What is replayed must not fill the memory more than it did when it was applied first. */
@@ -89,7 +114,7 @@ export async function installState(
 
 /** Replaces the state by that of the storage's checkpoint, or by nothing. */
 async function restoreState({ storage, sessions, logger, nowMs }: RestoreSettings): Promise<void> {
-  const restoration = sessions.restore({ read: (key) => storage.readHistory(key) })
+  const restoration = sessions.restore({ read: (key) => storage.readHistory(key) }, storage.checkpoint)
   const progress = new Progress(nowMs)
   let entryCount = 0
   for await (const page of storage.loadCheckpoint()) {

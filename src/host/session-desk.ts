@@ -1,5 +1,5 @@
 import type { Slot } from '../paxos/types.js'
-import { encodeCloseSession, encodeOpenSession, encodeSessionCommand } from '../replication/envelope.js'
+import { encodeCloseSession, encodeOpenSession, encodeRaiseLevel, encodeSessionCommand } from '../replication/envelope.js'
 import type { SessionName } from '../replication/session-table.js'
 import type { SessionCommand, SessionOutcome } from '../replication/sessions.js'
 import { type Answer, MemberError, type SessionRequest } from './api.js'
@@ -91,10 +91,15 @@ export class SessionDesk implements AppliedListener {
   /** Opens a session; settles with its name. */
   openSession(deadlineMs: number, settle: Settle<SessionName>): void {
     const token = this.#runtime.token()
-    const opening = { clientId: 0, token, requestNumber: 0, command: NO_BYTES }
-    this.#requester.submit(opening, encodeOpenSession(token), deadlineMs, (outcome) =>
+    this.#requester.submit(namedBy(token), encodeOpenSession(token), deadlineMs, (outcome) =>
       settle(outcome instanceof MemberError ? outcome : { clientId: outcome.openedClientId, token }),
     )
+  }
+
+  /** Has the log raise its level; settles with the slot. `version`: of the binary that wants it. */
+  raiseLevel(level: number, version: string, deadlineMs: number, settle: Settle<Answer>): void {
+    const token = this.#runtime.token()
+    this.#requester.submit(namedBy(token), encodeRaiseLevel(level, version, token), deadlineMs, settle)
   }
 
   /** Closes a session; settles with whether there was one, and where in the log. */
@@ -145,7 +150,11 @@ export class SessionDesk implements AppliedListener {
   }
 
   onOpened(token: Uint8Array, clientId: number, slot: Slot): void {
-    this.#settle({ clientId: 0, token, requestNumber: 0, command: NO_BYTES }, { slot, openedClientId: clientId })
+    this.#settle(namedBy(token), { slot, openedClientId: clientId })
+  }
+
+  onLevel(token: Uint8Array, slot: Slot): void {
+    this.#settle(namedBy(token), { slot })
   }
 
   onClosed(session: SessionName, closed: boolean, slot: Slot): void {
@@ -233,6 +242,11 @@ function noRoom(): MemberError {
 }
 
 type Named = Parameters<Requester['find']>[0]
+
+/** Of what needs no session. */
+function namedBy(token: Uint8Array): Named {
+  return { clientId: 0, token, requestNumber: 0, command: NO_BYTES }
+}
 
 function closingOf({ clientId, token }: SessionName): Named {
   return { clientId, token, requestNumber: 0, command: NO_BYTES }

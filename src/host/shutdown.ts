@@ -66,12 +66,13 @@ export class Shutdown {
   }
 
   async #letGo(removed?: NodeId): Promise<void> {
-    const { requester, desk, readIndexWaiters, membershipCalls, receiver, feed, port, sender, storage } = this.#a
+    const { requester, desk, readIndexWaiters, membershipCalls, levels, receiver, feed, port, sender, storage } = this.#a
     this.#isStopped = true
     requester.stop(STOPPED)
     desk.stop(STOPPED)
     readIndexWaiters.stop(STOPPED)
     membershipCalls.stop(STOPPED, removed)
+    levels.stop(STOPPED)
     receiver.stop()
     feed.close()
     await port.stop()

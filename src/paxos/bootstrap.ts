@@ -26,6 +26,10 @@ export interface BootstrapSettings {
   readonly joinIntervalMs: number
   /** The largest state that this node has memory for, in bytes; 0: it does not say. */
   readonly capacityBytes: number
+  /** The highest level that this node knows. */
+  readonly levelMax: number
+  /** Of this node's binary; may be empty. */
+  readonly version: string
   /** For the genesis: the pipeline window. */
   readonly windowSlots: number
 }
@@ -40,8 +44,8 @@ export class Bootstrap {
   readonly #settings: BootstrapSettings
   readonly #out: Outbox
   readonly #seed: NodeId
-  /** The seed's list: who has joined, with which data directory and which memory. */
-  readonly #joined = new Map<NodeId, Pick<Join, 'dataDirId' | 'capacityBytes'>>()
+  /** The seed's list: who has joined, with which data directory and which memory, and what it knows. */
+  readonly #joined = new Map<NodeId, Pick<Join, 'dataDirId' | 'capacityBytes' | 'levelMax'>>()
   /** Peers that are not in this node's list of members. */
   readonly #others = new Set<NodeId>()
   /** What this node was started with; undefined when it is to join a cluster. */
@@ -79,9 +83,9 @@ export class Bootstrap {
     this.#nowMs = nowMs
     if (nowMs < this.#nextJoinMs) return
     this.#nextJoinMs = nowMs + this.#settings.joinIntervalMs
-    const { dataDirId, replacesDataDirId, capacityBytes } = this.#settings
+    const { dataDirId, replacesDataDirId, capacityBytes, levelMax } = this.#settings
     for (const nodeId of [...this.#settings.members.map((m) => m.nodeId), ...this.#others]) {
-      const join = { dataDirId, replacesDataDirId, capacityBytes, formation: this.#formation }
+      const join = { dataDirId, replacesDataDirId, capacityBytes, formation: this.#formation, levelMax }
       if (nodeId === this.#settings.self) this.onJoin(nodeId, join)
       else this.#out.send(nodeId, { kind: 'join', ...join })
     }
@@ -148,6 +152,8 @@ export class Bootstrap {
       initialCommands: this.#settings.initialCommands,
       windowSlots: this.#settings.windowSlots,
       quotaBytes: capacities.length === 0 ? 0 : Math.min(...capacities),
+      level: Math.min(...Array.from(this.#joined.values(), ({ levelMax }) => levelMax)),
+      levelVersion: this.#settings.version,
     })
     this.#genesis = genesis
     this.#out.persist({ kind: 'genesis', genesis })

@@ -174,6 +174,8 @@ export interface Join {
   readonly capacityBytes: number
   /** What the sender was started with; undefined when it is to join a cluster that is there already. */
   readonly formation: Formation | undefined
+  /** The highest level that the sender knows. */
+  readonly levelMax: number
 }
 
 /** What every initial member must have been started with alike. */
@@ -242,6 +244,11 @@ export interface Roster {
   readonly announcements: readonly Announcement[]
   /** The sender has not had the receiver's roster since it started. */
   readonly asks: boolean
+  /** The levels that the sender knows, both ends included. */
+  readonly levelMin: number
+  readonly levelMax: number
+  /** Of the sender's binary; may be empty. */
+  readonly version: string
 }
 
 /** A node that has just started asks how far its peers have seen its data directory get. */

@@ -73,6 +73,10 @@ export interface Genesis {
   readonly windowSlots: number
   /** The state's first quota, in bytes: the smallest capacity of the members. 0: none. */
   readonly quotaBytes: number
+  /** The first level of the log: the highest that every member knew. */
+  readonly level: number
+  /** Of the seed's binary; may be empty. */
+  readonly levelVersion: string
 }
 
 /** A member, as some membership has it. */

@@ -1,7 +1,7 @@
 import type { CheckpointHeader as WireHeader } from '../gen/synod/peer/v1/peer.js'
 import type { Genesis, MembershipRecord, Slot } from '../paxos/types.js'
 import { membershipsFromWire, membershipToWire } from './membership.js'
-import { genesisFromWire, genesisToWire, PeerCodecError, slot, text } from './peer-fields.js'
+import { counter, genesisFromWire, genesisToWire, optionalText, PeerCodecError, slot, text } from './peer-fields.js'
 
 /** What a checkpoint is that goes from one node to another. */
 export interface CheckpointHeader {
@@ -22,6 +22,10 @@ export interface CheckpointHeader {
   readonly boundaryBytes: number
   /** Slots up to `slot` that an operator has had skipped, ascending, the last 1,024. */
   readonly skippedSlots: readonly Slot[]
+  /** The level in force after `slot`. */
+  readonly level: number
+  /** Of the binary that raised it; may be empty. */
+  readonly levelVersion: string
   /** What all its entries take, keys and records. */
   readonly bytes: number
 }
@@ -41,21 +45,11 @@ export interface CheckpointEnd {
 }
 
 export function checkpointHeaderToWire(header: CheckpointHeader): WireHeader {
-  const { checkpointId, clusterId, timeMs, stateDigest, boundarySlots, boundaryCommands, boundaryBytes, skippedSlots, bytes } =
-    header
   return {
-    checkpointId,
-    clusterId,
-    slot: header.slot,
-    timeMs,
-    stateDigest,
+    ...header,
     genesis: genesisToWire(header.genesis),
     memberships: header.memberships.map(membershipToWire),
-    boundarySlots,
-    boundaryCommands,
-    boundaryBytes,
-    skippedSlots: skippedSlots.map((skipped) => ({ slot: skipped })),
-    bytes,
+    skippedSlots: header.skippedSlots.map((skipped) => ({ slot: skipped })),
   }
 }
 
@@ -77,6 +71,8 @@ export function checkpointHeaderFromWire(wire: WireHeader | undefined, field: st
     boundaryCommands,
     boundaryBytes,
     skippedSlots: wire.skippedSlots.map((skipped) => skipped.slot),
+    level: counter(wire.level, `${field}.level`),
+    levelVersion: optionalText(wire.levelVersion, `${field}.level_version`),
     bytes,
   }
 }

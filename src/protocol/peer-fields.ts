@@ -93,12 +93,13 @@ export function genesisFromWire(wire: WireGenesis | undefined, field: string): G
     initialCommands: wire.initialCommands,
     windowSlots: counter(wire.windowSlots, `${field}.window_slots`),
     quotaBytes: wire.quotaBytes,
+    level: counter(wire.level, `${field}.level`),
+    levelVersion: optionalText(wire.levelVersion, `${field}.level_version`),
   }
 }
 
 export function genesisToWire(genesis: Genesis): WireGenesis {
-  const { clusterId, members, initialCommands, windowSlots, quotaBytes } = genesis
-  return { clusterId, members: [...members], initialCommands: [...initialCommands], windowSlots, quotaBytes }
+  return { ...genesis, members: [...genesis.members], initialCommands: [...genesis.initialCommands] }
 }
 
 function genesisMemberFromWire(wire: WireGenesisMember, path: string): GenesisMember {

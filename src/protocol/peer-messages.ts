@@ -169,6 +169,7 @@ function joinFromWire(m: WireJoin): Join {
     replacesDataDirId: optionalText(m.replacesDataDirId, 'join.replaces_data_dir_id'),
     capacityBytes: m.capacityBytes,
     formation: m.formation && formationFromWire(m.formation, 'join.formation'),
+    levelMax: counter(m.levelMax, 'join.level_max'),
   }
 }
 

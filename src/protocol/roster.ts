@@ -13,13 +13,13 @@ import { counter, isNodeId, optionalText, PeerCodecError, text } from './peer-fi
 export const ANNOUNCEMENTS_MAX = 100
 const HOST_AND_PORT = /^(?:\[[^\]\s]+\]|[^\s:/,=]+):\d{1,5}$/
 
-export function rosterToWire({ clusterId, memberships, announcements, asks }: Roster): WireRoster {
-  return { clusterId, memberships: memberships.map(membershipToWire), announcements: [...announcements], asks }
+export function rosterToWire({ memberships, announcements, ...rest }: Roster): WireRoster {
+  return { ...rest, memberships: memberships.map(membershipToWire), announcements: [...announcements] }
 }
 
 /** @throws PeerCodecError */
 export function rosterFromWire(wire: WireRoster, field: string): Roster {
-  const { asks } = wire
+  const { asks, levelMin, levelMax } = wire
   if (wire.announcements.length > ANNOUNCEMENTS_MAX) {
     throw new PeerCodecError(`${field}.announcements`, `must be at most ${ANNOUNCEMENTS_MAX}, not ${wire.announcements.length}`)
   }
@@ -29,6 +29,9 @@ export function rosterFromWire(wire: WireRoster, field: string): Roster {
     memberships: wire.memberships.length === 0 ? [] : membershipsFromWire(wire.memberships, `${field}.memberships`),
     announcements: wire.announcements.map((one, i) => announcementFromWire(one, `${field}.announcements[${i}]`)),
     asks,
+    levelMin: counter(levelMin, `${field}.level_min`),
+    levelMax: counter(levelMax, `${field}.level_max`),
+    version: optionalText(wire.version, `${field}.version`),
   }
 }
 

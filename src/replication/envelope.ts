@@ -9,6 +9,7 @@ export type Envelope =
   | { readonly kind: 'open'; readonly token: Uint8Array }
   | { readonly kind: 'close'; readonly session: SessionName }
   | { readonly kind: 'command'; readonly command: SessionCommand }
+  | { readonly kind: 'level'; readonly level: number; readonly version: string; readonly token: Uint8Array }
 
 export function encodeOpenSession(token: Uint8Array): Uint8Array {
   return encode(WireEnvelope, { body: { $case: 'open', value: { token } } })
@@ -16,6 +17,11 @@ export function encodeOpenSession(token: Uint8Array): Uint8Array {
 
 export function encodeCloseSession(session: SessionName): Uint8Array {
   return encode(WireEnvelope, { body: { $case: 'close', value: session } })
+}
+
+/** `token`: names whoever waits for it. */
+export function encodeRaiseLevel(level: number, version: string, token: Uint8Array): Uint8Array {
+  return encode(WireEnvelope, { body: { $case: 'level', value: { level, version, token } } })
 }
 
 export function encodeSessionCommand(request: SessionCommand): Uint8Array {
@@ -43,6 +49,8 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope | undefined {
         return { kind: 'close', session: body.value }
       case 'command':
         return { kind: 'command', command: body.value }
+      case 'level':
+        return { kind: 'level', ...body.value }
       case undefined:
         return undefined
     }

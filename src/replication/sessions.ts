@@ -3,6 +3,7 @@ import { Deadlines } from '../tables/deadlines.js'
 import { drained } from '../tables/steps.js'
 import { DEADLINE_PREFIX, deadlineEntries, loadDeadline } from './deadline-records.js'
 import type { EventLog } from './event-log.js'
+import { knowsLevel, LEVEL_MIN, type LevelRange, type RaisedLevel } from './levels.js'
 import { shareOf } from './quota-share.js'
 import {
   type KeptAnswer,
@@ -81,6 +82,7 @@ const BEYOND_ASKED: SessionOutcome = Object.freeze({ kind: 'beyondAsked' })
 const SESSION_FULL: SessionOutcome = Object.freeze({ kind: 'sessionFull' })
 const SKIPPED: SessionOutcome = Object.freeze({ kind: 'skipped' })
 const NO_RESULT = new Uint8Array(0)
+const FIRST_LEVEL: RaisedLevel = Object.freeze({ level: LEVEL_MIN, levelVersion: '' })
 
 /**
  * Exactly once, around any state machine (RIFL, SOSP '15, section 3): each session keeps the results that its client has not
@@ -94,6 +96,7 @@ export class Sessions {
   #deadlines = new Deadlines(['session'])
   #table: SessionTable
   #quotaBytes = 0
+  #raised = FIRST_LEVEL
   /** How many answer records of a session the last checkpoint has, if any. */
   #storedAnswers = new Map<number, number>()
 
@@ -114,6 +117,16 @@ export class Sessions {
     return this.#quotaBytes
   }
 
+  /** The level in force, and who raised it: replicated, set by the genesis and raised by the log. The lowest before there is a cluster. */
+  get raised(): RaisedLevel {
+    return this.#raised
+  }
+
+  /** The levels at which the machine can apply commands. */
+  get knownLevels(): LevelRange {
+    return { levelMin: LEVEL_MIN, levelMax: this.#machine.levelMax ?? LEVEL_MIN }
+  }
+
   /** What the sessions and the machine, as far as it counts, take in memory. */
   get stateBytes(): number {
     return this.#table.bytes + (this.#machine.stateBytes ?? 0)
@@ -129,9 +142,18 @@ export class Sessions {
     return this.#machine.events
   }
 
-  /** The cluster's first quota. */
-  begin(quotaBytes: number): void {
+  /** The cluster's first quota and level, which the machine must know. */
+  begin({ quotaBytes, level, levelVersion }: RaisedLevel & { readonly quotaBytes: number }): void {
     this.#setQuota(quotaBytes)
+    this.raiseLevel({ level, levelVersion })
+  }
+
+  /** In force from the next command on, unless it is already. The machine must know it. */
+  raiseLevel(raised: RaisedLevel): void {
+    if (raised.level <= this.#raised.level) return
+    assert(knowsLevel(this.knownLevels, raised.level), 'nothing is applied at a level that is not known')
+    this.#raised = raised
+    this.#machine.onLevel?.(raised.level)
   }
 
   /** Opens a session and gives its client id, from 1, never given twice. `token`: 16 random bytes. */
@@ -202,8 +224,12 @@ export class Sessions {
     this.#machine.onCheckpointed()
   }
 
-  /** See StateMachine.restore. */
-  restore(history: HistoryReader): Restoration {
+  /** See StateMachine.restore. `raised`: the level in force, which the machine must know; absent, or of level 0: there is no cluster yet. */
+  restore(history: HistoryReader, raised: RaisedLevel = FIRST_LEVEL): Restoration {
+    const { level, levelVersion } = raised.level === 0 ? FIRST_LEVEL : raised
+    assert(knowsLevel(this.knownLevels, level), 'no entry of an unknown level is read')
+    this.#raised = { level, levelVersion }
+    this.#machine.onLevel?.(level)
     this.#deadlines = new Deadlines(['session'])
     this.#table = new SessionTable(this.#limits, this.#deadlines)
     this.#storedAnswers.clear()
@@ -282,7 +308,9 @@ export class Sessions {
       return NO_RESULT
     }
     const quota = this.#quotaBytes
-    const at = quota === 0 ? { slot, timeMs } : { slot, timeMs, roomBytes: quota - this.stateBytes, quotaBytes: quota }
+    const { level } = this.#raised
+    const at =
+      quota === 0 ? { slot, timeMs, level } : { slot, timeMs, level, roomBytes: quota - this.stateBytes, quotaBytes: quota }
     return this.#machine.applyInSteps?.(command, at) ?? this.#machine.apply(command, at)
   }
 

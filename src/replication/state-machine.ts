@@ -18,8 +18,8 @@ export interface Moment {
   readonly slot: number
   /** Log time: what the leader wrote into the slot (see paxos/log-clock.ts), ms since 1970, never going back. The only time there is. */
   readonly timeMs: number
-  /** The level in force, from 1; absent: 1. See DESIGN, levels: what a command means is decided by it and the command alone. */
-  readonly level?: number
+  /** The level in force, from 1: what a command means is decided by it and the command alone; see levels.ts. */
+  readonly level: number
   /**
    * By how many bytes the state may grow until it has reached its quota; below 0 when it is past it. A command that would make it grow
    * further is for the machine to refuse, if it counts (see stateBytes). Absent: there is no quota.
@@ -66,6 +66,14 @@ export interface Restoration {
  * in every year, whenever checkpoints are made. No clock, no chance, no I/O, no iteration order that differs by node.
  */
 export interface StateMachine {
+  /**
+   * Optional. The highest level that this version of the machine knows, from 1, which is also the default. A version that changes what a
+   * command does, or how entries stand in a checkpoint, knows one level more than the version before, and does the new only where
+   * Moment.level allows it. Members with different versions replicate the same log until the level is raised (MemberApi.raiseLevel).
+   */
+  readonly levelMax?: number
+  /** Optional. Told of the level in force, for queries: before anything is applied, restored or asked at it. */
+  onLevel?(level: number): void
   /**
    * About how many bytes of memory the state takes: the same on every node, so by what it holds alone, and restored with it. Counts
    * against the cluster's quota, with the sessions. Absent: the machine does not count, and its growth is not bounded.

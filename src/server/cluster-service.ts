@@ -32,6 +32,8 @@ import {
   TransferLeadershipResponse,
   UpdateMemberRequest,
   UpdateMemberResponse,
+  UpgradeRequest,
+  UpgradeResponse,
 } from '../gen/synod/cluster/v1/cluster.js'
 import { Consistency, type ResponseHeader } from '../gen/synod/common/v1/common.js'
 import type { MemberStatus } from '../host/api.js'
@@ -64,8 +66,7 @@ export const clusterService = defineService(ClusterServiceService, ({ operations
     if (violations.length > 0) throw invalidArgument(violations)
     requireJoined(member, { mayWait: true })
     const { slot, membership } = await member.changeMembership(change, context)
-    const { announcements } = member.status()
-    const made = membershipToClients(membership, { isMembershipSettled: true, announcements })
+    const made = membershipToClients(membership, { ...member.status(), isMembershipSettled: true })
     return { header: operations.header(slot), membership: made }
   }
 
@@ -108,6 +109,9 @@ export const clusterService = defineService(ClusterServiceService, ({ operations
           learners: learnersOf(status),
           stateBytes: status.stateBytes,
           quotaBytes: status.quotaBytes,
+          level: status.level,
+          levelMin: status.binary.levelMin,
+          levelMax: status.binary.levelMax,
           transfers: status.transfers.map(({ isSending, ...rest }) => ({ ...rest, sending: isSending })),
           alarms: status.alarms.map(({ code, message, sinceMs }) => ({ code, message, since: new Date(sinceMs) })),
         }
@@ -183,6 +187,14 @@ export const clusterService = defineService(ClusterServiceService, ({ operations
         return { header: operations.header(slot), quotaBytes: request.quotaBytes, stateBytes: member.status().stateBytes }
       }),
     ),
+    upgrade: change(
+      UpgradeRequest,
+      encoded(UpgradeResponse, async ({ level: wanted }, context) => {
+        requireJoined(member, { mayWait: true })
+        const { slot, level } = await member.raiseLevel(wanted, context)
+        return { header: operations.header(slot), level }
+      }),
+    ),
     checkpoint: responses(CheckpointRequest, backup, { drain, bound: { countMax: BACKUPS_MAX, what: 'backups' } }),
   }
 })
@@ -201,12 +213,18 @@ function membershipOf(status: MemberStatus): Membership | undefined {
 
 function membershipToClients(
   { epoch, fromSlot, members, lastNodeId }: MembershipRecord,
-  { isMembershipSettled, announcements }: Pick<MemberStatus, 'isMembershipSettled' | 'announcements'>,
+  {
+    isMembershipSettled,
+    announcements,
+    memberBinaries,
+  }: Pick<MemberStatus, 'isMembershipSettled' | 'announcements' | 'memberBinaries'>,
 ): Membership {
   const told = members.map((member) => ({
     ...member,
     voter: member.votesFrom > 0,
     ...announcedOf(member, announcements),
+    version: memberBinaries.get(member.nodeId)?.version ?? '',
+    levelMax: memberBinaries.get(member.nodeId)?.levelMax ?? 0,
   }))
   return { epoch, fromSlot, members: told, lastNodeId, settled: isMembershipSettled }
 }

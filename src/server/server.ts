@@ -7,6 +7,7 @@ import { Member } from '../member.js'
 import { INSECURE, type Security } from '../security/security.js'
 import type { ServerConfig } from './config.js'
 import { ClientServer } from './grpc-server.js'
+import { VERSION } from './version.js'
 
 /** How long what is in flight may take when the server is stopped. */
 const DRAIN_MS = 5_000
@@ -37,6 +38,7 @@ export async function startServer(config: ServerConfig, log: Logger, security: S
       listenAddress: config.peerListen,
       members: config.members,
       machine,
+      version: VERSION,
       initialCommands: config.authorities.map(initialAuthority),
       join: config.join ?? false,
       repairs: config.repair ?? true,

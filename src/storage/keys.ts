@@ -9,6 +9,7 @@ import type { Slot } from '../paxos/types.js'
 //   i <key>      the same of          m checkpoint Checkpoint
 //                generation 1         m incoming   IncomingCheckpoint
 //                                     m owner      Owner
+//                                     m unsupportedLevel  UnsupportedLevel
 //                                     s <key>      a state entry: the state machine's value under that key, in UTF-8
 //                                     t <key>      the same of generation 1
 //
@@ -38,6 +39,7 @@ export const GENESIS_KEY = Buffer.from('mgenesis')
 export const CHECKPOINT_KEY = Buffer.from('mcheckpoint')
 export const INCOMING_KEY = Buffer.from('mincoming')
 export const OWNER_KEY = Buffer.from('mowner')
+export const UNSUPPORTED_LEVEL_KEY = Buffer.from('munsupportedLevel')
 
 const NUMBER_BYTES = 8
 const TWO_TO_32 = 2 ** 32

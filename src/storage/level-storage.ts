@@ -1,5 +1,6 @@
 import { assert } from '../paxos/assert.js'
 import type { Announcement, DurableRecord, LogEntry, RecoveredState, Slot } from '../paxos/types.js'
+import type { RaisedLevel } from '../replication/levels.js'
 import type { StateEntry } from '../replication/state-machine.js'
 import { CheckpointReceiver } from './checkpoint/checkpoint-receiver.js'
 import { CheckpointViewer } from './checkpoint/checkpoint-viewer.js'
@@ -7,10 +8,19 @@ import { CheckpointWriter } from './checkpoint/checkpoint-writer.js'
 import type { StatePages } from './checkpoint/state-pages.js'
 import { rollBack } from './checkpoint/undo.js'
 import { type OpenDirectory, type OpenOptions, openDirectory, storageErrorOf } from './directory/open-directory.js'
-import { APPLY_FAILURE_KEY, entryKey, GENESIS_KEY, logKey, nameOfKey } from './keys.js'
+import { APPLY_FAILURE_KEY, entryKey, GENESIS_KEY, logKey, nameOfKey, UNSUPPORTED_LEVEL_KEY } from './keys.js'
 import { LinkedWriter, NOTHING_TOLD, type WriteWatcher } from './log/linked-writer.js'
 import type { WriteBatch } from './log/write-batch.js'
-import { checksumOf, RecordError, sealApplyFailure, sealGenesis, sealLogEntry, unseal, unsealLogEntry } from './records.js'
+import {
+  checksumOf,
+  RecordError,
+  sealApplyFailure,
+  sealGenesis,
+  sealLogEntry,
+  sealUnsupportedLevel,
+  unseal,
+  unsealLogEntry,
+} from './records.js'
 import {
   type ApplyFailure,
   type CheckpointHeader,
@@ -56,6 +66,7 @@ export class LevelStorage implements Storage {
   #statePages: StatePages | undefined
   #replacesDataDirId: string
   #applyFailure: ApplyFailure | undefined
+  #unsupportedLevel: RaisedLevel | undefined
 
   /**
    * Opens a node's data directory, or makes it; reads all of it but the history.
@@ -90,6 +101,7 @@ export class LevelStorage implements Storage {
     this.dataDirId = directory.dataDirId
     this.#replacesDataDirId = directory.replacesDataDirId
     this.#applyFailure = contents.applyFailure
+    this.#unsupportedLevel = contents.unsupportedLevel
     this.#directory = directory
     this.#writer = new LinkedWriter(directory, {
       window: options.window ?? DEFAULT_LOG_WINDOW,
@@ -155,6 +167,18 @@ export class LevelStorage implements Storage {
       this.#checkpoints.putMarks(batch)
     })
     this.#checkpoints.onMarksDurable()
+  }
+
+  get unsupportedLevel(): RaisedLevel | undefined {
+    return this.#unsupportedLevel
+  }
+
+  async noteUnsupportedLevel(unsupported: RaisedLevel | undefined): Promise<void> {
+    await this.#writer.write('append', NOTHING_TOLD, (batch) => {
+      if (unsupported === undefined) batch.delete(UNSUPPORTED_LEVEL_KEY)
+      else batch.put(UNSUPPORTED_LEVEL_KEY, sealUnsupportedLevel(unsupported))
+    })
+    this.#unsupportedLevel = unsupported
   }
 
   get applyFailure(): ApplyFailure | undefined {

@@ -7,11 +7,13 @@ import {
   IncomingCheckpoint,
   Owner,
   UndoPage,
+  UnsupportedLevel,
   ApplyFailure as WireApplyFailure,
 } from '../gen/synod/storage/v1/storage.js'
 import type { Genesis, LogEntry } from '../paxos/types.js'
 import { genesisFromWire, genesisToWire } from '../protocol/peer-fields.js'
 import { decodeValue, encodeValue } from '../protocol/value.js'
+import type { RaisedLevel } from '../replication/levels.js'
 import {
   APPLY_FAILURE_KEY,
   CHAIN_TAG,
@@ -27,6 +29,7 @@ import {
   OWNER_KEY,
   readNumber,
   UNDO_TAG,
+  UNSUPPORTED_LEVEL_KEY,
   writeNumber,
 } from './keys.js'
 import { crc32 } from './leveldb/crc32.js'
@@ -191,6 +194,17 @@ export function sealApplyFailure(failure: ApplyFailure): Buffer {
 export function unsealApplyFailure(record: Buffer): ApplyFailure {
   const body = unseal(APPLY_FAILURE_KEY, record)
   return decoding(APPLY_FAILURE_KEY, () => WireApplyFailure.decode(body))
+}
+
+export function sealUnsupportedLevel({ level, levelVersion: version }: RaisedLevel): Buffer {
+  return seal(UNSUPPORTED_LEVEL_KEY, encode(UnsupportedLevel, { level, version }))
+}
+
+/** @throws RecordError */
+export function unsealUnsupportedLevel(record: Buffer): RaisedLevel {
+  const body = unseal(UNSUPPORTED_LEVEL_KEY, record)
+  const { level, version: levelVersion } = decoding(UNSUPPORTED_LEVEL_KEY, () => UnsupportedLevel.decode(body))
+  return { level, levelVersion }
 }
 
 export function sealIncoming(incoming: IncomingCheckpoint): Buffer {

@@ -1,11 +1,12 @@
 import type { Announcement, DurableRecord, LogEntry, MembershipRecord, RecoveredState, Slot } from '../paxos/types.js'
 import type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../protocol/checkpoint.js'
+import type { RaisedLevel } from '../replication/levels.js'
 import type { StateEntry } from '../replication/state-machine.js'
 
 export type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../protocol/checkpoint.js'
 
-/** Where a checkpoint stands. */
-export interface CheckpointInfo {
+/** Where a checkpoint stands. Its level is that after appliedUpTo; 0 before the cluster is formed. */
+export interface CheckpointInfo extends RaisedLevel {
   /** The state is that after this slot; 0 before the first checkpoint. */
   readonly appliedUpTo: Slot
   /** The log's clock there, ms since 1970. */
@@ -40,6 +41,8 @@ export const NO_CHECKPOINT: CheckpointInfo = Object.freeze({
   boundaryCommands: 0,
   boundaryBytes: 0,
   skippedSlots: Object.freeze([]),
+  level: 0,
+  levelVersion: '',
 })
 
 /** How much of the log is kept behind the checkpoint, for peers that lag: less than this of both. */
@@ -69,6 +72,10 @@ export interface Storage {
   readonly checkpoint: CheckpointInfo
   /** The number of the last durable write of this directory; ascends, also over restarts. */
   readonly lastWrite: number
+  /** The level that noteUnsupportedLevel was last told of, until it is told of none. */
+  readonly unsupportedLevel: RaisedLevel | undefined
+  /** The log is at a level that the state machine does not know; or (undefined) it knows the level now. Resolves when it is on disk. */
+  noteUnsupportedLevel(unsupported: RaisedLevel | undefined): Promise<void>
   /** What noteApplyFailure was last told of, until it is resolved. */
   readonly applyFailure: ApplyFailure | undefined
   /** Resolves when it is on disk. The slot is decided, as far as the disk knows (slot 0: the initial commands), and above the checkpoint. */

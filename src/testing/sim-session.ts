@@ -121,6 +121,7 @@ export class SimSession implements CallSink {
       case 'NODE_ID_TOO_HIGH':
       case 'ADDRESS_USED':
       case 'MEMBER_NOT_FOUND':
+      case 'LEVEL_UNKNOWN_TO_MEMBER':
       case 'NOT_CAUGHT_UP':
       case 'CHANGE_IN_PROGRESS':
       case 'QUORUM_AT_RISK':

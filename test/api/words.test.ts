@@ -24,7 +24,7 @@ function carryOut(seed: number): { digest: number; told: string[]; reasons: Set<
   const told: string[] = []
   let digest = 0
   const apply = (command: Uint8Array, slot: number): void => {
-    const result = machine.apply(command, { slot, timeMs: 1_000 * slot })
+    const result = machine.apply(command, { slot, timeMs: 1_000 * slot, level: 1 })
     digest = crc32(result, digest)
     const { outcome } = withWords(Result.decode(result))
     if (outcome?.$case !== 'refusal') return
@@ -61,7 +61,7 @@ describe('the words of refusals', () => {
     const random = new Random(8)
     for (let slot = 0; slot <= COMMANDS; slot++) {
       const command = slot === 0 ? INITIAL_COMMAND : randomCommand(random)
-      const { outcome } = Result.decode(machine.apply(Command.encode(command).finish(), { slot, timeMs: slot }))
+      const { outcome } = Result.decode(machine.apply(Command.encode(command).finish(), { slot, timeMs: slot, level: 1 }))
       if (outcome?.$case === 'transferBatch')
         for (const { message, code } of outcome.value.results) assert.deepEqual([message, code], ['', 0])
       if (outcome?.$case !== 'refusal') continue
@@ -69,7 +69,7 @@ describe('the words of refusals', () => {
       for (const { description } of outcome.value.fieldViolations) assert.equal(description, '')
     }
     for (const command of WRONG) {
-      const { outcome } = Result.decode(machine.apply(command, { slot: COMMANDS + 1, timeMs: COMMANDS + 1 }))
+      const { outcome } = Result.decode(machine.apply(command, { slot: COMMANDS + 1, timeMs: COMMANDS + 1, level: 1 }))
       assert.ok(outcome?.$case === 'refusal' && outcome.value.message === '')
       assert.deepEqual(outcome.value.fieldViolations, [])
     }

@@ -12,7 +12,7 @@ type Batch = Extract<Operation, { $case: 'transferBatch' }>
 const TRANSFERS = 1_200
 /** How often one step may look at the disk: what takes long is that. */
 const LOOKS_MAX = 512
-const AT = { slot: 1, timeMs: 1_000 }
+const AT = { slot: 1, timeMs: 1_000, level: 1 }
 
 class Fixture {
   readonly machine = new BankAndKeys(fakeCrypto)
@@ -20,7 +20,7 @@ class Fixture {
 
   constructor() {
     this.disk.restore(this.machine)
-    this.machine.apply(Command.encode(INITIAL_COMMAND).finish(), { slot: 0, timeMs: 0 })
+    this.machine.apply(Command.encode(INITIAL_COMMAND).finish(), { slot: 0, timeMs: 0, level: 1 })
     for (const accountId of ['a', 'b']) {
       this.apply({ $case: 'openAccount', value: { accountId, asset: 'EUR', overdraftLimit: 1_000_000n, requestId: '' } })
     }
@@ -88,7 +88,7 @@ test('what is no batch, though it begins as one, is carried out as it is without
   const bytes = Buffer.concat([Command.encode({ operation: batch('t') }).finish(), Command.encode({ operation: put }).finish()])
   const first = fixture.machine.apply(bytes, AT)
   assert.equal(Result.decode(first).outcome?.$case, 'put')
-  assert.deepEqual(fixture.machine.apply(bytes, { ...AT, slot: 2 }), first, 'by its request id')
+  assert.deepEqual(fixture.machine.apply(bytes, { ...AT, slot: 2, level: 1 }), first, 'by its request id')
 })
 
 test('holds that end in one slot do so in small steps, and no more of them than a slot may have', () => {
@@ -100,7 +100,7 @@ test('holds that end in one slot do so in small steps, and no more of them than 
   const ended: number[] = []
   for (let slot = 2; (fixture.machine.nextDeadlineMs ?? Number.POSITIVE_INFINITY) <= 5_000; slot++) {
     const before = fixture.disk.readCount
-    const steps = fixture.machine.onSlotInSteps({ slot, timeMs: 5_000 })
+    const steps = fixture.machine.onSlotInSteps({ slot, timeMs: 5_000, level: 1 })
     assert.ok(steps !== undefined)
     for (let looked = before; steps.next().done !== true; looked = fixture.disk.readCount) {
       assert.ok(fixture.disk.readCount - looked <= LOOKS_MAX)
@@ -108,5 +108,5 @@ test('holds that end in one slot do so in small steps, and no more of them than 
     ended.push(fixture.disk.readCount - before)
   }
   assert.deepEqual(ended, [1_000, TRANSFERS - 1_000])
-  assert.equal(fixture.machine.onSlotInSteps({ slot: 9, timeMs: 5_000 }), undefined)
+  assert.equal(fixture.machine.onSlotInSteps({ slot: 9, timeMs: 5_000, level: 1 }), undefined)
 })

@@ -35,18 +35,18 @@ class Signer {
 }
 
 const [first, second, third] = [1, 2, 3].map((byte) => new Signer(Buffer.alloc(32, byte))) as [Signer, Signer, Signer]
-const NOW = { slot: 5, timeMs: 1_000 }
+const NOW = { slot: 5, timeMs: 1_000, level: 1 }
 const NOTHING = new Uint8Array(0)
 
 function withFirst(): Books {
   const books = new Books(nodeCrypto)
   const initial = { authorityId: 'first', publicKey: first.publicKey, signerId: '', signature: NOTHING }
-  assert.equal(reasonOf(books.apply({ $case: 'registerAuthority', value: initial }, { slot: 0, timeMs: 0 })), 'OK')
+  assert.equal(reasonOf(books.apply({ $case: 'registerAuthority', value: initial }, { slot: 0, timeMs: 0, level: 1 })), 'OK')
   return books
 }
 
 function registerUnsigned(books: Books, request: Requests['registerAuthority'], slot: number): string {
-  return reasonOf(books.apply({ $case: 'registerAuthority', value: request }, { slot, timeMs: 0 }))
+  return reasonOf(books.apply({ $case: 'registerAuthority', value: request }, { slot, timeMs: 0, level: 1 }))
 }
 
 function register(books: Books, authorityId: string, key: Signer, signerId = 'first', signer = first): string {

@@ -23,7 +23,7 @@ class Fixture {
   }
 
   bytes(command: Uint8Array): Uint8Array {
-    const at = { slot: this.slot++, timeMs: this.timeMs }
+    const at = { slot: this.slot++, timeMs: this.timeMs, level: 1 }
     this.machine.onSlot(at)
     return this.machine.apply(command, at)
   }
@@ -74,7 +74,7 @@ test('whatever the bytes, the answer is a result', () => {
   )
   check(
     property(oneof(uint8Array({ maxLength: 60 }), mangled), (input) => {
-      const result = machine.apply(input, { slot: 1, timeMs: 1 })
+      const result = machine.apply(input, { slot: 1, timeMs: 1, level: 1 })
       assert.notEqual(Result.decode(machine.answer(input) ?? result).outcome, undefined)
       assert.notEqual(Result.decode(machine.query(input)).outcome, undefined)
     }),
@@ -236,7 +236,7 @@ test('the answer to a request id is forgotten after a day of log time; that the 
   const fixture = new Fixture()
   const pass = (ms: number) => {
     fixture.timeMs += ms
-    fixture.machine.onSlot({ slot: fixture.slot, timeMs: fixture.timeMs })
+    fixture.machine.onSlot({ slot: fixture.slot, timeMs: fixture.timeMs, level: 1 })
   }
   fixture.run(put('a', 'one', 'r'))
   pass(DAY_MS - 1)
@@ -263,7 +263,7 @@ test('a request id whose answer made room for others is not carried out again, w
   let slot = 0
   const reason = (requestId: string): string => {
     const command = Command.encode({ operation: put('a', requestId, requestId) }).finish()
-    const { outcome } = Result.decode(machine.apply(command, { slot: ++slot, timeMs: slot }))
+    const { outcome } = Result.decode(machine.apply(command, { slot: ++slot, timeMs: slot, level: 1 }))
     return outcome?.$case === 'refusal' ? outcome.value.reason : 'OK'
   }
   const used: string[] = []

@@ -115,7 +115,7 @@ test('the same id with the same content gets the first result, and nothing moves
 test('every field of a request is part of its content', () => {
   const fixture = bank()
   const other = { authorityId: 'other', publicKey: new Uint8Array(32), signerId: 'mint', signature: Uint8Array.of(1) }
-  fixture.machine.apply({ $case: 'registerAuthority', value: other }, { slot: 1, timeMs: 0 })
+  fixture.machine.apply({ $case: 'registerAuthority', value: other }, { slot: 1, timeMs: 0, level: 1 })
   fixture.deposit('d', 'poor', 10n)
   fixture.withdraw('w', 'rich', 2n)
   fixture.transfer('t', 'poor', 'rich', 3n)

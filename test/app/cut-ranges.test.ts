@@ -31,7 +31,7 @@ test('very many keys are deleted in one revision, gone at once, and cleared ten 
   for (let i = 0; i < 25_000; i++) machine.keys.put({ key: `k/${i}`, value: 'v', returnPrevious: false })
   for (const key of ['j', 'k', 'l']) machine.keys.put({ key, value: 'v', returnPrevious: false })
   const bytes = machine.stateBytes
-  const at = { slot: 1, timeMs: 1 }
+  const at = { slot: 1, timeMs: 1, level: 1 }
   const { value } = machine.apply(del('k/'), at) as { value: DeleteOutcome }
   assert.deepEqual(value, { deletedCount: 25_000n, revision: 25_004n, previous: [] })
   assert.equal(countOf(machine, 'k'), 1)
@@ -76,7 +76,7 @@ test('whatever is deleted, comes again and is taken back, is found as in a plain
     for (let slot = 1; slot <= 250; slot++) {
       const operations = randomStep(random, slot)
       const isRefused = random.below(4) === 0
-      const at = { slot, timeMs: slot }
+      const at = { slot, timeMs: slot, level: 1 }
       const outcomes = [live, ...(restored === undefined ? [] : [restored])].map((machine): Outcome => {
         // Few a slot, so that there is always something left to clear.
         machine.books.keys.cuts.clear(20)

@@ -44,8 +44,8 @@ export class Fixture {
   }
 
   run(operation: Operation): Outcome {
-    this.machine.onSlot({ slot: this.slot, timeMs: this.timeMs })
-    const outcome = this.machine.apply(operation, { slot: this.slot, timeMs: this.timeMs })
+    this.machine.onSlot({ slot: this.slot, timeMs: this.timeMs, level: 1 })
+    const outcome = this.machine.apply(operation, { slot: this.slot, timeMs: this.timeMs, level: 1 })
     this.slot++
     assert.deepEqual(brokenBankInvariants(this.machine.bank.ledger), [])
     return outcome

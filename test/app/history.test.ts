@@ -24,12 +24,12 @@ test('in random histories the books balance after every operation, and every out
   for (let seed = 1; seed <= SEEDS; seed++) {
     const random = new Random(seed)
     const machine = new Books(fakeCrypto)
-    machine.apply(operationOf(INITIAL_COMMAND), { slot: 0, timeMs: 0 })
+    machine.apply(operationOf(INITIAL_COMMAND), { slot: 0, timeMs: 0, level: 1 })
     let timeMs = 1_000_000
     for (let slot = 1; slot <= COMMANDS; slot++) {
       timeMs += random.below(2_000)
-      machine.onSlot({ slot, timeMs })
-      const outcome = machine.apply(operationOf(randomCommand(random)), { slot, timeMs })
+      machine.onSlot({ slot, timeMs, level: 1 })
+      const outcome = machine.apply(operationOf(randomCommand(random)), { slot, timeMs, level: 1 })
       count(met, outcome)
       assert.deepEqual(brokenBankInvariants(machine.bank.ledger), [], `seed ${seed}, slot ${slot}`)
     }
@@ -41,12 +41,12 @@ test('in random histories the books balance after every operation, and every out
 test('a refused command changes nothing but that a refused id stays refused', () => {
   const random = new Random(99)
   const machine = new Books(fakeCrypto)
-  machine.apply(operationOf(INITIAL_COMMAND), { slot: 0, timeMs: 0 })
+  machine.apply(operationOf(INITIAL_COMMAND), { slot: 0, timeMs: 0, level: 1 })
   let refusals = 0
   for (let slot = 1; slot <= 1_000; slot++) {
     const before = withoutRefused(machine)
     // Time stands still: no hold ends on the way.
-    const outcome = machine.apply(operationOf(randomCommand(random)), { slot, timeMs: 1_000 })
+    const outcome = machine.apply(operationOf(randomCommand(random)), { slot, timeMs: 1_000, level: 1 })
     if (!(outcome instanceof Refusal)) continue
     refusals++
     assert.deepEqual(withoutRefused(machine), before, `slot ${slot}`)

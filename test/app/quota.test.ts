@@ -40,8 +40,8 @@ class FullFixture extends Fixture {
   }
 
   full(operation: Operation, roomBytes = 0): Outcome {
-    this.machine.onSlot({ slot: this.slot, timeMs: this.timeMs })
-    const outcome = this.machine.apply(operation, { slot: this.slot, timeMs: this.timeMs, roomBytes })
+    this.machine.onSlot({ slot: this.slot, timeMs: this.timeMs, level: 1 })
+    const outcome = this.machine.apply(operation, { slot: this.slot, timeMs: this.timeMs, roomBytes, level: 1 })
     this.slot++
     assert.deepEqual(brokenBankInvariants(this.machine.bank.ledger), [])
     return outcome
@@ -138,7 +138,7 @@ test('whether a command is watched, as there may be too little room, makes no di
     for (let slot = 0; slot < 1_500; slot++) {
       const operation = operationOf(slot === 0 ? INITIAL_COMMAND : randomCommand(random))
       const quotaBytes = 3_000 + random.below(8_000)
-      const at = { slot, timeMs: 1_000_000 + slot * 700 }
+      const at = { slot, timeMs: 1_000_000 + slot * 700, level: 1 }
       for (const machine of [watched, hasty]) machine.onSlot(at)
       const outcomes = [watched, hasty].map((machine) =>
         machine.apply(operation, slot === 0 ? at : { ...at, roomBytes: quotaBytes - machine.stateBytes }),

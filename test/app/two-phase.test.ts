@@ -160,13 +160,13 @@ test('of very many holds that end together a thousand end in a slot; none of the
       pending: true,
       timeoutMs: 1_000,
     }
-    fixture.machine.apply({ $case: 'transfer', value: operation }, { slot: fixture.slot, timeMs: fixture.timeMs })
+    fixture.machine.apply({ $case: 'transfer', value: operation }, { slot: fixture.slot, timeMs: fixture.timeMs, level: 1 })
   }
   fixture.timeMs += 1_000
   const { bank: machine } = fixture.machine
   for (const left of [1_500n, 500n, 0n]) {
     assert.ok(fixture.machine.nextDeadlineMs !== undefined, 'as long as one is due, another slot is')
-    const at = { slot: fixture.slot++, timeMs: fixture.timeMs }
+    const at = { slot: fixture.slot++, timeMs: fixture.timeMs, level: 1 }
     fixture.machine.onSlot(at)
     assert.equal(machine.ledger.accounts.get('a')?.held, left)
     for (const transferId of ['h0', 'h2499']) {

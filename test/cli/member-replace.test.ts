@@ -16,7 +16,16 @@ function membershipOf(...ids: readonly number[]): Membership {
       announcedPeerAddress: '',
       announcedClientAddress: '',
     }
-    return { nodeId, ...addresses, dataDirId: `dir-${nodeId}`, voter: id > 0, votesFrom: id > 0 ? 1 : 0, returning: false }
+    return {
+      nodeId,
+      ...addresses,
+      dataDirId: `dir-${nodeId}`,
+      voter: id > 0,
+      votesFrom: id > 0 ? 1 : 0,
+      returning: false,
+      version: '',
+      levelMax: 0,
+    }
   })
   return { epoch: 1, fromSlot: 1, members, lastNodeId: Math.max(3, ...members.map(({ nodeId }) => nodeId)), settled: true }
 }

@@ -11,7 +11,13 @@ import type { CheckpointInfo } from '../../src/storage/storage.js'
 import { batchOf, GENESIS, opening, Recorder } from './fixture.js'
 
 const BALLOT = makeBallot(1, 1)
-const NO_LISTENER: AppliedListener = { onOpened: () => {}, onClosed: () => {}, onOutcome: () => {}, isAwaited: () => false }
+const NO_LISTENER: AppliedListener = {
+  onOpened: () => {},
+  onClosed: () => {},
+  onLevel: () => {},
+  onOutcome: () => {},
+  isAwaited: () => false,
+}
 const FRESH: CheckpointInfo = {
   appliedUpTo: 0,
   timeMs: 0,
@@ -21,6 +27,8 @@ const FRESH: CheckpointInfo = {
   boundaryCommands: 0,
   boundaryBytes: 0,
   skippedSlots: [],
+  level: 0,
+  levelVersion: '',
 }
 
 interface Fixture {
@@ -67,8 +75,8 @@ function saveCheckpoint(
 }
 
 /** Loads the state of a checkpoint, as recovery does. */
-function load({ sessions }: Fixture, { entries }: ReturnType<typeof saveCheckpoint>): void {
-  const restoration = sessions.restore({ read: () => undefined })
+function load({ sessions }: Fixture, { info, entries }: ReturnType<typeof saveCheckpoint>): void {
+  const restoration = sessions.restore({ read: () => undefined }, info)
   restoration.load(entries.map((entry) => ({ ...entry, keyspace: 'state' })))
   restoration.finish()
 }
@@ -100,7 +108,7 @@ describe('checkpoint boundaries', () => {
       [1, Array.from({ length: 16 }, (_, i) => 2 + i)],
     ] as const) {
       const f = start({ checkpoints: { slotsMax: 100, commandsMax: 100, bytesMax: 16 * MIB } })
-      f.sessions.begin(quotaBytes)
+      f.sessions.begin({ ...GENESIS, quotaBytes })
       f.machine.bytesPerCommand = 8 * MIB
       decide(f, opening(), ...Array.from({ length: 16 }, (_, i) => batchOf(i + 1)))
       assert.deepEqual(

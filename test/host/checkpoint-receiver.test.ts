@@ -65,6 +65,7 @@ function setUp(change: { voters?: NodeId[]; leaderId?: NodeId; unfinished?: Unfi
         fetch.isCalledOff = true
       }
     },
+    checkLevel: () => {},
     clusterId: () => 'cluster',
     decidedUpTo: () => state.decidedUpTo,
     voters: () => voters,

@@ -102,6 +102,14 @@ export class ScriptedStorage implements Storage {
     return this.#inner.resolveApplyFailure(how)
   }
 
+  get unsupportedLevel(): Storage['unsupportedLevel'] {
+    return this.#inner.unsupportedLevel
+  }
+
+  noteUnsupportedLevel(unsupported: Storage['unsupportedLevel']): Promise<void> {
+    return this.#inner.noteUnsupportedLevel(unsupported)
+  }
+
   noteAdmitted(): void {
     this.#inner.noteAdmitted()
   }
@@ -241,6 +249,8 @@ export const GENESIS: Genesis = {
   initialCommands: [new TextEncoder().encode('initial')],
   windowSlots: 256,
   quotaBytes: 0,
+  level: 1,
+  levelVersion: '',
 }
 
 /** The disk of node 1, a member since the beginning. */
@@ -301,6 +311,8 @@ export class Follower {
       joins: false,
       replacesDataDirId: '',
       capacityBytes: 0,
+      levelMax: 1,
+      version: '',
       recovered: parts.storage.recovered,
       memberships: parts.memberships,
       logTimeMs: parts.applier.timeMs,
@@ -333,6 +345,7 @@ export class Follower {
       // Alone, as far as these are concerned: the gate is open.
       talk: new PeerTalk({
         self: 1,
+        levels: { onRoster: () => {}, tick: () => {} },
         storage: this.storage,
         finder: fakeFinder([[1]]),
         members: () => [],

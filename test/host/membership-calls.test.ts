@@ -16,7 +16,7 @@ function setUp() {
     peerAddress: `n${nodeId}:1`,
     clientAddress: '',
   }))
-  const genesis = { clusterId: 'c', members, initialCommands: [], windowSlots: 10, quotaBytes: 0 }
+  const genesis = { clusterId: 'c', members, initialCommands: [], windowSlots: 10, quotaBytes: 0, level: 1, levelVersion: '' }
   const memberships = new Memberships([genesisRecord(genesis)], 10)
   const events: string[] = []
   const outcomes: unknown[] = []

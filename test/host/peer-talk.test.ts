@@ -49,6 +49,7 @@ function setUp(
   const passed = { appliedUpTo: 20, skippedSlots: change.skippedSlots ?? [] }
   const talk = new PeerTalk({
     self,
+    levels: { onRoster: () => {}, tick: () => {} },
     storage,
     finder: fakeFinder(voters, needed),
     members: () => known.members,
@@ -244,7 +245,11 @@ describe('marks', () => {
     talk.tick(1_000)
     assert.deepEqual(told(), ['2 mark dir-2:7', '3 mark dir-2:7'])
     known.members = [...known.members, member(4)]
-    talk.onMessage(2, { kind: 'roster', clusterId: 'c', memberships: [], announcements: [], asks: true }, 'dir-2')
+    talk.onMessage(
+      2,
+      { kind: 'roster', clusterId: 'c', memberships: [], announcements: [], asks: true, levelMin: 1, levelMax: 1, version: '' },
+      'dir-2',
+    )
     talk.tick(2_000)
     assert.deepEqual(told(), ['2 mark dir-1:10 dir-3:4 dir-2:7', '4 mark dir-1:10 dir-3:4 dir-2:7'])
   })

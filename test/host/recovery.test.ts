@@ -13,7 +13,13 @@ import { batchOf, GENESIS, opening, Recorder } from './fixture.js'
 
 type Stored = Parameters<typeof replayLog>[0]['storage']
 
-const NO_LISTENER: AppliedListener = { onOpened: () => {}, onClosed: () => {}, onOutcome: () => {}, isAwaited: () => false }
+const NO_LISTENER: AppliedListener = {
+  onOpened: () => {},
+  onClosed: () => {},
+  onLevel: () => {},
+  onOutcome: () => {},
+  isAwaited: () => false,
+}
 const FRESH: CheckpointInfo = {
   appliedUpTo: 0,
   timeMs: 0,
@@ -23,6 +29,8 @@ const FRESH: CheckpointInfo = {
   boundaryCommands: 0,
   boundaryBytes: 0,
   skippedSlots: [],
+  level: 0,
+  levelVersion: '',
 }
 const BIND: Value = { kind: 'membership', epoch: 2, change: { kind: 'add', nodeId: 4, peerAddress: 'n4:1', clientAddress: '' } }
 
@@ -57,6 +65,8 @@ function storageOf(parts: { info?: CheckpointInfo; entries?: StateEntry[]; log?:
     },
     applyFailure: undefined,
     noteApplyFailure: async () => {},
+    unsupportedLevel: undefined,
+    noteUnsupportedLevel: async () => {},
     saveCheckpoint: async ({ appliedUpTo }, changes) => {
       for (const { value } of changes) assert.ok(value)
       saved.push(appliedUpTo)

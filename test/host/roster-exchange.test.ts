@@ -8,7 +8,7 @@ const own = { nodeId: 1, dataDirId: 'd', peerAddress: 'a:1', clientAddress: '', 
 
 function setUp() {
   const sent: string[] = []
-  const known = { clusterId: 'c', memberships: [], announcements: [own] }
+  const known = { clusterId: 'c', memberships: [], announcements: [own], levelMin: 1, levelMax: 1, version: '' }
   const exchange = new RosterExchange({
     peers: () => [2],
     roster: () => known,

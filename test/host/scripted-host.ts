@@ -158,6 +158,7 @@ export function scriptedHost(voters: NodeId[] = [1]) {
   const send = (to: NodeId, { kind }: Message): void => void sent.push(`${kind} to ${to}`)
   const talk = new PeerTalk({
     self: 1,
+    levels: { onRoster: () => {}, tick: () => {} },
     storage,
     finder: fakeFinder([voters]),
     members: () => [],

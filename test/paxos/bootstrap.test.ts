@@ -20,6 +20,8 @@ function bootstrapOf(self: NodeId, genesis?: Genesis, dataDirId = `dir-${self}`,
     joinIntervalMs: 100,
     replacesDataDirId: '',
     capacityBytes: 0,
+    levelMax: 1,
+    version: '',
     joins: false,
     windowSlots: 64,
     ...change,
@@ -27,14 +29,26 @@ function bootstrapOf(self: NodeId, genesis?: Genesis, dataDirId = `dir-${self}`,
   return { out, bootstrap: new Bootstrap(settings, out, genesis) }
 }
 
-function joinOf(dataDirId: string, replacesDataDirId = '', capacityBytes = 0) {
-  return { dataDirId, replacesDataDirId, capacityBytes, formation: undefined }
+function joinOf(dataDirId: string, replacesDataDirId = '', capacityBytes = 0, levelMax = 1) {
+  return { dataDirId, replacesDataDirId, capacityBytes, formation: undefined, levelMax }
 }
 
 function welcome(nodeIds: readonly NodeId[]): Pick<Welcome, 'genesis' | 'memberships'> {
   const genesis = genesisOf(nodeIds)
   return { genesis, memberships: [genesisRecord(genesis)] }
 }
+
+test('the first level is the highest that all members know', () => {
+  const { bootstrap } = bootstrapOf(1, undefined, 'dir-1', { version: '2.0.0' })
+  for (const [nodeId, levelMax] of [
+    [1, 3],
+    [2, 2],
+    [3, 4],
+  ] as const)
+    bootstrap.onJoin(nodeId, joinOf(`dir-${nodeId}`, '', 0, levelMax))
+  assert.equal(bootstrap.genesis?.level, 2)
+  assert.equal(bootstrap.genesis?.levelVersion, '2.0.0')
+})
 
 test('the first quota is the smallest capacity of those who tell one', () => {
   for (const [capacities, quotaBytes] of [

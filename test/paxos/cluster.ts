@@ -427,5 +427,7 @@ export function genesisOf(nodeIds: readonly NodeId[], windowSlots = DEFAULT_OPTI
     initialCommands: [],
     windowSlots,
     quotaBytes: 0,
+    level: 1,
+    levelVersion: '',
   }
 }

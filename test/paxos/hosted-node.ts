@@ -90,6 +90,8 @@ export class HostedNode {
       joinIntervalMs: 100,
       replacesDataDirId: this.#replacesDataDirId,
       capacityBytes: 0,
+      levelMax: 1,
+      version: '',
       joins: this.#joins,
       recovered: this.#disk.recover(),
       memberships: this.#disk.memberships(),

@@ -64,6 +64,8 @@ test('a view keeps the votes as they were, and shares them with the next view wh
     initialCommands: [],
     windowSlots: 64,
     quotaBytes: 0,
+    level: 1,
+    levelVersion: '',
   }
   const node = new Node({
     self: 1,
@@ -73,6 +75,8 @@ test('a view keeps the votes as they were, and shares them with the next view wh
     initialCommands: [],
     replacesDataDirId: '',
     capacityBytes: 0,
+    levelMax: 1,
+    version: '',
     initialDigest: '',
     joins: false,
     memberships: [genesisRecord(genesis)],

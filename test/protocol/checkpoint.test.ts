@@ -51,7 +51,7 @@ interface Step {
 }
 
 function carryOut({ sessions }: Node, { slot, timeMs, ...request }: Step): SessionOutcome {
-  return sessions.apply(request, { slot, timeMs })
+  return sessions.apply(request, { slot, timeMs, level: 1 })
 }
 
 function isRefusedForQuota(outcome: SessionOutcome): boolean {
@@ -113,8 +113,8 @@ test('a node that restarts from checkpoints, whenever they were made, answers, b
     const eager = start()
     let restarted = start()
     for (const node of [steady, eager, restarted]) {
-      node.machine.apply(Command.encode(INITIAL_COMMAND).finish(), { slot: 0, timeMs: 0 })
-      for (let i = 0; i < 3; i++) node.sessions.openSession(TOKEN, { slot: 0, timeMs: 1_000_000 })
+      node.machine.apply(Command.encode(INITIAL_COMMAND).finish(), { slot: 0, timeMs: 0, level: 1 })
+      for (let i = 0; i < 3; i++) node.sessions.openSession(TOKEN, { slot: 0, timeMs: 1_000_000, level: 1 })
     }
     for (const node of [eager, restarted]) saveCheckpoint(node)
     let digest = ''
@@ -167,7 +167,7 @@ test('who asks a restarted node again gets the first results', () => {
   const node = start()
   let slot = 0
   const run = ({ machine }: Node, operation: Command['operation']) =>
-    Result.decode(machine.apply(Command.encode({ operation }).finish(), { slot: slot++, timeMs: 1_000 + slot }))
+    Result.decode(machine.apply(Command.encode({ operation }).finish(), { slot: slot++, timeMs: 1_000 + slot, level: 1 }))
   run(node, INITIAL_COMMAND.operation)
   const deposit = { asset: 'EUR', amount: 10n, authorityId: 'mint', signature: GOOD }
   const transfer = { sourceAccountId: 'a', destinationAccountId: 'b', amount: 4n, timeout: undefined }
@@ -194,7 +194,7 @@ test('who asks a restarted node again gets the first results', () => {
 
 test('a restored machine has nothing new to save but its counters', () => {
   const node = start()
-  node.machine.apply(Command.encode(INITIAL_COMMAND).finish(), { slot: 0, timeMs: 0 })
+  node.machine.apply(Command.encode(INITIAL_COMMAND).finish(), { slot: 0, timeMs: 0, level: 1 })
   saveCheckpoint(node)
   assert.deepEqual(
     Array.from(restart(node).sessions.changes(), ({ key }) => key),
@@ -207,7 +207,7 @@ test('a checkpoint is what the state was when it was taken, however late it is w
   const machine: StateMachine = node.machine
   const put = (text: string) => {
     const value = { key: 'k', value: Buffer.from(text), returnPrevious: false, requestId: '' }
-    machine.apply(Command.encode({ operation: { $case: 'put', value } }).finish(), { slot: 1, timeMs: 1 })
+    machine.apply(Command.encode({ operation: { $case: 'put', value } }).finish(), { slot: 1, timeMs: 1, level: 1 })
   }
   put('before')
   const changes = machine.changes()
@@ -225,14 +225,14 @@ test('an entry of a kind that this version does not know stops the restart', () 
 
 test('a state that another takes the place of is let go of before that comes: memory has no room for two', () => {
   const node = start()
-  node.machine.apply(Command.encode(INITIAL_COMMAND).finish(), { slot: 0, timeMs: 0 })
+  node.machine.apply(Command.encode(INITIAL_COMMAND).finish(), { slot: 0, timeMs: 0, level: 1 })
   const empty = start().sessions.stateBytes
-  node.sessions.openSession(TOKEN, { slot: 1, timeMs: 1 })
+  node.sessions.openSession(TOKEN, { slot: 1, timeMs: 1, level: 1 })
   for (const [i, requestId] of ['r1', 'r2'].entries()) {
     const value = { key: `key-${i}`, value: new Uint8Array(100), returnPrevious: false, requestId }
     const command = Command.encode({ operation: { $case: 'put', value } }).finish()
     const request = { clientId: 1, token: TOKEN, requestNumber: i + 1, firstUnacknowledged: 1, command }
-    assert.equal(node.sessions.apply(request, { slot: 2 + i, timeMs: 1 }).kind, 'result')
+    assert.equal(node.sessions.apply(request, { slot: 2 + i, timeMs: 1, level: 1 }).kind, 'result')
   }
   saveCheckpoint(node)
   const full = node.sessions.stateBytes

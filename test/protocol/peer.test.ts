@@ -46,7 +46,15 @@ const BALLOT = makeBallot(3, 1)
 const SLOT_TOO_HIGH = Number.MAX_SAFE_INTEGER
 const VALUE = encodeValue({ kind: 'noop' })
 const MEMBER = { nodeId: 1, dataDirId: 'd', peerAddress: 'p:1', clientAddress: 'c:1' }
-const GENESIS = { clusterId: 'c', members: [MEMBER], initialCommands: [], windowSlots: 64, quotaBytes: 0 }
+const GENESIS = {
+  clusterId: 'c',
+  members: [MEMBER],
+  initialCommands: [],
+  windowSlots: 64,
+  quotaBytes: 0,
+  level: 1,
+  levelVersion: '',
+}
 const VOTER = { ...MEMBER, votesFrom: 1, returning: false }
 const MEMBERSHIP = { epoch: 1, fromSlot: 1, members: [VOTER], lastNodeId: 1 }
 
@@ -130,6 +138,10 @@ const MALFORMED: [string, PeerMessage['message']][] = [
     'catch_up_reply.decided_up_to',
     { $case: 'catchUpReply', value: { entries: [], decidedUpTo: SLOT_TOO_HIGH, compactedUpTo: 0, hasMore: false } },
   ],
+  [
+    'join.level_max',
+    { $case: 'join', value: { dataDirId: 'd', replacesDataDirId: '', capacityBytes: 0, formation: undefined, levelMax: 0 } },
+  ],
   ['read_index.read_id', { $case: 'readIndex', value: { readId: 0 } }],
   ['read_index_reply.read_id', { $case: 'readIndexReply', value: { readId: 0, slot: 1 } }],
   ['read_index_reply.slot', { $case: 'readIndexReply', value: { readId: 1, slot: SLOT_TOO_HIGH } }],
@@ -141,15 +153,21 @@ const MALFORMED: [string, PeerMessage['message']][] = [
   ['take_over.ballot', { $case: 'takeOver', value: { ballot: 0 } }],
   [
     'join.data_dir_id',
-    { $case: 'join', value: { dataDirId: '', replacesDataDirId: '', capacityBytes: 0, formation: undefined } },
+    { $case: 'join', value: { dataDirId: '', replacesDataDirId: '', capacityBytes: 0, formation: undefined, levelMax: 1 } },
   ],
   [
     'join.data_dir_id',
-    { $case: 'join', value: { dataDirId: 'd'.repeat(257), replacesDataDirId: '', capacityBytes: 0, formation: undefined } },
+    {
+      $case: 'join',
+      value: { dataDirId: 'd'.repeat(257), replacesDataDirId: '', capacityBytes: 0, formation: undefined, levelMax: 1 },
+    },
   ],
   [
     'join.replaces_data_dir_id',
-    { $case: 'join', value: { dataDirId: 'd', replacesDataDirId: 'd'.repeat(257), capacityBytes: 0, formation: undefined } },
+    {
+      $case: 'join',
+      value: { dataDirId: 'd', replacesDataDirId: 'd'.repeat(257), capacityBytes: 0, formation: undefined, levelMax: 1 },
+    },
   ],
   ['welcome.genesis', { $case: 'welcome', value: { genesis: undefined, memberships: [MEMBERSHIP], settledEpoch: 1 } }],
   ['welcome.genesis.cluster_id', welcome({ clusterId: '' })],

@@ -56,7 +56,7 @@ class Fixture {
 
   /** The next slot, with all that is due in it. */
   next(): Moment {
-    const at = { slot: ++this.slot, timeMs: this.timeMs }
+    const at = { slot: ++this.slot, timeMs: this.timeMs, level: 1 }
     this.sessions.onSlot(at)
     return at
   }
@@ -242,7 +242,7 @@ test('a session is used and closed by whoever knows its token; nothing is kept o
   const fixture = new Fixture()
   const client = fixture.open()
   fixture.run(client, 1)
-  const at = () => ({ slot: ++fixture.slot, timeMs: fixture.timeMs })
+  const at = () => ({ slot: ++fixture.slot, timeMs: fixture.timeMs, level: 1 })
   for (const token of [OTHER_TOKEN, TOKEN.subarray(1), new Uint8Array(0)]) {
     assert.equal(fixture.text(client, 2, { token }), 'sessionExpired')
     assert.equal(fixture.sessions.closeSession({ clientId: client, token }, at()), false)
@@ -292,7 +292,7 @@ test('no record of a session in a checkpoint is larger than an answer and a few 
     assert.deepEqual(copy.run(client, number, { text }), original.run(client, number, { text }))
   }
   assert.deepEqual(checkpoint(copy.sessions, new Map(stored)), checkpoint(original.sessions, stored))
-  original.sessions.closeSession({ clientId: client, token: TOKEN }, { slot: 100, timeMs: original.timeMs })
+  original.sessions.closeSession({ clientId: client, token: TOKEN }, { slot: 100, timeMs: original.timeMs, level: 1 })
   assert.deepEqual([...checkpoint(original.sessions, stored).keys()], ['sessions', 'machine/applied'])
 })
 
@@ -335,12 +335,12 @@ test('a restored table goes on as the one that never stopped, the order of idlen
 
 test('all sessions together take an eighth of the quota, or 1 MiB: those that are idle for the longest time go', () => {
   const fixture = new Fixture()
-  fixture.sessions.begin(1_000)
+  fixture.sessions.begin({ quotaBytes: 1_000, level: 1, levelVersion: '' })
   const first = fixture.open()
   for (let i = 0; i < 3_000; i++) fixture.open()
   assert.ok(fixture.sessions.stateBytes > 0.99 * 2 ** 20 && fixture.sessions.stateBytes <= 2 ** 20)
   assert.deepEqual(fixture.run(first, 1), { kind: 'sessionExpired' })
-  fixture.sessions.begin(64 * 2 ** 20)
+  fixture.sessions.begin({ quotaBytes: 64 * 2 ** 20, level: 1, levelVersion: '' })
   for (let i = 0; i < 3_000; i++) fixture.open()
   const last = fixture.open()
   for (let number = 1; number <= 20; number++) fixture.run(last, number, { text: `${2 ** 18} bytes` })

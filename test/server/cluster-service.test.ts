@@ -80,11 +80,27 @@ describe('the cluster service', () => {
     assert.match(failure.message, /quota_bytes: must be 1 to 2\^53 - 1/)
   })
 
+  it('raises the level, tells it and what is known in the status, and why it is not raised', async (t) => {
+    const { clients, member } = await serve(t)
+    const before = await call(clients.cluster, 'status', {})
+    assert.deepEqual([before.level, before.levelMin, before.levelMax], [1, 1, 3])
+    const { header, level } = await call(clients.cluster, 'upgrade', { level: 2 })
+    assert.deepEqual([header, level], [{ clusterId: CLUSTER_ID, nodeId: 1, slot: 1 }, 2])
+    assert.equal((await call(clients.cluster, 'status', {})).level, 2)
+    assert.equal((await call(clients.cluster, 'upgrade', { level: 0 })).level, 2)
+    member.failure = 'LEVEL_UNKNOWN_TO_MEMBER'
+    const failure = await failureOf(call(clients.cluster, 'upgrade', { level: 3 }))
+    assert.equal(failure.code, status.FAILED_PRECONDITION)
+    member.failure = undefined
+    member.isJoined = false
+    assert.equal((await failureOf(call(clients.cluster, 'upgrade', { level: 2 }))).code, status.UNAVAILABLE)
+  })
+
   it('lists the members of the latest membership, and how far each learner is', async (t) => {
     const { clients, member } = await serve(t)
     const voter = { nodeId: 1, peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101', dataDirId: 'data-1' }
     const unannounced = { announcedPeerAddress: '', announcedClientAddress: '' }
-    const self = { ...voter, voter: true, votesFrom: 1, returning: false, ...unannounced }
+    const self = { ...voter, voter: true, votesFrom: 1, returning: false, ...unannounced, version: '1.0.0', levelMax: 3 }
     const before = await call(clients.cluster, 'listMembers', {})
     assert.deepEqual(before.membership, { epoch: 1, fromSlot: 1, lastNodeId: 1, members: [self], settled: true })
     assert.deepEqual(before.learners, [])
@@ -92,7 +108,16 @@ describe('the cluster service', () => {
     await call(clients.cluster, 'addMember', NODE_2)
     member.learners.set(2, 17)
     const after = await call(clients.cluster, 'status', {})
-    const learner = { ...NODE_2, voter: false, votesFrom: 0, returning: false, dataDirId: '', ...unannounced }
+    const learner = {
+      ...NODE_2,
+      voter: false,
+      votesFrom: 0,
+      returning: false,
+      dataDirId: '',
+      ...unannounced,
+      version: '',
+      levelMax: 0,
+    }
     assert.deepEqual(after.membership?.members, [self, learner])
     assert.deepEqual(after.learners, [{ nodeId: 2, decidedUpTo: 17 }])
     assert.deepEqual((await call(clients.cluster, 'listMembers', {})).learners, after.learners)

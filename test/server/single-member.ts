@@ -62,12 +62,13 @@ export class SingleMember implements MemberApi {
     members: [{ ...SELF, votesFrom: 1, returning: false }],
     lastNodeId: 1,
   }
+  level = 1
   /** What a backup is made of. */
   backupParts: () => AsyncIterable<BackupPart> = async function* () {}
 
   constructor(initialCommands: readonly Uint8Array[] = []) {
-    for (const command of initialCommands) this.machine.apply(command, { slot: 0, timeMs: 0 })
-    this.#sessions.openSession(TOKEN, { slot: 0, timeMs: 0 })
+    for (const command of initialCommands) this.machine.apply(command, { slot: 0, timeMs: 0, level: 1 })
+    this.#sessions.openSession(TOKEN, { slot: 0, timeMs: 0, level: 1 })
   }
 
   get heldCount(): number {
@@ -96,13 +97,13 @@ export class SingleMember implements MemberApi {
   async openSession(options?: { timeoutMs?: number }): Promise<SessionName> {
     await this.#wait(options)
     const token = randomBytes(16)
-    return { clientId: this.#sessions.openSession(token, { slot: ++this.#slot, timeMs: this.#slot }), token }
+    return { clientId: this.#sessions.openSession(token, { slot: ++this.#slot, timeMs: this.#slot, level: 1 }), token }
   }
 
   async closeSession(session: SessionName, options?: { timeoutMs?: number }): Promise<{ closed: boolean; slot: Slot }> {
     await this.#wait(options)
     const slot = ++this.#slot
-    return { closed: this.#sessions.closeSession(session, { slot, timeMs: slot }), slot }
+    return { closed: this.#sessions.closeSession(session, { slot, timeMs: slot, level: 1 }), slot }
   }
 
   submit(request: SessionRequest, timeoutMs: number, settle: (answer: Answer | MemberError) => void): void {
@@ -146,7 +147,15 @@ export class SingleMember implements MemberApi {
     return {
       nodeId: 1,
       dataDirId: 'data-1',
-      genesis: { clusterId: CLUSTER_ID, members: [SELF], initialCommands: [], windowSlots: 4, quotaBytes: 0 },
+      genesis: {
+        clusterId: CLUSTER_ID,
+        members: [SELF],
+        initialCommands: [],
+        windowSlots: 4,
+        quotaBytes: 0,
+        level: 1,
+        levelVersion: '',
+      },
       role: this.hasQuorum ? 'leader' : 'candidate',
       leaderId: this.hasQuorum ? 1 : 0,
       promised: makeBallot(3, 1),
@@ -166,6 +175,9 @@ export class SingleMember implements MemberApi {
       alarms: this.alarms,
       stateBytes: this.#sessions.stateBytes,
       quotaBytes: this.#sessions.quotaBytes,
+      level: this.level,
+      binary: { levelMin: 1, levelMax: 3, version: '1.0.0' },
+      memberBinaries: new Map([[1, { levelMin: 1, levelMax: 3, version: '1.0.0' }]]),
       transfers: [],
     }
   }
@@ -193,8 +205,15 @@ export class SingleMember implements MemberApi {
 
   async setQuota(quotaBytes: number, options?: { timeoutMs?: number }): Promise<Slot> {
     await this.#wait(options)
-    this.#sessions.begin(quotaBytes)
+    this.#sessions.begin({ quotaBytes, level: 1, levelVersion: '' })
     return ++this.#slot
+  }
+
+  /** Only what the service must pass on. */
+  async raiseLevel(level: number, options?: { timeoutMs?: number }): Promise<{ slot: Slot; level: number }> {
+    await this.#wait(options)
+    this.level = Math.max(level, this.level)
+    return { slot: ++this.#slot, level: this.level }
   }
 
   async transferLeadership(to: NodeId, options?: { timeoutMs?: number }): Promise<NodeId> {
@@ -223,9 +242,9 @@ export class SingleMember implements MemberApi {
 
   #apply(request: SessionRequest): Answer | MemberError {
     const slot = ++this.#slot
-    const due = this.#sessions.onSlot({ slot, timeMs: slot })
+    const due = this.#sessions.onSlot({ slot, timeMs: slot, level: 1 })
     if (due !== undefined) drained(due)
-    const outcome = this.#sessions.apply(request, { slot, timeMs: slot })
+    const outcome = this.#sessions.apply(request, { slot, timeMs: slot, level: 1 })
     switch (outcome.kind) {
       case 'result':
         return { slot: outcome.slot, result: this.machine.answer(request.command) ?? outcome.result }

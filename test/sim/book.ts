@@ -9,7 +9,7 @@ export function genesisOf(nodeCount: number, windowSlots = 100): Genesis {
     peerAddress: `node${i + 1}:7200`,
     clientAddress: '',
   }))
-  return { clusterId: 'c', members, initialCommands: [], windowSlots, quotaBytes: 0 }
+  return { clusterId: 'c', members, initialCommands: [], windowSlots, quotaBytes: 0, level: 1, levelVersion: '' }
 }
 
 /** The book of a cluster that is formed: each node has its directory, with the genesis in it. */

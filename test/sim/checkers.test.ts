@@ -83,6 +83,8 @@ test('a checkpoint has the digest and the log time of its slot, which never goes
     boundaryCommands: 2,
     boundaryBytes: 0,
     skippedSlots: [],
+    level: 1,
+    levelVersion: '',
   }
   checker.onCheckpoint(2, right)
   for (const wrong of [{ timeMs: 0 }, { stateDigest: 11 }, { appliedUpTo: 1 }, { appliedUpTo: 3 }]) {
@@ -107,6 +109,8 @@ test('a checkpoint, written or installed, has the memberships of the log, and co
     boundaryCommands: 1,
     boundaryBytes: 0,
     skippedSlots: [],
+    level: 1,
+    levelVersion: '',
   }
   checker.onInstalled(2, right, application)
   checker.onInstalled(2, { ...right, appliedUpTo: 2, stateDigest: 22, boundarySlots: 0, boundaryCommands: 0 }, application)

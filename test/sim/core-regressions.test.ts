@@ -40,6 +40,8 @@ test('a scout that is preempted between two pages of its own promise goes quietl
     initialCommands: [],
     windowSlots: options.windowSlots,
     quotaBytes: 0,
+    level: 1,
+    levelVersion: '',
   }
   const ballot = makeBallot(1, 2)
   const accepted = [1, 2, 3].map((slot) => ({ slot, ballot, value: NOOP }))
@@ -53,6 +55,8 @@ test('a scout that is preempted between two pages of its own promise goes quietl
     joins: false,
     replacesDataDirId: '',
     capacityBytes: 0,
+    levelMax: 1,
+    version: '',
     initialDigest: '',
     memberships: [genesisRecord(genesis)],
     logTimeMs: 0,

@@ -127,6 +127,18 @@ export function describeStorage(name: string, newDisk: NewDisk): void {
       assert.deepEqual(await (await reopen()).readLog(3, 5, 1_000_000), [entry(3), entry(4), entry(5)])
     })
 
+    onDisk('a level that is not known is known of after a restart, until it is told that it is', async (first, reopen) => {
+      let storage = first
+      assert.equal(storage.unsupportedLevel, undefined)
+      for (const unsupported of [{ level: 7, levelVersion: '7.0.1' }, { level: 8, levelVersion: '' }, undefined]) {
+        await storage.noteUnsupportedLevel(unsupported)
+        for (const isAnew of [false, true]) {
+          if (isAnew) storage = await reopen()
+          assert.deepEqual(storage.unsupportedLevel, unsupported)
+        }
+      }
+    })
+
     onDisk('a slot that is not decided, or that the checkpoint holds, cannot have failed', async (storage) => {
       await storage.append([accepted(1), accepted(2), decidedUpTo(1)])
       await assert.rejects(storage.noteApplyFailure({ slot: 2, commandIndex: 0, what: '' }), /decided/)

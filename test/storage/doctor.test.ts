@@ -139,6 +139,7 @@ describe('a healthy directory', () => {
       decidedUpTo: SLOTS + 1,
       appliedUpTo: 80,
       compactedUpTo: 0,
+      level: 3,
       skippedSlots: [2, 5],
       checkpoint: { timeMs: 1_080, stateDigest: 80, generation: 0 },
       incoming: undefined,

@@ -42,6 +42,7 @@ export class MemoryDisk {
   entries: Records = new Map()
   marks: ReadonlyMap<string, number> = new Map()
   applyFailure: ApplyFailure | undefined
+  unsupportedLevel: Storage['unsupportedLevel']
   announcements: readonly Announcement[] = []
   incoming: { readonly header: CheckpointHeader; readonly records: Records } | undefined
   /** How many writes it has seen. */
@@ -144,6 +145,17 @@ export class MemoryStorage implements Storage {
       if (how === 'retry') return
       assert(entry?.value.kind === 'batch', 'a slot with commands is skipped')
       disk.log.set(entry.slot, { ...entry, value: { ...entry.value, skipped: true } })
+    })
+  }
+
+  get unsupportedLevel(): Storage['unsupportedLevel'] {
+    return this.#disk.unsupportedLevel
+  }
+
+  async noteUnsupportedLevel(unsupported: Storage['unsupportedLevel']): Promise<void> {
+    await this.#writer.write('append', async () => {
+      this.#disk.unsupportedLevel = unsupported
+      this.#wrote(0)
     })
   }
 

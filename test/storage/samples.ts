@@ -16,6 +16,8 @@ export const GENESIS: Genesis = {
   initialCommands: [Uint8Array.of(1, 2, 3), new Uint8Array()],
   windowSlots: 64,
   quotaBytes: 5_000_000,
+  level: 2,
+  levelVersion: '1.2.3',
 }
 
 /** Who governs the slots after the genesis, and after one change. */
@@ -31,7 +33,14 @@ function genesisMemberships(): MembershipRecord[] {
 }
 
 export function infoAt(appliedUpTo: Slot, stateDigest = appliedUpTo): CheckpointInfo {
-  const counted = { boundarySlots: 1, boundaryCommands: 2, boundaryBytes: 3, skippedSlots: [2, 5] }
+  const counted = {
+    boundarySlots: 1,
+    boundaryCommands: 2,
+    boundaryBytes: 3,
+    skippedSlots: [2, 5],
+    level: 3,
+    levelVersion: '1.3.0',
+  }
   return { appliedUpTo, timeMs: 1_000 + appliedUpTo, stateDigest, memberships: MEMBERSHIPS, ...counted }
 }
 

@@ -179,7 +179,14 @@ test('who may only join is heard only when it asks to be let in', async (t) => {
   const [a, b] = await Promise.all([startNode(t, 1), startNode(t, 2, { admit: () => 'joinOnly' })])
   a.transport.setPeers([addressOf(b)])
   await until('connected', () => a.connected.length > 0)
-  const join = { kind: 'join', dataDirId: 'dir-1', replacesDataDirId: '', capacityBytes: 0, formation: undefined } as const
+  const join = {
+    kind: 'join',
+    dataDirId: 'dir-1',
+    replacesDataDirId: '',
+    capacityBytes: 0,
+    formation: undefined,
+    levelMax: 1,
+  } as const
   for (const message of [heartbeat(1), join, heartbeat(2)]) a.transport.send(2, message)
   a.transport.flush()
   await until('heard', () => b.received.length > 0)
@@ -407,7 +414,16 @@ test('a peer is found at whichever of its addresses it is, and followed when it 
 })
 
 test('who is refused hears who the members are by now', async (t) => {
-  const roster = { kind: 'roster', clusterId: 'cluster', memberships: [], announcements: [], asks: false } as const
+  const roster = {
+    kind: 'roster',
+    clusterId: 'cluster',
+    memberships: [],
+    announcements: [],
+    asks: false,
+    levelMin: 1,
+    levelMax: 1,
+    version: '',
+  } as const
   const b = await startNode(t, 2, { admit: () => ({ reason: 'REMOVED', message: 'node 1 was removed', roster }) })
   const heard: unknown[] = []
   const a = await startNode(t, 1, { onRefused: (_, refusal, by, address) => heard.push({ by, address, roster: refusal.roster }) })

@@ -13,7 +13,7 @@ function newMachine(): Books {
   const machine = new Books(nodeCrypto)
   for (let i = 0; i < BATCH_ACCOUNTS; i++) {
     const value = { accountId: accountOf(i), asset: 'EUR', overdraftLimit: 1n << 50n }
-    machine.apply({ $case: 'openAccount', value }, { slot: 1, timeMs: 0 })
+    machine.apply({ $case: 'openAccount', value }, { slot: 1, timeMs: 0, level: 1 })
   }
   return machine
 }
@@ -26,7 +26,10 @@ function applyFor(seconds: number): AppliedBatches {
     if (latenciesMs.length % BATCHES_PER_MACHINE === 0) machine = newMachine()
     const transfers = batchOf('memory', latenciesMs.length).map((transfer) => ({ ...transfer, pending: false, timeoutMs: 0 }))
     const beganMs = performance.now()
-    machine.apply({ $case: 'transferBatch', value: { transfers, linkedGroups: [] } }, { slot: 2 + latenciesMs.length, timeMs: 0 })
+    machine.apply(
+      { $case: 'transferBatch', value: { transfers, linkedGroups: [] } },
+      { slot: 2 + latenciesMs.length, timeMs: 0, level: 1 },
+    )
     const tookMs = performance.now() - beganMs
     latenciesMs.push(tookMs)
     spentMs += tookMs

@@ -10,6 +10,8 @@ export interface BackupSummary {
   readonly clusterId: string
   readonly nodeId: number
   readonly version: string
+  /** Of the log at the first slot: a binary that does not know it can make nothing of the backup. */
+  readonly level: number
   readonly madeAtMs: number
   /** A new cluster may begin at any of these slots: the first is the checkpoint's. */
   readonly firstSlot: Slot
@@ -72,6 +74,7 @@ export async function summariseBackup(chunks: AsyncIterable<Uint8Array>): Promis
     clusterId: header.clusterId,
     nodeId,
     version,
+    level: header.level,
     madeAtMs,
     firstSlot: header.slot,
     lastSlot: reader.lastSlot,

@@ -91,12 +91,15 @@ function headerOf(
   storages: readonly LevelStorage[],
 ): CheckpointHeader {
   const { initialCommands, windowSlots, quotaBytes } = old.genesis
+  const { level, levelVersion } = old
   const genesis: Genesis = {
     clusterId,
     members: members.map((member, i) => ({ ...member, dataDirId: storages[i]?.dataDirId ?? '' })),
     initialCommands,
     windowSlots,
     quotaBytes,
+    level,
+    levelVersion,
   }
   return { ...old, checkpointId: randomUUID(), clusterId, genesis, memberships: [genesisRecord(genesis)] }
 }

@@ -1,8 +1,9 @@
 import { pino } from 'pino'
 import { BankAndKeys } from '../../api/bank-and-keys.js'
-import { ApplyFailedError } from '../../host/halt-error.js'
+import { ApplyFailedError, checkLevel } from '../../host/halt-error.js'
 import { replayLog } from '../../host/recovery.js'
 import type { NodeId, Slot } from '../../paxos/types.js'
+import { KNOWN_LEVELS } from '../../replication/levels.js'
 import { sessionCodec } from '../../replication/session-records.js'
 import { Sessions } from '../../replication/sessions.js'
 import { LevelStorage } from '../../storage/level-storage.js'
@@ -10,13 +11,13 @@ import type { CheckpointView } from '../../storage/storage.js'
 import { BackupError } from './backup-file.js'
 
 const nowMs = (): number => performance.now()
-const NOBODY = { onOpened: () => {}, onClosed: () => {}, onOutcome: () => {}, isAwaited: () => false }
+const NOBODY = { onOpened: () => {}, onClosed: () => {}, onLevel: () => {}, onOutcome: () => {}, isAwaited: () => false }
 
 /**
  * Carries out every decided slot of a data directory that its checkpoint does not hold yet, as a node does at its start, makes a
  * checkpoint of what comes of it, and lends that to `use`. The directory is a copy: a slot that failed when it was tried last is tried
  * once more. `skippedSlot`: should it fail, it changes nothing.
- * @throws StorageError; BackupError when nothing was ever decided; ApplyFailedError for another slot that fails
+ * @throws StorageError; BackupError when nothing was ever decided; ApplyFailedError for another slot that fails; UnsupportedLevelError
  */
 export async function withStateOf<T>(
   where: { readonly directory: string; readonly nodeId: NodeId },
@@ -41,6 +42,7 @@ export async function withStateOf<T>(
 
 async function advance(storage: LevelStorage, skippedSlot: Slot | undefined): Promise<void> {
   const { checkpoint, recovered } = storage
+  checkLevel(checkpoint, KNOWN_LEVELS)
   if (checkpoint.appliedUpTo === recovered.decidedUpTo) return
   if (storage.applyFailure !== undefined) await storage.resolveApplyFailure('retry')
   try {

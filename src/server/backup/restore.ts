@@ -1,5 +1,7 @@
 import { join } from 'node:path'
+import { checkLevel } from '../../host/halt-error.js'
 import type { DurableRecord, LogEntry, Slot } from '../../paxos/types.js'
+import { KNOWN_LEVELS } from '../../replication/levels.js'
 import { LevelStorage } from '../../storage/level-storage.js'
 import { BackupError } from './backup-file.js'
 import { BackupReader } from './backup-reader.js'
@@ -18,7 +20,7 @@ export interface RestoreTarget {
 /**
  * Makes the data directories of a new cluster from a backup file: everything that the old cluster's clients were told, up to the
  * target, is in it; its sessions and first answers, too.
- * @throws BackupError, StorageError
+ * @throws BackupError, StorageError; UnsupportedLevelError
  */
 export async function restoreBackup(file: string, plan: NewCluster, target: RestoreTarget = {}): Promise<MadeCluster> {
   checkRoom(plan)
@@ -41,6 +43,7 @@ async function fill(storage: LevelStorage, reader: BackupReader, target: Restore
   if (plan.clusterId === header.clusterId) {
     throw new BackupError(`the new cluster needs an id of its own, not ${header.clusterId}, which may still have members`)
   }
+  checkLevel(header, KNOWN_LEVELS)
   const cut = new Cut(target, { slot: header.slot, timeMs: header.timeMs })
   const incoming = await storage.receiveCheckpoint(header)
   for await (const part of reader.parts()) {

@@ -185,7 +185,7 @@ export class EventHash {
       case 'takeOver':
         return this.#mix4(16, m.ballot, 0, 0)
       case 'join':
-        this.#mix4(17, m.capacityBytes, 0, 0)
+        this.#mix4(17, m.capacityBytes, m.levelMax, 0)
         this.#mixText(m.dataDirId)
         this.#mixText(m.replacesDataDirId)
         this.#mix4(m.formation?.members.length ?? 0, m.formation?.initialCommandCount ?? 0, 0, 0)
@@ -197,7 +197,8 @@ export class EventHash {
         return
       case 'welcome':
         this.#mix4(18, m.genesis.members.length, m.memberships.length, m.settledEpoch)
-        this.#mix4(m.genesis.quotaBytes, 0, 0, 0)
+        this.#mix4(m.genesis.quotaBytes, m.genesis.level, 0, 0)
+        this.#mixText(m.genesis.levelVersion)
         this.#mixText(m.genesis.clusterId)
         for (const membership of m.memberships) this.#addMembership(membership)
         return
@@ -211,6 +212,8 @@ export class EventHash {
         return this.#mix4(21, m.toNodeId, 0, 0)
       case 'roster':
         this.#mix4(26, m.memberships.length, m.announcements.length, Number(m.asks))
+        this.#mix4(m.levelMin, m.levelMax, 0, 0)
+        this.#mixText(m.version)
         for (const membership of m.memberships) this.#addMembership(membership)
         this.#mixText(m.clusterId)
         for (const { nodeId, dataDirId, version, peerAddress, clientAddress } of m.announcements) {

@@ -31,21 +31,15 @@ export interface CheckpointState {
 }
 
 export function sealCheckpointState({ info, generation, tallies, marks, announcements }: CheckpointState): Buffer {
-  const { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes, skippedSlots } = info
   return sealCheckpoint({
-    appliedUpTo,
-    timeMs,
-    stateDigest,
+    ...info,
     state: tallies.state.toRecord(),
     history: tallies.history.toRecord(),
     generation,
-    memberships: memberships.map(membershipToWire),
-    boundarySlots,
-    boundaryCommands,
-    boundaryBytes,
+    memberships: info.memberships.map(membershipToWire),
     marks: Array.from(marks, ([dataDirId, writeNumber]) => ({ dataDirId, writeNumber })),
     entryBytes: tallies.bytes,
-    skippedSlots: skippedSlots.map((slot) => ({ slot })),
+    skippedSlots: info.skippedSlots.map((slot) => ({ slot })),
     announcements: [...announcements],
   })
 }
@@ -56,7 +50,8 @@ export function unsealCheckpointState(record: Buffer): CheckpointState {
 }
 
 function checkpointStateOf(wire: Checkpoint): CheckpointState {
-  const { appliedUpTo, timeMs, stateDigest, boundarySlots, boundaryCommands, boundaryBytes, generation } = wire
+  const { appliedUpTo, timeMs, stateDigest, boundarySlots, boundaryCommands, boundaryBytes, level, levelVersion } = wire
+  const { generation } = wire
   const skippedSlots = wire.skippedSlots.map(({ slot }) => slot)
   if (generation !== 0 && generation !== 1)
     throw new RecordError(`the checkpoint is of generation ${generation}, which never was`)
@@ -64,7 +59,18 @@ function checkpointStateOf(wire: Checkpoint): CheckpointState {
     return wire.memberships.length === 0 ? [] : membershipsFromWire(wire.memberships, 'memberships')
   })
   return {
-    info: { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes, skippedSlots },
+    info: {
+      appliedUpTo,
+      timeMs,
+      stateDigest,
+      memberships,
+      boundarySlots,
+      boundaryCommands,
+      boundaryBytes,
+      skippedSlots,
+      level,
+      levelVersion,
+    },
     generation,
     tallies: { state: new Tally(wire.state), history: new Tally(wire.history), bytes: wire.entryBytes },
     marks: new Map(wire.marks.map(({ dataDirId, writeNumber }) => [dataDirId, writeNumber])),
@@ -121,6 +127,19 @@ export function infoOf(header: CheckpointHeader): CheckpointInfo {
     boundaryCommands,
     boundaryBytes,
     skippedSlots,
+    level,
+    levelVersion,
   } = header
-  return { appliedUpTo, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, boundaryBytes, skippedSlots }
+  return {
+    appliedUpTo,
+    timeMs,
+    stateDigest,
+    memberships,
+    boundarySlots,
+    boundaryCommands,
+    boundaryBytes,
+    skippedSlots,
+    level,
+    levelVersion,
+  }
 }

@@ -2,6 +2,7 @@ import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { NO_BALLOT, nodeOf, roundOf } from '../../paxos/ballot.js'
 import type { MembershipRecord, NodeId, Slot } from '../../paxos/types.js'
+import type { RaisedLevel } from '../../replication/levels.js'
 import { type DirectoryPaths, type Identity, identityIn, pathsIn, readLastWritten } from '../directory/data-directory.js'
 import { type LockHolder, lockHolder } from '../directory/directory-lock.js'
 import { ASIDE, type Replaced, type ReplacedNote, readReplaced } from '../directory/set-aside.js'
@@ -53,6 +54,8 @@ export interface Inventory {
   /** Of the last checkpoint. */
   readonly appliedUpTo: Slot
   readonly compactedUpTo: Slot
+  /** Of the log after appliedUpTo; 0 before there is a checkpoint. */
+  readonly level: number
   /** Up to appliedUpTo, the last 1,024 that an operator has had skipped. */
   readonly skippedSlots: readonly Slot[]
   readonly log: RecordCount
@@ -174,9 +177,10 @@ class Doctor {
       try {
         const contents = await this.#readContents(census)
         this.#checkBelonging(contents, lastWrite)
-        const { applyFailure } = contents
+        const { applyFailure, unsupportedLevel } = contents
         if (applyFailure !== undefined)
           this.#note(finding('APPLY_FAILED', `slot ${applyFailure.slot} cannot be carried out: ${applyFailure.what}`))
+        if (unsupportedLevel !== undefined) this.#note(finding('UNSUPPORTED_LEVEL', levelText(unsupportedLevel)))
         return inventoryOf(contents, census)
       } catch (error) {
         const faults = await this.#faultsOf(error)
@@ -258,6 +262,7 @@ function inventoryOf(contents: Contents, census: Census): Inventory {
     decidedUpTo,
     appliedUpTo,
     compactedUpTo,
+    level: checkpoint.info.level,
     skippedSlots: checkpoint.info.skippedSlots,
     log: census.log,
     state: census.entries('state', generation),
@@ -266,6 +271,10 @@ function inventoryOf(contents: Contents, census: Census): Inventory {
     incoming: incoming && { slot: incoming.header.slot, bytesTotal: incoming.header.bytes, received: besides },
     leftOver: incoming === undefined ? besides : { count: 0, bytes: 0 },
   }
+}
+
+function levelText({ level, levelVersion }: RaisedLevel): string {
+  return `the log is at level ${level}${levelVersion === '' ? '' : `, which version ${levelVersion} has raised`}: the version that ran here last does not know it`
 }
 
 function sumOf(a: RecordCount, b: RecordCount): RecordCount {

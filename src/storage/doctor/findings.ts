@@ -9,6 +9,7 @@ import type { NodeId } from '../../paxos/types.js'
  * - LOST_WRITES: the last writes are missing: a log was cut, or the database is an older copy.
  * - FOREIGN: a part of it is another directory's.
  * - APPLY_FAILED: the node has stopped at a slot that it could not carry out.
+ * - UNSUPPORTED_LEVEL: the node has stopped because its version does not know the level of the log.
  * - UNSUPPORTED_FORMAT: another version wrote it.
  * - UNREADABLE: the system does not let us read it.
  * - IN_USE: a process holds the directory.
@@ -25,6 +26,7 @@ export type FindingCode =
   | 'LOST_WRITES'
   | 'FOREIGN'
   | 'APPLY_FAILED'
+  | 'UNSUPPORTED_LEVEL'
   | 'UNSUPPORTED_FORMAT'
   | 'UNREADABLE'
   | 'IN_USE'
@@ -86,6 +88,11 @@ function adviceOn(code: FindingCode, nodeId: NodeId | undefined): Advice {
         'If only this node has stopped there, or another version can carry the slot out: `synod recover --retry-slot`.',
         'Otherwise stop every node, and have the slot skipped in the directories of a majority: `synod recover --skip-slot`.',
       ])
+    case 'UNSUPPORTED_LEVEL':
+      return fault(
+        'the directory is whole, but a version that does not know the level stops at each start, before it applies anything',
+        ['Install the version that raised the level, or a newer one, and start the node: nothing else is needed.'],
+      )
     case 'UNSUPPORTED_FORMAT':
       return fault('this version cannot tell whether it is whole', ['Use the version of Synod that wrote it, or a newer one.'])
     case 'UNREADABLE':

@@ -1,5 +1,6 @@
 import { ChainLink, type Owner } from '../../gen/synod/storage/v1/storage.js'
 import type { Genesis, LogEntry } from '../../paxos/types.js'
+import type { RaisedLevel } from '../../replication/levels.js'
 import {
   type CheckpointState,
   type IncomingState,
@@ -22,6 +23,7 @@ import {
   META_TAG,
   OWNER_KEY,
   UNDO_TAG,
+  UNSUPPORTED_LEVEL_KEY,
 } from '../keys.js'
 import { LogIndex } from '../log/log-index.js'
 import {
@@ -36,6 +38,7 @@ import {
   unsealLogEntry,
   unsealOwner,
   unsealUndoPage,
+  unsealUnsupportedLevel,
 } from '../records.js'
 import type { ApplyFailure } from '../storage.js'
 
@@ -54,6 +57,7 @@ export interface Contents {
   readonly incoming: IncomingState | undefined
   /** Not resolved yet. */
   readonly applyFailure: ApplyFailure | undefined
+  readonly unsupportedLevel: RaisedLevel | undefined
   /** Above decidedUpTo, ascending. */
   readonly open: readonly LogEntry[]
   readonly log: LogIndex
@@ -91,6 +95,7 @@ class Verifier {
   #checkpoint: { readonly checkpoint: CheckpointState; readonly checksum: number } | undefined
   #incoming: IncomingState | undefined
   #applyFailure: ApplyFailure | undefined
+  #unsupportedLevel: RaisedLevel | undefined
   #log: LogIndex | undefined
   readonly #open: LogEntry[] = []
   /** Of each generation. */
@@ -149,6 +154,7 @@ class Verifier {
       checkpoint,
       incoming: this.#incoming,
       applyFailure: this.#applyFailure,
+      unsupportedLevel: this.#unsupportedLevel,
       open: this.#open,
       log,
       statePages: this.#statePages,
@@ -227,6 +233,7 @@ class Verifier {
       this.#checkpoint = { checkpoint: unsealCheckpointState(record), checksum: checksumOf(record) }
     } else if (key.equals(INCOMING_KEY)) this.#incoming = unsealIncomingState(record)
     else if (key.equals(APPLY_FAILURE_KEY)) this.#applyFailure = unsealApplyFailure(record)
+    else if (key.equals(UNSUPPORTED_LEVEL_KEY)) this.#unsupportedLevel = unsealUnsupportedLevel(record)
     else throw unknownKey(key)
   }
 }

@@ -74,7 +74,15 @@ describe('the removal of a node', () => {
   })
 
   it('is believed of a peer that refuses it, or that welcomes it with a settled membership without it', () => {
-    const genesis = { clusterId: 'c', members: [], initialCommands: [], windowSlots: WINDOW, quotaBytes: 0 }
+    const genesis = {
+      clusterId: 'c',
+      members: [],
+      initialCommands: [],
+      windowSlots: WINDOW,
+      quotaBytes: 0,
+      level: 1,
+      levelVersion: '',
+    }
     const memberships = after(removed).toRecords()
     for (const [settledEpoch, halts] of [
       [1, false],

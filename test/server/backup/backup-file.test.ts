@@ -96,6 +96,7 @@ describe('a backup file', () => {
       clusterId: HEADER.clusterId,
       nodeId: 1,
       version: '0.1.0',
+      level: 1,
       madeAtMs: 1_700_000_009_000,
       firstSlot: 7,
       lastSlot: 10,

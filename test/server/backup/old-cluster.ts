@@ -73,7 +73,15 @@ export async function makeOldNode(
     clientAddress: `10.0.0.${nodeId}:7101`,
   }))
   const authority = initialAuthority({ authorityId: 'mint', publicKey: PUBLIC_KEY })
-  const genesis: Genesis = { clusterId: OLD_CLUSTER_ID, members, initialCommands: [authority], windowSlots: 4, quotaBytes: 0 }
+  const genesis: Genesis = {
+    clusterId: OLD_CLUSTER_ID,
+    members,
+    initialCommands: [authority],
+    windowSlots: 4,
+    quotaBytes: 0,
+    level: 1,
+    levelVersion: '',
+  }
   await storage.append([{ kind: 'genesis', genesis }])
   await decide(storage, 1, slots.checkpoint)
   await storage.close()
@@ -104,7 +112,7 @@ async function replayed(storage: LevelStorage) {
     storage,
     sessions,
     machine,
-    listener: { onOpened: () => {}, onClosed: () => {}, onOutcome: () => {}, isAwaited: () => false },
+    listener: { onOpened: () => {}, onClosed: () => {}, onLevel: () => {}, onOutcome: () => {}, isAwaited: () => false },
     logger: pino({ level: 'silent' }),
     nowMs: () => 0,
     onApplied: ({ slot }, digest) => digests.set(slot, digest),
@@ -122,7 +130,7 @@ export async function replay(
   const { appliedUpTo, stateDigest } = applier
   const { recovered } = storage
   await storage.close()
-  const at = { slot: appliedUpTo + 1, timeMs: timeOf(appliedUpTo + 1) }
+  const at = { slot: appliedUpTo + 1, timeMs: timeOf(appliedUpTo + 1), level: 1 }
   return {
     appliedUpTo,
     stateDigest,

@@ -20,12 +20,16 @@ export const HEADER: CheckpointHeader = {
     initialCommands: [],
     windowSlots: 4,
     quotaBytes: 0,
+    level: 1,
+    levelVersion: '',
   },
   memberships: [{ epoch: 1, fromSlot: 1, members: [{ ...MEMBER, votesFrom: 1, returning: false }], lastNodeId: 1 }],
   boundarySlots: 7,
   boundaryCommands: 9,
   boundaryBytes: 0,
   skippedSlots: [],
+  level: 1,
+  levelVersion: '',
   bytes: 100,
 }
 

@@ -24,11 +24,11 @@ class Pair {
   timeMs = START_MS
 
   constructor() {
-    for (const command of INITIAL_COMMANDS) this.application.machine.apply(command, { slot: 0, timeMs: 0 })
+    for (const command of INITIAL_COMMANDS) this.application.machine.apply(command, { slot: 0, timeMs: 0, level: 1 })
   }
 
   apply(request: Request): string {
-    const at = { slot: ++this.slot, timeMs: this.timeMs }
+    const at = { slot: ++this.slot, timeMs: this.timeMs, level: 1 }
     const { machine } = this.application
     machine.onSlot?.(at)
     this.model.passTime(at.timeMs)
@@ -172,7 +172,7 @@ test('sessions of the machine and of the model agree: repeats, acknowledged and 
   let clientCount = 0
   for (let slot = 1, timeMs = START_MS; slot <= 4_000; slot++) {
     timeMs += random.chance(0.02) ? random.int(0, 5_000_000) : random.int(0, 1_000)
-    const at = { slot, timeMs }
+    const at = { slot, timeMs, level: 1 }
     for (const due = real.onSlot(at); due?.next().done === false; );
     if (clientCount === 0 || random.chance(0.02)) {
       clientCount = sessions.open(TOKEN, at)

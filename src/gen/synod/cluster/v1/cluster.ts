@@ -116,6 +116,12 @@ export interface Member {
    */
   announcedPeerAddress: string;
   announcedClientAddress: string;
+  /**
+   * The version of its binary and the highest level that that knows, as the answering node heard last, perhaps from the process before; empty
+   * and 0 when it has heard nothing since its own start.
+   */
+  version: string;
+  levelMax: number;
 }
 
 export interface Membership {
@@ -192,6 +198,11 @@ export interface StatusResponse {
   quotaBytes: number;
   /** Checkpoints on their way to this node, which is further behind than the logs of the others reach, or from it. */
   transfers: Transfer[];
+  /** The level in force after applied_up_to: which operations, fields and bounds there are. 0 while the cluster forms. */
+  level: number;
+  /** The levels that this node's binary knows. */
+  levelMin: number;
+  levelMax: number;
 }
 
 /** A checkpoint on its way from one node to another. Then comes the log after it, of which decided_up_to tells. */
@@ -314,6 +325,20 @@ export interface SetQuotaResponse {
   stateBytes: number;
 }
 
+export interface UpgradeRequest {
+  /** 0: the highest that every member knows. */
+  level: number;
+}
+
+export interface UpgradeResponse {
+  /** The slot from which on it is in force; if it was already, the one as of which this is told. */
+  header:
+    | ResponseHeader
+    | undefined;
+  /** The level in force now, at least the one that was asked for. */
+  level: number;
+}
+
 export interface CheckpointRequest {
   /** With CONSISTENCY_STALE: what this node knows, perhaps old; needs no majority. The other two are the same here. */
   consistency: Consistency;
@@ -431,6 +456,8 @@ function createBaseMember(): Member {
     returning: false,
     announcedPeerAddress: "",
     announcedClientAddress: "",
+    version: "",
+    levelMax: 0,
   };
 }
 
@@ -465,6 +492,12 @@ export const Member: MessageFns<Member> = {
     }
     if (message.announcedClientAddress !== "") {
       writer.uint32(74).string(message.announcedClientAddress);
+    }
+    if (message.version !== "") {
+      writer.uint32(82).string(message.version);
+    }
+    if (message.levelMax !== 0) {
+      writer.uint32(88).uint32(message.levelMax);
     }
     return writer;
   },
@@ -554,6 +587,22 @@ export const Member: MessageFns<Member> = {
             message.announcedClientAddress = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.levelMax = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -605,6 +654,12 @@ export const Member: MessageFns<Member> = {
         : isSet(object.announced_client_address)
         ? globalThis.String(object.announced_client_address)
         : "",
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+      levelMax: isSet(object.levelMax)
+        ? globalThis.Number(object.levelMax)
+        : isSet(object.level_max)
+        ? globalThis.Number(object.level_max)
+        : 0,
     };
   },
 
@@ -637,6 +692,12 @@ export const Member: MessageFns<Member> = {
     if (message.announcedClientAddress !== "") {
       obj.announcedClientAddress = message.announcedClientAddress;
     }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    if (message.levelMax !== 0) {
+      obj.levelMax = Math.round(message.levelMax);
+    }
     return obj;
   },
 
@@ -654,6 +715,8 @@ export const Member: MessageFns<Member> = {
     message.returning = object.returning ?? false;
     message.announcedPeerAddress = object.announcedPeerAddress ?? "";
     message.announcedClientAddress = object.announcedClientAddress ?? "";
+    message.version = object.version ?? "";
+    message.levelMax = object.levelMax ?? 0;
     return message;
   },
 };
@@ -1076,6 +1139,9 @@ function createBaseStatusResponse(): StatusResponse {
     stateBytes: 0,
     quotaBytes: 0,
     transfers: [],
+    level: 0,
+    levelMin: 0,
+    levelMax: 0,
   };
 }
 
@@ -1155,6 +1221,15 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     for (const v of message.transfers) {
       Transfer.encode(v!, writer.uint32(162).fork()).join();
+    }
+    if (message.level !== 0) {
+      writer.uint32(168).uint32(message.level);
+    }
+    if (message.levelMin !== 0) {
+      writer.uint32(176).uint32(message.levelMin);
+    }
+    if (message.levelMax !== 0) {
+      writer.uint32(184).uint32(message.levelMax);
     }
     return writer;
   },
@@ -1332,6 +1407,30 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.transfers.push(Transfer.decode(reader, reader.uint32()));
             continue;
           }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.level = reader.uint32();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.levelMin = reader.uint32();
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.levelMax = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1412,6 +1511,17 @@ export const StatusResponse: MessageFns<StatusResponse> = {
       transfers: globalThis.Array.isArray(object?.transfers)
         ? object.transfers.map((e: any) => Transfer.fromJSON(e))
         : [],
+      level: isSet(object.level) ? globalThis.Number(object.level) : 0,
+      levelMin: isSet(object.levelMin)
+        ? globalThis.Number(object.levelMin)
+        : isSet(object.level_min)
+        ? globalThis.Number(object.level_min)
+        : 0,
+      levelMax: isSet(object.levelMax)
+        ? globalThis.Number(object.levelMax)
+        : isSet(object.level_max)
+        ? globalThis.Number(object.level_max)
+        : 0,
     };
   },
 
@@ -1477,6 +1587,15 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.transfers?.length) {
       obj.transfers = message.transfers.map((e) => Transfer.toJSON(e));
     }
+    if (message.level !== 0) {
+      obj.level = Math.round(message.level);
+    }
+    if (message.levelMin !== 0) {
+      obj.levelMin = Math.round(message.levelMin);
+    }
+    if (message.levelMax !== 0) {
+      obj.levelMax = Math.round(message.levelMax);
+    }
     return obj;
   },
 
@@ -1513,6 +1632,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     message.stateBytes = object.stateBytes ?? 0;
     message.quotaBytes = object.quotaBytes ?? 0;
     message.transfers = object.transfers?.map((e) => Transfer.fromPartial(e)) || [];
+    message.level = object.level ?? 0;
+    message.levelMin = object.levelMin ?? 0;
+    message.levelMax = object.levelMax ?? 0;
     return message;
   },
 };
@@ -3122,6 +3244,160 @@ export const SetQuotaResponse: MessageFns<SetQuotaResponse> = {
   },
 };
 
+function createBaseUpgradeRequest(): UpgradeRequest {
+  return { level: 0 };
+}
+
+export const UpgradeRequest: MessageFns<UpgradeRequest> = {
+  encode(message: UpgradeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.level !== 0) {
+      writer.uint32(8).uint32(message.level);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpgradeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpgradeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.level = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpgradeRequest {
+    return { level: isSet(object.level) ? globalThis.Number(object.level) : 0 };
+  },
+
+  toJSON(message: UpgradeRequest): unknown {
+    const obj: any = {};
+    if (message.level !== 0) {
+      obj.level = Math.round(message.level);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpgradeRequest>): UpgradeRequest {
+    return UpgradeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpgradeRequest>): UpgradeRequest {
+    const message = createBaseUpgradeRequest();
+    message.level = object.level ?? 0;
+    return message;
+  },
+};
+
+function createBaseUpgradeResponse(): UpgradeResponse {
+  return { header: undefined, level: 0 };
+}
+
+export const UpgradeResponse: MessageFns<UpgradeResponse> = {
+  encode(message: UpgradeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.level !== 0) {
+      writer.uint32(16).uint32(message.level);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpgradeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpgradeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.level = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpgradeResponse {
+    return {
+      header: isSet(object.header) ? ResponseHeader.fromJSON(object.header) : undefined,
+      level: isSet(object.level) ? globalThis.Number(object.level) : 0,
+    };
+  },
+
+  toJSON(message: UpgradeResponse): unknown {
+    const obj: any = {};
+    if (message.header !== undefined) {
+      obj.header = ResponseHeader.toJSON(message.header);
+    }
+    if (message.level !== 0) {
+      obj.level = Math.round(message.level);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpgradeResponse>): UpgradeResponse {
+    return UpgradeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpgradeResponse>): UpgradeResponse {
+    const message = createBaseUpgradeResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.level = object.level ?? 0;
+    return message;
+  },
+};
+
 function createBaseCheckpointRequest(): CheckpointRequest {
   return { consistency: 0 };
 }
@@ -3383,6 +3659,20 @@ export const ClusterServiceService = {
     responseDeserialize: (value: Buffer): SetQuotaResponse => SetQuotaResponse.decode(value),
   },
   /**
+   * Raises the level of the log: which operations, fields and bounds there are, for good. Refused with LEVEL_UNKNOWN_TO_MEMBER until every
+   * member, asked anew, says that its binary knows the level; before it is raised binaries may go up and down as they like, after it those
+   * that do not know it stop with UNSUPPORTED_LEVEL. A level that is in force already, or a lower one, changes nothing.
+   */
+  upgrade: {
+    path: "/synod.cluster.v1.ClusterService/Upgrade" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpgradeRequest): Buffer => Buffer.from(UpgradeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpgradeRequest => UpgradeRequest.decode(value),
+    responseSerialize: (value: UpgradeResponse): Buffer => Buffer.from(UpgradeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UpgradeResponse => UpgradeResponse.decode(value),
+  },
+  /**
    * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. All that
    * was acknowledged before the call, anywhere, is in it.
    */
@@ -3416,6 +3706,12 @@ export interface ClusterServiceServer extends UntypedServiceImplementation {
   getQuota: handleUnaryCall<GetQuotaRequest, GetQuotaResponse>;
   /** Sets how large the state may grow, through the log. Every node must have memory for it: see README, "Sizing". */
   setQuota: handleUnaryCall<SetQuotaRequest, SetQuotaResponse>;
+  /**
+   * Raises the level of the log: which operations, fields and bounds there are, for good. Refused with LEVEL_UNKNOWN_TO_MEMBER until every
+   * member, asked anew, says that its binary knows the level; before it is raised binaries may go up and down as they like, after it those
+   * that do not know it stop with UNSUPPORTED_LEVEL. A level that is in force already, or a lower one, changes nothing.
+   */
+  upgrade: handleUnaryCall<UpgradeRequest, UpgradeResponse>;
   /**
    * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. All that
    * was acknowledged before the call, anywhere, is in it.
@@ -3567,6 +3863,26 @@ export interface ClusterServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SetQuotaResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Raises the level of the log: which operations, fields and bounds there are, for good. Refused with LEVEL_UNKNOWN_TO_MEMBER until every
+   * member, asked anew, says that its binary knows the level; before it is raised binaries may go up and down as they like, after it those
+   * that do not know it stop with UNSUPPORTED_LEVEL. A level that is in force already, or a lower one, changes nothing.
+   */
+  upgrade(
+    request: UpgradeRequest,
+    callback: (error: ServiceError | null, response: UpgradeResponse) => void,
+  ): ClientUnaryCall;
+  upgrade(
+    request: UpgradeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: UpgradeResponse) => void,
+  ): ClientUnaryCall;
+  upgrade(
+    request: UpgradeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: UpgradeResponse) => void,
   ): ClientUnaryCall;
   /**
    * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. All that

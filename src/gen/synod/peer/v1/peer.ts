@@ -66,6 +66,9 @@ export interface CheckpointHeader {
   boundaryBytes: number;
   /** See synod.storage.v1.Checkpoint. */
   skippedSlots: SkippedSlot[];
+  /** The level in force after `slot`, and the version of the binary that raised it: see RaiseLevel. */
+  level: number;
+  levelVersion: string;
 }
 
 /** Records as they stand in the database, each with its own checksum (src/storage/records.ts). */
@@ -306,7 +309,11 @@ export interface Join {
    * What the sender was started with: a cluster is formed only of nodes that were all started with the same. Absent when it is to join one
    * that is there already.
    */
-  formation: Formation | undefined;
+  formation:
+    | Formation
+    | undefined;
+  /** The highest level that the sender knows: a new cluster begins at the highest that all of its members know. */
+  levelMax: number;
 }
 
 export interface Formation {
@@ -439,6 +446,10 @@ export interface Roster {
   announcements: Announcement[];
   /** The sender has not had the receiver's roster since it started: it wants it now. */
   asks: boolean;
+  /** The levels that the sender knows, and the version of its binary. Another after each restart, perhaps. */
+  levelMin: number;
+  levelMax: number;
+  version: string;
 }
 
 /** Where a node says of itself that it is reached; others pass it on. */
@@ -512,6 +523,9 @@ export interface Genesis {
   windowSlots: number;
   /** The state's first quota: the smallest capacity of the members. 0: none. */
   quotaBytes: number;
+  /** The first level: the highest that all members knew; and the version of the seed's binary. */
+  level: number;
+  levelVersion: string;
 }
 
 export interface GenesisMember {
@@ -568,6 +582,7 @@ export interface Envelope {
     { $case: "open"; value: OpenSession }
     | { $case: "command"; value: SessionCommand }
     | { $case: "close"; value: CloseSession }
+    | { $case: "level"; value: RaiseLevel }
     | undefined;
 }
 
@@ -578,6 +593,18 @@ export interface OpenSession {
 
 export interface CloseSession {
   clientId: number;
+  token: Uint8Array;
+}
+
+/**
+ * The level of the log: which commands, fields, bounds, results and row formats exist for every command after this one. It never goes
+ * down, and to raise it twice is to raise it once, so it needs no session.
+ */
+export interface RaiseLevel {
+  level: number;
+  /** Of the binary that proposed it: told by one that does not know the level, and stops. */
+  version: string;
+  /** 16 random bytes: by these whoever waits for it finds it. */
   token: Uint8Array;
 }
 
@@ -862,6 +889,8 @@ function createBaseCheckpointHeader(): CheckpointHeader {
     bytes: 0,
     boundaryBytes: 0,
     skippedSlots: [],
+    level: 0,
+    levelVersion: "",
   };
 }
 
@@ -925,6 +954,12 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
     }
     for (const v of message.skippedSlots) {
       SkippedSlot.encode(v!, writer.uint32(98).fork()).join();
+    }
+    if (message.level !== 0) {
+      writer.uint32(104).uint32(message.level);
+    }
+    if (message.levelVersion !== "") {
+      writer.uint32(114).string(message.levelVersion);
     }
     return writer;
   },
@@ -1038,6 +1073,22 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
             message.skippedSlots.push(SkippedSlot.decode(reader, reader.uint32()));
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.level = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.levelVersion = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1098,6 +1149,12 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
         : globalThis.Array.isArray(object?.skipped_slots)
         ? object.skipped_slots.map((e: any) => SkippedSlot.fromJSON(e))
         : [],
+      level: isSet(object.level) ? globalThis.Number(object.level) : 0,
+      levelVersion: isSet(object.levelVersion)
+        ? globalThis.String(object.levelVersion)
+        : isSet(object.level_version)
+        ? globalThis.String(object.level_version)
+        : "",
     };
   },
 
@@ -1139,6 +1196,12 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
     if (message.skippedSlots?.length) {
       obj.skippedSlots = message.skippedSlots.map((e) => SkippedSlot.toJSON(e));
     }
+    if (message.level !== 0) {
+      obj.level = Math.round(message.level);
+    }
+    if (message.levelVersion !== "") {
+      obj.levelVersion = message.levelVersion;
+    }
     return obj;
   },
 
@@ -1161,6 +1224,8 @@ export const CheckpointHeader: MessageFns<CheckpointHeader> = {
     message.bytes = object.bytes ?? 0;
     message.boundaryBytes = object.boundaryBytes ?? 0;
     message.skippedSlots = object.skippedSlots?.map((e) => SkippedSlot.fromPartial(e)) || [];
+    message.level = object.level ?? 0;
+    message.levelVersion = object.levelVersion ?? "";
     return message;
   },
 };
@@ -4349,7 +4414,7 @@ export const TakeOver: MessageFns<TakeOver> = {
 };
 
 function createBaseJoin(): Join {
-  return { dataDirId: "", replacesDataDirId: "", capacityBytes: 0, formation: undefined };
+  return { dataDirId: "", replacesDataDirId: "", capacityBytes: 0, formation: undefined, levelMax: 0 };
 }
 
 export const Join: MessageFns<Join> = {
@@ -4368,6 +4433,9 @@ export const Join: MessageFns<Join> = {
     }
     if (message.formation !== undefined) {
       Formation.encode(message.formation, writer.uint32(34).fork()).join();
+    }
+    if (message.levelMax !== 0) {
+      writer.uint32(40).uint32(message.levelMax);
     }
     return writer;
   },
@@ -4417,6 +4485,14 @@ export const Join: MessageFns<Join> = {
             message.formation = Formation.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.levelMax = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4447,6 +4523,11 @@ export const Join: MessageFns<Join> = {
         ? globalThis.Number(object.capacity_bytes)
         : 0,
       formation: isSet(object.formation) ? Formation.fromJSON(object.formation) : undefined,
+      levelMax: isSet(object.levelMax)
+        ? globalThis.Number(object.levelMax)
+        : isSet(object.level_max)
+        ? globalThis.Number(object.level_max)
+        : 0,
     };
   },
 
@@ -4464,6 +4545,9 @@ export const Join: MessageFns<Join> = {
     if (message.formation !== undefined) {
       obj.formation = Formation.toJSON(message.formation);
     }
+    if (message.levelMax !== 0) {
+      obj.levelMax = Math.round(message.levelMax);
+    }
     return obj;
   },
 
@@ -4478,6 +4562,7 @@ export const Join: MessageFns<Join> = {
     message.formation = (object.formation !== undefined && object.formation !== null)
       ? Formation.fromPartial(object.formation)
       : undefined;
+    message.levelMax = object.levelMax ?? 0;
     return message;
   },
 };
@@ -6160,7 +6245,7 @@ export const HandOver: MessageFns<HandOver> = {
 };
 
 function createBaseRoster(): Roster {
-  return { clusterId: "", memberships: [], announcements: [], asks: false };
+  return { clusterId: "", memberships: [], announcements: [], asks: false, levelMin: 0, levelMax: 0, version: "" };
 }
 
 export const Roster: MessageFns<Roster> = {
@@ -6176,6 +6261,15 @@ export const Roster: MessageFns<Roster> = {
     }
     if (message.asks !== false) {
       writer.uint32(32).bool(message.asks);
+    }
+    if (message.levelMin !== 0) {
+      writer.uint32(40).uint32(message.levelMin);
+    }
+    if (message.levelMax !== 0) {
+      writer.uint32(48).uint32(message.levelMax);
+    }
+    if (message.version !== "") {
+      writer.uint32(58).string(message.version);
     }
     return writer;
   },
@@ -6225,6 +6319,30 @@ export const Roster: MessageFns<Roster> = {
             message.asks = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.levelMin = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.levelMax = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6251,6 +6369,17 @@ export const Roster: MessageFns<Roster> = {
         ? object.announcements.map((e: any) => Announcement.fromJSON(e))
         : [],
       asks: isSet(object.asks) ? globalThis.Boolean(object.asks) : false,
+      levelMin: isSet(object.levelMin)
+        ? globalThis.Number(object.levelMin)
+        : isSet(object.level_min)
+        ? globalThis.Number(object.level_min)
+        : 0,
+      levelMax: isSet(object.levelMax)
+        ? globalThis.Number(object.levelMax)
+        : isSet(object.level_max)
+        ? globalThis.Number(object.level_max)
+        : 0,
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
     };
   },
 
@@ -6268,6 +6397,15 @@ export const Roster: MessageFns<Roster> = {
     if (message.asks !== false) {
       obj.asks = message.asks;
     }
+    if (message.levelMin !== 0) {
+      obj.levelMin = Math.round(message.levelMin);
+    }
+    if (message.levelMax !== 0) {
+      obj.levelMax = Math.round(message.levelMax);
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
     return obj;
   },
 
@@ -6280,6 +6418,9 @@ export const Roster: MessageFns<Roster> = {
     message.memberships = object.memberships?.map((e) => Membership.fromPartial(e)) || [];
     message.announcements = object.announcements?.map((e) => Announcement.fromPartial(e)) || [];
     message.asks = object.asks ?? false;
+    message.levelMin = object.levelMin ?? 0;
+    message.levelMax = object.levelMax ?? 0;
+    message.version = object.version ?? "";
     return message;
   },
 };
@@ -7057,7 +7198,7 @@ export const SkippedSlot: MessageFns<SkippedSlot> = {
 };
 
 function createBaseGenesis(): Genesis {
-  return { clusterId: "", members: [], initialCommands: [], windowSlots: 0, quotaBytes: 0 };
+  return { clusterId: "", members: [], initialCommands: [], windowSlots: 0, quotaBytes: 0, level: 0, levelVersion: "" };
 }
 
 export const Genesis: MessageFns<Genesis> = {
@@ -7079,6 +7220,12 @@ export const Genesis: MessageFns<Genesis> = {
         throw new globalThis.Error("value provided for field BigInt(message.quotaBytes) of type uint64 too large");
       }
       writer.uint32(40).uint64(BigInt(message.quotaBytes));
+    }
+    if (message.level !== 0) {
+      writer.uint32(48).uint32(message.level);
+    }
+    if (message.levelVersion !== "") {
+      writer.uint32(58).string(message.levelVersion);
     }
     return writer;
   },
@@ -7136,6 +7283,22 @@ export const Genesis: MessageFns<Genesis> = {
             message.quotaBytes = longToNumber(reader.uint64());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.level = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.levelVersion = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7173,6 +7336,12 @@ export const Genesis: MessageFns<Genesis> = {
         : isSet(object.quota_bytes)
         ? globalThis.Number(object.quota_bytes)
         : 0,
+      level: isSet(object.level) ? globalThis.Number(object.level) : 0,
+      levelVersion: isSet(object.levelVersion)
+        ? globalThis.String(object.levelVersion)
+        : isSet(object.level_version)
+        ? globalThis.String(object.level_version)
+        : "",
     };
   },
 
@@ -7193,6 +7362,12 @@ export const Genesis: MessageFns<Genesis> = {
     if (message.quotaBytes !== 0) {
       obj.quotaBytes = globalThis.Number(message.quotaBytes);
     }
+    if (message.level !== 0) {
+      obj.level = Math.round(message.level);
+    }
+    if (message.levelVersion !== "") {
+      obj.levelVersion = message.levelVersion;
+    }
     return obj;
   },
 
@@ -7206,6 +7381,8 @@ export const Genesis: MessageFns<Genesis> = {
     message.initialCommands = object.initialCommands?.map((e) => e) || [];
     message.windowSlots = object.windowSlots ?? 0;
     message.quotaBytes = object.quotaBytes ?? 0;
+    message.level = object.level ?? 0;
+    message.levelVersion = object.levelVersion ?? "";
     return message;
   },
 };
@@ -7838,6 +8015,9 @@ export const Envelope: MessageFns<Envelope> = {
       case "close":
         CloseSession.encode(message.body.value, writer.uint32(26).fork()).join();
         break;
+      case "level":
+        RaiseLevel.encode(message.body.value, writer.uint32(34).fork()).join();
+        break;
     }
     return writer;
   },
@@ -7879,6 +8059,14 @@ export const Envelope: MessageFns<Envelope> = {
             message.body = { $case: "close", value: CloseSession.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.body = { $case: "level", value: RaiseLevel.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7899,6 +8087,8 @@ export const Envelope: MessageFns<Envelope> = {
         ? { $case: "command", value: SessionCommand.fromJSON(object.command) }
         : isSet(object.close)
         ? { $case: "close", value: CloseSession.fromJSON(object.close) }
+        : isSet(object.level)
+        ? { $case: "level", value: RaiseLevel.fromJSON(object.level) }
         : undefined,
     };
   },
@@ -7911,6 +8101,8 @@ export const Envelope: MessageFns<Envelope> = {
       obj.command = SessionCommand.toJSON(message.body.value);
     } else if (message.body?.$case === "close") {
       obj.close = CloseSession.toJSON(message.body.value);
+    } else if (message.body?.$case === "level") {
+      obj.level = RaiseLevel.toJSON(message.body.value);
     }
     return obj;
   },
@@ -7936,6 +8128,12 @@ export const Envelope: MessageFns<Envelope> = {
       case "close": {
         if (object.body?.value !== undefined && object.body?.value !== null) {
           message.body = { $case: "close", value: CloseSession.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "level": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "level", value: RaiseLevel.fromPartial(object.body.value) };
         }
         break;
       }
@@ -8098,6 +8296,107 @@ export const CloseSession: MessageFns<CloseSession> = {
   fromPartial(object: DeepPartial<CloseSession>): CloseSession {
     const message = createBaseCloseSession();
     message.clientId = object.clientId ?? 0;
+    message.token = object.token ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseRaiseLevel(): RaiseLevel {
+  return { level: 0, version: "", token: new Uint8Array(0) };
+}
+
+export const RaiseLevel: MessageFns<RaiseLevel> = {
+  encode(message: RaiseLevel, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.level !== 0) {
+      writer.uint32(8).uint32(message.level);
+    }
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
+    }
+    if (message.token.length !== 0) {
+      writer.uint32(26).bytes(message.token);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RaiseLevel {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRaiseLevel();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.level = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.token = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RaiseLevel {
+    return {
+      level: isSet(object.level) ? globalThis.Number(object.level) : 0,
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+      token: isSet(object.token) ? bytesFromBase64(object.token) : new Uint8Array(0),
+    };
+  },
+
+  toJSON(message: RaiseLevel): unknown {
+    const obj: any = {};
+    if (message.level !== 0) {
+      obj.level = Math.round(message.level);
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    if (message.token.length !== 0) {
+      obj.token = base64FromBytes(message.token);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RaiseLevel>): RaiseLevel {
+    return RaiseLevel.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RaiseLevel>): RaiseLevel {
+    const message = createBaseRaiseLevel();
+    message.level = object.level ?? 0;
+    message.version = object.version ?? "";
     message.token = object.token ?? new Uint8Array(0);
     return message;
   },

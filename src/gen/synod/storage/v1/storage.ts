@@ -67,6 +67,12 @@ export interface Checkpoint {
   skippedSlots: SkippedSlot[];
   /** Where nodes say that they are reached, this one's own among them. */
   announcements: Announcement[];
+  /**
+   * The level in force after applied_up_to, and the version of the binary that raised it: a binary that does not know the level reads
+   * none of the entries.
+   */
+  level: number;
+  levelVersion: string;
 }
 
 /** The node could not carry out a slot, and applies nothing before an operator has said what is to become of it. */
@@ -76,6 +82,13 @@ export interface ApplyFailure {
   commandIndex: number;
   /** For people: the command, and what was thrown. */
   what: string;
+}
+
+/** The log is at a level that the node's binary does not know: it stops, and so does every start, until a binary that knows it is installed. */
+export interface UnsupportedLevel {
+  level: number;
+  /** Of the binary that raised it. */
+  version: string;
 }
 
 /** A checkpoint that is being fetched from a peer, in the generation that is not in use. */
@@ -446,6 +459,8 @@ function createBaseCheckpoint(): Checkpoint {
     boundaryBytes: 0,
     skippedSlots: [],
     announcements: [],
+    level: 0,
+    levelVersion: "",
   };
 }
 
@@ -515,6 +530,12 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     }
     for (const v of message.announcements) {
       Announcement.encode(v!, writer.uint32(114).fork()).join();
+    }
+    if (message.level !== 0) {
+      writer.uint32(120).uint32(message.level);
+    }
+    if (message.levelVersion !== "") {
+      writer.uint32(130).string(message.levelVersion);
     }
     return writer;
   },
@@ -644,6 +665,22 @@ export const Checkpoint: MessageFns<Checkpoint> = {
             message.announcements.push(Announcement.decode(reader, reader.uint32()));
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.level = reader.uint32();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.levelVersion = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -710,6 +747,12 @@ export const Checkpoint: MessageFns<Checkpoint> = {
       announcements: globalThis.Array.isArray(object?.announcements)
         ? object.announcements.map((e: any) => Announcement.fromJSON(e))
         : [],
+      level: isSet(object.level) ? globalThis.Number(object.level) : 0,
+      levelVersion: isSet(object.levelVersion)
+        ? globalThis.String(object.levelVersion)
+        : isSet(object.level_version)
+        ? globalThis.String(object.level_version)
+        : "",
     };
   },
 
@@ -757,6 +800,12 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     if (message.announcements?.length) {
       obj.announcements = message.announcements.map((e) => Announcement.toJSON(e));
     }
+    if (message.level !== 0) {
+      obj.level = Math.round(message.level);
+    }
+    if (message.levelVersion !== "") {
+      obj.levelVersion = message.levelVersion;
+    }
     return obj;
   },
 
@@ -781,6 +830,8 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     message.boundaryBytes = object.boundaryBytes ?? 0;
     message.skippedSlots = object.skippedSlots?.map((e) => SkippedSlot.fromPartial(e)) || [];
     message.announcements = object.announcements?.map((e) => Announcement.fromPartial(e)) || [];
+    message.level = object.level ?? 0;
+    message.levelVersion = object.levelVersion ?? "";
     return message;
   },
 };
@@ -889,6 +940,91 @@ export const ApplyFailure: MessageFns<ApplyFailure> = {
     message.slot = object.slot ?? 0;
     message.commandIndex = object.commandIndex ?? 0;
     message.what = object.what ?? "";
+    return message;
+  },
+};
+
+function createBaseUnsupportedLevel(): UnsupportedLevel {
+  return { level: 0, version: "" };
+}
+
+export const UnsupportedLevel: MessageFns<UnsupportedLevel> = {
+  encode(message: UnsupportedLevel, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.level !== 0) {
+      writer.uint32(8).uint32(message.level);
+    }
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnsupportedLevel {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnsupportedLevel();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.level = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UnsupportedLevel {
+    return {
+      level: isSet(object.level) ? globalThis.Number(object.level) : 0,
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+    };
+  },
+
+  toJSON(message: UnsupportedLevel): unknown {
+    const obj: any = {};
+    if (message.level !== 0) {
+      obj.level = Math.round(message.level);
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UnsupportedLevel>): UnsupportedLevel {
+    return UnsupportedLevel.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnsupportedLevel>): UnsupportedLevel {
+    const message = createBaseUnsupportedLevel();
+    message.level = object.level ?? 0;
+    message.version = object.version ?? "";
     return message;
   },
 };
