@@ -7,6 +7,7 @@ import { checkMemberOptions, type MemberOptions } from './host/member-options.js
 import { openOrRepair } from './host/open-member.js'
 import { safeLogger } from './host/safe-logger.js'
 import { startMember } from './host/start-member.js'
+import { SafeObserver } from './observer/observer.js'
 import type { MembershipChange, MembershipRecord, NodeId, Slot } from './paxos/types.js'
 import type { SessionName } from './replication/session-table.js'
 import { INSECURE, type Security } from './security/security.js'
@@ -14,6 +15,8 @@ import { INSECURE, type Security } from './security/security.js'
 export { type Answer, type BackupPart, MemberError, type MemberErrorCode, type MemberStatus } from './host/api.js'
 export { HaltError } from './host/halt-error.js'
 export type { MemberOptions } from './host/member-options.js'
+export type { Counters, Durations, Events, Gauges } from './observer/names.js'
+export type { Observer } from './observer/observer.js'
 export type { FeedCursor, FeedProgress, FeedRead } from './replication/commit-feed.js'
 export { EventLog, type StoreEvent } from './replication/event-log.js'
 export type { FeedSlot } from './replication/feed-ring.js'
@@ -42,7 +45,13 @@ export class Member implements MemberApi {
    */
   static async start(given: MemberOptions, security: Security = INSECURE): Promise<Member> {
     const capacityBytes = given.capacityBytes ?? capacityOf(getHeapStatistics().heap_size_limit)
-    const options: MemberOptions = { ...given, capacityBytes, logger: safeLogger(given.logger) }
+    const observer = given.observer && new SafeObserver(given.observer)
+    const options: MemberOptions = {
+      ...given,
+      capacityBytes,
+      logger: safeLogger(given.logger),
+      ...(observer && { observer }),
+    }
     checkMemberOptions(options)
     const { parts, restored } = await openOrRepair(options, security)
     try {

@@ -28,6 +28,7 @@ const IMPORTS: readonly { readonly folder: string; readonly refused: readonly st
     { folder: 'api', refused: ['../storage/files.js', '../host/api.js', '../protocol/peer.js'], allowed: ['../app/refusal.js'] },
     { folder: 'storage', refused: ['../host/api.js', '../app/refusal.js'], allowed: ['../paxos/types.js'] },
     { folder: 'transport', refused: ['../host/api.js', '../app/refusal.js'], allowed: ['../protocol/peer.js'] },
+    { folder: 'observer', refused: ['../host/api.js', '../storage/storage.js', 'node:fs'], allowed: ['../paxos/types.js'] },
     { folder: 'security', refused: ['../server/config.js', '../transport/refusal.js'], allowed: ['@grpc/grpc-js'] },
     {
       folder: 'host',

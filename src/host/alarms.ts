@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Observer } from '../observer/observer.js'
 import type { Runtime } from './runtime.js'
 
 /** Something is wrong with this node that it can live with, and that somebody should look at. */
@@ -14,6 +15,7 @@ export interface Alarm {
 export interface AlarmsSettings {
   readonly runtime: Pick<Runtime, 'wallMs'>
   readonly logger: Logger
+  readonly observer?: Observer | undefined
 }
 
 /** The alarms of one node, at most one of each code. They are told in Status, and logged when they begin and end. */
@@ -32,12 +34,16 @@ export class Alarms {
     const alarm = { code, message, sinceMs: raised?.sinceMs ?? this.#settings.runtime.wallMs() }
     this.#raised.set(code, alarm)
     // A message may hold a figure that grows: only the beginning is worth a line.
-    if (raised === undefined) this.#settings.logger.error({ alarm: code }, message)
+    if (raised !== undefined) return
+    this.#settings.logger.error({ alarm: code }, message)
+    this.#settings.observer?.event('alarmRaised', { code })
   }
 
   /** Does nothing when it is not raised. */
   clear(code: string): void {
-    if (this.#raised.delete(code)) this.#settings.logger.info({ alarm: code }, 'the alarm is over')
+    if (!this.#raised.delete(code)) return
+    this.#settings.logger.info({ alarm: code }, 'the alarm is over')
+    this.#settings.observer?.event('alarmCleared', { code })
   }
 
   /** In the order in which they began. */

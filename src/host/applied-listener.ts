@@ -1,4 +1,4 @@
-import type { LogEntry, Slot } from '../paxos/types.js'
+import type { Slot } from '../paxos/types.js'
 import type { SessionName } from '../replication/session-table.js'
 import type { SessionCommand, SessionOutcome } from '../replication/sessions.js'
 
@@ -21,9 +21,6 @@ export interface AppliedListener {
 export type Answered =
   | { readonly kind: 'answer'; readonly slot: Slot; readonly result: Uint8Array }
   | { readonly kind: 'unanswered'; readonly cause: unknown }
-
-/** Told of each slot when all its commands have been carried out, with the digest of the state then. */
-export type OnApplied = (entry: LogEntry, stateDigest: number) => void
 
 /** Told of each checkpoint boundary, with the digest of the state there: the same on every node, at the same slots. */
 export type OnBoundary = (slot: Slot, stateDigest: number) => void

@@ -1,3 +1,4 @@
+import type { Observer } from '../observer/observer.js'
 import { assert } from '../paxos/assert.js'
 import { Memberships } from '../paxos/memberships.js'
 import type { BatchValue, Genesis, LogEntry, MembershipRecord, Slot } from '../paxos/types.js'
@@ -5,7 +6,7 @@ import { CommitFeed } from '../replication/commit-feed.js'
 import type { Sessions } from '../replication/sessions.js'
 import type { Moment, StateEntry, StateMachine } from '../replication/state-machine.js'
 import type { CheckpointInfo } from '../storage/storage.js'
-import type { AppliedListener, OnApplied, OnBoundary } from './applied-listener.js'
+import type { AppliedListener, OnBoundary } from './applied-listener.js'
 import { applyFailure } from './apply-failure.js'
 import { Boundaries, type CheckpointOptions } from './boundaries.js'
 import { DecidedQueue } from './decided-queue.js'
@@ -25,8 +26,8 @@ export interface ApplierSettings {
   /** Gets the events of each slot. */
   readonly feed?: CommitFeed | undefined
   readonly checkpoints?: CheckpointOptions | undefined
-  readonly onApplied?: OnApplied | undefined
   readonly onBoundary?: OnBoundary | undefined
+  readonly observer?: Observer | undefined
 }
 
 /**
@@ -87,6 +88,11 @@ export class Applier {
   /** Whether run() has something to do. */
   get hasQueued(): boolean {
     return this.#queue.length > 0 && !this.#isSuspended
+  }
+
+  /** Slots that are decided and not applied yet. */
+  get queuedCount(): number {
+    return this.#queue.length
   }
 
   /** Some of a slot has been carried out, and not all: no state to be kept, or to be read. */
@@ -218,9 +224,15 @@ export class Applier {
     const isBoundary = this.#boundaries.onApplied(value)
     this.#feed.onSlotApplied(this.#s.sessions.events, slot, this.#timeMs)
     open?.tell()
-    this.#s.onApplied?.(entry, this.#stateDigest)
+    if (this.#s.observer !== undefined) this.#report(this.#s.observer, entry)
     if (isBoundary) this.#s.onBoundary?.(slot, this.#stateDigest)
     return true
+  }
+
+  #report(observer: Observer, entry: LogEntry): void {
+    observer.count('slotsApplied', 1)
+    if (entry.value.kind === 'batch') observer.count('commandsApplied', entry.value.commands.length)
+    observer.event('slotApplied', { entry, stateDigest: this.#stateDigest })
   }
 
   #begin(slot: Slot, value: BatchValue): OpenSlot {

@@ -8,6 +8,7 @@ import type { Storage } from '../storage/storage.js'
 import { CheckpointReceiver } from './checkpoint-receiver.js'
 import { CheckpointSender } from './checkpoint-sender.js'
 import { ClockWatch } from './clock-watch.js'
+import { GaugeReport } from './gauge-report.js'
 import { checkLevel } from './halt-error.js'
 import { DEFAULT_TICK_INTERVAL_MS, Host } from './host.js'
 import { membersKnownTo } from './known-cluster.js'
@@ -53,10 +54,12 @@ export interface Assembly extends Omit<Restored, 'boundaries' | 'memberships'> {
 /** Builds a member, each part after those on which it stands. Nothing of it runs yet: the host and the port are to be started. */
 export function assemble(options: HostedMemberOptions, parts: MemberParts, restored: Restored): Assembly {
   const { storage, runtime, port } = parts
-  const { logger } = options
+  const { logger, observer } = options
   const { applier, sessions, alarms, boundaries } = restored
   const core: CoreOptions = { ...DEFAULT_OPTIONS, ...options.options }
   const node = makeCore(core, options, parts, restored)
+  const { promised, decidedUpTo } = node
+  observer?.event('recovered', { promised, decidedUpTo, appliedUpTo: applier.appliedUpTo })
   // Ids begin anywhere: a late answer to the node that was there before must not be taken for one of now.
   const firstId = Math.floor(runtime.random() * ID_SPAN)
   const send = (to: NodeId, message: Message): void => port.send(to, message)
@@ -96,7 +99,9 @@ export function assemble(options: HostedMemberOptions, parts: MemberParts, resto
     membership: () => node.knownMembership,
     alarms,
   })
+  const gauges = observer && new GaugeReport({ observer, node, applier, requester: restored.requester, sessions })
   const watches = new Watches([
+    ...(gauges ? [gauges] : []),
     talk.skipWatch,
     majorityWatch,
     new Waiting({ options, joins: joins(options, storage), core: node, talk, finder, port, alarms, logger }),
@@ -122,6 +127,7 @@ export function assemble(options: HostedMemberOptions, parts: MemberParts, resto
     tickIntervalMs: parts.tickIntervalMs ?? DEFAULT_TICK_INTERVAL_MS,
     pageBytesMax: core.pageBytesMax,
     reload: () => reload(node, options, parts, restored),
+    observer,
     logger,
   })
   const sender = new CheckpointSender({
@@ -131,6 +137,7 @@ export function assemble(options: HostedMemberOptions, parts: MemberParts, resto
     pageBytesMax: core.pageBytesMax,
     appliedUpTo: () => applier.appliedUpTo,
     askForCheckpoint: () => host.askForCheckpoint(),
+    observer,
   })
   const receiver = new CheckpointReceiver({
     storage,
@@ -147,6 +154,7 @@ export function assemble(options: HostedMemberOptions, parts: MemberParts, resto
     leaderId: () => node.leaderId,
     install: (incoming, header, end) => host.install(incoming, header, end),
     onFailed: (error) => host.fail(error),
+    observer,
   })
   const refusals = new PeerRefusals({ options, node, finder, talk, host })
   return {
@@ -174,6 +182,7 @@ export function noteMembership(node: Node, options: HostedMemberOptions, storage
   if (knownMembership === undefined) return
   const { epoch, fromSlot, members } = knownMembership
   options.logger.info({ epoch, fromSlot, members: members.map(describe) }, 'the membership')
+  options.observer?.event('membershipChanged', { epoch, fromSlot, memberIds: members.map((m) => m.nodeId) })
   const own = members.find((m) => m.nodeId === options.nodeId)
   if (own?.dataDirId === storage.dataDirId && storage.replacesDataDirId !== '') storage.noteAdmitted()
 }
@@ -212,13 +221,13 @@ function binaryOf({ version = '' }: HostedMemberOptions, { sessions }: Restored)
 /** Takes a peer's checkpoint, which the storage has just installed, for the state. */
 async function reload(node: Node, options: HostedMemberOptions, parts: MemberParts, restored: Restored): Promise<void> {
   const { genesis } = node
-  const { storage, runtime, onInstalled } = parts
+  const { storage, runtime } = parts
   const { sessions, applier, requester } = restored
   assert(genesis !== undefined, 'only a member installs a checkpoint')
   const nowMs = (): number => runtime.nowMs()
   await installState({ storage, sessions, logger: options.logger, nowMs, applier, genesis })
   requester.onStateReplaced()
-  onInstalled?.(storage.checkpoint)
+  options.observer?.event('checkpointInstalled', { checkpoint: storage.checkpoint })
 }
 
 /** Whether the node founds no cluster, but waits to be let into one. */

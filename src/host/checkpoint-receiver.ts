@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Observer } from '../observer/observer.js'
 import type { NodeId, Slot } from '../paxos/types.js'
 import {
   type CheckpointPart,
@@ -36,6 +37,7 @@ export interface CheckpointReceiverSettings {
   readonly install: (incoming: IncomingCheckpoint, header: CheckpointHeader, end: CheckpointEnd) => Promise<void>
   /** The disk failed, or the new state could not be taken over: the node must stop. */
   readonly onFailed: (error: Error) => void
+  readonly observer?: Observer | undefined
 }
 
 const BACK_OFF_MS_MIN = 200
@@ -129,6 +131,7 @@ export class CheckpointReceiver {
     const meter = new RateMeter(this.#s.runtime.nowMs())
     const transfer: Transfer = { from, asked, callOff: () => {}, header: undefined, incoming: undefined, meter }
     this.#transfer = transfer
+    this.#s.observer?.event('checkpointFetchBegun', { peerId: from, minSlot })
     transfer.callOff = this.#s.fetch(from, asked, {
       onPart: (part) => this.#onPart(transfer, part),
       onFailed: (error) => this.#onFailed(transfer, error),
@@ -181,6 +184,7 @@ export class CheckpointReceiver {
     for (const bytes of page.keys) pageBytes += bytes.length
     for (const bytes of page.records) pageBytes += bytes.length
     this.#bytes += pageBytes
+    this.#s.observer?.count('checkpointBytesReceived', pageBytes)
     transfer.meter.add(pageBytes, this.#s.runtime.nowMs())
     if (incoming.lastKey !== undefined) this.#resume = { header, lastKey: incoming.lastKey, bytes: this.#bytes }
     const nowMs = this.#s.runtime.nowMs()
@@ -205,7 +209,8 @@ export class CheckpointReceiver {
   #onFailed(transfer: Transfer, error: TransferError): void {
     if (this.#transfer !== transfer) return
     this.#transfer = undefined
-    const { runtime, logger } = this.#s
+    const { runtime, logger, observer } = this.#s
+    observer?.event('checkpointFetchFailed', { peerId: transfer.from, code: error.code })
     logger.warn({ from: transfer.from, code: error.code, reason: error.message }, 'no checkpoint from a peer')
     const isProgress = this.#resume !== undefined && transfer.incoming !== undefined
     // The same peer once more, if it gave something: it has what is needed.

@@ -1,3 +1,4 @@
+import type { Observer } from '../observer/observer.js'
 import type { NodeId, Slot } from '../paxos/types.js'
 import { type CheckpointPart, type CheckpointRequest, TransferError } from '../protocol/checkpoint-transfer.js'
 import type { CheckpointHeader, CheckpointPage, CheckpointView, Storage } from '../storage/storage.js'
@@ -16,6 +17,7 @@ interface Settings {
   readonly appliedUpTo: () => Slot
   /** The last checkpoint is too old for somebody: a newer one is wanted soon. */
   readonly askForCheckpoint: () => void
+  readonly observer?: Observer | undefined
 }
 
 const TRANSFERS_MAX = 4
@@ -116,6 +118,7 @@ export class CheckpointSender {
     const { runtime, holds } = this.#s
     const nowMs = runtime.nowMs()
     transfer.bytesDone += bytes
+    this.#s.observer?.count('checkpointBytesSent', bytes)
     transfer.meter.add(bytes, nowMs)
     if (transfer.header !== undefined) holds.onProgress(nodeId, transfer.header.slot, nowMs)
   }

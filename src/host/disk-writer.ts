@@ -1,14 +1,19 @@
+import type { Observer } from '../observer/observer.js'
 import type { Node } from '../paxos/node.js'
 import type { Ready } from '../paxos/outbox.js'
+import type { DurableRecord } from '../paxos/types.js'
 import type { PreparedCheckpoint, Storage } from '../storage/storage.js'
 import type { Checkpointer } from './checkpointer.js'
 import type { Outlet } from './peer-port.js'
+import type { Runtime } from './runtime.js'
 import { writeFailure } from './write-failure.js'
 
 interface Settings {
   readonly node: Pick<Node, 'onDurable' | 'compactedUpTo'>
-  readonly storage: Pick<Storage, 'append' | 'compactedUpTo'>
+  readonly storage: Pick<Storage, 'append' | 'compactedUpTo' | 'checkpoint'>
   readonly outlet: Outlet
+  readonly runtime: Pick<Runtime, 'nowMs'>
+  readonly observer?: Observer | undefined
   readonly checkpointer: Pick<Checkpointer, 'onCommitted'>
   readonly isStopped: () => boolean
   /** Runs a step of the core; what it throws stops the node. */
@@ -69,8 +74,8 @@ export class DiskWriter {
   }
 
   async #write(ready: Ready, prepared: PreparedCheckpoint | undefined): Promise<void> {
-    const { node, storage, checkpointer, isStopped, guarded } = this.#s
-    if (ready.records.length > 0) await storage.append(ready.records)
+    const { node, storage, checkpointer, isStopped, guarded, observer } = this.#s
+    if (ready.records.length > 0) await this.#append(ready.records)
     if (isStopped()) return
     guarded(() => this.onDurable(ready))
     if (isStopped()) return
@@ -78,9 +83,17 @@ export class DiskWriter {
       this.#s.schedule()
       await prepared.commit()
       checkpointer.onCommitted()
+      observer?.event('checkpointCommitted', { slot: storage.checkpoint.appliedUpTo })
     }
     node.compactedUpTo = storage.compactedUpTo
     this.free()
     this.#s.onWritten()
+  }
+
+  async #append(records: readonly DurableRecord[]): Promise<void> {
+    const { storage, runtime, observer } = this.#s
+    const beganMs = observer === undefined ? 0 : runtime.nowMs()
+    await storage.append(records)
+    observer?.duration('write', runtime.nowMs() - beganMs)
   }
 }

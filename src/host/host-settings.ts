@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Observer } from '../observer/observer.js'
 import type { Node } from '../paxos/node.js'
 import type { Storage } from '../storage/storage.js'
 import type { Applier } from './applier.js'
@@ -35,6 +36,7 @@ export interface HostSettings {
   readonly pageBytesMax: number
   /** Fills the state machine, and the applier, anew with the checkpoint that the storage holds: see installState. @throws StorageError */
   readonly reload: () => Promise<void>
+  readonly observer?: Observer | undefined
   readonly logger: Logger
 }
 

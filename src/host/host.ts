@@ -5,12 +5,14 @@ import { StorageError } from '../storage/storage-error.js'
 import { CheckpointInstall } from './checkpoint-install.js'
 import { Checkpointer } from './checkpointer.js'
 import { CoreChanges } from './core-changes.js'
+import { CoreReport } from './core-report.js'
 import { DiskWriter } from './disk-writer.js'
 import { DrainSchedule } from './drain-schedule.js'
 import { ApplyFailedError, HaltError, UnsupportedLevelError } from './halt-error.js'
 import { type HostListener, type HostSettings, NO_LISTENER } from './host-settings.js'
 import { LogServer } from './log-server.js'
 import { isHostMessage } from './peer-talk.js'
+import { ReportingOutlet } from './reporting-outlet.js'
 import { StallClock } from './stall-clock.js'
 import { writeFailure } from './write-failure.js'
 
@@ -34,6 +36,7 @@ export class Host {
   readonly #install: CheckpointInstall
   readonly #logServer: LogServer
   readonly #changes: CoreChanges
+  readonly #report: CoreReport | undefined
   #listener: HostListener = NO_LISTENER
   /** stopping: no more writes are begun. */
   #phase: 'running' | 'stopping' | 'stopped' = 'running'
@@ -43,14 +46,16 @@ export class Host {
     const { node, storage, runtime, applier, tickIntervalMs } = settings
     const onFailed = (error: Error): void => this.fail(error)
     const schedule = (): void => this.schedule()
-    this.#s = settings
+    const report = settings.observer && new CoreReport(node, settings.observer)
+    this.#s = report ? { ...settings, outlet: new ReportingOutlet(settings.outlet, report) } : settings
+    this.#report = report
     node.compactedUpTo = storage.compactedUpTo
     this.#clock = new StallClock(runtime.nowMs())
     this.#drains = new DrainSchedule({ runtime, tickIntervalMs, drain: () => this.#drain() })
     this.#checkpointer = new Checkpointer({ storage, applier, onPrepared: schedule, onFailed })
     const checkpointer = this.#checkpointer
     this.#disk = new DiskWriter({
-      ...settings,
+      ...this.#s,
       checkpointer,
       isStopped: () => this.#isStopped,
       guarded: (work) => this.#guarded(work),
@@ -67,13 +72,14 @@ export class Host {
       finishSlot: () => this.#finishSlot(),
       schedule,
     })
-    this.#logServer = new LogServer({ ...settings, isStopped: () => this.#isStopped, onFailed })
+    this.#logServer = new LogServer({ ...this.#s, isStopped: () => this.#isStopped, onFailed })
     this.#changes = new CoreChanges(node)
   }
 
   /** Goes to work. */
   start(listener: HostListener): void {
     this.#listener = listener
+    this.#report?.report()
     this.#drains.start()
   }
 
@@ -91,6 +97,7 @@ export class Host {
         if (isHostMessage(message)) talk.onMessage(from, message, dataDirId)
         else if (takesInput) node.receive(from, message)
       }
+      this.#report?.report()
     })
     this.schedule()
   }
@@ -196,7 +203,11 @@ export class Host {
   }
 
   #drain(): void {
-    if (!this.#isStopped) this.#guarded(() => this.#step())
+    if (this.#isStopped) return
+    const { observer, runtime } = this.#s
+    const beganMs = observer === undefined ? 0 : runtime.nowMs()
+    this.#guarded(() => this.#step())
+    observer?.duration('drain', runtime.nowMs() - beganMs)
   }
 
   #step(): void {
@@ -225,10 +236,17 @@ export class Host {
     if (this.#isStopped) return
     // What is not saved is in memory: it must not grow faster than checkpoints are made.
     const isTimeUp = (): boolean => applier.isFarAhead || runtime.nowMs() - nowMs >= APPLY_BUDGET_MS
-    if (applier.isMidSlot || !applier.isFarAhead) applier.run(isTimeUp)
+    if (applier.isMidSlot || !applier.isFarAhead) this.#apply(isTimeUp)
     if (applier.isReadable) readIndexWaiters.onApplied(applier.appliedUpTo)
     const hasNew = requester.hasNew && node.canPropose
     if ((applier.hasQueued && !applier.isFarAhead) || hasNew || readIndexWaiters.hasGathered) this.schedule()
+  }
+
+  #apply(isTimeUp: () => boolean): void {
+    const { applier, observer, runtime } = this.#s
+    const beganMs = observer === undefined || !applier.hasQueued ? Number.NaN : runtime.nowMs()
+    applier.run(isTimeUp)
+    if (beganMs >= 0) observer?.duration('apply', runtime.nowMs() - beganMs)
   }
 
   /** Takes from the core what it wants done, and does it. True when there was something for the disk, or for afterwards. */

@@ -39,7 +39,7 @@ export class HostedMember implements MemberApi {
    */
   async invoke(command: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer> {
     checkSize(command)
-    return this.#wait<Answer>((settle) => this.#a.desk.invoke(command, this.#deadlineOf(options), settle))
+    return this.#wait<Answer>('invoke', (settle) => this.#a.desk.invoke(command, this.#deadlineOf(options), settle))
   }
 
   /** Reads from the state machine, linearizably: at least as new as everything acknowledged before the call. @throws MemberError */
@@ -50,25 +50,27 @@ export class HostedMember implements MemberApi {
   }
 
   openSession(options?: { timeoutMs?: number }): Promise<SessionName> {
-    return this.#wait<SessionName>((settle) => this.#a.desk.openSession(this.#deadlineOf(options), settle))
+    return this.#wait<SessionName>('openSession', (settle) => this.#a.desk.openSession(this.#deadlineOf(options), settle))
   }
 
   closeSession(
     session: SessionName,
     options?: { timeoutMs?: number },
   ): Promise<{ readonly closed: boolean; readonly slot: Slot }> {
-    return this.#wait((settle) => this.#a.desk.closeSession(session, this.#deadlineOf(options), settle))
+    return this.#wait('closeSession', (settle) => this.#a.desk.closeSession(session, this.#deadlineOf(options), settle))
   }
 
   submit(request: SessionRequest, timeoutMs: number, settle: (answer: Answer | MemberError) => void): void {
     checkSize(request.command)
-    if (this.#shutdown.isStopped) return settle(stopped())
-    this.#a.desk.submit(request, this.#deadlineOf({ timeoutMs }), settle)
+    if (this.#shutdown.isStopped) return settle(this.#refuse('submit', stopped()))
+    const { observer } = this.#a.options
+    const told = observer === undefined ? settle : this.#observed('submit', settle)
+    this.#a.desk.submit(request, this.#deadlineOf({ timeoutMs }), told)
     this.#a.host.schedule()
   }
 
   readIndex(options?: { timeoutMs?: number }): Promise<Slot> {
-    return this.#wait<Slot>((settle) => this.#a.readIndexWaiters.add(this.#deadlineOf(options), settle))
+    return this.#wait<Slot>('readIndex', (settle) => this.#a.readIndexWaiters.add(this.#deadlineOf(options), settle))
   }
 
   get isReadable(): boolean {
@@ -77,7 +79,7 @@ export class HostedMember implements MemberApi {
 
   untilReadable(options?: { timeoutMs?: number }): Promise<Slot> {
     if (this.isReadable && !this.#shutdown.isStopped) return Promise.resolve(this.#a.applier.appliedUpTo)
-    return this.#wait<Slot>((settle) => this.#a.readIndexWaiters.addLocal(this.#deadlineOf(options), settle))
+    return this.#wait<Slot>('untilReadable', (settle) => this.#a.readIndexWaiters.addLocal(this.#deadlineOf(options), settle))
   }
 
   reading<T>(read: () => T): T {
@@ -99,12 +101,14 @@ export class HostedMember implements MemberApi {
   }
 
   async changeMembership(change: MembershipChange, options?: { timeoutMs?: number }): Promise<ChangedMembership> {
-    return this.#wait<ChangedMembership>((settle) => this.#a.membershipCalls.change(change, this.#deadlineOf(options), settle))
+    return this.#wait<ChangedMembership>('changeMembership', (settle) =>
+      this.#a.membershipCalls.change(change, this.#deadlineOf(options), settle),
+    )
   }
 
   async setQuota(quotaBytes: number, options?: { timeoutMs?: number }): Promise<Slot> {
     checkWhole('quotaBytes', quotaBytes, 1)
-    const { slot } = await this.#wait<Answer>((settle) => {
+    const { slot } = await this.#wait<Answer>('setQuota', (settle) => {
       this.#a.desk.invoke(NO_COMMAND, this.#deadlineOf(options), settle, quotaBytes)
     })
     return slot
@@ -115,11 +119,13 @@ export class HostedMember implements MemberApi {
     const deadlineMs = this.#deadlineOf(options)
     // Every membership that was decided before the call must be known here.
     await this.readIndex(options)
-    return this.#wait<LevelInForce>((settle) => this.#a.levels.raise(level, deadlineMs, settle))
+    return this.#wait<LevelInForce>('raiseLevel', (settle) => this.#a.levels.raise(level, deadlineMs, settle))
   }
 
   async transferLeadership(to: NodeId, options?: { timeoutMs?: number }): Promise<NodeId> {
-    return this.#wait<NodeId>((settle) => this.#a.membershipCalls.transfer(to, this.#deadlineOf(options), settle))
+    return this.#wait<NodeId>('transferLeadership', (settle) =>
+      this.#a.membershipCalls.transfer(to, this.#deadlineOf(options), settle),
+    )
   }
 
   backup(): AsyncIterable<BackupPart> {
@@ -143,13 +149,22 @@ export class HostedMember implements MemberApi {
     return this.#shutdown.stop()
   }
 
-  #wait<T>(begin: (settle: Settle<T>) => void): Promise<T> {
-    if (this.#shutdown.isStopped) return Promise.reject(stopped())
+  #wait<T>(call: keyof MemberApi, begin: (settle: Settle<T>) => void): Promise<T> {
+    if (this.#shutdown.isStopped) return Promise.reject(this.#refuse(call, stopped()))
     const promise = new Promise<T>((resolve, reject) => {
-      begin((outcome) => (outcome instanceof MemberError ? reject(outcome) : resolve(outcome)))
+      begin((outcome) => (outcome instanceof MemberError ? reject(this.#refuse(call, outcome)) : resolve(outcome)))
     })
     this.#a.host.schedule()
     return promise
+  }
+
+  #refuse(call: keyof MemberApi, error: MemberError): MemberError {
+    this.#a.options.observer?.event('callRefused', { call, code: error.code })
+    return error
+  }
+
+  #observed<T>(call: keyof MemberApi, settle: Settle<T>): Settle<T> {
+    return (outcome) => settle(outcome instanceof MemberError ? this.#refuse(call, outcome) : outcome)
   }
 
   #deadlineOf(options: { timeoutMs?: number } | undefined): number {

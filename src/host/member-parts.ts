@@ -1,12 +1,12 @@
 import type { Logger } from 'pino'
+import type { Observer } from '../observer/observer.js'
 import type { Node, NodeSettings } from '../paxos/node.js'
 import type { CoreOptions } from '../paxos/options.js'
 import type { GenesisMember, NodeId } from '../paxos/types.js'
 import type { CommitFeed } from '../replication/commit-feed.js'
 import type { SessionLimits } from '../replication/session-table.js'
 import type { StateMachine } from '../replication/state-machine.js'
-import type { CheckpointInfo, Storage } from '../storage/storage.js'
-import type { OnApplied } from './applied-listener.js'
+import type { Storage } from '../storage/storage.js'
 import type { CheckpointOptions } from './boundaries.js'
 import type { PeerPort } from './peer-port.js'
 import type { Runtime } from './runtime.js'
@@ -34,6 +34,8 @@ export interface HostedMemberOptions {
   /** The version of this member's program, at most 256 characters: told to people beside the levels that it knows. Default: empty. */
   readonly version?: string
   readonly logger: Logger
+  /** Told of what happens in this member. Default: nobody is. */
+  readonly observer?: Observer
   readonly options?: Partial<CoreOptions>
 }
 
@@ -50,10 +52,4 @@ export interface MemberParts {
   readonly makeNode?: (settings: NodeSettings) => Node
   /** Gets the events of each slot from the first on: for whoever follows it from before the start. */
   readonly feed?: CommitFeed
-  /** Told of each slot when all its commands have been carried out: for checkers. */
-  readonly onApplied?: OnApplied
-  /** A peer's checkpoint stands in the place of this node's state, on disk and in memory: for checkers. */
-  readonly onInstalled?: (checkpoint: CheckpointInfo) => void
-  /** Told at once, and before `failed` settles, why the member has stopped by itself. */
-  readonly onFailed?: (error: Error) => void
 }

@@ -35,8 +35,8 @@ export async function openOrRepair(options: MemberOptions, security: Security): 
 
 /** Also what is history is damaged when the log's last slots want it, and only then is that noticed. @throws StorageError */
 async function open(options: MemberOptions, security: Security): Promise<Opened> {
-  const { directory, nodeId, logWindow, checkpoints } = options
-  const storage = await LevelStorage.open({ directory, nodeId, ...(logWindow && { window: logWindow }) })
+  const { directory, nodeId, logWindow, checkpoints, observer } = options
+  const storage = await LevelStorage.open({ directory, nodeId, observer, ...(logWindow && { window: logWindow }) })
   try {
     const port = new TransportPort(options, security)
     const parts: MemberParts = { storage, runtime: REAL_RUNTIME, port, ...(checkpoints && { checkpoints }) }

@@ -1,11 +1,12 @@
 import type { Logger } from 'pino'
+import type { Observer } from '../observer/observer.js'
 import type { Genesis, MembershipRecord } from '../paxos/types.js'
 import type { CommitFeed } from '../replication/commit-feed.js'
 import type { LevelRange } from '../replication/levels.js'
 import type { Sessions } from '../replication/sessions.js'
 import type { StateMachine } from '../replication/state-machine.js'
 import type { Storage } from '../storage/storage.js'
-import type { AppliedListener, OnApplied, OnBoundary } from './applied-listener.js'
+import type { AppliedListener, OnBoundary } from './applied-listener.js'
 import { Applier } from './applier.js'
 import type { CheckpointOptions } from './boundaries.js'
 import { ApplyFailedError, checkLevel, UnsupportedLevelError } from './halt-error.js'
@@ -42,8 +43,8 @@ export async function replayLog(
     readonly listener: AppliedListener
     readonly feed?: CommitFeed
     readonly checkpoints?: CheckpointOptions | undefined
-    readonly onApplied?: OnApplied | undefined
     readonly onBoundary?: OnBoundary | undefined
+    readonly observer?: Observer | undefined
   },
 ): Promise<Replayed> {
   const { storage, sessions, machine, logger, nowMs } = settings

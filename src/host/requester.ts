@@ -1,3 +1,4 @@
+import type { Observer } from '../observer/observer.js'
 import type { ProposeOutcome } from '../paxos/node.js'
 import { MemberError } from './api.js'
 import { DecisionLatency } from './decision-latency.js'
@@ -32,8 +33,13 @@ export class Requester {
   #hasOverdue = false
   readonly #pages = new ProposalPages()
   readonly #latency = new DecisionLatency()
+  readonly #observer: Observer | undefined
   #nextSweepMs = 0
   #nowMs = 0
+
+  constructor(observer?: Observer) {
+    this.#observer = observer
+  }
 
   get pendingCount(): number {
     return this.#pending.size
@@ -82,6 +88,7 @@ export class Requester {
     this.#remove(pending)
     if (!(outcome instanceof MemberError) && pending.proposalCount === 1 && !pending.wasRefused) {
       this.#latency.onDecided(pending.proposedMs, this.#nowMs)
+      this.#observer?.duration('decision', this.#nowMs - pending.proposedMs)
     }
     for (const { settle } of pending.waiters) settle(outcome)
   }
@@ -186,6 +193,7 @@ export class Requester {
       const delayMs = outcome === 'sent' ? this.#latency.retryDelayMs(pending.proposalCount) : REFUSED_DELAY_MS
       pending.retryAtMs = this.#nowMs + delayMs
       if (outcome !== 'sent') continue
+      this.#observer?.count(pending.proposalCount === 0 ? 'commandsProposed' : 'commandsRepeated', 1)
       pending.proposalCount++
       pending.proposedMs = this.#nowMs
     }

@@ -44,16 +44,16 @@ class BoundaryRelay {
 
 /** @throws StorageError when what is on disk cannot be read */
 export async function restoreMachine(options: HostedMemberOptions, parts: MemberParts): Promise<Restored> {
-  const { machine, logger } = options
-  const { storage, runtime, checkpoints, onApplied, feed = new CommitFeed() } = parts
-  const requester = new Requester()
-  const alarms = new Alarms({ runtime, logger })
+  const { machine, logger, observer } = options
+  const { storage, runtime, checkpoints, feed = new CommitFeed() } = parts
+  const requester = new Requester(observer)
+  const alarms = new Alarms({ runtime, logger, observer })
   const reads = new SafeReads(alarms, logger)
   const desk = new SessionDesk(requester, runtime, reads)
   const sessions = new Sessions(machine, sessionCodec, parts.sessionLimits)
   const boundaries = new BoundaryRelay()
   const nowMs = (): number => runtime.nowMs()
-  const listeners = { listener: desk, onApplied, onBoundary: boundaries.pass }
+  const listeners = { listener: desk, observer, onBoundary: boundaries.pass }
   const replayed = await replayLog({ storage, sessions, machine, logger, nowMs, checkpoints, feed, ...listeners })
   return { requester, desk, sessions, feed, boundaries, alarms, reads, ...replayed }
 }

@@ -12,16 +12,13 @@ export class Shutdown {
   /** Settles when the member has stopped by itself: a failed disk, a broken invariant, a data directory that must not vote. */
   readonly failed: Promise<Error>
   readonly #a: Assembly
-  /** Told at once, and before `failed` settles. */
-  readonly #onFailed: ((error: Error) => void) | undefined
   #settleFailed: (error: Error) => void = throwError
   #isStopped = false
   #stopping: Promise<void> | undefined
   #onLedByAnother: (() => void) | undefined
 
-  constructor(assembly: Assembly, onFailed: ((error: Error) => void) | undefined) {
+  constructor(assembly: Assembly) {
     this.#a = assembly
-    this.#onFailed = onFailed
     this.failed = new Promise((resolve) => {
       this.#settleFailed = resolve
     })
@@ -59,8 +56,9 @@ export class Shutdown {
 
   /** The host has stopped by itself. */
   onFailed(error: Error): void {
-    this.#a.options.logger.fatal({ err: error }, 'the node stops')
-    this.#onFailed?.(error)
+    const { logger, observer } = this.#a.options
+    logger.fatal({ err: error }, 'the node stops')
+    observer?.event('halted', { error })
     this.#stopping ??= this.#abandon(error)
     this.#settleFailed(error)
   }

@@ -11,7 +11,7 @@ import { Shutdown } from './shutdown.js'
 /** Puts a member together on what it has restored, and has it go to work. @throws PeerListenError; nothing is left running then */
 export async function startMember(options: HostedMemberOptions, parts: MemberParts, restored: Restored): Promise<HostedMember> {
   const assembly = assemble(options, parts, restored)
-  const shutdown = new Shutdown(assembly, parts.onFailed)
+  const shutdown = new Shutdown(assembly)
   const { host, port, finder } = assembly
   host.start(hostListener(assembly, shutdown))
   try {
@@ -27,7 +27,7 @@ export async function startMember(options: HostedMemberOptions, parts: MemberPar
 
 function hostListener(assembly: Assembly, shutdown: Shutdown): HostListener {
   const { options, storage, node, applier, finder, receiver } = assembly
-  const { machine, logger } = options
+  const { machine, logger, observer } = options
   return {
     onFormed: () => {
       const { genesis } = node
@@ -41,6 +41,7 @@ function hostListener(assembly: Assembly, shutdown: Shutdown): HostListener {
     },
     onLeaderChanged: (leaderId) => {
       logger.info({ leaderId }, leaderId === 0 ? 'no leader is heard' : 'a leader is heard')
+      observer?.event('leaderChanged', { leaderId })
       shutdown.onLeaderChanged(leaderId)
     },
     onCheckpointWanted: (wanted) => receiver.want(wanted),

@@ -8,7 +8,7 @@ import type { MemberOptions } from './member-options.js'
 import type { PeerPort, PeerPortHandlers, PeerRoute } from './peer-port.js'
 import type { CallOff } from './runtime.js'
 
-type Options = Pick<MemberOptions, 'nodeId' | 'listenAddress' | 'transferBytesPerSecondMax' | 'logger'>
+type Options = Pick<MemberOptions, 'nodeId' | 'listenAddress' | 'transferBytesPerSecondMax' | 'logger' | 'observer'>
 
 const REFUSALS_REMEMBERED_MAX = 1_000
 
@@ -26,7 +26,7 @@ export class TransportPort implements PeerPort {
   }
 
   async start(handlers: PeerPortHandlers): Promise<void> {
-    const { nodeId, listenAddress, transferBytesPerSecondMax, logger } = this.#options
+    const { nodeId, listenAddress, transferBytesPerSecondMax, logger, observer } = this.#options
     this.#transport = new PeerTransport({
       ...handlers,
       nodeId,
@@ -36,10 +36,12 @@ export class TransportPort implements PeerPort {
       checkPeer: () => undefined,
       onRefused: (peerId, refusal, by, address) => {
         if (by === 'peer') handlers.onRefused(peerId, refusal, address)
+        observer?.event('linkRefused', { peerId, by, reason: refusal.reason })
         this.#logRefusal(peerId, refusal, by, address)
       },
       transferBytesPerSecondMax,
       connectionsMax: descriptorShares().peerConnections,
+      observer,
       logger,
     })
     await this.#transport.start()

@@ -3,6 +3,27 @@ import type { Genesis, MembershipRecord, Slot } from '../paxos/types.js'
 import { membershipsFromWire, membershipToWire } from './membership.js'
 import { counter, genesisFromWire, genesisToWire, optionalText, PeerCodecError, slot, text } from './peer-fields.js'
 
+/** Where a checkpoint stands. */
+export interface CheckpointInfo {
+  /** The log's level after appliedUpTo, with the version of the binary that raised it; 0 before the cluster is formed. */
+  readonly level: number
+  readonly levelVersion: string
+  /** The state is that after this slot; 0 before the first checkpoint. */
+  readonly appliedUpTo: Slot
+  /** The log's clock there, ms since 1970. */
+  readonly timeMs: number
+  /** The rolling digest of all results up to there. */
+  readonly stateDigest: number
+  /** Those that govern the slots above appliedUpTo, as known there; empty before the cluster is formed. */
+  readonly memberships: readonly MembershipRecord[]
+  /** Since the last checkpoint boundary, which is at the same slots on every node. */
+  readonly boundarySlots: number
+  readonly boundaryCommands: number
+  readonly boundaryBytes: number
+  /** Slots up to appliedUpTo that an operator has had skipped, ascending, the last 1,024. */
+  readonly skippedSlots: readonly Slot[]
+}
+
 /** What a checkpoint is that goes from one node to another. */
 export interface CheckpointHeader {
   /** Two checkpoints with the same id have the same entries, wherever they are had from. */

@@ -1,3 +1,4 @@
+import type { Observer } from '../observer/observer.js'
 import { assert } from '../paxos/assert.js'
 import type { Announcement, DurableRecord, LogEntry, RecoveredState, Slot } from '../paxos/types.js'
 import type { RaisedLevel } from '../replication/levels.js'
@@ -9,7 +10,7 @@ import type { StatePages } from './checkpoint/state-pages.js'
 import { rollBack } from './checkpoint/undo.js'
 import { type OpenDirectory, type OpenOptions, openDirectory, storageErrorOf } from './directory/open-directory.js'
 import { APPLY_FAILURE_KEY, entryKey, GENESIS_KEY, logKey, nameOfKey, UNSUPPORTED_LEVEL_KEY } from './keys.js'
-import { LinkedWriter, NOTHING_TOLD, type WriteWatcher } from './log/linked-writer.js'
+import { LinkedWriter, NOTHING_TOLD } from './log/linked-writer.js'
 import type { WriteBatch } from './log/write-batch.js'
 import {
   checksumOf,
@@ -42,7 +43,7 @@ export interface LevelStorageOptions {
   readonly pieceBytes?: number
   /** After so many trimmed bytes of the log LevelDB is asked to give their room back. */
   readonly reclaimBytes?: number
-  readonly watcher?: WriteWatcher
+  readonly observer?: Observer | undefined
 }
 
 const PIECE_BYTES = 256 * 1_024
@@ -106,7 +107,7 @@ export class LevelStorage implements Storage {
     this.#writer = new LinkedWriter(directory, {
       window: options.window ?? DEFAULT_LOG_WINDOW,
       reclaimBytes: options.reclaimBytes ?? RECLAIM_BYTES,
-      watcher: options.watcher,
+      observer: options.observer,
     })
     this.recovered = this.#writer.recovered
     this.#checkpoints = new CheckpointWriter(this.#writer, contents.checkpoint, { pieceBytes: options.pieceBytes ?? PIECE_BYTES })

@@ -1,27 +1,9 @@
-import type { Announcement, DurableRecord, LogEntry, MembershipRecord, RecoveredState, Slot } from '../paxos/types.js'
-import type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../protocol/checkpoint.js'
+import type { Announcement, DurableRecord, LogEntry, RecoveredState, Slot } from '../paxos/types.js'
+import type { CheckpointEnd, CheckpointHeader, CheckpointInfo, CheckpointPage } from '../protocol/checkpoint.js'
 import type { RaisedLevel } from '../replication/levels.js'
 import type { StateEntry } from '../replication/state-machine.js'
 
-export type { CheckpointEnd, CheckpointHeader, CheckpointPage } from '../protocol/checkpoint.js'
-
-/** Where a checkpoint stands. Its level is that after appliedUpTo; 0 before the cluster is formed. */
-export interface CheckpointInfo extends RaisedLevel {
-  /** The state is that after this slot; 0 before the first checkpoint. */
-  readonly appliedUpTo: Slot
-  /** The log's clock there, ms since 1970. */
-  readonly timeMs: number
-  /** The rolling digest of all results up to there. */
-  readonly stateDigest: number
-  /** Those that govern the slots above appliedUpTo, as known there; empty before the cluster is formed. */
-  readonly memberships: readonly MembershipRecord[]
-  /** Since the last checkpoint boundary, which is at the same slots on every node. */
-  readonly boundarySlots: number
-  readonly boundaryCommands: number
-  readonly boundaryBytes: number
-  /** Slots up to appliedUpTo that an operator has had skipped, ascending, the last 1,024. */
-  readonly skippedSlots: readonly Slot[]
-}
+export type { CheckpointEnd, CheckpointHeader, CheckpointInfo, CheckpointPage } from '../protocol/checkpoint.js'
 
 /** A slot that the state machine threw at: nothing is applied before an operator has said what is to become of it. */
 export interface ApplyFailure {

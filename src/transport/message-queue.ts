@@ -1,3 +1,4 @@
+import type { Observer } from '../observer/observer.js'
 import type { Message } from '../paxos/messages.js'
 import { messageBytes } from '../protocol/peer.js'
 
@@ -32,10 +33,12 @@ export class MessageQueue {
   readonly #bounds: QueueBounds
   readonly #urgent = new Lane()
   readonly #others = new Lane()
+  readonly #observer: Observer | undefined
   #droppedCount = 0
 
-  constructor(bounds: QueueBounds) {
+  constructor(bounds: QueueBounds, observer?: Observer) {
     this.#bounds = bounds
+    this.#observer = observer
   }
 
   get count(): number {
@@ -55,7 +58,7 @@ export class MessageQueue {
   push(message: Message): void {
     const size = messageBytes(message)
     if (size > this.#bounds.bytesMax) {
-      this.#droppedCount += 1
+      this.#noteDropped(1)
       return
     }
     if (URGENT.has(message.kind)) this.#urgent.push(message, size)
@@ -63,7 +66,7 @@ export class MessageQueue {
     while (this.count > this.#bounds.countMax || this.bytes > this.#bounds.bytesMax) {
       if (this.#others.count > 0) this.#others.shift()
       else this.#urgent.shift()
-      this.#droppedCount += 1
+      this.#noteDropped(1)
     }
   }
 
@@ -76,14 +79,19 @@ export class MessageQueue {
 
   /** Counts a message that was not even queued. */
   drop(): void {
-    this.#droppedCount += 1
+    this.#noteDropped(1)
   }
 
   /** Drops everything. */
   clear(): void {
-    this.#droppedCount += this.count
+    this.#noteDropped(this.count)
     this.#urgent.clear()
     this.#others.clear()
+  }
+
+  #noteDropped(count: number): void {
+    this.#droppedCount += count
+    if (count > 0) this.#observer?.count('messagesDropped', count)
   }
 }
 

@@ -1,6 +1,7 @@
 import { Client, type ClientDuplexStream, connectivityState, Metadata, type StatusObject } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import type { ConnectResponse, Roster as WireRoster } from '../gen/synod/peer/v1/peer.js'
+import type { Observer } from '../observer/observer.js'
 import type { Message, Roster } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 import { encodeHello, encodeMessages } from '../protocol/peer.js'
@@ -42,6 +43,7 @@ export interface PeerLinkOptions {
   readonly onConnected: (peerId: NodeId) => void
   /** `address`: where the peer was dialled; empty when it was this node that was called. */
   readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy, address: string) => void
+  readonly observer?: Observer | undefined
   readonly logger: Logger
 }
 
@@ -86,7 +88,7 @@ export class PeerLink {
   #told: { readonly roster: Roster; readonly toldBy: NodeId } | undefined
   readonly #options: PeerLinkOptions
   readonly #logger: Logger
-  readonly #queue = new MessageQueue(QUEUE_BOUNDS)
+  readonly #queue: MessageQueue
   /** waiting: for the time to dial again. dialling: for the peer's answer to our hello. closing: sends what is left, then ends. */
   #phase: 'waiting' | 'dialling' | 'open' | 'closing' | 'closed' = 'waiting'
   /** Kept from one stream to the next as long as it connects, and its address is dialled. */
@@ -105,6 +107,7 @@ export class PeerLink {
     this.#addresses = addresses
     this.#address = addresses[0] ?? ''
     this.#options = options
+    this.#queue = new MessageQueue(QUEUE_BOUNDS, options.observer)
     this.#logger = options.logger.child({ peerId: nodeId })
     this.#dial()
   }
@@ -156,7 +159,9 @@ export class PeerLink {
     if (this.#phase !== 'open' && this.#phase !== 'closing') return
     if (this.#frameUnderWay || this.#queue.count === 0) return
     this.#frameUnderWay = true
-    this.#stream?.write(encodeMessages(this.#queue.take(FRAME_BYTES_MAX)), this.#onFrameWritten)
+    const frame = encodeMessages(this.#queue.take(FRAME_BYTES_MAX))
+    this.#options.observer?.count('frameBytesSent', frame.length)
+    this.#stream?.write(frame, this.#onFrameWritten)
   }
 
   /** Sends what is queued, then ends the stream; breaks it off after timeoutMs. Resolves when this is done. */
@@ -240,6 +245,7 @@ export class PeerLink {
     this.#failures = 0
     this.#trouble = ''
     this.#logger.info({ peerAddress: this.#address }, 'connected to peer')
+    this.#options.observer?.event('linkOpened', { peerId: this.peerId, address: this.#address })
     this.#options.onConnected(this.peerId)
   }
 
@@ -257,12 +263,17 @@ export class PeerLink {
       return
     }
     const told = { peerAddress: this.#address, code: end.code, details: end.details }
-    if (phase === 'open') this.#logger.warn(told, 'lost the connection to peer')
+    if (phase === 'open') this.#onLost(told)
     else this.#logger.debug(told, 'peer does not answer')
     const refusal = refusalFromStatus(end)
     if (refusal !== undefined) return this.#onRefused({ ...refusal, ...this.#told }, 'peer')
     // The same address once more when it has just been the right one.
     this.#dialLater(end.details, { isNext: phase !== 'open', delayMsMax: REDIAL_DELAY_MS_MAX })
+  }
+
+  #onLost(told: { readonly peerAddress: string; readonly code: number; readonly details: string }): void {
+    this.#logger.warn(told, 'lost the connection to peer')
+    this.#options.observer?.event('linkLost', { peerId: this.peerId, address: told.peerAddress })
   }
 
   #onRefused(refusal: PeerRefusal, by: RefusedBy): void {

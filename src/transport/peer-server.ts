@@ -1,6 +1,7 @@
 import { Server, type ServerDuplexStream, type StatusObject, status } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import type { ConnectResponse, Hello } from '../gen/synod/peer/v1/peer.js'
+import type { Observer } from '../observer/observer.js'
 import type { Message, Roster } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 import type { CheckpointPart, CheckpointRequest } from '../protocol/checkpoint-transfer.js'
@@ -38,6 +39,7 @@ export interface PeerServerOptions {
   readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy, address: string) => void
   /** Connections that may be open to this node at once; a peer has one, and one more for a checkpoint. Default: 256. */
   readonly connectionsMax?: number | undefined
+  readonly observer?: Observer | undefined
   readonly logger: Logger
 }
 
@@ -126,6 +128,7 @@ export class PeerServer {
   }
 
   #onFrame(inbound: Inbound, bytes: Uint8Array): void {
+    this.#options.observer?.count('frameBytesReceived', bytes.length)
     let frame: PeerFrame
     try {
       frame = decodeFrame(bytes)

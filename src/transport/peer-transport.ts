@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { withPort } from '../encoding/host-port.js'
+import type { Observer } from '../observer/observer.js'
 import type { Message, Roster } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 import {
@@ -52,6 +53,7 @@ export interface PeerTransportOptions {
   readonly onConnected: (peerId: NodeId) => void
   /** Again at each try, every second or so, until the cause is gone. */
   readonly onRefused: (peerId: NodeId, refusal: PeerRefusal, by: RefusedBy, address: string) => void
+  readonly observer?: Observer | undefined
   readonly logger: Logger
 }
 

@@ -242,29 +242,6 @@ test('recorded events are the same objects, in order, with step and time', () =>
   assert.deepEqual(new EventTrace({ clock: STANDING }).recorded, [])
 })
 
-test('a look at a core tells what changed since the last look, and nothing twice', () => {
-  const trace = new EventTrace({ clock: STANDING, records: true })
-  const core = { phase: 'scouting', promised: BALLOT, leadingBallot: 0, decidedUpTo: 0 } as const
-  trace.recovered(2, { ...core, phase: 'joining', promised: 0 }, 0)
-  trace.look(2, core)
-  trace.look(2, core)
-  trace.look(2, { ...core, phase: 'leading', leadingBallot: BALLOT, decidedUpTo: 4 })
-  trace.recovered(2, { ...core, phase: 'following', decidedUpTo: 3 }, 1)
-  trace.look(2, { ...core, phase: 'following', decidedUpTo: 3 })
-  assert.deepEqual(
-    trace.recorded.map(({ event }) => tellEvent(event)),
-    [
-      'n2 has read its disk: promised -, decided up to 0, applied up to 0',
-      'n2 promises ballot 70000.2',
-      'n2 scouts in ballot 70000.2',
-      'n2 leads in ballot 70000.2',
-      'n2 knows slots up to 4 to be decided',
-      'n2 has read its disk: promised 70000.2, decided up to 3, applied up to 1',
-      'n2 follows',
-    ],
-  )
-})
-
 test('a no-op and an empty message are told apart from a batch', () => {
   const noop = { kind: 'applied', node: 1, slot: 7, value: NOOP, digest: 1 } as const
   assert.equal(tellEvent(noop), 'n1 applies slot 7: no-op')

@@ -5,6 +5,8 @@ import type { HostedMemberOptions, MemberParts } from '../../host/member-parts.j
 import type { PeerPort, PeerPortHandlers } from '../../host/peer-port.js'
 import { restoreMachine } from '../../host/restored.js'
 import { startMember } from '../../host/start-member.js'
+import type { Events } from '../../observer/names.js'
+import { type EventHandlers, EventObserver, type Observer } from '../../observer/observer.js'
 import { type CoreView, viewOf } from '../../paxos/invariants.js'
 import type { MemberAddresses } from '../../paxos/membership-changes.js'
 import type { Message } from '../../paxos/messages.js'
@@ -29,8 +31,9 @@ import type { QuotaMark } from '../checkers/quota-marks.js'
 import type { FaultTotals } from '../plan/faults.js'
 import type { Random } from '../random.js'
 import type { EventTrace } from '../trace/event-trace.js'
+import { nodeEvents } from '../trace/node-events.js'
 import type { Fate } from '../trace/trace-events.js'
-import type { DiskSettings, SimulatedDisk, WriteSubject } from './disk.js'
+import type { DiskSettings, SimulatedDisk } from './disk.js'
 import type { Network, Packet, SentPacket } from './network.js'
 import { fromNextRecord, toNextRecord } from './next-version.js'
 import type { Scheduler } from './scheduler.js'
@@ -148,6 +151,7 @@ export class SimulatedProcess implements CheckpointSource {
   readonly #introducedAs = new Map<NodeId, CallerIdentity>()
   /** Where it looks for each peer. */
   readonly #routes = new Map<NodeId, readonly string[]>()
+  readonly #observer: Observer
   #appliedUpTo: Slot = 0
   #stepsToLive = Number.POSITIVE_INFINITY
   #diesInWrite = false
@@ -158,6 +162,7 @@ export class SimulatedProcess implements CheckpointSource {
     this.#machine = machine
     this.application = parts.makeApplication()
     this.runtime = new SimulatedRuntime({ scheduler, random, wallMs: machine.wallMs, turnMsMax: machine.turnMsMax })
+    this.#observer = this.#makeObserver()
   }
 
   /** Absent until the disk has been read. */
@@ -199,6 +204,7 @@ export class SimulatedProcess implements CheckpointSource {
         initialCommands,
         capacityBytes: quotaBytes,
         logger: SILENT,
+        observer: this.#observer,
         options,
       }
       const parts: MemberParts = {
@@ -209,9 +215,6 @@ export class SimulatedProcess implements CheckpointSource {
         sessionLimits: { ...SESSION_LIMITS, ...limits },
         port: this.#makePeerPort(),
         makeNode: (nodeSettings) => this.#makeNode(nodeSettings),
-        onApplied: (entry, digest) => this.#onApplied(entry, digest),
-        onInstalled: (checkpoint) => this.#onInstalled(checkpoint),
-        onFailed: (error) => this.#onFailed(error),
       }
       this.#member = await startMember(memberOptions, parts, await restoreMachine(memberOptions, parts))
     } catch (error) {
@@ -231,14 +234,10 @@ export class SimulatedProcess implements CheckpointSource {
     const { disk, onSetAside } = this.#machine
     const { logSlotsMax } = this.#settings
     const window = { slots: logSlotsMax, bytes: Number.MAX_SAFE_INTEGER }
-    const watcher = {
-      onWriting: (subject: WriteSubject) => this.#onWriting(subject),
-      onWritten: () => this.#passStep(),
-    }
     const open = async (): Promise<LevelStorage> =>
       LevelStorage.standOn(await disk.open(this.runtime, FORMATS[this.#machine.version]), {
         window,
-        watcher,
+        observer: this.#observer,
         pieceBytes: SMALL_PIECE_BYTES,
       })
     try {
@@ -317,8 +316,6 @@ export class SimulatedProcess implements CheckpointSource {
     const core = this.#settings.parts.makeNode(settings)
     this.#core = core
     this.#view = viewOf(core)
-    this.#settings.trace.recovered(this.#settings.id, core, this.#appliedUpTo)
-    this.#settings.trace.look(this.#settings.id, core)
     this.#check(() => this.#settings.checker.onStarted(this.#settings.id, core, this.#machine.disk.contents))
     return core
   }
@@ -381,18 +378,33 @@ export class SimulatedProcess implements CheckpointSource {
     return () => transfer.cancel()
   }
 
+  /** What a dead process reports reaches nobody. */
+  #makeObserver(): Observer {
+    const { id, trace } = this.#settings
+    const traced = nodeEvents(id, trace)
+    const handlers: EventHandlers = {
+      ...traced,
+      slotApplied: (fields) => {
+        traced.slotApplied(fields)
+        this.#onApplied(fields.entry, fields.stateDigest)
+      },
+      checkpointInstalled: ({ checkpoint }) => this.#onInstalled(checkpoint),
+      writeBegun: (subject) => this.#onWriting(subject),
+      writeEnded: () => this.#passStep(),
+      halted: ({ error }) => this.#onFailed(error),
+    }
+    return new LivingObserver(handlers, this.runtime)
+  }
+
   #onApplied(entry: LogEntry, digest: number): void {
-    if (this.runtime.isOver) return
-    const { id, trace, checker } = this.#settings
+    const { id, checker } = this.#settings
     const { application } = this
     this.#appliedUpTo = entry.slot
-    trace.tell({ kind: 'applied', node: id, slot: entry.slot, value: entry.value, digest })
     this.#check(() => checker.onApplied({ nodeId: id, entry, digest, application }))
     this.#passStep()
   }
 
   #onInstalled(checkpoint: CheckpointInfo): void {
-    if (this.runtime.isOver) return
     const { id, checker } = this.#settings
     this.#appliedUpTo = checkpoint.appliedUpTo
     this.#check(() => {
@@ -427,7 +439,6 @@ export class SimulatedProcess implements CheckpointSource {
     const before = this.#view
     const now = viewOf(this.#core)
     this.#view = now
-    this.#settings.trace.look(this.#settings.id, this.#core)
     this.#check(() => this.#settings.checker.onStep(this.#settings.id, before, now))
     if (now.decidedUpTo !== before.decidedUpTo) this.#checkMemberships(this.#core)
   }
@@ -437,8 +448,7 @@ export class SimulatedProcess implements CheckpointSource {
     this.#check(() => this.#settings.checker.onMemberships(this.#settings.id, memberships.toRecords(), decidedUpTo))
   }
 
-  #onWriting(subject: WriteSubject): void {
-    if (this.runtime.isOver) return
+  #onWriting(subject: Events['writeBegun']): void {
     const { checkpoint } = subject
     if (checkpoint !== undefined) this.#check(() => this.#settings.checker.onCheckpoint(this.#settings.id, checkpoint))
     this.#machine.disk.expect(subject)
@@ -475,5 +485,19 @@ export class SimulatedProcess implements CheckpointSource {
       totals.count('crashInWrite')
       this.#machine.onDeath()
     })
+  }
+}
+
+/** An observer of a process, for as long as it lives. */
+class LivingObserver extends EventObserver {
+  readonly #runtime: Pick<SimulatedRuntime, 'isOver'>
+
+  constructor(handlers: EventHandlers, runtime: Pick<SimulatedRuntime, 'isOver'>) {
+    super(handlers)
+    this.#runtime = runtime
+  }
+
+  override event<Name extends keyof Events>(name: Name, fields: Events[Name]): void {
+    if (!this.#runtime.isOver) super.event(name, fields)
   }
 }

@@ -1,5 +1,3 @@
-import type { Phase } from '../../paxos/node.js'
-import type { Ballot, NodeId, Slot } from '../../paxos/types.js'
 import { EventHash } from './event-hash.js'
 import type { Step, TracedEvent, TraceEvent } from './trace-events.js'
 import { tellEvent } from './trace-words.js'
@@ -13,14 +11,6 @@ export interface TraceSettings {
   readonly records?: boolean | undefined
 }
 
-/** What of a node's core is told when it changes. */
-export interface CoreState {
-  readonly phase: Phase
-  readonly promised: Ballot
-  readonly leadingBallot: Ballot
-  readonly decidedUpTo: Slot
-}
-
 /**
  * Everything that happens in a world, in order: as a hash, so that two runs can be compared to the byte; as lines for people when
  * there is a `print`; and kept for a trace page when asked. Without the last two an event costs a few multiplications.
@@ -30,8 +20,6 @@ export class EventTrace {
   readonly #hash = new EventHash()
   readonly #print: ((line: string) => void) | undefined
   readonly #recorded: TracedEvent[] | undefined
-  /** As they were at the last look. */
-  readonly #cores = new Map<NodeId, { phase: Phase; promised: Ballot; decidedUpTo: Slot }>()
   #count = 0
 
   constructor({ clock, print, records = false }: TraceSettings) {
@@ -63,30 +51,6 @@ export class EventTrace {
     if (this.#recorded !== undefined) this.#recorded.push({ step, atUs, event })
     if (this.#print !== undefined) this.#print(`${String(step).padStart(6)} ${formatTime(atUs)} ${tellEvent(event)}`)
     return step
-  }
-
-  /** A node's core stands on what its disk held. */
-  recovered(node: NodeId, { promised, decidedUpTo }: CoreState, appliedUpTo: Slot): void {
-    this.#cores.set(node, { phase: 'joining', promised, decidedUpTo })
-    this.tell({ kind: 'recovered', node, promised, decidedUpTo, appliedUpTo })
-  }
-
-  /** Looks at a node's core after a step of it, and tells what has changed since the last look. */
-  look(node: NodeId, { phase, promised, leadingBallot, decidedUpTo }: CoreState): void {
-    const seen = this.#cores.get(node)
-    if (seen === undefined) return
-    if (promised !== seen.promised) {
-      seen.promised = promised
-      this.tell({ kind: 'promised', node, ballot: promised })
-    }
-    if (phase !== seen.phase) {
-      seen.phase = phase
-      this.tell({ kind: 'phase', node, phase, ballot: phase === 'leading' ? leadingBallot : promised })
-    }
-    if (decidedUpTo !== seen.decidedUpTo) {
-      seen.decidedUpTo = decidedUpTo
-      this.tell({ kind: 'decided', node, upTo: decidedUpTo })
-    }
   }
 }
 

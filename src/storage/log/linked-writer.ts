@@ -1,9 +1,11 @@
+import type { Events } from '../../observer/names.js'
+import type { Observer } from '../../observer/observer.js'
 import type { DurableRecord, RecoveredState, Slot } from '../../paxos/types.js'
 import type { OpenDirectory } from '../directory/open-directory.js'
 import { chainKey, logKey } from '../keys.js'
 import { type Database, type DatabaseView, type KeyRange, WRITE_BUFFER_BYTES } from '../leveldb/database.js'
 import { sealLink } from '../records.js'
-import type { CheckpointInfo, LogWindow } from '../storage.js'
+import type { LogWindow } from '../storage.js'
 import { StorageError } from '../storage-error.js'
 import type { LogIndex } from './log-index.js'
 import { SingleWriter, type WritePriority } from './single-writer.js'
@@ -26,25 +28,13 @@ const TRIM_COUNT_MIN = 64
  */
 const HELD_WINDOWS_MAX = 16
 
-/** What a write is about, for those who watch. */
-export interface WriteSubject {
-  readonly records: readonly DurableRecord[]
-  /** That it commits. */
-  readonly checkpoint?: CheckpointInfo
-  /** That checkpoint is one from a peer: slots up to its own are no longer in the log. */
-  readonly isInstall?: boolean
-}
-
-/** Told of each write before it begins, and after it has ended well. */
-export interface WriteWatcher {
-  onWriting(subject: WriteSubject): void
-  onWritten(): void
-}
+/** What a write is about. */
+export type WriteSubject = Events['writeBegun']
 
 export interface LinkedWriterOptions {
   readonly window: LogWindow
   readonly reclaimBytes: number
-  readonly watcher: WriteWatcher | undefined
+  readonly observer: Observer | undefined
 }
 
 const NO_RECORDS: readonly DurableRecord[] = []
@@ -146,7 +136,7 @@ export class LinkedWriter {
   }
 
   /**
-   * Has `build` fill a batch when its turn has come, and makes it durable. `subject` is told of it before.
+   * Has `build` fill a batch when its turn has come, and makes it durable. `subject` is reported before.
    *
    * @throws StorageError, and what `build` throws: no write follows then
    */
@@ -210,7 +200,9 @@ export class LinkedWriter {
       compactedUpTo,
     }
     batch.put(key, sealLink(key, link))
-    this.#options.watcher?.onWriting(subject)
+    const { observer } = this.#options
+    observer?.event('writeBegun', subject)
+    observer?.count('bytesWritten', batch.bytes)
     try {
       await batch.write()
       this.#witness.record(number)
@@ -220,7 +212,7 @@ export class LinkedWriter {
     this.#lastWrite = number
     this.#decidedUpTo = decidedUpTo
     this.#compactedUpTo = compactedUpTo
-    this.#options.watcher?.onWritten()
+    observer?.event('writeEnded', { number })
     if (this.log.claimTrimmed(this.#options.reclaimBytes)) this.#reclaimTrimmed()
   }
 
@@ -238,5 +230,6 @@ export class LinkedWriter {
     const limits = { upTo, countMax: TRIM_FACTOR * addedCount + TRIM_COUNT_MIN }
     const count = this.log.trim(this.#options.window, limits)
     for (let slot = from; slot < from + count; slot++) batch.delete(logKey(slot))
+    if (count > 0) this.#options.observer?.count('slotsTrimmed', count)
   }
 }

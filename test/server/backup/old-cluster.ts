@@ -7,6 +7,7 @@ import { initialAuthority } from '../../../src/api/initial-authority.js'
 import { Command, Query, Result } from '../../../src/gen/synod/session/v1/session.js'
 import type { BackupPart } from '../../../src/host/api.js'
 import { replayLog } from '../../../src/host/recovery.js'
+import { EventObserver } from '../../../src/observer/observer.js'
 import { makeBallot } from '../../../src/paxos/ballot.js'
 import { genesisRecord } from '../../../src/paxos/memberships.js'
 import type { DurableRecord, Genesis, LogEntry, Slot, Value } from '../../../src/paxos/types.js'
@@ -115,7 +116,7 @@ async function replayed(storage: LevelStorage) {
     listener: { onOpened: () => {}, onClosed: () => {}, onLevel: () => {}, onOutcome: () => {}, isAwaited: () => false },
     logger: pino({ level: 'silent' }),
     nowMs: () => 0,
-    onApplied: ({ slot }, digest) => digests.set(slot, digest),
+    observer: new EventObserver({ slotApplied: ({ entry, stateDigest }) => void digests.set(entry.slot, stateDigest) }),
   })
   return { applier, machine, sessions, digests }
 }
