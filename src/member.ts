@@ -9,6 +9,7 @@ import { safeLogger } from './host/safe-logger.js'
 import { startMember } from './host/start-member.js'
 import { SafeObserver } from './observer/observer.js'
 import type { MembershipChange, MembershipRecord, NodeId, Slot } from './paxos/types.js'
+import type { FeedCursor } from './replication/commit-feed.js'
 import type { SessionName } from './replication/session-table.js'
 import { INSECURE, type Security } from './security/security.js'
 
@@ -138,6 +139,14 @@ export class Member implements MemberApi {
 
   backup(): AsyncIterable<BackupPart> {
     return this.#hosted.backup()
+  }
+
+  /**
+   * Makes a cursor over the events of the machine (see StateMachine.events), as this member applies them; close() it when it is not needed
+   * any more. `from`: revision of the first event wanted; absent: the first one that comes.
+   */
+  events(from?: bigint): FeedCursor {
+    return this.#hosted.events(from)
   }
 
   /** If this member leads: asks another to, and waits until it does, for a second at most. */

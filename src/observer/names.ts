@@ -97,16 +97,18 @@ export interface Events {
   readonly linkLost: { readonly peerId: NodeId; readonly address: string }
   /** This node does not talk to that one (`by`: 'us'), or is not let in there ('peer'). `reason`: that of a PeerRefusal. */
   readonly linkRefused: { readonly peerId: NodeId; readonly by: 'us' | 'peer'; readonly reason: string }
-  /** Something is wrong that the node can live with; or no longer. */
+  /** Something is wrong that the node can live with: see MemberStatus.alarms. */
   readonly alarmRaised: { readonly code: string }
+  /** It is over. */
   readonly alarmCleared: { readonly code: string }
   /** A call of a member ended with a MemberError. `call`: the name of the method. */
   readonly callRefused: { readonly call: string; readonly code: string }
   /** A unary call of a client was answered. `method`: its gRPC path; `statusCode`: as gRPC numbers them; `durationMs`: from its arrival. */
   readonly callAnswered: { readonly method: string; readonly statusCode: number; readonly durationMs: number }
-  /** A client has opened a session stream; or it has ended. `streamCount`: those that are open then. */
-  readonly sessionStreamOpened: { readonly streamCount: number }
-  readonly sessionStreamClosed: { readonly streamCount: number }
+  /** A client has opened a stream, of a session or for a backup. `method`: its gRPC path. */
+  readonly streamOpened: { readonly method: string }
+  /** That stream has ended. */
+  readonly streamClosed: { readonly method: string }
   /** The node has stopped by itself. */
   readonly halted: { readonly error: Error }
 }

@@ -1,11 +1,13 @@
-import type {
-  ServerDuplexStream,
-  ServerUnaryCall,
-  ServerWritableStream,
-  ServiceDefinition,
-  sendUnaryData,
-  UntypedServiceImplementation,
+import {
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
+import type { Observer } from '../observer/observer.js'
 import { boundCallsUnderWay } from './admission.js'
 import { ServerCallContext } from './call-context.js'
 import { type Drain, refuseWhileDraining } from './drain.js'
@@ -24,6 +26,7 @@ export interface DoorSettings {
   readonly drain: Drain
   /** Unary calls of all methods together. */
   readonly callsInFlightMax: number
+  readonly observer?: Observer | undefined
 }
 
 /**
@@ -33,12 +36,14 @@ export interface DoorSettings {
 export class Doors {
   readonly #failures: Failures
   readonly #untaken: UntakenAnswers
+  readonly #observer: Observer | undefined
   readonly #boundUnary: Interceptor
   readonly #refuseWhileDraining: Interceptor
 
-  constructor({ failures, untaken, drain, callsInFlightMax }: DoorSettings) {
+  constructor({ failures, untaken, drain, callsInFlightMax, observer }: DoorSettings) {
     this.#failures = failures
     this.#untaken = untaken
+    this.#observer = observer
     this.#boundUnary = boundCallsUnderWay(callsInFlightMax, 'calls')
     this.#refuseWhileDraining = refuseWhileDraining(drain)
   }
@@ -72,6 +77,7 @@ export class Doors {
     handler: Handler<Uint8Array, Uint8Array>,
   ): Promise<void> {
     const context = new ServerCallContext(call)
+    const beganMs = this.#observer === undefined ? 0 : performance.now()
     let isAnswered = false
     // grpc-js says so of every call: when its answer has been taken, or when nobody is there to take it.
     call.once('cancelled', () => {
@@ -83,10 +89,18 @@ export class Doors {
       response = await handler(call.request, context)
     } catch (error) {
       isAnswered = true
-      return callback(this.#failures.statusOf(error, context.method))
+      const refusal = this.#failures.statusOf(error, context.method)
+      callback(refusal)
+      return this.#reportAnswered(context.method, refusal.code ?? status.UNKNOWN, beganMs)
     }
     isAnswered = true
     callback(null, response)
+    this.#reportAnswered(context.method, status.OK, beganMs)
+  }
+
+  #reportAnswered(method: string, statusCode: number, beganMs: number): void {
+    if (this.#observer === undefined) return
+    this.#observer.event('callAnswered', { method, statusCode, durationMs: performance.now() - beganMs })
   }
 
   #streamDoor({ handle, bound }: StreamMethod): StreamDoor {
@@ -102,6 +116,7 @@ export class Doors {
   async #converse(stream: Stream, handler: Handler<Stream, void>): Promise<void> {
     const context = new ServerCallContext(stream)
     stream.once('cancelled', () => context.abort())
+    this.#observer?.event('streamOpened', { method: context.method })
     try {
       await handler(stream, context)
       stream.end()
@@ -110,6 +125,7 @@ export class Doors {
       if (!context.aborted) stream.emit('error', this.#failures.statusOf(error, context.method))
     }
     context.end()
+    this.#observer?.event('streamClosed', { method: context.method })
   }
 }
 

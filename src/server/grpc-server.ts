@@ -2,6 +2,7 @@ import { Server, type ServerOptions } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import type { MemberApi } from '../host/api.js'
 import { REAL_RUNTIME } from '../host/runtime.js'
+import type { Observer } from '../observer/observer.js'
 import type { Security } from '../security/security.js'
 import { descriptorShares } from '../storage/directory/descriptors.js'
 import { Listener } from '../transport/listener.js'
@@ -45,6 +46,7 @@ export interface ClientServerOptions {
   /** host:port; port 0 takes any free one. */
   readonly listenAddress: string
   readonly security: Pick<Security, 'clientPort'>
+  readonly observer?: Observer | undefined
   readonly logger: Logger
   readonly callsInFlightMax?: number
   /** Of answers that clients have not taken, all together. Default: 128 MiB. */
@@ -70,7 +72,7 @@ export class ClientServer {
     const drain = new Drain()
     const untaken = new UntakenAnswers(options.untakenBytesMax)
     const failures = new Failures(member.status().nodeId, logger)
-    const doors = new Doors({ failures, untaken, drain, callsInFlightMax })
+    const doors = new Doors({ failures, untaken, drain, callsInFlightMax, observer: options.observer })
     const operations = new Operations(member, machine)
     const parts = { member, machine, operations, untaken, drain, runtime: REAL_RUNTIME, logger }
     for (const service of SERVICES) server.addService(...doors.open(service, parts))

@@ -4,6 +4,7 @@ import { BankAndKeys } from '../api/bank-and-keys.js'
 import { initialAuthority } from '../api/initial-authority.js'
 import { safeLogger } from '../host/safe-logger.js'
 import { Member } from '../member.js'
+import { type Observer, SafeObserver } from '../observer/observer.js'
 import { INSECURE, type Security } from '../security/security.js'
 import type { ServerConfig } from './config.js'
 import { ClientServer } from './grpc-server.js'
@@ -27,8 +28,14 @@ export interface RunningServer {
  *
  * @throws StorageError, PeerListenError or an Error naming the address or the field at fault; nothing is left running then
  */
-export async function startServer(config: ServerConfig, log: Logger, security: Security = INSECURE): Promise<RunningServer> {
+export async function startServer(
+  config: ServerConfig,
+  log: Logger,
+  security: Security = INSECURE,
+  unsafeObserver?: Observer,
+): Promise<RunningServer> {
   const logger = safeLogger(log)
+  const observer = unsafeObserver && new SafeObserver(unsafeObserver)
   logGrpc(logger)
   const machine = new BankAndKeys()
   const member = await Member.start(
@@ -43,12 +50,13 @@ export async function startServer(config: ServerConfig, log: Logger, security: S
       join: config.join ?? false,
       repairs: config.repair ?? true,
       ...(config.transferBytesPerSecondMax !== undefined && { transferBytesPerSecondMax: config.transferBytesPerSecondMax }),
+      ...(observer && { observer }),
       logger,
     },
     security,
   )
   try {
-    const clients = await ClientServer.start({ member, machine, listenAddress: config.clientListen, security, logger })
+    const clients = await ClientServer.start({ member, machine, listenAddress: config.clientListen, security, observer, logger })
     logger.info({ nodeId: config.nodeId, clients: clients.address, peers: config.peerListen }, 'serving')
     return new Running({ member, clients, logger })
   } catch (error) {

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { depositMessage } from '../../src/app/bank/signing.js'
 import type { DepositRequest } from '../../src/gen/synod/bank/v1/bank.js'
 import { Command } from '../../src/gen/synod/session/v1/session.js'
+import type { Observer } from '../../src/observer/observer.js'
 import { INSECURE, type Security } from '../../src/security/security.js'
 import { ClientServer } from '../../src/server/grpc-server.js'
 import { type Clients, connectTo } from './client.js'
@@ -40,7 +41,10 @@ export interface Served {
 /** A server on a free port and a client of it, both gone when the test ends. */
 export async function serve(
   t: TestContext,
-  { security = INSECURE, ...options }: { callsInFlightMax?: number; untakenBytesMax?: number; security?: Security } = {},
+  {
+    security = INSECURE,
+    ...options
+  }: { callsInFlightMax?: number; untakenBytesMax?: number; security?: Security; observer?: Observer } = {},
 ): Promise<Served> {
   const logged: string[] = []
   const logger = pino({ level: 'info' }, { write: (line: string) => void logged.push(line) })
