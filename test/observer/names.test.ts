@@ -14,7 +14,7 @@ function namesOf(): { readonly kind: string; readonly name: string; readonly isD
   return lines.flatMap((line, i) => {
     kind = /^export interface (\w+)/.exec(line)?.[1] ?? kind
     const name = /^ {2}readonly (\w+):/.exec(line)?.[1]
-    return name === undefined ? [] : [{ kind, name, isDescribed: lines[i - 1]?.endsWith('*/') === true }]
+    return name === undefined ? [] : [{ kind, name, isDescribed: (lines[i - 1] ?? '').endsWith('*/') }]
   })
 }
 

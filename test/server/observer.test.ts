@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
 import { it } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { PutRequest } from '../../src/gen/synod/kv/v1/kv.js'
@@ -11,10 +12,8 @@ const PUT = PutRequest.fromPartial({ key: 'a', value: new Uint8Array([1]) })
 
 it('the doors report each call with its status, and each stream', async (t) => {
   const events: string[] = []
-  let onStreamClosed: () => void = () => {}
-  const streamClosed = new Promise<void>((resolve) => {
-    onStreamClosed = resolve
-  })
+  const ends = new EventEmitter()
+  const streamClosed = once(ends, 'closed')
   const observer = new EventObserver({
     callAnswered: ({ method, statusCode, durationMs }) => {
       assert.ok(durationMs > 0 && durationMs < 5_000)
@@ -23,7 +22,7 @@ it('the doors report each call with its status, and each stream', async (t) => {
     streamOpened: ({ method }) => void events.push(`${method} opened`),
     streamClosed: ({ method }) => {
       events.push(`${method} closed`)
-      onStreamClosed()
+      ends.emit('closed')
     },
   })
   const { clients, member } = await serve(t, { observer })
