@@ -25,8 +25,8 @@ import { encodeOpenSession, encodeSessionCommand } from '../src/replication/enve
 import { sessionCodec } from '../src/replication/session-records.js'
 import { Sessions } from '../src/replication/sessions.js'
 import type { HistoryReader, StateEntry } from '../src/replication/state-machine.js'
-import { entryKey } from '../src/storage/keys.js'
 import { type LevelDatabase, openDatabase } from '../src/storage/leveldb/database.js'
+import { entryKey } from '../src/storage/record-keys.js'
 import { seal, unseal } from '../src/storage/records.js'
 import { NO_CHECKPOINT } from '../src/storage/storage.js'
 

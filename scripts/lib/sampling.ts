@@ -144,7 +144,7 @@ function parseProbe(line: string): Probe {
   return JSON.parse(line) as Probe
 }
 
-/** What a node that has stopped keeps, in bytes of keys and values; see src/storage/keys.ts for the tags. */
+/** What a node that has stopped keeps, in bytes of keys and values; see src/storage/record-keys.ts for the tags. */
 export interface Kept {
   readonly state: number
   readonly history: number

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { RecordCount } from '../storage/doctor/census.js'
-import type { Diagnosis, Inventory } from '../storage/doctor/doctor.js'
+import type { Diagnosis, Inventory } from '../storage/doctor/diagnose.js'
 import type { Finding } from '../storage/doctor/findings.js'
 import { EXIT } from './failure.js'
 import { notEmpty, outcomeCounts } from './options.js'
@@ -34,7 +34,7 @@ export function addDoctorCommand(program: Command): void {
     .addOption(new Option('--json', 'print one JSON value'))
     .addHelpText('after', HELP)
     .action(async ({ data, json }: DoctorFlags) => {
-      const { diagnose } = await import('../storage/doctor/doctor.js')
+      const { diagnose } = await import('../storage/doctor/diagnose.js')
       const diagnosis = await diagnose(data, showProgress())
       if (json) printJson(diagnosis)
       else show(diagnosis)

@@ -3,15 +3,15 @@ import { assert } from '../paxos/assert.js'
 import type { Announcement, DurableRecord, LogEntry, RecoveredState, Slot } from '../paxos/types.js'
 import type { RaisedLevel } from '../replication/levels.js'
 import type { StateEntry } from '../replication/state-machine.js'
-import { CheckpointReceiver } from './checkpoint/checkpoint-receiver.js'
+import { CheckpointStager } from './checkpoint/checkpoint-stager.js'
 import { CheckpointViewer } from './checkpoint/checkpoint-viewer.js'
 import { CheckpointWriter } from './checkpoint/checkpoint-writer.js'
 import type { StatePages } from './checkpoint/state-pages.js'
 import { rollBack } from './checkpoint/undo.js'
 import { type OpenDirectory, type OpenOptions, openDirectory, storageErrorOf } from './directory/open-directory.js'
-import { APPLY_FAILURE_KEY, entryKey, GENESIS_KEY, logKey, nameOfKey, UNSUPPORTED_LEVEL_KEY } from './keys.js'
-import { LinkedWriter, NOTHING_TOLD } from './log/linked-writer.js'
+import { INTERNAL_WRITE, LinkedWriter } from './log/linked-writer.js'
 import type { WriteBatch } from './log/write-batch.js'
+import { APPLY_FAILURE_KEY, entryKey, GENESIS_KEY, logKey, nameOfKey, UNSUPPORTED_LEVEL_KEY } from './record-keys.js'
 import {
   checksumOf,
   RecordError,
@@ -61,7 +61,7 @@ export class LevelStorage implements Storage {
   readonly #directory: OpenDirectory
   readonly #writer: LinkedWriter
   readonly #checkpoints: CheckpointWriter
-  readonly #receiver: CheckpointReceiver
+  readonly #receiver: CheckpointStager
   readonly #viewer: CheckpointViewer
   /** As they were found at the start, until they are handed over. */
   #statePages: StatePages | undefined
@@ -75,11 +75,11 @@ export class LevelStorage implements Storage {
    * @throws StorageError LOCKED, NOT_WRITABLE, FOREIGN, UNSUPPORTED_FORMAT or DAMAGED; nothing is left open or locked then
    */
   static async open(options: OpenOptions & LevelStorageOptions): Promise<LevelStorage> {
-    return LevelStorage.standOn(await openDirectory(options), options)
+    return LevelStorage.fromDirectory(await openDirectory(options), options)
   }
 
   /** Stands on a directory that is open, and closes it when it cannot. @throws StorageError */
-  static async standOn(directory: OpenDirectory, options: LevelStorageOptions = {}): Promise<LevelStorage> {
+  static async fromDirectory(directory: OpenDirectory, options: LevelStorageOptions = {}): Promise<LevelStorage> {
     let storage: LevelStorage
     try {
       storage = new LevelStorage(directory, options)
@@ -111,7 +111,7 @@ export class LevelStorage implements Storage {
     })
     this.recovered = this.#writer.recovered
     this.#checkpoints = new CheckpointWriter(this.#writer, contents.checkpoint, { pieceBytes: options.pieceBytes ?? PIECE_BYTES })
-    this.#receiver = new CheckpointReceiver(this.#writer, this.#checkpoints, contents.incoming)
+    this.#receiver = new CheckpointStager(this.#writer, this.#checkpoints, contents.incoming)
     this.#viewer = new CheckpointViewer(this.#writer, {
       stateNow: () => this.#checkpoints.state,
       failed: (error) => this.#damagedState(error),
@@ -175,7 +175,7 @@ export class LevelStorage implements Storage {
   }
 
   async noteUnsupportedLevel(unsupported: RaisedLevel | undefined): Promise<void> {
-    await this.#writer.write('append', NOTHING_TOLD, (batch) => {
+    await this.#writer.write('append', INTERNAL_WRITE, (batch) => {
       if (unsupported === undefined) batch.delete(UNSUPPORTED_LEVEL_KEY)
       else batch.put(UNSUPPORTED_LEVEL_KEY, sealUnsupportedLevel(unsupported))
     })
@@ -187,7 +187,7 @@ export class LevelStorage implements Storage {
   }
 
   async noteApplyFailure(failure: ApplyFailure): Promise<void> {
-    await this.#writer.write('append', NOTHING_TOLD, (batch) => {
+    await this.#writer.write('append', INTERNAL_WRITE, (batch) => {
       const { slot } = failure
       assert(slot <= this.#writer.rules.decidedUpTo, 'what was carried out is decided')
       assert(slot === 0 || slot > this.checkpoint.appliedUpTo, 'a checkpoint holds no slot that failed')
@@ -201,7 +201,7 @@ export class LevelStorage implements Storage {
     assert(failure !== undefined, 'a failure is resolved where there is one')
     const [entry] = how === 'skip' ? await this.readLog(failure.slot, failure.slot, 0) : []
     assert(how === 'retry' || entry?.value.kind === 'batch', 'a slot with commands is skipped')
-    await this.#writer.write('append', NOTHING_TOLD, (batch) => {
+    await this.#writer.write('append', INTERNAL_WRITE, (batch) => {
       batch.delete(APPLY_FAILURE_KEY)
       if (entry?.value.kind !== 'batch') return
       const key = logKey(entry.slot)
@@ -274,7 +274,7 @@ export class LevelStorage implements Storage {
   /** What a crash has left half done. */
   async #mend(): Promise<void> {
     const { db, contents } = this.#directory
-    await rollBack(db, contents.undoPageCount, (build) => this.#writer.write('background', NOTHING_TOLD, build))
+    await rollBack(db, contents.undoPageCount, (build) => this.#writer.write('background', INTERNAL_WRITE, build))
     await this.#receiver.sweepLeftovers()
   }
 

@@ -14,6 +14,7 @@ import type { Genesis, LogEntry } from '../paxos/types.js'
 import { genesisFromWire, genesisToWire } from '../protocol/peer-fields.js'
 import { decodeValue, encodeValue } from '../protocol/value.js'
 import type { RaisedLevel } from '../replication/levels.js'
+import { crc32 } from './leveldb/crc32.js'
 import {
   APPLY_FAILURE_KEY,
   CHAIN_TAG,
@@ -31,12 +32,11 @@ import {
   UNDO_TAG,
   UNSUPPORTED_LEVEL_KEY,
   writeNumber,
-} from './keys.js'
-import { crc32 } from './leveldb/crc32.js'
+} from './record-keys.js'
 import type { ApplyFailure } from './storage.js'
 
 // A record is one byte with its format, its body, and the CRC-32 of key, format and body in four bytes.
-// LevelDB hands out wrong values, and values under wrong keys, without a word; the checksum covers both. keys.ts says which keys there are.
+// LevelDB hands out wrong values, and values under wrong keys, without a word; the checksum covers both. record-record-record-keys.ts says which keys there are.
 
 const RECORD_FORMAT = 1
 const FORMAT_BYTES = 1

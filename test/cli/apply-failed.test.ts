@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { connect, SynodError } from '../../src/client/client.js'
 import { resolveFailedSlot } from '../../src/server/backup/failed-slot.js'
-import { diagnose } from '../../src/storage/doctor/doctor.js'
+import { diagnose } from '../../src/storage/doctor/diagnose.js'
 import { Nodes } from './nodes.js'
 import { synod } from './synod.js'
 

@@ -12,7 +12,7 @@ import { GetRequest } from '../../src/gen/synod/kv/v1/kv.js'
 import { Command, Query } from '../../src/gen/synod/session/v1/session.js'
 import { decodeStrictly } from '../../src/server/strict-decode.js'
 import { StatePages } from '../../src/storage/checkpoint/state-pages.js'
-import { entryKey, nameOfKey } from '../../src/storage/keys.js'
+import { entryKey, nameOfKey } from '../../src/storage/record-keys.js'
 import { ILL_FORMED_BYTES, ILL_FORMED_STRINGS, TEXTS } from '../support/texts.js'
 
 const text = fc.oneof(fc.constantFrom(...TEXTS), fc.string({ unit: 'binary' }))

@@ -1,8 +1,8 @@
 import { FIRST_WRITE, firstRecords } from '../../src/storage/directory/data-directory.js'
 import { readContents } from '../../src/storage/directory/open-directory.js'
-import { ALL_TAGS } from '../../src/storage/keys.js'
 import { LevelStorage, type LevelStorageOptions } from '../../src/storage/level-storage.js'
-import type { Batch, Database, DatabaseView, KeyRange, ViewRange } from '../../src/storage/leveldb/database.js'
+import type { Batch, Database, DatabaseView, KeyBounds, ViewRange } from '../../src/storage/leveldb/database.js'
+import { ALL_TAGS } from '../../src/storage/record-keys.js'
 
 type Records = ReadonlyMap<string, Buffer>
 
@@ -63,7 +63,7 @@ export class CrashingDirectory {
       }),
       release: () => Promise.resolve(),
     }
-    return LevelStorage.standOn(directory, options)
+    return LevelStorage.fromDirectory(directory, options)
   }
 
   #database(life: number): Database {
@@ -129,7 +129,7 @@ class View implements DatabaseView {
   }
 }
 
-function within(records: Records, { gte, lt }: KeyRange): [Buffer, Buffer][] {
+function within(records: Records, { gte, lt }: KeyBounds): [Buffer, Buffer][] {
   const entries = Array.from(records, ([key, record]): [Buffer, Buffer] => [Buffer.from(key, 'latin1'), record])
   return entries.filter(([key]) => key.compare(gte) >= 0 && key.compare(lt) < 0).toSorted(([a], [b]) => a.compare(b))
 }

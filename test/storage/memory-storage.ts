@@ -4,10 +4,10 @@ import type { Announcement, Ballot, DurableRecord, Genesis, LogEntry, RecoveredS
 import { sizeOf } from '../../src/paxos/value.js'
 import type { StateEntry } from '../../src/replication/state-machine.js'
 import { infoOf } from '../../src/storage/checkpoint/checkpoint-records.js'
-import { entryKey, keyspaceOf, nameOfKey } from '../../src/storage/keys.js'
 import { LogIndex } from '../../src/storage/log/log-index.js'
 import { SingleWriter } from '../../src/storage/log/single-writer.js'
 import { recover, WriteRules } from '../../src/storage/log/write-rules.js'
+import { entryKey, keyspaceOf, nameOfKey } from '../../src/storage/record-keys.js'
 import { checksumOf, RecordError, seal, unseal } from '../../src/storage/records.js'
 import {
   type ApplyFailure,

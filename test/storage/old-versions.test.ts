@@ -59,7 +59,7 @@ test('no two versions of a key are kept, whoever reads a checkpoint while the ne
     })
   }
   const directory = await openDirectory({ directory: root, nodeId: 1 })
-  const storage = await LevelStorage.standOn(directory, { pieceBytes: RECORD_BYTES })
+  const storage = await LevelStorage.fromDirectory(directory, { pieceBytes: RECORD_BYTES })
   const check = async (): Promise<void> => {
     await directory.db.compactRange(FIRST, LAST)
     assert.deepEqual(await splitKeys(join(root, 'db')), [])

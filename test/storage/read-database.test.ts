@@ -12,7 +12,7 @@ import { sequenceAt } from '../../src/storage/leveldb/leveldb-entries.js'
 import { readLevelLog } from '../../src/storage/leveldb/leveldb-log.js'
 import { type LiveTable, readManifest } from '../../src/storage/leveldb/leveldb-manifest.js'
 import { readTable } from '../../src/storage/leveldb/leveldb-table.js'
-import { type ReadOptions, readDatabase } from '../../src/storage/leveldb/read-database.js'
+import { type DatabaseReadOptions, readDatabase } from '../../src/storage/leveldb/read-database.js'
 import { StorageError } from '../../src/storage/storage-error.js'
 import { compact, FIRST_BYTES, openSmall, pagesOf, writeAtRandom } from './random-writes.js'
 
@@ -34,7 +34,7 @@ function copyOf(path: string): string {
   return copy
 }
 
-async function read(path: string, options?: ReadOptions): Promise<Rows> {
+async function read(path: string, options?: DatabaseReadOptions): Promise<Rows> {
   return rowsIn(readDatabase(root, path, options))
 }
 
@@ -224,7 +224,7 @@ describe('reading', () => {
   })
 
   test('finds a flipped bit in any table, wanted or not, and says where', async () => {
-    const wantings: ReadOptions[] = [{}, { wanted: () => false }, { wanted: (byte) => byte === FIRST_BYTES[2] }]
+    const wantings: DatabaseReadOptions[] = [{}, { wanted: () => false }, { wanted: (byte) => byte === FIRST_BYTES[2] }]
     for (const table of await tablesOf(levels)) {
       const copy = copyOf(levels)
       const file = tableFile(copy, table)

@@ -8,8 +8,8 @@ import {
   checkpointHeaderFromWire,
 } from '../../protocol/checkpoint.js'
 import { entriesFromWire } from '../../protocol/peer-entries.js'
-import { Tally } from '../../storage/checkpoint/tally.js'
-import { keyspaceOf } from '../../storage/keys.js'
+import { keyspaceOf } from '../../storage/record-keys.js'
+import { RecordTally } from '../../storage/record-tally.js'
 import { checksumOf, unseal } from '../../storage/records.js'
 import { BackupError } from './backup-file.js'
 import { FrameSource } from './frame-source.js'
@@ -26,8 +26,8 @@ type FramePart = NonNullable<Frame['part']>
 export class BackupReader {
   readonly head: BackupHead
   readonly #frames: FrameSource
-  readonly #state = new Tally()
-  readonly #history = new Tally()
+  readonly #state = new RecordTally()
+  readonly #history = new RecordTally()
   /** What may come next. */
   #phase: 'pages' | 'entries' = 'pages'
   #frameCount = 1

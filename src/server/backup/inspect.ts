@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import type { LogEntry, Slot } from '../../paxos/types.js'
-import { nameOfKey } from '../../storage/keys.js'
+import { nameOfKey } from '../../storage/record-keys.js'
 import { BackupError } from './backup-file.js'
 import { BackupReader } from './backup-reader.js'
 

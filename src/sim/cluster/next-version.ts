@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { WireType } from '@bufbuild/protobuf/wire'
 import { BinaryReader, BinaryWriter } from '../../encoding/protobuf.js'
-import { inGeneration } from '../../storage/keys.js'
+import { inGeneration } from '../../storage/record-keys.js'
 
 // A Synod one version newer than this one, as far as others see of it: its messages have fields that this one does not know, and its
 // records another format with a field more. Nodes are upgraded one by one, so both versions talk to each other for a while; and what

@@ -1,4 +1,4 @@
-import type { KeyRange } from '../../storage/leveldb/database.js'
+import type { KeyBounds } from '../../storage/leveldb/database.js'
 import { SortedKeys } from '../../tables/sorted-keys.js'
 import type { FrozenRecords, Records } from './simulated-database.js'
 
@@ -34,7 +34,7 @@ export class RecordTable implements Records {
     return this.#records.entries()
   }
 
-  range({ gte, lt }: KeyRange): [Buffer, Buffer][] {
+  range({ gte, lt }: KeyBounds): [Buffer, Buffer][] {
     const [low, bound] = [gte.toString('latin1'), lt.toString('latin1')]
     const from = this.#keys.position((key) => key < low)
     const to = this.#keys.position((key) => key < bound)
@@ -72,7 +72,7 @@ class Frozen implements FrozenRecords {
     return this.#before.has(key) ? this.#before.get(key) : this.#now.get(key)
   }
 
-  range(options: KeyRange): [Buffer, Buffer][] {
+  range(options: KeyBounds): [Buffer, Buffer][] {
     const then = new RecordTable()
     for (const [key, record] of this.#now.entries()) if (!this.#before.has(key)) then.set(key, record)
     for (const [key, record] of this.#before) if (record !== undefined) then.set(key, record)

@@ -1,10 +1,10 @@
 import { assert } from '../../paxos/assert.js'
-import { ALL_TAGS } from '../../storage/keys.js'
-import type { Batch, Database, DatabaseView, KeyRange, UnfinishedView, ViewRange } from '../../storage/leveldb/database.js'
+import type { Batch, Database, DatabaseView, KeyBounds, UnfinishedView, ViewRange } from '../../storage/leveldb/database.js'
+import { ALL_TAGS } from '../../storage/record-keys.js'
 
 /** Read from the disk at once. */
 const PAGE_ENTRIES = 1_000
-const ALL: KeyRange = { gte: Buffer.alloc(0), lt: Buffer.from([255]) }
+const ALL: KeyBounds = { gte: Buffer.alloc(0), lt: Buffer.from([255]) }
 
 /** One change of a batch: the record of a key, or that it has none any more. */
 export interface Change {
@@ -16,7 +16,7 @@ export interface Change {
 export interface Records {
   get(key: string): Buffer | undefined
   /** In the order of their keys. */
-  range(options: KeyRange): [Buffer, Buffer][]
+  range(options: KeyBounds): [Buffer, Buffer][]
 }
 
 /** What a database does to the disk below it. */
@@ -66,7 +66,7 @@ export class SimulatedDatabase implements Database {
     return this.#platter.read(() => keys.map((key) => this.getSync(key)))
   }
 
-  firstKeys(range: KeyRange, countMax: number): Promise<Buffer[]> {
+  firstKeys(range: KeyBounds, countMax: number): Promise<Buffer[]> {
     return this.#withoutWrite(() => {
       return this.#platter
         .range(range)

@@ -235,7 +235,7 @@ export class SimulatedProcess implements CheckpointSource {
     const { logSlotsMax } = this.#settings
     const window = { slots: logSlotsMax, bytes: Number.MAX_SAFE_INTEGER }
     const open = async (): Promise<LevelStorage> =>
-      LevelStorage.standOn(await disk.open(this.runtime, FORMATS[this.#machine.version]), {
+      LevelStorage.fromDirectory(await disk.open(this.runtime, FORMATS[this.#machine.version]), {
         window,
         observer: this.#observer,
         pieceBytes: SMALL_PIECE_BYTES,

@@ -3,21 +3,21 @@ import type { Announcement } from '../../paxos/types.js'
 import { checkpointHeaderFromWire, checkpointHeaderToWire } from '../../protocol/checkpoint.js'
 import { membershipsFromWire, membershipToWire } from '../../protocol/membership.js'
 import { announcementFromWire } from '../../protocol/roster.js'
-import { CHECKPOINT_KEY, type Generation, INCOMING_KEY } from '../keys.js'
+import { CHECKPOINT_KEY, type Generation, INCOMING_KEY } from '../record-keys.js'
+import { RecordTally } from '../record-tally.js'
 import { decoding, RecordError, sealCheckpoint, sealIncoming, unsealCheckpoint, unsealIncoming } from '../records.js'
 import type { CheckpointEnd, CheckpointHeader, CheckpointInfo } from '../storage.js'
-import { Tally } from './tally.js'
 
 /** Counts a checkpoint's entries. */
 export interface EntryTallies {
-  readonly state: Tally
-  readonly history: Tally
+  readonly state: RecordTally
+  readonly history: RecordTally
   /** What all of them take, keys and records. */
   readonly bytes: number
 }
 
 export function noEntries(): EntryTallies {
-  return { state: new Tally(), history: new Tally(), bytes: 0 }
+  return { state: new RecordTally(), history: new RecordTally(), bytes: 0 }
 }
 
 /** What the record of the checkpoint says. */
@@ -72,7 +72,7 @@ function checkpointStateOf(wire: Checkpoint): CheckpointState {
       levelVersion,
     },
     generation,
-    tallies: { state: new Tally(wire.state), history: new Tally(wire.history), bytes: wire.entryBytes },
+    tallies: { state: new RecordTally(wire.state), history: new RecordTally(wire.history), bytes: wire.entryBytes },
     marks: new Map(wire.marks.map(({ dataDirId, writeNumber }) => [dataDirId, writeNumber])),
     announcements: decoding(CHECKPOINT_KEY, () =>
       wire.announcements.map((one, i) => announcementFromWire(one, `announcements[${i}]`)),
@@ -109,7 +109,7 @@ export function unsealIncomingState(record: Buffer): IncomingState {
   return {
     header: decoding(INCOMING_KEY, () => checkpointHeaderFromWire(wire.header, 'header')),
     lastKey: Buffer.from(wire.lastKey),
-    tallies: { state: new Tally(wire.state), history: new Tally(wire.history), bytes: wire.entryBytes },
+    tallies: { state: new RecordTally(wire.state), history: new RecordTally(wire.history), bytes: wire.entryBytes },
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { entryTag, inGeneration, KEYSPACES, type Keyspace, keyspaceOf, UNDO_TAG } from '../keys.js'
 import type { DatabaseView } from '../leveldb/database.js'
 import type { LinkedWriter } from '../log/linked-writer.js'
+import { entryTag, inGeneration, KEYSPACES, type Keyspace, keyspaceOf, UNDO_TAG } from '../record-keys.js'
 import { unseal, unsealUndoPage } from '../records.js'
 import type { CheckpointEnd, CheckpointHeader, CheckpointPage, CheckpointView } from '../storage.js'
 import { notWritable, StorageError, systemCodeOf } from '../storage-error.js'

@@ -2,13 +2,13 @@ import { assert } from '../../paxos/assert.js'
 import type { Announcement } from '../../paxos/types.js'
 import type { StateEntry } from '../../replication/state-machine.js'
 import { storageErrorOf } from '../directory/open-directory.js'
-import { CHECKPOINT_KEY, entryKey, type Generation, keyspaceOf } from '../keys.js'
-import { type LinkedWriter, NOTHING_TOLD } from '../log/linked-writer.js'
+import { INTERNAL_WRITE, type LinkedWriter } from '../log/linked-writer.js'
 import type { WriteBatch } from '../log/write-batch.js'
+import { CHECKPOINT_KEY, entryKey, type Generation, keyspaceOf } from '../record-keys.js'
+import { RecordTally } from '../record-tally.js'
 import { checksumOf, seal, unseal } from '../records.js'
 import type { CheckpointInfo, PreparedCheckpoint } from '../storage.js'
 import { type CheckpointState, type EntryTallies, sealCheckpointState } from './checkpoint-records.js'
-import { Tally } from './tally.js'
 import { deleteUndoPages, type EntryChange, putChanges, putUndoPage } from './undo.js'
 
 /** A checkpoint is prepared in steps of so many entries, or about so many bytes: between two of them others have their turn. */
@@ -150,7 +150,7 @@ export class CheckpointWriter {
 
   async #writePiece(draft: Draft): Promise<void> {
     const piece = draft.takePiece()
-    await this.#writer.write('background', NOTHING_TOLD, (batch) => {
+    await this.#writer.write('background', INTERNAL_WRITE, (batch) => {
       this.#undoPageCount += 1
       putUndoPage(batch, this.#undoPageCount, piece)
       putChanges(batch, piece)
@@ -181,8 +181,8 @@ interface SealedEntry {
 /** A checkpoint in the making. */
 class Draft {
   readonly generation: Generation
-  readonly #state: Tally
-  readonly #history: Tally
+  readonly #state: RecordTally
+  readonly #history: RecordTally
   #bytes: number
   #piece: EntryChange[] = []
   #pieceBytes = 0
@@ -190,8 +190,8 @@ class Draft {
 
   constructor(generation: Generation, before: EntryTallies) {
     this.generation = generation
-    this.#state = new Tally(before.state)
-    this.#history = new Tally(before.history)
+    this.#state = new RecordTally(before.state)
+    this.#history = new RecordTally(before.history)
     this.#bytes = before.bytes
   }
 

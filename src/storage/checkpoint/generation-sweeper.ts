@@ -1,5 +1,5 @@
-import { entryTag, type Generation, KEYSPACES, rangeOfTag } from '../keys.js'
-import { type LinkedWriter, NOTHING_TOLD } from '../log/linked-writer.js'
+import { INTERNAL_WRITE, type LinkedWriter } from '../log/linked-writer.js'
+import { entryTag, type Generation, KEYSPACES, rangeOfTag } from '../record-keys.js'
 
 /** One write removes so many entries. */
 const PIECE_ENTRIES = 1_000
@@ -38,7 +38,7 @@ export class GenerationSweeper {
         const keys = await this.#writer.firstKeys(range, PIECE_ENTRIES)
         if (keys.length === 0) break
         if (!this.#writer.isUsable) return
-        await this.#writer.write('background', NOTHING_TOLD, (batch) => {
+        await this.#writer.write('background', INTERNAL_WRITE, (batch) => {
           for (const key of keys) batch.delete(key)
         })
         count += keys.length

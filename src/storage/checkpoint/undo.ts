@@ -1,6 +1,6 @@
-import { undoKey } from '../keys.js'
 import type { Database } from '../leveldb/database.js'
 import type { WriteBatch } from '../log/write-batch.js'
+import { undoKey } from '../record-keys.js'
 import { sealUndoPage, unsealUndoPage } from '../records.js'
 
 /** An entry that a checkpoint changes. */

@@ -3,9 +3,9 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { NodeId } from '../../paxos/types.js'
-import { chainKey, OWNER_KEY } from '../keys.js'
 import { openDatabase } from '../leveldb/database.js'
 import { newWitness, readWitness } from '../log/witness.js'
+import { chainKey, OWNER_KEY } from '../record-keys.js'
 import { sealLink, sealOwner } from '../records.js'
 import { damaged, StorageError } from '../storage-error.js'
 import { makeDirectory, renameSynced, syncDirectory, writeFileSynced } from './files.js'
@@ -15,7 +15,7 @@ import { makeDirectory, renameSynced, syncDirectory, writeFileSynced } from './f
 //   identity.json   whose it is: format, data-dir id, node id, checksum. Never changed
 //   lock/           held by the process that uses it (directory-lock.ts)
 //   witness         the number of the last durable write (witness.ts)
-//   db/             LevelDB's (keys.ts)
+//   db/             LevelDB's (record-record-record-keys.ts)
 //   views/          of a running node: its files as they were, for whoever reads a checkpoint (database-copy.ts)
 //   damaged-<n>/    what stood here before it was found damaged, and replaces.json the id that it had (set-aside.ts)
 //

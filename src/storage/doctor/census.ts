@@ -1,6 +1,6 @@
 import { genesisRecord, Memberships } from '../../paxos/memberships.js'
 import type { Genesis, MembershipRecord, MembershipValue, Slot } from '../../paxos/types.js'
-import { type Generation, generationOf, type Keyspace, keyspaceOf, LOG_TAG } from '../keys.js'
+import { type Generation, generationOf, type Keyspace, keyspaceOf, LOG_TAG } from '../record-keys.js'
 import { unsealLogEntry } from '../records.js'
 
 /** How many records there are, and what they take with their keys. */
@@ -9,7 +9,7 @@ export interface RecordCount {
   readonly bytes: number
 }
 
-interface Change {
+interface MembershipChange {
   readonly slot: Slot
   readonly value: MembershipValue
 }
@@ -17,7 +17,7 @@ interface Change {
 /** Counts a database's records as they are read, and keeps the changes of the membership that are in the log. */
 export class Census {
   readonly #counts = new Map<string, { count: number; bytes: number }>()
-  readonly #changes: Change[] = []
+  readonly #changes: MembershipChange[] = []
 
   /** Hands the pages on. @throws RecordError */
   async *of(pages: AsyncIterable<[Buffer, Buffer][]>): AsyncGenerator<[Buffer, Buffer][]> {

@@ -9,8 +9,8 @@ import {
   unsealIncomingState,
 } from '../checkpoint/checkpoint-records.js'
 import { StatePages } from '../checkpoint/state-pages.js'
-import { Tally } from '../checkpoint/tally.js'
 import { UndoneEntries } from '../checkpoint/undone-entries.js'
+import { LogIndex } from '../log/log-index.js'
 import {
   APPLY_FAILURE_KEY,
   CHAIN_TAG,
@@ -24,8 +24,8 @@ import {
   OWNER_KEY,
   UNDO_TAG,
   UNSUPPORTED_LEVEL_KEY,
-} from '../keys.js'
-import { LogIndex } from '../log/log-index.js'
+} from '../record-keys.js'
+import { RecordTally } from '../record-tally.js'
 import {
   checksumOf,
   numberIn,
@@ -99,7 +99,7 @@ class Verifier {
   #log: LogIndex | undefined
   readonly #open: LogEntry[] = []
   /** Of each generation. */
-  readonly #tallies = [0, 1].map(() => ({ state: new Tally(), history: new Tally() }))
+  readonly #tallies = [0, 1].map(() => ({ state: new RecordTally(), history: new RecordTally() }))
   readonly #statePages = new StatePages()
   readonly #undone = new UndoneEntries()
 
@@ -133,7 +133,8 @@ class Verifier {
     const log = this.#needLog()
     const checkpoint = this.#checkpoint?.checkpoint ?? noCheckpointState()
     if (log.decidedUpTo < head.decidedUpTo) throw missing(`slot ${log.decidedUpTo + 1} of the log`)
-    if (!new Tally(log).equals(head.log ?? NOTHING)) throw new RecordError('the log has lost entries, or old ones have come back')
+    if (!new RecordTally(log).equals(head.log ?? NOTHING))
+      throw new RecordError('the log has lost entries, or old ones have come back')
     if ((this.#genesis?.checksum ?? 0) !== head.genesisChecksum) throw new RecordError('the genesis is missing, or another one')
     if ((this.#checkpoint?.checksum ?? 0) !== head.checkpointChecksum) {
       throw new RecordError('the record of the checkpoint is missing, or an old one')

@@ -7,7 +7,7 @@ import { type LiveTable, readManifest } from './leveldb-manifest.js'
 import { type DataBlock, readTable } from './leveldb-table.js'
 
 /** A table file whose blocks match their checksums. */
-export interface Table {
+export interface CheckedTable {
   readonly file: Buffer
   readonly blocks: readonly DataBlock[]
 }
@@ -78,7 +78,7 @@ export class DatabaseFiles {
   }
 
   /** @throws StorageError DAMAGED */
-  readTable(table: LiveTable): Promise<Table> {
+  readTable(table: LiveTable): Promise<CheckedTable> {
     return readWhole(this.#source, fileName(table.number, 'ldb'), (file) => {
       if (file.length !== table.bytes) throw new FileFormatError(`it has ${file.length} bytes, not ${table.bytes}`)
       const blocks = readTable(file, table)

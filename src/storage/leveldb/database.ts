@@ -33,7 +33,7 @@ export interface Database {
   /** The records of many keys, each as it is at some time before the promise resolves. Others have their turn meanwhile. */
   getEach(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>
   /** The first keys of a range. No write may be under way until it resolves. */
-  firstKeys(range: KeyRange, countMax: number): Promise<Buffer[]>
+  firstKeys(range: KeyBounds, countMax: number): Promise<Buffer[]>
   /** Prepares a view. */
   beginView(): Promise<UnfinishedView>
   /** Gives back the room that removed records of the range take. */
@@ -126,7 +126,7 @@ export class OpenDatabase implements Database {
     return records
   }
 
-  firstKeys(range: KeyRange, countMax: number): Promise<Buffer[]> {
+  firstKeys(range: KeyBounds, countMax: number): Promise<Buffer[]> {
     return this.#alone('read', async () => {
       const options = { highWaterMarkBytes: READ_AHEAD_BYTES, fillCache: false, values: false }
       const iterator = this.#db.iterator({ ...range, ...options })
@@ -228,7 +228,7 @@ export function readFailure(directory: string, error: unknown): StorageError {
   return damaged(directory, `its database cannot be read (${reason})`, { cause })
 }
 
-export interface KeyRange {
+export interface KeyBounds {
   readonly gte: Buffer
   readonly lt: Buffer
 }

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { ByteReader } from './byte-reader.js'
 import { FileFormatError } from './file-format-error.js'
 import { readLevelLog } from './leveldb-log.js'
-import type { KeyRange } from './leveldb-table.js'
+import type { TableBounds } from './leveldb-table.js'
 
 /** What LevelDB's manifest says is in use. */
 export interface LiveFiles {
@@ -11,7 +11,7 @@ export interface LiveFiles {
   readonly tables: readonly LiveTable[]
 }
 
-export interface LiveTable extends KeyRange {
+export interface LiveTable extends TableBounds {
   readonly number: number
   /** Tables of one level do not overlap, but for level 0. */
   readonly level: number

@@ -16,7 +16,7 @@ interface BlockHandle {
 }
 
 /** The first and the last key, each with LevelDB's eight bytes of sequence number and kind after it. */
-export interface KeyRange {
+export interface TableBounds {
   readonly smallest: Buffer
   readonly largest: Buffer
 }
@@ -37,7 +37,7 @@ export interface DataBlock {
  *
  * @throws FileFormatError
  */
-export function readTable(file: Buffer, range: KeyRange): DataBlock[] {
+export function readTable(file: Buffer, range: TableBounds): DataBlock[] {
   if (file.length < FOOTER_BYTES) throw new FileFormatError('it is cut short')
   const footer = file.subarray(file.length - FOOTER_BYTES)
   if (!footer.subarray(FOOTER_BYTES - MAGIC.length).equals(MAGIC)) throw new FileFormatError('its footer is not one of LevelDB')
@@ -54,7 +54,7 @@ export function readTable(file: Buffer, range: KeyRange): DataBlock[] {
 }
 
 /** A table of another database, or an older one of the same name, has good checksums. */
-function checkRange(file: Buffer, blocks: readonly DataBlock[], { smallest, largest }: KeyRange): void {
+function checkRange(file: Buffer, blocks: readonly DataBlock[], { smallest, largest }: TableBounds): void {
   const [first, last] = [blocks[0], blocks.at(-1)]
   if (first === undefined || last === undefined) throw new FileFormatError('it has no entries')
   const firstKey = keysIn(file, first).next().value

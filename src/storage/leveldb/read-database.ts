@@ -1,17 +1,17 @@
 import { setImmediate } from 'node:timers/promises'
 import { StorageError } from '../storage-error.js'
-import { DatabaseFiles, type Ends, type OnProgress, type Table } from './database-files.js'
-import { Replay } from './leveldb-batch.js'
+import { type CheckedTable, DatabaseFiles, type Ends, type OnProgress } from './database-files.js'
 import { BlockReader } from './leveldb-block.js'
 import { compareInternalKeys, compareKeys, type Entries, TRAILER_BYTES } from './leveldb-entries.js'
 import type { LiveTable } from './leveldb-manifest.js'
+import { MemTable } from './leveldb-memtable.js'
 import { mergeRuns, SortedRun } from './leveldb-merge.js'
-import type { KeyRange } from './leveldb-table.js'
+import type { TableBounds } from './leveldb-table.js'
 
 // LevelDB checks almost nothing of what it reads, and handing out a million entries through it takes 4.6 s. So a start reads the files
 // itself, once: it checks every byte that LevelDB will use, and takes from them what LevelDB's iterator would give.
 
-export interface ReadOptions {
+export interface DatabaseReadOptions {
   /** Entries whose keys begin with other bytes are checked only. All are wanted unless told otherwise. */
   readonly wanted?: (firstByte: number) => boolean
   /** Of the entries before it with the same first byte those may be left out that stand in other blocks. */
@@ -34,15 +34,15 @@ export interface ReadOptions {
 export async function* readDatabase(
   directory: string,
   path: string,
-  options: ReadOptions = {},
+  options: DatabaseReadOptions = {},
 ): AsyncGenerator<[Buffer, Buffer][]> {
   const { wanted: isWanted = () => true, from, skipsUnwanted = false } = options
   const files = await DatabaseFiles.find(directory, path, options)
-  const replay = new Replay((key) => key.length === 0 || isWanted(key[0] as number))
-  for (const name of files.logs) await files.readLog(name, (records) => replay.add(records))
+  const memTable = new MemTable((key) => key.length === 0 || isWanted(key[0] as number))
+  for (const name of files.logs) await files.readLog(name, (records) => memTable.add(records))
   const tables = new TableReader(files, { isWanted, from })
   if (!skipsUnwanted) await tables.check()
-  for await (const page of mergeRuns([new SortedRun(only(replay.entries())), ...tables.runs()])) {
+  for await (const page of mergeRuns([new SortedRun(only(memTable.entries())), ...tables.runs()])) {
     yield page
     await setImmediate()
   }
@@ -53,7 +53,7 @@ export async function* findDamagedFiles(directory: string, path: string): AsyncG
   try {
     const files = await DatabaseFiles.find(directory, path)
     for (const name of files.logs) {
-      yield* damageOf(() => files.readLog(name, (records) => new Replay(() => false).add(records)))
+      yield* damageOf(() => files.readLog(name, (records) => new MemTable(() => false).add(records)))
     }
     for (const table of files.tables) yield* damageOf(() => files.readTable(table))
   } catch (error) {
@@ -117,7 +117,7 @@ class TableReader {
     for await (const [table, contents] of this.#read(tables)) yield this.#entriesIn(table, contents)
   }
 
-  *#entriesIn(table: LiveTable, { file, blocks }: Table): Generator<Entries> {
+  *#entriesIn(table: LiveTable, { file, blocks }: CheckedTable): Generator<Entries> {
     let { smallest } = table
     try {
       for (const block of blocks) {
@@ -130,16 +130,16 @@ class TableReader {
   }
 
   /** One table after the other; the next one is read while the one before is used. */
-  async *#read(tables: readonly LiveTable[]): AsyncGenerator<[LiveTable, Table]> {
+  async *#read(tables: readonly LiveTable[]): AsyncGenerator<[LiveTable, CheckedTable]> {
     let ahead = this.#readAhead(tables[0])
     for (const [i, table] of tables.entries()) {
-      const contents = (await ahead) as Table
+      const contents = (await ahead) as CheckedTable
       ahead = this.#readAhead(tables[i + 1])
       yield [table, contents]
     }
   }
 
-  #readAhead(table: LiveTable | undefined): Promise<Table | undefined> {
+  #readAhead(table: LiveTable | undefined): Promise<CheckedTable | undefined> {
     const reading = table === undefined ? Promise.resolve(undefined) : this.#files.readTable(table)
     // Whoever awaits it gets the error, and nobody may when another table has failed first.
     reading.catch(() => undefined)
@@ -147,7 +147,7 @@ class TableReader {
   }
 
   /** The bounds have LevelDB's eight bytes after them; the empty key counts as wanted. */
-  #mayHoldWanted({ smallest, largest }: KeyRange): boolean {
+  #mayHoldWanted({ smallest, largest }: TableBounds): boolean {
     if (smallest.length <= TRAILER_BYTES) return true
     for (let byte = smallest[0] as number; byte < (largest[0] as number); byte++) if (this.#isWanted(byte)) return true
     if (!this.#isWanted(largest[0] as number)) return false

@@ -2,8 +2,8 @@ import type { Events } from '../../observer/names.js'
 import type { Observer } from '../../observer/observer.js'
 import type { DurableRecord, RecoveredState, Slot } from '../../paxos/types.js'
 import type { OpenDirectory } from '../directory/open-directory.js'
-import { chainKey, logKey } from '../keys.js'
-import { type Database, type DatabaseView, type KeyRange, WRITE_BUFFER_BYTES } from '../leveldb/database.js'
+import { type Database, type DatabaseView, type KeyBounds, WRITE_BUFFER_BYTES } from '../leveldb/database.js'
+import { chainKey, logKey } from '../record-keys.js'
 import { sealLink } from '../records.js'
 import type { LogWindow } from '../storage.js'
 import { StorageError } from '../storage-error.js'
@@ -29,7 +29,7 @@ const TRIM_COUNT_MIN = 64
 const HELD_WINDOWS_MAX = 16
 
 /** What a write is about. */
-export type WriteSubject = Events['writeBegun']
+export type WriteDescription = Events['writeBegun']
 
 export interface LinkedWriterOptions {
   readonly window: LogWindow
@@ -39,7 +39,7 @@ export interface LinkedWriterOptions {
 
 const NO_RECORDS: readonly DurableRecord[] = []
 /** A write that changes nothing that is told: part of a checkpoint, or cleaning up. */
-export const NOTHING_TOLD: WriteSubject = Object.freeze({ records: NO_RECORDS })
+export const INTERNAL_WRITE: WriteDescription = Object.freeze({ records: NO_RECORDS })
 
 /**
  * Makes batches durable as links of the chain of writes, one at a time, and knows all that stands in a link: what the newest one says
@@ -140,7 +140,7 @@ export class LinkedWriter {
    *
    * @throws StorageError, and what `build` throws: no write follows then
    */
-  async write(priority: WritePriority, subject: WriteSubject, build: (batch: WriteBatch) => void): Promise<void> {
+  async write(priority: WritePriority, subject: WriteDescription, build: (batch: WriteBatch) => void): Promise<void> {
     await this.#writer.write(priority, () => {
       const batch = new WriteBatch(this.db)
       const { count } = this.log
@@ -150,7 +150,7 @@ export class LinkedWriter {
   }
 
   /** The first keys of a range. @throws StorageError after a failed write or after close */
-  firstKeys(range: KeyRange, countMax: number): Promise<Buffer[]> {
+  firstKeys(range: KeyBounds, countMax: number): Promise<Buffer[]> {
     return this.#writer.pause(() => this.db.firstKeys(range, countMax))
   }
 
@@ -180,7 +180,7 @@ export class LinkedWriter {
     return this.#witness.close()
   }
 
-  async #commit(batch: WriteBatch, subject: WriteSubject, addedCount: number): Promise<void> {
+  async #commit(batch: WriteBatch, subject: WriteDescription, addedCount: number): Promise<void> {
     this.#trimLog(batch, addedCount)
     const writeBytes = batch.bytes + LINK_BYTES
     const { trimFrom, trimCount } = this.#chain.extend(writeBytes)

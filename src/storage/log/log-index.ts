@@ -1,12 +1,12 @@
 import { assert } from '../../paxos/assert.js'
 import type { Slot } from '../../paxos/types.js'
-import { Tally } from '../checkpoint/tally.js'
+import { RecordTally } from '../record-tally.js'
 import type { LogWindow } from '../storage.js'
 
 const CAPACITY_MIN = 1_024
 
 /** A record of the log, as far as it is kept in memory. */
-interface Entry {
+interface IndexedRecord {
   readonly checksum: number
   /** Of the record with its key. */
   readonly bytes: number
@@ -17,7 +17,7 @@ interface Entry {
  * have no hole and stand in a ring, twelve bytes each; there are few open ones.
  */
 export class LogIndex {
-  readonly #tally = new Tally()
+  readonly #tally = new RecordTally()
   /** Of the slots above #compactedUpTo up to #decidedUpTo, at slot % capacity. */
   #checksums = new Uint32Array(CAPACITY_MIN)
   #sizes = new Float64Array(CAPACITY_MIN)
@@ -26,7 +26,7 @@ export class LogIndex {
   #compactedUpTo: Slot
   #decidedUpTo: Slot
   #trimmedBytes = 0
-  readonly #open = new Map<Slot, Entry>()
+  readonly #open = new Map<Slot, IndexedRecord>()
 
   constructor(compactedUpTo: Slot) {
     this.#compactedUpTo = compactedUpTo
@@ -126,7 +126,7 @@ export class LogIndex {
     return removed
   }
 
-  #push({ checksum, bytes }: Entry): void {
+  #push({ checksum, bytes }: IndexedRecord): void {
     if (this.#decidedUpTo - this.#compactedUpTo === this.#checksums.length) this.#grow()
     this.#decidedUpTo += 1
     const at = this.#decidedUpTo % this.#checksums.length

@@ -3,7 +3,7 @@ import { StorageError } from '../storage-error.js'
 /** What waits for the disk is let through in this order. */
 export type WritePriority = 'append' | 'commit' | 'background'
 
-interface Waiting {
+interface QueuedWrite {
   readonly begin: () => void
   readonly refuse: (error: StorageError) => void
 }
@@ -16,7 +16,7 @@ export class SingleWriter {
   #state: 'open' | 'failed' | 'closed' = 'open'
   #failure: unknown
   #writing: Promise<unknown> | undefined
-  readonly #queues: Readonly<Record<WritePriority, Waiting[]>> = { append: [], commit: [], background: [] }
+  readonly #queues: Readonly<Record<WritePriority, QueuedWrite[]>> = { append: [], commit: [], background: [] }
 
   /** Carries a write out when its turn has come. @throws StorageError WRITE_FAILED or CLOSED, and whatever the write throws */
   async write<T>(priority: WritePriority, write: () => Promise<T>): Promise<T> {

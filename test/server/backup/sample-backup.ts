@@ -3,7 +3,7 @@ import { makeBallot } from '../../../src/paxos/ballot.js'
 import type { LogEntry, Value } from '../../../src/paxos/types.js'
 import type { CheckpointHeader } from '../../../src/protocol/checkpoint.js'
 import { encodeBackup } from '../../../src/server/backup/backup-encoder.js'
-import { Tally } from '../../../src/storage/checkpoint/tally.js'
+import { RecordTally } from '../../../src/storage/record-tally.js'
 import { checksumOf, seal } from '../../../src/storage/records.js'
 
 const MEMBER = { nodeId: 1, dataDirId: 'data-1', peerAddress: '127.0.0.1:7201', clientAddress: '127.0.0.1:7101' }
@@ -56,8 +56,8 @@ const ENTRIES: readonly LogEntry[] = [
 /** A small backup: a checkpoint of slot 7 with five records, and slots 8 to 10. */
 export async function* sampleParts(): AsyncGenerator<BackupPart> {
   yield { header: HEADER }
-  const state = new Tally()
-  const history = new Tally()
+  const state = new RecordTally()
+  const history = new RecordTally()
   for (const page of RECORDS) {
     const keys = page.map(([name]) => Buffer.from(name))
     const records = page.map(([name, value]) => seal(Buffer.from(name), Buffer.from(value)))

@@ -1,4 +1,5 @@
 import { assert } from '../../paxos/assert.js'
+import { INTERNAL_WRITE, type LinkedWriter } from '../log/linked-writer.js'
 import {
   GENESIS_KEY,
   type Generation,
@@ -8,21 +9,20 @@ import {
   keyspaceOf,
   logKey,
   otherGeneration,
-} from '../keys.js'
-import { type LinkedWriter, NOTHING_TOLD } from '../log/linked-writer.js'
+} from '../record-keys.js'
+import { RecordTally } from '../record-tally.js'
 import { checksumOf, RecordError, sealGenesis, unseal } from '../records.js'
 import type { CheckpointEnd, CheckpointHeader, CheckpointPage, IncomingCheckpoint, UnfinishedCheckpoint } from '../storage.js'
 import { type EntryTallies, endOf, type IncomingState, infoOf, noEntries, sealIncomingState } from './checkpoint-records.js'
 import type { CheckpointWriter } from './checkpoint-writer.js'
 import { GenerationSweeper } from './generation-sweeper.js'
-import { Tally } from './tally.js'
 
 /**
  * Takes checkpoints from peers. Their entries gather in the generation that is not in use, each page in one write with the record of
  * how far they have come; the install is one write, which makes that generation the one in use. Entries of the other generation
  * without that record count for nothing, and are removed.
  */
-export class CheckpointReceiver {
+export class CheckpointStager {
   readonly #writer: LinkedWriter
   readonly #checkpoints: CheckpointWriter
   readonly #sweeper: GenerationSweeper
@@ -68,7 +68,7 @@ export class CheckpointReceiver {
   /** A page's entries and how far they bring it, in one write. */
   async stage(page: CheckpointPage, state: IncomingState): Promise<void> {
     const generation = this.#generation
-    await this.#writer.write('background', NOTHING_TOLD, (batch) => {
+    await this.#writer.write('background', INTERNAL_WRITE, (batch) => {
       for (const [i, key] of page.keys.entries()) batch.put(inGeneration(key, generation), asBuffer(page.records[i]))
       batch.put(INCOMING_KEY, sealIncomingState(state))
     })
@@ -102,7 +102,7 @@ export class CheckpointReceiver {
   async discard(): Promise<void> {
     this.#current = undefined
     if (this.#staged !== undefined) {
-      await this.#writer.write('background', NOTHING_TOLD, (batch) => batch.delete(INCOMING_KEY))
+      await this.#writer.write('background', INTERNAL_WRITE, (batch) => batch.delete(INCOMING_KEY))
       this.#staged = undefined
     }
     await this.#sweeper.sweep(this.#generation)
@@ -119,14 +119,14 @@ export class CheckpointReceiver {
 }
 
 class Incoming implements IncomingCheckpoint {
-  readonly #receiver: CheckpointReceiver
+  readonly #receiver: CheckpointStager
   readonly #header: CheckpointHeader
   #lastKey: Buffer | undefined
   #tallies: EntryTallies
   #writing: Promise<void> | undefined
 
   constructor(
-    receiver: CheckpointReceiver,
+    receiver: CheckpointStager,
     state: { readonly header: CheckpointHeader; readonly lastKey: Buffer | undefined; readonly tallies: EntryTallies },
   ) {
     this.#receiver = receiver
@@ -142,8 +142,8 @@ class Incoming implements IncomingCheckpoint {
   async add(page: CheckpointPage): Promise<void> {
     this.#receiver.assertCurrent(this)
     const header = this.#header
-    const state = new Tally(this.#tallies.state)
-    const history = new Tally(this.#tallies.history)
+    const state = new RecordTally(this.#tallies.state)
+    const history = new RecordTally(this.#tallies.history)
     let { bytes } = this.#tallies
     let lastKey = this.#lastKey
     if (page.keys.length !== page.records.length || page.keys.length === 0)

@@ -17,7 +17,7 @@ const TURN_BYTES = 256 * 1_024
 const BLOCK_ENTRIES = 100
 const OPERATION = { delete: 0, put: 1 } as const
 
-interface Operation {
+interface BatchOperation {
   readonly key: Buffer
   /** Of a put. */
   readonly record: Buffer | undefined
@@ -25,9 +25,9 @@ interface Operation {
 }
 
 /** The newest operation on each key, as LevelDB's memory table has them after a replay. */
-export class Replay {
+export class MemTable {
   /** By the key's bytes, one to a character: strings of those sort as the keys do. */
-  readonly #newest = new Map<string, Operation>()
+  readonly #newest = new Map<string, BatchOperation>()
   readonly #isWanted: (key: Buffer) => boolean
 
   /** Operations on keys that are not wanted are checked only. */
@@ -56,7 +56,7 @@ export class Replay {
   *entries(): Generator<Entries> {
     const names = [...this.#newest.keys()].toSorted()
     for (let i = 0; i < names.length; i += BLOCK_ENTRIES) {
-      const operations = names.slice(i, i + BLOCK_ENTRIES).map((name) => this.#newest.get(name) as Operation)
+      const operations = names.slice(i, i + BLOCK_ENTRIES).map((name) => this.#newest.get(name) as BatchOperation)
       yield {
         keys: operations.map(({ key }) => key),
         records: operations.map(({ record }) => record),

@@ -1,4 +1,4 @@
-import { assert } from '../../paxos/assert.js'
+import { assert } from '../paxos/assert.js'
 
 const SUM_MODULUS = 2 ** 48
 
@@ -6,7 +6,7 @@ const SUM_MODULUS = 2 ** 48
  * Counts a set of records and sums their checksums, in whatever order they come and go: two sets that differ, by a record lost or
  * one revived, have different tallies (but for one chance in 2^32).
  */
-export class Tally {
+export class RecordTally {
   #count: number
   #sum: number
 
