@@ -5,31 +5,31 @@ import type { Outbox } from './outbox.js'
 import type { Ballot, LogEntry, NodeId, RecoveredState, Slot } from './types.js'
 import { firstPage, sameValue, sizeOf } from './value.js'
 
-/** How far above the decided slots an acceptor votes, in windows: a node further behind must catch up before it can help. */
+/** The range above the decided slots in which an acceptor votes, in windows: a node further behind must catch up first. */
 const ACCEPT_WINDOWS = 64
 
 /**
- * The protocol's memory ("Paxos Made Moderately Complex", section 2.1). Its answers leave only once what they say is durable.
- * Invariants A1-A3 of the paper: `promised` only rises, it votes only in a ballot that is at least `promised`, and never forgets a
- * vote for a slot that is not decided.
+ * The protocol's memory ("Paxos Made Moderately Complex", section 2.1). An answer leaves only when its promise or vote is durable.
+ * Invariants A1-A3 of the paper: `promised` only rises; the acceptor votes only in a ballot that is at least `promised`; it never
+ * forgets a vote for a slot that is not decided.
  */
 export class Acceptor {
   readonly #self: NodeId
   readonly #out: Outbox
   readonly #options: CoreOptions
   #promised: Ballot
-  /** The latest vote for each open slot; decided slots are the log's. */
+  /** The latest vote for each open slot. Decided slots are in the log. */
   readonly #accepted = new Map<Slot, LogEntry>()
-  /** The same in ascending order, once somebody has asked; undefined when it has changed since. */
+  /** A cache of #accepted in ascending order; undefined when a vote has changed since it was made. */
   #ascending: readonly LogEntry[] | undefined
-  /** Of what stands in #accepted. */
+  /** The size of all values in #accepted. */
   #openBytes = 0
   #decidedUpTo: Slot
-  /** More is decided than this node has room for until it is applied: it votes for nothing new, as if what it is asked were lost. */
+  /** The host has no room for more decided slots until some are applied: new Accepts are ignored, as if the network had lost them. */
   isFull = false
   /**
-   * It votes in no slot below this one, and in none at all while this is 0: who begins anew, with an empty directory, must not vote
-   * where an earlier life of it may have. See Memberships.votesFrom.
+   * The first slot in which this node votes; 0: it does not vote. A node that starts anew with an empty directory must not vote in slots
+   * in which it may have voted before. See Memberships.votesFrom.
    */
   votesFrom: Slot = 0
 
@@ -47,12 +47,12 @@ export class Acceptor {
     }
   }
 
-  /** About how large the votes for open slots are together. */
+  /** The approximate size of all votes for open slots. */
   get openBytes(): number {
     return this.#openBytes
   }
 
-  /** No ballot below this one is helped any more. */
+  /** The highest ballot promised: requests of lower ballots are refused. */
   get promised(): Ballot {
     return this.#promised
   }
@@ -61,7 +61,7 @@ export class Acceptor {
     return this.#accepted.get(slot)
   }
 
-  /** The votes for open slots, ascending: the same array until one of them changes. */
+  /** The votes for open slots in ascending order. Returns the same array until a vote changes. */
   get openVotes(): readonly LogEntry[] {
     this.#ascending ??= [...this.#accepted.values()].toSorted((a, b) => a.slot - b.slot)
     return this.#ascending
@@ -89,7 +89,7 @@ export class Acceptor {
     if (m.ballot < this.#promised) return this.#out.send(from, { kind: 'nack', ballot: m.ballot, promised: this.#promised })
     if (m.slot > this.#decidedUpTo + ACCEPT_WINDOWS * this.#options.windowSlots) return
     const previous = this.#accepted.get(m.slot)
-    // A leader bounds what it proposes itself.
+    // This node's own proposals are bounded by the leader's window.
     if (from !== this.#self && !this.#hasRoom(m.slot, sizeOf(m.value), previous)) return
     assert(previous === undefined || previous.ballot <= m.ballot, 'accepted ballots never go back')
     assert(
@@ -97,7 +97,7 @@ export class Acceptor {
       'a ballot proposes one value for a slot',
     )
     this.#promise(m.ballot)
-    // A slot known to be decided needs no vote on record: whoever asks is told the decision. The vote itself still counts.
+    // A vote for a decided slot is not recorded: a scout that asks is told the decision. The vote itself still counts.
     if (m.slot > this.#decidedUpTo && previous?.ballot !== m.ballot) {
       const entry: LogEntry = { slot: m.slot, ballot: m.ballot, value: m.value }
       this.#openBytes += sizeOf(entry.value) - (previous === undefined ? 0 : sizeOf(previous.value))
@@ -108,21 +108,21 @@ export class Acceptor {
     this.#out.sendOnceDurable(from, { kind: 'accepted', ballot: m.ballot, slot: m.slot })
   }
 
-  /** The replica knows every slot up to here to be decided. */
+  /** The replica has decided this slot, and every slot before it. */
   onDecided(upTo: Slot): void {
     assert(upTo === this.#decidedUpTo + 1, 'slots are decided one after the other')
     this.#decidedUpTo = upTo
     this.#forget(upTo)
   }
 
-  /** A peer's checkpoint says what every slot up to here has come to. */
+  /** A peer's checkpoint was installed: it stands for every slot up to this one. */
   onInstalled(upTo: Slot): void {
     assert(upTo > this.#decidedUpTo, 'a checkpoint is installed to get ahead')
     this.#decidedUpTo = upTo
     for (const slot of this.#accepted.keys()) if (slot <= upTo) this.#forget(slot)
   }
 
-  /** Of the next slot there is always room, or a node that is ahead of it could wait for ever; and a decided one costs nothing. */
+  /** True for a decided slot, which needs no room, and for the next slot, without which this node could never make room again. */
   #hasRoom(slot: Slot, bytes: number, previous: LogEntry | undefined): boolean {
     if (slot <= this.#decidedUpTo) return true
     if (this.isFull) return false

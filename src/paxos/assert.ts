@@ -3,7 +3,7 @@ export class InvariantError extends Error {
   override readonly name = 'InvariantError'
 }
 
-/** Stays on in production. `promise` says what must hold, for whoever reads the report. */
+/** Throws unless the condition holds, in production, too. `promise` is the broken rule, in words for the report. */
 export function assert(condition: boolean, promise: string): asserts condition {
   if (!condition) throw new InvariantError(`broken invariant: ${promise}`)
 }

@@ -27,7 +27,7 @@ export function nextBallot(ballot: Ballot, nodeId: NodeId): Ballot {
   return nodeId > nodeOf(ballot) && round >= 1 ? makeBallot(round, nodeId) : makeBallot(round + 1, nodeId)
 }
 
-/** For people: `3.1` is round 3 of node 1. */
+/** The form for people: `3.1` is round 3 of node 1. */
 export function formatBallot(ballot: Ballot): string {
   return ballot === NO_BALLOT ? '-' : `${roundOf(ballot)}.${nodeOf(ballot)}`
 }

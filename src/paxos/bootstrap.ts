@@ -4,56 +4,56 @@ import type { Formation, Join, Welcome } from './messages.js'
 import type { Outbox } from './outbox.js'
 import type { Genesis, GenesisMember, MembershipRecord, NodeId } from './types.js'
 
-/** What a node was started with is forgotten when it has not said so for so long. */
+/** The time for which a difference is shown after its node has reported it last. */
 const DIFFERENCE_MS = 3_000
 
-/** What every initial member is told alike, but for its own id. */
+/** The start options of a node. Every initial member must have the same ones, except for its own id and directory. */
 export interface BootstrapSettings {
   readonly self: NodeId
   readonly dataDirId: string
-  /** The damaged directory that this one takes the place of; empty for none. */
+  /** The damaged directory that this one replaces; empty for none. */
   readonly replacesDataDirId: string
-  /** It is, or will be, added to a cluster that exists: it never starts one, and waits until it is let in. */
+  /** The node joins an existing cluster: it never founds one, and waits until it has been added. */
   readonly joins: boolean
-  /** The initial members' addresses; the lowest node id among them is the seed. Of one that joins: whom to ask. */
+  /** The initial members; the one with the lowest node id is the seed. For a node that joins: the members to ask. */
   readonly members: readonly Omit<GenesisMember, 'dataDirId'>[]
   /** Used only if this node is the seed: a random UUID for the cluster. */
   readonly newClusterId: string
   /** Used only if this node is the seed: the cluster's initial state (the chapter's Seed brings it). */
   readonly initialCommands: readonly Uint8Array[]
-  /** Tells the initial commands from others. */
+  /** A digest of the initial commands, by which members compare them. */
   readonly initialDigest: string
   readonly joinIntervalMs: number
-  /** The largest state that this node has memory for, in bytes; 0: it does not say. */
+  /** The largest state that this node has memory for, in bytes; 0: unknown. */
   readonly capacityBytes: number
   /** The highest level that this node knows. */
   readonly levelMax: number
-  /** Of this node's binary; may be empty. */
+  /** The version of this node's binary; may be empty. */
   readonly version: string
-  /** For the genesis: the pipeline window. */
+  /** The pipeline window that the seed writes into the genesis. */
   readonly windowSlots: number
 }
 
 /**
- * Joins a cluster, or starts a new one (the chapter's Bootstrap and Seed). A cluster is formed once: the seed waits until *every*
- * initial member has said which data directory it will vote from, so that from the first vote on a lost directory is noticed
- * (DESIGN.md, rule 5). Whoever has a genesis welcomes whoever lacks one; whoever finds another directory than its own in the latest
- * membership stops, and whoever does not find itself there yet, or the directory that its own replaces, waits.
+ * Joins a cluster, or founds a new one (the chapter's Bootstrap and Seed). A cluster is founded once: the seed waits until *every*
+ * initial member has reported the data directory that it will vote from. So a lost directory is noticed from the first vote on
+ * (DESIGN.md, rule 5). A node with a genesis welcomes a node without one. A welcomed node compares itself with the latest membership:
+ * it stops if it is listed with another directory; it waits if it is not listed yet, or is listed with the directory that it replaces.
  */
 export class Bootstrap {
   readonly #settings: BootstrapSettings
   readonly #out: Outbox
   readonly #seed: NodeId
-  /** The seed's list: who has joined, with which data directory and which memory, and what it knows. */
+  /** The seed's list of the members that have joined, with the data directory, the memory and the highest level of each. */
   readonly #joined = new Map<NodeId, Pick<Join, 'dataDirId' | 'capacityBytes' | 'levelMax'>>()
-  /** Peers that are not in this node's list of members. */
+  /** Peers to ask that are not in this node's list of members. */
   readonly #others = new Set<NodeId>()
-  /** What this node was started with; undefined when it is to join a cluster. */
+  /** The start options to compare with those of others; undefined when this node joins an existing cluster. */
   readonly #formation: Formation | undefined
-  /** Nodes that were started with something else: what it is, and when they said so last. */
+  /** Nodes with other start options: the difference in words, and when it was reported last. */
   readonly #differences = new Map<NodeId, { readonly what: string; readonly atMs: number }>()
   #nowMs = 0
-  /** Members that expect another directory. */
+  /** Members that list this node with another directory. */
   readonly #strangeTo = new Set<NodeId>()
   #genesis: Genesis | undefined
   #nextJoinMs = 0
@@ -62,19 +62,19 @@ export class Bootstrap {
     this.#settings = settings
     this.#out = out
     this.#seed = Math.min(...settings.members.map((m) => m.nodeId))
-    // It was let in once, with this directory; what has become of that since, it will learn.
+    // This node was let in with this directory before. If it has been removed since, it will learn so from the log or from peers.
     this.#genesis = genesis
     this.#formation = formationOf(settings)
   }
 
-  /** Nodes that were started with something else than this one, and what: without it the cluster is not formed. Empty once it is. */
+  /** Nodes that were started with other options than this one, with the difference. They keep the cluster from being founded. */
   get differences(): ReadonlyMap<NodeId, string> {
     if (this.#genesis !== undefined) return new Map()
     const fresh = [...this.#differences].filter(([, { atMs }]) => this.#nowMs - atMs < DIFFERENCE_MS)
     return new Map(fresh.map(([nodeId, { what }]) => [nodeId, what]))
   }
 
-  /** Absent until this node is a member; durable before anybody is told. */
+  /** Undefined until this node is a member. It is durable before it is told to another node. */
   get genesis(): Genesis | undefined {
     return this.#genesis
   }
@@ -91,12 +91,12 @@ export class Bootstrap {
     }
   }
 
-  /** Asks this node, too, to be let in. */
+  /** Adds a peer to those that are asked to let this node in. */
   joinThrough(peer: NodeId): void {
     if (peer !== this.#settings.self && !this.#settings.members.some((m) => m.nodeId === peer)) this.#others.add(peer)
   }
 
-  /** `memberships`: those that govern open slots here, as far as this node knows them. */
+  /** `memberships`: those that govern open slots, as far as this node knows; empty before it has joined. */
   onJoin(from: NodeId, join: Omit<Join, 'kind'>, memberships: readonly MembershipRecord[] = [], settledEpoch = 0): void {
     if (this.#genesis !== undefined) return this.welcome(from, memberships, settledEpoch)
     const { joins, replacesDataDirId } = this.#settings
@@ -104,14 +104,14 @@ export class Bootstrap {
     if (
       joins ||
       replacesDataDirId !== '' ||
-      // There was a cluster: that its members have lost it is no reason to begin another.
+      // A replaced directory means that there was a cluster: losing its data is no reason to found another.
       join.replacesDataDirId !== '' ||
       this.#settings.self !== this.#seed ||
       !this.#settings.members.some((m) => m.nodeId === from)
     )
       return
     if (!isAlike) {
-      // It is stopped, and started anew with something else.
+      // It will be restarted with other options, and join again.
       this.#joined.delete(from)
       return
     }
@@ -119,14 +119,14 @@ export class Bootstrap {
     if (this.#joined.size === this.#settings.members.length) this.#found()
   }
 
-  /** Tells another node what the cluster is, once it is there, and who the members are. */
+  /** Tells another node the genesis and the memberships; does nothing before there is a genesis. */
   welcome(to: NodeId, memberships: readonly MembershipRecord[], settledEpoch: number): void {
     if (this.#genesis === undefined) return
     const records = memberships.length > 0 ? memberships : [genesisRecord(this.#genesis)]
     this.#out.sendOnceDurable(to, { kind: 'welcome', genesis: this.#genesis, memberships: records, settledEpoch })
   }
 
-  /** True when this node has just become a member. */
+  /** Takes a peer's welcome; true when this node has just become a member. */
   onWelcome(from: NodeId, { genesis, memberships }: Pick<Welcome, 'genesis' | 'memberships'>): boolean {
     if (this.#genesis !== undefined || !this.#isLetIn(from, genesis, memberships)) return false
     this.#genesis = genesis
@@ -141,7 +141,7 @@ export class Bootstrap {
     return what === undefined
   }
 
-  /** Makes the genesis; it is told to others, and to this node itself, only once it is durable. */
+  /** Makes the genesis. Others, and this node itself, are told only when it is durable. */
   #found(): void {
     const capacities = Array.from(this.#joined.values(), ({ capacityBytes }) => capacityBytes).filter((bytes) => bytes > 0)
     const genesis: Genesis = Object.freeze({
@@ -169,7 +169,7 @@ export class Bootstrap {
     if (own?.dataDirId === dataDirId) return true
     if (own === undefined) {
       const wasGiven = self <= latest.lastNodeId
-      // Added, but whoever welcomes has not heard of it yet; or it will be.
+      // This node was added and the peer has not learned so yet, or it will be added.
       if (joins && !wasGiven) return false
       const remedy = wasGiven
         ? `it was removed, and its number is never given again: add a node with one above ${latest.lastNodeId}`
@@ -181,7 +181,7 @@ export class Bootstrap {
     const isExpected = own.dataDirId === '' || (replacesDataDirId !== '' && own.dataDirId === replacesDataDirId)
     if (isExpected) this.#strangeTo.delete(from)
     else this.#strangeTo.add(from)
-    // A peer that lags may name a directory that was replaced long before the damaged one.
+    // A single peer may lag and name a directory that was replaced long before: only a majority is believed.
     if (this.#strangeTo.size >= (replacesDataDirId === '' ? 1 : new Membership(latest).quorum))
       this.#out.halt({ code: 'DATA_DIR_MISMATCH', message: this.#mismatch(genesis.clusterId, own.dataDirId, latest) })
     return false
@@ -215,7 +215,7 @@ function formationOf({
   }
 }
 
-/** What another node was started with that this one was not: a sentence's rest after its name; undefined when both are the same. */
+/** The first difference in start options, worded to follow the other node's name; undefined when there is none. */
 function differenceOf(ours: Formation, theirs: Formation): string | undefined {
   if (idsOf(ours) !== idsOf(theirs)) return `was started with the members ${idsOf(theirs)}, this node with ${idsOf(ours)}`
   for (const [i, { nodeId, peerAddress, clientAddress }] of ours.members.entries()) {

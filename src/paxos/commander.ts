@@ -8,10 +8,10 @@ const RETRY_DOUBLINGS_MAX = 3
 export class Commander {
   readonly slot: Slot
   readonly value: Value
-  /** About as large as the value. */
+  /** The approximate size of the value. */
   readonly bytes: number
   readonly accepted: Tally
-  /** When to ask those again who have not answered. */
+  /** The time to send the Accept again to the voters that have not answered. */
   #retryAtMs: number
   #retryCount = 0
 
@@ -27,7 +27,7 @@ export class Commander {
     return this.#retryAtMs
   }
 
-  /** They are asked again now. Where disks or links are slow, the same value must not be sent time and again: each wait is twice as long. */
+  /** Notes that the Accept is sent again. Each wait is twice as long: on slow disks or links repeated values would only add load. */
   onRetry(nowMs: number, delayMs: number): void {
     this.#retryAtMs = nowMs + delayMs * 2 ** this.#retryCount
     this.#retryCount = Math.min(this.#retryCount + 1, RETRY_DOUBLINGS_MAX)

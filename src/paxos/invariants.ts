@@ -3,7 +3,7 @@
  * every simulated node. "Basic" ones look at one state of one node, "delta" ones at two states of it (both below, after LogCabin),
  * "global" ones at all disks and messages (sim/checkers/vote-book.ts, sim/checkers/message-checker.ts) or at all replicas (sim/checkers/checkers.ts).
  *
- * | paper | what it says                                                | here                                                          |
+ * | paper | statement                                                   | here                                                          |
  * | ----- | ----------------------------------------------------------- | ------------------------------------------------------------- |
  * | A1    | an acceptor adopts only rising ballots                      | delta `brokenTransitions`; on disk `VoteBook.onPromised`      |
  * | A2    | it accepts only in the ballot that it has adopted           | basic `brokenInvariants`; on disk `VoteBook.onVote`           |
@@ -21,21 +21,22 @@
  * | R4    | a replica's watermark never goes back                       | delta `brokenTransitions`; in a restart `Checker.onStarted`   |
  * | R5    | a slot is proposed only within WINDOW of the decided ones   | global `MessageChecker`: of values that are new to the slot   |
  *
- * Beyond the paper: what is said of a disk is on it (rules 1 and 2 of DESIGN.md), a ballot belongs to one life of its node, a leader
- * calls decided only what its followers may take from its ballot, a read is confirmed by a round that began after it was asked.
+ * Beyond the paper: a message about durable state leaves only after the write (rules 1 and 2 of DESIGN.md); a ballot belongs to one life
+ * of its node; a leader announces as decided only what its followers may take from its ballot; a read is confirmed by a round that began
+ * after the read arrived.
  */
 import { formatBallot, NO_BALLOT } from './ballot.js'
 import type { Node } from './node.js'
 import type { Ballot, LogEntry, Slot } from './types.js'
 import { sameValue } from './value.js'
 
-/** What of a node's core the invariants look at. */
+/** The part of a node's state that the invariants check. */
 export interface CoreView {
   readonly promised: Ballot
   readonly decidedUpTo: Slot
-  /** 0: it does not lead. */
+  /** 0: the node does not lead. */
   readonly leadingBallot: Ballot
-  /** For slots not known to be decided, ascending. Whoever holds a view holds the votes as they were. */
+  /** The votes for slots not known to be decided, ascending. The array is never changed: a view keeps the votes as they were. */
   readonly votes: readonly LogEntry[]
 }
 
@@ -48,7 +49,7 @@ export function viewOf(node: Node): CoreView {
   }
 }
 
-/** What must hold of a node at any time ("basic"). One plain sentence for each that does not. */
+/** Checks what must hold at any time ("basic"). Returns one plain sentence for each broken invariant. */
 export function brokenInvariants(now: CoreView): string[] {
   const broken: string[] = []
   if (now.leadingBallot !== NO_BALLOT && now.leadingBallot !== now.promised) {
@@ -61,7 +62,7 @@ export function brokenInvariants(now: CoreView): string[] {
   return broken
 }
 
-/** What must hold between two looks at one node that did not restart in between ("delta"). */
+/** Checks what must hold between two views of one node, without a restart between them ("delta"). */
 export function brokenTransitions(before: CoreView, now: CoreView): string[] {
   const broken: string[] = []
   if (now.promised < before.promised) broken.push('its promise was lowered')
@@ -70,7 +71,7 @@ export function brokenTransitions(before: CoreView, now: CoreView): string[] {
   return before.votes === now.votes ? broken : [...broken, ...brokenVotes(before, now)]
 }
 
-/** Both lists are ascending: one walk over both. */
+/** Compares the votes of two views in one pass: both lists are ascending. */
 function brokenVotes(before: CoreView, now: CoreView): string[] {
   const broken: string[] = []
   let at = 0

@@ -24,7 +24,7 @@ import type { Watermark } from './watermark.js'
 
 interface Settings {
   readonly self: NodeId
-  /** Has the promises of a majority, in its ballot. */
+  /** A scout with the promises of a majority: the leader takes its ballot. */
   readonly scout: Scout
   readonly memberships: Memberships
   readonly acceptor: Acceptor
@@ -39,7 +39,7 @@ interface Settings {
 }
 
 /**
- * Owns a ballot that a majority has promised: gives commands slots, runs a commander for each, tells everybody what is decided, and
+ * Owns a ballot that a majority has promised: assigns commands to slots, runs a commander for each slot, announces decisions, and
  * confirms that it still leads ("Paxos Made Moderately Complex", section 2.3, with the commanders' state of section 4.1 collocated).
  */
 export class Leader {
@@ -86,55 +86,55 @@ export class Leader {
     return this.#pipeline.inFlightCount
   }
 
-  /** How far each other member is, as it said last. */
+  /** The decided slots of each other member, as it has reported last. */
   get progress(): ReadonlyMap<NodeId, Slot> {
     return this.#progress.decidedSlots
   }
 
   /**
-   * A change has taken its vote away: somebody who votes should lead, once that is settled and everybody can know, or if it takes too long
-   * to be.
+   * True when a change has taken the leader's vote away and a voter should lead: once the change is settled, or if that takes too long.
    */
   get shouldResign(): boolean {
     return this.#handOver.isDue
   }
 
-  /** Whether it has just asked another to lead. */
+  /** True while the node that was asked to lead has time to do so: no commands are taken. */
   get isHandingOver(): boolean {
     return this.#handOver.isUnderWay
   }
 
-  /** Whether it has ever asked another to lead. */
+  /** True when another node was ever asked to lead. */
   get hasHandedOver(): boolean {
     return this.#handOver.wasTried
   }
 
   /**
-   * Proposes again what the scout found open, the highest ballot's value in each slot and a no-op in each gap, then a no-op of its own:
-   * once that is decided, so is everything that anybody can have acknowledged before.
+   * Proposes the open slots again, with the value of the highest ballot that the scout has found, or a no-op in a gap; then a no-op of its
+   * own. When that one is decided, every value that can have been acknowledged before is decided, too.
    */
   adopt(nowMs: number): void {
     this.#pipeline.proposeOpen(nowMs)
-    // Commands wait for the clocks that come back with it.
+    // Commands wait for the clocks in the acknowledgements.
     this.#heartbeats.send(nowMs)
   }
 
-  /** Queues commands for the next slots. False when the queue is full, or another node was asked to lead: nothing was taken. */
+  /** Queues commands for the next slots: all, or none (false) when the queue is full or another node was asked to lead. */
   enqueue(commands: readonly Uint8Array[]): boolean {
     return !this.isHandingOver && this.#queue.add(commands)
   }
 
   /**
-   * Gives slots to what is queued, as far as the window is open. Called when the disk is idle: what came meanwhile is one batch.
-   * `wallMs`: this node's wall clock. `dueMs`: from this log time on something is due by itself, and a slot without commands will do.
+   * Assigns queued commands to slots, as far as the window is open. Called when the disk is idle: commands that came during the last
+   * write are one batch. `wallMs`: this node's wall clock. `dueMs`: the log time of the state machine's next deadline; when it has come,
+   * a slot without commands is proposed, if no other slot is.
    */
   proposeQueued(wallMs: number, nowMs: number, dueMs?: number): void {
     this.#queue.propose(wallMs, nowMs, dueMs)
   }
 
   /**
-   * Proposes a change of the membership, if it may be one: at most one is not in force. Gives the reason if not; undefined also for a
-   * change that is proposed already, or that has been made.
+   * Proposes a change of the membership, unless another one is not in force yet or it is refused for another reason, which is returned.
+   * Returns undefined also for a change that is already proposed or made.
    */
   changeMembership(change: MembershipChange, nowMs: number): MembershipRefusal | undefined {
     const { decidedUpTo } = this.#replica
@@ -147,19 +147,19 @@ export class Leader {
     return undefined
   }
 
-  /** A read that has just arrived, of this node's or of a follower's. */
+  /** Takes a read that has just arrived, from this node or from a follower. */
   readIndex(from: NodeId, id: number): void {
     this.#readIndexRounds.add(from, id)
   }
 
-  /** It leads no more: the reads that it has not answered are for the next leader. */
+  /** Removes and returns the unanswered reads: this node leads no more, and the next leader must answer them. */
   takeReads(): readonly WaitingRead[] {
     return this.#readIndexRounds.takeAll()
   }
 
   /**
-   * Asks a follower heard of late to lead, that one or (0) the most advanced, and takes no commands for an election timeout: if it leads
-   * on by then, the message or the follower was lost. False when there is nobody to ask.
+   * Asks a recently heard follower to lead, the given one or (0) the most advanced, and takes no commands for an election timeout. If this
+   * node still leads after that, the message or the follower was lost. False when there is no follower to ask.
    */
   handOver(to: NodeId = 0): boolean {
     return this.#handOver.start(to)
@@ -180,12 +180,12 @@ export class Leader {
     this.#readIndexRounds.onAck(from, m.round)
   }
 
-  /** The replica learned slots from a peer: proposed again here, but decided long ago. */
+  /** The replica has learned slots from a peer: commanders for these are not needed any more. */
   onLearned(): void {
     this.#pipeline.onLearned()
   }
 
-  /** A change was decided, or has come into force. */
+  /** A membership change was decided, or has come into force. */
   onMembershipChanged(): void {
     this.#listeners.onMembershipChanged()
     this.#progress.onMembershipChanged()
@@ -193,7 +193,7 @@ export class Leader {
     this.#readIndexRounds.onMembershipChanged()
   }
 
-  /** Heartbeats, retries. False when no majority has been heard for too long: the leader must step down. */
+  /** Sends heartbeats and retries. False when no majority has been heard for too long: the leader must step down. */
   tick(nowMs: number): boolean {
     this.#progress.tick(nowMs)
     if (!this.#progress.hearsMajority()) {
@@ -209,14 +209,14 @@ export class Leader {
     return true
   }
 
-  /** Last of all before a Ready is taken. */
+  /** Called last before a Ready is taken. */
   flush(nowMs: number): void {
     this.#pipeline.fillUpToChange(nowMs)
     this.#heartbeats.flush(nowMs)
   }
 
   #noteSettled(): void {
-    // Whoever waits for it hears so at once.
+    // Nodes that wait for it are told at once.
     if (this.#settlement.update()) this.#heartbeats.hurry(this.#progress.tickedMs)
   }
 }

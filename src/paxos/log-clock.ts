@@ -2,65 +2,65 @@ import type { Membership } from './membership.js'
 import type { NodeId } from './types.js'
 
 /**
- * Where log time and the clocks differ, log time goes a hundredth slower or faster than elapsed time, towards them. So an oscillator that
- * is a little fast does not carry it away for good, and whatever ends by itself ends at most a hundredth early or late.
+ * The rate at which log time approaches the clocks: it runs a hundredth slower or faster than elapsed time. So the error of a slightly
+ * fast oscillator does not add up, and a deadline comes at most a hundredth early or late.
  */
 const SLEW = 0.01
-/** A leap of the clocks that elapsed time does not explain is followed by at most this much at once. */
+/** The largest jump of the clocks, beyond elapsed time, that log time follows at once. */
 const LEAP_MS_MAX = 3_600_000
-/** Log time and a clock that differ by less than this agree. */
+/** The difference within which a clock counts as agreeing with log time. */
 const TOLERANCE_MS = 10_000
 
 interface Settings {
-  /** Those that govern an open slot, the earliest first. */
+  /** The memberships that govern an open slot, the earliest first; none before there is a genesis. */
   readonly memberships: () => readonly Membership[]
   /** The node's monotonic clock. */
   readonly nowMs: () => number
-  /** A clock that was last heard longer ago than this counts no more, in ms. */
+  /** The age above which a peer's clock is ignored, in ms. */
   readonly freshMs: number
-  /** The node's wall clock, in ms since 1970; 0 if it is not known. */
+  /** The node's wall clock, in ms since 1970; 0: unknown. */
   readonly wallMs: () => number
-  /** The log time that the node has found on its disk, in ms since 1970; 0 for none. */
+  /** The log time recovered from disk, in ms since 1970; 0 for none. */
   readonly timeMs: number
 }
 
 interface HeardClock {
-  /** So far it is ahead of this node's monotonic clock. The way here makes it a little less, never more. */
+  /** The clock's lead over this node's monotonic clock. Network delay makes it a little smaller, never larger. */
   readonly aheadMs: number
   readonly heardMs: number
 }
 
-/** How log time stands to the clocks of those who vote. */
+/** The difference between log time and the clocks of the voters. */
 export interface ClockReport {
-  /** Log time is so far ahead of what the clocks of a majority say, or (negative) behind it, in ms; 0 within the tolerance. */
+  /** The lead of log time over the clocks of a majority, in ms; negative when it is behind, 0 within the tolerance. */
   readonly aheadMs: number
-  /** The clocks that are further from log time than the tolerance, and how far ahead each is, or (negative) behind. */
+  /** The clocks outside the tolerance, each with its lead over log time; negative when it is behind. */
   readonly strays: readonly { readonly nodeId: NodeId; readonly aheadMs: number }[]
 }
 
 /**
- * The time that a leader writes into the log, the only one that the state machine sees.
+ * The time that a leader writes into the log: the only time that the state machine sees.
  *
- * The promise: it is never above what the clocks of a majority allow. Of n voters (n-1)/2 may have a wrong clock, and as many of those
- * that were heard may be theirs: so at least one more than that is never behind it. It is the middle of the clocks that were heard, or
- * less where too few were heard for the middle to be safe (after Marzullo's agreement on clocks, as TigerBeetle has it).
+ * The promise: log time is never above what the clocks of a majority allow. Of n voters, (n-1)/2 may have a wrong clock, and all of these
+ * may be among the clocks that were heard. So at least one more clock than that is at or above log time. Log time is the median of the
+ * clocks that were heard, or lower if too few were heard for the median to be safe (Marzullo's agreement on clocks, as in TigerBeetle).
  *
- * It never goes back, and it never stands still: where the clocks are behind it, it goes on by elapsed time, and keeps the promise, as
- * the clocks that allowed what it was have gone on, too. A leap of the clocks, which elapsed time does not explain, is followed as far as
- * *every* clock that is heard says so, and by an hour at most; by any length only after a start, when nobody knows how long nobody
- * led, and if every voter's clock says so. The rest is made up for slowly.
+ * Log time never goes back and never stands still. If the clocks are behind it, it advances by elapsed time. This keeps the promise, as
+ * the clocks that allowed the earlier value have advanced, too. A jump of the clocks beyond elapsed time is followed only as far as
+ * *every* clock that is heard confirms, and by an hour at most. Only after a start, when the time without a leader is unknown, may it be
+ * longer: then every voter's clock must confirm it. The rest of a jump is made up for slowly.
  */
 export class LogClock {
   readonly #s: Settings
   readonly #heard = new Map<NodeId, HeardClock>()
-  /** Log time as it was at #atMs of the own monotonic clock, with fractions; 0 while there is none. */
+  /** Log time at #atMs of the own monotonic clock, with fractions; 0 while there is none. */
   #timeMs: number
   #atMs: number
-  /** It has been abreast of the clocks since the node's start: from then on elapsed time is known. */
+  /** Log time has agreed with the clocks since the node's start: from then on elapsed time is known. */
   #wasAbreast = false
-  /** There was no log time before the node's start, and not every voter has told its clock since: nothing can end early yet. */
+  /** There was no log time before the node's start, and some voter's clock is still unknown: no deadline can come early yet. */
   #isYoung: boolean
-  /** What is left of LEAP_MS_MAX, until log time is abreast of the clocks again. */
+  /** The rest of LEAP_MS_MAX; reset when log time agrees with the clocks again. */
   #leapLeftMs = LEAP_MS_MAX
   #leaptMs = 0
 
@@ -71,19 +71,19 @@ export class LogClock {
     this.#atMs = settings.nowMs()
   }
 
-  /** Whether a majority's clocks are known: before that nothing can be decided anyway. */
+  /** True when a majority's clocks are known. Without a majority nothing can be decided anyway. */
   get isSet(): boolean {
     const [current] = this.#s.memberships()
     return current !== undefined && this.#clocksOf(current).length >= current.quorum
   }
 
-  /** That member's wall clock, in ms since 1970; 0 if it did not say. */
+  /** Takes a member's wall clock, in ms since 1970; 0: unknown. */
   onHeard(nodeId: NodeId, wallMs: number): void {
     const heardMs = this.#s.nowMs()
     if (wallMs > 0) this.#heard.set(nodeId, { aheadMs: wallMs - heardMs, heardMs })
   }
 
-  /** A value of the log says this time. */
+  /** Takes the time of a value that was proposed or decided. */
   onSeen(timeMs: number): void {
     const nowMs = this.#s.nowMs()
     const wallMs = this.#s.wallMs()
@@ -91,13 +91,13 @@ export class LogClock {
       this.#wasAbreast = true
       this.#isYoung = false
     }
-    // Of an old value nobody knows how long ago it was now.
+    // How long ago an old value was proposed is unknown: its time does not move the clock back.
     if (timeMs <= this.#steadyMs(nowMs)) return
     this.#timeMs = timeMs
     this.#atMs = nowMs
   }
 
-  /** The time of a value that is proposed now, in whole ms since 1970. */
+  /** Advances log time and returns it, for a value that is proposed now, in whole ms since 1970. */
   take(): number {
     const nowMs = this.#s.nowMs()
     const { timeMs, leapMs, isAbreast } = this.#at(nowMs)
@@ -117,12 +117,12 @@ export class LogClock {
     return Math.floor(timeMs)
   }
 
-  /** The time that `take` would give. */
+  /** The time that `take` would return. */
   get timeMs(): number {
     return Math.floor(this.#at(this.#s.nowMs()).timeMs)
   }
 
-  /** How far log time has leapt ahead since this was asked last, in ms. */
+  /** Returns how far log time has jumped since the last call, in ms. */
   takeLeapMs(): number {
     const leaptMs = this.#leaptMs
     this.#leaptMs = 0
@@ -159,12 +159,12 @@ export class LogClock {
     return { timeMs: evenMs + leapMs, leapMs, isAbreast: false }
   }
 
-  /** Where the clocks are behind: a little slower than elapsed time. 0 while there is no log time. */
+  /** Log time if the clocks are behind: it advances a little slower than elapsed time. 0 while there is no log time. */
   #steadyMs(nowMs: number): number {
     return this.#timeMs === 0 ? 0 : this.#timeMs + (nowMs - this.#atMs) * (1 - SLEW)
   }
 
-  /** How far log time may leap at once where all clocks say so. */
+  /** The largest jump of log time at once, if all clocks confirm it. */
   get #leapMsMax(): number {
     return !this.#wasAbreast && this.#isEverybodyHeard ? Number.POSITIVE_INFINITY : this.#leapLeftMs
   }
@@ -173,7 +173,7 @@ export class LogClock {
     return this.#s.memberships().every((membership) => this.#clocksOf(membership).length === membership.voterIds.length)
   }
 
-  /** The promise's bound, of each membership of which a majority is heard; undefined if there is none. */
+  /** The promise's bound over each membership of which a majority is heard; undefined if there is none. */
   #allowedMs(nowMs: number): number | undefined {
     let allowedMs: number | undefined
     for (const membership of this.#s.memberships()) {
@@ -186,7 +186,7 @@ export class LogClock {
     return allowedMs
   }
 
-  /** The clock of a voter that says the least. */
+  /** The lowest of the voters' clocks. */
   #leastAheadMs(nowMs: number): number {
     return nowMs + Math.min(...this.#s.memberships().flatMap((membership) => this.#clocksOf(membership)))
   }

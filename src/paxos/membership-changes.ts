@@ -9,7 +9,7 @@ export interface MembershipRefusal {
   readonly message: string
 }
 
-/** How far above the highest one that was ever given a new node id may be: what is skipped is lost for good. */
+/** The most that a new node id may be above the highest id that was ever given: skipped ids can never be used. */
 const NODE_IDS_AHEAD_MAX = 100
 
 /** The highest id that a new member may have. */
@@ -17,7 +17,7 @@ function highestNewId(lastNodeId: NodeId): NodeId {
   return lastNodeId + NODE_IDS_AHEAD_MAX
 }
 
-/** A sentence that names an id too high for a member of a new cluster; undefined when there is none. */
+/** A sentence about an id that is too high for a member of a new cluster; undefined when there is none. */
 export function tooHighForNewCluster(nodeIds: readonly NodeId[]): string | undefined {
   const highest = Math.max(...nodeIds)
   if (highest <= highestNewId(0)) return undefined
@@ -27,25 +27,25 @@ export function tooHighForNewCluster(nodeIds: readonly NodeId[]): string | undef
   )
 }
 
-/** Where a member is reached, as host:port; no client address: it serves none over the network. */
+/** A member's addresses, as host:port. The client address is empty if it serves no clients over the network. */
 export interface MemberAddresses {
   readonly nodeId: NodeId
   readonly peerAddress: string
   readonly clientAddress: string
 }
 
-/** A learner that lacks at most so many windows of slots has caught up. */
+/** The largest lag of a learner that counts as caught up, in windows of slots. */
 const CAUGHT_UP_WINDOWS = 2
 
 /**
- * The leader's judgement of changes of the membership. What it lets through is decided by the log (memberships.ts); what it refuses
- * here would be safe, too, but leave nobody able to vote, or nobody up who does.
+ * The leader's checks of a membership change before it is proposed. The log decides which changes take effect (memberships.ts); a change
+ * that is refused here would be safe, too, but could leave the cluster without a majority that is up.
  */
 export class MembershipChanges {
   readonly #memberships: Memberships
-  /** How far a member is that has been heard of late; this node itself always is. */
+  /** The decided slots of a member that was heard recently; undefined of others. The leader's own progress is always known. */
   readonly #progressOf: (nodeId: NodeId) => Slot | undefined
-  /** Proposed by this leader, its own or one that it found open. */
+  /** The last change that this leader has proposed, a new one or one that it found open. */
   #proposed: { readonly slot: Slot; readonly change: MembershipChange } | undefined
   #decidedUpTo: Slot = 0
 
@@ -58,17 +58,17 @@ export class MembershipChanges {
     this.#proposed = { slot, change }
   }
 
-  /** Whether the latest membership is as the change would make it. */
+  /** True when the latest membership already is as the change would make it. */
   isMade(change: MembershipChange): boolean {
     return isMade(this.#memberships.latest, change)
   }
 
-  /** Whether this very change is proposed, and not decided yet. */
+  /** True when this very change is proposed and not decided yet. */
   isUnderWay(change: MembershipChange): boolean {
     return this.#proposed !== undefined && this.#proposed.slot > this.#decidedUpTo && sameChange(this.#proposed.change, change)
   }
 
-  /** Why the change may not be proposed in `nextSlot`; undefined when it may, and also when there is nothing to propose any more. */
+  /** The reason why the change may not be proposed in `nextSlot`; undefined when it may, or when there is nothing left to propose. */
   refusalOf(
     change: MembershipChange,
     at: { readonly decidedUpTo: Slot; readonly nextSlot: Slot },
@@ -97,7 +97,7 @@ export class MembershipChanges {
     }
   }
 
-  /** A learner that was a voter, and may be one again. */
+  /** A learner that was a voter before its directory was damaged, and may be promoted now. */
   nextReturning(decidedUpTo: Slot): NodeId | undefined {
     const { latest } = this.#memberships
     return latest.members.find((m) => m.returning && this.#refusalOfPromote(latest, m, decidedUpTo) === undefined)?.nodeId
@@ -117,20 +117,20 @@ export class MembershipChanges {
     return this.#refusalOfVoters([...latest.voterIds, nodeId])
   }
 
-  /** Of a change that takes a member's vote away. */
+  /** The refusal of a change that takes a member's vote away. */
   #refusalOfLoss(latest: Membership, member: Member): MembershipRefusal | undefined {
     if (member.votesFrom === 0) return undefined
     return this.#refusalOfVoters(latest.voterIds.filter((nodeId) => nodeId !== member.nodeId))
   }
 
-  /** A majority of those who would vote must be up, or the change would be the last. */
+  /** A majority of the new voters must be up; otherwise the cluster could decide nothing after the change. */
   #refusalOfVoters(voterIds: readonly NodeId[]): MembershipRefusal | undefined {
     const up = voterIds.filter((nodeId) => this.#progressOf(nodeId) !== undefined)
     const quorum = Math.floor(voterIds.length / 2) + 1
     if (voterIds.length > 0 && up.length >= quorum) return undefined
     const message =
       voterIds.length === 0
-        ? 'nobody would be left to vote'
+        ? 'no voter would be left'
         : `of the ${voterIds.length} nodes that would vote (${voterIds.join(', ')}) only ${up.length} are up, and ${quorum} must be`
     return { reason: 'QUORUM_AT_RISK', message }
   }
@@ -155,7 +155,7 @@ function refusalOfAdd(latest: Membership, change: MemberAddresses): MembershipRe
   return refusalOfAddresses(latest, change)
 }
 
-/** No two members share an address, be it for peers or for clients. */
+/** Refuses an address, for peers or for clients, that another member has. */
 function refusalOfAddresses({ members }: Membership, wanted: MemberAddresses): MembershipRefusal | undefined {
   const clash = addressClash([...members.filter((m) => m.nodeId !== wanted.nodeId), wanted])
   return clash === undefined ? undefined : { reason: 'ADDRESS_USED', message: clash }
@@ -166,7 +166,7 @@ function otherDirectory(member: Member, dataDirId: string): MembershipRefusal {
   return { reason: 'DATA_DIR_MISMATCH', message }
 }
 
-/** A sentence that names an address which two of the members have, or one has twice; undefined when there is none. */
+/** A sentence about an address that two members share, or that one member has twice; undefined when there is none. */
 export function addressClash(members: readonly MemberAddresses[]): string | undefined {
   const users = new Map<string, string>()
   for (const { nodeId, peerAddress, clientAddress } of members) {
@@ -185,13 +185,13 @@ export function addressClash(members: readonly MemberAddresses[]): string | unde
   return undefined
 }
 
-/** Hosts differ in more than the case of their letters, ports in more than leading zeros. */
+/** The form in which addresses are compared: the case of the host and leading zeros of the port do not matter. */
 function canonicalAddress(address: string): string {
   const colon = address.lastIndexOf(':')
   return `${address.slice(0, colon).toLowerCase()}:${Number(address.slice(colon + 1))}`
 }
 
-/** Whether the change has nothing left to do. Asking twice for the same is no mistake: the first answer may have been lost. */
+/** True when the change has nothing left to do. A repeated request is no error: the first answer may have been lost. */
 export function isMade(membership: Membership, change: MembershipChange): boolean {
   const member = membership.member(change.nodeId)
   switch (change.kind) {

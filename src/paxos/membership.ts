@@ -1,10 +1,10 @@
 import { assert } from './assert.js'
 import type { Member, MembershipRecord, NodeId, Slot } from './types.js'
 
-/** Acknowledgements are bits of one 32-bit integer. */
+/** The most members: acknowledgements are bits of one 32-bit integer. */
 export const MEMBERS_MAX = 31
 
-/** The members from a slot on, and what a majority of those who vote is. */
+/** The members from a slot on, and the size of a majority of the voters. */
 export class Membership implements MembershipRecord {
   readonly epoch: number
   readonly fromSlot: Slot
@@ -12,7 +12,7 @@ export class Membership implements MembershipRecord {
   readonly lastNodeId: NodeId
   /** Voters, ascending. */
   readonly voterIds: readonly NodeId[]
-  /** Any two sets of this many voters share one. */
+  /** The size of a majority: any two sets of this many voters share a voter. */
   readonly quorum: number
   readonly #bits = new Map<NodeId, number>()
   readonly #members = new Map<NodeId, Member>()
@@ -37,7 +37,7 @@ export class Membership implements MembershipRecord {
     return this.#members.get(nodeId)
   }
 
-  /** A member, voter or learner. */
+  /** True for every member, voter or learner. */
   has(nodeId: NodeId): boolean {
     return this.#members.has(nodeId)
   }
@@ -52,18 +52,18 @@ export class Membership implements MembershipRecord {
     return others.find((nodeId) => nodeId > after) ?? others[0] ?? self
   }
 
-  /** 0 for whoever does not vote: counts for nothing in a Tally. */
+  /** The voter's bit in a Tally; 0 for a node that does not vote. */
   bitOf(nodeId: NodeId): number {
     return this.#bits.get(nodeId) ?? 0
   }
 }
 
-/** Whether that node was a member once, and is none by this membership. */
+/** True for a node that was a member once and is none in this membership. */
 export function wasRemovedBy({ members, lastNodeId }: MembershipRecord, nodeId: NodeId): boolean {
   return nodeId <= lastNodeId && !members.some((m) => m.nodeId === nodeId)
 }
 
-/** Who has voted. Counts voters, not replies: a repeated or foreign vote changes nothing. */
+/** The voters that have voted. Counts voters, not replies: a repeated vote, or that of another node, changes nothing. */
 export class Tally {
   readonly #membership: Membership
   #voters = 0
@@ -92,7 +92,7 @@ export class Tally {
   }
 }
 
-/** Who has voted, where more than one membership has a say: each must have its majority. */
+/** The voters that have voted, where several memberships govern: each must have its majority. */
 export class JointTally {
   readonly #tallies: readonly Tally[]
 

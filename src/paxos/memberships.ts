@@ -3,10 +3,10 @@ import { MEMBERS_MAX, Membership } from './membership.js'
 import type { Genesis, Member, MembershipChange, MembershipRecord, MembershipValue, NodeId, Slot } from './types.js'
 
 /**
- * Who governs which slot: the memberships that still matter, as the decided slots have made them ("Paxos Made Moderately Complex",
- * section 4.4, with the chapter's view changes). A change decided in slot s is in force from s + windowSlots on, and is without effect
- * unless the membership that it changes is the latest one and in force at s: so at most two govern the slots that are open, and whoever
- * has decided slot s knows the membership of s + windowSlots.
+ * The memberships that govern open slots, as the decided slots have made them ("Paxos Made Moderately Complex", section 4.4, with the
+ * chapter's view changes). A change decided in slot s is in force from slot s + windowSlots on. It has no effect unless the membership
+ * that it changes is the latest one and in force at s. So at most two memberships govern the open slots, and a node that has decided
+ * slot s knows the membership of slot s + windowSlots.
  *
  * Invariant: epochs and first slots ascend; the first one governs the first slot that is open.
  */
@@ -14,12 +14,12 @@ export class Memberships {
   #windowSlots = 1
   #history: Membership[] = []
 
-  /** Without records: there is no genesis yet, and nothing may be asked of it but `governing` until `begin`. */
+  /** Without records there is no genesis yet: until `begin`, only `governing`, which is empty, may be read. */
   constructor(records?: readonly MembershipRecord[], windowSlots = 1) {
     if (records !== undefined) this.begin(records, windowSlots)
   }
 
-  /** There is a genesis from now on: it says how long the window is, and the records who governs the slots that are open. */
+  /** Starts with a genesis, which brings the window, and the records of the memberships that govern open slots. */
   begin(records: readonly MembershipRecord[], windowSlots: number): void {
     assert(this.#history.length === 0, 'a cluster has one genesis')
     assert(records.length > 0, 'there is always a membership')
@@ -28,19 +28,19 @@ export class Memberships {
     this.#history = records.map((record) => new Membership(record))
   }
 
-  /** A checkpoint of a peer says who governs from its slot on. */
+  /** Takes the memberships of a peer's checkpoint, which govern from its slot on. */
   restart(records: readonly MembershipRecord[]): void {
     assert(records.length > 0, 'there is always a membership')
     assert((records.at(-1)?.epoch ?? 0) >= this.latest.epoch, 'memberships never go back')
     this.#history = records.map((record) => new Membership(record))
   }
 
-  /** Those of a new cluster. */
+  /** The memberships of a new cluster. */
   static ofGenesis(genesis: Genesis): Memberships {
     return new Memberships([genesisRecord(genesis)], genesis.windowSlots)
   }
 
-  /** The newest that was decided: perhaps not yet in force. */
+  /** The newest membership that was decided; it may not be in force yet. */
   get latest(): Membership {
     return this.#history.at(-1) as Membership
   }
@@ -49,22 +49,22 @@ export class Memberships {
     return this.#windowSlots
   }
 
-  /** What governs the first slot that is open. */
+  /** The membership of the first open slot. */
   get current(): Membership {
     return this.#history[0] as Membership
   }
 
-  /** All that govern an open slot, the earliest first: one, or two while a change is not in force yet. */
+  /** Every membership of an open slot, the earliest first: one, or two while a change is not in force yet. */
   get governing(): readonly Membership[] {
     return this.#history
   }
 
-  /** What governs the slot; of a slot that is not open any more, what governs the first that is. */
+  /** The membership of the slot; for a slot that is not open any more, that of the first open slot. */
   at(slot: Slot): Membership {
     return this.#history.findLast((membership) => membership.fromSlot <= slot) ?? this.current
   }
 
-  /** Since when the node votes from this directory, in slots that are open or will be; 0 if it does not. */
+  /** The slot from which on the node votes with this directory, in slots that are open or will be; 0 if it does not vote. */
   votesFrom(nodeId: NodeId, dataDirId: string): Slot {
     for (const membership of this.#history) {
       const member = membership.member(nodeId)
@@ -73,14 +73,14 @@ export class Memberships {
     return 0
   }
 
-  /** Voters and learners of all that govern, each once, but for `self`. */
+  /** Voters and learners of all governing memberships, each once, without `self`. */
   othersThan(self: NodeId): readonly NodeId[] {
     const nodeIds = new Set(this.#history.flatMap((membership) => membership.members.map((m) => m.nodeId)))
     nodeIds.delete(self)
     return [...nodeIds]
   }
 
-  /** A slot is decided. True when it has changed the membership. */
+  /** Applies a decided change; true when it has changed the membership. */
   onDecided(slot: Slot, value: MembershipValue): boolean {
     const { latest } = this
     if (value.epoch !== latest.epoch + 1 || slot < latest.fromSlot) return false
@@ -91,12 +91,12 @@ export class Memberships {
     return true
   }
 
-  /** The slots up to here are decided, and not open any more. */
+  /** Drops the memberships that govern decided slots only: slots up to `upTo` are not open any more. */
   forget(upTo: Slot): void {
     while ((this.#history[1]?.fromSlot ?? Number.POSITIVE_INFINITY) <= upTo + 1) this.#history = this.#history.slice(1)
   }
 
-  /** Those that govern open slots, to be kept. */
+  /** The governing memberships, in the form to be stored or sent. */
   toRecords(): MembershipRecord[] {
     return this.#history.map(({ epoch, fromSlot, members, lastNodeId }) => ({ epoch, fromSlot, members, lastNodeId }))
   }
@@ -107,7 +107,7 @@ export function genesisRecord(genesis: Genesis): MembershipRecord {
   return { epoch: 1, fromSlot: 1, members, lastNodeId: Math.max(...members.map((m) => m.nodeId)) }
 }
 
-/** The members after a change that is in force from `fromSlot` on; undefined when it has no sense: then nothing changes. */
+/** The members after a change that is in force from `fromSlot` on; undefined when the change does not apply. */
 function changed(before: Membership, change: MembershipChange, fromSlot: Slot): readonly Member[] | undefined {
   const member = before.member(change.nodeId)
   if (change.kind === 'add') {

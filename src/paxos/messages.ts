@@ -1,10 +1,10 @@
 import type { MemberAddresses } from './membership-changes.js'
 import type { Announcement, Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot, Value } from './types.js'
 
-/** Between nodes. What each means and when it may leave is told in proto/synod/peer/v1/peer.proto, with the message lifelines. */
+/** A message between nodes. Its meaning, when it may leave, and the message lifelines are in proto/synod/peer/v1/peer.proto. */
 export type Message = CoreMessage | HostMessage
 
-/** For the core. */
+/** A message for the core. */
 export type CoreMessage =
   | Prepare
   | Promised
@@ -29,7 +29,7 @@ export type CoreMessage =
   | ChangeMembershipRefused
   | HandOver
 
-/** Between hosts, about what only they know: who and where everybody is, how far directories have got, and what states have come to. */
+/** A message between hosts: addresses, progress of data directories, digests of states. */
 export type HostMessage = Roster | Recall | Recalled | Mark | DigestReport | SkippedSlots
 
 /** Phase 1a. */
@@ -46,9 +46,9 @@ export interface Promised {
   readonly fromSlot: Slot
   readonly accepted: readonly LogEntry[]
   readonly decidedUpTo: Slot
-  /** Where the next page begins; 0 on the last. */
+  /** The first slot of the next page; 0 on the last page. */
   readonly nextSlot: Slot
-  /** Which life of the member promises: Member.votesFrom, as the sender knows it. */
+  /** Member.votesFrom as the sender knows it: tells one life of the member from the next. */
   readonly votesFrom: Slot
 }
 
@@ -79,21 +79,21 @@ export interface Heartbeat {
   readonly ballot: Ballot
   readonly round: number
   readonly decidedUpTo: Slot
-  /** Members that have acknowledged a heartbeat of this ballot of late. */
+  /** Members that have acknowledged a heartbeat of this ballot recently. */
   readonly heard: readonly NodeId[]
-  /** Of the newest settled membership that the leader knows of: see Node.settledEpoch. */
+  /** The epoch of the newest membership that the leader knows to be settled: see SettledEpoch. */
   readonly settledEpoch: number
 }
 
 export interface HeartbeatAck {
   readonly kind: 'heartbeatAck'
   readonly ballot: Ballot
-  /** 0 when the sender does not vote, as far as the leader can know: it confirms no read. */
+  /** The heartbeat's round; 0 when the leader cannot know yet that the sender votes: then it confirms no read. */
   readonly round: number
   readonly decidedUpTo: Slot
-  /** The sender's disk says so, too. */
+  /** The sender's durable watermark. */
   readonly durableUpTo: Slot
-  /** The sender's wall clock, in ms since 1970; 0 if it does not know. */
+  /** The sender's wall clock, in ms since 1970; 0: unknown. */
   readonly wallMs: number
 }
 
@@ -107,13 +107,13 @@ export interface Propose {
   readonly kind: 'propose'
   readonly commands: readonly Uint8Array[]
   readonly hops: number
-  /** The node whose clients' commands they are. */
+  /** The node whose clients have sent the commands. */
   readonly originNodeId: NodeId
-  /** That node's name for them; 0: it need not hear that they are refused. */
+  /** The origin's number for this page of commands; 0: it need not hear of a refusal. */
   readonly pageId: number
 }
 
-/** The leader has no room for those commands. */
+/** The leader's queue has no room for the commands. */
 interface ProposeRefused {
   readonly kind: 'proposeRefused'
   readonly pageId: number
@@ -130,7 +130,7 @@ export interface CatchUpReply {
   readonly entries: readonly LogEntry[]
   readonly decidedUpTo: Slot
   readonly compactedUpTo: Slot
-  /** Another reply to the same question follows at once. */
+  /** Another reply to the same request follows at once. */
   readonly hasMore: boolean
 }
 
@@ -155,7 +155,7 @@ export interface PollReply {
   readonly pollId: number
   readonly granted: boolean
   readonly promised: Ballot
-  /** 0 for nobody. */
+  /** The leader that the sender follows; 0 for none. */
   readonly leaderId: NodeId
   readonly decidedUpTo: Slot
 }
@@ -168,22 +168,22 @@ interface TakeOver {
 export interface Join {
   readonly kind: 'join'
   readonly dataDirId: string
-  /** The damaged directory that this one takes the place of; empty for none. */
+  /** The damaged directory that the sender's replaces; empty for none. */
   readonly replacesDataDirId: string
-  /** The largest state that the sender has memory for, in bytes; 0: it does not say. */
+  /** The largest state that the sender has memory for, in bytes; 0: unknown. */
   readonly capacityBytes: number
-  /** What the sender was started with; undefined when it is to join a cluster that is there already. */
+  /** The sender's start options; undefined when it joins an existing cluster. */
   readonly formation: Formation | undefined
   /** The highest level that the sender knows. */
   readonly levelMax: number
 }
 
-/** What every initial member must have been started with alike. */
+/** The start options that every initial member must have in common. */
 export interface Formation {
-  /** In ascending order of node id. */
+  /** The initial members, in ascending order of node id. */
   readonly members: readonly MemberAddresses[]
   readonly initialCommandCount: number
-  /** Of the initial commands, as the host computes it. */
+  /** The digest of the initial commands, as the host computes it. */
   readonly initialDigest: string
 }
 
@@ -191,7 +191,7 @@ export interface Welcome {
   readonly kind: 'welcome'
   readonly genesis: Genesis
   readonly memberships: readonly MembershipRecord[]
-  /** As in Heartbeat. */
+  /** See Heartbeat.settledEpoch. */
   readonly settledEpoch: number
 }
 
@@ -208,41 +208,41 @@ export interface ChangeMembershipRefused {
   readonly message: string
 }
 
-/** Why a leader does not propose a change. */
+/** The reason why a leader does not propose a change. */
 export type MembershipRefusalReason =
-  /** The node id stands for another member, or stood for one: ids are never given again. */
+  /** The node id belongs, or belonged, to another member: ids are never reused. */
   | 'NODE_ID_USED'
-  /** Ids below it that were not given yet would be lost. */
+  /** Too many unused ids below it would be lost. */
   | 'NODE_ID_TOO_HIGH'
-  /** Another member is reached there, or it would be both addresses of one. */
+  /** The address belongs to another member, or would be both addresses of one member. */
   | 'ADDRESS_USED'
   | 'MEMBER_NOT_FOUND'
-  /** The learner is too far behind to vote, or has not been heard of late. */
+  /** The learner is too far behind to vote, or has not been heard recently. */
   | 'NOT_CAUGHT_UP'
   /** The change before this one is not in force yet. A retry is safe. */
   | 'CHANGE_IN_PROGRESS'
-  /** Nobody would be left to vote, or too few of those who would be are up. */
+  /** No voter would be left, or too few of the voters that would be left are up. */
   | 'QUORUM_AT_RISK'
   | 'TOO_MANY_MEMBERS'
-  /** The member votes from another data directory than the change says. */
+  /** The member has another data directory than the change names. */
   | 'DATA_DIR_MISMATCH'
 
 interface HandOver {
   readonly kind: 'handOver'
-  /** 0: whichever node the leader likes. */
+  /** The node to lead next; 0: the leader chooses. */
   readonly toNodeId: NodeId
 }
 
-/** Who the members are and where nodes are reached, as far as the sender knows. */
+/** The members and the addresses of nodes, as far as the sender knows. */
 export interface Roster {
   readonly kind: 'roster'
   /** Empty before the sender has a cluster. */
   readonly clusterId: string
-  /** The newest that the sender has learned or was told of: every slot below the first one's fromSlot is decided. */
+  /** The newest memberships that the sender knows: every slot below the first one's fromSlot is decided. */
   readonly memberships: readonly MembershipRecord[]
-  /** The sender's own is the first. */
+  /** The sender's own announcement comes first. */
   readonly announcements: readonly Announcement[]
-  /** The sender has not had the receiver's roster since it started. */
+  /** The sender has not received the receiver's roster since it started. */
   readonly asks: boolean
   /** The levels that the sender knows, both ends included. */
   readonly levelMin: number
@@ -251,22 +251,22 @@ export interface Roster {
   readonly version: string
 }
 
-/** A node that has just started asks how far its peers have seen its data directory get. */
+/** Asks, after a start, for the highest write number of the sender's data directory that the peer has seen. */
 interface Recall {
   readonly kind: 'recall'
   readonly writeNumber: number
-  /** Another one at each start. */
+  /** A new number for each start. */
   readonly recallId: number
 }
 
 interface Recalled {
   readonly kind: 'recalled'
   readonly writeNumber: number
-  /** As asked. */
+  /** The number of the Recall that this answers. */
   readonly recallId: number
 }
 
-/** How far data directories have got, the sender's and those of others as it heard. */
+/** The highest write numbers of data directories: the sender's own, and those that it has heard of others. */
 interface Mark {
   readonly kind: 'mark'
   readonly marks: readonly DirectoryMark[]
@@ -277,11 +277,11 @@ export interface DirectoryMark {
   readonly writeNumber: number
 }
 
-/** Which slots the sender has passed without carrying them out, because an operator had them skipped. */
+/** The slots that the sender has not executed, because an operator had them skipped. */
 interface SkippedSlots {
   readonly kind: 'skippedSlots'
   readonly appliedUpTo: Slot
-  /** Ascending, the last ones up to appliedUpTo. */
+  /** The last skipped slots up to appliedUpTo, ascending. */
   readonly slots: readonly Slot[]
 }
 

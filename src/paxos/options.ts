@@ -1,30 +1,29 @@
-/** How the core waits and how much it holds. Times in ms of the clock that `tick` brings. */
+/** Timeouts and bounds of the core. Times are in ms of the clock that `tick` passes. */
 export interface CoreOptions {
-  /** A leader is heard at least this often. */
+  /** The time between two heartbeats of a leader. */
   readonly heartbeatIntervalMs: number
-  /** A follower that has heard no leader for a random time between these two asks around. */
+  /** A follower that has heard no leader for a random time between these two polls the others. */
   readonly electionTimeoutMsMin: number
   readonly electionTimeoutMsMax: number
-  /** What was not answered is sent again after this long. */
+  /** The time after which an unanswered message is sent again. */
   readonly retryDelayMs: number
-  /** The pipeline window (the paper's WINDOW, α): so many slots may be undecided at once. */
+  /** The pipeline window (the paper's WINDOW, α): the most slots that may be undecided at once. */
   readonly windowSlots: number
-  /** A leader proposes nothing more while its undecided values are this large together; one value is always under way. */
+  /** The size of all undecided values at which a leader stops proposing. One value may always be undecided. */
   readonly windowBytesMax: number
   /**
-   * An acceptor accepts nothing more while what it has accepted above the decided slots is this large together, but for the next slot. More
-   * than windowBytesMax.
+   * The size of all votes for open slots at which an acceptor accepts only the next slot. Larger than windowBytesMax.
    */
   readonly openBytesMax: number
-  /** A batch ends at so many commands or bytes; one larger command makes a batch of its own. */
+  /** The most commands and bytes of a batch. A single larger command is a batch of its own. */
   readonly batchCommandsMax: number
   readonly batchBytesMax: number
-  /** The leader's queue of commands without a slot; past it proposals are refused. */
+  /** The bounds of the leader's queue of commands without a slot: beyond them proposals are refused. */
   readonly queueCommandsMax: number
   readonly queueBytesMax: number
-  /** A page of a Promise or a CatchUpReply ends at about so many bytes. */
+  /** The approximate size of a page of a Promise or a CatchUpReply. */
   readonly pageBytesMax: number
-  /** So many of the last decided slots are kept in memory for those who miss a few. */
+  /** The number of decided slots that are kept in memory for peers that miss a few. */
   readonly recentSlotsMax: number
   readonly recentBytesMax: number
 }

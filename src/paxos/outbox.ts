@@ -9,12 +9,12 @@ export interface Outgoing {
 
 /** The read index of a read: it may be answered as soon as `slot` has been applied here. */
 export interface ReadIndexGrant {
-  /** As given to Node.readIndex. */
+  /** The token given to Node.readIndex. */
   readonly token: number
   readonly slot: Slot
 }
 
-/** A peer misses decided slots that only the log still has: the host reads them and sends a CatchUpReply. */
+/** A peer misses decided slots that are in the log only: the host reads them and sends a CatchUpReply. */
 export interface LogRequest {
   readonly to: NodeId
   readonly fromSlot: Slot
@@ -22,44 +22,44 @@ export interface LogRequest {
   readonly toSlot: Slot
 }
 
-/** Slots that this node misses are in no log that it was told of: the host fetches a checkpoint of a peer's state instead. */
+/** This node misses slots that the peer's log no longer has: the host fetches a checkpoint of a peer's state instead. */
 export interface CheckpointRequest {
-  /** Has one, or will have. */
+  /** A peer that has such a checkpoint, or will have one. */
   readonly from: NodeId
-  /** It must reach this slot. */
+  /** The checkpoint must include this slot. */
   readonly minSlot: Slot
 }
 
-/** Why this node must stop at once. */
+/** The reason why this node must stop at once. */
 export interface Halt {
   readonly code: 'DATA_DIR_MISMATCH' | 'NOT_A_MEMBER' | 'REMOVED'
   readonly message: string
 }
 
-/** What the core wants done; see the host's duties at the head of node.ts. */
+/** A batch of effects for the host to carry out; see the host's duties at the head of node.ts. */
 export interface Ready {
-  /** To send now. Never addressed to this node. */
+  /** Messages to send now. Never addressed to this node. */
   readonly messages: readonly Outgoing[]
-  /** To write, in order, with one sync. */
+  /** Records to write, in order, with one sync. */
   readonly records: readonly DurableRecord[]
-  /** To send only when every record is on disk. Those to this node itself are delivered by Node.onDurable. */
+  /** Messages to send only when every record is on disk. Those to this node itself are delivered by Node.onDurable. */
   readonly onceDurable: readonly Outgoing[]
-  /** To apply, in order, without a gap. */
+  /** Decided slots to apply, in order, without a gap. */
   readonly decided: readonly LogEntry[]
   readonly readIndexes: readonly ReadIndexGrant[]
   readonly logRequests: readonly LogRequest[]
-  /** Comes again as long as the checkpoint is needed. */
+  /** Repeated as long as the checkpoint is needed. */
   readonly checkpointWanted: CheckpointRequest | undefined
-  /** Of this node's own requests. */
+  /** Refused membership changes that this node has requested. */
   readonly refusals: readonly ChangeMembershipRefused[]
-  /** Pages of this node's proposals that the leader has no room for. */
+  /** Page ids of this node's proposals that the leader had no room for. */
   readonly refusedPages: readonly number[]
   readonly halt: Halt | undefined
 }
 
 const NOTHING: readonly never[] = Object.freeze([])
 
-/** Where the roles write what they want done. The durability rule is the name of the method. */
+/** Collects the effects that the roles want carried out. The name of the method is the durability rule. */
 export class Outbox {
   readonly #self: NodeId
   #messages: Outgoing[] = []
@@ -77,13 +77,13 @@ export class Outbox {
     this.#self = self
   }
 
-  /** Leaves at once: for what says nothing of this node's disk. */
+  /** Sends at once: only for messages that claim nothing about this node's disk. */
   send(to: NodeId, message: CoreMessage): void {
-    assert(to !== this.#self, 'a node talks to itself only about what is durable')
+    assert(to !== this.#self, 'a node sends itself only messages that wait for the disk')
     this.#messages.push({ to, message })
   }
 
-  /** Leaves when everything persisted before it is on disk; may be addressed to this node itself. */
+  /** Sends when everything persisted before it is on disk; may be addressed to this node itself. */
   sendOnceDurable(to: NodeId, message: CoreMessage): void {
     this.#onceDurable.push({ to, message })
   }
@@ -116,7 +116,7 @@ export class Outbox {
     this.#refusedPages.push(pageId)
   }
 
-  /** A checkpoint that is installed holds what these records would say; what waits for them may be said all the same. */
+  /** Drops records and decisions that an installed checkpoint includes. Messages that wait for these records may still leave. */
   dropRecords(upTo: Slot): void {
     this.#records = this.#records.filter((record) => {
       if (record.kind === 'accepted' || record.kind === 'learned') return record.entry.slot > upTo
@@ -133,7 +133,7 @@ export class Outbox {
     return this.#records.length > 0
   }
 
-  /** While a write is in flight, records and what waits for them stay here and form the next, bigger write. */
+  /** Takes the batch. While a write is in flight, records and the messages that wait for them stay here for the next, larger write. */
   take(diskIdle: boolean): Ready {
     const ready: Ready = {
       messages: this.#messages,

@@ -11,7 +11,7 @@ import { RecentSlots } from './replica/recent-slots.js'
 import type { Ballot, LogEntry, NodeId, Slot } from './types.js'
 import { firstPage, sameValue } from './value.js'
 
-/** One CatchUp is answered with so many pages at most: asked for one by one, they could come more slowly than new slots are decided. */
+/** The most pages in the answer to one CatchUp. Pages requested one by one could come more slowly than new slots are decided. */
 export const CATCH_UP_PAGES = 4
 
 interface Settings {
@@ -22,15 +22,15 @@ interface Settings {
   readonly out: Outbox
   readonly options: CoreOptions
   readonly decidedUpTo: Slot
-  /** Whom to ask for what is missing: every other node that may have it, ascending. */
+  /** Every other node that may have missing slots, ascending. */
   readonly others: () => readonly NodeId[]
-  /** The members are others from some slot on, or a change has come into force. */
+  /** Called when a membership change was decided or has come into force. */
   readonly onMembershipChanged: () => void
 }
 
 /**
- * Knows which slots are decided, hands them on in order, and asks peers for those that it missed (the learner's half of the paper's
- * replica). A decided slot never changes: every second way of learning one is checked against the first.
+ * Learns which slots are decided, passes them on in order, and asks peers for missing ones (the learner's half of the paper's replica).
+ * A decided slot never changes: a decision is checked against this node's own vote.
  */
 export class Replica {
   readonly #memberships: Memberships
@@ -40,11 +40,11 @@ export class Replica {
   readonly #options: CoreOptions
   readonly #onMembershipChanged: () => void
   #decidedUpTo: Slot
-  /** What the last heartbeat said. */
+  /** The ballot and the watermark of the last heartbeat. */
   #lastHeartbeat: { readonly ballot: Ballot; readonly upTo: Slot } = { ballot: NO_BALLOT, upTo: 0 }
   readonly #missing: MissingSlots
   readonly #recent: RecentSlots
-  /** Slots up to here are no longer in this node's log. */
+  /** The last slot that is no longer in this node's log; 0 for none. */
   compactedUpTo: Slot = 0
 
   constructor(settings: Settings) {
@@ -63,13 +63,13 @@ export class Replica {
     return this.#decidedUpTo
   }
 
-  /** The leader's own slots, decided by a majority; followers' by watermark; anyone's by catch-up. In order, without a gap. */
+  /** Decides the next slot: by a majority's votes (leader), by the leader's watermark (follower), or by catch-up. */
   decide(entry: LogEntry): void {
     assert(entry.slot === this.#decidedUpTo + 1, 'slots are decided in order')
     const vote = this.#acceptor.acceptedAt(entry.slot)
     assert(
       vote === undefined || vote.ballot < entry.ballot || sameValue(vote.value, entry.value),
-      'what was accepted at or above the deciding ballot is what was decided',
+      'a value accepted at or above the deciding ballot is the decided one',
     )
     this.#decidedUpTo = entry.slot
     if (entry.value.kind === 'batch') this.#clock.onSeen(entry.value.timeMs)
@@ -79,7 +79,7 @@ export class Replica {
     this.#noteMembership(entry)
   }
 
-  /** The state after `slot` has come from a peer, with all that was decided up to there. */
+  /** A checkpoint of the state after `slot` was installed: it stands for every slot up to there. */
   onInstalled(slot: Slot): void {
     this.#acceptor.onInstalled(slot)
     this.#decidedUpTo = slot
@@ -88,15 +88,15 @@ export class Replica {
     this.compactedUpTo = slot
   }
 
-  /** The leader of `ballot` says that slots up to `upTo` are decided. What was accepted in that very ballot is the decision. */
+  /** The leader of `ballot` announces that slots up to `upTo` are decided: a value accepted in that very ballot is the decision. */
   onWatermark(from: NodeId, ballot: Ballot, upTo: Slot, nowMs: number): void {
     this.#decideAccepted(ballot, upTo)
     this.noteDecided(from, upTo, nowMs)
   }
 
   /**
-   * As onWatermark. A heartbeat may have overtaken the accepts that it speaks of: what this node misses it asks for only if the heartbeat
-   * before has told of it, too; or if it is the first one of its leader.
+   * As onWatermark. A heartbeat may overtake the Accepts of the slots that it announces: missing slots are requested only if the
+   * heartbeat before announced them, too, or if this is the leader's first.
    */
   onHeartbeat(from: NodeId, ballot: Ballot, upTo: Slot, nowMs: number): void {
     const { ballot: lastBallot, upTo: toldUpTo } = this.#lastHeartbeat
@@ -105,7 +105,7 @@ export class Replica {
     this.noteDecided(from, ballot === lastBallot ? Math.min(upTo, toldUpTo) : upTo, nowMs)
   }
 
-  /** Somebody, leader or not, knows slots up to `upTo` to be decided. */
+  /** Some node, leader or not, knows that slots up to `upTo` are decided. */
   noteDecided(from: NodeId, upTo: Slot, nowMs: number): void {
     this.#missing.onTold(from, upTo, nowMs)
   }

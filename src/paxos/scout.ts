@@ -7,19 +7,19 @@ import type { Ballot, LogEntry, NodeId, Slot } from './types.js'
 
 /**
  * Runs phase 1 for one ballot ("Paxos Made Moderately Complex", section 2.2): collects promises and, for each open slot, the value
- * accepted in the highest ballot (the paper's pmax). Goes on while its node leads: before the leader proposes in slots that another
- * membership governs, a majority of that one must have promised, too (DESIGN.md, rule 2).
+ * accepted in the highest ballot (the paper's pmax). It continues while its node leads: before the leader proposes in slots of another
+ * membership, a majority of that membership must have promised, too (DESIGN.md, rule 2).
  */
 export class Scout {
   readonly ballot: Ballot
-  /** The first slot that was open when the scout set out. */
+  /** The first slot that was open when the scout started. */
   readonly fromSlot: Slot
   /**
-   * Whose last page has come; which life of the member it was of, as a promise of an earlier one binds nobody any more; and up to where
-   * the member knew the slots to be decided: of its votes there it has said nothing.
+   * The members whose last page has come. `votesFrom` tells the life of the member: a promise of an earlier life is not binding any more.
+   * Slots up to `decidedUpTo` were decided there: the promise does not contain votes for them.
    */
   readonly #promised = new Map<NodeId, { readonly votesFrom: Slot; readonly decidedUpTo: Slot }>()
-  /** Where the next page of a member begins, and of which life of it the pages are; absent before its first. */
+  /** The first slot of each member's next page, and the life of the member that the pages are from; absent before the first page. */
   readonly #nextPageOf = new Map<NodeId, { readonly slot: Slot; readonly votesFrom: Slot }>()
   readonly #highest = new Map<Slot, LogEntry>()
   readonly #memberships: Memberships
@@ -37,17 +37,17 @@ export class Scout {
     this.#out = settings.out
   }
 
-  /** Of every membership that governs an open slot, as far as this node knows the slots. */
+  /** True when a majority of every governing membership has promised. */
   get hasQuorum(): boolean {
     return this.coversFrom(Number.POSITIVE_INFINITY)
   }
 
-  /** Whether a majority of each membership that governs an open slot has told all its votes in slots from this one on. */
+  /** True when a majority of each governing membership has reported all its votes in slots from this one on. */
   coversFrom(slot: Slot): boolean {
     return this.#memberships.governing.every((membership) => this.covers(membership, Math.max(slot, membership.fromSlot)))
   }
 
-  /** Whether a majority of the membership has promised, and told its votes in the slot. */
+  /** True when a majority of the membership has promised, and reported its votes in the slot. */
   covers(membership: Membership, slot: Slot): boolean {
     let count = 0
     for (const nodeId of membership.voterIds) {
@@ -56,31 +56,32 @@ export class Scout {
     return count >= membership.quorum
   }
 
-  /** Slots up to here are decided, says the member that knows most. The scout is not done before its node has learned them. */
+  /** The highest watermark in a promise. The scout is not done before its node has learned the slots up to there. */
   get decidedUpTo(): Slot {
     return this.#decidedUpTo
   }
 
+  /** The member that reported `decidedUpTo`. */
   get decidedSource(): NodeId {
     return this.#decidedSource
   }
 
-  /** The highest slot in which somebody that promised has accepted a value; 0 for none. */
+  /** The highest slot in which a member that promised has accepted a value; 0 for none. */
   get lastOpen(): Slot {
     return this.#lastOpen
   }
 
-  /** What was accepted in the slot in the highest ballot: that, and nothing else, may be proposed there. */
+  /** The value accepted in the slot in the highest ballot: no other may be proposed there. */
   highestAt(slot: Slot): LogEntry | undefined {
     return this.#highest.get(slot)
   }
 
-  /** The slot was proposed in, or is decided. */
+  /** Drops the value of a slot in which the leader has proposed. */
   forget(slot: Slot): void {
     this.#highest.delete(slot)
   }
 
-  /** Asks the other voters whose answer is missing; the ballot must be durable first, or a restart could use it twice. */
+  /** Asks the other voters whose promise is missing. The ballot must be durable first, or a restart could use it twice. */
   ask(): void {
     const asked = new Set<NodeId>()
     for (const membership of this.#memberships.governing) {
@@ -96,11 +97,11 @@ export class Scout {
     }
   }
 
-  /** False when the page is not the one that is missing. */
+  /** Takes a page of a promise; false when it is not the page that is expected next. */
   onPromise(from: NodeId, m: Promised): boolean {
-    assert(m.ballot === this.ballot, 'a promise is merged only by the scout of its ballot')
+    assert(m.ballot === this.ballot, 'a scout merges only promises of its ballot')
     if (this.#promised.get(from)?.votesFrom === m.votesFrom) return false
-    // Pages of two lives of a member do not add up to one promise.
+    // Pages from two lives of a member are not one promise.
     if (this.#nextPageOf.get(from)?.votesFrom !== m.votesFrom) this.#nextPageOf.delete(from)
     if (m.fromSlot !== (this.#nextPageOf.get(from)?.slot ?? this.fromSlot)) return false
     if (m.decidedUpTo > this.#decidedUpTo) {
@@ -108,7 +109,7 @@ export class Scout {
       this.#decidedSource = from
     }
     for (const entry of m.accepted) {
-      assert(entry.ballot <= this.ballot, 'nobody that promised has accepted in a higher ballot')
+      assert(entry.ballot <= this.ballot, 'no member that promised has accepted in a higher ballot')
       const highest = this.#highest.get(entry.slot)
       if (highest === undefined || entry.ballot > highest.ballot) this.#highest.set(entry.slot, entry)
       this.#lastOpen = Math.max(this.#lastOpen, entry.slot)

@@ -1,12 +1,12 @@
 import type { CoreOptions } from './options.js'
 import type { NodeId } from './types.js'
 
-/** How much less is expected of a node's silences with each ms: one that was slow once is trusted to be faster again. */
+/** The decay of the longest silence per ms of a later one: a node that was slow once is expected to become faster again. */
 const FADE_PER_MS = 0.1
-/** In the longest election timeouts: what is borne beyond one of them. */
+/** The most extra patience, in longest election timeouts. */
 const EXTRA_MAX = 4
 
-/** How long another node was silent lately, and yet there. One that is busy is slow, and nothing is won by giving it up. */
+/** The longest recent silence of another node that was up. A busy node is slow, and replacing it gains nothing. */
 export class Silence {
   readonly #options: Pick<CoreOptions, 'heartbeatIntervalMs' | 'electionTimeoutMsMax'>
   #longestMs = 0
@@ -15,7 +15,7 @@ export class Silence {
     this.#options = options
   }
 
-  /** It was heard after so long. */
+  /** The node was heard after this silence. */
   note(silenceMs: number): void {
     this.#longestMs = Math.max(silenceMs, this.#longestMs - FADE_PER_MS * silenceMs)
   }
@@ -24,14 +24,14 @@ export class Silence {
     this.#longestMs = 0
   }
 
-  /** How much longer than others' its silence is borne, in ms. */
+  /** The extra time that this node may be silent, in ms. */
   get extraMs(): number {
     const { heartbeatIntervalMs, electionTimeoutMsMax } = this.#options
     return this.#longestMs <= 2 * heartbeatIntervalMs ? 0 : Math.min(2 * this.#longestMs, EXTRA_MAX * electionTimeoutMsMax)
   }
 }
 
-/** Those of every node that this one has led. */
+/** The silences of every node that this one has led. */
 export class Silences {
   readonly #options: CoreOptions
   readonly #silences = new Map<NodeId, Silence>()

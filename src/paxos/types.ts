@@ -1,4 +1,4 @@
-/** A member's number, 1 to 65,535. Part of its ballots, therefore never used again for another member. */
+/** A member's number, 1 to 65,535. It is part of ballots and therefore never reused for another member. */
 export type NodeId = number
 
 /** A position in the log, from 1. 0 means none yet: compare, never test truthiness. */
@@ -10,7 +10,7 @@ export type Slot = number
  */
 export type Ballot = number
 
-/** What a slot decides. Values are never changed once made: the same object may stand in messages, records and logs. */
+/** The value of a slot. Values are immutable: the same object may be in messages, records and logs. */
 export type Value = NoopValue | BatchValue | MembershipValue
 
 /** Fills a gap. */
@@ -21,23 +21,23 @@ interface NoopValue {
 export interface BatchValue {
   readonly kind: 'batch'
   /**
-   * Log time in ms since 1970 (see log-clock.ts), never below what the leader has seen decided. A value that a later leader proposes again keeps
-   * its time, possibly behind that of an earlier slot: whoever applies takes the highest so far, the only time the state machine sees.
+   * Log time in ms since 1970 (see log-clock.ts), never below the times that the leader has seen decided. A value that a later leader
+   * proposes again keeps its time, which may be behind that of an earlier slot. The state machine is given the highest time so far.
    */
   readonly timeMs: number
-  /** Opaque to the core. None: a pulse, which only lets time go on. */
+  /** The commands, opaque to the core. A batch without commands is a pulse: it only advances log time. */
   readonly commands: readonly Uint8Array[]
   /**
-   * An operator has had the slot skipped: it changes nothing but the log's time. A mark on what was decided, made in data directories while
-   * their nodes were stopped, and no part of the decision: with the mark and without it is the same value.
+   * An operator has had the slot skipped: it changes nothing but log time. The mark is made in data directories while their nodes are
+   * stopped. It is not part of the decision: with and without the mark the value is the same.
    */
   readonly skipped?: true
 }
 
-/** A change of the membership. Without effect unless the membership that it changes is the latest, and in force; see memberships.ts. */
+/** A change of the membership. It takes effect only if the membership that it changes is the latest and in force; see memberships.ts. */
 export interface MembershipValue {
   readonly kind: 'membership'
-  /** Of the membership that it makes. */
+  /** The epoch of the membership that the change makes. */
   readonly epoch: number
   readonly change: MembershipChange
 }
@@ -51,7 +51,7 @@ export interface LogEntry {
   readonly value: Value
 }
 
-/** A member as the cluster was formed with it. */
+/** A member of the first membership. */
 export interface GenesisMember {
   readonly nodeId: NodeId
   /** The random id of the data directory that the member votes from (DESIGN.md, rule 5). */
@@ -62,16 +62,16 @@ export interface GenesisMember {
   readonly clientAddress: string
 }
 
-/** How a cluster began: made once by the seed, never changed, slot 0 of its log. */
+/** The beginning of a cluster: made once by the seed, never changed, slot 0 of its log. */
 export interface Genesis {
   readonly clusterId: string
-  /** In ascending order of node id. */
+  /** The members, in ascending order of node id. */
   readonly members: readonly GenesisMember[]
-  /** Commands that are applied as slot 0. */
+  /** The commands that are applied as slot 0. */
   readonly initialCommands: readonly Uint8Array[]
-  /** The pipeline window (the paper's WINDOW, α): the same on every node, as a change of the membership is in force so many slots later. */
+  /** The pipeline window (the paper's WINDOW, α): a membership change is in force that many slots later. The same on every node. */
   readonly windowSlots: number
-  /** The state's first quota, in bytes: the smallest capacity of the members. 0: none. */
+  /** The first quota of the state, in bytes: the smallest capacity of the members; 0 for none. */
   readonly quotaBytes: number
   /** The first level of the log: the highest that every member knew. */
   readonly level: number
@@ -79,76 +79,76 @@ export interface Genesis {
   readonly levelVersion: string
 }
 
-/** A member, as some membership has it. */
+/** A member of a membership. */
 export interface Member {
   readonly nodeId: NodeId
-  /** The random id of the data directory that it votes from; empty until it has said so. */
+  /** The random id of the data directory that it votes from; empty until it has reported it. */
   readonly dataDirId: string
   /** host:port */
   readonly peerAddress: string
   /** host:port; empty for a member that serves no clients over the network. */
   readonly clientAddress: string
-  /** It votes from this slot on, and in none below; 0 for a learner. Tells one life of a member from the next. */
+  /** The first slot in which it votes; 0 for a learner. Tells one life of a member from the next. */
   readonly votesFrom: Slot
-  /** A learner that was a voter until its directory was damaged: promoted without being asked for once it has caught up. */
+  /** A learner that was a voter until its directory was damaged: promoted automatically once it has caught up. */
   readonly returning: boolean
 }
 
-/** Who the members are from a slot on (the chapter's view). */
+/** The members from a slot on (the chapter's view). */
 export interface MembershipRecord {
-  /** Counts memberships, from 1. */
+  /** The number of the membership, from 1. */
   readonly epoch: number
-  /** The first slot that it governs. */
+  /** The first slot that the membership governs. */
   readonly fromSlot: Slot
-  /** In ascending order of node id. */
+  /** The members, in ascending order of node id. */
   readonly members: readonly Member[]
-  /** The highest node id that was ever given: those up to it are never given again. */
+  /** The highest node id that was ever given: ids up to it are never given again. */
   readonly lastNodeId: NodeId
 }
 
-/** Where a node says of itself that it is reached. Of two for one data directory the higher version is the newer one. */
+/** A node's own addresses. Of two announcements for one data directory, the one with the higher version is newer. */
 export interface Announcement {
   readonly nodeId: NodeId
-  /** The announcing node's data directory: its identity, wherever it is. */
+  /** The announcing node's data directory: its identity, whatever its addresses. */
   readonly dataDirId: string
   /** host:port */
   readonly peerAddress: string
   /** host:port; empty for a node that serves no clients over the network. */
   readonly clientAddress: string
-  /** From 1. */
+  /** The version of the announcement, from 1. */
   readonly version: number
 }
 
 export type MembershipChange =
-  /** A new learner. */
+  /** Adds a learner. */
   | { readonly kind: 'add'; readonly nodeId: NodeId; readonly peerAddress: string; readonly clientAddress: string }
-  /** A learner says which data directory is its own. */
+  /** A learner has reported its data directory. */
   | { readonly kind: 'bind'; readonly nodeId: NodeId; readonly dataDirId: string }
   /** A learner becomes a voter. */
   | { readonly kind: 'promote'; readonly nodeId: NodeId }
   | { readonly kind: 'remove'; readonly nodeId: NodeId }
-  /** The member is reached at other addresses. Who votes stays as it is. */
+  /** The member has other addresses. The voters stay the same. */
   | { readonly kind: 'update'; readonly nodeId: NodeId; readonly peerAddress: string; readonly clientAddress: string }
-  /** The member's directory is damaged: it begins anew as a learner, in another. */
+  /** The member's directory is damaged: it starts anew as a learner, with another one. */
   | { readonly kind: 'reset'; readonly nodeId: NodeId; readonly dataDirId: string; readonly newDataDirId: string }
 
-/** What the core wants to find again after a restart. */
+/** A record that the core must find again after a restart. */
 export type DurableRecord =
   | { readonly kind: 'genesis'; readonly genesis: Genesis }
   | { readonly kind: 'promised'; readonly ballot: Ballot }
-  /** The acceptor's vote. Replaces an earlier one for the slot. */
+  /** The acceptor's vote. Replaces an earlier vote for the slot. */
   | { readonly kind: 'accepted'; readonly entry: LogEntry }
-  /** A slot whose decided value came by catch-up. Replaces what was accepted there. */
+  /** A decided slot without a vote in the deciding ballot, mostly from catch-up. Replaces a vote for the slot. */
   | { readonly kind: 'learned'; readonly entry: LogEntry }
   /** Every slot up to here is decided, and the log holds the decided value. */
   | { readonly kind: 'decidedUpTo'; readonly slot: Slot }
 
-/** What a node's storage gives back at start. */
+/** The state of the core that storage has recovered at start. */
 export interface RecoveredState {
   readonly genesis: Genesis | undefined
   readonly promised: Ballot
   readonly decidedUpTo: Slot
-  /** Everything accepted in slots above decidedUpTo, ascending. */
+  /** The votes for slots above decidedUpTo, ascending. */
   readonly accepted: readonly LogEntry[]
   /** Slots up to here, at most the checkpoint's, are no longer in the log. */
   readonly compactedUpTo: Slot

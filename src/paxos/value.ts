@@ -1,6 +1,6 @@
 import type { LogEntry, MembershipChange, Value } from './types.js'
 
-/** About how much memory and wire a value takes. */
+/** The approximate size of a value in memory and on the wire, in bytes. */
 export function sizeOf(value: Value): number {
   if (value.kind === 'noop') return 16
   if (value.kind === 'membership') return 256
@@ -9,7 +9,7 @@ export function sizeOf(value: Value): number {
   return bytes
 }
 
-/** Whether the same was decided: a slot that was skipped since is no other. */
+/** True when both are the same decision: the mark of a skipped slot does not count. */
 export function sameValue(a: Value, b: Value): boolean {
   if (a === b) return true
   if (a.kind === 'membership' && b.kind === 'membership') return a.epoch === b.epoch && sameChange(a.change, b.change)
@@ -30,7 +30,7 @@ function sameBytes(a: Uint8Array, b: Uint8Array | undefined): boolean {
   return true
 }
 
-/** The first entries that fit on a page of about `bytesMax`; never none of some. */
+/** The first entries that fit on a page of about `bytesMax`; at least one, if there are any. */
 export function firstPage(entries: readonly LogEntry[], bytesMax: number): readonly LogEntry[] {
   let bytes = 0
   let count = 0

@@ -1,11 +1,11 @@
 import type { Outbox } from './outbox.js'
 import type { Slot } from './types.js'
 
-/** Brings the watermark of the decided slots to disk: it rides along with other records, and is written by itself when asked for. */
+/** Writes the watermark of the decided slots to disk, together with other records, or by itself on request. */
 export class Watermark {
   readonly #replica: { readonly decidedUpTo: Slot }
   readonly #out: Outbox
-  /** Of the last record. */
+  /** The watermark in the last record. */
   #persistedUpTo: Slot
   #durableUpTo: Slot
 
@@ -36,7 +36,7 @@ export class Watermark {
     this.#durableUpTo = slot
   }
 
-  /** The state after `slot` is durable in the place of this node's own. */
+  /** A checkpoint of the state after `slot` was installed, durably. */
   onInstalled(slot: Slot): void {
     this.#persistedUpTo = slot
     this.#durableUpTo = slot

@@ -28,7 +28,7 @@ export class Commanders {
   readonly #out: Outbox
   readonly #options: CoreOptions
   readonly #inFlight = new Map<Slot, Commander>()
-  /** Of the values in flight. */
+  /** The size of all values in flight. */
   #bytes = 0
 
   constructor(settings: Settings) {
@@ -49,6 +49,7 @@ export class Commanders {
     return this.#bytes
   }
 
+  /** Sends the Accepts of a slot, and gives them to this node's own acceptor. */
   start(slot: Slot, value: Value, nowMs: number): void {
     assert(!this.#inFlight.has(slot), 'a leader proposes one value for a slot')
     const commander = new Commander({
@@ -60,7 +61,7 @@ export class Commanders {
     this.#inFlight.set(slot, commander)
     this.#bytes += commander.bytes
     const accept = this.#sendAccept(commander, () => true)
-    // The leader's own vote: it comes back through Node.onDurable, and counts only then.
+    // The leader's own vote comes back through Node.onDurable, and counts only then.
     this.#acceptor.onAccept(this.#self, accept)
   }
 
@@ -72,7 +73,7 @@ export class Commanders {
     this.#decideInOrder()
   }
 
-  /** The replica has learned slots from a peer: what is in flight there was decided long ago. */
+  /** The replica has learned slots from a peer: the commanders of these end. */
   onLearned(): void {
     for (const commander of this.#inFlight.values()) if (commander.slot <= this.#replica.decidedUpTo) this.#drop(commander)
     this.#decideInOrder()
@@ -111,7 +112,7 @@ export class Commanders {
       if (commander === undefined || !commander.isDecided) return
       this.#drop(commander)
       const entry: LogEntry = { slot, ballot: this.#ballot, value: commander.value }
-      // Where it does not vote itself, before its first slot or when it is removed, it has no vote on record: the log must hold the slot.
+      // A leader that does not vote in this slot (not yet, or not any more) has no vote on record: the log must have the value.
       if (this.#acceptor.acceptedAt(slot)?.ballot !== this.#ballot) this.#out.persist({ kind: 'learned', entry })
       this.#replica.decide(entry)
     }

@@ -27,9 +27,9 @@ export class HandOver {
   readonly #settled: SettledEpoch
   readonly #out: Outbox
   readonly #options: CoreOptions
-  /** The leader takes no commands until then: another node was asked to lead. */
+  /** The leader takes no commands until this time: another node was asked to lead. */
   #endsMs = Number.NEGATIVE_INFINITY
-  /** Since when the leader does not vote any more. */
+  /** The time since which the leader has no vote; undefined while it has one. */
   #votelessSinceMs: number | undefined
 
   constructor(settings: Settings) {
@@ -43,12 +43,12 @@ export class HandOver {
     this.#options = settings.options
   }
 
-  /** Whether it has just asked another to lead. */
+  /** See Leader.isHandingOver. */
   get isUnderWay(): boolean {
     return this.#progress.tickedMs < this.#endsMs
   }
 
-  /** Whether it has ever asked another to lead. */
+  /** See Leader.hasHandedOver. */
   get wasTried(): boolean {
     return this.#endsMs !== Number.NEGATIVE_INFINITY
   }
@@ -78,7 +78,7 @@ export class HandOver {
     return true
   }
 
-  /** A change has taken the leader's vote away, and is in force. */
+  /** True when a change that is in force has taken the leader's vote away. */
   get #isVoteless(): boolean {
     const { latest } = this.#memberships
     return !latest.isVoter(this.#self) && this.#replica.decidedUpTo >= latest.fromSlot - 1

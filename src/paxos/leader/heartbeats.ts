@@ -19,7 +19,7 @@ interface Settings {
   readonly nowMs: number
 }
 
-/** Tells the others that the leader is there and what is decided; a heartbeat carries the read-index round of the reads that wait. */
+/** Sends heartbeats and announces decisions. A heartbeat also starts a read-index round for the reads that wait. */
 export class Heartbeats {
   readonly #ballot: Ballot
   readonly #replica: Replica
@@ -30,7 +30,7 @@ export class Heartbeats {
   readonly #listeners: Listeners
   readonly #readIndexRounds: ReadIndexRounds
   #nextMs: number
-  /** The watermark that the others were told last. */
+  /** The last watermark that was announced. */
   #announcedUpTo: Slot = 0
 
   constructor(settings: Settings) {
@@ -45,7 +45,7 @@ export class Heartbeats {
     this.#nextMs = settings.nowMs
   }
 
-  /** The next heartbeat is due from this time on. */
+  /** Makes the next heartbeat due at this time. */
   hurry(nowMs: number): void {
     this.#nextMs = nowMs
   }
@@ -54,7 +54,7 @@ export class Heartbeats {
     if (nowMs >= this.#nextMs) this.send(nowMs)
   }
 
-  /** Sends one heartbeat round for all reads that wait, and one message for all that was decided, if the others do not know yet. */
+  /** Starts one round for all reads that wait, and sends one message for all decisions that were not announced yet. */
   flush(nowMs: number): void {
     if (this.#pipeline.isCaughtUp() && this.#readIndexRounds.shouldStartRound(nowMs, this.#options.heartbeatIntervalMs)) {
       this.send(nowMs)

@@ -3,13 +3,13 @@ import type { CoreMessage } from '../messages.js'
 import type { Outbox } from '../outbox.js'
 import type { NodeId } from '../types.js'
 
-/** Whom a leader tells what it does: every other member, voter or learner, and those that have just left. */
+/** The nodes that hear from the leader: every other member, voter or learner, and those that have just left. */
 export class Listeners {
   readonly #self: NodeId
   readonly #memberships: Memberships
   readonly #out: Outbox
   #others: readonly NodeId[]
-  /** Members no more, but not told yet that this is settled: they hear the leader on. */
+  /** Former members that have not been told yet that their removal is settled. */
   #leaving: readonly NodeId[] = []
 
   constructor(settings: { readonly self: NodeId; readonly memberships: Memberships; readonly out: Outbox }) {
@@ -37,7 +37,7 @@ export class Listeners {
     for (const to of this.#leaving) this.#out.send(to, message)
   }
 
-  /** Those that have left know by now that this is settled. */
+  /** Former members have been told that their removal is settled. */
   dropLeaving(): void {
     this.#leaving = []
   }

@@ -10,7 +10,7 @@ import { NOOP, type NodeId, type Slot, type Value } from '../types.js'
 import type { Commanders } from './commanders.js'
 
 interface Settings {
-  /** Has the promises of a majority, in the leader's ballot. */
+  /** The scout with the promises of a majority, in the leader's ballot. */
   readonly scout: Scout
   readonly memberships: Memberships
   readonly acceptor: Acceptor
@@ -22,8 +22,8 @@ interface Settings {
 }
 
 /**
- * Gives the leader's values their slots, within the window: first what the scout found open, then a no-op of the ballot's own, then
- * what is new ("Paxos Made Moderately Complex", sections 2.2 and 4.4).
+ * Assigns values to slots, within the window: first the open slots that the scout has found, then a no-op of the ballot's own, then new
+ * values ("Paxos Made Moderately Complex", sections 2.2 and 4.4).
  */
 export class Pipeline {
   readonly #scout: Scout
@@ -35,9 +35,9 @@ export class Pipeline {
   readonly #options: CoreOptions
   readonly #commanders: Commanders
   #nextSlot: Slot
-  /** The first slot that is wholly this ballot's own; 0 before it is proposed. */
+  /** The first slot of this ballot's own, above all open slots; 0 before it is proposed. */
   #firstOwn: Slot = 0
-  /** When to ask those again whose promise is needed for slots to come. */
+  /** The time to ask again for promises that are missing for later slots. */
   #promiseRetryMs = 0
 
   constructor(settings: Settings) {
@@ -60,14 +60,14 @@ export class Pipeline {
     return this.#commanders.count
   }
 
-  /** What was found open comes first. */
+  /** True when a new value may be proposed now: open slots come first. */
   mayProposeOwn(): boolean {
     return this.#firstOwn !== 0 && this.#nextSlot > this.#scout.lastOpen && this.#mayPropose()
   }
 
   /**
-   * Whatever anybody can have acknowledged before this leader is decided here: its first own slot is, and there is nothing open that it
-   * has not seen.
+   * True when every value that can have been acknowledged before this leader is decided here: its first own slot is decided, and no
+   * open slot can be unknown to it.
    */
   isCaughtUp(): boolean {
     const { decidedUpTo } = this.#replica
@@ -85,7 +85,7 @@ export class Pipeline {
     this.#commanders.start(slot, value, nowMs)
   }
 
-  /** As far as it may; what is left over is proposed when slots have been decided, or promises have come. */
+  /** Proposes open slots as far as the window and the promises allow; the rest follows when slots are decided or promises come. */
   proposeOpen(nowMs: number): void {
     while (this.#nextSlot <= this.#scout.lastOpen && this.#mayPropose()) {
       this.propose(this.#scout.highestAt(this.#nextSlot)?.value ?? NOOP, nowMs)
@@ -100,13 +100,13 @@ export class Pipeline {
     }
   }
 
-  /** A change that is decided comes into force when the slots before its first have been decided: nobody waits for commands. */
+  /** Fills the slots before a decided change comes into force with no-ops, so that it does not wait for commands. */
   fillUpToChange(nowMs: number): void {
     const { fromSlot } = this.#memberships.latest
     while (this.#nextSlot < fromSlot && this.mayProposeOwn()) this.propose(NOOP, nowMs)
   }
 
-  /** A promise that came after the majority's: it may be the one that is needed for slots which another membership governs. */
+  /** Takes a promise after the majority's: it may be needed for slots that another membership governs. */
   onPromise(from: NodeId, m: Promised, nowMs: number): void {
     if (!this.#scout.onPromise(from, m)) return
     this.#replica.noteDecided(from, m.decidedUpTo, nowMs)
@@ -117,13 +117,13 @@ export class Pipeline {
     this.#commanders.onAccepted(from, m)
   }
 
-  /** The replica has learned slots from a peer: proposed again here, but decided long ago. */
+  /** The replica has learned slots from a peer: proposals continue above them. */
   onLearned(): void {
     this.#commanders.onLearned()
     this.#nextSlot = Math.max(this.#nextSlot, this.#replica.decidedUpTo + 1)
   }
 
-  /** Others may vote from now on: their promises are asked for at once. */
+  /** The voters may have changed: their promises are requested at once. */
   onMembershipChanged(): void {
     this.#promiseRetryMs = 0
   }
@@ -133,7 +133,7 @@ export class Pipeline {
     this.proposeOpen(nowMs)
   }
 
-  /** The window is open, and a majority of those who vote on the next slot has promised and told its votes there. */
+  /** True when the window is open, and a majority of the next slot's voters has promised and reported its votes there. */
   #mayPropose(): boolean {
     const { count, bytes } = this.#commanders
     if (this.#acceptor.isFull || (count > 0 && bytes >= this.#options.windowBytesMax)) return false

@@ -6,13 +6,13 @@ import type { CoreOptions } from '../options.js'
 import type { Silences } from '../silence.js'
 import type { NodeId, Slot } from '../types.js'
 
-/** One other node's state, as its last acknowledgement says. */
+/** The state of another node, as it has reported last. */
 interface MemberProgress {
-  /** When it was heard last; when the leader began, if it has not been heard since. */
+  /** The time of its last acknowledgement, or of the leader's start if there was none. */
   ackMs: number
   /** Undefined until it has been heard. */
   decidedUpTo: Slot | undefined
-  /** Of its disk. */
+  /** Its durable watermark. */
   durableUpTo: Slot
 }
 
@@ -26,14 +26,14 @@ interface Settings {
   readonly nowMs: number
 }
 
-/** Tracks, for a leader, how far each other member is and when it was heard last (etcd's tracker). */
+/** Tracks each other member's progress, and when it was heard last (etcd's tracker). */
 export class Progress {
   readonly #self: NodeId
   readonly #memberships: Memberships
   readonly #replica: { readonly decidedUpTo: Slot }
   readonly #clock: LogClock
   readonly #options: CoreOptions
-  /** Outlive the leader's ballot. */
+  /** Kept beyond the leader's ballot. */
   readonly #silences: Silences
   readonly #members = new Map<NodeId, MemberProgress>()
   #latest: Membership
@@ -58,7 +58,7 @@ export class Progress {
     return this.#tickedMs
   }
 
-  /** Every other node that has been heard in this ballot. */
+  /** The decided slots of every other node that has been heard in this ballot. */
   get decidedSlots(): ReadonlyMap<NodeId, Slot> {
     const slots = new Map<NodeId, Slot>()
     for (const [nodeId, { decidedUpTo }] of this.#members) if (decidedUpTo !== undefined) slots.set(nodeId, decidedUpTo)
@@ -82,7 +82,7 @@ export class Progress {
     }
   }
 
-  /** What an earlier life of a member has said of its progress says nothing of the one that learns now. */
+  /** Forgets the progress of members that have another data directory now: it was that of an earlier life. */
   onMembershipChanged(): void {
     const { latest } = this.#memberships
     for (const { nodeId, dataDirId } of latest.members) {
@@ -94,29 +94,29 @@ export class Progress {
     this.#latest = latest
   }
 
-  /** Whether an acknowledgement has come within the shortest election timeout before the last tick. */
+  /** True when an acknowledgement has come within the shortest election timeout before the last tick. */
   isHeard(nodeId: NodeId): boolean {
     const member = this.#members.get(nodeId)
     return member?.decidedUpTo !== undefined && this.#tickedMs - member.ackMs <= this.#options.electionTimeoutMsMin
   }
 
-  /** How far that member is, if it has been heard of late; the leader's own progress is always known. */
+  /** A member's decided slots if it was heard recently, or undefined. The leader's own progress is always known. */
   recentOf(nodeId: NodeId): Slot | undefined {
     if (nodeId === this.#self) return this.#replica.decidedUpTo
     return this.isHeard(nodeId) ? this.decidedUpTo(nodeId) : undefined
   }
 
-  /** What another node said last; 0 if it has not been heard. */
+  /** Another node's decided slots, as it has reported last; 0 if it has not been heard. */
   decidedUpTo(nodeId: NodeId): Slot {
     return this.#members.get(nodeId)?.decidedUpTo ?? 0
   }
 
-  /** What another node said last of its disk; 0 if it has not been heard. */
+  /** Another node's durable watermark, as it has reported last; 0 if it has not been heard. */
   durableUpTo(nodeId: NodeId): Slot {
     return this.#members.get(nodeId)?.durableUpTo ?? 0
   }
 
-  /** Whether a majority of each membership that governs an open slot has been heard, each within the time that its silences allow it. */
+  /** True when a majority of each governing membership has been heard in time; a node that was slow before has more time. */
   hearsMajority(): boolean {
     return this.#memberships.governing.every(({ voterIds, quorum }) => {
       let heard = 0
@@ -125,7 +125,7 @@ export class Progress {
     })
   }
 
-  /** The leader steps down: if it leads again, it is more patient with those that may only be slow. */
+  /** Notes every silence when the leader steps down: if it leads again, it is more patient with nodes that may only be slow. */
   noteSilences(): void {
     for (const nodeId of this.#memberships.othersThan(this.#self)) this.#noteSilence(nodeId, this.#tickedMs)
   }
@@ -138,7 +138,7 @@ export class Progress {
     return silenceMs <= electionTimeoutMsMax || silenceMs <= electionTimeoutMsMax + this.#silences.of(nodeId).extraMs
   }
 
-  /** Of one that is gone no more is held against it than of the slowest that is borne. */
+  /** Notes a silence, up to twice the longest election timeout: the node may be down instead of slow. */
   #noteSilence(nodeId: NodeId, nowMs: number): void {
     const member = this.#members.get(nodeId)
     if (member === undefined) return

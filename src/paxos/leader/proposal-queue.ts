@@ -3,9 +3,9 @@ import type { CoreOptions } from '../options.js'
 import type { NodeId } from '../types.js'
 import type { Pipeline } from './pipeline.js'
 
-/** The smallest limit that a batch is cut to when a long queue is spread over slots: each slot has its own cost. */
+/** The minimum batch size when a long queue is spread over slots: each slot has its own cost. */
 const BATCH_COMMANDS_LEAST = 64
-/** The shortest time between two slots without commands: much may be due, and it is done in parts. */
+/** The shortest time between two slots without commands. If many deadlines are due, they end in several such slots. */
 const PULSE_INTERVAL_MS = 5
 const NO_COMMANDS: readonly Uint8Array[] = Object.freeze([])
 
@@ -16,7 +16,7 @@ interface Settings {
   readonly pipeline: Pipeline
 }
 
-/** The leader's commands that have no slot yet, and how they are cut into batches. */
+/** Queues the leader's commands until they have a slot, and cuts them into batches. */
 export class ProposalQueue {
   readonly #self: NodeId
   readonly #options: CoreOptions
@@ -33,7 +33,7 @@ export class ProposalQueue {
     this.#pipeline = settings.pipeline
   }
 
-  /** Takes all of the commands, or none: false when the queue is full. One proposal, however large, fits in an empty queue. */
+  /** Takes all of the commands, or none (false) when the queue is full. A proposal of any size fits in an empty queue. */
   add(commands: readonly Uint8Array[]): boolean {
     if (this.#commands.length + commands.length > this.#options.queueCommandsMax) return false
     let bytes = 0
@@ -54,7 +54,7 @@ export class ProposalQueue {
     if (dueMs !== undefined) this.#maybePulse(dueMs, nowMs)
   }
 
-  /** Proposes a slot without commands, unless a slot is in flight: that one brings the time, too. */
+  /** Proposes a slot without commands, unless a slot is in flight: that one advances log time, too. */
   #maybePulse(dueMs: number, nowMs: number): void {
     if (this.#pipeline.inFlightCount > 0 || nowMs < this.#nextPulseMs) return
     if (this.#clock.timeMs < dueMs || !this.#pipeline.mayProposeOwn()) return

@@ -14,16 +14,16 @@ interface Round {
 }
 
 /**
- * The leader's side of linearizable reads off the log (read index; Ongaro's dissertation, section 6.4): a read is answered with the
- * watermark once a majority has acknowledged a heartbeat round that *started after the read arrived*. One round serves all that wait.
- * No clock is trusted: a leader that was paused learns from the acknowledgements that it leads no more.
+ * The leader's side of linearizable reads (read index; Ongaro's dissertation, section 6.4). The read index is the watermark at the start
+ * of a heartbeat round that *started after the read arrived*; it is given once a majority has acknowledged the round. One round serves
+ * all reads that wait. No clock is trusted: a leader that was replaced during a pause gets no majority any more.
  */
 export class ReadIndexRounds {
   readonly #memberships: Memberships
   readonly #self: NodeId
   readonly #out: Outbox
   #waiting: WaitingRead[] = []
-  /** Rounds that carry reads and are not confirmed yet, oldest first. */
+  /** Rounds with reads that are not confirmed yet, oldest first. */
   #rounds: Round[] = []
   #lastRound = 0
 
@@ -38,13 +38,13 @@ export class ReadIndexRounds {
     this.#waiting = boundWaiting(this.#waiting)
   }
 
-  /** While one round is on its way, the reads that arrive gather for the next; one that seems lost is not waited for. */
+  /** True when reads wait and no round is in flight, or the last one seems lost. New reads gather for the next round. */
   shouldStartRound(nowMs: number, lostAfterMs: number): boolean {
     const last = this.#rounds.at(-1)
     return this.#waiting.length > 0 && (last === undefined || nowMs - last.startedMs >= lostAfterMs)
   }
 
-  /** Gives the new round its number. With a slot, the reads that wait travel with it. */
+  /** Starts a round and returns its number. With a slot, the reads that wait belong to it. */
   startRound(slot: Slot | undefined, nowMs: number): number {
     const round = ++this.#lastRound
     if (slot !== undefined && this.#waiting.length > 0) {
@@ -61,21 +61,21 @@ export class ReadIndexRounds {
     return round
   }
 
-  /** An acknowledgement of a round stands for every earlier one, too: the member had promised nobody else even later. */
+  /** Takes an acknowledgement, which counts for every earlier round, too: the member followed this leader even later. */
   onAck(from: NodeId, round: number): void {
     for (const r of this.#rounds) if (r.round <= round) r.acks.add(from)
     while (this.#rounds[0]?.acks.hasQuorum === true) this.#answer(this.#rounds.shift() as Round)
   }
 
   /**
-   * Others vote from now on: who would have to confirm a round that is on its way may be gone. Its reads wait for the next one, whose
-   * slot is at least that from which on the new membership governs.
+   * The voters have changed: voters that must confirm a round in flight may be gone. Its reads wait for the next round, which the new
+   * membership confirms.
    */
   onMembershipChanged(): void {
     this.#waiting = boundWaiting([...this.takeAll()])
   }
 
-  /** Every read that has not been answered. */
+  /** Removes and returns every read that has not been answered. */
   takeAll(): readonly WaitingRead[] {
     const reads = [...this.#rounds.flatMap((round) => round.reads), ...this.#waiting]
     this.#rounds = []

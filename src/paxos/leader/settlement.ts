@@ -12,7 +12,7 @@ interface Settings {
   readonly settled: SettledEpoch
 }
 
-/** Notices, for a leader, that the membership in force is settled: see SettledEpoch. */
+/** Detects, on the leader, that the membership in force is settled: see SettledEpoch. */
 export class Settlement {
   readonly #s: Settings
 
@@ -20,7 +20,7 @@ export class Settlement {
     this.#s = settings
   }
 
-  /** True when the membership in force has just become settled. */
+  /** Checks the members' progress; true when the membership in force has just become settled. */
   update(): boolean {
     const { memberships, settled } = this.#s
     if (settled.isCurrent) return false

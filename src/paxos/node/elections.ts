@@ -7,7 +7,7 @@ import { Silences } from '../silence.js'
 import type { Ballot, NodeId, Slot } from '../types.js'
 import type { Roles } from './roles.js'
 
-/** What a node is doing. Only one at a time; a state object lives no longer than its phase. */
+/** The phase of a node. A state object lives no longer than its phase. */
 type State =
   | { readonly phase: 'joining' }
   | { readonly phase: 'following'; readonly electionAtMs: number }
@@ -18,14 +18,14 @@ type State =
 export type Phase = State['phase']
 
 /**
- * Decides whom a node follows and when it tries to lead: a follower that hears no leader polls the others; with a majority that would
- * follow it, it scouts; with a majority of promises, it leads.
+ * Decides which leader a node follows and when it tries to lead. A follower that hears no leader polls the others; if a majority would
+ * follow it, it scouts; with the promises of a majority, it leads.
  */
 export class Elections {
   readonly #roles: Roles
   readonly #silences: Silences
   #state: State = { phase: 'joining' }
-  /** The highest ballot seen anywhere: the next own ballot is above it. */
+  /** The highest ballot seen in any message: the next own ballot is above it. */
   #highestSeen: Ballot
   #lastPollId: number
 
@@ -49,7 +49,7 @@ export class Elections {
     return this.#state.phase === 'leading' ? this.#state.leader : undefined
   }
 
-  /** The node that leads, as far as this one knows; 0 for nobody. */
+  /** The node that leads, as far as this one knows; 0 for none. */
   get leaderId(): NodeId {
     const { self, followed, time } = this.#roles
     return this.#state.phase === 'leading' ? self : followed.nodeId(time.nowMs)
@@ -61,7 +61,7 @@ export class Elections {
     return this.#state.phase === 'scouting' ? this.#state.scout.ballot : NO_BALLOT
   }
 
-  /** This node has joined. */
+  /** Starts to follow: this node has joined. */
   start(): void {
     this.#state = this.#followingFrom()
   }
@@ -93,7 +93,7 @@ export class Elections {
 
   // --- following ------------------------------------------------------------------------------------------------------------------
 
-  /** Somebody leads in `ballot`. False, and the sender is told, when a higher one is known. */
+  /** Follows the leader of `ballot`. If a higher ballot is known, sends a Nack instead, and returns false. */
   hearLeader(from: NodeId, ballot: Ballot): boolean {
     if (nodeOf(ballot) !== from) return false
     const { acceptor, followed, readIndexRequests, patience, out, time } = this.#roles
@@ -110,13 +110,13 @@ export class Elections {
     return true
   }
 
-  /** This node's acceptor has promised `ballot` (or had promised a higher one): if it led in a lower one, it leads no more. */
+  /** This node's acceptor was asked to promise `ballot`: a leader or scout of a lower ballot than the promise gives up. */
   onPromisedTo(ballot: Ballot): void {
     this.#highestSeen = Math.max(this.#highestSeen, ballot)
     const own = this.ownBallot
     const { promised } = this.#roles.acceptor
     if (own !== NO_BALLOT && own < promised) return this.becomeFollowing()
-    // Whoever is promised a ballot gets time to lead in it, instead of a rival scout in the middle of its pages.
+    // The node that was promised the ballot gets time to lead, without a rival scout while its pages are on their way.
     if (own === NO_BALLOT && ballot === promised) this.becomeFollowing()
   }
 
@@ -140,10 +140,10 @@ export class Elections {
 
   // --- polling --------------------------------------------------------------------------------------------------------------------
 
-  /** No leader is heard. Who does not vote asks around all the same: what it misses it learns so. */
+  /** No leader is heard. A node that does not vote sends polls, too: the replies tell it of slots that it misses. */
   #onSilence(): void {
     const { patience, votingRight, told, out, time } = this.#roles
-    // Its own promise would have to wait, too; and so does the one that it may have given to whoever leads next.
+    // Its own promise would wait for this write, and a promise to the next leader may be waiting for it already.
     if (patience.isWriting(time.nowMs)) return
     if (votingRight.isHeld) return this.#becomePolling()
     this.becomeFollowing()
@@ -162,7 +162,7 @@ export class Elections {
     if (granted.hasQuorum) this.#becomeScouting()
   }
 
-  /** Would this node follow the asker? Yes, if it follows it already, or hears nobody that leads. */
+  /** Grants a poll if this node follows the sender already, or hears no leader. */
   onPoll(from: NodeId, m: Poll): void {
     const { options, followed, acceptor, replica, out, time } = this.#roles
     const patienceMs = options.electionTimeoutMsMin - options.heartbeatIntervalMs
@@ -187,7 +187,7 @@ export class Elections {
       this.#state.granted.add(from)
       if (this.#state.granted.hasQuorum) this.#becomeScouting()
     } else if (m.leaderId !== self) {
-      // A leader that this node cannot hear is alive: commands and reads go through whoever can.
+      // A leader that this node cannot hear is alive: commands and reads go through the peer that hears it.
       followed.goThrough(from)
     }
   }
@@ -240,7 +240,7 @@ export class Elections {
     const { nowMs } = this.#roles.time
     const isOwnPromiseOnItsWay = patience.isWriting(nowMs)
     if (replica.decidedUpTo > state.learnedUpTo || isOwnPromiseOnItsWay) {
-      // Still learning what the promises told of, or still writing its own: that is progress, not silence.
+      // Learning slots that a promise has reported, or writing its own promise: that is progress.
       state.learnedUpTo = replica.decidedUpTo
       state.endsAtMs = nowMs + patience.attemptMs
     }
@@ -252,7 +252,7 @@ export class Elections {
 
   // --- leading --------------------------------------------------------------------------------------------------------------------
 
-  /** A majority has promised, and this node knows every slot that one of them knows to be decided. */
+  /** Leads once a majority has promised, and this node has every slot that a promise reports as decided. */
   #maybeLead(scout: Scout): void {
     if (!scout.hasQuorum) return
     const { replica, followed, patience } = this.#roles
@@ -267,7 +267,7 @@ export class Elections {
     leader.adopt(nowMs)
   }
 
-  /** A leader whose vote has gone asks another to lead. It asks once: if that was in vain, its silence will do. */
+  /** A leader without a vote asks another node to lead. It asks once: if that fails, it steps down, and its silence does the rest. */
   #maybeResign(leader: Leader): void {
     if (!leader.shouldResign || leader.isHandingOver) return
     if (leader.hasHandedOver || !leader.handOver()) this.becomeFollowing()

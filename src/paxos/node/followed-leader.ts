@@ -6,23 +6,23 @@ import type { Ballot, NodeId } from '../types.js'
 interface Settings {
   readonly self: NodeId
   readonly options: CoreOptions
-  /** Whether there is an open connection on which this node sends to that one. */
+  /** True when this node has an open connection to send to that one. */
   readonly isLinked: (nodeId: NodeId) => boolean
 }
 
 /**
- * What a node knows of whoever leads, and the way there: straight, or, where the leader does not hear this node, through a member that
- * the leader hears. Links may be broken in part, or in one direction only.
+ * The current leader and the route to it: direct, or relayed through a member that the leader hears, if it does not hear this node. Links
+ * may be broken in part, or in one direction only.
  */
 export class FollowedLeader {
   readonly #s: Settings
   #ballot: Ballot = NO_BALLOT
   #heardMs = Number.NEGATIVE_INFINITY
-  /** Of this leader. */
+  /** The silences of this leader. */
   readonly #silence: Silence
-  /** What is for the leader goes through this node; 0 for the straight way. */
+  /** The member that relays messages for the leader; 0: they are sent directly. */
   #relay: NodeId = 0
-  /** Whom the leader hears, as it said last. */
+  /** The members that the leader hears, as it has reported last. */
   #heardByLeader: readonly NodeId[] = []
 
   constructor(settings: Settings) {
@@ -30,34 +30,35 @@ export class FollowedLeader {
     this.#silence = new Silence(settings.options)
   }
 
-  /** The highest ballot of which a leader has been heard. */
+  /** The highest ballot in which a leader has been heard. */
   get ballot(): Ballot {
     return this.#ballot
   }
 
-  /** How much longer than others' this leader's silence is borne, in ms. */
+  /** The extra time that this leader may be silent, in ms. */
   get extraMs(): number {
     return this.#silence.extraMs
   }
 
+  /** True when the leader was heard within this time, or a little longer if it was slow before. */
   isHeard(nowMs: number, withinMs: number): boolean {
     return this.#ballot !== NO_BALLOT && nowMs - this.#heardMs < withinMs + this.extraMs
   }
 
-  /** 0 when no leader has been heard for an election timeout. */
+  /** The leader; 0 when none has been heard for an election timeout. */
   nodeId(nowMs: number): NodeId {
     return this.isHeard(nowMs, this.#s.options.electionTimeoutMsMax) ? nodeOf(this.#ballot) : 0
   }
 
-  /** Whom to send what is for the leader; 0 when nobody knows one. */
+  /** The node to send messages for the leader to; 0 when no leader is known. */
   wayThere(nowMs: number): NodeId {
     return this.#relay !== 0 && this.#s.isLinked(this.#relay) ? this.#relay : this.nodeId(nowMs)
   }
 
-  /** A leader was heard, in a ballot that is not below the last one's. */
+  /** A leader was heard, in a ballot that is not below the last leader's. */
   onHeard(ballot: Ballot, nowMs: number): void {
     const isKnown = ballot === this.#ballot && this.nodeId(nowMs) !== 0
-    // Of a new leader, or of one that was silent, the straight way is tried first.
+    // To a new leader, or one that was silent, the direct route is tried first.
     if (!isKnown) this.#relay = 0
     if (ballot !== this.#ballot) this.#heardByLeader = []
     if (nodeOf(ballot) !== nodeOf(this.#ballot)) this.#silence.forget()
@@ -66,13 +67,13 @@ export class FollowedLeader {
     this.#heardMs = nowMs
   }
 
-  /** The leader says whom it hears. */
+  /** The leader has reported the members that it hears. */
   onHeardByLeader(nodeIds: readonly NodeId[]): void {
     this.#heardByLeader = nodeIds
     if (this.#isHeardByLeader) this.#relay = 0
   }
 
-  /** This node leads itself: whoever leads in a lower ballot is not listened to, and nobody is followed. */
+  /** This node leads in this ballot: it follows no other, and ignores leaders of lower ballots. */
   onOwnBallot(ballot: Ballot): void {
     this.#ballot = ballot
     this.#heardMs = Number.NEGATIVE_INFINITY
@@ -82,8 +83,8 @@ export class FollowedLeader {
   }
 
   /**
-   * What was sent has not been answered. If the leader does not hear this node, another may have a better link: the next of those that it
-   * hears, and that this node is connected to. One that hears this node is slow, and nothing is won by asking another.
+   * Reroutes through a peer after a message has not been answered, if the leader does not hear this node: the next member that the leader
+   * hears and that this node is connected to. A leader that hears this node is only slow: another route would gain nothing.
    */
   takeDetour(nowMs: number): void {
     const leaderId = this.nodeId(nowMs)
@@ -92,7 +93,7 @@ export class FollowedLeader {
     this.#relay = relays.find((nodeId) => nodeId > this.#relay) ?? 0
   }
 
-  /** That node follows a leader which this one cannot hear. */
+  /** Relays through a node that follows a leader which this one cannot hear. */
   goThrough(relay: NodeId): void {
     this.#relay = relay
   }

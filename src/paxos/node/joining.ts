@@ -6,7 +6,7 @@ import type { Elections } from './elections.js'
 import { NO_REQUESTER, type Requests } from './requests.js'
 import type { NodeSettings, Roles } from './roles.js'
 
-/** Lets this node join its cluster, and, once it has, others through it. */
+/** Lets this node join its cluster; after that, lets others join through it. */
 export class Joining {
   readonly #roles: Roles
   readonly #elections: Elections
@@ -23,7 +23,7 @@ export class Joining {
     this.#onJoined = onJoined
   }
 
-  /** Goes on as the member that this node was before a restart, if it was one. */
+  /** Continues as a member after a restart, if this node was one. */
   resume(memberships: readonly MembershipRecord[]): void {
     const { genesis } = this.#bootstrap
     if (genesis !== undefined) this.#start(genesis, memberships)
@@ -53,7 +53,7 @@ export class Joining {
     const member = this.#elections.hasJoined ? memberships.latest.member(from) : undefined
     if (member === undefined || member.dataDirId === m.dataDirId) return
     const { dataDirId } = m
-    // Whoever joins may not know who leads by now.
+    // The joining node may not know the leader: this one requests the change for it.
     if (member.dataDirId === '') {
       this.#requests.changeMembership(NO_REQUESTER, { kind: 'bind', nodeId: from, dataDirId })
     } else if (member.dataDirId === m.replacesDataDirId) {
@@ -74,7 +74,7 @@ export class Joining {
     this.#start(m.genesis, [genesisRecord(m.genesis)])
   }
 
-  /** That node was removed, and may not know. */
+  /** Tells a removed node that it was removed: it may not know. */
   tellRemoved(nodeId: NodeId): void {
     const { memberships, settled } = this.#roles
     if (settled.isCurrent) this.#bootstrap.welcome(nodeId, memberships.toRecords(), settled.epoch)

@@ -2,12 +2,12 @@ import type { Accept, CatchUpReply, CoreMessage, Heartbeat } from '../messages.j
 import type { NodeId } from '../types.js'
 import type { Parts } from './parts.js'
 
-/** Hands a message of a member to the role that it is for. */
+/** Passes a member's message to the role that handles it. */
 export function receiveAsMember(node: Parts, from: NodeId, m: Exclude<CoreMessage, { kind: 'join' | 'welcome' }>): void {
   const { elections, requests, acceptor, replica, readIndexRequests, out, time } = node
   switch (m.kind) {
     case 'prepare':
-      // The next page of its own promise, but it has promised a higher ballot meanwhile: nobody waits for a nack.
+      // The next page of this node's own promise, which it has overtaken with a higher one: it needs no Nack from itself.
       if (from === node.self && m.ballot < acceptor.promised) return
       acceptor.onPrepare(from, m)
       return elections.onPromisedTo(m.ballot)
@@ -35,7 +35,7 @@ export function receiveAsMember(node: Parts, from: NodeId, m: Exclude<CoreMessag
     case 'catchUpReply':
       return onCatchUpReply(node, from, m)
     case 'readIndex':
-      // The leader answers; a follower asks it for whoever cannot.
+      // The leader answers; a follower asks the leader for a node that cannot reach it.
       if (elections.leader === undefined) readIndexRequests.add(from, m.readId)
       else elections.leader.readIndex(from, m.readId)
       return
@@ -80,10 +80,10 @@ function onHeartbeat(node: Parts, from: NodeId, m: Heartbeat): void {
 }
 
 function onCatchUpReply({ acceptor, elections, replica, time }: Parts, from: NodeId, m: CatchUpReply): void {
-  // As if it had been lost, and asked for again.
+  // Ignored as if it had been lost: it will be requested again.
   if (acceptor.isFull) return
-  // Followers take what they accepted in this node's ballot for the decision once it calls the slot decided. Of a slot that a higher
-  // ballot decided it must not say so: they may have accepted another value.
+  // Once a leader announces a slot as decided, followers take the value that they accepted in its ballot for the decision. So it must not
+  // announce a slot that a higher ballot has decided: the value may be another one.
   const { leader } = elections
   const isOvertaken = leader !== undefined && m.entries.some((entry) => entry.ballot > leader.ballot)
   if (isOvertaken) elections.becomeFollowing()

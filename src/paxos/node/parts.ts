@@ -10,7 +10,7 @@ export interface Parts extends Roles {
   readonly joining: Joining
 }
 
-/** Makes the parts of a node. `onMembershipChanged`: others vote, or a change has come into force. */
+/** Makes the parts of a node. `onMembershipChanged` is called when a change was decided or has come into force. */
 export function assemble(settings: NodeSettings, onMembershipChanged: () => void): Parts {
   const roles = makeRoles(settings, onMembershipChanged)
   const elections = new Elections(roles)

@@ -1,22 +1,22 @@
 import type { CoreOptions } from '../options.js'
 
-/** An attempt to lead that failed doubles the next wait, so often. */
+/** The number of failed attempts to lead that each double the next wait. */
 const DOUBLINGS_MAX = 4
-/** What a write of this node has taken lately, fades by this much with each that is faster. */
+/** The factor by which the slowest write's time decays with each faster write. */
 const FADE = 0.9
-/** To lead takes the own disk's time, then that of a majority's: waits allow so many of the writes that are usual here. */
+/** The writes that a wait allows for: to become leader takes a write on this disk, then one on those of a majority. */
 const WRITES_WAITED = 3
 
 /**
- * How long this node waits for others before it acts: random, twice as long after each attempt to lead that failed, and longer where the
- * disk is slow. On disks that take longer than an election timeout, a promise must still come in time.
+ * The times that this node waits for others before it acts: random, doubled after each failed attempt to lead, and longer if the disk is
+ * slow. A promise must come in time even if a write takes longer than an election timeout.
  */
 export class Patience {
   readonly #options: CoreOptions
   readonly #random: () => number
   #failedCount = 0
   #slowestWriteMs = 0
-  /** Since when the host has had a write in flight. */
+  /** The time since which the host has had a write in flight. */
   #busySinceMs: number | undefined
 
   constructor(options: CoreOptions, random: () => number) {
@@ -24,7 +24,7 @@ export class Patience {
     this.#random = random
   }
 
-  /** Told at each `ready`. */
+  /** Called at each `ready`. */
   onDisk(isIdle: boolean, nowMs: number): void {
     if (!isIdle) {
       this.#busySinceMs ??= nowMs
@@ -34,35 +34,35 @@ export class Patience {
     }
   }
 
-  /** It tries to lead. */
+  /** This node tries to lead. */
   onAttempt(): void {
     this.#failedCount = Math.min(this.#failedCount + 1, DOUBLINGS_MAX)
   }
 
-  /** Somebody leads. */
+  /** A node leads. */
   onLed(): void {
     this.#failedCount = 0
   }
 
-  /** A write is in flight that may end soon: what this node promised, or is about to promise, is not durable yet. */
+  /** True while a write is in flight that may end soon: this node's promise is not durable before. */
   isWriting(nowMs: number): boolean {
     return this.#busySinceMs !== undefined && !this.isDiskStalled(nowMs)
   }
 
-  /** A write that takes this long may never end: without its disk this node decides nothing, and somebody else should lead. */
+  /** True when a write takes so long that it may never end: without its disk this node can decide nothing, and another should lead. */
   isDiskStalled(nowMs: number): boolean {
     if (this.#busySinceMs === undefined) return false
     return nowMs - this.#busySinceMs > 2 * this.#options.electionTimeoutMsMax + WRITES_WAITED * this.#slowestWriteMs
   }
 
-  /** How long the others' silence is borne; at least so long on a node that is not slow. */
+  /** The silence after which this node acts; at least `leastMs`. */
   silenceMs(leastMs: number): number {
     const { electionTimeoutMsMin, electionTimeoutMsMax } = this.#options
     const randomMs = leastMs + this.#random() * (electionTimeoutMsMax - electionTimeoutMsMin)
     return randomMs * 2 ** this.#failedCount + this.#writesMs
   }
 
-  /** How long an attempt to lead may go on without progress. */
+  /** The time that an attempt to lead may take without progress. */
   get attemptMs(): number {
     return this.#options.electionTimeoutMsMax * 2 ** this.#failedCount + this.#writesMs
   }

@@ -4,17 +4,17 @@ import type { Outbox } from '../outbox.js'
 import type { NodeId } from '../types.js'
 import { answerRead, boundWaiting, type WaitingRead } from '../waiting-reads.js'
 
-/** A follower's side of linearizable reads: asks the leader for a read index, one question at a time for all reads that wait. */
+/** The follower's side of linearizable reads: asks the leader for a read index, with one request at a time for all reads that wait. */
 export class ReadIndexRequests {
   readonly #self: NodeId
   readonly #out: Outbox
   readonly #options: CoreOptions
-  /** Came after the question in flight was asked. */
+  /** Reads that came after the request in flight was sent. */
   #waiting: WaitingRead[] = []
   #asked: { readonly readId: number; readonly reads: readonly WaitingRead[]; readonly retryAtMs: number } | undefined
   #lastReadId: number
 
-  /** `firstId`: no id that this node used before a restart, or a late reply of then would answer a read of now with a stale slot. */
+  /** `firstId` must not have been used before a restart: a late reply to it would answer a new read with a stale slot. */
   constructor(settings: { self: NodeId; out: Outbox; options: CoreOptions; firstId: number }) {
     this.#self = settings.self
     this.#out = settings.out
@@ -33,21 +33,21 @@ export class ReadIndexRequests {
     this.#asked = undefined
   }
 
-  /** Whoever was asked leads no more, or never answered: the next leader will be. */
+  /** Gives up the request in flight: the node that was asked leads no more, or did not answer. Its reads are in the next request. */
   askAgain(): void {
     if (this.#asked === undefined) return
     this.#waiting = boundWaiting([...this.#asked.reads, ...this.#waiting])
     this.#asked = undefined
   }
 
-  /** True when a question has gone unanswered for too long. */
+  /** True when the request in flight was not answered in time. */
   tick(nowMs: number): boolean {
     if (this.#asked === undefined || nowMs < this.#asked.retryAtMs) return false
     this.askAgain()
     return true
   }
 
-  /** Asks the leader, or whoever knows a way to it, on behalf of all that wait, unless a question is in flight. */
+  /** Sends a request to the leader, or to its relay, for all reads that wait, unless a request is in flight. */
   flushTo(to: NodeId, nowMs: number): void {
     if (this.#asked !== undefined || this.#waiting.length === 0) return
     this.#asked = { readId: ++this.#lastReadId, reads: this.#waiting, retryAtMs: nowMs + this.#options.retryDelayMs }
@@ -55,7 +55,7 @@ export class ReadIndexRequests {
     this.#out.send(to, { kind: 'readIndex', readId: this.#lastReadId })
   }
 
-  /** This node leads now: it answers for itself. */
+  /** Removes and returns all reads: this node leads now, and answers them itself. */
   takeAll(): readonly WaitingRead[] {
     this.askAgain()
     const reads = this.#waiting

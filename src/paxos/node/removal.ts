@@ -14,24 +14,24 @@ interface Settings {
   readonly out: Outbox
 }
 
-/** Stops a node that is a member no more, a little later than it knows: it may have answers to give. */
+/** Stops a node that was removed, a little after it has learned so: it may have answers to give before. */
 export class Removal {
   readonly #s: Settings
-  /** Somebody who knows a settled membership says that this node is none of its members. */
+  /** A peer has reported a settled membership without this node. */
   #isTold = false
-  /** Since when it knows that nobody needs it any more. */
+  /** The time since which it knows that it is not needed any more. */
   #sinceMs: number | undefined
 
   constructor(settings: Settings) {
     this.#s = settings
   }
 
-  /** A peer does not listen to this node any more: it was removed, and that is settled. */
+  /** A peer has refused this node: its removal is settled. */
   onRefused(): void {
     this.#isTold = true
   }
 
-  /** By somebody of this cluster who knows this node no more. */
+  /** A peer of this cluster has answered as to a node that is no member. */
   onWelcome({ memberships: [record], settledEpoch }: Welcome): void {
     if (record !== undefined && settledEpoch >= record.epoch && wasRemovedBy(record, this.#s.self)) this.#isTold = true
   }
@@ -41,11 +41,11 @@ export class Removal {
     const { self, options, out } = this.#s
     this.#sinceMs ??= nowMs
     if (nowMs - this.#sinceMs < 2 * options.electionTimeoutMsMax) return
-    const message = `node ${self} was removed from the cluster: it has nothing more to do, and its number is never given again`
+    const message = `node ${self} was removed from the cluster: it stops, and its number is never given again`
     out.halt({ code: 'REMOVED', message })
   }
 
-  /** Whether the slots that this node has learned say that it was removed. */
+  /** True when this node was removed by a slot that it has learned. */
   get #isLearned(): boolean {
     const { current, latest } = this.#s.memberships
     return current === latest && this.#s.settled.isCurrent && wasRemovedBy(current, this.#s.self)

@@ -3,15 +3,15 @@ import type { MembershipChange, NodeId } from '../types.js'
 import type { Elections } from './elections.js'
 import type { Roles } from './roles.js'
 
-/** How many nodes a command may pass through on its way to the leader. */
+/** The most nodes that a command may pass through on its way to the leader. */
 const HOPS_MAX = 2
 /** The request id of changes that no operator waits for. */
 export const NO_REQUESTER = 0
 
-/** What becomes of proposed commands: 'sent' ones may be decided; the others certainly never will be. */
+/** The outcome of a proposal: commands that were 'sent' may be decided; with the other outcomes they never will be. */
 export type ProposeOutcome = 'sent' | 'noLeader' | 'overloaded'
 
-/** What only the leader can do: done here if this node leads, or sent on the way to the leader. */
+/** Handles requests that only the leader can carry out: here if this node leads; otherwise they are sent towards the leader. */
 export class Requests {
   readonly #roles: Roles
   readonly #elections: Elections
@@ -21,7 +21,7 @@ export class Requests {
     this.#elections = elections
   }
 
-  /** Whom to send what is for the leader; 0 when nobody knows one, or this node leads, or has not joined. */
+  /** The node to send requests for the leader to; 0 when no leader is known, this node leads, or it has not joined. */
   get route(): NodeId {
     const { phase } = this.#elections
     if (phase === 'joining' || phase === 'leading') return 0
@@ -65,7 +65,7 @@ export class Requests {
     return true
   }
 
-  /** Last of all before a Ready is taken: what waits is proposed, or sent. */
+  /** Called last before a Ready is taken: proposes or sends the requests that wait. */
   flush(diskIdle: boolean, dueMs: number | undefined): void {
     const { readIndexRequests, time } = this.#roles
     const { leader } = this.#elections
@@ -102,7 +102,7 @@ export class Requests {
     else out.send(from, message)
   }
 
-  /** What was sent has not been answered: another way to the leader may be better. */
+  /** Tries another route to the leader after a message has not been answered. */
   takeDetour(): void {
     if (this.#elections.phase === 'following') this.#roles.followed.takeDetour(this.#roles.time.nowMs)
   }

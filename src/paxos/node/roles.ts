@@ -15,37 +15,37 @@ import { Removal } from './removal.js'
 import { ToldMemberships } from './told-memberships.js'
 import { VotingRight } from './voting-right.js'
 
-/** Questions to peers are numbered from a random number below this on; there is room above for those of a lifetime. */
+/** The range of the random first id of polls and read-index requests; the safe integers above it are enough for a node's life. */
 const FIRST_ID_SPAN = 2 ** 48
 
 export interface NodeSettings extends Omit<BootstrapSettings, 'windowSlots'> {
   readonly recovered: RecoveredState
-  /** Those that govern the slots above recovered.decidedUpTo; none while there is no genesis. */
+  /** The memberships that govern the slots above recovered.decidedUpTo; none before there is a genesis. */
   readonly memberships: readonly MembershipRecord[]
-  /** The log time after the recovered slots, in ms since 1970; 0 for none. */
+  /** Log time after the recovered slots, in ms since 1970; 0 for none. */
   readonly logTimeMs: number
   readonly options: CoreOptions
-  /** Whether there is an open connection on which this node sends to that one. Absent: nobody knows, so there may be. */
+  /** True when this node has an open connection to send to that one. Absent: unknown, assumed true. */
   readonly isLinked?: (nodeId: NodeId) => boolean
-  /** Uniform in [0, 1): the core's only chance, seeded in the simulator. */
+  /** Uniform in [0, 1): the core's only source of randomness, seeded in the simulator. */
   readonly random: () => number
-  /** As in tick. */
+  /** See Node.tick. */
   readonly nowMs: number
 }
 
-/** The clocks of a node, as its host has told them last. */
+/** The clocks of a node, as its host has passed them last. */
 interface NodeTime {
-  /** What counts in waiting for others. */
+  /** The clock for waiting on others. */
   nowMs: number
-  /** What has really passed. */
+  /** The clock of real elapsed time. */
   monotonicMs: number
-  /** In ms since 1970, as of the last `ready`; 0 before. */
+  /** The wall clock at the last `ready`, in ms since 1970; 0 before. */
   wallMs: number
 }
 
 export type Roles = ReturnType<typeof makeRoles>
 
-/** Makes what a node has for all its life, whatever its phase. `onMembershipChanged`: others vote, or a change has come into force. */
+/** Makes the parts that a node has in every phase. `onMembershipChanged` is called when a change was decided or has come into force. */
 export function makeRoles(settings: NodeSettings, onMembershipChanged: () => void) {
   const { self, options, recovered, random } = settings
   const out = new Outbox(self)
@@ -59,7 +59,7 @@ export function makeRoles(settings: NodeSettings, onMembershipChanged: () => voi
   const others = (): readonly NodeId[] => told.others
   const replica = new Replica({ self, memberships, acceptor, clock, out, options, decidedUpTo, others, onMembershipChanged })
   replica.compactedUpTo = recovered.compactedUpTo
-  // Late answers from before a restart must not count: an id of then would let one answer a question of now.
+  // Ids start at a random number, so that a late answer from before a restart does not match a request of now.
   const firstId = Math.floor(random() * FIRST_ID_SPAN)
   return {
     self,
@@ -78,7 +78,7 @@ export function makeRoles(settings: NodeSettings, onMembershipChanged: () => voi
     followed: new FollowedLeader({ isLinked: () => true, ...settings }),
     patience: new Patience(options, random),
     readIndexRequests: new ReadIndexRequests({ self, out, options, firstId: firstId + 1 }),
-    /** No poll had this id, or one below it, before a restart. */
+    /** Polls are numbered above this id. */
     lastPollId: firstId,
   }
 }

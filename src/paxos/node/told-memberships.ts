@@ -1,7 +1,7 @@
 import type { Memberships } from '../memberships.js'
 import type { MembershipRecord, NodeId } from '../types.js'
 
-/** What a node knows of the memberships: by the slots that it has learned, or by what peers have told it, whichever is newer. */
+/** The memberships that a node knows: from the slots that it has learned, or from peers, whichever are newer. */
 export class ToldMemberships {
   readonly #self: NodeId
   readonly #memberships: Memberships
@@ -12,7 +12,7 @@ export class ToldMemberships {
     this.#memberships = memberships
   }
 
-  /** What peers have told last, if it was newer than what was known then. */
+  /** The memberships that peers have reported last, if they were newer than the known ones at that time. */
   get told(): readonly MembershipRecord[] {
     return this.#told
   }
@@ -32,7 +32,7 @@ export class ToldMemberships {
     return [...nodeIds].toSorted((a, b) => a - b)
   }
 
-  /** A member, or one that was added after what this node has learned: the way here has seen to it that it is of this cluster. */
+  /** True for a member, or a node that may have been added later. The transport has checked that the node is of this cluster. */
   isKnown(nodeId: NodeId): boolean {
     const { latest, governing } = this.#memberships
     return nodeId > latest.lastNodeId || governing.some((membership) => membership.has(nodeId))

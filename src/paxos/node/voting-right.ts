@@ -10,17 +10,17 @@ interface Settings {
   readonly replica: { readonly decidedUpTo: Slot }
 }
 
-/** Lets the acceptor vote from the slot on from which the membership has this node vote, with this data directory. */
+/** Sets the first slot in which the acceptor votes, by the membership and this node's data directory. */
 export class VotingRight {
   readonly #s: Settings
-  /** Slots up to this one are decided, and it votes in none of them. See Node.learnFirst. */
+  /** The slot up to which this node must learn before it votes. See Node.learnFirst. */
   #learnsFirstUpTo: Slot = 0
 
   constructor(settings: Settings) {
     this.#s = settings
   }
 
-  /** Whether it votes, now or from a slot on that it knows. */
+  /** True when this node votes, now or from a slot on that it knows. */
   get isHeld(): boolean {
     return this.#s.acceptor.votesFrom > 0 && this.#s.memberships.latest.isVoter(this.#s.self)
   }
@@ -36,8 +36,8 @@ export class VotingRight {
   }
 
   /**
-   * Whether a leader that knows the slots up to there knows that this life of the node votes. To one that does not, its name stands for an
-   * earlier life, whose promises it cannot speak for.
+   * True when a leader that has decided the slots up to this one knows that this life of the node votes. For a leader that does not know,
+   * the node id means an earlier life, and this life must not confirm anything in its place.
    */
   isKnownTo(decidedUpTo: Slot): boolean {
     const { acceptor, memberships } = this.#s

@@ -4,7 +4,7 @@ import type { CoreOptions } from '../options.js'
 import type { Outbox } from '../outbox.js'
 import type { NodeId, Slot } from '../types.js'
 
-/** How many slots one CatchUp asks for; the reply is cut by bytes, too. */
+/** The most slots that one CatchUp requests; the reply is also limited by bytes. */
 export const CATCH_UP_SLOTS = 1_024
 
 interface Settings {
@@ -12,16 +12,16 @@ interface Settings {
   readonly acceptor: Pick<Acceptor, 'isFull'>
   readonly out: Outbox
   readonly options: Pick<CoreOptions, 'retryDelayMs'>
-  /** Every other node that may have what is missing, ascending. */
+  /** Every other node that may have missing slots, ascending. */
   readonly others: () => readonly NodeId[]
-  /** What this node has learned. */
+  /** The replica that misses the slots. */
   readonly replica: { readonly decidedUpTo: Slot }
 }
 
 /** Asks peers for the decided slots that this node misses, one request at a time. */
 export class MissingSlots {
   readonly #s: Settings
-  /** The highest slot that somebody has said to be decided. */
+  /** The highest slot that a peer has reported as decided. */
   #knownUpTo: Slot = 0
   /** The peer to ask; this node itself while there is none. */
   #source: NodeId
@@ -33,7 +33,7 @@ export class MissingSlots {
     this.#source = settings.self
   }
 
-  /** Whether this node misses slots, as far as it knows. */
+  /** True when a peer has reported decided slots that this node does not have. */
   get areAny(): boolean {
     return this.#knownUpTo > this.#s.replica.decidedUpTo
   }
@@ -41,15 +41,15 @@ export class MissingSlots {
   /** A peer knows the slots up to `upTo` to be decided. */
   onTold(from: NodeId, upTo: Slot, nowMs: number): void {
     if (upTo <= this.#s.replica.decidedUpTo) return
-    // Not while a request is in flight: a peer that tells this all the time would never be asked, as a retry goes to the next one.
+    // Not while a request is in flight: a peer that advertises constantly would keep resetting the source that a retry has moved on.
     if (upTo >= this.#knownUpTo && this.#asked === undefined) this.#source = from
     this.#knownUpTo = Math.max(this.#knownUpTo, upTo)
     if (this.#asked === undefined) this.#ask(nowMs)
   }
 
-  /** A peer's answer has been learned; `hasProgress` if it had anything new. */
+  /** A peer's reply has been learned; `hasProgress` if it brought a new slot. */
   onReply(from: NodeId, m: CatchUpReply, hasProgress: boolean, nowMs: number): void {
-    // An answer without anything new is not asked again at once: the next tick asks somebody else.
+    // After a reply without anything new this peer is not asked again at once: the retry goes to the next one.
     if (hasProgress && this.#asked?.from === from) {
       this.#asked = m.hasMore ? { from, retryAtMs: nowMs + this.#s.options.retryDelayMs } : undefined
     }
@@ -57,7 +57,7 @@ export class MissingSlots {
     if (this.#asked === undefined && this.areAny) this.#ask(nowMs)
   }
 
-  /** A checkpoint has brought what was asked for. */
+  /** An installed checkpoint has brought the requested slots. */
   onInstalled(): void {
     this.#asked = undefined
   }
@@ -84,7 +84,7 @@ export class MissingSlots {
     out.send(this.#source, { kind: 'catchUp', fromSlot: decidedUpTo + 1, toSlot })
   }
 
-  /** The peer after the last one, in a round of all; this node itself when there is no other. */
+  /** The next peer in round-robin order; this node itself when there is no other. */
   #nextSource(): NodeId {
     const others = this.#s.others()
     return others.find((nodeId) => nodeId > this.#source) ?? others[0] ?? this.#s.self

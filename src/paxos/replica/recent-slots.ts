@@ -12,12 +12,12 @@ export class RecentSlots {
     this.#options = options
   }
 
-  /** The first slot that is kept; undefined when there is none. */
+  /** The first slot that is kept; undefined when none is. */
   get first(): Slot | undefined {
     return this.#entries[0]?.slot
   }
 
-  /** Those from the first slot to the last, both included; `fromSlot` must be kept. */
+  /** The kept slots from `fromSlot` to `toSlot`, both included; `fromSlot` must be `first` or above. */
   between(fromSlot: Slot, toSlot: Slot): readonly LogEntry[] {
     const first = this.first ?? fromSlot
     return this.#entries.slice(fromSlot - first, Math.max(0, toSlot - first + 1))
