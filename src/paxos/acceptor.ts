@@ -47,11 +47,6 @@ export class Acceptor {
     }
   }
 
-  /** The approximate size of all votes for open slots. */
-  get openBytes(): number {
-    return this.#openBytes
-  }
-
   /** The highest ballot promised: requests of lower ballots are refused. */
   get promised(): Ballot {
     return this.#promised

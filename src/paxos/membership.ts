@@ -46,12 +46,6 @@ export class Membership implements MembershipRecord {
     return this.#bits.has(nodeId)
   }
 
-  /** The voter after `after` in a round of all but `self`; `self` when there is no other. */
-  nextOther(self: NodeId, after: NodeId): NodeId {
-    const others = this.voterIds.filter((nodeId) => nodeId !== self)
-    return others.find((nodeId) => nodeId > after) ?? others[0] ?? self
-  }
-
   /** The voter's bit in a Tally; 0 for a node that does not vote. */
   bitOf(nodeId: NodeId): number {
     return this.#bits.get(nodeId) ?? 0

@@ -34,12 +34,3 @@ test('a membership has 1 to 31 members, each named once, in ascending order', ()
   for (const nodeIds of [[], members(32), [1, 2, 1]]) assert.throws(() => membershipOf(nodeIds), InvariantError)
   assert.deepEqual(membershipOf([3, 1, 2]).voterIds, [1, 2, 3])
 })
-
-test('a round of the others begins again after the last, and a lone member has only itself', () => {
-  const membership = membershipOf([1, 2, 3])
-  assert.deepEqual(
-    [0, 1, 2, 3].map((after) => membership.nextOther(2, after)),
-    [1, 3, 3, 1],
-  )
-  assert.equal(membershipOf([1]).nextOther(1, 1), 1)
-})
