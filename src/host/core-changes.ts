@@ -1,6 +1,7 @@
 import { NO_BALLOT } from '../paxos/ballot.js'
 import type { Node } from '../paxos/node.js'
 import type { Ballot, MembershipRecord, NodeId } from '../paxos/types.js'
+import type { CoreReport } from './core-report.js'
 
 /** Told of what has become of the core, right after the step in which it came about. */
 export interface CoreListener {
@@ -15,6 +16,8 @@ export interface CoreListener {
 /** Compares the core with what it was when its listener was told last. */
 export class CoreChanges {
   readonly #node: Pick<Node, 'leaderId' | 'leaderBallot' | 'genesis' | 'memberships' | 'knownMembership'>
+  /** Absent when nobody observes the node. */
+  readonly #report: CoreReport | undefined
   #isFormed = false
   #leaderId: NodeId = 0
   /** Of the last leader that was heard. */
@@ -22,8 +25,17 @@ export class CoreChanges {
   /** The memberships that were last told of: the one that governs the first open slot, and the newest. */
   #memberships: readonly [MembershipRecord, MembershipRecord | undefined] | undefined
 
-  constructor(node: Pick<Node, 'leaderId' | 'leaderBallot' | 'genesis' | 'memberships' | 'knownMembership'>) {
+  constructor(
+    node: Pick<Node, 'leaderId' | 'leaderBallot' | 'genesis' | 'memberships' | 'knownMembership'>,
+    report: CoreReport | undefined,
+  ) {
     this.#node = node
+    this.#report = report
+  }
+
+  /** Tells the observer. */
+  report(): void {
+    this.#report?.report()
   }
 
   /** True when another leader is heard than the last one: one that was not heard for a while, and is again, has lost nothing. */

@@ -1,3 +1,5 @@
+import type { Observer } from '../observer/observer.js'
+
 /**
  * A proposal made while a leader is known is made again if its decision has not shown after this long: it may have been lost. Or the
  * cluster is behind: so the next time it waits twice as long, and so on up to a bound.
@@ -14,11 +16,16 @@ const LATENCY_MS_GOOD = 250
 
 /** How long a decision takes to show at present, from the proposal: it paces retries, and bounds how much is taken. */
 export class DecisionLatency {
+  readonly #observer: Observer | undefined
   #latencyMs = 0
   /** The latest proposal time of a command that was carried out: what was proposed before it is late, or lost. */
   #newestProposedMs = Number.NEGATIVE_INFINITY
   /** When something was carried out last. */
   #lastDecisionMs = Number.NEGATIVE_INFINITY
+
+  constructor(observer?: Observer) {
+    this.#observer = observer
+  }
 
   /** Up to 1, of what may be held: less and less, so that what waits is answered in some seconds, however slow the cluster is. */
   get share(): number {
@@ -33,6 +40,7 @@ export class DecisionLatency {
 
   /** A command that was proposed then, and only then, has been carried out. */
   onDecided(proposedMs: number, nowMs: number): void {
+    this.#observer?.duration('decision', nowMs - proposedMs)
     this.#lastDecisionMs = nowMs
     this.#newestProposedMs = Math.max(this.#newestProposedMs, proposedMs)
     this.#latencyMs += (nowMs - proposedMs - this.#latencyMs) * NEW_WEIGHT

@@ -36,7 +36,6 @@ export class Host {
   readonly #install: CheckpointInstall
   readonly #logServer: LogServer
   readonly #changes: CoreChanges
-  readonly #report: CoreReport | undefined
   #listener: HostListener = NO_LISTENER
   /** stopping: no more writes are begun. */
   #phase: 'running' | 'stopping' | 'stopped' = 'running'
@@ -48,7 +47,6 @@ export class Host {
     const schedule = (): void => this.schedule()
     const report = settings.observer && new CoreReport(node, settings.observer)
     this.#s = report ? { ...settings, outlet: new ReportingOutlet(settings.outlet, report) } : settings
-    this.#report = report
     node.compactedUpTo = storage.compactedUpTo
     this.#clock = new StallClock(runtime.nowMs())
     this.#drains = new DrainSchedule({ runtime, tickIntervalMs, drain: () => this.#drain() })
@@ -73,13 +71,13 @@ export class Host {
       schedule,
     })
     this.#logServer = new LogServer({ ...this.#s, isStopped: () => this.#isStopped, onFailed })
-    this.#changes = new CoreChanges(node)
+    this.#changes = new CoreChanges(node, report)
   }
 
   /** Goes to work. */
   start(listener: HostListener): void {
     this.#listener = listener
-    this.#report?.report()
+    this.#changes.report()
     this.#drains.start()
   }
 
@@ -97,7 +95,7 @@ export class Host {
         if (isHostMessage(message)) talk.onMessage(from, message, dataDirId)
         else if (takesInput) node.receive(from, message)
       }
-      this.#report?.report()
+      this.#changes.report()
     })
     this.schedule()
   }

@@ -1,3 +1,4 @@
+import type { Observer } from '../observer/observer.js'
 import type { Pending } from './pending.js'
 
 /** A refusal comes at once or never: what was proposed together is kept so long for it. */
@@ -9,14 +10,21 @@ const PROPOSAL_BYTES_MAX = 1 << 20
 export class ProposalPages {
   /** The latest last. */
   readonly #pages = new Map<number, { readonly page: readonly Pending[]; readonly atMs: number }>()
+  readonly #observer: Observer | undefined
   #lastId = 0
+
+  constructor(observer?: Observer) {
+    this.#observer = observer
+  }
 
   /** The number of the page that is added next. */
   get nextId(): number {
     return this.#lastId + 1
   }
 
+  /** A leader has been handed that page. */
   add(page: readonly Pending[], nowMs: number): void {
+    if (this.#observer !== undefined) report(this.#observer, page)
     this.#pages.set(++this.#lastId, { page, atMs: nowMs })
   }
 
@@ -33,6 +41,12 @@ export class ProposalPages {
       this.#pages.delete(pageId)
     }
   }
+}
+
+function report(observer: Observer, page: readonly Pending[]): void {
+  const firstCount = page.filter(({ proposalCount }) => proposalCount === 1).length
+  observer.count('commandsProposed', firstCount)
+  if (firstCount < page.length) observer.count('commandsRepeated', page.length - firstCount)
 }
 
 /** Cuts the next page out of what is due: from that place on, but for what has been settled meanwhile. */

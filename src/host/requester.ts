@@ -31,14 +31,14 @@ export class Requester {
   #hasNew = false
   /** Some of them have been proposed before, without a sign of their decision. */
   #hasOverdue = false
-  readonly #pages = new ProposalPages()
-  readonly #latency = new DecisionLatency()
-  readonly #observer: Observer | undefined
+  readonly #pages: ProposalPages
+  readonly #latency: DecisionLatency
   #nextSweepMs = 0
   #nowMs = 0
 
   constructor(observer?: Observer) {
-    this.#observer = observer
+    this.#pages = new ProposalPages(observer)
+    this.#latency = new DecisionLatency(observer)
   }
 
   get pendingCount(): number {
@@ -88,7 +88,6 @@ export class Requester {
     this.#remove(pending)
     if (!(outcome instanceof MemberError) && pending.proposalCount === 1 && !pending.wasRefused) {
       this.#latency.onDecided(pending.proposedMs, this.#nowMs)
-      this.#observer?.duration('decision', this.#nowMs - pending.proposedMs)
     }
     for (const { settle } of pending.waiters) settle(outcome)
   }
@@ -193,7 +192,6 @@ export class Requester {
       const delayMs = outcome === 'sent' ? this.#latency.retryDelayMs(pending.proposalCount) : REFUSED_DELAY_MS
       pending.retryAtMs = this.#nowMs + delayMs
       if (outcome !== 'sent') continue
-      this.#observer?.count(pending.proposalCount === 0 ? 'commandsProposed' : 'commandsRepeated', 1)
       pending.proposalCount++
       pending.proposedMs = this.#nowMs
     }

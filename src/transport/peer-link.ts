@@ -1,4 +1,4 @@
-import { Client, type ClientDuplexStream, connectivityState, Metadata, type StatusObject } from '@grpc/grpc-js'
+import { Client, connectivityState, type StatusObject } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import type { ConnectResponse, Roster as WireRoster } from '../gen/synod/peer/v1/peer.js'
 import type { Observer } from '../observer/observer.js'
@@ -8,8 +8,10 @@ import { encodeHello, encodeMessages } from '../protocol/peer.js'
 import { PeerCodecError } from '../protocol/peer-fields.js'
 import { rosterFromWire } from '../protocol/roster.js'
 import type { Security } from '../security/security.js'
-import { CLIENT_OPTIONS, CONNECT_METHOD, HANDSHAKE_TIMEOUT_MS, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './connect-method.js'
+import { CLIENT_OPTIONS, HANDSHAKE_TIMEOUT_MS, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './connect-method.js'
+import { FrameStream } from './frame-stream.js'
 import { MessageQueue } from './message-queue.js'
+import { PeerAddresses } from './peer-addresses.js'
 import { type PeerRefusal, refusalFromStatus } from './refusal.js'
 
 export interface PeerRoute {
@@ -60,8 +62,6 @@ export interface PeerLinkStats {
   readonly droppedCount: number
 }
 
-type Stream = ClientDuplexStream<Uint8Array, ConnectResponse>
-
 const QUEUE_BOUNDS = { countMax: 4_096, bytesMax: MESSAGE_BYTES_MAX }
 const FRAME_BYTES_MAX = 1024 * 1024
 const REDIAL_DELAY_MS_MIN = 50
@@ -78,11 +78,7 @@ const FIRST_HANDSHAKE_TIMEOUT_MS = 1_500
  */
 export class PeerLink {
   readonly peerId: NodeId
-  #addresses: readonly string[]
-  /** Dialled, or to be dialled next. */
-  #address: string
-  /** Tries in vain since the last connection. */
-  #failures = 0
+  readonly #addresses: PeerAddresses
   #trouble = ''
   /** What was told before this node was refused, and by whom. */
   #told: { readonly roster: Roster; readonly toldBy: NodeId } | undefined
@@ -93,10 +89,8 @@ export class PeerLink {
   #phase: 'waiting' | 'dialling' | 'open' | 'closing' | 'closed' = 'waiting'
   /** Kept from one stream to the next as long as it connects, and its address is dialled. */
   #client: { readonly address: string; readonly client: Client } | undefined
-  /** Set unless waiting or closed. Events of any other stream are stale. */
-  #stream: Stream | undefined
-  #onFrameWritten: (() => void) | undefined
-  #frameUnderWay = false
+  /** Set unless waiting or closed. */
+  #stream: FrameStream | undefined
   /** For the next dial, the end of the handshake or the end of closing: whatever the phase waits for. */
   #timer: NodeJS.Timeout | undefined
   #onEnded: (() => void) | undefined
@@ -104,8 +98,7 @@ export class PeerLink {
   /** @throws when the address is not host:port. */
   constructor({ nodeId, addresses }: PeerRoute, options: PeerLinkOptions) {
     this.peerId = nodeId
-    this.#addresses = addresses
-    this.#address = addresses[0] ?? ''
+    this.#addresses = new PeerAddresses(addresses)
     this.#options = options
     this.#queue = new MessageQueue(QUEUE_BOUNDS, options.observer)
     this.#logger = options.logger.child({ peerId: nodeId })
@@ -114,32 +107,27 @@ export class PeerLink {
 
   /** Where the peer was dialled last. */
   get address(): string {
-    return this.#address
+    return this.#addresses.current
   }
 
   /** Where the peer may be from now on. A stream to one of these stays as it is. */
   setAddresses(addresses: readonly string[]): void {
-    const [first] = addresses
-    const isFirstNew = first !== this.#addresses[0]
-    this.#addresses = addresses
+    const { hasCurrent, isFirstNew } = this.#addresses.replace(addresses)
     // At once, if it waits: somebody has said where the peer is.
-    if (!addresses.includes(this.#address) || (this.#phase === 'waiting' && isFirstNew)) this.redial()
+    if (!hasCurrent || (this.#phase === 'waiting' && isFirstNew)) this.redial()
   }
 
   /** The peer has moved: what is open elsewhere than at its first address leads to where it was. */
   redial(): void {
-    const [address] = this.#addresses
-    if (address === undefined || address === this.#address || this.#phase === 'closing' || this.#phase === 'closed') return
+    if (this.#phase === 'closing' || this.#phase === 'closed' || !this.#addresses.restart()) return
     this.#hangUp()
-    this.#address = address
-    this.#failures = 0
     this.#dial()
   }
 
   get stats(): PeerLinkStats {
     return {
       nodeId: this.peerId,
-      address: this.#address,
+      address: this.address,
       connected: this.#phase === 'open',
       trouble: this.#trouble,
       queuedCount: this.#queue.count,
@@ -157,11 +145,10 @@ export class PeerLink {
   /** Puts what is queued on the stream, unless a frame is under way: then it follows that one. */
   flush(): void {
     if (this.#phase !== 'open' && this.#phase !== 'closing') return
-    if (this.#frameUnderWay || this.#queue.count === 0) return
-    this.#frameUnderWay = true
+    if (this.#stream === undefined || this.#stream.isBusy || this.#queue.count === 0) return
     const frame = encodeMessages(this.#queue.take(FRAME_BYTES_MAX))
     this.#options.observer?.count('frameBytesSent', frame.length)
-    this.#stream?.write(frame, this.#onFrameWritten)
+    this.#stream.write(frame)
   }
 
   /** Sends what is queued, then ends the stream; breaks it off after timeoutMs. Resolves when this is done. */
@@ -186,45 +173,30 @@ export class PeerLink {
     this.#told = undefined
     const { nodeId, identity } = this.#options
     const { clusterId, dataDirId } = identity()
-    const stream: Stream = this.#connect().makeBidiStreamRequest(
-      CONNECT_METHOD.path,
-      CONNECT_METHOD.requestSerialize,
-      CONNECT_METHOD.responseDeserialize,
-      new Metadata({ waitForReady: true }),
-    )
+    const stream = new FrameStream(this.#connect(), {
+      onResponse: (response) => this.#onResponse(response),
+      onEnd: (end) => this.#onStreamEnd(end),
+      onFrameWritten: () => this.#continue(),
+    })
     this.#stream = stream
-    this.#onFrameWritten = () => {
-      if (stream !== this.#stream) return
-      this.#frameUnderWay = false
-      this.#continue()
-    }
-    stream.on('data', (response: ConnectResponse) => {
-      if (stream === this.#stream) this.#onResponse(response)
-    })
-    stream.on('status', (end: StatusObject) => {
-      if (stream === this.#stream) this.#onStreamEnd(end)
-    })
-    // The status, which always follows, says the same; an error that nobody listens to would end the process.
-    stream.on('error', () => undefined)
     const toNodeId = this.peerId
-    stream.write(encodeHello({ protocolVersion: PROTOCOL_VERSION, clusterId, fromNodeId: nodeId, toNodeId, dataDirId }))
+    stream.hello(encodeHello({ protocolVersion: PROTOCOL_VERSION, clusterId, fromNodeId: nodeId, toNodeId, dataDirId }))
     const timeoutMs = this.#handshakeTimeoutMs
     this.#timer = setTimeout(() => this.#onHandshakeTimeout(timeoutMs), timeoutMs)
   }
 
   #connect(): Client {
-    if (this.#client?.address !== this.#address) {
+    if (this.#client?.address !== this.address) {
       this.#client?.client.close()
-      const client = new Client(this.#address, this.#options.security.toPeer(this.peerId), CLIENT_OPTIONS)
-      this.#client = { address: this.#address, client }
+      const client = new Client(this.address, this.#options.security.toPeer(this.peerId), CLIENT_OPTIONS)
+      this.#client = { address: this.address, client }
     }
     return this.#client.client
   }
 
   get #handshakeTimeoutMs(): number {
-    const { length } = this.#addresses
-    if (length < 2) return HANDSHAKE_TIMEOUT_MS
-    return Math.min(HANDSHAKE_TIMEOUT_MS, FIRST_HANDSHAKE_TIMEOUT_MS * 2 ** Math.floor(this.#failures / length))
+    const { count, rounds } = this.#addresses
+    return count < 2 ? HANDSHAKE_TIMEOUT_MS : Math.min(HANDSHAKE_TIMEOUT_MS, FIRST_HANDSHAKE_TIMEOUT_MS * 2 ** rounds)
   }
 
   #onResponse({ nodeId, dataDirId, roster }: ConnectResponse): void {
@@ -242,16 +214,16 @@ export class PeerLink {
     }
     clearTimeout(this.#timer)
     this.#phase = 'open'
-    this.#failures = 0
+    this.#addresses.onConnected()
     this.#trouble = ''
-    this.#logger.info({ peerAddress: this.#address }, 'connected to peer')
-    this.#options.observer?.event('linkOpened', { peerId: this.peerId, address: this.#address })
+    this.#logger.info({ peerAddress: this.address }, 'connected to peer')
+    this.#options.observer?.event('linkOpened', { peerId: this.peerId, address: this.address })
     this.#options.onConnected(this.peerId)
   }
 
   #check(peer: PeerIdentity): PeerRefusal | undefined {
     if (peer.nodeId === this.peerId) return this.#options.checkPeer(peer)
-    const message = `node ${peer.nodeId} answers at ${this.#address}, where node ${this.peerId} is expected`
+    const message = `node ${peer.nodeId} answers at ${this.address}, where node ${this.peerId} is expected`
     return { reason: 'WRONG_NODE', message }
   }
 
@@ -262,7 +234,7 @@ export class PeerLink {
       this.#onEnded?.()
       return
     }
-    const told = { peerAddress: this.#address, code: end.code, details: end.details }
+    const told = { peerAddress: this.address, code: end.code, details: end.details }
     if (phase === 'open') this.#onLost(told)
     else this.#logger.debug(told, 'peer does not answer')
     const refusal = refusalFromStatus(end)
@@ -277,13 +249,13 @@ export class PeerLink {
   }
 
   #onRefused(refusal: PeerRefusal, by: RefusedBy): void {
-    const address = this.#address
+    const address = this.address
     this.#dialLater(refusal.message, { isNext: true, delayMsMax: REFUSED_DELAY_MS_MAX })
     this.#options.onRefused(this.peerId, refusal, by, address)
   }
 
   #onHandshakeTimeout(timeoutMs: number): void {
-    this.#logger.debug({ peerAddress: this.#address, timeoutMs }, 'peer does not answer in time')
+    this.#logger.debug({ peerAddress: this.address, timeoutMs }, 'peer does not answer in time')
     const cause = this.#whyNotConnected()
     this.#hangUp()
     // A connect attempt may hang for as long as the kernel lets it, and a client waits for its only one: so begin anew.
@@ -301,11 +273,7 @@ export class PeerLink {
   #dialLater(trouble: string, { isNext, delayMsMax }: { readonly isNext: boolean; readonly delayMsMax: number }): void {
     this.#phase = 'waiting'
     this.#trouble = trouble
-    if (isNext) {
-      this.#failures++
-      const at = this.#addresses.indexOf(this.#address)
-      this.#address = this.#addresses[(at + 1) % this.#addresses.length] ?? this.#address
-    }
+    if (isNext) this.#addresses.advance()
     const delayMs = REDIAL_DELAY_MS_MIN + Math.random() * (delayMsMax - REDIAL_DELAY_MS_MIN)
     this.#timer = setTimeout(() => this.#dial(), delayMs)
   }
@@ -313,16 +281,14 @@ export class PeerLink {
   /** After a frame has been written, or when closing begins. */
   #continue(): void {
     this.flush()
-    if (this.#phase === 'closing' && !this.#frameUnderWay) this.#stream?.end()
+    if (this.#phase === 'closing' && this.#stream?.isBusy === false) this.#stream.end()
   }
 
   /** Lets go of the stream and of what was queued for it. */
   #hangUp(): void {
     clearTimeout(this.#timer)
-    const stream = this.#stream
+    this.#stream?.cancel()
     this.#stream = undefined
-    stream?.cancel()
-    this.#frameUnderWay = false
     this.#queue.clear()
   }
 }
