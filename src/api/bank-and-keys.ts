@@ -1,6 +1,5 @@
 import type { Crypto } from '../app/bank/signing.js'
 import { BankAndKeys as EncodedBankAndKeys } from '../app/bank-and-keys.js'
-import { checkOperation } from '../app/check.js'
 import { FIRST_ANSWER_LIMITS, type FirstAnswerLimits } from '../app/first-answers.js'
 import type { Query, Result } from '../gen/synod/session/v1/session.js'
 import { COMMAND_CODEC, toWireOutcome } from './command-codec.js'
@@ -20,8 +19,9 @@ export class BankAndKeys extends EncodedBankAndKeys {
   read(query: Query): Result {
     const violations = new Violations()
     const operation = readQuery(query, violations)
-    if (operation !== undefined) checkOperation(operation, violations)
-    if (operation === undefined || violations.found.length > 0) return invalidQuery(violations.found)
+    if (operation !== undefined) violations.check(operation)
+    const { objection } = violations
+    if (operation === undefined || objection !== undefined) return invalidQuery(objection?.violations ?? [])
     return { slot: 0, outcome: toWireOutcome(this.look(operation)) }
   }
 }

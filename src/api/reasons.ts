@@ -7,6 +7,7 @@ export type Reason =
   | MachineReason
   | MembershipRefusalReason
   | 'NO_QUORUM'
+  | 'LEVEL_TOO_LOW'
   | 'OUTCOME_UNKNOWN'
   | 'OVERLOADED'
   | 'SESSION_EXPIRED'
@@ -68,6 +69,10 @@ export const REASONS: Readonly<Record<Reason, ReasonInfo>> = {
     code: status.RESOURCE_EXHAUSTED,
     meaning:
       'The state has reached its quota; what makes it grow is not carried out until something is deleted, or the quota raised.',
+  },
+  LEVEL_TOO_LOW: {
+    code: status.FAILED_PRECONDITION,
+    meaning: 'The cluster is at a level that does not have what is asked, or this node does not know the field; not carried out.',
   },
   NO_QUORUM: {
     code: status.UNAVAILABLE,

@@ -1,9 +1,10 @@
-import { checkOperation } from '../app/check.js'
 import type { Operation } from '../app/operation.js'
-import type { Command, Query } from '../gen/synod/session/v1/session.js'
+import { Command, type Query } from '../gen/synod/session/v1/session.js'
 import type { FieldViolation } from './field-violation.js'
 import { readCommand, readQuery } from './from-wire.js'
-import { Violations } from './violations.js'
+import { findUnknownField } from './unknown-fields.js'
+import { decodeUsual } from './usual-commands.js'
+import { type Objection, Violations } from './violations.js'
 
 /**
  * What is wrong with a command in itself, whatever the state: field paths as in the proto (`transfers[3].amount`), the bound in the
@@ -12,16 +13,52 @@ import { Violations } from './violations.js'
  */
 export function validateCommand(command: Command, { initial = false } = {}): readonly FieldViolation[] {
   const violations = new Violations({ isInitial: initial })
-  return checked(readCommand(command, violations), violations)
+  return objectionTo(readCommand(command, violations), violations)?.violations ?? NONE
 }
 
 /** What is wrong with a query in itself; see validateCommand. */
 export function validateQuery(query: Query): readonly FieldViolation[] {
   const violations = new Violations()
-  return checked(readQuery(query, violations), violations)
+  return objectionTo(readQuery(query, violations), violations)?.violations ?? NONE
 }
 
-function checked(operation: Operation | undefined, violations: Violations): readonly FieldViolation[] {
-  if (operation !== undefined) checkOperation(operation, violations)
-  return violations.found
+/** What stands against a command at a level; undefined: nothing. */
+export function objectionToCommand(command: Command, level: number): Objection | undefined {
+  const violations = new Violations({ level })
+  return objectionTo(readCommand(command, violations), violations)
+}
+
+/** As objectionToCommand, of a query. */
+export function objectionToQuery(query: Query, level: number): Objection | undefined {
+  const violations = new Violations({ level })
+  return objectionTo(readQuery(query, violations), violations)
+}
+
+/** As objectionToCommand, of a command in its bytes, which go into the log as they are. @throws Error when they are no command */
+export function objectionToBytes(bytes: Uint8Array, level: number): Objection | undefined {
+  const violations = new Violations({ level })
+  // Those that are read by hand have no field that we do not know.
+  const usual = decodeUsual(bytes, asItIs)
+  if (usual !== undefined) return objectionTo(usual.operation, violations)
+  const command = Command.decode(bytes)
+  return objectionToUnknown('synod.session.v1.Command', bytes, level) ?? objectionTo(readCommand(command, violations), violations)
+}
+
+/** What stands against a message with a field that this version does not know; undefined when it knows them all. */
+export function objectionToUnknown(typeName: string, bytes: Uint8Array, level: number): Objection | undefined {
+  const field = findUnknownField(typeName, bytes)
+  if (field === undefined) return undefined
+  const description = `is a field number that this version does not know; the cluster is at level ${level}`
+  return { reason: 'LEVEL_TOO_LOW', violations: [{ field, description }] }
+}
+
+const NONE: readonly FieldViolation[] = Object.freeze([])
+
+function objectionTo(operation: Operation | undefined, violations: Violations): Objection | undefined {
+  if (operation !== undefined) violations.check(operation)
+  return violations.objection
+}
+
+function asItIs(bytes: Uint8Array): Uint8Array {
+  return bytes
 }

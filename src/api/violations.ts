@@ -1,6 +1,7 @@
 import type { Bound, Bounds } from '../app/bounds.js'
 import { checkOperation } from '../app/check.js'
 import type { Operation } from '../app/operation.js'
+import { OPERATIONS } from '../app/operations/index.js'
 import type { FieldViolation } from './field-violation.js'
 import { readStep } from './from-wire.js'
 import type { Reading, WireStep } from './wire-form.js'
@@ -8,25 +9,42 @@ import type { Reading, WireStep } from './wire-form.js'
 /** How many violations one answer names at most: they travel in the trailers, which are small. */
 const VIOLATIONS_MAX = 20
 
+/** What stands against a request before it is tried. */
+export interface Objection {
+  readonly reason: 'INVALID_ARGUMENT' | 'LEVEL_TOO_LOW'
+  /** At least one. */
+  readonly violations: readonly FieldViolation[]
+}
+
 /** Finds what is wrong with a request in itself, and words for it: field paths as in the proto, `transfers[3].amount`. */
 export class Violations implements Reading, Bounds {
   readonly level: number
   readonly isInitial: boolean
   readonly #found: FieldViolation[] = []
   readonly #path: string[] = []
+  #beyondLevel: FieldViolation | undefined
 
   constructor({ level = Number.POSITIVE_INFINITY, isInitial = false }: { level?: number; isInitial?: boolean } = {}) {
     this.level = level
     this.isInitial = isInitial
   }
 
-  /** In the order in which they were found; at most 20. */
-  get found(): readonly FieldViolation[] {
-    return this.#found
-  }
-
   get isEnough(): boolean {
     return this.#found.length >= VIOLATIONS_MAX
+  }
+
+  /** Undefined when nothing is wrong. What the level does not have comes first: of that nothing else can be told. */
+  get objection(): Objection | undefined {
+    if (this.#beyondLevel !== undefined) return { reason: 'LEVEL_TOO_LOW', violations: [this.#beyondLevel] }
+    return this.#found.length === 0 ? undefined : { reason: 'INVALID_ARGUMENT', violations: this.#found }
+  }
+
+  /** Checks an operation that stands by itself, or in another. */
+  check(operation: Operation): void {
+    const { since } = OPERATIONS[operation.$case]
+    if (since <= this.level) return checkOperation(operation, this)
+    const field = this.#path.join('') || `${protoName(operation.$case)}.`
+    this.#beyondLevel ??= { field: field.slice(0, -1), description: beyondLevel(since, this.level) }
   }
 
   wrong(field: string, description: string): void {
@@ -65,7 +83,7 @@ export class Violations implements Reading, Bounds {
     // Of one that is missing readStep has told.
     if (operation === undefined) return
     this.#path.push(`${protoName(operation.$case)}.`)
-    checkOperation(operation, this)
+    this.check(operation)
     this.#path.pop()
   }
 }
@@ -91,6 +109,10 @@ const BOUNDS: Readonly<Record<Bound, (number: number | bigint) => string>> = {
   GROUP_OVERLAPS: (end) => `must be at least ${end}: groups ascend and do not overlap`,
   GROUP_COUNT: (transferCount) => `must be at least 2 and stay within the ${transferCount} transfers`,
   PUBLIC_KEY: (length) => `must be an ed25519 key of 32 bytes, has ${length}`,
+}
+
+function beyondLevel(since: number, level: number): string {
+  return `is of level ${since}, and the cluster is at level ${level}: raise it when every member knows the new one`
 }
 
 /** A field's name in the proto. */

@@ -1,5 +1,6 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { REASONS, type Reason } from '../api/reasons.js'
+import type { Objection } from '../api/violations.js'
 import { summarise } from '../api/words.js'
 import type { Any } from '../gen/google/protobuf/any.js'
 import { BadRequest, ErrorInfo } from '../gen/google/rpc/error_details.js'
@@ -45,6 +46,11 @@ export function refused(refusal: Refusal, slot: Slot): CallError {
 /** Input that must not reach the log. `violations` has at least one. */
 export function invalidArgument(violations: readonly FieldViolation[], options?: ErrorOptions): CallError {
   return new CallError({ reason: 'INVALID_ARGUMENT', message: summarise(violations), violations }, options)
+}
+
+/** A request that must not be tried. */
+export function objected({ reason, violations }: Objection): CallError {
+  return new CallError({ reason, message: summarise(violations), violations })
 }
 
 /** What a client may know of an error: nothing of one that nobody foresaw. */

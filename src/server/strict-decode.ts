@@ -1,8 +1,9 @@
-import { decodeCommand } from '../api/decode-command.js'
+import { objectionToBytes } from '../api/validate.js'
+import type { Objection } from '../api/violations.js'
 import { BinaryReader } from '../encoding/protobuf.js'
 import { maybeText } from '../encoding/text.js'
 import { Command, type FieldViolation } from '../gen/synod/session/v1/session.js'
-import { invalidArgument } from './errors.js'
+import { invalidArgument, objected } from './errors.js'
 
 /** The part of a generated message type that decodes. */
 export interface MessageType<T> {
@@ -25,13 +26,18 @@ export function decodeStrictly<T>(type: MessageType<T>, bytes: Uint8Array): T {
   }
 }
 
-/** decodeStrictly for a command in its bytes. */
-export function decodeCommandStrictly(bytes: Uint8Array): Command {
+/**
+ * Checks a command in its bytes, which go into the log as they are.
+ * @throws CallError INVALID_ARGUMENT, or LEVEL_TOO_LOW for what this level or this version does not have
+ */
+export function checkCommand(bytes: Uint8Array, level: number): void {
+  let objection: Objection | undefined
   try {
-    return decodeCommand(bytes)
+    objection = objectionToBytes(bytes, level)
   } catch (cause) {
     throw invalidArgument(explainMalformed(Command, bytes), { cause })
   }
+  if (objection !== undefined) throw objected(objection)
 }
 
 /** Decodes a second time, leniently, to find out which fields are at fault. */

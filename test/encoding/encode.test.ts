@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import { decodeCommand } from '../../src/api/decode-command.js'
+import { COMMAND_CODEC, decodeAny } from '../../src/api/command-codec.js'
+import { decodeUsual } from '../../src/api/usual-commands.js'
 import { encode } from '../../src/encoding/encode.js'
 import { keep } from '../../src/encoding/keep.js'
 import { Envelope as WireEnvelope } from '../../src/gen/synod/peer/v1/peer.js'
@@ -84,19 +85,6 @@ it('what is kept compares as the bytes do', () => {
   )
 })
 
-/** Bytes are bytes, whatever holds them. */
-function plain({ operation }: Command): unknown {
-  return operation?.$case === 'put' ? { ...operation.value, value: [...operation.value.value] } : operation
-}
-
-function outcome(read: () => Command): unknown {
-  try {
-    return plain(read())
-  } catch {
-    return 'refused'
-  }
-}
-
 describe('a command', () => {
   const text = fc.oneof(fc.string({ maxLength: 40 }), fc.string({ unit: 'grapheme', maxLength: 12 }))
   const amount = fc.oneof(fc.bigInt({ min: 0n, max: 2_000n }), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }))
@@ -119,7 +107,10 @@ describe('a command', () => {
         ),
         (operation) => {
           const bytes = Command.encode(Command.fromPartial({ operation } as Command)).finish()
-          assert.deepEqual(plain(decodeCommand(bytes)), plain(Command.decode(bytes)))
+          const byHand = decodeUsual(bytes, keep)
+          const isUsual = !('timeout' in operation.value && operation.value.timeout !== undefined)
+          if (!('requestId' in operation.value && operation.value.requestId !== '') && isUsual) assert.ok(byHand !== undefined)
+          if (byHand !== undefined) assert.deepEqual(byHand, decodeAny(bytes, 1))
         },
       ),
     )
@@ -133,10 +124,7 @@ describe('a command', () => {
     fc.assert(
       fc.property(bytes, (numbers) => {
         const sent = Uint8Array.from(numbers)
-        assert.deepEqual(
-          outcome(() => decodeCommand(sent)),
-          outcome(() => Command.decode(sent)),
-        )
+        assert.deepEqual(COMMAND_CODEC.decodeCommand(sent, 1), decodeAny(sent, 1))
       }),
       { numRuns: 5_000 },
     )

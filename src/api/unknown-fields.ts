@@ -1,0 +1,83 @@
+import { createFileRegistry, type DescMessage, fromBinary } from '@bufbuild/protobuf'
+import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
+import { BinaryReader } from '../encoding/protobuf.js'
+import { fileDescriptorSet } from '../gen/descriptors.js'
+
+/** A message's fields by their numbers. */
+type Fields = ReadonlyMap<number, Field>
+
+interface Field {
+  readonly name: string
+  readonly isList: boolean
+  /** Of a message: its own fields, asked for when one is met. */
+  readonly fields: (() => Fields) | undefined
+}
+
+/** A field number that this version does not know, with the path to it: `then[0].put.15000`. */
+export type UnknownField = string
+
+const DELIMITED = 2
+const DEPTH_MAX = 100
+
+const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, fileDescriptorSet))
+const fieldsByType = new Map<string, Fields>()
+
+/**
+ * Finds a field that this version does not know in the bytes of a message of ours. A decoder passes over it, and what a newer client has
+ * asked for would be carried out as if it had not: a put with a lease as a plain put.
+ * @throws Error when the bytes are no message
+ */
+export function findUnknownField(typeName: string, bytes: Uint8Array): UnknownField | undefined {
+  return findIn(new BinaryReader(bytes), bytes.length, { fields: fieldsOf(typeName), path: '', depth: 0 })
+}
+
+function findIn(
+  reader: BinaryReader,
+  end: number,
+  { fields, path, depth }: { readonly fields: Fields; readonly path: string; readonly depth: number },
+): UnknownField | undefined {
+  if (depth > DEPTH_MAX) throw new RangeError('messages within messages, too deep')
+  const counts = new Map<number, number>()
+  while (reader.pos < end) {
+    const [number, wireType] = reader.tag()
+    const field = fields.get(number)
+    if (field === undefined) return `${path}${number}`
+    if (field.fields === undefined || wireType !== DELIMITED) {
+      reader.skip(wireType)
+      continue
+    }
+    const index = counts.get(number) ?? 0
+    counts.set(number, index + 1)
+    const within = `${path}${field.name}${field.isList ? `[${index}]` : ''}.`
+    const length = reader.uint32()
+    const found = findIn(reader, reader.pos + length, { fields: field.fields(), path: within, depth: depth + 1 })
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function fieldsOf(typeName: string): Fields {
+  const known = fieldsByType.get(typeName)
+  if (known !== undefined) return known
+  const message = registry.getMessage(typeName)
+  if (message === undefined) throw new Error(`no message ${typeName} is offered`)
+  const fields = describe(message)
+  fieldsByType.set(typeName, fields)
+  return fields
+}
+
+function describe(message: DescMessage): Fields {
+  return new Map(
+    message.fields.map((field) => {
+      const within = field.message?.typeName
+      return [
+        field.number,
+        {
+          name: field.name,
+          isList: field.fieldKind === 'list',
+          fields: within === undefined ? undefined : () => fieldsOf(within),
+        },
+      ]
+    }),
+  )
+}
