@@ -21,6 +21,18 @@ const DEPTH_MAX = 100
 
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, fileDescriptorSet))
 const fieldsByType = new Map<string, Fields>()
+const requestTypes = new Map<string, string>()
+
+/** The type of a method's requests; of a method by its path, `/synod.kv.v1.KeyValueService/Put`. @throws Error when it is not offered */
+export function requestTypeOf(path: string): string {
+  const known = requestTypes.get(path)
+  if (known !== undefined) return known
+  const [, service = '', name = ''] = path.split('/')
+  const method = registry.getService(service)?.methods.find((each) => each.name === name)
+  if (method === undefined) throw new Error(`no method ${path} is offered`)
+  requestTypes.set(path, method.input.typeName)
+  return method.input.typeName
+}
 
 /**
  * Finds a field that this version does not know in the bytes of a message of ours. A decoder passes over it, and what a newer client has

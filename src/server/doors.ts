@@ -12,8 +12,9 @@ import { boundCallsUnderWay } from './admission.js'
 import { ServerCallContext } from './call-context.js'
 import { type Drain, refuseWhileDraining } from './drain.js'
 import type { Failures } from './failures.js'
-import { type Handler, type Interceptor, intercept } from './interceptor.js'
+import { type Handler, type Interceptor, type InterceptorOf, intercept } from './interceptor.js'
 import type { Service, ServiceParts, StreamMethod, UnaryMethod } from './service.js'
+import { refuseUnknownFields } from './unknown-fields.js'
 import { boundUntakenAnswers, type UntakenAnswers } from './untaken-answers.js'
 
 type UnaryDoor = (call: ServerUnaryCall<Uint8Array, Uint8Array>, callback: sendUnaryData<Uint8Array>) => void
@@ -26,6 +27,8 @@ export interface DoorSettings {
   readonly drain: Drain
   /** Unary calls of all methods together. */
   readonly callsInFlightMax: number
+  /** The level in force. */
+  readonly level: () => number
   readonly observer?: Observer | undefined
 }
 
@@ -39,13 +42,15 @@ export class Doors {
   readonly #observer: Observer | undefined
   readonly #boundUnary: Interceptor
   readonly #refuseWhileDraining: Interceptor
+  readonly #refuseUnknownFields: InterceptorOf<Uint8Array, Uint8Array>
 
-  constructor({ failures, untaken, drain, callsInFlightMax, observer }: DoorSettings) {
+  constructor({ failures, untaken, drain, callsInFlightMax, level, observer }: DoorSettings) {
     this.#failures = failures
     this.#untaken = untaken
     this.#observer = observer
     this.#boundUnary = boundCallsUnderWay(callsInFlightMax, 'calls')
     this.#refuseWhileDraining = refuseWhileDraining(drain)
+    this.#refuseUnknownFields = refuseUnknownFields(level)
   }
 
   /** Makes what grpc-js wants of a service: for Server.addService. */
@@ -63,6 +68,7 @@ export class Doors {
       this.#boundUnary,
       boundUntakenAnswers(this.#untaken, { isRead }),
       this.#refuseWhileDraining,
+      this.#refuseUnknownFields,
     ])
     return (call, callback) => {
       // Answered by grpc-js already, or as soon as its timer comes round: what is begun now would take effect all the same.

@@ -72,7 +72,7 @@ export class ClientServer {
     const drain = new Drain()
     const untaken = new UntakenAnswers(options.untakenBytesMax)
     const failures = new Failures(member.status().nodeId, logger)
-    const doors = new Doors({ failures, untaken, drain, callsInFlightMax, observer: options.observer })
+    const doors = new Doors({ failures, untaken, drain, callsInFlightMax, level: () => member.level, observer: options.observer })
     const operations = new Operations(member, machine)
     const parts = { member, machine, operations, untaken, drain, runtime: REAL_RUNTIME, logger }
     for (const service of SERVICES) server.addService(...doors.open(service, parts))

@@ -1,11 +1,12 @@
-import { validateCommand, validateQuery } from '../api/validate.js'
+import { objectionToCommand, objectionToQuery } from '../api/validate.js'
+import type { OperationName } from '../app/operation.js'
 import { encode } from '../encoding/encode.js'
 import { Consistency, type ResponseHeader } from '../gen/synod/common/v1/common.js'
 import { Command, type Query, Result } from '../gen/synod/session/v1/session.js'
 import type { MemberApi } from '../host/api.js'
 import type { NodeId, Slot } from '../paxos/types.js'
 import type { CallContext } from './call-context.js'
-import { invalidArgument } from './errors.js'
+import { objected } from './errors.js'
 import { requireJoined } from './joined.js'
 import { HeaderEncoder, responseIn } from './response-bytes.js'
 
@@ -15,16 +16,13 @@ export interface LocalReads {
   read(query: Query): Result
 }
 
-type Operation = NonNullable<Command['operation']>
-type ReadOperation = NonNullable<Query['query']>
+type WireCommand = NonNullable<Command['operation']>
+type WireQuery = NonNullable<Query['query']>
 
-/** What changes the state, by the name of its command. */
-type WriteCase = Exclude<Operation['$case'], 'query'>
-type ReadCase = ReadOperation['$case']
+/** A request as generated code decodes it. */
+export type AnyRequest = Exclude<WireCommand, { $case: 'query' }>['value'] | WireQuery['value']
 
-type RequestOf<Case extends WriteCase | ReadCase> = Extract<Operation | ReadOperation, { $case: Case }>['value']
-
-/** Carries typed requests out, through the log or beside it, and gives the bytes of their responses. */
+/** Carries requests out, through the log or beside it, and gives the bytes of their responses. */
 export class Operations {
   readonly #member: MemberApi
   readonly #machine: LocalReads
@@ -40,29 +38,30 @@ export class Operations {
   }
 
   /** Through the log, exactly once. @throws CallError when it is invalid or the state machine refuses it; MemberError */
-  async write<Case extends WriteCase>(operationCase: Case, request: RequestOf<Case>, context: CallContext): Promise<Uint8Array> {
-    const command: Command = { operation: { $case: operationCase, value: request } as Operation }
-    const violations = validateCommand(command)
-    if (violations.length > 0) throw invalidArgument(violations)
+  async write($case: OperationName, request: AnyRequest, context: CallContext): Promise<Uint8Array> {
+    const command: Command = { operation: { $case, value: request } as WireCommand }
+    const objection = objectionToCommand(command, this.#member.status().level)
+    if (objection !== undefined) throw objected(objection)
     requireJoined(this.#member, { mayWait: true })
-    return this.#throughLog(command, operationCase, context)
+    return this.#throughLog(command, $case, context)
   }
 
   /** As fresh as the request asks. @throws CallError when it is invalid or the state machine refuses it; MemberError */
-  async read<Case extends ReadCase>(queryCase: Case, request: RequestOf<Case>, context: CallContext): Promise<Uint8Array> {
-    const query: Query = { query: { $case: queryCase, value: request } as ReadOperation }
-    const violations = validateQuery(query)
-    if (violations.length > 0) throw invalidArgument(violations)
-    requireJoined(this.#member, { mayWait: request.consistency !== Consistency.STALE })
-    if (request.consistency === Consistency.LOG) {
-      return this.#throughLog({ operation: { $case: 'query', value: query } }, queryCase, context)
+  async read($case: OperationName, request: AnyRequest, context: CallContext): Promise<Uint8Array> {
+    const query: Query = { query: { $case, value: request } as WireQuery }
+    const objection = objectionToQuery(query, this.#member.status().level)
+    if (objection !== undefined) throw objected(objection)
+    const consistency = 'consistency' in request ? request.consistency : Consistency.UNSPECIFIED
+    requireJoined(this.#member, { mayWait: consistency !== Consistency.STALE })
+    if (consistency === Consistency.LOG) {
+      return this.#throughLog({ operation: { $case: 'query', value: query } }, $case, context)
     }
-    if (request.consistency === Consistency.STALE) await this.#member.untilReadable(context)
+    if (consistency === Consistency.STALE) await this.#member.untilReadable(context)
     else await this.#member.readIndex(context)
     // From here on in one turn of the event loop: no slot is applied between the two.
     const slot = this.#member.status().appliedUpTo
     const result = this.#member.reading(() => this.#machine.read(query))
-    return responseIn(encode(Result, result), queryCase, { answeredAt: slot, headers: this.#headersNow() })
+    return responseIn(encode(Result, result), $case, { answeredAt: slot, headers: this.#headersNow() })
   }
 
   /** Says where and as of when an answer is true. */
@@ -71,7 +70,7 @@ export class Operations {
     return { clusterId: this.#clusterId, nodeId: this.#nodeId, slot }
   }
 
-  async #throughLog(command: Command, expected: WriteCase | ReadCase, context: CallContext): Promise<Uint8Array> {
+  async #throughLog(command: Command, expected: OperationName, context: CallContext): Promise<Uint8Array> {
     const { slot, result } = await this.#member.invoke(encode(Command, command), context)
     // Of a repeat, the result names the first one's slot.
     return responseIn(result, expected, { answeredAt: slot, headers: this.#headersNow() })

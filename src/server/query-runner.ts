@@ -1,4 +1,4 @@
-import { validateQuery } from '../api/validate.js'
+import { objectionToQuery } from '../api/validate.js'
 import { encode } from '../encoding/encode.js'
 import { Consistency } from '../gen/synod/common/v1/common.js'
 import { Command, type Query, Result } from '../gen/synod/session/v1/session.js'
@@ -6,7 +6,7 @@ import type { Slot } from '../paxos/types.js'
 import { ANSWER_FRAME_BYTES } from './answer-buffer.js'
 import type { AnswerWriter } from './answer-writer.js'
 import { DEFAULT_TIMEOUT_MS } from './call-context.js'
-import { invalidArgument } from './errors.js'
+import { objected } from './errors.js'
 import { requireJoined } from './joined.js'
 import type { SessionContext } from './session-context.js'
 
@@ -51,8 +51,8 @@ export class QueryRunner {
 
   /** Takes a query in, or puts it into `linearizable`, for readLinearizably. @throws CallError, MemberError for one that is not tried */
   add(numbered: NumberedQuery, linearizable: NumberedQuery[]): void {
-    const violations = validateQuery(numbered.query)
-    if (violations.length > 0) throw invalidArgument(violations)
+    const objection = objectionToQuery(numbered.query, this.#context.member.status().level)
+    if (objection !== undefined) throw objected(objection)
     const consistency = numbered.query.query?.value.consistency
     if (consistency === Consistency.LOG) {
       void this.#runThroughLog(numbered)

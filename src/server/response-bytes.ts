@@ -1,6 +1,8 @@
 import { withWords } from '../api/words.js'
+import { OPERATIONS } from '../app/operations/index.js'
 import { encode } from '../encoding/encode.js'
 import { room } from '../encoding/pool.js'
+import { BinaryReader } from '../encoding/protobuf.js'
 import { ResponseHeader } from '../gen/synod/common/v1/common.js'
 import { Result } from '../gen/synod/session/v1/session.js'
 import { assert } from '../paxos/assert.js'
@@ -10,27 +12,16 @@ import { refused } from './errors.js'
 type OutcomeCase = NonNullable<Result['outcome']>['$case']
 
 /** The numbers of the fields of synod.session.v1.Result's oneof, by the names that generated code gives them. */
-export const OUTCOME_FIELDS: Readonly<Record<OutcomeCase, number>> = {
-  refusal: 1,
-  put: 2,
-  get: 3,
-  delete: 4,
-  list: 5,
-  txn: 6,
-  openAccount: 7,
-  deposit: 8,
-  withdraw: 9,
-  transfer: 10,
-  postTransfer: 11,
-  voidTransfer: 12,
-  transferBatch: 13,
-  getBalance: 14,
-  getTransfer: 15,
-  listMovements: 16,
-  listAccounts: 17,
-  registerAuthority: 18,
-  revokeAuthority: 19,
+export const OUTCOME_FIELDS = Object.fromEntries(
+  ['refusal', ...Object.keys(OPERATIONS)].map((name) => [name, outcomeField(name as OutcomeCase)]),
+) as Readonly<Record<OutcomeCase, number>>
+
+/** What the encoded result begins with that holds nothing else. */
+function outcomeField($case: OutcomeCase): number {
+  const bytes = Result.encode(Result.fromPartial({ outcome: { $case, value: {} } as never })).finish()
+  return new BinaryReader(bytes).tag()[0]
 }
+
 const SLOT_FIELD = 20
 
 const VARINT = 0

@@ -1,4 +1,3 @@
-import { validateCommand } from '../api/validate.js'
 import { sessionViolations } from '../api/validate-session.js'
 import { encode } from '../encoding/encode.js'
 import {
@@ -16,7 +15,7 @@ import { DEFAULT_TIMEOUT_MS } from './call-context.js'
 import { invalidArgument, isForeseen, toRefusal } from './errors.js'
 import { type NumberedQuery, QueryRunner } from './query-runner.js'
 import type { SessionContext } from './session-context.js'
-import { decodeCommandStrictly, decodeStrictly } from './strict-decode.js'
+import { checkCommand, decodeStrictly } from './strict-decode.js'
 
 /** A client sends no more in one frame. */
 const FRAME_REQUESTS_MAX = 8_192
@@ -203,8 +202,7 @@ export class SessionDialogue {
     if (requestNumber < firstUnacknowledged) {
       throw new MemberError('ALREADY_ACKNOWLEDGED', `the answer to ${requestNumber} was acknowledged, and is forgotten`)
     }
-    const violations = validateCommand(decodeCommandStrictly(command))
-    if (violations.length > 0) throw invalidArgument(violations)
+    checkCommand(command, this.#context.member.status().level)
     this.#commandBytes += command.length
     const { clientId, token } = this.#session
     const request = { clientId, token, requestNumber, firstUnacknowledged, command }
