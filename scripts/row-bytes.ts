@@ -135,7 +135,7 @@ async function measureRestored(kind: Kind, rows: number, stateBytes: number): Pr
   const heapBefore = await heapBytes()
   const restoration = restored.restore({ read: () => undefined })
   for (const [i, { value, keyspace }] of entries.entries()) {
-    restoration.load([{ key: (keys[i] as Buffer).toString().slice('machine/'.length), value, keyspace }])
+    restoration.load([{ key: keys[i]?.toString().slice('machine/'.length) ?? '', value, keyspace }])
   }
   restoration.finish()
   const heap = (await heapBytes()) - heapBefore

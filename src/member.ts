@@ -106,6 +106,10 @@ export class Member implements MemberApi {
     return this.#hosted.isReadable
   }
 
+  get level(): number {
+    return this.#hosted.level
+  }
+
   untilReadable(options?: CallOptions): Promise<Slot> {
     return this.#hosted.untilReadable(options)
   }

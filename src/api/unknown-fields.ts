@@ -54,7 +54,7 @@ function findIn(
     const [number, wireType] = reader.tag()
     const field = fields.get(number)
     if (field === undefined) return `${path}${number}`
-    if (field.fields === undefined || wireType !== DELIMITED) {
+    if (field.fields === undefined || (wireType as number) !== DELIMITED) {
       reader.skip(wireType)
       continue
     }

@@ -139,6 +139,8 @@ export interface MemberApi {
   untilReadable(options?: { timeoutMs?: number }): Promise<Slot>
   /** Runs a read of the local state, when it is readable. @throws MemberError DATA_DAMAGED when it throws; the alarm is raised then, and the member goes on */
   reading<T>(read: () => T): T
+  /** The level in force, from 1: what doors let through. */
+  readonly level: number
   status(): MemberStatus
   /**
    * Carries a change of the membership out; resolves when it is decided and in force, with the slot in which it was decided. What is so

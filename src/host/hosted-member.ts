@@ -1,7 +1,7 @@
 import { assert } from '../paxos/assert.js'
 import type { MembershipChange, NodeId, Slot } from '../paxos/types.js'
 import type { FeedCursor } from '../replication/commit-feed.js'
-import { LEVEL_NUMBER_MAX } from '../replication/levels.js'
+import { LEVEL_MIN, LEVEL_NUMBER_MAX } from '../replication/levels.js'
 import type { SessionName } from '../replication/session-table.js'
 import { type Answer, type BackupPart, type MemberApi, MemberError, type MemberStatus, type SessionRequest } from './api.js'
 import type { Assembly } from './assemble.js'
@@ -75,6 +75,11 @@ export class HostedMember implements MemberApi {
 
   get isReadable(): boolean {
     return this.#a.applier.isReadable
+  }
+
+  get level(): number {
+    // While the cluster forms nothing is let through anyway.
+    return Math.max(this.#a.sessions.raised.level, LEVEL_MIN)
   }
 
   untilReadable(options?: { timeoutMs?: number }): Promise<Slot> {

@@ -40,7 +40,7 @@ export class Operations {
   /** Through the log, exactly once. @throws CallError when it is invalid or the state machine refuses it; MemberError */
   async write($case: OperationName, request: AnyRequest, context: CallContext): Promise<Uint8Array> {
     const command: Command = { operation: { $case, value: request } as WireCommand }
-    const objection = objectionToCommand(command, this.#member.status().level)
+    const objection = objectionToCommand(command, this.#member.level)
     if (objection !== undefined) throw objected(objection)
     requireJoined(this.#member, { mayWait: true })
     return this.#throughLog(command, $case, context)
@@ -49,7 +49,7 @@ export class Operations {
   /** As fresh as the request asks. @throws CallError when it is invalid or the state machine refuses it; MemberError */
   async read($case: OperationName, request: AnyRequest, context: CallContext): Promise<Uint8Array> {
     const query: Query = { query: { $case, value: request } as WireQuery }
-    const objection = objectionToQuery(query, this.#member.status().level)
+    const objection = objectionToQuery(query, this.#member.level)
     if (objection !== undefined) throw objected(objection)
     const consistency = 'consistency' in request ? request.consistency : Consistency.UNSPECIFIED
     requireJoined(this.#member, { mayWait: consistency !== Consistency.STALE })

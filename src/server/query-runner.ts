@@ -51,7 +51,7 @@ export class QueryRunner {
 
   /** Takes a query in, or puts it into `linearizable`, for readLinearizably. @throws CallError, MemberError for one that is not tried */
   add(numbered: NumberedQuery, linearizable: NumberedQuery[]): void {
-    const objection = objectionToQuery(numbered.query, this.#context.member.status().level)
+    const objection = objectionToQuery(numbered.query, this.#context.member.level)
     if (objection !== undefined) throw objected(objection)
     const consistency = numbered.query.query?.value.consistency
     if (consistency === Consistency.LOG) {

@@ -13,11 +13,11 @@ type OutcomeCase = NonNullable<Result['outcome']>['$case']
 
 /** The numbers of the fields of synod.session.v1.Result's oneof, by the names that generated code gives them. */
 export const OUTCOME_FIELDS = Object.fromEntries(
-  ['refusal', ...Object.keys(OPERATIONS)].map((name) => [name, outcomeField(name as OutcomeCase)]),
+  ['refusal', ...Object.keys(OPERATIONS)].map((name) => [name, outcomeField(name)]),
 ) as Readonly<Record<OutcomeCase, number>>
 
 /** What the encoded result begins with that holds nothing else. */
-function outcomeField($case: OutcomeCase): number {
+function outcomeField($case: string): number {
   const bytes = Result.encode(Result.fromPartial({ outcome: { $case, value: {} } as never })).finish()
   return new BinaryReader(bytes).tag()[0]
 }

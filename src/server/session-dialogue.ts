@@ -1,4 +1,6 @@
+import { objectionToUnknown } from '../api/validate.js'
 import { sessionViolations } from '../api/validate-session.js'
+import type { Objection } from '../api/violations.js'
 import { encode } from '../encoding/encode.js'
 import {
   type Answer,
@@ -12,7 +14,7 @@ import { MemberError } from '../host/api.js'
 import type { SessionName } from '../replication/session-table.js'
 import { AnswerWriter, type FrameOutlet } from './answer-writer.js'
 import { DEFAULT_TIMEOUT_MS } from './call-context.js'
-import { invalidArgument, isForeseen, toRefusal } from './errors.js'
+import { invalidArgument, isForeseen, objected, toRefusal } from './errors.js'
 import { type NumberedQuery, QueryRunner } from './query-runner.js'
 import type { SessionContext } from './session-context.js'
 import { checkCommand, decodeStrictly } from './strict-decode.js'
@@ -100,7 +102,7 @@ export class SessionDialogue {
         case 'hello':
           return this.#onHello(frame.value)
         case 'requests':
-          return this.#onRequests(frame.value)
+          return this.#onRequests(frame.value, bytes)
         case undefined:
           throw invalidArgument([{ field: 'frame', description: 'must be a hello or requests' }])
       }
@@ -163,15 +165,17 @@ export class SessionDialogue {
     this.#balanceReading()
   }
 
-  #onRequests({ firstUnacknowledged, requests }: RequestFrame): void {
+  #onRequests({ firstUnacknowledged, requests }: RequestFrame, bytes: Uint8Array): void {
     if (this.#phase !== 'open') throw invalidArgument([{ field: 'frame', description: 'the first must be a hello' }])
     if (requests.length > FRAME_REQUESTS_MAX) {
       throw invalidArgument([{ field: 'requests', description: `must be at most ${FRAME_REQUESTS_MAX} a frame` }])
     }
+    const unknown = this.#unknownIn(requests, bytes)
     const linearizable: NumberedQuery[] = []
     for (const request of requests) {
       this.#writer.owe()
       try {
+        if (unknown !== undefined && request.body?.$case === 'query') throw objected(unknown)
         this.#onRequest(request, Math.max(firstUnacknowledged, 1), linearizable)
       } catch (error) {
         this.#refuse(request.requestNumber, request.body?.$case === 'query', error)
@@ -179,6 +183,12 @@ export class SessionDialogue {
     }
     if (linearizable.length > 0) void this.#queries.readLinearizably(linearizable)
     this.#balanceReading()
+  }
+
+  /** A field that this version does not know, in a frame with queries: a command is looked at by itself, in its own bytes. */
+  #unknownIn(requests: readonly Request[], bytes: Uint8Array): Objection | undefined {
+    if (!requests.some(({ body }) => body?.$case === 'query')) return undefined
+    return objectionToUnknown('synod.session.v1.ConnectRequest', bytes, this.#context.member.level)
   }
 
   /** @throws CallError, MemberError for a request that is not even tried. */
@@ -202,7 +212,7 @@ export class SessionDialogue {
     if (requestNumber < firstUnacknowledged) {
       throw new MemberError('ALREADY_ACKNOWLEDGED', `the answer to ${requestNumber} was acknowledged, and is forgotten`)
     }
-    checkCommand(command, this.#context.member.status().level)
+    checkCommand(command, this.#context.member.level)
     this.#commandBytes += command.length
     const { clientId, token } = this.#session
     const request = { clientId, token, requestNumber, firstUnacknowledged, command }

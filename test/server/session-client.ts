@@ -10,6 +10,7 @@ import {
   Result,
   type ServerWelcome,
   type SessionServiceClient,
+  SessionServiceService,
 } from '../../src/gen/synod/session/v1/session.js'
 
 type SessionName = Pick<ServerWelcome, 'clientId' | 'token'>
@@ -26,8 +27,10 @@ export class SessionClient {
   readonly failure: Promise<ServiceError>
   readonly #changed = new EventEmitter()
 
-  constructor(client: SessionServiceClient) {
-    this.stream = client.connect()
+  /** `serialize`: for requests that are not as generated code writes them. */
+  constructor(client: SessionServiceClient, serialize?: (request: ConnectRequest) => Buffer) {
+    const { path, responseDeserialize } = SessionServiceService.connect
+    this.stream = serialize === undefined ? client.connect() : client.makeBidiStreamRequest(path, serialize, responseDeserialize)
     this.stream.on('data', ({ frame }: ConnectResponse) => {
       if (frame?.$case === 'welcome') this.welcome = frame.value
       if (frame?.$case === 'answers') {

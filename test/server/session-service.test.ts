@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { Consistency } from '../../src/gen/synod/common/v1/common.js'
-import { Command } from '../../src/gen/synod/session/v1/session.js'
+import { ConnectRequest, Result } from '../../src/gen/synod/session/v1/session.js'
 import { call, failureOf, told } from './client.js'
 import { serve } from './server.js'
 import { getQuery, nameOf, outcomeOf, putRequest, SessionClient } from './session-client.js'
@@ -24,6 +24,19 @@ async function retriedUntil(session: SessionClient, name: string): Promise<void>
     const [answer] = await session.receive(1)
     if (answer !== undefined && nameOf(answer) === name) return
   }
+}
+
+/** A message whose every last field is a message, one within the other, with more at the end of the innermost of four. */
+function lengthened(bytes: Buffer, more: Uint8Array): Buffer {
+  const longer = Buffer.concat([bytes, more])
+  // ConnectRequest.requests, RequestFrame.requests, Request.query, Query.get: none is longer than 127 bytes.
+  let at = 0
+  for (const skipped of [0, 2, 2, 0]) {
+    at += skipped
+    longer[at + 1] = (longer[at + 1] ?? 0) + more.length
+    at += 2
+  }
+  return longer
 }
 
 describe('a session stream', () => {
@@ -104,17 +117,37 @@ describe('a session stream', () => {
     )
   })
 
+  it('refuses a command, and a query, with a field that this version does not know', async (t) => {
+    const { clients, member } = await serve(t)
+    const unknown = Buffer.from([0xf8, 0x3f, 0x01])
+    const session = new SessionClient(clients.session, (request) => {
+      const bytes = Buffer.from(ConnectRequest.encode(request).finish())
+      // Behind the get of a query, which is the last field of its frame.
+      return request.frame?.$case === 'requests' ? lengthened(bytes, unknown) : bytes
+    })
+    await session.open()
+    session.send(1, getQuery(1, 'a'))
+    const command = Buffer.concat([Buffer.from('0a030a0161', 'hex'), unknown])
+    const plain = new SessionClient(clients.session)
+    await plain.open()
+    plain.send(1, { requestNumber: 1, body: { $case: 'command', value: command } })
+    const reasons = [...(await session.receive(1)), ...(await plain.receive(1))].map(({ result }) => {
+      const { outcome } = Result.decode(result)
+      return outcome?.$case === 'refusal' ? [outcome.value.reason, outcome.value.fieldViolations[0]?.field] : []
+    })
+    assert.deepEqual(reasons, [
+      ['LEVEL_TOO_LOW', 'requests.requests[0].query.get.1023'],
+      ['LEVEL_TOO_LOW', '1023'],
+    ])
+    assert.deepEqual(member.submitted, [])
+  })
+
   it('hands the bytes of a command on as they are', async (t) => {
     const { clients, member } = await serve(t)
     const session = new SessionClient(clients.session)
     const { clientId, token } = await session.open()
-    // A field that this version does not know must not get lost on the way into the log.
-    const command = Buffer.concat([
-      Command.encode({
-        operation: { $case: 'put', value: { key: 'a', value: new Uint8Array(), returnPrevious: false, requestId: '' } },
-      }).finish(),
-      Buffer.from([0xf8, 0x3f, 0x01]),
-    ])
+    // As no encoder of ours would write it: the default of a field stands in it.
+    const command = Buffer.from('0a0a0a0161120020002a017a', 'hex')
     session.send(1, { requestNumber: 1, body: { $case: 'command', value: command } })
     await session.receive(1)
     const [submitted] = member.submitted

@@ -11,7 +11,7 @@ import { recoverCluster, type Survivors } from '../../../src/server/backup/recov
 import { setAsideDamaged } from '../../../src/storage/directory/set-aside.js'
 import { LevelStorage } from '../../../src/storage/level-storage.js'
 // What is put with this word in it cannot be carried out.
-import '../../cli/bomb.js'
+import { setBomb } from '../../support/set-bomb.js'
 import { makeOldNode, OLD_CLUSTER_ID, replay, valueOf } from './old-cluster.js'
 
 const PLAN = {
@@ -44,6 +44,8 @@ const agree = async (): Promise<void> => {}
 const refuse = async (): Promise<void> => {
   throw new Error('rather not')
 }
+
+setBomb()
 
 describe('a cluster recovered from one survivor', () => {
   it('has what the survivor knows to be decided, and its votes; gaps are empty', async (t) => {
