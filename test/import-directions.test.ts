@@ -46,7 +46,11 @@ const IMPORTS: readonly { readonly folder: string; readonly refused: readonly st
       refused: ['../paxos/ballot.js', '../host/api.js', '../member.js', '../sim/runs/world.js', '../sim/history/history.js'],
       allowed: ['../client/client.js', '../sim/simulator.js'],
     },
-    { folder: 'sim', refused: ['../transport/refusal.js', '../client/client.js'], allowed: ['../host/applier.js'] },
+    {
+      folder: 'sim',
+      refused: ['../transport/refusal.js', '../client/client.js', '../client/stream.js', '../server/session-stream.js'],
+      allowed: ['../host/applier.js', '../client/sessions.js', '../server/session-dialogue.js'],
+    },
     {
       folder: 'testing',
       refused: ['../server/server.js', '../cli/ports.js'],

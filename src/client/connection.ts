@@ -21,6 +21,12 @@ export interface ConnectionEvents {
   onEnd(error: SynodError): void
 }
 
+interface Endpoints {
+  /** May change while the connection lives. */
+  readonly endpoints: readonly string[]
+  readonly firstIndex?: number
+}
+
 /** One stream at a time, to one endpoint after the other, with a random pause after each failure. */
 export class Connection {
   readonly #endpoints: readonly string[]
@@ -34,12 +40,12 @@ export class Connection {
   #failuresInARow = 0
   #callOffPause: CallOff = () => undefined
 
-  constructor(endpoints: readonly string[], world: SessionWorld, events: ConnectionEvents) {
+  constructor({ endpoints, firstIndex }: Endpoints, world: SessionWorld, events: ConnectionEvents) {
     this.#endpoints = endpoints
     this.#world = world
     this.#events = events
     // Clients begin at different nodes, so that the load spreads.
-    this.#endpointIndex = Math.floor(world.runtime.random() * endpoints.length)
+    this.#endpointIndex = firstIndex ?? Math.floor(world.runtime.random() * endpoints.length)
   }
 
   get phase(): Phase {

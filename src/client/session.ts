@@ -17,7 +17,10 @@ const FULL_DELAY_MS = 50
 /** All that is waiting or under way together. */
 const OUTSTANDING_BYTES_MAX = 256 * 1024 * 1024
 
-export type SessionSettings = Pick<Settings, 'endpoints' | 'stallTimeoutMs' | 'maxInFlight' | 'maxQueued'>
+export interface SessionSettings extends Pick<Settings, 'endpoints' | 'stallTimeoutMs' | 'maxInFlight' | 'maxQueued'> {
+  /** Of the endpoints, the one to begin with; one by chance if there is none. */
+  readonly firstIndex?: number
+}
 
 /**
  * One client's session with the cluster: requests in, answers out, exactly once.
@@ -50,7 +53,7 @@ export class Session implements CallSink {
     this.#pace = new Pace(settings.maxInFlight)
     this.#failures = new FailureReport(world.port)
     this.#identity = new SessionIdentity({ isReadsOnly: readsOnly })
-    this.#connection = new Connection(settings.endpoints, world, {
+    this.#connection = new Connection(settings, world, {
       purpose: () => this.#identity.purpose,
       onWelcome: (welcome) => this.#onWelcome(welcome),
       onAnswers: (frame) => this.#onAnswers(frame),

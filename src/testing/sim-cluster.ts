@@ -18,17 +18,20 @@ import { Bank } from '../client/bank.js'
 import { Caller } from '../client/caller.js'
 import { SynodError } from '../client/errors.js'
 import { KeyValueStore } from '../client/kv.js'
+import { settingsOf } from '../client/options.js'
+import { Sessions } from '../client/sessions.js'
 import { type Answer, MemberError, type MemberStatus } from '../host/api.js'
 import { COMMAND_BYTES_MAX } from '../host/hosted-member.js'
 import { DEFAULT_OPTIONS } from '../paxos/options.js'
 import type { FeedCursor } from '../replication/commit-feed.js'
 import type { StateMachine } from '../replication/state-machine.js'
+import { SimulatedPort } from '../sim/clients/simulated-port.js'
 import { GOOD_LINK } from '../sim/cluster/network.js'
 import { SimulatedCluster } from '../sim/cluster/simulated-cluster.js'
-import type { SimulatedNode } from '../sim/cluster/simulated-node.js'
+import { EPOCH_MS, type SimulatedNode } from '../sim/cluster/simulated-node.js'
 import type { SimulatedApplication } from '../sim/cluster/simulated-process.js'
+import { SimulatedRuntime } from '../sim/cluster/simulated-runtime.js'
 import { STATE_LIMITS } from '../sim/cluster/state-limits.js'
-import { SimSession } from './sim-session.js'
 
 export type { AuthorityConfig } from '../api/initial-authority.js'
 export type { Bank } from '../client/bank.js'
@@ -98,6 +101,9 @@ const ASK_OPTIONS = ['node', 'timeoutMs']
 const NODES_MAX = 7
 const DEFAULT_TIMEOUT_MS = 10_000
 const START_TIMEOUT_MS = 10_000
+/** Clients are near the nodes, and nothing between them fails. */
+const CLIENT_WAY = Object.freeze({ delayMsMean: 0.5, lossRate: 0 })
+const CLIENT_TURN_MS_MAX = 0.2
 /** A node that is so long past a deadline does not answer any more. */
 const SILENCE_MS = 1_000
 /** Time goes on in such steps while somebody waits. */
@@ -229,7 +235,7 @@ export class SimCluster {
 
   /** A client of the default machine that begins with that node, and fails over like the SDK's. Its reads are linearizable. */
   client(node: NodeName = 'n1'): SimClient {
-    const session = new SimSession(this.#cluster, this.#node(node).id)
+    const session = this.#newSession(this.#node(node))
     const caller = new Caller(
       {
         submit: (call) => {
@@ -357,6 +363,19 @@ export class SimCluster {
         )
       }),
     )
+  }
+
+  #newSession(first: SimulatedNode): Sessions {
+    const { nodes, scheduler, random } = this.#cluster
+    const port = new SimulatedPort({ nodes, way: CLIENT_WAY, random: random.fork(), scheduler })
+    const runtime = new SimulatedRuntime({
+      scheduler,
+      random: random.fork(),
+      wallMs: () => EPOCH_MS + scheduler.nowMs,
+      turnMsMax: () => CLIENT_TURN_MS_MAX,
+    })
+    const settings = settingsOf({ endpoints: port.endpoints })
+    return new Sessions({ ...settings, firstIndex: nodes.indexOf(first) }, { runtime, port })
   }
 
   async #happens(happen: () => void): Promise<void> {

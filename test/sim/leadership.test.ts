@@ -127,7 +127,7 @@ test('one node dead and a disk that was slow once: no request goes through the d
   const [follower, dead] = followers as Nodes
   dead.crash()
   const [client] = world.clients
-  client?.standWith(follower.id)
+  client?.useOnly([follower])
   leader.disk.isStalled = true
   follower.disk.isStalled = true
   const slow = client?.request({ kind: 'put', key: 'k1', value: 'slow' })
@@ -136,7 +136,7 @@ test('one node dead and a disk that was slow once: no request goes through the d
   follower.disk.isStalled = false
   await until(world, 'it is answered', () => slow?.answer !== undefined)
   for (let i = 0; i < 20; i++) {
-    client?.standWith(follower.id)
+    client?.useOnly([follower])
     const beganMs = world.nowMs
     const request = client?.request({ kind: 'put', key: 'k1', value: `${i}` })
     await until(world, 'it is answered', () => request?.answer !== undefined, 10_000)
@@ -151,7 +151,7 @@ test('a follower that the leader does not hear goes through one that it hears', 
   world.network.cut(mute.id, leader.id)
   const [client] = world.clients
   await world.run(1_000)
-  client?.standWith(mute.id)
+  client?.useOnly([mute])
   for (let i = 0; i < 10; i++) {
     const request = client?.request({ kind: 'put', key: 'k1', value: `${i}` })
     await until(world, 'it is answered', () => request?.answer !== undefined, 4_000)

@@ -1,4 +1,5 @@
 import type { Mutation } from './mutant.js'
+import { CLIENT_MUTATIONS } from './mutations-client.js'
 import { CORE_MUTATIONS } from './mutations-core.js'
 import { HIDDEN_MUTATIONS } from './mutations-hidden.js'
 import { HOST_MUTATIONS, TRANSPORT_MUTATIONS } from './mutations-host.js'
@@ -13,6 +14,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Mutation[]>> = {
   machine: MACHINE_MUTATIONS,
   membership: MEMBERSHIP_MUTATIONS,
   host: HOST_MUTATIONS,
+  client: CLIENT_MUTATIONS,
   storage: STORAGE_MUTATIONS,
   transport: TRANSPORT_MUTATIONS,
   hidden: HIDDEN_MUTATIONS,

@@ -33,7 +33,8 @@ export function decodeAnswer({ slot, result }: HostAnswer): Answer {
   return { slot: decoded.slot || slot, outcome: toOutcome(decoded.outcome) }
 }
 
-function toOutcome(outcome: WireOutcome): Outcome {
+/** What an answer says, in plain fields. */
+export function toOutcome(outcome: WireOutcome): Outcome {
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- what operations.ts does not ask for stands together
   switch (outcome?.$case) {
     case 'refusal':

@@ -1,3 +1,4 @@
+import type { OutcomeCase } from '../../client/call.js'
 import { encodeText } from '../../encoding/text.js'
 import type { TransferRequest } from '../../gen/synod/bank/v1/bank.js'
 import { Consistency, Order } from '../../gen/synod/common/v1/common.js'
@@ -28,6 +29,16 @@ export function encodeRequest({ operation, requestId }: Request): Uint8Array {
 
 export function encodeQuery(query: Query): Uint8Array {
   return WireQuery.encode(toWireQuery(query, Consistency.LINEARIZABLE)).finish()
+}
+
+/** What the result of a request must be. */
+export function expectedOf({ operation, requestId }: Request): OutcomeCase {
+  const wire = toWire(operation, requestId)
+  return wire.$case === 'query' ? expectedOfQuery(wire.value) : wire.$case
+}
+
+export function expectedOfQuery({ query }: WireQuery): OutcomeCase {
+  return query?.$case ?? 'get'
 }
 
 function toWire(operation: Operation, requestId: string): WireOperation {
@@ -122,7 +133,8 @@ function toWireCompare({ key, operator, target }: Compare): WireCompare {
   }
 }
 
-function toWireQuery(query: Query, consistency: Consistency): WireQuery {
+/** A query as it stands in a frame. */
+export function toWireQuery(query: Query, consistency: Consistency): WireQuery {
   switch (query.kind) {
     case 'get':
       return { query: { $case: 'get', value: { key: query.key, consistency } } }

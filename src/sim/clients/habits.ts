@@ -24,12 +24,17 @@ export interface ClientHabits extends OperationMix {
   /** So many requests of one client may be unanswered at once. */
   readonly outstandingMax: number
   readonly thinkMsMean: number
+  /** How long a client lets a node owe it answers without a word. */
   readonly timeoutMs: number
+  /** How often a call has a deadline of its own that comes soon; the others wait for as long as it takes. */
+  readonly hurryRate: number
+  /** How often so much is asked at once that hardly all can be answered in time. */
+  readonly burstRate: number
   /** How often something is read beside the log. */
   readonly readRate: number
   /** How often a request is sent twice, to two nodes. */
   readonly duplicateRate: number
-  /** Of requests and answers, each on its way. */
+  /** Of frames, or bare requests and answers, each on its way; a stream breaks with it. */
   readonly lossRate: number
   readonly delayMsMean: number
   readonly keyCount: number
@@ -47,7 +52,7 @@ export interface ClientHabits extends OperationMix {
   readonly closeRate: number
   /** How often somebody asks something else under a number that has just been answered, or guesses at a session. */
   readonly misuseRate: number
-  /** Between two deaths of one client; 0: none dies. It comes back under the same client id. */
+  /** Between two deaths of one client; 0: none dies. It comes back, and knows nothing of what it asked before. */
   readonly deathMsMean: number
   /** Between two absences of one client, in which it asks for nothing; 0: none leaves. */
   readonly absenceMsMean: number
@@ -66,6 +71,8 @@ export const QUIET_HABITS: ClientHabits = Object.freeze({
   outstandingMax: 1,
   thinkMsMean: 50,
   timeoutMs: 800,
+  hurryRate: 0,
+  burstRate: 0,
   readRate: 0.3,
   duplicateRate: 0,
   lossRate: 0,
@@ -98,6 +105,8 @@ export function drawHabits(random: Random): ClientHabits {
     outstandingMax: random.int(1, 4),
     thinkMsMean: random.pick([20, 60, 150]),
     timeoutMs: random.int(300, 1_200),
+    hurryRate: maybe(0.5, () => random.between(0.02, 0.3)),
+    burstRate: maybe(0.1, () => random.between(0.01, 0.05)),
     readRate: random.pick([0.1, 0.3, 0.6]),
     duplicateRate: maybe(0.5, () => random.between(0.02, 0.3)),
     lossRate: maybe(0.6, () => random.between(0, 0.1)),

@@ -1,16 +1,22 @@
-import type { NodeId } from '../../paxos/types.js'
 import type { ClientPort } from '../cluster/client-port.js'
 import type { Asked, Invocation } from '../history/history.js'
-import { Caller, type CallerSettings } from './caller.js'
+import { BareCaller } from './bare-caller.js'
+import type { Caller, CallerSettings } from './caller.js'
 import type { Operation, Query } from './operations.js'
+import { SessionCaller } from './session-caller.js'
 import type { Workload } from './workload.js'
 
 export interface ClientSettings extends CallerSettings {
   readonly workload: Workload
+  /** Without one, each call stands alone, in the session of the node that it is sent to. */
+  readonly hasSession: boolean
 }
 
 const DOWN_MS_MEAN = 400
 const ABSENCE_MS_MEAN = 1_500
+/** Longer than any run. */
+const PATIENT_MS = 3_600_000
+const BURST_COUNT = 40
 
 /** One client: asks for one thing after the other, a few at a time, and dies or leaves for a while now and then. */
 export class SimulatedClient {
@@ -21,15 +27,11 @@ export class SimulatedClient {
   #waitingCount = 0
   #isQuiet = false
   #isSpared = false
+  #isRestricted = false
 
   constructor(settings: ClientSettings) {
     this.#settings = settings
-    this.#caller = new Caller(settings, () => this.#resume())
-  }
-
-  /** Whether it can ask for operations: who needs no session always can. */
-  get hasSession(): boolean {
-    return this.#caller.isReady
+    this.#caller = settings.hasSession ? new SessionCaller(settings) : new BareCaller(settings)
   }
 
   get answeredCount(): number {
@@ -38,9 +40,8 @@ export class SimulatedClient {
 
   start(): void {
     const { habits } = this.#settings
-    this.#caller.start()
     for (let i = 0; i < habits.outstandingMax; i++) this.#askLater()
-    this.#trouble(habits.deathMsMean, () => this.#die())
+    this.#trouble(habits.deathMsMean, () => this.die())
     this.#trouble(habits.absenceMsMean, () => this.#leave())
   }
 
@@ -56,24 +57,25 @@ export class SimulatedClient {
     this.#comeBack()
   }
 
-  /** From now on it knows only these nodes. */
-  useOnly(ports: readonly ClientPort[]): void {
-    this.#caller.useOnly(ports)
+  /** There are these nodes now. */
+  setNodes(nodes: readonly ClientPort[]): void {
+    if (!this.#isRestricted) this.#caller.setNodes(nodes)
   }
 
-  /** Turns to that node. */
-  standWith(nodeId: NodeId): void {
-    this.#caller.standWith(nodeId)
+  /** It talks to none but these nodes from now on. */
+  useOnly(nodes: readonly ClientPort[]): void {
+    this.#isRestricted = true
+    this.#caller.useOnly(nodes)
   }
 
-  /** Reads through the node that it stands with, at once. */
+  /** Reads at once. */
   read(query: Query): Invocation {
-    return this.#caller.ask({ kind: 'read', query }, () => undefined)
+    return this.#caller.ask({ kind: 'read', query }, PATIENT_MS, () => undefined)
   }
 
-  /** Asks for an operation, at once; its session must be open. */
+  /** Asks for an operation, at once. */
   request(operation: Operation, requestId = ''): Invocation {
-    return this.#caller.ask({ kind: 'command', request: { operation, requestId } }, () => undefined)
+    return this.#caller.ask({ kind: 'command', request: { operation, requestId } }, PATIENT_MS, () => undefined)
   }
 
   #askLater(): void {
@@ -84,25 +86,41 @@ export class SimulatedClient {
   #askNext(): void {
     const { random, habits, workload, hasSession } = this.#settings
     if (this.#isQuiet) return
-    if (this.#state !== 'up' || !this.hasSession) {
+    if (this.#state !== 'up') {
       this.#waitingCount++
       return
     }
     const asked: Asked = random.chance(habits.readRate)
       ? { kind: 'read', query: workload.drawQuery() }
       : { kind: 'command', request: workload.drawRequest({ hasSession }) }
-    this.#caller.ask(asked, () => this.#askLater())
+    this.#caller.ask(asked, this.#drawTimeoutMs(), () => this.#askLater())
+    if (asked.kind === 'command' && random.chance(habits.burstRate)) this.#burst()
+  }
+
+  /** Much at once, more than can be answered in time. */
+  #burst(): void {
+    const { random, habits, workload, hasSession } = this.#settings
+    for (let i = 0; i < BURST_COUNT; i++) {
+      const request = workload.drawRequest({ hasSession })
+      this.#caller.ask({ kind: 'command', request }, random.between(10, habits.timeoutMs), () => undefined)
+    }
+  }
+
+  #drawTimeoutMs(): number {
+    const { random, habits } = this.#settings
+    return !this.#isSpared && random.chance(habits.hurryRate) ? random.between(10, 2 * habits.timeoutMs) : PATIENT_MS
   }
 
   /** Goes on with what had to wait. */
   #resume(): void {
-    if (this.#state !== 'up' || !this.hasSession) return
+    if (this.#state !== 'up') return
     const count = this.#waitingCount
     this.#waitingCount = 0
     for (let i = 0; i < count; i++) this.#askLater()
   }
 
-  #die(): void {
+  /** Its process is gone for a while. */
+  die(): void {
     if (this.#state !== 'up') return
     const { count, random, scheduler } = this.#settings
     count('clientDeath')

@@ -1,19 +1,33 @@
 import type { Answer, MemberError, SessionRequest } from '../../host/api.js'
 import type { NodeId } from '../../paxos/types.js'
 import type { SessionName } from '../../replication/session-table.js'
+import type { SessionDialogue, SessionOutlet } from '../../server/session-dialogue.js'
 
 /** What became of a request. */
 export type Settled<T> = (outcome: T | MemberError) => void
 
+/** A stream as the node's process sees it. */
+export interface StreamOutlet extends SessionOutlet {
+  /** The process is dead. */
+  onDied(): void
+}
+
+/** The node's end of a stream. */
+export interface NodeEnd {
+  /** Something reaches the process, when it can take it; never, if it is dead by then. */
+  input(run: (dialogue: SessionDialogue) => void): void
+}
+
 /** What a simulated node offers its clients. A node that is down loses what it is asked; `settle` is called once at most. */
 export interface ClientPort {
   readonly id: NodeId
-  openSession(timeoutMs: number, settle: Settled<SessionName>): void
+  /** Begins a session stream, as the SDK does it. Undefined while nobody listens. */
+  acceptStream(outlet: StreamOutlet): NodeEnd | undefined
   closeSession(session: SessionName, timeoutMs: number, settle: Settled<boolean>): void
-  /** In the client's own session, as the SDK does it. */
+  /** A command with a session's name on it, outside of any stream. */
   submit(request: SessionRequest, timeoutMs: number, settle: Settled<Answer>): void
   /** In the node's session, as a bare unary call is carried out. */
   invoke(command: Uint8Array, timeoutMs: number, settle: Settled<Answer>): void
-  /** Waits for a read index, then queries the local state: linearizable. */
+  /** Waits for a read index, then asks the local state: linearizable. */
   read(query: Uint8Array, timeoutMs: number, settle: Settled<Answer>): void
 }

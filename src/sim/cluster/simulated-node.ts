@@ -8,7 +8,7 @@ import type { Node } from '../../paxos/node.js'
 import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../../paxos/types.js'
 import type { SessionName } from '../../replication/session-table.js'
 import { StorageError } from '../../storage/storage-error.js'
-import type { ClientPort, Settled } from './client-port.js'
+import type { ClientPort, NodeEnd, Settled, StreamOutlet } from './client-port.js'
 import type { DirectoryCopy, SimulatedDisk } from './disk.js'
 import type { SentPacket } from './network.js'
 import {
@@ -303,6 +303,10 @@ export class SimulatedNode implements ClientPort {
     this.#settings.trace.tell({ kind: 'ended', sentStep, from, to, message, fate: 'down' })
   }
 
+  acceptStream(outlet: StreamOutlet): NodeEnd | undefined {
+    return this.#process?.acceptStream(outlet)
+  }
+
   openSession(timeoutMs: number, settle: Settled<SessionName>): void {
     this.#ask((member) => member.openSession({ timeoutMs }), settle)
   }
@@ -394,6 +398,7 @@ export class SimulatedNode implements ClientPort {
   }
 
   async #stop(process: SimulatedProcess, member: HostedMember): Promise<void> {
+    process.finishStreams()
     await member.stop()
     if (this.#process !== process) return
     this.#settings.trace.tell({ kind: 'stopped', node: this.id })

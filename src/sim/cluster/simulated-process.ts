@@ -33,10 +33,12 @@ import type { Random } from '../random.js'
 import type { EventTrace } from '../trace/event-trace.js'
 import { nodeEvents } from '../trace/node-events.js'
 import type { Fate } from '../trace/trace-events.js'
+import type { NodeEnd, StreamOutlet } from './client-port.js'
 import type { DiskSettings, SimulatedDisk } from './disk.js'
 import type { Network, Packet, SentPacket } from './network.js'
 import { fromNextRecord, toNextRecord } from './next-version.js'
 import type { Scheduler } from './scheduler.js'
+import { SessionDoor } from './session-door.js'
 import type { RecordFormat } from './simulated-database.js'
 import { SimulatedRuntime } from './simulated-runtime.js'
 import { type CheckpointSource, SimulatedTransfer } from './simulated-transfer.js'
@@ -153,6 +155,7 @@ export class SimulatedProcess implements CheckpointSource {
   readonly #routes = new Map<NodeId, readonly string[]>()
   readonly #observer: Observer
   #appliedUpTo: Slot = 0
+  readonly #door: SessionDoor
   #stepsToLive = Number.POSITIVE_INFINITY
   #diesInWrite = false
 
@@ -163,6 +166,12 @@ export class SimulatedProcess implements CheckpointSource {
     this.application = parts.makeApplication()
     this.runtime = new SimulatedRuntime({ scheduler, random, wallMs: machine.wallMs, turnMsMax: machine.turnMsMax })
     this.#observer = this.#makeObserver()
+    this.#door = new SessionDoor({
+      machine: this.application.machine,
+      runtime: this.runtime,
+      input: (run) => this.input(run),
+      onUnforeseen: (error) => this.#onUnforeseen(error),
+    })
   }
 
   /** Absent until the disk has been read. */
@@ -274,6 +283,22 @@ export class SimulatedProcess implements CheckpointSource {
   spare(): void {
     this.#stepsToLive = Number.POSITIVE_INFINITY
     this.#diesInWrite = false
+  }
+
+  /** A client's stream arrives. Undefined before the node serves anybody. */
+  acceptStream(outlet: StreamOutlet): NodeEnd | undefined {
+    return this.#member === undefined ? undefined : this.#door.accept(outlet)
+  }
+
+  /** Serves no streams any more. */
+  finishStreams(): void {
+    this.#door.finish()
+  }
+
+  #onUnforeseen(error: unknown): void {
+    // What it is asked for stands in a record that is not what was written: it stops with its next write.
+    if (error instanceof StorageError && error.code === 'DAMAGED' && this.#machine.disk.wasCorrupted) return
+    this.#settings.onBug(error instanceof Error ? error : new Error(String(error)))
   }
 
   /** Something comes in from the world, when the process can take it. */

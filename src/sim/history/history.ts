@@ -18,8 +18,12 @@ export interface Invocation {
   /** Undefined while it is outstanding, and for good if nobody can say any more whether it happened. */
   returnedUs: number | undefined
   answer: Answer | undefined
-  /** The client has given up: it does not know whether the request took effect, or ever will. */
+  /** The first answer of the cluster's that reached the client's machine, whether the client took it or not. */
+  heard: Answer | undefined
+  /** The client has given up, or was told that it was not carried out. */
   isAbandoned: boolean
+  /** The client was told that it was not carried out, and never will be. */
+  isDenied: boolean
   /** The names under which it was sent in sessions of the client's own; none for a bare call. See sessionName. */
   readonly sentAs: string[]
 }
@@ -91,7 +95,9 @@ export class History {
       invokedUs: nowUs,
       returnedUs: undefined,
       answer: undefined,
+      heard: undefined,
       isAbandoned: false,
+      isDenied: false,
       sentAs: [],
     }
     this.#invocations.push(invocation)
@@ -120,7 +126,27 @@ export class History {
     return false
   }
 
-  /** The client gives up on it. */
+  /**
+   * An answer has reached the client's machine. Each to the same request must be the same, unless it is a read's: those are answered as of
+   * each place in the log. @throws BrokenPromise
+   */
+  hear(invocation: Invocation, answer: Answer): void {
+    const first = invocation.heard
+    invocation.heard ??= answer
+    if (first === undefined || isRead(invocation.asked)) return
+    promise(
+      isSameAnswer(invocation, first, answer),
+      () => `${tellInvocation(invocation)}, was answered ${tellAnswer(first)}, and when retried ${tellAnswer(answer)}`,
+    )
+  }
+
+  /** The client is told that it was not carried out. */
+  deny(invocation: Invocation): void {
+    invocation.isDenied = true
+    this.abandon(invocation)
+  }
+
+  /** The client gives up on it: it does not know whether it took effect, or ever will. */
   abandon(invocation: Invocation): void {
     if (invocation.answer !== undefined || invocation.isAbandoned) return
     invocation.isAbandoned = true

@@ -31,8 +31,8 @@ export function findOrder(invocations: readonly Invocation[], stepsMax: number):
 function eventsOf(invocations: readonly Invocation[]): Event[] {
   const events: Event[] = []
   for (const invocation of invocations) {
-    const { asked, answer, invokedUs, returnedUs } = invocation
-    if (asked.kind === 'read' && answer === undefined) continue
+    const { asked, answer, invokedUs, returnedUs, isDenied } = invocation
+    if (answer === undefined && (asked.kind === 'read' || isDenied)) continue
     events.push({ invokedUs, returnedUs, invocation, told: answer && withoutTimes(answer.outcome) })
     if (asked.kind === 'read') continue
     for (const { id } of holdsIn(asked.request.operation)) events.push({ invokedUs, returnedUs: undefined, expiringId: id })

@@ -101,7 +101,9 @@ class Replay {
     }
     for (const invocation of this.#history.invocations) {
       const { asked, answer } = invocation
-      if (asked.kind === 'read' || answer === undefined) continue
+      if (asked.kind === 'read') continue
+      this.#checkOnce(invocation)
+      if (answer === undefined) continue
       const executions = this.executionsOf(invocation)
       const [first] = executions
       const inLog = first === undefined ? 'the log does not hold it' : `by the log it is ${tellAnswer(first.answer)}`
@@ -114,6 +116,17 @@ class Replay {
   executionsOf({ bytes, sentAs }: Invocation): readonly Execution[] {
     if (sentAs.length === 0) return this.#executions.get(keyOf(bytes)) ?? []
     return sentAs.flatMap((name) => this.#executions.get(name) ?? []).toSorted((a, b) => a.slot - b.slot)
+  }
+
+  /** In sessions of the client's own: once at most, whatever the names it was sent under, and never if the client was told so. */
+  #checkOnce(invocation: Invocation): void {
+    const { sentAs, isDenied } = invocation
+    const slots = sentAs.filter((name) => this.#executions.has(name)).map((name) => this.#executions.get(name)?.[0]?.slot)
+    promise(slots.length <= 1, () => `${tellInvocation(invocation)}, was carried out twice, in slots ${slots.join(' and ')}`)
+    promise(
+      !isDenied || slots.length === 0,
+      () => `${tellInvocation(invocation)}, was told not to be carried out, and was, in slot ${slots[0]}`,
+    )
   }
 
   #applyEnvelope(envelope: Envelope, at: Moment): void {

@@ -90,10 +90,14 @@ export class World extends SimulatedCluster {
       scheduler,
       totals,
       trace,
-      onCommissioned: (node) => void this.#ports.push(node),
+      onCommissioned: (node) => {
+        this.#ports.push(node)
+        for (const client of this.clients) client.setNodes(this.#ports)
+      },
       onRemoved: (nodeId) => {
         const at = this.#ports.findIndex((port) => port.id === nodeId)
         if (at !== -1) this.#ports.splice(at, 1)
+        for (const client of this.clients) client.setNodes(this.#ports)
       },
       onBug: (error) => this.onBug(error),
     })
@@ -110,13 +114,14 @@ export class World extends SimulatedCluster {
         name: `client${i + 1}`,
         habits,
         hasSession: i < sessionCount,
-        ports: this.#ports,
+        nodes: this.#ports,
         workload,
         history,
         random,
         scheduler,
         trace,
         count: (trouble) => totals.count(trouble),
+        onBug: (error) => this.onBug(error),
       })
     })
   }

@@ -1,0 +1,247 @@
+import { errorOfRefusal, SynodError } from '../../client/errors.js'
+import { helloOf, type SessionName, type SessionStream, type StreamOptions } from '../../client/session-port.js'
+import {
+  type Answer,
+  ConnectRequest,
+  ConnectResponse,
+  type Request,
+  type RequestFrame,
+} from '../../gen/synod/session/v1/session.js'
+import type { NodeId } from '../../paxos/types.js'
+import { toRefusal } from '../../server/errors.js'
+import { promise } from '../checkers/broken-promise.js'
+import type { ClientPort, NodeEnd, StreamOutlet } from '../cluster/client-port.js'
+import type { Scheduler } from '../cluster/scheduler.js'
+import type { Random } from '../random.js'
+import { Pipe } from './pipe.js'
+
+/** Hears everything that the client's end of a stream sends and is sent. */
+export interface StreamWatcher {
+  onWelcome(node: NodeId, session: SessionName): void
+  onSent(node: NodeId, session: SessionName | undefined, request: Request): void
+  /** `isLate`: the client has left the stream, and hears nothing of it. */
+  onAnswer(node: NodeId, request: Request, answer: Answer, isLate: boolean): void
+  /** The client leaves a stream that owed it something. */
+  onStalled(): void
+}
+
+/** How good the way to the nodes is. */
+export interface WayQuality {
+  readonly delayMsMean: number
+  /** How often a frame is lost, and the stream with it. */
+  readonly lossRate: number
+}
+
+export interface StreamSettings {
+  /** As it is now. */
+  readonly way: () => WayQuality
+  readonly random: Random
+  readonly scheduler: Scheduler
+  readonly watcher: StreamWatcher
+  readonly onLoss: () => void
+}
+
+/** Of streams that break, this share does so without a word. */
+const SILENT_SHARE = 0.4
+/** After this long a node's transport has found out by itself that the client is gone. */
+const KEEPALIVE_MS = 4_000
+
+/** A session's stream to a simulated node, with the way between the two ends. */
+export class SimulatedStream implements SessionStream {
+  readonly endpoint: string
+  readonly #node: ClientPort | undefined
+  readonly #options: StreamOptions
+  readonly #settings: StreamSettings
+  readonly #toNode: Pipe
+  readonly #toClient: Pipe
+  /** By number: what the node owes an answer to. Commands and queries are numbered apart. */
+  readonly #owed = { command: new Map<number, Request>(), query: new Map<number, Request>() }
+  #nodeEnd: NodeEnd | undefined
+  #session: SessionName | undefined
+  /** Of the client's end. */
+  #isOver = false
+  /** Frames that the node does not read for now; undefined while it reads. */
+  #held: (() => void)[] | undefined
+
+  constructor(node: ClientPort | undefined, options: StreamOptions, settings: StreamSettings) {
+    this.endpoint = options.endpoint
+    this.#node = node
+    this.#options = options
+    this.#settings = settings
+    const { random, scheduler, way } = settings
+    const { delayMsMean } = way()
+    this.#toNode = new Pipe({ random, scheduler, delayMsMean })
+    this.#toClient = new Pipe({ random, scheduler, delayMsMean })
+    if (options.purpose !== 'reads') this.#session = options.purpose.session
+    this.#toNode.send(() => this.#connect())
+    this.#sendFrame({ frame: { $case: 'hello', value: helloOf(options.purpose) } })
+  }
+
+  /** The client has left it, or has been told that it is broken. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  get canSend(): boolean {
+    return !this.#isOver && this.#toNode.hasRoom
+  }
+
+  send(frame: RequestFrame): void {
+    const id = this.#node?.id ?? 0
+    for (const request of frame.requests) {
+      this.#owed[kindOf(request)].set(request.requestNumber, request)
+      this.#settings.watcher.onSent(id, this.#session, request)
+    }
+    this.#sendFrame({ frame: { $case: 'requests', value: frame } })
+  }
+
+  finish(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#toNode.send(() => this.#nodeEnd?.input((dialogue) => dialogue.finish()))
+  }
+
+  destroy(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    if (this.#owed.command.size + this.#owed.query.size > 0) this.#settings.watcher.onStalled()
+    this.#leaveNode()
+  }
+
+  /** The client's process is gone. */
+  onClientDied(): void {
+    this.#isOver = true
+    this.#leaveNode()
+  }
+
+  /** The stream breaks, and both ends hear of it. */
+  break(): void {
+    const { random, scheduler, way } = this.#settings
+    this.#toNode.isSilent = this.#toClient.isSilent = true
+    scheduler.after(random.exponential(way().delayMsMean), () => this.#endClient(unreachable(this.endpoint)))
+    scheduler.after(random.exponential(way().delayMsMean), () => this.#breakNode())
+  }
+
+  /** Nothing can be lost any more: a stream that has fallen silent is found to be broken. */
+  heal(): void {
+    if (this.#toNode.isSilent || this.#toClient.isSilent) this.break()
+  }
+
+  #connect(): void {
+    this.#nodeEnd = this.#node?.acceptStream(this.#outlet())
+    if (this.#nodeEnd === undefined) this.#loseNode()
+  }
+
+  /** The process is gone: its machine says so, or is gone, too. */
+  #loseNode(): void {
+    this.#nodeEnd = undefined
+    const { random, scheduler, way } = this.#settings
+    const isSilent = random.chance(SILENT_SHARE) && way().lossRate > 0
+    this.#toNode.isSilent = true
+    if (isSilent) this.#toClient.isSilent = true
+    else scheduler.after(random.exponential(way().delayMsMean), () => this.#endClient(unreachable(this.endpoint)))
+  }
+
+  #outlet(): StreamOutlet {
+    const toClient = this.#toClient
+    return {
+      client: 'a simulated client',
+      write: (response, onTaken) => {
+        const bytes = ConnectResponse.encode(response).finish()
+        this.#maybeLose(toClient)
+        toClient.send((madeRoom) => {
+          this.#nodeEnd?.input((dialogue) => {
+            onTaken()
+            if (madeRoom) dialogue.onDrain()
+          })
+          this.#onFrame(ConnectResponse.decode(bytes))
+        })
+        return toClient.hasRoom
+      },
+      pause: () => {
+        this.#held ??= []
+      },
+      resume: () => {
+        const held = this.#held ?? []
+        this.#held = undefined
+        for (const receive of held) receive()
+      },
+      end: () => toClient.send(() => this.#endClient(unreachable(this.endpoint))),
+      fail: (error) => {
+        const refusal = errorOfRefusal(toRefusal(error))
+        toClient.send(() => this.#endClient(refusal))
+      },
+      onDied: () => this.#loseNode(),
+    }
+  }
+
+  #sendFrame(request: ConnectRequest): void {
+    const bytes = ConnectRequest.encode(request).finish()
+    this.#maybeLose(this.#toNode)
+    this.#toNode.send((madeRoom) => {
+      if (madeRoom && !this.#isOver) this.#options.events.onDrain()
+      const receive = (): void => this.#nodeEnd?.input((dialogue) => dialogue.onFrame(bytes))
+      if (this.#held === undefined) receive()
+      else this.#held.push(receive)
+    })
+  }
+
+  #onFrame({ frame }: ConnectResponse): void {
+    const { watcher } = this.#settings
+    const { events } = this.#options
+    const id = this.#node?.id ?? 0
+    if (frame?.$case === 'welcome') {
+      if (this.#isOver) return
+      this.#session = this.#options.purpose === 'reads' ? undefined : frame.value
+      if (this.#session !== undefined) watcher.onWelcome(id, this.#session)
+      events.onWelcome(frame.value)
+    } else if (frame?.$case === 'answers') {
+      for (const answer of frame.value.answers) watcher.onAnswer(id, this.#takeOwed(answer), answer, this.#isOver)
+      if (!this.#isOver) events.onAnswers(frame.value)
+    }
+  }
+
+  /** The request that is answered. */
+  #takeOwed({ requestNumber, query }: Answer): Request {
+    const owed = this.#owed[query ? 'query' : 'command']
+    const request = owed.get(requestNumber)
+    promise(
+      request !== undefined,
+      () => `a stream answers ${query ? 'query' : 'command'} ${requestNumber}, which it owes no answer`,
+    )
+    owed.delete(requestNumber)
+    return request
+  }
+
+  #maybeLose(pipe: Pipe): void {
+    const { random, way, onLoss } = this.#settings
+    if (!random.chance(way().lossRate)) return
+    onLoss()
+    if (random.chance(SILENT_SHARE)) pipe.isSilent = true
+    else this.break()
+  }
+
+  #endClient(error: SynodError): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#options.events.onEnd(error)
+  }
+
+  /** What was sent before arrives before. */
+  #leaveNode(): void {
+    if (this.#toNode.isSilent) this.#settings.scheduler.after(KEEPALIVE_MS, () => this.#breakNode())
+    else this.#toNode.send(() => this.#breakNode())
+  }
+
+  #breakNode(): void {
+    this.#nodeEnd?.input((dialogue) => dialogue.onBroken())
+  }
+}
+
+function kindOf({ body }: Request): 'command' | 'query' {
+  return body?.$case === 'query' ? 'query' : 'command'
+}
+
+function unreachable(endpoint: string): SynodError {
+  return new SynodError('UNAVAILABLE', 'UNREACHABLE', `the connection to ${endpoint} has broken`)
+}
