@@ -13,25 +13,25 @@ import type { Slot } from '../paxos/types.js'
 //                                     s <key>      a state entry: the state machine's value under that key, in UTF-8
 //                                     t <key>      the same of generation 1
 //
-// The checkpoint's entries stand in one of two generations; the other one is for a checkpoint that is fetched from a peer. What comes
-// first is needed to understand what comes later: a reader that goes through all of it once knows which entries count.
+// The checkpoint's entries have one of two generations; the other generation takes a checkpoint that is fetched from a peer. Tags are
+// ordered so that one pass over all keys is enough: undo pages, the chain and the log come before the records that need them.
 
 export const UNDO_TAG = 0x62
 export const CHAIN_TAG = 0x63
 export const LOG_TAG = 0x6c
 export const META_TAG = 0x6d
 
-/** Which of the two sets of a checkpoint's entries. */
+/** One of the two sets of checkpoint entries. One is in use; the other is free for a checkpoint from a peer. */
 export type Generation = 0 | 1
 
-/** 'state': held in memory, too. 'history': stands only on disk. */
+/** The kind of a checkpoint entry. 'state' entries are also held in memory; 'history' entries are only on disk. */
 export type Keyspace = 'state' | 'history'
 
 const TAGS: Readonly<Record<Keyspace, readonly [number, number]>> = { history: [0x68, 0x69], state: [0x73, 0x74] }
-/** In the order of their tags. */
+/** All keyspaces, in the order of their tags. */
 export const KEYSPACES: readonly Keyspace[] = ['history', 'state']
 
-/** Of everything that is ever written, ascending. */
+/** Every tag that is ever written, ascending. */
 export const ALL_TAGS: readonly number[] = [UNDO_TAG, CHAIN_TAG, ...TAGS.history, LOG_TAG, META_TAG, ...TAGS.state]
 
 export const APPLY_FAILURE_KEY = Buffer.from('mapplyFailure')
@@ -43,7 +43,7 @@ export const UNSUPPORTED_LEVEL_KEY = Buffer.from('munsupportedLevel')
 
 const NUMBER_BYTES = 8
 const TWO_TO_32 = 2 ** 32
-/** As state-machine.ts says. */
+/** The longest key of a state machine's entry, in bytes of UTF-8; state-machine.ts has the same bound. */
 const ENTRY_KEY_BYTES_MAX = 8_192
 
 export function writeNumber(target: Buffer, value: number, offset: number): void {
@@ -74,12 +74,12 @@ export function logKey(slot: Slot): Buffer {
   return numberKey(LOG_TAG, slot)
 }
 
-/** The slot of a log key, the number of a chain key or of an undo page; undefined when the key is not one of those. */
+/** Returns the number in a log, chain or undo key; undefined for any other key. */
 export function numberOfKey(key: Buffer): number | undefined {
   return key.length === 1 + NUMBER_BYTES ? readNumber(key, 1) : undefined
 }
 
-/** @throws TypeError when the machine's key is no text, RangeError when it is longer than 8,192 bytes */
+/** Returns the key of an entry. @throws TypeError when `name` is not well-formed text, RangeError when it is longer than 8,192 bytes */
 export function entryKey(keyspace: Keyspace, generation: Generation, name: string): Buffer {
   const text = encodeText(name)
   if (text.length > ENTRY_KEY_BYTES_MAX) throw new RangeError(`a state key must be at most ${ENTRY_KEY_BYTES_MAX} bytes long`)
@@ -89,7 +89,7 @@ export function entryKey(keyspace: Keyspace, generation: Generation, name: strin
   return key
 }
 
-/** The machine's key. @throws TypeError when it is not UTF-8, which none of ours is */
+/** Returns the state machine's key of an entry. @throws TypeError when it is not UTF-8; no key that we write is so */
 export function nameOfKey(key: Buffer): string {
   return decodeText(key.subarray(1))
 }
@@ -98,7 +98,7 @@ export function entryTag(keyspace: Keyspace, generation: Generation): number {
   return TAGS[keyspace][generation]
 }
 
-/** Of an entry's key. */
+/** Returns the keyspace of an entry's key; undefined for a key that is not an entry's. */
 export function keyspaceOf(key: Uint8Array): Keyspace | undefined {
   const tag: number | undefined = key[0]
   switch (tag) {
@@ -114,12 +114,12 @@ export function keyspaceOf(key: Uint8Array): Keyspace | undefined {
   }
 }
 
-/** Of an entry's key. */
+/** Returns the generation of an entry's key. */
 export function generationOf(key: Uint8Array): Generation {
   return key[0] === TAGS.history[1] || key[0] === TAGS.state[1] ? 1 : 0
 }
 
-/** The same entry's key in that generation: a copy. */
+/** Returns a copy of an entry's key, moved to that generation. */
 export function inGeneration(key: Uint8Array, generation: Generation): Buffer {
   const copy = Buffer.from(key)
   const keyspace = keyspaceOf(key)
@@ -131,7 +131,7 @@ export function otherGeneration(generation: Generation): Generation {
   return generation === 0 ? 1 : 0
 }
 
-/** Every key with that tag. */
+/** Returns the range of all keys with that tag. */
 export function rangeOfTag(tag: number): { gte: Buffer; lt: Buffer } {
   return { gte: Buffer.from([tag]), lt: Buffer.from([tag + 1]) }
 }

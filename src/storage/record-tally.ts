@@ -3,8 +3,8 @@ import { assert } from '../paxos/assert.js'
 const SUM_MODULUS = 2 ** 48
 
 /**
- * Counts a set of records and sums their checksums, in whatever order they come and go: two sets that differ, by a record lost or
- * one revived, have different tallies (but for one chance in 2^32).
+ * Counts a set of records and sums their checksums. The order in which records are added and removed does not matter. Two sets that
+ * differ by a lost or a revived record have different tallies, except with a probability of 2^-32.
  */
 export class RecordTally {
   #count: number
@@ -29,7 +29,7 @@ export class RecordTally {
   }
 
   remove(checksum: number): void {
-    assert(this.#count > 0, 'only a record that was counted is taken out')
+    assert(this.#count > 0, 'only a counted record is removed')
     this.#count -= 1
     this.#sum = (this.#sum + SUM_MODULUS - checksum) % SUM_MODULUS
   }

@@ -36,7 +36,7 @@ import {
 import type { ApplyFailure } from './storage.js'
 
 // A record is one byte with its format, its body, and the CRC-32 of key, format and body in four bytes.
-// LevelDB hands out wrong values, and values under wrong keys, without a word; the checksum covers both. record-record-record-keys.ts says which keys there are.
+// LevelDB returns damaged values, and values under wrong keys, without an error; the checksum detects both. record-keys.ts lists the keys.
 
 const RECORD_FORMAT = 1
 const FORMAT_BYTES = 1
@@ -45,7 +45,7 @@ const CHECKSUM_OF_STATE_TAG = crc32(Buffer.of(entryTag('state', 0)), 0, 1)
 const CHECKSUM_OF_HISTORY_TAG = crc32(Buffer.of(entryTag('history', 0)), 0, 1)
 const NUMBER_BYTES = 8
 
-/** A record that cannot be what was written. The message names it. */
+/** A record that differs from what was written. The message names the record. */
 export class RecordError extends Error {
   override readonly name: string = 'RecordError'
 }
@@ -55,7 +55,7 @@ export class UnknownFormatError extends RecordError {
   override readonly name = 'UnknownFormatError'
 }
 
-/** The slot of a log key, the number of a chain key or of an undo page. @throws RecordError */
+/** Returns the number in a log, chain or undo key. @throws RecordError for any other key */
 export function numberIn(key: Buffer): number {
   const number = numberOfKey(key)
   if (number === undefined) throw unknownKey(key)
@@ -66,14 +66,14 @@ export function unknownKey(key: Buffer): RecordError {
   return new RecordError(`the key ${key.toString('hex')} is not one of ours`)
 }
 
-/** For people: what stands under a key. */
+/** Returns a description of a key's record, for messages. */
 function describe(key: Buffer): string {
   const tag: number | undefined = key[0]
   switch (tag) {
     case undefined:
       return 'the empty key'
     case UNDO_TAG:
-      return `page ${numberIn(key)} of what an unfinished checkpoint has replaced`
+      return `page ${numberIn(key)} of the undo pages of an unfinished checkpoint`
     case CHAIN_TAG:
       return `write ${numberIn(key)} of the chain`
     case LOG_TAG:
@@ -86,7 +86,7 @@ function describe(key: Buffer): string {
   }
 }
 
-/** Also of a key that is damaged. */
+/** Returns the key without its tag, readable even when the key is damaged. */
 function quoteName(key: Buffer): string {
   const name = maybeText(key.subarray(1))
   return name === undefined ? `${key.subarray(1).toString('hex')}, no text` : JSON.stringify(name)
@@ -102,7 +102,10 @@ function checksum(key: Buffer, record: Buffer): number {
   return crc32(record, 0, record.length - CHECKSUM_BYTES, checksumOfKey(key))
 }
 
-/** An entry's key counts as that of generation 0, so that its record is the same in both, and on every node. */
+/**
+ * Returns the checksum of a key. An entry's key counts as of generation 0, so that its record is the same in both generations and on
+ * every node.
+ */
 function checksumOfKey(key: Buffer): number {
   if (generationOf(key) === 0) return crc32(key, 0, key.length)
   return crc32(key, 1, key.length, keyspaceOf(key) === 'state' ? CHECKSUM_OF_STATE_TAG : CHECKSUM_OF_HISTORY_TAG)
@@ -113,14 +116,14 @@ function sealRecord(key: Buffer, record: Buffer): Buffer {
   return record
 }
 
-/** Frames a body that is already encoded. */
+/** Returns a record with a body that is already encoded. */
 export function seal(key: Buffer, body: Uint8Array): Buffer {
   const record = newRecord(body.length)
   record.set(body, FORMAT_BYTES)
   return sealRecord(key, record)
 }
 
-/** Checks a record as it was read. Gives its body, not copied, as plain bytes. @throws RecordError */
+/** Checks a record and returns its body, not copied. @throws RecordError */
 export function unseal(key: Buffer, record: Buffer): Uint8Array {
   if (record.length < FORMAT_BYTES + CHECKSUM_BYTES) throw new RecordError(`${describe(key)} is cut short`)
   if (checksum(key, record) !== checksumOf(record)) throw new RecordError(`${describe(key)} does not match its checksum`)
@@ -128,16 +131,16 @@ export function unseal(key: Buffer, record: Buffer): Uint8Array {
   if (format > RECORD_FORMAT) {
     throw new UnknownFormatError(`${describe(key)} has format ${format}; this version knows formats up to ${RECORD_FORMAT}`)
   }
-  if (format !== RECORD_FORMAT) throw new RecordError(`${describe(key)} has format ${format}, which never was`)
+  if (format !== RECORD_FORMAT) throw new RecordError(`${describe(key)} has format ${format}, which never existed`)
   return new Uint8Array(record.buffer, record.byteOffset + FORMAT_BYTES, record.length - FORMAT_BYTES - CHECKSUM_BYTES)
 }
 
-/** The checksum that a record ends with. */
+/** Returns the checksum at the end of a record. */
 export function checksumOf(record: Buffer): number {
   return record.readUInt32BE(record.length - CHECKSUM_BYTES)
 }
 
-/** Copies the value's bytes, which were encoded once, straight into the record. */
+/** Returns the record of a log entry. The value was encoded once; its bytes are copied into the record. */
 export function sealLogEntry(key: Buffer, entry: LogEntry): Buffer {
   const value = encodeValue(entry.value)
   const record = newRecord(NUMBER_BYTES + value.length)
@@ -237,7 +240,7 @@ export function unsealOwner(record: Buffer): Owner {
   return decoding(OWNER_KEY, () => Owner.decode(body))
 }
 
-/** The checksum was right and the bytes are still not what they should be: a defect, and no reason to go on. */
+/** Runs `decode`. A failure in spite of a correct checksum is a defect: the node must stop. @throws RecordError */
 export function decoding<T>(key: Buffer, decode: () => T): T {
   try {
     return decode()

@@ -5,12 +5,12 @@ import type { StateEntry } from '../replication/state-machine.js'
 
 export type { CheckpointEnd, CheckpointHeader, CheckpointInfo, CheckpointPage } from '../protocol/checkpoint.js'
 
-/** A slot that the state machine threw at: nothing is applied before an operator has said what is to become of it. */
+/** A slot at which the state machine threw. Nothing is applied until an operator has decided to skip or to retry it. */
 export interface ApplyFailure {
   readonly slot: Slot
-  /** Which command of the slot, from 0; -1: what was due when the slot came. */
+  /** Index of the command in the slot, from 0; -1 for the work that was due at the slot (such as expired deadlines). */
   readonly commandIndex: number
-  /** For people: the command, and what was thrown. */
+  /** The command and the error, for people. */
   readonly what: string
 }
 
@@ -27,106 +27,115 @@ export const NO_CHECKPOINT: CheckpointInfo = Object.freeze({
   levelVersion: '',
 })
 
-/** How much of the log is kept behind the checkpoint, for peers that lag: less than this of both. */
+/** Bounds of the log that is kept behind the checkpoint for lagging peers; both hold. */
 export interface LogWindow {
   readonly slots: number
-  /** Of records with their keys. */
+  /** Bytes of records with their keys. */
   readonly bytes: number
 }
 
 export const DEFAULT_LOG_WINDOW: LogWindow = Object.freeze({ slots: 16_384, bytes: 64 * 1_024 * 1_024 })
 
 /**
- * A node's durable memory. Writes go to the disk one at a time: appends first, in the order of the calls, then checkpoints' commits,
+ * A node's durable memory. Writes go to the disk one at a time: appends first, in the order of the calls, then commits of checkpoints,
  * then pages of checkpoints and cleaning up.
- * Whatever rejects, rejects with a StorageError, or with an InvariantError when the caller broke a rule; after a failed write every
- * call rejects. Implementations pass test/storage/conformance.ts.
+ * Every rejection is a StorageError, or an InvariantError when the caller broke a rule. After a failed write every call rejects.
+ * Every implementation must pass test/storage/conformance.ts.
  */
 export interface Storage {
-  /** This data directory's random id, a UUID made with the directory. */
+  /** The random id of this data directory: a UUID, made with the directory. */
   readonly dataDirId: string
-  /** The id of the damaged directory that this one takes the place of, until noteAdmitted; empty when there is none. */
+  /** The id of the damaged directory that this one replaces, until noteAdmitted is called; empty when there is none. */
   readonly replacesDataDirId: string
-  /** The membership names this directory: it takes the place of none any more. @throws StorageError NOT_WRITABLE */
+  /** Records that the membership names this directory: from now on it replaces no other. @throws StorageError NOT_WRITABLE */
   noteAdmitted(): void
-  /** What was found at start. */
+  /** The core's state as it was found at the start. */
   readonly recovered: RecoveredState
   readonly checkpoint: CheckpointInfo
-  /** The number of the last durable write of this directory; ascends, also over restarts. */
+  /** The number of the last durable write of this directory. It ascends, also over restarts. */
   readonly lastWrite: number
-  /** The level that noteUnsupportedLevel was last told of, until it is told of none. */
+  /** The level that noteUnsupportedLevel recorded last; undefined once it was called with undefined. */
   readonly unsupportedLevel: RaisedLevel | undefined
-  /** The log is at a level that the state machine does not know; or (undefined) it knows the level now. Resolves when it is on disk. */
+  /**
+   * Records a level of the log that the state machine does not know, or (undefined) that it knows the level now. Durable when it
+   * resolves.
+   */
   noteUnsupportedLevel(unsupported: RaisedLevel | undefined): Promise<void>
-  /** What noteApplyFailure was last told of, until it is resolved. */
+  /** The unresolved failure that noteApplyFailure recorded last. */
   readonly applyFailure: ApplyFailure | undefined
-  /** Resolves when it is on disk. The slot is decided, as far as the disk knows (slot 0: the initial commands), and above the checkpoint. */
+  /**
+   * Records a failure; resolves when it is on disk. The slot must be durably decided and above the checkpoint; slot 0 stands for the
+   * initial commands.
+   */
   noteApplyFailure(failure: ApplyFailure): Promise<void>
   /**
-   * An operator's word on the failure that there is, on disk when it resolves. `skip`: the log holds its slot as one that is skipped from
-   * now on (see BatchValue.skipped). `retry`: the slot is carried out again.
+   * Carries out an operator's decision on the recorded failure; durable when it resolves. `skip` marks the slot in the log as skipped
+   * (see BatchValue.skipped). `retry` lets the slot be applied again.
    */
   resolveApplyFailure(how: 'skip' | 'retry'): Promise<void>
-  /** Slots up to here are no longer in the log; at most the checkpoint's. */
+  /** The last slot that is no longer in the log; never above the checkpoint's slot. */
   readonly compactedUpTo: Slot
-  /** How far peers' directories had got, by data-dir id, as far as that is durable. */
+  /** Durable write numbers of peers' directories, by data-dir id. */
   readonly marks: ReadonlyMap<string, number>
-  /** The next write keeps them, each where it is higher than what is known of that directory. */
+  /** Adds write numbers of peers' directories to the next write. A number that is not above the known one is ignored. */
   noteMarks(marks: ReadonlyMap<string, number>): void
-  /** Where nodes are reached, as far as that is durable. */
+  /** The durable addresses of nodes. */
   readonly announcements: readonly Announcement[]
-  /** The next write keeps them in the place of those that there are. */
+  /** Replaces the addresses of nodes with the next write. */
   noteAnnouncements(announcements: readonly Announcement[]): void
   /**
-   * Resolves when every record is on disk (one synced write). A rejection is final: the node must stop without answering.
-   * Trims the log, too, a little with each write.
+   * Appends records in one synced write; resolves when all are on disk. A rejection is final: the node must stop without answering.
+   * Each append also trims a bounded part of the log.
    */
   append(records: readonly DurableRecord[]): Promise<void>
   /**
-   * Decided entries from fromSlot (at least 1) to toSlot or the durable decidedUpTo, whichever is lower, both inclusive: ascending
-   * without a gap, cut after about maxBytes but never before the first entry. None when fromSlot is no longer in the log. Each
-   * record's checksum is checked.
+   * Returns the decided entries from fromSlot (at least 1) to toSlot or the durable decidedUpTo, whichever is lower, both inclusive.
+   * They ascend without a gap. The result ends after about maxBytes, but has at least one entry, if any. It is empty when fromSlot is
+   * no longer in the log. Each record's checksum is checked.
    */
   readLog(fromSlot: Slot, toSlot: Slot, maxBytes: number): Promise<LogEntry[]>
   /**
-   * Prepares to merge the changed entries into the checkpoint; one at a time, and not while one from a peer is installed. `changes` is
-   * walked in steps of a few milliseconds, with turns for others between them, and names each key once at most. A big one may be on
-   * disk in part before the commit; it counts for nothing until then, and if it is never committed.
+   * Prepares to merge the changed entries into the checkpoint. One checkpoint is prepared or installed at a time. `changes` must name
+   * each key at most once; it is walked in steps of a few milliseconds, with a turn of the event loop between steps. A big checkpoint
+   * may be on disk in part before its commit; until then that part has no effect.
    */
   prepareCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<PreparedCheckpoint>
   /** Prepares a checkpoint and commits it. */
   saveCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<void>
   /**
-   * The 'state' entries of the checkpoint, in pages, ascending by the bytes of their keys. Values are views of bigger buffers: copy
-   * what is kept. Each record's checksum is checked.
+   * Returns the 'state' entries of the checkpoint in pages, ascending by the bytes of their keys. Values are views of bigger buffers:
+   * a caller that keeps one must copy it. Each record's checksum is checked.
    */
   loadCheckpoint(): AsyncIterable<readonly StateEntry[]>
   /**
-   * A 'history' entry of the last committed (or installed) checkpoint; one that a checkpoint under way changes may be as that has it
-   * already. Its checksum is checked. Takes about 5 µs. @throws StorageError
+   * Returns a 'history' entry of the last committed or installed checkpoint. An entry that a prepared checkpoint changes may already
+   * have the new value. The checksum is checked. Takes about 5 µs. @throws StorageError
    */
   readHistory(key: string): Uint8Array | undefined
-  /** A view of the last committed checkpoint, unchanged by what follows; undefined when there is none yet. Close it. */
+  /**
+   * Returns a view of the last committed checkpoint, which later writes do not change; undefined when there is none. The caller must
+   * close it.
+   */
   viewCheckpoint(): Promise<CheckpointView | undefined>
-  /** The log above the slot, as far as it is there, is kept until the function is called that comes back; as LinkedWriter bounds it. */
+  /** Keeps the log above the slot until the returned function is called, within the bounds of LinkedWriter. */
   holdLog(slot: Slot): () => void
   /**
-   * Begins a checkpoint from a peer, or goes on with one that has the same id; what an earlier one left is discarded. It must stand
-   * above this storage's. One at a time: an earlier one that is still in somebody's hands may not be used any more.
+   * Begins to receive a checkpoint from a peer, or resumes the one with the same id; an unfinished one with another id is discarded.
+   * Its slot must be above that of this storage's checkpoint. One is received at a time: the result of an earlier call must not be used any more.
    *
-   * @throws RecordError when it is of another cluster
+   * @throws RecordError when the checkpoint belongs to another cluster
    */
   receiveCheckpoint(header: CheckpointHeader): Promise<IncomingCheckpoint>
-  /** What a transfer that broke off has left, before the last restart perhaps: receiveCheckpoint with this header goes on with it. */
+  /** An interrupted transfer, also from before a restart. Calling receiveCheckpoint with its header resumes it. */
   readonly unfinished: UnfinishedCheckpoint | undefined
-  /** Lets go of the directory. What was appended stays. */
+  /** Releases the directory. Appended records stay. */
   close(): Promise<void>
 }
 
 export interface PreparedCheckpoint {
   /**
-   * Merges the changes into the checkpoint, atomically with its info; resolves when they are on disk. At most the durable decidedUpTo
-   * is checkpointed, and appliedUpTo never goes back.
+   * Merges the changes into the checkpoint, atomically with its info; resolves when they are on disk. appliedUpTo must not be above
+   * the durable decidedUpTo and never goes back.
    */
   commit(): Promise<void>
 }
@@ -134,7 +143,7 @@ export interface PreparedCheckpoint {
 export interface CheckpointView {
   readonly header: CheckpointHeader
   readonly end: CheckpointEnd
-  /** The entries after that key (all of them without one) in pages of about so many bytes; each record's checksum is checked. */
+  /** Returns the entries after that key (all entries without a key), in pages of about pageBytes; each record's checksum is checked. */
   pages(afterKey: Uint8Array | undefined, pageBytes: number): AsyncIterable<CheckpointPage>
   close(): Promise<void>
 }
@@ -145,15 +154,19 @@ export interface UnfinishedCheckpoint {
 }
 
 export interface IncomingCheckpoint {
-  /** It has come up to this key; undefined at the beginning. */
+  /** The last key received; undefined at the beginning. */
   readonly lastKey: Uint8Array | undefined
-  /** Durable when it resolves. @throws RecordError on a page that is not the next one, or is damaged: nothing of it is kept */
+  /**
+   * Adds the next page; durable when it resolves.
+   *
+   * @throws RecordError when the page is damaged or not the next one: nothing of it is kept
+   */
   add(page: CheckpointPage): Promise<void>
   /**
-   * Puts it in the place of the checkpoint that there is, atomically: after a crash there is the old one or the new. Slots up to its
-   * own are decided and no longer in the log; the promise, and votes above, stay. No checkpoint may be prepared and not committed.
+   * Replaces this storage's checkpoint atomically: after a crash there is the old one or the new one. Slots up to the new one's are
+   * then decided and no longer in the log; the promise and the votes above stay. No prepared checkpoint may be uncommitted.
    *
-   * @throws RecordError when it is not what the sender has sent: all of it is discarded
+   * @throws RecordError when its entries differ from those that the sender counted: all of it is discarded
    */
   install(end: CheckpointEnd): Promise<void>
 }

@@ -22,7 +22,10 @@ const LEVELDB_LOCK = 'LOCK'
 /** The smallest that LevelDB takes. */
 const WRITE_BUFFER_BYTES = 64 * 1_024
 
-/** What this process holds, or is about to: real paths and inodes of LOCK files. The kernel's lock tells processes apart, not two uses by one. */
+/**
+ * What this process holds, or is about to: real paths and inodes of LOCK files. The kernel's lock tells processes apart, not two uses by
+ * one.
+ */
 const held = new Set<string>()
 
 export class DirectoryLock {
@@ -87,7 +90,10 @@ export function lockHolder(directory: string): LockHolder | undefined {
   return { ...holder, isAlive: isListed(join(directory, LOCK_FOLDER), holder.pid) ?? processExists(holder.pid) }
 }
 
-/** Whether the kernel lists a lock on the folder's LOCK file; undefined where there is no such list. Some file systems give it another device number. */
+/**
+ * Whether the kernel lists a lock on the folder's LOCK file; undefined where there is no such list. Some file systems give it another
+ * device number.
+ */
 function isListed(folder: string, pid: number): boolean | undefined {
   const stat = statSync(join(folder, LEVELDB_LOCK), { throwIfNoEntry: false })
   if (stat === undefined) return false

@@ -15,20 +15,20 @@ import { WriteBatch } from './write-batch.js'
 import { WriteChain } from './write-chain.js'
 import { recover, WriteRules } from './write-rules.js'
 
-/** Twice what LevelDB may have to replay at the next start: two logs of about one write buffer each. */
+/** Bytes of writes that the chain covers at least: twice what LevelDB may have to replay at a start (two logs of one write buffer each). */
 const CHAIN_BYTES_MIN = 4 * WRITE_BUFFER_BYTES
-/** About what a link takes in LevelDB's log. */
+/** Approximate size of a link in LevelDB's log. */
 const LINK_BYTES = 80
-/** A write trims twice as many records of the log as it adds, and so many more. */
+/** A write trims at most TRIM_FACTOR times as many log records as it adds, plus TRIM_COUNT_MIN. */
 const TRIM_FACTOR = 2
 const TRIM_COUNT_MIN = 64
 /**
- * For whoever reads a checkpoint the log behind it is kept, up to so many windows' bytes, or as many bytes as the checkpoint has: whoever
- * takes a checkpoint more slowly than the log grows will never have caught up.
+ * The log after a checkpoint that is being read is kept, up to this many windows' bytes or as many bytes as the checkpoint has. Beyond
+ * that the reader is too slow to catch up: the log grows faster than it takes the checkpoint.
  */
 const HELD_WINDOWS_MAX = 16
 
-/** What a write is about. */
+/** Description of a write, for the observer. */
 export type WriteDescription = Events['writeBegun']
 
 export interface LinkedWriterOptions {
@@ -38,37 +38,37 @@ export interface LinkedWriterOptions {
 }
 
 const NO_RECORDS: readonly DurableRecord[] = []
-/** A write that changes nothing that is told: part of a checkpoint, or cleaning up. */
+/** A write with nothing to report: a part of a checkpoint, or cleaning up. */
 export const INTERNAL_WRITE: WriteDescription = Object.freeze({ records: NO_RECORDS })
 
 /**
- * Makes batches durable as links of the chain of writes, one at a time, and knows all that stands in a link: what the newest one says
- * of the rest of the database. Each write also trims the chain and the log.
+ * Makes batches durable, one at a time, each with the next link of the chain of writes. Holds everything that a link contains: the
+ * newest link describes the rest of the database. Each write also trims the chain and the log.
  */
 export class LinkedWriter {
   readonly db: Database
-  /** Of the data directory, for messages. */
+  /** Path of the data directory, for messages. */
   readonly path: string
-  /** What was found at the start. */
+  /** The core's state as it was found at the start. */
   readonly recovered: RecoveredState
   readonly rules: WriteRules
   readonly log: LogIndex
-  /** The checksums that their records end with; 0 without one. Of the next link. */
+  /** Checksums of the genesis and checkpoint records, for the next link; 0 when there is no such record. */
   genesisChecksum: number
   checkpointChecksum: number
-  /** The log is trimmed up to here at most: the slot of the durable checkpoint. */
+  /** Last slot that may be trimmed: that of the durable checkpoint. */
   trimUpTo: Slot
-  /** Of the durable checkpoint. */
+  /** Bytes of the durable checkpoint's entries. */
   checkpointBytes: number
   readonly #options: LinkedWriterOptions
-  /** The slots of checkpoints that are being read: who fetches one needs the log after it. */
+  /** Slots of the checkpoints that are being read. Their readers need the log after them. */
   readonly #held = new Map<symbol, Slot>()
   readonly #writer = new SingleWriter()
   readonly #chain: WriteChain
   readonly #witness: WriteWitness
   readonly #reclaimer: SpaceReclaimer
   #lastWrite: number
-  /** Behind those of rules and log while a write is in flight. */
+  /** Durable values; those in `rules` and `log` are ahead while a write is in flight. */
   #decidedUpTo: Slot
   #compactedUpTo: Slot
 
@@ -108,7 +108,7 @@ export class LinkedWriter {
     return this.#compactedUpTo
   }
 
-  /** The log above the slot is kept until the hold is let go. */
+  /** Keeps the log above the slot until the returned function is called. */
   hold(slot: Slot): () => void {
     const name = Symbol('hold')
     this.#held.set(name, slot)
@@ -130,15 +130,15 @@ export class LinkedWriter {
     this.#writer.assertUsable()
   }
 
-  /** No write is let through from now on. */
+  /** Refuses every write from now on. */
   fail(cause: unknown): void {
     this.#writer.fail(cause)
   }
 
   /**
-   * Has `build` fill a batch when its turn has come, and makes it durable. `subject` is reported before.
+   * Calls `build` to fill a batch when the write's turn comes, reports `subject`, and makes the batch durable.
    *
-   * @throws StorageError, and what `build` throws: no write follows then
+   * @throws StorageError, and any error of `build`; no write follows then
    */
   async write(priority: WritePriority, subject: WriteDescription, build: (batch: WriteBatch) => void): Promise<void> {
     await this.#writer.write(priority, () => {
@@ -149,15 +149,15 @@ export class LinkedWriter {
     })
   }
 
-  /** The first keys of a range. @throws StorageError after a failed write or after close */
+  /** Returns the first keys of a range. @throws StorageError after a failed write or after close */
   firstKeys(range: KeyBounds, countMax: number): Promise<Buffer[]> {
     return this.#writer.pause(() => this.db.firstKeys(range, countMax))
   }
 
   /**
-   * A view of the database between two writes; `onView` is called there.
+   * Makes a view of the database between two writes and calls `onView` before the next one.
    *
-   * @throws StorageError after a failed write or after close, and what node:fs throws: no write fails for that
+   * @throws StorageError after a failed write or after close, and any error of node:fs, which fails no write
    */
   async view<T>(onView: (view: DatabaseView) => T): Promise<T> {
     const unfinished = await this.db.beginView()
@@ -169,7 +169,7 @@ export class LinkedWriter {
     }
   }
 
-  /** Lets nothing more through, and waits for what is under way. False when it was closed before. */
+  /** Refuses every write from now on and waits for the work in progress. Returns false when it was closed before. */
   async close(): Promise<boolean> {
     if (!(await this.#writer.close())) return false
     await this.#reclaimer.finish()
@@ -216,7 +216,7 @@ export class LinkedWriter {
     if (this.log.claimTrimmed(this.#options.reclaimBytes)) this.#reclaimTrimmed()
   }
 
-  /** Begins with the first ones that ever were: what an earlier run of the node has trimmed is among them. */
+  /** Reclaims from the very first slot and link on, because an earlier run of the node may have trimmed without reclaiming. */
   #reclaimTrimmed(): void {
     this.#reclaimer.reclaim(logKey(0), logKey(this.#compactedUpTo))
     this.#reclaimer.reclaim(chainKey(0), chainKey(this.#chain.firstKept - 1))

@@ -5,23 +5,23 @@ import type { LogWindow } from '../storage.js'
 
 const CAPACITY_MIN = 1_024
 
-/** A record of the log, as far as it is kept in memory. */
+/** The checksum and size of a log record. */
 interface IndexedRecord {
   readonly checksum: number
-  /** Of the record with its key. */
+  /** Bytes of the record with its key. */
   readonly bytes: number
 }
 
 /**
- * The checksum and the size of every record of the log, so that records are replaced and trimmed without being read. Decided slots
- * have no hole and stand in a ring, twelve bytes each; there are few open ones.
+ * The checksum and the size of every record of the log, so that records can be replaced and trimmed without a read. Decided slots have
+ * no gap and are held in a ring of twelve bytes a slot; open slots are few and are held in a map.
  */
 export class LogIndex {
   readonly #tally = new RecordTally()
-  /** Of the slots above #compactedUpTo up to #decidedUpTo, at slot % capacity. */
+  /** Checksums of the slots above #compactedUpTo up to #decidedUpTo, at slot % capacity. */
   #checksums = new Uint32Array(CAPACITY_MIN)
   #sizes = new Float64Array(CAPACITY_MIN)
-  /** Of the decided slots. */
+  /** Bytes of the records of decided slots. */
   #decidedBytes = 0
   #compactedUpTo: Slot
   #decidedUpTo: Slot
@@ -41,12 +41,12 @@ export class LogIndex {
     return this.#decidedUpTo
   }
 
-  /** What the decided slots take. */
+  /** Bytes of the records of decided slots. */
   get decidedBytes(): number {
     return this.#decidedBytes
   }
 
-  /** Of a slot's record with its key; 0 when the slot is not decided or no longer in the log. */
+  /** Returns the bytes of a slot's record with its key; 0 when the slot is not decided or no longer in the log. */
   bytesOf(slot: Slot): number {
     return slot > this.#compactedUpTo && slot <= this.#decidedUpTo ? (this.#sizes[slot % this.#sizes.length] ?? 0) : 0
   }
@@ -59,7 +59,7 @@ export class LogIndex {
     return this.#tally.sum
   }
 
-  /** A vote or a learned value is written; an earlier one for the slot is replaced. */
+  /** Adds the record of a vote or a learned value; it replaces an earlier one for the slot. */
   put(slot: Slot, checksum: number, bytes: number): void {
     assert(slot > this.#decidedUpTo, 'a decided slot is never written again')
     const replaced = this.#open.get(slot)
@@ -68,9 +68,9 @@ export class LogIndex {
     this.#open.set(slot, { checksum, bytes })
   }
 
-  /** The record of a decided slot that is in the log is written anew: the same value, with a mark. */
+  /** Replaces the record of a decided slot that is in the log by the same value with a mark. */
   mark(slot: Slot, checksum: number, bytes: number): void {
-    assert(slot > this.#compactedUpTo && slot <= this.#decidedUpTo, 'a slot that is marked is decided and in the log')
+    assert(slot > this.#compactedUpTo && slot <= this.#decidedUpTo, 'a marked slot is decided and in the log')
     const at = slot % this.#checksums.length
     this.#tally.remove(this.#checksums[at] ?? 0)
     this.#tally.add(checksum)
@@ -79,7 +79,7 @@ export class LogIndex {
     this.#sizes[at] = bytes
   }
 
-  /** Slots up to there may not be replaced any more. */
+  /** Moves the slots up to `upTo` to the decided ones, which are never replaced. */
   decide(upTo: Slot): void {
     for (let slot = this.#decidedUpTo + 1; slot <= upTo; slot++) {
       const entry = this.#open.get(slot)
@@ -90,8 +90,8 @@ export class LogIndex {
   }
 
   /**
-   * Takes the oldest records out that the window has no room for, so many at most and none above `upTo`. Gives how many: those from
-   * the old compactedUpTo + 1 on.
+   * Removes the oldest records while the log exceeds the window: at most countMax, and none above `upTo`. Returns the count; the first
+   * removed slot is the former compactedUpTo + 1.
    */
   trim(window: LogWindow, limits: { readonly upTo: Slot; readonly countMax: number }): number {
     let count = 0
@@ -104,14 +104,14 @@ export class LogIndex {
     return count
   }
 
-  /** True when so much has been taken out since it was true last. */
+  /** Returns true, once, each time that at least `bytes` have been trimmed since it last returned true. */
   claimTrimmed(bytes: number): boolean {
     if (this.#trimmedBytes < bytes) return false
     this.#trimmedBytes = 0
     return true
   }
 
-  /** Takes every record up to there out: gives their slots. All slots up to there count as decided. */
+  /** Removes every record up to `upTo` and returns their slots. All slots up to there count as decided. */
   removeUpTo(upTo: Slot): Slot[] {
     const removed: Slot[] = []
     while (this.#compactedUpTo < Math.min(upTo, this.#decidedUpTo)) removed.push(this.#shift())
@@ -135,7 +135,7 @@ export class LogIndex {
     this.#decidedBytes += bytes
   }
 
-  /** Takes the oldest decided one out. */
+  /** Removes the oldest decided record. */
   #shift(): Slot {
     this.#compactedUpTo += 1
     const at = this.#compactedUpTo % this.#checksums.length

@@ -1,6 +1,6 @@
 import { StorageError } from '../storage-error.js'
 
-/** What waits for the disk is let through in this order. */
+/** Priority of a write, highest first: 'append', 'commit', 'background'. */
 export type WritePriority = 'append' | 'commit' | 'background'
 
 interface QueuedWrite {
@@ -9,8 +9,8 @@ interface QueuedWrite {
 }
 
 /**
- * Lets one write through at a time, and none after a failed one: what a failed sync left on disk is unknown until a restart
- * (DESIGN.md, rule 6). Of one priority the first comes first.
+ * Runs one write at a time, by priority and then in the order of the calls. After a failed write it runs none: the contents of the
+ * disk after a failed sync are unknown until a restart (safety rule 6).
  */
 export class SingleWriter {
   #state: 'open' | 'failed' | 'closed' = 'open'
@@ -18,14 +18,14 @@ export class SingleWriter {
   #writing: Promise<unknown> | undefined
   readonly #queues: Readonly<Record<WritePriority, QueuedWrite[]>> = { append: [], commit: [], background: [] }
 
-  /** Carries a write out when its turn has come. @throws StorageError WRITE_FAILED or CLOSED, and whatever the write throws */
+  /** Runs a write when its turn comes. @throws StorageError WRITE_FAILED or CLOSED, and any error of the write itself */
   async write<T>(priority: WritePriority, write: () => Promise<T>): Promise<T> {
     this.assertUsable()
     if (this.#writing !== undefined) {
       await new Promise<void>((begin, refuse) => this.#queues[priority].push({ begin, refuse }))
     }
     try {
-      // It may have been closed since its turn came.
+      // The writer may have been closed between the turn and now.
       this.assertUsable()
       const writing = write()
       this.#writing = writing
@@ -38,10 +38,10 @@ export class SingleWriter {
     }
   }
 
-  /** Lets nothing be written while somebody looks. What that throws fails nothing. @throws as write */
-  async pause<T>(look: () => Promise<T>): Promise<T> {
+  /** Runs a read during which nothing is written. An error of the read does not fail the writer. @throws as write */
+  async pause<T>(read: () => Promise<T>): Promise<T> {
     const found = await this.write('background', async () => {
-      const [outcome] = await Promise.allSettled([look()])
+      const [outcome] = await Promise.allSettled([read()])
       return outcome
     })
     if (found.status === 'rejected') throw found.reason
@@ -57,7 +57,7 @@ export class SingleWriter {
     if (this.#state !== 'open') throw this.#refusal()
   }
 
-  /** No write is let through from now on. */
+  /** Refuses every write from now on. */
   fail(cause: unknown): void {
     if (this.#state !== 'open') return
     this.#state = 'failed'
@@ -65,7 +65,7 @@ export class SingleWriter {
     this.#refuseWaiting()
   }
 
-  /** Lets nothing more through and waits for the write in flight. False when it was closed before. */
+  /** Refuses every write from now on and waits for the write in flight. Returns false when the writer was closed before. */
   async close(): Promise<boolean> {
     if (this.#state === 'closed') return false
     this.#state = 'closed'
@@ -74,7 +74,7 @@ export class SingleWriter {
     return true
   }
 
-  /** The next one begins before anybody else can ask to. */
+  /** Begins the next write before a new caller can. */
   #onEnded(): void {
     const { append, commit, background } = this.#queues
     const next = append.shift() ?? commit.shift() ?? background.shift()

@@ -1,13 +1,13 @@
 import type { Database } from '../leveldb/database.js'
 
 /**
- * Has LevelDB give back the room of what was removed, in the background, one range at a time: by itself it would do so only when other
- * writes happen to come by there.
+ * Compacts ranges of removed records in the background, one at a time, so that LevelDB frees their disk space. LevelDB by itself does
+ * so only when later writes touch the same range.
  */
 export class SpaceReclaimer {
   readonly #db: Database
   readonly #onError: (error: unknown) => void
-  /** To be done, by where they begin: of one that is asked for again meanwhile, the longer range counts. */
+  /** Ranges to compact, by their start. A later request with the same start replaces the earlier, shorter one. */
   readonly #waiting = new Map<string, readonly [Buffer, Buffer]>()
   #running: Promise<void> | undefined
 
@@ -21,7 +21,7 @@ export class SpaceReclaimer {
     this.#running ??= this.#run()
   }
 
-  /** Begins no other, and waits for the one under way. */
+  /** Drops the waiting ranges and waits for the compaction in progress. */
   async finish(): Promise<void> {
     this.#waiting.clear()
     await this.#running

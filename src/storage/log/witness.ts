@@ -1,17 +1,17 @@
 import { closeSync, fdatasync, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 
-// LevelDB forgets the end of its log without a word when the log is cut, deleted or damaged there, and the chain of writes has no
-// hole then: it only ends early. The witness stands outside the database and says up to where the chain had come.
+// When the end of LevelDB's log is cut, deleted or damaged, LevelDB drops it without an error. The chain of writes has no hole then:
+// it only ends early. The witness is a file outside the database that holds the number of the last durable write.
 //
-// It is written after each write is durable and before the write is reported so, but not synced each time: after a crash of the
-// process it is exact, after a crash of the machine it may be older than the database, and it is never newer unless the
-// database has lost something. Two slots are written in turn, so that a torn write leaves the other.
+// It is written after each write is durable and before that write is reported, but it is not synced each time. After a crash of the
+// process it is exact. After a crash of the machine it may be older than the database. It is newer only when the database has lost
+// writes. Two slots are written in turn, so that a torn write leaves the other one intact.
 //
 //   slot: "SYNW", format (1 byte), 3 zero bytes, number (8 bytes, big-endian), data-dir id (16 bytes), CRC-32 of all that (4 bytes)
 
 const SLOT_BYTES = 36
-/** On pages of their own. */
+/** Offsets of the two slots, each on a page of its own. */
 const SLOT_OFFSETS = [0, 4_096] as const
 const MAGIC = 0x53594e57
 const WITNESS_FORMAT = 1
@@ -20,9 +20,9 @@ const ID_AT = 16
 const CHECKSUM_AT = SLOT_BYTES - 4
 const SYNC_DELAY_MS = 1_000
 
-/** Knows how far the chain of writes had come. */
+/** Records the number of the last durable write. */
 export interface WriteWitness {
-  /** The write of this number is durable. @throws when it cannot be kept */
+  /** Records that the write of this number is durable. @throws when it cannot be recorded */
   record(number: number): void
   close(): Promise<void>
 }
@@ -43,12 +43,12 @@ export class Witness implements WriteWitness {
     this.#onError = onError
   }
 
-  /** `onError` is told of a failed sync in the background. */
+  /** Opens the file. `onError` receives the error of a failed background sync. */
   static open(path: string, dataDirId: string, onError: (error: Error) => void): Witness {
     return new Witness(openSync(path, 'r+'), dataDirId, onError)
   }
 
-  /** The write of this number is durable. @throws when the file cannot be written */
+  /** Records that the write of this number is durable. @throws when the file cannot be written */
   record(number: number): void {
     fillSlot(this.#slot, number)
     writeSync(this.#fd, this.#slot, 0, SLOT_BYTES, SLOT_OFFSETS[this.#nextOffset])
@@ -57,7 +57,7 @@ export class Witness implements WriteWitness {
     this.#timer ??= setTimeout(() => this.#syncLater(), SYNC_DELAY_MS).unref()
   }
 
-  /** Syncs what is not yet, and closes the file. */
+  /** Syncs the file if needed, and closes it. */
   async close(): Promise<void> {
     clearTimeout(this.#timer)
     await this.#syncing
@@ -80,7 +80,7 @@ export class Witness implements WriteWitness {
   }
 }
 
-/** What a new witness file holds: both slots say `number`. */
+/** Returns the contents of a new witness file: both slots hold `number`. */
 export function newWitness(dataDirId: string, number: number): Buffer {
   const slot = emptySlot(dataDirId)
   fillSlot(slot, number)
@@ -89,14 +89,14 @@ export function newWitness(dataDirId: string, number: number): Buffer {
   return contents
 }
 
-/** The highest number in a good slot; undefined when neither is good, or is of this directory. @throws when it cannot be read */
+/** Returns the highest number in a valid slot; undefined when no slot is valid for this directory. @throws when the file cannot be read */
 export function readWitness(path: string, dataDirId: string): number | undefined {
   const fd = openSync(path, 'r')
   try {
     const numbers = SLOT_OFFSETS.map((offset) => {
       const slot = Buffer.alloc(SLOT_BYTES)
       readSync(fd, slot, 0, SLOT_BYTES, offset)
-      return numberIn(slot, dataDirId)
+      return numberInSlot(slot, dataDirId)
     }).filter((number) => number !== undefined)
     return numbers.length === 0 ? undefined : Math.max(...numbers)
   } finally {
@@ -118,7 +118,7 @@ function fillSlot(slot: Buffer, number: number): void {
   slot.writeUInt32BE(crc32(slot.subarray(0, CHECKSUM_AT)), CHECKSUM_AT)
 }
 
-function numberIn(slot: Buffer, dataDirId: string): number | undefined {
+function numberInSlot(slot: Buffer, dataDirId: string): number | undefined {
   const expected = emptySlot(dataDirId)
   const number = slot.readUInt32BE(NUMBER_AT) * 2 ** 32 + slot.readUInt32BE(NUMBER_AT + 4)
   fillSlot(expected, number)

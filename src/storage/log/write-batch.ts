@@ -1,9 +1,9 @@
 import type { Batch, Database } from '../leveldb/database.js'
 
-/** LevelDB's overhead for each operation in its log, at least, with its share of the headers. */
+/** Least overhead of an operation in LevelDB's log, with its share of the headers, in bytes. */
 const OPERATION_BYTES = 8
 
-/** A write in the making. The chained form is five times as fast as LevelDB's array form. */
+/** A write that is being filled. The chained form is five times as fast as LevelDB's array form. */
 export class WriteBatch {
   readonly #db: Database
   readonly #batch: Batch
@@ -14,12 +14,12 @@ export class WriteBatch {
     this.#batch = db.batch()
   }
 
-  /** About how much room it takes in LevelDB's log so far. */
+  /** Approximate size in LevelDB's log so far, in bytes. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Gives the record back. */
+  /** Adds a record and returns it. */
   put(key: Buffer, record: Buffer): Buffer {
     this.#batch.put(key, record)
     this.#bytes += key.length + record.length + OPERATION_BYTES
@@ -31,7 +31,7 @@ export class WriteBatch {
     this.#bytes += key.length + OPERATION_BYTES
   }
 
-  /** Resolves when all of it is on disk. */
+  /** Writes the batch with a sync; resolves when all of it is on disk. */
   async write(): Promise<void> {
     await this.#db.write(this.#batch, { sync: true })
   }

@@ -1,15 +1,15 @@
-/** One big write must not have to remove thousands of links of small ones; the next writes take their share. */
+/** Most links that one write removes: a big write must not pay for thousands of small ones. */
 const TRIM_COUNT_MAX = 64
 const SKIPPED_MAX = 65_536
 
 /**
- * Which writes still have their link in the chain. Links are kept for far more bytes than LevelDB's logs can hold, because that is
- * where writes get lost without a word; what has reached a table file is covered by checksums and tallies.
+ * The writes whose links are still in the chain. Links are kept for far more bytes than LevelDB's logs can hold, because writes can be
+ * lost without an error only in those logs. Records in table files are covered by checksums and tallies.
  */
 export class WriteChain {
   readonly #keptBytesMin: number
   #firstKept: number
-  /** Bytes of the writes from #firstKept on, after #skipped entries that are no longer needed. */
+  /** Sizes of the writes from #firstKept on, in bytes, after #skipped entries that are no longer needed. */
   #sizes: number[]
   #skipped = 0
   #keptBytes: number
@@ -29,7 +29,7 @@ export class WriteChain {
     return this.#firstKept + this.#sizes.length - this.#skipped - 1
   }
 
-  /** Adds a link for the next write. Gives the numbers of the links that may go with it, the first of them and how many. */
+  /** Adds a link for the next write. Returns the links that the write must remove: the first number and the count. */
   extend(writeBytes: number): { readonly trimFrom: number; readonly trimCount: number } {
     this.#sizes.push(writeBytes)
     this.#keptBytes += writeBytes

@@ -3,8 +3,8 @@ import type { Ballot, DurableRecord, Genesis, LogEntry, RecoveredState, Slot } f
 import type { CheckpointInfo } from '../storage.js'
 
 /**
- * What every storage knows of its own contents, and what no write may break. A core that asks for such a write is defective: better
- * to stop than to make it durable.
+ * The rules that no write may break, with the state that is needed to check them. A core that asks for such a write is defective: the
+ * node must stop rather than make it durable.
  */
 export class WriteRules {
   #genesis: Genesis | undefined
@@ -32,18 +32,18 @@ export class WriteRules {
     return this.#decidedUpTo
   }
 
-  /** Takes note of the records of one write, in their order. @throws InvariantError */
+  /** Checks the records of one write, in their order, and notes them. @throws InvariantError */
   note(records: readonly DurableRecord[]): void {
     for (const record of records) this.#noteOne(record)
   }
 
-  /** @throws InvariantError */
+  /** Checks a checkpoint against the one before. @throws InvariantError */
   checkCheckpoint(before: CheckpointInfo, next: CheckpointInfo): void {
     assert(next.appliedUpTo >= before.appliedUpTo, 'a checkpoint never goes back')
     assert(next.appliedUpTo <= this.#decidedUpTo, 'a checkpoint holds only what is durably decided')
   }
 
-  /** A checkpoint from a peer takes the place of ours: every slot up to its own is decided. @throws InvariantError */
+  /** Notes that a peer's checkpoint replaces ours: every slot up to its own is decided. @throws InvariantError */
   noteInstalled(before: CheckpointInfo, slot: Slot, genesis: Genesis): void {
     assert(slot > before.appliedUpTo, 'a checkpoint never goes back')
     this.#genesis ??= genesis
@@ -90,8 +90,8 @@ export class WriteRules {
 }
 
 /**
- * What a restart goes on with, of what is on disk. A learned entry above decidedUpTo counts as a vote from then on, hence as a
- * promise of its ballot: it was decided in that ballot, so that no acceptor breaks its word by saying so.
+ * Returns the state with which a node restarts. A learned entry above decidedUpTo counts as a vote after the restart, and therefore as
+ * a promise of its ballot. This is safe: the value was decided in that ballot.
  */
 export function recover(found: RecoveredState): RecoveredState {
   const promised = found.accepted.reduce((highest, entry) => Math.max(highest, entry.ballot), found.promised)
