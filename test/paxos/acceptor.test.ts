@@ -137,7 +137,7 @@ test('a promise and a vote leave only with the write that makes them durable', (
   )
 })
 
-test('a vote that is asked for again while its write is in flight is answered after that write', () => {
+test('a repeated Accept is answered after the write of its vote, which is in flight', () => {
   const out = new Outbox(SELF)
   const acceptor = voting(new Acceptor(SELF, out, options(), recovered()))
   const accept = { kind: 'accept', ballot: LOWER, slot: 1, value: NOOP, decidedUpTo: 0 } as const
@@ -148,7 +148,7 @@ test('a vote that is asked for again while its write is in flight is answered af
   assert.equal(out.take(true).onceDurable.length, 1)
 })
 
-test('a promise is told in pages, and each page begins where it was asked to', () => {
+test('a promise is sent in pages, and each page starts at the requested slot', () => {
   const accepted = [5, 6, 8].map((slot) => entry(slot, LOWER, batch('0123456789')))
   const out = new Outbox(SELF)
   const state = recovered({ promised: PROMISED, decidedUpTo: DECIDED_UP_TO, accepted })
@@ -161,7 +161,7 @@ test('a promise is told in pages, and each page begins where it was asked to', (
   ])
 })
 
-test('an acceptor does not start from a vote above its promise, nor from one for a decided slot', () => {
+test('an acceptor does not start with a vote above its promise, or for a decided slot', () => {
   const above = recovered({ promised: LOWER, accepted: [entry(1, HIGHER)] })
   const decided = recovered({ promised: LOWER, decidedUpTo: 1, accepted: [entry(1, LOWER)] })
   for (const state of [above, decided]) {
@@ -169,7 +169,7 @@ test('an acceptor does not start from a vote above its promise, nor from one for
   }
 })
 
-test('an acceptor that is full votes for nothing new, promises all the same, and goes on when there is room', () => {
+test('a full acceptor votes for nothing new, still promises, and votes again when there is room', () => {
   const out = new Outbox(SELF)
   const acceptor = voting(new Acceptor(SELF, out, options(), recovered({ promised: PROMISED, decidedUpTo: 4 })))
   const ask = (slot: number, ballot = PROMISED) =>
@@ -188,7 +188,7 @@ test('an acceptor that is full votes for nothing new, promises all the same, and
   assert.deepEqual(outcome(out).records, ['accepted 5=a (3.3)'])
 })
 
-test('votes for open slots are bounded by bytes, but for the next slot; one that takes the place of another counts once', () => {
+test('votes for open slots are bounded by bytes, except for the next slot; a vote that replaces another counts once', () => {
   const out = new Outbox(SELF)
   const value = batch('x'.repeat(100))
   const bytesMax = 3 * sizeOf(value)

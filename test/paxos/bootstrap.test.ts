@@ -50,7 +50,7 @@ test('the first level is the highest that all members know', () => {
   assert.equal(bootstrap.genesis?.levelVersion, '2.0.0')
 })
 
-test('the first quota is the smallest capacity of those who tell one', () => {
+test('the first quota is the smallest capacity that a member reports', () => {
   for (const [capacities, quotaBytes] of [
     [[300, 100, 200], 100],
     [[0, 200, 0], 200],
@@ -92,7 +92,7 @@ test('only the seed founds, however many join elsewhere', () => {
   assert.deepEqual([bootstrap.genesis, outcome(out).records], [undefined, []])
 })
 
-test('a member that comes with another directory before the founding votes from that one', () => {
+test('a member that joins again with another directory before the founding votes from that one', () => {
   const { bootstrap } = bootstrapOf(1)
   bootstrap.onJoin(2, joinOf('dir-2'))
   bootstrap.onJoin(2, joinOf('dir-2-new'))
@@ -101,7 +101,7 @@ test('a member that comes with another directory before the founding votes from 
   assert.equal(bootstrap.genesis?.members.find(({ nodeId }) => nodeId === 2)?.dataDirId, 'dir-2-new')
 })
 
-test('joins are sent again at each interval, and whoever has a genesis welcomes', () => {
+test('joins are sent again at each interval, and a node with a genesis welcomes', () => {
   const { out, bootstrap } = bootstrapOf(3)
   const joins = [0, 50, 99, 100, 150, 200].map((nowMs) => {
     bootstrap.tick(nowMs)
@@ -115,7 +115,7 @@ test('joins are sent again at each interval, and whoever has a genesis welcomes'
   assert.deepEqual(outcome(out).onceDurable, ['n2 welcome to cluster'])
 })
 
-test('a node that is not a member, or is one with another directory, stops and says why and what to do', () => {
+test('a node that is no member, or has another directory, stops with the reason and the remedy', () => {
   const cases = [
     [welcome([1, 2]), 'dir-3', 'NOT_A_MEMBER', /node 3 is not a member of cluster cluster: add it first: synod member add 3=/],
     [welcome([1, 2, 9]), 'dir-3', 'REMOVED', /it was removed, and its number is never given again/],
@@ -137,7 +137,7 @@ test('a node that is not a member, or is one with another directory, stops and s
   }
 })
 
-test('a node that is to join waits until it is added, and until its directory is the one that the members know', () => {
+test('a node that joins waits until it is added, and until the members have its directory', () => {
   const joins = bootstrapOf(3, undefined, 'dir-3', { joins: true })
   assert.equal(joins.bootstrap.onWelcome(1, welcome([1, 2])), false)
   const repaired = bootstrapOf(3, undefined, 'new', { replacesDataDirId: 'dir-3' })
@@ -155,14 +155,14 @@ test('neither a node that joins nor one whose directory was damaged founds a clu
   }
 })
 
-test('whose directory was damaged was in a cluster: with such members the seed, which has lost everything, founds no second one', () => {
+test('a member with a damaged directory was in a cluster: a seed that has lost everything founds no second one with it', () => {
   const { out, bootstrap } = bootstrapOf(1)
   bootstrap.tick(0)
   for (const from of [2, 3]) bootstrap.onJoin(from, joinOf(`dir-new-${from}`, `dir-${from}`))
   assert.deepEqual([bootstrap.genesis, outcome(out).records], [undefined, []])
 })
 
-test('a cluster forms once all are there, in whatever order they come', () => {
+test('a cluster forms once all members are there, in any order', () => {
   const cluster = new Cluster({ nodeIds: [1, 2, 3], unformed: true })
   cluster.crash(3)
   cluster.run(2_000)
@@ -174,7 +174,7 @@ test('a cluster forms once all are there, in whatever order they come', () => {
   cluster.runUntil('a leader is there', () => cluster.leaders.length === 1)
 })
 
-test('a seed that crashes before its genesis is durable founds again; nobody had heard of the first', () => {
+test('a seed that crashes before its genesis is durable founds again: no node has heard of the first', () => {
   const cluster = new Cluster({ nodeIds: [1, 2, 3], unformed: true })
   cluster.syncByHand(1)
   cluster.run(200)
@@ -186,7 +186,7 @@ test('a seed that crashes before its genesis is durable founds again; nobody had
   cluster.runUntil('a leader is there', () => cluster.leaders.length === 1)
 })
 
-test('a seed that crashes after its genesis is durable, before anybody is welcomed, welcomes when it is back', () => {
+test('a seed that crashes after its genesis is durable, but before a welcome, welcomes when it is back', () => {
   const cluster = new Cluster({ nodeIds: [1, 2, 3], unformed: true })
   for (const nodeId of [1, 2, 3]) cluster.tick(nodeId)
   cluster.settle({ kind: 'join' })
@@ -221,7 +221,7 @@ test('a single node founds its cluster and leads it', () => {
   assert.equal(cluster.grants.get(cluster.read(7)), 2)
 })
 
-/** What each of three nodes was started with, but for a change. */
+/** The start options of each of three nodes, with a change. */
 function formation(change: Partial<Formation> = {}): Formation {
   const members = genesisOf([1, 2, 3]).members.map(({ nodeId, peerAddress, clientAddress }) => ({
     nodeId,
@@ -231,7 +231,7 @@ function formation(change: Partial<Formation> = {}): Formation {
   return { members, initialCommandCount: 1, initialDigest: 'd', ...change }
 }
 
-test('a cluster is not formed of nodes that were started with different things; each says what, and it forms when that is mended', () => {
+test('nodes with different start options do not form a cluster; each reports the difference, and they form one when it is gone', () => {
   const { members } = formation()
   const elsewhere = members.map((m) => (m.nodeId === 3 ? { ...m, peerAddress: 'other:1' } : m))
   for (const [change, what] of [
@@ -253,7 +253,7 @@ test('a cluster is not formed of nodes that were started with different things; 
   }
 })
 
-test('also who is no seed tells of a difference, for as long as the other node is there', () => {
+test('a node that is not the seed reports a difference, too, while the other node is there', () => {
   const { bootstrap } = bootstrapOf(2)
   bootstrap.tick(0)
   bootstrap.onJoin(1, { ...joinOf('dir-1'), formation: formation({ initialDigest: 'other' }) })

@@ -10,7 +10,7 @@ test('a scout whose own second page comes when its acceptor has promised another
   cluster.elect(1)
   cluster.drop()
   for (const command of ['a', 'b', 'c']) cluster.propose(1, command)
-  // Node 1 holds three votes that are nobody else's: its promise to itself takes several pages.
+  // Only node 1 has three of the votes: its promise to itself takes several pages.
   cluster.drop({ kind: 'accept' })
   cluster.crash(1)
   cluster.restart(1)
@@ -27,7 +27,7 @@ test('a scout whose own second page comes when its acceptor has promised another
   assert.equal(cluster.node(1).phase, 'following')
 })
 
-test('a read of a restarted node is not answered by a reply to the question that it asked before the crash', () => {
+test('a read of a restarted node is not answered by a reply to its request from before the crash', () => {
   const cluster = new Cluster({ nodeIds: [1, 2, 3] })
   cluster.elect(1)
   cluster.run(100)
@@ -66,7 +66,7 @@ test('an election with more open values than fit in one election timeout of page
   assert.equal(cluster.log.filter((value) => value.startsWith('open-')).length, windowSlots)
 })
 
-test('a hand-over whose message is lost does not leave a leader that takes no commands', () => {
+test('a leader whose hand-over message is lost takes commands again', () => {
   const cluster = new Cluster({ nodeIds: [1, 2, 3] })
   cluster.elect(1)
   cluster.run(100)
@@ -89,7 +89,7 @@ test('leadership is not handed to a node that has been silent, however much it h
   assert.deepEqual(cluster.leaders, [3])
 })
 
-test('a node that misses slots asks every peer in turn, though the leader keeps telling it of more', () => {
+test('a node that misses slots asks every peer in turn, although the leader keeps announcing more', () => {
   const cluster = new Cluster({ nodeIds: [1, 2, 3, 4, 5] })
   cluster.elect(1)
   cluster.run(100)
@@ -102,7 +102,7 @@ test('a node that misses slots asks every peer in turn, though the leader keeps 
   cluster.runUntil('node 5 has caught up', () => cluster.node(5).decidedUpTo === 2)
 })
 
-test('reads that wait while the leader is heard but nobody can be reached stay bounded', () => {
+test('reads that wait while the leader is heard but cannot be reached stay bounded', () => {
   const cluster = new Cluster({ nodeIds: [1, 2, 3] })
   cluster.elect(1)
   cluster.run(100)
@@ -128,7 +128,7 @@ test('a follower that hears the leader but is not heard by it gets its reads and
   cluster.runUntil('the command is decided', () => cluster.log.includes('around'), 1_000)
 })
 
-test('a follower that only proposes takes the detour when it proposes again', () => {
+test('a follower that only proposes changes its route when it proposes again', () => {
   const cluster = new Cluster({ nodeIds: [1, 2, 3] })
   cluster.elect(1)
   cluster.run(100)
@@ -154,7 +154,7 @@ test('a leader whose disk hangs lets another lead, and follows it', () => {
   assert.equal(cluster.node(1).phase, 'following')
 })
 
-test('a leader that learns what a higher ballot decided does not call decided what its followers accepted in its own', () => {
+test('a leader that learns a decision of a higher ballot does not announce the slot in its own ballot', () => {
   const cluster = new Cluster({ nodeIds: [1, 2, 3, 4, 5] })
   cluster.elect(1)
   cluster.run(100)

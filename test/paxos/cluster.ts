@@ -12,7 +12,7 @@ import { type InTransit, type Match, MessagePool } from './message-pool.js'
 interface ClusterSettings {
   readonly nodeIds: readonly NodeId[]
   readonly options?: Partial<CoreOptions>
-  /** Without: the nodes share a genesis already. */
+  /** If absent, the nodes start with a common genesis. */
   readonly unformed?: boolean
   /** A vote is on the disk of that directory. */
   readonly onVote?: (dataDirId: string, vote: LogEntry) => void
@@ -29,13 +29,13 @@ const STEPS_MAX = 100_000
 export class Cluster {
   /** One line per event. */
   readonly transcript: string[] = []
-  /** Tokens of granted reads, with their slots. */
+  /** The read index of each answered read, by its token. */
   readonly grants = new Map<number, Slot>()
   readonly #hosts = new Map<NodeId, HostedNode>()
   readonly #options: CoreOptions
   readonly #fixed: FixedSettings
   readonly #decided = new Map<Slot, Value>()
-  /** What a read must see: every slot that anybody had decided when it was asked. */
+  /** The lowest slot that answers each read: the highest that some node had decided when it was requested. */
   readonly #readFloors = new Map<number, Slot>()
   readonly #pool = new MessagePool()
   readonly #paused = new Set<NodeId>()
@@ -78,7 +78,7 @@ export class Cluster {
     return this.nodeIds.filter((nodeId) => this.#host(nodeId).node?.phase === 'leading')
   }
 
-  /** What is on its way. */
+  /** The messages in flight. */
   get inTransit(): readonly InTransit[] {
     return this.#pool.sent
   }
@@ -118,7 +118,7 @@ export class Cluster {
     return this.#propose(nodeId, commands, { isRetry: false })
   }
 
-  /** What the client has proposed here before, without an answer. */
+  /** Commands that the client has proposed here before, without an answer. */
   proposeAgain(nodeId: NodeId, ...commands: string[]): ProposeOutcome {
     return this.#propose(nodeId, commands, { isRetry: true })
   }
@@ -201,7 +201,7 @@ export class Cluster {
     return lost.length
   }
 
-  /** What matches arrives once more, later. */
+  /** Makes matching messages arrive once more, later. */
   duplicate(match: Match = {}): void {
     this.#pool.duplicate(match)
   }
@@ -318,7 +318,7 @@ export class Cluster {
 
   // --- time -------------------------------------------------------------------------------------------------------------------------
 
-  /** Everybody's clock goes on in small steps, and every message on an intact link arrives at once. */
+  /** Advances every clock in small steps; messages on intact links arrive at once. */
   run(ms: number): void {
     for (let elapsedMs = 0; elapsedMs < ms; elapsedMs += TICK_MS) {
       this.#tickAll()
@@ -326,7 +326,7 @@ export class Cluster {
     }
   }
 
-  /** As `run`, but every message takes up to `latencyMs`. */
+  /** Does the same as `run`, but every message takes up to `latencyMs`. */
   runSlowly(ms: number, latencyMs: number): void {
     for (let elapsedMs = 0; elapsedMs < ms; elapsedMs += TICK_MS) {
       this.#tickAll()
@@ -342,7 +342,7 @@ export class Cluster {
     assert.ok(condition(), `${what} within ${msMax} ms`)
   }
 
-  /** Nobody hears a leader any more, this node asks around, and everything is delivered until it leads. */
+  /** Lets all nodes lose their leader and this node poll, then delivers all messages until it leads. */
   elect(nodeId: NodeId): void {
     const patienceMs = this.#options.electionTimeoutMsMin - this.#options.heartbeatIntervalMs
     for (const other of this.nodeIds) {
@@ -414,7 +414,7 @@ export class Cluster {
   }
 }
 
-/** How a cluster of these nodes was formed. */
+/** The genesis of a cluster of these nodes. */
 export function genesisOf(nodeIds: readonly NodeId[], windowSlots = DEFAULT_OPTIONS.windowSlots): Genesis {
   return {
     clusterId: 'cluster',

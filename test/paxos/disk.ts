@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { Memberships } from '../../src/paxos/memberships.js'
 import type { DurableRecord, Genesis, LogEntry, MembershipRecord, RecoveredState, Slot } from '../../src/paxos/types.js'
 
-/** What a checkpoint says. */
+/** The content of a checkpoint. */
 export interface Checkpoint {
   readonly slot: Slot
   readonly timeMs: number
   readonly memberships: readonly MembershipRecord[]
 }
 
-/** What a node finds again after a crash: exactly the records that were synced, by the rules of types.ts. */
+/** The state that a node recovers after a crash: exactly the synced records, by the rules of types.ts. */
 export class Disk {
   #genesis: Genesis | undefined
   #promised = 0
@@ -73,7 +73,7 @@ export class Disk {
     return this.#compactedUpTo
   }
 
-  /** As if it had lived through the slots up to there, and kept none of them. */
+  /** Puts the disk in the state after these slots, with none of them in the log. */
   install({ slot, timeMs, memberships }: Checkpoint): void {
     this.#compactedTimeMs = timeMs
     this.#membershipsThere = memberships

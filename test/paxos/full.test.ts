@@ -15,7 +15,7 @@ function isLevel(cluster: Cluster): boolean {
   return cluster.nodeIds.every((nodeId) => cluster.node(nodeId).decidedUpTo === cluster.log.length)
 }
 
-test('a full follower votes and learns no more, follows on, and catches up when it has room', () => {
+test('a full follower neither votes nor learns, still follows, and catches up when it has room', () => {
   const cluster = established([1, 2, 3], { batchCommandsMax: 1, recentSlotsMax: 4 })
   cluster.setFull(3, true)
   const before = cluster.node(3).decidedUpTo
@@ -34,7 +34,7 @@ test('a full follower votes and learns no more, follows on, and catches up when 
   cluster.runUntil('all are level', () => isLevel(cluster))
 })
 
-test('a majority that is full decides nothing, keeps its leader, and goes on when one has room', () => {
+test('a full majority decides nothing, keeps its leader, and continues when one member has room', () => {
   const cluster = established([1, 2, 3])
   for (const nodeId of [2, 3]) cluster.setFull(nodeId, true)
   const before = cluster.log.length
@@ -48,7 +48,7 @@ test('a majority that is full decides nothing, keeps its leader, and goes on whe
   cluster.runUntil('all are level', () => isLevel(cluster))
 })
 
-test('a full leader proposes nothing, answers heartbeats and reads, and proposes what waits when it has room', () => {
+test('a full leader proposes nothing, still answers reads, and proposes the queued commands when it has room', () => {
   const cluster = established([1, 2, 3])
   cluster.setFull(1, true)
   const before = cluster.log.length
@@ -62,7 +62,7 @@ test('a full leader proposes nothing, answers heartbeats and reads, and proposes
   cluster.runUntil('it is decided', () => cluster.log.includes('a') && isLevel(cluster))
 })
 
-test('everybody is full when the leader dies: another leads, and decides what was open when there is room', () => {
+test('all nodes are full when the leader dies: another leads, and decides the open slots when there is room', () => {
   const cluster = established([1, 2, 3, 4, 5])
   cluster.propose(1, 'a')
   cluster.settle({ kind: 'accept', to: 2 })
@@ -78,7 +78,7 @@ test('everybody is full when the leader dies: another leads, and decides what wa
   cluster.runUntil('all are level', () => isLevel(cluster))
 })
 
-test('votes far ahead take all the room: the slots below are learned, and accepted, all the same', () => {
+test('votes for far slots take all the room: lower slots are still learned and accepted', () => {
   const cluster = established([1, 2, 3], { batchCommandsMax: 1, openBytesMax: 100, windowBytesMax: 100 })
   // Node 3 misses the first, and has no room after a few of the others.
   for (let i = 0; i < 4; i++) cluster.propose(1, `value-${i}-of-some-length`)

@@ -24,14 +24,14 @@ export interface Surroundings {
   readonly onDecided: (entry: LogEntry) => void
   readonly onRead: (grant: ReadIndexGrant) => void
   readonly onCheckpointWanted: (request: CheckpointRequest) => void
-  /** Whom a node asks that wants to be let in: every other machine. */
+  /** The nodes that a joining node asks: every other machine. */
   readonly everybody: () => FixedSettings['members']
   readonly onVote: (dataDirId: string, vote: LogEntry) => void
-  /** Told in words, for the transcript. */
+  /** Adds a line to the transcript. */
   readonly note: (event: string) => void
 }
 
-/** What is the same at every start of a node. */
+/** The settings that are the same at every start of a node. */
 export type FixedSettings = Pick<NodeSettings, 'members' | 'options' | 'random'>
 
 /**
@@ -126,7 +126,7 @@ export class HostedNode {
     if (this.#node !== undefined) this.#node.compactedUpTo = upTo
   }
 
-  /** What a checkpoint of this node's state says. */
+  /** A checkpoint of this node's state. */
   get checkpoint(): Checkpoint {
     return { slot: this.#disk.decidedUpTo, timeMs: this.#disk.logTimeMs, memberships: this.#disk.memberships() }
   }

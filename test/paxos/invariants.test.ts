@@ -50,7 +50,7 @@ for (const [what, now, sentence] of [
   })
 }
 
-test('whoever leads goes on in a higher ballot only', () => {
+test('a leader may only move to a higher ballot', () => {
   const leading = { ...VIEW, promised: HIGH, leadingBallot: HIGH }
   assert.deepEqual(brokenTransitions(leading, { ...leading, leadingBallot: LOW }), ['it leads in a lower ballot'])
   assert.deepEqual(brokenTransitions(leading, { ...leading, leadingBallot: 0 }), [])

@@ -84,7 +84,7 @@ function ack(leader: Leader, from: NodeId, round: number, nowMs: number, decided
   leader.onHeartbeatAck(from, { kind: 'heartbeatAck', ballot: BALLOT, round, decidedUpTo, durableUpTo: 0, wallMs: 0 }, nowMs)
 }
 
-/** At time 0, without an acknowledgement of any round that there was. */
+/** Reports a wall clock at time 0, without acknowledging a round. */
 function tellTime(leader: Leader, from: NodeId, wallMs: number): void {
   leader.onHeartbeatAck(from, { kind: 'heartbeatAck', ballot: BALLOT, round: 0, decidedUpTo: 0, durableUpTo: 0, wallMs }, 0)
 }
@@ -158,7 +158,7 @@ test('the window bounds the slots in flight, and opens as they are decided', () 
   assert.deepEqual([leader.inFlightCount, leader.nextSlot], [3, 6])
 })
 
-test('a slot without commands brings the time at which something is due, when nothing else is under way', () => {
+test('a slot without commands is proposed when a deadline is due and no other slot is in flight', () => {
   const { leader, out } = leadReady()
   outcome(out)
   leader.proposeQueued(1, 0, 1_000_000)
@@ -178,7 +178,7 @@ test('a slot without commands brings the time at which something is due, when no
   assert.equal(leader.inFlightCount, 1)
 })
 
-test('a batch ends at so many commands or bytes, whichever comes first, but takes at least one', () => {
+test('a batch is bounded by commands and by bytes, but has at least one command', () => {
   const cases = [
     { queue: commands(5), change: { batchCommandsMax: 2 }, sizes: [2, 2, 1] },
     { queue: commands(5, 10), change: { batchBytesMax: 30 }, sizes: [3, 2] },
@@ -199,7 +199,7 @@ test('a batch ends at so many commands or bytes, whichever comes first, but take
   }
 })
 
-test('the queue is bounded by commands and bytes, takes all of a proposal or nothing, and one proposal however large', () => {
+test('the queue is bounded by commands and bytes, takes a proposal as a whole or not at all, and one of any size when empty', () => {
   const byCount = leadReady({ queueCommandsMax: 3 }).leader
   assert.deepEqual(
     [byCount.enqueue(commands(2)), byCount.enqueue(commands(2)), byCount.enqueue(commands(1))],
@@ -214,7 +214,7 @@ test('the queue is bounded by commands and bytes, takes all of a proposal or not
   )
 })
 
-test('what is undecided is bounded by bytes, too, and one value however large is under way', () => {
+test('undecided values are bounded by bytes, too, and one value of any size may be in flight', () => {
   const { leader, out } = leadReady({ batchCommandsMax: 1, windowBytesMax: 100 })
   leader.enqueue(commands(4, 60))
   leader.proposeQueued(1, 0)
@@ -230,7 +230,7 @@ test('what is undecided is bounded by bytes, too, and one value however large is
   outcome(out)
 })
 
-test('accepts are sent again after a while, only to those whose vote is missing, and only for slots that need it', () => {
+test('accepts are retried, only to voters whose vote is missing, and only for slots without a majority', () => {
   const { leader, out } = leadReady({ batchCommandsMax: 1, retryDelayMs: 200 }, 5)
   leader.enqueue([bytes('a'), bytes('b')])
   leader.proposeQueued(1, 0)
@@ -251,7 +251,7 @@ test('accepts are sent again after a while, only to those whose vote is missing,
   assert.equal(sent(400).length, 3)
 })
 
-test('what is decided is told once: by a message of its own, or by the heartbeat that was due', () => {
+test('a decision is announced once: by a message of its own, or by the heartbeat that was due', () => {
   const { leader, out } = leadReady()
   leader.flush(0)
   assert.deepEqual(outcome(out).now, [])
@@ -292,7 +292,7 @@ test('a leader that hears no majority within an election timeout steps down, how
   assert.equal(leader.tick(701), false)
 })
 
-test('followers that were slow of late, and answered, have more time: three of their silences, four more election timeouts at most', () => {
+test('followers that were slow, but answered, have more time: three times their silence, at most four more election timeouts', () => {
   const { leader } = leadReady({ electionTimeoutMsMax: 600 })
   ack(leader, 2, 1, 400)
   assert.equal(leader.tick(400 + 600 + 800), true)
@@ -304,7 +304,7 @@ test('followers that were slow of late, and answered, have more time: three of t
   assert.equal(patient.tick(2_300 + 5 * 600 + 1), false)
 })
 
-test('what the leader learns from a peer needs no commander any more', () => {
+test('a slot that the leader learns from a peer needs no commander any more', () => {
   const { leader, replica, out } = lead({ open: [entry(1, OLD, batch('a'))] })
   outcome(out)
   const entries = [entry(1, OLD, batch('a'))]
@@ -341,7 +341,7 @@ test('commands wait until the clocks of a majority are known', () => {
   assert.deepEqual(outcome(out).records, ['accepted 2=a (2.1)'])
 })
 
-test('leadership is offered to the most advanced follower that answered of late, and commands are refused meanwhile', () => {
+test('leadership is handed to the most advanced follower that answered recently, and commands are refused meanwhile', () => {
   const { leader, out } = lead({ change: { electionTimeoutMsMin: 300, electionTimeoutMsMax: 600 }, memberCount: 5 })
   assert.equal(leader.handOver(), false)
   assert.equal(leader.enqueue([bytes('a')]), true)
@@ -362,7 +362,7 @@ test('leadership is offered to the most advanced follower that answered of late,
   assert.equal(leader.enqueue([bytes('c')]), true)
 })
 
-test('a single member decides by itself, once its disk has it', () => {
+test('a single member decides alone, once its own disk has the value', () => {
   const { leader, out } = lead({ memberCount: 1 })
   vote(leader, SELF, 1)
   assert.deepEqual(decidedOf(out), ['1=noop (2.1)'])

@@ -44,7 +44,7 @@ class Desk {
   }
 }
 
-test('the time of the log is unknown until a majority has told its own', () => {
+test('log time is unknown until the clocks of a majority are known', () => {
   const { clock } = new Desk(5)
   for (const [nodeId, wallMs] of [
     [1, 100],
@@ -60,7 +60,7 @@ test('the time of the log is unknown until a majority has told its own', () => {
   assert.equal(clock.take(), 100)
 })
 
-test('with three of five heard, two wrong clocks are not the middle', () => {
+test('with three of five clocks heard, two wrong ones are not the median', () => {
   assert.equal(new Desk(5).take({ 1: 2 * HOUR_MS, 2: 0, 3: 2 * HOUR_MS }), 0)
   assert.equal(new Desk(5).take({ 1: 2 * HOUR_MS, 2: 0, 3: 5, 4: 2 * HOUR_MS }), 5, 'of four the second is below three of five')
   assert.equal(new Desk(5).take({ 1: 2 * HOUR_MS, 2: 0, 3: 5, 4: 7, 5: 2 * HOUR_MS }), 7)
@@ -69,7 +69,7 @@ test('with three of five heard, two wrong clocks are not the middle', () => {
   assert.equal(new Desk(1).take({ 1: 9 }), 9)
 })
 
-test('where two memberships govern, the clocks of a majority of each must allow the time', () => {
+test('if two memberships govern, the clocks of a majority of each must allow the time', () => {
   const [before, after] = [membershipOf([1, 2, 3]), membershipOf([3, 4, 5])]
   const offMs = { 1: 900, 2: 900, 3: 500, 4: 500, 5: 300 }
   assert.equal(new Desk([before]).take(offMs), 900)
@@ -77,7 +77,7 @@ test('where two memberships govern, the clocks of a majority of each must allow 
   assert.equal(new Desk([before, after]).take({ 1: 900, 2: 900, 3: 500 }), 900, 'nobody new is heard yet')
 })
 
-test('a run with clocks that are days ahead does not stop log time: it goes on by elapsed time, a hundredth slower', () => {
+test('clocks that were days ahead once do not stop log time: it advances by elapsed time, a hundredth slower', () => {
   // A new cluster has nothing that could end early.
   const desk = new Desk(3)
   assert.equal(desk.take({ 1: 2 * DAY_MS, 2: 2 * DAY_MS, 3: 0 }), 2 * DAY_MS)
@@ -88,7 +88,7 @@ test('a run with clocks that are days ahead does not stop log time: it goes on b
   assert.ok(next.clock.report.aheadMs > DAY_MS)
 })
 
-test('with one clock far behind and one node down, log time goes on', () => {
+test('with one clock far behind and one node down, log time advances', () => {
   const desk = new Desk(3)
   desk.take({ 1: 0, 2: 0, 3: -DAY_MS })
   const beganMs = desk.nowMs
@@ -106,7 +106,7 @@ test('a new cluster waits for no clock, and one that is far behind does not make
   assert.equal(desk.take({ 1: 0, 2: 0, 3: -DAY_MS }), 0)
 })
 
-test('a leap of a majority is followed no further than every clock says, but for a hundredth of elapsed time', () => {
+test('a jump of a majority is followed as far as every clock confirms, plus a hundredth of elapsed time', () => {
   const desk = new Desk(3)
   desk.take({ 1: 0, 2: 0, 3: 0 })
   assert.equal(desk.take({ 1: DAY_MS, 2: DAY_MS, 3: 0 }, 100_000), 1_000)
@@ -114,7 +114,7 @@ test('a leap of a majority is followed no further than every clock says, but for
   assert.ok(desk.clock.report.aheadMs < -HOUR_MS)
 })
 
-test('a leap of all clocks is followed by an hour', () => {
+test('a jump of all clocks is followed by at most an hour', () => {
   const desk = new Desk(3)
   desk.take({ 1: 0, 2: 0, 3: 0 })
   assert.equal(desk.take({ 1: DAY_MS, 2: DAY_MS, 3: DAY_MS }), HOUR_MS)
@@ -126,14 +126,14 @@ test('a leap of all clocks is followed by an hour', () => {
   assert.equal(desk.take({ 1: HOUR_MS + 60_000, 2: HOUR_MS + 60_000, 3: HOUR_MS + 60_000 }), HOUR_MS + 60_000)
 })
 
-test('after a start nobody knows how long the cluster was down: all clocks together are believed, a majority only by an hour', () => {
+test('after a start, when the downtime is unknown, all clocks together are believed, a majority only up to an hour', () => {
   assert.equal(new Desk(3, NOON_MS - 30 * DAY_MS).take({ 1: 0, 2: 3, 3: 5 }), 0)
   const desk = new Desk(3, NOON_MS - 30 * DAY_MS)
   assert.equal(desk.take({ 1: 0, 2: 0 }), HOUR_MS - 30 * DAY_MS)
   assert.equal(desk.take({ 1: 0, 2: 0, 3: 0 }), 0, 'the third has come')
 })
 
-test('of a follower that comes to lead: log time goes on from when it was heard', () => {
+test('a follower that becomes leader continues log time from when it heard it', () => {
   const led = new Desk(3)
   led.clock.onSeen(NOON_MS + DAY_MS)
   led.nowMs = 10_000
@@ -142,7 +142,7 @@ test('of a follower that comes to lead: log time goes on from when it was heard'
   assert.equal(led.take({ 1: 0, 2: 0 }), DAY_MS - 100)
 })
 
-test('the promise, whatever clocks do: never above what more than a minority of them has allowed, never back, never still', () => {
+test('the promise, with any clocks: never above what a majority of them allows, never back, never still', () => {
   const step = record({
     elapsedMs: constantFrom(0, 1, 17, 400, 5_000),
     turns: array(tuple(integer({ min: 1, max: 5 }), integer({ min: -3 * DAY_MS, max: 3 * DAY_MS })), {

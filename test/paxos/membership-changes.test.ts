@@ -20,7 +20,7 @@ function add(cluster: Cluster, nodeId: NodeId, at: NodeId): void {
   })
 }
 
-/** As an operator does: again and again until it is so. */
+/** Repeats the request until the change is made, as an operator does. */
 function changeUntil(cluster: Cluster, at: NodeId, kind: 'promote' | 'remove', nodeId: NodeId, members: string): void {
   cluster.runUntil(`${kind} ${nodeId}`, () => {
     if (plain(cluster.membersAt(at)) === members) return true
@@ -30,7 +30,7 @@ function changeUntil(cluster: Cluster, at: NodeId, kind: 'promote' | 'remove', n
   })
 }
 
-/** Without the slots. */
+/** The members without the slots from which they vote. */
 function plain(members: string): string {
   return members.replaceAll(/\(\d+\)/g, '')
 }
@@ -41,7 +41,7 @@ function grow(cluster: Cluster, nodeId: NodeId, at: NodeId, members: string): vo
   changeUntil(cluster, at, 'promote', nodeId, members)
 }
 
-test('a learner is added, says which directory is its own, learns everything, and votes only once it is promoted', () => {
+test('a learner is added, reports its directory, learns everything, and votes only once it is promoted', () => {
   const cluster = led([1, 2, 3])
   cluster.propose(1, 'before')
   cluster.run(100)
@@ -63,7 +63,7 @@ test('a learner is added, says which directory is its own, learns everything, an
   cluster.runUntil('in force', () => cluster.node(1).decidedUpTo >= from - 1)
 })
 
-test('a change is in force so many slots later as the window is long, and the leader fills the slots between', () => {
+test('a change is in force one window later, and the leader fills the slots between', () => {
   const cluster = led([1, 2, 3])
   cluster.addHost(4)
   add(cluster, 4, 1)
@@ -77,7 +77,7 @@ test('a change is in force so many slots later as the window is long, and the le
   )
 })
 
-test('from 1 to 3 to 5 to 3 nodes, the first leader among those who go, while commands are decided', () => {
+test('from 1 to 3 to 5 to 3 nodes, with the first leader removed, while commands are decided', () => {
   const cluster = led([1])
   let count = 0
   const work = (): void => {
@@ -104,7 +104,7 @@ test('from 1 to 3 to 5 to 3 nodes, the first leader among those who go, while co
   assert.equal(plain(cluster.membersAt(4)), '3 4 5')
 })
 
-test('of two, who removes itself is there until the other has every slot in which both must vote', () => {
+test('a node of two that removes itself stays until the other has every slot in which both must vote', () => {
   const cluster = led([1, 2], 2)
   cluster.change(2, { kind: 'remove', nodeId: 2 })
   // The removal comes into force without node 1 hearing that it has.
@@ -122,7 +122,7 @@ test('of two, who removes itself is there until the other has every slot in whic
   cluster.runUntil('node 2 stops', () => cluster.haltOf(2)?.code === 'REMOVED')
 })
 
-test('one change at a time; and none after which too few of the voters would be up', () => {
+test('one change at a time, and none that would leave too few voters up', () => {
   const cluster = led([1, 2, 3])
   cluster.addHost(4)
   add(cluster, 4, 1)
@@ -162,7 +162,7 @@ test('a new node id is at most 100 above the last, and no two members share an a
   cluster.runUntil('the highest id that may be given is', () => cluster.node(3).memberships?.latest.has(103) === true)
 })
 
-test('a member gets other addresses through the log, and goes on voting', () => {
+test('a member gets other addresses through the log, and still votes', () => {
   const cluster = led([1, 2, 3])
   const moved = { nodeId: 2, peerAddress: 'moved:1', clientAddress: 'moved:2' }
   cluster.change(1, { kind: 'update', ...moved })
@@ -175,7 +175,7 @@ test('a member gets other addresses through the log, and goes on voting', () => 
   cluster.runUntil('it votes', () => cluster.log.includes('by two'))
 })
 
-test('a learner that lags, or is not up, is not promoted', () => {
+test('a learner that lags or is down is not promoted', () => {
   const cluster = led([1, 2, 3])
   cluster.addHost(4)
   cluster.crash(4)
@@ -185,7 +185,7 @@ test('a learner that lags, or is not up, is not promoted', () => {
   assert.deepEqual(cluster.refusalsOf(1), ['NOT_CAUGHT_UP'])
 })
 
-test('who begins anew in another directory learns, and votes again only in slots that its former life cannot have voted in', () => {
+test('a member that was reset learns, and votes again only in slots in which its former life cannot have voted', () => {
   const cluster = led([1, 2, 3])
   cluster.propose(1, 'a')
   cluster.run(100)
@@ -208,7 +208,7 @@ test('who begins anew in another directory learns, and votes again only in slots
   })
 })
 
-test('of three, two that begin anew at once get nowhere: nobody can say any more what they had voted for', () => {
+test('two of three members with new directories at once do not join again: their former votes are unknown', () => {
   const cluster = led([1, 2, 3])
   for (const nodeId of [2, 3]) {
     cluster.crash(nodeId)
@@ -223,7 +223,7 @@ test('of three, two that begin anew at once get nowhere: nobody can say any more
   assert.deepEqual(cluster.leaders, [])
 })
 
-test('a promise of a former life of a member, arriving late, is no promise of the one that votes now', () => {
+test('a late promise of a former life does not count for the life of the member that votes now', () => {
   const cluster = led([1, 2, 3, 4, 5])
   // Node 5 scouts; what it is promised does not arrive for now.
   for (const nodeId of [1, 2, 3, 4]) cluster.tick(nodeId, 250)
@@ -251,7 +251,7 @@ test('a promise of a former life of a member, arriving late, is no promise of th
   assert.ok(cluster.log.includes('x'))
 })
 
-test('a checkpoint brings who needs slots that nobody keeps, and the memberships with it', () => {
+test('a node that needs slots that no log has gets a checkpoint, with the memberships', () => {
   const cluster = led([1, 2, 3])
   cluster.crash(3)
   cluster.addHost(4)

@@ -28,7 +28,7 @@ function randomOf(seed: number): (below: number) => number {
   return (below) => next() % below
 }
 
-/** What was ever written of votes, and whether each slot was decided by those who vote on it. */
+/** Records every written vote, and checks that each slot was decided by its voters. */
 class Votes {
   readonly #byDirectory = new Map<string, LogEntry[]>()
 
@@ -234,7 +234,7 @@ class Schedule {
     }
   }
 
-  /** Who has stopped because it was removed is down for good. */
+  /** A node that has stopped because it was removed never starts again. */
   #bury(): void {
     for (const nodeId of this.#up()) {
       const halt = this.cluster.haltOf(nodeId)
@@ -246,7 +246,7 @@ class Schedule {
     }
   }
 
-  /** As decided so far, with those that govern the slots after that one. */
+  /** The memberships by the decisions so far, with those that govern the slots after this one. */
   #memberships(upTo: Slot = Number.POSITIVE_INFINITY): Memberships {
     const memberships = Memberships.ofGenesis(genesisOf(this.#initial, this.#windowSlots))
     const { decided } = this.cluster
@@ -300,7 +300,7 @@ class Schedule {
   }
 }
 
-test(`${SEEDS} random schedules with changes of the membership: one value for each slot, and progress once all is well`, () => {
+test(`${SEEDS} random schedules with membership changes: one value for each slot, and progress once faults end`, () => {
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
     let schedule: Schedule | undefined
     try {

@@ -24,7 +24,7 @@ function addLearner(cluster: Cluster, nodeId: NodeId, at: NodeId): void {
   cluster.run(200)
 }
 
-test('a promise that comes late says nothing of slots that its sender knows to be decided: its leader learns them first', () => {
+test('a late promise has no votes for slots that its sender knows to be decided: the leader learns these first', () => {
   const cluster = led([1, 2, 3], 1, 3)
   for (const nodeId of [4, 5]) addLearner(cluster, nodeId, 3)
   const before = cluster.log.length
@@ -81,7 +81,7 @@ test('a promise that comes late says nothing of slots that its sender knows to b
   assert.equal(cluster.log[before + 2], 'acknowledged')
 })
 
-test('reads: who begins anew does not confirm a leader that knows only its former life', () => {
+test('reads: a member that was reset does not confirm a leader that knows only its former life', () => {
   const cluster = led([1, 2, 3, 4, 5, 6, 7], 4)
   cluster.pause(1)
   cluster.runUntil('another leads', () => cluster.leaders.some((leader) => leader !== 1))
@@ -110,7 +110,7 @@ test('reads: who begins anew does not confirm a leader that knows only its forme
   assert.equal(cluster.grants.has(read), false)
 })
 
-test('a leader that does not vote logs what it decides', () => {
+test('a leader that does not vote writes its decisions to the log', () => {
   const cluster = led([1, 2, 3], 1)
   cluster.change(1, { kind: 'remove', nodeId: 1 })
   cluster.propose(1, 'last')
@@ -123,7 +123,7 @@ test('a leader that does not vote logs what it decides', () => {
   assert.equal(cluster.node(1).decidedUpTo, cluster.log.indexOf('last') + 1)
 })
 
-test('a removed leader that can hand over to nobody leads no longer', () => {
+test('a removed leader that has no node to hand over to steps down', () => {
   const cluster = led([1, 2, 3], 1)
   cluster.change(1, { kind: 'remove', nodeId: 1 })
   cluster.settle()
@@ -136,7 +136,7 @@ test('a removed leader that can hand over to nobody leads no longer', () => {
   assert.ok(cluster.leaders.some((nodeId) => nodeId !== 1))
 })
 
-test('of two nodes one is removed, and does not stop before the other knows all that it needs', () => {
+test('a removed node of two does not stop before the other has every slot that it needs', () => {
   const cluster = led([1, 2], 2)
   cluster.change(1, { kind: 'remove', nodeId: 2 })
   cluster.settle({ kind: 'accept' })
@@ -157,7 +157,7 @@ test('of two nodes one is removed, and does not stop before the other knows all 
   })
 })
 
-test('a node that was down while it was removed is told so when it is back', () => {
+test('a node that was removed while it was down is told so when it is back', () => {
   const cluster = led([1, 2, 3, 4], 2)
   cluster.crash(4)
   cluster.runUntil('node 4 is removed', () => {
@@ -171,7 +171,7 @@ test('a node that was down while it was removed is told so when it is back', () 
   cluster.runUntil('node 4 stops', () => cluster.haltOf(4)?.code === 'REMOVED')
 })
 
-test('whoever joins need not reach the leader', () => {
+test('a node that joins need not reach the leader', () => {
   const cluster = led([1, 2, 3], 2)
   cluster.addHost(4)
   cluster.cut(4, 1)
@@ -179,7 +179,7 @@ test('whoever joins need not reach the leader', () => {
   cluster.runUntil('it is let in', () => cluster.node(4).phase === 'following')
 })
 
-test('who begins anew is promoted for what it has learned itself, not for what its former life knew', () => {
+test('a member that was reset is promoted by its own progress, not by that of its former life', () => {
   const cluster = led([1, 2, 3], 4)
   for (let i = 0; i < 50; i++) {
     cluster.propose(1, `c${i}`)

@@ -16,7 +16,7 @@ for (let count = 1; count <= 31; count++) {
   })
 }
 
-test('a tally counts voters, not replies, and no strangers, up to the last of 31 members', () => {
+test('a tally counts voters, not replies, and no other nodes, for up to 31 members', () => {
   const membership = membershipOf(members(31).toReversed())
   const tally = new Tally(membership)
   for (let round = 0; round < 3; round++) tally.add(7)

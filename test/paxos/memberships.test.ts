@@ -60,7 +60,7 @@ test('a learner votes only when it has a directory and is promoted, from the slo
   assert.equal(memberships.votesFrom(4, 'other'), 0)
 })
 
-test('whose directory is damaged learns, with a mark that it will be back; only the directory that is known can be replaced', () => {
+test('a member whose directory is damaged becomes a learner that is promoted again; only its known directory can be replaced', () => {
   const memberships = membershipsOf([1, 2, 3], WINDOW)
   assert.equal(decide(memberships, 1, { kind: 'reset', nodeId: 2, dataDirId: 'other', newDataDirId: 'new' }), false)
   assert.equal(decide(memberships, 1, { kind: 'reset', nodeId: 2, dataDirId: 'dir-2', newDataDirId: 'new' }), true)
@@ -72,7 +72,7 @@ test('whose directory is damaged learns, with a mark that it will be back; only 
   assert.equal(memberships.votesFrom(2, 'dir-2'), 0)
 })
 
-test('what is kept says the same when it is read again', () => {
+test('memberships that are stored and read again are the same', () => {
   const memberships = membershipsOf([1, 2, 3], WINDOW)
   decide(memberships, 10, addOf(4))
   const again = new Memberships(memberships.toRecords(), WINDOW)

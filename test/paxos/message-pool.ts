@@ -15,7 +15,7 @@ export interface Match {
   readonly where?: (message: Message) => boolean
 }
 
-/** A network in which every message lies until somebody says what becomes of it. */
+/** A network in which every message waits until the test delivers, drops or duplicates it. */
 export class MessagePool {
   #sent: InTransit[] = []
   readonly #cutLinks = new Set<string>()

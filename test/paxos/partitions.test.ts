@@ -9,7 +9,7 @@ import { Cluster } from './cluster.js'
 const THREE = [1, 2, 3]
 const LINKS = THREE.flatMap((from) => THREE.filter((to) => to !== from).map((to) => ({ from, to })))
 
-/** Somebody takes a command, and a majority decides it. */
+/** Waits until some node takes a command and a majority decides it. */
 function makeProgress(cluster: Cluster): void {
   const before = cluster.log.length
   cluster.runUntil('a leader decides a command', () => {
@@ -27,7 +27,7 @@ function established(nodeIds: readonly NodeId[], leader: NodeId): Cluster {
 }
 
 for (const leader of THREE) {
-  test(`n${leader} led when links broke: of all 64 ways, each that leaves somebody a majority leaves the cluster working`, () => {
+  test(`n${leader} led when links broke: in all 64 patterns that leave some node a majority the cluster makes progress`, () => {
     let worked = 0
     for (let broken = 0; broken < 2 ** LINKS.length; broken++) {
       const isBroken = (from: NodeId, to: NodeId) =>
@@ -43,7 +43,7 @@ for (const leader of THREE) {
   })
 }
 
-test('quorum loss: the leader is left with one link, to the only node that still has a majority', () => {
+test('quorum loss: the leader has one link left, to the only node that still reaches a majority', () => {
   const cluster = established([1, 2, 3, 4, 5], 3)
   cluster.connectOnly([1, 2], [1, 3], [1, 4], [1, 5])
   makeProgress(cluster)
@@ -61,7 +61,7 @@ test('constrained election: the leader is cut off, and the only node with a majo
   assert.deepEqual(cluster.log.slice(0, 4), ['noop', 'a', 'b', 'c'])
 })
 
-test('chained: each end of the chain hears only the middle, and the leader at one end is not unseated by the other', () => {
+test('chained: each end of the chain hears only the middle, and the other end does not replace the leader at one end', () => {
   const cluster = established(THREE, 1)
   cluster.connectOnly([1, 2], [2, 3])
   cluster.run(5_000)
@@ -82,7 +82,7 @@ test('chained: a client of the end that cannot hear the leader is served through
   cluster.runUntil('it has caught up', () => cluster.node(3).decidedUpTo === cluster.log.length)
 })
 
-test('a node that comes back from a partition does not unseat the leader, nor raise any ballot', () => {
+test('a node that returns from a partition neither replaces the leader nor raises a ballot', () => {
   const cluster = established([1, 2, 3, 4, 5], 1)
   const ballot = cluster.node(1).leadingBallot
   for (const nodeId of [1, 2, 3, 4]) {
@@ -96,7 +96,7 @@ test('a node that comes back from a partition does not unseat the leader, nor ra
   assert.equal(cluster.node(5).leaderId, 1)
 })
 
-test('a minority decides nothing, and everything goes on when the partition heals', () => {
+test('a minority decides nothing, and the cluster continues when the partition heals', () => {
   const cluster = established([1, 2, 3, 4, 5], 1)
   cluster.connectOnly([1, 2], [3, 4], [3, 5], [4, 5])
   cluster.propose(1, 'in the minority')

@@ -42,7 +42,7 @@ function learn(replica: Replica, from: number, entries: readonly LogEntry[], dec
 
 const FIVE = [1, 2, 3, 4, 5].map((slot) => entry(slot, BALLOT))
 
-test('R1: a watermark decides only what was accepted in that very ballot, up to the first slot that was not', () => {
+test('R1: a watermark decides only values accepted in that very ballot, up to the first slot without one', () => {
   for (const [ballot, decides] of [
     [LOWER, false],
     [BALLOT, true],
@@ -67,7 +67,7 @@ test('a watermark does not decide above itself', () => {
   assert.deepEqual([decided, messages, replica.decidedUpTo], [[], [], 3])
 })
 
-test('what is learned is written and handed on in order, each slot once, and stops at a gap', () => {
+test('learned slots are written and passed on in order, each once, up to a gap', () => {
   const { out, replica } = replicaWith()
   replica.noteDecided(LEADER, 5, 0)
   outcome(out)
@@ -85,7 +85,7 @@ test('what is learned is written and handed on in order, each slot once, and sto
   assert.equal(replica.decidedUpTo, 3)
 })
 
-test('a decided slot never changes: what contradicts a vote at or above the deciding ballot stops the node', () => {
+test('a decided slot never changes: a decision against a vote at or above its ballot stops the node', () => {
   for (const [vote, ok] of [
     [LOWER, true],
     [BALLOT, false],
@@ -100,7 +100,7 @@ test('a decided slot never changes: what contradicts a vote at or above the deci
   assert.throws(() => replica.decide(entry(2, BALLOT)), InvariantError)
 })
 
-test('one question is asked at a time, then the next peer, round and round', () => {
+test('one request is in flight at a time; the next one goes to the next peer, in turn', () => {
   const { out, replica } = replicaWith({ change: { retryDelayMs: 200 } })
   replica.noteDecided(2, 9, 0)
   // The leader says so all the time, but is not asked in between.
@@ -117,7 +117,7 @@ test('one question is asked at a time, then the next peer, round and round', () 
   ])
 })
 
-test('an answer without anything new is not followed by the same question at once', () => {
+test('after a reply without anything new the same request is not sent at once', () => {
   const { out, replica } = replicaWith({ change: { retryDelayMs: 200 } })
   replica.noteDecided(LEADER, 5, 0)
   outcome(out)
@@ -128,7 +128,7 @@ test('an answer without anything new is not followed by the same question at onc
   assert.deepEqual(outcome(out).now, ['n2 catchUp 1 to 5'])
 })
 
-test('questions end when the node is level, by whatever road', () => {
+test('requests end when the node has caught up, in any way', () => {
   const { out, replica } = replicaWith({ votes: FIVE })
   replica.noteDecided(LEADER, 5, 0)
   replica.onWatermark(LEADER, BALLOT, 5, 0)
@@ -137,13 +137,13 @@ test('questions end when the node is level, by whatever road', () => {
   assert.deepEqual(outcome(out).now, [])
 })
 
-test('a catch-up asks for at most 1,024 slots', () => {
+test('a catch-up requests at most 1,024 slots', () => {
   const { out, replica } = replicaWith()
   replica.noteDecided(LEADER, 5_000, 0)
   assert.deepEqual(outcome(out).now, ['n1 catchUp 1 to 1024'])
 })
 
-test('who misses a few slots is answered from memory, a page at a time, and never above what is decided', () => {
+test('a peer that misses a few slots is answered from memory, a page at a time, up to the decided slots', () => {
   const { out, replica } = replicaWith({ votes: FIVE, change: { pageBytesMax: 60 } })
   replica.onWatermark(LEADER, BALLOT, 4, 0)
   outcome(out)
@@ -164,7 +164,7 @@ test('who misses a few slots is answered from memory, a page at a time, and neve
   }
 })
 
-test('a question is answered with four pages at most, and the next one waits for the last of them', () => {
+test('a request is answered with at most four pages, and the next one waits for the last of them', () => {
   const { out, replica } = replicaWith({ change: { pageBytesMax: 1 } })
   for (let slot = 1; slot <= 6; slot++) replica.decide(entry(slot, BALLOT))
   out.take(true)
@@ -200,7 +200,7 @@ test('a question is answered with four pages at most, and the next one waits for
   assert.equal(asked.take(true).messages.length, 1)
 })
 
-test('who misses more than is in memory is answered from the log', () => {
+test('a peer that misses more slots than are in memory is answered from the log', () => {
   const { out, replica } = replicaWith({ decidedUpTo: 3_000 })
   replica.decide(entry(3_001, BALLOT))
   out.take(true)
@@ -238,7 +238,7 @@ test('memory of decided slots is bounded by count and by bytes, and has no gap',
   }
 })
 
-test('the clock of the log hears of the time in every value that is decided', () => {
+test('log time takes the time of every decided value', () => {
   const { replica, seen } = replicaWith()
   for (const [i, timeMs] of [5, 9, 7].entries()) replica.decide(entry(i + 1, BALLOT, { kind: 'batch', timeMs, commands: [] }))
   assert.deepEqual(seen, [5, 9, 7])

@@ -46,7 +46,7 @@ export function clockOf(memberships: Memberships): LogClock {
   return new LogClock({ memberships: () => memberships.governing, nowMs: () => 0, wallMs: () => 0, freshMs: 1_000, timeMs: 0 })
 }
 
-/** That votes in every slot. */
+/** Makes the acceptor vote in every slot. */
 export function voting(acceptor: Acceptor): Acceptor {
   acceptor.votesFrom = 1
   return acceptor

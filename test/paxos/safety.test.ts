@@ -19,7 +19,7 @@ function allLevel(cluster: Cluster): boolean {
   return cluster.nodeIds.every((nodeId) => cluster.node(nodeId).decidedUpTo === cluster.log.length)
 }
 
-test('rule 1: a promise and a vote that were not synced were never told, and are gone after a crash', () => {
+test('rule 1: a promise and a vote that were not synced were never sent, and are gone after a crash', () => {
   const cluster = established([1, 2, 3])
   cluster.syncByHand(2)
   cluster.propose(1, 'a')
@@ -100,7 +100,7 @@ function isFirstPage(message: { readonly kind: string; readonly fromSlot?: numbe
 
 test('rule 3: a deposed leader does not decide with the help of a node that only learned the slot', () => {
   const cluster = established(FIVE)
-  // Node 1 proposes x in slot 2; nobody gets it for now.
+  // Node 1 proposes x in slot 2; its Accepts are delayed.
   cluster.propose(1, 'x')
   const releaseAccepts = cluster.hold({ kind: 'accept' })
   // Nodes 3, 4 and 5 elect 3, which decides other values there. Node 1 sees nothing, node 2 only learns.
@@ -125,7 +125,7 @@ test('rule 3: a deposed leader does not decide with the help of a node that only
   assert.ok(allLevel(cluster))
 })
 
-test('rule 4: a watermark does not decide what was accepted in an older ballot; the value is learned instead', () => {
+test('rule 4: a watermark does not decide a value accepted in an older ballot; the value is learned instead', () => {
   const cluster = established(FIVE)
   cluster.propose(1, 'x')
   cluster.settle({ kind: 'accept', to: 5 })
@@ -192,7 +192,7 @@ test('reads: a new leader does not answer before it has decided in its own ballo
   assert.equal(cluster.grants.get(read), 3)
 })
 
-test('reads: the answer of a leader that was deposed meanwhile is still good for the question it answers', () => {
+test('reads: the reply of a leader that was deposed meanwhile is still valid for its request', () => {
   const cluster = established([1, 2, 3])
   const read = cluster.read(3)
   cluster.settle({ kind: 'readIndex' })
@@ -209,7 +209,7 @@ test('reads: the answer of a leader that was deposed meanwhile is still good for
   assert.ok(cluster.grants.has(read))
 })
 
-test('reads: a question relayed twice, answered by two leaders, is granted once per asking', () => {
+test('reads: a request that is relayed twice and answered by two leaders gives each read one read index', () => {
   const cluster = established([1, 2, 3])
   cluster.connectOnly([1, 2], [2, 3])
   cluster.run(1_000)
@@ -221,7 +221,7 @@ test('reads: a question relayed twice, answered by two leaders, is granted once 
   assert.ok(cluster.grants.has(read))
 })
 
-test('hand-over: a TakeOver that comes late or twice unseats nobody', () => {
+test('hand-over: a late or repeated TakeOver replaces no leader', () => {
   const cluster = established([1, 2, 3])
   cluster.handOver(1)
   cluster.duplicate({ kind: 'takeOver' })
@@ -237,7 +237,7 @@ test('hand-over: a TakeOver that comes late or twice unseats nobody', () => {
   assert.equal(cluster.node(2).leadingBallot, ballot)
 })
 
-test('hand-over: what was in flight is decided by the next leader', () => {
+test('hand-over: values in flight are decided by the next leader', () => {
   const cluster = established([1, 2, 3])
   cluster.propose(1, 'in flight')
   cluster.settle({ kind: 'accept' })
@@ -251,7 +251,7 @@ test('hand-over: what was in flight is decided by the next leader', () => {
   assert.deepEqual(cluster.log.slice(0, 2), ['noop', 'in flight'])
 })
 
-test('adoption: a scout with a majority waits until it has learned what is decided', () => {
+test('adoption: a scout with a majority waits until it has learned the decided slots', () => {
   const cluster = established([1, 2, 3])
   cluster.crash(3)
   for (const command of ['a', 'b']) {
@@ -294,7 +294,7 @@ test('adoption: a member that knew more but died does not keep a scout waiting f
   assert.deepEqual(cluster.log.slice(0, 2), ['noop', 'a'])
 })
 
-test('adoption: a hundred elections that come to nothing, each with a no-op of its own, do not stall the cluster', () => {
+test('adoption: a hundred failed elections, each with a no-op of its own, do not stall the cluster', () => {
   const cluster = new Cluster({ nodeIds: [1, 2, 3], options: { windowSlots: 1 } })
   for (let i = 0; i < 100; i++) {
     cluster.tick(2, 240)
@@ -312,7 +312,7 @@ test('adoption: a hundred elections that come to nothing, each with a no-op of i
   assert.ok(cluster.nodeIds.every((nodeId) => cluster.node(nodeId).decidedUpTo === cluster.log.length))
 })
 
-test("onLearned: a leader that is told by a peer what it is proposing again doesn't propose it twice", () => {
+test('onLearned: a leader that learns a slot which it is proposing again does not propose it twice', () => {
   const cluster = established([1, 2, 3])
   cluster.propose(1, 'a')
   cluster.settle({ kind: 'accept' })
@@ -334,7 +334,7 @@ test("onLearned: a leader that is told by a peer what it is proposing again does
   assert.ok(allLevel(cluster))
 })
 
-test('recovery: everybody crashes at once, again and again, and nothing decided is lost', () => {
+test('recovery: all nodes crash at once, again and again, and no decision is lost', () => {
   const cluster = established([1, 2, 3])
   for (let round = 1; round <= 5; round++) {
     const [leader] = cluster.leaders
@@ -352,8 +352,8 @@ test('recovery: everybody crashes at once, again and again, and nothing decided 
   )
 })
 
-test('time: values that are proposed again keep their times, so that a slot may carry an earlier time than the one before', () => {
-  // Whoever applies must therefore take the highest time so far: no leader broke a rule here.
+test('time: values that are proposed again keep their times, so a slot may have an earlier time than the one before', () => {
+  // So applying must take the highest time so far: no leader broke a rule here.
   const cluster = established(FIVE, { batchCommandsMax: 1 })
   // Slots 2, 3 and 4, in the ballot of node 1: it alone has them.
   cluster.propose(1, 'a', 'b', 'c')

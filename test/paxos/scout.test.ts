@@ -71,7 +71,7 @@ test('pmax: in each slot the value of the highest ballot wins, in whatever order
   }
 })
 
-test('a member counts with its last page, whose pages are taken one after the other', () => {
+test('a member counts once its last page has come, and pages are taken in order', () => {
   const { out, scout } = scoutAmong(3)
   const first = page({ accepted: [entry(1, EARLIER[0])], nextSlot: 5 })
   const second = page({ fromSlot: 5, accepted: [entry(5, EARLIER[0])], nextSlot: 9 })
@@ -90,7 +90,7 @@ test('a member counts with its last page, whose pages are taken one after the ot
   assert.deepEqual(openSlots(scout), [1, 5, 9])
 })
 
-test('a scout asks again only those whose last page is missing, and for the page that is missing', () => {
+test('a scout asks again only members whose last page is missing, for the missing page', () => {
   const { out, scout } = scoutAmong(5)
   scout.onPromise(1, page())
   scout.onPromise(2, page())
@@ -104,7 +104,7 @@ test('a scout asks again only those whose last page is missing, and for the page
   })
 })
 
-test('what is decided according to any page is not open, and the scout knows whom to ask', () => {
+test('a slot that a page reports as decided is not open, and the scout knows the member to ask', () => {
   const { scout } = scoutAmong(5)
   scout.onPromise(1, page({ accepted: [2, 3, 4].map((slot) => entry(slot, EARLIER[0])) }))
   scout.onPromise(2, page({ decidedUpTo: 2, nextSlot: 3 }))
@@ -114,7 +114,7 @@ test('what is decided according to any page is not open, and the scout knows who
   assert.equal(scout.lastOpen, 4)
 })
 
-test('a promise counts only for the life of the member that the membership knows, and pages of two lives do not add up', () => {
+test('a promise counts only for the life of the member that the membership has, and pages of two lives are not one promise', () => {
   const { scout } = scoutAmong(3)
   scout.onPromise(1, page())
   scout.onPromise(2, page({ votesFrom: 7 }))

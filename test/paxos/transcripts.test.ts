@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { Cluster } from './cluster.js'
 
-// What three nodes do, line by line, in transcripts/*.txt. Rewritten with UPDATE_TRANSCRIPTS=1, compared exactly otherwise.
+// Transcripts of three nodes, line by line, in transcripts/*.txt. UPDATE_TRANSCRIPTS=1 rewrites them; otherwise they are compared exactly.
 //
 //   n1 -> n2 …   a message arrives       n1 -x n2 …   a message is lost
 //   n1 syncs …   records are on disk     n1 decides … a value is handed on to be applied
@@ -163,7 +163,7 @@ const STORIES: Record<string, (tell: (heading: string) => void) => Cluster> = {
 
 const heads = new WeakMap<(heading: string) => void, Cluster>()
 
-/** What came before does not belong to the story; from here on headings go between the lines. */
+/** Starts a story: earlier lines are dropped, and headings go between the later ones. */
 function follow(cluster: Cluster, tell: (heading: string) => void, heading: string): void {
   heads.set(tell, cluster)
   cluster.transcript.length = 0

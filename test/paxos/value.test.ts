@@ -15,7 +15,7 @@ test('values are the same when kind, time and every byte are', () => {
   assert.ok(sameValue(NOOP, { kind: 'noop' }))
 })
 
-test('a page holds what fits, the first entry always, and nothing of nothing', () => {
+test('a page has the entries that fit, at least the first, and none if there are none', () => {
   const entries = [1, 2, 3].map((slot) => entry(slot, 65_537, batch('1234')))
   const size = sizeOf(batch('1234'))
   for (const [bytesMax, count] of [

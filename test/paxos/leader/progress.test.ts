@@ -55,7 +55,7 @@ test('a majority is heard while enough members have acknowledged within the long
   assert.equal(progress.hearsMajority(), true)
 })
 
-test('a member of which the membership has another data directory begins without progress', () => {
+test('a member that was reset starts without progress', () => {
   const { memberships, progress } = progressOf(3)
   for (const from of [2, 3]) ack(progress, from, 100, 7, 7)
   const change = { kind: 'reset', nodeId: 2, dataDirId: 'dir-2', newDataDirId: 'dir-2b' } as const

@@ -21,7 +21,7 @@ test('a round that started before the read does not count', () => {
   assert.deepEqual(out.take(true).readIndexes, [{ token: 7, slot: 4 }])
 })
 
-test('an acknowledgement of a later round stands for every earlier one, with the slot of each', () => {
+test('an acknowledgement counts for every earlier round, each with its own slot', () => {
   const { out, rounds: r } = rounds()
   r.add(1, 7)
   r.startRound(3, 0)
@@ -33,7 +33,7 @@ test('an acknowledgement of a later round stands for every earlier one, with the
   ])
 })
 
-test('an acknowledgement of an earlier round does not stand for a later one', () => {
+test('an acknowledgement of an earlier round does not count for a later one', () => {
   const { out, rounds: r } = rounds()
   r.add(1, 7)
   const first = r.startRound(3, 0)
@@ -54,7 +54,7 @@ test('a round is confirmed by a majority of members, each counted once', () => {
   assert.deepEqual(out.take(true).readIndexes, [{ token: 7, slot: 3 }])
 })
 
-test('below the read floor heartbeats are counted, but take no reads along', () => {
+test('below the read floor heartbeats have rounds, but no reads belong to them', () => {
   const { out, rounds: r } = rounds()
   r.add(1, 7)
   assert.equal(r.startRound(undefined, 0), 1)
@@ -64,7 +64,7 @@ test('below the read floor heartbeats are counted, but take no reads along', () 
   assert.equal(r.startRound(2, 0), 2)
 })
 
-test('one round is on its way at a time, until it seems lost', () => {
+test('one round is in flight at a time, until it seems lost', () => {
   const { rounds: r } = rounds()
   assert.equal(r.shouldStartRound(0, 60), false)
   r.add(1, 7)
@@ -76,7 +76,7 @@ test('one round is on its way at a time, until it seems lost', () => {
   assert.equal(r.shouldStartRound(1, 60), true)
 })
 
-test("other nodes' reads are answered by message, and all that is unanswered can be taken back", () => {
+test("other nodes' reads are answered by message, and unanswered reads can be taken back", () => {
   const { out, rounds: r } = rounds()
   r.add(2, 21)
   r.onAck(3, r.startRound(4, 0))

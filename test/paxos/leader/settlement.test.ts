@@ -48,7 +48,7 @@ test('a membership is settled once a majority of its voters has on disk that it 
   assert.equal(settlement.update(), false, 'only once is it news')
 })
 
-test('what is settled stays settled', () => {
+test('a settled membership stays settled', () => {
   const { settled } = removing()
   settled.raiseTo(2)
   settled.raiseTo(1)

@@ -15,7 +15,7 @@ function followerOfNode2(isLinked: (nodeId: NodeId) => boolean = () => true): Fo
 }
 
 describe('the leader that a node follows', () => {
-  it('is nobody before one has been heard, and after an election timeout of silence', () => {
+  it('is unknown before one has been heard, and after an election timeout of silence', () => {
     assert.equal(new FollowedLeader({ self: 1, options: options(), isLinked: () => true }).nodeId(0), 0)
     const followed = followerOfNode2()
     assert.equal(followed.nodeId(SILENT_MS - 1), 2)
@@ -23,14 +23,14 @@ describe('the leader that a node follows', () => {
     assert.equal(followed.wayThere(SILENT_MS), 0)
   })
 
-  it('is reached straight while it hears this node, however long an answer takes', () => {
+  it('is reached directly while it hears this node, however long an answer takes', () => {
     const followed = followerOfNode2()
     followed.onHeardByLeader([1, 3])
     followed.takeDetour(1)
     assert.equal(followed.wayThere(1), 2)
   })
 
-  it('is reached through each of those that it hears in turn, and straight again, while it does not hear this node', () => {
+  it('is reached through each member that it hears in turn, then directly again, while it does not hear this node', () => {
     const followed = followerOfNode2()
     followed.onHeardByLeader([3, 4])
     const ways = [1, 2, 3, 4].map((nowMs) => {
@@ -54,7 +54,7 @@ describe('the leader that a node follows', () => {
     assert.equal(followed.wayThere(2), 2)
   })
 
-  it('has more time where it was slow of late, and less with every second', () => {
+  it('may be silent longer if it was slow recently, and less so with every second', () => {
     const followed = followerOfNode2()
     assert.equal(followed.extraMs, 0)
     followed.onHeard(makeBallot(3, 2), 500)
@@ -67,7 +67,7 @@ describe('the leader that a node follows', () => {
     assert.equal(followed.extraMs, 0, 'of another leader nothing is known')
   })
 
-  it('stays behind its relay while it is heard; a new leader, or one heard again, is tried straight', () => {
+  it('keeps its relay while it is heard; a new leader, or one heard again, is tried directly', () => {
     const followed = followerOfNode2()
     followed.goThrough(3)
     followed.onHeard(makeBallot(3, 2), 1)
@@ -79,7 +79,7 @@ describe('the leader that a node follows', () => {
     assert.equal(followed.wayThere(2 + SILENT_MS), 3)
   })
 
-  it('may be known only to a relay', () => {
+  it('may be known to a relay only', () => {
     const followed = new FollowedLeader({ self: 1, options: options(), isLinked: () => true })
     followed.goThrough(3)
     assert.equal(followed.nodeId(0), 0)
@@ -88,7 +88,7 @@ describe('the leader that a node follows', () => {
     assert.equal(followed.wayThere(0), 0)
   })
 
-  it('is nobody for a node that leads itself, and no lower ballot counts any more', () => {
+  it('is unknown on a node that leads itself, which ignores lower ballots', () => {
     const followed = followerOfNode2()
     followed.onOwnBallot(makeBallot(4, 1))
     assert.equal(followed.ballot, makeBallot(4, 1))

@@ -25,7 +25,7 @@ function after(change: MembershipChange): Memberships {
 const ADDED = { kind: 'add', nodeId: 4, peerAddress: 'peer-4:1', clientAddress: 'client-4:1' } as const
 
 describe('told memberships', () => {
-  it('count only while they are newer than what the node has learned', () => {
+  it('count only while they are newer than the memberships that the node has learned', () => {
     const memberships = membershipsOf([1, 2, 3], WINDOW)
     const told = new ToldMemberships(1, memberships)
     const newer = after(ADDED).toRecords()
@@ -44,7 +44,7 @@ describe('told memberships', () => {
     assert.deepEqual([told.known, told.told], [[], records])
   })
 
-  it('do not decide who is listened to: a node that was removed is unknown, one that was added later is not', () => {
+  it('do not change which nodes are known: a removed node is unknown, one that may have been added later is known', () => {
     const told = new ToldMemberships(1, after({ kind: 'remove', nodeId: 3 }))
     assert.deepEqual(
       [2, 3, 4].map((nodeId) => told.isKnown(nodeId)),
@@ -109,13 +109,13 @@ function rightOf(dataDirId: string, memberships: Memberships, decidedUpTo = 0) {
 }
 
 describe('the right to vote', () => {
-  it('is that of a member with the data directory that the membership has', () => {
+  it('belongs to a member with the data directory that the membership has', () => {
     assert.equal(rightOf('dir-2', membershipsOf([1, 2, 3])).right.isHeld, true)
     assert.equal(rightOf('another', membershipsOf([1, 2, 3])).right.isHeld, false)
     assert.equal(rightOf('dir-2', membershipsOf([1, 3])).right.isHeld, false)
   })
 
-  it('rests until the node has learned what others know that it may have forgotten', () => {
+  it('is suspended until the node has learned the slots that its directory may have lost', () => {
     const { right, acceptor, replica } = rightOf('dir-2', membershipsOf([1, 2, 3]))
     right.learnFirst(9)
     right.learnFirst(5)
@@ -135,7 +135,7 @@ describe('the right to vote', () => {
 })
 
 describe('the watermark', () => {
-  it('is written once for each height, and durable when its record is', () => {
+  it('is written once for each slot, and durable when its record is', () => {
     const out = new Outbox(1)
     const replica = { decidedUpTo: 3 }
     const watermark = new Watermark({ replica, out, durableUpTo: 3 })

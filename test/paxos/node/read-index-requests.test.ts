@@ -12,12 +12,12 @@ function reads() {
   return { out, reads: new ReadIndexRequests({ self: 1, out, options: options({ retryDelayMs: 200 }), firstId: 100 }) }
 }
 
-/** To whom a question went, and its id. */
+/** The receiver and the id of each request. */
 function asked(out: Outbox): [number, number][] {
   return out.take(true).messages.flatMap(({ to, message }) => (message.kind === 'readIndex' ? [[to, message.readId]] : []))
 }
 
-test('one question is asked for all reads that wait, and one at a time', () => {
+test('one request serves all reads that wait, and one is in flight at a time', () => {
   const { out, reads: r } = reads()
   r.add(1, 7)
   r.add(1, 8)
@@ -38,7 +38,7 @@ test('one question is asked for all reads that wait, and one at a time', () => {
   assert.deepEqual(asked(out), [])
 })
 
-test('an answer to any question but the one in flight counts for nothing', () => {
+test('a reply to another request than the one in flight is ignored', () => {
   const { out, reads: r } = reads()
   r.onReply({ kind: 'readIndexReply', readId: 100, slot: 9 })
   r.add(1, 7)
@@ -47,7 +47,7 @@ test('an answer to any question but the one in flight counts for nothing', () =>
   assert.deepEqual(out.take(true).readIndexes, [])
 })
 
-test('what is not answered in time, or by a leader that is none any more, is asked again under a new id', () => {
+test('a request that is not answered in time, or whose leader is replaced, is sent again with a new id', () => {
   const { out, reads: r } = reads()
   r.add(1, 7)
   r.flushTo(LEADER, 0)
@@ -69,7 +69,7 @@ test('what is not answered in time, or by a leader that is none any more, is ask
   ])
 })
 
-test('a question relayed for a node that cannot reach the leader is answered to that node', () => {
+test('a request relayed for a node that cannot reach the leader is answered to that node', () => {
   const { out, reads: r } = reads()
   r.add(2, 55)
   r.flushTo(LEADER, 0)
@@ -79,7 +79,7 @@ test('a question relayed for a node that cannot reach the leader is answered to 
   assert.deepEqual(granted, [])
 })
 
-test('a node that leads now takes all of its reads, asked or not', () => {
+test('a node that becomes leader takes over all of its reads, requested or not', () => {
   const { out, reads: r } = reads()
   r.add(1, 7)
   r.flushTo(LEADER, 0)

@@ -9,7 +9,7 @@ function slotsOf(recent: RecentSlots, fromSlot: Slot, toSlot: Slot): Slot[] {
   return recent.between(fromSlot, toSlot).map(({ slot }) => slot)
 }
 
-test('the last slots are kept, at least as many as the bound says and at most twice as many', () => {
+test('the last slots are kept: at least the bound, at most twice as many', () => {
   const recent = new RecentSlots({ recentSlotsMax: 3, recentBytesMax: 1_000_000 })
   assert.equal(recent.first, undefined)
   for (let slot = 5; slot <= 10; slot++) recent.add(entry(slot, 1))
