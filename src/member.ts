@@ -26,7 +26,7 @@ export { StorageError, type StorageErrorCode } from './storage/storage-error.js'
 export { type Deadline, Deadlines } from './tables/deadlines.js'
 export { PeerListenError } from './transport/peer-transport.js'
 
-/** How long a call may take. */
+/** The options of a call. */
 interface CallOptions {
   /** Default: 10 s. */
   readonly timeoutMs?: number

@@ -11,13 +11,13 @@ interface ListedAddresses {
 interface Settings {
   readonly self: NodeId
   readonly dataDirId: string
-  /** What this node was started with: others' addresses, and its own, which it announces. */
+  /** The addresses that this node was started with: others', and its own, which it announces. */
   readonly given: readonly ListedAddresses[]
-  /** What it had heard of before it was started. */
+  /** Announcements that it had heard before it was started. */
   readonly remembered: readonly Announcement[]
 }
 
-/** What an announcement was good for. */
+/** The effect of an announcement. */
 type News = 'none' | 'new' | 'moved'
 
 /**
@@ -53,7 +53,7 @@ export class AddressBook {
     return [...(own ? [own] : []), ...[...this.#announcements.values()].filter((one) => one !== own)]
   }
 
-  /** Of that node, the newest; undefined when none has been heard of. */
+  /** Returns that node's newest announcement; undefined when there is none. */
   announcementOf(nodeId: NodeId): Announcement | undefined {
     return this.#announcements.get(nodeId)
   }

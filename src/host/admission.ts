@@ -7,7 +7,7 @@ import type { PeerRefusal } from '../transport/refusal.js'
 
 export type { CallerIdentity, LocalIdentity, PeerRefusal }
 
-/** Whether a node may send to this one: not at all, only to ask to be let in, or (undefined) whatever it likes. */
+/** The permission of a node to send to this one: none, only to ask to join, or (undefined) everything. */
 export type Admission = PeerRefusal | 'joinOnly' | undefined
 
 /** Tells those that are refused who the members are. */
@@ -15,7 +15,7 @@ export interface Teller {
   tell(): Roster
 }
 
-/** What this node knows of its cluster. */
+/** This node's knowledge of its cluster. */
 export interface KnownCluster {
   readonly clusterId: string
   /** As far as it has learned. */

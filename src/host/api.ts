@@ -91,19 +91,19 @@ export interface MemberStatus {
   readonly announcements: readonly Announcement[]
   /** It does not vote (yet). */
   readonly isLearning: boolean
-  /** Of a leader: up to which slot each other member has said to know what is decided. Empty on others. */
+  /** On a leader: the decided watermark that each other member has reported. Empty on others. */
   readonly memberProgress: ReadonlyMap<NodeId, Slot>
   /** The rolling digest of all results up to appliedUpTo. */
   readonly stateDigest: number
-  /** Of a leader: the log time of what is proposed now, in ms since 1970. 0 on others, and before the clocks of a majority are known. */
+  /** On a leader: the log time of a value proposed now, in ms since 1970. 0 on others, and before the clocks of a majority are known. */
   readonly logTimeMs: number
-  /** Whether this node leads with a majority, or hears a leader. */
+  /** True when this node leads with a majority, or hears a leader. */
   readonly hasQuorum: boolean
-  /** What is wrong with this node, though it goes on. */
+  /** Problems of this node that do not stop it. */
   readonly alarms: readonly Alarm[]
-  /** What the replicated state takes in memory, as far as the machine counts it: see StateMachine.stateBytes. */
+  /** The size of the replicated state in memory, as the machine counts it: see StateMachine.stateBytes. */
   readonly stateBytes: number
-  /** How large it may grow; 0: however large. */
+  /** The largest size that the state may reach; 0: no limit. */
   readonly quotaBytes: number
   /** The level in force after appliedUpTo; 0 while the cluster forms. */
   readonly level: number
@@ -118,7 +118,7 @@ export interface MemberStatus {
 /** A piece of a backup: one header, pages, one end, then log entries. */
 export type BackupPart = CheckpointPart | { readonly entries: readonly LogEntry[] }
 
-/** What the services need of a member. Every wait ends after timeoutMs at the latest. */
+/** The part of a member that the services need. Every wait ends after timeoutMs at the latest. */
 export interface MemberApi {
   /** Carries a command out exactly once, in this member's own session. @throws MemberError */
   invoke(command: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer>
@@ -133,7 +133,7 @@ export interface MemberApi {
    * call: a read of the local state made right then is linearizable. Gives the slot as of which it is. @throws MemberError
    */
   readIndex(options?: { timeoutMs?: number }): Promise<Slot>
-  /** Whether the state may be read now: it is that after a slot, not one in the middle of a slot. */
+  /** True when the state may be read now: it is that after a whole slot. */
   readonly isReadable: boolean
   /** Resolves when it is, with the slot: at once, or soon. A read made right then sees whole slots only. @throws MemberError */
   untilReadable(options?: { timeoutMs?: number }): Promise<Slot>
@@ -151,7 +151,7 @@ export interface MemberApi {
     options?: { timeoutMs?: number },
   ): Promise<{ readonly slot: Slot; readonly membership: MembershipRecord }>
   /**
-   * How large the state may grow from now on, in bytes, 1 to 2^53 - 1; below what it takes now, it only may not grow. Resolves with the
+   * Sets the largest size of the state, in bytes, 1 to 2^53 - 1; a state that is larger already may not grow. Resolves with the
    * slot in which it was decided. @throws MemberError; RangeError
    */
   setQuota(quotaBytes: number, options?: { timeoutMs?: number }): Promise<Slot>

@@ -13,11 +13,11 @@ export interface AppliedListener {
   /** The level was raised, or had been already. `token`: of whoever wanted it. */
   onLevel(token: Uint8Array, slot: Slot): void
   onOutcome(command: SessionCommand, outcome: SessionOutcome | Answered): void
-  /** Whether somebody here waits for the command. */
+  /** Returns true when a caller of this node waits for the command. */
   isAwaited(command: SessionCommand): boolean
 }
 
-/** What became of a command that only asked something: its answer, as of the slot, or what was thrown while it was made. */
+/** The outcome of a command that only reads: its answer, as of the slot, or the error that it met. */
 export type Answered =
   | { readonly kind: 'answer'; readonly slot: Slot; readonly result: Uint8Array }
   | { readonly kind: 'unanswered'; readonly cause: unknown }

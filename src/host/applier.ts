@@ -44,7 +44,7 @@ export class Applier {
   #stateDigest = 0
   /** The last ones, ascending. */
   #skippedSlots: readonly Slot[] = []
-  /** Of the slots above appliedUpTo; undefined before the cluster is formed. */
+  /** The memberships of the slots above appliedUpTo; undefined before the cluster is formed. */
   #memberships: Memberships | undefined
   #isSuspended = false
   /** Where the first one of the queue is, when time was up in the middle of it. */
@@ -85,7 +85,7 @@ export class Applier {
     return this.#memberships?.toRecords() ?? []
   }
 
-  /** Whether run() has something to do. */
+  /** True when run() has something to do. */
   get hasQueued(): boolean {
     return this.#queue.length > 0 && !this.#isSuspended
   }

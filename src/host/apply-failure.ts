@@ -7,7 +7,7 @@ import { ApplyFailedError, UnsupportedLevelError } from './halt-error.js'
 export const BEFORE_COMMANDS = -1
 const WHAT_CHARACTERS_MAX = 1_000
 
-/** What was thrown while a slot was carried out. A disk that does not give back what it holds is no fault of the command. */
+/** Makes the error for a slot that threw while it was applied. A disk that cannot be read is no fault of the command. */
 export function applyFailure(
   { slot, commandIndex, commands }: { slot: Slot; commandIndex: number; commands: readonly Uint8Array[] },
   cause: unknown,

@@ -230,7 +230,7 @@ async function reload(node: Node, options: HostedMemberOptions, parts: MemberPar
   options.observer?.event('checkpointInstalled', { checkpoint: storage.checkpoint })
 }
 
-/** Whether the node founds no cluster, but waits to be let into one. */
+/** True when the node founds no cluster, but waits to join one. */
 function joins(options: HostedMemberOptions, storage: Storage): boolean {
   return options.join === true || storage.replacesDataDirId !== ''
 }
@@ -239,7 +239,7 @@ function describe({ nodeId, votesFrom, peerAddress }: Member): string {
   return `${nodeId} at ${peerAddress}${votesFrom > 0 ? '' : ', learning'}`
 }
 
-/** Of commands in their order: each with its length, so that no two lists have the same. */
+/** The digest of commands in their order. Each is hashed with its length, so that no two lists have the same digest. */
 function digestOf(commands: readonly Uint8Array[]): string {
   const hash = createHash('sha256')
   for (const command of commands) hash.update(`${command.length} `).update(command)

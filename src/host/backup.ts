@@ -16,7 +16,7 @@ const LOG_PAGE_BYTES = 1 << 20
 /** A cluster that has never made a checkpoint makes one within so long. */
 const CHECKPOINT_TIMEOUT_MS = 10_000
 const LOOK_INTERVAL_MS = 20
-/** What is decided is known to the disk within so long. */
+/** The longest time until the disk of an idle node knows the last decided slots. */
 const DURABLE_TIMEOUT_MS = 5_000
 
 /**

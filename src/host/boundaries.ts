@@ -4,8 +4,8 @@ import type { Sessions } from '../replication/sessions.js'
 import type { CheckpointInfo } from '../storage/storage.js'
 
 /**
- * How far checkpoints are apart: at the slot in which, since the last boundary, so many slots, commands or bytes have been applied there is the
- * next. The same on every member, as they compare their states there.
+ * The distance between checkpoint boundaries. The next boundary is the slot at which one of these counts is reached since the last one. The
+ * same on every member, as members compare their states there.
  */
 export interface CheckpointOptions {
   /** At least 1. */
@@ -22,14 +22,14 @@ const DEFAULT_CHECKPOINT_OPTIONS: CheckpointOptions = Object.freeze({
   bytesMax: 16 << 20,
 })
 
-/** What may lie between two boundaries in memory, where the quota allows it. */
+/** The bounds of the bytes that may be written in memory between two boundaries, where the quota allows it. */
 const WRITTEN_BYTES_MIN = 1 << 20
 const WRITTEN_BYTES_MAX = 64 << 20
 const WRITTEN_QUOTA_SHARE = 1 / 8
 /** So many times that may wait for a checkpoint before nothing more is applied. */
 const UNSAVED_SPANS_MAX = 3
 
-/** How much the machine may write between two boundaries, in bytes of memory: what is not saved yet is kept beside the state. */
+/** Returns the bytes of memory that the machine may write between two boundaries: unsaved changes are kept beside the state. */
 function writtenBytesMax(quotaBytes: number): number {
   if (quotaBytes === 0) return WRITTEN_BYTES_MAX
   return Math.min(WRITTEN_BYTES_MAX, Math.max(WRITTEN_BYTES_MIN, Math.floor(quotaBytes * WRITTEN_QUOTA_SHARE)))
@@ -44,7 +44,7 @@ export class Boundaries {
   #commands = 0
   #bytes = 0
   #passedCount = 0
-  /** What the machine had written (Sessions.writtenBytes) after the last slot, at the last onTaken(), and at the last that is durable. */
+  /** Sessions.writtenBytes after the last slot, at the last onTaken(), and at the last that is durable. */
   #written = 0
   #writtenAtTake = 0
   #writtenSaved = 0
@@ -103,7 +103,7 @@ export class Boundaries {
     this.#writtenSaved = this.#writtenAtTake
   }
 
-  /** What fills the memory faster counts: the values, or what the machine has written, in the same measure. */
+  /** Counts the larger of two sizes in one measure: the values, or the bytes that the machine has written. */
   #countBytes(value: Value): void {
     const before = this.#written
     this.#written = this.#sessions.writtenBytes

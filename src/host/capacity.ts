@@ -1,8 +1,8 @@
 const MIB = 1 << 20
-/** What a process takes beside the state: code, queues, messages, what changed since the last checkpoint; and what V8 keeps for the young. */
+/** Memory of a process beside the state: code, queues, messages, unsaved changes, and V8's young generation. */
 const OWN_BYTES = 80 * MIB
 const CAPACITY_BYTES_MIN = 4 * MIB
-/** Of the rest, half is for the state: V8 needs room to collect garbage, and buffers and tables double before they are copied. */
+/** The state's share of the rest: V8 needs room to collect garbage, and buffers and tables double before they are copied. */
 const STATE_SHARE = 1 / 2
 /** V8's limit is that of the old space and so much more. */
 const YOUNG_BYTES = 48 * MIB
@@ -12,7 +12,7 @@ export function capacityOf(heapLimitBytes: number): number {
   return Math.max(CAPACITY_BYTES_MIN, Math.floor((heapLimitBytes - OWN_BYTES) * STATE_SHARE))
 }
 
-/** What to give node as --max-old-space-size, in MiB, for a state of so many bytes. */
+/** Returns the --max-old-space-size, in MiB, that a state of so many bytes needs. */
 export function oldSpaceMibFor(stateBytes: number): number {
   return Math.ceil((stateBytes / STATE_SHARE + OWN_BYTES - YOUNG_BYTES) / MIB)
 }

@@ -15,7 +15,7 @@ import { RateMeter, type TransferProgress } from './transfer-progress.js'
 
 /** As in Ready.checkpointWanted. */
 export interface CheckpointWanted {
-  /** Who is known to have what this node lacks. */
+  /** A peer that is known to have the missing slots. */
   readonly from: NodeId
   readonly minSlot: Slot
 }
@@ -25,7 +25,7 @@ export interface CheckpointReceiverSettings {
   readonly runtime: Pick<Runtime, 'nowMs' | 'random'>
   readonly logger: Logger
   readonly fetch: (from: NodeId, request: CheckpointRequest, sink: CheckpointSink) => CallOff
-  /** Of this node's cluster. */
+  /** The id of this node's cluster. */
   readonly clusterId: () => string
   /** @throws UnsupportedLevelError when this node cannot take a state of that level over */
   readonly checkLevel: (raised: RaisedLevel) => void
@@ -89,7 +89,7 @@ export class CheckpointReceiver {
     return this.#transfer !== undefined
   }
 
-  /** What is under way. */
+  /** Reports the transfers under way. */
   progress(): TransferProgress[] {
     if (this.#transfer?.header === undefined) return []
     const { from: peerId, header, meter } = this.#transfer
@@ -110,7 +110,7 @@ export class CheckpointReceiver {
     this.#transfer = undefined
   }
 
-  /** Whoever is known to have it first, others in any order, the leader last; nobody twice in a round. */
+  /** Chooses a source: the peer that is known to have it first, others in any order, the leader last; none twice in a round. */
   #choose(known: NodeId): NodeId | undefined {
     const { voters, leaderId, runtime } = this.#s
     const leader = leaderId()

@@ -13,7 +13,7 @@ interface Settings {
   readonly holds: Pick<LaggardHolds, 'onProgress'>
   /** A page has about so many bytes at most; never more than 256 KiB. */
   readonly pageBytesMax?: number | undefined
-  /** What a checkpoint made now would hold. */
+  /** The slot that a checkpoint made now would have. */
   readonly appliedUpTo: () => Slot
   /** The last checkpoint is too old for somebody: a newer one is wanted soon. */
   readonly askForCheckpoint: () => void
@@ -22,7 +22,7 @@ interface Settings {
 
 const TRANSFERS_MAX = 4
 const PAGE_BYTES = 256 * 1024
-/** How long an interrupted transfer can be resumed: the receiver may have to start again, and read what it has. */
+/** The time for which an interrupted transfer can be resumed: the receiver may have to restart and read what it has. */
 const KEEP_MS = 300_000
 /** After a transfer that came to its end: others may have begun with the same checkpoint elsewhere. */
 const KEEP_DONE_MS = 5_000
@@ -64,7 +64,7 @@ export class CheckpointSender {
     return this.#open.size
   }
 
-  /** What is under way. */
+  /** Reports the transfers under way. */
   progress(): TransferProgress[] {
     const nowMs = this.#s.runtime.nowMs()
     return [...this.#transfers].flatMap(([peerId, { header, bytesDone, meter }]) =>

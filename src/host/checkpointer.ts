@@ -19,7 +19,7 @@ export class Checkpointer {
   #prepared: PreparedCheckpoint | undefined
   /** Where the last one stands, or the one under way. */
   #upTo: Slot
-  /** How many boundaries it has behind it, of those that the applier has passed. */
+  /** The applier's boundary count at that checkpoint. */
   #boundaryCount = 0
 
   constructor(settings: {
@@ -39,7 +39,7 @@ export class Checkpointer {
     return this.#isBusy
   }
 
-  /** Whether one may be begun now, and should. */
+  /** True when a checkpoint should be begun now. */
   get isDue(): boolean {
     const { appliedUpTo, boundaryCount, isFarAhead, isMidSlot } = this.#applier
     if (this.#isBusy || this.#isHeld || isMidSlot) return false

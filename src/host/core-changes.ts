@@ -7,7 +7,7 @@ import type { CoreReport } from './core-report.js'
 export interface CoreListener {
   /** Called once, when the cluster is formed or has been joined. */
   onFormed(): void
-  /** Who the members are has changed, or will soon; called at the start, too, if there is a cluster. */
+  /** Called when the membership has changed, or will soon; at the start, too, if there is a cluster. */
   onMembershipsChanged(): void
   /** 0 when none is heard any more. */
   onLeaderChanged(leaderId: NodeId): void
@@ -20,7 +20,7 @@ export class CoreChanges {
   readonly #report: CoreReport | undefined
   #isFormed = false
   #leaderId: NodeId = 0
-  /** Of the last leader that was heard. */
+  /** The ballot of the last leader that was heard. */
   #leaderBallot: Ballot = NO_BALLOT
   /** The memberships that were last told of: the one that governs the first open slot, and the newest. */
   #memberships: readonly [MembershipRecord, MembershipRecord | undefined] | undefined

@@ -1,7 +1,7 @@
 import type { LogEntry, Slot } from '../paxos/types.js'
 import { sizeOf } from '../paxos/value.js'
 
-/** What waits to be applied is about this much, and what came with the message that went past it. */
+/** The bound of the queue in bytes, about; the message that passes it is still taken whole. */
 const QUEUED_BYTES_MAX = 32 << 20
 
 /** Decided slots that are not applied yet, in order. */

@@ -9,12 +9,12 @@ const RETRY_DELAY_MS_MAX = 8_000
 /** The first wait is longer where decisions take longer: what stands in a queue is not lost, and would only make the queue longer. */
 const RETRY_DELAY_MS_SLOW = 4_000
 const LATENCIES_WAITED = 2
-/** How much each new decision counts in the average. */
+/** The weight of each new decision in the average. */
 const NEW_WEIGHT = 1 / 8
 /** Where decisions take longer than this, less is taken: what waits past its deadline is carried out for nobody, and all wait for it. */
 const LATENCY_MS_GOOD = 250
 
-/** How long a decision takes to show at present, from the proposal: it paces retries, and bounds how much is taken. */
+/** The present time from a proposal to its decision: it paces retries, and bounds how much is taken. */
 export class DecisionLatency {
   readonly #observer: Observer | undefined
   #latencyMs = 0

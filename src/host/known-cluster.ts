@@ -2,7 +2,7 @@ import type { Node } from '../paxos/node.js'
 import type { Member } from '../paxos/types.js'
 import { type KnownCluster, membersOf } from './admission.js'
 
-/** What a core knows of its cluster; undefined before it is of one. */
+/** Returns a core's knowledge of its cluster; undefined before it belongs to one. */
 export function knownClusterOf(node: Node): KnownCluster | undefined {
   const { genesis, memberships, knownMembership: known, isMembershipSettled } = node
   return genesis && memberships && known && { clusterId: genesis.clusterId, memberships, known, isMembershipSettled }

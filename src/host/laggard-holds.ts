@@ -2,9 +2,9 @@ import type { NodeId, Slot } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
 import type { Watch } from './watches.js'
 
-/** Whoever is so close needs no log but what any node keeps, though each slot holds a MiB. */
+/** A peer that is so close needs only the log that any node keeps, though each slot holds a MiB. */
 const CLOSE_SLOTS = 32
-/** A laggard that has not come nearer for so long has gone, or will begin anew. Loading a big state takes minutes. */
+/** A laggard that has made no progress for so long has gone, or will begin anew. Loading a big state takes minutes. */
 const PATIENCE_MS = 300_000
 
 interface Hold {

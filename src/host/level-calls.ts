@@ -4,7 +4,7 @@ import { knowsLevel, type LevelRange } from '../replication/levels.js'
 import { type Answer, MemberError } from './api.js'
 import type { Settle } from './pending.js'
 
-/** What a node's binary is, as it says itself. */
+/** The version and levels of a node's binary, as it reports them. */
 export interface BinaryVersion extends LevelRange {
   /** May be empty. */
   readonly version: string

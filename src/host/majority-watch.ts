@@ -5,7 +5,7 @@ import type { Watch } from './watches.js'
 
 interface Settings {
   readonly self: NodeId
-  /** Of the damaged directory that this node's takes the place of; empty when there is none. */
+  /** The id of the damaged directory that this node's replaces; empty when there is none. */
   readonly replacesDataDirId: () => string
   /** The members that this node was started with, but for one that is to be a new member. */
   readonly listed: readonly NodeId[]
@@ -15,7 +15,7 @@ interface Settings {
 }
 
 const CODE = 'NO_MAJORITY_LEFT'
-/** Who asks to be let in does so several times a second, until it is. */
+/** A join request counts for so long: a joining node repeats it several times a second. */
 const FORGET_MS = 5_000
 
 /**

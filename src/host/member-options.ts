@@ -16,13 +16,13 @@ export interface MemberOptions extends HostedMemberOptions {
   /** host:port for the other members; port 0 takes a free one. */
   readonly listenAddress: string
   /**
-   * Whether a damaged data directory is set aside, and the member begins anew from the others: as a learner, until it holds all that it
+   * Sets a damaged data directory aside, and has the member begin anew from the others: as a learner, until it holds all that it
    * may have acknowledged. Without it, damage is an error. Default: true. A member without others is never repaired.
    */
   readonly repairs?: boolean
-  /** How far checkpoints are apart, the same on every member. Default: 4,096 slots or 65,536 commands. */
+  /** The distance between checkpoints, the same on every member. Default: 4,096 slots or 65,536 commands. */
   readonly checkpoints?: CheckpointOptions
-  /** How much of the log is kept behind the checkpoint, for members that lag a little. Default: 16,384 slots, at most 64 MiB. */
+  /** The part of the log that is kept behind the checkpoint, for members that lag a little. Default: 16,384 slots, at most 64 MiB. */
   readonly logWindow?: LogWindow
   /**
    * Checkpoints never go to other members faster, all together, in bytes per second, above 0. Below that they go as fast as the others take
@@ -51,7 +51,7 @@ function checkMembers({ directory, nodeId, members, join: joins = false }: Membe
   if (joins && listed.length === 1) throw new RangeError('members: to join, a member of the cluster must be listed, too')
 }
 
-/** What is not such a number would be a bound that never holds, or a timer that never ends. @throws RangeError that names the option */
+/** Checks the numbers: NaN, say, would be a bound that never holds, or a timer that never ends. @throws RangeError that names the option */
 function checkNumbers(given: MemberOptions): void {
   const {
     nodeId,

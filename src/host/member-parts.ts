@@ -11,7 +11,7 @@ import type { CheckpointOptions } from './boundaries.js'
 import type { PeerPort } from './peer-port.js'
 import type { Runtime } from './runtime.js'
 
-/** Who a member is, and what it replicates. */
+/** The identity of a member, and the machine that it replicates. */
 export interface HostedMemberOptions {
   /** This member's number, 1 to 65,535. */
   readonly nodeId: NodeId
@@ -39,14 +39,14 @@ export interface HostedMemberOptions {
   readonly options?: Partial<CoreOptions>
 }
 
-/** What a member stands on: its disk, its peers, and the world around. */
+/** The surroundings of a member: its disk, its peers, time and chance. */
 export interface MemberParts {
   readonly storage: Storage
   readonly runtime: Runtime
   readonly port: PeerPort
   readonly checkpoints?: CheckpointOptions
   readonly tickIntervalMs?: number
-  /** Of the replicated sessions, so the same on all nodes of a cluster: others than the real ones in tests only. */
+  /** Limits of the replicated sessions, the same on all nodes of a cluster. Only tests set them. */
   readonly sessionLimits?: SessionLimits
   /** Another core in the place of the real one: for tests. */
   readonly makeNode?: (settings: NodeSettings) => Node

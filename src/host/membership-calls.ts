@@ -34,7 +34,7 @@ interface Change {
   sentCount: number
   /** The membership that says so: it is decided, soon in force, and then settled. */
   membership: Membership | undefined
-  /** What the leader said last, and when first and last. */
+  /** The leader's last refusal, and when it came first and last. */
   refusal: { readonly error: MemberError; readonly firstMs: number; readonly lastMs: number } | undefined
 }
 
@@ -42,7 +42,7 @@ interface Transfer {
   readonly to: NodeId
   readonly deadlineMs: number
   readonly settle: Settle<NodeId>
-  /** Who led when it was asked for; 0 while nobody is known. */
+  /** The leader when the transfer was asked for; 0 while none is known. */
   fromLeader: NodeId
   nextSendMs: number
   sentCount: number
@@ -98,7 +98,7 @@ export class MembershipCalls {
     this.#transfers.add({ to, deadlineMs, settle, fromLeader: 0, nextSendMs: 0, sentCount: 0 })
   }
 
-  /** Of changes that were asked for here. */
+  /** Takes the leader's refusals of changes that were asked for here. */
   onRefusals(refusals: readonly ChangeMembershipRefused[], nowMs: number): void {
     for (const { requestId, reason, message } of refusals) {
       const call = this.#changes.get(requestId)
@@ -162,7 +162,7 @@ export class MembershipCalls {
     if (this.#core.handOver(call.to === 0 ? this.#anotherThan(leaderId, call.sentCount) : call.to)) call.sentCount++
   }
 
-  /** Whoever could lead in the place of that one: each in its turn, as some may be down. */
+  /** Chooses another voter to lead: each in turn, as some may be down. */
   #anotherThan(leaderId: NodeId, turn: number): NodeId {
     const others = this.#core.memberships?.latest.voterIds.filter((nodeId) => nodeId !== leaderId) ?? []
     return others[turn % Math.max(1, others.length)] ?? 0

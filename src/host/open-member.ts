@@ -15,7 +15,7 @@ interface Opened {
   readonly restored: Restored
 }
 
-/** What is in the directory, or, if that is damaged and others can fill it again, what is in a new one. @throws StorageError */
+/** Opens the directory, or, if it is damaged and others can fill it again, a new one in its place. @throws StorageError */
 export async function openOrRepair(options: MemberOptions, security: Security): Promise<Opened> {
   const { directory, members, repairs = true, logger } = options
   try {

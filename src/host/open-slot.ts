@@ -10,7 +10,7 @@ import { checkLevel } from './halt-error.js'
 
 type CommandEnvelope = Envelope & { kind: 'command' }
 
-/** What an envelope came to; of an opening, the client id; of a closing, whether there was such a session; of a level, the one in force. */
+/** The outcome of an envelope: of an opening, the client id; of a closing, true when there was such a session; of a level, the one in force. */
 type Outcome = SessionOutcome | Answered | number | boolean
 
 interface Parts {
@@ -22,7 +22,7 @@ interface Parts {
   readonly stateDigest: number
 }
 
-/** What a skipped slot adds to the digest: whoever has carried the slot out has another one. */
+/** The mark of a skipped slot in the digest: a node that has carried the slot out has another digest. */
 const SKIPPED_MARK = Buffer.from('skipped')
 
 /** A slot whose commands are being carried out, perhaps with turns for others between two of them, or in the middle of one. */
@@ -31,15 +31,15 @@ export class OpenSlot {
   readonly #value: BatchValue
   readonly #sessions: Sessions
   readonly #listener: AppliedListener
-  /** Of the state now. */
+  /** The digest of the state now. */
   #stateDigest: number
-  /** What is still to be done before the commands. */
+  /** The rest of the work that is due before the commands. */
   #due: Generator<undefined, void> | undefined
   /** The command that is next. */
   #next = 0
-  /** What of that is still to be done, if it has been begun. */
+  /** The rest of that command, if it has been begun. */
   #steps: { readonly envelope: CommandEnvelope; readonly rest: Generator<undefined, SessionOutcome> } | undefined
-  /** Of the commands before that: those that are envelopes, and what each came to. */
+  /** The envelopes among the commands before that, and the outcome of each. */
   readonly #envelopes: Envelope[] = []
   readonly #outcomes: Outcome[] = []
 
@@ -65,7 +65,7 @@ export class OpenSlot {
     return this.#stateDigest
   }
 
-  /** What is due when the slot comes is done before its commands. False when time was up before the end. @throws ApplyFailedError, UnsupportedLevelError, StorageError */
+  /** Does the work that is due when the slot comes, then the commands. False when time was up before the end. @throws ApplyFailedError, UnsupportedLevelError, StorageError */
   carryOut(isTimeUp: () => boolean): boolean {
     const { commands } = this.#value
     try {
@@ -169,7 +169,7 @@ export class OpenSlot {
   }
 }
 
-/** Of the state after a result, by the digest of the state before. */
+/** Returns the digest of the state after a result, from the digest of the state before. */
 export function digestOf(before: number, slot: Slot, result: Uint8Array): number {
   // zlib takes no bytes at no address for a question for its initial value, and begins anew.
   return result.length === 0 ? (before ^ slot) >>> 0 : crc32(result, (before ^ slot) >>> 0)

@@ -18,7 +18,7 @@ interface Settings {
   >
   readonly port: Pick<PeerPort, 'setPeers' | 'redial'>
   readonly send: (to: NodeId, message: Message) => void
-  /** What this node's binary is. */
+  /** The version and levels of this node's binary. */
   readonly binary: BinaryVersion
   /** A newer membership than the one that was known has been told. */
   readonly onMembershipsTold: () => void
@@ -28,7 +28,7 @@ interface Settings {
  * Finds a node's peers, wherever they are by now and however long it was away: it dials everybody that it was started with, everybody
  * whom a membership names and whoever has announced itself, tells each what it knows and takes in what they know.
  *
- * Whose word opens the start gate (start-gate.ts) follows from it. That is safe, whatever is told and however old it is:
+ * The keepers of the start gate (start-gate.ts) follow from it. That is safe, whatever is told and however old it is:
  * - Only memberships that the log has decided are told, with the promise that every slot below the first one's fromSlot is decided. The
  *   teller is of this cluster by its id. An older one than is known changes nothing, as epochs ascend.
  * - Told of memberships that it has not learned, a node waits for a majority of each of these instead of those that it has learned, and
@@ -63,7 +63,7 @@ export class PeerFinder {
     })
   }
 
-  /** Who votes on the slots that are open, as far as this node knows. Of one that knows of no membership with itself: whoever it knows. */
+  /** The voters of the open slots, as far as this node knows. A node that knows no membership with itself takes everybody it knows. */
   get gateKeepers(): GateKeepers {
     const { options, core } = this.#s
     const self = options.nodeId
@@ -114,7 +114,7 @@ export class PeerFinder {
     this.#exchange.onRoster(from, roster)
   }
 
-  /** What nodes say of where they are, this one among them. */
+  /** The addresses that nodes announce, this one's among them. */
   get announcements(): readonly Announcement[] {
     return this.#book.announcements
   }
@@ -124,7 +124,7 @@ export class PeerFinder {
     return this.#routes.find((route) => route.nodeId === nodeId)?.addresses ?? []
   }
 
-  /** Whom this node dials. */
+  /** The peers that this node dials. */
   get peerIds(): readonly NodeId[] {
     return this.#routes.map(({ nodeId }) => nodeId)
   }
@@ -134,7 +134,7 @@ export class PeerFinder {
     this.#s.send(peer, { kind: 'roster', ...this.#roster, asks: true })
   }
 
-  /** What this node knows, for one that it does not talk to. */
+  /** Makes a roster for a node that this one does not talk to. */
   tell(): Roster {
     return { kind: 'roster', ...this.#roster, asks: false }
   }

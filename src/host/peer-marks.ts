@@ -83,13 +83,13 @@ export class PeerMarks {
     this.#toldAll = nodeIds
   }
 
-  /** Of members only; of whomever, while this node knows of no cluster: it is told once, as soon as it is reached. */
+  /** Returns true for members' directories; for any, while this node knows of no cluster: a mark is told once, as soon as it is reached. */
   #counts(dataDirId: string): boolean {
     const members = this.#s.members()
     return members.length === 0 ? this.#marks.size < MARKS_MAX : members.some((m) => m.dataDirId === dataDirId)
   }
 
-  /** Whoever is no member any more is not let in anyway. */
+  /** Drops the marks of nodes that are no members any more: they are not admitted anyway. */
   #forgetStrangers(): void {
     const known = new Set(this.#s.members().map((m) => m.dataDirId))
     if (known.size === 0) return

@@ -18,20 +18,20 @@ interface LinkState {
   readonly trouble: string
 }
 
-/** How a member reaches its peers: messages may be lost at any time, without a word. */
+/** The connection of a member to its peers: messages may be lost at any time, without notice. */
 export interface PeerPort {
   /** Begins to listen. The handlers are known from the first turn on. @throws PeerListenError */
   start(handlers: PeerPortHandlers): Promise<void>
-  /** Whom to connect to from now on, and where to try. */
+  /** Sets the peers to connect to, and their addresses. */
   setPeers(peers: readonly PeerRoute[]): void
   /** That peer has said that it is at the first of its addresses now: a connection to another one leads to where it was. */
   redial(peer: NodeId): void
-  /** How it stands with each peer. */
+  /** The state of the link to each peer. */
   links(): readonly LinkState[]
   /** Queues a message that leaves with the next flush. Never throws and never waits. */
   send(to: NodeId, message: Message): void
   flush(): void
-  /** Whether a message to that node would leave on an open connection. */
+  /** Returns true when a message to that node would leave on an open connection. */
   isOpen(to: NodeId): boolean
   /**
    * Fetches a checkpoint from a peer: the sink is given its parts one after the other, none before it has taken the one before. It hears
@@ -44,13 +44,13 @@ export interface PeerPort {
 /** The part of it that the host needs. */
 export type Outlet = Pick<PeerPort, 'send' | 'flush'>
 
-/** What the way to the peers asks of the member, and brings it. */
+/** The member's side of a PeerPort: it answers questions and takes messages. */
 export interface PeerPortHandlers {
   readonly identity: () => LocalIdentity
   readonly admit: (caller: CallerIdentity) => Admission
-  /** What a caller hears that looks for another node at this one's address. */
+  /** The roster for a caller that looks for another node at this one's address. */
   readonly tell: (caller: CallerIdentity) => Roster | undefined
-  /** Of a caller that was admitted; of one that may only join, those that isFromStranger allows. */
+  /** Takes messages of a caller that was admitted; of one that may only join, those that isFromStranger allows. */
   readonly onMessages: (from: NodeId, messages: readonly Message[], caller: Pick<CallerIdentity, 'dataDirId'>) => void
   /** The parts of a checkpoint for a caller that was admitted. Rejects with a TransferError. */
   readonly serveCheckpoint: (caller: CallerIdentity, request: CheckpointRequest) => AsyncIterable<CheckpointPart>

@@ -15,7 +15,7 @@ interface Settings {
   readonly host: Pick<Host, 'fail'>
 }
 
-/** What becomes of this node when peers do not let it in. */
+/** Decides what this node does when peers refuse it. */
 export class PeerRefusals {
   readonly #s: Settings
   /** Peers whose cluster is another. */

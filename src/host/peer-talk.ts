@@ -25,7 +25,7 @@ interface Settings {
   readonly logger: Logger
 }
 
-/** What hosts say to each other beside the core's messages: who and where everybody is, how far directories have got, and what states have come to. */
+/** The messages between hosts beside the core's: rosters, marks of data directories, state digests and skipped slots. */
 export class PeerTalk {
   readonly #marks: PeerMarks
   readonly #gate: StartGate

@@ -1,16 +1,16 @@
 import type { SessionName } from '../replication/session-table.js'
 
-/** What tells a command from every other but those that repeat it. */
+/** The name of a command: only its repetitions have the same. */
 export interface RequestName extends SessionName {
   /** 0 for the opening of a session, which has no client id yet, and for its closing. */
   readonly requestNumber: number
 }
 
-/** What is pending of one session. */
+/** The pending commands of one session. */
 interface OfSession<T> {
   readonly token: Uint8Array
   readonly byNumber: Map<number, T>
-  /** Of another token under the same client id: somebody's guess. */
+  /** A session with another token under the same client id: somebody's guess. */
   readonly next: OfSession<T> | undefined
 }
 
@@ -38,7 +38,7 @@ export class PendingTable<T> {
     return first === undefined ? undefined : find(first, name.token)?.byNumber.get(name.requestNumber)
   }
 
-  /** Of a name that is not there. */
+  /** Adds a name that is not there. */
   add(name: RequestName, item: T): void {
     const key = keyOf(name)
     const first = this.#sessions.get(key)
@@ -51,7 +51,7 @@ export class PendingTable<T> {
     this.#size++
   }
 
-  /** Of a name that is there. */
+  /** Deletes a name that is there. */
   delete(name: RequestName): void {
     const key = keyOf(name)
     const first = this.#sessions.get(key)
@@ -65,7 +65,7 @@ export class PendingTable<T> {
   }
 }
 
-/** What is to be done under a name. */
+/** The content of a command, apart from its name. */
 export interface Content {
   readonly command: Uint8Array
   /** See SessionCommand. */

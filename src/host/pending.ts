@@ -4,11 +4,11 @@ import type { Content, RequestName } from './pending-table.js'
 /** Called once. */
 export type Settle<T> = (outcome: T | MemberError) => void
 
-/** What a decided command came to. */
+/** The outcome of a decided command. */
 export interface Applied extends Answer {
   /** The session that it opened; 0 if it was another command. */
   readonly openedClientId: number
-  /** Of a closing: whether there was such a session. */
+  /** True when a closing found such a session. */
   readonly closed: boolean
 }
 
@@ -24,9 +24,9 @@ export interface Pending {
   readonly envelope: Uint8Array
   /** At least one. */
   waiters: Waiter[]
-  /** Of the waiters, the earliest. */
+  /** The waiters' earliest deadline. */
   deadlineMs: number
-  /** How often it was handed to a leader. 0: certainly not decided. */
+  /** The number of times that it was handed to a leader. 0: certainly not decided. */
   proposalCount: number
   /** When it was handed to a leader last. */
   proposedMs: number
@@ -58,7 +58,7 @@ export function newPending(request: RequestName & Content, envelope: Uint8Array,
   }
 }
 
-/** Whether the command may stand in the log more than once: then what becomes of it in one place says nothing of the others. */
+/** Returns true when the command may stand in the log more than once: then its outcome in one place says nothing of the others. */
 export function wasRepeated({ proposalCount, isFateUnknown }: Pending): boolean {
   return proposalCount > 1 || isFateUnknown
 }

@@ -3,7 +3,7 @@ import type { Pending } from './pending.js'
 
 /** A refusal comes at once or never: what was proposed together is kept so long for it. */
 const PAGE_KEPT_MS = 1_000
-/** What is proposed in one go: all that is pending would be more than a message between nodes may hold. */
+/** The size of one proposal: all pending commands together might not fit in a message between nodes. */
 const PROPOSAL_BYTES_MAX = 1 << 20
 
 /** The commands that were handed to a leader together of late, by the number of their page: a leader refuses a page as a whole. */

@@ -12,9 +12,9 @@ interface Settings {
   readonly logger: Logger
 }
 
-/** How often the log says that the quota is near. */
+/** The interval of the log line that the quota is near. */
 const TOLD_INTERVAL_MS = 60_000
-/** Of the quota, what raises an alarm. */
+/** The share of the quota that raises an alarm. */
 const NEAR_SHARE = 0.8
 
 /** Tells when the state comes near its quota, and when the quota is more than this node has memory for. */

@@ -21,7 +21,7 @@ interface RestoreSettings {
   readonly nowMs: () => number
 }
 
-/** What a node goes on from. */
+/** The state from which a node goes on. */
 export interface Replayed {
   readonly applier: Applier
   /** Those that govern the slots above the recovered decidedUpTo; none before the cluster is formed. */
@@ -92,7 +92,7 @@ async function checkLevelOnDisk(
   }
 }
 
-/** What is replayed must not fill the memory more than it did when it was applied first. */
+/** Saves a checkpoint: a replay must not use more memory than the first application did. */
 async function saveCheckpoint(storage: Pick<Storage, 'saveCheckpoint'>, applier: Applier): Promise<void> {
   const { info, changes } = applier.checkpoint()
   await storage.saveCheckpoint(info, changes)

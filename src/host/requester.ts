@@ -11,7 +11,7 @@ import { TurnGauge } from './turn-gauge.js'
 /** The leader has no room: it is asked again after this long. */
 const REFUSED_DELAY_MS = 100
 const SWEEP_INTERVAL_MS = 50
-/** What a member holds for its clients at once, which they share; past it callers are refused at once. */
+/** The bounds of pending commands, which all clients share; past them callers are refused at once. */
 const PENDING_COUNT_MAX = 16_384
 const PENDING_BYTES_MAX = 128 << 20
 
@@ -22,7 +22,7 @@ const PENDING_BYTES_MAX = 128 << 20
 export class Requester {
   readonly #pending = new PendingTable<Pending>()
   #pendingBytes = 0
-  /** Who waits, by session. */
+  /** Waiters by session. */
   readonly #waiters = new SharedLimit<number>(PENDING_COUNT_MAX)
   readonly #turns = new TurnGauge()
   /** To propose with the next flush, but for those that have been settled meanwhile. */
@@ -45,12 +45,12 @@ export class Requester {
     return this.#pending.size
   }
 
-  /** Whether a flush is worth while now. What no leader took waits for the next tick: nothing is won by asking in a loop. */
+  /** True when a flush is useful now. Commands that no leader took wait for the next tick: asking in a loop gains nothing. */
   get hasNew(): boolean {
     return this.#hasNew
   }
 
-  /** Who waits for the same command under the same name gets the same answer; another command under it is refused. */
+  /** Takes a command. Repetitions under the same name get the same answer; another command under it is refused. */
   submit(request: RequestName & Content, envelope: Uint8Array, deadlineMs: number, settle: Settle<Applied>): void {
     const known = this.#pending.get(request)
     if (known !== undefined && !sameContent(known.content, request)) {
@@ -77,13 +77,13 @@ export class Requester {
     this.#hasNew = true
   }
 
-  /** Who waits here for this very command; undefined when nobody does. */
+  /** Finds this very command among those pending; undefined when nobody waits for it. */
   find(request: RequestName & Content): Pending | undefined {
     const pending = this.#pending.get(request)
     return pending !== undefined && sameContent(pending.content, request) ? pending : undefined
   }
 
-  /** What has been found, and not been settled yet. */
+  /** Settles a pending command that is not settled yet. */
   settle(pending: Pending, outcome: Applied | MemberError): void {
     this.#remove(pending)
     if (!(outcome instanceof MemberError) && pending.proposalCount === 1 && !pending.wasRefused) {

@@ -11,7 +11,7 @@ import { Requester } from './requester.js'
 import { SafeReads } from './safe-reads.js'
 import { SessionDesk } from './session-desk.js'
 
-/** What of a member exists before its core does. */
+/** The parts of a member that exist before its core does. */
 export interface Restored {
   readonly requester: Requester
   readonly desk: SessionDesk

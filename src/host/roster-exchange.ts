@@ -2,9 +2,9 @@ import type { Message, Roster } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 
 interface Settings {
-  /** Whom this node may send to. */
+  /** The peers that this node may send to. */
   readonly peers: () => readonly NodeId[]
-  /** What this node knows. */
+  /** The roster of this node. */
   readonly roster: () => Omit<Roster, 'kind' | 'asks'>
   readonly send: (to: NodeId, message: Message) => void
 }
@@ -12,7 +12,7 @@ interface Settings {
 const INTERVAL_MS_MIN = 500
 const INTERVAL_MS_MAX = 8_000
 
-/** What a peer has told last, and when it is told again. */
+/** A peer's last roster, and when it is sent ours again. */
 interface Heard {
   roster: Roster | undefined
   nextMs: number
@@ -78,7 +78,7 @@ export class RosterExchange {
   }
 }
 
-/** Whether whoever said the one would learn something from the other. */
+/** Returns true when the sender of the first would learn something from the second. */
 function lacks(told: Roster, known: Pick<Roster, 'memberships' | 'announcements'>): boolean {
   if ((told.memberships.at(-1)?.epoch ?? 0) < (known.memberships.at(-1)?.epoch ?? 0)) return true
   return known.announcements.some((one) => {

@@ -26,7 +26,7 @@ export class SafeReads {
   }
 
   /**
-   * Of a read of the disk that comes in parts.
+   * Passes on a read of the disk that comes in parts.
    *
    * @throws MemberError in the place of a StorageError: OVERLOADED where a view of the disk cannot be made (there is no room for it, for
    *   example), DATA_DAMAGED otherwise

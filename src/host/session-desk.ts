@@ -243,7 +243,7 @@ function noRoom(): MemberError {
 
 type Named = Parameters<Requester['find']>[0]
 
-/** Of what needs no session. */
+/** The name of a request that needs no session. */
 function namedBy(token: Uint8Array): Named {
   return { clientId: 0, token, requestNumber: 0, command: NO_BYTES }
 }

@@ -16,7 +16,7 @@ export class SharedLimit<Client> {
     return this.#count
   }
 
-  /** Whether the client may have one more. `share`, up to 1: of the bound, that much is to be used now; at least one is. */
+  /** Returns true when the client may have one more. `share`, up to 1: the part of the bound that may be used now; at least one may. */
   hasRoom(client: Client, share = 1): boolean {
     const free = Math.max(1, Math.floor(this.#max * share)) - this.#count
     return (this.#counts.get(client) ?? 0) < free

@@ -2,12 +2,12 @@ import type { NodeId } from '../paxos/types.js'
 import type { Assembly } from './assemble.js'
 import { HaltError } from './halt-error.js'
 
-/** How long a stopping leader waits for another to take over. */
+/** The time that a stopping leader waits for another to take over. */
 const HAND_OVER_TIMEOUT_MS = 1_000
 
 const STOPPED = 'this member has stopped'
 
-/** How a member ends: when it is asked to, after it has handed leadership over; or by itself, when it has failed. */
+/** Ends a member: on request, after it has handed leadership over; or by itself, when it has failed. */
 export class Shutdown {
   /** Settles when the member has stopped by itself: a failed disk, a broken invariant, a data directory that must not vote. */
   readonly failed: Promise<Error>
@@ -78,7 +78,7 @@ export class Shutdown {
     await storage.close()
   }
 
-  /** What failed is known; what fails after it, on a broken disk say, must not end this process as an unhandled rejection. */
+  /** Closes everything after a failure. Errors that follow, on a broken disk for example, must not become unhandled rejections. */
   async #abandon(failure: Error): Promise<void> {
     const { options } = this.#a
     const isRemoved = failure instanceof HaltError && failure.code === 'REMOVED'

@@ -4,7 +4,7 @@ import type { NodeId, Slot } from '../paxos/types.js'
 import { HaltError } from './halt-error.js'
 import type { Watch } from './watches.js'
 
-/** What a node has passed: every slot up to appliedUpTo, `skippedSlots` among them without carrying them out. */
+/** The slots that a node has passed: all up to appliedUpTo, `skippedSlots` among them without carrying them out. */
 export interface PassedSlots {
   readonly appliedUpTo: Slot
   /** Ascending, the last ones. */
@@ -16,7 +16,7 @@ interface Settings {
   /** Everybody who is a member, this node included. */
   readonly members: () => readonly { readonly nodeId: NodeId; readonly votesFrom: Slot }[]
   readonly send: (to: NodeId, message: Message) => void
-  /** Of this node, now. */
+  /** The slots that this node has passed by now. */
   readonly passed: () => PassedSlots
   readonly logger: Logger
 }

@@ -2,14 +2,14 @@ import type { HostMessage, Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 import { HaltError } from './halt-error.js'
 
-/** Who votes, as far as this node knows, on some slot that is still open. */
+/** The voters of some slot that is still open, as far as this node knows. */
 type Voters = readonly NodeId[]
 
-/** Whose word opens the gate. */
+/** The nodes that must answer before the gate opens. */
 export interface GateKeepers {
   /** One list, or two while a change of the membership is under way. */
   readonly voters: readonly Voters[]
-  /** Of each list, with this node: a majority; or one of them, where the list may be outdated, and this node knows no cluster yet. */
+  /** The answers needed from each list: a majority, this node included; or one, where the list may be outdated and this node knows no cluster yet. */
   readonly needed: 'majority' | 'one'
 }
 

@@ -49,7 +49,7 @@ function hostListener(assembly: Assembly, shutdown: Shutdown): HostListener {
   }
 }
 
-/** What peers ask of this node, and what they send it. */
+/** Makes the handlers of what peers ask and send. */
 function portHandlers(assembly: Assembly): PeerPortHandlers {
   const { storage, node, host, finder, talk, sender, reads, refusals } = assembly
   return {

@@ -7,7 +7,7 @@ export interface TransferProgress {
   readonly isSending: boolean
   /** The state is that after this slot. */
   readonly slot: Slot
-  /** Of what comes, since its beginning; of what goes, since this transfer was begun or gone on with. */
+  /** When receiving: since the beginning of the checkpoint. When sending: since this transfer was begun or resumed. */
   readonly bytesDone: number
   readonly bytesTotal: number
   /** Over the last seconds. */
@@ -16,7 +16,7 @@ export interface TransferProgress {
 
 const WINDOW_MS = 2_000
 
-/** How fast bytes have come of late: over the window before the one that has just begun, too, so that it never falls to nothing. */
+/** Measures the recent rate of bytes. It includes the window before the current one, so that it does not drop to 0 at each new window. */
 export class RateMeter {
   #windowBeganMs: number
   #windowBytes = 0

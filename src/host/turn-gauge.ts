@@ -3,7 +3,7 @@ const TURN_MS_GOOD = 100
 /** A long turn counts less with each one that is shorter. */
 const FADE = 0.9
 
-/** How long a turn of the event loop takes lately: work that is admitted makes turns long, and long turns make heartbeats late. */
+/** Measures recent turns of the event loop: admitted work makes turns long, and long turns make heartbeats late. */
 export class TurnGauge {
   /** Undefined before the first look. */
   #lastMs: number | undefined

@@ -7,7 +7,7 @@ export function writeFailure(cause: unknown): Error {
   return new Error(what, { cause })
 }
 
-/** Of the error and of what caused it. LevelDB tells the system's code only in its message. */
+/** Collects the codes of the error and of its causes. LevelDB tells the system's code only in its message. */
 function codesOf(error: unknown): string {
   if (!(error instanceof Error)) return ''
   const code = 'code' in error ? String(error.code) : ''

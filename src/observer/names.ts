@@ -55,7 +55,7 @@ export interface Durations {
   readonly decision: number
   /** One drain of the host: everything that it does in one turn of the event loop. */
   readonly drain: number
-  /** What of a drain went into applying slots. */
+  /** The part of a drain that applied slots. */
   readonly apply: number
 }
 

@@ -44,7 +44,7 @@ export class SafeObserver implements Observer {
   }
 }
 
-/** What is to be done at an event, by its name. */
+/** Handlers of events, by name. */
 export type EventHandlers = { readonly [Name in keyof Events]?: (fields: Events[Name]) => void }
 
 /** An observer of these events alone. */

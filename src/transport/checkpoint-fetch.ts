@@ -24,7 +24,7 @@ export class CheckpointFetch {
   #expected: 'header' | 'page' | 'nothing' = 'header'
   #isOver = false
   #isTaking = false
-  /** How the stream ended, while a part of it is still being taken. */
+  /** The error that ended the stream while a part is still being taken. */
   #end: TransferError | undefined
   #timer: NodeJS.Timeout | undefined
 

@@ -2,7 +2,7 @@ import type { ChannelOptions, MethodDefinition } from '@grpc/grpc-js'
 import { type ConnectResponse, type FetchCheckpointRequest, PeerServiceService } from '../gen/synod/peer/v1/peer.js'
 
 export const PROTOCOL_VERSION = 1
-/** How long each side waits for the other's first word. */
+/** The time that each side waits for the other's first message. */
 export const HANDSHAKE_TIMEOUT_MS = 5_000
 /** Messages that take more are not sent. */
 export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024

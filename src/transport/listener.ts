@@ -9,7 +9,7 @@ export interface ListenerOptions {
   readonly credentials: ServerCredentials
   /** Connections that are open at once; further ones are closed as soon as they come. */
   readonly connectionsMax: number
-  /** How long a connection may take to its first byte, in ms. */
+  /** The longest time to the first byte of a connection, in ms. */
   readonly firstByteMs: number
   /** Told that connections are refused: of the first one, then every 10 s at most. Whoever is refused may try again at once, for ever. */
   readonly onRefused: (openCount: number) => void

@@ -20,20 +20,20 @@ export interface PeerRoute {
   readonly addresses: readonly string[]
 }
 
-/** What a node says of itself. */
+/** The identity that a node claims. */
 export interface LocalIdentity {
   /** Empty before the cluster is formed. */
   readonly clusterId: string
   readonly dataDirId: string
 }
 
-/** What a node says of itself when it lets another in. */
+/** The identity of a node in its answer to a hello. */
 export interface PeerIdentity {
   readonly nodeId: NodeId
   readonly dataDirId: string
 }
 
-/** Who found that two nodes must not talk: this node, or the peer. */
+/** The side that found that two nodes must not talk. */
 export type RefusedBy = 'us' | 'peer'
 
 export interface PeerLinkOptions {
@@ -66,7 +66,7 @@ const QUEUE_BOUNDS = { countMax: 4_096, bytesMax: MESSAGE_BYTES_MAX }
 const FRAME_BYTES_MAX = 1024 * 1024
 const REDIAL_DELAY_MS_MIN = 50
 const REDIAL_DELAY_MS_MAX = 500
-/** Who is refused once is refused again until somebody changes something. */
+/** The longest delay after a refusal: it repeats until an operator changes something. */
 const REFUSED_DELAY_MS_MAX = 2_000
 /** Where there are more addresses to try, the first one gets less time to answer; in later rounds more. */
 const FIRST_HANDSHAKE_TIMEOUT_MS = 1_500
@@ -80,7 +80,7 @@ export class PeerLink {
   readonly peerId: NodeId
   readonly #addresses: PeerAddresses
   #trouble = ''
-  /** What was told before this node was refused, and by whom. */
+  /** The roster that came before a refusal, and its sender. */
   #told: { readonly roster: Roster; readonly toldBy: NodeId } | undefined
   readonly #options: PeerLinkOptions
   readonly #logger: Logger

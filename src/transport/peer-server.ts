@@ -17,7 +17,7 @@ import type { LocalIdentity, RefusedBy } from './peer-link.js'
 import { type PeerRefusal, refusalToStatus } from './refusal.js'
 import { refuseClients } from './wrong-port.js'
 
-/** What a node says of itself when it calls another. */
+/** The identity of a calling node, from its hello. */
 export interface CallerIdentity extends LocalIdentity {
   readonly nodeId: NodeId
 }
@@ -28,7 +28,7 @@ export interface PeerServerOptions {
   readonly identity: () => LocalIdentity
   /** Asked before anything is taken from a caller, and for each frame. `joinOnly`: what isFromStranger allows, and no more. */
   readonly admit: (caller: CallerIdentity) => PeerRefusal | 'joinOnly' | undefined
-  /** What a caller hears that looks for another node here: whoever is of this node's cluster learns where the others are. */
+  /** The roster for a caller that looks for another node here: a node of this cluster learns where the others are. */
   readonly tell: (caller: CallerIdentity) => Roster | undefined
   /** In the order sent; everything that came in one frame. Must not throw. */
   readonly onMessages: (from: NodeId, messages: readonly Message[], caller: CallerIdentity) => void
@@ -54,7 +54,7 @@ interface Inbound {
   readonly stream: Stream
   /** 0 until the hello was found good. */
   from: NodeId
-  /** What the hello said. */
+  /** The identity in the hello. */
   caller: CallerIdentity | undefined
   handshakeTimer: NodeJS.Timeout | undefined
 }

@@ -31,15 +31,15 @@ export interface PeerTransportOptions {
   /** host:port; port 0 takes a free one. */
   readonly listenAddress: string
   readonly security: Pick<Security, 'peerPort' | 'toPeer'>
-  /** What this node says of itself, asked for each time it is said. */
+  /** This node's identity, read at each hello. */
   readonly identity: () => LocalIdentity
-  /** Whether a node may send to this one, or only ask to be let in. Node ids and protocol versions have been compared before. */
+  /** Decides whether a node may send to this one, or only ask to join. Node ids and protocol versions have been compared before. */
   readonly admit: (caller: CallerIdentity) => PeerRefusal | 'joinOnly' | undefined
-  /** What a caller hears that looks for another node here. */
+  /** The roster for a caller that looks for another node here. */
   readonly tell: (caller: CallerIdentity) => Roster | undefined
-  /** Whether this node may send to the one that answers at a peer's address. Node ids have been compared before. */
+  /** Decides whether this node may send to the one that answers at a peer's address. Node ids have been compared before. */
   readonly checkPeer: (peer: PeerIdentity) => PeerRefusal | undefined
-  /** What came in one frame, in the order sent. The transport has nobody to tell of an error: must not throw. */
+  /** Takes the messages of one frame, in the order sent. Must not throw. */
   readonly onMessages: (from: NodeId, messages: readonly Message[], caller: CallerIdentity) => void
   /** Asked by a peer that was admitted. What it throws should be a TransferError. */
   readonly serveCheckpoint: (caller: CallerIdentity, request: CheckpointRequest) => AsyncIterable<CheckpointPart>
@@ -83,7 +83,7 @@ export class PeerTransport {
     return withPort(listenAddress, port)
   }
 
-  /** Whom to connect to from now on, and where to try, this node left out. Links to one of these addresses are not touched. */
+  /** Sets the peers to connect to, and their addresses, this node left out. Links to one of these addresses are not touched. */
   setPeers(peers: readonly PeerRoute[]): void {
     for (const [nodeId, link] of this.#links) {
       const route = peers.find((peer) => peer.nodeId === nodeId)
@@ -111,7 +111,7 @@ export class PeerTransport {
     this.#links.get(to)?.send(message)
   }
 
-  /** Whether messages to that peer are not dropped at once. */
+  /** Returns true when the link to that peer is open: messages are not dropped at once. */
   isOpen(to: NodeId): boolean {
     return this.#links.get(to)?.stats.connected === true
   }

@@ -22,9 +22,9 @@ export interface PeerRefusal {
   readonly reason: PeerRefusalReason
   /** For people: what does not match, both sides of it, and what to do. */
   readonly message: string
-  /** Who the members are by now, of whoever refuses a node of its own cluster. */
+  /** The present members, from a node that refuses one of its own cluster. */
   readonly roster?: Roster
-  /** Who tells the roster: another node than the one that was looked for, if that one is not there. */
+  /** The sender of the roster: another node than the expected one, if that one is not there. */
   readonly toldBy?: NodeId
 }
 

@@ -8,7 +8,7 @@ const WINDOW_MS = 500
 const LATE_MS = 25
 
 /**
- * How fast checkpoints leave, all transfers together: faster and faster as long as this node keeps up with everything else, slower when
+ * The rate of outgoing checkpoints, all transfers together: it rises while this node keeps up with everything else, and falls when
  * its timers come late, and never above a bound. A receiver that takes less is waited for anyway.
  */
 export class TransferPace {
@@ -16,7 +16,7 @@ export class TransferPace {
   readonly #bucket: TokenBucket
   #windowEndsMs: number
   #worstLateMs = 0
-  /** Whether the bound held anybody up in this window: only then may it rise. */
+  /** True when the bound delayed a transfer in this window: only then may it rise. */
   #wasFelt = false
 
   /** `bytesPerSecondMax` above 0. */
