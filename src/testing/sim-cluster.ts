@@ -41,7 +41,7 @@ export { type Answer, MemberError, type MemberStatus } from '../host/api.js'
 export type { FeedCursor, FeedProgress, FeedRead } from '../replication/commit-feed.js'
 export type { StoreEvent } from '../replication/event-log.js'
 export type { HistoryReader, Restoration, StateEntry, StateMachine } from '../replication/state-machine.js'
-export { BrokenPromise } from '../sim/checkers/broken-promise.js'
+export { Violation } from '../sim/checkers/violation.js'
 
 /** `n1`, `n2` and so on. */
 export type NodeName = `n${number}`
@@ -111,7 +111,7 @@ const DRIVE_MS = 60_000
 
 /**
  * Virtual time passes while something of the cluster is awaited, and only then: no test waits in earnest. Every step of every node is
- * checked as in `synod sim`, and whatever is awaited rejects with a BrokenPromise as soon as a promise of Synod's is seen broken.
+ * checked as in `synod sim`, and whatever is awaited rejects with a Violation as soon as a promise of Synod's is seen broken.
  */
 export class SimCluster {
   readonly #cluster: SimulatedCluster
@@ -175,13 +175,13 @@ export class SimCluster {
     return this.#cluster.nowMs
   }
 
-  /** Lets so much virtual time pass, at least 0 ms. @throws BrokenPromise */
+  /** Lets so much virtual time pass, at least 0 ms. @throws Violation */
   async run(durationMs: number): Promise<void> {
     checkBetween('durationMs', durationMs, 0, Number.MAX_SAFE_INTEGER)
     await this.#driven(new Promise<void>((resolve) => this.#cluster.scheduler.after(durationMs, resolve)))
   }
 
-  /** Lets virtual time pass until `isSo`. @throws BrokenPromise; Error when it is not so within that time */
+  /** Lets virtual time pass until `isSo`. @throws Violation; Error when it is not so within that time */
   async until(isSo: () => boolean, withinMs: number = DEFAULT_TIMEOUT_MS): Promise<void> {
     if (typeof isSo !== 'function') throw new TypeError('isSo: must be a function')
     checkBetween('withinMs', withinMs, 0, Number.MAX_SAFE_INTEGER)
@@ -211,13 +211,13 @@ export class SimCluster {
     return this.#node(node).member?.status()
   }
 
-  /** Carries a command of at most 16 MiB out through a node, the leader if none is named. @throws MemberError; BrokenPromise; RangeError */
+  /** Carries a command of at most 16 MiB out through a node, the leader if none is named. @throws MemberError; Violation; RangeError */
   async invoke(command: Uint8Array, options: { readonly node?: NodeName; readonly timeoutMs?: number } = {}): Promise<Answer> {
     checkBytes('command', command)
     return this.#ask(options, (node, timeoutMs, settle) => node.invoke(command, timeoutMs, settle))
   }
 
-  /** A linearizable read through a node, the leader if none is named. @throws MemberError; BrokenPromise */
+  /** A linearizable read through a node, the leader if none is named. @throws MemberError; Violation */
   async query(query: Uint8Array, options: { readonly node?: NodeName; readonly timeoutMs?: number } = {}): Promise<Answer> {
     checkBytes('query', query)
     return this.#ask(options, (node, timeoutMs, settle) => node.read(query, timeoutMs, settle))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
-import { BrokenPromise } from '../../src/sim/checkers/broken-promise.js'
+import { Violation } from '../../src/sim/checkers/violation.js'
 import { encodeRequest } from '../../src/sim/clients/encode-request.js'
 import { Application, INITIAL_COMMANDS } from '../../src/sim/cluster/application.js'
 import { GOOD_LINK } from '../../src/sim/cluster/network.js'
@@ -302,7 +302,7 @@ test('a node whose state machine comes to other results than those of the others
   }
   ask(0)
   await assert.rejects(cluster.run(10_000), (error) => {
-    assert.ok(error instanceof BrokenPromise)
+    assert.ok(error instanceof Violation)
     assert.match(error.message, /digest|diverge|differ/i)
     return true
   })

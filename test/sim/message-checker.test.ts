@@ -3,8 +3,8 @@ import { beforeEach, test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import type { Message } from '../../src/paxos/messages.js'
 import type { Value } from '../../src/paxos/types.js'
-import { BrokenPromise } from '../../src/sim/checkers/broken-promise.js'
 import { MessageChecker } from '../../src/sim/checkers/message-checker.js'
+import { Violation } from '../../src/sim/checkers/violation.js'
 import type { VoteBook } from '../../src/sim/checkers/vote-book.js'
 import { bookOf, genesisOf } from './book.js'
 
@@ -110,7 +110,7 @@ for (const [what, from, message, sentence] of [
 ] as const) {
   test(`of a message: ${what}`, () => {
     if (sentence === undefined) return send(from, message)
-    assert.throws(() => send(from, message), new BrokenPromise(sentence))
+    assert.throws(() => send(from, message), new Violation(sentence))
   })
 }
 

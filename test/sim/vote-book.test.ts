@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import { type Ballot, type LogEntry, type MembershipChange, NOOP, type Slot, type Value } from '../../src/paxos/types.js'
-import { BrokenPromise } from '../../src/sim/checkers/broken-promise.js'
+import { Violation } from '../../src/sim/checkers/violation.js'
 import type { VoteBook } from '../../src/sim/checkers/vote-book.js'
 import { bookOf } from './book.js'
 
@@ -28,7 +28,7 @@ function promiseAll(book: VoteBook, nodeIds: readonly number[], ballot: Ballot):
 
 const breaks = (work: () => void, sentence: string): void =>
   assert.throws(work, (error) => {
-    assert.ok(error instanceof BrokenPromise)
+    assert.ok(error instanceof Violation)
     assert.equal(error.message, sentence)
     return true
   })

@@ -6,10 +6,10 @@ import { sameValue } from '../../paxos/value.js'
 import type { CheckpointInfo } from '../../storage/storage.js'
 import type { DurableView } from '../cluster/durable-view.js'
 import type { SimulatedApplication } from '../cluster/simulated-process.js'
-import { promise } from './broken-promise.js'
 import { type BookedMembership, type MembershipBook, sameMembership } from './membership-book.js'
 import { MessageChecker } from './message-checker.js'
 import type { QuotaMark } from './quota-marks.js'
+import { check } from './violation.js'
 import { VoteBook } from './vote-book.js'
 
 /** Where checkpoint boundaries are. */
@@ -138,8 +138,8 @@ export class Checker {
   onStarted(nodeId: NodeId, core: Node, disk: DurableView): void {
     this.#startCounts.set(nodeId, this.#startCountOf(nodeId) + 1)
     if (!this.#looksInside || this.#book.directoryOf(nodeId).isOlderCopy) return
-    promise(core.promised >= disk.promised, () => `node ${nodeId} forgot its promise in a restart`)
-    promise(core.decidedUpTo === disk.decidedUpTo, () => `node ${nodeId} forgot decided slots in a restart`)
+    check(core.promised >= disk.promised, () => `node ${nodeId} forgot its promise in a restart`)
+    check(core.decidedUpTo === disk.decidedUpTo, () => `node ${nodeId} forgot decided slots in a restart`)
     // Whoever comes back with an empty disk is no member, and does not vote.
     if (core.genesis !== undefined) this.#book.checkRecovered(nodeId, core.openVotes, core.decidedUpTo)
   }
@@ -149,8 +149,8 @@ export class Checker {
     if (now.leadingBallot !== 0) this.#leaders.set(now.leadingBallot, nodeId)
     if (!this.#looksInside) return
     this.#checkLeads(nodeId, now)
-    for (const broken of brokenInvariants(now)) promise(false, () => `node ${nodeId} ${broken}`)
-    for (const broken of brokenTransitions(before, now)) promise(false, () => `node ${nodeId}: ${broken}`)
+    for (const broken of brokenInvariants(now)) check(false, () => `node ${nodeId} ${broken}`)
+    for (const broken of brokenTransitions(before, now)) check(false, () => `node ${nodeId}: ${broken}`)
   }
 
   onSent(from: NodeId, message: Message, { core }: { core: Node }): void {
@@ -177,7 +177,7 @@ export class Checker {
   #checkQuotaMarks(nodeId: NodeId, slot: Slot, marks: readonly QuotaMark[]): void {
     const first = this.#quotaMarks.get(slot)
     const isSame = first === undefined || JSON.stringify(first) === JSON.stringify(marks)
-    promise(isSame, () => `node ${nodeId} refused other commands for the quota in slot ${slot} than another node`)
+    check(isSame, () => `node ${nodeId} refused other commands for the quota in slot ${slot} than another node`)
     this.#quotaMarks.set(slot, marks)
   }
 
@@ -187,12 +187,9 @@ export class Checker {
     if (this.#looksInside) this.#checkChosen(nodeId, what.entry)
     const first = this.#decisions[slot - 1]
     if (first === undefined) {
-      promise(
-        slot === this.#decisions.length + 1,
-        () => `node ${nodeId} applied slot ${slot} before anybody applied the one below`,
-      )
+      check(slot === this.#decisions.length + 1, () => `node ${nodeId} applied slot ${slot} before anybody applied the one below`)
       const earlierMs = this.#decisions.at(-1)?.timeMs ?? 0
-      promise(
+      check(
         value.kind !== 'batch' || value.timeMs <= this.#latestTimeOfAny(),
         () => `the log time of slot ${slot} is ahead of all clocks but those of a minority`,
       )
@@ -200,14 +197,11 @@ export class Checker {
       const timeMs = value.kind === 'batch' ? Math.max(earlierMs, value.timeMs) : earlierMs
       this.#decisions.push({ value, digest, timeMs, ...this.#countedFrom(this.#decisions.at(-1), value) })
     } else {
-      promise(
-        sameValue(first.value, value),
-        () => `node ${nodeId} decided another value for slot ${slot} than was decided before`,
-      )
-      promise(first.digest === digest, () => `node ${nodeId} got other results up to slot ${slot} than another node`)
+      check(sameValue(first.value, value), () => `node ${nodeId} decided another value for slot ${slot} than was decided before`)
+      check(first.digest === digest, () => `node ${nodeId} got other results up to slot ${slot} than another node`)
     }
     this.#checkQuotaMarks(nodeId, slot, application.quotaMarks?.(slot) ?? [])
-    for (const broken of application.brokenInvariants()) promise(false, () => `node ${nodeId} at slot ${slot}: ${broken}`)
+    for (const broken of application.brokenInvariants()) check(false, () => `node ${nodeId} at slot ${slot}: ${broken}`)
   }
 
   /** A node is about to write the state as it believes it to be after a slot. */
@@ -219,7 +213,7 @@ export class Checker {
   onInstalled(nodeId: NodeId, info: CheckpointInfo, application: SimulatedApplication): void {
     this.#checkCheckpoint(nodeId, 'installed', info)
     for (const broken of application.brokenInvariants()) {
-      promise(false, () => `node ${nodeId} with the checkpoint of slot ${info.appliedUpTo}: ${broken}`)
+      check(false, () => `node ${nodeId} with the checkpoint of slot ${info.appliedUpTo}: ${broken}`)
     }
   }
 
@@ -227,11 +221,11 @@ export class Checker {
     const { appliedUpTo, memberships } = info
     const decision = this.#decisions[appliedUpTo - 1]
     const which = `a checkpoint of slot ${appliedUpTo} that has`
-    promise(
+    check(
       decision?.digest === info.stateDigest && decision.timeMs === info.timeMs,
       () => `node ${nodeId} ${did} ${which} another digest or log time than the slot`,
     )
-    promise(
+    check(
       decision.boundarySlots === info.boundarySlots && decision.boundaryCommands === info.boundaryCommands,
       () => `node ${nodeId} ${did} ${which} counted otherwise than from the last boundary on`,
     )
@@ -245,7 +239,7 @@ export class Checker {
 
   #checkMemberships(nodeId: NodeId, records: readonly MembershipRecord[], decidedUpTo: Slot): void {
     const known = this.memberships.knownBy(decidedUpTo)
-    promise(
+    check(
       known.length === records.length && known.every((one, i) => sameMembership(one, records[i] as MembershipRecord)),
       () => `node ${nodeId} has other memberships above slot ${decidedUpTo} than the log says`,
     )
@@ -268,7 +262,7 @@ export class Checker {
   /** Decided means: on the disks of a majority, in one ballot. */
   #checkChosen(nodeId: NodeId, { slot, value }: LogEntry): void {
     const chosen = this.#book.chosenAt(slot)
-    promise(
+    check(
       chosen !== undefined && sameValue(chosen, value),
       () => `node ${nodeId} took slot ${slot} for decided before its value was on the disks of a majority`,
     )
@@ -283,7 +277,7 @@ export class Checker {
     }
     const { sinceMs, lastMs } = this.#voteless.get(nodeId) ?? { sinceMs: nowMs, lastMs: nowMs }
     this.#voteless.set(nodeId, { sinceMs, lastMs: nowMs })
-    promise(
+    check(
       // It may have stood still meanwhile.
       nowMs - sinceMs < LEADS_ON_MS_MAX || nowMs - lastMs > STANDS_STILL_MS,
       () => `node ${nodeId} has led on for ${LEADS_ON_MS_MAX / 1_000} s though it knows that it votes nowhere any more`,

@@ -1,5 +1,5 @@
 import type { Genesis, Member, MembershipChange, MembershipRecord, MembershipValue, NodeId, Slot } from '../../paxos/types.js'
-import { promise } from './broken-promise.js'
+import { check } from './violation.js'
 
 /** The members from a slot on. */
 export class BookedMembership implements MembershipRecord {
@@ -49,7 +49,7 @@ export class MembershipBook {
       this.#all.push(new BookedMembership({ epoch: 1, fromSlot: 1, members, lastNodeId }))
     }
     const { clusterId, windowSlots } = this.#genesis
-    promise(
+    check(
       genesis.clusterId === clusterId && genesis.windowSlots === windowSlots,
       () => `node ${nodeId} took part in the forming of a second cluster`,
     )
@@ -72,14 +72,14 @@ export class MembershipBook {
 
   /** The same for the whole life of the cluster. */
   get windowSlots(): number {
-    promise(this.#genesis !== undefined, () => 'a node took part before the cluster was formed')
+    check(this.#genesis !== undefined, () => 'a node took part before the cluster was formed')
     return this.#genesis.windowSlots
   }
 
   /** What governs the slot; of slots further above what is chosen than the window is long, nobody can know. */
   at(slot: Slot): BookedMembership {
     const found = this.#all.findLast((membership) => membership.fromSlot <= slot)
-    promise(found !== undefined, () => 'a node took part before the cluster was formed')
+    check(found !== undefined, () => 'a node took part before the cluster was formed')
     return found
   }
 

@@ -2,9 +2,9 @@ import { formatBallot, nodeOf } from '../../paxos/ballot.js'
 import type { Accept, Message } from '../../paxos/messages.js'
 import type { Ballot, LogEntry, MembershipRecord, NodeId, Slot } from '../../paxos/types.js'
 import { sameValue } from '../../paxos/value.js'
-import { promise } from './broken-promise.js'
 import { sameMembership } from './membership-book.js'
 import { ReadChecker } from './read-checker.js'
+import { check } from './violation.js'
 import type { VoteBook } from './vote-book.js'
 
 /** A message with what its sender knows at that moment. */
@@ -52,7 +52,7 @@ export class MessageChecker {
     const { from, message } = sent
     if (message === this.#last) return
     this.#last = message
-    promise(
+    check(
       !PARTS.has(message.kind) || !this.#book.directoryOf(from).isOlderCopy,
       () => `node ${from} sent a ${message.kind} though its data directory is an older copy of itself`,
     )
@@ -93,7 +93,7 @@ export class MessageChecker {
       case 'readIndexReply':
         return this.#reads.onAnswer(from, { ...message, leadingBallot: sent.leadingBallot })
       case 'welcome':
-        return promise(this.#book.isMember(from), () => `node ${from} welcomed another before its genesis was on its disk`)
+        return check(this.#book.isMember(from), () => `node ${from} welcomed another before its genesis was on its disk`)
       case 'nack':
       case 'propose':
       case 'proposeRefused':
@@ -115,11 +115,11 @@ export class MessageChecker {
 
   /** Nobody speaks in another node's ballot. */
   #checkOwner(from: NodeId, { kind, ballot }: { readonly kind: string; readonly ballot: Ballot }): void {
-    promise(nodeOf(ballot) === from, () => `node ${from} sent a ${kind} in ballot ${formatBallot(ballot)}, which is not its own`)
+    check(nodeOf(ballot) === from, () => `node ${from} sent a ${kind} in ballot ${formatBallot(ballot)}, which is not its own`)
   }
 
   #checkPromised(from: NodeId, { kind, ballot }: { readonly kind: string; readonly ballot: Ballot }): void {
-    promise(
+    check(
       this.#book.promisedBy(from) >= ballot,
       () =>
         `node ${from} sent ${kind === 'accepted' ? 'an' : 'a'} ${kind} for ballot ${formatBallot(ballot)} before that was on its disk`,
@@ -128,7 +128,7 @@ export class MessageChecker {
 
   /** What is promised on disk was promised before the last turn: in this one the node follows nobody else. */
   #checkFollows(from: NodeId, ballot: Ballot): void {
-    promise(
+    check(
       this.#book.promisedBy(from) <= ballot,
       () => `node ${from} acknowledged a heartbeat of ballot ${formatBallot(ballot)} though it had promised a higher one`,
     )
@@ -138,13 +138,13 @@ export class MessageChecker {
   #checkNotReused({ from, incarnation }: Sent, ballot: Ballot): void {
     const first = this.#incarnationOf.get(ballot) ?? incarnation
     this.#incarnationOf.set(ballot, first)
-    promise(first === incarnation, () => `node ${from} used ballot ${formatBallot(ballot)} again after a restart`)
+    check(first === incarnation, () => `node ${from} used ballot ${formatBallot(ballot)} again after a restart`)
   }
 
   /** R5 of the paper: a leader proposes only in the window. Above it, it does not know who votes. */
   #checkProposed(from: NodeId, { slot, ballot, value, decidedUpTo }: Accept): void {
     this.#book.onProposed(from, { slot, ballot, value })
-    promise(
+    check(
       slot <= decidedUpTo + this.#book.memberships.windowSlots,
       () => `node ${from} proposed in slot ${slot}, beyond its window above slot ${decidedUpTo}`,
     )
@@ -152,7 +152,7 @@ export class MessageChecker {
 
   #checkAccepted({ from, decidedUpTo }: Sent, { slot, ballot }: { readonly slot: Slot; readonly ballot: Ballot }): void {
     // Of a slot known to be decided no vote need be on record: see Acceptor.onAccept.
-    promise(
+    check(
       slot <= decidedUpTo || this.#book.hasVoted(from, slot, ballot),
       () => `node ${from} said that it accepted slot ${slot} before that was on its disk`,
     )
@@ -161,7 +161,7 @@ export class MessageChecker {
   /** "Decided" means: on the disks of a majority, in one ballot (DESIGN.md, rule 3). */
   #checkDecided(from: NodeId, upTo: Slot): void {
     const { chosenUpTo } = this.#book
-    promise(
+    check(
       upTo <= chosenUpTo,
       () => `node ${from} called slot ${chosenUpTo + 1} decided before its value was on the disks of a majority`,
     )
@@ -172,7 +172,7 @@ export class MessageChecker {
     const { chosenUpTo, memberships: book } = this.#book
     const [first] = memberships
     if (first === undefined) return
-    promise(
+    check(
       first.fromSlot <= chosenUpTo + 1 && memberships.every((told) => book.all.some((one) => sameMembership(one, told))),
       () => `node ${from} told of memberships that are not in force, or not those of the log`,
     )
@@ -181,7 +181,7 @@ export class MessageChecker {
   #checkEntries(from: NodeId, entries: readonly LogEntry[]): void {
     for (const { slot, value } of entries) {
       const chosen = this.#book.chosenAt(slot)
-      promise(
+      check(
         chosen !== undefined && sameValue(chosen, value),
         () => `node ${from} handed on another value for slot ${slot} than was chosen`,
       )

@@ -1,6 +1,6 @@
 import { formatBallot, nodeOf } from '../../paxos/ballot.js'
 import type { Ballot, NodeId, Slot } from '../../paxos/types.js'
-import { promise } from './broken-promise.js'
+import { check } from './violation.js'
 import type { Directory, VoteBook } from './vote-book.js'
 
 /** A heartbeat round of a leader, by when it began and who has acknowledged it. */
@@ -34,7 +34,7 @@ export class ReadChecker {
   }
 
   onQuestion(from: NodeId, readId: number, appliedUpTo: Slot): void {
-    promise(!this.#questions.has(readId), () => `node ${from} used read id ${readId} twice`)
+    check(!this.#questions.has(readId), () => `node ${from} used read id ${readId} twice`)
     this.#questions.set(readId, { askedAt: ++this.#clock, appliedUpTo })
   }
 
@@ -48,7 +48,7 @@ export class ReadChecker {
   onHeartbeatAck(from: NodeId, ballot: Ballot, round: number): void {
     if (round === 0) return
     const known = this.#rounds.get(ballot)?.find((r) => r.round === round)
-    promise(
+    check(
       known !== undefined,
       () => `node ${from} acknowledged a heartbeat of ballot ${formatBallot(ballot)} that was never sent`,
     )
@@ -58,14 +58,14 @@ export class ReadChecker {
   /** `leadingBallot`: that of the answerer; 0 if it does not lead, but hands on what a leader has answered. */
   onAnswer(from: NodeId, { readId, slot, leadingBallot }: { readId: number; slot: Slot; leadingBallot: Ballot }): void {
     const question = this.#questions.get(readId)
-    promise(question !== undefined, () => `node ${from} answered a read that nobody asked for`)
+    check(question !== undefined, () => `node ${from} answered a read that nobody asked for`)
     const { appliedUpTo, askedAt } = question
-    promise(
+    check(
       slot >= appliedUpTo,
       () =>
         `node ${from} answered a read with slot ${slot}, but slot ${appliedUpTo} had been applied before the read was asked for`,
     )
-    promise(
+    check(
       // Who leads by now may hand on what another leader has answered before.
       leadingBallot === 0 ||
         this.#isAlone(leadingBallot, slot) ||

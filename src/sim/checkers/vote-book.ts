@@ -2,8 +2,8 @@ import { formatBallot, NO_BALLOT } from '../../paxos/ballot.js'
 import type { Promised } from '../../paxos/messages.js'
 import type { Ballot, Genesis, LogEntry, NodeId, Slot, Value } from '../../paxos/types.js'
 import { sameValue } from '../../paxos/value.js'
-import { promise } from './broken-promise.js'
 import { type BookedMembership, MembershipBook } from './membership-book.js'
+import { check } from './violation.js'
 
 /** What one ballot has done to a slot. */
 interface Round {
@@ -135,7 +135,7 @@ export class VoteBook {
   /** From which the node votes now. */
   directoryOf(nodeId: NodeId): Directory {
     const directory = this.#directories.get(nodeId)
-    promise(directory !== undefined, () => `node ${nodeId}, which is no member, took part`)
+    check(directory !== undefined, () => `node ${nodeId}, which is no member, took part`)
     return directory
   }
 
@@ -153,10 +153,7 @@ export class VoteBook {
   /** A1: a disk's promise only rises. */
   onPromised(nodeId: NodeId, ballot: Ballot): void {
     const directory = this.directoryOf(nodeId)
-    promise(
-      ballot >= directory.promised,
-      () => `node ${nodeId} lowered the promise on its disk to ballot ${formatBallot(ballot)}`,
-    )
+    check(ballot >= directory.promised, () => `node ${nodeId} lowered the promise on its disk to ballot ${formatBallot(ballot)}`)
     directory.promised = ballot
   }
 
@@ -164,7 +161,7 @@ export class VoteBook {
   onVote(nodeId: NodeId, { slot, ballot, value }: LogEntry): void {
     const directory = this.directoryOf(nodeId)
     // A2. Records are in order: the promise comes first.
-    promise(
+    check(
       ballot === directory.promised,
       () => `node ${nodeId} accepted slot ${slot} in a ballot that it has not promised, or no more`,
     )
@@ -174,7 +171,7 @@ export class VoteBook {
     const round = this.#round(rounds, { slot, ballot, value }, () => `node ${nodeId} accepted`)
     // A5
     const { chosen } = rounds
-    promise(
+    check(
       chosen === undefined || ballot < chosen.ballot || sameValue(chosen.value, value),
       () => `node ${nodeId} accepted another value for slot ${slot} than a majority had accepted in a lower ballot`,
     )
@@ -189,11 +186,8 @@ export class VoteBook {
    * value is this one. Who votes in the slot must be known; the node need not be one of them any more.
    */
   onProposed(nodeId: NodeId, { slot, ballot, value }: LogEntry): void {
-    promise(
-      slot <= this.governedUpTo,
-      () => `node ${nodeId} proposed in slot ${slot}, though nobody can know yet who votes there`,
-    )
-    promise(
+    check(slot <= this.governedUpTo, () => `node ${nodeId} proposed in slot ${slot}, though nobody can know yet who votes there`)
+    check(
       this.memberships.all.some((membership) => this.isVoterOf(nodeId, membership)),
       () => `node ${nodeId} proposed in slot ${slot}, but it never had a vote`,
     )
@@ -201,7 +195,7 @@ export class VoteBook {
     const isKnown = rounds.rounds.some((r) => r.ballot === ballot)
     this.#round(rounds, { slot, ballot, value }, () => `node ${nodeId} proposed`)
     if (isKnown) return
-    promise(
+    check(
       this.#isAllowed(slot, ballot, value),
       () => `node ${nodeId} proposed in slot ${slot} and ballot ${formatBallot(ballot)} what no majority of promises allows`,
     )
@@ -218,7 +212,7 @@ export class VoteBook {
     if (comparedUpTo === undefined) return
     for (let slot = comparedUpTo + 1; slot <= upTo; slot++) {
       const chosen = this.#slots[slot]?.chosen
-      promise(
+      check(
         chosen !== undefined && chosen.ballot <= ballot,
         () => `node ${nodeId} called slot ${slot} decided in ballot ${formatBallot(ballot)}, but it was chosen in a higher one`,
       )
@@ -227,7 +221,7 @@ export class VoteBook {
 
   /** A3: a promise reports every vote below its ballot that is on the node's disk, and nothing else but what is chosen. */
   checkReported(nodeId: NodeId, { ballot, fromSlot, accepted, decidedUpTo, nextSlot, votesFrom }: Promised): void {
-    promise(
+    check(
       votesFrom === 0 || this.#hasLife(nodeId, votesFrom),
       () => `node ${nodeId} promised as one that votes from slot ${votesFrom} on, which its directory was never said to do`,
     )
@@ -240,7 +234,7 @@ export class VoteBook {
       'promised without its',
     )
     for (const entry of accepted) {
-      promise(
+      check(
         this.hasVoted(nodeId, entry.slot, entry.ballot) || this.#isChosen(entry),
         () => `node ${nodeId} reported a vote for slot ${entry.slot} that is not on its disk`,
       )
@@ -273,7 +267,7 @@ export class VoteBook {
       const vote = this.#slots[slot]?.rounds.findLast((r) => r.ballot < below && r.voters.has(directory))
       if (vote === undefined) continue
       const entry = told.get(slot)
-      promise(
+      check(
         entry !== undefined && (entry.ballot >= vote.ballot || this.#isChosen(entry)),
         () => `node ${nodeId} ${how} vote for slot ${slot} in ballot ${formatBallot(vote.ballot)}`,
       )
@@ -308,7 +302,7 @@ export class VoteBook {
     if (slot > this.governedUpTo || (rounds.chosen !== undefined && round.ballot >= rounds.chosen.ballot)) return
     if (!isQuorumOf(this.memberships.at(slot), round.voters)) return
     for (const higher of rounds.rounds) {
-      promise(
+      check(
         higher.ballot <= round.ballot || sameValue(higher.value, round.value),
         () =>
           `slot ${slot} has a chosen value in ballot ${formatBallot(round.ballot)}, and another one was proposed in a higher ballot`,
@@ -345,7 +339,7 @@ export class VoteBook {
     while (at > 0 && (rounds[at - 1] as Round).ballot >= ballot) at--
     const known = rounds[at]
     if (known?.ballot === ballot) {
-      promise(
+      check(
         sameValue(known.value, value),
         () => `${who()} another value for slot ${slot} in ballot ${formatBallot(ballot)} than stood in that ballot before`,
       )

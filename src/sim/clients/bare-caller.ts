@@ -2,7 +2,7 @@ import { errorOfRefusal, outcomeUnknown, SynodError } from '../../client/errors.
 import { failingOver } from '../../client/fail-over.js'
 import { type Answer, MemberError, type MemberErrorCode } from '../../host/api.js'
 import { toRefusal } from '../../server/errors.js'
-import { promise } from '../checkers/broken-promise.js'
+import { check } from '../checkers/violation.js'
 import type { ClientPort } from '../cluster/client-port.js'
 import { SimulatedRuntime } from '../cluster/simulated-runtime.js'
 import { type Asked, type Invocation, tellInvocation } from '../history/history.js'
@@ -127,7 +127,7 @@ export class BareCaller implements Caller {
     const settle = this.#way.back((outcome: Answer | MemberError) => {
       if (outcome instanceof MemberError) {
         this.#trace.failed(invocation, outcome.code)
-        promise(POSSIBLE.has(outcome.code), () => `${tellInvocation(invocation)}, is told ${outcome.code}`)
+        check(POSSIBLE.has(outcome.code), () => `${tellInvocation(invocation)}, is told ${outcome.code}`)
         return onError(this.#errorOf(asking, outcome))
       }
       this.#trace.answered(invocation, node.id, outcome)

@@ -6,7 +6,7 @@ import { Consistency, type ResponseHeader } from '../../gen/synod/common/v1/comm
 import { type Answer, type Request, Result } from '../../gen/synod/session/v1/session.js'
 import { MemberError } from '../../host/api.js'
 import type { NodeId } from '../../paxos/types.js'
-import { promise } from '../checkers/broken-promise.js'
+import { check } from '../checkers/violation.js'
 import type { ClientPort } from '../cluster/client-port.js'
 import { SimulatedRuntime } from '../cluster/simulated-runtime.js'
 import { type Asked, type Invocation, sessionName, tellInvocation } from '../history/history.js'
@@ -203,7 +203,7 @@ export class SessionCaller implements Caller {
       this.#expired.add(session.clientId)
       count('sessionExpired')
     }
-    promise(
+    check(
       !IMPOSSIBLE.has(reason),
       () => `${tellInvocation(invocation)}, is told ${reason}, though it was asked once and never answered`,
     )
@@ -221,7 +221,7 @@ export class SessionCaller implements Caller {
     const { invocation, taken } = asking
     if (error.reason === 'OUTCOME_UNKNOWN') return this.#giveUp(asking)
     if (taken?.outcome.kind === 'refused' && taken.outcome.reason === error.reason) return this.#onAnswered(asking, taken)
-    promise(
+    check(
       error.retrySafe || NOT_CARRIED_OUT.has(error.reason),
       () => `${tellInvocation(invocation)}, is told ${error.reason}: ${error.message}`,
     )
@@ -281,7 +281,7 @@ export class SessionCaller implements Caller {
     const port = random.pick(this.#nodes)
     this.#way.travel(() =>
       port.submit(request, habits.timeoutMs, (outcome) =>
-        promise(outcome instanceof MemberError, () => `${tellInvocation(invocation)}, was misused, and that was carried out`),
+        check(outcome instanceof MemberError, () => `${tellInvocation(invocation)}, was misused, and that was carried out`),
       ),
     )
   }

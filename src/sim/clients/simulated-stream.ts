@@ -9,7 +9,7 @@ import {
 } from '../../gen/synod/session/v1/session.js'
 import type { NodeId } from '../../paxos/types.js'
 import { toRefusal } from '../../server/errors.js'
-import { promise } from '../checkers/broken-promise.js'
+import { check } from '../checkers/violation.js'
 import type { ClientPort, NodeEnd, StreamOutlet } from '../cluster/client-port.js'
 import type { Scheduler } from '../cluster/scheduler.js'
 import type { Random } from '../random.js'
@@ -205,7 +205,7 @@ export class SimulatedStream implements SessionStream {
   #takeOwed({ requestNumber, query }: Answer): Request {
     const owed = this.#owed[query ? 'query' : 'command']
     const request = owed.get(requestNumber)
-    promise(
+    check(
       request !== undefined,
       () => `a stream answers ${query ? 'query' : 'command'} ${requestNumber}, which it owes no answer`,
     )

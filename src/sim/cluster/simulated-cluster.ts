@@ -3,8 +3,8 @@ import type { Message } from '../../paxos/messages.js'
 import { Node } from '../../paxos/node.js'
 import type { NodeId } from '../../paxos/types.js'
 import { decodeFrame, encodeMessages } from '../../protocol/peer.js'
-import { BrokenPromise, promise } from '../checkers/broken-promise.js'
 import { Checker } from '../checkers/checkers.js'
+import { check, Violation } from '../checkers/violation.js'
 import { FaultTotals } from '../plan/faults.js'
 import type { ClusterPlan } from '../plan/plan.js'
 import { Random } from '../random.js'
@@ -53,7 +53,7 @@ export class SimulatedCluster {
   readonly nodes: readonly SimulatedNode[]
   readonly random: Random
   eventCount = 0
-  #failure: BrokenPromise | undefined
+  #failure: Violation | undefined
   /** The last event before it. */
   #failureStep = 0
 
@@ -104,12 +104,12 @@ export class SimulatedCluster {
       this.scheduler.after(this.random.between(0, 20), () => node.start())
   }
 
-  /** Lets so much virtual time pass. @throws BrokenPromise */
+  /** Lets so much virtual time pass. @throws Violation */
   async run(durationMs: number): Promise<void> {
     await this.runUntil(() => false, durationMs)
   }
 
-  /** Lets time pass until `isDone`, but at most so much. Whether it got there. @throws BrokenPromise */
+  /** Lets time pass until `isDone`, but at most so much. Whether it got there. @throws Violation */
   async runUntil(isDone: () => boolean, durationMsMax: number): Promise<boolean> {
     const untilMs = this.scheduler.nowMs + durationMsMax
     for (;;) {
@@ -121,7 +121,7 @@ export class SimulatedCluster {
     }
   }
 
-  /** The links among these nodes are as good as can be from now on, and each of them runs. @throws BrokenPromise */
+  /** The links among these nodes are as good as can be from now on, and each of them runs. @throws Violation */
   heal(core: readonly SimulatedNode[]): void {
     this.note(`healed: ${core.map((node) => `n${node.id}`).join(' ')}`)
     // Of the others', too: who leads from outside the quorum on a slow disk breaks no promise, and makes everything slow.
@@ -173,9 +173,9 @@ export class SimulatedCluster {
     if (this.#failure !== undefined) return
     this.#failureStep = this.trace.count
     this.#failure =
-      error instanceof BrokenPromise
+      error instanceof Violation
         ? error
-        : new BrokenPromise(`at ${formatTime(this.scheduler.nowUs).trim()} ${error.message}`, { cause: error })
+        : new Violation(`at ${formatTime(this.scheduler.nowUs).trim()} ${error.message}`, { cause: error })
   }
 
   #makeNode(id: NodeId, { plan, initialCommands, mayFailToApply = false }: ClusterSettings, parts: NodeParts): SimulatedNode {
@@ -278,6 +278,6 @@ function settled(): Promise<void> {
 function throughCodec(message: Message, version: SoftwareVersion): Message {
   const frame = encodeMessages([message])
   const [decoded] = decodeFrame(version === 'next' ? toNextFrame(frame) : frame).messages
-  promise(decoded !== undefined, () => `the codec lost a ${message.kind}`)
+  check(decoded !== undefined, () => `the codec lost a ${message.kind}`)
   return decoded
 }

@@ -25,9 +25,9 @@ import type { StateMachine } from '../../replication/state-machine.js'
 import { LevelStorage } from '../../storage/level-storage.js'
 import type { CheckpointInfo } from '../../storage/storage.js'
 import { StorageError } from '../../storage/storage-error.js'
-import { promise } from '../checkers/broken-promise.js'
 import type { Checker } from '../checkers/checkers.js'
 import type { QuotaMark } from '../checkers/quota-marks.js'
+import { check } from '../checkers/violation.js'
 import type { FaultTotals } from '../plan/faults.js'
 import type { Random } from '../random.js'
 import type { EventTrace } from '../trace/event-trace.js'
@@ -435,7 +435,7 @@ export class SimulatedProcess implements CheckpointSource {
     this.#check(() => {
       checker.onInstalled(id, checkpoint, this.application)
       const { missingVote } = this.#machine.disk
-      promise(missingVote === undefined, () => `node ${id} lost its vote for slot ${missingVote} when it installed a checkpoint`)
+      check(missingVote === undefined, () => `node ${id} lost its vote for slot ${missingVote} when it installed a checkpoint`)
     })
     this.#passStep()
   }
@@ -485,9 +485,9 @@ export class SimulatedProcess implements CheckpointSource {
     if (!this.runtime.isOver) this.#machine.onStopped(error)
   }
 
-  #check(check: () => void): void {
+  #check(run: () => void): void {
     try {
-      check()
+      run()
     } catch (error) {
       // What the checker wanted to read stands in a record whose bits have flipped: the node stops with its next write.
       if (error instanceof StorageError && error.code === 'DAMAGED' && this.#machine.disk.wasCorrupted) return

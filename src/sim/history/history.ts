@@ -1,4 +1,4 @@
-import { promise } from '../checkers/broken-promise.js'
+import { check } from '../checkers/violation.js'
 import { encodeQuery, encodeRequest } from '../clients/encode-request.js'
 import type { Query, Request } from '../clients/operations.js'
 import { type Answer, sameOutcome } from '../clients/outcomes.js'
@@ -107,7 +107,7 @@ export class History {
 
   /**
    * True for the first answer. A later one, to a retry under the same name, must be the same, unless it is a read's: those are answered
-   * as of each place in the log. @throws BrokenPromise
+   * as of each place in the log. @throws Violation
    */
   onAnswer(invocation: Invocation, answer: Answer, nowUs: number): boolean {
     if (invocation.isAbandoned) return false
@@ -119,7 +119,7 @@ export class History {
       this.#acknowledgedCount++
       return true
     }
-    promise(
+    check(
       isRead(invocation.asked) || isSameAnswer(invocation, first, answer),
       () => `${tellInvocation(invocation)}, was answered ${tellAnswer(first)}, and when retried ${tellAnswer(answer)}`,
     )
@@ -128,13 +128,13 @@ export class History {
 
   /**
    * An answer has reached the client's machine. Each to the same request must be the same, unless it is a read's: those are answered as of
-   * each place in the log. @throws BrokenPromise
+   * each place in the log. @throws Violation
    */
   hear(invocation: Invocation, answer: Answer): void {
     const first = invocation.heard
     invocation.heard ??= answer
     if (first === undefined || isRead(invocation.asked)) return
-    promise(
+    check(
       isSameAnswer(invocation, first, answer),
       () => `${tellInvocation(invocation)}, was answered ${tellAnswer(first)}, and when retried ${tellAnswer(answer)}`,
     )
@@ -153,10 +153,10 @@ export class History {
     this.#outstandingCount--
   }
 
-  /** @throws BrokenPromise when the id is somebody's already */
+  /** @throws Violation when the id is somebody's already */
   onSessionOpened(client: string, clientId: number): void {
     const owner = this.#owners.get(clientId)
-    promise(owner === undefined, () => `client id ${clientId} was given to ${owner} and to ${client}`)
+    check(owner === undefined, () => `client id ${clientId} was given to ${owner} and to ${client}`)
     this.#owners.set(clientId, client)
   }
 }

@@ -4,8 +4,8 @@
  */
 import type { Slot, Value } from '../../paxos/types.js'
 import { decodeEnvelope, type Envelope } from '../../replication/envelope.js'
-import { promise } from '../checkers/broken-promise.js'
 import type { QuotaMark } from '../checkers/quota-marks.js'
+import { check } from '../checkers/violation.js'
 import type { Request } from '../clients/operations.js'
 import { type Answer, sameOutcome } from '../clients/outcomes.js'
 import { STATE_LIMITS, type StateLimits } from '../cluster/state-limits.js'
@@ -24,7 +24,7 @@ interface Execution {
 const MISUSE: Request = { operation: { kind: 'put', key: 'misused', value: '' }, requestId: '' }
 const NO_COMMANDS: readonly Uint8Array[] = []
 
-/** Gives the model as it stands after the log. @throws BrokenPromise */
+/** Gives the model as it stands after the log. @throws Violation */
 export function checkSlotOrder(
   history: History,
   log: readonly Value[],
@@ -81,23 +81,20 @@ class Replay {
     }
     for (const bytes of value.kind === 'batch' ? value.commands : NO_COMMANDS) {
       const envelope = decodeEnvelope(bytes)
-      promise(envelope !== undefined, () => `slot ${slot} holds bytes that are no command`)
+      check(envelope !== undefined, () => `slot ${slot} holds bytes that are no command`)
       this.#applyEnvelope(envelope, { slot, timeMs: this.#timeMs })
     }
-    for (const broken of this.model.broken()) promise(false, () => `by the log, at slot ${slot} ${broken}`)
+    for (const broken of this.model.broken()) check(false, () => `by the log, at slot ${slot} ${broken}`)
     this.#checkReads(slot)
   }
 
   /** Every answer to a command must be that of one of its executions, and every client id one that the log gave. */
   finish(): void {
     for (const clientId of this.#history.clientIds) {
-      promise(this.#opened.has(clientId), () => `client id ${clientId} was given to a client, but the log opened no such session`)
+      check(this.#opened.has(clientId), () => `client id ${clientId} was given to a client, but the log opened no such session`)
     }
     for (const [slot, [read]] of this.#reads) {
-      promise(
-        read === undefined,
-        () => `${read && tellInvocation(read)}, was answered as of slot ${slot}, which was never decided`,
-      )
+      check(read === undefined, () => `${read && tellInvocation(read)}, was answered as of slot ${slot}, which was never decided`)
     }
     for (const invocation of this.#history.invocations) {
       const { asked, answer } = invocation
@@ -108,7 +105,7 @@ class Replay {
       const [first] = executions
       const inLog = first === undefined ? 'the log does not hold it' : `by the log it is ${tellAnswer(first.answer)}`
       const isRight = executions.some((execution) => isSame(execution.answer, answer))
-      promise(isRight, () => `${tellInvocation(invocation)}, was answered ${tellAnswer(answer)}, but ${inLog}`)
+      check(isRight, () => `${tellInvocation(invocation)}, was answered ${tellAnswer(answer)}, but ${inLog}`)
     }
   }
 
@@ -122,8 +119,8 @@ class Replay {
   #checkOnce(invocation: Invocation): void {
     const { sentAs, isDenied } = invocation
     const slots = sentAs.filter((name) => this.#executions.has(name)).map((name) => this.#executions.get(name)?.[0]?.slot)
-    promise(slots.length <= 1, () => `${tellInvocation(invocation)}, was carried out twice, in slots ${slots.join(' and ')}`)
-    promise(
+    check(slots.length <= 1, () => `${tellInvocation(invocation)}, was carried out twice, in slots ${slots.join(' and ')}`)
+    check(
       !isDenied || slots.length === 0,
       () => `${tellInvocation(invocation)}, was told not to be carried out, and was, in slot ${slots[0]}`,
     )
@@ -144,17 +141,17 @@ class Replay {
     const key = keyOf(command)
     if (this.#history.isMisuse(command)) {
       const { kind } = this.#sessions.apply(envelope.command, MISUSE, at)
-      promise(kind !== 'result', () => `slot ${at.slot} holds a misuse of session ${clientId}, and it was carried out`)
+      check(kind !== 'result', () => `slot ${at.slot} holds a misuse of session ${clientId}, and it was carried out`)
       return
     }
     const request = this.#requests.get(key)
-    promise(request !== undefined, () => `slot ${at.slot} holds a command that no client sent`)
+    check(request !== undefined, () => `slot ${at.slot} holds a command that no client sent`)
     const owner = this.#history.ownerOf(clientId)
     const name = sessionName(clientId, requestNumber)
     if (owner !== undefined) {
       const sent = this.#sentAs.get(name)
       const isOwn = sent !== undefined && keyOf(sent.bytes) === key
-      promise(isOwn, () => `slot ${at.slot} holds, as ${name} of ${owner}, what ${owner} did not send under that number`)
+      check(isOwn, () => `slot ${at.slot} holds, as ${name} of ${owner}, what ${owner} did not send under that number`)
     }
     const result = this.#sessions.apply(envelope.command, request, at)
     if (result.kind !== 'result') return
@@ -171,7 +168,7 @@ class Replay {
       const { asked, answer } = invocation
       if (asked.kind !== 'read' || answer === undefined) continue
       const expected = { slot, outcome: this.model.query(asked.query) }
-      promise(
+      check(
         isSame(answer, expected),
         () => `${tellInvocation(invocation)}, was answered ${tellAnswer(answer)}, but by the log it is ${tellAnswer(expected)}`,
       )
@@ -198,7 +195,7 @@ function checkRealTime(invocations: readonly Invocation[], executionsOf: (invoca
     }
     const before = latest
     const slot = findPlace(invocation, before?.slot ?? -1, executionsOf(invocation))
-    promise(
+    check(
       slot !== undefined,
       () =>
         `${tellInvocation(invocation)}, ${invocation.answer === undefined ? 'was carried out' : 'stands'} no later than slot ` +

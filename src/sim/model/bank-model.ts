@@ -1,4 +1,4 @@
-import { promise } from '../checkers/broken-promise.js'
+import { check } from '../checkers/violation.js'
 import type { Deposit, OpenAccount, Post, Transfer, TransferBatch, Void, Withdraw } from '../clients/operations.js'
 import { type AccountView, type MovementView, type Outcome, refused } from '../clients/outcomes.js'
 import { Table, type UndoLog } from './tables.js'
@@ -126,10 +126,7 @@ export class BankModel {
 
   #refuseForQuota(members: readonly Transfer[], at: Moment): Effect {
     const mayGrow = members.some(({ isPending, timeoutMs }) => isPending && timeoutMs > 0)
-    promise(
-      mayGrow,
-      () => `transfer ${members[0]?.id} of a batch was refused for the quota, though it does not let the state grow`,
-    )
+    check(mayGrow, () => `transfer ${members[0]?.id} of a batch was refused for the quota, though it does not let the state grow`)
     return { slot: at.slot, outcome: refused('QUOTA_EXCEEDED') }
   }
 

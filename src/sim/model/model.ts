@@ -1,5 +1,5 @@
-import { promise } from '../checkers/broken-promise.js'
 import type { QuotaMark } from '../checkers/quota-marks.js'
+import { check } from '../checkers/violation.js'
 import type { Operation, Query, Request, Txn, TxnStep } from '../clients/operations.js'
 import { type Outcome, refused } from '../clients/outcomes.js'
 import { BankModel, type Effect, type Moment } from './bank-model.js'
@@ -47,7 +47,7 @@ export class Model {
     const { requestId, operation } = request
     const mark = this.#quotaMarks.shift()
     if (mark === 'whole') {
-      promise(mayGrow(operation), () => `a ${operation.kind} was refused for the quota, though it does not let the state grow`)
+      check(mayGrow(operation), () => `a ${operation.kind} was refused for the quota, though it does not let the state grow`)
       return { slot: at.slot, outcome: refused('QUOTA_EXCEEDED') }
     }
     if (mark !== undefined && operation.kind === 'batch') return this.#bank.batch(operation, at, mark)

@@ -1,8 +1,8 @@
 import { MemberError } from '../../host/api.js'
 import type { MembershipChange, MembershipRecord, NodeId } from '../../paxos/types.js'
-import { promise } from '../checkers/broken-promise.js'
 import type { Checker } from '../checkers/checkers.js'
 import { sameMembership } from '../checkers/membership-book.js'
+import { check } from '../checkers/violation.js'
 import type { Scheduler } from '../cluster/scheduler.js'
 import type { SimulatedNode } from '../cluster/simulated-node.js'
 import type { FaultTotals } from '../plan/faults.js'
@@ -198,12 +198,12 @@ export class Operator {
       return
     }
     const { memberships, chosenUpTo } = checker
-    promise(
+    check(
       memberships.all.some((one) => sameMembership(one, outcome)) && outcome.fromSlot <= chosenUpTo + 1,
       () =>
         `node ${node.id} told the operator of membership ${outcome.epoch}, which the log does not say, or which is not in force`,
     )
-    promise(
+    check(
       this.#isSettled(change),
       () =>
         `node ${node.id} told the operator that a change is made, but no majority of the new voters has it on disk: ${tellChange(change)}`,

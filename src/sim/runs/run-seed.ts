@@ -1,6 +1,6 @@
 import { extname } from 'node:path'
-import { BrokenPromise, promise } from '../checkers/broken-promise.js'
 import type { Checker } from '../checkers/checkers.js'
+import { check, Violation } from '../checkers/violation.js'
 import type { SimulatedNode } from '../cluster/simulated-node.js'
 import { type History, tellInvocation } from '../history/history.js'
 import { isMajority } from '../nemesis/survival.js'
@@ -17,7 +17,7 @@ export interface SeedResult {
   readonly plan: WorldPlan
   /** The promise that was broken, in one sentence; undefined when all held. */
   readonly failure: string | undefined
-  readonly error: BrokenPromise | undefined
+  readonly error: Violation | undefined
   /** The same on every replay. */
   readonly eventHash: string
   readonly eventCount: number
@@ -59,11 +59,11 @@ export function planOf(seed: number): WorldPlan {
 export async function runPlan(settings: RunSettings & SeededPlan): Promise<SeedResult> {
   const { seed, plan, endsWithFaults = false } = settings
   const world = new World(settings)
-  let error: BrokenPromise | undefined
+  let error: Violation | undefined
   try {
     await live(world, endsWithFaults)
   } catch (caught) {
-    if (!(caught instanceof BrokenPromise)) throw caught
+    if (!(caught instanceof Violation)) throw caught
     error = caught
   }
   world.conclude(error?.message)
@@ -134,7 +134,7 @@ async function form(world: World, core: readonly SimulatedNode[]): Promise<void>
   const initial = world.nodes.filter((node) => !node.isSpare)
   world.heal(initial)
   const isFormed = () => initial.every(isMember)
-  promise(await world.runUntil(isFormed, LIVENESS_MS), () => 'the cluster was not formed though all its members were up')
+  check(await world.runUntil(isFormed, LIVENESS_MS), () => 'the cluster was not formed though all its members were up')
 }
 
 function isMember(node: SimulatedNode): boolean {
@@ -148,13 +148,13 @@ async function repair(world: World, core: readonly SimulatedNode[]): Promise<voi
   if (!operator.isIdle || core.some((node) => isReturning(node, checker))) world.connectAll()
   for (const node of core) if (node.disk.isCorrupted) node.crash()
   for (const node of core) node.start()
-  promise(
+  check(
     await world.runUntil(() => operator.isIdle, LIVENESS_MS),
     () => `the operator wants ${operator.task}, and that was not done ${LIVENESS_MS / 1_000} s after a quorum was healed`,
   )
   const isBack = (node: SimulatedNode) => !isOfUse(world, node) || survival.isVoter(node.id)
   const hasRecovered = await world.runUntil(() => core.every(isBack), LIVENESS_MS)
-  promise(hasRecovered, () => `node ${core.find((node) => !isBack(node))?.id} never came to vote again after it was healed`)
+  check(hasRecovered, () => `node ${core.find((node) => !isBack(node))?.id} never came to vote again after it was healed`)
 }
 
 /** Whoever was removed meanwhile serves nobody. */
@@ -168,15 +168,15 @@ async function serve(world: World, core: readonly SimulatedNode[]): Promise<void
   for (const client of clients) client.useOnly(core)
   const answeredBefore = clients.map((client) => client.answeredCount)
   const isServed = () => clients.every((client, i) => client.answeredCount >= (answeredBefore[i] ?? 0) + FRESH_ANSWERS)
-  promise(
+  check(
     await world.runUntil(isServed, LIVENESS_MS),
     () => `a client got hardly any answers in ${LIVENESS_MS / 1_000} s after a quorum was healed`,
   )
   for (const client of clients) client.becomeQuiet()
   const isDone = await world.runUntil(() => history.outstandingCount === 0, LIVENESS_MS)
-  promise(isDone, () => `${tellOutstanding(world)} ${LIVENESS_MS / 1_000} s after a quorum was healed`)
+  check(isDone, () => `${tellOutstanding(world)} ${LIVENESS_MS / 1_000} s after a quorum was healed`)
   const hasSettled = await world.runUntil(() => core.every((node) => node.appliedUpTo === checker.decidedUpTo), SETTLE_MS)
-  promise(hasSettled, () => 'a node of the healed quorum never learned everything that is decided')
+  check(hasSettled, () => 'a node of the healed quorum never learned everything that is decided')
 }
 
 /**
@@ -208,10 +208,10 @@ function isReturning({ id, disk, haltCode }: SimulatedNode, { memberships }: Che
 
 /** A run in which nothing happened proves nothing. */
 function checkNotVacuous({ checker, history, plan, totals }: World): void {
-  promise(checker.leaderCount > 0, () => 'nobody ever led')
-  promise(checker.decidedUpTo > 0, () => 'nothing was ever decided')
-  promise(history.acknowledgedCount > plan.habits.clientCount, () => 'hardly anything was acknowledged')
-  promise(!hasFaults(plan) || totals.sum > 0, () => 'the plan had faults, but none struck')
+  check(checker.leaderCount > 0, () => 'nobody ever led')
+  check(checker.decidedUpTo > 0, () => 'nothing was ever decided')
+  check(history.acknowledgedCount > plan.habits.clientCount, () => 'hardly anything was acknowledged')
+  check(!hasFaults(plan) || totals.sum > 0, () => 'the plan had faults, but none struck')
 }
 
 function tellOutstanding({ history }: World): string {

@@ -1,4 +1,4 @@
-import { promise } from '../checkers/broken-promise.js'
+import { check } from '../checkers/violation.js'
 import { decodeAnswer } from '../clients/decode-result.js'
 import { encodeQuery } from '../clients/encode-request.js'
 import type { Query } from '../clients/operations.js'
@@ -58,7 +58,7 @@ export class World extends SimulatedCluster {
     return new Nemesis(this)
   }
 
-  /** Judges everything that the clients were told, and the state of these nodes. @throws BrokenPromise */
+  /** Judges everything that the clients were told, and the state of these nodes. @throws Violation */
   checkHistory(nodes: readonly SimulatedNode[]): void {
     const model = checkSlotOrder(this.history, this.checker.log, this.plan.limits, this.checker.quotaMarks)
     for (const node of nodes) if (node.appliedUpTo === this.checker.decidedUpTo) checkState(node, model)
@@ -69,14 +69,14 @@ export class World extends SimulatedCluster {
     return this.#order
   }
 
-  /** Judges everything that the clients were told once more, without the help of the log. @throws BrokenPromise */
+  /** Judges everything that the clients were told once more, without the help of the log. @throws Violation */
   checkOrder(): void {
     // What was carried out once, and whose repeat was refused as too late, stands in two places.
     if (this.plan.limits.firstAnswersMax !== STATE_LIMITS.firstAnswersMax) return
     // Without the slots nobody knows how full the state was.
     if (this.plan.quotaBytes > 0) return
     const { kind, failure } = findOrder(this.history.invocations, SEARCH_STEPS_MAX)
-    promise(kind !== 'notLinearizable', () => failure ?? '')
+    check(kind !== 'notLinearizable', () => failure ?? '')
     this.#order = kind === 'undecided' ? 'undecided' : 'found'
   }
 
@@ -143,7 +143,7 @@ function checkState(node: SimulatedNode, model: Model): void {
     const result = node.application?.machine.query(encodeQuery(query)) ?? new Uint8Array(0)
     const { outcome: found } = decodeAnswer({ slot: node.appliedUpTo, result })
     const expected = model.query(query)
-    promise(
+    check(
       sameOutcome(found, expected),
       () => `at the end node ${node.id} answers ${JSON.stringify(found)}, but by the log it is ${JSON.stringify(expected)}`,
     )

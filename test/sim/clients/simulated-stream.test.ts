@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { StreamPurpose } from '../../../src/client/session-port.js'
 import { ConnectRequest, type Request } from '../../../src/gen/synod/session/v1/session.js'
 import type { SessionDialogue } from '../../../src/server/session-dialogue.js'
-import { BrokenPromise } from '../../../src/sim/checkers/broken-promise.js'
+import { Violation } from '../../../src/sim/checkers/violation.js'
 import { SimulatedStream } from '../../../src/sim/clients/simulated-stream.js'
 import type { ClientPort, StreamOutlet } from '../../../src/sim/cluster/client-port.js'
 import { Scheduler } from '../../../src/sim/cluster/scheduler.js'
@@ -154,5 +154,5 @@ test('a node that answers what it was not asked has broken its promise', () => {
   const ends = new Ends()
   ends.run()
   ends.answer(1)
-  assert.throws(() => ends.run(), BrokenPromise)
+  assert.throws(() => ends.run(), Violation)
 })

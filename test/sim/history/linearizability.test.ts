@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { BrokenPromise } from '../../../src/sim/checkers/broken-promise.js'
+import { Violation } from '../../../src/sim/checkers/violation.js'
 import { drawHabits } from '../../../src/sim/clients/habits.js'
 import type { Query, Request } from '../../../src/sim/clients/operations.js'
 import type { Outcome } from '../../../src/sim/clients/outcomes.js'
@@ -23,7 +23,7 @@ function judge(order: readonly Told[]): { byOrder: string; bySlots: string } {
     checkSlotOrder(history, log)
     return { byOrder: kind, bySlots: 'right' }
   } catch (error) {
-    if (!(error instanceof BrokenPromise)) throw error
+    if (!(error instanceof Violation)) throw error
     return { byOrder: kind, bySlots: 'wrong' }
   }
 }

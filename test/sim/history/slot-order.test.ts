@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
 import type { Value } from '../../../src/paxos/types.js'
 import { encodeOpenSession, encodeSessionCommand } from '../../../src/replication/envelope.js'
-import { BrokenPromise } from '../../../src/sim/checkers/broken-promise.js'
+import { Violation } from '../../../src/sim/checkers/violation.js'
 import { encodeRequest } from '../../../src/sim/clients/encode-request.js'
 import type { Operation, Request } from '../../../src/sim/clients/operations.js'
 import { type Outcome, refused } from '../../../src/sim/clients/outcomes.js'
@@ -62,7 +62,7 @@ function assertRight(): void {
 function assertBroken(how: RegExp): void {
   assert.throws(
     () => checkSlotOrder(history, log),
-    (error) => error instanceof BrokenPromise && how.test(error.message),
+    (error) => error instanceof Violation && how.test(error.message),
   )
 }
 
