@@ -18,7 +18,7 @@ const FOR_CLIENTS = {
 }
 /** Only our own nodes read these, from peers and from disks of other versions: numbers and types count. */
 const FOR_NODES = {
-  folders: ['backup', 'peer', 'state', 'storage'],
+  folders: ['backup', 'log', 'peer', 'state', 'storage'],
   use: ['WIRE', 'PACKAGE_MESSAGE_NO_DELETE', 'PACKAGE_ENUM_NO_DELETE'],
 }
 

@@ -20,7 +20,14 @@ const IMPORTS: readonly { readonly folder: string; readonly refused: readonly st
     },
     {
       folder: 'app',
-      refused: ['../host/api.js', '../storage/storage.js', '../paxos/types.js', '../protocol/peer.js'],
+      refused: [
+        '../host/api.js',
+        '../storage/storage.js',
+        '../paxos/types.js',
+        '../protocol/peer.js',
+        '../api/words.js',
+        '../gen/synod/kv/v1/kv.js',
+      ],
       allowed: ['../replication/state-machine.js', '../tables/table.js'],
     },
     { folder: 'encoding', refused: ['../app/refusal.js', '../host/api.js'], allowed: ['../tables/kept-bytes.js'] },

@@ -13,6 +13,7 @@ declare var Buffer: {
   from(buffer: ArrayBufferLike, byteOffset: number, length: number): Buffer
   from(bytes: Uint8Array): Buffer
   isBuffer(value: unknown): value is Buffer
+  compare(a: Uint8Array, b: Uint8Array): number
 }
 
 declare var TextDecoder: new (

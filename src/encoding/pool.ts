@@ -6,10 +6,10 @@ let pool = new ArrayBuffer(POOL_BYTES)
 let used = 0
 
 /**
- * Room for so many bytes, with anything in it. Whoever keeps it keeps the buffer that it is a part of: it is for what goes soon, or with
+ * Allocates bytes without clearing them. To keep them is to keep the whole buffer that they are a part of: they are for what goes soon, or with
  * its neighbours.
  */
-export function room(bytes: number): Uint8Array<ArrayBuffer> {
+export function allocateUninitialized(bytes: number): Uint8Array<ArrayBuffer> {
   if (bytes > POOLED_BYTES_MAX) return new Uint8Array(bytes)
   if (used + bytes > POOL_BYTES) {
     pool = new ArrayBuffer(POOL_BYTES)

@@ -1,6 +1,6 @@
 import { encode } from '../encoding/encode.js'
 import { DELIMITED, RowReader, VARINT } from '../encoding/row-reader.js'
-import { Envelope as WireEnvelope } from '../gen/synod/peer/v1/peer.js'
+import { Envelope as WireEnvelope } from '../gen/synod/log/v1/log.js'
 import type { SessionName } from './session-table.js'
 import type { SessionCommand } from './sessions.js'
 

@@ -1,7 +1,7 @@
 import { withWords } from '../api/words.js'
 import { OPERATIONS } from '../app/operations/index.js'
 import { encode } from '../encoding/encode.js'
-import { room } from '../encoding/pool.js'
+import { allocateUninitialized } from '../encoding/pool.js'
 import { BinaryReader } from '../encoding/protobuf.js'
 import { ResponseHeader } from '../gen/synod/common/v1/common.js'
 import { Result } from '../gen/synod/session/v1/session.js'
@@ -84,7 +84,7 @@ export class HeaderEncoder {
     const start = this.#start
     const headerBytes = start.length + (slot === 0 ? 0 : 1 + varintBytes(slot))
     assert(headerBytes <= ONE_BYTE_MAX, 'a header is short')
-    const response = room(2 + headerBytes + inner.length)
+    const response = allocateUninitialized(2 + headerBytes + inner.length)
     response[0] = HEADER_TAG
     response[1] = headerBytes
     response.set(start, 2)
