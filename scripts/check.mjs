@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findBrokenLinks } from './links.mjs'
 import { areProtosCompatible } from './protos.mjs'
 
 const bin = (name) => join('node_modules', '.bin', name)
@@ -42,5 +43,8 @@ function report(name, ok) {
 for (const [name, command, args] of steps) report(name, spawnSync(command, args, { stdio: 'inherit' }).status === 0)
 report('generated code is up to date', isGeneratedCodeCurrent())
 report('protos are compatible with those that landed last', areProtosCompatible())
+const brokenLinks = findBrokenLinks()
+for (const link of brokenLinks) console.error(link)
+report('links of the documentation', brokenLinks.length === 0)
 console.log(`\n${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1

@@ -1,54 +1,19 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import { status } from '@grpc/grpc-js'
-import { transform } from 'esbuild'
-import { REASONS } from '../src/api/reasons.js'
 
 const run = promisify(execFile)
 const README = 'README.md'
 const MAIN = new URL('../src/cli/main.js', import.meta.url).pathname
 /** README's ports, 7101 to 7103 and 7201 to 7203, become base + 1 and so on: others may be at work on this machine. */
 const README_BASE_PORT = 7_100
-
-describe('the README', () => {
-  it('lists every reason that a client may see, with its status (UPDATE_README=1 writes the table)', async () => {
-    const rows = Object.entries(REASONS).map(([reason, { code, meaning }]) => `| ${reason} | ${status[code]} | ${meaning} |`)
-    const table = ['| reason | gRPC status | meaning |', '| --- | --- | --- |', ...rows].join('\n')
-    const text = await readFile(README, 'utf8')
-    const updated = text.replace(/(<!-- reasons[^>]*-->\n)[^]*?(<!-- \/reasons -->)/, `$1\n${table}\n\n$2`)
-    if (process.env['UPDATE_README'] !== undefined) await writeFile(README, updated)
-    else assert.equal(text, updated)
-  })
-
-  it('shows the test vector that the code is tested with', async () => {
-    const text = await readFile(README, 'utf8')
-    const vector = JSON.parse(await readFile('test/app/signing-vector.json', 'utf8')) as Record<string, unknown>
-    for (const name of ['privateKeySeedHex', 'publicKeyHex', 'signedBytesHex', 'signatureHex']) {
-      const value = vector[name]
-      assert.ok(typeof value === 'string' && text.includes(`\`${value}\``), `${name} is in the README`)
-    }
-  })
-})
-
-it("runs the README's test of one's own", async (t) => {
-  const examples = [...(await readFile(README, 'utf8')).matchAll(/```ts\n([^]*?)```/g)].map((match) => match[1] ?? '')
-  const example = examples.find((code) => code.includes('synod/testing')) ?? assert.fail('there is one')
-  const directory = await mkdtemp(join(tmpdir(), 'synod-readme-'))
-  t.after(() => rm(directory, { recursive: true }))
-  const file = join(directory, 'example.mjs')
-  const { code } = await transform(example, { loader: 'ts' })
-  await writeFile(file, code.replace('synod/testing', new URL('../src/testing/sim-cluster.js', import.meta.url).href))
-  const { stdout } = await run(process.execPath, [file])
-  assert.equal(stdout, `${/console\.log.* \/\/ (.*)$/m.exec(example)?.[1]}\n`)
-})
 
 describe("the README's first screen", () => {
   let directory: string
