@@ -31,7 +31,7 @@ function markdownIn(folder) {
 
 function tokensOf(page) {
   const tokens = []
-  marked.walkTokens(marked.lexer(readFileSync(page, 'utf8')), (token) => void tokens.push(token))
+  void marked.walkTokens(marked.lexer(readFileSync(page, 'utf8')), (token) => void tokens.push(token))
   return tokens
 }
 

@@ -65,7 +65,7 @@ const IMPORTS: readonly { readonly folder: string; readonly refused: readonly st
     },
   ]
 
-it('the linter refuses each import against the directions of the README’s picture', (t) => {
+it('the linter refuses each import against the directions of the house in docs/architecture.md', (t) => {
   const root = mkdtempSync(join(tmpdir(), 'synod-directions-'))
   t.after(() => rmSync(root, { recursive: true }))
   copyFileSync('.oxlintrc.json', join(root, '.oxlintrc.json'))

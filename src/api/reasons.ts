@@ -22,7 +22,7 @@ export type Reason =
 export interface ReasonInfo {
   /** The gRPC status code that it comes with. */
   readonly code: status
-  /** For README's table: one plain sentence. */
+  /** For the table in docs/errors.md: one plain sentence. */
   readonly meaning: string
 }
 

@@ -12,7 +12,7 @@ import { print, printJson } from './output.js'
 
 const QUOTA_HELP = `
 Past the quota, what would make the state grow is refused with QUOTA_EXCEEDED; deletions, voids and reads go on. A new cluster's quota is
-what the node with the smallest heap has memory for. Before you raise it, start every node with a larger heap: see README, "Sizing".
+what the node with the smallest heap has memory for. Before you raise it, start every node with a larger heap: see docs/limits.md.
 
 Examples:
   $ synod cluster quota

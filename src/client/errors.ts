@@ -27,7 +27,7 @@ const DETAILS_KEY = 'grpc-status-details-bin'
 export class SynodError extends Error {
   override readonly name = 'SynodError'
   readonly code: ErrorCode
-  /** Stable, finer than the code, e.g. INSUFFICIENT_FUNDS; the README lists them. */
+  /** Stable, finer than the code, e.g. INSUFFICIENT_FUNDS; docs/errors.md lists them. */
   readonly reason: string
   /** Whether the same call may be made again: it has not taken effect, and what stood in its way may pass. */
   readonly retrySafe: boolean

@@ -27,7 +27,7 @@ export interface KnownCluster {
 }
 
 /**
- * DESIGN.md, rule 5: nobody votes from another directory than a membership says that governs a slot which is still open, or that will.
+ * docs/protocol.md, rule 5: nobody votes from another directory than a membership says that governs a slot which is still open, or that will.
  * `cluster` is absent as long as this node knows of none. `teller`: a node of this cluster that is refused is told who its members are.
  */
 export function admit(caller: CallerIdentity, cluster: KnownCluster | undefined, teller?: Teller): Admission {

@@ -46,7 +46,7 @@ export class MajorityWatch implements Watch {
       CODE,
       `the data directories of ${nodes(lost)} are lost, or were damaged and set aside. ${leftOf(voters.length, lost.length)}: nothing can be ` +
         'decided, and nobody can fill them again. Put one of these directories back as it was last, undamaged; or stop every node and begin ' +
-        'a new cluster from what is left in all of them, the folders damaged-<n> included, and know what that may lose (README: Disaster).',
+        'a new cluster from what is left in all of them, the folders damaged-<n> included, and know what that may lose (docs/operations.md: Recovery).',
     )
   }
 

@@ -1,4 +1,4 @@
-/** Why the node stops after a write. It is never tried again (DESIGN.md, rule 6): what is on disk now, nobody knows. */
+/** Why the node stops after a write. It is never tried again (docs/protocol.md, rule 6): what is on disk now, nobody knows. */
 export function writeFailure(cause: unknown): Error {
   const isFull = codesOf(cause).includes('ENOSPC')
   const what = isFull

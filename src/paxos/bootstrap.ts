@@ -37,7 +37,7 @@ export interface BootstrapSettings {
 /**
  * Joins a cluster, or founds a new one (the chapter's Bootstrap and Seed). A cluster is founded once: the seed waits until *every*
  * initial member has reported the data directory that it will vote from. So a lost directory is noticed from the first vote on
- * (DESIGN.md, rule 5). A node with a genesis welcomes a node without one. A welcomed node compares itself with the latest membership:
+ * (docs/protocol.md, rule 5). A node with a genesis welcomes a node without one. A welcomed node compares itself with the latest membership:
  * it stops if it is listed with another directory; it waits if it is not listed yet, or is listed with the directory that it replaces.
  */
 export class Bootstrap {

@@ -21,7 +21,7 @@
  * | R4    | a replica's watermark never goes back                       | delta `brokenTransitions`; in a restart `Checker.onStarted`   |
  * | R5    | a slot is proposed only within WINDOW of the decided ones   | global `MessageChecker`: of values that are new to the slot   |
  *
- * Beyond the paper: a message about durable state leaves only after the write (rules 1 and 2 of DESIGN.md); a ballot belongs to one life
+ * Beyond the paper: a message about durable state leaves only after the write (docs/protocol.md, rules 1 and 2); a ballot belongs to one life
  * of its node; a leader announces as decided only what its followers may take from its ballot; a read is confirmed by a round that began
  * after the read arrived.
  */

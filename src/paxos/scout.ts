@@ -8,7 +8,7 @@ import type { Ballot, LogEntry, NodeId, Slot } from './types.js'
 /**
  * Runs phase 1 for one ballot ("Paxos Made Moderately Complex", section 2.2): collects promises and, for each open slot, the value
  * accepted in the highest ballot (the paper's pmax). It continues while its node leads: before the leader proposes in slots of another
- * membership, a majority of that membership must have promised, too (DESIGN.md, rule 2).
+ * membership, a majority of that membership must have promised, too (docs/protocol.md, rule 2).
  */
 export class Scout {
   readonly ballot: Ballot

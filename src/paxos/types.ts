@@ -54,7 +54,7 @@ export interface LogEntry {
 /** A member of the first membership. */
 export interface GenesisMember {
   readonly nodeId: NodeId
-  /** The random id of the data directory that the member votes from (DESIGN.md, rule 5). */
+  /** The random id of the data directory that the member votes from (docs/protocol.md, rule 5). */
   readonly dataDirId: string
   /** host:port */
   readonly peerAddress: string

@@ -11,7 +11,7 @@ const REASONS = ['WRONG_CLUSTER', 'WRONG_NODE', 'DATA_DIR_MISMATCH', 'UNKNOWN_ME
  * Why two nodes do not talk.
  * - WRONG_CLUSTER: they belong to different clusters.
  * - WRONG_NODE: another node than expected is at this address.
- * - DATA_DIR_MISMATCH: the node id is right, but it votes from another data directory than the membership says (DESIGN.md, rule 5).
+ * - DATA_DIR_MISMATCH: the node id is right, but it votes from another data directory than the membership says (docs/protocol.md, rule 5).
  * - UNKNOWN_MEMBER: no member has this node id, or none yet.
  * - REMOVED: the member with this node id was removed from the cluster; the id is not given again.
  * - PROTOCOL_VERSION: they do not speak the same version of the peer protocol.

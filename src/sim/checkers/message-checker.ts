@@ -31,7 +31,7 @@ const PARTS: ReadonlySet<Message['kind']> = new Set([
 ])
 
 /**
- * What a node says must be so, of its own disk (DESIGN.md, rules 1 and 2) and of everybody's. Judged when the message leaves, whether
+ * What a node says must be so, of its own disk (docs/protocol.md, rules 1 and 2) and of everybody's. Judged when the message leaves, whether
  * it arrives or not.
  */
 export class MessageChecker {
@@ -158,7 +158,7 @@ export class MessageChecker {
     )
   }
 
-  /** "Decided" means: on the disks of a majority, in one ballot (DESIGN.md, rule 3). */
+  /** "Decided" means: on the disks of a majority, in one ballot (docs/protocol.md, rule 3). */
   #checkDecided(from: NodeId, upTo: Slot): void {
     const { chosenUpTo } = this.#book
     check(

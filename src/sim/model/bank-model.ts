@@ -30,7 +30,7 @@ interface MovementRow {
   readonly end: Effect | null
 }
 
-/** The bank as README.md and bank.proto tell it: the order of refusals, the ids, the holds. */
+/** The bank as docs/errors.md and bank.proto describe it: the order of refusals, the ids, the holds. */
 export class BankModel {
   readonly #log: UndoLog
   readonly #accounts: Table<AccountView>

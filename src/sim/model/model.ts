@@ -13,7 +13,7 @@ interface FirstAnswer {
 }
 
 /**
- * The bank and the keys once more, as plainly as can be and from the documentation alone (README.md, the protos), with every answer
+ * The bank and the keys once more, as plainly as can be and from the documentation alone (docs/, the protos), with every answer
  * kept for good. The real machine must give the same answers.
  */
 export class Model {
@@ -176,7 +176,7 @@ export class Model {
   }
 }
 
-/** README.md, Sizing: what may need memory that it does not give back. */
+/** docs/limits.md, Sizing: what may need memory that it does not give back. */
 function mayGrow(operation: Operation): boolean {
   switch (operation.kind) {
     case 'put':

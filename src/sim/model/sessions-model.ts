@@ -7,7 +7,7 @@ export type SessionEffect =
   | { readonly kind: 'result'; readonly effect: Effect; readonly isFirst: boolean }
   | { readonly kind: 'sessionExpired' | 'alreadyAcknowledged' | 'idReused' | 'beyondAsked' | 'sessionFull' }
 
-/** README.md: a session that is idle for an hour of log time ends. */
+/** docs/limits.md: a session that is idle for an hour of log time ends. */
 const IDLE_MS_MAX = 3_600_000
 const NUMBERS_AHEAD_MAX = 1_048_576
 
@@ -34,7 +34,7 @@ interface Session {
   readonly answers: Map<number, Answered>
 }
 
-/** Exactly once, by (client id, token, request number), as README.md and session.proto tell it. */
+/** Exactly once, by (client id, token, request number), as docs/protocol.md and session.proto tell it. */
 export class SessionsModel {
   readonly #model: Model
   readonly #limits: { readonly sessionCountMax: number; readonly answersPerSessionMax: number }

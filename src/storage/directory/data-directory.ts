@@ -28,7 +28,7 @@ const FORMAT = 2
 export const FIRST_WRITE = 1
 
 export interface Identity {
-  /** A random UUID (DESIGN.md, rule 5). */
+  /** A random UUID (docs/protocol.md, rule 5). */
   readonly dataDirId: string
   readonly nodeId: NodeId
 }

@@ -10,7 +10,7 @@ interface QueuedWrite {
 
 /**
  * Runs one write at a time, by priority and then in the order of the calls. After a failed write it runs none: the contents of the
- * disk after a failed sync are unknown until a restart (safety rule 6).
+ * disk after a failed sync are unknown until a restart (docs/protocol.md, rule 6).
  */
 export class SingleWriter {
   #state: 'open' | 'failed' | 'closed' = 'open'

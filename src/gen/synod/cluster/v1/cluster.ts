@@ -3648,7 +3648,7 @@ export const ClusterServiceService = {
     responseSerialize: (value: GetQuotaResponse): Buffer => Buffer.from(GetQuotaResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetQuotaResponse => GetQuotaResponse.decode(value),
   },
-  /** Sets how large the state may grow, through the log. Every node must have memory for it: see README, "Sizing". */
+  /** Sets how large the state may grow, through the log. Every node must have memory for it: see docs/limits.md. */
   setQuota: {
     path: "/synod.cluster.v1.ClusterService/SetQuota" as const,
     requestStream: false as const,
@@ -3704,7 +3704,7 @@ export interface ClusterServiceServer extends UntypedServiceImplementation {
   transferLeadership: handleUnaryCall<TransferLeadershipRequest, TransferLeadershipResponse>;
   /** How large the replicated state is and may grow. */
   getQuota: handleUnaryCall<GetQuotaRequest, GetQuotaResponse>;
-  /** Sets how large the state may grow, through the log. Every node must have memory for it: see README, "Sizing". */
+  /** Sets how large the state may grow, through the log. Every node must have memory for it: see docs/limits.md. */
   setQuota: handleUnaryCall<SetQuotaRequest, SetQuotaResponse>;
   /**
    * Raises the level of the log: which operations, fields and bounds there are, for good. Refused with LEVEL_UNKNOWN_TO_MEMBER until every
@@ -3848,7 +3848,7 @@ export interface ClusterServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetQuotaResponse) => void,
   ): ClientUnaryCall;
-  /** Sets how large the state may grow, through the log. Every node must have memory for it: see README, "Sizing". */
+  /** Sets how large the state may grow, through the log. Every node must have memory for it: see docs/limits.md. */
   setQuota(
     request: SetQuotaRequest,
     callback: (error: ServiceError | null, response: SetQuotaResponse) => void,

@@ -211,7 +211,7 @@ export interface Result {
 
 /** Why a command or query was not carried out. Nothing was changed. */
 export interface Refusal {
-  /** One of the reasons of the README's table, e.g. INSUFFICIENT_FUNDS. */
+  /** A reason of docs/errors.md, e.g. INSUFFICIENT_FUNDS. */
   reason: string;
   /**
    * For people. Empty in what a state machine answers: no two versions must disagree about a result because of its words. The SDK makes
