@@ -94,7 +94,7 @@ test('damaged history fails who asks for it, with an alarm; a command that needs
   const failure = await failed(third)
   assert.ok(failure instanceof StorageError)
   assert.equal(failure.code, 'DAMAGED')
-  assert.match(failure.message, /entry "machine\/movement\/the-hold".*keeps these files in a folder damaged-<n>/s)
+  assert.match(failure.message, /entry "machine\/movement\/the-hold".*moves these files to a folder damaged-<n>/s)
 
   await cluster.stop(3)
   const again = await cluster.start(3, { machine: new BankAndKeys() })

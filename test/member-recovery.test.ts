@@ -60,10 +60,10 @@ test('a transfer goes on where it was when its receiver was stopped in the middl
   const told = (msg: string): Record<string, unknown>[] =>
     cluster.lines.filter((line) => line['nodeId'] === 3 && line['msg'] === msg)
   await cluster.start(3)
-  await until('some of it is there', () => told('a checkpoint is coming').length === 1)
+  await until('some of it is there', () => told('receiving a checkpoint').length === 1)
   await cluster.stop(3)
   await cluster.start(3)
-  await until('it goes on', () => told('a checkpoint is coming').length === 2)
+  await until('it goes on', () => told('receiving a checkpoint').length === 2)
   const { from } = told('fetching a checkpoint').at(-1) ?? {}
   await cluster.stop(Number(from))
   await cluster.start(Number(from), slow)

@@ -1,7 +1,7 @@
 import type { Announcement, NodeId } from '../paxos/types.js'
 import { ANNOUNCEMENTS_MAX } from '../protocol/roster.js'
 
-/** A node's addresses as somebody else than the node itself names them. */
+/** A node's addresses from another source than the node itself. */
 interface ListedAddresses {
   readonly nodeId: NodeId
   readonly peerAddress: string
@@ -91,7 +91,7 @@ export class AddressBook {
     return [...new Set([...this.#given.keys(), ...this.#announcements.keys()])]
   }
 
-  /** Where to look for the node, the likeliest first; `listed`: where the memberships say that it is. */
+  /** Returns the addresses at which the node may be, the likeliest first; `listed`: those in the memberships. */
   addressesOf(nodeId: NodeId, listed: readonly string[]): readonly string[] {
     const announced = this.#announcements.get(nodeId)?.peerAddress
     const given = this.#given.get(nodeId)?.peerAddress
@@ -101,7 +101,7 @@ export class AddressBook {
     return [...new Set(addresses)]
   }
 
-  /** Others remember something else of this node than it says now, from before it forgot: it says it once more, louder. */
+  /** Raises the version of this node's own announcement when others keep a newer or different one: they remember what this node has forgotten. */
   #refute(told: Announcement): News {
     const own = this.#announcements.get(this.#self)
     if (own === undefined || told.dataDirId !== own.dataDirId || told.version < own.version) return 'none'

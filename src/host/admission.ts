@@ -22,7 +22,7 @@ export interface KnownCluster {
   readonly memberships: Memberships
   /** The first of them is settled: see Node.settledEpoch. */
   readonly isMembershipSettled: boolean
-  /** The newest that it knows of, perhaps only from whoever has welcomed it. */
+  /** The newest membership that it knows, perhaps only from the node that has welcomed it. */
   readonly known: MembershipRecord
 }
 
@@ -33,7 +33,7 @@ export interface KnownCluster {
 export function admit(caller: CallerIdentity, cluster: KnownCluster | undefined, teller?: Teller): Admission {
   const admission = cluster && judge(caller, cluster)
   if (admission === undefined || admission === 'joinOnly' || teller === undefined) return admission
-  // Whoever was away, or was put back, may know nobody else who could tell it.
+  // A node that was away, or restored from a copy, may know no other member.
   return caller.clusterId === cluster?.clusterId ? { ...admission, roster: teller.tell() } : admission
 }
 

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Observer } from '../observer/observer.js'
 import type { Runtime } from './runtime.js'
 
-/** Something is wrong with this node that it can live with, and that somebody should look at. */
+/** A problem that does not stop the node, and that an operator should look at. */
 export interface Alarm {
   /** In capitals, such as DATA_DAMAGED: stable, for programs. */
   readonly code: string

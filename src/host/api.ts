@@ -20,7 +20,7 @@ export type { Alarm } from './alarms.js'
  * - BEYOND_ASKED: the request number is too far above those before it, or below first_unacknowledged.
  * - SESSION_FULL: the session keeps too many answers. The request number stays refused; under another one it is safe to retry.
  * - NOT_JOINED: this node is of no cluster yet, or has nothing of its state. Safe to retry elsewhere.
- * - DATA_DAMAGED: a read met what cannot be, or what this member cannot read back from its disk. Another may be able to; an alarm is raised.
+ * - DATA_DAMAGED: a read met damaged state, or could not read the disk. Another member may answer; an alarm is raised.
  * - LEVEL_UNKNOWN_TO_MEMBER: a member's binary does not know the level, or the member does not say. Safe to retry, later.
  * - STOPPED: this member is stopping or has failed. If the command was not sent before, safe to retry elsewhere.
  * - and why a leader refuses a change of the membership: see MembershipRefusalReason.
@@ -72,7 +72,7 @@ export interface MemberStatus {
   readonly genesis: Genesis | undefined
   /** The newest one that was decided, perhaps not in force yet; absent while the cluster forms. */
   readonly membership: MembershipRecord | undefined
-  /** joining: it is not let in yet, or has not heard from a majority since its start that its data directory is the newest. */
+  /** joining: it is not a member yet, or no majority has confirmed since its start that its data directory is the newest. */
   readonly role: 'joining' | 'follower' | 'candidate' | 'leader'
   /** 0 when none is known. */
   readonly leaderId: NodeId
@@ -81,13 +81,13 @@ export interface MemberStatus {
   readonly appliedUpTo: Slot
   /** Slots up to here are no longer in its log. */
   readonly compactedUpTo: Slot
-  /** It is of a cluster, and has some state of it, perhaps an old one: not while it takes that of a peer in. */
+  /** True when it belongs to a cluster and has some state of it, perhaps an old one; false while it installs the state of a peer. */
   readonly isJoined: boolean
   /** There is no cluster yet, and this node is to found it with the other initial members: that may be soon. */
   readonly isForming: boolean
   /** The membership is settled: a majority of its voters has it on disk that it is in force, and nobody else is needed. */
   readonly isMembershipSettled: boolean
-  /** Where nodes say themselves that they are, this one among them. */
+  /** The addresses that nodes announce, this one's among them. */
   readonly announcements: readonly Announcement[]
   /** It does not vote (yet). */
   readonly isLearning: boolean

@@ -47,7 +47,7 @@ export class Applier {
   /** The memberships of the slots above appliedUpTo; undefined before the cluster is formed. */
   #memberships: Memberships | undefined
   #isSuspended = false
-  /** Where the first one of the queue is, when time was up in the middle of it. */
+  /** The first slot of the queue, when time was up in the middle of it. */
   #open: OpenSlot | undefined
 
   constructor(settings: ApplierSettings) {
@@ -95,12 +95,12 @@ export class Applier {
     return this.#queue.length
   }
 
-  /** Some of a slot has been carried out, and not all: no state to be kept, or to be read. */
+  /** True when a slot is half applied: the state must be neither saved nor read. */
   get isMidSlot(): boolean {
     return this.#open !== undefined
   }
 
-  /** The state is that of appliedUpTo: not in the middle of a slot, nor being replaced. */
+  /** True when the state is that of appliedUpTo: not half applied, nor being replaced. */
   get isReadable(): boolean {
     return this.#open === undefined && !this.#isSuspended
   }
@@ -114,12 +114,12 @@ export class Applier {
     return this.#skippedSlots
   }
 
-  /** From this log time on the machine has something to do by itself; undefined: for nothing, or not before what is queued is applied. */
+  /** The log time of the machine's next deadline; undefined when there is none, or while slots are queued. */
   get nextDeadlineMs(): number | undefined {
     return this.#queue.length > 0 || this.#isSuspended ? undefined : this.#s.sessions.nextDeadlineMs
   }
 
-  /** So much has been written since the last durable checkpoint that memory may run out before the next one is: it must come first. */
+  /** True when so much has been written since the last durable checkpoint that memory may run out before the next one: nothing is applied until then. */
   get isFarAhead(): boolean {
     return this.#boundaries.isFarAhead
   }
@@ -146,12 +146,12 @@ export class Applier {
     this.#feed.onRestored(this.#s.sessions.events, 0, 0)
   }
 
-  /** Nothing is applied from now on, until reset(): the state is being replaced. What is decided meanwhile waits. */
+  /** Applies nothing from now on, until reset(): the state is being replaced. Decided slots wait meanwhile. */
   suspend(): void {
     this.#isSuspended = true
   }
 
-  /** The state has been restored from this checkpoint, whatever it was: what waits goes on after it. */
+  /** Takes the position of a checkpoint from which the state was restored. Queued slots above it go on. */
   reset(checkpoint: CheckpointInfo, genesis: Genesis): void {
     this.#isSuspended = false
     this.#open = undefined

@@ -176,7 +176,7 @@ export function assemble(options: HostedMemberOptions, parts: MemberParts, resto
   }
 }
 
-/** The memberships have changed: the log says so, and the directory that the newest one names takes the place of none any more. */
+/** Logs the new membership. A directory that it names does not replace another one any more. */
 export function noteMembership(node: Node, options: HostedMemberOptions, storage: Storage): void {
   const { knownMembership } = node
   if (knownMembership === undefined) return

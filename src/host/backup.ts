@@ -13,7 +13,7 @@ interface Settings {
 
 const PAGE_BYTES = 256 * 1024
 const LOG_PAGE_BYTES = 1 << 20
-/** A cluster that has never made a checkpoint makes one within so long. */
+/** The longest wait for the first checkpoint of a cluster. */
 const CHECKPOINT_TIMEOUT_MS = 10_000
 const LOOK_INTERVAL_MS = 20
 /** The longest time until the disk of an idle node knows the last decided slots. */

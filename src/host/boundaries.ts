@@ -26,7 +26,7 @@ const DEFAULT_CHECKPOINT_OPTIONS: CheckpointOptions = Object.freeze({
 const WRITTEN_BYTES_MIN = 1 << 20
 const WRITTEN_BYTES_MAX = 64 << 20
 const WRITTEN_QUOTA_SHARE = 1 / 8
-/** So many times that may wait for a checkpoint before nothing more is applied. */
+/** The largest unsaved size, in such bounds, before nothing more is applied. */
 const UNSAVED_SPANS_MAX = 3
 
 /** Returns the bytes of memory that the machine may write between two boundaries: unsaved changes are kept beside the state. */
@@ -59,7 +59,7 @@ export class Boundaries {
     return this.#passedCount
   }
 
-  /** So much has been written since the last durable checkpoint that memory may run out before the next one is: it must come first. */
+  /** True when so much has been written since the last durable checkpoint that memory may run out before the next one: nothing is applied until then. */
   get isFarAhead(): boolean {
     return this.#written - this.#writtenSaved > UNSAVED_SPANS_MAX * writtenBytesMax(this.#sessions.quotaBytes)
   }

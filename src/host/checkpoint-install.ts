@@ -51,14 +51,14 @@ export class CheckpointInstall {
       while (checkpointer.isBusy && phase() !== 'stopped') await disk.untilFree()
       this.#phase = 'quiet'
       await this.#s.writeOut()
-      // What is read until the new state is there is the whole of an old one.
+      // Reads until the new state is there must see a whole slot.
       if (phase() !== 'stopped') this.#s.finishSlot()
       if (phase() !== 'running') throw new TransferError('UNREACHABLE', 'this node is stopping')
       if (node.decidedUpTo >= header.slot) throw new TransferError('NOT_FOUND', 'the node has caught up meanwhile')
       disk.take()
       await incoming.install(end)
       if (phase() === 'stopped') return
-      // Nothing may come between: the core must not go on from what the disk holds no more.
+      // No step may come between: the core must not go on from a state that the disk no longer holds.
       node.onCheckpointInstalled({ slot: header.slot, timeMs: header.timeMs, memberships: header.memberships })
       node.compactedUpTo = storage.compactedUpTo
       this.#phase = 'loading'

@@ -149,7 +149,7 @@ export class CheckpointReceiver {
       transfer.callOff()
       if (error instanceof TransferError) return this.#onFailed(transfer, error)
       if (error instanceof RecordError) {
-        // What has come from this peer is not to be built upon.
+        // The parts from this peer must not be used.
         this.#resume = undefined
         return this.#onFailed(transfer, new TransferError('MALFORMED', error.message, { cause: error }))
       }
@@ -164,7 +164,10 @@ export class CheckpointReceiver {
       throw new TransferError('MALFORMED', `the checkpoint is of cluster ${header.clusterId}, this node of ${clusterId()}`)
     }
     if (header.slot < transfer.asked.minSlot || header.slot <= decidedUpTo()) {
-      throw new TransferError('NOT_FOUND', `the checkpoint at slot ${header.slot} is of no use here`)
+      throw new TransferError(
+        'NOT_FOUND',
+        `the checkpoint at slot ${header.slot} is not newer than what this node has, or not new enough`,
+      )
     }
     this.#s.checkLevel(header)
     const isResumed = header.checkpointId === transfer.asked.checkpointId
@@ -190,13 +193,13 @@ export class CheckpointReceiver {
     const nowMs = this.#s.runtime.nowMs()
     if (nowMs < this.#nextProgressMs) return
     this.#nextProgressMs = nowMs + PROGRESS_INTERVAL_MS
-    this.#s.logger.info({ from: transfer.from, bytes: this.#bytes, ofBytes: header.bytes }, 'a checkpoint is coming')
+    this.#s.logger.info({ from: transfer.from, bytes: this.#bytes, ofBytes: header.bytes }, 'receiving a checkpoint')
   }
 
   async #onEnd(transfer: Transfer, end: CheckpointEnd): Promise<void> {
     const { header, incoming } = transfer
     if (header === undefined || incoming === undefined) throw new TransferError('MALFORMED', 'the end came before the header')
-    if (header.slot <= this.#s.decidedUpTo()) throw new TransferError('NOT_FOUND', 'the node has caught up by its peers’ logs')
+    if (header.slot <= this.#s.decidedUpTo()) throw new TransferError('NOT_FOUND', 'the node has caught up from its peers’ logs')
     await this.#s.install(incoming, header, end)
     if (this.#transfer !== transfer) return
     this.#s.logger.info({ from: transfer.from, slot: header.slot, bytes: this.#bytes }, 'a checkpoint is installed')
@@ -211,7 +214,7 @@ export class CheckpointReceiver {
     this.#transfer = undefined
     const { runtime, logger, observer } = this.#s
     observer?.event('checkpointFetchFailed', { peerId: transfer.from, code: error.code })
-    logger.warn({ from: transfer.from, code: error.code, reason: error.message }, 'no checkpoint from a peer')
+    logger.warn({ from: transfer.from, code: error.code, reason: error.message }, 'a peer gave no checkpoint')
     const isProgress = this.#resume !== undefined && transfer.incoming !== undefined
     // The same peer once more, if it gave something: it has what is needed.
     if (isProgress && (error.code === 'UNREACHABLE' || error.code === 'TIMED_OUT')) this.#tried.delete(transfer.from)

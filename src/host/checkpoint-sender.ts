@@ -94,7 +94,7 @@ export class CheckpointSender {
         for await (const page of open.view.pages(afterKey, Math.min(PAGE_BYTES, this.#s.pageBytesMax ?? PAGE_BYTES))) {
           if (this.#isStopped) throw new TransferError('UNREACHABLE', 'the node is stopping')
           if (transfer.isReplaced) throw new TransferError('BUSY', `node ${caller.nodeId} has begun another transfer`)
-          // The log after it is held as long as pages go.
+          // The log after it is kept as long as pages are sent.
           this.#note(caller.nodeId, transfer, sizeOf(page))
           yield { page }
         }
@@ -166,7 +166,7 @@ export class CheckpointSender {
   async #leave(open: OpenView, keepMs: number): Promise<void> {
     if (--open.readerCount > 0) return
     if (this.#isStopped) return this.#close(open)
-    // A view that cannot be closed is of a database that has failed: somebody else hears of that.
+    // A view that cannot be closed belongs to a failed database, which is reported elsewhere.
     open.callOff = this.#s.runtime.after(keepMs, () => void this.#close(open).catch(() => {}))
     const older = [...this.#open].filter((other) => other !== open && other.readerCount === 0)
     await Promise.all(older.map((other) => this.#close(other)))

@@ -53,7 +53,7 @@ export class Checkpointer {
     this.#isAsked = true
   }
 
-  /** Takes the state as of now. The caller sees to it that its slots are in a write before the commit. */
+  /** Takes the state as of now. The caller must write its slots before the commit. */
   begin(): void {
     this.#isBusy = true
     this.#isAsked = false
@@ -84,12 +84,12 @@ export class Checkpointer {
     this.#applier.onCheckpointed()
   }
 
-  /** None is begun until onInstalled: one from a peer is to take the place of the state. One that is under way is not given up. */
+  /** Begins none until release() or onInstalled(): a peer's checkpoint is to replace the state. One under way is finished. */
   hold(): void {
     this.#isHeld = true
   }
 
-  /** There will be none from a peer, or it is in place. */
+  /** Ends the hold: the peer's checkpoint is in place, or does not come. */
   release(): void {
     this.#isHeld = false
   }

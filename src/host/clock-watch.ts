@@ -12,7 +12,7 @@ interface Settings {
 /** Shorter leaps of log time are not worth a line. */
 const TOLD_LEAP_MS = 1_000
 
-/** Tells, on the node that leads, of clocks that are wrong, and of log time where it does not follow them. */
+/** Raises alarms on the leader for wrong clocks, and for log time that does not follow the clocks. */
 export class ClockWatch implements Watch {
   readonly #s: Settings
 
@@ -24,10 +24,10 @@ export class ClockWatch implements Watch {
     const { node } = this.#s
     this.#tellLeap(node.takeLeapMs())
     const report = node.clockReport
-    // Whoever leads tells.
+    // Only the leader has a report.
     this.#set('LOG_TIME_AHEAD', report !== undefined && report.aheadMs > 0, () => {
       const by = duration(report?.aheadMs ?? 0)
-      return `log time is ${by} ahead of what a majority's clocks say: it goes on by elapsed time, a hundredth slower, until they are abreast`
+      return `log time is ${by} ahead of what a majority's clocks say: it goes on by elapsed time, a hundredth slower, until the two are equal`
     })
     this.#set('LOG_TIME_BEHIND', report !== undefined && report.aheadMs < 0, () => {
       const by = duration(-(report?.aheadMs ?? 0))
@@ -48,7 +48,7 @@ export class ClockWatch implements Watch {
     if (leapMs < TOLD_LEAP_MS) return
     this.#s.logger.warn(
       { leapMs },
-      `log time has leapt ahead by ${duration(leapMs)}, as the clocks say: no time passed here meanwhile`,
+      `log time has jumped ahead by ${duration(leapMs)}, following the clocks of a majority: this node measured no such time`,
     )
   }
 

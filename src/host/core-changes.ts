@@ -38,7 +38,7 @@ export class CoreChanges {
     this.#report?.report()
   }
 
-  /** True when another leader is heard than the last one: one that was not heard for a while, and is again, has lost nothing. */
+  /** True when a new leader is heard. A leader that was silent for a while has lost no proposals, and does not count. */
   noteLeader(listener: CoreListener): boolean {
     const { leaderId, leaderBallot } = this.#node
     if (leaderId !== this.#leaderId) {

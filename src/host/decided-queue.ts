@@ -25,7 +25,7 @@ export class DecidedQueue {
     }
   }
 
-  /** Has each be applied in turn, until `apply` says that it was the last for now; one that it could not finish stays. */
+  /** Calls `apply` for each entry in turn until it returns 'last'. An unfinished entry stays in the queue. */
   drain(apply: (entry: LogEntry) => 'unfinished' | 'last' | 'more'): void {
     let done = 0
     while (done < this.#entries.length) {

@@ -6,12 +6,12 @@ import type { Observer } from '../observer/observer.js'
  */
 const RETRY_DELAY_MS = 1_000
 const RETRY_DELAY_MS_MAX = 8_000
-/** The first wait is longer where decisions take longer: what stands in a queue is not lost, and would only make the queue longer. */
+/** The bound of the first wait, which grows with the latency: a queued command is not lost, and a copy makes the queue longer. */
 const RETRY_DELAY_MS_SLOW = 4_000
 const LATENCIES_WAITED = 2
 /** The weight of each new decision in the average. */
 const NEW_WEIGHT = 1 / 8
-/** Where decisions take longer than this, less is taken: what waits past its deadline is carried out for nobody, and all wait for it. */
+/** Above this latency fewer commands are taken: a command past its deadline is carried out for nobody, and all others wait for it. */
 const LATENCY_MS_GOOD = 250
 
 /** The present time from a proposal to its decision: it paces retries, and bounds how much is taken. */
@@ -27,7 +27,7 @@ export class DecisionLatency {
     this.#observer = observer
   }
 
-  /** Up to 1, of what may be held: less and less, so that what waits is answered in some seconds, however slow the cluster is. */
+  /** The share of the bounds that may be used, up to 1. It falls with the latency, so that pending commands are answered within seconds. */
   get share(): number {
     return Math.min(1, LATENCY_MS_GOOD / this.#latencyMs)
   }

@@ -24,7 +24,7 @@ interface Settings {
   readonly onFailed: (error: Error) => void
 }
 
-/** Carries the core's records to the disk. One write is in flight at a time; what was said of its records leaves when it has ended. */
+/** Writes the core's records to disk, one write at a time; messages that depend on them leave when the write has ended. */
 export class DiskWriter {
   readonly #s: Settings
   #isWriting = false
@@ -44,7 +44,7 @@ export class DiskWriter {
     this.#write(ready, prepared).catch((error: unknown) => this.#s.onFailed(writeFailure(error)))
   }
 
-  /** The records are on disk (or there were none): what was said of them may leave, and counts here. */
+  /** The records are durable (or there were none): sends the messages that depend on them, and counts this node's own votes. */
   onDurable(ready: Ready): void {
     const { node, outlet } = this.#s
     for (const { to, message } of ready.onceDurable) outlet.send(to, message)

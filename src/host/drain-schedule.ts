@@ -18,7 +18,7 @@ export class DrainSchedule {
   }
 
   start(): void {
-    // When this turn's inputs are in: what others have said must be heard before their silence is judged.
+    // At the end of the turn: messages that have arrived must be taken before a peer counts as silent.
     this.#stopTicking = this.#s.runtime.every(this.#s.tickIntervalMs, () => this.request())
     this.request()
   }

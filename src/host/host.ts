@@ -144,7 +144,7 @@ export class Host {
     this.#listener.onFailed(error)
   }
 
-  /** The records that are still to be written, by a node that does nothing more. What waits for them is not said. */
+  /** Writes the remaining records of a node that does nothing more. Messages that depend on them are not sent. */
   async #writeRest(): Promise<void> {
     const { node, storage, runtime } = this.#s
     node.persistDecidedUpTo()
@@ -165,7 +165,7 @@ export class Host {
       if (error instanceof UnsupportedLevelError) await this.#s.storage.noteUnsupportedLevel(error.raised)
     } catch (cause) {
       // The next start finds it out anew.
-      this.#s.logger.error({ err: cause }, 'why the node stops could not be written down')
+      this.#s.logger.error({ err: cause }, 'the reason of the stop could not be written to disk')
     }
     this.#disk.wake()
     this.#listener.onFailed(error)

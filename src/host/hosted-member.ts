@@ -15,7 +15,7 @@ import type { Shutdown } from './shutdown.js'
 
 const DEFAULT_TIMEOUT_MS = 10_000
 const NO_COMMAND = new Uint8Array(0)
-/** A value that no message between nodes can hold would block its slot, and the log with it, for good. */
+/** The largest command. A value too large for a message between nodes would block its slot, and the log, for good. */
 export const COMMAND_BYTES_MAX = 16 << 20
 
 /** The calls of a member of a cluster, wherever its disk is and however it reaches its peers: in a real process or in a simulated world. */
@@ -88,7 +88,7 @@ export class HostedMember implements MemberApi {
   }
 
   reading<T>(read: () => T): T {
-    // Of a slot that fails at a later command, and is skipped then, nobody may have seen the half.
+    // A slot that fails at a later command is skipped: nobody may have seen half of it.
     assert(this.isReadable, 'reads come between two slots')
     return this.#a.reads.run(read)
   }

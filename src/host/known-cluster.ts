@@ -8,7 +8,7 @@ export function knownClusterOf(node: Node): KnownCluster | undefined {
   return genesis && memberships && known && { clusterId: genesis.clusterId, memberships, known, isMembershipSettled }
 }
 
-/** Everybody whom a membership names that still matters; one may be named twice. */
+/** Returns the members of every membership that still matters; one may be listed twice. */
 export function membersKnownTo(node: Node): readonly Member[] {
   const cluster = knownClusterOf(node)
   return cluster === undefined ? [] : membersOf(cluster)

@@ -31,7 +31,7 @@ export class LaggardHolds implements Watch {
     return this.#holds.size
   }
 
-  /** That peer has, or is about to have, all slots up to there, and comes nearer: again when a part of a checkpoint has come. */
+  /** Notes progress: that peer has, or will soon have, all slots up to there. Called again for each part of a checkpoint. */
   onProgress(nodeId: NodeId, upTo: Slot, nowMs: number): void {
     const held = this.#holds.get(nodeId)
     const expiresMs = nowMs + PATIENCE_MS
@@ -44,10 +44,10 @@ export class LaggardHolds implements Watch {
     held?.release()
   }
 
-  /** That peer asks for the log after that slot. The same question again is no progress. */
+  /** Notes that a peer asks for the log after that slot. A repeated question is no progress. */
   onAsked(nodeId: NodeId, asked: { readonly upTo: Slot; readonly decidedUpTo: Slot }, nowMs: number): void {
     const held = this.#holds.get(nodeId)
-    // Whoever did not fetch a checkpoint is content with the log that there is.
+    // A peer that did not fetch a checkpoint needs only the log that there is.
     if (held === undefined || held.upTo === asked.upTo) return
     if (asked.decidedUpTo - asked.upTo <= CLOSE_SLOTS) this.#release(nodeId, held)
     else this.onProgress(nodeId, asked.upTo, nowMs)

@@ -33,7 +33,7 @@ export async function openOrRepair(options: MemberOptions, security: Security): 
   }
 }
 
-/** Also what is history is damaged when the log's last slots want it, and only then is that noticed. @throws StorageError */
+/** Opens the directory and replays its log. Damage of the history may show only in the replay. @throws StorageError */
 async function open(options: MemberOptions, security: Security): Promise<Opened> {
   const { directory, nodeId, logWindow, checkpoints, observer } = options
   const storage = await LevelStorage.open({ directory, nodeId, observer, ...(logWindow && { window: logWindow }) })

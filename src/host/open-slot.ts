@@ -147,7 +147,7 @@ export class OpenSlot {
     this.#outcomes.push(this.#answered(envelope.command, outcome))
   }
 
-  /** With the answer of a command that only asked something, which is made here for who waits here, and is no part of the state. */
+  /** Adds the answer of a command that only reads. It is made only where a caller waits, and is no part of the state. */
   #answered(command: SessionCommand, outcome: SessionOutcome): SessionOutcome | Answered {
     if (outcome.kind !== 'result' || !this.#listener.isAwaited(command)) return outcome
     try {
@@ -159,7 +159,7 @@ export class OpenSlot {
   }
 
   #tellOutcome(command: SessionCommand, outcome: SessionOutcome | Answered): void {
-    // Somebody has begun to wait for a read since the slot was begun: its place is past, and a retry finds another.
+    // A caller began to wait for this read after it was applied: the answer was not made, and the retry gets one.
     if (outcome.kind === 'result' && this.#answered(command, outcome) !== outcome) return
     this.#listener.onOutcome(command, outcome)
   }
@@ -171,6 +171,6 @@ export class OpenSlot {
 
 /** Returns the digest of the state after a result, from the digest of the state before. */
 export function digestOf(before: number, slot: Slot, result: Uint8Array): number {
-  // zlib takes no bytes at no address for a question for its initial value, and begins anew.
+  // zlib returns its initial value for an empty buffer, and ignores the value before.
   return result.length === 0 ? (before ^ slot) >>> 0 : crc32(result, (before ^ slot) >>> 0)
 }

@@ -91,7 +91,7 @@ export class PeerFinder {
     this.#s.port.setPeers(this.#routes)
   }
 
-  /** A peer has told what it knows; or has refused this node, and told so with that. */
+  /** Takes a peer's roster, which may have come with a refusal. */
   onRoster(from: NodeId, roster: Roster): void {
     const { core, port } = this.#s
     const { genesis } = core

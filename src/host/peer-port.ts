@@ -24,7 +24,7 @@ export interface PeerPort {
   start(handlers: PeerPortHandlers): Promise<void>
   /** Sets the peers to connect to, and their addresses. */
   setPeers(peers: readonly PeerRoute[]): void
-  /** That peer has said that it is at the first of its addresses now: a connection to another one leads to where it was. */
+  /** Dials the peer's first address: it has announced that it is there now, so a connection to another one is stale. */
   redial(peer: NodeId): void
   /** The state of the link to each peer. */
   links(): readonly LinkState[]

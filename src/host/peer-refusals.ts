@@ -36,12 +36,12 @@ export class PeerRefusals {
     if (reason === 'DATA_DIR_MISMATCH') return talk.onRefusedForDirectory(by, message)
     if (reason !== 'REMOVED') return
     options.logger.warn({ by }, message)
-    // Before it may take part again, the core is not asked.
+    // While the gate is closed the core must hear nothing.
     if (talk.isOpen) node.onRefusedAsRemoved()
     else host.fail(new HaltError('REMOVED', message))
   }
 
-  /** One peer may be at a wrong address; when most of those that it was started with say that this directory is of another cluster, it is. */
+  /** One peer may be at a wrong address. When most of the peers that this node was started with report another cluster, the node stops. */
   #onForeign(by: NodeId, message: string, address: string): void {
     const { options, host } = this.#s
     const others = options.members.filter((m) => m.nodeId !== options.nodeId)

@@ -57,12 +57,12 @@ export class PeerTalk {
     this.#skips = new SkipWatch(settings)
   }
 
-  /** False until a majority has said that this node's directory is the newest: the core must hear nothing before. */
+  /** False until a majority has confirmed that this node's directory is the newest: the core must hear nothing before. */
   get isOpen(): boolean {
     return this.#gate.isOpen
   }
 
-  /** Those whose word would open it, and of whom nothing was heard. */
+  /** The gate keepers that have not answered yet. */
   get silentKeepers(): readonly NodeId[] {
     return this.#gate.silent
   }

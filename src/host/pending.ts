@@ -31,12 +31,12 @@ export interface Pending {
   /** When it was handed to a leader last. */
   proposedMs: number
   retryAtMs: number
-  /** It may have been carried out where this node has not seen it. */
+  /** True when it may have been carried out without this node seeing it. */
   isFateUnknown: boolean
   /** Among those to propose with the next flush. */
   isDue: boolean
   isSettled: boolean
-  /** The leader was heard, and had no room for it when it was proposed last: that tells nothing of the way there, or of its pace. */
+  /** True when the leader refused it for want of room when it was proposed last: that says nothing of loss or latency. */
   wasRefused: boolean
 }
 

@@ -116,5 +116,5 @@ function notConfirmed(): MemberError {
 }
 
 function stateNotThere(): MemberError {
-  return new MemberError('NOT_JOINED', 'this node is taking the state of a peer in; ask another')
+  return new MemberError('NOT_JOINED', 'this node is installing the state of a peer; ask another')
 }

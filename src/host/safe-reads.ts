@@ -4,7 +4,7 @@ import type { Alarms } from './alarms.js'
 import { MemberError } from './api.js'
 
 /**
- * No read stops a node: one that meets what cannot be, or what cannot be read back from the disk, ends with DATA_DAMAGED for whoever
+ * No read stops a node: one that meets damaged state, or cannot read the disk, ends with DATA_DAMAGED for whoever
  * asked, and with an alarm for whoever looks after the node.
  */
 export class SafeReads {
@@ -37,20 +37,20 @@ export class SafeReads {
     } catch (error) {
       if (!(error instanceof StorageError)) throw error
       if (error.code !== 'NOT_WRITABLE') throw this.damaged(error)
-      this.#logger.warn({ err: error }, 'what is on disk could not be read')
-      throw new MemberError('OVERLOADED', `what is on this node's disk cannot be read now: ${error.what}`, { cause: error })
+      this.#logger.warn({ err: error }, 'the disk could not be read')
+      throw new MemberError('OVERLOADED', `this node cannot read its disk now: ${error.what}`, { cause: error })
     }
   }
 
   /** Raises the alarm, and gives what whoever asked is told. */
   damaged(cause: unknown): MemberError {
     const what = cause instanceof Error ? cause.message : String(cause)
-    this.#logger.error({ err: cause }, 'a read met what cannot be')
+    this.#logger.error({ err: cause }, 'a read failed: the state of this node is damaged')
     this.#alarms.raise(
       'DATA_DAMAGED',
-      `a read met what cannot be: ${what}. The node goes on, and so do its other reads; replace its data directory, and compare other nodes`,
+      `a read failed: ${what}. The state of this node is damaged. The node and its other reads go on; replace its data directory, and compare other nodes`,
     )
-    return new MemberError('DATA_DAMAGED', 'what was asked for cannot be read on this node; another node may have it whole', {
+    return new MemberError('DATA_DAMAGED', 'this node cannot read that, as its state is damaged; ask another node', {
       cause,
     })
   }

@@ -31,7 +31,7 @@ const OUTCOME_ERRORS: Readonly<Record<Refused, () => MemberError>> = {
   sessionExpired: () =>
     new MemberError(
       'SESSION_EXPIRED',
-      'the cluster does not know this session; it was closed, was idle for an hour, or made room',
+      'the cluster does not know this session: it was closed, was idle for an hour, or was expired to make room',
     ),
   alreadyAcknowledged: () =>
     new MemberError('ALREADY_ACKNOWLEDGED', 'the request number is below first_unacknowledged; its result has been forgotten'),

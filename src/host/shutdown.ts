@@ -85,7 +85,7 @@ export class Shutdown {
     try {
       await this.#letGo(isRemoved ? options.nodeId : undefined)
     } catch (error) {
-      options.logger.error({ err: error }, 'the node could not let go of everything')
+      options.logger.error({ err: error }, 'the node could not close everything')
     }
   }
 }

@@ -56,7 +56,10 @@ export class SkipWatch implements Watch {
       this.#others.set(slot, others)
       if (others.has(from)) continue
       others.add(from)
-      logger.error({ nodeId: from, slot, skipped: onlyHere.includes(slot) }, 'another node differs in whether a slot was skipped')
+      logger.error(
+        { nodeId: from, slot, skipped: onlyHere.includes(slot) },
+        'this node and another disagree on whether a slot was skipped',
+      )
       this.#checkMajority(slot, others, onlyHere.includes(slot))
     }
   }

@@ -35,9 +35,9 @@ const ASK_INTERVAL_MS = 200
 const STRANGE_PATIENCE_MS = 5_000
 
 /**
- * Closed from the start of a node until so many other voters have said how far they know its directory to have got that they and it
- * are a majority. What it wrote last, a majority heard of within a second or so: an older copy of a data directory, put in the place of
- * the newest, or one that has lost its end, is noticed here, before it votes.
+ * Stays closed from the start of a node until a majority, this node included, has confirmed that its data directory is current. A majority
+ * hears of each write within about a second, so an older copy of a directory, or one that has lost its end, is noticed here, before
+ * the node votes.
  */
 export class StartGate {
   readonly #s: Settings

@@ -21,7 +21,7 @@ const STATUS_CODES: Readonly<Record<TransferErrorCode, status>> = {
   FAILED: status.INTERNAL,
 }
 
-/** Sends the parts of checkpoints to peers: all transfers together at a pace that this node can bear, and none faster than its peer takes it. */
+/** Sends checkpoints to peers. All transfers together keep to a rate that this node can bear, and each to its peer's. */
 export class CheckpointServer {
   readonly #pace: TransferPace
   readonly #logger: Logger

@@ -117,7 +117,7 @@ export class PeerLink {
     if (!hasCurrent || (this.#phase === 'waiting' && isFirstNew)) this.redial()
   }
 
-  /** The peer has moved: what is open elsewhere than at its first address leads to where it was. */
+  /** Dials the first address, if another one was dialled: the peer has moved. */
   redial(): void {
     if (this.#phase === 'closing' || this.#phase === 'closed' || !this.#addresses.restart()) return
     this.#hangUp()
@@ -284,7 +284,7 @@ export class PeerLink {
     if (this.#phase === 'closing' && this.#stream?.isBusy === false) this.#stream.end()
   }
 
-  /** Lets go of the stream and of what was queued for it. */
+  /** Drops the stream and the messages queued for it. */
   #hangUp(): void {
     clearTimeout(this.#timer)
     this.#stream?.cancel()
@@ -293,7 +293,7 @@ export class PeerLink {
   }
 }
 
-/** A roster that is not is worth nothing: the refusal that follows it is told all the same. */
+/** Returns undefined for a malformed roster; the refusal that follows it still counts. */
 function wellFormed(roster: WireRoster): Roster | undefined {
   try {
     return rosterFromWire(roster, 'roster')

@@ -116,7 +116,7 @@ export class PeerServer {
       this.#end(inbound, { code: status.DEADLINE_EXCEEDED, details: `no hello within ${HANDSHAKE_TIMEOUT_MS} ms` })
     }, HANDSHAKE_TIMEOUT_MS)
     stream.on('data', (bytes: Uint8Array) => {
-      // What still arrives after the end of a stream is not ours to act on.
+      // Frames after the end of a stream are ignored.
       if (this.#inbounds.has(inbound)) this.#onFrame(inbound, bytes)
     })
     stream.on('end', () => {
@@ -151,7 +151,7 @@ export class PeerServer {
     if (messages.length > 0 && inbound.caller !== undefined) this.#options.onMessages(inbound.from, messages, inbound.caller)
   }
 
-  /** Asked for each frame: who was let in before this node had a cluster need not be of the cluster that it has now. */
+  /** Admits each frame anew: a caller that was admitted before this node had a cluster may belong to another one. */
   #admitted(inbound: Inbound, messages: readonly Message[]): readonly Message[] {
     const admission = inbound.caller && this.#options.admit(inbound.caller)
     if (admission === undefined) return messages
@@ -160,7 +160,7 @@ export class PeerServer {
     return []
   }
 
-  /** A node that is too far behind: one of those that Connect would let in, and not only to join. */
+  /** Serves a checkpoint to a node that is too far behind. It must be admitted fully, not only to join. */
   #onFetch(call: TransferCall): void {
     const { hello, minSlot, checkpointId, afterKey } = call.request
     if (hello === undefined || !isNodeId(hello.fromNodeId)) {
@@ -208,7 +208,7 @@ export class PeerServer {
     return { nodeId: this.#options.nodeId, dataDirId: this.#options.identity().dataDirId }
   }
 
-  /** A caller of this cluster that may know nobody else any more hears who its members are. */
+  /** Refuses a caller. One of this cluster gets the roster with the refusal: it may know no other member. */
   #refuse(inbound: Inbound, caller: NodeId, refusal: PeerRefusal): void {
     if (refusal.roster !== undefined) inbound.stream.write({ ...this.#introduction, roster: rosterToWire(refusal.roster) })
     this.#end(inbound, refusalToStatus(refusal))

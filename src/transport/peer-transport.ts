@@ -61,13 +61,13 @@ const STOP_TIMEOUT_MS = 1_000
 
 /**
  * Carries messages between nodes: in order on each link as long as its connection lasts, and at most once. Messages may be lost
- * at any time, without a word; nothing here waits for a slow peer or grows with it.
+ * at any time, without notice; nothing here waits for a slow peer or grows with it.
  */
 export class PeerTransport {
   readonly #options: PeerTransportOptions
   readonly #server: PeerServer
   readonly #links = new Map<NodeId, PeerLink>()
-  /** Links that are no longer wanted and say goodbye. */
+  /** Links that are no longer wanted, and are closing. */
   readonly #closing = new Set<Promise<void>>()
   readonly #fetches = new Set<CheckpointFetch>()
 
@@ -101,7 +101,7 @@ export class PeerTransport {
     }
   }
 
-  /** That peer has said that it is at the first of its addresses now: a connection to another one leads to where it was. */
+  /** Dials the peer's first address: it has announced that it is there now, so a connection to another one is stale. */
   redial(nodeId: NodeId): void {
     this.#links.get(nodeId)?.redial()
   }

@@ -6,7 +6,7 @@ import { SessionServiceService } from '../gen/synod/session/v1/session.js'
 
 const CLIENT_SERVICES = [KeyValueServiceService, BankServiceService, ClusterServiceService, SessionServiceService]
 
-/** Has a port for peers tell clients that it is none of theirs: every method of theirs ends with UNIMPLEMENTED and this sentence. */
+/** Makes a port for peers refuse clients: every client method ends with UNIMPLEMENTED and this sentence. */
 export function refuseClients(server: Server, sentence: string): void {
   const refusal = { code: status.UNIMPLEMENTED, details: sentence }
   const refuse = (call: ServerWritableStream<unknown, unknown>, callback?: sendUnaryData<unknown>): void => {

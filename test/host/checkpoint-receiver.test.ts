@@ -228,7 +228,7 @@ describe('the receiver of checkpoints', () => {
       await t.runtime.pass(400)
       await t.give(pageOf(i, 1_000))
     }
-    const progress = t.lines.filter((line) => line['msg'] === 'a checkpoint is coming')
+    const progress = t.lines.filter((line) => line['msg'] === 'receiving a checkpoint')
     assert.deepEqual(
       progress.map(({ bytes, ofBytes }) => [bytes, ofBytes]),
       [[3_006, 4_008]],
