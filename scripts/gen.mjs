@@ -46,12 +46,12 @@ writeFileSync(
 import type { Definition } from '../definition.js'
 ${operations.map(({ file, type, name }) => `import { type Outcome as ${type}Outcome, type Request as ${type}Request, definition as ${name}Definition } from './${file}.js'`).join('\n')}
 
-/** What each operation asks. */
+/** The request of each operation. */
 export interface Requests {
 ${operations.map(({ name, type }) => `  readonly ${name}: ${type}Request`).join('\n')}
 }
 
-/** What each operation comes to. */
+/** The outcome of each operation. */
 export interface Outcomes {
 ${operations.map(({ name, type }) => `  readonly ${name}: ${type}Outcome`).join('\n')}
 }

@@ -26,7 +26,7 @@ export class BankAndKeys extends EncodedBankAndKeys {
   }
 }
 
-/** Of a query that is wrong in itself. It may have words: no answer to a query is kept. */
+/** The answer to a query that is wrong in itself. It may have words: no answer to a query is kept. */
 function invalidQuery(violations: readonly FieldViolation[]): Result {
   const fieldViolations = violations.map(({ field, description }) => ({ field, description }))
   return {

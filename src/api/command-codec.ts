@@ -10,7 +10,7 @@ import { FORMS } from './operations/index.js'
 import { decodeUsual } from './usual-commands.js'
 import type { Reading, WireOutcome, WireStep, Writing } from './wire-form.js'
 
-/** What an encoded Command begins with, by its operation: the first fifteen of the oneof have a tag of one byte. */
+/** First bytes of an encoded Command, by its operation: the first fifteen fields of the oneof have a tag of one byte. */
 const FIRST_BYTES: ReadonlyMap<number, OperationName | 'query'> = new Map(
   (['query', ...Object.keys(FORMS)] as (OperationName | 'query')[]).flatMap(($case) => {
     const [first] = WireCommand.encode(WireCommand.fromPartial({ operation: { $case, value: {} } as never })).finish()
@@ -71,7 +71,7 @@ class TrustingReading implements Reading {
     this.#isWrong = false
   }
 
-  /** What was read, unless something was wrong with it. */
+  /** Returns the operation that was read, unless something was wrong with it. */
   complete(operation: Operation | undefined): Operation | undefined {
     return this.#isWrong ? undefined : operation
   }

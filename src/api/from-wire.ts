@@ -6,7 +6,7 @@ import { FORMS } from './operations/index.js'
 import type { Reading, WireOperation, WireStep } from './wire-form.js'
 
 const REQUEST_ID_BYTES_MAX = 128
-/** What must hold of a consistency. */
+/** The bound of a consistency. */
 export const WRONG_CONSISTENCY = 'must be CONSISTENCY_LINEARIZABLE, CONSISTENCY_LOG or CONSISTENCY_STALE'
 
 /** The operation of a command; undefined when it has none. */
@@ -61,7 +61,7 @@ function isTooLong(requestId: string): boolean {
   return requestId.length * 3 > REQUEST_ID_BYTES_MAX && utf8Length(requestId) > REQUEST_ID_BYTES_MAX
 }
 
-/** Whether a consistency is one that we know, or left out. */
+/** Returns whether a consistency is one that we know, or left out. */
 export function isConsistency(consistency: Consistency): boolean {
   return consistency >= Consistency.UNSPECIFIED && consistency <= Consistency.STALE
 }

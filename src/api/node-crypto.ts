@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import type { Crypto } from '../app/bank/signing.js'
 
-/** What stands before the 32 bytes of an ed25519 public key in its DER form (RFC 8410). */
+/** The bytes before the 32 bytes of an ed25519 public key in its DER form (RFC 8410). */
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
 const PUBLIC_KEY_BYTES = 32
 const SIGNATURE_BYTES = 64

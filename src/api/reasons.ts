@@ -26,7 +26,7 @@ export interface ReasonInfo {
   readonly meaning: string
 }
 
-/** What every reason means: the one place that says so. */
+/** The meaning of every reason: the one place that says so. */
 export const REASONS: Readonly<Record<Reason, ReasonInfo>> = {
   INVALID_ARGUMENT: {
     code: status.INVALID_ARGUMENT,

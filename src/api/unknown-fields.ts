@@ -9,7 +9,7 @@ type Fields = ReadonlyMap<number, Field>
 interface Field {
   readonly name: string
   readonly isList: boolean
-  /** Of a message: its own fields, asked for when one is met. */
+  /** The fields of a field that is a message, asked for when one is met. */
   readonly fields: (() => Fields) | undefined
 }
 

@@ -15,7 +15,7 @@ import { isConsistency, WRONG_CONSISTENCY } from './from-wire.js'
 const NODE_ID_MAX = 65_535
 const ADDRESS_LENGTH_MAX = 256
 
-/** What is wrong with a request in itself, AddMember or UpdateMember; see validateCommand. */
+/** Validates AddMember and UpdateMember; see validateCommand. */
 export function addressedMemberViolations(request: AddMemberRequest | UpdateMemberRequest): readonly FieldViolation[] {
   const { nodeId, peerAddress, clientAddress } = request
   const out: FieldViolation[] = []
@@ -28,7 +28,7 @@ export function addressedMemberViolations(request: AddMemberRequest | UpdateMemb
   return out
 }
 
-/** Of PromoteMember and RemoveMember. */
+/** Validates PromoteMember and RemoveMember. */
 export function memberViolations({ nodeId }: PromoteMemberRequest | RemoveMemberRequest): readonly FieldViolation[] {
   const out: FieldViolation[] = []
   member(out, nodeId)
@@ -45,7 +45,7 @@ export function setQuotaViolations({ quotaBytes }: SetQuotaRequest): readonly Fi
   return [{ field: 'quota_bytes', description: 'must be 1 to 2^53 - 1' }]
 }
 
-/** Of Checkpoint and GetQuota. */
+/** Validates Checkpoint and GetQuota. */
 export function consistencyViolations(request: CheckpointRequest | GetQuotaRequest): readonly FieldViolation[] {
   const out: FieldViolation[] = []
   if (!isConsistency(request.consistency)) out.push({ field: 'consistency', description: WRONG_CONSISTENCY })

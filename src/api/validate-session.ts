@@ -3,7 +3,7 @@ import type { FieldViolation } from './field-violation.js'
 
 const TOKEN_BYTES = 16
 
-/** What is wrong with a session's name in itself. `mayBeNew`: 0 and no token ask for a new session. */
+/** Validates a session's name. `mayBeNew`: 0 and no token ask for a new session. */
 export function sessionViolations({ clientId, token }: SessionName, { mayBeNew = false } = {}): FieldViolation[] {
   if (clientId === 0) {
     if (!mayBeNew) return [{ field: 'client_id', description: 'must be at least 1' }]

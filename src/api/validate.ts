@@ -7,7 +7,7 @@ import { decodeUsual } from './usual-commands.js'
 import { type Objection, Violations } from './violations.js'
 
 /**
- * What is wrong with a command in itself, whatever the state: field paths as in the proto (`transfers[3].amount`), the bound in the
+ * Finds everything wrong with a command in itself, whatever the state: field paths as in the proto (`transfers[3].amount`), the bound in the
  * text. Empty when nothing is. The gateway asks before it proposes; the state machine asks for the bounds again (app/check.ts).
  * `initial`: for the commands of slot 0, which alone may register an authority without a signer.
  */
@@ -16,13 +16,13 @@ export function validateCommand(command: Command, { initial = false } = {}): rea
   return objectionTo(readCommand(command, violations), violations)?.violations ?? NONE
 }
 
-/** What is wrong with a query in itself; see validateCommand. */
+/** Finds everything wrong with a query in itself; see validateCommand. */
 export function validateQuery(query: Query): readonly FieldViolation[] {
   const violations = new Violations()
   return objectionTo(readQuery(query, violations), violations)?.violations ?? NONE
 }
 
-/** What stands against a command at a level; undefined: nothing. */
+/** Finds the objection to a command at a level; undefined: there is none. */
 export function objectionToCommand(command: Command, level: number): Objection | undefined {
   const violations = new Violations({ level })
   return objectionTo(readCommand(command, violations), violations)
@@ -44,7 +44,7 @@ export function objectionToBytes(bytes: Uint8Array, level: number): Objection | 
   return objectionToUnknown('synod.session.v1.Command', bytes, level) ?? objectionTo(readCommand(command, violations), violations)
 }
 
-/** What stands against a message with a field that this version does not know; undefined when it knows them all. */
+/** Objects to a message with a field that this version does not know; undefined when it knows them all. */
 export function objectionToUnknown(typeName: string, bytes: Uint8Array, level: number): Objection | undefined {
   const field = findUnknownField(typeName, bytes)
   if (field === undefined) return undefined

@@ -6,10 +6,10 @@ import type { FieldViolation } from './field-violation.js'
 import { readStep } from './from-wire.js'
 import type { Reading, WireStep } from './wire-form.js'
 
-/** How many violations one answer names at most: they travel in the trailers, which are small. */
+/** Largest number of violations that one answer names: they travel in the trailers, which are small. */
 const VIOLATIONS_MAX = 20
 
-/** What stands against a request before it is tried. */
+/** The reason why a request is not tried. */
 export interface Objection {
   readonly reason: 'INVALID_ARGUMENT' | 'LEVEL_TOO_LOW'
   /** At least one. */
@@ -80,7 +80,7 @@ export class Violations implements Reading, Bounds {
   }
 
   checkStep(operation: Operation | undefined): void {
-    // Of one that is missing readStep has told.
+    // readStep has told of one that is missing.
     if (operation === undefined) return
     this.#path.push(`${protoName(operation.$case)}.`)
     this.check(operation)
@@ -90,7 +90,7 @@ export class Violations implements Reading, Bounds {
 
 const whole = new Intl.NumberFormat('en-US')
 
-/** What must hold, by the bound that is broken and its number. */
+/** The words for a bound that is broken, with its number. */
 const BOUNDS: Readonly<Record<Bound, (number: number | bigint) => string>> = {
   EMPTY: () => 'must not be empty',
   TEXT_TOO_LONG: (bytesMax) => `must be at most ${whole.format(bytesMax)} bytes of UTF-8`,

@@ -13,7 +13,7 @@ export type WireOperation =
   | WireStep
 type WireRequest<Name extends OperationName> = Extract<WireOperation, { $case: Name }>['value']
 
-/** What an operation came to, as it goes over the wire. */
+/** The outcome of an operation, as it goes over the wire. */
 export type WireOutcome = NonNullable<Result['outcome']>
 type WireResponse<Name extends OperationName> = Extract<WireOutcome, { $case: Name }>['value']
 export type WireStepResponse = NonNullable<TxnOperationResponse['response']>
@@ -26,13 +26,13 @@ export interface WireForm<Name extends OperationName> {
   toWire(outcome: Outcomes[Name], writing: Writing): WireResponse<Name>
 }
 
-/** What reads a request: hears what is wrong, and knows what lies within. */
+/** Reads a request: hears what is wrong with it, and reads the operations within it. */
 export interface Reading {
   /** In force: a field that a later level has brought is read as if it were left out. */
   readonly level: number
   /** A field of the message that is being read, by its name in the proto. */
   wrong(field: string, description: string): void
-  /** What is read until leave() is the element of a list. */
+  /** Enters an element of a list; leave() leaves it. */
   enter(list: string, index: number): void
   leave(): void
   /** Bytes as they may be kept: a copy, where they would outlive the frame that they are a view of. */
@@ -41,7 +41,7 @@ export interface Reading {
   readStep(wire: WireStep | undefined): Operation | undefined
 }
 
-/** What writes a result. */
+/** Writes a result. */
 export interface Writing {
   outcome(outcome: { readonly $case: OperationName; readonly value: object }): WireOutcome
 }

@@ -9,7 +9,7 @@ import {
 } from '../gen/synod/bank/v1/bank.js'
 import { header } from './wire-form.js'
 
-/** Of a deposit or a withdrawal. */
+/** The response of a deposit or a withdrawal. */
 export function toMovementResponse({ movement, account }: MovementOutcome): {
   header: undefined
   movement: WireMovement
@@ -18,7 +18,7 @@ export function toMovementResponse({ movement, account }: MovementOutcome): {
   return { header, movement: toWireMovement(movement), account: account && toWireAccount(account) }
 }
 
-/** Of a transfer, or of the end of a pending one. */
+/** The response of a transfer, or of the end of a pending one. */
 export function toTransferResponse({ movement, source, destination }: TransferOutcome): TransferResponse {
   return {
     header,

@@ -6,7 +6,7 @@ import { REASONS } from './reasons.js'
 type Parameters = Readonly<Record<string, string | undefined>>
 
 /**
- * What a state machine's refusals say to people, by reason. Nothing below the doors knows these sentences: they are in no result that is
+ * The sentences of a state machine's refusals, by reason. Nothing below the doors knows these sentences: they are in no result that is
  * kept or compared, so that they may change from version to version.
  */
 export const WORDS: Record<Reason, (p: Parameters) => string> = {

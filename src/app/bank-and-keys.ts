@@ -21,7 +21,7 @@ import { changedEntries, loadEntry, storedHistory, storedUsedId } from './rows/e
 
 /** A shorter command is carried out at once. */
 const STEPPED_BYTES_MIN = 16 * 1_024
-/** What nodes keep, and compare, of a query in the log: its answer is made for whoever asked, see answer(). */
+/** The result of a query in the log, as nodes keep and compare it. The answer itself is made on the node that is asked, see answer(). */
 const LOGGED_READ = new Uint8Array(0)
 
 export interface BankAndKeysOptions {
@@ -129,7 +129,7 @@ export class BankAndKeys implements StateMachine {
       storedUsedId: storedUsedId(history),
       firstAnswerLimits: limits,
     })
-    // What there was is let go of now: memory has no room for two.
+    // The old state is let go of now: memory has no room for two.
     this.#books = books
     return {
       load: (stored) => {
@@ -175,5 +175,5 @@ export class BankAndKeys implements StateMachine {
   }
 }
 
-/** Of bytes that are no command, or out of its bounds: doors have told which field it is, before it was proposed. */
+/** The result of bytes that are no command, or out of its bounds. Doors name the field before they propose anything. */
 const INVALID = Refusal.of('INVALID_ARGUMENT', {})

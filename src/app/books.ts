@@ -133,7 +133,7 @@ export class Books {
     return OPERATIONS[$case].access(value as never, this)
   }
 
-  /** What follows is kept or taken back as a whole. */
+  /** Begins a group of changes that is kept or taken back as a whole. */
   begin(): void {
     this.#journal.begin()
   }

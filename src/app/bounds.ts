@@ -8,13 +8,13 @@ import type { Operation } from './operation.js'
 export interface Bounds {
   /** The level whose bounds count. */
   readonly level: number
-  /** Whether the request is one of a new cluster's initial commands. */
+  /** True for a new cluster's initial commands. */
   readonly isInitial: boolean
   /** True when no more need be looked for. */
   readonly isEnough: boolean
   /** A field of the message that is being checked, and the bound that it breaks, with the bound's number where it has one. */
   broken(field: string, bound: Bound, number?: number | bigint): void
-  /** What is checked until leave() is the element of a list. */
+  /** Enters an element of a list; leave() leaves it. */
   enter(list: string, index: number): void
   leave(): void
   /** An operation inside of the one that is being checked. */

@@ -7,7 +7,7 @@ export type Command =
   /** `requestId`: under which the answer is kept for callers without a session; empty: under none. */
   | { readonly kind: 'write'; readonly operation: Operation; readonly requestId: string }
 
-/** How commands, queries and results stand in bytes: the wire forms of api/, which the application does not know. */
+/** The bytes of commands, queries and results: the wire forms of api/, which the application does not know. */
 export interface CommandCodec {
   /** Undefined when the bytes are no command that this level has. Never throws. */
   decodeCommand(bytes: Uint8Array, level: number): Command | undefined

@@ -13,7 +13,7 @@ export interface Definition<Request, Outcome> {
   readonly since: number
   /** 'write': changes the state, and stands in the log. 'read': changes nothing, and is answered off the log unless the client wants it in. */
   readonly mode: 'write' | 'read'
-  /** Whether it may stand in a transaction. */
+  /** True when it may stand in a transaction. */
   readonly isStep: boolean
   /** The rights that it needs. `books`: for what a request names only by an id. */
   access(request: Request, books: Books): readonly Access[]

@@ -5,7 +5,7 @@ import { type RowChange, Table } from '../tables/table.js'
 
 /** The first answer to a request id. */
 export interface FirstAnswer {
-  /** Of the request's content. */
+  /** Digest of the request's content. */
   readonly digest: string
   /** Encoded. */
   readonly answer: Uint8Array
@@ -16,7 +16,7 @@ export interface FirstAnswerLimits {
   /** How long an answer is kept, in log time. */
   readonly keptMs: number
   readonly countMax: number
-  /** Of all answers together. */
+  /** Bytes of all answers together. */
   readonly bytesMax: number
 }
 
@@ -34,7 +34,7 @@ const DROPPED_MAX = 5_000
  * oldest go first. That an id was used is never forgotten: see UsedIds. A replicated table like any other: what is kept depends on the log alone.
  */
 export class FirstAnswers {
-  /** Of its own: an answer is kept once it is known what came of the request. */
+  /** A journal of its own: an answer is kept once the outcome of its request is known. */
   readonly #journal = new Journal()
   readonly #limits: FirstAnswerLimits
   readonly #deadlines: Deadlines

@@ -3,12 +3,12 @@ import { type AccountRow, INT64_MAX } from './bank/movement.js'
 
 const INT64_MIN = -(2n ** 63n)
 
-/** What an account's movements add up to. */
+/** The sums over an account's movements. */
 interface AccountSum {
-  /** How many of them have been looked at. */
+  /** Number of movements that have been looked at. */
   movementCount: number
   balance: bigint
-  /** Of the account's pending transfers out. */
+  /** Sum of the account's pending transfers out. */
   held: bigint
   /** The ids of those that may still change. */
   readonly pendingIds: Set<string>

@@ -9,10 +9,10 @@ export type Operation = {
   readonly [Name in OperationName]: { readonly $case: Name; readonly value: Requests[Name] }
 }[OperationName]
 
-/** What an operation that was carried out came to, under the name of the operation. */
+/** The outcome of an operation that was carried out, under the operation's name. */
 export type Granted = {
   readonly [Name in OperationName]: { readonly $case: Name; readonly value: Outcomes[Name] }
 }[OperationName]
 
-/** What an operation came to. */
+/** The outcome of an operation. */
 export type Outcome = Granted | Refusal

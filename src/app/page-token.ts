@@ -1,6 +1,6 @@
 import { Refusal } from './refusal.js'
 
-/** How many items a page has whose size is not given. */
+/** Number of items of a page whose size is not given. */
 export const PAGE_SIZE_DEFAULT = 100
 
 /**

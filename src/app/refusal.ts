@@ -23,7 +23,7 @@ export type Reason =
   | 'QUOTA_EXCEEDED'
 
 /**
- * What a refusal is about, by the names that clients see. Part of the results that every node must agree on, which have no sentences in
+ * The parameters of a refusal, by the names that clients see. Part of the results that every node must agree on, which have no sentences in
  * them: those are made for people at the edge, see api/words.ts.
  */
 export interface RefusalParameters {
@@ -72,7 +72,7 @@ interface AboutHold {
 export class Refusal {
   readonly reason: Reason
   readonly parameters: Readonly<Record<string, string>>
-  /** Of INVALID_ARGUMENT: the fields at fault, by their paths in the request's proto. */
+  /** The fields at fault of INVALID_ARGUMENT, by their paths in the request's proto. */
   readonly fields: readonly string[]
   /** The movement that stays refused, if it is about one. */
   readonly movement: Movement | undefined

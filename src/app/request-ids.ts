@@ -29,7 +29,7 @@ export class RequestIds {
     this.used = new UsedIds(stored)
   }
 
-  /** What they take in memory, in bytes. */
+  /** Memory that they take, in bytes. */
   get bytes(): number {
     return this.answers.bytes + this.used.bytes
   }

@@ -17,7 +17,7 @@ export class Room {
     this.#growthBytesMax = growthBytesMax
   }
 
-  /** A command begins, and may let the state grow by so many bytes, below 0: not at all. Absent: however much. */
+  /** Begins a command, which may let the state grow by `roomBytes`; below 0: not at all. Absent: without a bound. */
   begin(roomBytes = Number.POSITIVE_INFINITY): void {
     this.#bytesMax = this.#journal.meter.bytes + roomBytes
   }

@@ -24,7 +24,7 @@ export class UsedIds {
   #count = 0
   #writtenBytes = 0
   #recent = new ShardedMap<UsedId>()
-  /** Of the checkpoint under way: never changed, so that it can be walked late. */
+  /** The ids of the checkpoint under way: never changed, so that they can be walked late. */
   #flushing: ShardedMap<UsedId> | undefined
 
   constructor(stored: StoredUsedId) {
@@ -35,12 +35,12 @@ export class UsedIds {
     return this.#count
   }
 
-  /** What they take in memory for good: two bytes an id, bounded. */
+  /** Memory that they take for good, in bytes: two an id, bounded. */
   get bytes(): number {
     return FILTER_BYTES_PER_ID * Math.min(this.#count, FILTER_IDS_MAX)
   }
 
-  /** What was ever written of them; see StateMachine.writtenBytes. */
+  /** See StateMachine.writtenBytes. */
   get writtenBytes(): number {
     return this.#writtenBytes
   }
@@ -50,7 +50,7 @@ export class UsedIds {
     return this.#recent.get(id) ?? this.#flushing?.get(id) ?? this.#stored(id)
   }
 
-  /** Of an id that was not used before. */
+  /** Adds an id that was not used before. */
   add(id: string, used: UsedId): void {
     this.#count++
     this.#filter.add(this.#count, id)
@@ -67,12 +67,12 @@ export class UsedIds {
     return { ids: rowsOf(taken), pages: this.#filter.takeChanges(this.#count) }
   }
 
-  /** What was taken can be read back from disk. */
+  /** Tells that the entries taken last are durable, and can be read back from disk. */
   onCheckpointed(): void {
     this.#flushing = undefined
   }
 
-  /** So many are on disk. */
+  /** Sets the number of ids that are on disk. */
   load(count: number): void {
     this.#count = count
   }

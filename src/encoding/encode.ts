@@ -21,7 +21,7 @@ export function encode<T>(type: Encoder<T>, message: T): Uint8Array {
     if (bytes.length > KEPT_BYTES_MAX) writer = new PooledWriter()
     return bytes
   } catch (error) {
-    // What was half written must not stand before the next message.
+    // Half a message must not stand before the next one.
     writer = new PooledWriter()
     throw error
   }

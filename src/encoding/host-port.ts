@@ -6,13 +6,13 @@ export interface HostPort {
   readonly port: number
 }
 
-/** What an address must be, for people. */
+/** The form of an address, for people. */
 export const HOST_PORT_FORM = 'HOST:PORT, with a port from 1 to 65,535'
 
 /** A name or an IPv4 address has letters, digits, dots, hyphens and underscores; an IPv6 address stands in brackets. */
 const HOST_AND_PORT = /^(?:\[([^\]]*)\]|([\p{L}\p{M}\p{N}._-]*[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]*)):(\d{1,5})$/u
 
-/** Whether it is host:port, and nothing that a list of addresses, a URL or a resolver would take for something else. */
+/** Returns whether a text is host:port, and nothing that a list of addresses, a URL or a resolver would take for something else. */
 export function isHostPort(text: string): boolean {
   const [, bracketed, , port = ''] = HOST_AND_PORT.exec(text) ?? []
   if (bracketed !== undefined && !isIPv6(bracketed)) return false

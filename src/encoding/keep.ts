@@ -1,6 +1,6 @@
 import type { KeptBytes } from '../tables/kept-bytes.js'
 
-/** What is longer costs more to copy than its buffer costs to make. */
+/** Longer values cost more to copy than a buffer costs to make. */
 const TEXT_BYTES_MAX = 1_024
 
 /** A copy, for the state: the bytes may be a view of a frame or a page, which must not be kept with them. */

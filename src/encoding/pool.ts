@@ -1,6 +1,6 @@
 /** A buffer of one's own costs one to three microseconds, a part of a shared one a tenth of that. */
 const POOL_BYTES = 8_192
-/** What is larger gets a buffer of its own, or it would leave much of one unused. */
+/** Larger messages get buffers of their own: they would leave much of a shared one unused. */
 const POOLED_BYTES_MAX = 1_024
 let pool = new ArrayBuffer(POOL_BYTES)
 let used = 0

@@ -5,7 +5,7 @@
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** What is wrong with a string that is no text; the same words everywhere. */
+/** The words for a string that is no text; the same everywhere. */
 export const ILL_FORMED = 'must be well-formed Unicode: it holds half a surrogate pair'
 
 /** The text that the bytes are in UTF-8. @throws TypeError when they are not UTF-8 */

@@ -21,7 +21,7 @@ export function partToWire(part: CheckpointPart): FetchCheckpointResponse {
   return { part: { $case: 'end', value: part.end } }
 }
 
-/** What is in a page's records, the storage checks. @throws PeerCodecError */
+/** Reads a part. The storage checks the records in a page. @throws PeerCodecError */
 export function partFromWire({ part }: FetchCheckpointResponse): CheckpointPart {
   switch (part?.$case) {
     case 'header':

@@ -1,7 +1,7 @@
 import type { Slot } from '../paxos/types.js'
 import type { CheckpointEnd, CheckpointHeader, CheckpointPage } from './checkpoint.js'
 
-/** Which checkpoint a node wants of a peer, and from where on. */
+/** A request for a checkpoint of a peer, from a key on. */
 export interface CheckpointRequest {
   /** It must stand at this slot or above. */
   readonly minSlot: Slot
@@ -39,7 +39,7 @@ export class TransferError extends Error {
   }
 }
 
-/** Who takes the parts. */
+/** The receiver of the parts. */
 export interface CheckpointSink {
   /** The next part comes when this has resolved: back-pressure. Must neither throw nor reject. */
   onPart(part: CheckpointPart): void | Promise<void>

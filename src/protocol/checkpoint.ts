@@ -24,9 +24,9 @@ export interface CheckpointInfo {
   readonly skippedSlots: readonly Slot[]
 }
 
-/** What a checkpoint is that goes from one node to another. */
+/** The header of a checkpoint that goes from one node to another. */
 export interface CheckpointHeader {
-  /** Two checkpoints with the same id have the same entries, wherever they are had from. */
+  /** Two checkpoints with the same id have the same entries, from whichever node. */
   readonly checkpointId: string
   readonly clusterId: string
   /** The state is that after this slot. */
@@ -45,9 +45,9 @@ export interface CheckpointHeader {
   readonly skippedSlots: readonly Slot[]
   /** The level in force after `slot`. */
   readonly level: number
-  /** Of the binary that raised it; may be empty. */
+  /** Version of the binary that raised it; may be empty. */
   readonly levelVersion: string
-  /** What all its entries take, keys and records. */
+  /** Bytes of all its entries, keys and records. */
   readonly bytes: number
 }
 
@@ -57,7 +57,7 @@ export interface CheckpointPage {
   readonly records: readonly Uint8Array[]
 }
 
-/** How much there is in all. */
+/** The counts and sums of all entries. */
 export interface CheckpointEnd {
   readonly stateCount: number
   readonly stateSum: number

@@ -51,7 +51,7 @@ export function nodeIdOrNone(value: number, field: string): NodeId {
   return value
 }
 
-/** Of members, at most as many as there may be. */
+/** Reads a list of members, no longer than a membership may be. */
 export function nodeIds(values: readonly number[], field: string): readonly NodeId[] {
   if (values.length > MEMBERS_MAX) throw new PeerCodecError(field, `must be at most ${MEMBERS_MAX}, not ${values.length}`)
   for (const [i, value] of values.entries()) nodeIdOrNone(value, `${field}[${i}]`)

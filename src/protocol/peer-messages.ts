@@ -47,7 +47,7 @@ import { formationFromWire, rosterFromWire } from './roster.js'
 
 /** A forwarded command that went round in circles would show here; the core drops it much earlier. */
 const HOPS_MAX = 255
-/** Of the members of two memberships. */
+/** The largest number of members in two memberships. */
 const MARKS_MAX = 100
 
 /** @throws PeerCodecError for what no peer of ours would send. The message keeps (does not copy) the bytes in it. */
@@ -200,7 +200,7 @@ function acceptFromWire(m: WireAccept): Accept {
   }
 }
 
-/** What a heartbeat and its acknowledgement have in common; of an acknowledgement the round may be 0. */
+/** The fields that a heartbeat and its acknowledgement share; the round of an acknowledgement may be 0. */
 function roundFromWire(
   m: WireHeartbeat | WireHeartbeatAck,
   path: string,

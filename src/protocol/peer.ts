@@ -8,15 +8,15 @@ import { messageFromWire } from './peer-messages.js'
 import { formationToWire, rosterToWire } from './roster.js'
 import { encodeValue } from './value.js'
 
-/** What came in one frame. */
+/** The messages of one frame. */
 export interface PeerFrame {
   readonly hello: Hello | undefined
   readonly messages: readonly Message[]
 }
 
-/** What a message takes beside its values and commands, at most about. */
+/** Bytes that a message takes beside its values and commands, rounded up. */
 const OVERHEAD_BYTES = 48
-/** What a list of members takes, at most about. */
+/** Bytes that a list of members takes, rounded up. */
 const MEMBERSHIP_BYTES = 31 * 1_024
 const ANNOUNCEMENT_BYTES = 1_024
 

@@ -9,7 +9,7 @@ import type { Announcement } from '../paxos/types.js'
 import { membershipsFromWire, membershipToWire } from './membership.js'
 import { counter, isNodeId, optionalText, PeerCodecError, text } from './peer-fields.js'
 
-/** Of members, and of nodes that are going to be. */
+/** Largest number of announcements: of members, and of nodes that are going to be. */
 export const ANNOUNCEMENTS_MAX = 100
 const HOST_AND_PORT = /^(?:\[[^\]\s]+\]|[^\s:/,=]+):\d{1,5}$/
 

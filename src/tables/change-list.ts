@@ -1,10 +1,10 @@
 import { assert } from './assert.js'
 
-/** What a change list notes on each record: nothing that the record is about. */
+/** The marks of a change list on each record: nothing that the record is about. */
 export interface Listed<S> {
   /** The round in which it was last put on the list; 0 when it is on no list. */
   changedIn: number
-  /** What it was when the list was taken, if it has changed since and is yet to be walked. */
+  /** Its state when the list was taken, if it has changed since and is yet to be walked. */
   kept: S | undefined
 }
 
@@ -15,7 +15,7 @@ export interface Change<R, S> {
 }
 
 /**
- * Which records have changed since the last checkpoint was taken, and what they were then. Taking the list costs the same however long
+ * The records that have changed since the last checkpoint was taken, and their states then. Taking the list costs the same however long
  * it is: it is walked later, in pieces, while records go on changing. Who changes one that has yet to be walked keeps its state aside
  * first (copy on write). Marks on the records, not a set of them: a set that grows to a million stops the node while it is rehashed, and
  * one of 2^24 takes no more.
@@ -40,7 +40,7 @@ export class ChangeList<R extends Listed<S>, S> {
     this.#changed.push(record)
   }
 
-  /** Whether the record has changed since the list was last taken. */
+  /** Returns whether the record has changed since the list was last taken. */
   has(record: R): boolean {
     return record.changedIn === this.#round
   }

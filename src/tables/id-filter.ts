@@ -1,8 +1,8 @@
 import { assert } from './assert.js'
 
-/** So many hashes make one entry of a checkpoint. */
+/** Number of hashes in one entry of a checkpoint. */
 const PAGE_IDS = 4_096
-/** How many ids each level holds, one after the other: memory grows with what there is. */
+/** Number of ids that each level holds: levels are filled one after the other, so memory grows with the ids. */
 const LEVEL_IDS = [2 ** 12, 2 ** 15, 2 ** 18, 2 ** 21, 2 ** 24]
 /** Past that there is no filter any more. */
 export const FILTER_IDS_MAX = LEVEL_IDS.reduce((sum, ids) => sum + ids, 0)
@@ -30,7 +30,7 @@ export class IdFilter {
   #levels: BloomFilter[] = []
   /** Those that the next checkpoint writes, and the last one, if there is room on it. */
   #pages = new Map<number, Uint32Array>()
-  /** How many ids the last checkpoint has. */
+  /** Number of ids in the last checkpoint. */
   #takenCount = 0
 
   /** Adds the `number`-th id, counted from 1. A number comes again when it was rolled back, with another id perhaps. */
@@ -48,7 +48,7 @@ export class IdFilter {
     hashes[index % PAGE_IDS] = hash
   }
 
-  /** Whether the id was perhaps added. `count`: how many have been. */
+  /** Returns whether the id may have been added. `count`: the number of ids that have been. */
   mayHave(id: string, count: number): boolean {
     if (count > FILTER_IDS_MAX) return true
     const hash = hashOf(id)

@@ -27,9 +27,9 @@ class Meter {
   }
 }
 
-/** How to take back what an atomic group has changed so far. Closed outside of groups: then nothing is kept. */
+/** The undos of what an atomic group has changed so far. Closed outside of groups: then nothing is kept. */
 export class Journal {
-  /** Of all that is under this journal. */
+  /** Meter of all that is under this journal. */
   readonly meter = new Meter()
   readonly #undos: (() => void)[] = []
   /** Where in the undos each open group began, the outermost first. */

@@ -1,11 +1,11 @@
 import type { KeptBytes } from './kept-bytes.js'
 
 /**
- * What a row takes in memory, in bytes: measured in V8's heap by scripts/row-bytes.ts, fresh and restored, and rounded up, as tables grow
+ * Memory of a row, in bytes: measured in V8's heap by scripts/row-bytes.ts, fresh and restored, and rounded up, as tables grow
  * by doubling. The state's quota is counted by these, so they are part of the replicated state machine: the same on every node.
  */
 
-/** Of any row: its places in its table and on the list of changes, and its key without the characters. */
+/** Any row: its places in its table and on the list of changes, and its key without the characters. */
 export const KEY_BYTES = 176
 /** More where keys are walked in order. */
 export const ORDERED_KEY_BYTES = 24
@@ -16,7 +16,7 @@ export const PAIR_BYTES = 120
 export const ACCOUNT_BYTES = 180
 /** A deadline: of a hold, a first answer, a session. */
 export const DEADLINE_BYTES = 56
-/** What entered and left in an asset. */
+/** The sums that entered and left in an asset. */
 export const TOTAL_BYTES = 160
 export const AUTHORITY_BYTES = 300
 /** A first answer, without the answer's bytes. */
@@ -32,7 +32,7 @@ export const MOVEMENT_BYTES = 600
 /** A used request id, until a checkpoint has it on disk, without its characters. */
 export const USED_ID_BYTES = 160
 
-/** What is longer is a buffer of its own (encoding/keep.ts). */
+/** Longer values are buffers of their own (encoding/keep.ts). */
 const TEXT_BYTES_MAX = 1_024
 const BUFFER_BYTES = 200
 

@@ -1,6 +1,6 @@
 /** A shard is made when its first entry comes. */
 const SHARD_COUNT = 256
-/** What a JavaScript Map holds at most. */
+/** Largest number of entries of a JavaScript Map. */
 const SHARD_ENTRIES_MAX = 2 ** 24
 
 /**

@@ -81,7 +81,7 @@ export class SortedKeys {
     return { chunk, index: partitionPoint(keys.length, (i) => isBefore(keys[i] ?? '')) }
   }
 
-  /** How many keys stand between two places; 0 if `to` does not come after `from`. */
+  /** Number of keys between two places; 0 if `to` does not come after `from`. */
   count(from: Position, to: Position): number {
     if (from.chunk > to.chunk) return 0
     let keys = to.index - from.index

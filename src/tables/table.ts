@@ -12,7 +12,7 @@ export interface RowChange<V> {
   readonly isNew?: boolean
 }
 
-/** Of a row that has changed. One whose row is gone stays until a checkpoint has been told so. */
+/** A record of a row that has changed. It stays after its row is gone, until a checkpoint has been told so. */
 class Place<V> implements Listed<V | undefined> {
   changedIn = 0
   kept: V | undefined
@@ -74,7 +74,7 @@ export class Table<V extends object> {
     this.journal.meter.add(this.keyBytes(key) + this.#bytesOf(row))
   }
 
-  /** What has changed since the last call, as it is now, each key once. Costs nothing now: see ChangeList. */
+  /** The rows that have changed since the last call, as they are now, each key once. O(1): see ChangeList. */
   takeChanges(): Iterable<RowChange<V>> {
     return this.#walk(this.#changes.take())
   }
@@ -91,7 +91,7 @@ export class Table<V extends object> {
     place.row = row
   }
 
-  /** What a key takes in memory, with all that its row needs to be found and to be told as changed. */
+  /** Memory of a key, with all that its row needs to be found and to be listed as changed. */
   protected keyBytes(key: string): number {
     return KEY_BYTES + textBytes(key)
   }
@@ -107,7 +107,7 @@ export class Table<V extends object> {
     this.journal.meter.wrote(bytesBefore + bytesAfter)
   }
 
-  /** How to take back what is about to change at that key. */
+  /** Makes the undo of what is about to change at that key. */
   protected undoOf(key: string): () => void {
     const previous = this.get(key)
     return () => this.write(key, previous)
@@ -188,7 +188,7 @@ export class OrderedTable<V extends object> extends Table<V> {
     }
   }
 
-  /** What is cut takes no part: a key that comes again takes the place of its row. */
+  /** Rows that are cut take no part: a key that comes again takes the place of its row. */
   #writeAmongCut(key: string, row: V | undefined): void {
     const isThere = this.keys.has(key)
     if (!isThere && super.get(key) !== undefined) this.#cutCount--

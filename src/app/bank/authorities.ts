@@ -12,10 +12,10 @@ export interface Authority {
   readonly isRevoked: boolean
 }
 
-/** Who may sign deposits: replicated state, so that every node verifies with the same keys. */
+/** The authorities that may sign deposits: replicated state, so that every node verifies with the same keys. */
 export class Authorities {
   readonly table: Table<Authority>
-  /** How many are not revoked. */
+  /** Number of authorities that are not revoked. */
   readonly #standing: Cell<number>
   readonly #crypto: Crypto
 
@@ -25,7 +25,7 @@ export class Authorities {
     this.#crypto = crypto
   }
 
-  /** Whether only one is left that is not revoked: nobody could sign deposits without it. */
+  /** True when only one is left that is not revoked: nobody could sign deposits without it. */
   get isLast(): boolean {
     return this.#standing.value === 1
   }

@@ -38,7 +38,7 @@ import {
 } from './movement.js'
 import type { Crypto } from './signing.js'
 
-/** Of a deposit or a withdrawal. */
+/** The outcome of a deposit or a withdrawal. */
 export interface MovementOutcome {
   readonly movement: Movement
   readonly account: Account | undefined
@@ -66,7 +66,7 @@ export class Bank {
     this.holds = new Holds(deadlines, this.ledger)
   }
 
-  /** Of what a signature is compared by. */
+  /** Digests what repeats of a deposit are compared by. */
   digest(bytes: Uint8Array): string {
     return this.#crypto.digest(bytes)
   }
@@ -191,7 +191,7 @@ export class Bank {
   }
 }
 
-/** Between two steps of so many transfers of a batch others have their turn: each may want a look at the disk. */
+/** Number of transfers in a step of a batch. Others have their turn between steps: each transfer may want a look at the disk. */
 const STEP_TRANSFERS = 256
 
 const NO_ACCOUNTS: MovedAccounts = Object.freeze({ source: undefined, destination: undefined })
@@ -210,7 +210,7 @@ function draftTransfer(request: TransferRequest): MovementDraft {
   }
 }
 
-/** What becomes of a linked group by the refusal of one of its transfers. */
+/** The results of a linked group of which one transfer is refused. */
 function groupRefusal(drafts: readonly MovementDraft[], refused: MovementDraft, refusal: Refusal): Refusal[] {
   const linked = Refusal.of('LINKED_REFUSED', { transfer_id: refused.id }, refusal.movement)
   return drafts.map((draft) => (draft === refused ? refusal : linked))

@@ -1,9 +1,9 @@
 import { utf8Length } from '../../tables/utf8.js'
 import type { Request as TransferBatchRequest } from '../operations/transfer-batch.js'
 
-/** What a client takes in one message by default is 4 MiB; a frame around the answer has room beside it. */
+/** The largest answer to a batch. A client takes 4 MiB in one message by default; a frame around the answer has room beside it. */
 export const BATCH_ANSWER_BYTES_MAX = 4 * 1024 * 1024 - 64 * 1024
-/** Of a result without ids: the asset's code among it, or the words of a refusal. */
+/** The size of a result without ids, with the asset's code or the words of a refusal. */
 const RESULT_BYTES = 260
 /** A control character stands as six in the words of a refusal. */
 const ESCAPED_CHARACTERS = 6

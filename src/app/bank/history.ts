@@ -6,14 +6,14 @@ import { ShardedMap } from '../../tables/sharded-map.js'
 import { Cell, type RowChange } from '../../tables/table.js'
 import type { AccountRow, MovedAccounts, Movement } from './movement.js'
 
-/** What of the books stands only on disk, as of the last checkpoint that is durable. Read synchronously. */
+/** The part of the books that stands on disk only, as of the last durable checkpoint. Read synchronously. */
 export interface StoredHistory {
   movement(id: string): Movement | undefined
   /** The id of the account's movement at the index, from 0. */
   movementId(accountId: string, index: number): string | undefined
 }
 
-/** Of a bank that was never checkpointed. */
+/** The history of a bank that was never checkpointed. */
 export const NO_HISTORY: StoredHistory = { movement: () => undefined, movementId: () => undefined }
 
 /**
@@ -21,16 +21,16 @@ export const NO_HISTORY: StoredHistory = { movement: () => undefined, movementId
  * it is durable; the others are read back from disk. What is found must not depend on where: a checkpoint changes no result.
  */
 export class Movements {
-  /** How many there are, refused ones included. */
+  /** Number of movements, refused ones included. */
   readonly count: Cell<number>
-  /** Of all their ids. */
+  /** Filter over all their ids. */
   readonly filter = new IdFilter()
   readonly #journal: Journal
   readonly #stored: StoredHistory
   #changed = new ShardedMap<Movement>()
-  /** How many the last checkpoint has. */
+  /** Number of movements in the last checkpoint. */
   #takenCount = 0
-  /** Of the checkpoint under way: never changed, so that it can be walked late. */
+  /** The movements of the checkpoint under way: never changed, so that they can be walked late. */
   #flushing: ShardedMap<Movement> | undefined
 
   constructor(journal: Journal, stored: StoredHistory) {
@@ -39,7 +39,7 @@ export class Movements {
     this.#stored = stored
   }
 
-  /** What the filter takes in memory: two bytes an id. Bounded for good, so that no movement is refused for it. */
+  /** Memory of the filter: two bytes an id. It is bounded for good, so that no movement is refused for it. */
   get filterBytes(): number {
     return FILTER_BYTES_PER_ID * Math.min(this.count.value, FILTER_IDS_MAX)
   }
@@ -90,13 +90,13 @@ export class Movements {
     return rowsOf(taken, before)
   }
 
-  /** So many are on disk. */
+  /** Sets the number of movements that are on disk. */
   load(count: number): void {
     this.count.set(count)
     this.#takenCount = count
   }
 
-  /** What was taken can be read back from disk. */
+  /** Tells that the movements taken last are durable, and can be read back from disk. */
   onCheckpointed(): void {
     this.#flushing = undefined
   }
@@ -152,7 +152,7 @@ export class AccountLists {
     return taken.listed(count)
   }
 
-  /** So many movements are on disk. */
+  /** Sets the number of movements that are on disk. */
   load(count: number): void {
     this.#recent = new Span(count + 1)
   }
@@ -219,7 +219,7 @@ const FIELDS = 3
 class Span {
   readonly #first: number
   readonly #movements: Movement[] = []
-  /** Of each place its index in the account's list, the place before, and the one that its jump goes to. */
+  /** Three numbers a place: its index in the account's list, the place before, and the target of its jump. */
   readonly #places: number[] = []
 
   constructor(firstSequence: number) {

@@ -5,7 +5,7 @@ import { OrderedTable, Table } from '../../tables/table.js'
 import { AccountLists, Movements, NO_HISTORY, placeOf, type StoredHistory } from './history.js'
 import type { Account, AccountRow, MovedAccounts, Movement, Standing } from './movement.js'
 
-/** What has entered and left the bank in one asset. Unbounded: a sum of int64 amounts. */
+/** The sums that have entered and left the bank in one asset. Unbounded: each is a sum of int64 amounts. */
 export interface AssetTotals {
   readonly asset: string
   readonly deposits: bigint
@@ -47,7 +47,7 @@ export class Ledger {
     this.lists.add(movement, touched)
   }
 
-  /** Of the next movement, in the list of its account on that side. */
+  /** The place of the next movement in the list of its account on that side. */
   nextPlace(side: 'source' | 'destination'): number {
     return placeOf(this.movements.count.value + 1, side)
   }
@@ -84,7 +84,7 @@ export class Ledger {
     return account
   }
 
-  /** What the accounts of a movement hold now. */
+  /** The standing of a movement's accounts as of now. */
   standing(movement: { readonly source: string; readonly destination: string }): Standing {
     return standingOf({ source: this.accounts.get(movement.source), destination: this.accounts.get(movement.destination) })
   }
@@ -119,7 +119,7 @@ export class Ledger {
   }
 }
 
-/** What the accounts hold. */
+/** The standing of two accounts. */
 export function standingOf({ source, destination }: MovedAccounts): Standing {
   return {
     sourceBalance: source?.balance ?? 0n,

@@ -9,7 +9,7 @@ export interface Account {
   readonly asset: string
   /** Minor units. Never below -overdraftLimit. */
   readonly balance: bigint
-  /** Of the balance, what pending transfers out hold. balance - held is never below -overdraftLimit. */
+  /** The part of the balance that pending transfers out hold. balance - held is never below -overdraftLimit. */
   readonly held: bigint
   readonly overdraftLimit: bigint
   readonly openedAtMs: number
@@ -17,9 +17,9 @@ export interface Account {
 
 /** An account as the books have it. */
 export interface AccountRow extends Account {
-  /** How many movements have touched it: the length of its list. */
+  /** Number of movements that have touched it: the length of its list. */
   readonly movementCount: number
-  /** Of the last of these, if it is in memory: see AccountLists. In no checkpoint; 0: none since the last start. */
+  /** The place of the last of these, if it is in memory: see AccountLists. In no checkpoint; 0: none since the last start. */
   readonly lastPlace: number
 }
 
@@ -29,7 +29,7 @@ export interface MovedAccounts {
   readonly destination: AccountRow | undefined
 }
 
-/** What a movement's accounts held at a time; 0 of an account that it does not have. Nothing else of an account ever changes. */
+/** The balances and holds of a movement's accounts at a time; 0 for an account that it does not have. Nothing else of an account ever changes. */
 export interface Standing {
   readonly sourceBalance: bigint
   readonly sourceHeld: bigint
@@ -47,37 +47,37 @@ export interface Movement {
   readonly destination: string
   /** Empty when it was refused because there is no account to tell it. */
   readonly asset: string
-  /** Of a pending transfer posted in part: what was posted. */
+  /** Minor units. For a pending transfer that was posted in part: the part. */
   readonly amount: bigint
   readonly status: 'posted' | 'pending' | 'voided' | 'expired' | 'refused'
   readonly slot: number
   readonly timeMs: number
-  /** Of a two-phase transfer: what was held. Of any other: 0. */
+  /** The amount that a two-phase transfer held; 0 for any other movement. */
   readonly pendingAmount: bigint
-  /** Of a two-phase transfer: how long the hold lasts. 0: until posted or voided. */
+  /** How long the hold of a two-phase transfer lasts, in log time; 0: until it is posted or voided. */
   readonly timeoutMs: number
   readonly refusalReason: MovementRefusalReason | ''
   /** The account that a refusal is about; empty when it is about none. */
   readonly refusedAccount: string
-  /** Of a deposit: the digest of who signed and the signature, which are part of what a repeat must have in common. */
+  /** For a deposit: the digest of the signer and the signature, which a repeat must have in common. */
   readonly authorization: string
   /** Counts movements in the order of the log, from 1. */
   readonly sequence: number
-  /** Right after it was made, for whoever asks again; undefined when it was refused. */
+  /** Right after it was made, for repeats of the request; undefined when it was refused. */
   readonly standing: Standing | undefined
-  /** Of a two-phase transfer: where it was posted or voided. Of any other: 0. */
+  /** The slot in which a two-phase transfer was posted or voided; 0 for any other movement. */
   readonly endSlot: number
-  /** Right after that, for whoever asks again. */
+  /** Right after that, for repeats of the request. */
   readonly endStanding: Standing | undefined
 }
 
-/** What a movement may be refused with so that its id stays refused; see bank.ts for the order. */
+/** The reasons for which a movement's id stays refused; see bank.ts for their order. */
 export type MovementRefusalReason = Extract<
   Reason,
   'ACCOUNT_NOT_FOUND' | 'ASSET_MISMATCH' | 'INSUFFICIENT_FUNDS' | 'BALANCE_OVERFLOW'
 >
 
-/** What a request asks for, before it is known what becomes of it. */
+/** A movement as a request asks for it, before it is made or refused. */
 export interface MovementDraft {
   readonly id: string
   readonly kind: Movement['kind']
@@ -91,7 +91,7 @@ export interface MovementDraft {
   readonly authorization: string
 }
 
-/** Whether a movement that stands was asked for by the very same request. */
+/** Returns whether a movement that stands was asked for by the very same request. */
 function hasSameContent(known: Movement, draft: MovementDraft): boolean {
   return (
     known.kind === draft.kind &&
@@ -104,7 +104,7 @@ function hasSameContent(known: Movement, draft: MovementDraft): boolean {
   )
 }
 
-/** What a request gets whose id is known: the first result, or ID_REUSED. */
+/** Answers a request whose id is known: with the first result, or with ID_REUSED. */
 export function repeat(known: Movement, draft: MovementDraft): Movement | Refusal {
   if (!hasSameContent(known, draft)) {
     return Refusal.of('ID_REUSED', { movement_id: draft.id, kind: known.kind })

@@ -1,8 +1,8 @@
 import { encodeUtf8 } from '../../tables/utf8.js'
 
-/** What the bank needs of cryptography, given to it from outside. Deterministic, and never throws, whatever the bytes. */
+/** The cryptography of the bank, given to it from outside. Deterministic; never throws, whatever the bytes. */
 export interface Crypto {
-  /** Whether the ed25519 signature (RFC 8032) of the message verifies under the key. */
+  /** Returns whether the ed25519 signature (RFC 8032) of the message verifies under the key. */
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
   /** A collision-resistant digest, as text of at most 64 characters. */
   digest(bytes: Uint8Array): string
@@ -11,17 +11,17 @@ export interface Crypto {
 /** A field of signed bytes: text and bytes with their length before them, a bigint as an int64. */
 type Field = string | Uint8Array | bigint
 
-/** What an authority signs to let money in. */
+/** The message that an authority signs to let money in. */
 export function depositMessage(deposit: { depositId: string; accountId: string; asset: string; amount: bigint }): Uint8Array {
   return signedBytes('synod.bank.v1.Deposit', [deposit.depositId, deposit.accountId, deposit.asset, deposit.amount])
 }
 
-/** What an authority signs to let another in. */
+/** The message that an authority signs to register another. */
 export function registerAuthorityMessage(request: { authorityId: string; publicKey: Uint8Array }): Uint8Array {
   return signedBytes('synod.bank.v1.RegisterAuthority', [request.authorityId, request.publicKey])
 }
 
-/** What an authority signs to end one. */
+/** The message that an authority signs to revoke one. */
 export function revokeAuthorityMessage(request: { authorityId: string }): Uint8Array {
   return signedBytes('synod.bank.v1.RevokeAuthority', [request.authorityId])
 }

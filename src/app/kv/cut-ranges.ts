@@ -36,7 +36,7 @@ export class CutRanges {
     this.#journal = journal
   }
 
-  /** Whether there is something to clear. */
+  /** True while there is something to clear. */
   get isPending(): boolean {
     return this.#pending.length > 0
   }
@@ -52,7 +52,7 @@ export class CutRanges {
     if (this.#journal.isOpen) this.#journal.record(() => this.#pending.pop())
   }
 
-  /** Clears so many pairs at most. */
+  /** Clears at most `countMax` pairs. */
   clear(countMax: number): void {
     let left = countMax
     while (left > 0) {

@@ -31,11 +31,11 @@ export interface Compare {
     | { readonly $case: 'version' | 'createRevision' | 'modRevision'; readonly value: bigint }
 }
 
-/** How many pairs one answer holds at most. */
+/** Largest number of pairs in one answer. */
 const PAIRS_MAX = 1_000
 /** A prefix of more keys than this is cut out. */
 const DELETED_AT_ONCE_MAX = 64
-/** How large the pairs of one answer are together at most, in bytes of keys and values. gRPC's default limit is 4 MiB. */
+/** Largest size of one answer's pairs together, in bytes of keys and values. gRPC's default limit is 4 MiB. */
 export const ANSWER_BYTES_MAX = 3 * 1024 * 1024
 
 /** The key-value store. Revisions are as in etcd, but count from 0: the first write makes revision 1. */
@@ -191,7 +191,7 @@ function tooManyPrevious(count: number): Refusal {
   })
 }
 
-/** How much room a pair takes in an answer, in bytes; a little more than it really does. */
+/** Bytes that a pair takes in an answer, rounded up. */
 export function pairBytes(pair: KeyValuePair): number {
   return utf8Length(pair.key) + pair.value.length + 48
 }

@@ -12,7 +12,7 @@ export interface Request {
   /** Minor units, 1 to 2^63 - 1. */
   readonly amount: bigint
   readonly authorityId: string
-  /** Of any length: one that is none is refused like one that does not verify. */
+  /** May have any length: bytes that are no signature are refused like one that does not verify. */
   readonly signature: Uint8Array
 }
 

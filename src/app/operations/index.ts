@@ -59,7 +59,7 @@ import {
 } from './void-transfer.js'
 import { type Outcome as WithdrawOutcome, type Request as WithdrawRequest, definition as withdrawDefinition } from './withdraw.js'
 
-/** What each operation asks. */
+/** The request of each operation. */
 export interface Requests {
   readonly delete: DeleteRequest
   readonly deposit: DepositRequest
@@ -81,7 +81,7 @@ export interface Requests {
   readonly withdraw: WithdrawRequest
 }
 
-/** What each operation comes to. */
+/** The outcome of each operation. */
 export interface Outcomes {
   readonly delete: DeleteOutcome
   readonly deposit: DepositOutcome

@@ -19,7 +19,7 @@ export interface Request {
 
 export interface Outcome {
   readonly pairs: readonly KeyValuePair[]
-  /** How many keys the whole of it holds. */
+  /** Number of keys in the whole prefix or range. */
   readonly count: bigint
   /** Empty on the last page. */
   readonly nextPageToken: string

@@ -11,7 +11,7 @@ export interface Request {
   /** Minor units, 1 to 2^63 - 1. */
   readonly amount: bigint
   readonly pending: boolean
-  /** How long a pending one is held, in log time: at most 3,650 days; 0: until it is posted or voided. Only for pending ones. */
+  /** Duration of the hold in log time, at most 3,650 days; 0: until it is posted or voided. Only for pending transfers. */
   readonly timeoutMs: number
 }
 

@@ -15,7 +15,7 @@ export interface Request {
 }
 
 export interface Outcome {
-  /** Whether every condition held. */
+  /** True when every condition held. */
   readonly succeeded: boolean
   /** One for each operation of the branch that was taken, in order; no refusal among them. */
   readonly responses: readonly Granted[]
@@ -80,7 +80,7 @@ function checkStep(operation: Operation, bounds: Bounds): void {
   bounds.checkStep(operation)
 }
 
-/** How much room the pairs in an answer take; the rest of it is small. */
+/** Bytes that the pairs in an answer take; the rest of it is small. */
 function pairBytesIn({ value }: Granted): number {
   if ('pair' in value) return value.pair === undefined ? 0 : pairBytes(value.pair)
   if (!('previous' in value) || value.previous === undefined) return 0

@@ -21,7 +21,7 @@ import type { FirstAnswer } from '../first-answers.js'
 import type { KeyValuePair } from '../kv/keys.js'
 import type { UsedId } from '../used-ids.js'
 
-/** How a row stands in a checkpoint. Decoders copy what is kept, as entries are views of bigger buffers; and slice() of a Buffer is no copy. */
+/** The form of a row in a checkpoint. Decoders copy what they keep: entries are views of bigger buffers, and slice() of a Buffer is no copy. */
 export interface RowCodec<V> {
   encode(row: V): Uint8Array
   /** `id`: what the entry's key says of the row. @throws when the bytes are no such row. */
