@@ -1,5 +1,5 @@
 import { getHeapStatistics } from 'node:v8'
-import type { Answer, BackupPart, MemberApi, MemberError, MemberStatus, SessionRequest } from './host/api.js'
+import type { Answer, BackupPart, MemberApi, MemberError, MemberStatus, SessionRequest, WaitOptions } from './host/api.js'
 import { capacityOf } from './host/capacity.js'
 import type { HostedMember } from './host/hosted-member.js'
 import type { LevelInForce } from './host/level-calls.js'
@@ -25,12 +25,6 @@ export type { HistoryReader, Moment, Restoration, StateEntry, StateMachine } fro
 export { StorageError, type StorageErrorCode } from './storage/storage-error.js'
 export { type Deadline, Deadlines } from './tables/deadlines.js'
 export { PeerListenError } from './transport/peer-transport.js'
-
-/** The options of a call. */
-interface CallOptions {
-  /** Default: 10 s. */
-  readonly timeoutMs?: number
-}
 
 /**
  * A member of a cluster, inside this process: one's own deterministic state machine, replicated (the application interface of
@@ -77,28 +71,28 @@ export class Member implements MemberApi {
    *
    * @throws MemberError; RangeError when the command is too large, or timeoutMs is no time to wait
    */
-  invoke(command: Uint8Array, options?: CallOptions): Promise<Answer> {
+  invoke(command: Uint8Array, options?: WaitOptions): Promise<Answer> {
     return this.#hosted.invoke(command, options)
   }
 
   /** Reads from the state machine, linearizably: at least as new as everything acknowledged before the call. @throws MemberError */
-  query(query: Uint8Array, options?: CallOptions): Promise<Answer> {
+  query(query: Uint8Array, options?: WaitOptions): Promise<Answer> {
     return this.#hosted.query(query, options)
   }
 
-  openSession(options?: CallOptions): Promise<SessionName> {
+  openSession(options?: WaitOptions): Promise<SessionName> {
     return this.#hosted.openSession(options)
   }
 
-  closeSession(session: SessionName, options?: CallOptions): Promise<{ readonly closed: boolean; readonly slot: Slot }> {
+  closeSession(session: SessionName, options?: WaitOptions): Promise<{ readonly closed: boolean; readonly slot: Slot }> {
     return this.#hosted.closeSession(session, options)
   }
 
-  submit(request: SessionRequest, timeoutMs: number, settle: (answer: Answer | MemberError) => void): void {
-    this.#hosted.submit(request, timeoutMs, settle)
+  submit(request: SessionRequest, options: WaitOptions, settle: (answer: Answer | MemberError) => void): void {
+    this.#hosted.submit(request, options, settle)
   }
 
-  readIndex(options?: CallOptions): Promise<Slot> {
+  readIndex(options?: WaitOptions): Promise<Slot> {
     return this.#hosted.readIndex(options)
   }
 
@@ -110,7 +104,7 @@ export class Member implements MemberApi {
     return this.#hosted.level
   }
 
-  untilReadable(options?: CallOptions): Promise<Slot> {
+  untilReadable(options?: WaitOptions): Promise<Slot> {
     return this.#hosted.untilReadable(options)
   }
 
@@ -124,25 +118,25 @@ export class Member implements MemberApi {
 
   changeMembership(
     change: MembershipChange,
-    options?: CallOptions,
+    options?: WaitOptions,
   ): Promise<{ readonly slot: Slot; readonly membership: MembershipRecord }> {
     return this.#hosted.changeMembership(change, options)
   }
 
-  setQuota(quotaBytes: number, options?: CallOptions): Promise<Slot> {
+  setQuota(quotaBytes: number, options?: WaitOptions): Promise<Slot> {
     return this.#hosted.setQuota(quotaBytes, options)
   }
 
-  raiseLevel(level: number, options?: CallOptions): Promise<LevelInForce> {
+  raiseLevel(level: number, options?: WaitOptions): Promise<LevelInForce> {
     return this.#hosted.raiseLevel(level, options)
   }
 
-  transferLeadership(to: NodeId, options?: CallOptions): Promise<NodeId> {
+  transferLeadership(to: NodeId, options?: WaitOptions): Promise<NodeId> {
     return this.#hosted.transferLeadership(to, options)
   }
 
-  backup(): AsyncIterable<BackupPart> {
-    return this.#hosted.backup()
+  backup(options?: Pick<WaitOptions, 'signal'>): AsyncIterable<BackupPart> {
+    return this.#hosted.backup(options)
   }
 
   /**

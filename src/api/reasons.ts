@@ -9,6 +9,7 @@ export type Reason =
   | 'NO_QUORUM'
   | 'LEVEL_TOO_LOW'
   | 'OUTCOME_UNKNOWN'
+  | 'CANCELLED'
   | 'OVERLOADED'
   | 'SESSION_EXPIRED'
   | 'ALREADY_ACKNOWLEDGED'
@@ -82,6 +83,7 @@ export const REASONS: Readonly<Record<Reason, ReasonInfo>> = {
     code: status.DEADLINE_EXCEEDED,
     meaning: 'Proposed, but not known to be decided in time: only a retry under the same id or request number is safe.',
   },
+  CANCELLED: { code: status.CANCELLED, meaning: 'The caller gave up; not proposed, so a retry is safe.' },
   OVERLOADED: {
     code: status.RESOURCE_EXHAUSTED,
     meaning: 'Too much is in flight, or the disk has no room for a backup; not carried out, so a later retry is safe.',

@@ -13,6 +13,7 @@ export type { Alarm } from './alarms.js'
  * and never will be: where that is not certain, the code is OUTCOME_UNKNOWN.
  * - NO_QUORUM: not proposed, no leader with a majority was known in time. Safe to retry.
  * - OUTCOME_UNKNOWN: proposed, but not known to be decided in time. A retry under the same request number is safe, another is not.
+ * - CANCELLED: not proposed, the caller gave up before. Safe to retry.
  * - OVERLOADED: not proposed, too much is in flight here, or its disk has no room for a backup. Safe to retry, later.
  * - SESSION_EXPIRED: the cluster does not know this session (any more): this try was not carried out. Of an earlier one it says nothing.
  * - ALREADY_ACKNOWLEDGED: the request number is below first_unacknowledged: its result has been forgotten, as the client allowed.
@@ -28,6 +29,7 @@ export type { Alarm } from './alarms.js'
 export type MemberErrorCode =
   | 'NO_QUORUM'
   | 'OUTCOME_UNKNOWN'
+  | 'CANCELLED'
   | 'OVERLOADED'
   | 'SESSION_EXPIRED'
   | 'ALREADY_ACKNOWLEDGED'
@@ -118,25 +120,41 @@ export interface MemberStatus {
 /** A piece of a backup: one header, pages, one end, then log entries. */
 export type BackupPart = CheckpointPart | { readonly entries: readonly LogEntry[] }
 
+/**
+ * Tells that the caller has gone. It is looked at now and then, never listened to, so that it costs a call next to nothing; an AbortSignal
+ * is one.
+ */
+export interface Cancellation {
+  readonly aborted: boolean
+}
+
+/** How long a call may wait. */
+export interface WaitOptions {
+  /** Default: 10 s. */
+  readonly timeoutMs?: number
+  /** Once it is aborted, what waits is given up: with CANCELLED if nothing was proposed, with OUTCOME_UNKNOWN otherwise. */
+  readonly signal?: Cancellation
+}
+
 /** The part of a member that the services need. Every wait ends after timeoutMs at the latest. */
 export interface MemberApi {
   /** Carries a command out exactly once, in this member's own session. @throws MemberError */
-  invoke(command: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer>
+  invoke(command: Uint8Array, options?: WaitOptions): Promise<Answer>
   /** Opens a session for a client of its own. @throws MemberError */
-  openSession(options?: { timeoutMs?: number }): Promise<SessionName>
+  openSession(options?: WaitOptions): Promise<SessionName>
   /** Ends a session; resolves with whether there was one, and the slot in which it ended. May be asked again. @throws MemberError */
-  closeSession(session: SessionName, options?: { timeoutMs?: number }): Promise<{ readonly closed: boolean; readonly slot: Slot }>
+  closeSession(session: SessionName, options?: WaitOptions): Promise<{ readonly closed: boolean; readonly slot: Slot }>
   /** Carries a client's command out exactly once. `settle` is called once, later or at once; no promise is made on the way. */
-  submit(request: SessionRequest, timeoutMs: number, settle: (answer: Answer | MemberError) => void): void
+  submit(request: SessionRequest, options: WaitOptions, settle: (answer: Answer | MemberError) => void): void
   /**
    * Gets a read index and waits until this node has applied it, and so every operation that was acknowledged anywhere before the
    * call: a read of the local state made right then is linearizable. Gives the slot as of which it is. @throws MemberError
    */
-  readIndex(options?: { timeoutMs?: number }): Promise<Slot>
+  readIndex(options?: WaitOptions): Promise<Slot>
   /** True when the state may be read now: it is that after a whole slot. */
   readonly isReadable: boolean
   /** Resolves when it is, with the slot: at once, or soon. A read made right then sees whole slots only. @throws MemberError */
-  untilReadable(options?: { timeoutMs?: number }): Promise<Slot>
+  untilReadable(options?: WaitOptions): Promise<Slot>
   /** Runs a read of the local state, when it is readable. @throws MemberError DATA_DAMAGED when it throws; the alarm is raised then, and the member goes on */
   reading<T>(read: () => T): T
   /** The level in force, from 1: what doors let through. */
@@ -148,23 +166,23 @@ export interface MemberApi {
    */
   changeMembership(
     change: MembershipChange,
-    options?: { timeoutMs?: number },
+    options?: WaitOptions,
   ): Promise<{ readonly slot: Slot; readonly membership: MembershipRecord }>
   /**
    * Sets the largest size of the state, in bytes, 1 to 2^53 - 1; a state that is larger already may not grow. Resolves with the
    * slot in which it was decided. @throws MemberError; RangeError
    */
-  setQuota(quotaBytes: number, options?: { timeoutMs?: number }): Promise<Slot>
+  setQuota(quotaBytes: number, options?: WaitOptions): Promise<Slot>
   /**
    * Raises the level of the log, for good, once every member has said anew that it knows it; 0: to the highest that all know. A level that is
    * in force, or a lower one, changes nothing. Resolves with the level in force, and the slot. @throws MemberError; RangeError
    */
-  raiseLevel(level: number, options?: { timeoutMs?: number }): Promise<LevelInForce>
+  raiseLevel(level: number, options?: WaitOptions): Promise<LevelInForce>
   /** Asks the leader to hand over to that node (0: whichever it likes); resolves with who leads then. @throws MemberError */
-  transferLeadership(to: NodeId, options?: { timeoutMs?: number }): Promise<NodeId>
+  transferLeadership(to: NodeId, options?: WaitOptions): Promise<NodeId>
   /**
    * A consistent cut: the last checkpoint, and what was decided after it by the time that it is read, all of one cluster.
    * @throws MemberError when there is no cluster, or no checkpoint yet and none can be made
    */
-  backup(): AsyncIterable<BackupPart>
+  backup(options?: Pick<WaitOptions, 'signal'>): AsyncIterable<BackupPart>
 }

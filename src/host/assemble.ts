@@ -76,7 +76,8 @@ export function assemble(options: HostedMemberOptions, parts: MemberParts, resto
     members,
     inForce: () => ({ slot: applier.appliedUpTo, level: sessions.raised.level }),
     ask: (nodeId) => finder.ask(nodeId),
-    raise: (level, deadlineMs, settle) => restored.desk.raiseLevel(level, binary.version, deadlineMs, settle),
+    raise: (level, deadlineMs, settle, signal) =>
+      restored.desk.raiseLevel({ level, version: binary.version }, deadlineMs, settle, signal),
   })
   const talk = new PeerTalk({
     self: options.nodeId,

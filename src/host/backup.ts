@@ -1,6 +1,6 @@
 import type { Slot } from '../paxos/types.js'
 import type { CheckpointView, Storage } from '../storage/storage.js'
-import { type BackupPart, MemberError } from './api.js'
+import { type BackupPart, type Cancellation, MemberError } from './api.js'
 import type { Runtime } from './runtime.js'
 
 interface Settings {
@@ -9,6 +9,7 @@ interface Settings {
   readonly decidedUpTo: () => Slot
   readonly askForCheckpoint: () => void
   readonly isStopped: () => boolean
+  readonly signal: Cancellation | undefined
 }
 
 const PAGE_BYTES = 256 * 1024
@@ -23,15 +24,15 @@ const DURABLE_TIMEOUT_MS = 5_000
  * A backup of this node's state: its last checkpoint, from one view of the database, and the decided slots after it, as many as the log
  * still holds without a gap when the checkpoint has been read. Wherever it ends, it is the state after one slot.
  *
- * @throws MemberError NO_QUORUM when there is nothing to save; STOPPED
+ * @throws MemberError NO_QUORUM when there is nothing to save; STOPPED; CANCELLED
  */
 export async function* backupOf(settings: Settings): AsyncGenerator<BackupPart> {
-  const { storage, runtime, decidedUpTo, isStopped } = settings
+  const { storage, runtime, decidedUpTo } = settings
   const view = await firstView(settings)
   try {
     yield { header: view.header }
     for await (const page of view.pages(undefined, PAGE_BYTES)) {
-      if (isStopped()) throw stopped()
+      checkWanted(settings)
       yield { page }
     }
     yield { end: view.end }
@@ -41,7 +42,7 @@ export async function* backupOf(settings: Settings): AsyncGenerator<BackupPart> 
   const upTo = decidedUpTo()
   const deadlineMs = runtime.nowMs() + DURABLE_TIMEOUT_MS
   for (let next = view.header.slot + 1; next <= upTo; ) {
-    if (isStopped()) throw stopped()
+    checkWanted(settings)
     const entries = await storage.readLog(next, upTo, LOG_PAGE_BYTES)
     const last = entries.at(-1)
     if (last !== undefined) {
@@ -56,10 +57,11 @@ export async function* backupOf(settings: Settings): AsyncGenerator<BackupPart> 
   }
 }
 
-async function firstView({ storage, runtime, askForCheckpoint, isStopped }: Settings): Promise<CheckpointView> {
+async function firstView(settings: Settings): Promise<CheckpointView> {
+  const { storage, runtime, askForCheckpoint } = settings
   const deadlineMs = runtime.nowMs() + CHECKPOINT_TIMEOUT_MS
   for (;;) {
-    if (isStopped()) throw stopped()
+    checkWanted(settings)
     const view = await storage.viewCheckpoint()
     if (view !== undefined) return view
     if (runtime.nowMs() >= deadlineMs)
@@ -69,6 +71,8 @@ async function firstView({ storage, runtime, askForCheckpoint, isStopped }: Sett
   }
 }
 
-function stopped(): MemberError {
-  return new MemberError('STOPPED', 'this member has stopped')
+/** @throws MemberError */
+function checkWanted({ isStopped, signal }: Settings): void {
+  if (isStopped()) throw new MemberError('STOPPED', 'this member has stopped')
+  if (signal?.aborted === true) throw new MemberError('CANCELLED', 'the caller of the backup gave up')
 }

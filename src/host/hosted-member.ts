@@ -3,7 +3,15 @@ import type { MembershipChange, NodeId, Slot } from '../paxos/types.js'
 import type { FeedCursor } from '../replication/commit-feed.js'
 import { LEVEL_MIN, LEVEL_NUMBER_MAX } from '../replication/levels.js'
 import type { SessionName } from '../replication/session-table.js'
-import { type Answer, type BackupPart, type MemberApi, MemberError, type MemberStatus, type SessionRequest } from './api.js'
+import {
+  type Answer,
+  type BackupPart,
+  type MemberApi,
+  MemberError,
+  type MemberStatus,
+  type SessionRequest,
+  type WaitOptions,
+} from './api.js'
 import type { Assembly } from './assemble.js'
 import { backupOf } from './backup.js'
 import { checkDuration, checkWhole } from './bounds.js'
@@ -37,40 +45,43 @@ export class HostedMember implements MemberApi {
    * Carries a command, of at most 16 MiB, out on the replicated state machine, exactly once, and gives its result.
    * @throws MemberError; RangeError when the command is too large, or timeoutMs is no time to wait
    */
-  async invoke(command: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer> {
+  async invoke(command: Uint8Array, options?: WaitOptions): Promise<Answer> {
     checkSize(command)
-    return this.#wait<Answer>('invoke', (settle) => this.#a.desk.invoke(command, this.#deadlineOf(options), settle))
+    return this.#wait<Answer>('invoke', (settle) => this.#a.desk.invoke(command, this.#deadlineOf(options), settle, options))
   }
 
   /** Reads from the state machine, linearizably: at least as new as everything acknowledged before the call. @throws MemberError */
-  async query(query: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer> {
+  async query(query: Uint8Array, options?: WaitOptions): Promise<Answer> {
     await this.readIndex(options)
     // More may have been applied by the time that this goes on.
     return { slot: this.#a.applier.appliedUpTo, result: this.reading(() => this.#a.options.machine.query(query)) }
   }
 
-  openSession(options?: { timeoutMs?: number }): Promise<SessionName> {
-    return this.#wait<SessionName>('openSession', (settle) => this.#a.desk.openSession(this.#deadlineOf(options), settle))
+  openSession(options?: WaitOptions): Promise<SessionName> {
+    return this.#wait<SessionName>('openSession', (settle) =>
+      this.#a.desk.openSession(this.#deadlineOf(options), settle, options?.signal),
+    )
   }
 
-  closeSession(
-    session: SessionName,
-    options?: { timeoutMs?: number },
-  ): Promise<{ readonly closed: boolean; readonly slot: Slot }> {
-    return this.#wait('closeSession', (settle) => this.#a.desk.closeSession(session, this.#deadlineOf(options), settle))
+  closeSession(session: SessionName, options?: WaitOptions): Promise<{ readonly closed: boolean; readonly slot: Slot }> {
+    return this.#wait('closeSession', (settle) =>
+      this.#a.desk.closeSession(session, this.#deadlineOf(options), settle, options?.signal),
+    )
   }
 
-  submit(request: SessionRequest, timeoutMs: number, settle: (answer: Answer | MemberError) => void): void {
+  submit(request: SessionRequest, options: WaitOptions, settle: (answer: Answer | MemberError) => void): void {
     checkSize(request.command)
     if (this.#shutdown.isStopped) return settle(this.#refuse('submit', stopped()))
     const { observer } = this.#a.options
     const told = observer === undefined ? settle : this.#observed('submit', settle)
-    this.#a.desk.submit(request, this.#deadlineOf({ timeoutMs }), told)
+    this.#a.desk.submit(request, this.#deadlineOf(options), told, options.signal)
     this.#a.host.schedule()
   }
 
-  readIndex(options?: { timeoutMs?: number }): Promise<Slot> {
-    return this.#wait<Slot>('readIndex', (settle) => this.#a.readIndexWaiters.add(this.#deadlineOf(options), settle))
+  readIndex(options?: WaitOptions): Promise<Slot> {
+    return this.#wait<Slot>('readIndex', (settle) =>
+      this.#a.readIndexWaiters.add(this.#deadlineOf(options), settle, options?.signal),
+    )
   }
 
   get isReadable(): boolean {
@@ -82,9 +93,11 @@ export class HostedMember implements MemberApi {
     return Math.max(this.#a.sessions.raised.level, LEVEL_MIN)
   }
 
-  untilReadable(options?: { timeoutMs?: number }): Promise<Slot> {
+  untilReadable(options?: WaitOptions): Promise<Slot> {
     if (this.isReadable && !this.#shutdown.isStopped) return Promise.resolve(this.#a.applier.appliedUpTo)
-    return this.#wait<Slot>('untilReadable', (settle) => this.#a.readIndexWaiters.addLocal(this.#deadlineOf(options), settle))
+    return this.#wait<Slot>('untilReadable', (settle) =>
+      this.#a.readIndexWaiters.addLocal(this.#deadlineOf(options), settle, options?.signal),
+    )
   }
 
   reading<T>(read: () => T): T {
@@ -105,41 +118,42 @@ export class HostedMember implements MemberApi {
     return statusOf(this.#a, this.#shutdown)
   }
 
-  async changeMembership(change: MembershipChange, options?: { timeoutMs?: number }): Promise<ChangedMembership> {
+  async changeMembership(change: MembershipChange, options?: WaitOptions): Promise<ChangedMembership> {
     return this.#wait<ChangedMembership>('changeMembership', (settle) =>
-      this.#a.membershipCalls.change(change, this.#deadlineOf(options), settle),
+      this.#a.membershipCalls.change(change, this.#deadlineOf(options), settle, options?.signal),
     )
   }
 
-  async setQuota(quotaBytes: number, options?: { timeoutMs?: number }): Promise<Slot> {
+  async setQuota(quotaBytes: number, options?: WaitOptions): Promise<Slot> {
     checkWhole('quotaBytes', quotaBytes, 1)
     const { slot } = await this.#wait<Answer>('setQuota', (settle) => {
-      this.#a.desk.invoke(NO_COMMAND, this.#deadlineOf(options), settle, quotaBytes)
+      this.#a.desk.invoke(NO_COMMAND, this.#deadlineOf(options), settle, { ...options, quotaBytes })
     })
     return slot
   }
 
-  async raiseLevel(level: number, options?: { timeoutMs?: number }): Promise<LevelInForce> {
+  async raiseLevel(level: number, options?: WaitOptions): Promise<LevelInForce> {
     checkWhole('level', level, 0, LEVEL_NUMBER_MAX)
     const deadlineMs = this.#deadlineOf(options)
     // Every membership that was decided before the call must be known here.
     await this.readIndex(options)
-    return this.#wait<LevelInForce>('raiseLevel', (settle) => this.#a.levels.raise(level, deadlineMs, settle))
+    return this.#wait<LevelInForce>('raiseLevel', (settle) => this.#a.levels.raise(level, deadlineMs, settle, options?.signal))
   }
 
-  async transferLeadership(to: NodeId, options?: { timeoutMs?: number }): Promise<NodeId> {
+  async transferLeadership(to: NodeId, options?: WaitOptions): Promise<NodeId> {
     return this.#wait<NodeId>('transferLeadership', (settle) =>
-      this.#a.membershipCalls.transfer(to, this.#deadlineOf(options), settle),
+      this.#a.membershipCalls.transfer(to, this.#deadlineOf(options), settle, options?.signal),
     )
   }
 
-  backup(): AsyncIterable<BackupPart> {
+  backup({ signal }: Pick<WaitOptions, 'signal'> = {}): AsyncIterable<BackupPart> {
     const parts = backupOf({
       storage: this.#a.storage,
       runtime: this.#a.runtime,
       decidedUpTo: () => this.#a.node.decidedUpTo,
       askForCheckpoint: () => this.#a.host.askForCheckpoint(),
       isStopped: () => this.#shutdown.isStopped,
+      signal,
     })
     return this.#a.reads.through(parts)
   }
@@ -172,7 +186,7 @@ export class HostedMember implements MemberApi {
     return (outcome) => settle(outcome instanceof MemberError ? this.#refuse(call, outcome) : outcome)
   }
 
-  #deadlineOf(options: { timeoutMs?: number } | undefined): number {
+  #deadlineOf(options: WaitOptions | undefined): number {
     const timeoutMs = options?.timeoutMs ?? DEFAULT_TIMEOUT_MS
     // A deadline that is not a number never comes.
     checkDuration('timeoutMs', timeoutMs)

@@ -1,7 +1,7 @@
 import type { Roster } from '../paxos/messages.js'
 import type { NodeId, Slot } from '../paxos/types.js'
 import { knowsLevel, type LevelRange } from '../replication/levels.js'
-import { type Answer, MemberError } from './api.js'
+import { type Answer, type Cancellation, MemberError } from './api.js'
 import type { Settle } from './pending.js'
 
 /** The version and levels of a node's binary, as it reports them. */
@@ -25,7 +25,12 @@ interface Settings {
   /** Asks that node what it is. */
   readonly ask: (nodeId: NodeId) => void
   /** Proposes the level. */
-  readonly raise: (level: number, deadlineMs: number, settle: Settle<Pick<Answer, 'slot'>>) => void
+  readonly raise: (
+    level: number,
+    deadlineMs: number,
+    settle: Settle<Pick<Answer, 'slot'>>,
+    signal: Cancellation | undefined,
+  ) => void
 }
 
 interface Call {
@@ -33,6 +38,7 @@ interface Call {
   readonly level: number
   readonly deadlineMs: number
   readonly settle: Settle<LevelInForce>
+  readonly signal: Cancellation | undefined
   /** Members that have answered since it began. */
   readonly heard: Set<NodeId>
   /** Nobody is waited for longer; undefined until the first tick. */
@@ -73,9 +79,9 @@ export class LevelCalls {
   }
 
   /** `level`: 0 for the highest that all members know. */
-  raise(level: number, deadlineMs: number, settle: Settle<LevelInForce>): void {
+  raise(level: number, deadlineMs: number, settle: Settle<LevelInForce>, signal?: Cancellation): void {
     if (this.#calls.size >= WAITING_MAX) return settle(new MemberError('OVERLOADED', `${WAITING_MAX} such calls wait here`))
-    this.#calls.add({ level, deadlineMs, settle, heard: new Set(), silentAtMs: undefined, nextAskMs: 0 })
+    this.#calls.add({ level, deadlineMs, settle, signal, heard: new Set(), silentAtMs: undefined, nextAskMs: 0 })
   }
 
   onRoster(from: NodeId, { levelMin, levelMax, version }: Pick<Roster, 'levelMin' | 'levelMax' | 'version'>): void {
@@ -96,6 +102,9 @@ export class LevelCalls {
   }
 
   #tickCall(call: Call, nowMs: number): void {
+    if (call.signal?.aborted === true) {
+      return this.#settle(call, new MemberError('CANCELLED', 'the caller gave up before the level was proposed'))
+    }
     const silent = this.#silent(call)
     if (silent.length === 0) return this.#decide(call)
     call.silentAtMs ??= Math.min(call.deadlineMs, nowMs + SILENT_MS)
@@ -115,9 +124,9 @@ export class LevelCalls {
     if (isOver) return this.#settle(call, inForce())
     if (lacking.length > 0) return this.#settle(call, unknownTo(lacking))
     this.#calls.delete(call)
-    raise(level, call.deadlineMs, (outcome) =>
-      call.settle(outcome instanceof MemberError ? outcome : { slot: outcome.slot, level: inForce().level }),
-    )
+    const settle = (outcome: Pick<Answer, 'slot'> | MemberError): void =>
+      call.settle(outcome instanceof MemberError ? outcome : { slot: outcome.slot, level: inForce().level })
+    raise(level, call.deadlineMs, settle, call.signal)
   }
 
   #silent({ heard }: Call): readonly NodeId[] {

@@ -3,7 +3,7 @@ import { isMade } from '../paxos/membership-changes.js'
 import type { Memberships } from '../paxos/memberships.js'
 import type { ChangeMembershipRefused, MembershipRefusalReason } from '../paxos/messages.js'
 import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
-import { MemberError } from './api.js'
+import { type Cancellation, MemberError } from './api.js'
 import type { Settle } from './pending.js'
 
 /** The part of the core that is needed here. */
@@ -30,6 +30,7 @@ interface Change {
   readonly change: MembershipChange
   readonly deadlineMs: number
   readonly settle: Settle<ChangedMembership>
+  readonly signal: Cancellation | undefined
   nextSendMs: number
   sentCount: number
   /** The membership that says so: it is decided, soon in force, and then settled. */
@@ -42,6 +43,7 @@ interface Transfer {
   readonly to: NodeId
   readonly deadlineMs: number
   readonly settle: Settle<NodeId>
+  readonly signal: Cancellation | undefined
   /** The leader when the transfer was asked for; 0 while none is known. */
   fromLeader: NodeId
   nextSendMs: number
@@ -73,7 +75,7 @@ export class MembershipCalls {
     this.#lastRequestId = firstId
   }
 
-  change(change: MembershipChange, deadlineMs: number, settle: Settle<ChangedMembership>): void {
+  change(change: MembershipChange, deadlineMs: number, settle: Settle<ChangedMembership>, signal?: Cancellation): void {
     if (this.#changes.size >= WAITING_MAX) return settle(tooMany())
     const requestId = ++this.#lastRequestId
     this.#changes.set(requestId, {
@@ -81,6 +83,7 @@ export class MembershipCalls {
       change,
       deadlineMs,
       settle,
+      signal,
       nextSendMs: 0,
       sentCount: 0,
       membership: undefined,
@@ -88,14 +91,14 @@ export class MembershipCalls {
     })
   }
 
-  transfer(to: NodeId, deadlineMs: number, settle: Settle<NodeId>): void {
+  transfer(to: NodeId, deadlineMs: number, settle: Settle<NodeId>, signal?: Cancellation): void {
     if (this.#transfers.size >= WAITING_MAX) return settle(tooMany())
     const latest = this.#core.memberships?.latest
     if (to !== 0 && latest !== undefined && !latest.isVoter(to)) {
       const what = latest.has(to) ? 'does not vote yet' : 'is not a member'
       return settle(new MemberError('MEMBER_NOT_FOUND', `node ${to} ${what}: it cannot lead`))
     }
-    this.#transfers.add({ to, deadlineMs, settle, fromLeader: 0, nextSendMs: 0, sentCount: 0 })
+    this.#transfers.add({ to, deadlineMs, settle, signal, fromLeader: 0, nextSendMs: 0, sentCount: 0 })
   }
 
   /** Takes the leader's refusals of changes that were asked for here. */
@@ -139,6 +142,7 @@ export class MembershipCalls {
     if (memberships !== undefined && isInForce && settledEpoch >= membership.epoch) {
       return this.#settle(call, changed(membership, memberships.windowSlots))
     }
+    if (call.signal?.aborted === true) return this.#settle(call, gaveUp(call.sentCount))
     if (nowMs >= call.deadlineMs) return this.#settle(call, timedOut(call))
     if (!asks || call.membership !== undefined || nowMs < call.nextSendMs) return
     call.nextSendMs = nowMs + REPEAT_MS
@@ -150,6 +154,7 @@ export class MembershipCalls {
     if (call.fromLeader === 0) call.fromLeader = leaderId
     const hasMoved = call.to === 0 ? leaderId !== call.fromLeader : leaderId === call.to
     if (leaderId !== 0 && hasMoved) return this.#settleTransfer(call, leaderId)
+    if (call.signal?.aborted === true) return this.#settleTransfer(call, gaveUp(call.sentCount))
     if (nowMs >= call.deadlineMs) {
       const error =
         call.fromLeader === 0
@@ -208,6 +213,12 @@ function timedOut({ membership, refusal, sentCount, deadlineMs }: Change): Membe
       ? 'is not known to be decided'
       : 'is decided, but no majority of the new members was known in time to have it in force on disk'
   return new MemberError('OUTCOME_UNKNOWN', `the change of the membership ${what}; it may still take effect`)
+}
+
+function gaveUp(sentCount: number): MemberError {
+  return sentCount === 0
+    ? new MemberError('CANCELLED', 'the caller gave up before the leader was asked')
+    : new MemberError('OUTCOME_UNKNOWN', 'the caller gave up after the leader was asked; it may still take effect')
 }
 
 function tooMany(): MemberError {

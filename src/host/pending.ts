@@ -1,4 +1,4 @@
-import { type Answer, MemberError } from './api.js'
+import { type Answer, type Cancellation, MemberError } from './api.js'
 import type { Content, RequestName } from './pending-table.js'
 
 /** Called once. */
@@ -15,6 +15,7 @@ export interface Applied extends Answer {
 export interface Waiter {
   readonly deadlineMs: number
   readonly settle: Settle<Applied>
+  readonly signal: Cancellation | undefined
 }
 
 /** A command that somebody waits for. */
@@ -61,6 +62,20 @@ export function newPending(request: RequestName & Content, envelope: Uint8Array,
 /** Returns true when the command may stand in the log more than once: then its outcome in one place says nothing of the others. */
 export function wasRepeated({ proposalCount, isFateUnknown }: Pending): boolean {
   return proposalCount > 1 || isFateUnknown
+}
+
+/** Whether nobody waits for the command any more. */
+export function isAbandoned({ waiters }: Pending): boolean {
+  for (const { signal } of waiters) if (signal?.aborted !== true) return false
+  return true
+}
+
+export function cancelled({ proposalCount }: Pending): MemberError {
+  const [code, message] =
+    proposalCount === 0
+      ? (['CANCELLED', 'the caller gave up before the command was proposed'] as const)
+      : (['OUTCOME_UNKNOWN', 'the caller gave up after the command was proposed; it may still take effect'] as const)
+  return new MemberError(code, message)
 }
 
 export function timedOut({ proposalCount }: Pending): MemberError {

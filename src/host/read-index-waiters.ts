@@ -1,6 +1,6 @@
 import type { ReadIndexGrant } from '../paxos/outbox.js'
 import type { Slot } from '../paxos/types.js'
-import { MemberError } from './api.js'
+import { type Cancellation, MemberError } from './api.js'
 import type { Settle } from './pending.js'
 
 const WAITING_MAX = 20_000
@@ -9,6 +9,7 @@ const SWEEP_INTERVAL_MS = 50
 interface Waiter {
   readonly deadlineMs: number
   readonly settle: Settle<Slot>
+  readonly signal: Cancellation | undefined
 }
 
 /** Linearizable reads that wait for their read index, then until this node has applied that slot. One read index serves all reads of a turn. */
@@ -27,13 +28,13 @@ export class ReadIndexWaiters {
     return this.#gathering.length > 0
   }
 
-  add(deadlineMs: number, settle: Settle<Slot>): void {
-    if (this.#admits(settle)) this.#gathering.push({ deadlineMs, settle })
+  add(deadlineMs: number, settle: Settle<Slot>, signal?: Cancellation): void {
+    if (this.#admits(settle)) this.#gathering.push({ deadlineMs, settle, signal })
   }
 
   /** Waits for no more than that the state is that of a slot, whichever. */
-  addLocal(deadlineMs: number, settle: Settle<Slot>): void {
-    if (this.#admits(settle)) this.#local = [...this.#local, { deadlineMs, settle }]
+  addLocal(deadlineMs: number, settle: Settle<Slot>, signal?: Cancellation): void {
+    if (this.#admits(settle)) this.#local = [...this.#local, { deadlineMs, settle, signal }]
   }
 
   /** Asks the core for one read index on behalf of all reads that have come since the last time. */
@@ -102,13 +103,19 @@ export class ReadIndexWaiters {
   }
 
   #expire(waiters: readonly Waiter[], nowMs: number, tooLate = notConfirmed): Waiter[] {
-    const left = waiters.filter((w) => w.deadlineMs > nowMs)
+    const left = waiters.filter((w) => w.deadlineMs > nowMs && w.signal?.aborted !== true)
     if (left.length < waiters.length) {
-      const error = tooLate()
-      for (const waiter of waiters) if (waiter.deadlineMs <= nowMs) this.#settle(waiter, error)
+      for (const waiter of waiters) {
+        if (waiter.signal?.aborted === true) this.#settle(waiter, gaveUp())
+        else if (waiter.deadlineMs <= nowMs) this.#settle(waiter, tooLate())
+      }
     }
     return left
   }
+}
+
+function gaveUp(): MemberError {
+  return new MemberError('CANCELLED', 'the caller of the read gave up')
 }
 
 function notConfirmed(): MemberError {

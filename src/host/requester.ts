@@ -1,8 +1,8 @@
 import type { Observer } from '../observer/observer.js'
 import type { ProposeOutcome } from '../paxos/node.js'
-import { MemberError } from './api.js'
+import { type Cancellation, MemberError } from './api.js'
 import { DecisionLatency } from './decision-latency.js'
-import { type Applied, newPending, type Pending, type Settle, timedOut } from './pending.js'
+import { type Applied, cancelled, isAbandoned, newPending, type Pending, type Settle, timedOut } from './pending.js'
 import { type Content, PendingTable, type RequestName, sameContent } from './pending-table.js'
 import { ProposalPages, pageOf } from './proposal-pages.js'
 import { SharedLimit } from './shared-limit.js'
@@ -51,7 +51,13 @@ export class Requester {
   }
 
   /** Takes a command. Repetitions under the same name get the same answer; another command under it is refused. */
-  submit(request: RequestName & Content, envelope: Uint8Array, deadlineMs: number, settle: Settle<Applied>): void {
+  submit(
+    request: RequestName & Content,
+    envelope: Uint8Array,
+    deadlineMs: number,
+    settle: Settle<Applied>,
+    signal?: Cancellation,
+  ): void {
     const known = this.#pending.get(request)
     if (known !== undefined && !sameContent(known.content, request)) {
       return settle(
@@ -67,11 +73,11 @@ export class Requester {
     }
     this.#waiters.add(request.clientId)
     if (known !== undefined) {
-      known.waiters.push({ deadlineMs, settle })
+      known.waiters.push({ deadlineMs, settle, signal })
       known.deadlineMs = Math.min(known.deadlineMs, deadlineMs)
       return
     }
-    const pending = newPending(request, envelope, { deadlineMs, settle })
+    const pending = newPending(request, envelope, { deadlineMs, settle, signal })
     this.#add(pending)
     this.#due.push(pending)
     this.#hasNew = true
@@ -102,6 +108,8 @@ export class Requester {
     if (this.#due.length === 0) return
     const due = this.#due
     this.#due = []
+    // What nobody waits for any more is not proposed (again).
+    for (const pending of due) if (!pending.isSettled && isAbandoned(pending)) this.settle(pending, cancelled(pending))
     let isRetry = this.#hasOverdue
     this.#hasOverdue = false
     for (let from = 0; from < due.length; ) {
@@ -160,6 +168,8 @@ export class Requester {
     for (const pending of this.#pending.values()) {
       if (pending.proposalCount > 0 && !pending.wasRefused) this.#latency.onUndecided(pending.proposedMs, nowMs)
       if (nowMs >= pending.deadlineMs) this.#expire(pending, nowMs)
+      // What was proposed goes on.
+      else if (pending.proposalCount === 0 && isAbandoned(pending)) this.settle(pending, cancelled(pending))
       else if (pending.retryAtMs !== 0 && nowMs >= pending.retryAtMs && !pending.isDue && !this.#isOnItsWay(pending)) {
         pending.isDue = true
         this.#due.push(pending)

@@ -2,7 +2,7 @@ import type { Slot } from '../paxos/types.js'
 import { encodeCloseSession, encodeOpenSession, encodeRaiseLevel, encodeSessionCommand } from '../replication/envelope.js'
 import type { SessionName } from '../replication/session-table.js'
 import type { SessionCommand, SessionOutcome } from '../replication/sessions.js'
-import { type Answer, MemberError, type SessionRequest } from './api.js'
+import { type Answer, type Cancellation, MemberError, type SessionRequest } from './api.js'
 import type { Answered, AppliedListener } from './applied-listener.js'
 import { type Applied, type Settle, wasRepeated } from './pending.js'
 import type { Requester } from './requester.js'
@@ -16,6 +16,7 @@ interface Invocation {
   readonly quotaBytes: number
   readonly deadlineMs: number
   readonly settle: Settle<Answer>
+  readonly signal: Cancellation | undefined
 }
 
 /** One that this member opened for itself. */
@@ -84,22 +85,27 @@ export class SessionDesk implements AppliedListener {
   }
 
   /** In a session of the client's own. */
-  submit(request: SessionRequest, deadlineMs: number, settle: Settle<Answer>): void {
-    this.#requester.submit(request, encodeSessionCommand(request), deadlineMs, settle)
+  submit(request: SessionRequest, deadlineMs: number, settle: Settle<Answer>, signal?: Cancellation): void {
+    this.#requester.submit(request, encodeSessionCommand(request), deadlineMs, settle, signal)
   }
 
   /** Opens a session; settles with its name. */
-  openSession(deadlineMs: number, settle: Settle<SessionName>): void {
+  openSession(deadlineMs: number, settle: Settle<SessionName>, signal?: Cancellation): void {
     const token = this.#runtime.token()
-    this.#requester.submit(namedBy(token), encodeOpenSession(token), deadlineMs, (outcome) =>
-      settle(outcome instanceof MemberError ? outcome : { clientId: outcome.openedClientId, token }),
-    )
+    const settleWithName = (outcome: Applied | MemberError): void =>
+      settle(outcome instanceof MemberError ? outcome : { clientId: outcome.openedClientId, token })
+    this.#requester.submit(namedBy(token), encodeOpenSession(token), deadlineMs, settleWithName, signal)
   }
 
   /** Has the log raise its level; settles with the slot. `version`: of the binary that wants it. */
-  raiseLevel(level: number, version: string, deadlineMs: number, settle: Settle<Answer>): void {
+  raiseLevel(
+    { level, version }: { readonly level: number; readonly version: string },
+    deadlineMs: number,
+    settle: Settle<Answer>,
+    signal?: Cancellation,
+  ): void {
     const token = this.#runtime.token()
-    this.#requester.submit(namedBy(token), encodeRaiseLevel(level, version, token), deadlineMs, settle)
+    this.#requester.submit(namedBy(token), encodeRaiseLevel(level, version, token), deadlineMs, settle, signal)
   }
 
   /** Closes a session; settles with whether there was one, and where in the log. */
@@ -107,13 +113,19 @@ export class SessionDesk implements AppliedListener {
     session: SessionName,
     deadlineMs: number,
     settle: Settle<{ readonly closed: boolean; readonly slot: Slot }>,
+    signal?: Cancellation,
   ): void {
-    this.#requester.submit(closingOf(session), encodeCloseSession(session), deadlineMs, settle)
+    this.#requester.submit(closingOf(session), encodeCloseSession(session), deadlineMs, settle, signal)
   }
 
   /** In this member's own session. `quotaBytes`: in the place of a command, the state's quota from now on. */
-  invoke(command: Uint8Array, deadlineMs: number, settle: Settle<Answer>, quotaBytes = 0): void {
-    this.#invoke({ command, quotaBytes, deadlineMs, settle })
+  invoke(
+    command: Uint8Array,
+    deadlineMs: number,
+    settle: Settle<Answer>,
+    { quotaBytes = 0, signal }: { readonly quotaBytes?: number; readonly signal?: Cancellation } = {},
+  ): void {
+    this.#invoke({ command, quotaBytes, deadlineMs, settle, signal })
   }
 
   #invoke(invocation: Invocation): void {
@@ -126,18 +138,21 @@ export class SessionDesk implements AppliedListener {
     if (!this.#isOpening) this.#openOwn(deadlineMs)
   }
 
-  /** Ends the waits for the own session whose time is up before that of the call which opens it; tries again what found no room. */
+  /** Ends the waits for the own session whose time is up before that of the call which opens it, or whose callers have gone; tries again what found no room. */
   tick(nowMs: number): void {
     if (nowMs < this.#nextSweepMs || this.#waiting.length + this.#crowdedOut.length === 0) return
     this.#nextSweepMs = nowMs + SWEEP_INTERVAL_MS
     const waiting = this.#takeWaiting()
-    for (const w of waiting) if (w.deadlineMs > nowMs) this.#keepWaiting(w)
-    const error = new MemberError('NO_QUORUM', 'no leader with a majority was found in time; the command was not proposed')
-    for (const w of waiting) if (w.deadlineMs <= nowMs) w.settle(error)
+    for (const w of waiting) if (w.deadlineMs > nowMs && w.signal?.aborted !== true) this.#keepWaiting(w)
+    for (const w of waiting) {
+      if (w.signal?.aborted === true) w.settle(gaveUp())
+      else if (w.deadlineMs <= nowMs) w.settle(noLeaderInTime())
+    }
     const crowdedOut = this.#crowdedOut
     this.#crowdedOut = []
     for (const invocation of crowdedOut) {
-      if (invocation.deadlineMs > nowMs) this.#invoke(invocation)
+      if (invocation.signal?.aborted === true) invocation.settle(gaveUp())
+      else if (invocation.deadlineMs > nowMs) this.#invoke(invocation)
       else invocation.settle(noRoom())
     }
   }
@@ -196,7 +211,7 @@ export class SessionDesk implements AppliedListener {
 
   #openOwn(deadlineMs: number): void {
     this.#isOpening = true
-    this.openSession(deadlineMs, (outcome) => {
+    const settle = (outcome: SessionName | MemberError): void => {
       this.#isOpening = false
       const waiting = this.#takeWaiting()
       if (outcome instanceof MemberError) {
@@ -210,7 +225,15 @@ export class SessionDesk implements AppliedListener {
       const own = { ...outcome, lastRequestNumber: 0, open: new Set<number>() }
       this.#own = own
       for (const w of waiting) this.#send(own, w)
-    })
+    }
+    // Given up, unless it has been proposed, when those who wanted it have gone.
+    const hasWaiting = (): boolean => this.#waiting.length > 0
+    const signal: Cancellation = {
+      get aborted() {
+        return !hasWaiting()
+      },
+    }
+    this.openSession(deadlineMs, settle, signal)
   }
 
   #crowdOut(invocation: Invocation): void {
@@ -220,12 +243,12 @@ export class SessionDesk implements AppliedListener {
 
   #send(own: OwnSession, invocation: Invocation): void {
     const { clientId, token, open } = own
-    const { command, quotaBytes, deadlineMs, settle } = invocation
+    const { command, quotaBytes, deadlineMs, settle, signal } = invocation
     const requestNumber = ++own.lastRequestNumber
     open.add(requestNumber)
     const firstUnacknowledged = open.values().next().value ?? requestNumber
     const request = { clientId, token, requestNumber, firstUnacknowledged, command, quotaBytes }
-    this.#requester.submit(request, encodeSessionCommand(request), deadlineMs, (outcome) => {
+    const onSettled = (outcome: Applied | MemberError): void => {
       open.delete(requestNumber)
       if (!(outcome instanceof MemberError)) return settle(outcome)
       // Both say for certain that the command was not carried out, and never will be under this number.
@@ -233,8 +256,17 @@ export class SessionDesk implements AppliedListener {
       if (outcome.code !== 'SESSION_EXPIRED') return settle(outcome)
       if (this.#own === own) this.#own = undefined
       this.#invoke(invocation)
-    })
+    }
+    this.#requester.submit(request, encodeSessionCommand(request), deadlineMs, onSettled, signal)
   }
+}
+
+function gaveUp(): MemberError {
+  return new MemberError('CANCELLED', 'the caller gave up before the command was proposed')
+}
+
+function noLeaderInTime(): MemberError {
+  return new MemberError('NO_QUORUM', 'no leader with a majority was found in time; the command was not proposed')
 }
 
 function noRoom(): MemberError {

@@ -1,4 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js'
+import type { Cancellation, WaitOptions } from '../host/api.js'
 
 /** How long a call without a deadline of its own may take. */
 export const DEFAULT_TIMEOUT_MS = 10_000
@@ -30,6 +31,8 @@ export interface CallContext {
   readonly timeoutMs: number
   /** Aborted when the client has gone: it cancelled, its deadline has passed or its connection broke. Made when it is first asked for. */
   readonly signal: AbortSignal
+  /** For what waits in the member on behalf of this call: until the client has gone, or for `timeoutMs`, by default that of the call. */
+  wait(timeoutMs?: number): WaitOptions
   /** Has `listener` called once the call is over, whether its answer was taken or the client has gone; at once if it is over already. */
   onEnd(listener: () => void): void
 }
@@ -44,7 +47,7 @@ export interface GrpcCall {
 }
 
 /** The context of one call, told by its door how the call goes on. */
-export class ServerCallContext implements CallContext {
+export class ServerCallContext implements CallContext, Cancellation {
   readonly method: string
   readonly peer: string
   readonly principal = ANONYMOUS
@@ -81,6 +84,11 @@ export class ServerCallContext implements CallContext {
       if (this.aborted) this.#controller.abort()
     }
     return this.#controller.signal
+  }
+
+  wait(timeoutMs: number = this.timeoutMs): WaitOptions {
+    // Not this.signal: an AbortSignal takes microseconds to make, and the member only looks whether it is aborted.
+    return { timeoutMs, signal: this }
   }
 
   onEnd(listener: () => void): void {

@@ -65,21 +65,21 @@ export const clusterService = defineService(ClusterServiceService, ({ operations
   ): Promise<{ header: ResponseHeader; membership: Membership }> {
     if (violations.length > 0) throw invalidArgument(violations)
     requireJoined(member, { mayWait: true })
-    const { slot, membership } = await member.changeMembership(change, context)
+    const { slot, membership } = await member.changeMembership(change, context.wait())
     const made = membershipToClients(membership, { ...member.status(), isMembershipSettled: true })
     return { header: operations.header(slot), membership: made }
   }
 
   /** @throws CallError when it is invalid; MemberError */
-  async function* backup({ consistency }: CheckpointRequest): AsyncGenerator<CheckpointResponse> {
+  async function* backup({ consistency }: CheckpointRequest, context: CallContext): AsyncGenerator<CheckpointResponse> {
     const violations = consistencyViolations({ consistency })
     if (violations.length > 0) throw invalidArgument(violations)
     requireJoined(member)
     const { nodeId, appliedUpTo } = member.status()
-    const slot = consistency === Consistency.STALE ? appliedUpTo : await member.readIndex({ timeoutMs: READ_INDEX_MS_MAX })
+    const slot = consistency === Consistency.STALE ? appliedUpTo : await member.readIndex(context.wait(READ_INDEX_MS_MAX))
     let header: ResponseHeader | undefined = operations.header(slot)
     const making = { nodeId, version: VERSION, madeAtMs: Date.now() }
-    for await (const data of encodeBackup(member.backup(), making, slot)) {
+    for await (const data of encodeBackup(member.backup(context.wait()), making, slot)) {
       yield { header, data }
       header = undefined
     }
@@ -162,7 +162,7 @@ export const clusterService = defineService(ClusterServiceService, ({ operations
         const violations = transferLeadershipViolations(request)
         if (violations.length > 0) throw invalidArgument(violations)
         requireJoined(member, { mayWait: true })
-        const leaderId = await member.transferLeadership(request.nodeId, context)
+        const leaderId = await member.transferLeadership(request.nodeId, context.wait())
         return { header: operations.header(member.status().appliedUpTo), leaderId }
       }),
     ),
@@ -172,7 +172,7 @@ export const clusterService = defineService(ClusterServiceService, ({ operations
         const violations = consistencyViolations({ consistency })
         if (violations.length > 0) throw invalidArgument(violations)
         requireJoined(member)
-        if (consistency !== Consistency.STALE) await member.readIndex(context)
+        if (consistency !== Consistency.STALE) await member.readIndex(context.wait())
         const { appliedUpTo, quotaBytes, stateBytes } = member.status()
         return { header: operations.header(appliedUpTo), quotaBytes, stateBytes }
       }),
@@ -183,7 +183,7 @@ export const clusterService = defineService(ClusterServiceService, ({ operations
         const violations = setQuotaViolations(request)
         if (violations.length > 0) throw invalidArgument(violations)
         requireJoined(member, { mayWait: true })
-        const slot = await member.setQuota(request.quotaBytes, context)
+        const slot = await member.setQuota(request.quotaBytes, context.wait())
         return { header: operations.header(slot), quotaBytes: request.quotaBytes, stateBytes: member.status().stateBytes }
       }),
     ),
@@ -191,7 +191,7 @@ export const clusterService = defineService(ClusterServiceService, ({ operations
       UpgradeRequest,
       encoded(UpgradeResponse, async ({ level: wanted }, context) => {
         requireJoined(member, { mayWait: true })
-        const { slot, level } = await member.raiseLevel(wanted, context)
+        const { slot, level } = await member.raiseLevel(wanted, context.wait())
         return { header: operations.header(slot), level }
       }),
     ),

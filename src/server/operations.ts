@@ -56,8 +56,8 @@ export class Operations {
     if (consistency === Consistency.LOG) {
       return this.#throughLog({ operation: { $case: 'query', value: query } }, $case, context)
     }
-    if (consistency === Consistency.STALE) await this.#member.untilReadable(context)
-    else await this.#member.readIndex(context)
+    if (consistency === Consistency.STALE) await this.#member.untilReadable(context.wait())
+    else await this.#member.readIndex(context.wait())
     // From here on in one turn of the event loop: no slot is applied between the two.
     const slot = this.#member.status().appliedUpTo
     const result = this.#member.reading(() => this.#machine.read(query))
@@ -71,7 +71,7 @@ export class Operations {
   }
 
   async #throughLog(command: Command, expected: OperationName, context: CallContext): Promise<Uint8Array> {
-    const { slot, result } = await this.#member.invoke(encode(Command, command), context)
+    const { slot, result } = await this.#member.invoke(encode(Command, command), context.wait())
     // Of a repeat, the result names the first one's slot.
     return responseIn(result, expected, { answeredAt: slot, headers: this.#headersNow() })
   }

@@ -2,10 +2,10 @@ import { objectionToQuery } from '../api/validate.js'
 import { encode } from '../encoding/encode.js'
 import { Consistency } from '../gen/synod/common/v1/common.js'
 import { Command, type Query, Result } from '../gen/synod/session/v1/session.js'
+import type { WaitOptions } from '../host/api.js'
 import type { Slot } from '../paxos/types.js'
 import { ANSWER_FRAME_BYTES } from './answer-buffer.js'
 import type { AnswerWriter } from './answer-writer.js'
-import { DEFAULT_TIMEOUT_MS } from './call-context.js'
 import { objected } from './errors.js'
 import { requireJoined } from './joined.js'
 import type { SessionContext } from './session-context.js'
@@ -32,6 +32,8 @@ interface Events {
 export class QueryRunner {
   readonly #context: SessionContext
   readonly #writer: AnswerWriter
+  /** For everything that waits in the member. */
+  readonly #wait: WaitOptions
   readonly #events: Events
   /** May be answered from the state as it stands. First in, first out; those before #next have run. */
   #ready: NumberedQuery[] = []
@@ -39,9 +41,10 @@ export class QueryRunner {
   /** For the end of the slot that is being applied. */
   #isWaitingToRead = false
 
-  constructor(context: SessionContext, writer: AnswerWriter, events: Events) {
+  constructor(context: SessionContext, writer: AnswerWriter, wait: WaitOptions, events: Events) {
     this.#context = context
     this.#writer = writer
+    this.#wait = wait
     this.#events = events
   }
 
@@ -68,7 +71,7 @@ export class QueryRunner {
   /** One read index serves all queries of a frame. */
   async readLinearizably(queries: readonly NumberedQuery[]): Promise<void> {
     try {
-      await this.#context.member.readIndex({ timeoutMs: DEFAULT_TIMEOUT_MS })
+      await this.#context.member.readIndex(this.#wait)
     } catch (error) {
       for (const { requestNumber } of queries) this.#events.onRefused(requestNumber, error)
       return
@@ -109,7 +112,7 @@ export class QueryRunner {
   async #runThroughLog({ requestNumber, query }: NumberedQuery): Promise<void> {
     const command = encode(Command, { operation: { $case: 'query', value: query } })
     try {
-      const { slot, result } = await this.#context.member.invoke(command, { timeoutMs: DEFAULT_TIMEOUT_MS })
+      const { slot, result } = await this.#context.member.invoke(command, this.#wait)
       this.#events.onResult(requestNumber, slot, result)
     } catch (error) {
       this.#events.onRefused(requestNumber, error)
@@ -121,7 +124,7 @@ export class QueryRunner {
     if (this.#isWaitingToRead) return
     this.#isWaitingToRead = true
     try {
-      await this.#context.member.untilReadable({ timeoutMs: DEFAULT_TIMEOUT_MS })
+      await this.#context.member.untilReadable(this.#wait)
     } catch (error) {
       this.#refuseAll(error)
     }

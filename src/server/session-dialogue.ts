@@ -10,7 +10,7 @@ import {
   type RequestFrame,
   Result,
 } from '../gen/synod/session/v1/session.js'
-import { MemberError } from '../host/api.js'
+import { MemberError, type WaitOptions } from '../host/api.js'
 import type { SessionName } from '../replication/session-table.js'
 import { AnswerWriter, type FrameOutlet } from './answer-writer.js'
 import { DEFAULT_TIMEOUT_MS } from './call-context.js'
@@ -50,6 +50,9 @@ export class SessionDialogue {
   readonly #context: SessionContext
   readonly #onEnded: () => void
   readonly #writer: AnswerWriter
+  /** Aborted when the stream has ended: nobody would hear of what is still waiting then. */
+  readonly #liveness = { aborted: false }
+  readonly #wait: WaitOptions = { timeoutMs: DEFAULT_TIMEOUT_MS, signal: this.#liveness }
   readonly #queries: QueryRunner
   #phase: 'hello' | 'opening' | 'open' | 'finishing' | 'ended' = 'hello'
   /** What the stream ends with when it is finished by us and not by the client. */
@@ -66,7 +69,7 @@ export class SessionDialogue {
     this.#context = context
     this.#onEnded = onEnded
     this.#writer = new AnswerWriter(outlet, context.untaken, () => this.#scheduleTurn())
-    this.#queries = new QueryRunner(context, this.#writer, {
+    this.#queries = new QueryRunner(context, this.#writer, this.#wait, {
       onResult: (requestNumber, slot, result) => this.#answer({ requestNumber, query: true, slot, result }),
       onRefused: (requestNumber, error) => this.#refuse(requestNumber, true, error),
       onReady: () => this.#scheduleTurn(),
@@ -114,6 +117,7 @@ export class SessionDialogue {
   #becomeEnded(): void {
     if (this.#phase === 'ended') return
     this.#phase = 'ended'
+    this.#liveness.aborted = true
     this.#writer.close()
     this.#queries.clear()
     this.#onEnded()
@@ -146,7 +150,7 @@ export class SessionDialogue {
 
   async #openSession(): Promise<void> {
     try {
-      this.#becomeOpen(await this.#context.member.openSession({ timeoutMs: DEFAULT_TIMEOUT_MS }))
+      this.#becomeOpen(await this.#context.member.openSession(this.#wait))
     } catch (error) {
       this.#fail(error)
     }
@@ -216,7 +220,7 @@ export class SessionDialogue {
     this.#commandBytes += command.length
     const { clientId, token } = this.#session
     const request = { clientId, token, requestNumber, firstUnacknowledged, command }
-    this.#context.member.submit(request, DEFAULT_TIMEOUT_MS, (answer) => {
+    this.#context.member.submit(request, this.#wait, (answer) => {
       this.#commandBytes -= command.length
       if (answer instanceof MemberError) this.#refuse(requestNumber, false, answer)
       else this.#answer({ requestNumber, query: false, slot: answer.slot, result: answer.result })

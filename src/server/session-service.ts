@@ -25,7 +25,7 @@ export const sessionService = defineService(SessionServiceService, (parts) => ({
       if (violations.length > 0) throw invalidArgument(violations)
       const { member, operations } = parts
       requireJoined(member, { mayWait: true })
-      const { closed, slot } = await member.closeSession(request, context)
+      const { closed, slot } = await member.closeSession(request, context.wait())
       return { header: operations.header(slot), closed }
     }),
   ),

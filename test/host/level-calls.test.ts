@@ -64,6 +64,18 @@ describe('raising the level', () => {
     assert.ok(!t.events.some((event) => event.startsWith('raise')))
   })
 
+  it('is given up when its caller has gone', () => {
+    const t = setUp()
+    const gone = { aborted: false }
+    t.calls.raise(2, 10_000, t.settle, gone)
+    t.calls.tick(0)
+    gone.aborted = true
+    t.calls.tick(10)
+    assert.deepEqual(t.outcomes, ['CANCELLED: the caller gave up before the level was proposed'])
+    for (const nodeId of [2, 3]) t.heard(nodeId, 3)
+    assert.deepEqual(t.events, ['ask 2', 'ask 3'])
+  })
+
   it('does not outlast its deadline, nor the member', () => {
     const t = setUp()
     t.calls.raise(2, 500, t.settle)

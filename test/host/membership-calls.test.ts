@@ -233,4 +233,21 @@ describe('a transfer of leadership', () => {
     t.calls.tick(2_000)
     assert.deepEqual(t.outcomes, ['MEMBER_NOT_FOUND', 'MEMBER_NOT_FOUND', 'OUTCOME_UNKNOWN', 'NO_QUORUM'])
   })
+
+  it('is given up when its caller has gone, and so is a change; what the leader was asked may still happen', () => {
+    const t = setUp()
+    const gone = { aborted: false }
+    t.calls.change(ADD, 10_000, t.settle, gone)
+    t.calls.transfer(3, 10_000, t.settle, gone)
+    t.calls.tick(0)
+    t.core.leaderId = 0
+    t.calls.change(ADD, 10_000, t.settle, gone)
+    t.calls.transfer(3, 10_000, t.settle, gone)
+    t.calls.tick(10)
+    gone.aborted = true
+    t.core.leaderId = 2
+    t.calls.tick(20)
+    assert.deepEqual(t.outcomes, ['OUTCOME_UNKNOWN', 'CANCELLED', 'OUTCOME_UNKNOWN', 'CANCELLED'])
+    assert.equal(t.events.length, 2)
+  })
 })

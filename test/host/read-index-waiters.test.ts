@@ -93,4 +93,26 @@ describe('the reads that wait for their read index', () => {
     waiters.stop('bye')
     assert.ok(outcomes.length === 2 && outcomes.every((o) => o instanceof MemberError && o.code === 'STOPPED'))
   })
+
+  it('give up a read whose caller has gone in each state: gathered, asked, granted, local', () => {
+    for (const state of ['gathered', 'asked', 'granted', 'local'] as const) {
+      const { waiters, flush, tokens, outcomes } = setUp()
+      const gone = { aborted: false }
+      const settle = (o: number | MemberError): void => void outcomes.push(o)
+      if (state === 'local') waiters.addLocal(1_000, settle, gone)
+      else waiters.add(1_000, settle, gone)
+      if (state !== 'gathered' && state !== 'local') flush()
+      if (state === 'granted') waiters.onGranted([{ token: tokens[0] ?? 0, slot: 5 }])
+      waiters.tick(100)
+      assert.deepEqual(outcomes, [])
+      gone.aborted = true
+      waiters.tick(200)
+      const [outcome] = outcomes as readonly (number | MemberError)[]
+      assert.ok(outcome instanceof MemberError && outcome.code === 'CANCELLED', state)
+      flush()
+      waiters.onApplied(9)
+      assert.equal(outcomes.length, 1)
+      assert.equal(tokens.length, state === 'asked' || state === 'granted' ? 1 : 0)
+    }
+  })
 })

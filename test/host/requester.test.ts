@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { MemberError } from '../../src/host/api.js'
+import { type Cancellation, MemberError } from '../../src/host/api.js'
 import { type Applied, wasRepeated } from '../../src/host/pending.js'
 import { Requester } from '../../src/host/requester.js'
 import type { ProposeOutcome } from '../../src/paxos/node.js'
@@ -20,7 +20,8 @@ function setUp() {
     requester,
     outcomes,
     proposed,
-    submit: (name: string, deadlineMs = 10_000) => requester.submit(named(name), COMMAND, deadlineMs, (o) => outcomes.push(o)),
+    submit: (name: string, deadlineMs = 10_000, signal?: Cancellation) =>
+      requester.submit(named(name), COMMAND, deadlineMs, (o) => outcomes.push(o), signal),
     flush: (outcome: ProposeOutcome, nowMs: number) =>
       requester.flush((commands) => {
         proposed.push(commands.length)
@@ -282,5 +283,51 @@ describe('the requester', () => {
     submit('kept')
     requester.stop('bye')
     assert.deepEqual(outcomes.map(codeOf), ['OUTCOME_UNKNOWN', 'STOPPED'])
+  })
+
+  it('gives up what has not been proposed when its caller has gone, whether a leader is known or not', () => {
+    const { requester, submit, flush, proposed, outcomes } = setUp()
+    const gone = { aborted: false }
+    submit('a', 10_000, gone)
+    flush('noLeader', 0)
+    submit('b', 10_000, gone)
+    submit('kept')
+    gone.aborted = true
+    requester.tick(50)
+    assert.deepEqual(outcomes.map(codeOf), ['CANCELLED', 'CANCELLED'])
+    submit('c', 10_000, gone)
+    flush('sent', 60)
+    assert.deepEqual(outcomes.map(codeOf), ['CANCELLED', 'CANCELLED', 'CANCELLED'])
+    assert.deepEqual(proposed.slice(1), [1])
+    assert.equal(requester.pendingCount, 1)
+  })
+
+  it('goes on with what was proposed when its caller has gone, but does not propose it again', () => {
+    const { requester, submit, flush, proposed, outcomes } = setUp()
+    const gone = { aborted: false }
+    submit('decided', 10_000, gone)
+    submit('lost', 10_000, gone)
+    flush('sent', 0)
+    gone.aborted = true
+    requester.tick(50)
+    assert.deepEqual(outcomes, [])
+    settle(requester, named('decided'))
+    assert.deepEqual(outcomes, [APPLIED])
+    requester.onLeaderChanged()
+    flush('sent', 100)
+    assert.deepEqual(proposed, [2])
+    assert.deepEqual(outcomes.map(codeOf), ['APPLIED', 'OUTCOME_UNKNOWN'])
+    assert.equal(requester.pendingCount, 0)
+  })
+
+  it('keeps a command for which one of several callers still waits', () => {
+    const { requester, submit, flush, outcomes } = setUp()
+    const gone = { aborted: true }
+    submit('a', 10_000, gone)
+    submit('a')
+    requester.tick(50)
+    flush('sent', 60)
+    settle(requester, named('a'))
+    assert.deepEqual(outcomes, [APPLIED, APPLIED])
   })
 })

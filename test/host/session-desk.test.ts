@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type Answer, MemberError } from '../../src/host/api.js'
+import { type Answer, type Cancellation, MemberError } from '../../src/host/api.js'
 import { Requester } from '../../src/host/requester.js'
 import { SessionDesk } from '../../src/host/session-desk.js'
 import { decodeEnvelope, type Envelope } from '../../src/replication/envelope.js'
@@ -30,10 +30,11 @@ function setUp() {
     }, 0)
     return envelopes
   }
-  const invoke = (name: string, deadlineMs = 10_000) =>
-    desk.invoke(COMMAND, deadlineMs, (o: Answer | MemberError) =>
-      outcomes.push(`${name}: ${o instanceof MemberError ? o.code : `slot ${o.slot}`}`),
-    )
+  const invoke = (name: string, deadlineMs = 10_000, signal?: Cancellation) => {
+    const settle = (o: Answer | MemberError): void =>
+      void outcomes.push(`${name}: ${o instanceof MemberError ? o.code : `slot ${o.slot}`}`)
+    desk.invoke(COMMAND, deadlineMs, settle, signal && { signal })
+  }
   return { requester, desk, outcomes, proposed, invoke }
 }
 
@@ -61,6 +62,30 @@ describe("a member's own session", () => {
     invoke('c')
     assert.deepEqual(numbersOf(proposed()), ['5:3/2'])
     assert.deepEqual(outcomes, ['a: slot 3'])
+  })
+
+  it('is not opened for callers who have gone; once its opening is proposed, it is', () => {
+    const { requester, desk, outcomes, proposed, invoke } = setUp()
+    const gone = { aborted: false }
+    invoke('a', 10_000, gone)
+    invoke('b', 10_000, gone)
+    gone.aborted = true
+    desk.tick(50)
+    requester.tick(50)
+    assert.deepEqual(outcomes, ['a: CANCELLED', 'b: CANCELLED'])
+    assert.equal(requester.pendingCount, 0)
+    assert.deepEqual(proposed(), [])
+
+    gone.aborted = false
+    invoke('c', 10_000, gone)
+    const token = tokenOf(proposed())
+    gone.aborted = true
+    desk.tick(100)
+    requester.tick(100)
+    desk.onOpened(token, 5, 1)
+    invoke('d')
+    assert.deepEqual(numbersOf(proposed()), ['5:1/1'])
+    assert.deepEqual(outcomes, ['a: CANCELLED', 'b: CANCELLED', 'c: CANCELLED'])
   })
 
   it('goes on in a new session when it has expired, with what was proposed only once', () => {

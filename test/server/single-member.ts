@@ -10,6 +10,7 @@ import {
   type MemberErrorCode,
   type MemberStatus,
   type SessionRequest,
+  type WaitOptions,
 } from '../../src/host/api.js'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../../src/paxos/types.js'
@@ -79,7 +80,7 @@ export class SingleMember implements MemberApi {
     for (const settle of this.#held.splice(0, count)) settle()
   }
 
-  async invoke(command: Uint8Array, options?: { timeoutMs?: number }): Promise<Answer> {
+  async invoke(command: Uint8Array, options?: WaitOptions): Promise<Answer> {
     if (this.bug !== undefined) throw this.bug
     await this.#wait(options)
     const requestNumber = ++this.#ownRequests
@@ -94,27 +95,27 @@ export class SingleMember implements MemberApi {
     return answer
   }
 
-  async openSession(options?: { timeoutMs?: number }): Promise<SessionName> {
+  async openSession(options?: WaitOptions): Promise<SessionName> {
     await this.#wait(options)
     const token = randomBytes(16)
     return { clientId: this.#sessions.openSession(token, { slot: ++this.#slot, timeMs: this.#slot, level: 1 }), token }
   }
 
-  async closeSession(session: SessionName, options?: { timeoutMs?: number }): Promise<{ closed: boolean; slot: Slot }> {
+  async closeSession(session: SessionName, options?: WaitOptions): Promise<{ closed: boolean; slot: Slot }> {
     await this.#wait(options)
     const slot = ++this.#slot
     return { closed: this.#sessions.closeSession(session, { slot, timeMs: slot, level: 1 }), slot }
   }
 
-  submit(request: SessionRequest, timeoutMs: number, settle: (answer: Answer | MemberError) => void): void {
+  submit(request: SessionRequest, options: WaitOptions, settle: (answer: Answer | MemberError) => void): void {
     this.submitted.push(request)
-    this.timeoutsMs.push(timeoutMs)
+    this.timeoutsMs.push(options.timeoutMs ?? 10_000)
     const answer = this.failure === undefined ? this.#apply(request) : this.#failure(this.failure)
     if (this.isHolding) this.#held.push(() => settle(answer))
     else settle(answer)
   }
 
-  async readIndex(options?: { timeoutMs?: number }): Promise<Slot> {
+  async readIndex(options?: WaitOptions): Promise<Slot> {
     this.readIndexCount++
     await this.#wait(options)
     return this.#slot
@@ -183,10 +184,7 @@ export class SingleMember implements MemberApi {
   }
 
   /** Only what the service must pass on: a member is added as a learner, or is gone. */
-  async changeMembership(
-    change: MembershipChange,
-    options?: { timeoutMs?: number },
-  ): Promise<{ slot: Slot; membership: MembershipRecord }> {
+  async changeMembership(change: MembershipChange, options?: WaitOptions): Promise<{ slot: Slot; membership: MembershipRecord }> {
     await this.#wait(options)
     this.changes.push(change)
     const { epoch, members, lastNodeId } = this.membership
@@ -203,20 +201,20 @@ export class SingleMember implements MemberApi {
     return { slot, membership: this.membership }
   }
 
-  async setQuota(quotaBytes: number, options?: { timeoutMs?: number }): Promise<Slot> {
+  async setQuota(quotaBytes: number, options?: WaitOptions): Promise<Slot> {
     await this.#wait(options)
     this.#sessions.begin({ quotaBytes, level: 1, levelVersion: '' })
     return ++this.#slot
   }
 
   /** Only what the service must pass on. */
-  async raiseLevel(level: number, options?: { timeoutMs?: number }): Promise<{ slot: Slot; level: number }> {
+  async raiseLevel(level: number, options?: WaitOptions): Promise<{ slot: Slot; level: number }> {
     await this.#wait(options)
     this.level = Math.max(level, this.level)
     return { slot: ++this.#slot, level: this.level }
   }
 
-  async transferLeadership(to: NodeId, options?: { timeoutMs?: number }): Promise<NodeId> {
+  async transferLeadership(to: NodeId, options?: WaitOptions): Promise<NodeId> {
     await this.#wait(options)
     this.handedTo.push(to)
     return to || 2
@@ -226,7 +224,7 @@ export class SingleMember implements MemberApi {
     return this.backupParts()
   }
 
-  async #wait(options?: { timeoutMs?: number }): Promise<void> {
+  async #wait(options?: WaitOptions): Promise<void> {
     const timeoutMs = options?.timeoutMs ?? 10_000
     this.timeoutsMs.push(timeoutMs)
     if (this.failure !== undefined) throw this.#failure(this.failure)

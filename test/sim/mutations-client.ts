@@ -36,7 +36,7 @@ export const CLIENT_MUTATIONS: readonly Mutation[] = [
     name: 'a session stream answers queries from the state as it stands',
     favours: ({ habits }) => habits.readRate >= 0.3,
     file: 'server/query-runner.ts',
-    find: 'await this.#context.member.readIndex({ timeoutMs: DEFAULT_TIMEOUT_MS })',
+    find: 'await this.#context.member.readIndex(this.#wait)',
     replace: 'await Promise.resolve()',
   },
 ]

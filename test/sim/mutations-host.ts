@@ -73,9 +73,9 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
     name: 'a read joins the request for a read index that is on its way',
     isRare: true,
     file: 'host/read-index-waiters.ts',
-    find: '    if (this.#admits(settle)) this.#gathering.push({ deadlineMs, settle })',
+    find: '    if (this.#admits(settle)) this.#gathering.push({ deadlineMs, settle, signal })',
     replace:
-      '    if (!this.#admits(settle)) return\n    const asked = this.#asked.get(this.#lastToken)\n    if (asked === undefined) this.#gathering.push({ deadlineMs, settle })\n    else this.#asked.set(this.#lastToken, [...asked, { deadlineMs, settle }])',
+      '    if (!this.#admits(settle)) return\n    const asked = this.#asked.get(this.#lastToken)\n    if (asked === undefined) this.#gathering.push({ deadlineMs, settle, signal })\n    else this.#asked.set(this.#lastToken, [...asked, { deadlineMs, settle, signal }])',
   },
   {
     name: "the node's own session acknowledges what is not answered yet",

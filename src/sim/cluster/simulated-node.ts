@@ -316,7 +316,7 @@ export class SimulatedNode implements ClientPort {
   }
 
   submit(request: SessionRequest, timeoutMs: number, settle: Settled<Answer>): void {
-    this.#process?.input((member) => member.submit(request, timeoutMs, this.#whileAlive(settle)))
+    this.#process?.input((member) => member.submit(request, { timeoutMs }, this.#whileAlive(settle)))
   }
 
   invoke(command: Uint8Array, timeoutMs: number, settle: Settled<Answer>): void {
