@@ -3,8 +3,8 @@ import { ILL_FORMED } from '../encoding/text.js'
 import { invalidArgument } from './errors.js'
 
 /**
- * What arguments must be before a request is made of them: of the right types, whole, and nothing else. Where TypeScript does not look,
- * whatever is not a string would become one: an id that was left out is no id "undefined". The bounds are the server's: see
+ * Checks arguments before a request is made of them: right types, all fields, no unknown ones. TypeScript does not check plain JavaScript,
+ * and there a missing id would be sent as the text "undefined". The bounds are the server's: see
  * api/validate.ts.
  */
 type Check = (value: unknown, path: string) => void
@@ -96,7 +96,7 @@ function fields(known: Fields, oneOf?: { readonly name: string; readonly of: Fie
 /** The SDK's own, which no request has. */
 const OWN_NAMES: ReadonlySet<string> = new Set(['timeoutMs', 'stallTimeoutMs', 'maxInFlight', 'maxQueued'])
 
-/** As on the wire, and as the server names it. */
+/** The name of the field on the wire, which the server uses, too. */
 function snake(name: string): string {
   return OWN_NAMES.has(name) ? name : name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
@@ -187,7 +187,7 @@ const operation = fields(
 
 const ADDRESSED_MEMBER = fields({ nodeId: count, peerAddress: text, clientAddress: text })
 
-/** By method: what it is given, its options among it where the method takes them apart. */
+/** The arguments of each method, with its options where the method takes them apart. */
 const ARGUMENTS = {
   put: fields({ ...PUT, ...WRITE }),
   get: fields({ key: text, ...READ }),
@@ -255,7 +255,7 @@ const TIMEOUT_OPTIONS = fields(TIMEOUT)
 const READ_OPTIONS = fields(READ)
 const WRITE_OPTIONS = fields(WRITE)
 
-/** As checkArguments, of a method's last argument: it may be left out. */
+/** Checks a method's last argument, which may be left out, as checkArguments does. */
 export function checkOptions(takes: 'timeout' | 'read' | 'write', options: unknown): void {
   if (options === undefined) return
   const check = takes === 'timeout' ? TIMEOUT_OPTIONS : takes === 'read' ? READ_OPTIONS : WRITE_OPTIONS

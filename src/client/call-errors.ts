@@ -3,7 +3,7 @@ import type { Connection } from './connection.js'
 import { outcomeUnknown, overloaded, SynodError } from './errors.js'
 import type { FailureReport } from './failure-report.js'
 
-/** Refused before it was sent. */
+/** The error of a call that is refused before it is sent. */
 export function tooLate(before: number): SynodError {
   const message = `${before} requests are before it, and at the pace of the last answers its own would come too late: it is not sent`
   return overloaded(message)
@@ -18,7 +18,7 @@ export function notExpected({ expected }: Call, found: string | undefined): Syno
   return new SynodError('INTERNAL', 'INTERNAL', `expected a result of ${expected}, got ${found ?? 'none'}`)
 }
 
-/** Its time is up: tells whether it may have happened, and if not, what stood in the way. */
+/** The error of a call whose deadline has passed: whether it may have been carried out, and if not, what prevented it. */
 export function expired(call: Call, failures: FailureReport, { phase, endpoint, silentMs }: Connection): SynodError {
   const { last: cause } = failures
   const silence = silentMs === undefined ? '' : `; ${endpoint} has said nothing for ${Math.round(silentMs)} ms`
@@ -33,7 +33,7 @@ export function expired(call: Call, failures: FailureReport, { phase, endpoint, 
   return new SynodError('UNAVAILABLE', 'NO_QUORUM', `no node could answer within the time given${detail}`, { cause })
 }
 
-/** True of a command that was sent, and of which no node has said that it was not proposed. */
+/** Returns true for a command that was sent and that no node has reported as not proposed. */
 function mayHaveHappened(call: Call): boolean {
   return call.unresolvedSends > 0 && !call.isQuery
 }

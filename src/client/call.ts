@@ -13,25 +13,25 @@ export interface Call {
   readonly isQuery: boolean
   readonly body: NonNullable<Request['body']>
   readonly byteLength: number
-  /** What its result must be. */
+  /** The kind of result that it must get. */
   readonly expected: OutcomeCase
   readonly timeoutMs: number
   readonly resolve: (response: Outcome['value']) => void
   readonly reject: (error: SynodError) => void
-  /** On the session's clock; set when the session takes the call. */
+  /** Set when the session takes the call, on the session's clock. */
   deadlineMs: number
   /** Given when it is first sent, kept by every retry; 0 before. */
   requestNumber: number
-  /** How often it was sent without being told that it was *not* proposed: above 0, its outcome is unknown until it is answered. */
+  /** Number of sends that no node has reported as *not* proposed. Above 0, the outcome is unknown until it is answered. */
   unresolvedSends: number
-  /** When it was sent last, and how many requests were on the wire then. */
+  /** Time of the last send, and number of requests that were on the wire then. */
   sentAtMs: number
   sentBehind: number
-  /** After a refusal that passes: when it is sent again. */
+  /** Time of the next send, after a refusal that is temporary. */
   retryAtMs: number
 }
 
-/** What a call is made of. */
+/** The parts of a call that its maker gives. */
 export type CallParts = Pick<Call, 'body' | 'byteLength' | 'expected' | 'timeoutMs' | 'resolve' | 'reject'>
 
 export function makeCall({ body, byteLength, expected, timeoutMs, resolve, reject }: CallParts): Call {
@@ -60,7 +60,7 @@ export interface CallSink {
 /** A frame may hold 4 MiB; this leaves room for what goes around a request. */
 export const REQUEST_BYTES_MAX = 4 * 1024 * 1024 - 1_024
 
-/** One for all: it is empty again after each finish, and keeping it saves a third of the time. */
+/** Shared by all calls: it is empty after each finish, and reusing it saves a third of the time. */
 let writer = new PooledWriter()
 
 /** @throws SynodError INVALID_ARGUMENT for what cannot be encoded: a number out of its range, text that is not UTF-16, too large. */
@@ -72,7 +72,7 @@ export function encodeCommand(operation: CommandOperation): Uint8Array {
   }
 }
 
-/** As encodeCommand. */
+/** Encodes a query, as encodeCommand does a command. */
 export function encodeQuery(query: QueryOperation): Uint8Array {
   try {
     return checkSize(Query.encode({ query }, writer).finish())
@@ -81,7 +81,7 @@ export function encodeQuery(query: QueryOperation): Uint8Array {
   }
 }
 
-/** What cannot be decoded is a result without an outcome, which no call expects. */
+/** Decodes a result. Malformed bytes give a result without an outcome, which no call expects. */
 export function decodeResult(bytes: Uint8Array): Result {
   try {
     return withWords(Result.decode(bytes))

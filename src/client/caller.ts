@@ -24,7 +24,7 @@ type CommandCase = Exclude<CommandOperation['$case'], 'query'>
 type QueryCase = QueryOperation['$case']
 type RequestOf<C extends CommandCase> = Extract<CommandOperation, { $case: C }>['value']
 type QueryOf<C extends QueryCase> = Extract<QueryOperation, { $case: C }>['value']
-/** What a call resolves with has the type that its name says: the session has compared the two. */
+/** The response has the type that the operation's name says: the session compares the two. */
 type Settle = Call['resolve']
 type ResponseOf<C extends OutcomeCase> = Extract<Outcome, { $case: C }>['value']
 
@@ -85,7 +85,7 @@ export class Caller {
   }
 }
 
-/** What takes more options than how long it may last. */
+/** The operations that take more options than a timeout. */
 const OPTIONS: { readonly [Name in CommandCase | QueryCase]?: 'read' | 'write' } = {
   put: 'write',
   delete: 'write',
@@ -94,7 +94,7 @@ const OPTIONS: { readonly [Name in CommandCase | QueryCase]?: 'read' | 'write' }
   getTransfer: 'read',
 }
 
-/** Before anything is made of it, and sent. @throws SynodError INVALID_ARGUMENT */
+/** Checks arguments before a request is made of them. @throws SynodError INVALID_ARGUMENT */
 function check(name: CommandCase | QueryCase, input: unknown, options: unknown): void {
   checkOptions(OPTIONS[name] ?? 'timeout', options)
   checkArguments(name, input)

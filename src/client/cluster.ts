@@ -31,7 +31,7 @@ import type { ReadOptions } from './kv.js'
 import { type CallOptions, checkCount, type Settings } from './options.js'
 import { CHANNEL_OPTIONS } from './stream.js'
 
-/** How one node is, or why it could not be asked. */
+/** The status of one node, or the reason why it could not be asked. */
 export type NodeStatus =
   | { readonly endpoint: string; readonly status: Answered<StatusResponse>; readonly error?: undefined }
   | { readonly endpoint: string; readonly status?: undefined; readonly error: SynodError }
@@ -50,9 +50,9 @@ const listMembers: Send<ListMembersResponse> = (client, ...rest) => client.listM
 const CONNECT_MS_MAX = 2_000
 
 /**
- * What the cluster is made of and how each node is. Asks nodes one by one, beside the session; which of them does not matter, but for
- * `status`. A change of the membership is answered once it is in force and a majority of the new voters has that on disk: from then on
- * whoever it has removed may be switched off. It may safely be asked for again.
+ * Administers the members of a cluster and reads the status of each node. Calls go to one node after the other, outside of the
+ * session; any node will do, except for `status`. A change of the membership is answered once it is in force and a majority of the
+ * new voters has that on disk: from then on whoever it has removed may be switched off. It may safely be asked for again.
  */
 export class Cluster {
   readonly #settings: Settings
@@ -105,7 +105,7 @@ export class Cluster {
     return this.#change<PromoteMemberResponse>(options, (client, ...rest) => client.promoteMember({ nodeId }, ...rest))
   }
 
-  /** For good: its number is never given again. @throws SynodError, QUORUM_AT_RISK for one */
+  /** Removes a member for good: its number is never used again. @throws SynodError, QUORUM_AT_RISK for one */
   async removeMember(nodeId: number, options?: CallOptions): Promise<Answered<RemoveMemberResponse, 'membership'>> {
     check('nodeId', { nodeId }, options)
     refuse(memberViolations({ nodeId }))
@@ -128,7 +128,7 @@ export class Cluster {
     )
   }
 
-  /** How large the replicated state is and may grow, in bytes of memory; `quotaBytes` 0: there is no quota. @throws SynodError */
+  /** Reads the size of the replicated state and its quota, in bytes of memory; `quotaBytes` 0 means no quota. @throws SynodError */
   async getQuota(options?: ReadOptions): Promise<Answered<GetQuotaResponse>> {
     checkOptions('read', options)
     const consistency = options?.consistency ?? Consistency.UNSPECIFIED

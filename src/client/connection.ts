@@ -5,7 +5,7 @@ import type { SessionStream, SessionWorld, StreamPurpose } from './session-port.
 
 const FAIL_OVER_DELAY_MS_MIN = 20
 const FAIL_OVER_DELAY_MS_MAX = 1_000
-/** However short a deadline is, a node has so long to say something. */
+/** Minimum time that a node has to send something, however short the deadline is. */
 const SILENCE_MS_MIN = 100
 
 type Phase = 'idle' | 'backingOff' | 'opening' | 'open' | 'closed'
@@ -35,7 +35,7 @@ export class Connection {
   #phase: Phase = 'idle'
   #stream: SessionStream | undefined
   #endpointIndex: number
-  /** When the node began to owe an answer or a welcome without a word; undefined while it owes nothing. */
+  /** Time since which the node owes an answer or a welcome and has sent nothing; undefined while it owes nothing. */
   #silentSinceMs: number | undefined
   #failuresInARow = 0
   #callOffPause: CallOff = () => undefined
@@ -60,7 +60,7 @@ export class Connection {
     return this.#phase === 'open' && this.#stream?.canSend === true
   }
 
-  /** How long the node has kept silent though it owes something; undefined if it owes nothing. */
+  /** Duration for which the node has owed something and sent nothing; undefined if it owes nothing. */
   get silentMs(): number | undefined {
     return this.#silentSinceMs === undefined ? undefined : this.#world.runtime.nowMs() - this.#silentSinceMs
   }
@@ -100,7 +100,7 @@ export class Connection {
     })
   }
 
-  /** The welcome is as it should be. */
+  /** Accepts the welcome: frames may be sent. */
   accept(): void {
     this.#phase = 'open'
     this.#silentSinceMs = undefined
@@ -111,12 +111,12 @@ export class Connection {
     this.#stream?.send(frame)
   }
 
-  /** The node has said something. `owesMore`: it has not answered everything yet. */
+  /** Notes that the node has sent something. `owesMore`: it has not answered everything yet. */
   heard({ owesMore }: { readonly owesMore: boolean }): void {
     this.#silentSinceMs = owesMore ? this.#world.runtime.nowMs() : undefined
   }
 
-  /** The node does what it should. */
+  /** Resets the back-off: the node works. */
   forgiveFailures(): void {
     this.#failuresInARow = 0
   }
@@ -141,7 +141,7 @@ export class Connection {
     })
   }
 
-  /** For good. Lets the node finish its side. */
+  /** Ends the connection for good. Lets the node finish its side. */
   close(): void {
     this.#phase = 'closed'
     this.#callOffPause()

@@ -7,26 +7,26 @@ import { splitHostPort } from '../encoding/host-port.js'
 import type { ClientSecurity } from '../security/security.js'
 import { SynodError } from './errors.js'
 
-/** What was found at an endpoint. `serves`: a node's port for clients. Everything else is trouble, in one clause for people. */
+/** The result of a probe. `serves` is true for a node's port for clients; otherwise `trouble` says in one clause what was found. */
 export type EndpointState =
   | { readonly endpoint: string; readonly serves: true }
   | { readonly endpoint: string; readonly serves: false; readonly trouble: string }
 
-/** How an endpoint is probed. */
+/** Options of a probe. */
 export interface ProbeOptions {
-  /** For all of it, from 1 on. */
+  /** Time limit of the whole probe, in ms, from 1. */
   readonly timeoutMs: number
   readonly security: Pick<ClientSecurity, 'openHttp2'>
   /** Ends it early. */
   readonly signal?: AbortSignal
 }
 
-/** The SDK's road; a node's port for clients has it, and no other port does. */
+/** The SDK's method; only a node's port for clients has it. */
 const CLIENT_METHOD = '/synod.session.v1.SessionService/Connect'
 const GRPC_OK = '0'
-/** Whoever accepts a connection says what it is at once, or never. */
+/** Time limit for the first bytes of a server that does not speak HTTP/2. */
 const SNIFF_MS_MAX = 1_000
-/** After the first endpoint that serves, the others get as long again as that one took, within these bounds. */
+/** Bounds of the extra time that the other endpoints get after the first one has answered; it is as long as that one took. */
 const OTHERS_MS_MIN = 20
 const OTHERS_MS_MAX = 200
 
@@ -145,7 +145,7 @@ function decodeMessage(message: unknown): string {
   }
 }
 
-/** Nothing has come within the time: not even a connection, or not a word on it. */
+/** The time limit has passed without a connection, or without a byte on it. */
 class Silence extends Error {
   readonly isConnected: boolean
 
@@ -155,7 +155,7 @@ class Silence extends Error {
   }
 }
 
-/** Of a connection that never was; undefined when there was one. */
+/** Describes why no connection could be made; undefined when there was one. */
 function troubleOf(error: NodeJS.ErrnoException): string | undefined {
   if (error instanceof Silence) {
     return error.isConnected
@@ -182,7 +182,7 @@ function troubleOf(error: NodeJS.ErrnoException): string | undefined {
   }
 }
 
-/** By what somebody says who does not speak HTTP/2. */
+/** Identifies a server that does not speak HTTP/2 by what it sends. */
 async function sniff(endpoint: string, timeoutMs: number): Promise<string> {
   const { host, port } = splitHostPort(endpoint)
   const first = await firstBytes(connectTcp({ host, port }), timeoutMs)

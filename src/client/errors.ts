@@ -9,8 +9,8 @@ import type { FieldViolation, Refusal } from '../gen/synod/session/v1/session.js
 export type ErrorCode = Exclude<keyof typeof status, 'OK'> | 'OUTCOME_UNKNOWN'
 
 /**
- * Nothing took effect, and the same call may succeed later. All others were refused for good, or (OUTCOME_UNKNOWN and those that
- * concern the session) may have taken effect.
+ * Reasons for which nothing took effect and the same call may succeed later. All others were refused for good, or (OUTCOME_UNKNOWN and
+ * the reasons that concern the session) may have taken effect.
  */
 const RETRY_SAFE: ReadonlySet<string> = new Set([
   'NO_QUORUM',
@@ -23,15 +23,15 @@ const RETRY_SAFE: ReadonlySet<string> = new Set([
 
 const DETAILS_KEY = 'grpc-status-details-bin'
 
-/** What every call of the SDK rejects with. */
+/** The error that every call of the SDK rejects with. */
 export class SynodError extends Error {
   override readonly name = 'SynodError'
   readonly code: ErrorCode
   /** Stable, finer than the code, e.g. INSUFFICIENT_FUNDS; docs/errors.md lists them. */
   readonly reason: string
-  /** Whether the same call may be made again: it has not taken effect, and what stood in its way may pass. */
+  /** True if the same call may be made again: it has not taken effect, and the obstacle is temporary. */
   readonly retrySafe: boolean
-  /** For INVALID_ARGUMENT: the fields at fault and their bounds. */
+  /** The fields at fault and their bounds, for INVALID_ARGUMENT. */
   readonly fieldViolations: readonly FieldViolation[]
 
   constructor(
@@ -48,14 +48,14 @@ export class SynodError extends Error {
   }
 }
 
-/** A refusal as the log or a node gave it. */
+/** Converts a refusal of the state machine or of a node. */
 export function errorOfRefusal(refusal: Refusal): SynodError {
   const { reason, message, fieldViolations } = refusal
   if (reason === 'OUTCOME_UNKNOWN') return outcomeUnknown(message)
   return new SynodError(nameOfStatus(codeOfReason(reason)), reason, message, { fieldViolations })
 }
 
-/** How a gRPC call ended, with its google.rpc details if it has any. */
+/** Converts the error of a gRPC call, with its google.rpc details if it has any. */
 export function errorOfService(error: ServiceError): SynodError {
   const options: { fieldViolations?: readonly FieldViolation[]; cause: unknown } = { cause: error }
   const code = nameOfStatus(error.code)
@@ -71,7 +71,7 @@ export function errorOfService(error: ServiceError): SynodError {
   return new SynodError(code, reason, error.details || error.message, options)
 }
 
-/** What cannot be decoded says nothing; the status itself still does. */
+/** Decodes the details. Malformed ones are ignored; the status itself remains. */
 function decodeDetails(encoded: Uint8Array): Status['details'] {
   try {
     return Status.decode(encoded).details
@@ -89,7 +89,7 @@ function invalidArguments(fieldViolations: readonly FieldViolation[], cause?: un
   return new SynodError('INVALID_ARGUMENT', 'INVALID_ARGUMENT', summarise(fieldViolations), { fieldViolations, cause })
 }
 
-/** The server's own bounds. @throws SynodError INVALID_ARGUMENT when something is wrong */
+/** Applies the server's own bounds. @throws SynodError INVALID_ARGUMENT if there are violations */
 export function refuse(violations: readonly FieldViolation[]): void {
   if (violations.length > 0) throw invalidArguments(violations)
 }
@@ -99,8 +99,8 @@ export function outcomeUnknown(message: string, cause?: unknown): SynodError {
 }
 
 /**
- * Refused here and not sent: there is too much already. Without a stack: there may be many thousands a second, just when time is short, and
- * it would take most of what a refusal takes.
+ * Makes the error of a call that is refused here and not sent, because of overload. It has no stack: there may be many thousands a second
+ * just when CPU time is short, and capturing the stack would cost most of it.
  */
 export function overloaded(message: string, cause?: unknown): SynodError {
   const limit = Error.stackTraceLimit

@@ -1,15 +1,15 @@
 import { REAL_RUNTIME, type Runtime } from '../host/runtime.js'
 import { SynodError } from './errors.js'
 
-/** Between two rounds over all endpoints. */
+/** Pause between two rounds over all endpoints. */
 const ROUND_INTERVAL_MS = 200
-/** With less time left a try would most likely end without an answer, and hide why the ones before it were refused. */
+/** Minimum time left for another round: a shorter try would mostly end without an answer, and hide the reasons of the earlier refusals. */
 const TRY_MS_MIN = 500
 
 /**
- * Asks one endpoint after the other, round and round, until one says something final or the time is up. For what may be asked twice:
- * an endpoint that is cut off may have heard it.
- * @throws SynodError: what was final, or the last thing that was not
+ * Calls one endpoint after the other, in rounds, until one gives a final answer or the time is up. Only for calls that may be repeated:
+ * an endpoint whose connection breaks may have carried the call out.
+ * @throws SynodError the final error, or the last temporary one
  */
 export async function failingOver<T>(
   endpoints: readonly string[],
@@ -33,7 +33,7 @@ export async function failingOver<T>(
   }
 }
 
-/** Another endpoint, or the same one later, may do better. */
+/** Returns true if another endpoint, or the same one later, may succeed. */
 function mayPass(error: unknown): boolean {
   return error instanceof SynodError && (error.retrySafe || error.reason === 'UNREACHABLE')
 }

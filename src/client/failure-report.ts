@@ -2,10 +2,10 @@ import { REASONS } from '../api/reasons.js'
 import type { SynodError } from './errors.js'
 import type { SessionPort } from './session-port.js'
 
-/** What has stood in a session's way since it was served last: for the message that a call may end with. */
+/** Collects the failures of a session since a node served it last, for the message of a call that ends without an answer. */
 export class FailureReport {
   readonly #port: SessionPort
-  /** By endpoint, what was found there in the place of a node; empty until that is known. Since the last welcome. */
+  /** Findings since the last welcome, by endpoint: what is there in the place of a node; empty until the probe ends. */
   readonly #troubles = new Map<string, string>()
   readonly #closing = new AbortController()
   #last: SynodError | undefined
@@ -14,12 +14,12 @@ export class FailureReport {
     this.#port = port
   }
 
-  /** The last failure since a node answered. */
+  /** The last failure, if no node has answered since. */
   get last(): SynodError | undefined {
     return this.#last
   }
 
-  /** A failure of the connection, and not what a node has answered. */
+  /** True if the last failure is the connection's, and not the answer of a node. */
   get isOfConnection(): boolean {
     return this.#last !== undefined && isTrouble(this.#last)
   }
@@ -28,7 +28,7 @@ export class FailureReport {
     this.#last = failure
   }
 
-  /** No welcome came from there: finds out who is met. */
+  /** Finds out what is at an endpoint that sent no welcome. */
   async probe(endpoint: string): Promise<void> {
     if (!this.isOfConnection || this.#troubles.has(endpoint)) return
     this.#troubles.set(endpoint, '')

@@ -27,13 +27,13 @@ import {
 /** A TxnResponse whose responses stand under their operations' names. */
 export type TxnOutput = Omit<Answered<TxnResponse>, 'responses'> & { readonly responses: readonly OperationOutput[] }
 
-/** How fresh a read must be; LINEARIZABLE unless it says otherwise. */
+/** The consistency of the read; LINEARIZABLE by default. */
 export interface ReadOptions extends CallOptions {
   readonly consistency?: Consistency
 }
 
 export interface WriteOptions extends CallOptions {
-  /** Ask for what stood there before. */
+  /** Returns the previous value, too. */
   readonly returnPrevious?: boolean
   /** Makes a repeated *call* safe, beyond the retries that the SDK does by itself; see PutRequest. */
   readonly requestId?: string

@@ -7,21 +7,21 @@ import { invalidArgument } from './errors.js'
 export interface ConnectOptions {
   /** host:port of one or more nodes, as a list or separated by commas. Any node serves any client; more of them means fail-over. */
   readonly endpoints: readonly string[] | string
-  /** How long a call may take, retries and fail-over included, when it does not say so itself. 10,000 ms by default. */
+  /** Time limit of a call that has none of its own, in ms, retries and fail-over included. Default: 10,000. */
   readonly timeoutMs?: number
-  /** How long a node may owe answers without a word before another is tried. 3,000 ms by default. */
+  /** Maximum time, in ms, that a node may owe answers and send nothing before another is tried. Default: 3,000. */
   readonly stallTimeoutMs?: number
-  /** How many requests may be under way; further ones wait here. 4,096 by default. */
+  /** Maximum number of requests under way; further ones wait here. Default: 4,096. */
   readonly maxInFlight?: number
-  /** How many may wait; further ones are rejected with OVERLOADED. 16,384 by default. */
+  /** Maximum number of waiting requests; further ones are rejected with OVERLOADED. Default: 16,384. */
   readonly maxQueued?: number
-  /** From @grpc/grpc-js, for TLS. Without it, plain text. */
+  /** Credentials from @grpc/grpc-js, for TLS. Default: plain text. */
   readonly credentials?: ChannelCredentials
 }
 
-/** What every call takes. */
+/** Options of every call. */
 export interface CallOptions {
-  /** Instead of the client's own. */
+  /** Time limit in ms; the client's own by default. */
   readonly timeoutMs?: number
 }
 
@@ -31,7 +31,7 @@ export type Settings = Required<Omit<ConnectOptions, 'endpoints'>> & {
   readonly probing: ClientSecurity | undefined
 }
 
-/** The longest delay that a timer of Node's keeps. */
+/** The longest delay of a Node timer. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1
 
 /** @throws SynodError INVALID_ARGUMENT, naming the option and its bounds. */

@@ -4,17 +4,17 @@ import { type Call, REQUEST_BYTES_MAX } from './call.js'
 const REQUESTS_PER_FRAME_MAX = 8_192
 /** Commands from the first unanswered one to the last that is under way: half of what a session keeps. */
 const COMMAND_WINDOW = 4_096
-/** What stands around a request in its frame, at most. */
+/** Maximum number of bytes around a request in its frame. */
 const REQUEST_OVERHEAD_BYTES = 32
 
 export interface FrameOptions {
   readonly withNewCommands: boolean
   readonly nowMs: number
-  /** How many requests may be on the wire before something new is sent. */
+  /** Maximum number of requests on the wire when something new is sent. */
   readonly window: number
-  /** Whether a command that was never sent would be answered too late, behind so many that are on the wire. */
+  /** Returns true for a command that was never sent and would be answered too late behind `before` requests on the wire. */
   readonly isTooLate: (call: Call, before: number) => boolean
-  /** Settles a call whose time is up, or that would be answered too late, and forgets it: it is not sent. */
+  /** Settles and forgets a call whose time is up, or that would be answered too late: it is not sent. */
   readonly giveUp: (call: Call) => void
 }
 
@@ -29,23 +29,23 @@ export class Outstanding {
   #bytes = 0
   #nextCommandNumber = 1
   #nextQueryNumber = 1
-  /** Never sent, in order. */
+  /** Calls that were never sent, in order. */
   readonly #waiting = new Set<Call>()
-  /** Under way, by number; commands and queries are numbered apart. Ascending, since a number is given when a call enters. */
+  /** Calls under way, by number, ascending. Commands and queries are numbered apart. */
   readonly #commands = new Map<number, Call>()
   readonly #queries = new Map<number, Call>()
-  /** Commands that were given up on the wire: the node works at them all the same, before what is sent later, and answers. By number. */
+  /** Commands given up while on the wire, by number: the node still answers them, before what is sent later. */
   readonly #abandoned = new Map<number, Call>()
-  /** Under way, to be sent again now, in order. */
+  /** Calls under way to be sent again now, in order. */
   readonly #resend = new Set<Call>()
-  /** Under way, to be sent again at their time. */
+  /** Calls under way to be sent again at retryAtMs. */
   readonly #delayed = new Set<Call>()
 
   constructor(maxInFlight: number) {
     this.#maxInFlight = maxInFlight
   }
 
-  /** Of all that is waiting or under way. */
+  /** Total size of all calls that wait or are under way. */
   get byteLength(): number {
     return this.#bytes
   }
@@ -62,7 +62,7 @@ export class Outstanding {
     return this.#commands.size + this.#queries.size
   }
 
-  /** The requests that the node owes an answer to. */
+  /** Number of requests that the node owes an answer to. */
   get onWireCount(): number {
     return this.underWayCount + this.#abandoned.size - this.#resend.size - this.#delayed.size
   }
@@ -78,13 +78,13 @@ export class Outstanding {
     return timeoutMs
   }
 
-  /** What was given up counts as acknowledged: nobody will ask for it again. */
+  /** The lowest unanswered number. Calls given up count as acknowledged: nobody will ask for them again. */
   get firstUnacknowledged(): number {
     for (const number of this.#commands.keys()) return number
     return this.#nextCommandNumber
   }
 
-  /** Gives a call that has no number yet a place at the end. */
+  /** Appends a call that has no number yet. */
   wait(call: Call): void {
     this.#waiting.add(call)
     this.#bytes += call.byteLength
@@ -94,7 +94,7 @@ export class Outstanding {
     return (isQuery ? this.#queries : this.#commands).get(requestNumber)
   }
 
-  /** For a call that is waiting or under way: it is settled, or has a new beginning before it. */
+  /** Removes a call that waits or is under way: it is settled, or begins anew. */
   forget(call: Call): void {
     this.#bytes -= call.byteLength
     this.#waiting.delete(call)
@@ -103,21 +103,21 @@ export class Outstanding {
     this.#delayed.delete(call)
   }
 
-  /** Forgets a call, without an answer: nobody waits for it any more. */
+  /** Removes a call without an answer: nobody waits for it any more. */
   abandon(call: Call): void {
     const isOnWire = this.#commands.has(call.requestNumber) && !this.#resend.has(call) && !this.#delayed.has(call)
     if (!call.isQuery && isOnWire) this.#abandoned.set(call.requestNumber, call)
     this.forget(call)
   }
 
-  /** The abandoned command with that number, which has been answered now. */
+  /** Removes and returns the abandoned command with that number: it is answered. */
   takeAbandoned(requestNumber: number): Call | undefined {
     const call = this.#abandoned.get(requestNumber)
     this.#abandoned.delete(requestNumber)
     return call
   }
 
-  /** Everything, from the longest under way to the last to wait. A copy: calls may be forgotten on the way. */
+  /** Copies all calls, oldest under way first, waiting ones last. Callers may forget calls while they iterate. */
   all(): Call[] {
     return [...this.#commands.values(), ...this.#queries.values(), ...this.#waiting]
   }
@@ -126,12 +126,12 @@ export class Outstanding {
     return [...this.#commands.values()]
   }
 
-  /** Commands under way that are not on the wire: no answer will come for them. */
+  /** Commands under way that are not on the wire: no answer is due for them. */
   commandsOffTheWire(): Call[] {
     return [...this.#resend, ...this.#delayed].filter((call) => !call.isQuery)
   }
 
-  /** The stream is gone: everything under way is to be sent again. */
+  /** Schedules everything under way to be sent again: the stream is gone. */
   resendAll(): void {
     this.#delayed.clear()
     this.#abandoned.clear()
@@ -144,7 +144,7 @@ export class Outstanding {
     this.#delayed.add(call)
   }
 
-  /** Ends the pauses that are over. */
+  /** Schedules the calls whose pause is over. */
   endPauses(nowMs: number): void {
     for (const call of this.#delayed) {
       if (call.retryAtMs > nowMs) continue
@@ -153,12 +153,12 @@ export class Outstanding {
     }
   }
 
-  /** A new session numbers its commands from 1. None may be under way. */
+  /** Numbers commands from 1 again, for a new session. No command may be under way. */
   restartNumbers(): void {
     this.#nextCommandNumber = 1
   }
 
-  /** What goes into the next frame: retries first, then as many of the waiting as may be under way at a time. */
+  /** Takes the requests of the next frame: retries first, then waiting calls as far as the limits allow. */
   takeFrame(options: FrameOptions): Request[] {
     const requests: Request[] = []
     let bytes = 0

@@ -1,22 +1,22 @@
-/** Requests on the wire before anything is known of the cluster's pace; each answer lets one more go. */
+/** Initial window of requests on the wire; each answer widens it by one. */
 const WINDOW_FIRST = 64
-/** What fewer commands at a time take says little of what many take. */
+/** Minimum depth of a measurement: few commands at a time say little of the pace of many. */
 const DEPTH_MIN = 16
-/** How deep a command was on the wire, against those that are there now, for its pace to count. A window that still doubles has a half. */
+/** Minimum depth of a measured command, as a share of the requests on the wire now. A window that still doubles has a half. */
 const DEPTH_SHARE_MIN = 0.4
-/** How long a measured pace counts, at least; twice as long at most. */
+/** Minimum time that a measurement counts; the maximum is twice as long. */
 const PERIOD_MS = 250
-/** An answer is expected to take so many times what the pace says. */
+/** Factor of caution on the expected time of an answer. */
 const MARGIN = 1.5
-/** Nothing is refused before answers take this part of what the command may take: a burst is not an overload yet. */
+/** Minimum share of a command's timeout that answers must take before anything is refused: a burst is not an overload. */
 const WAITED_SHARE_MIN = 0.25
 
 /** A command that was sent once, and has been carried out. */
 export interface Answered {
-  /** How many requests were on the wire when it was sent, and are now. */
+  /** Number of requests on the wire when it was sent, and now. */
   readonly before: number
   readonly onWireCount: number
-  /** Since it was asked for, and since it was sent. */
+  /** Time since it was submitted, and since it was sent. */
   readonly waitedMs: number
   readonly tookMs: number
   readonly nowMs: number
@@ -45,7 +45,7 @@ export class Pace {
   #least = Number.POSITIVE_INFINITY
   #leastBefore = Number.POSITIVE_INFINITY
   #periodEndsMs = 0
-  /** How long the last one to be answered had waited. */
+  /** Time from submission to answer of the last command answered. */
   #waitedMs = 0
 
   constructor(windowMax: number) {
@@ -53,12 +53,12 @@ export class Pace {
     this.#window = Math.min(WINDOW_FIRST, windowMax)
   }
 
-  /** How many requests may be on the wire. */
+  /** Maximum number of requests on the wire. */
   get window(): number {
     return this.#window
   }
 
-  /** A request was answered by the cluster, whatever the answer. */
+  /** Widens the window: the cluster has answered a request, whatever the answer. */
   widen(): void {
     if (this.#window < this.#windowMax) this.#window++
   }
@@ -75,12 +75,12 @@ export class Pace {
     this.#least = Math.min(this.#least, tookMs / before)
   }
 
-  /** Nothing is unanswered. */
+  /** Forgets the load: nothing is unanswered. */
   rest(): void {
     this.#waitedMs = 0
   }
 
-  /** Whether its answer is expected after its deadline. */
+  /** Returns true if the answer is expected after the deadline. */
   isTooLate({ before, deadlineMs, timeoutMs, nowMs }: Position): boolean {
     const msPerRequest = Math.min(this.#least, this.#leastBefore)
     if (msPerRequest === Number.POSITIVE_INFINITY || this.#waitedMs < WAITED_SHARE_MIN * timeoutMs) return false

@@ -38,7 +38,7 @@ export type TransferInput = Input<
   Omit<TransferRequest, 'timeout'>,
   'transferId' | 'sourceAccountId' | 'destinationAccountId' | 'amount'
 > & {
-  /** With pending: how long the hold lasts, in log time; without it, until posted or voided. */
+  /** Duration of the hold in log time, in ms, with `pending`. Default: until it is posted or voided. */
   readonly timeoutMs?: number
 }
 
@@ -88,7 +88,7 @@ export interface TxnInput {
 
 type ResponseCase = NonNullable<TxnOperationResponse['response']>
 
-/** What the operation at the same place came to, under the operation's name. */
+/** The response to the operation at the same place, under the operation's name. */
 export type OperationOutput = { [C in ResponseCase['$case']]?: Extract<ResponseCase, { $case: C }>['value'] }
 
 function toBytes(value: Bytes): Uint8Array {

@@ -2,13 +2,13 @@ import type { ResponseHeader } from '../gen/synod/common/v1/common.js'
 import type { ServerWelcome } from '../gen/synod/session/v1/session.js'
 import type { SessionName, StreamPurpose } from './session-port.js'
 
-/** What a session is called, and by which cluster and node it was welcomed last. */
+/** The name of a session, and the cluster and node that welcomed it last. */
 export class SessionIdentity {
   readonly #isReadsOnly: boolean
-  /** Undefined until the cluster has given one, and always for a session of reads only. */
+  /** The name, once the cluster has given one; a session of reads only has none. */
   #name: SessionName | undefined
   #welcome: ServerWelcome | undefined
-  /** The cluster has forgotten the session: what is under way is answered or given up, then a new session begins. */
+  /** Set when the cluster has forgotten the session: calls under way are answered or given up, then a new session begins. */
   hasExpired = false
 
   constructor({ isReadsOnly }: { readonly isReadsOnly: boolean }) {
@@ -24,12 +24,12 @@ export class SessionIdentity {
     return this.#isReadsOnly ? 'reads' : { session: this.#name }
   }
 
-  /** True of the welcome of another cluster than the one before: made anew at the same addresses, say. There, nobody knows this session. */
+  /** Returns true if another cluster sent the welcome, such as one made anew at the same addresses. It does not know this session. */
   isOfAnotherCluster({ clusterId }: ServerWelcome): boolean {
     return this.#name !== undefined && this.#welcome !== undefined && this.#welcome.clusterId !== clusterId
   }
 
-  /** True of a welcome to another session than the one asked for. */
+  /** Returns true if the welcome is to another session than the one asked for. */
   isOfAnotherSession({ clientId }: ServerWelcome): boolean {
     return this.#name !== undefined && this.#name.clientId !== clientId
   }
@@ -44,7 +44,7 @@ export class SessionIdentity {
     if (!this.#isReadsOnly) this.#name = { clientId: welcome.clientId, token: welcome.token }
   }
 
-  /** The session is of no use any more; the next stream opens another. */
+  /** Drops the name; the next stream opens another session. */
   drop(): void {
     this.#name = undefined
     this.hasExpired = false

@@ -2,18 +2,18 @@ import type { AnswerFrame, ClientHello, RequestFrame, ServerWelcome } from '../g
 import type { Runtime } from '../host/runtime.js'
 import type { SynodError } from './errors.js'
 
-/** Names a session, as the welcome told it. */
+/** The name of a session, from its welcome. */
 export type SessionName = Pick<ServerWelcome, 'clientId' | 'token'>
 
-/** What a stream is for: commands and queries under a session's name (undefined: a new session), or queries without a session. */
+/** The purpose of a stream: commands and queries in a session (undefined: a new one), or queries without a session. */
 export type StreamPurpose = { readonly session: SessionName | undefined } | 'reads'
 
 export interface StreamEvents {
   onWelcome(welcome: ServerWelcome): void
   onAnswers(frame: AnswerFrame): void
-  /** There is room again after `canSend` was false. */
+  /** Called when there is room again after `canSend` was false. */
   onDrain(): void
-  /** Called once, and nothing after it. */
+  /** Called once, as the last event. */
   onEnd(error: SynodError): void
 }
 
@@ -23,10 +23,10 @@ export interface StreamOptions {
   readonly events: StreamEvents
 }
 
-/** One stream to one endpoint, from the hello to its end. It knows frames, not requests. */
+/** One stream to one endpoint, from the hello to its end. It transports frames and knows nothing of requests. */
 export interface SessionStream {
   readonly endpoint: string
-  /** False while the transport is behind: what is sent then would only pile up. */
+  /** False while the transport is behind and would only buffer. */
   readonly canSend: boolean
   send(frame: RequestFrame): void
   /** Lets the node finish its side; no event follows. */
@@ -35,17 +35,17 @@ export interface SessionStream {
   destroy(): void
 }
 
-/** A session's way to the nodes: gRPC in production, a simulated network in the simulator. */
+/** The transport of a session: gRPC in production, a simulated network in the simulator. */
 export interface SessionPort {
   /** Connects and sends the hello. Events come later, never before this returns. */
   openStream(options: StreamOptions): SessionStream
-  /** Has the cluster forget a session that nobody will go on with. Not answered: the session ends by itself when it is idle long enough. */
+  /** Asks the cluster to forget a session. If the request is lost, the session ends by itself after long idleness. */
   closeSession(endpoint: string, session: SessionName): void
-  /** Finds out why an endpoint gives no session; undefined if it does serve, or nobody knows. Never rejects. */
+  /** Finds out why an endpoint gives no session; undefined if it serves, or the reason is unknown. Never rejects. */
   findTrouble(endpoint: string, signal: AbortSignal): Promise<string | undefined>
 }
 
-/** Time, chance and the network, as a session sees them. */
+/** The environment of a session: time, chance and the network. */
 export interface SessionWorld {
   readonly runtime: Pick<Runtime, 'nowMs' | 'random' | 'defer' | 'after' | 'every'>
   readonly port: SessionPort

@@ -14,11 +14,11 @@ import type { SessionWorld } from './session-port.js'
 const TICK_MS = 25
 const OVERLOADED_DELAY_MS_MAX = 200
 const FULL_DELAY_MS = 50
-/** All that is waiting or under way together. */
+/** Maximum total size of the calls that wait or are under way. */
 const OUTSTANDING_BYTES_MAX = 256 * 1024 * 1024
 
 export interface SessionSettings extends Pick<Settings, 'endpoints' | 'stallTimeoutMs' | 'maxInFlight' | 'maxQueued'> {
-  /** Of the endpoints, the one to begin with; one by chance if there is none. */
+  /** Index of the first endpoint to use. Default: random. */
   readonly firstIndex?: number
 }
 
@@ -37,7 +37,7 @@ export class Session implements CallSink {
   readonly #failures: FailureReport
   readonly #identity: SessionIdentity
   #isFlushScheduled = false
-  /** The session keeps as many answers as it may: new commands wait so long for some to be acknowledged. */
+  /** Time until which new commands wait, because the session keeps as many answers as it may. */
   #fullUntilMs = 0
   #stopTicking: CallOff | undefined
   readonly #onTurnEnd = (): void => {
@@ -45,7 +45,7 @@ export class Session implements CallSink {
     this.#flush()
   }
 
-  /** @param options.readsOnly it is given queries only: the cluster opens no session for them, which would take a slot and a majority */
+  /** @param options.readsOnly only queries will be submitted: no session is opened, which would take a slot and a majority */
   constructor(settings: SessionSettings, world: SessionWorld, { readsOnly = false } = {}) {
     this.#settings = settings
     this.#world = world
@@ -62,7 +62,7 @@ export class Session implements CallSink {
     })
   }
 
-  /** The cluster has given it a name; queries that go with it cost nothing more. */
+  /** True once the cluster has given it a name: then queries that go with it cost nothing more. */
   get isNamed(): boolean {
     return this.#identity.name !== undefined
   }
@@ -71,7 +71,7 @@ export class Session implements CallSink {
     return this.#connection.phase === 'closed'
   }
 
-  /** Nothing waits, and nothing is under way. */
+  /** True if nothing waits and nothing is under way. */
   get isIdle(): boolean {
     return this.#calls.isEmpty
   }
@@ -92,7 +92,7 @@ export class Session implements CallSink {
     this.#scheduleFlush()
   }
 
-  /** Gives up what is under way, has the session closed and lets the node go. */
+  /** Gives up what is under way, asks the cluster to close the session, and ends the stream. */
   close(): void {
     if (this.isClosed) return
     const { endpoint } = this.#connection
@@ -106,7 +106,7 @@ export class Session implements CallSink {
     }
   }
 
-  /** Sends at the end of this turn of the event loop: whatever is called until then shares a frame. */
+  /** Sends at the end of this turn of the event loop: calls made in one turn share a frame. */
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return
     this.#isFlushScheduled = true
@@ -163,7 +163,7 @@ export class Session implements CallSink {
     this.#scheduleFlush()
   }
 
-  /** Settles the call, or keeps it for a retry. Gives the reason to try another node, if the answer is one. */
+  /** Settles the call, or keeps it for a retry. Returns the reason to try another node, if the answer is one. */
   #onAnswer(answer: Answer, nowMs: number): SynodError | undefined {
     const call = this.#calls.find(answer.requestNumber, answer.query)
     if (call === undefined) {
@@ -185,7 +185,7 @@ export class Session implements CallSink {
     return undefined
   }
 
-  /** The second answer to a command comes at once: it tells nothing of the pace. */
+  /** Measures the pace. The second answer to a command comes at once and says nothing of it. */
   #measure(call: Call, nowMs: number): void {
     if (call.isQuery || call.unresolvedSends !== 1) return
     const { sentBehind: before, sentAtMs, deadlineMs, timeoutMs } = call
@@ -231,13 +231,13 @@ export class Session implements CallSink {
     }
   }
 
-  /** This try was not carried out; whether an earlier one was, nobody can tell any more. */
+  /** Handles an expired session: this send was not carried out, but the fate of earlier sends can no longer be known. */
   #onExpired(call: Call, cause: SynodError): void {
     this.#identity.hasExpired = true
     this.#calls.forget(call)
     if (call.isQuery) call.reject(cause)
     else this.#restartOrReject(call, cause)
-    // Those that are not on the wire will get no answer of their own.
+    // Commands that are not on the wire get no answer of their own.
     for (const other of this.#calls.commandsOffTheWire()) {
       this.#calls.forget(other)
       this.#restartOrReject(other, cause)
@@ -249,7 +249,7 @@ export class Session implements CallSink {
     this.#beginAgain(call)
   }
 
-  /** Certainly not carried out: it gets a number as if it had never been sent. */
+  /** Queues a command that was certainly not carried out, as if it had never been sent. */
   #beginAgain(call: Call): void {
     call.requestNumber = 0
     call.unresolvedSends = 0
@@ -262,7 +262,7 @@ export class Session implements CallSink {
     this.#connection.reopen()
   }
 
-  /** The session is of no use any more: whatever was sent under it can no longer be asked for. */
+  /** Gives the session up: commands sent in it can no longer be retried. */
   #abandonSession(): void {
     for (const call of this.#calls.allCommandsUnderWay()) {
       this.#calls.forget(call)
@@ -272,7 +272,7 @@ export class Session implements CallSink {
     this.#calls.restartNumbers()
   }
 
-  /** Leaves this node; the next one gets everything that is unanswered. */
+  /** Leaves this node and sends everything that is unanswered to the next one. */
   #failOver(cause: SynodError): void {
     this.#failures.note(cause)
     if (this.#connection.phase === 'opening') void this.#failures.probe(this.#connection.endpoint)
@@ -292,7 +292,7 @@ export class Session implements CallSink {
     const stall = this.#connection.stallOf(this.#settings.stallTimeoutMs, this.#calls.shortestTimeoutMs)
     if (stall !== undefined) return this.#failOver(stall)
     this.#calls.endPauses(nowMs)
-    // What was given up above, or may be tried again, has made room.
+    // Calls given up above, or ready to be sent again, have made room.
     this.#flush()
   }
 

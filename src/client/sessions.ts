@@ -30,7 +30,7 @@ export class Sessions implements CallSink {
     this.#session.submit(call)
   }
 
-  /** As Session.close, for both. */
+  /** Closes both, as Session.close does. */
   close(): void {
     this.#session.close()
     this.#reads?.close()

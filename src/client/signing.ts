@@ -6,7 +6,7 @@ import { invalidArgument } from './errors.js'
 
 const KEY_BYTES = 32
 
-/** Somebody who may sign deposits. */
+/** An authority that may sign deposits. */
 export interface Authority {
   readonly authorityId: string
   /** ed25519, 32 bytes. */

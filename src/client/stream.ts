@@ -41,11 +41,11 @@ export const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.enable_channelz': 0,
 }
 
-/** Who waits for the end of the process must not wait longer for a session to be closed. */
+/** Maximum time that closing a session may delay the end of the process. */
 const CLOSE_MS = 1_000
 const PROBE_MS_MAX = 1_000
 
-/** A session's way to the nodes over gRPC. */
+/** The transport of a session over gRPC. */
 export class GrpcPort implements SessionPort {
   readonly #settings: Pick<Settings, 'credentials' | 'probing'>
 

@@ -22,7 +22,7 @@ export class AnswerWriter {
   #owedCount = 0
   /** False from the write that fills the transport's buffer, which counts frames, until it has drained. */
   #isDrained = true
-  /** Of answers in the transport's buffer. */
+  /** Total size of the answers in the transport's buffer. */
   #untakenBytes = 0
   #isClosed = false
 
@@ -38,7 +38,7 @@ export class AnswerWriter {
     return this.#owedCount
   }
 
-  /** Of answers that wait to be written. */
+  /** Total size of the answers that wait to be written. */
   get waitingBytes(): number {
     return this.#answers.bytes
   }

@@ -38,7 +38,7 @@ export class QueryRunner {
   /** May be answered from the state as it stands. First in, first out; those before #next have run. */
   #ready: NumberedQuery[] = []
   #next = 0
-  /** For the end of the slot that is being applied. */
+  /** True while it waits for the end of the slot that is being applied. */
   #isWaitingToRead = false
 
   constructor(context: SessionContext, writer: AnswerWriter, wait: WaitOptions, events: Events) {
@@ -119,7 +119,7 @@ export class QueryRunner {
     }
   }
 
-  /** In the turn in which the slot ends: in the next one another may have been begun. */
+  /** Runs queries in the turn in which the slot ends: in the next turn another slot may have begun. */
   async #waitToRead(): Promise<void> {
     if (this.#isWaitingToRead) return
     this.#isWaitingToRead = true
@@ -138,7 +138,7 @@ export class QueryRunner {
     for (const { requestNumber } of refused) this.#events.onRefused(requestNumber, error)
   }
 
-  /** Gives the size of the result. */
+  /** Returns the size of the result. */
   #runOne({ requestNumber, query }: NumberedQuery, slot: Slot): number {
     const { member, machine } = this.#context
     try {

@@ -4,7 +4,7 @@ import type { Runtime } from '../host/runtime.js'
 import type { LocalReads, Operations } from './operations.js'
 import type { UntakenAnswers } from './untaken-answers.js'
 
-/** What the session streams of a node share. */
+/** The parts of a node that its session streams share. */
 export interface SessionContext {
   readonly member: MemberApi
   readonly machine: LocalReads

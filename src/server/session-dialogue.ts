@@ -55,10 +55,10 @@ export class SessionDialogue {
   readonly #wait: WaitOptions = { timeoutMs: DEFAULT_TIMEOUT_MS, signal: this.#liveness }
   readonly #queries: QueryRunner
   #phase: 'hello' | 'opening' | 'open' | 'finishing' | 'ended' = 'hello'
-  /** What the stream ends with when it is finished by us and not by the client. */
+  /** The error that ends the stream when the node finishes it. */
   #endError: MemberError | undefined
   #session: SessionName = NO_SESSION
-  /** Of the commands that the member holds. */
+  /** Total size of the commands that the member holds. */
   #commandBytes = 0
   #isTurnScheduled = false
   readonly #onTurn = (): void => this.#turn()
@@ -123,7 +123,7 @@ export class SessionDialogue {
     this.#onEnded()
   }
 
-  /** For a client that breaks the protocol, or that cannot be given a session. */
+  /** Ends the stream of a client that breaks the protocol, or that cannot be given a session. */
   #fail(error: unknown): void {
     if (this.#phase === 'ended') return
     this.#endWith(error)

@@ -55,24 +55,24 @@ export interface SimClusterOptions {
   readonly machine?: () => StateMachine
   /** Applied before anything else. */
   readonly initialCommands?: readonly Uint8Array[]
-  /** Of the bank, for the default machine. */
+  /** Initial authorities of the bank, for the default machine. */
   readonly authorities?: readonly AuthorityConfig[]
   /** Every link, in both directions. */
   readonly network?: {
-    /** Of each message: at least so much, 0 to 10,000 ms. Default: 0.2. */
+    /** Minimum delay of each message, 0 to 10,000 ms. Default: 0.2. */
     readonly delayMs?: number
-    /** And on average so much more, 0 to 10,000 ms. Default: 0.5. */
+    /** Average additional delay, 0 to 10,000 ms. Default: 0.5. */
     readonly jitterMs?: number
     /** 0 to 0.9. Default: 0. */
     readonly lossRate?: number
     /** 0 to 0.9. Default: 0. */
     readonly duplicationRate?: number
-    /** Whether messages overtake each other. Default: false. */
+    /** True lets messages overtake each other. Default: false. */
     readonly reorders?: boolean
   }
   /** A state is written to disk after so many slots, at least 1: a restart replays no more. Default: 1,000. */
   readonly checkpointEverySlots?: number
-  /** How large the replicated state may grow, in bytes, from 1; past it what makes it grow is refused. Default: however large. */
+  /** Quota of the replicated state, in bytes, from 1; past it, commands that make it grow are refused. Default: none. */
   readonly quotaBytes?: number
 }
 
@@ -104,14 +104,14 @@ const START_TIMEOUT_MS = 10_000
 /** Clients are near the nodes, and nothing between them fails. */
 const CLIENT_WAY = Object.freeze({ delayMsMean: 0.5, lossRate: 0 })
 const CLIENT_TURN_MS_MAX = 0.2
-/** A node that is so long past a deadline does not answer any more. */
+/** Time after a deadline at which a node is assumed not to answer any more. */
 const SILENCE_MS = 1_000
-/** Time goes on in such steps while somebody waits. */
+/** Step in which virtual time goes on while something is awaited. */
 const DRIVE_MS = 60_000
 
 /**
  * Virtual time passes while something of the cluster is awaited, and only then: no test waits in earnest. Every step of every node is
- * checked as in `synod sim`, and whatever is awaited rejects with a Violation as soon as a promise of Synod's is seen broken.
+ * checked as in `synod sim`, and whatever is awaited rejects with a Violation as soon as a guarantee of Synod's is seen violated.
  */
 export class SimCluster {
   readonly #cluster: SimulatedCluster
@@ -164,7 +164,7 @@ export class SimCluster {
     this.#broken = new Promise((_, reject) => {
       this.#reportBroken = reject
     })
-    // It may be seen when nobody waits: then whoever waits next is told.
+    // It may be seen while nothing is awaited: then the next awaited promise rejects.
     this.#broken.catch(() => undefined)
   }
 
@@ -200,13 +200,13 @@ export class SimCluster {
     return this.#cluster.nodes.map(({ id }): NodeName => `n${id}`)
   }
 
-  /** Whoever leads in the highest ballot; it may have lost its majority. */
+  /** The leader of the highest ballot; it may have lost its majority. */
   get leader(): NodeName | undefined {
     const { leader } = this.#cluster
     return leader && `n${leader.id}`
   }
 
-  /** Undefined while the node is down. */
+  /** Returns the status of a node; undefined while it is down. */
   status(node: NodeName): MemberStatus | undefined {
     return this.#node(node).member?.status()
   }
@@ -256,7 +256,7 @@ export class SimCluster {
 
   // --- what happens to it ---------------------------------------------------------------------------------------------------------
 
-  /** From now on nobody of one group hears anybody of another; what was cut before stays cut, until `mend`. */
+  /** Cuts all links between nodes of different groups. Links cut before stay cut, until `mend`. */
   partition(...groups: readonly (readonly NodeName[])[]): Promise<void> {
     return this.#happens(() => {
       if (!groups.every(Array.isArray)) throw new TypeError('groups: each must be a list of nodes')
@@ -264,12 +264,12 @@ export class SimCluster {
     })
   }
 
-  /** Nothing gets from one node to another any more; the other way is another link. */
+  /** Cuts the link from one node to another. The opposite direction is another link. */
   cut(from: NodeName, to: NodeName): Promise<void> {
     return this.#happens(() => this.#cluster.network.cut(this.#node(from).id, this.#node(to).id))
   }
 
-  /** The node hears nobody, and nobody hears it. */
+  /** Cuts all links to and from a node. */
   isolate(node: NodeName): Promise<void> {
     return this.partition(
       [node],
@@ -277,12 +277,12 @@ export class SimCluster {
     )
   }
 
-  /** Every link works again. */
+  /** Restores every link. */
   mend(): Promise<void> {
     return this.#happens(() => this.#cluster.network.mendAll())
   }
 
-  /** The process is gone from one moment to the next, as with kill -9; what it had not synced may be lost. */
+  /** Kills the process at once, as kill -9 does; writes that were not synced may be lost. */
   crash(node: NodeName): Promise<void> {
     return this.#happens(() => this.#node(node).crash())
   }
@@ -299,7 +299,7 @@ export class SimCluster {
     await this.until(() => !stopped.isUp)
   }
 
-  /** The process stands still. With `clockStops` its monotonic clock does, too, as in a virtual machine that is suspended. */
+  /** Pauses the process. With `clockStops` its monotonic clock stops, too, as in a suspended virtual machine. */
   pause(node: NodeName, options: { readonly clockStops?: boolean } = {}): Promise<void> {
     return this.#happens(() => {
       checkNames('options', options, ['clockStops'])
@@ -307,7 +307,7 @@ export class SimCluster {
     })
   }
 
-  /** Ends a pause: everything that arrived meanwhile is found at once. */
+  /** Ends a pause: the process receives everything that arrived meanwhile at once. */
   wake(node: NodeName): Promise<void> {
     return this.#happens(() => this.#node(node).wake())
   }
@@ -331,7 +331,7 @@ export class SimCluster {
     })
   }
 
-  /** The node is down and its data directory gone for good: when it starts again it is refused. */
+  /** Crashes the node and deletes its data directory: when it starts again it is refused. */
   loseDirectory(node: NodeName): Promise<void> {
     return this.#happens(() => this.#node(node).loseDirectory())
   }
@@ -434,14 +434,14 @@ function linkOf(network: NonNullable<SimClusterOptions['network']>): typeof GOOD
   return { ...GOOD_LINK, delayMsMin: delayMs, delayMsMean: jitterMs, lossRate, duplicationRate, canReorder: reorders }
 }
 
-/** A node would take what is no bytes for a bug of its own. */
+/** Refuses other values than bytes, which a node would take for a bug of its own. */
 function checkBytes(name: string, bytes: Uint8Array): void {
   if (!(bytes instanceof Uint8Array)) throw new TypeError(`${name}: must be a Uint8Array`)
   if (bytes.length > COMMAND_BYTES_MAX)
     throw new RangeError(`${name}: must be at most ${COMMAND_BYTES_MAX} bytes, not ${bytes.length}`)
 }
 
-/** What is misspelt would be taken for left out. */
+/** Refuses unknown names: a misspelt option would be taken for one left out. */
 function checkNames(what: string, given: unknown, known: readonly string[]): void {
   if (!isPlainObject(given)) throw new TypeError(`${what}: must be an object`)
   const strange = Object.keys(given as object).find((name) => !known.includes(name))

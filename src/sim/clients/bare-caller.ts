@@ -18,10 +18,10 @@ interface Asking {
   attemptCount: number
 }
 
-/** A cluster that is slow must not be buried under retries: each waits twice as long as the one before, up to so many times. */
+/** Maximum factor of the timeout, which doubles from try to try, so that retries do not overload a slow cluster. */
 const PATIENCE_MAX = 8
 
-/** What a bare call that is right may be told in the place of an answer. */
+/** The errors that a correct bare call may get. */
 const POSSIBLE: ReadonlySet<MemberErrorCode> = new Set<MemberErrorCode>([
   'NO_QUORUM',
   'OVERLOADED',
@@ -152,7 +152,7 @@ export class BareCaller implements Caller {
     return isKnown ? errorOfRefusal(toRefusal(error)) : this.#unresolved(asking, error.message)
   }
 
-  /** Nobody knows what became of a try. */
+  /** The error of a try whose outcome is unknown. */
   #unresolved({ mayRepeat }: Asking, message: string): SynodError {
     return mayRepeat ? new SynodError('UNAVAILABLE', 'UNREACHABLE', message) : outcomeUnknown(message)
   }

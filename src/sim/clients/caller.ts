@@ -8,7 +8,7 @@ import { tellOperation } from '../trace/trace-words.js'
 import { decodeAnswer } from './decode-result.js'
 import type { ClientHabits } from './habits.js'
 
-/** What happens to clients, and to what they send. */
+/** Faults of clients, and of what they send. */
 export type ClientTrouble =
   | 'loss'
   | 'clientTimeout'
@@ -30,30 +30,30 @@ export interface CallerSettings {
   readonly scheduler: Scheduler
   readonly trace: EventTrace
   readonly count: (trouble: ClientTrouble) => void
-  /** Told of what only a bug can bring about, where nobody can throw. */
+  /** Called with an error that only a bug can cause, where it cannot be thrown. */
   readonly onBug: (error: Error) => void
 }
 
-/** Sees a client's requests through: one way for clients that have a session, another for those that have none. */
+/** Carries a client's requests out. Clients with a session and clients without one have different callers. */
 export interface Caller {
   readonly answeredCount: number
   /**
    * Asks at once, and gives up after `timeoutMs`; `onDone` is called when it is answered, or when it is given up.
    */
   ask(asked: Asked, timeoutMs: number, onDone: () => void): Invocation
-  /** It knows these nodes from now on. */
+  /** Sets the nodes that the client knows. */
   setNodes(nodes: readonly ClientPort[]): void
-  /** It talks to none but these nodes from now on. */
+  /** Restricts the client to these nodes, and breaks its streams to others. */
   useOnly(nodes: readonly ClientPort[]): void
-  /** Nothing is lost on the way any more. */
+  /** Ends all losses on the way. */
   healWay(): void
-  /** The process is gone, and with it whatever it was told later. */
+  /** Kills the client's process: it hears nothing any more. */
   die(): void
-  /** Another process takes its place, which knows nothing of the one before. */
+  /** Starts a new process, which knows nothing of the one before. */
   revive(): void
 }
 
-/** What the trace tells of a client's requests. */
+/** Writes a client's requests into the trace. */
 export class CallTrace {
   readonly #trace: EventTrace
   readonly #client: string

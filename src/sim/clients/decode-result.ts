@@ -27,13 +27,13 @@ const STATUSES = new Map<MovementStatus, MovementView['status']>([
   [MovementStatus.REFUSED, 'refused'],
 ])
 
-/** A node's answer as clients take it. Where the result itself says in which slot it took effect, it knows better. */
+/** Decodes a node's answer. The slot in the result, if any, is where it took effect the first time. */
 export function decodeAnswer({ slot, result }: HostAnswer): Answer {
   const decoded = Result.decode(result)
   return { slot: decoded.slot || slot, outcome: toOutcome(decoded.outcome) }
 }
 
-/** What an answer says, in plain fields. */
+/** Converts an outcome to plain fields. */
 export function toOutcome(outcome: WireOutcome): Outcome {
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- what operations.ts does not ask for stands together
   switch (outcome?.$case) {

@@ -22,7 +22,7 @@ type WireStep = NonNullable<TxnOperation['operation']>
 type Write = Extract<Operation, TxnStep>
 type WireWrite = Extract<WireOperation, WireStep>
 
-/** The bytes that a client sends: for the same request the same. */
+/** Encodes a request, always to the same bytes. */
 export function encodeRequest({ operation, requestId }: Request): Uint8Array {
   return Command.encode({ operation: toWire(operation, requestId) }).finish()
 }
@@ -31,7 +31,7 @@ export function encodeQuery(query: Query): Uint8Array {
   return WireQuery.encode(toWireQuery(query, Consistency.LINEARIZABLE)).finish()
 }
 
-/** What the result of a request must be. */
+/** Returns the kind of result that a request must get. */
 export function expectedOf({ operation, requestId }: Request): OutcomeCase {
   const wire = toWire(operation, requestId)
   return wire.$case === 'query' ? expectedOfQuery(wire.value) : wire.$case
@@ -133,7 +133,7 @@ function toWireCompare({ key, operator, target }: Compare): WireCompare {
   }
 }
 
-/** A query as it stands in a frame. */
+/** Converts a query to the form that it has in a frame. */
 export function toWireQuery(query: Query, consistency: Consistency): WireQuery {
   switch (query.kind) {
     case 'get':

@@ -1,6 +1,6 @@
 import type { Random } from '../random.js'
 
-/** How much of what is asked for is of each kind, as weights from 0 to 1. */
+/** The shares of the kinds of operations, as weights from 0 to 1. */
 export interface OperationMix {
   /** Puts and deletes. */
   readonly keyRate: number
@@ -16,45 +16,45 @@ export interface OperationMix {
   readonly logReadRate: number
 }
 
-/** How the clients of a run behave. Rates are from 0 to 1. */
+/** The behaviour of the clients of a run. Rates are from 0 to 1. */
 export interface ClientHabits extends OperationMix {
   readonly clientCount: number
-  /** How many of these have no session: each call stands alone, as with grpcurl, and only ids make a repeat safe. */
+  /** Share of clients without a session: their calls are bare, as with grpcurl, and only ids make a repeat safe. */
   readonly sessionlessRate: number
-  /** So many requests of one client may be unanswered at once. */
+  /** Maximum number of unanswered requests of one client. */
   readonly outstandingMax: number
   readonly thinkMsMean: number
-  /** How long a client lets a node owe it answers without a word. */
+  /** Time after which a client leaves a node that owes it answers and sends nothing. */
   readonly timeoutMs: number
-  /** How often a call has a deadline of its own that comes soon; the others wait for as long as it takes. */
+  /** Share of calls with a short deadline; the others wait as long as it takes. */
   readonly hurryRate: number
-  /** How often so much is asked at once that hardly all can be answered in time. */
+  /** Rate of bursts: many requests at once, with short deadlines. */
   readonly burstRate: number
-  /** How often something is read beside the log. */
+  /** Share of reads that do not go through the log. */
   readonly readRate: number
-  /** How often a request is sent twice, to two nodes. */
+  /** Share of requests that are sent to two nodes. */
   readonly duplicateRate: number
-  /** Of frames, or bare requests and answers, each on its way; a stream breaks with it. */
+  /** Share of frames, bare requests and bare answers that are lost; a stream breaks with its frame. */
   readonly lossRate: number
   readonly delayMsMean: number
   readonly keyCount: number
   /** At least two. */
   readonly accountCount: number
-  /** How often an account is the first one, or the second, though there are more. */
+  /** Share of accounts drawn from the first two only. */
   readonly hotRate: number
-  /** How often a request of one that has a session bears a request_id, too; of one without, it lacks it as often. */
+  /** Share of requests with a request_id in spite of a session, or without one outside of a session. */
   readonly oddIdRate: number
-  /** How often an id is used that was used before, with the same content or with other. */
+  /** Share of requests that use an earlier id again, with the same content or with other. */
   readonly reuseRate: number
   /** The longest timeout of a hold, in log time; some have none. */
   readonly holdMsMax: number
-  /** How often one that has just been answered closes its session, and opens another. */
+  /** Rate at which a client that was just answered closes its session and opens another. */
   readonly closeRate: number
-  /** How often somebody asks something else under a number that has just been answered, or guesses at a session. */
+  /** Rate of misuses: another command under a number that was just answered, or a guessed session. */
   readonly misuseRate: number
-  /** Between two deaths of one client; 0: none dies. It comes back, and knows nothing of what it asked before. */
+  /** Mean time between two deaths of one client; 0: none dies. It comes back and knows nothing of what it asked before. */
   readonly deathMsMean: number
-  /** Between two absences of one client, in which it asks for nothing; 0: none leaves. */
+  /** Mean time between two absences of one client, in which it asks for nothing; 0: none leaves. */
   readonly absenceMsMean: number
 }
 

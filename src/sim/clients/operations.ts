@@ -1,4 +1,4 @@
-/** What simulated clients ask for: all of the bank and the keys, in amounts so small that no sum comes near an int64. */
+/** The operations of simulated clients: all of the bank and the keys, in amounts so small that no sum comes near an int64. */
 
 export interface Put {
   readonly kind: 'put'
@@ -24,7 +24,7 @@ export interface Deposit {
   readonly account: string
   readonly asset: string
   readonly amount: number
-  /** With a signature that does not verify. */
+  /** True for a signature that does not verify. */
   readonly isForged: boolean
 }
 
@@ -44,7 +44,7 @@ export interface Transfer {
   readonly amount: number
   /** The first of two phases: the amount is held. */
   readonly isPending: boolean
-  /** With isPending: how long, in ms of log time. 0: until it is posted or voided. */
+  /** Duration of a pending transfer, in ms of log time. 0: until it is posted or voided. */
   readonly timeoutMs: number
 }
 
@@ -111,7 +111,7 @@ export interface Compare {
   readonly target: { readonly value: string } | { readonly version: number }
 }
 
-/** What may stand in a transaction. */
+/** An operation of a transaction. */
 export type TxnStep = Put | Delete | OpenAccount | Deposit | Withdraw | Transfer | Post | Void | Get | GetBalance
 
 export interface Txn {
@@ -132,17 +132,17 @@ export type Operation = Put | Delete | Txn | OpenAccount | Deposit | Withdraw | 
 /** An operation as a client asks for it. */
 export interface Request {
   readonly operation: Operation
-  /** Of a put, a delete, a transaction, the opening of an account: what makes it safe to repeat outside a session. '' is none. */
+  /** Makes a put, a delete, a transaction or the opening of an account safe to repeat outside a session. '' is none. */
   readonly requestId: string
 }
 
-/** Whether the operation may carry a request_id. */
+/** Returns true if the operation may carry a request_id. */
 export function takesRequestId({ kind }: Operation): boolean {
   return kind === 'put' || kind === 'delete' || kind === 'txn' || kind === 'open'
 }
 
 /**
- * Whether the request may be sent again in another session, or through another node's, and still happens once and gets one answer.
+ * Returns true if the request may be sent again in another session, or through another node's, and still happens once and gets one answer.
  * The end of a hold is not such: what refused it may have changed meanwhile. Nor is a forgery, which is not kept under its id.
  */
 export function isSafeToRepeat({ operation, requestId }: Request): boolean {

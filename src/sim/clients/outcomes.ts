@@ -1,5 +1,5 @@
 /**
- * What requests come to, in plain fields, so that the answers of the nodes and those of the model can be held side by side. Fields
+ * The outcomes of requests, in plain fields, so that the answers of the nodes and those of the model can be held side by side. Fields
  * always stand in the order given here. Names that end in Ms are log time, in ms since 1970.
  */
 
@@ -28,7 +28,7 @@ export interface MovementView {
   readonly asset: string
   readonly amount: number
   readonly status: 'posted' | 'pending' | 'voided' | 'expired' | 'refused'
-  /** Of a two-phase transfer: what was held. */
+  /** The amount held by a two-phase transfer. */
   readonly pendingAmount: number
   readonly refusalReason: string
   readonly timeMs: number
@@ -48,10 +48,10 @@ export type Outcome =
       readonly hasMore: boolean
       readonly revision: number
     }
-  /** Of an opening, or of a read of one account. */
+  /** The outcome of an opening, or of a read of one account. */
   | { readonly kind: 'account'; readonly account: AccountView }
   | { readonly kind: 'accounts'; readonly accounts: readonly AccountView[] }
-  /** With the accounts as they were right after it; a read of a movement gives none. */
+  /** A movement and the accounts right after it; a read of a movement gives no accounts. */
   | {
       readonly kind: 'movement'
       readonly movement: MovementView
@@ -75,7 +75,7 @@ export function sameOutcome(a: Outcome, b: Outcome): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
-/** For people, and for comparing what does not know the time. */
+/** Formats an outcome without its times, for people and for comparisons. */
 export function withoutTimes(outcome: Outcome): string {
   return JSON.stringify(outcome, (name, value: unknown) => (name.endsWith('Ms') ? undefined : value))
 }

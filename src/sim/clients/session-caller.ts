@@ -18,7 +18,7 @@ import { Way } from './way.js'
 
 type Told = ReturnType<typeof decodeAnswer>
 
-/** One request under way, from the first try to the last. */
+/** One request, from the first try to the last. */
 interface Asking {
   readonly invocation: Invocation
   readonly call: Call
@@ -33,17 +33,17 @@ interface Asking {
 }
 
 const TURN_MS_MAX = 0.2
-/** A client that has a copy of its requests sent about does not wait for what becomes of them. */
+/** Time limit of a copy at the node. */
 const COPY_TIMEOUT_MS = 1_000
 
-/** A client that uses the SDK's session. Its own are only what it asks, what it has written down, and what it does wrong on purpose. */
+/** Carries requests out through the SDK's session, keeps the history, and makes mistakes on purpose. */
 export class SessionCaller implements Caller {
   readonly #settings: CallerSettings
   readonly #trace: CallTrace
   readonly #way: Way
   readonly #port: SimulatedPort
   readonly #asking = new Map<Request['body'], Asking>()
-  /** Sessions of which it has been told that they are no more. */
+  /** Sessions that a node has reported as expired. */
   readonly #expired = new Set<number>()
   #nodes: readonly ClientPort[]
   #runtime: SimulatedRuntime
@@ -163,7 +163,7 @@ export class SessionCaller implements Caller {
     this.#maybeCopy(asking)
   }
 
-  /** Now and then a try is on its way to another node, too. The call counts it: nobody will say that it has led to nothing. */
+  /** Sends a copy to another node now and then. The call counts it as a send whose fate no node will report. */
   #maybeCopy({ invocation, call, session, requestNumber }: Asking): void {
     const { random, habits, count, history } = this.#settings
     if (session === undefined || !random.chance(habits.duplicateRate)) return
@@ -195,7 +195,7 @@ export class SessionCaller implements Caller {
     this.#settings.history.hear(invocation, told)
   }
 
-  /** The client waits for an answer, and a node says why it has none. */
+  /** A node refuses a request that the client waits for. */
   #onRefusedByNode({ invocation, session }: Asking, reason: string): void {
     const { count } = this.#settings
     if (reason === 'SESSION_FULL') count('sessionFull')
@@ -253,7 +253,7 @@ export class SessionCaller implements Caller {
 
   // --- what it does by mistake ----------------------------------------------------------------------------------------------------
 
-  /** Now and then a client is closed, and another takes its place; what was sent twice may still be on its way. */
+  /** Closes the SDK's client now and then, and makes another; copies of requests may still be on their way. */
   #maybeCloseSession(): void {
     const { random, habits, count } = this.#settings
     if (this.#unsettledCount > 0 || !random.chance(habits.closeRate)) return
@@ -262,7 +262,7 @@ export class SessionCaller implements Caller {
     this.#sessions = this.#newSessions()
   }
 
-  /** Somebody who has guessed the client id, or the client itself by mistake, asks something else under a number that has been answered. */
+  /** Sends another command under a number that was answered: by mistake, or with a guessed client id. */
   #maybeMisuse({ session, requestNumber, invocation }: Asking): void {
     const { random, habits, count, history } = this.#settings
     if (session === undefined || !random.chance(habits.misuseRate)) return
@@ -294,7 +294,7 @@ function partsOf({ asked, bytes }: Invocation): Pick<CallParts, 'body' | 'byteLe
   return { body: { $case: 'query', value }, byteLength: bytes.length, expected: expectedOfQuery(value) }
 }
 
-/** Reasons of a node that has not carried a request out, or does not know; all others are the state machine's. */
+/** Refusals of nodes; all others are the state machine's. */
 const OF_NODES: ReadonlySet<string> = new Set([
   'NO_QUORUM',
   'OVERLOADED',
@@ -309,13 +309,13 @@ const OF_NODES: ReadonlySet<string> = new Set([
   'BEYOND_ASKED',
 ])
 
-/** What a client that does nothing wrong is never told of what it waits for. */
+/** Reasons that a correct client never gets for a request that it waits for. */
 const IMPOSSIBLE: ReadonlySet<string> = new Set(['ALREADY_ACKNOWLEDGED', 'ID_REUSED', 'BEYOND_ASKED'])
 
-/** What the SDK says of requests that were not sent, or of reads. */
+/** Further reasons that the SDK gives for requests that were not carried out. */
 const NOT_CARRIED_OUT: ReadonlySet<string> = new Set(['CLIENT_CLOSED', 'SESSION_EXPIRED', 'DATA_DAMAGED', 'UNREACHABLE'])
 
-/** The log refuses an id that was used before, too: in a slot. */
+/** Tells a node's refusal from the state machine's, which may have the same reason but has a slot. */
 function isOfNode({ slot }: Answer, reason: string): boolean {
   return slot === 0 && OF_NODES.has(reason)
 }

@@ -8,13 +8,13 @@ import type { Workload } from './workload.js'
 
 export interface ClientSettings extends CallerSettings {
   readonly workload: Workload
-  /** Without one, each call stands alone, in the session of the node that it is sent to. */
+  /** False for a client of bare calls, which are carried out in the sessions of the nodes. */
   readonly hasSession: boolean
 }
 
 const DOWN_MS_MEAN = 400
 const ABSENCE_MS_MEAN = 1_500
-/** Longer than any run. */
+/** A timeout longer than any run. */
 const PATIENT_MS = 3_600_000
 const BURST_COUNT = 40
 
@@ -23,7 +23,7 @@ export class SimulatedClient {
   readonly #settings: ClientSettings
   readonly #caller: Caller
   #state: 'up' | 'away' | 'down' = 'up'
-  /** How many would have asked for something while the client could not. */
+  /** Number of requests postponed while the client is away or down. */
   #waitingCount = 0
   #isQuiet = false
   #isSpared = false
@@ -57,12 +57,12 @@ export class SimulatedClient {
     this.#comeBack()
   }
 
-  /** There are these nodes now. */
+  /** Sets the nodes of the cluster; a restricted client ignores it. */
   setNodes(nodes: readonly ClientPort[]): void {
     if (!this.#isRestricted) this.#caller.setNodes(nodes)
   }
 
-  /** It talks to none but these nodes from now on. */
+  /** Restricts the client to these nodes. */
   useOnly(nodes: readonly ClientPort[]): void {
     this.#isRestricted = true
     this.#caller.useOnly(nodes)
@@ -97,7 +97,7 @@ export class SimulatedClient {
     if (asked.kind === 'command' && random.chance(habits.burstRate)) this.#burst()
   }
 
-  /** Much at once, more than can be answered in time. */
+  /** Asks for much at once, more than can be answered in time. */
   #burst(): void {
     const { random, habits, workload, hasSession } = this.#settings
     for (let i = 0; i < BURST_COUNT; i++) {
@@ -152,7 +152,7 @@ export class SimulatedClient {
     this.#settings.trace.tell({ kind, client: this.#settings.name })
   }
 
-  /** Again and again while the client may have trouble. */
+  /** Strikes again and again while the client may have trouble. */
   #trouble(meanMs: number, strike: () => void): void {
     const { random, scheduler } = this.#settings
     if (meanMs === 0) return

@@ -23,12 +23,12 @@ export function endpointOf({ id }: Pick<ClientPort, 'id'>): string {
   return `n${id}:7100`
 }
 
-/** A client's way to simulated nodes: streams take their time, and break or fall silent now and then. */
+/** A client's transport to simulated nodes: streams have delays, and break or fall silent now and then. */
 export class SimulatedPort implements SessionPort {
   readonly #settings: Settings
   #way: WayQuality
   #nodes: readonly ClientPort[]
-  /** Of the nodes that the client knows now. */
+  /** Endpoints of the nodes that the client knows. Changed in place. */
   readonly endpoints: string[]
   #streams: SimulatedStream[] = []
 
@@ -39,13 +39,13 @@ export class SimulatedPort implements SessionPort {
     this.endpoints = settings.nodes.map(endpointOf)
   }
 
-  /** The client knows just these nodes from now on. */
+  /** Sets the nodes that the client knows. */
   setNodes(nodes: readonly ClientPort[]): void {
     this.#nodes = [...nodes]
     this.endpoints.splice(0, this.endpoints.length, ...nodes.map(endpointOf))
   }
 
-  /** As setNodes; streams to others break. */
+  /** Sets the nodes, and breaks streams to others. */
   useOnly(nodes: readonly ClientPort[]): void {
     this.setNodes(nodes)
     for (const stream of this.#streams) if (!this.endpoints.includes(stream.endpoint)) stream.break()
@@ -79,13 +79,13 @@ export class SimulatedPort implements SessionPort {
     return undefined
   }
 
-  /** Nothing is lost any more. */
+  /** Ends all losses. */
   heal(): void {
     this.#way = { ...this.#way, lossRate: 0 }
     for (const stream of this.#streams) stream.heal()
   }
 
-  /** The client's process is gone. */
+  /** Leaves all streams: the client's process is gone. */
   onClientDied(): void {
     for (const stream of this.#streams) stream.onClientDied()
     this.#streams = []

@@ -25,15 +25,15 @@ export interface StreamWatcher {
   onStalled(): void
 }
 
-/** How good the way to the nodes is. */
+/** The quality of the network between a client and the nodes. */
 export interface WayQuality {
   readonly delayMsMean: number
-  /** How often a frame is lost, and the stream with it. */
+  /** Share of frames that are lost, and the stream with them. */
   readonly lossRate: number
 }
 
 export interface StreamSettings {
-  /** As it is now. */
+  /** The current quality. */
   readonly way: () => WayQuality
   readonly random: Random
   readonly scheduler: Scheduler
@@ -41,9 +41,9 @@ export interface StreamSettings {
   readonly onLoss: () => void
 }
 
-/** Of streams that break, this share does so without a word. */
+/** Share of broken streams whose ends are not told. */
 const SILENT_SHARE = 0.4
-/** After this long a node's transport has found out by itself that the client is gone. */
+/** Time after which a node's transport notices by itself that the client is gone. */
 const KEEPALIVE_MS = 4_000
 
 /** A session's stream to a simulated node, with the way between the two ends. */
@@ -54,11 +54,11 @@ export class SimulatedStream implements SessionStream {
   readonly #settings: StreamSettings
   readonly #toNode: Pipe
   readonly #toClient: Pipe
-  /** By number: what the node owes an answer to. Commands and queries are numbered apart. */
+  /** Requests without an answer, by number. Commands and queries are numbered apart. */
   readonly #owed = { command: new Map<number, Request>(), query: new Map<number, Request>() }
   #nodeEnd: NodeEnd | undefined
   #session: SessionName | undefined
-  /** Of the client's end. */
+  /** True once the client has left, or was told that the stream is broken. */
   #isOver = false
   /** Frames that the node does not read for now; undefined while it reads. */
   #held: (() => void)[] | undefined
@@ -114,7 +114,7 @@ export class SimulatedStream implements SessionStream {
     this.#leaveNode()
   }
 
-  /** The stream breaks, and both ends hear of it. */
+  /** Breaks the stream; both ends hear of it. */
   break(): void {
     const { random, scheduler, way } = this.#settings
     this.#toNode.isSilent = this.#toClient.isSilent = true
@@ -122,7 +122,7 @@ export class SimulatedStream implements SessionStream {
     scheduler.after(random.exponential(way().delayMsMean), () => this.#breakNode())
   }
 
-  /** Nothing can be lost any more: a stream that has fallen silent is found to be broken. */
+  /** Breaks the stream if it has fallen silent: nothing is lost any more. */
   heal(): void {
     if (this.#toNode.isSilent || this.#toClient.isSilent) this.break()
   }
@@ -132,7 +132,7 @@ export class SimulatedStream implements SessionStream {
     if (this.#nodeEnd === undefined) this.#loseNode()
   }
 
-  /** The process is gone: its machine says so, or is gone, too. */
+  /** The process is gone: its machine closes the connection, or is gone, too. */
   #loseNode(): void {
     this.#nodeEnd = undefined
     const { random, scheduler, way } = this.#settings
@@ -227,7 +227,7 @@ export class SimulatedStream implements SessionStream {
     this.#options.events.onEnd(error)
   }
 
-  /** What was sent before arrives before. */
+  /** Tells the node that the client has left, after everything sent before. */
   #leaveNode(): void {
     if (this.#toNode.isSilent) this.#settings.scheduler.after(KEEPALIVE_MS, () => this.#breakNode())
     else this.#toNode.send(() => this.#breakNode())

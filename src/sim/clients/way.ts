@@ -9,10 +9,10 @@ interface Settings {
   readonly count: (trouble: 'loss') => void
 }
 
-/** The way between one client and the nodes: what goes over it takes its time, or is lost. */
+/** The network between one client and the nodes, for messages outside of streams: they are delayed, or lost. */
 export class Way {
   readonly #settings: Settings
-  /** How often the client has died: what is said to a process that is dead is lost. */
+  /** Number of the client's deaths: answers to a dead process are lost. */
   #deathCount = 0
   #isHealed = false
 
@@ -26,7 +26,7 @@ export class Way {
     scheduler.after(random.exponential(habits.delayMsMean), arrive)
   }
 
-  /** What the client hears of an answer: it travels, too, and a process that has died meanwhile hears nothing. */
+  /** Wraps a callback: the answer travels, too, and is lost if the process has died meanwhile. */
   back<T>(hear: (outcome: T) => void): (outcome: T) => void {
     const deathCount = this.#deathCount
     return (outcome) =>
@@ -35,7 +35,7 @@ export class Way {
       })
   }
 
-  /** Nothing is lost any more. */
+  /** Ends all losses. */
   heal(): void {
     this.#isHealed = true
   }

@@ -19,7 +19,7 @@ const KINDS = ['keyRate', 'txnRate', 'movementRate', 'holdRate', 'batchRate', 'l
 const ASSET = 'EUR'
 const OTHER_ASSET = 'USD'
 const REQUESTS_MAX = 30
-/** Of those asked for longer ago most have ended. */
+/** Number of recent holds remembered; most of the older ones have ended. */
 const HOLDS_MAX = 6
 const AMOUNT_MAX = 50
 /** Small, so that most holds find their money. */
@@ -29,7 +29,7 @@ const DEPOSIT_MAX = 200
 
 type TxnWrite = Exclude<TxnStep, { kind: 'get' | 'balance' }>
 
-/** What the clients of a world ask for, drawn at the moment that they ask. They share what is worth asking for again. */
+/** Draws the requests of the clients of a world. The clients share the ids that are worth using again. */
 export class Workload {
   readonly #habits: ClientHabits
   readonly #random: Random

@@ -3,12 +3,12 @@ import type { NodeId } from '../../paxos/types.js'
 import type { SessionName } from '../../replication/session-table.js'
 import type { SessionDialogue, SessionOutlet } from '../../server/session-dialogue.js'
 
-/** What became of a request. */
+/** Called with the outcome of a request. */
 export type Settled<T> = (outcome: T | MemberError) => void
 
 /** A stream as the node's process sees it. */
 export interface StreamOutlet extends SessionOutlet {
-  /** The process is dead. */
+  /** Called when the process has died. */
   onDied(): void
 }
 
@@ -18,15 +18,15 @@ export interface NodeEnd {
   input(run: (dialogue: SessionDialogue) => void): void
 }
 
-/** What a simulated node offers its clients. A node that is down loses what it is asked; `settle` is called once at most. */
+/** The doors of a simulated node for clients. A node that is down loses requests; `settle` is called once at most. */
 export interface ClientPort {
   readonly id: NodeId
   /** Begins a session stream, as the SDK does it. Undefined while nobody listens. */
   acceptStream(outlet: StreamOutlet): NodeEnd | undefined
   closeSession(session: SessionName, timeoutMs: number, settle: Settled<boolean>): void
-  /** A command with a session's name on it, outside of any stream. */
+  /** Submits a command in a session, outside of any stream. */
   submit(request: SessionRequest, timeoutMs: number, settle: Settled<Answer>): void
-  /** In the node's session, as a bare unary call is carried out. */
+  /** Carries a bare unary call out, in the node's session. */
   invoke(command: Uint8Array, timeoutMs: number, settle: Settled<Answer>): void
   /** Waits for a read index, then asks the local state: linearizable. */
   read(query: Uint8Array, timeoutMs: number, settle: Settled<Answer>): void
