@@ -47,7 +47,7 @@ async function inspect(file: string): Promise<BackupSummary> {
   return inspectBackup(file)
 }
 
-/** Writes the file, and reads it while it is written: what stands under its name in the end is whole. */
+/** Writes the file and verifies it meanwhile: it gets its name only when it is whole. */
 async function save(file: string, chunks: AsyncIterable<Uint8Array>): Promise<BackupSummary> {
   const { summariseBackup } = await import('../server/backup/inspect.js')
   if (file === '-') return summariseBackup(passedOn(chunks, writeData))

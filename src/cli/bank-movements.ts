@@ -17,7 +17,7 @@ import { PAGE_SIZE, take } from './pages.js'
 
 type IdFlags = ClientFlags & { readonly id?: string }
 
-/** What moves money between accounts and out of them, and what has moved. */
+/** Adds the commands that move money and those that show movements. */
 export function addMovementCommands(bank: Command): void {
   addWithdraw(bank)
   addTransfer(bank)
@@ -109,7 +109,7 @@ function withId(command: Command): Command {
   return command.option('--id <id>', "the movement's id; a random one without it. Repeating a call under its id is safe")
 }
 
-/** A random id is told before the call: whoever does not learn the outcome can ask again under it. */
+/** Prints a random id before the call: a caller that does not learn the outcome can retry with it. */
 function idOf(flags: IdFlags): string {
   if (flags.id !== undefined) return flags.id
   const id = randomUUID()

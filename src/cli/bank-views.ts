@@ -29,7 +29,7 @@ export async function movementTable(movements: readonly Movement[]): Promise<str
   )
 }
 
-/** Every field, also those with their default; enums by name. */
+/** Formats every field, defaults included; enums by name. */
 export async function movementToJson(movement: Movement): Promise<unknown> {
   const nameOf = await enumNames()
   return { ...movement, ...nameOf(movement) }

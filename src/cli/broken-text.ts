@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { maybeText } from '../encoding/text.js'
 
-/** What Node makes of bytes that are no UTF-8, and what may as well have been typed. */
+/** The character that Node puts in place of bytes that are not UTF-8; it may also have been typed. */
 const REPLACEMENT = '\uFFFD'
 
 /**
- * Why the command line, or a SYNOD_* variable, cannot be used: a key or a path with bytes that are no UTF-8 would be taken for another.
- * Linux can tell them from a U+FFFD that is meant; elsewhere it is refused, too.
+ * Returns the reason why the command line, or a SYNOD_* variable, cannot be used: a key or a path with bytes that are not UTF-8 would name
+ * another one. Linux can tell these from a U+FFFD that was typed; elsewhere U+FFFD is refused, too.
  */
 export function findBrokenText(args: readonly string[], env: NodeJS.ProcessEnv): string | undefined {
   const argument = args.findIndex((text) => text.includes(REPLACEMENT))
@@ -23,7 +23,7 @@ function isMeant(raw: readonly Uint8Array[], args: readonly string[]): boolean {
   return args.every((text, i) => raw[i] !== undefined && maybeText(raw[i]) === text)
 }
 
-/** The process's own arguments or variables as bytes; none where the system does not tell. */
+/** The process's own arguments or variables as bytes; none where the system does not provide them. */
 function readRaw(name: 'cmdline' | 'environ'): Uint8Array[] {
   try {
     const bytes = readFileSync(`/proc/self/${name}`)

@@ -11,7 +11,7 @@ Example:
   $ synod call bank/GetBalance '{"account_id": "alice"}'
   $ synod call cluster/Status`
 
-/** The dynamic client: any method by its name, by descriptors alone. */
+/** Adds the dynamic client: it calls any method by its name, with descriptors only. */
 export function addCallCommand(program: Command): void {
   withClientFlags(
     outcomeCounts(program.command('call')).argument('<method>', 'SERVICE/METHOD').argument('[json]', 'the request', '{}'),

@@ -1,8 +1,8 @@
 import { constants, readFileSync, readlinkSync } from 'node:fs'
 
 /**
- * Whether the process was started with this descriptor closed: Node then opens /dev/null in its place, for reading and writing, and nothing
- * that is read or written there fails. Whoever opens it so by himself means the same. False where the system does not tell.
+ * Tests whether the process was started with this descriptor closed. Node then opens /dev/null in its place, for reading and writing, and no
+ * read or write fails there. A caller that opens it so means the same. False where the system does not tell.
  */
 export function isClosed(fd: number): boolean {
   try {

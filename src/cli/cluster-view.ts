@@ -2,39 +2,39 @@ import type { Answered, Membership, NodeStatus, StatusResponse } from '../client
 import { CliError, describe, EXIT } from './failure.js'
 import { type ClientFlags, endpointsOf } from './options.js'
 
-/** One node that is down must not hold the others up. */
+/** Bound for one node: a node that is down must not delay the others. */
 const ASK_MS_MAX = 2_000
 const PROBE_MS_MAX = 1_000
 
 type NodeReport = Answered<StatusResponse, 'membership'>
 
-/** A node as it says that it is, or why it does not. */
+/** A node's own status, or the reason why there is none. */
 export interface SurveyedNode {
   readonly endpoint: string
-  /** 0 where nobody knows which node should be there. */
+  /** 0 when it is not known which node should be there. */
   readonly nodeId: number
   readonly status?: Answered<StatusResponse>
-  /** In one clause for people; undefined for a node that answers. */
+  /** The reason in one clause, for people; undefined for a node that answers. */
   readonly trouble?: string
 }
 
-/** All that can be learned of a cluster. */
+/** The known facts about a cluster. */
 export interface Survey {
-  /** Those of the endpoints, then the members that are none of them. */
+  /** Nodes at the endpoints, then the other members. */
   readonly nodes: readonly SurveyedNode[]
-  /** The newest that any of them knows; undefined where none does. */
+  /** The newest membership that any node knows; undefined when none does. */
   readonly membership: Membership | undefined
-  /** Somebody hears of a leader, which stands for a majority. */
+  /** True when a node follows a leader, which implies a majority. */
   readonly hasMajority: boolean
 }
 
-/** The cluster as its leader knows it; as whoever knows most, where no leader answers. */
+/** The cluster as the leader knows it, or the node that knows most when no leader answers. */
 export interface ClusterView {
   readonly report: NodeReport
   readonly membership: Membership
-  /** 0 where none is known. */
+  /** The leader's node id; 0 when none is known. */
   readonly leaderId: number
-  /** How far each learner is; empty when it is not the leader that told. */
+  /** Progress of each learner; empty when the answer is not the leader's. */
   readonly progress: ReadonlyMap<number, number>
   readonly survey: Survey
 }
@@ -50,7 +50,7 @@ export async function surveyCluster(flags: ClientFlags): Promise<Survey> {
   return { nodes, membership, hasMajority: answers.some(({ status }) => (status?.leaderId ?? 0) !== 0) }
 }
 
-/** Asks as surveyCluster does. @throws CliError when nobody answers who knows of a cluster */
+/** Asks as surveyCluster does. @throws CliError when no node answers that knows a cluster */
 export async function viewCluster(flags: ClientFlags): Promise<ClusterView> {
   const survey = await surveyCluster(flags)
   const known = survey.nodes
@@ -65,13 +65,13 @@ export async function viewCluster(flags: ClientFlags): Promise<ClusterView> {
   return { report, membership: report.membership, leaderId: report.leaderId, progress, survey }
 }
 
-/** Whether that member of the cluster answers clients. */
+/** Tests whether that member of the cluster answers clients. */
 export async function isUp(member: Membership['members'][number], clusterId: string): Promise<boolean> {
   const [answer] = await askAll([clientAddressOf(member)], ASK_MS_MAX)
   return answer?.status?.nodeId === member.nodeId && answer.status.clusterId === clusterId
 }
 
-/** Why nothing can be decided, as far as can be seen; undefined while there is a majority. */
+/** Explains why nothing can be decided, as far as is visible; undefined while there is a majority. */
 export function tellNoMajority({ nodes, membership, hasMajority }: Survey): string | undefined {
   if (hasMajority) return undefined
   const up = nodes.filter(({ status }) => status !== undefined)
@@ -93,7 +93,7 @@ async function askAll(endpoints: readonly string[], timeoutMs: number): Promise<
   }
 }
 
-/** Where the member says that it is now; where the log says, when it has said nothing else. */
+/** The address that the member announces; the one in the log when it announces none. */
 export function clientAddressOf(member: { readonly clientAddress: string; readonly announcedClientAddress: string }): string {
   return member.announcedClientAddress === '' ? member.clientAddress : member.announcedClientAddress
 }

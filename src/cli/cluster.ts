@@ -57,7 +57,7 @@ function addUpgradeCommand(cluster: Command): void {
     })
 }
 
-/** For people: "1.5 of 24.0 MiB (6 %)". */
+/** Formats the quota for people: "1.5 of 24.0 MiB (6 %)". */
 export function quotaLine(stateBytes: number, quotaBytes: number): string {
   if (quotaBytes === 0) return `${mib(stateBytes)} MiB, without a quota`
   return `${mib(stateBytes)} of ${mib(quotaBytes)} MiB (${Math.floor((100 * stateBytes) / quotaBytes)} %)`

@@ -11,10 +11,10 @@ interface Transfer {
 const WORKERS = 32
 const CHECKS_AT_A_TIME = 1_000
 
-/** A stream of transfers between a few accounts, with a book of its own on what was acknowledged. */
+/** A stream of transfers between a few accounts, with its own record of what was acknowledged. */
 export class TransferStream {
   readonly acknowledged: Transfer[] = []
-  /** Sent, but never answered in time: may or may not have happened. */
+  /** Transfers that were sent and not answered in time: they may have happened. */
   readonly unknown: Transfer[] = []
   refusedCount = 0
   readonly #client: Client
@@ -22,7 +22,7 @@ export class TransferStream {
   #isRunning = false
   #workers: Promise<void>[] = []
   #count = 0
-  /** Settled by the first acknowledgement of a transfer that began after the mark. */
+  /** Resolved by the first acknowledgement of a transfer that began after the mark. */
   #mark: { readonly atMs: number; readonly resolve: (tookMs: number) => void } | undefined
 
   constructor(client: Client, accounts: readonly string[]) {
@@ -40,7 +40,7 @@ export class TransferStream {
     await Promise.all(this.#workers)
   }
 
-  /** How many ms it takes from now until a transfer that begins from now on is acknowledged. */
+  /** Resolves with the ms from now until a transfer that begins from now on is acknowledged. */
   untilNextAcknowledged(): Promise<number> {
     return new Promise((resolve) => {
       this.#mark = { atMs: performance.now(), resolve }
@@ -84,7 +84,7 @@ export class TransferStream {
     else this.refusedCount++
   }
 
-  /** Looks every transfer up: which of the acknowledged are missing, and what each account must hold if nothing happened twice. */
+  /** Looks up every transfer. Returns the acknowledged ones that are missing, and the balance of each account if nothing happened twice. */
   async audit(opening: ReadonlyMap<string, bigint>): Promise<{ lost: number; expected: Map<string, bigint> }> {
     const expected = new Map(opening)
     const add = (account: string, amount: bigint): void => void expected.set(account, (expected.get(account) ?? 0n) + amount)

@@ -21,7 +21,7 @@ const FORM_MS_MAX = 30_000
 const STREAM_MS = 2_000
 const CATCH_UP_MS_MAX = 30_000
 
-/** The figures that the run ends with. */
+/** Figures at the end of the run. */
 interface Figures {
   readonly acknowledged: number
   readonly lost: number
@@ -145,7 +145,7 @@ async function moveMoney(
   }
 }
 
-/** Resolves when every node has applied the same slots to the same end. */
+/** Resolves when every node has applied the same slots and has the same digest. */
 async function untilLevel(cluster: LocalCluster, client: Client): Promise<void> {
   const deadlineMs = performance.now() + CATCH_UP_MS_MAX
   while (performance.now() < deadlineMs) {
@@ -157,7 +157,7 @@ async function untilLevel(cluster: LocalCluster, client: Client): Promise<void> 
   throw new CliError(`the nodes are not level after ${CATCH_UP_MS_MAX / 1_000} s: ${cluster.endpoints.join(', ')}`)
 }
 
-/** As this node itself has them. */
+/** Balances from this node's own state. */
 async function balancesAt(node: LocalNode): Promise<Map<string, bigint>> {
   const { connect, Consistency } = await import('../client/client.js')
   const client = connect({ endpoints: node.clientAddress })

@@ -6,7 +6,7 @@ import { StorageError } from '../storage/storage-error.js'
 import { CliError } from './failure.js'
 import { devKeyFile, readKeyFile, toBase64, writeKeyFile } from './key-file.js'
 
-/** How the cluster in a data directory was made: members and their addresses are part of its memory. */
+/** Layout with which the cluster in a data directory was made: it remembers its members and their addresses. */
 export interface DevLayout {
   readonly nodes: number
   readonly basePort: number
@@ -15,7 +15,7 @@ export interface DevLayout {
 const DEV_AUTHORITY_ID = 'dev'
 
 /**
- * Makes the directory and takes it for this process. `wasKilled` says that the one before did not let it go.
+ * Makes the directory and locks it for this process. `wasKilled`: the process before did not unlock it.
  * @throws CliError in one line: not writable, or in use by another dev cluster.
  */
 export async function takeDirectory(directory: string): Promise<{ wasKilled: boolean; letGo: () => Promise<void> }> {
@@ -40,8 +40,8 @@ export async function takeDirectory(directory: string): Promise<{ wasKilled: boo
 }
 
 /**
- * The layout to run: as asked for, as the directory has it, or the default.
- * @throws CliError when the directory has another than is asked for.
+ * Chooses the layout to run: as requested, as in the directory, or the default.
+ * @throws CliError when the directory has another layout than requested.
  */
 export function settleLayout(directory: string, asked: Partial<DevLayout>, fallback: DevLayout): DevLayout {
   const file = layoutFile(directory)
@@ -71,7 +71,7 @@ function readLayout(file: string): DevLayout {
   }
 }
 
-/** The first authority, as --authority takes it; its key is made at the first start. */
+/** Returns the first authority in the form of --authority; its key is made at the first start. */
 export async function devAuthority(directory: string): Promise<string> {
   const file = devKeyFile(directory)
   if (!existsSync(file)) {

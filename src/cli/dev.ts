@@ -12,7 +12,7 @@ import { whyTaken } from './ports.js'
 import { onStopSignals } from './signals.js'
 
 const FORM_MS_MAX = 30_000
-/** The nodes of a dev cluster that was killed take a moment to notice. */
+/** Patience with taken ports: the nodes of a killed dev cluster need a moment to stop. */
 const PORTS_MS_MAX = 3_000
 const DEFAULT_LAYOUT = { nodes: 3, basePort: 7_100 }
 
@@ -56,7 +56,7 @@ async function runDev(flags: DevFlags): Promise<void> {
   }
 }
 
-/** @throws CliError that names the first port that is still taken after patienceMs. */
+/** Waits until all ports are free. @throws CliError that names the first port that is still taken after patienceMs */
 async function checkPorts(ports: readonly { client: number; peer: number }[], patienceMs: number): Promise<void> {
   const deadlineMs = performance.now() + patienceMs
   const uses = ports.flatMap(({ client, peer }, i) => [
@@ -75,7 +75,7 @@ async function checkPorts(ports: readonly { client: number; peer: number }[], pa
   }
 }
 
-/** Runs the nodes until they are told to stop, or are all dead. */
+/** Runs the nodes until they are told to stop or all have ended. */
 async function serve(cluster: LocalCluster, dataDirectory: string): Promise<void> {
   const { connect } = await import('../client/client.js')
   const client = connect({ endpoints: cluster.endpoints, timeoutMs: 2_000 })
@@ -100,7 +100,7 @@ async function serve(cluster: LocalCluster, dataDirectory: string): Promise<void
   }
 }
 
-/** Tells of each node that dies. @throws CliError when none is left. */
+/** Reports each node that ends. @throws CliError when none is left */
 function untilAllDead(cluster: LocalCluster): Promise<never> {
   return new Promise((_, reject) => {
     cluster.onExit = (node, how) => {
@@ -111,7 +111,7 @@ function untilAllDead(cluster: LocalCluster): Promise<never> {
   })
 }
 
-/** Variables would come before the config file: the command does without those that are set here. */
+/** The command that starts a node again. It unsets the variables that are set here, as they would come before the config file. */
 function startCommand(node: LocalNode): string {
   const unset = NODE_VARIABLES.filter((name) => process.env[name] !== undefined).map((name) => `-u ${name} `)
   return `${unset.length > 0 ? `env ${unset.join('')}` : ''}npx synod start --config ${node.configFile}`

@@ -42,7 +42,7 @@ export function addDoctorCommand(program: Command): void {
     })
 }
 
-/** On a terminal only, and rewritten in place. */
+/** Progress, on a terminal only, rewritten in place. */
 function showProgress(): ((bytesDone: number, bytesTotal: number) => void) | undefined {
   if (!process.stderr.isTTY) return undefined
   return (bytesDone, bytesTotal) => {

@@ -1,11 +1,11 @@
 import type { SynodError } from '../client/client.js'
 
-/** What the process ends with; `synod --help` lists them. */
+/** Exit codes of the process; `synod --help` lists them. */
 export const EXIT = { done: 0, failed: 1, usage: 2, unavailable: 3, halted: 4 } as const
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
-/** What a person is told in one line, and the exit code. */
+/** A failure with one line for people and an exit code. */
 export class CliError extends Error {
   override readonly name = 'CliError'
   readonly exitCode: ExitCode
@@ -20,7 +20,7 @@ export function usageError(message: string): CliError {
   return new CliError(message, EXIT.usage)
 }
 
-/** By name, not by instanceof: whoever asks need not load the SDK, and gRPC with it. */
+/** Tests by name, not by instanceof: the caller need not load the SDK, and gRPC with it. */
 export function isSynodError(error: unknown): error is SynodError {
   return error instanceof Error && error.name === 'SynodError'
 }
@@ -43,13 +43,13 @@ export function exitCodeOf(error: unknown): ExitCode {
   return UNAVAILABLE_CODES.has(error.code) ? EXIT.unavailable : EXIT.failed
 }
 
-/** One line for people. */
+/** Describes an error in one line, for people. */
 export function describe(error: unknown): string {
   if (isSynodError(error)) return error.message.startsWith(error.reason) ? error.message : `${error.reason}: ${error.message}`
   return error instanceof Error ? error.message : String(error)
 }
 
-/** The same for programs. */
+/** Describes an error for programs. */
 export function describeAsJson(error: unknown): unknown {
   const message = error instanceof Error ? error.message : String(error)
   if (!isSynodError(error)) return { error: { message } }

@@ -6,13 +6,13 @@ import { usageError } from './failure.js'
 const STDIN = 0
 const STDIN_POLL_MS = 5
 const CHUNK_BYTES = 64 * 1024
-/** A request may have 4 MiB; JSON needs more room for the same. */
+/** Bound of a request in JSON: 4 MiB take more room in JSON. */
 const INPUT_BYTES_MAX = 16 * 1024 * 1024
-/** Of files that people write by hand, or that we write in a few lines. */
+/** Bound of files that are written by hand, or by us in a few lines. */
 export const SMALL_FILE_BYTES_MAX = 1024 * 1024
 
 /**
- * A JSON argument: the text itself, `-` for what stands on stdin, `@FILE` for what is in the file.
+ * Reads a JSON argument: the text itself, `-` for stdin, `@FILE` for a file.
  * @throws CliError (usage)
  */
 export function readTextArgument(argument: string, what: string): string {
@@ -20,17 +20,17 @@ export function readTextArgument(argument: string, what: string): string {
   return argument.startsWith('@') ? readTextFile(argument.slice(1), what, INPUT_BYTES_MAX) : argument
 }
 
-/** All bytes of a file, or of stdin for `-`. @throws CliError (usage) */
+/** Reads all bytes of a file, or of stdin for `-`. @throws CliError (usage) */
 export function readBytes(file: string, what: string): Uint8Array {
   return readBounded(file, what, INPUT_BYTES_MAX)
 }
 
-/** A whole file as text, or stdin for `-`. @throws CliError (usage) that names the file, when it is unreadable, no UTF-8, or larger than bytesMax */
+/** Reads a whole file as text, or stdin for `-`. @throws CliError (usage): the file is unreadable, not UTF-8, or larger than bytesMax */
 export function readTextFile(file: string, what: string, bytesMax: number): string {
   return textOf(readBounded(file, what, bytesMax), file === '-' ? `${what} on stdin` : `${what} ${file}`)
 }
 
-/** Not beyond a bound: a device has no end. */
+/** Stops at a bound: a device has no end. */
 function readBounded(file: string, what: string, bytesMax: number): Buffer {
   let fd: number | undefined
   try {
@@ -52,7 +52,7 @@ function readBounded(file: string, what: string, bytesMax: number): Buffer {
   }
 }
 
-/** A pipe or a terminal that another process has made non-blocking has nothing yet, at times. */
+/** Reads, and tries again while a pipe or a terminal that another process has made non-blocking has nothing yet. */
 function readWaiting(fd: number, buffer: Buffer): number {
   for (;;) {
     try {

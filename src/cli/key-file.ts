@@ -6,14 +6,14 @@ import { readTextFile, SMALL_FILE_BYTES_MAX } from './input.js'
 import { suggestion } from './near-name.js'
 import { parseStrictJsonObject } from './strict-json.js'
 
-/** Where `synod dev` keeps the key of the authority that it made. */
+/** File in which `synod dev` keeps the key of its authority. */
 export function devKeyFile(dataDirectory: string): string {
   return join(dataDirectory, 'dev-authority.json')
 }
 
 interface KeyFile {
   readonly authorityId: string
-  /** Base64 of 32 bytes each. */
+  /** Keys, each as base64 of 32 bytes. */
   readonly publicKey: string
   readonly privateKey: string
 }
@@ -23,7 +23,7 @@ export function formatKeyFile(authorityId: string, { publicKey, privateKey }: Ke
   return `${JSON.stringify(file, undefined, 2)}\n`
 }
 
-/** For the owner's eyes only, and never over a key that is there. */
+/** Writes a key that only the owner can read; never replaces a file. */
 export function writeKeyFile(path: string, authorityId: string, keys: KeyPair): void {
   let isMade = false
   try {
@@ -42,7 +42,7 @@ export function writeKeyFile(path: string, authorityId: string, keys: KeyPair): 
   }
 }
 
-/** @throws CliError that names the file and what is wrong with it. */
+/** Reads a key. @throws CliError that names the file and its fault */
 export async function readKeyFile(path: string): Promise<Authority> {
   const { makeAuthority } = await import('../client/client.js')
   const fields = parseStrictJsonObject(readTextFile(path, 'the key file', SMALL_FILE_BYTES_MAX), `the key file ${path}`)

@@ -31,7 +31,7 @@ export function addTxn(kv: Command): void {
     })
 }
 
-/** Signatures and the like stay base64. */
+/** Reads text for `value` fields only; signatures and the like stay base64. */
 const readValueAsText: BytesReader = ({ name }, text) => (name === 'value' ? Buffer.from(text).toString('base64') : text)
 
 function ensureRequestId(request: { requestId?: unknown }): void {
@@ -52,7 +52,7 @@ function show(answer: TxnAnswer, { json, text }: ClientFlags & { text?: true }):
   for (const response of shown.responses) printJson(response)
 }
 
-/** The same, with text for base64 under each `value` that is UTF-8. */
+/** Returns the JSON with text in place of base64 under each `value` that is UTF-8. */
 function withTextValues<T>(answer: T): T {
   if (Array.isArray(answer)) return answer.map(withTextValues) as T
   if (typeof answer !== 'object' || answer === null) return answer

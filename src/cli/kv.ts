@@ -84,7 +84,7 @@ function addDelete(kv: Command): void {
     })
 }
 
-/** An empty prefix is every key's: a variable that is not set must not delete them all. @throws CliError (usage) */
+/** Refuses an empty prefix, which every key has: a variable that is not set must not delete all keys. @throws CliError (usage) */
 function deletionOf(
   key: string | undefined,
   { prefix, all }: { prefix?: string; all?: true },
@@ -129,7 +129,7 @@ function addList(kv: Command): void {
     })
 }
 
-/** With --raw the bytes as they are; else with the end of a line, and on a terminal with escapes for what would act on it. */
+/** Writes a value: with --raw its bytes; otherwise with a line end, and with escapes on a terminal. */
 function printValue(value: Uint8Array, { raw }: { raw?: true }): void {
   if (raw) return writeOut(value)
   if (process.stdout.isTTY) return print(shownBytes(value))

@@ -21,7 +21,7 @@ export interface LocalNode {
   readonly configFile: string
   readonly logFile: string
   child: ChildProcess | undefined
-  /** What the process said before it gave up. */
+  /** Message of the process before it gave up. */
   lastWords: string | undefined
 }
 
@@ -74,7 +74,7 @@ export class LocalCluster {
     }
   }
 
-  /** Starts one node's process. It ends when this one does, however this one ends: its IPC channel breaks. */
+  /** Starts one node's process. It ends with this process, however that ends: the IPC channel breaks. */
   spawn(node: LocalNode): void {
     const log = openSync(node.logFile, 'a')
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !NODE_VARIABLES.includes(name)))
@@ -123,21 +123,22 @@ export class LocalCluster {
     await gone
   }
 
-  /** Lets every node drain and stop; who takes longer than 15 s is killed. */
+  /** Lets every node drain and stop; a node that takes longer than 15 s is killed. */
   async stop(): Promise<void> {
     const timer = setTimeout(() => this.killAll(), STOP_MS_MAX)
     await Promise.all(this.nodes.map((node) => this.kill(node, 'SIGTERM')))
     clearTimeout(timer)
   }
 
-  /** At once. */
+  /** Kills every node at once. */
   killAll(): void {
     for (const { child } of this.nodes) child?.kill('SIGKILL')
   }
 }
 
 /**
- * Nodes with directories of different clusters never talk to each other; waiting would only end in "no leader".
+ * Checks that all nodes belong to one cluster: nodes of different clusters never talk to each other, and waiting would only end in "no
+ * leader".
  * @throws CliError that names two of them, with their clusters
  */
 export function checkOneCluster(

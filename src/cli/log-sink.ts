@@ -1,16 +1,16 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs'
 import { systemCodeOf } from '../storage/storage-error.js'
 
-/** Writes bytes, perhaps not all of them; gives how many. Throws as node:fs does. */
+/** Writes bytes, perhaps not all of them; returns the number written. Throws as node:fs does. */
 export type WriteSome = (bytes: Uint8Array) => number
 
 /**
- * Where a node's log goes. A line that cannot be written (a full disk, a terminal that is gone, a pipe that nobody reads) is dropped: a node
- * goes on without its log. When lines can be written again, the first says how many are missing.
+ * The destination of a node's log. A line that cannot be written (full disk, closed terminal, a pipe that nobody reads) is dropped: the node
+ * goes on without its log. When lines can be written again, the first one tells how many are missing.
  */
 export class LogSink {
   readonly #write: WriteSome
-  /** The end of a line of which a part has been written. */
+  /** Rest of a line that was written in part. */
   #rest: Uint8Array | undefined
   #lostCount = 0
   #lostBecause = ''
@@ -19,7 +19,7 @@ export class LogSink {
     this.#write = write
   }
 
-  /** Lines that were dropped since the last that could be written. */
+  /** Number of lines dropped since the last one that could be written. */
   get lostCount(): number {
     return this.#lostCount
   }
@@ -30,7 +30,7 @@ export class LogSink {
     else if (this.#begin(Buffer.from(line)) === 0) this.#lostCount++
   }
 
-  /** True when no line stands there in part. */
+  /** Writes the rest of a partly written line. Returns true when none is left. */
   #finishRest(): boolean {
     const rest = this.#rest
     if (rest === undefined) return true
@@ -38,7 +38,7 @@ export class LogSink {
     return this.#rest === undefined
   }
 
-  /** True when nothing was lost, or that has been told. */
+  /** Reports lost lines. Returns true when there are none, or they have been reported. */
   #tellLost(): boolean {
     if (this.#lostCount === 0) return true
     const msg = `${this.#lostCount} lines of this log were lost: it could not be written (${this.#lostBecause})`
@@ -48,7 +48,7 @@ export class LogSink {
     return this.#rest === undefined
   }
 
-  /** Writes all of it, or a part, of which it keeps the rest for later. Gives how many bytes were written. */
+  /** Writes all of it or a part, and keeps the rest for later. Returns the number of bytes written. */
   #begin(bytes: Uint8Array): number {
     let written = 0
     this.#rest = undefined
@@ -63,8 +63,8 @@ export class LogSink {
 }
 
 /**
- * To a pipe or a terminal through an opening of its own that does not wait for the reader: the one that was inherited may, and shares that with
- * whoever else has it.
+ * Opens a pipe or a terminal again, without waiting for the reader. The inherited descriptor may wait, and shares that setting with other
+ * processes.
  */
 function writerTo(fd: number): WriteSome {
   const out = waitless(fd) ?? fd

@@ -8,7 +8,7 @@ import { makeProgram } from './program.js'
 import { shown } from './shown.js'
 import { replaceGoneTerminals } from './signals.js'
 
-/** Longer than the SDK takes to close a session. */
+/** Time before a forced exit; longer than the SDK takes to close a session. */
 const LINGER_MS = 2_000
 
 async function main(): Promise<void> {
@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   }
   await finish(command !== undefined && doesOutcomeCount(command))
   replaceGoneTerminals()
-  // Whoever was met may hold its end of a connection open for ever.
+  // A peer may hold its end of a connection open for ever.
   setTimeout(() => process.exit(), LINGER_MS).unref()
 }
 
@@ -41,7 +41,7 @@ function fail(why: string, exitCode: ExitCode): void {
   process.exitCode = exitCode
 }
 
-/** What was done was done, whether somebody could be told of it or not; a read that nobody could be given has failed. */
+/** Ends the output. A change stays done although it could not be reported; a read whose answer could not be written has failed. */
 async function finish(isOutcome: boolean): Promise<void> {
   const lost = await finishOutput()
   if (lost === undefined || lost.code === 'EPIPE') return // the reader, `head` say, has seen enough

@@ -9,23 +9,23 @@ import { note } from './output.js'
 import { ProgressLine } from './progress-line.js'
 
 const POLL_MS = 500
-/** How long one step may take, of all the time that there is. */
+/** Longest time for one step, within the remaining time. */
 const CALL_MS_MAX = 30_000
 
 export interface Replacement {
   readonly oldId: number
   readonly added: MemberConfig
-  /** Of the new member, for the command that is printed. */
+  /** Data directory of the new member, for the command that is printed. */
   readonly dataDirectory: string
 }
 
 export type ReplacementStep = 'add' | 'wait' | 'remove' | 'promote' | 'settle' | 'done'
 
 /**
- * What comes next, whatever has been done before. A dead member is removed before the new one votes, so that it never takes one node
- * more to make a majority; one that lives votes until the new one does.
+ * Returns the next step, whatever was done before. A dead member is removed before the new one votes: otherwise a majority would need one
+ * node more. A member that is alive votes until the new one does.
  *
- * @throws CliError when this replacement cannot be
+ * @throws CliError when this replacement is impossible
  */
 export function nextStep(
   membership: Membership,
@@ -50,7 +50,7 @@ export function nextStep(
   return old !== undefined && !now.isOldUp ? 'remove' : 'promote'
 }
 
-/** Replaces a member, from wherever an earlier try stopped. @throws CliError, SynodError */
+/** Replaces a member; continues where an earlier try stopped. @throws CliError, SynodError */
 export async function replaceMember(replacement: Replacement, flags: ClientFlags): Promise<ClusterView> {
   if (replacement.oldId === replacement.added.nodeId) {
     throw usageError('a node id is never given again: name another one for the new member')
@@ -80,7 +80,7 @@ class Replacing {
   readonly #client: Client
   #progress: ProgressLine | undefined
   #hasToldHow = false
-  /** Where the leader was when it was last asked: who has got there is close enough behind. */
+  /** The leader's position when it was last asked: a learner that has reached it has caught up. */
   #decidedUpTo = Number.POSITIVE_INFINITY
 
   constructor(replacement: Replacement, client: Client) {
@@ -88,7 +88,7 @@ class Replacing {
     this.#client = client
   }
 
-  /** Takes one step. True when nothing is left to do. */
+  /** Takes one step. Returns true when nothing is left to do. */
   async step(view: ClusterView, leftMs: number): Promise<boolean> {
     const { oldId, added } = this.#replacement
     const { cluster } = this.#client
@@ -119,7 +119,7 @@ class Replacing {
         await cluster.promoteMember(added.nodeId, options).catch(unlessBehind)
         return false
       case 'settle':
-        // Answered when nobody needs the old one any more.
+        // Answered once the old member is no longer needed.
         await cluster.promoteMember(added.nodeId, options)
         return false
       case 'done':
@@ -158,12 +158,12 @@ class Replacing {
   }
 }
 
-/** Another try has removed it. */
+/** Ignores the refusal of a member that another try has already removed. */
 function unlessGone(error: unknown): void {
   if (!isSynodError(error) || error.reason !== 'MEMBER_NOT_FOUND') throw error
 }
 
-/** It has fallen behind again: there is more to wait for. */
+/** Ignores NOT_CAUGHT_UP: the learner has fallen behind again, and the wait goes on. */
 function unlessBehind(error: unknown): void {
   if (!isSynodError(error) || error.reason !== 'NOT_CAUGHT_UP') throw error
 }

@@ -22,7 +22,7 @@ export function memberTable(view: ClusterView): string {
   return view.membership.settled ? table : `${table}\n\nThe last change is not settled yet: leave whoever it has removed running.`
 }
 
-/** As the log has it, and where the member says that it is by now, if that is elsewhere. */
+/** The member's address in the log, and the current one that it announces when they differ. */
 function nowAt(logged: string, announced: string): string {
   return announced === '' || announced === logged ? logged : `${announced} (${logged} by the log)`
 }
@@ -36,7 +36,7 @@ function describeMember(member: Member, view: ClusterView): string {
   return `${kind}, ${describeProgress(upTo, view.report.decidedUpTo)}`
 }
 
-/** Why each member does not answer that does not, a line each. */
+/** One line for each member that does not answer, with the reason. */
 export function memberTroubles(view: ClusterView): string[] {
   return view.membership.members.flatMap((member) => {
     const trouble = troubleOf(member, view)
@@ -44,20 +44,20 @@ export function memberTroubles(view: ClusterView): string[] {
   })
 }
 
-/** Undefined for a member that answers, at whichever address it was asked. */
+/** The reason why a member does not answer; undefined when it answers at any of its addresses. */
 export function troubleOf(member: Member, { survey: { nodes } }: ClusterView): string | undefined {
   if (nodes.some(({ status }) => status?.nodeId === member.nodeId)) return undefined
   const asked = nodes.find(({ endpoint }) => endpoint === clientAddressOf(member))
   return asked?.trouble ?? (asked === undefined ? 'it was not asked' : 'another node is at its address')
 }
 
-/** How far a learner is. */
+/** Describes a learner's progress. */
 export function describeProgress(upTo: number, decidedUpTo: number): string {
   if (upTo === 0) return 'nothing yet'
   return upTo >= decidedUpTo ? 'level' : `${decidedUpTo - upTo} slots behind`
 }
 
-/** What starts a new member on its machine. */
+/** The command that starts a new member on its machine. */
 export function joinCommand(membership: Membership, added: MemberConfig, dataDirectory: string): string {
   const others = membership.members
     .filter(({ nodeId, voter }) => voter && nodeId !== added.nodeId)

@@ -145,7 +145,7 @@ function addLead(member: Command): void {
 const dataDirectoryOption = (): Option =>
   new Option('--data <dir>', "the new member's data directory, for the command that is printed").default('/var/lib/synod')
 
-/** Everything else about the cluster may be a moment older than the membership that a change has just made. */
+/** Shows the membership that a change has just made; all other facts about the cluster may be a moment older. */
 async function show(flags: ClientFlags, membership: Membership): Promise<void> {
   if (flags.json) return printJson({ membership })
   const view: ClusterView = { ...(await viewCluster(flags)), membership }

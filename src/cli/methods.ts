@@ -4,14 +4,14 @@ import { fileDescriptorSet } from '../gen/descriptors.js'
 import { usageError } from './failure.js'
 import { suggestion } from './near-name.js'
 
-/** Every service that clients may call, from the descriptors that server reflection gives out, too. */
+/** Services that clients may call, from the descriptors that server reflection also serves. */
 function services(): DescService[] {
   const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, fileDescriptorSet))
   return [...registry].filter((type) => type.kind === 'service')
 }
 
 /**
- * The unary method SERVICE/METHOD, upper or lower case. synod.kv.v1.KeyValueService is also known as KeyValueService, KeyValue and kv.
+ * Finds the unary method SERVICE/METHOD, in upper or lower case. Short names of synod.kv.v1.KeyValueService: KeyValueService, KeyValue, kv.
  * @throws CliError (usage)
  */
 export function findMethod(name: string): DescMethod {

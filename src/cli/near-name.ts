@@ -1,4 +1,4 @@
-/** ` (did you mean "compare"?)`, or nothing when none of the known names is near. */
+/** Returns ` (did you mean "compare"?)`, or nothing when none of the known names is near. */
 export function suggestion(name: string, known: readonly string[]): string {
   const near = known
     .map((candidate) => ({ candidate, steps: distance(name.toLowerCase(), candidate.toLowerCase()) }))
@@ -7,10 +7,10 @@ export function suggestion(name: string, known: readonly string[]): string {
   return near === undefined ? '' : ` (did you mean ${JSON.stringify(near.candidate)}?)`
 }
 
-/** Of names this long, none is near: the table below stays small whatever is typed. */
+/** Longest name that is compared: the table below stays small whatever is typed. */
 const LENGTH_MAX = 64
 
-/** How many letters must be added, left out, changed, or exchanged with their neighbour, to make one name of the other. */
+/** Counts the letters that must be added, removed, changed, or swapped with their neighbour to turn one name into the other. */
 function distance(a: string, b: string): number {
   if (a.length > LENGTH_MAX || b.length > LENGTH_MAX) return LENGTH_MAX
   const table = Array.from({ length: a.length + 1 }, (_, i) => Array.from({ length: b.length + 1 }, (_, j) => i + j))

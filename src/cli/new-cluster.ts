@@ -9,7 +9,7 @@ import { note, print, printJson } from './output.js'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-/** What a command takes that makes a new cluster's data directories. */
+/** Flags of a command that makes the data directories of a new cluster. */
 export interface NewClusterFlags {
   readonly peers?: string
   readonly nodes?: string
@@ -27,7 +27,7 @@ export function withNewClusterFlags(command: Command): Command {
     .option('--json', 'print one JSON value')
 }
 
-/** @throws CliError that names the flag and what it must be */
+/** Checks the flags. @throws CliError that names the flag and its bounds */
 export function newClusterOf(flags: NewClusterFlags): NewCluster {
   const list = flags.peers ?? flags.nodes
   if (list === undefined) throw usageError('--peers is missing: it lists the members of the new cluster')
@@ -37,7 +37,7 @@ export function newClusterOf(flags: NewClusterFlags): NewCluster {
   return { clusterId, members: parseNewPeers(list), out: resolve(flags.out) }
 }
 
-/** What was made, and how it is started. */
+/** Reports the directories that were made, and the commands that start them. */
 export async function show(made: MadeCluster, { members, out }: NewCluster, flags: NewClusterFlags): Promise<void> {
   const { formatTime } = await import('../server/backup/restore.js')
   const { clusterId, slot, timeMs, stateDigest, directories } = made

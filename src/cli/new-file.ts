@@ -5,14 +5,14 @@ import { renameSynced } from '../storage/directory/files.js'
 import { CliError } from './failure.js'
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
-/** For the owner only. */
+/** File mode: for the owner only. */
 export const PRIVATE = 0o600
-/** As the umask says. */
+/** File mode: as the umask allows. */
 export const SHARED = 0o666
 
 /**
- * A file that is there as a whole, and durably, or not at all: it is written beside its place, under a random name of its own that nobody
- * can have laid a link at, and takes its place when it is done. Of two at a time the last to be done stays, whole.
+ * A file that appears whole and durable, or not at all. It is written beside its place under a random name, where nobody can have put a
+ * link, and is renamed when it is complete. Of two written at once the last to finish stays, whole.
  */
 export class NewFile {
   readonly #path: string
@@ -20,7 +20,7 @@ export class NewFile {
   readonly #fd: number
   #isOpen = true
 
-  /** @throws CliError that names the file, when its place is taken by what is no regular file, or its directory cannot be written */
+  /** @throws CliError that names the file, when something that is not a regular file has its name, or its directory cannot be written */
   constructor(file: string, mode: number) {
     checkPlace(file)
     this.#path = resolve(file)
@@ -32,7 +32,7 @@ export class NewFile {
     }
   }
 
-  /** @throws CliError */
+  /** Appends bytes. @throws CliError */
   write(bytes: Uint8Array): void {
     try {
       for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done)
@@ -41,7 +41,7 @@ export class NewFile {
     }
   }
 
-  /** Puts it in its place, durably. @throws CliError */
+  /** Renames it to its place, durably. @throws CliError */
   finish(): void {
     try {
       fsyncSync(this.#fd)
@@ -53,7 +53,7 @@ export class NewFile {
     }
   }
 
-  /** Leaves nothing behind; does nothing to a file that is finished. */
+  /** Removes an unfinished file; does nothing to a finished one. */
   discard(): void {
     this.#close()
     rmSync(this.#draft, { force: true })
@@ -66,7 +66,7 @@ export class NewFile {
   }
 }
 
-/** Writes a whole file, as NewFile does. @throws CliError */
+/** Writes a whole file with NewFile. @throws CliError */
 export function writeNewFile(file: string, contents: string | Uint8Array, mode: number): void {
   const made = new NewFile(file, mode)
   try {
@@ -78,7 +78,7 @@ export function writeNewFile(file: string, contents: string | Uint8Array, mode: 
 }
 
 /**
- * A link is refused, too: to replace it would surprise who has laid it, and so would to write where it leads.
+ * Refuses a link, too: its owner expects neither that it is replaced nor that its target is written.
  * @throws CliError unless there is a regular file, or nothing
  */
 export function checkPlace(file: string): void {

@@ -20,17 +20,17 @@ export interface NodeOptions {
   readonly transferRate?: string
 }
 
-/** What a config file may hold. */
+/** Content of a config file. */
 export interface NodeConfigFile extends Omit<NodeOptions, 'id' | 'transferRate'> {
   readonly id?: number | string
   readonly transferRate?: number | string
 }
 
-/** MiB a second; far below and above what any network carries. */
+/** Bounds of the transfer rate in MiB a second, far beyond what any network carries. */
 const RATE_MIN = 0.01
 const RATE_MAX = 100_000
 
-/** How each option is named where. */
+/** Names of each option as flag, variable and entry of the file. */
 const OPTIONS: Readonly<Record<keyof NodeOptions, { flag: string; variable: string }>> = {
   id: { flag: '--id', variable: 'SYNOD_ID' },
   data: { flag: '--data', variable: 'SYNOD_DATA' },
@@ -47,7 +47,7 @@ const SWITCHES: ReadonlySet<string> = new Set<keyof NodeOptions>(['join', 'repai
 
 export const NODE_VARIABLES: readonly string[] = [...Object.values(OPTIONS).map(({ variable }) => variable), 'SYNOD_CONFIG']
 
-/** Flags come before variables, variables before the file. A relative data directory in the file is relative to the file. */
+/** Reads the options: flags come before variables, variables before the file. A relative data directory in the file is relative to the file. */
 export function mergeNodeOptions(
   flags: NodeOptions,
   env: Readonly<Record<string, string | undefined>>,
@@ -67,7 +67,7 @@ function parseVariable(name: keyof NodeOptions, text: string | undefined): strin
   throw usageError(`${OPTIONS[name].variable} must be true or false, not ${JSON.stringify(text)}`)
 }
 
-/** @throws CliError that names the file, and the entry at fault. */
+/** Reads a config file. @throws CliError that names the file and the wrong entry */
 export function readConfigFile(path: string): NodeOptions {
   const file = parseStrictJsonObject(readTextFile(path, '--config', SMALL_FILE_BYTES_MAX), `--config ${path}`)
   for (const [name, value] of Object.entries(file)) checkEntry(path, name, value)
@@ -86,7 +86,7 @@ function checkEntry(path: string, name: string, value: unknown): void {
   }
   const { isFine, kind } = checkOf(name)
   if (!isFine(value)) throw usageError(`--config: ${name} in ${path} must be ${kind}`)
-  // Such a path would stand for another: Node makes U+FFFD of half a surrogate pair, and the system ends a name at the first zero.
+  // Such a path would name another file: Node turns half a surrogate pair into U+FFFD, and the system ends a name at the first zero.
   const texts = [value].flat().filter((item) => typeof item === 'string')
   if (!texts.every((text) => text.isWellFormed() && !text.includes('\0')))
     throw usageError(`--config: ${name} in ${path} is no text`)
@@ -108,7 +108,7 @@ function checkOf(name: string): { isFine: (value: unknown) => boolean; kind: str
   }
 }
 
-/** @throws CliError that names the flag and what it must be. */
+/** Checks the options. @throws CliError that names the flag and its bounds */
 export function serverConfigOf(options: NodeOptions): ServerConfig {
   const nodeId = parseNodeId('id', required(options, 'id'))
   const members = parsePeers(required(options, 'peers'))
@@ -140,7 +140,7 @@ function parseNodeId(name: keyof NodeOptions, text: string): number {
   throw fault(name, `${JSON.stringify(text)}: a node's id is a whole number from 1 to 65,535`)
 }
 
-/** MiB a second. */
+/** Parses MiB a second. */
 function parseRate(text: string): number {
   const rate = Number(text)
   if (/^\d+(\.\d+)?$/.test(text) && rate >= RATE_MIN && rate <= RATE_MAX) return rate * (1 << 20)
@@ -152,7 +152,7 @@ function parseAddress(name: keyof NodeOptions, text: string): string {
   throw fault(name, `${JSON.stringify(text)} is not ${HOST_PORT_FORM}`)
 }
 
-/** `1=host:peerport/host:clientport,2=…` @throws CliError */
+/** Parses `1=host:peerport/host:clientport,2=…` @throws CliError */
 function parsePeers(text: string): MemberConfig[] {
   const members = text.split(',').map((entry) => parseMember(entry.trim()))
   if (new Set(members.map(({ nodeId }) => nodeId)).size !== members.length) throw fault('peers', 'names a node twice')
@@ -160,7 +160,7 @@ function parsePeers(text: string): MemberConfig[] {
   return members.toSorted((a, b) => a.nodeId - b.nodeId)
 }
 
-/** The members of a cluster that does not exist yet. @throws CliError */
+/** Parses the members of a cluster that does not exist yet. @throws CliError */
 export function parseNewPeers(text: string): MemberConfig[] {
   const members = parsePeers(text)
   const tooHigh = tooHighForNewCluster(members.map(({ nodeId }) => nodeId))
@@ -168,7 +168,7 @@ export function parseNewPeers(text: string): MemberConfig[] {
   return members
 }
 
-/** `4=host:peerport/host:clientport` @throws CliError */
+/** Parses `4=host:peerport/host:clientport` @throws CliError */
 export function parseMember(entry: string): MemberConfig {
   const [, id = '', peer = '', client = ''] = /^([^=]*)=([^/]*)\/(.*)$/.exec(entry) ?? []
   if (client === '') throw fault('peers', `${JSON.stringify(entry)} is not ID=HOST:PEERPORT/HOST:CLIENTPORT`)
@@ -186,7 +186,7 @@ function checkAddresses(members: readonly MemberConfig[]): void {
   if (clash !== undefined) throw fault('peers', clash)
 }
 
-/** `ID=BASE64PUBKEY`; base64 itself may end in =. */
+/** Parses `ID=BASE64PUBKEY`; base64 itself may end in =. */
 function parseAuthority(text: string): ServerConfig['authorities'][number] {
   const [, authorityId = '', base64 = ''] = /^([^=]+)=(.+)$/.exec(text.trim()) ?? []
   const publicKey = Buffer.from(base64, 'base64')
@@ -199,7 +199,7 @@ function fault(name: keyof NodeOptions, what: string): CliError {
   return new CliError(`${OPTIONS[name].flag}: ${what}`, EXIT.usage)
 }
 
-/** The peers option for these members. */
+/** Formats the peers option for these members. */
 export function formatPeers(members: readonly MemberConfig[]): string {
   return members.map(({ nodeId, peerAddress, clientAddress }) => `${nodeId}=${peerAddress}/${clientAddress}`).join(',')
 }

@@ -5,7 +5,7 @@ import { HOST_PORT_FORM, isHostPort } from '../encoding/host-port.js'
 export const DEFAULT_ENDPOINTS = '127.0.0.1:7101,127.0.0.1:7102,127.0.0.1:7103'
 const DEFAULT_DATA_DIRECTORY = './.synod'
 
-/** What every command that talks to a cluster takes. */
+/** Flags of every command that talks to a cluster. */
 export interface ClientFlags {
   readonly endpoints: string
   readonly json?: true
@@ -14,13 +14,13 @@ export interface ClientFlags {
 
 const OUTCOMES = new WeakSet<Command>()
 
-/** For a command that does something, or judges: its exit code says that, also when what it prints gets lost. */
+/** Marks a command that changes something, or judges: its exit code tells the outcome, also when its output is lost. */
 export function outcomeCounts(command: Command): Command {
   OUTCOMES.add(command)
   return command
 }
 
-/** What outcomeCounts was told of the command. */
+/** Tests whether outcomeCounts has marked the command. */
 export function doesOutcomeCount(command: Command): boolean {
   return OUTCOMES.has(command)
 }
@@ -64,8 +64,8 @@ export async function consistencyOf(name: string): Promise<Consistency> {
 }
 
 /**
- * Connects, does `work`, and lets the cluster go. The SDK, and gRPC with it, is loaded only here: `--help` needs neither.
- * @param takesLong nodes that do not serve yet may be needed later on
+ * Connects, does `work`, and disconnects. The SDK, and gRPC with it, is loaded only here: `--help` needs neither.
+ * @param takesLong nodes that do not serve yet may be needed later
  * @throws SynodError UNREACHABLE at once when no endpoint serves
  */
 export async function withClient<T>(
@@ -89,12 +89,12 @@ export async function withClient<T>(
   }
 }
 
-/** The endpoints one by one, each once. */
+/** Splits the endpoints; each is given once. */
 export function endpointsOf({ endpoints }: Pick<ClientFlags, 'endpoints'>): string[] {
   return [...new Set(endpoints.split(','))]
 }
 
-/** For commander: host:port, or several with commas between. */
+/** Parses host:port, or several separated by commas, for commander. */
 function endpointList(text: string): string {
   const endpoints = text.split(',').map((endpoint) => endpoint.trim())
   const wrong = endpoints.find((endpoint) => !isHostPort(endpoint))
@@ -102,13 +102,13 @@ function endpointList(text: string): string {
   return endpoints.join(',')
 }
 
-/** For commander: a name of a file or directory; an empty one would be the current directory's. */
+/** Parses the name of a file or directory, for commander; an empty name would be the current directory. */
 export function notEmpty(text: string): string {
   if (text !== '') return text
   throw new InvalidArgumentError('It must not be empty.')
 }
 
-/** For commander: a whole number from `min` to `max`. */
+/** Parses a whole number from `min` to `max`, for commander. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
@@ -117,14 +117,14 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   }
 }
 
-/** For commander: what is moved, in minor units. */
+/** Parses an amount to move in minor units, for commander. */
 export function amount(text: string): bigint {
   const value = minorUnits(text)
   if (value !== 0n) return value
   throw new InvalidArgumentError('It must be a whole number of minor units from 1 on, below 2^63.')
 }
 
-/** For commander: minor units, none of them allowed. */
+/** Parses minor units, 0 included, for commander. */
 export function minorUnits(text: string): bigint {
   if (/^\d{1,19}$/.test(text)) {
     const value = BigInt(text)

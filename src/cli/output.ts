@@ -8,39 +8,39 @@ import { escapeJson, shown, shownLines } from './shown.js'
 
 type Style = Parameters<typeof styleText>[0]
 
-/** Colour for terminals, plain text for pipes and for NO_COLOR. */
+/** Colours text for terminals; plain text for pipes and with NO_COLOR. */
 export function styled(style: Style, text: string, stream: NodeJS.WriteStream | WriteStream = process.stdout): string {
   return stream.isTTY && process.env['NO_COLOR'] === undefined ? styleText(style, text) : text
 }
 
-/** Data, on stdout. What is not a terminal gets it to the byte. */
+/** Prints a line of data on stdout; unchanged unless stdout is a terminal. */
 export function print(line: string): void {
   writeOut(`${shownLines(line, process.stdout)}\n`)
 }
 
-/** Everything that is not data, on stderr. */
+/** Prints a line that is not data, on stderr. */
 export function note(line: string): void {
   try {
     process.stderr.write(`${shownLines(line, process.stderr)}\n`)
   } catch {
-    // Nobody is left to be told.
+    // Nothing reads stderr any more.
   }
 }
 
-/** One JSON value on stdout. */
+/** Prints one JSON value on stdout. */
 export function printJson(value: unknown): void {
   print(jsonOf(value))
 }
 
-/** A value as printJson prints it: in one line, with escapes for all that would act on a terminal. */
+/** Formats a value as printJson prints it: in one line, with escapes for what would act on a terminal. */
 export function jsonOf(value: unknown): string {
   return escapeJson(JSON.stringify(value, replaceForJson))
 }
 
-/** Why stdout no longer takes what is printed: its reader is gone (EPIPE), or its disk is full, say. */
+/** Reason why stdout cannot be written any more: its reader is gone (EPIPE), or its disk is full, for example. */
 let lostWith: Error | undefined
 
-/** From now on what cannot be written is remembered, not thrown: what a command has done does not change with it. */
+/** Remembers write errors from now on instead of throwing: the outcome of the command does not depend on them. */
 export function watchOutput(): void {
   process.stdout.on('error', (error) => {
     lostWith ??= error
@@ -48,7 +48,7 @@ export function watchOutput(): void {
   process.stderr.on('error', () => {})
 }
 
-/** Bytes on stdout. */
+/** Writes bytes on stdout. */
 export function writeOut(data: string | Uint8Array): void {
   if (lostWith !== undefined) return
   try {
@@ -59,7 +59,7 @@ export function writeOut(data: string | Uint8Array): void {
   }
 }
 
-/** As writeOut, where what is written is all that matters: waits for a slow reader. @throws CliError when it is lost */
+/** Writes bytes as writeOut does, where the output is the purpose: waits for a slow reader. @throws CliError when output is lost */
 export async function writeData(bytes: Uint8Array): Promise<void> {
   writeOut(bytes)
   if (process.stdout.writableNeedDrain && lostWith === undefined) {
@@ -70,13 +70,13 @@ export async function writeData(bytes: Uint8Array): Promise<void> {
   if (lostWith !== undefined) throw new CliError(`stdout cannot be written: ${lostWith.message}`)
 }
 
-/** Resolves when everything has been written, with what was in the way, if anything was. */
+/** Resolves when everything has been written; with the error, if there was one. */
 export async function finishOutput(): Promise<NodeJS.ErrnoException | undefined> {
   if (!isStdoutFile()) await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
   return lostWith
 }
 
-/** Node's own stream for files takes a part of a write for the whole. */
+/** Writes all bytes: Node's own stream for files takes a partial write for a complete one. */
 function writeAll(bytes: Buffer): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(1, bytes, done)
 }
@@ -88,14 +88,14 @@ function isStdoutFile(): boolean {
   return isFile
 }
 
-/** int64 as strings, as in protobuf's JSON; bytes as text if they are UTF-8, else as `{base64}`. */
+/** Replaces int64 by strings, as in protobuf's JSON, and bytes by text if they are UTF-8, otherwise by `{base64}`. */
 function replaceForJson(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString()
   if (isBufferJson(value)) return bytesForJson(Uint8Array.from(value.data))
   return value instanceof Uint8Array ? bytesForJson(value) : value
 }
 
-/** JSON.stringify has called Buffer's toJSON before the replacer sees it. */
+/** Recognises a Buffer: JSON.stringify has called its toJSON before the replacer sees it. */
 function isBufferJson(value: unknown): value is { data: number[] } {
   return typeof value === 'object' && value !== null && 'type' in value && value.type === 'Buffer' && 'data' in value
 }
@@ -104,7 +104,7 @@ function bytesForJson(bytes: Uint8Array): unknown {
   return maybeText(bytes) ?? { base64: Buffer.from(bytes).toString('base64') }
 }
 
-/** No lines, two spaces between columns. */
+/** A table without lines, with two spaces between columns. */
 const TABLE_CHARS = {
   ...Object.fromEntries(
     ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'].map((name) => [name, '']),
@@ -116,7 +116,7 @@ const TABLE_CHARS = {
 /** Text, perhaps with a colour. */
 export type Cell = string | { readonly text: string; readonly style: Style }
 
-/** Columns padded to their widest cell, numbers to the right. */
+/** Formats a table: columns padded to their widest cell, numbers to the right. */
 export function formatTable(head: readonly Cell[], rows: readonly (readonly Cell[])[]): string {
   const isNumeric = (i: number): boolean => rows.length > 0 && rows.every((row) => /^-?\d*$/.test(textOf(row[i] ?? '')))
   const table = new Table({

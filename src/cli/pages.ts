@@ -1,7 +1,7 @@
-/** How many entries are asked for at a time: as many as a page may hold. */
+/** Entries in a request: as many as a page may hold. */
 export const PAGE_SIZE = 1_000
 
-/** The first `count` items, or all. Pages behind them are not asked for. */
+/** Returns the first `count` items, or all. Later pages are not requested. */
 export async function take<T>(items: AsyncIterable<T>, count: number = Number.POSITIVE_INFINITY): Promise<T[]> {
   const taken: T[] = []
   for await (const item of items) {

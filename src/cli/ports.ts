@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net'
 
 const HOST = '127.0.0.1'
 
-/** Why the port cannot be listened on, or undefined when it can. */
+/** Returns the reason why the port cannot be listened on; undefined when it can. */
 export async function whyTaken(port: number): Promise<string | undefined> {
   try {
     const server = await listen(port)
@@ -15,7 +15,7 @@ export async function whyTaken(port: number): Promise<string | undefined> {
   }
 }
 
-/** Ports on which nobody listens, all different. */
+/** Finds free ports, all different. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(Array.from({ length: count }, () => listen(0)))
   const ports = servers.map((server) => {

@@ -30,7 +30,7 @@ function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }
 
-/** A word of the command line is quoted in what is wrong with it. */
+/** Escapes what commander prints: error messages quote words of the command line. */
 const OUTPUT: OutputConfiguration = {
   writeOut,
   outputError: (text, write) =>
@@ -43,7 +43,7 @@ const OUTPUT: OutputConfiguration = {
 }
 
 /**
- * The command line of synod. It throws a CommanderError for wrong usage, which has been told then.
+ * The command line of synod. It throws a CommanderError for wrong usage, after printing it.
  * @param output where commander writes; stdout and stderr by default
  */
 export function makeProgram(output: OutputConfiguration = OUTPUT): Command {

@@ -4,7 +4,7 @@ import { SingleBar } from 'cli-progress'
 export class ProgressLine {
   readonly #bar: SingleBar | undefined
 
-  /** @param format with {bar}, {value}, {total} and the names of what `update` brings */
+  /** @param format with {bar}, {value}, {total} and the names of the fields of `update` */
   constructor(format: string, total: number, start: Readonly<Record<string, string | number>> = {}) {
     if (!process.stderr.isTTY) return
     this.#bar = new SingleBar({

@@ -14,12 +14,12 @@ import { parseStrictJsonObject } from './strict-json.js'
 
 type Scalar = DescField & { fieldKind: 'scalar' }
 
-/** The base64 that the text of a bytes field stands for; the text itself unless said otherwise. */
+/** Base64 for the text of a bytes field; the text itself by default. */
 export type BytesReader = (field: DescField, text: string) => string
 
 /**
- * A message from protobuf's JSON. The library decodes it; before that everything is refused by its path that the library would read
- * leniently, or refuse without saying where: see the checks below. An enum's value may be written without its enum's name.
+ * Reads a message from protobuf's JSON. The library decodes it. Before that, everything that the library would read leniently, or refuse
+ * without a place, is refused with its path: see the checks below. An enum value may be written without the name of the enum.
  * @param what names the text, for the error
  * @throws CliError (usage) that names the field and what it must be
  */
@@ -38,7 +38,7 @@ export function parseMessage(
   }
 }
 
-/** Where in the text a value stands. */
+/** Path of a value in the text. */
 interface Place {
   readonly path: string
   readonly what: string
@@ -102,10 +102,10 @@ function checkEnum(desc: DescEnum, value: unknown, place: Place): JsonValue {
   throw fault(place, `must be one of ${names.join(', ')}, not ${JSON.stringify(value)}${near}`)
 }
 
-/** About 10,000 years: protobuf's own bound. */
+/** Protobuf's own bound: about 10,000 years. */
 const DURATION_SECONDS_MAX = 315_576_000_000
 
-/** Of the messages that have a form of their own in JSON, those that requests of ours have. */
+/** Checks the messages with a special JSON form that our requests contain. */
 function checkWellKnown(desc: DescMessage, json: unknown, place: Place): JsonValue | undefined {
   if (desc.typeName !== 'google.protobuf.Duration') return undefined
   // The library takes "3sec" and "3s " for three seconds.
@@ -114,7 +114,7 @@ function checkWellKnown(desc: DescMessage, json: unknown, place: Place): JsonVal
   throw fault(place, `must be a duration in seconds, such as "3s" or "0.25s", not ${JSON.stringify(json)}`)
 }
 
-/** The library takes "0x10" for an int32, and base64 with anything behind it. */
+/** The library takes "0x10" for an int32, and base64 followed by anything. */
 function checkScalar(field: Scalar, value: unknown, place: Place): JsonValue {
   const integers = INTEGERS[field.scalar]
   if (integers !== undefined) return checkInteger(integers, value, place)
@@ -168,7 +168,7 @@ function checkInteger({ min, max, bounds }: Integers, value: unknown, place: Pla
   throw fault(place, `must be a whole number ${bounds}`)
 }
 
-/** Standard or URL-safe, with its padding or without; no stray bits in its last character, which other text would leave there. */
+/** Tests for base64, standard or URL-safe, with or without padding. Stray bits in the last character are refused: another text would have them. */
 function isBase64(text: string): boolean {
   if (!/^[\w+/-]*={0,2}$/.test(text) || (text.endsWith('=') && text.length % 4 !== 0)) return false
   const digits = text.replace(/=+$/, '').replaceAll('-', '+').replaceAll('_', '/')

@@ -12,7 +12,7 @@ export interface SlotFlags {
   readonly json?: true
 }
 
-/** Adds what says which slot, and what becomes of it. */
+/** Adds the flags that name the slot and its fate. */
 export function withSlotFlags(command: Command): Command {
   const parseSlot = wholeNumber(1, Number.MAX_SAFE_INTEGER)
   const parseNode = wholeNumber(1, 65_535)
@@ -31,7 +31,7 @@ export function withSlotFlags(command: Command): Command {
     )
 }
 
-/** Has a slot that failed skipped, or tried again. `askFor` has the cluster's id typed, unless a flag says that it need not be. */
+/** Skips a slot that failed, or has it tried again. `askFor` asks for the cluster's id, unless a flag makes that unnecessary. */
 export async function recoverSlot(flags: SlotFlags, askFor: (clusterId: string) => Promise<void>): Promise<void> {
   const how = flags.skipSlot === undefined ? 'retry' : 'skip'
   const slot = flags.skipSlot ?? flags.retrySlot ?? 0

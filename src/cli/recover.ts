@@ -62,7 +62,7 @@ export function addRecoverCommand(program: Command): void {
     })
 }
 
-/** A slot that fails has other ways out where a cluster is left behind. */
+/** Adds advice about a failed slot, where the old cluster is given up. */
 function explained(error: unknown): unknown {
   if (!(error instanceof Error && 'failure' in error)) return error
   const { slot, what } = error.failure as ApplyFailure
@@ -95,7 +95,7 @@ function warning({ clusterId, nodeIds, decidedUpTo, votedUpTo, missing, voterIds
   ]
 }
 
-/** Of a directory. */
+/** Describes how a directory's log ends. */
 function endOf(writeCount: number | undefined): string {
   return writeCount === undefined
     ? 'its end, nobody knows how much'
@@ -107,7 +107,7 @@ function votes(decidedUpTo: number, votedUpTo: number, missingCount: number): st
   return `${votedUpTo - decidedUpTo - missingCount} slots from ${decidedUpTo + 1} to ${votedUpTo} with a vote`
 }
 
-/** @throws CliError unless the answer is right */
+/** Asks for the cluster's id. @throws CliError unless the answer is right */
 async function askFor(clusterId: string): Promise<void> {
   process.stderr.write("type the cluster's id to go on: ")
   const lines = createInterface({ input: process.stdin })

@@ -37,7 +37,7 @@ export function addRestoreCommand(program: Command): void {
     })
 }
 
-/** For commander: ISO 8601, with a zone: whose midnight it is must not depend on the machine. */
+/** Parses ISO 8601 with a zone, for commander: without a zone the time would depend on the machine. */
 function time(text: string): number {
   const day = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.exec(text)?.[1] ?? ''
   // Date.parse takes February 30 for March 2.

@@ -4,14 +4,14 @@ import { isatty } from 'node:tty'
 
 /** Ctrl-C reaches the whole process group, and npm then sends it on as well: one press, two signals. */
 const SAME_PRESS_MS = 500
-/** What the process was started with. */
+/** Terminals that the process was started with. */
 const TERMINALS: readonly number[] = [0, 1, 2].filter((fd) => isatty(fd))
-/** The last one: the terminal is gone. */
+/** The last signal: the terminal is gone. */
 export const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * SIGINT, SIGTERM and (with a terminal) SIGHUP: the first asks to stop, a later one to stop at once. With `graceMs`, whoever has not ended
- * so long after the first is stopped at once, too.
+ * SIGINT, SIGTERM and (with a terminal) SIGHUP: the first asks to stop, a later one to stop at once. With `graceMs`, the process is
+ * stopped at once when it has not ended that long after the first.
  */
 export function onStopSignals(handlers: { first: () => void; second: () => void; graceMs?: number }): void {
   let firstMs: number | undefined
@@ -30,16 +30,16 @@ export function onStopSignals(handlers: { first: () => void; second: () => void;
 }
 
 /**
- * Ends this process now. Not process.exit, which waits for threads: one that hangs on a disk would keep it, deaf to everything.
- * To others it has been killed: exit code 137 (128 + SIGKILL).
+ * Ends this process now. Not process.exit, which waits for threads: a thread that hangs on a disk would keep it alive, deaf to every signal.
+ * Others see a killed process: exit code 137 (128 + SIGKILL).
  */
 export function endAtOnce(): void {
   process.kill(process.pid, 'SIGKILL')
 }
 
 /**
- * A process without a terminal (started with nohup, or as a service) goes on when one is gone. Whether SIGHUP was to be ignored, nobody can
- * tell: Node sets all signals back before it runs any of this.
+ * A process without a terminal (started with nohup, or as a service) goes on when one is gone. It is not known whether SIGHUP was to
+ * be ignored: Node resets all signals before it runs any of this.
  */
 export function outliveTerminals(): void {
   if (!hasTerminal()) process.on('SIGHUP', () => {})
@@ -50,8 +50,8 @@ function hasTerminal(): boolean {
 }
 
 /**
- * Puts /dev/null in the place of each terminal that is gone: Node aborts at its end when it cannot set a terminal back to what it was. To be
- * called when nothing else opens files any more, which could take such a place.
+ * Replaces each terminal that is gone by /dev/null: Node aborts at its end when it cannot reset a terminal. Must be called when nothing
+ * else opens files any more, which could take the descriptor.
  */
 export function replaceGoneTerminals(): void {
   for (const fd of TERMINALS) {

@@ -6,10 +6,10 @@ import { checkPlace, SHARED, writeNewFile } from './new-file.js'
 import { writeOut } from './output.js'
 import type { SimFlags } from './sim-flags.js'
 
-/** Ten thousand faults, and more blanks than anybody writes. */
+/** Bound of a plan: ten thousand faults with generous white space. */
 const PLAN_BYTES_MAX = 64 * 1024 * 1024
 
-/** Before a run that would be in vain: what is to be written can be, as far as can be seen without writing. @throws CliError */
+/** Checks before a run that its files can be written, as far as this is visible without writing. @throws CliError */
 export function checkFiles({ plan, savePlan, trace, history }: SimFlags): void {
   if (plan === '') throw usageError('--plan needs the name of a file')
   const onStdout = Object.entries({ '--save-plan': savePlan, '--trace': trace, '--history': history }).filter(

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { usageError } from './failure.js'
 import { wholeNumber } from './options.js'
 
-/** As the command line has them. */
+/** Flags as commander gives them. */
 export interface SimFlags {
   readonly seed?: number
   readonly plan?: string
@@ -22,7 +22,7 @@ export interface SimFlags {
 
 const SEED_MAX = 2 ** 32 - 1
 export const FIRST_SEED = 1
-/** Without --runs and --for. */
+/** Number of runs without --runs and --for. */
 export const RUNS = 100
 const RUNS_MAX = 1_000_000_000
 const JOBS_MAX = 256
@@ -45,7 +45,7 @@ Examples:
   $ synod sim --seed 42 --save-plan world.json && synod sim --plan world.json --trace world.html
   $ synod sim`
 
-/** Flags that make sense for one world, or for many, only. */
+/** Flags that are only for one simulation, or only for many. */
 const FOR_ONE = ['trace', 'history', 'verbose'] as const
 const FOR_MANY = ['runs', 'for', 'first', 'jobs', 'keepGoing'] as const
 
@@ -84,7 +84,7 @@ export function addSimFlags(command: Command): Command {
     .addHelpText('after', HELP)
 }
 
-/** @throws CliError for flags that do not go together */
+/** Checks the flags. @throws CliError for flags that do not go together */
 export function checkTogether(flags: SimFlags): void {
   const isOne = flags.seed !== undefined || flags.plan !== undefined
   for (const name of isOne ? FOR_MANY : FOR_ONE) {
@@ -111,7 +111,7 @@ function spell(name: string): string {
 
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000 } as const
 
-/** For commander: `30s`, `10m` or `2h`, in ms. */
+/** Parses `30s`, `10m` or `2h` into ms, for commander. */
 function duration(text: string): number {
   const [, number = '', unit = ''] = /^(\d{1,6})([smh])$/.exec(text) ?? []
   if (Number(number) > 0) return Number(number) * UNIT_MS[unit as keyof typeof UNIT_MS]

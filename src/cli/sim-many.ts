@@ -8,10 +8,10 @@ import { FIRST_SEED, RUNS, type SimFlags } from './sim-flags.js'
 import { coverageTable, exitCodeOfRuns, grouped, INTERRUPTED } from './sim-report.js'
 import { type ShrunkReport, shrinkFailure } from './sim-shrink.js'
 
-/** With --keep-going: more of them are told, but not shrunk. */
+/** Number of failures that are shrunk with --keep-going; further ones are only reported. */
 const SHRUNK_MAX = 3
 
-/** Lives through many worlds, on many cores, and tells what they have seen together. */
+/** Runs many simulations, on many cores, and reports their coverage. */
 export async function simulateMany(flags: SimFlags): Promise<ExitCode | typeof INTERRUPTED> {
   const stop = new AbortController()
   onStopSignals({ first: () => stop.abort(), second: () => process.exit(INTERRUPTED) })
@@ -70,7 +70,7 @@ async function runAll(flags: SimFlags, signal: AbortSignal): Promise<Coverage> {
   return coverage
 }
 
-/** Lives through it once more: what comes from another process is told in words only. */
+/** Runs it once more here: another process reports words only. */
 async function shrinkSeed(
   seed: number,
   where: { readonly file: string | undefined; readonly signal: AbortSignal },

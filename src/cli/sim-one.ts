@@ -24,7 +24,7 @@ import { exitCodeOfRun, tellFaults, tellSize } from './sim-report.js'
 import { type ShrunkReport, shrinkFailure } from './sim-shrink.js'
 import { parseStrictJsonObject } from './strict-json.js'
 
-/** Lives through one world, and tells what became of it. Everything on stdout is the same on every replay. */
+/** Runs one simulation and reports the result. Everything on stdout is the same on every replay. */
 export async function simulateOne(flags: SimFlags): Promise<ExitCode> {
   const isStdoutTaken = [flags.savePlan, flags.trace, flags.history].includes('-')
   const print = isStdoutTaken ? note : printOut

@@ -2,10 +2,10 @@ import type { Coverage, FaultCoverage, RunSummary } from '../sim/simulator.js'
 import { EXIT, type ExitCode } from './failure.js'
 import { formatTable } from './output.js'
 
-/** The simulator itself failed: the same number as for a cluster that does not answer, as both say nothing about the promises. */
+/** Failure of the simulator itself: the number of a cluster that does not answer, as both say nothing about the promises. */
 const SIMULATOR_FAILED = EXIT.unavailable
 
-/** As of a shell's command that SIGINT ends. */
+/** Exit code of a shell command that SIGINT ended. */
 export const INTERRUPTED = 130
 
 export function exitCodeOfRun(verdict: RunSummary['verdict']): ExitCode {
@@ -37,7 +37,7 @@ export function tellFaults(faults: RunSummary['faults']): string {
   return struck.map(([fault, count]) => `${fault} ${count}`).join(', ') || 'none'
 }
 
-/** How often each fault struck that did, and in how many of the runs: the most frequent first. */
+/** Count of each fault that struck, and of the runs in which it did; the most frequent first. */
 export function coverageTable(faults: readonly FaultCoverage[], runCount: number): string {
   const rows = faults
     .filter(({ count }) => count > 0)
@@ -46,7 +46,7 @@ export function coverageTable(faults: readonly FaultCoverage[], runCount: number
   return formatTable(['fault', 'struck', 'in runs', 'share'], rows)
 }
 
-/** Thousands with commas. */
+/** A number with commas between thousands. */
 export function grouped(number: number): string {
   return number.toLocaleString('en-US')
 }

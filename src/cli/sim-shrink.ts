@@ -14,13 +14,13 @@ export interface ShrunkReport {
 export interface FailedWorld {
   readonly seeded: SeededPlan
   readonly failure: Failure
-  /** Where the small plan goes; a name of its own in the current directory without it. */
+  /** File for the small plan; by default a new name in the current directory. */
   readonly file?: string | undefined
   /** Ends the search; the best so far is reported. */
   readonly signal?: AbortSignal
 }
 
-/** Looks for a small plan that fails alike, writes it, and tells it. */
+/** Searches for a small plan that fails in the same way, writes it, and reports it. */
 export async function shrinkFailure({ seeded, failure, file, signal }: FailedWorld): Promise<ShrunkReport> {
   const deadlineMs = performance.now() + MS_MAX
   const faultsBefore = seeded.plan.faults.length

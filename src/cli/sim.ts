@@ -11,7 +11,7 @@ export function addSimCommand(program: Command): void {
   ).action(async (flags: SimFlags) => {
     checkTogether(flags)
     checkFiles(flags)
-    // The simulator, and what it simulates, is loaded only here: `--help` needs none of it.
+    // The simulator and the code that it runs are loaded only here: `--help` needs neither.
     if (flags.seed !== undefined || flags.plan !== undefined) {
       const { simulateOne } = await import('./sim-one.js')
       process.exitCode = await simulateOne(flags)

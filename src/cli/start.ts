@@ -24,21 +24,21 @@ Example, one of three nodes:
   $ synod start --id 1 --data /var/lib/synod --authority mint=6kFXvM…= \\
       --peers 1=10.0.0.1:7201/10.0.0.1:7101,2=10.0.0.2:7201/10.0.0.2:7101,3=10.0.0.3:7201/10.0.0.3:7101`
 
-/** A peer or a client that hangs never closes its side of a connection: that must not keep this process once it has stopped. */
+/** Time to wait after the stop: a peer or a client that hangs never closes its side of a connection. */
 const LINGER_MS = 1_000
-/** Draining takes 5 s at most, handing over and the last checkpoint a moment each; docker and others send SIGKILL after 10 s. */
+/** Time for a graceful stop: draining takes at most 5 s, handing over and the last checkpoint little; docker sends SIGKILL after 10 s. */
 const STOP_MS_MAX = 10_000
 
 /**
- * Has the V8 of Node 20 optimize a function after a seventh of what it would wait for by itself: what a node runs for each command is run
- * some hundred times a second when there is little to do, and takes twice the time until it is optimized. Later ones have a compiler for
- * that, and not this flag.
+ * Has the V8 of Node 20 optimize a function after a seventh of its usual wait: with little load a node runs the code of a command some
+ * hundred times a second, and that code takes twice the time until it is optimized. Later versions have another compiler, and not this
+ * flag.
  */
 function optimizeSooner(): void {
   if (process.versions.node.startsWith('20.')) setFlagsFromString('--interrupt-budget=20000')
 }
 
-/** To the process that started this one, if it listens. */
+/** Message to the parent process, if it listens. */
 export interface NodeReport {
   readonly failed: string
 }
@@ -66,7 +66,7 @@ export function addStartCommand(program: Command): void {
     .action(async ({ repair, ...flags }: NodeOptions & { config?: string; logLevel: string }) => {
       optimizeSooner()
       const file = flags.config === undefined ? {} : readConfigFile(flags.config)
-      // Commander says that it is true where nobody has said anything.
+      // Commander gives true by default.
       const said = repair === false ? { ...flags, repair } : flags
       await run(serverConfigOf(mergeNodeOptions(said, process.env, file)), flags.logLevel)
     })
@@ -76,18 +76,18 @@ function collect(value: string, all: readonly string[] = []): string[] {
   return [...all, value]
 }
 
-/** Runs until it is told to stop, or fails. */
+/** Runs a node until it is told to stop or fails. */
 async function run(config: ServerConfig, level: string): Promise<void> {
-  // Before the modules are read: that many files at once may be too many already, and would fail with less to say.
+  // Checked before the modules are loaded: loading them may already need too many files, and would fail without a clear message.
   descriptorShares()
   const [{ pino }, { startServer }] = await Promise.all([import('pino'), import('../server/server.js')])
-  // To start may take long.
+  // Starting may take long.
   outliveTerminals()
-  // LevelDB makes its files as the mask says.
+  // LevelDB creates its files with the process's mask.
   process.umask(0o077)
   const sink = new LogSink()
   const logger = pino({ level }, sink)
-  // What else writes there (a warning of Node's, say) must not end the node either.
+  // Other writers there (a warning of Node, for example) must not end the node either.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   try {
     const server = await startServer(config, logger)
@@ -99,9 +99,9 @@ async function run(config: ServerConfig, level: string): Promise<void> {
       },
       graceMs: STOP_MS_MAX,
     })
-    // Under `synod dev`, nobody is left to stop this process once that one is gone.
+    // Under `synod dev` this process must stop when its parent is gone.
     process.once('disconnect', () => void server.stop())
-    // It may have gone while the server was starting.
+    // The parent may have ended while the server was starting.
     if (process.send !== undefined && !process.connected) void server.stop()
     await server.stopped
     if (process.connected) process.disconnect()
@@ -110,7 +110,7 @@ async function run(config: ServerConfig, level: string): Promise<void> {
     throw error
   } finally {
     setTimeout(() => {
-      // exit() waits for threads: should one hang on a disk, signals do again what they do by themselves.
+      // exit() waits for threads: if one hangs on a disk, signals have their default effect again.
       for (const signal of STOP_SIGNALS) process.removeAllListeners(signal)
       process.exit()
     }, LINGER_MS).unref()

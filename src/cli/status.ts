@@ -71,7 +71,7 @@ function levelOf({ level, levelMax }: Pick<StatusResponse, 'level' | 'levelMax'>
   return levelMax > level ? `${inForce} (knows ${levelMax})` : inForce
 }
 
-/** Below the table: what whoever is far behind has fetched of the others' state. */
+/** Lines below the table: the progress of nodes that fetch a checkpoint. */
 function transferLines({ status }: SurveyedNode): string[] {
   const coming = (status?.transfers ?? []).filter(({ sending }) => !sending)
   return coming.map(({ peerId, slot, bytesDone, bytesTotal, bytesPerSecond }) => {
@@ -80,7 +80,7 @@ function transferLines({ status }: SurveyedNode): string[] {
   })
 }
 
-/** Below the table: what a node that goes on says is wrong with it. */
+/** Lines below the table: the alarms of each node. */
 function alarmLines({ endpoint, status }: SurveyedNode): string[] {
   if (status === undefined) return []
   return status.alarms.map(({ code, message, since }) => {

@@ -1,11 +1,11 @@
 import { usageError } from './failure.js'
 
-/** Deeper than any message or file that there is. */
+/** Maximum depth; no message or file is deeper. */
 const DEPTH_MAX = 100
 
 /**
- * Parses JSON without what JSON.parse lets pass in silence: an object that has a name twice, and a number that is rounded to a whole
- * one, or because it is beyond 2^53.
+ * Parses JSON, and refuses what JSON.parse accepts silently: a name twice in an object, a number that is rounded to a whole one, and a
+ * number beyond 2^53.
  * @param what names the text, for the error
  * @throws CliError (usage)
  */
@@ -22,14 +22,14 @@ function parseStrictJson(text: string, what: string): unknown {
   return value
 }
 
-/** As parseStrictJson, for text that must be one object. @throws CliError (usage) */
+/** Parses text that must be one object, as parseStrictJson does. @throws CliError (usage) */
 export function parseStrictJsonObject(text: string, what: string): object {
   const value = parseStrictJson(text, what)
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
   throw usageError(`${what} is not a JSON object`)
 }
 
-/** An object's names so far and the one that is read; a list's place. */
+/** Names of an object so far and the one being read; or the index in a list. */
 interface Level {
   readonly names: Set<string> | undefined
   place: string | number
@@ -38,7 +38,7 @@ interface Level {
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],]|[^\s"{}[\],:]+/g
 
-/** In a text that JSON.parse has accepted. */
+/** Expects a text that JSON.parse has accepted. */
 function findFault(text: string): string | undefined {
   const levels: Level[] = []
   for (const [token] of text.matchAll(TOKEN)) {
@@ -64,7 +64,7 @@ function findFault(text: string): string | undefined {
   return undefined
 }
 
-/** A number that is read as another: a whole one beyond 2^53, or one that is not whole and becomes so (0.99999999999999999). */
+/** Tests whether a number would be read as another one: a whole one beyond 2^53, or a fraction that becomes whole (0.99999999999999999). */
 function isRounded(token: string): boolean {
   const [, whole, fraction = '', exponent = '0'] = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(token) ?? []
   if (whole === undefined) return false

@@ -9,9 +9,9 @@ import { isSynodError } from './failure.js'
 import { type ClientFlags, endpointsOf } from './options.js'
 
 /**
- * Calls a method with a message, both known by their descriptors only. The answer is protobuf's JSON, with every field that has a value
- * by default, too.
- * @param isRepeatable the request carries an id under which it may be sent again; without, one node is asked, once
+ * Calls a method with a message, both known by their descriptors only. The answer is protobuf's JSON and includes fields with default
+ * values.
+ * @param isRepeatable the request carries an id under which it may be sent again; otherwise one node is asked once
  * @throws SynodError
  */
 export async function callUnary(
@@ -29,10 +29,10 @@ export async function callUnary(
   return toJson(method.output, fromBinary(method.output, answer), { alwaysEmitImplicit: true })
 }
 
-/** A node that hangs does not use up the time of the others. */
+/** Bound for one node: a node that hangs must not use up the time of the others. */
 const TRY_MS_MAX = 3_000
 
-/** What the call may have ended with although the node had carried it out. */
+/** Statuses with which a call may end although the node has carried it out. */
 const MAY_HAVE_HAPPENED: ReadonlySet<string> = new Set([
   'OUTCOME_UNKNOWN',
   'UNREACHABLE',
@@ -59,7 +59,7 @@ async function sendUntilAnswered(
     })
   } catch (error) {
     const isRefused = isSynodError(error) && error.reason !== 'UNREACHABLE' && !error.retrySafe
-    // What the last node did not carry out, one before it may have.
+    // The last node did not carry it out; an earlier one may have.
     throw unknown === undefined || isRefused ? error : outcomeUnknown(unknown.message, unknown)
   }
 }
