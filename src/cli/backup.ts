@@ -8,8 +8,8 @@ import { formatTable, jsonOf, note, print, writeData } from './output.js'
 import { shown } from './shown.js'
 
 const HELP = `
-A backup is taken from a running cluster, at no cost to it but the reading: a consistent cut at a slot, with checksums, in one file.
-\`synod restore\` makes a new cluster from it, at its last slot or at any from its checkpoint's on.
+A backup is one file with checksums: a consistent cut of a running cluster at a slot. It costs the cluster only the reading.
+\`synod restore\` makes a new cluster from it, as of its last slot or any slot from its checkpoint on.
 
 Example:
   $ synod backup bank-2026-11-26.synod
@@ -20,8 +20,8 @@ export function addBackupCommand(program: Command): void {
     timeoutMeans: 'how long to wait for the next piece of it',
   })
     .description('write a backup of the cluster to a file')
-    .addOption(new Option('--stale', 'what one node knows, perhaps old: needs no majority').conflicts('inspect'))
-    .addOption(new Option('--inspect', 'read a backup instead: whether it is whole, and what it holds'))
+    .addOption(new Option('--stale', 'back up the state of one node, perhaps old; needs no majority').conflicts('inspect'))
+    .addOption(new Option('--inspect', 'check a backup instead, and show what it holds'))
     .addHelpText('after', HELP)
     .action(async (file: string, flags: ClientFlags & { inspect?: true; stale?: true }) => {
       const summary = flags.inspect ? await inspect(file) : await backUp(file, flags)

@@ -76,7 +76,7 @@ function addPost(bank: Command): void {
 
 function addVoid(bank: Command): void {
   withClientFlags(outcomeCounts(bank.command('void')).argument('<id>'))
-    .description('give a pending transfer’s hold back')
+    .description('cancel a pending transfer and release its hold')
     .addHelpText('after', '\nExample:\n  $ synod bank void 6f1c…')
     .action(async (transferId: string, flags: ClientFlags) => {
       const response = await withClient(flags, (client) => client.bank.voidTransfer({ transferId }))
@@ -86,8 +86,8 @@ function addVoid(bank: Command): void {
 
 function addMovements(bank: Command): void {
   withClientFlags(bank.command('movements').argument('<account>'))
-    .description("an account's movements, oldest first")
-    .addOption(new Option('--limit <count>', 'at most so many').argParser(wholeNumber(1, 2 ** 31 - 1)).default(100))
+    .description("list an account's movements, oldest first")
+    .addOption(new Option('--limit <count>', 'at most this many').argParser(wholeNumber(1, 2 ** 31 - 1)).default(100))
     .option('--descending', 'newest first')
     .addOption(consistencyOption())
     .addHelpText('after', '\nExample:\n  $ synod bank movements alice --limit 10 --descending')

@@ -40,7 +40,9 @@ function addOpen(bank: Command): void {
   withClientFlags(outcomeCounts(bank.command('open')).argument('<account>'))
     .description('open an account')
     .requiredOption('--asset <code>', 'the asset it holds')
-    .addOption(new Option('--overdraft <amount>', 'how far below zero it may go').argParser(minorUnits))
+    .addOption(
+      new Option('--overdraft <amount>', 'the overdraft limit: how far below zero the balance may go').argParser(minorUnits),
+    )
     .addHelpText('after', '\nExample:\n  $ synod bank open alice --asset EUR')
     .action(async (accountId: string, flags: ClientFlags & { asset: string; overdraft?: bigint }) => {
       const request = { accountId, asset: flags.asset, overdraftLimit: flags.overdraft ?? 0n }

@@ -4,7 +4,7 @@ import { type ClientFlags, outcomeCounts, withClientFlags } from './options.js'
 import { printJson } from './output.js'
 
 const EXAMPLE = `
-A service may be named in short: synod.kv.v1.KeyValueService, KeyValueService or kv. Requests and answers are protobuf's JSON: fields as in
+A service has short names: synod.kv.v1.KeyValueService, KeyValueService or kv. Requests and answers are protobuf's JSON: fields as in
 the proto or in camelCase, bytes in base64, 64-bit numbers as strings, durations as "3s". The request may also be - for stdin, or @FILE.
 
 Example:

@@ -11,7 +11,7 @@ import {
 import { print, printJson } from './output.js'
 
 const QUOTA_HELP = `
-Past the quota, what would make the state grow is refused with QUOTA_EXCEEDED; deletions, voids and reads go on. A new cluster's quota is
+Beyond the quota, a command that would make the state grow is refused with QUOTA_EXCEEDED; deletions, voids and reads go on. A new cluster's quota is
 what the node with the smallest heap has memory for. Before you raise it, start every node with a larger heap: see docs/limits.md.
 
 Examples:
@@ -19,11 +19,15 @@ Examples:
   $ synod cluster quota 2000000000`
 
 export function addClusterCommands(program: Command): void {
-  const cluster = program.command('cluster').description('what holds for the whole cluster')
+  const cluster = program.command('cluster').description('settings of the whole cluster')
   withClientFlags(
-    outcomeCounts(cluster.command('quota')).argument('[bytes]', 'how large the state may grow', wholeNumber(1, 2 ** 53 - 1)),
+    outcomeCounts(cluster.command('quota')).argument(
+      '[bytes]',
+      'the quota: how large the state may grow',
+      wholeNumber(1, 2 ** 53 - 1),
+    ),
   )
-    .description('how large the replicated state is and may grow in memory, or set that')
+    .description('show the size and the quota of the replicated state in memory, or set the quota')
     .addOption(consistencyOption())
     .addHelpText('after', QUOTA_HELP)
     .action(async (bytes: number | undefined, flags: ClientFlags & { consistency: string }) => {

@@ -7,9 +7,9 @@ import { notEmpty, outcomeCounts } from './options.js'
 import { type Cell, formatBytes, formatTable, print, printJson, styled } from './output.js'
 
 const HELP = `
-Reads every file and every record of a node's data directory, checks each by itself and all against one another, and changes nothing.
-Stop the node first: of one that runs, only what its files were a moment ago can be told. A whole directory that was put back from an
-older copy looks healthy here; the node finds that out from the others when it starts. Exit code 0: healthy; 1: not.
+Reads every file and every record of a node's data directory, checks each one and all against one another, and changes nothing. Stop the
+node first: the files of a running node change while they are read. A directory that was replaced as a whole by an older copy looks
+healthy here; the node learns it from the others when it starts. Exit code 0: healthy; 1: not.
 
 Example:
   $ synod doctor --data /var/lib/synod
@@ -27,7 +27,7 @@ interface DoctorFlags {
 
 export function addDoctorCommand(program: Command): void {
   outcomeCounts(program.command('doctor'))
-    .description("whether a stopped node's data directory is whole, and what it holds")
+    .description('check the data directory of a stopped node, and show what it holds')
     .addOption(
       new Option('--data <dir>', "the node's data directory").env('SYNOD_DATA').argParser(notEmpty).makeOptionMandatory(),
     )

@@ -7,7 +7,7 @@ import type { BytesReader } from './proto-json.js'
 
 const HELP = `
 The transaction is a synod.kv.v1.TxnRequest in protobuf's JSON, as \`synod call kv/Txn\` takes it: values are base64, or with --text, text.
-It may also be - for stdin, or @FILE. Without a request_id it gets a random one, under which it is asked for again until it is answered.
+It may also be - for stdin, or @FILE. Without a request_id it gets a random one, with which it is retried until it is answered.
 
 Example:
   $ synod kv txn --text '{"compare": [{"key": "lock", "version": 0}],

@@ -57,7 +57,7 @@ function addGet(kv: Command): void {
   withClientFlags(kv.command('get').argument('<key>'))
     .description('read a key; exit code 1 when there is none')
     .addOption(consistencyOption())
-    .addOption(new Option('--raw', 'the value byte for byte, and nothing behind it').conflicts('json'))
+    .addOption(new Option('--raw', 'print the bytes of the value and nothing else').conflicts('json'))
     .addHelpText('after', '\nExample:\n  $ synod kv get greeting\n  hello')
     .action(async (key: string, flags: ClientFlags & { consistency: string; raw?: true }) => {
       const consistency = await consistencyOf(flags.consistency)
@@ -94,15 +94,15 @@ function deletionOf(
   if (all || (key === undefined) === (prefix === undefined)) throw usageError('give either a key or --prefix, or --all')
   if (key !== undefined) return { key }
   if (prefix) return { prefix }
-  throw usageError('--prefix must not be empty, as every key begins so; --all deletes them all')
+  throw usageError('--prefix must not be empty, as every key has an empty prefix; --all deletes all keys')
 }
 
 function addList(kv: Command): void {
   withClientFlags(kv.command('list').argument('[prefix]', 'only keys that begin with this'))
-    .description('list keys and values in the order of their UTF-8 bytes, a line each with a tab between')
+    .description('list keys and values in the order of their UTF-8 bytes, one pair a line, separated by a tab')
     .option('--start <key>', 'from this key on (not with a prefix)')
     .option('--end <key>', 'up to, not including, this key')
-    .addOption(new Option('--limit <count>', 'at most so many').argParser(wholeNumber(1, 2 ** 31 - 1)))
+    .addOption(new Option('--limit <count>', 'at most this many').argParser(wholeNumber(1, 2 ** 31 - 1)))
     .option('--keys-only', 'leave the values out')
     .option('--count-only', 'only count')
     .option('--descending', 'from the last to the first')

@@ -12,26 +12,26 @@ const MINUTES_10_MS = 600_000
 const nodeId = wholeNumber(1, 65_535)
 
 const ADD_HELP = `
-The new member is a learner: it is sent everything, and does not vote before it is promoted.
+The new member is a learner: it receives everything and does not vote until it is promoted.
 
 Example:
   $ synod member add 4=10.0.0.4:7201/10.0.0.4:7101`
 
 const REPLACE_HELP = `
-Adds NEW as a learner and prints the command that starts it on its machine, waits until it has caught up, removes OLD and has NEW vote.
-It may be run again at any time: it goes on where it stopped.
+Adds NEW as a learner, prints the command that starts it on its machine, waits until it has caught up, removes OLD and lets NEW vote.
+The command may be run again at any time: it continues where it stopped.
 
 Example:
   $ synod member replace 3 4=10.0.0.4:7201/10.0.0.4:7101`
 
 const UPDATE_HELP = `
-A node that was started at another address tells the others by itself; this has the log say so, too, for those to come.
+A node that was started at another address tells the others itself. This command also writes it to the log, for members to come.
 
 Example:
   $ synod member update 3=10.0.0.9:7201/10.0.0.9:7101`
 
 export function addMemberCommands(program: Command): void {
-  const member = program.command('member').description('who the members of the cluster are, and changes of that')
+  const member = program.command('member').description('list the members of the cluster and change them')
   addList(member)
   addAdd(member)
   addPromote(member)
@@ -45,7 +45,7 @@ function addList(member: Command): void {
   withClientFlags(
     member
       .command('list')
-      .description('the members, who of them answers, and how far learners are; exit code 3 without a majority'),
+      .description('list the members, which of them answer, and the progress of learners; exit code 3 without a majority'),
   )
     .addHelpText('after', '\nExample:\n  $ synod member list')
     .action(async (flags: ClientFlags) => {
@@ -73,7 +73,7 @@ function listAsJson(view: ClusterView): unknown {
 
 function addAdd(member: Command): void {
   withClientFlags(outcomeCounts(member.command('add')).argument('<member>', 'ID=HOST:PEERPORT/HOST:CLIENTPORT'))
-    .description('let a new member in, as a learner')
+    .description('add a new member, as a learner')
     .addOption(dataDirectoryOption())
     .addHelpText('after', ADD_HELP)
     .action(async (text: string, flags: ClientFlags & { data: string }) => {
@@ -86,7 +86,7 @@ function addAdd(member: Command): void {
 
 function addPromote(member: Command): void {
   withClientFlags(outcomeCounts(member.command('promote')).argument('<id>', '', nodeId))
-    .description('have a learner vote, once it has caught up')
+    .description('make a learner a voter, once it has caught up')
     .addHelpText('after', '\nExample:\n  $ synod member promote 4')
     .action(async (id: number, flags: ClientFlags) => {
       const { membership } = await withClient(flags, (client) => client.cluster.promoteMember(id))
@@ -108,7 +108,7 @@ function addRemove(member: Command): void {
 
 function addUpdate(member: Command): void {
   withClientFlags(outcomeCounts(member.command('update')).argument('<member>', 'ID=HOST:PEERPORT/HOST:CLIENTPORT'))
-    .description('a member is reached at other addresses from now on')
+    .description('change the addresses of a member')
     .addHelpText('after', UPDATE_HELP)
     .action(async (text: string, flags: ClientFlags) => {
       const { membership } = await withClient(flags, (client) => client.cluster.updateMember(parseMember(text)))
@@ -121,7 +121,7 @@ function addReplace(member: Command): void {
     .argument('<old>', '', nodeId)
     .argument('<new>', 'ID=HOST:PEERPORT/HOST:CLIENTPORT')
   withClientFlags(command, { timeoutMs: MINUTES_10_MS, timeoutMeans: 'how long all of it may take' })
-    .description('put a new member in the place of another, a dead machine for one')
+    .description('replace a member, a dead machine for example')
     .addOption(dataDirectoryOption())
     .addHelpText('after', REPLACE_HELP)
     .action(async (old: number, text: string, flags: ClientFlags & { data: string }) => {

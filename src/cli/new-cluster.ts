@@ -31,7 +31,7 @@ export function withNewClusterFlags(command: Command): Command {
 export function newClusterOf(flags: NewClusterFlags): NewCluster {
   const list = flags.peers ?? flags.nodes
   if (list === undefined) throw usageError('--peers is missing: it lists the members of the new cluster')
-  if (flags.out === undefined) throw usageError('--out is missing: it gets the data directories of the new cluster')
+  if (flags.out === undefined) throw usageError('--out is missing: the folder for the data directories of the new cluster')
   const clusterId = flags.clusterId?.toLowerCase() ?? randomUUID()
   if (!UUID.test(clusterId)) throw usageError(`--cluster-id: ${JSON.stringify(flags.clusterId)} is not a UUID`)
   return { clusterId, members: parseNewPeers(list), out: resolve(flags.out) }

@@ -17,9 +17,9 @@ export function withSlotFlags(command: Command): Command {
   const parseSlot = wholeNumber(1, Number.MAX_SAFE_INTEGER)
   const parseNode = wholeNumber(1, 65_535)
   return command
-    .addOption(new Option('--skip-slot <slot>', 'a slot that failed changes nothing, on any node').argParser(parseSlot))
+    .addOption(new Option('--skip-slot <slot>', 'skip a slot that failed: it changes nothing on any node').argParser(parseSlot))
     .addOption(
-      new Option('--retry-slot <slot>', 'a slot that failed is carried out once more, when the node starts')
+      new Option('--retry-slot <slot>', 'try a slot that failed again when the node starts')
         .argParser(parseSlot)
         .conflicts('skipSlot'),
     )

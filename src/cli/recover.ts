@@ -9,16 +9,16 @@ import { note, styled } from './output.js'
 import { recoverSlot, type SlotFlags, withSlotFlags } from './recover-slot.js'
 
 const HELP = `
-For when so many nodes are lost for good that no majority will ever be there again. It makes a new cluster from what the survivors
-know, and that may be less than what clients were told. Stop every node of the old cluster first, and name the directory of each
-survivor with a --data of its own: what one of them knows to be decided is kept, and so are their votes. The directories are only read.
+Use this when so many nodes are lost for good that there can never be a majority again. It makes a new cluster from what the survivors
+know, which may be less than what clients were told. Stop every node of the old cluster first, and name the directory of each survivor
+with its own --data: what one of them knows to be decided is kept, and so are their votes. The directories are only read.
 
-A directory that was found damaged serves, too, without its end: its node has kept it in a folder damaged-<n>, which is what to name
-then. Run this and read what it says before you confirm it.
+A directory whose log is damaged at its end can be used without that end: its node has kept it in a folder damaged-<n>, so name that
+folder. Read what this command prints before you confirm it.
 
-Another case: nodes that stop with APPLY_FAILED, because carrying a slot out fails. Where a version can carry it out, install that and say
---retry-slot. Otherwise stop every node and say --skip-slot, with the directories of a majority of the voters; they are changed. Nodes
-whose directories are on other machines are named with --also, and the same is done there. Where no majority is left either, say both:
+Nodes that stop with APPLY_FAILED could not carry out a slot. If a version can carry it out, install that version and use --retry-slot.
+Otherwise stop every node and use --skip-slot with the directories of a majority of the voters; they are changed. Name nodes whose
+directories are on other machines with --also, and run the same command there. If there is no majority either, use both:
 --force-new-cluster --skip-slot.
 
 Examples:
@@ -31,7 +31,7 @@ interface RecoverFlags extends NewClusterFlags, SlotFlags {
 
 export function addRecoverCommand(program: Command): void {
   withSlotFlags(withNewClusterFlags(outcomeCounts(program.command('recover'))))
-    .description('begin anew from what is left when a majority is lost for good; may lose what was acknowledged')
+    .description('begin a new cluster from the survivors when a majority is lost for good; acknowledged operations may be lost')
     .requiredOption('--data <dir>', "a survivor's data directory, whose node must be stopped; repeatable", collect)
     .option('--force-new-cluster', 'must be said: what comes of it is another cluster, and the old one must never run again')
     .option('--yes-i-know-what-may-be-lost', 'do not ask')

@@ -3,8 +3,8 @@ import { type NewClusterFlags, newClusterOf, show, withNewClusterFlags } from '.
 import { outcomeCounts, wholeNumber } from './options.js'
 
 const HELP = `
-The new cluster has an id of its own, so that its nodes and those of the old one never take each other for their own. Balances, keys,
-histories, bank authorities, and what makes retries exactly-once come along.
+The new cluster has its own id, so its nodes and those of the old cluster refuse each other. Balances, keys, histories, bank
+authorities, and the records that make retries exactly-once are restored.
 
 Example:
   $ synod restore bank-2026-11-26.synod --out restored --peers 1=127.0.0.1:7201/127.0.0.1:7101`
@@ -18,13 +18,11 @@ export function addRestoreCommand(program: Command): void {
   withNewClusterFlags(outcomeCounts(program.command('restore')).argument('<file>', 'from `synod backup`'))
     .description('make the data directories of a new cluster from a backup')
     .addOption(
-      new Option('--to-slot <slot>', 'stop after this slot; `synod backup --inspect` tells which there are')
+      new Option('--to-slot <slot>', 'stop after this slot; `synod backup --inspect` prints the range')
         .argParser(wholeNumber(1, Number.MAX_SAFE_INTEGER))
         .conflicts('toTime'),
     )
-    .addOption(
-      new Option('--to-time <time>', 'stop before what came after this (log) time, e.g. 2026-11-26T10:00:00Z').argParser(time),
-    )
+    .addOption(new Option('--to-time <time>', 'stop at this log time, e.g. 2026-11-26T10:00:00Z').argParser(time))
     .addHelpText('after', HELP)
     .action(async (file: string, flags: RestoreFlags) => {
       const plan = newClusterOf(flags)

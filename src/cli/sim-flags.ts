@@ -28,15 +28,15 @@ const RUNS_MAX = 1_000_000_000
 const JOBS_MAX = 256
 
 const HELP = `
-A world is a cluster with its network, disks, clocks and clients, all drawn from a seed, and what goes wrong in it. First come the faults,
-and every answer must be right; then a majority is healed, and every request must be answered.
+A simulation is a cluster with its network, disks, clocks, clients and faults, all drawn from a seed. First come the faults, and every
+answer must be correct; then a majority is healed, and every request must be answered.
 
 Exit codes:
   0    every promise held
   1    a promise was broken
-  2    wrong usage, a plan that cannot be, or a file that cannot be read or written
+  2    wrong usage, an impossible plan, or a file that cannot be read or written
   3    the simulator itself failed
-  130  interrupted, by Ctrl-C say, before anything failed
+  130  interrupted, for example by Ctrl-C, before anything failed
 
 Examples:
   $ synod sim --seed 42 --verbose
@@ -51,17 +51,17 @@ const FOR_MANY = ['runs', 'for', 'first', 'jobs', 'keepGoing'] as const
 
 export function addSimFlags(command: Command): Command {
   return command
-    .addOption(new Option('--seed <number>', 'one world: the one that this seed draws').argParser(wholeNumber(0, SEED_MAX)))
+    .addOption(new Option('--seed <number>', 'one simulation: the one that this seed draws').argParser(wholeNumber(0, SEED_MAX)))
     .addOption(
-      new Option('--plan <file>', 'one world: the one of this plan, written by --save-plan or by hand').conflicts('seed'),
+      new Option('--plan <file>', 'one simulation: the one of this plan, written by --save-plan or by hand').conflicts('seed'),
     )
     .addOption(
-      new Option('--runs <count>', `many worlds, a seed each (default: ${RUNS})`)
+      new Option('--runs <count>', `many simulations, a seed each (default: ${RUNS})`)
         .argParser(wholeNumber(1, RUNS_MAX))
         .conflicts(['seed', 'plan']),
     )
     .addOption(
-      new Option('--for <duration>', 'as many worlds as go into it: 30s, 10m, 2h')
+      new Option('--for <duration>', 'as many simulations as fit into this time: 30s, 10m, 2h')
         .argParser(duration)
         .conflicts(['seed', 'plan', 'runs']),
     )
@@ -69,7 +69,7 @@ export function addSimFlags(command: Command): Command {
       new Option('--first <seed>', `the first of many seeds (default: ${FIRST_SEED})`).argParser(wholeNumber(0, SEED_MAX)),
     )
     .addOption(
-      new Option('--jobs <count>', 'processes that share out many seeds (default: as many as there are cores)').argParser(
+      new Option('--jobs <count>', 'processes that share the seeds (default: the number of cores)').argParser(
         wholeNumber(1, JOBS_MAX),
       ),
     )

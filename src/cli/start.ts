@@ -9,7 +9,7 @@ import { notEmpty, outcomeCounts } from './options.js'
 import { endAtOnce, onStopSignals, outliveTerminals, STOP_SIGNALS } from './signals.js'
 
 const HELP = `
-Each option but --config may also be a variable, and an entry of the config file; flags come first, then variables, then the file:
+Each option except --config can also be a variable, or an entry of the config file; flags come first, then variables, then the file:
   --id             SYNOD_ID              "id"
   --data           SYNOD_DATA            "data"
   --listen         SYNOD_LISTEN          "listen"
@@ -57,7 +57,7 @@ export function addStartCommand(program: Command): void {
     .option('--authority <id=key>', 'who may sign deposits in a new cluster: ed25519 public key, base64; repeatable', collect)
     .addOption(new Option('--config <file>', 'a JSON file with these options').env('SYNOD_CONFIG').argParser(notEmpty))
     .addOption(
-      new Option('--log-level <level>', 'what to log, on stderr')
+      new Option('--log-level <level>', 'the lowest level to log, on stderr')
         .choices(['debug', 'info', 'warn', 'error'])
         .default('info')
         .env('SYNOD_LOG_LEVEL'),

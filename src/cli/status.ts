@@ -19,7 +19,7 @@ Example:
   node 3 (127.0.0.1:7103) is unreachable: nothing listens there (connection refused)`
 
 export function addStatusCommand(program: Command): void {
-  withClientFlags(program.command('status').description('how each node is'))
+  withClientFlags(program.command('status').description('show the state of each node'))
     .addHelpText('after', EXAMPLE)
     .action(async (flags: ClientFlags) => {
       const survey = await surveyCluster(flags)
