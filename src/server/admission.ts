@@ -7,9 +7,9 @@ import type { Interceptor } from './interceptor.js'
  * interceptor is put around count together.
  */
 export function boundCallsUnderWay(countMax: number, what: string): Interceptor {
-  /** By connection. */
+  /** Calls under way, by connection. */
   const underWay = new SharedLimit<string>(countMax)
-  // Said many times a second when it is said at all: it is made once.
+  // It is thrown many times a second when it is thrown at all: it is made once.
   const overloaded = new MemberError(
     'OVERLOADED',
     `this node takes ${countMax} ${what} at a time, which its clients share; try again later`,

@@ -8,7 +8,7 @@ const ANSWER_OVERHEAD_BYTES = 32
 /** Answers that wait to be written. What it holds is bounded by who fills it. */
 export class AnswerBuffer {
   #answers: Answer[] = []
-  /** Those before it have been taken. */
+  /** The index of the next answer to take. */
   #next = 0
   #bytes = 0
 

@@ -1,9 +1,9 @@
 import type { Metadata } from '@grpc/grpc-js'
 import type { Cancellation, WaitOptions } from '../host/api.js'
 
-/** How long a call without a deadline of its own may take. */
+/** The time that a call without a deadline of its own may take. */
 export const DEFAULT_TIMEOUT_MS = 10_000
-/** How long any call may wait, whatever its deadline says. */
+/** The longest wait of any call, whatever its deadline. */
 const TIMEOUT_MS_MAX = 3_600_000
 /** An answer leaves this much before the client's deadline, so that the client reads a reason and not its own clock. */
 const MARGIN_MS_MAX = 100
@@ -16,7 +16,7 @@ interface Principal {
 
 const ANONYMOUS: Principal = Object.freeze({ kind: 'anonymous' })
 
-/** Everything that a handler may know of a call besides its request. */
+/** A call as its handler sees it, apart from the request. */
 export interface CallContext {
   /** The full name, e.g. `/synod.kv.v1.KeyValueService/Put`. */
   readonly method: string
@@ -25,19 +25,19 @@ export interface CallContext {
   readonly principal: Principal
   /** The request's metadata, as the client sent them. */
   readonly metadata: Metadata
-  /** When the client stops waiting, in ms since 1970; Infinity where it has not said. */
+  /** The client's deadline, in ms since 1970; Infinity without one. */
   readonly deadlineMs: number
-  /** How long the call may still wait if its answer is to be there in time, from 1 ms. */
+  /** The time that the call may still wait if its answer is to arrive before the deadline, from 1 ms. */
   readonly timeoutMs: number
   /** Aborted when the client has gone: it cancelled, its deadline has passed or its connection broke. Made when it is first asked for. */
   readonly signal: AbortSignal
-  /** For what waits in the member on behalf of this call: until the client has gone, or for `timeoutMs`, by default that of the call. */
+  /** Bounds a wait in the member on behalf of this call: it ends when the client has gone, or after `timeoutMs`, by default that of the call. */
   wait(timeoutMs?: number): WaitOptions
   /** Has `listener` called once the call is over, whether its answer was taken or the client has gone; at once if it is over already. */
   onEnd(listener: () => void): void
 }
 
-/** The part of a call of grpc-js that a context is made from. */
+/** The part of a grpc-js call that a context needs. */
 export interface GrpcCall {
   readonly metadata: Metadata
   readonly cancelled: boolean

@@ -47,7 +47,7 @@ import { responses } from './response-stream.js'
 import { change, defineService, encoded, read } from './service.js'
 import { VERSION } from './version.js'
 
-/** How long a backup may wait for a majority: less than clients wait for its first bytes, so that they read a reason. */
+/** The longest wait of a backup for a majority: shorter than clients wait for its first bytes, so that they read a reason. */
 const READ_INDEX_MS_MAX = 5_000
 
 /** Backups that may be under way: each reads a whole database. */

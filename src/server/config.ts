@@ -13,7 +13,7 @@ export interface MemberConfig {
   readonly clientAddress: string
 }
 
-/** What one node needs to know to start. */
+/** The configuration of one node. */
 export interface ServerConfig {
   /** One of `members`. */
   readonly nodeId: NodeId
@@ -27,7 +27,7 @@ export interface ServerConfig {
   readonly authorities: readonly AuthorityConfig[]
   /** Joins a cluster that has let it in as a new member: it never founds one. `members` are some of those that are there, and this one. */
   readonly join?: boolean
-  /** Whether damaged contents of the data directory are moved aside and fetched anew from the other members. True unless it says otherwise. */
+  /** True: damaged contents of the data directory are moved aside and fetched anew from the other members. Default: true. */
   readonly repair?: boolean
   /** Checkpoints never go to members that lag behind faster, all together, in bytes per second, above 0. 64 MiB unless told. */
   readonly transferBytesPerSecondMax?: number

@@ -2,14 +2,14 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Server } from '@grpc/grpc-js'
 import { assert } from '../paxos/assert.js'
 
-/** The longest that a timer of Node's keeps, in whole seconds. */
+/** The longest delay of a timer in Node, in whole seconds. */
 const TIMEOUT_S_MAX = Math.floor((2 ** 31 - 1) / 1_000)
 const TIMEOUT_HEADER = 'grpc-timeout'
-/** As grpc-js finds it in the header; of more than eight digits, which nobody should send, it would take the last eight. */
+/** The pattern by which grpc-js reads the header; of more than eight digits, which no client should send, it would take the last eight. */
 const TIMEOUT = /(\d+)\s*([HMSmun])/
 const UNIT_SECONDS: Readonly<Record<string, number>> = { H: 3_600, M: 60, S: 1, m: 1e-3, u: 1e-6, n: 1e-9 }
 
-/** What grpc-js hands each call to, before it looks at the deadline. No part of its interface: a test sees to it that it is still so. */
+/** The method that grpc-js hands each call to, before it reads the deadline. It is not public: a test fails when it changes. */
 interface ServerInternals {
   _streamHandler: (interceptors: unknown, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void
 }

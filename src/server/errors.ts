@@ -38,7 +38,7 @@ export class CallError extends Error {
   }
 }
 
-/** What the state machine refused in `slot`. */
+/** Makes the error of what the state machine refused in `slot`. */
 export function refused(refusal: Refusal, slot: Slot): CallError {
   return new CallError({ reason: refusal.reason, message: refusal.message, violations: refusal.fieldViolations, slot })
 }
@@ -53,7 +53,7 @@ export function objected({ reason, violations }: Objection): CallError {
   return new CallError({ reason, message: summarise(violations), violations })
 }
 
-/** What a client may know of an error: nothing of one that nobody foresaw. */
+/** Gives the part of an error that a client may know: nothing of an unforeseen one. */
 export function toRefusal(error: unknown): Refusal {
   if (error instanceof CallError) {
     return { reason: error.reason, message: error.message, fieldViolations: [...error.violations], parameters: {} }
@@ -62,7 +62,7 @@ export function toRefusal(error: unknown): Refusal {
   return { reason: 'INTERNAL', message: 'an internal error; the log of the node tells more', fieldViolations: [], parameters: {} }
 }
 
-/** True of errors that say what they are; of others somebody should hear. */
+/** Tells errors that explain themselves from bugs, which must be logged. */
 export function isForeseen(error: unknown): boolean {
   return error instanceof CallError || error instanceof MemberError
 }
@@ -95,7 +95,7 @@ function encodeDetails(code: status, message: string, refusal: Refusal, where: {
   return Buffer.from(Status.encode({ code, message, details }).finish())
 }
 
-/** As many violations as the trailer has room for. */
+/** Takes as many violations as the trailer has room for. */
 function fit(violations: readonly FieldViolation[]): { kept: FieldViolation[]; omittedCount: number } {
   const kept: FieldViolation[] = []
   let bytes = 0
@@ -113,7 +113,7 @@ function any(typeName: string, value: Uint8Array): Any {
   return { typeUrl: `type.googleapis.com/${typeName}`, value }
 }
 
-/** At most maxBytes of UTF-8, and well-formed: half a character, at the end or anywhere, cannot be percent-encoded. */
+/** Cuts a text to at most maxBytes of well-formed UTF-8: half a character, at the end or anywhere, cannot be percent-encoded. */
 function cut(text: string, maxBytes: number): string {
   const bytes = Buffer.from(text)
   if (bytes.length <= maxBytes) return bytes.toString()

@@ -18,15 +18,15 @@ import { UntakenAnswers } from './untaken-answers.js'
 
 /** Unary calls that may be in flight on a node; more are refused with OVERLOADED at once. */
 const CALLS_IN_FLIGHT_MAX = 2_048
-/** Of one connection: more wait in the client, where they cost this node nothing. */
+/** Calls of one connection at a time: more wait in the client, where they cost this node nothing. */
 const CALLS_PER_CONNECTION_MAX = 512
 /** The largest request, as API.md has it. */
 const REQUEST_BYTES_MAX = 4 * 1_024 * 1_024
-/** How long connections may take to close: health watchers, for one, hold theirs open. */
+/** The time that connections have to close: health watchers, for example, hold theirs open. */
 const CLOSE_MS = 500
 /** A connection without a call is closed after this long. */
 const IDLE_MS_MAX = 5 * 60_000
-/** How long a connection may take to its first byte. */
+/** The time that a connection has to send its first byte. */
 const FIRST_BYTE_MS_MAX = 10_000
 
 const OPTIONS: ServerOptions = {
@@ -49,13 +49,13 @@ export interface ClientServerOptions {
   readonly observer?: Observer | undefined
   readonly logger: Logger
   readonly callsInFlightMax?: number
-  /** Of answers that clients have not taken, all together. Default: 128 MiB. */
+  /** Bytes of answers that clients have not taken, all together. Default: 128 MiB. */
   readonly untakenBytesMax?: number
   /** Connections that are open at once. Default: what the limit on file descriptors leaves. */
   readonly connectionsMax?: number
 }
 
-/** What clients talk to: every service over one address. */
+/** The server for clients: every service over one address. */
 export class ClientServer {
   /** host:port as it is. */
   readonly address: string

@@ -2,7 +2,7 @@ import type { Server, ServerUnaryCall, ServerWritableStream, sendUnaryData } fro
 import { status } from '@grpc/grpc-js'
 import { service as HEALTH_SERVICE } from 'grpc-health-check'
 
-/** How often the member is looked at. */
+/** The interval between two looks at the member's quorum. */
 const INTERVAL_MS = 100
 /** Watchers at once; further ones are refused. */
 const WATCHERS_MAX = 1_000
@@ -30,7 +30,7 @@ type Watcher = ServerWritableStream<Request, Response>
  * grpc.health.v1.Health. `liveness` serves as long as this process answers at all: a node without a majority is alive, and to start it again
  * would not help. `readiness`, '' and each service serve while the node has a majority behind it, and no more once it is to stop.
  *
- * Not the library's own implementation, which keeps every name that anybody has watched for good.
+ * The library's own implementation is not used: it never forgets a name that somebody has watched.
  */
 export class Health {
   readonly #hasQuorum: () => boolean
@@ -58,7 +58,7 @@ export class Health {
     })
   }
 
-  /** Not ready from now on; watchers of readiness are told, and everybody's stream ends when the connection does. */
+  /** Reports NOT_SERVING for readiness from now on, to its watchers too. Watch streams end with their connections. */
   drain(): void {
     clearInterval(this.#timer)
     this.#isDraining = true

@@ -1,7 +1,7 @@
 import { type MemberApi, MemberError } from '../host/api.js'
 
 /**
- * What a node without any state would answer is true of no cluster. `mayWait`: the call waits for a leader, and so for a cluster that is about
+ * Refuses a call on a node without any state: its answer would be true of no cluster. `mayWait`: the call waits for a leader, and so for a cluster that is about
  * to be founded.
  *
  * @throws MemberError NOT_JOINED

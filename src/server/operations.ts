@@ -10,7 +10,7 @@ import { objected } from './errors.js'
 import { requireJoined } from './joined.js'
 import { HeaderEncoder, responseIn } from './response-bytes.js'
 
-/** What the services need of the state machine on this node: a read of its current state. */
+/** The part of this node's state machine that the services need: a read of its current state. */
 export interface LocalReads {
   /** The values in the result are the state's own: not to be changed. */
   read(query: Query): Result
@@ -58,7 +58,7 @@ export class Operations {
     }
     if (consistency === Consistency.STALE) await this.#member.untilReadable(context.wait())
     else await this.#member.readIndex(context.wait())
-    // From here on in one turn of the event loop: no slot is applied between the two.
+    // The rest runs in one turn of the event loop: no slot is applied between the slot's number and the read.
     const slot = this.#member.status().appliedUpTo
     const result = this.#member.reading(() => this.#machine.read(query))
     return responseIn(encode(Result, result), $case, { answeredAt: slot, headers: this.#headersNow() })
@@ -72,7 +72,7 @@ export class Operations {
 
   async #throughLog(command: Command, expected: OperationName, context: CallContext): Promise<Uint8Array> {
     const { slot, result } = await this.#member.invoke(encode(Command, command), context.wait())
-    // Of a repeat, the result names the first one's slot.
+    // The result of a repeated command names the slot of the first one.
     return responseIn(result, expected, { answeredAt: slot, headers: this.#headersNow() })
   }
 

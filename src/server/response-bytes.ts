@@ -16,7 +16,7 @@ export const OUTCOME_FIELDS = Object.fromEntries(
   ['refusal', ...Object.keys(OPERATIONS)].map((name) => [name, outcomeField(name)]),
 ) as Readonly<Record<OutcomeCase, number>>
 
-/** What the encoded result begins with that holds nothing else. */
+/** Finds the number of an outcome's field: the first tag of a result that holds nothing else. */
 function outcomeField($case: string): number {
   const bytes = Result.encode(Result.fromPartial({ outcome: { $case, value: {} } as never })).finish()
   return new BinaryReader(bytes).tag()[0]
@@ -119,7 +119,7 @@ function openResult(bytes: Uint8Array): OpenedResult {
   return { slot, field, inner }
 }
 
-/** True of a batch in which no transfer was refused: it needs no words. */
+/** Tells that no transfer of the batch was refused: it needs no words. */
 function isCarriedOut(batch: Uint8Array): boolean {
   const reader = new VarintReader(batch)
   while (reader.at < batch.length) {

@@ -10,7 +10,7 @@ import type { ServerConfig } from './config.js'
 import { ClientServer } from './grpc-server.js'
 import { VERSION } from './version.js'
 
-/** How long what is in flight may take when the server is stopped. */
+/** The time that calls in flight have to finish when the server is stopped. */
 const DRAIN_MS = 5_000
 
 /** One node as it runs: a member of the cluster, and the services that clients call. */
@@ -81,7 +81,7 @@ class Running implements RunningServer {
       this.#onStopped = resolve
     })
     this.stopped = Promise.race([byRequest, this.#failure()])
-    // Who never looks at it must not be ended by it.
+    // A caller who never looks at it must not be ended by an unhandled rejection.
     this.stopped.catch(() => {})
   }
 

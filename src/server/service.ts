@@ -6,7 +6,7 @@ import type { Handler } from './interceptor.js'
 import type { SessionContext } from './session-context.js'
 import { decodeStrictly, type MessageType } from './strict-decode.js'
 
-/** What services stand on. */
+/** The parts of a server that services are made from. */
 export interface ServiceParts extends SessionContext {
   readonly drain: Drain
 }
@@ -14,7 +14,7 @@ export interface ServiceParts extends SessionContext {
 /** A method with one request and one response, both in their bytes. */
 export interface UnaryMethod {
   readonly kind: 'unary'
-  /** It changes nothing: it may be refused after it was carried out. */
+  /** True of a method that changes nothing: its answer may still be refused after it was carried out. */
   readonly isRead: boolean
   readonly handle: Handler<Uint8Array, Uint8Array>
 }
@@ -22,7 +22,7 @@ export interface UnaryMethod {
 /** A method that answers with a stream. Its handler is given the stream of grpc-js, and settles when nothing more is written. */
 export interface StreamMethod<Stream = never> {
   readonly kind: 'stream'
-  /** How many of them a node has at a time, and what they are called where that is told. */
+  /** The largest number of them on a node at a time, and the noun for them in the refusal of more. */
   readonly bound: { readonly countMax: number; readonly what: string }
   readonly handle: Handler<Stream, void>
 }
@@ -49,7 +49,7 @@ export interface Service {
   readonly methods: (parts: ServiceParts) => Readonly<Record<string, UnaryMethod | StreamMethod>>
 }
 
-/** Describes a service; the compiler sees to it that no method is missing. */
+/** Describes a service; the compiler refuses one with a method missing. */
 export function defineService<Definition extends ServiceDefinition>(
   definition: Definition,
   methods: (parts: ServiceParts) => MethodsOf<Definition>,

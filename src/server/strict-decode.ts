@@ -10,7 +10,7 @@ export interface MessageType<T> {
   decode(input: BinaryReader | Uint8Array): T
 }
 
-/** In the place of bytes that are not UTF-8: no text that decodes is this. */
+/** Stands for bytes that are not UTF-8: no valid text equals it. */
 const NO_TEXT = '\uD800'
 
 /**
@@ -46,7 +46,7 @@ function explainMalformed<T>(type: MessageType<T>, bytes: Uint8Array): FieldViol
   try {
     findNoTexts(type.decode(new BinaryReader(bytes, (text) => maybeText(text) ?? NO_TEXT)), '', violations)
   } catch {
-    // Not even the frame of the message holds: below.
+    // The message is not well formed at all: reported below.
   }
   if (violations.length === 0) violations.push({ field: '', description: 'the request is not a well-formed protobuf message' })
   return violations

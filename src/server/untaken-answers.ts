@@ -2,12 +2,12 @@ import { MemberError } from '../host/api.js'
 import { SharedLimit } from '../host/shared-limit.js'
 import type { InterceptorOf } from './interceptor.js'
 
-/** They are buffers outside of V8's heap, which no quota counts. */
+/** Untaken answers are buffers outside V8's heap, which no quota counts. */
 const BYTES_MAX = 128 << 20
 
 /** Answers that clients have asked for and do not read: by connection, in bytes. Together they must not fill this node's memory. */
 export class UntakenAnswers {
-  /** What is said to whoever reads when there is no room. */
+  /** The refusal of a read when there is no room. */
   readonly refusal: MemberError
   readonly #limit: SharedLimit<string>
 
@@ -27,7 +27,7 @@ export class UntakenAnswers {
     this.#limit.add(client, bytes)
   }
 
-  /** The client has taken them, or has gone. */
+  /** Releases bytes that the client has taken, or that are lost with it. */
   remove(client: string, bytes: number): void {
     this.#limit.remove(client, bytes)
   }

@@ -12,7 +12,7 @@ const CHUNK_BYTES_MAX = 1 << 20
 
 type FramePart = NonNullable<Frame['part']>
 
-/** Where and when a backup is made. */
+/** The place and time of a backup. */
 export interface Making {
   readonly nodeId: number
   readonly version: string
@@ -34,7 +34,7 @@ export async function* encodeBackup(
   let entryCount = 0
   let lastSlot = 0
 
-  // It leaves with the head: where there is nothing to back up, nothing must have begun.
+  // The preamble leaves with the head: where there is nothing to back up, no byte must have been sent.
   let before: Uint8Array = preamble()
   for await (const part of parts) {
     frameCount++

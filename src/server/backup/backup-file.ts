@@ -51,7 +51,7 @@ export function frame(body: Uint8Array): Buffer {
   return bytes
 }
 
-/** What a whole frame must end with. */
+/** The bytes that every whole frame ends with. */
 export function checksumOfFrame(bytes: Buffer): number {
   return crc32(bytes.subarray(0, bytes.length - CHECKSUM_BYTES))
 }

@@ -14,10 +14,10 @@ import { checksumOf, unseal } from '../../storage/records.js'
 import { BackupError } from './backup-file.js'
 import { FrameSource } from './frame-source.js'
 
-/** Of which state a backup is, and where and when it was made. */
+/** The state that a backup holds, and where and when it was made. */
 export type BackupHead = Omit<Head, 'checkpoint'> & { readonly header: CheckpointHeader }
 
-/** What comes after the head. */
+/** A part after the head. */
 export type BodyPart = Exclude<BackupPart, { readonly header: CheckpointHeader }>
 
 type FramePart = NonNullable<Frame['part']>
@@ -28,7 +28,7 @@ export class BackupReader {
   readonly #frames: FrameSource
   readonly #state = new RecordTally()
   readonly #history = new RecordTally()
-  /** What may come next. */
+  /** The kind of part that may come next. */
   #phase: 'pages' | 'entries' = 'pages'
   #frameCount = 1
   #entryCount = 0
@@ -53,12 +53,12 @@ export class BackupReader {
     this.#lastSlot = head.header.slot
   }
 
-  /** Of what has been read; at the end, the last slot in the file. */
+  /** The last slot that has been read; at the end, the last one in the file. */
   get lastSlot(): Slot {
     return this.#lastSlot
   }
 
-  /** How many bytes have been read. */
+  /** The number of bytes that have been read. */
   get position(): number {
     return this.#frames.position
   }

@@ -8,7 +8,7 @@ import type { ApplyFailure } from '../../storage/storage.js'
 import { BackupError } from './backup-file.js'
 import { nodeIdIn, votersOf } from './recover.js'
 
-/** What is to become of a slot that the state machine threw at. */
+/** The decision about a slot on which the state machine threw. */
 export interface SlotResolution {
   /** From 1. */
   readonly slot: Slot
@@ -18,7 +18,7 @@ export interface SlotResolution {
   readonly alsoOn: readonly NodeId[]
 }
 
-/** What the directories say of the slot, before anything is changed. */
+/** The directories' knowledge of the slot, before anything is changed. */
 export interface FailedSlot {
   readonly clusterId: string
   readonly voterIds: readonly NodeId[]

@@ -22,7 +22,7 @@ export class FrameSource {
     this.#chunks = chunks[Symbol.asyncIterator]()
   }
 
-  /** How many bytes have been taken. */
+  /** The number of bytes that have been taken. */
   get position(): number {
     return this.#position
   }
@@ -54,7 +54,7 @@ export class FrameSource {
     if (await this.#fill(1)) throw new BackupError(`something follows its end, from byte ${this.#position} on`)
   }
 
-  /** Nobody will ask for more: lets go of what the bytes come from. */
+  /** Closes the source of the bytes: nothing more will be asked for. */
   async close(): Promise<void> {
     await this.#chunks.return?.()
   }

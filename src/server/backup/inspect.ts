@@ -5,12 +5,12 @@ import { nameOfKey } from '../../storage/record-keys.js'
 import { BackupError } from './backup-file.js'
 import { BackupReader } from './backup-reader.js'
 
-/** What a backup holds. */
+/** A summary of a backup. */
 export interface BackupSummary {
   readonly clusterId: string
   readonly nodeId: number
   readonly version: string
-  /** Of the log at the first slot: a binary that does not know it can make nothing of the backup. */
+  /** The level of the log at the first slot: a binary that does not know it cannot read the backup. */
   readonly level: number
   readonly madeAtMs: number
   /** A new cluster may begin at any of these slots: the first is the checkpoint's. */
@@ -19,12 +19,12 @@ export interface BackupSummary {
   /** Log time there. */
   readonly firstTimeMs: number
   readonly lastTimeMs: number
-  /** Of the cluster that it was made from, as of the first slot. */
+  /** The members of the cluster that it was made from, as of the first slot. */
   readonly members: readonly { readonly nodeId: number; readonly peerAddress: string; readonly clientAddress: string }[]
-  /** At the first slot: how many there are of each kind, by the names that they have on disk. */
+  /** The number of entries of each kind at the first slot, by their names on disk. */
   readonly records: Readonly<Record<string, number>>
   readonly bytes: number
-  /** Of the whole file, as `sha256sum` has it, in hexadecimal digits. */
+  /** The SHA-256 of the whole file in hexadecimal digits, as `sha256sum` prints it. */
   readonly sha256: string
 }
 

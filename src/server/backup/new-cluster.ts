@@ -22,7 +22,7 @@ export interface NewCluster {
   readonly out: string
 }
 
-/** What was made. */
+/** A new cluster as it was made. */
 export interface MadeCluster {
   readonly clusterId: string
   /** The state is that after this slot; the new cluster's first own slot is the next. */
@@ -33,7 +33,7 @@ export interface MadeCluster {
   readonly directories: readonly { readonly nodeId: NodeId; readonly directory: string }[]
 }
 
-/** Where a member's data directory is made. */
+/** The path of a member's new data directory. */
 function directoryOf(out: string, nodeId: NodeId): string {
   return join(out, `node-${nodeId}`)
 }

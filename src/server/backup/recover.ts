@@ -14,10 +14,10 @@ import { checkRoom, type MadeCluster, makeNewCluster, type NewCluster, withDraft
 import { withStateOf } from './old-state.js'
 
 const PAGE_BYTES = 4 << 20
-/** What in a data directory is not its node's memory: who uses it, and what was set aside as damaged. */
+/** Files of a data directory that are not copied: its lock, and what was set aside as damaged. */
 const NOT_COPIED = /^(lock|damaged-.*|replaces\.json.*)$/
 
-/** What the survivors know of their cluster. */
+/** The survivors' knowledge of their cluster. */
 export interface Survivors {
   readonly clusterId: string
   readonly nodeIds: readonly NodeId[]
@@ -27,9 +27,9 @@ export interface Survivors {
   readonly votedUpTo: Slot
   /** Slots between the two in which none has voted. */
   readonly missing: readonly Slot[]
-  /** Of the old cluster, as far as they know. */
+  /** The voters of the old cluster, as far as the survivors know. */
   readonly voterIds: readonly NodeId[]
-  /** Those whose directories have lost their end: what only that end held is lost, too. */
+  /** Survivors whose directories have lost their end, and with it what only that end held. */
   readonly damaged: readonly DamagedSurvivor[]
   /** Folders in their directories in which something is kept that was damaged, and that were not named. */
   readonly notLookedAt: readonly string[]
@@ -126,7 +126,7 @@ async function openCopy(from: string, directory: string): Promise<Pick<Copy, 'st
     return { storage, nodeId, damage: { nodeId, directory: from, lostWriteCount } }
   } catch (error) {
     if (!(error instanceof StorageError && error.code === 'DAMAGED')) throw error
-    // It names the copy.
+    // The error names the copy.
     const what = error.what.replaceAll(directory, from)
     throw new BackupError(
       `nothing can be made from ${from}: more than its end is damaged (${what}). Recover from the other directories without it, or ` +
@@ -181,7 +181,7 @@ function checkOneCluster(copies: readonly Copy[], plan: NewCluster): void {
   throw new BackupError(`the new cluster needs an id of its own, not ${clusterId}, which may still have members`)
 }
 
-/** In each slot that of the highest ballot. */
+/** Picks for each slot the vote of the highest ballot. */
 function votesAbove(decidedUpTo: Slot, copies: readonly Copy[]): ReadonlyMap<Slot, LogEntry> {
   const votes = new Map<Slot, LogEntry>()
   for (const entry of copies.flatMap(({ storage }) => storage.recovered.accepted)) {
@@ -204,7 +204,7 @@ async function survey(best: Copy, copies: readonly Copy[], votes: ReadonlyMap<Sl
   return { clusterId: best.genesis.clusterId, nodeIds, decidedUpTo, votedUpTo, missing, voterIds, damaged, notLookedAt }
 }
 
-/** By the newest membership that the directory knows to be decided. */
+/** Gives the voters of the newest membership that the directory knows to be decided. */
 export async function votersOf({ storage, genesis }: Pick<Copy, 'storage' | 'genesis'>): Promise<readonly NodeId[]> {
   const { checkpoint, recovered } = storage
   const records = checkpoint.memberships.length > 0 ? checkpoint.memberships : [genesisRecord(genesis)]

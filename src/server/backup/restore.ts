@@ -9,7 +9,7 @@ import { bytesOf, namingFile, timeAfter } from './inspect.js'
 import { checkRoom, type MadeCluster, makeNewCluster, type NewCluster, withDrafts } from './new-cluster.js'
 import { withStateOf } from './old-state.js'
 
-/** Where to stop; without either, after the backup's last slot. */
+/** The point to restore to; without either field, the backup's last slot. */
 export interface RestoreTarget {
   /** The last slot that counts. */
   readonly toSlot?: Slot
@@ -25,7 +25,7 @@ export interface RestoreTarget {
 export async function restoreBackup(file: string, plan: NewCluster, target: RestoreTarget = {}): Promise<MadeCluster> {
   checkRoom(plan)
   return withDrafts(plan.out, async (drafts) => {
-    // Nobody sees it: which number its node has does not matter.
+    // The draft is never started: its node id does not matter.
     const where = { directory: join(drafts, 'state'), nodeId: 1 }
     const storage = await LevelStorage.open(where)
     try {
@@ -61,7 +61,7 @@ async function decide(storage: LevelStorage, entries: readonly LogEntry[]): Prom
   await storage.append([...learned, { kind: 'decidedUpTo', slot: last.slot }])
 }
 
-/** Where the log is cut off. Everything is looked at, so that an error may name the whole window. */
+/** The cut of the log at the target. It looks at every entry, so that an error can name the whole window. */
 class Cut {
   readonly #target: RestoreTarget
   readonly #first: { readonly slot: Slot; readonly timeMs: number }
@@ -73,7 +73,7 @@ class Cut {
     this.#last = first
   }
 
-  /** Those that count, of the next entries. */
+  /** Takes those of the next entries that are not after the target. */
   take(entries: readonly LogEntry[]): LogEntry[] {
     const { toSlot = Number.POSITIVE_INFINITY, toTimeMs = Number.POSITIVE_INFINITY } = this.#target
     return entries.filter((entry) => {
