@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js'
 import type { Reason as MachineReason } from '../app/refusal.js'
-import type { MembershipRefusalReason } from '../paxos/messages.js'
+import type { MembershipRefusalReason } from '../paxos/membership-changes.js'
 
 /** Every ErrorInfo.reason that a client may see: the state machine's, and those of the node, its sessions and its membership. */
 export type Reason =

@@ -1,9 +1,9 @@
-import type { MembershipRefusalReason } from '../paxos/messages.js'
+import type { MembershipRefusalReason } from '../paxos/membership-changes.js'
 import type { Announcement, Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot } from '../paxos/types.js'
 import type { CheckpointPart } from '../protocol/checkpoint-transfer.js'
 import type { SessionName } from '../replication/session-table.js'
 import type { Alarm } from './alarms.js'
-import type { BinaryVersion, LevelInForce } from './level-calls.js'
+import type { BinaryVersion, LevelInForce } from './binary-version.js'
 import type { TransferProgress } from './transfer-progress.js'
 
 export type { Alarm } from './alarms.js'

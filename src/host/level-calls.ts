@@ -1,20 +1,9 @@
 import type { Roster } from '../paxos/messages.js'
-import type { NodeId, Slot } from '../paxos/types.js'
-import { knowsLevel, type LevelRange } from '../replication/levels.js'
+import type { NodeId } from '../paxos/types.js'
+import { knowsLevel } from '../replication/levels.js'
 import { type Answer, type Cancellation, MemberError } from './api.js'
+import type { BinaryVersion, LevelInForce } from './binary-version.js'
 import type { Settle } from './pending.js'
-
-/** The version and levels of a node's binary, as it reports them. */
-export interface BinaryVersion extends LevelRange {
-  /** May be empty. */
-  readonly version: string
-}
-
-/** The level in force, and the slot as of which that is so. */
-export interface LevelInForce {
-  readonly slot: Slot
-  readonly level: number
-}
 
 interface Settings {
   readonly self: NodeId

@@ -1,6 +1,5 @@
 import { MEMBERS_MAX, type Membership } from './membership.js'
 import type { Memberships } from './memberships.js'
-import type { MembershipRefusalReason } from './messages.js'
 import type { Member, MembershipChange, NodeId, Slot } from './types.js'
 import { sameChange } from './value.js'
 
@@ -26,6 +25,25 @@ export function tooHighForNewCluster(nodeIds: readonly NodeId[]): string | undef
     'as later ones must have higher ids, and those that are skipped are lost for good'
   )
 }
+
+/** The reason why a leader does not propose a change. */
+export type MembershipRefusalReason =
+  /** The node id belongs, or belonged, to another member: ids are never reused. */
+  | 'NODE_ID_USED'
+  /** Too many unused ids below it would be lost. */
+  | 'NODE_ID_TOO_HIGH'
+  /** The address belongs to another member, or would be both addresses of one member. */
+  | 'ADDRESS_USED'
+  | 'MEMBER_NOT_FOUND'
+  /** The learner is too far behind to vote, or has not been heard recently. */
+  | 'NOT_CAUGHT_UP'
+  /** The change before this one is not in force yet. A retry is safe. */
+  | 'CHANGE_IN_PROGRESS'
+  /** No voter would be left, or too few of the voters that would be left are up. */
+  | 'QUORUM_AT_RISK'
+  | 'TOO_MANY_MEMBERS'
+  /** The member has another data directory than the change names. */
+  | 'DATA_DIR_MISMATCH'
 
 /** A member's addresses, as host:port. The client address is empty if it serves no clients over the network. */
 export interface MemberAddresses {

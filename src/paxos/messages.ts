@@ -1,4 +1,4 @@
-import type { MemberAddresses } from './membership-changes.js'
+import type { MemberAddresses, MembershipRefusalReason } from './membership-changes.js'
 import type { Announcement, Ballot, Genesis, LogEntry, MembershipChange, MembershipRecord, NodeId, Slot, Value } from './types.js'
 
 /** A message between nodes. Its meaning, when it may leave, and the message lifelines are in proto/synod/peer/v1/peer.proto. */
@@ -207,25 +207,6 @@ export interface ChangeMembershipRefused {
   readonly reason: MembershipRefusalReason
   readonly message: string
 }
-
-/** The reason why a leader does not propose a change. */
-export type MembershipRefusalReason =
-  /** The node id belongs, or belonged, to another member: ids are never reused. */
-  | 'NODE_ID_USED'
-  /** Too many unused ids below it would be lost. */
-  | 'NODE_ID_TOO_HIGH'
-  /** The address belongs to another member, or would be both addresses of one member. */
-  | 'ADDRESS_USED'
-  | 'MEMBER_NOT_FOUND'
-  /** The learner is too far behind to vote, or has not been heard recently. */
-  | 'NOT_CAUGHT_UP'
-  /** The change before this one is not in force yet. A retry is safe. */
-  | 'CHANGE_IN_PROGRESS'
-  /** No voter would be left, or too few of the voters that would be left are up. */
-  | 'QUORUM_AT_RISK'
-  | 'TOO_MANY_MEMBERS'
-  /** The member has another data directory than the change names. */
-  | 'DATA_DIR_MISMATCH'
 
 interface HandOver {
   readonly kind: 'handOver'

@@ -13,6 +13,7 @@ import type {
   ReadIndexReply as WireReadIndexReply,
   ChangeMembershipRefused as WireRefused,
 } from '../gen/synod/peer/v1/peer.js'
+import type { MembershipRefusalReason } from '../paxos/membership-changes.js'
 import type {
   Accept,
   CatchUp,
@@ -21,7 +22,6 @@ import type {
   DirectoryMark,
   HeartbeatAck,
   Join,
-  MembershipRefusalReason,
   Message,
   PollReply,
   Promised,

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { MemberError } from '../../src/host/api.js'
 import { MembershipCalls } from '../../src/host/membership-calls.js'
+import type { MembershipRefusalReason } from '../../src/paxos/membership-changes.js'
 import { genesisRecord, Memberships } from '../../src/paxos/memberships.js'
-import type { MembershipRefusalReason } from '../../src/paxos/messages.js'
 import type { MembershipChange, NodeId, Slot } from '../../src/paxos/types.js'
 
 const ADD: MembershipChange = { kind: 'add', nodeId: 4, peerAddress: 'n4:1', clientAddress: '' }

@@ -1,5 +1,5 @@
+import { puts } from '../key-operations.js'
 import { closedLoop } from '../load.js'
-import { puts } from '../scenarios/key-load.js'
 import type { KeyRival, Rival } from '../types.js'
 import { EchoRival } from './echo.js'
 import { type EtcdProgram, EtcdRival } from './etcd.js'

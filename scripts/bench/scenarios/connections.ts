@@ -2,12 +2,12 @@ import { forEach, keyOf } from '../../lib/bank-load.js'
 import { alternate, type Contestant, medianMeasurement } from '../alternate.js'
 import type { Goal } from '../goal.js'
 import { inTurn } from '../in-turn.js'
+import { KEYS, VALUE } from '../key-operations.js'
 import { openLoop } from '../load.js'
 import { measure } from '../measure.js'
 import type { SynodRival } from '../rivals/synod.js'
 import type { Context, Scenario } from '../scenario.js'
 import type { KeyClient, Measurement, Operation } from '../types.js'
-import { KEYS, VALUE } from './key-load.js'
 
 /** Of all clients together: what a thousand can send one by one, each in a frame of its own, with room to spare. */
 const RATE_PER_SECOND = 500

@@ -1,7 +1,8 @@
+import { gets, KEYS, puts, VALUE_BYTES } from '../key-operations.js'
 import type { Scenario } from '../scenario.js'
 import type { ClientKind, KeyClient, Operation } from '../types.js'
 import { compare, type MeasuredGoal } from './compare.js'
-import { gets, KEYS, keyCompetitor, puts, VALUE_BYTES } from './key-load.js'
+import { keyCompetitor } from './key-load.js'
 
 const AS_FAST: readonly MeasuredGoal[] = [
   { figure: 'throughput', against: 'etcd, same client', bound: { atLeast: 1 } },

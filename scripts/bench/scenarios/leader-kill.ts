@@ -1,13 +1,13 @@
 import type { Line, Plot } from '../../lib/plot.js'
 import { alternate, type Contestant, medianMeasurement, medianOf } from '../alternate.js'
 import type { Goal, Ratio } from '../goal.js'
+import { puts } from '../key-operations.js'
 import { openLoop } from '../load.js'
 import { measure } from '../measure.js'
 import type { EtcdRival } from '../rivals/etcd.js'
 import type { SynodRival } from '../rivals/synod.js'
 import type { Scenario } from '../scenario.js'
 import type { KeyRival, Measurement } from '../types.js'
-import { puts } from './key-load.js'
 
 const RATE_PER_SECOND = 500
 const WARMUP_SECONDS = 0.5

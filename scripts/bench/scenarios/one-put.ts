@@ -1,8 +1,9 @@
 import type { Goal } from '../goal.js'
+import { puts } from '../key-operations.js'
 import { measureDisk } from '../rivals/disk.js'
 import type { Scenario } from '../scenario.js'
 import { compare } from './compare.js'
-import { keyCompetitor, puts } from './key-load.js'
+import { keyCompetitor } from './key-load.js'
 
 const goal: Goal = { figure: 'p50', against: 'a sync of the disk + a round trip to the echo', bound: { atMost: 2 } }
 

@@ -4,9 +4,9 @@ import { FloodConnection } from '../clients/flood.js'
 import { SYNOD_KEY_PATHS } from '../clients/synod-unary.js'
 import { LatencyHistogram } from '../histogram.js'
 import { inTurn } from '../in-turn.js'
+import { VALUE } from '../key-operations.js'
 import type { SynodRival } from '../rivals/synod.js'
 import type { Operation } from '../types.js'
-import { VALUE } from './key-load.js'
 
 const CONNECTIONS_PER_NODE = 2
 const SDK_CLIENTS = 16

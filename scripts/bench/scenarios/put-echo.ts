@@ -1,6 +1,7 @@
+import { puts } from '../key-operations.js'
 import type { Scenario } from '../scenario.js'
 import { compare, type MeasuredGoal } from './compare.js'
-import { keyCompetitor, puts } from './key-load.js'
+import { keyCompetitor } from './key-load.js'
 
 const goals: readonly MeasuredGoal[] = [{ figure: 'throughput', against: 'echo, same client', bound: { atLeast: 0.6 } }]
 

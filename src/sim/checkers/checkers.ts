@@ -5,7 +5,7 @@ import type { DurableRecord, LogEntry, MembershipRecord, NodeId, Slot, Value } f
 import { sameValue } from '../../paxos/value.js'
 import type { CheckpointInfo } from '../../storage/storage.js'
 import type { DurableView } from '../cluster/durable-view.js'
-import type { SimulatedApplication } from '../cluster/simulated-process.js'
+import type { SimulatedApplication } from '../cluster/simulated-application.js'
 import { type BookedMembership, type MembershipBook, sameMembership } from './membership-book.js'
 import { MessageChecker } from './message-checker.js'
 import type { QuotaMark } from './quota-marks.js'

@@ -11,12 +11,8 @@ import { StorageError } from '../../storage/storage-error.js'
 import type { ClientPort, NodeEnd, Settled, StreamOutlet } from './client-port.js'
 import type { DirectoryCopy, SimulatedDisk } from './disk.js'
 import type { SentPacket } from './network.js'
-import {
-  type SimulatedApplication,
-  type SimulatedNodeSettings,
-  SimulatedProcess,
-  type SoftwareVersion,
-} from './simulated-process.js'
+import type { SimulatedApplication } from './simulated-application.js'
+import { type SimulatedNodeSettings, SimulatedProcess, type SoftwareVersion } from './simulated-process.js'
 
 /** The simulated day on which every run begins. */
 export const EPOCH_MS = 1_700_000_000_000

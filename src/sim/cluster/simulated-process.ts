@@ -21,12 +21,10 @@ import {
 } from '../../protocol/checkpoint-transfer.js'
 import { isFromStranger } from '../../protocol/strangers.js'
 import { SESSION_LIMITS } from '../../replication/session-table.js'
-import type { StateMachine } from '../../replication/state-machine.js'
 import { LevelStorage } from '../../storage/level-storage.js'
 import type { CheckpointInfo } from '../../storage/storage.js'
 import { StorageError } from '../../storage/storage-error.js'
 import type { Checker } from '../checkers/checkers.js'
-import type { QuotaMark } from '../checkers/quota-marks.js'
 import { check } from '../checkers/violation.js'
 import type { FaultTotals } from '../plan/faults.js'
 import type { Random } from '../random.js'
@@ -39,6 +37,7 @@ import type { Network, Packet, SentPacket } from './network.js'
 import { fromNextRecord, toNextRecord } from './next-version.js'
 import type { Scheduler } from './scheduler.js'
 import { SessionDoor } from './session-door.js'
+import type { SimulatedApplication } from './simulated-application.js'
 import type { RecordFormat } from './simulated-database.js'
 import { SimulatedRuntime } from './simulated-runtime.js'
 import { type CheckpointSource, SimulatedTransfer } from './simulated-transfer.js'
@@ -94,15 +93,6 @@ export interface NodeParts {
   readonly makeNode: (settings: NodeSettings) => Node
   readonly makeDisk: (settings: DiskSettings) => SimulatedDisk
   readonly makeApplication: () => SimulatedApplication
-}
-
-/** What stands above the log. */
-export interface SimulatedApplication {
-  readonly machine: StateMachine
-  /** What is wrong with the state right now, one sentence each. */
-  brokenInvariants(): string[]
-  /** Of each command that the machine carried out in this slot, the last one: whether the quota was in its way. */
-  quotaMarks?(slot: Slot): readonly QuotaMark[]
 }
 
 /** The machine that a process runs on. */
