@@ -4,7 +4,8 @@
 //   npm run protos:land                        writes proto/landed.binpb anew: by intention only, with the change of the protos
 //   node scripts/protos.mjs check DIR FILE     compares the protos in DIR with those in FILE
 import { spawnSync } from 'node:child_process'
-import { resolve } from 'node:path'
+import { readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 
@@ -31,7 +32,11 @@ export function areProtosCompatible(directory = 'proto', against = LANDED) {
     // In the folder itself: buf takes no other input for a module at '.'.
     return buf(directory, 'breaking', '--against', resolve(against), '--config', config)
   })
-  return results.every(Boolean)
+  const unlisted = readdirSync(join(directory, 'synod')).filter(
+    (folder) => ![...FOR_CLIENTS.folders, ...FOR_NODES.folders].includes(folder),
+  )
+  for (const folder of unlisted) console.error(`proto/synod/${folder}: say in scripts/protos.mjs who reads it`)
+  return unlisted.length === 0 && results.every(Boolean)
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

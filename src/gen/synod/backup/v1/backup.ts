@@ -20,13 +20,13 @@ export interface Frame {
 }
 
 export interface Head {
-  /** What the state in the pages is, and of which cluster. */
+  /** Describes the state in the pages, and its cluster. */
   checkpoint:
     | CheckpointHeader
     | undefined;
-  /** When it was made, by the wall clock of the node that made it; ms since 1970. */
+  /** Time of the backup by the wall clock of the node that made it; ms since 1970. */
   madeAtMs: number;
-  /** Whose view of the log it is. */
+  /** The node whose view of the log it is. */
   nodeId: number;
   /** Synod's version. */
   version: string;
@@ -37,16 +37,16 @@ export interface LogEntries {
   entries: LogEntry[];
 }
 
-/** A file without it was cut. */
+/** The end: a file without it is incomplete. */
 export interface Trailer {
   /** Frames before this one. */
   frameCount: number;
-  /** Of the checkpoint, and of the log. */
+  /** Counts of the checkpoint, and of the log. */
   recordCount: number;
   entryCount: number;
   /** The last slot in the file. */
   lastSlot: number;
-  /** Of every byte before this frame. */
+  /** Checksum of every byte before this frame. */
   sha256: Uint8Array;
 }
 

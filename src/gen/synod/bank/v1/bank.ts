@@ -85,11 +85,11 @@ export const MovementStatus = {
   POSTED: 1,
   /** PENDING - Held at the source, waiting for PostTransfer or VoidTransfer. */
   PENDING: 2,
-  /** VOIDED - Given back by VoidTransfer. */
+  /** VOIDED - Released by VoidTransfer. */
   VOIDED: 3,
-  /** EXPIRED - Given back because its timeout passed, in log time. */
+  /** EXPIRED - Released because its timeout passed, in log time. */
   EXPIRED: 4,
-  /** REFUSED - Never happened, and with this id never will; see refusal_reason. */
+  /** REFUSED - Refused: nothing happened, and with this id nothing ever will; see refusal_reason. */
   REFUSED: 5,
   UNRECOGNIZED: -1,
 } as const;
@@ -159,15 +159,15 @@ export interface Account {
   /** The asset's code, 1 to 128 bytes of UTF-8. An account never holds another. */
   asset: string;
   /**
-   * What the account holds, in minor units: deposits and transfers in, less withdrawals and transfers out. Never below
+   * Balance in minor units: deposits and transfers in, less withdrawals and transfers out. Never below
    * -overdraft_limit.
    */
   balance: bigint;
-  /** How much of the balance is held by pending transfers out. balance - held is never below -overdraft_limit. */
+  /** Part of the balance that pending outgoing transfers hold. balance - held is never below -overdraft_limit. */
   held: bigint;
-  /** How far below zero the account may go, from 0. */
+  /** How far below zero the balance may go, from 0. */
   overdraftLimit: bigint;
-  /** When it was opened, by the log's clock. */
+  /** Log time at which it was opened. */
   openedAt: Date | undefined;
 }
 
@@ -185,26 +185,26 @@ export interface Movement {
   status: MovementStatus;
   /** The slot in which the movement was made. */
   slot: number;
-  /** The log's clock in that slot. */
+  /** Log time of that slot. */
   time:
     | Date
     | undefined;
   /** For two-phase transfers: the amount that was held. */
   pendingAmount: bigint;
-  /** For two-phase transfers with a timeout: when the hold ends by itself, by the log's clock. */
+  /** For two-phase transfers with a timeout: log time at which the hold ends by itself. */
   expiresAt:
     | Date
     | undefined;
-  /** For a refused one: the ErrorInfo reason it was refused with. */
+  /** For a refused movement: the ErrorInfo reason. */
   refusalReason: string;
 }
 
 export interface OpenAccountRequest {
-  /** 1 to 128 bytes of UTF-8; taken ids are refused with ACCOUNT_EXISTS. */
+  /** 1 to 128 bytes of UTF-8; an id that exists is refused with ACCOUNT_EXISTS. */
   accountId: string;
   /** 1 to 128 bytes of UTF-8. */
   asset: string;
-  /** How far below zero the account may go, in minor units, from 0. */
+  /** How far below zero the balance may go, in minor units, from 0. */
   overdraftLimit: bigint;
   /** Makes a retry safe for callers without a session; see synod.kv.v1.PutRequest. At most 128 bytes. */
   requestId: string;
@@ -219,11 +219,11 @@ export interface DepositRequest {
   /** 1 to 128 bytes of UTF-8. */
   depositId: string;
   accountId: string;
-  /** Must be the account's. */
+  /** Must be the account's asset. */
   asset: string;
   /** Minor units, from 1. */
   amount: bigint;
-  /** Who signed; 1 to 128 bytes of UTF-8. */
+  /** The authority that signed; 1 to 128 bytes of UTF-8. */
   authorityId: string;
   /**
    * ed25519 (RFC 8032), 64 bytes, over the domain "synod.bank.v1.Deposit", one zero byte, then deposit_id, account_id and asset
@@ -259,7 +259,7 @@ export interface TransferRequest {
   destinationAccountId: string;
   /** Minor units, from 1. */
   amount: bigint;
-  /** Hold the amount at the source until PostTransfer or VoidTransfer. */
+  /** Holds the amount at the source until PostTransfer or VoidTransfer. */
   pending: boolean;
   /** With pending: how long the hold lasts, in log time, 1 ms to 3,650 days. Absent: until posted or voided. */
   timeout: Duration | undefined;
@@ -273,9 +273,9 @@ export interface TransferResponse {
 }
 
 export interface PostTransferRequest {
-  /** The pending transfer's. */
+  /** Id of the pending transfer. */
   transferId: string;
-  /** Minor units, from 1 to the pending amount; 0 means all of it. What is not posted goes back to the source. */
+  /** Minor units, from 1 to the pending amount; 0 means all of it. The rest is released at the source. */
   amount: bigint;
 }
 
@@ -287,7 +287,7 @@ export interface PostTransferResponse {
 }
 
 export interface VoidTransferRequest {
-  /** The pending transfer's. */
+  /** Id of the pending transfer. */
   transferId: string;
   /** 0, or the pending amount exactly: a hold is voided as a whole. */
   amount: bigint;
@@ -300,11 +300,11 @@ export interface VoidTransferResponse {
   destination: Account | undefined;
 }
 
-/** A run of transfers of which all happen or none does. */
+/** Consecutive transfers that are carried out all or none. */
 export interface LinkedGroup {
-  /** The place in `transfers` of the group's first, from 0. */
+  /** Index in `transfers` of the group's first, from 0. */
   first: number;
-  /** How many, from 2. Groups do not overlap. */
+  /** Number of transfers, from 2. Groups must not overlap. */
   count: number;
 }
 
@@ -315,19 +315,19 @@ export interface TransferBatchRequest {
   linkedGroups: LinkedGroup[];
 }
 
-/** What became of one transfer of a batch. */
+/** Outcome of one transfer of a batch. */
 export interface TransferResult {
-  /** The gRPC status code that the transfer alone would have had: 0 when it was carried out. */
+  /** The gRPC status code that the transfer would have had alone: 0 when it was carried out. */
   code: number;
   /** The ErrorInfo reason; empty when it was carried out. LINKED_REFUSED: another of its group was refused. */
   reason: string;
-  /** For people; its words may change. */
+  /** For people; the wording may change. */
   message: string;
   /** The movement, when it was carried out. */
   movement:
     | Movement
     | undefined;
-  /** What the reason is about, by name: `account_id`, `movement_id`, `amount` and so on. */
+  /** Parameters of the reason, by name: `account_id`, `movement_id`, `amount` and so on. */
   parameters: { [key: string]: string };
 }
 
@@ -355,7 +355,7 @@ export interface GetBalanceResponse {
 }
 
 export interface GetTransferRequest {
-  /** A transfer's, deposit's or withdrawal's id. */
+  /** Id of a transfer, deposit or withdrawal. */
   transferId: string;
   consistency: Consistency;
 }
@@ -369,7 +369,7 @@ export interface ListMovementsRequest {
   accountId: string;
   /** 1 to 1,000; 0 means 100. */
   pageSize: number;
-  /** The next_page_token of the page before. */
+  /** The next_page_token of the previous page. */
   pageToken: string;
   /** Ascending: oldest first. */
   order: Order;
@@ -400,13 +400,13 @@ export interface ListAccountsResponse {
 }
 
 export interface RegisterAuthorityRequest {
-  /** 1 to 128 bytes of UTF-8. An id that was ever registered is refused with ID_REUSED unless it has this very key and stands. */
+  /** 1 to 128 bytes of UTF-8. An id that was ever registered is refused with ID_REUSED, unless it is registered now with this very key. */
   authorityId: string;
   /** ed25519, 32 bytes. */
   publicKey: Uint8Array;
-  /** An authority that is registered now. */
+  /** Id of an authority that is registered now. */
   signerId: string;
-  /** By signer_id, over the domain "synod.bank.v1.RegisterAuthority", one zero byte, authority_id, public_key. */
+  /** Signature of signer_id over the domain "synod.bank.v1.RegisterAuthority", one zero byte, authority_id, public_key. */
   signature: Uint8Array;
 }
 
@@ -417,7 +417,7 @@ export interface RegisterAuthorityResponse {
 export interface RevokeAuthorityRequest {
   authorityId: string;
   signerId: string;
-  /** By signer_id, over the domain "synod.bank.v1.RevokeAuthority", one zero byte, authority_id. */
+  /** Signature of signer_id over the domain "synod.bank.v1.RevokeAuthority", one zero byte, authority_id. */
   signature: Uint8Array;
 }
 
@@ -4044,7 +4044,7 @@ export const RevokeAuthorityResponse: MessageFns<RevokeAuthorityResponse> = {
  * Accounts and double-entry movements between them. Amounts are whole minor units of the asset, 1 to 2^63 - 1, never fractions.
  * Every movement has an id chosen by the client, from one name space: the same id with the same content returns the first
  * result, a refusal included, with the slot and the accounts of that time; with other content it is refused with ID_REUSED.
- * GetTransfer tells what has become of a pending transfer since.
+ * GetTransfer gives the current status of a pending transfer.
  */
 export type BankServiceService = typeof BankServiceService;
 export const BankServiceService = {
@@ -4099,7 +4099,7 @@ export const BankServiceService = {
       Buffer.from(PostTransferResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PostTransferResponse => PostTransferResponse.decode(value),
   },
-  /** Gives a pending transfer's hold back. */
+  /** Cancels a pending transfer and releases its hold. */
   voidTransfer: {
     path: "/synod.bank.v1.BankService/VoidTransfer" as const,
     requestStream: false as const,
@@ -4163,7 +4163,7 @@ export const BankServiceService = {
       Buffer.from(ListAccountsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListAccountsResponse => ListAccountsResponse.decode(value),
   },
-  /** Makes another key able to sign deposits; signed by an authority that is already there. */
+  /** Registers another key that may sign deposits; signed by a registered authority. */
   registerAuthority: {
     path: "/synod.bank.v1.BankService/RegisterAuthority" as const,
     requestStream: false as const,
@@ -4200,7 +4200,7 @@ export interface BankServiceServer extends UntypedServiceImplementation {
   transfer: handleUnaryCall<TransferRequest, TransferResponse>;
   /** Carries out a pending transfer, in full or in part. */
   postTransfer: handleUnaryCall<PostTransferRequest, PostTransferResponse>;
-  /** Gives a pending transfer's hold back. */
+  /** Cancels a pending transfer and releases its hold. */
   voidTransfer: handleUnaryCall<VoidTransferRequest, VoidTransferResponse>;
   /** Carries out up to 8,190 transfers in one slot; linked groups all or nothing. */
   transferBatch: handleUnaryCall<TransferBatchRequest, TransferBatchResponse>;
@@ -4212,7 +4212,7 @@ export interface BankServiceServer extends UntypedServiceImplementation {
   listMovements: handleUnaryCall<ListMovementsRequest, ListMovementsResponse>;
   /** Lists accounts by id. */
   listAccounts: handleUnaryCall<ListAccountsRequest, ListAccountsResponse>;
-  /** Makes another key able to sign deposits; signed by an authority that is already there. */
+  /** Registers another key that may sign deposits; signed by a registered authority. */
   registerAuthority: handleUnaryCall<RegisterAuthorityRequest, RegisterAuthorityResponse>;
   /** Ends an authority; signed by an authority, itself included. The last one cannot be revoked. */
   revokeAuthority: handleUnaryCall<RevokeAuthorityRequest, RevokeAuthorityResponse>;
@@ -4299,7 +4299,7 @@ export interface BankServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PostTransferResponse) => void,
   ): ClientUnaryCall;
-  /** Gives a pending transfer's hold back. */
+  /** Cancels a pending transfer and releases its hold. */
   voidTransfer(
     request: VoidTransferRequest,
     callback: (error: ServiceError | null, response: VoidTransferResponse) => void,
@@ -4395,7 +4395,7 @@ export interface BankServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListAccountsResponse) => void,
   ): ClientUnaryCall;
-  /** Makes another key able to sign deposits; signed by an authority that is already there. */
+  /** Registers another key that may sign deposits; signed by a registered authority. */
   registerAuthority(
     request: RegisterAuthorityRequest,
     callback: (error: ServiceError | null, response: RegisterAuthorityResponse) => void,

@@ -26,7 +26,7 @@ import { Consistency, consistencyFromJSON, consistencyToJSON, ResponseHeader } f
 
 export const NodeRole = {
   UNSPECIFIED: 0,
-  /** JOINING - Waiting for the cluster to form, or to be let in. */
+  /** JOINING - Waiting for the cluster to form, or for admission. */
   JOINING: 1,
   FOLLOWER: 2,
   /** CANDIDATE - Asking for promises. */
@@ -104,21 +104,21 @@ export interface Member {
   clientAddress: string;
   /** The random id of the data directory that this member votes from; empty until a new member has said so. */
   dataDirId: string;
-  /** Otherwise it learns. */
+  /** False for a learner. */
   voter: boolean;
   /** It votes from this slot on; 0 for a learner. */
   votesFrom: number;
-  /** A learner that was a voter until its data directory was damaged: it is promoted by itself when it has caught up. */
+  /** A learner that was a voter until its data directory was damaged: it is promoted automatically when it has caught up. */
   returning: boolean;
   /**
-   * Where the member itself says that it is, host:port, as far as the answering node has heard; empty when that is peer_address and
-   * client_address, as the log has them. UpdateMember has the log follow.
+   * The addresses that the member announces, host:port, as far as the answering node knows; empty when they are peer_address and
+   * client_address, as in the log. UpdateMember brings the log up to date.
    */
   announcedPeerAddress: string;
   announcedClientAddress: string;
   /**
-   * The version of its binary and the highest level that that knows, as the answering node heard last, perhaps from the process before; empty
-   * and 0 when it has heard nothing since its own start.
+   * The version of its binary and the highest level that the binary knows, as the answering node heard last, perhaps from an earlier process;
+   * empty and 0 when it has heard nothing since its own start.
    */
   version: string;
   levelMax: number;
@@ -128,31 +128,31 @@ export interface Membership {
   /** Counts membership changes, from 1. */
   epoch: number;
   members: Member[];
-  /** The first slot that it governs. */
+  /** The first slot for which it counts. */
   fromSlot: number;
   /** The highest node id that was ever given: those up to it are not given again. */
   lastNodeId: number;
   /**
-   * A majority of its voters has it on disk that it is in force, as this node has heard: any majority of them goes on by itself, and
-   * whoever is no member may be switched off.
+   * A majority of its voters has it on disk that it is in force, as far as this node knows: any majority of them can go on, and nodes that are
+   * not members may be switched off.
    */
   settled: boolean;
 }
 
-/** How far a learner is. */
+/** Progress of a learner. */
 export interface LearnerProgress {
   nodeId: number;
-  /** 0 until it has been heard of. */
+  /** 0 until it has reported. */
   decidedUpTo: number;
 }
 
-/** Something is wrong with a node that it can live with, and that somebody should look at. */
+/** A fault that does not stop the node and needs attention. */
 export interface Alarm {
-  /** In capitals, stable, such as DATA_DAMAGED. More are added with time. At most one alarm of each code. */
+  /** A stable code in capitals, such as DATA_DAMAGED. More may be added. At most one alarm of each code. */
   code: string;
-  /** For people: what is wrong, and what to do. Its words may change. */
+  /** For people: the fault and the remedy. The wording may change. */
   message: string;
-  /** When it began, by the node's wall clock. A restart begins anew. */
+  /** Begin of the alarm, by the node's wall clock. Reset by a restart. */
   since: Date | undefined;
 }
 
@@ -174,7 +174,7 @@ export interface StatusResponse {
   decidedUpTo: number;
   appliedUpTo: number;
   compactedUpTo: number;
-  /** The latest; perhaps not in force yet. */
+  /** The latest membership; perhaps not in force yet. */
   membership:
     | Membership
     | undefined;
@@ -188,15 +188,15 @@ export interface StatusResponse {
   role: NodeRole;
   /** This node is a member that does not vote yet. */
   learning: boolean;
-  /** Only a leader knows: how far each learner is. */
+  /** Progress of each learner; only a leader knows it. */
   learners: LearnerProgress[];
-  /** What is wrong with this node, though it goes on; those that began first come first. */
+  /** Alarms of this node, the oldest first. */
   alarms: Alarm[];
-  /** What the replicated state takes in memory, counted by its rows: the same on every node at the same slot. */
+  /** Memory of the replicated state, counted by its rows: the same on every node at the same slot. */
   stateBytes: number;
-  /** How large it may grow: past that what makes it grow is refused with QUOTA_EXCEEDED. 0: there is no quota. */
+  /** The quota: beyond it, requests that make the state grow are refused with QUOTA_EXCEEDED. 0: there is no quota. */
   quotaBytes: number;
-  /** Checkpoints on their way to this node, which is further behind than the logs of the others reach, or from it. */
+  /** Checkpoints on their way to this node (it is further behind than the logs of the others reach), or from it. */
   transfers: Transfer[];
   /** The level in force after applied_up_to: which operations, fields and bounds there are. 0 while the cluster forms. */
   level: number;
@@ -205,18 +205,18 @@ export interface StatusResponse {
   levelMax: number;
 }
 
-/** A checkpoint on its way from one node to another. Then comes the log after it, of which decided_up_to tells. */
+/** A checkpoint on its way from one node to another. The log after it follows; decided_up_to shows that part. */
 export interface Transfer {
   /** The node at the other end. */
   peerId: number;
-  /** To the peer; otherwise from it. */
+  /** True: to the peer; false: from it. */
   sending: boolean;
   /** The state is that after this slot. */
   slot: number;
-  /** Of what comes, since its beginning, unless this node was started since; of what goes, since the transfer was begun or gone on with. */
+  /** For an incoming transfer since its beginning, or this node's start; for an outgoing one since it was begun or continued. */
   bytesDone: number;
   bytesTotal: number;
-  /** Over the last seconds. */
+  /** Rate over the last seconds. */
   bytesPerSecond: number;
 }
 
@@ -233,11 +233,11 @@ export interface ListMembersResponse {
 }
 
 export interface AddMemberRequest {
-  /** 1 to 65,535: above every number that was ever given (Membership.last_node_id), by 100 at most. */
+  /** 1 to 65,535: above every number that was ever given (Membership.last_node_id), by at most 100. */
   nodeId: number;
-  /** host:port where the other nodes reach it, at most 256 characters. No other member may have it, for peers or for clients. */
+  /** host:port where the other nodes reach it, at most 256 characters. No other member may use it, for peers or for clients. */
   peerAddress: string;
-  /** host:port where clients reach it, at most 256 characters. No other member may have it, for peers or for clients. */
+  /** host:port where clients reach it, at most 256 characters. No other member may use it, for peers or for clients. */
   clientAddress: string;
 }
 
@@ -246,7 +246,7 @@ export interface AddMemberResponse {
   header:
     | ResponseHeader
     | undefined;
-  /** With the change. */
+  /** The membership with the change. */
   membership: Membership | undefined;
 }
 
@@ -270,7 +270,7 @@ export interface RemoveMemberResponse {
 
 export interface UpdateMemberRequest {
   nodeId: number;
-  /** As for AddMember; the address that does not change is given, too. */
+  /** As for AddMember. An address that does not change must be given, too. */
   peerAddress: string;
   clientAddress: string;
 }
@@ -280,12 +280,12 @@ export interface UpdateMemberResponse {
   header:
     | ResponseHeader
     | undefined;
-  /** With the change. */
+  /** The membership with the change. */
   membership: Membership | undefined;
 }
 
 export interface TransferLeadershipRequest {
-  /** A voter; 0: whichever the leader likes. */
+  /** A voter; 0: the leader chooses. */
   nodeId: number;
 }
 
@@ -293,12 +293,12 @@ export interface TransferLeadershipResponse {
   header:
     | ResponseHeader
     | undefined;
-  /** Who leads now. */
+  /** The leader now. */
   leaderId: number;
 }
 
 export interface GetQuotaRequest {
-  /** With CONSISTENCY_STALE: as this node knows it; needs no majority. The other two are the same here. */
+  /** CONSISTENCY_STALE: this node's own knowledge; needs no majority. The other two are the same here. */
   consistency: Consistency;
 }
 
@@ -313,7 +313,7 @@ export interface GetQuotaResponse {
 }
 
 export interface SetQuotaRequest {
-  /** Bytes of memory, 1 to 2^53 - 1. Below what the state takes now, nothing is lost: it only may not grow. */
+  /** Bytes of memory, 1 to 2^53 - 1. Below the current size of the state nothing is lost; the state may only not grow. */
   quotaBytes: number;
 }
 
@@ -321,17 +321,17 @@ export interface SetQuotaResponse {
   /** The slot from which on it is in force. */
   header: ResponseHeader | undefined;
   quotaBytes: number;
-  /** What the state takes now. */
+  /** Size of the state now. */
   stateBytes: number;
 }
 
 export interface UpgradeRequest {
-  /** 0: the highest that every member knows. */
+  /** 0: the highest level that every member knows. */
   level: number;
 }
 
 export interface UpgradeResponse {
-  /** The slot from which on it is in force; if it was already, the one as of which this is told. */
+  /** The slot from which on it is in force; if it was in force already, the slot of this answer. */
   header:
     | ResponseHeader
     | undefined;
@@ -340,7 +340,7 @@ export interface UpgradeResponse {
 }
 
 export interface CheckpointRequest {
-  /** With CONSISTENCY_STALE: what this node knows, perhaps old; needs no majority. The other two are the same here. */
+  /** CONSISTENCY_STALE: this node's own state, perhaps old; needs no majority. The other two are the same here. */
   consistency: Consistency;
 }
 
@@ -3553,17 +3553,17 @@ export const CheckpointResponse: MessageFns<CheckpointResponse> = {
 };
 
 /**
- * What the cluster is made of and how it is. Changes of the membership go through the log, one at a time. Each is answered once it is
- * settled: in force, and a majority of the new voters has that on disk. From then on any majority of them is enough, so whoever was removed
- * may be switched off; before, its node must run. Asked again it is answered again. Any node takes them.
+ * Members of the cluster and their state. Changes of the membership go through the log, one at a time. Each is answered once it is settled:
+ * it is in force, and a majority of the new voters has that on disk. From then on any majority of them is enough, so a removed node may be
+ * switched off; before that it must run. A repeated request gets an answer again. Any node accepts these requests.
  *
  * A new machine:    AddMember (a learner); start it there with --join; it fetches a checkpoint and the log; PromoteMember
- * A moved machine:  start it at its new address; UpdateMember has the log say so, too
+ * A moved machine:  start it at its new address; UpdateMember writes the address to the log
  * A dead machine:   AddMember of its replacement, which learns; RemoveMember of the dead one; PromoteMember
  */
 export type ClusterServiceService = typeof ClusterServiceService;
 export const ClusterServiceService = {
-  /** How this node is. Answers at once, without asking another node. */
+  /** State of this node. Answers at once, without asking another node. */
   status: {
     path: "/synod.cluster.v1.ClusterService/Status" as const,
     requestStream: false as const,
@@ -3583,7 +3583,7 @@ export const ClusterServiceService = {
     responseSerialize: (value: ListMembersResponse): Buffer => Buffer.from(ListMembersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListMembersResponse => ListMembersResponse.decode(value),
   },
-  /** Lets a new member in, as a learner: it is sent everything and does not vote. */
+  /** Adds a new member, as a learner: it receives everything and does not vote. */
   addMember: {
     path: "/synod.cluster.v1.ClusterService/AddMember" as const,
     requestStream: false as const,
@@ -3593,7 +3593,7 @@ export const ClusterServiceService = {
     responseSerialize: (value: AddMemberResponse): Buffer => Buffer.from(AddMemberResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): AddMemberResponse => AddMemberResponse.decode(value),
   },
-  /** A learner votes from now on. Refused with NOT_CAUGHT_UP as long as it lags. */
+  /** Makes a learner a voter. Refused with NOT_CAUGHT_UP while it lags. */
   promoteMember: {
     path: "/synod.cluster.v1.ClusterService/PromoteMember" as const,
     requestStream: false as const,
@@ -3604,7 +3604,7 @@ export const ClusterServiceService = {
       Buffer.from(PromoteMemberResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PromoteMemberResponse => PromoteMemberResponse.decode(value),
   },
-  /** For good: its number is never given again. When it is answered its node may be switched off; it hears of it and stops by itself, too. */
+  /** Removes a member for good: its number is never given again. After the answer its node may be switched off; it also stops by itself. */
   removeMember: {
     path: "/synod.cluster.v1.ClusterService/RemoveMember" as const,
     requestStream: false as const,
@@ -3615,7 +3615,7 @@ export const ClusterServiceService = {
       Buffer.from(RemoveMemberResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemoveMemberResponse => RemoveMemberResponse.decode(value),
   },
-  /** The member is reached at other addresses from now on: whether it has moved already, or is going to. */
+  /** Changes the addresses of a member, before or after it has moved. */
   updateMember: {
     path: "/synod.cluster.v1.ClusterService/UpdateMember" as const,
     requestStream: false as const,
@@ -3626,7 +3626,7 @@ export const ClusterServiceService = {
       Buffer.from(UpdateMemberResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UpdateMemberResponse => UpdateMemberResponse.decode(value),
   },
-  /** Has the leader hand over. Answered when another one leads, which permits nothing that was not permitted before. */
+  /** Makes the leader hand over. Answered when another node leads; no node may be switched off because of it. */
   transferLeadership: {
     path: "/synod.cluster.v1.ClusterService/TransferLeadership" as const,
     requestStream: false as const,
@@ -3638,7 +3638,7 @@ export const ClusterServiceService = {
       Buffer.from(TransferLeadershipResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TransferLeadershipResponse => TransferLeadershipResponse.decode(value),
   },
-  /** How large the replicated state is and may grow. */
+  /** Reads the size and the quota of the replicated state. */
   getQuota: {
     path: "/synod.cluster.v1.ClusterService/GetQuota" as const,
     requestStream: false as const,
@@ -3648,7 +3648,7 @@ export const ClusterServiceService = {
     responseSerialize: (value: GetQuotaResponse): Buffer => Buffer.from(GetQuotaResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetQuotaResponse => GetQuotaResponse.decode(value),
   },
-  /** Sets how large the state may grow, through the log. Every node must have memory for it: see docs/limits.md. */
+  /** Sets the quota of the state, through the log. Every node must have memory for it: see docs/limits.md. */
   setQuota: {
     path: "/synod.cluster.v1.ClusterService/SetQuota" as const,
     requestStream: false as const,
@@ -3659,8 +3659,8 @@ export const ClusterServiceService = {
     responseDeserialize: (value: Buffer): SetQuotaResponse => SetQuotaResponse.decode(value),
   },
   /**
-   * Raises the level of the log: which operations, fields and bounds there are, for good. Refused with LEVEL_UNKNOWN_TO_MEMBER until every
-   * member, asked anew, says that its binary knows the level; before it is raised binaries may go up and down as they like, after it those
+   * Raises the level of the log (which operations, fields and bounds there are), for good. Refused with LEVEL_UNKNOWN_TO_MEMBER until every
+   * member reports that its binary knows the level. Before it is raised, binaries may be upgraded and downgraded freely; after it, those
    * that do not know it stop with UNSUPPORTED_LEVEL. A level that is in force already, or a lower one, changes nothing.
    */
   upgrade: {
@@ -3673,8 +3673,8 @@ export const ClusterServiceService = {
     responseDeserialize: (value: Buffer): UpgradeResponse => UpgradeResponse.decode(value),
   },
   /**
-   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. All that
-   * was acknowledged before the call, anywhere, is in it.
+   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. It contains
+   * everything that any node acknowledged before the call.
    */
   checkpoint: {
     path: "/synod.cluster.v1.ClusterService/Checkpoint" as const,
@@ -3688,39 +3688,39 @@ export const ClusterServiceService = {
 } as const;
 
 export interface ClusterServiceServer extends UntypedServiceImplementation {
-  /** How this node is. Answers at once, without asking another node. */
+  /** State of this node. Answers at once, without asking another node. */
   status: handleUnaryCall<StatusRequest, StatusResponse>;
   /** The members as this node knows them. */
   listMembers: handleUnaryCall<ListMembersRequest, ListMembersResponse>;
-  /** Lets a new member in, as a learner: it is sent everything and does not vote. */
+  /** Adds a new member, as a learner: it receives everything and does not vote. */
   addMember: handleUnaryCall<AddMemberRequest, AddMemberResponse>;
-  /** A learner votes from now on. Refused with NOT_CAUGHT_UP as long as it lags. */
+  /** Makes a learner a voter. Refused with NOT_CAUGHT_UP while it lags. */
   promoteMember: handleUnaryCall<PromoteMemberRequest, PromoteMemberResponse>;
-  /** For good: its number is never given again. When it is answered its node may be switched off; it hears of it and stops by itself, too. */
+  /** Removes a member for good: its number is never given again. After the answer its node may be switched off; it also stops by itself. */
   removeMember: handleUnaryCall<RemoveMemberRequest, RemoveMemberResponse>;
-  /** The member is reached at other addresses from now on: whether it has moved already, or is going to. */
+  /** Changes the addresses of a member, before or after it has moved. */
   updateMember: handleUnaryCall<UpdateMemberRequest, UpdateMemberResponse>;
-  /** Has the leader hand over. Answered when another one leads, which permits nothing that was not permitted before. */
+  /** Makes the leader hand over. Answered when another node leads; no node may be switched off because of it. */
   transferLeadership: handleUnaryCall<TransferLeadershipRequest, TransferLeadershipResponse>;
-  /** How large the replicated state is and may grow. */
+  /** Reads the size and the quota of the replicated state. */
   getQuota: handleUnaryCall<GetQuotaRequest, GetQuotaResponse>;
-  /** Sets how large the state may grow, through the log. Every node must have memory for it: see docs/limits.md. */
+  /** Sets the quota of the state, through the log. Every node must have memory for it: see docs/limits.md. */
   setQuota: handleUnaryCall<SetQuotaRequest, SetQuotaResponse>;
   /**
-   * Raises the level of the log: which operations, fields and bounds there are, for good. Refused with LEVEL_UNKNOWN_TO_MEMBER until every
-   * member, asked anew, says that its binary knows the level; before it is raised binaries may go up and down as they like, after it those
+   * Raises the level of the log (which operations, fields and bounds there are), for good. Refused with LEVEL_UNKNOWN_TO_MEMBER until every
+   * member reports that its binary knows the level. Before it is raised, binaries may be upgraded and downgraded freely; after it, those
    * that do not know it stop with UNSUPPORTED_LEVEL. A level that is in force already, or a lower one, changes nothing.
    */
   upgrade: handleUnaryCall<UpgradeRequest, UpgradeResponse>;
   /**
-   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. All that
-   * was acknowledged before the call, anywhere, is in it.
+   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. It contains
+   * everything that any node acknowledged before the call.
    */
   checkpoint: handleServerStreamingCall<CheckpointRequest, CheckpointResponse>;
 }
 
 export interface ClusterServiceClient extends Client {
-  /** How this node is. Answers at once, without asking another node. */
+  /** State of this node. Answers at once, without asking another node. */
   status(
     request: StatusRequest,
     callback: (error: ServiceError | null, response: StatusResponse) => void,
@@ -3752,7 +3752,7 @@ export interface ClusterServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListMembersResponse) => void,
   ): ClientUnaryCall;
-  /** Lets a new member in, as a learner: it is sent everything and does not vote. */
+  /** Adds a new member, as a learner: it receives everything and does not vote. */
   addMember(
     request: AddMemberRequest,
     callback: (error: ServiceError | null, response: AddMemberResponse) => void,
@@ -3768,7 +3768,7 @@ export interface ClusterServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: AddMemberResponse) => void,
   ): ClientUnaryCall;
-  /** A learner votes from now on. Refused with NOT_CAUGHT_UP as long as it lags. */
+  /** Makes a learner a voter. Refused with NOT_CAUGHT_UP while it lags. */
   promoteMember(
     request: PromoteMemberRequest,
     callback: (error: ServiceError | null, response: PromoteMemberResponse) => void,
@@ -3784,7 +3784,7 @@ export interface ClusterServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PromoteMemberResponse) => void,
   ): ClientUnaryCall;
-  /** For good: its number is never given again. When it is answered its node may be switched off; it hears of it and stops by itself, too. */
+  /** Removes a member for good: its number is never given again. After the answer its node may be switched off; it also stops by itself. */
   removeMember(
     request: RemoveMemberRequest,
     callback: (error: ServiceError | null, response: RemoveMemberResponse) => void,
@@ -3800,7 +3800,7 @@ export interface ClusterServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RemoveMemberResponse) => void,
   ): ClientUnaryCall;
-  /** The member is reached at other addresses from now on: whether it has moved already, or is going to. */
+  /** Changes the addresses of a member, before or after it has moved. */
   updateMember(
     request: UpdateMemberRequest,
     callback: (error: ServiceError | null, response: UpdateMemberResponse) => void,
@@ -3816,7 +3816,7 @@ export interface ClusterServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: UpdateMemberResponse) => void,
   ): ClientUnaryCall;
-  /** Has the leader hand over. Answered when another one leads, which permits nothing that was not permitted before. */
+  /** Makes the leader hand over. Answered when another node leads; no node may be switched off because of it. */
   transferLeadership(
     request: TransferLeadershipRequest,
     callback: (error: ServiceError | null, response: TransferLeadershipResponse) => void,
@@ -3832,7 +3832,7 @@ export interface ClusterServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: TransferLeadershipResponse) => void,
   ): ClientUnaryCall;
-  /** How large the replicated state is and may grow. */
+  /** Reads the size and the quota of the replicated state. */
   getQuota(
     request: GetQuotaRequest,
     callback: (error: ServiceError | null, response: GetQuotaResponse) => void,
@@ -3848,7 +3848,7 @@ export interface ClusterServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetQuotaResponse) => void,
   ): ClientUnaryCall;
-  /** Sets how large the state may grow, through the log. Every node must have memory for it: see docs/limits.md. */
+  /** Sets the quota of the state, through the log. Every node must have memory for it: see docs/limits.md. */
   setQuota(
     request: SetQuotaRequest,
     callback: (error: ServiceError | null, response: SetQuotaResponse) => void,
@@ -3865,8 +3865,8 @@ export interface ClusterServiceClient extends Client {
     callback: (error: ServiceError | null, response: SetQuotaResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Raises the level of the log: which operations, fields and bounds there are, for good. Refused with LEVEL_UNKNOWN_TO_MEMBER until every
-   * member, asked anew, says that its binary knows the level; before it is raised binaries may go up and down as they like, after it those
+   * Raises the level of the log (which operations, fields and bounds there are), for good. Refused with LEVEL_UNKNOWN_TO_MEMBER until every
+   * member reports that its binary knows the level. Before it is raised, binaries may be upgraded and downgraded freely; after it, those
    * that do not know it stop with UNSUPPORTED_LEVEL. A level that is in force already, or a lower one, changes nothing.
    */
   upgrade(
@@ -3885,8 +3885,8 @@ export interface ClusterServiceClient extends Client {
     callback: (error: ServiceError | null, response: UpgradeResponse) => void,
   ): ClientUnaryCall;
   /**
-   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. All that
-   * was acknowledged before the call, anywhere, is in it.
+   * A backup: the bytes of one file (its format is told in proto/synod/backup/v1/backup.proto), a consistent cut as of one slot. It contains
+   * everything that any node acknowledged before the call.
    */
   checkpoint(request: CheckpointRequest, options?: Partial<CallOptions>): ClientReadableStream<CheckpointResponse>;
   checkpoint(

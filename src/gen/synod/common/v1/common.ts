@@ -7,7 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "../../../../encoding/protobuf.js";
 
-/** How fresh a read must be. */
+/** Freshness of a read. */
 export const Consistency = {
   /** UNSPECIFIED - The same as CONSISTENCY_LINEARIZABLE. */
   UNSPECIFIED: 0,
@@ -18,7 +18,7 @@ export const Consistency = {
   LINEARIZABLE: 1,
   /** LOG - Goes through the agreed log and takes a slot of its own, as get-balance does in "Clustering by Consensus". */
   LOG: 2,
-  /** STALE - What this node knows now. May be old; answers without a majority, too. */
+  /** STALE - This node's own state. May be old; needs no majority. */
   STALE: 3,
   UNRECOGNIZED: -1,
 } as const;
@@ -120,7 +120,7 @@ export function orderToJSON(object: Order): string {
   }
 }
 
-/** Where and when an answer was true. Every response of a client service carries one. */
+/** The slot as of which an answer holds. Every response of a client service carries one. */
 export interface ResponseHeader {
   /** The cluster's random id (a UUID), made when the cluster was formed. */
   clusterId: string;

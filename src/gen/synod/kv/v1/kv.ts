@@ -44,7 +44,7 @@ import {
   ResponseHeader,
 } from "../../common/v1/common.js";
 
-/** How the key's side is compared with the given side. */
+/** Relation between the key's target and the given value. */
 export const CompareOperator = {
   /** UNSPECIFIED - The same as COMPARE_OPERATOR_EQUAL. */
   UNSPECIFIED: 0,
@@ -108,7 +108,7 @@ export function compareOperatorToJSON(object: CompareOperator): string {
   }
 }
 
-/** One key as it stands. */
+/** A key with its current value. */
 export interface KeyValuePair {
   /** 1 to 4,096 bytes of UTF-8. */
   key: string;
@@ -118,7 +118,7 @@ export interface KeyValuePair {
   createRevision: bigint;
   /** The revision of the last change. */
   modRevision: bigint;
-  /** How often the key was put since it was created, from 1. */
+  /** Number of puts since the key was created, from 1. */
   version: bigint;
 }
 
@@ -127,12 +127,12 @@ export interface PutRequest {
   key: string;
   /** At most 1 MiB. */
   value: Uint8Array;
-  /** Ask for the pair that stood there before. */
+  /** Asks for the pair before this write. */
   returnPrevious: boolean;
   /**
    * Makes a retry safe for callers without a session: the same id with the same content gets the first answer (kept for a day
-   * of log time, and 100,000 of them), with other content it is refused with ID_REUSED. When the answer is not kept any more, either is
-   * refused with EXPIRED_ID: an id that was used is never carried out again. At most 128 bytes; empty means none.
+   * of log time, at most 100,000 of them); with other content it is refused with ID_REUSED. When the answer is no longer kept, both are
+   * refused with EXPIRED_ID: a used id is never carried out again. At most 128 bytes; empty means none.
    */
   requestId: string;
 }
@@ -143,7 +143,7 @@ export interface PutResponse {
     | undefined;
   /** The revision of this write. */
   revision: bigint;
-  /** What stood there before, if asked for and if there was something. */
+  /** The pair before this write, if asked for and if there was one. */
   previous: KeyValuePair | undefined;
 }
 
@@ -161,28 +161,28 @@ export interface GetResponse {
   pair:
     | KeyValuePair
     | undefined;
-  /** The store's revision as of which this was read. */
+  /** The revision of the store at which this was read. */
   revision: bigint;
 }
 
 export interface DeleteRequest {
-  /** What to delete; one of the two must be given, or `all` set. */
+  /** The keys to delete: one of the two, or `all`. */
   target:
     | //
     /** One key, 1 to 4,096 bytes of UTF-8. */
     { $case: "key"; value: string }
     | //
-    /** Every key that starts with this, at most 4,096 bytes of UTF-8. An empty prefix means every key, and needs `all`. */
+    /** Every key that starts with this, at most 4,096 bytes of UTF-8. Must not be empty: use `all` for every key. */
     { $case: "prefix"; value: string }
     | undefined;
   /**
-   * Ask for the pairs that were deleted; refused with RESPONSE_TOO_LARGE, and nothing deleted, if they are more than 1,000 or
-   * together larger than 3 MiB.
+   * Asks for the deleted pairs. If there are more than 1,000, or they are larger than 3 MiB together, the request is refused with
+   * RESPONSE_TOO_LARGE and nothing is deleted.
    */
   returnPrevious: boolean;
   /** As in PutRequest. */
   requestId: string;
-  /** Every key. Must be set for that, and not be set with a key or a prefix: a prefix that was left empty by mistake deletes nothing. */
+  /** Deletes every key. Must not be set together with a key or a prefix. So a prefix that is empty by mistake deletes nothing. */
   all: boolean;
 }
 
@@ -191,7 +191,7 @@ export interface DeleteResponse {
   deletedCount: bigint;
   /** The revision of this write; the store's revision when nothing was deleted. */
   revision: bigint;
-  /** What was deleted, if asked for, in the order of keys. */
+  /** The deleted pairs, if asked for, in the order of keys. */
   previous: KeyValuePair[];
 }
 
@@ -202,14 +202,14 @@ export interface ListRequest {
   start: string;
   /** The end of the range, exclusive. Empty means to the end. */
   end: string;
-  /** How many pairs a page holds, 1 to 1,000; 0 means 1,000. A page also ends at about 3 MiB. */
+  /** Pairs in a page, 1 to 1,000; 0 means 1,000. A page also ends at about 3 MiB. */
   limit: number;
   order: Order;
-  /** Leave the values out. */
+  /** Leaves the values out. */
   keysOnly: boolean;
-  /** Only count. */
+  /** Only counts. */
   countOnly: boolean;
-  /** The next_page_token of the page before. */
+  /** The next_page_token of the previous page. */
   pageToken: string;
   consistency: Consistency;
 }
@@ -217,7 +217,7 @@ export interface ListRequest {
 export interface ListResponse {
   header: ResponseHeader | undefined;
   pairs: KeyValuePair[];
-  /** How many keys there are in the whole prefix or range. */
+  /** Number of keys in the whole prefix or range. */
   count: bigint;
   /** Empty on the last page. */
   nextPageToken: string;
@@ -239,7 +239,7 @@ export interface Compare {
     | undefined;
 }
 
-/** One operation of a transaction. request_id, consistency and page tokens have no place here and must be left empty. */
+/** One operation of a transaction. request_id, consistency and page tokens must be empty here. */
 export interface TxnOperation {
   operation:
     | { $case: "put"; value: PutRequest }
@@ -255,7 +255,7 @@ export interface TxnOperation {
     | undefined;
 }
 
-/** The answer to the operation at the same place. The responses in it carry no header of their own. */
+/** The answer to the operation at the same index. The responses in it carry no header. */
 export interface TxnOperationResponse {
   response:
     | { $case: "put"; value: PutResponse }
@@ -272,9 +272,9 @@ export interface TxnOperationResponse {
 }
 
 /**
- * All of `compare` hold: `then` is carried out, else `else`. If one bank operation is refused, the whole transaction is refused
- * with its status and changes nothing (but the refused movement's id stays refused). All writes share one revision; at most 128
- * conditions, and 128 operations a branch.
+ * If all conditions of `compare` hold, `then` is carried out, otherwise `else`. If one bank operation is refused, the whole transaction is
+ * refused with its status and changes nothing (but the id of the refused movement stays refused). All writes share one revision. At most
+ * 128 conditions, and 128 operations in a branch.
  */
 export interface TxnRequest {
   compare: Compare[];
@@ -288,7 +288,7 @@ export interface TxnResponse {
   header:
     | ResponseHeader
     | undefined;
-  /** Whether every condition held. */
+  /** True when every condition held. */
   succeeded: boolean;
   /** One for each operation of the branch that was taken, in order. */
   responses: TxnOperationResponse[];

@@ -21,15 +21,15 @@ import {
 } from "@grpc/grpc-js";
 
 export interface FetchCheckpointRequest {
-  /** Who asks, and whom: as for Connect. */
+  /** Caller and receiver, as for Connect. */
   hello:
     | Hello
     | undefined;
   /** The checkpoint must stand at this slot or above. */
   minSlot: number;
   /**
-   * To go on with a transfer that broke off: the header's checkpoint_id; empty for a new one. If that checkpoint cannot be had any
-   * more, another one begins from its first page, with its own header.
+   * Continues a transfer that broke off: the header's checkpoint_id; empty for a new one. If that checkpoint is no longer available,
+   * another one begins from its first page, with its own header.
    */
   checkpointId: string;
   /** With checkpoint_id: pages begin after this key. */
@@ -43,7 +43,7 @@ export interface FetchCheckpointResponse {
   } | undefined;
 }
 
-/** What the checkpoint is. Sent first, also when a transfer goes on. */
+/** Describes the checkpoint. Sent first, also when a transfer continues. */
 export interface CheckpointHeader {
   /** Names this view of the database; its keys and records are the same whenever it is asked for. */
   checkpointId: string;
@@ -78,7 +78,7 @@ export interface CheckpointPage {
   records: Uint8Array[];
 }
 
-/** How much there was in all, from the first page on: what the receiver has must be the same. */
+/** Totals from the first page on: the receiver must have the same. */
 export interface CheckpointEnd {
   stateCount: number;
   stateSum: number;
@@ -91,23 +91,23 @@ export interface ConnectRequest {
   hello:
     | Hello
     | undefined;
-  /** As many as were waiting. */
+  /** All messages that were waiting. */
   messages: PeerMessage[];
 }
 
 /**
- * Sent once, when the Hello was found good; and, with a roster, before a caller of this cluster is refused,
- * perhaps by another node than the one that it looks for.
+ * Sent once, when the Hello was accepted; and, with a roster, before a caller of this cluster is refused, perhaps by another node than the
+ * one that it looks for.
  */
 export interface ConnectResponse {
   nodeId: number;
   dataDirId: string;
-  /** Set only before a refusal: who the members are by now and where, for a caller that may know members that are none any more, or old addresses. */
+  /** Set only before a refusal: the current members and addresses, for a caller that may know old ones. */
   roster: Roster | undefined;
 }
 
 /**
- * Who calls. Refused with FAILED_PRECONDITION when the cluster, the receiver or the data directory is another than the
+ * The caller. Refused with FAILED_PRECONDITION when the cluster, the receiver or the data directory is another than the
  * membership says.
  */
 export interface Hello {
@@ -157,7 +157,7 @@ export interface PeerMessage {
 /** Phase 1a. Leaves only after the sender's own promise of the ballot is durable. */
 export interface Prepare {
   ballot: number;
-  /** Asks for what was accepted from this slot on. */
+  /** Asks for everything accepted from this slot on. */
   fromSlot: number;
 }
 
@@ -166,15 +166,15 @@ export interface Promise {
   ballot: number;
   /** The page begins here. */
   fromSlot: number;
-  /** What the sender accepted in slots from from_slot on that it does not know to be decided. */
+  /** Values that the sender accepted from from_slot on and does not know to be decided. */
   accepted: LogEntry[];
   /** Slots up to here are decided; the scout learns them by CatchUp. */
   decidedUpTo: number;
-  /** Where the next page begins; 0 on the last page. */
+  /** First slot of the next page; 0 on the last page. */
   nextSlot: number;
   /**
-   * From this slot on the sender votes, says the membership that it knows: which life of the member promises. Counts only where the
-   * membership says the same.
+   * The slot from which on the sender votes, by the membership that it knows: it identifies the data directory that promises. The promise
+   * counts only if the receiver's membership has the same.
    */
   votesFrom: number;
 }
@@ -183,7 +183,7 @@ export interface Promise {
 export interface Accept {
   ballot: number;
   slot: number;
-  /** An encoded Value: encoded once by its proposer, sent on and stored as it is. */
+  /** An encoded Value: encoded once by its proposer, forwarded and stored unchanged. */
   value: Uint8Array;
   /** The slots up to here are decided; what the receiver accepted there in this very ballot is what was decided. */
   decidedUpTo: number;
@@ -201,7 +201,7 @@ export interface Nack {
   promised: number;
 }
 
-/** The leader lives (the chapter's Active). */
+/** The leader is alive (the chapter's Active). */
 export interface Heartbeat {
   ballot: number;
   /** Counts heartbeat rounds of this ballot, from 1. */
@@ -212,7 +212,7 @@ export interface Heartbeat {
    * Members that leave hear the leader until they were told so.
    */
   settledEpoch: number;
-  /** Members that have acknowledged a heartbeat of this ballot of late, at most 31: whoever is not among them goes through one that is. */
+  /** Members that have acknowledged a heartbeat of this ballot recently, at most 31: other nodes send through one of them. */
   heardNodeIds: number[];
 }
 
@@ -224,11 +224,11 @@ export interface HeartbeatAck {
   decidedUpTo: number;
   /** The sender's wall clock, in ms since 1970: log time is the median of a majority's. 0 if it does not know. */
   wallMs: number;
-  /** At most decided_up_to: what the sender will still know after a restart. */
+  /** At most decided_up_to: the watermark that the sender keeps over a restart. */
   durableUpTo: number;
 }
 
-/** What Accept and Heartbeat carry along, for when neither is due. Not answered. */
+/** The watermark that Accept and Heartbeat also carry, for when neither is due. Not answered. */
 export interface Decided {
   ballot: number;
   decidedUpTo: number;
@@ -238,14 +238,14 @@ export interface Decided {
 export interface Propose {
   /** Encoded synod.log.v1.Envelopes. */
   commands: Uint8Array[];
-  /** How many nodes have passed it on; dropped past 2. */
+  /** Number of nodes that have forwarded it; dropped beyond 2. */
   hops: number;
   /** The node whose clients' commands they are, and its number for them; 0: it need not hear that they are refused. */
   originNodeId: number;
   pageId: number;
 }
 
-/** From the leader to the origin: there is no room for these commands. Nothing says that another copy of them was not taken. */
+/** From the leader to the origin: there is no room for these commands. Another copy of them may still have been accepted. */
 export interface ProposeRefused {
   pageId: number;
 }
@@ -260,7 +260,7 @@ export interface CatchUpReply {
   /** Decided entries, ascending without a gap from the from_slot that was asked for; about 1 MiB at most. */
   entries: LogEntry[];
   decidedUpTo: number;
-  /** Slots up to here are no longer in the sender's log: whoever lacks one of them needs a checkpoint. */
+  /** Slots up to here are no longer in the sender's log: a node that lacks one of them needs a checkpoint. */
   compactedUpTo: number;
   /** Another reply to the same question follows at once: there is nothing to ask yet. */
   hasMore: boolean;
@@ -273,7 +273,7 @@ export interface ReadIndex {
 
 export interface ReadIndexReply {
   readId: number;
-  /** The sender led when the read had arrived; whatever was acknowledged before that stands in slots up to here. */
+  /** The sender led when the read had arrived; everything acknowledged before that is in slots up to here. */
   slot: number;
 }
 
@@ -288,7 +288,7 @@ export interface PollReply {
   granted: boolean;
   /** What the sender has promised: the asker's ballot must be higher. */
   promised: number;
-  /** If not granted: who leads, as the sender knows it. The asker may reach that leader through the sender. */
+  /** If not granted: the leader that the sender knows. The asker may reach that leader through the sender. */
   leaderId: number;
   decidedUpTo: number;
 }
@@ -298,7 +298,7 @@ export interface TakeOver {
   ballot: number;
 }
 
-/** A node without a genesis wants to be let in. */
+/** Request for admission by a node without a genesis. */
 export interface Join {
   dataDirId: string;
   /** The directory that this one takes the place of, because it is damaged; empty otherwise. */
@@ -306,8 +306,8 @@ export interface Join {
   /** The largest state that the sender has memory for; 0: it does not say. */
   capacityBytes: number;
   /**
-   * What the sender was started with: a cluster is formed only of nodes that were all started with the same. Absent when it is to join one
-   * that is there already.
+   * The sender's start options: a cluster is formed only of nodes that were all started with the same. Absent when the sender is to join an
+   * existing cluster.
    */
   formation:
     | Formation
@@ -330,14 +330,14 @@ export interface FormationMember {
   clientAddress: string;
 }
 
-/** How the cluster began, and who its members are by now. */
+/** The genesis of the cluster, and its current members. */
 export interface Welcome {
   genesis:
     | Genesis
     | undefined;
   /** Those that govern the slots above the sender's decided ones. */
   memberships: Membership[];
-  /** As in Heartbeat. Whoever is no member of a settled membership, and was one, is needed by nobody any more, and stops. */
+  /** As in Heartbeat. A former member that is not in a settled membership is no longer needed, and stops. */
   settledEpoch: number;
 }
 
@@ -384,13 +384,13 @@ export interface AddMember {
   clientAddress: string;
 }
 
-/** The learner says which data directory is its own. */
+/** Binds the learner to its data directory. */
 export interface BindMember {
   nodeId: number;
   dataDirId: string;
 }
 
-/** The learner votes. */
+/** Makes the learner a voter. */
 export interface PromoteMember {
   nodeId: number;
 }
@@ -406,21 +406,21 @@ export interface ResetMember {
   newDataDirId: string;
 }
 
-/** The member is reached at other addresses. Who votes stays as it is. */
+/** Changes the addresses of a member. The voters stay the same. */
 export interface UpdateMember {
   nodeId: number;
   peerAddress: string;
   clientAddress: string;
 }
 
-/** To the leader, from whichever node was asked, until the membership that it knows says so. */
+/** To the leader, from the node that was asked, repeated until that node knows a membership with the change. */
 export interface ChangeMembership {
   /** Chosen by the sender; 0 when nobody waits for a refusal: the sender passes on what a Join asks for. */
   requestId: number;
   change: MembershipChange | undefined;
 }
 
-/** The leader will not. Nothing is said of a change that it proposes: whoever asked hears of it when it is decided. */
+/** The leader's refusal. A change that it proposes is not answered: the node that asked learns of it when it is decided. */
 export interface ChangeMembershipRefused {
   requestId: number;
   /** One of src/paxos/memberships.ts. */
@@ -428,14 +428,14 @@ export interface ChangeMembershipRefused {
   message: string;
 }
 
-/** To the leader: hand leadership over to that node; 0: to whichever it likes. */
+/** To the leader: hand leadership over to that node; 0: to a node of its choice. */
 export interface HandOver {
   toNodeId: number;
 }
 
 /**
- * Who the members are and where nodes are reached, as far as the sender knows. To every peer when a link opens, and when the sender
- * knows more than the receiver has told; listened to also before anything else is.
+ * Members and their addresses, as far as the sender knows. Sent to every peer when a link opens, and when the sender knows more than the
+ * receiver has told; accepted before any other message.
  */
 export interface Roster {
   /** Empty before the sender has a cluster. */
@@ -452,7 +452,7 @@ export interface Roster {
   version: string;
 }
 
-/** Where a node says of itself that it is reached; others pass it on. */
+/** The addresses that a node announces for itself; others forward them. */
 export interface Announcement {
   nodeId: number;
   /** The node's identity, wherever it is. */
@@ -504,7 +504,7 @@ export interface Digest {
 /** Now and then to every member, by a node that has skipped slots; and back, by one that was told of a slot that it has carried out. */
 export interface SkippedSlots {
   appliedUpTo: number;
-  /** Those up to applied_up_to, ascending, the last 1,024. */
+  /** Skipped slots up to applied_up_to, ascending, the last 1,024. */
   slots: SkippedSlot[];
 }
 
@@ -543,7 +543,7 @@ export interface LogEntry {
   value: Uint8Array;
 }
 
-/** What a slot decides. */
+/** Content of a slot. */
 export interface Value {
   kind: { $case: "noop"; value: Noop } | { $case: "batch"; value: Batch } | {
     $case: "membership";
@@ -568,7 +568,7 @@ export interface Batch {
   /** Encoded synod.log.v1.Envelopes. None: only time goes on, for what ends by itself. */
   commands: Uint8Array[];
   /**
-   * An operator has had the slot skipped, because carrying it out failed on every node (`synod recover --skip-slot`): it changes nothing,
+   * True when an operator has skipped the slot, because carrying it out failed on every node (`synod recover --skip-slot`): it changes nothing,
    * and none of its commands is ever carried out. A mark on what was decided: the commands and the time are as they were.
    */
   skipped: boolean;

@@ -73,7 +73,7 @@ export interface CloseSessionResponse {
   header:
     | ResponseHeader
     | undefined;
-  /** False when there was no such session, or no more. */
+  /** False when there was no such session, or it had ended. */
   closed: boolean;
 }
 
@@ -86,13 +86,13 @@ export interface ConnectResponse {
 }
 
 export interface ClientHello {
-  /** A session opened earlier, to go on with; 0 to open a new one. */
+  /** The session to continue; 0 opens a new one. */
   clientId: number;
-  /** That session's, from its welcome: 16 bytes. Empty to open a new one. */
+  /** The token of that session, from its welcome: 16 bytes. Empty to open a new one. */
   token: Uint8Array;
   /**
-   * Only queries will come: no session is opened, which costs no slot and needs no majority. Only with a client_id of 0; commands are
-   * refused with INVALID_ARGUMENT, and the welcome names no session.
+   * Announces only queries: no session is opened, which takes no slot and needs no majority. Needs a client_id of 0. Commands are refused with
+   * INVALID_ARGUMENT, and the welcome names no session.
    */
   readsOnly: boolean;
 }
@@ -101,26 +101,26 @@ export interface ServerWelcome {
   clientId: number;
   clusterId: string;
   nodeId: number;
-  /** Where the leader serves clients, if this node knows; a hint: every node serves every client. */
+  /** Client address of the leader, if this node knows it; a hint: every node serves every client. */
   leaderAddress: string;
-  /** 16 random bytes, to be kept secret: whoever knows them can go on with the session. */
+  /** 16 random bytes, to be kept secret: they allow to continue the session. */
   token: Uint8Array;
 }
 
 export interface RequestFrame {
   /**
-   * Every command below this number has been answered to the client; its result may be forgotten. From 1, at most the lowest number in
+   * The client has the answers of all commands below this number; their results may be dropped. From 1, at most the lowest number in
    * the frame.
    */
   firstUnacknowledged: number;
-  /** At most 8,192 and 4 MiB a frame. */
+  /** At most 8,192 requests and 4 MiB in a frame. */
   requests: Request[];
 }
 
 export interface Request {
   /**
-   * Of a command: from 1, each used once, at most 1,048,576 above every one before; a retry keeps its number, and another command under
-   * it is refused with ID_REUSED. Of a query: any number not in flight on this stream.
+   * For a command: from 1, each used once, at most 1,048,576 above all before it. A retry keeps its number; another command under it is
+   * refused with ID_REUSED. For a query: any number not in flight on this stream.
    */
   requestNumber: number;
   body:
@@ -137,16 +137,16 @@ export interface AnswerFrame {
 
 export interface Answer {
   requestNumber: number;
-  /** True for the answer to a query; commands and queries are numbered apart. */
+  /** True for the answer to a query; commands and queries have separate numbers. */
   query: boolean;
-  /** Where it was decided, or as of which it was read. The result knows better, if it says so. */
+  /** The slot that decided it, or as of which it was read. A slot in the result takes precedence. */
   slot: number;
   /** An encoded Result. */
   result: Uint8Array;
 }
 
 /**
- * One command of the log: what changes the state. A query in the place of a command is a read with CONSISTENCY_LOG: nodes agree on its
+ * One command of the log: it changes the state. A query in the place of a command is a read with CONSISTENCY_LOG: nodes agree on its
  * slot alone, and the one that is asked makes the answer from the state there.
  */
 export interface Command {
@@ -179,7 +179,7 @@ export interface Query {
     | undefined;
 }
 
-/** What a command or a query came to. Responses in it carry no header; the node that answers adds it. */
+/** Outcome of a command or a query. Responses in it carry no header; the answering node adds it. */
 export interface Result {
   /**
    * Of a command: where it took effect. That is an earlier slot than its own when it repeats a request_id or a movement's id: the
@@ -209,7 +209,7 @@ export interface Result {
     | undefined;
 }
 
-/** Why a command or query was not carried out. Nothing was changed. */
+/** Reason why a command or query was not carried out. Nothing was changed. */
 export interface Refusal {
   /** A reason of docs/errors.md, e.g. INSUFFICIENT_FUNDS. */
   reason: string;
@@ -220,7 +220,7 @@ export interface Refusal {
   message: string;
   /** For INVALID_ARGUMENT: the fields at fault; in what a state machine answers, without a description. */
   fieldViolations: FieldViolation[];
-  /** What the reason is about, by name: `account_id`, `transfer_id`, `amount` and so on. */
+  /** Parameters of the reason, by name: `account_id`, `transfer_id`, `amount` and so on. */
   parameters: { [key: string]: string };
 }
 
@@ -2691,7 +2691,7 @@ export const FieldViolation: MessageFns<FieldViolation> = {
  */
 export type SessionServiceService = typeof SessionServiceService;
 export const SessionServiceService = {
-  /** Carries a client's requests. The first frame must be a hello; the answer to it a welcome. */
+  /** Carries a client's requests. The first frame must be a hello; it is answered by a welcome. */
   connect: {
     path: "/synod.session.v1.SessionService/Connect" as const,
     requestStream: true as const,
@@ -2702,8 +2702,8 @@ export const SessionServiceService = {
     responseDeserialize: (value: Buffer): ConnectResponse => ConnectResponse.decode(value),
   },
   /**
-   * Ends a session through the log: its answers are forgotten, and whatever is still sent in it is refused with SESSION_EXPIRED. May be
-   * asked again. A session that nobody closes ends when it has been idle for an hour, or makes room for others.
+   * Ends a session through the log: its answers are dropped, and later requests in it are refused with SESSION_EXPIRED. May be repeated. A
+   * session that is not closed ends when it has been idle for an hour, or earlier to make room for others.
    */
   closeSession: {
     path: "/synod.session.v1.SessionService/CloseSession" as const,
@@ -2718,23 +2718,23 @@ export const SessionServiceService = {
 } as const;
 
 export interface SessionServiceServer extends UntypedServiceImplementation {
-  /** Carries a client's requests. The first frame must be a hello; the answer to it a welcome. */
+  /** Carries a client's requests. The first frame must be a hello; it is answered by a welcome. */
   connect: handleBidiStreamingCall<ConnectRequest, ConnectResponse>;
   /**
-   * Ends a session through the log: its answers are forgotten, and whatever is still sent in it is refused with SESSION_EXPIRED. May be
-   * asked again. A session that nobody closes ends when it has been idle for an hour, or makes room for others.
+   * Ends a session through the log: its answers are dropped, and later requests in it are refused with SESSION_EXPIRED. May be repeated. A
+   * session that is not closed ends when it has been idle for an hour, or earlier to make room for others.
    */
   closeSession: handleUnaryCall<CloseSessionRequest, CloseSessionResponse>;
 }
 
 export interface SessionServiceClient extends Client {
-  /** Carries a client's requests. The first frame must be a hello; the answer to it a welcome. */
+  /** Carries a client's requests. The first frame must be a hello; it is answered by a welcome. */
   connect(): ClientDuplexStream<ConnectRequest, ConnectResponse>;
   connect(options: Partial<CallOptions>): ClientDuplexStream<ConnectRequest, ConnectResponse>;
   connect(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ConnectRequest, ConnectResponse>;
   /**
-   * Ends a session through the log: its answers are forgotten, and whatever is still sent in it is refused with SESSION_EXPIRED. May be
-   * asked again. A session that nobody closes ends when it has been idle for an hour, or makes room for others.
+   * Ends a session through the log: its answers are dropped, and later requests in it are refused with SESSION_EXPIRED. May be repeated. A
+   * session that is not closed ends when it has been idle for an hour, or earlier to make room for others.
    */
   closeSession(
     request: CloseSessionRequest,

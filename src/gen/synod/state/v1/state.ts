@@ -183,7 +183,7 @@ export interface SessionRecord {
   lastActiveMs: number;
   /** About 256 KiB of them; further ones stand in records of their own. */
   answers: SessionAnswer[];
-  /** When it was last active, counted in commands of all sessions: orders sessions even within a slot. */
+  /** Last activity, counted in commands of all sessions: orders sessions even within a slot. */
   lastActivity: number;
   /** 16 bytes, known to the client alone. */
   token: Uint8Array;
@@ -191,27 +191,27 @@ export interface SessionRecord {
   askedUpTo: number;
 }
 
-/** What a session keeps beside its own record, about 256 KiB a page; an answer that is larger has one to itself. */
+/** Answers of a session beside its own record, about 256 KiB in a page; a larger answer has its own page. */
 export interface SessionAnswers {
   answers: SessionAnswer[];
 }
 
-/** What a request number came to. */
+/** Outcome of a request number. */
 export interface SessionAnswer {
   requestNumber: number;
   slot: number;
   result: Uint8Array;
-  /** Why there is no result, and never will be. */
+  /** Reason why there is no result, and never will be. */
   refusal: AnswerRefusal;
   /** Of the command. */
   digest: number;
 }
 
-/** What the session table counts. */
+/** Counters of the session table. */
 export interface SessionCounters {
   lastClientId: number;
   activity: number;
-  /** How large the state may grow, the sessions included; 0: however large. */
+  /** Quota of the state, sessions included; 0: none. */
   quotaBytes: number;
 }
 
@@ -229,23 +229,23 @@ export interface AccountRecord {
   held: bigint;
   overdraftLimit: bigint;
   openedMs: number;
-  /** How many movements have touched it. */
+  /** Number of movements that have touched it. */
   movementCount: number;
 }
 
 /** Something that ends by itself: a hold, a first answer, a session. */
 export interface DeadlineRecord {
-  /** When, in log time. A session that has been used since ends later: see its own record. */
+  /** Log time of the end. A session that was used since then ends later: see its own record. */
   atMs: number;
 }
 
-/** What the bank and the keys count. */
+/** Counters of the bank and the keys. */
 export interface Counters {
   /** The key-value store's. */
   revision: bigint;
-  /** How many movements there are. */
+  /** Number of movements. */
   movements: number;
-  /** How many request ids were ever used. */
+  /** Number of request ids ever used. */
   requestIds: number;
   /** In the order in which they were deleted. */
   cutRanges: CutRange[];
@@ -261,7 +261,7 @@ export interface CutRange {
   revision: bigint;
 }
 
-/** A movement as the books have it. Enums and fields of its own: what clients are told may change without the rows. */
+/** A movement in the books. It has its own enums and fields: answers to clients may change without the rows. */
 export interface MovementRecord {
   id: string;
   kind: StoredMovementKind;
@@ -274,7 +274,7 @@ export interface MovementRecord {
   slot: number;
   /** Log time, ms since 1970. */
   timeMs: number;
-  /** Of a two-phase transfer: what was held. */
+  /** Amount held by a two-phase transfer. */
   pendingAmount: bigint;
   /** The reason that it was refused with; empty when it was not. */
   refusalReason: string;
@@ -318,7 +318,7 @@ export interface AuthorityRecord {
 
 /** A request_id that was used, for good. */
 export interface UsedIdRecord {
-  /** Where the request was carried out, or refused. */
+  /** Slot that carried the request out, or refused it. */
   slot: number;
 }
 

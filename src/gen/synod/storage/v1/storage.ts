@@ -32,13 +32,13 @@ export interface ChainLink {
   compactedUpTo: number;
 }
 
-/** How many records there are of a kind, and the sum of their checksums modulo 2^48. */
+/** Number of records of a kind, and the sum of their checksums modulo 2^48. */
 export interface Tally {
   count: number;
   sum: number;
 }
 
-/** Where the checkpoint stands. */
+/** Position and content of the checkpoint. */
 export interface Checkpoint {
   appliedUpTo: number;
   timeMs: number;
@@ -58,14 +58,14 @@ export interface Checkpoint {
   /** Slots, commands and bytes since the last boundary: those are the same slots on every node, whenever it makes its checkpoints. */
   boundarySlots: number;
   boundaryCommands: number;
-  /** How far the peers' directories had got, as they told it. */
+  /** Last known positions of the peers' directories, as reported by them. */
   marks: DirectoryMark[];
-  /** What its entries take, keys and records. */
+  /** Bytes of its entries, keys and records. */
   entryBytes: number;
   boundaryBytes: number;
   /** Slots up to applied_up_to that an operator has had skipped, ascending, the last 1,024. */
   skippedSlots: SkippedSlot[];
-  /** Where nodes say that they are reached, this one's own among them. */
+  /** Addresses that nodes announce, this node's own included. */
   announcements: Announcement[];
   /**
    * The level in force after applied_up_to, and the version of the binary that raised it: a binary that does not know the level reads
@@ -75,7 +75,7 @@ export interface Checkpoint {
   levelVersion: string;
 }
 
-/** The node could not carry out a slot, and applies nothing before an operator has said what is to become of it. */
+/** The node could not carry out a slot, and applies nothing until an operator has decided what to do with it. */
 export interface ApplyFailure {
   slot: number;
   /** Which command of the slot, from 0; -1: what was due when the slot came. */
@@ -87,7 +87,7 @@ export interface ApplyFailure {
 /** The log is at a level that the node's binary does not know: it stops, and so does every start, until a binary that knows it is installed. */
 export interface UnsupportedLevel {
   level: number;
-  /** Of the binary that raised it. */
+  /** Version of the binary that raised it. */
   version: string;
 }
 
@@ -96,13 +96,13 @@ export interface IncomingCheckpoint {
   header:
     | CheckpointHeader
     | undefined;
-  /** It has come up to this key. */
+  /** Received up to this key. */
   lastKey: Uint8Array;
   state: Tally | undefined;
   history:
     | Tally
     | undefined;
-  /** What has come, keys and records. */
+  /** Received bytes, keys and records. */
   entryBytes: number;
 }
 
