@@ -295,8 +295,8 @@ export function describeReceiving(onDisk: OnDisk, newDisk: NewDisk): void {
         [{ keys: [], records: [] }, /a record for each key/],
         [{ keys: two.keys.toReversed(), records: two.records.toReversed() }, /not the next one/],
         [one, /not the next one/],
-        [{ keys: [Buffer.from('t1')], records: [Buffer.from('123456')] }, /none of a checkpoint/],
-        [{ keys: [Buffer.from('mgenesis')], records: [Buffer.from('123456')] }, /none of a checkpoint/],
+        [{ keys: [Buffer.from('t1')], records: [Buffer.from('123456')] }, /not checkpoint entries/],
+        [{ keys: [Buffer.from('mgenesis')], records: [Buffer.from('123456')] }, /not checkpoint entries/],
       ]
       for (const [page, says] of bad) await assert.rejects(incoming.add(page), { name: 'RecordError', message: says })
       for (const page of pages.slice(1)) await incoming.add(page)
@@ -315,7 +315,7 @@ export function describeReceiving(onDisk: OnDisk, newDisk: NewDisk): void {
     const before = await contentsOf(first)
     const incoming = await first.receiveCheckpoint(view.header)
     for (const page of pages.slice(1)) await incoming.add(page)
-    await assert.rejects(incoming.install(view.end), { name: 'RecordError', message: /other entries than were sent/ })
+    await assert.rejects(incoming.install(view.end), { name: 'RecordError', message: /differ from those that were sent/ })
     await assert.rejects(incoming.add(firstPage), /one checkpoint is received at a time/)
     let storage = await reopen()
     assert.equal(storage.unfinished, undefined)
@@ -332,7 +332,7 @@ export function describeReceiving(onDisk: OnDisk, newDisk: NewDisk): void {
   withSender('a checkpoint of another cluster is refused', async (sender, first) => {
     await first.append([{ kind: 'genesis', genesis: { ...GENESIS, clusterId: '00000000-0000-4000-8000-000000000000' } }])
     const view = await viewOf(sender)
-    await assert.rejects(first.receiveCheckpoint(view.header), { name: 'RecordError', message: /is of cluster 8a6e/ })
+    await assert.rejects(first.receiveCheckpoint(view.header), { name: 'RecordError', message: /belongs to cluster 8a6e/ })
     await view.close()
   })
 

@@ -215,7 +215,7 @@ describe("LevelDB's log", () => {
     appendFileSync(journal, '(ignoring error) 000006.log: dropping 3 bytes; Corruption: log record too small\n')
     await assert.rejects(checkJournal(root, journal), {
       code: 'DAMAGED',
-      message: /LevelDB lost records of its log \(it says: .*dropping 3 bytes/,
+      message: /LevelDB lost records of its log \(it reports: .*dropping 3 bytes/,
     })
   })
 

@@ -249,7 +249,7 @@ export class MemoryStorage implements Storage {
     this.#writer.assertUsable()
     const disk = this.#disk
     if (disk.genesis !== undefined && disk.genesis.clusterId !== header.clusterId) {
-      throw new RecordError(`the checkpoint is of cluster ${header.clusterId}, not of ${disk.genesis.clusterId}`)
+      throw new RecordError(`the checkpoint belongs to cluster ${header.clusterId}, not to ${disk.genesis.clusterId}`)
     }
     assert(header.slot > disk.checkpoint.appliedUpTo, 'a checkpoint never goes back')
     if (disk.incoming?.header.checkpointId !== header.checkpointId) disk.incoming = undefined
@@ -364,7 +364,7 @@ export class MemoryStorage implements Storage {
         this.#current = undefined
         if (JSON.stringify(endOf(found)) !== JSON.stringify(end)) {
           disk.incoming = undefined
-          throw new RecordError('a checkpoint has come with other entries than were sent')
+          throw new RecordError('the entries of a received checkpoint differ from those that were sent')
         }
         assert(!this.#isPreparing, 'one checkpoint is prepared or installed at a time')
         await this.#writer.write('commit', async () => this.#installNow(header, found))
@@ -404,7 +404,7 @@ function withPage(before: Records, page: CheckpointPage): Records {
     const key = Buffer.from(bytes)
     const name = key.toString('latin1')
     const record = Buffer.from(page.records[i] ?? [])
-    if (!/^[hs]/.test(name)) throw new RecordError('a page holds keys that are none of a checkpoint')
+    if (!/^[hs]/.test(name)) throw new RecordError('a page holds keys that are not checkpoint entries')
     if (name <= last) throw new RecordError('a page is not the next one')
     unseal(key, record)
     records.set(name, record)

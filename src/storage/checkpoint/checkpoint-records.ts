@@ -8,11 +8,11 @@ import { RecordTally } from '../record-tally.js'
 import { decoding, RecordError, sealCheckpoint, sealIncoming, unsealCheckpoint, unsealIncoming } from '../records.js'
 import type { CheckpointEnd, CheckpointHeader, CheckpointInfo } from '../storage.js'
 
-/** Counts a checkpoint's entries. */
+/** Tallies of a checkpoint's entries. */
 export interface EntryTallies {
   readonly state: RecordTally
   readonly history: RecordTally
-  /** What all of them take, keys and records. */
+  /** Bytes of all entries, keys and records. */
   readonly bytes: number
 }
 
@@ -20,13 +20,13 @@ export function noEntries(): EntryTallies {
   return { state: new RecordTally(), history: new RecordTally(), bytes: 0 }
 }
 
-/** What the record of the checkpoint says. */
+/** Contents of the checkpoint record. */
 export interface CheckpointState {
   readonly info: CheckpointInfo
   readonly generation: Generation
   readonly tallies: EntryTallies
   readonly marks: ReadonlyMap<string, number>
-  /** Where nodes are reached. */
+  /** Addresses of nodes. */
   readonly announcements: readonly Announcement[]
 }
 
@@ -54,7 +54,7 @@ function checkpointStateOf(wire: Checkpoint): CheckpointState {
   const { generation } = wire
   const skippedSlots = wire.skippedSlots.map(({ slot }) => slot)
   if (generation !== 0 && generation !== 1)
-    throw new RecordError(`the checkpoint is of generation ${generation}, which never was`)
+    throw new RecordError(`the checkpoint is of generation ${generation}, which never existed`)
   const memberships = decoding(CHECKPOINT_KEY, () => {
     return wire.memberships.length === 0 ? [] : membershipsFromWire(wire.memberships, 'memberships')
   })
@@ -80,15 +80,15 @@ function checkpointStateOf(wire: Checkpoint): CheckpointState {
   }
 }
 
-/** A storage without a checkpoint. */
+/** Returns the state of a storage without a checkpoint. */
 export function noCheckpointState(): CheckpointState {
   return checkpointStateOf(Checkpoint.create())
 }
 
-/** What the record of a checkpoint from a peer says: as much of it as has come. */
+/** Contents of the progress record of a checkpoint from a peer: the part received so far. */
 export interface IncomingState {
   readonly header: CheckpointHeader
-  /** In its form of generation 0. */
+  /** The last key received, in its form of generation 0. */
   readonly lastKey: Buffer
   readonly tallies: EntryTallies
 }

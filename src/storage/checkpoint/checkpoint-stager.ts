@@ -18,17 +18,17 @@ import type { CheckpointWriter } from './checkpoint-writer.js'
 import { GenerationSweeper } from './generation-sweeper.js'
 
 /**
- * Takes checkpoints from peers. Their entries gather in the generation that is not in use, each page in one write with the record of
- * how far they have come; the install is one write, which makes that generation the one in use. Entries of the other generation
- * without that record count for nothing, and are removed.
+ * Receives checkpoints from peers. Pages are staged in the generation that is not in use; each page is one write, together with the
+ * progress record. The install is one write that makes this generation the one in use. Entries of the unused generation without a
+ * progress record have no effect and are removed.
  */
 export class CheckpointStager {
   readonly #writer: LinkedWriter
   readonly #checkpoints: CheckpointWriter
   readonly #sweeper: GenerationSweeper
-  /** What is durable of a checkpoint. */
+  /** The progress that is durable. */
   #staged: IncomingState | undefined
-  /** What somebody holds at present. */
+  /** The checkpoint that was handed out last. */
   #current: Incoming | undefined
 
   constructor(writer: LinkedWriter, checkpoints: CheckpointWriter, staged: IncomingState | undefined) {
@@ -42,7 +42,7 @@ export class CheckpointStager {
     return this.#staged
   }
 
-  /** Removes what a crash has left of an earlier checkpoint, in the background. Resolves when it is known whether there is anything. */
+  /** Removes the remains of an earlier checkpoint in the background, if there are any. Resolves as soon as that is known. */
   async sweepLeftovers(): Promise<void> {
     if (this.#staged !== undefined || !(await this.#sweeper.hasEntries(this.#generation))) return
     void this.#sweeper.sweep(this.#generation)
@@ -52,7 +52,7 @@ export class CheckpointStager {
     this.#writer.assertUsable()
     const { genesis } = this.#writer.rules
     if (genesis !== undefined && genesis.clusterId !== header.clusterId) {
-      throw new RecordError(`the checkpoint is of cluster ${header.clusterId}, not of ${genesis.clusterId}`)
+      throw new RecordError(`the checkpoint belongs to cluster ${header.clusterId}, not to ${genesis.clusterId}`)
     }
     assert(header.slot > this.#checkpoints.state.info.appliedUpTo, 'a checkpoint never goes back')
     await this.#current?.untilIdle()
@@ -65,7 +65,7 @@ export class CheckpointStager {
     return incoming
   }
 
-  /** A page's entries and how far they bring it, in one write. */
+  /** Writes a page's entries and the new progress in one write. */
   async stage(page: CheckpointPage, state: IncomingState): Promise<void> {
     const generation = this.#generation
     await this.#writer.write('background', INTERNAL_WRITE, (batch) => {
@@ -98,7 +98,7 @@ export class CheckpointStager {
     void this.#sweeper.sweep(this.#generation)
   }
 
-  /** Forgets what is durable of a checkpoint; resolves when there is room for another. */
+  /** Discards the staged checkpoint; resolves when the unused generation is empty. */
   async discard(): Promise<void> {
     this.#current = undefined
     if (this.#staged !== undefined) {
@@ -112,7 +112,7 @@ export class CheckpointStager {
     assert(this.#current === incoming, 'one checkpoint is received at a time')
   }
 
-  /** The one that is not in use. */
+  /** The generation that is not in use. */
   get #generation(): Generation {
     return otherGeneration(this.#checkpoints.state.generation)
   }
@@ -153,7 +153,7 @@ class Incoming implements IncomingCheckpoint {
       const record = asBuffer(page.records[i])
       const keyspace = keyspaceOf(key)
       if (keyspace === undefined || generationOf(key) !== 0)
-        throw new RecordError('a page holds keys that are none of a checkpoint')
+        throw new RecordError('a page holds keys that are not checkpoint entries')
       if (lastKey !== undefined && Buffer.compare(key, lastKey) <= 0) throw new RecordError('a page is not the next one')
       unseal(key, record)
       const tally = keyspace === 'state' ? state : history
@@ -177,18 +177,18 @@ class Incoming implements IncomingCheckpoint {
       end.historySum === found.historySum
     if (!isWhole) {
       await this.#exclusively(() => this.#receiver.discard())
-      throw new RecordError('a checkpoint has come with other entries than were sent')
+      throw new RecordError('the entries of a received checkpoint differ from those that were sent')
     }
     await this.#exclusively(() => this.#receiver.install(this.#header, this.#tallies))
   }
 
-  /** Resolves when nothing of it is being written. */
+  /** Waits for the write in progress, if any. */
   async untilIdle(): Promise<void> {
     await this.#writing?.catch(() => undefined)
   }
 
   async #exclusively(run: () => Promise<void>): Promise<void> {
-    assert(this.#writing === undefined, 'one page comes after the other')
+    assert(this.#writing === undefined, 'pages are added one at a time')
     this.#writing = run()
     try {
       await this.#writing

@@ -9,22 +9,22 @@ import { type CheckpointState, endOf } from './checkpoint-records.js'
 import { SharedView } from './shared-view.js'
 import { UndoneEntries } from './undone-entries.js'
 
-/** A view of the database, and the checkpoint that was committed there. */
-interface Viewed {
+/** A view of the database and the checkpoint that was committed in it. */
+interface CheckpointSource {
   readonly shared: SharedView
   readonly state: CheckpointState
   readonly genesis: CheckpointHeader['genesis'] | undefined
 }
 
-/** Gives views of the durable checkpoint. Of one checkpoint there is one view of the database, however many read it. */
+/** Makes views of the durable checkpoint. All views of one checkpoint share one view of the database. */
 export class CheckpointViewer {
   readonly #writer: LinkedWriter
   readonly #stateNow: () => CheckpointState
   readonly #failed: (error: unknown) => unknown
-  /** Perhaps closed. */
-  #last: Viewed | undefined
+  /** The newest one; it may be closed. */
+  #last: CheckpointSource | undefined
 
-  /** `failed` makes of what goes wrong what is thrown. */
+  /** `failed` turns an error of a read into the error that is thrown. */
   constructor(
     writer: LinkedWriter,
     settings: { readonly stateNow: () => CheckpointState; readonly failed: (error: unknown) => unknown },
@@ -34,23 +34,23 @@ export class CheckpointViewer {
     this.#failed = settings.failed
   }
 
-  /** Undefined when there is no checkpoint. */
+  /** Returns a view; undefined when there is no checkpoint. */
   async view(): Promise<CheckpointView | undefined> {
-    // Before the first one, the state holds only what peers have told.
+    // Before the first checkpoint the state holds only marks and addresses of peers.
     if (this.#stateNow().info.appliedUpTo === 0) return undefined
-    const viewed = await this.#look()
-    const { genesis, state } = viewed
+    const source = await this.#openSource()
+    const { genesis, state } = source
     if (genesis === undefined) {
-      await viewed.shared.close()
+      await source.shared.close()
       return undefined
     }
-    const letGo = this.#writer.hold(state.info.appliedUpTo)
-    return new View({ viewed, header: headerOf(state, genesis), failed: this.#failed, letGo })
+    const releaseLog = this.#writer.hold(state.info.appliedUpTo)
+    return new SourceView({ source, header: headerOf(state, genesis), failed: this.#failed, releaseLog })
   }
 
-  /** The checkpoint's 'state' entries, in pages. */
+  /** Returns the checkpoint's 'state' entries in pages. */
   async *state(): AsyncGenerator<[Buffer, Buffer][]> {
-    const { shared, state } = await this.#look()
+    const { shared, state } = await this.#openSource()
     try {
       yield* entriesIn(shared.view, { state, keyspaces: ['state'], after: undefined })
     } catch (error) {
@@ -60,7 +60,7 @@ export class CheckpointViewer {
     }
   }
 
-  async #look(): Promise<Viewed> {
+  async #openSource(): Promise<CheckpointSource> {
     const last = this.#last
     if (last !== undefined && last.state.info === this.#stateNow().info) {
       const shared = last.shared.share()
@@ -72,8 +72,8 @@ export class CheckpointViewer {
       })
       return this.#last
     } catch (error) {
-      const isOfFiles = systemCodeOf(error) !== '' && !(error instanceof StorageError)
-      throw this.#failed(isOfFiles ? notWritable(this.#writer.path, error) : error)
+      const isSystemError = systemCodeOf(error) !== '' && !(error instanceof StorageError)
+      throw this.#failed(isSystemError ? notWritable(this.#writer.path, error) : error)
     }
   }
 }
@@ -84,31 +84,34 @@ function headerOf({ info, tallies }: CheckpointState, genesis: CheckpointHeader[
   return { checkpointId: idOf(header, endOf(tallies)), ...header }
 }
 
-/** The same on every node whose checkpoint has the same entries: a transfer may go on with another node. */
+/**
+ * Returns the id of a checkpoint. It is the same on every node with the same entries, so that a transfer can be resumed from another
+ * node.
+ */
 function idOf(header: Omit<CheckpointHeader, 'checkpointId' | 'genesis'>, end: CheckpointEnd): string {
   const { clusterId, slot, timeMs, stateDigest, memberships, boundarySlots, boundaryCommands, bytes } = header
   const known = [clusterId, slot, timeMs, stateDigest, boundarySlots, boundaryCommands, bytes, memberships, Object.values(end)]
   return createHash('sha256').update(JSON.stringify(known)).digest('hex').slice(0, 32)
 }
 
-class View implements CheckpointView {
+class SourceView implements CheckpointView {
   readonly header: CheckpointHeader
   readonly end: CheckpointEnd
-  readonly #viewed: Viewed
+  readonly #source: CheckpointSource
   readonly #failed: (error: unknown) => unknown
-  readonly #letGo: () => void
+  readonly #releaseLog: () => void
 
   constructor(settings: {
-    readonly viewed: Viewed
+    readonly source: CheckpointSource
     readonly header: CheckpointHeader
     readonly failed: (error: unknown) => unknown
-    readonly letGo: () => void
+    readonly releaseLog: () => void
   }) {
     this.header = settings.header
-    this.end = endOf(settings.viewed.state.tallies)
-    this.#viewed = settings.viewed
+    this.end = endOf(settings.source.state.tallies)
+    this.#source = settings.source
     this.#failed = settings.failed
-    this.#letGo = settings.letGo
+    this.#releaseLog = settings.releaseLog
   }
 
   async *pages(afterKey: Uint8Array | undefined, pageBytes: number): AsyncGenerator<CheckpointPage> {
@@ -129,12 +132,12 @@ class View implements CheckpointView {
   }
 
   close(): Promise<void> {
-    this.#letGo()
-    return this.#viewed.shared.close()
+    this.#releaseLog()
+    return this.#source.shared.close()
   }
 
   async *#entries(afterKey: Uint8Array | undefined): AsyncGenerator<[Buffer, Buffer][]> {
-    const { shared, state } = this.#viewed
+    const { shared, state } = this.#source
     const after = afterKey && inGeneration(afterKey, state.generation)
     const first = after && keyspaceOf(after)
     const keyspaces = first === undefined ? KEYSPACES : KEYSPACES.slice(KEYSPACES.indexOf(first))
@@ -146,13 +149,13 @@ class View implements CheckpointView {
   }
 }
 
-/** The entries of a committed checkpoint, in pages; each record's checksum is checked. */
+/** Returns the entries of a committed checkpoint in pages; each record's checksum is checked. */
 async function* entriesIn(
   view: DatabaseView,
   wanted: { readonly state: CheckpointState; readonly keyspaces: readonly Keyspace[]; readonly after: Buffer | undefined },
 ): AsyncGenerator<[Buffer, Buffer][]> {
   const { state, keyspaces, after } = wanted
-  // A part of the next checkpoint may stand there already, with the undo pages before it.
+  // A part of the next checkpoint may be on disk already. Its undo pages come first in key order.
   const undone = new UndoneEntries()
   const tags = keyspaces.map((keyspace) => entryTag(keyspace, state.generation))
   const isWanted = ([key]: [Buffer, Buffer]): boolean =>

@@ -11,28 +11,28 @@ import type { CheckpointInfo, PreparedCheckpoint } from '../storage.js'
 import { type CheckpointState, type EntryTallies, sealCheckpointState } from './checkpoint-records.js'
 import { deleteUndoPages, type EntryChange, putChanges, putUndoPage } from './undo.js'
 
-/** A checkpoint is prepared in steps of so many entries, or about so many bytes: between two of them others have their turn. */
+/** Bounds of a step of the preparation. Between two steps the event loop takes a turn. */
 const STEP_ENTRIES_MAX = 250
 const STEP_BYTES_MAX = 256 * 1_024
 
 /**
- * Writes a node's own checkpoints. One batch of a million entries would keep appends waiting for seconds, so a big one is written in
- * pieces, each with an undo page in the same write: until the commit removes these, the checkpoint before counts, and a start
- * takes the pieces back. Meanwhile whoever reads all entries reads the undo pages first.
+ * Writes a node's own checkpoints. One batch of a million entries would delay appends for seconds, so a big checkpoint is written in
+ * pieces, each with an undo page in the same write. Until the commit removes the undo pages, the previous checkpoint is valid: a start
+ * rolls the pieces back, and a reader of all entries applies the undo pages first.
  */
 export class CheckpointWriter {
   readonly #writer: LinkedWriter
   readonly #pieceBytes: number
   #state: CheckpointState
-  /** 'preparing' until the commit. */
+  /** 'preparing' lasts until the commit. */
   #phase: 'idle' | 'preparing' | 'installing' = 'idle'
-  /** Of the checkpoint that is prepared and not committed. */
+  /** Undo pages of the prepared checkpoint. */
   #undoPageCount = 0
-  /** The durable state with what peers have told since, while that is being written. */
+  /** The durable state with the new marks and addresses, while these are being written. */
   #withMarks: CheckpointState | undefined
-  /** What peers have told that is not durable yet. */
+  /** Marks of peers that are not durable yet. */
   readonly #newMarks = new Map<string, number>()
-  /** Where nodes are reached, if that is not durable yet. */
+  /** Addresses of nodes that are not durable yet. */
   #newAnnouncements: readonly Announcement[] | undefined
 
   constructor(writer: LinkedWriter, state: CheckpointState, options: { readonly pieceBytes: number }) {
@@ -58,12 +58,12 @@ export class CheckpointWriter {
   }
 
   /**
-   * What peers have told goes into the batch of whatever is written next: they tell it once a second at most, and after a crash of
-   * everybody nobody else would remember it. To be followed by onMarksDurable.
+   * Adds the new marks and addresses to the next write, whatever it is. They are new at most once a second, and after a crash of all
+   * nodes no other copy would exist. The caller must call onMarksDurable after the write.
    */
   putMarks(batch: WriteBatch): void {
-    const hasNews = this.#newMarks.size > 0 || this.#newAnnouncements !== undefined
-    if (hasNews && this.#phase !== 'installing') this.#withMarks = this.put(batch, this.#state)
+    const hasNew = this.#newMarks.size > 0 || this.#newAnnouncements !== undefined
+    if (hasNew && this.#phase !== 'installing') this.#withMarks = this.put(batch, this.#state)
   }
 
   onMarksDurable(): void {
@@ -79,13 +79,13 @@ export class CheckpointWriter {
       const draft = await this.#draft(changes)
       return { commit: () => this.#commit(info, draft) }
     } catch (error) {
-      // Part of it may be on disk, and the walk cannot be had again.
+      // A part may be on disk, and `changes` cannot be walked again.
       this.#writer.fail(error)
       throw error
     }
   }
 
-  /** A checkpoint from a peer is about to take the place of this one. */
+  /** Begins the replacement of this checkpoint by a peer's. */
   beginInstall(): void {
     assert(this.#phase === 'idle', 'one checkpoint is prepared or installed at a time')
     this.#phase = 'installing'
@@ -96,7 +96,7 @@ export class CheckpointWriter {
     this.#onDurable(state)
   }
 
-  /** Has a checkpoint take the place of this one, in the batch that is being filled. */
+  /** Replaces the checkpoint record in the batch. */
   put(batch: WriteBatch, next: Omit<CheckpointState, 'marks' | 'announcements'>): CheckpointState {
     const marks = new Map([...this.#state.marks, ...this.#newMarks])
     const state = { ...next, marks, announcements: this.#newAnnouncements ?? this.#state.announcements }
@@ -114,7 +114,7 @@ export class CheckpointWriter {
     }
   }
 
-  /** Seals the entries and looks up what they replace. Nobody else touches entries of this generation meanwhile. */
+  /** Seals the entries and looks up the records that they replace. No other write touches entries of this generation meanwhile. */
   async #draft(changes: Iterable<StateEntry>): Promise<Draft> {
     const { generation, tallies } = this.#state
     const draft = new Draft(generation, tallies)
@@ -122,9 +122,9 @@ export class CheckpointWriter {
     while (!draft.isWhole) {
       if (draft.pieceBytes >= this.#pieceBytes) await this.#writePiece(draft)
       const step = draft.step(entries, Math.min(STEP_BYTES_MAX, this.#pieceBytes))
-      // The first in any case: what the machine calls new is taken at its word, but not wholly, and others get a turn meanwhile.
-      const looked = step.filter(({ isNew }, i) => !isNew || i === 0)
-      const found = await this.#read(looked.map(({ key }) => key))
+      // Entries that the machine calls new are not looked up, except the first of a step: as a check, and to give the event loop a turn.
+      const lookedUp = step.filter(({ isNew }, i) => !isNew || i === 0)
+      const found = await this.#read(lookedUp.map(({ key }) => key))
       assert(step[0]?.isNew !== true || found[0] === undefined, 'a new entry replaces nothing')
       let next = 0
       for (const [i, { key, record, isNew }] of step.entries()) {
@@ -134,7 +134,7 @@ export class CheckpointWriter {
     return draft
   }
 
-  /** What stands there now. @throws StorageError when it cannot be read, or is not what was written */
+  /** Returns the records under the keys, checked. @throws StorageError when one cannot be read or is damaged */
   async #read(keys: Buffer[]): Promise<readonly (Buffer | undefined)[]> {
     try {
       const records: readonly (Buffer | undefined)[] = await this.#writer.db.getEach(keys)
@@ -178,7 +178,7 @@ interface SealedEntry {
   readonly isNew: boolean
 }
 
-/** A checkpoint in the making. */
+/** A checkpoint that is being prepared. */
 class Draft {
   readonly generation: Generation
   readonly #state: RecordTally
@@ -195,17 +195,17 @@ class Draft {
     this.#bytes = before.bytes
   }
 
-  /** All changes are in it. */
+  /** True when all changes are in it. */
   get isWhole(): boolean {
     return this.#isWhole
   }
 
-  /** With it. */
+  /** Tallies of the entries after this checkpoint. */
   get tallies(): EntryTallies {
     return { state: this.#state, history: this.#history, bytes: this.#bytes }
   }
 
-  /** Of what is not written yet. */
+  /** Bytes of the changes that are not written yet. */
   get pieceBytes(): number {
     return this.#pieceBytes
   }
@@ -217,7 +217,7 @@ class Draft {
     return piece
   }
 
-  /** Seals the next entries. */
+  /** Takes and seals the next entries. */
   step(entries: Iterator<StateEntry>, bytesMax: number): SealedEntry[] {
     const step: SealedEntry[] = []
     let bytes = 0

@@ -1,12 +1,12 @@
 import { INTERNAL_WRITE, type LinkedWriter } from '../log/linked-writer.js'
 import { entryTag, type Generation, KEYSPACES, rangeOfTag } from '../record-keys.js'
 
-/** One write removes so many entries. */
+/** Entries that one write removes. */
 const PIECE_ENTRIES = 1_000
-/** LevelDB is asked to give the room of so many entries back at once; of fewer it does so in time. */
+/** Removed entries from which on their range is compacted at once. LevelDB reclaims smaller ranges by itself in time. */
 const RECLAIM_ENTRIES_MIN = 10_000
 
-/** Removes every entry of a generation that is not in use, in pieces between the writes of others. */
+/** Removes every entry of a generation that is not in use, in small writes between other writes. */
 export class GenerationSweeper {
   readonly #writer: LinkedWriter
   #sweeping: Promise<void> = Promise.resolve()
@@ -15,7 +15,7 @@ export class GenerationSweeper {
     this.#writer = writer
   }
 
-  /** Whether there is anything to remove. */
+  /** Returns true when the generation has entries. */
   async hasEntries(generation: Generation): Promise<boolean> {
     for (const keyspace of KEYSPACES) {
       const [first] = await this.#writer.firstKeys(rangeOfTag(entryTag(keyspace, generation)), 1)
@@ -24,7 +24,7 @@ export class GenerationSweeper {
     return false
   }
 
-  /** Resolves when no entry of that generation is left, or the storage has failed or is closed. Sweeps come one after the other. */
+  /** Removes the entries; resolves when none is left, or the storage has failed or is closed. Sweeps run one after the other. */
   sweep(generation: Generation): Promise<void> {
     this.#sweeping = this.#sweeping.then(() => this.#sweep(generation)).catch((error: unknown) => this.#writer.fail(error))
     return this.#sweeping

@@ -1,6 +1,6 @@
 import type { DatabaseView } from '../leveldb/database.js'
 
-/** A view that is closed when the last of its users lets go of it. */
+/** A reference-counted view: it is closed when its last user closes it. */
 export class SharedView {
   readonly view: DatabaseView
   readonly #users: { count: number }
@@ -12,7 +12,7 @@ export class SharedView {
     this.#users.count += 1
   }
 
-  /** For another user; undefined when the last one has let go of it. */
+  /** Returns the view for one more user; undefined when it is already closed. */
   share(): SharedView | undefined {
     return this.#users.count === 0 ? undefined : new SharedView(this.view, this.#users)
   }

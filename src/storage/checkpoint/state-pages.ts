@@ -2,21 +2,21 @@ import { decodeText } from '../../encoding/text.js'
 import type { StateEntry } from '../../replication/state-machine.js'
 
 const PAGE_BYTES = 1_024 * 1_024
-/** Of the lengths before an entry. */
+/** Bytes of the two lengths before an entry. */
 const HEADER_BYTES = 6
-/** How many entries are handed over at once. */
+/** Entries that are returned at once. */
 const ENTRIES_MAX = 1_000
 
 /**
- * The checkpoint's state entries as they were found at the start, packed, until they are handed over: so they are read once only. An
- * entry is the length of its key (2 bytes), that of its value (4), the key without its tag, the value.
+ * The checkpoint's state entries as they were read at the start, packed until they are taken, so that the database is read only once.
+ * An entry is the length of its key (2 bytes), the length of its value (4 bytes), the key without its tag, the value.
  */
 export class StatePages {
   #pages: Buffer[] = []
-  /** Of the last page, how much is filled. */
+  /** Bytes used in the last page. */
   #filled = 0
 
-  /** Copies. */
+  /** Adds a copy of an entry. */
   add(key: Buffer, value: Uint8Array): void {
     const bytes = HEADER_BYTES + key.length - 1 + value.length
     let page = this.#pages.at(-1)
@@ -33,7 +33,7 @@ export class StatePages {
     this.#filled += bytes
   }
 
-  /** Hands the entries over, in their order, and lets go of them. */
+  /** Returns the entries in their order and releases them. */
   *take(): Generator<StateEntry[]> {
     this.#endPage()
     const pages = this.#pages.toReversed()

@@ -6,15 +6,15 @@ import { sealUndoPage, unsealUndoPage } from '../records.js'
 /** An entry that a checkpoint changes. */
 export interface EntryChange {
   readonly key: Buffer
-  /** Undefined: it is removed. */
+  /** The new record; undefined removes the entry. */
   readonly record: Buffer | undefined
-  /** What stands there; undefined: nothing. */
+  /** The record on disk; undefined when there is none. */
   readonly before: Buffer | undefined
 }
 
 const NOTHING = new Uint8Array()
 
-/** Puts changes in a batch. */
+/** Adds changes to a batch. */
 export function putChanges(batch: WriteBatch, changes: readonly EntryChange[]): void {
   for (const { key, record } of changes) {
     if (record === undefined) batch.delete(key)
@@ -22,7 +22,7 @@ export function putChanges(batch: WriteBatch, changes: readonly EntryChange[]): 
   }
 }
 
-/** Puts what takes the changes back in a batch, as a page of that number, from 1. */
+/** Adds the undo page of the changes to a batch. Pages are numbered from 1. */
 export function putUndoPage(batch: WriteBatch, number: number, changes: readonly EntryChange[]): void {
   const key = undoKey(number)
   const keys = changes.map((change) => change.key)
@@ -34,7 +34,7 @@ export function deleteUndoPages(batch: WriteBatch, count: number): void {
   for (let number = 1; number <= count; number++) batch.delete(undoKey(number))
 }
 
-/** Takes back what a checkpoint that was never committed has written: the last page first, each in a write of its own. */
+/** Rolls back the pieces of a checkpoint that was never committed: the last undo page first, each in a write of its own. */
 export async function rollBack(
   db: Pick<Database, 'getSync'>,
   pageCount: number,

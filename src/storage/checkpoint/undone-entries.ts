@@ -1,21 +1,21 @@
 import type { UndoPage } from '../../gen/synod/storage/v1/storage.js'
 
-interface Undone {
+interface UndoneEntry {
   readonly key: Buffer
-  /** Undefined: there was none. */
+  /** The earlier record; undefined when there was none. */
   readonly record: Buffer | undefined
 }
 
 /**
- * The checkpoint's entries as they were before a part of the next one was written over them, for somebody who goes through all entries
- * in the order of their keys.
+ * Applies undo pages to entries as they are read in the order of their keys. The result is the committed checkpoint, without the
+ * pieces of the next one that are already on disk.
  */
 export class UndoneEntries {
   #pageCount = 0
-  /** By key, in the form of a string with a character for each byte; the oldest record counts. */
-  readonly #byKey = new Map<string, Undone>()
-  /** Ascending. */
-  #ordered: Undone[] | undefined
+  /** Undone entries by key (as a latin1 string). The first page that names a key has the oldest record, which counts. */
+  readonly #byKey = new Map<string, UndoneEntry>()
+  /** The same, ascending by key. */
+  #ordered: UndoneEntry[] | undefined
   #next = 0
 
   get pageCount(): number {
@@ -26,7 +26,7 @@ export class UndoneEntries {
     return this.#pageCount === 0
   }
 
-  /** In the order in which they were written. */
+  /** Adds an undo page. Pages must be added in the order in which they were written. */
   addPage({ keys, records }: UndoPage): void {
     this.#pageCount += 1
     for (const [i, bytes] of keys.entries()) {
@@ -38,7 +38,7 @@ export class UndoneEntries {
     }
   }
 
-  /** What counts instead of an entry that was found, with all that is missing before it. */
+  /** Returns the committed entries up to and at a key that was read: undone entries before it, and its own earlier record, if any. */
   *inPlaceOf(key: Buffer, record: Buffer): Generator<[Buffer, Buffer]> {
     for (;;) {
       const undone = this.#sorted()[this.#next]
@@ -51,12 +51,12 @@ export class UndoneEntries {
     yield [key, record]
   }
 
-  /** What is missing after the last entry that was found. */
+  /** Returns the undone entries after the last key that was read. */
   *rest(): Generator<[Buffer, Buffer]> {
     for (const { key, record } of this.#sorted().slice(this.#next)) if (record !== undefined) yield [key, record]
   }
 
-  #sorted(): Undone[] {
+  #sorted(): UndoneEntry[] {
     this.#ordered ??= [...this.#byKey.values()].toSorted((a, b) => Buffer.compare(a.key, b.key))
     return this.#ordered
   }

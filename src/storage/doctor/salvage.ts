@@ -4,7 +4,7 @@ import type { NodeId } from '../../paxos/types.js'
 import { formatIdentity, type Identity, identityIn, pathsIn } from '../directory/data-directory.js'
 import { storageErrorOf } from '../directory/open-directory.js'
 import { DatabaseFiles } from '../leveldb/database-files.js'
-import { soundLength } from '../leveldb/leveldb-log.js'
+import { intactLength } from '../leveldb/leveldb-log.js'
 import { readDatabase } from '../leveldb/read-database.js'
 import { newWitness, readWitness } from '../log/witness.js'
 import { StorageError } from '../storage-error.js'
@@ -49,7 +49,7 @@ async function longestPrefix(directory: string, database: string): Promise<Conte
   for (const log of logs) {
     const isThere = existsSync(log)
     const file: Buffer = isSound && isThere ? readFileSync(log) : Buffer.alloc(0)
-    const length = soundLength(file)
+    const length = intactLength(file)
     if (isThere) truncateSync(log, length)
     else writeFileSync(log, '')
     isSound &&= isThere && length === file.length

@@ -1,6 +1,6 @@
 import { FileFormatError } from './file-format-error.js'
 
-/** Reads LevelDB's encodings one after the other. */
+/** Reads LevelDB's encodings in sequence. */
 export class ByteReader {
   readonly #source: Buffer
   #offset = 0
@@ -13,7 +13,7 @@ export class ByteReader {
     return this.#offset >= this.#source.length
   }
 
-  /** @throws FileFormatError at the end of the bytes, or past 2^53 */
+  /** Reads a variable-length number. @throws FileFormatError at the end of the bytes, or above 2^53 */
   varint(): number {
     let value = 0
     let factor = 1
@@ -27,7 +27,7 @@ export class ByteReader {
     }
   }
 
-  /** As many bytes as the caller knows to follow. @throws FileFormatError */
+  /** Reads a field of a known length. @throws FileFormatError when it is cut short */
   take(length: number): Buffer {
     const end = this.#offset + length
     if (end > this.#source.length) throw new FileFormatError('a field is cut short')
@@ -36,7 +36,7 @@ export class ByteReader {
     return bytes
   }
 
-  /** A length and that many bytes. @throws FileFormatError */
+  /** Reads a length and a field of that length. @throws FileFormatError when it is cut short */
   bytes(): Buffer {
     return this.take(this.varint())
   }

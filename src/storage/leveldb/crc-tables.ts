@@ -1,8 +1,8 @@
 /**
- * Tables for computing a CRC of 32 bits many bytes at a time ("slicing"): table k, at k * 256, says what a byte does to the checksum
- * when k more bytes follow it.
+ * Returns tables for computing a 32-bit CRC several bytes at a time ("slicing"). Table k, at k * 256, holds the effect of a byte on the
+ * checksum when k more bytes follow it.
  *
- * @param polynomial with its bits in reverse, as usual
+ * @param polynomial in the usual bit-reversed form
  */
 export function crcTables(polynomial: number, count: number): Int32Array {
   const tables = new Int32Array(count * 256)

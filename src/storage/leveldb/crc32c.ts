@@ -1,18 +1,18 @@
 import { crcTables } from './crc-tables.js'
 
-// CRC-32C (Castagnoli) as LevelDB uses it; node:zlib has only the other one.
+// CRC-32C (Castagnoli) as LevelDB uses it; node:zlib has only CRC-32.
 //
-// Sixteen bytes at a time: four times as fast as byte by byte, more than 1.5 GB/s, and a start reads every file of the database.
-// Words are read as this machine orders them: little-endian, as on every machine that classic-level comes for.
+// Sixteen bytes are processed at a time: this is four times as fast as byte by byte (more than 1.5 GB/s), and a start reads every file
+// of the database. Words are read in this machine's byte order: little-endian on every platform that classic-level supports.
 
 const MASK_DELTA = 0xa282ead8
-/** Of one step of the fast loop. */
+/** Size of one step of the fast loop. */
 const STEP_WORDS = 4
 const STEP_BYTES = 16
 
 const TABLES = crcTables(0x82f63b78, 16)
 
-/** Of bytes[start, end), rotated and shifted as LevelDB stores it. */
+/** Returns the checksum of bytes[start, end), masked (rotated and offset) as LevelDB stores it. */
 export function maskedCrc32c(bytes: Uint8Array, start: number, end: number): number {
   const misaligned = (bytes.byteOffset + start) % 4
   const alignedAt = misaligned === 0 ? start : start + 4 - misaligned
@@ -35,7 +35,7 @@ function bytewise(before: number, bytes: Uint8Array, start: number, end: number)
   return crc
 }
 
-/** Spelt out: with a function for each word it runs at half the speed. */
+/** Unrolled by hand: with a function call for each word it runs at half the speed. */
 function wordwise(before: number, words: Int32Array): number {
   let crc = before
   for (let i = 0; i < words.length; i += STEP_WORDS) {

@@ -7,24 +7,24 @@ import type { DatabasePaths, DatabaseView, ViewRange } from './database.js'
 import { readDatabase } from './read-database.js'
 
 const FILE = /^(\d+\.(ldb|log)|MANIFEST-\d+|CURRENT)$/
-/** LevelDB writes on to these. */
+/** Files that LevelDB appends to. */
 const GROWING = /^(\d+\.log|MANIFEST-\d+)$/
-/** The file is the same one in both folders: nothing that is added to it is missed. */
+/** Marks a hard link: the file is the same in both folders and includes all that is appended later. */
 const LINKED = Number.POSITIVE_INFINITY
-/** LevelDB changes its manifest a few times a second at most, and an attempt takes some milliseconds. */
+/** Most attempts to find the files unchanged. LevelDB changes its manifest a few times a second at most; an attempt takes milliseconds. */
 const ATTEMPTS_MAX = 100
 
 /**
- * A database as it was at one moment, to be read while LevelDB writes on: its files once more, in another folder. LevelDB never changes a
- * table that is in use, and only adds to its logs and its manifest: of these the copy ends where they ended then. They are hard links,
- * which take neither time nor room; where the file system has none, copies.
+ * The files of a database at one moment, in another folder, to be read while LevelDB goes on writing. LevelDB never changes a table
+ * that is in use and only appends to its logs and its manifest; the copy notes where these ended. The files are hard links, which take
+ * neither time nor space, or copies where the file system has no hard links.
  */
 export class DatabaseCopy implements DatabaseView {
   readonly #paths: DatabasePaths
   readonly #folder: string
-  /** How much of each file was taken, in bytes. */
+  /** Bytes taken of each file, by name. */
   readonly #taken = new Map<string, number>()
-  /** Of the growing files. */
+  /** Sizes of the growing files at the moment of the copy, by name. */
   #ends: ReadonlyMap<string, number> = new Map()
 
   private constructor(paths: DatabasePaths, folder: string) {
@@ -32,7 +32,7 @@ export class DatabaseCopy implements DatabaseView {
     this.#folder = folder
   }
 
-  /** Takes the files that there are, which is most of the work. To be followed by finish, or closed. @throws what node:fs throws */
+  /** Takes the present files, which is most of the work. The caller must call finish or close. @throws errors of node:fs */
   static async begin(paths: DatabasePaths): Promise<DatabaseCopy> {
     await mkdir(paths.views, { recursive: true, mode: 0o700 })
     const copy = new DatabaseCopy(paths, await mkdtemp(join(paths.views, 'view-')))
@@ -46,10 +46,10 @@ export class DatabaseCopy implements DatabaseView {
   }
 
   /**
-   * Takes what has come since. No write may be under way until it resolves: so only LevelDB itself changes files, and before it removes one
-   * that was in use it adds to its manifest.
+   * Takes the files that are new since begin. No write may be in progress until it resolves. Then only LevelDB itself changes files, and
+   * it appends to its manifest before it removes a file that was in use.
    *
-   * @throws what node:fs throws
+   * @throws errors of node:fs
    */
   async finish(): Promise<void> {
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
@@ -58,7 +58,7 @@ export class DatabaseCopy implements DatabaseView {
       this.#ends = await this.#growingFiles()
       if (isDeepStrictEqual(before, this.#ends)) return
     }
-    throw new Error(`the files of ${this.#paths.database} change all the time`)
+    throw new Error(`the files of ${this.#paths.database} keep changing`)
   }
 
   pages({ tags, from }: ViewRange): AsyncIterable<[Buffer, Buffer][]> {
@@ -74,7 +74,7 @@ export class DatabaseCopy implements DatabaseView {
     const sizes = new Map<string, number>()
     for (const name of await readdir(this.#paths.database)) {
       if (!GROWING.test(name)) continue
-      const found = await unlessGone(stat(join(this.#paths.database, name)))
+      const found = await unlessMissing(stat(join(this.#paths.database, name)))
       if (found !== undefined) sizes.set(name, found.size)
     }
     return sizes
@@ -83,7 +83,7 @@ export class DatabaseCopy implements DatabaseView {
   async #take(): Promise<void> {
     for (const name of await readdir(this.#paths.database)) {
       if (!FILE.test(name) || this.#taken.get(name) === LINKED) continue
-      const bytes = await unlessGone(this.#takeFile(name))
+      const bytes = await unlessMissing(this.#takeFile(name))
       if (bytes !== undefined) this.#taken.set(name, bytes)
     }
   }
@@ -104,10 +104,10 @@ export class DatabaseCopy implements DatabaseView {
   }
 }
 
-/** LevelDB removes files that it needs no more at any time. */
-async function unlessGone<T>(looking: Promise<T>): Promise<T | undefined> {
+/** Returns undefined for a missing file: LevelDB may remove obsolete files at any time. */
+async function unlessMissing<T>(access: Promise<T>): Promise<T | undefined> {
   try {
-    return await looking
+    return await access
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return undefined
     throw error

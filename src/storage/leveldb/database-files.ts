@@ -12,15 +12,15 @@ export interface CheckedTable {
   readonly blocks: readonly DataBlock[]
 }
 
-/** Files that count only up to there, in bytes: LevelDB has written on since. */
+/** Ends of files, in bytes, by name. Bytes after an end are ignored: LevelDB has appended them since. */
 export type Ends = ReadonlyMap<string, number>
 
-/** The bytes of all files that count, and of those that have been checked. */
+/** Receives the bytes checked so far and the bytes of all files in use. */
 export type OnProgress = (bytesDone: number, bytesTotal: number) => void
 
 /**
- * The files of a LevelDB database that LevelDB would use at the next open; nothing is ever changed. Files that it would not use, such
- * as a table that was being written when the process was killed, do not matter.
+ * The files that LevelDB would use at the next open. Nothing is ever changed. Other files, such as an unfinished table of a killed
+ * process, are ignored.
  */
 export class DatabaseFiles {
   readonly #directory: string
@@ -28,7 +28,7 @@ export class DatabaseFiles {
   readonly #ends: Ends
   readonly #onProgress: OnProgress
   readonly tables: readonly LiveTable[]
-  /** The oldest first. */
+  /** Names of the logs, the oldest first. */
   readonly logs: readonly string[]
   readonly #bytesTotal: number
   #bytesDone = 0
@@ -51,7 +51,7 @@ export class DatabaseFiles {
     this.#bytesTotal = options.bytesTotal
   }
 
-  /** Finds out which files count. `directory` is for messages. @throws StorageError DAMAGED that names the file */
+  /** Finds the files in use. `directory` is for messages. @throws StorageError DAMAGED that names the file */
   static async find(
     directory: string,
     path: string,
@@ -69,7 +69,7 @@ export class DatabaseFiles {
     return new DatabaseFiles({ directory, path, ends, onProgress, tables, logs, bytesTotal })
   }
 
-  /** The records of a log; what `take` throws counts as damage of the file. @throws StorageError DAMAGED */
+  /** Calls `take` with the records of a log. A FileFormatError of `take` counts as damage of the file. @throws StorageError DAMAGED */
   readLog(name: string, take: (records: Iterable<LevelRecord>) => Promise<void>): Promise<void> {
     return readWhole(this.#source, name, async (file) => {
       await take(readLevelLog(file))
@@ -77,7 +77,7 @@ export class DatabaseFiles {
     })
   }
 
-  /** @throws StorageError DAMAGED */
+  /** Reads and checks a table. @throws StorageError DAMAGED */
   readTable(table: LiveTable): Promise<CheckedTable> {
     return readWhole(this.#source, fileName(table.number, 'ldb'), (file) => {
       if (file.length !== table.bytes) throw new FileFormatError(`it has ${file.length} bytes, not ${table.bytes}`)
@@ -87,7 +87,7 @@ export class DatabaseFiles {
     })
   }
 
-  /** What a FileFormatError in a table means; any other error is given back. */
+  /** Turns a FileFormatError of a table into a StorageError; returns any other error as it is. */
   faultIn(table: LiveTable, error: unknown): unknown {
     return faultOf(this.#source, fileName(table.number, 'ldb'), error)
   }
@@ -139,14 +139,14 @@ function faultOf({ directory, path }: Source, name: string, error: unknown): unk
   return damaged(directory, `${join(path, name)} is damaged: ${error.message}`, { cause: error })
 }
 
-/** The name that CURRENT holds. */
+/** Returns the name of the manifest, which CURRENT holds. */
 function manifestIn(current: Buffer): string {
   const name = current.toString('latin1').trimEnd()
   if (!/^MANIFEST-\d+$/.test(name)) throw new FileFormatError('it does not name a manifest')
   return name
 }
 
-/** The first log is always there; the next one when LevelDB had begun it. */
+/** Returns the names of the logs in use. The first always exists; later ones exist when LevelDB has begun them. */
 function logsFrom(first: number, names: readonly string[]): string[] {
   const numbers = names.map((name) => Number(/^(\d+)\.log$/.exec(name)?.[1] ?? 0)).filter((number) => number > first)
   return [first, ...numbers.toSorted((a, b) => a - b)].map((number) => fileName(number, 'log'))

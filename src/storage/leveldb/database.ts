@@ -12,93 +12,98 @@ import { DatabaseCopy } from './database-copy.js'
 export type LevelDatabase = Level<Buffer, Buffer>
 type LevelBatch = ReturnType<LevelDatabase['batch']>
 
-/** What `level` has on Node.js and does not declare. */
+/** A method that `level` has on Node.js and does not declare. */
 interface Compactable {
   compactRange(start: Buffer, end: Buffer): Promise<void>
 }
 
 /**
- * All that the storage asks of LevelDB. No snapshot, for LevelDB 1.20 may bring an old record back after one: where a snapshot keeps two
- * versions of a key, a compaction may write them to two tables, the next one takes only the table with the newer version a level down,
- * and reads find the older one above it. (Later versions take both, by AddBoundaryInputs; `level` has none of them.) Two versions are kept
- * only where a snapshot was taken before a write and let go of after it; and `level` takes one for each iterator, each getMany and each
- * asynchronous get. So there is no way to read here that does, but firstKeys, which no write may meet.
+ * The operations of LevelDB that the storage uses. None of them reads by a snapshot while a write is in progress, because LevelDB 1.20
+ * can bring an old record back after that. While a snapshot keeps two versions of a key, a compaction may write them to two tables; the
+ * next compaction may move only the table with the newer version a level down; reads then find the older version above it. (Later
+ * versions move both, by AddBoundaryInputs; `level` contains an older one.) Two versions are kept only when a snapshot is taken before
+ * a write and released after it, and `level` takes a snapshot for each iterator, each getMany and each asynchronous get. So firstKeys
+ * is the only read here that takes a snapshot, and it must never overlap a write.
  */
 export interface Database {
-  /** Builds an atomic write. */
+  /** Returns an empty batch. */
   batch(): Batch
-  /** Resolves when all of it is on disk, if `sync`. */
+  /** Writes a batch atomically; with `sync`, resolves when all of it is on disk. */
   write(batch: Batch, options: { readonly sync: boolean }): Promise<void>
   getSync(key: Buffer): Buffer | undefined
-  /** The records of many keys, each as it is at some time before the promise resolves. Others have their turn meanwhile. */
+  /** Returns the records of many keys, each as it is at some time before the promise resolves. The event loop takes turns meanwhile. */
   getEach(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>
-  /** The first keys of a range. No write may be under way until it resolves. */
+  /** Returns the first keys of a range. No write may be in progress until it resolves. */
   firstKeys(range: KeyBounds, countMax: number): Promise<Buffer[]>
-  /** Prepares a view. */
+  /** Begins a view. */
   beginView(): Promise<UnfinishedView>
-  /** Gives back the room that removed records of the range take. */
+  /** Frees the disk space of the removed records in the range. */
   compactRange(start: Buffer, end: Buffer): Promise<void>
-  /** Views end, too. */
+  /** Closes the database; its views must not be used any more. */
   close(): Promise<void>
 }
 
-/** To be finished or closed. */
+/** A view that the caller must finish or close. */
 export interface UnfinishedView {
-  /** The database as it is now, whatever is written later. No write may be under way until it resolves. */
+  /** Returns a view of the database as it is now; later writes do not change it. No write may be in progress until it resolves. */
   finish(): Promise<DatabaseView>
   close(): Promise<void>
 }
 
 export interface DatabaseView {
-  /** In the order of their keys; views of bigger buffers: copy what is kept. @throws StorageError DAMAGED, and what node:fs throws */
+  /**
+   * Returns entries in the order of their keys. They are views of bigger buffers: a caller that keeps one must copy it.
+   *
+   * @throws StorageError DAMAGED, errors of node:fs
+   */
   pages(range: ViewRange): AsyncIterable<[Buffer, Buffer][]>
   close(): Promise<void>
 }
 
 export interface ViewRange {
-  /** The first bytes of the keys that are wanted. */
+  /** First bytes of the wanted keys. */
   readonly tags: readonly number[]
-  /** Of the entries before it with the same first byte some may be left out: whoever does not want them is spared reading them. */
+  /** Lower bound: entries before it with the same first byte may be left out, to save reading them. */
   readonly from: Buffer | undefined
 }
 
-/** To be handed back to the database that it is of. */
+/** A batch of operations; it must be written to the database that made it. */
 export interface Batch {
   put(key: Buffer, record: Buffer): unknown
   del(key: Buffer): unknown
 }
 
-/** LevelDB switches to another log past this; two may hold writes that stand nowhere else. */
+/** Size at which LevelDB begins another log. Up to two logs hold writes that are in no table yet. */
 export const WRITE_BUFFER_BYTES = 4 * 1_024 * 1_024
 /**
- * Of a table: LevelDB's own default. Bigger ones make checkpoints no faster, and LevelDB writes more (a fifth with 8 MiB, two fifths with 64);
- * and a start, or a view, takes a table apart at once.
+ * Most bytes of a table: LevelDB's own default. Bigger tables do not make checkpoints faster, and LevelDB writes more (a fifth more with
+ * 8 MiB, two fifths more with 64 MiB). A start and a view decode a whole table in one turn.
  */
 const TABLE_BYTES_MAX = 2 * 1_024 * 1_024
 const CACHE_BYTES = 16 * 1_024 * 1_024
-/** What firstKeys reads at once. */
+/** Bytes that firstKeys reads at once. */
 const READ_AHEAD_BYTES = 64 * 1_024
-/** So many records are read in a turn: some 4 µs each, or a read of the disk. */
+/** Records that getEach reads in a turn. Each takes about 4 µs, or a read of the disk. */
 const TURN_RECORDS = 16
-/** What LevelDB writes into its own journal, and nowhere else, when it leaves records out or meets bad ones. */
+/** The message in LevelDB's own journal when it drops records or finds damaged ones. It reports this nowhere else. */
 const LOSS_REPORT = /dropping \d+ bytes|corruption/i
 
-/** Where a database is. */
+/** Folders of a database. */
 export interface DatabasePaths {
   /** The data directory, for messages. */
   readonly directory: string
   /** LevelDB's own folder. */
   readonly database: string
-  /** For the files of views: a folder on the same file system. */
+  /** The folder for the files of views, on the same file system. */
   readonly views: string
 }
 
-/** LevelDB, as the storage asks for it. */
+/** The open LevelDB database. */
 export class OpenDatabase implements Database {
   readonly #db: LevelDatabase
   readonly #paths: DatabasePaths
-  /** Of writes, and of what no write may meet. */
-  #underWay: 'nothing' | 'write' | 'read' = 'nothing'
+  /** The operation in progress, of those that must not overlap. */
+  #inProgress: 'nothing' | 'write' | 'read' = 'nothing'
 
   constructor(db: LevelDatabase, paths: DatabasePaths) {
     this.#db = db
@@ -110,7 +115,7 @@ export class OpenDatabase implements Database {
   }
 
   write(batch: Batch, options: { readonly sync: boolean }): Promise<void> {
-    return this.#alone('write', () => (batch as LevelBatch).write(options))
+    return this.#exclusively('write', () => (batch as LevelBatch).write(options))
   }
 
   getSync(key: Buffer): Buffer | undefined {
@@ -127,7 +132,7 @@ export class OpenDatabase implements Database {
   }
 
   firstKeys(range: KeyBounds, countMax: number): Promise<Buffer[]> {
-    return this.#alone('read', async () => {
+    return this.#exclusively('read', async () => {
       const options = { highWaterMarkBytes: READ_AHEAD_BYTES, fillCache: false, values: false }
       const iterator = this.#db.iterator({ ...range, ...options })
       try {
@@ -143,7 +148,7 @@ export class OpenDatabase implements Database {
     const copy = await DatabaseCopy.begin({ directory, database, views })
     return {
       finish: async () => {
-        await this.#alone('read', () => copy.finish())
+        await this.#exclusively('read', () => copy.finish())
         return copy
       },
       close: () => copy.close(),
@@ -159,18 +164,18 @@ export class OpenDatabase implements Database {
     await rm(this.#paths.views, { recursive: true, force: true })
   }
 
-  async #alone<T>(what: 'write' | 'read', run: () => Promise<T>): Promise<T> {
-    assert(this.#underWay === 'nothing', 'nothing is read by a snapshot while a write is under way')
-    this.#underWay = what
+  async #exclusively<T>(kind: 'write' | 'read', run: () => Promise<T>): Promise<T> {
+    assert(this.#inProgress === 'nothing', 'a read by a snapshot never overlaps a write')
+    this.#inProgress = kind
     try {
       return await run()
     } finally {
-      this.#underWay = 'nothing'
+      this.#inProgress = 'nothing'
     }
   }
 }
 
-/** `path` is LevelDB's own folder; nothing but `create` ever makes a new database there. @throws whatever LevelDB throws */
+/** Opens LevelDB's folder `path`. Only mode 'create' makes a new database. @throws errors of LevelDB */
 export async function openDatabase(path: string, mode: 'create' | 'existing'): Promise<LevelDatabase> {
   const db: LevelDatabase = new Level<Buffer, Buffer>(path, {
     keyEncoding: 'buffer',
@@ -181,7 +186,7 @@ export async function openDatabase(path: string, mode: 'create' | 'existing'): P
     cacheSize: CACHE_BYTES,
     maxFileSize: TABLE_BYTES_MAX,
     maxOpenFiles: descriptorShares().tableFiles,
-    // leveldb-table.ts reads the table files, too.
+    // leveldb-table.ts also reads the table files and knows no compression.
     compression: false,
   })
   await db.open()
@@ -189,11 +194,11 @@ export async function openDatabase(path: string, mode: 'create' | 'existing'): P
 }
 
 /**
- * Opens the database of a directory that has an identity, when its files have been found whole.
+ * Opens the database of a directory with an identity. The caller must have checked its files (read-database.ts).
  *
- * LevelDB replays its logs into table files as it opens and then deletes them; records that it cannot read it leaves out, and says
- * so only in its journal, `LOG`. So the files are to be checked before LevelDB sees them (read-database.ts): what is refused is left as it
- * was found, for the next start to refuse again. The journal is read here, in case that LevelDB finds what we did not.
+ * When LevelDB opens, it replays its logs into table files and deletes the logs. It drops records that it cannot read and reports this
+ * only in its journal, `LOG`. Files that are checked and refused before that stay as they are, so that the next start refuses them
+ * again. The journal is read here, in case LevelDB finds damage that we did not find.
  *
  * @throws StorageError DAMAGED, LOCKED or NOT_WRITABLE
  */
@@ -213,7 +218,7 @@ export async function openExistingDatabase(directory: string, path: string): Pro
   }
 }
 
-/** What a LevelDB error means for a directory that ought to be readable. */
+/** Turns an error of LevelDB into a StorageError of the directory. */
 export function readFailure(directory: string, error: unknown): StorageError {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   const reason = cause instanceof Error ? cause.message : String(cause)
@@ -233,11 +238,11 @@ export interface KeyBounds {
   readonly lt: Buffer
 }
 
-/** Whether LevelDB says in its journal that it left something out. @throws StorageError DAMAGED */
+/** Checks that LevelDB's journal does not report dropped records. @throws StorageError DAMAGED when it does */
 export async function checkJournal(directory: string, journal: string): Promise<void> {
   if (!existsSync(journal)) return
   const lines = createInterface({ input: createReadStream(journal, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY })
   for await (const line of lines) {
-    if (LOSS_REPORT.test(line)) throw damaged(directory, `LevelDB lost records of its log (it says: ${line.trim()})`)
+    if (LOSS_REPORT.test(line)) throw damaged(directory, `LevelDB lost records of its log (it reports: ${line.trim()})`)
   }
 }

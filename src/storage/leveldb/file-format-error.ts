@@ -1,4 +1,4 @@
-/** A LevelDB file cannot be what LevelDB wrote. The message says where. */
+/** A LevelDB file that differs from what LevelDB wrote. The message names the place. */
 export class FileFormatError extends Error {
   override readonly name = 'FileFormatError'
 }

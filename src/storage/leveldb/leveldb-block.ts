@@ -2,27 +2,27 @@ import { FileFormatError } from './file-format-error.js'
 import { type Entries, sequenceAt, TRAILER_BYTES } from './leveldb-entries.js'
 import type { DataBlock } from './leveldb-table.js'
 
-// An entry of a block: how many bytes its internal key shares with the one before, how many it adds, how many its value has (all as
-// varints), those that it adds, the value.
+// An entry of a block: the count of bytes that its internal key shares with the previous one, the count of bytes that it adds, the size
+// of its value (all as varints), the added bytes, the value.
 
 const DELETED = 0
-/** Keys of so many bytes share one buffer. */
+/** Size of the buffers that keys share. */
 const ARENA_BYTES = 64 * 1_024
 
-/** Takes blocks apart. Keys are put together in buffers of their own; values are views of the file. */
+/** Decodes blocks. Keys are assembled in shared buffers; values are views of the file. */
 export class BlockReader {
   readonly #isWanted: (firstByte: number) => boolean
   #arena: Buffer = Buffer.allocUnsafeSlow(ARENA_BYTES)
   #arenaEnd = 0
-  /** Where #varint reads on. */
+  /** Position of #varint. */
   #at = 0
 
-  /** Of keys that begin with unwanted bytes there is nothing in what comes out; the empty key is always wanted. */
+  /** Entries whose keys begin with an unwanted byte are left out; the empty key is always wanted. */
   constructor(isWanted: (firstByte: number) => boolean) {
     this.#isWanted = isWanted
   }
 
-  /** The wanted entries of a block whose checksum is right. @throws FileFormatError */
+  /** Returns the wanted entries of a block whose checksum was checked. @throws FileFormatError */
   read(file: Buffer, { start, end }: DataBlock): Entries {
     const keys: Buffer[] = []
     const records: (Buffer | undefined)[] = []
@@ -47,7 +47,7 @@ export class BlockReader {
       const next = valueAt + valueBytes
       const length = sharedBytes + ownBytes
       if (next > end || sharedBytes > keyBytes || length < TRAILER_BYTES) {
-        throw new FileFormatError(`the block at byte ${start} cannot be taken apart`)
+        throw new FileFormatError(`the block at byte ${start} cannot be decoded`)
       }
       const previousAt = keyAt
       const previous = this.#arena
@@ -67,7 +67,7 @@ export class BlockReader {
     return { keys, records, sequences }
   }
 
-  /** Where in the arena the next key stands. */
+  /** Reserves space for the next key and returns its offset in the arena. */
   #reserve(bytes: number): number {
     if (this.#arenaEnd + bytes > this.#arena.length) {
       this.#arena = Buffer.allocUnsafeSlow(Math.max(ARENA_BYTES, bytes))
@@ -78,7 +78,7 @@ export class BlockReader {
     return start
   }
 
-  /** Of at most 32 bits, as lengths are. */
+  /** Reads a length, of at most 32 bits. */
   #varint(file: Buffer): number {
     let value = 0
     let factor = 1

@@ -5,20 +5,21 @@ import { FileFormatError } from './file-format-error.js'
 //
 //   masked CRC-32C of type and data (4 bytes) | length (2) | type (1: whole, 2: first, 3: middle, 4: last) | data
 //
-// all little-endian. What does not fit the rest of the file is a write that a crash cut off: it was never acknowledged.
+// Numbers are little-endian. A fragment that is longer than the rest of the file is a write that a crash cut off: it was never
+// acknowledged.
 
 const BLOCK_BYTES = 32_768
 const HEADER_BYTES = 7
 
 const FRAGMENT = { unwritten: 0, whole: 1, first: 2, middle: 3, last: 4 } as const
 
-/** A record of a log, and where in the file it begins. */
+/** A record of a log, and its offset in the file. */
 export interface LevelRecord {
   readonly data: Buffer
   readonly offset: number
 }
 
-/** The records of a log that are there in full. @throws FileFormatError where LevelDB would leave records out */
+/** Returns the complete records of a log. @throws FileFormatError where LevelDB would drop records */
 export function* readLevelLog(file: Buffer): Generator<LevelRecord> {
   let fragments: Buffer[] = []
   let start = 0
@@ -34,8 +35,8 @@ export function* readLevelLog(file: Buffer): Generator<LevelRecord> {
   }
 }
 
-/** How long the beginning of a log is in which every record is whole and undamaged. */
-export function soundLength(file: Buffer): number {
+/** Returns the length of the longest prefix of a log in which every record is complete and undamaged. */
+export function intactLength(file: Buffer): number {
   let length = 0
   let isWithin = false
   try {
@@ -57,7 +58,7 @@ interface Fragment {
   readonly offset: number
 }
 
-/** The rest of a block that was never written counts as one fragment. */
+/** Returns the fragments of a log. The unwritten rest of a block counts as one fragment. */
 function* readFragments(file: Buffer): Generator<Fragment> {
   let offset = 0
   while (offset + HEADER_BYTES <= file.length) {

@@ -4,7 +4,7 @@ import { FileFormatError } from './file-format-error.js'
 import { readLevelLog } from './leveldb-log.js'
 import type { TableBounds } from './leveldb-table.js'
 
-/** What LevelDB's manifest says is in use. */
+/** The files in use, according to LevelDB's manifest. */
 export interface LiveFiles {
   /** Logs from this number on are replayed at the next open. */
   readonly firstLog: number
@@ -13,9 +13,9 @@ export interface LiveFiles {
 
 export interface LiveTable extends TableBounds {
   readonly number: number
-  /** Tables of one level do not overlap, but for level 0. */
+  /** Tables of one level do not overlap, except in level 0. */
   readonly level: number
-  /** Of the file. */
+  /** Size of the file. */
   readonly bytes: number
 }
 
@@ -30,13 +30,13 @@ const TAG = {
   newFile: 7,
   previousLogNumber: 9,
 } as const
-/** Ours are in the order of the keys' bytes. */
+/** The order of our keys: by their bytes. */
 const COMPARATOR = 'leveldb.BytewiseComparator'
 
-/** LevelDB begins a new manifest only when it opens: that of a node that has run for long has very many edits. */
+/** Edits that are read in a turn. LevelDB begins a new manifest only when it opens, so a long-running node's manifest has very many. */
 const TURN_EDITS = 1_000
 
-/** Others have their turn meanwhile. @throws FileFormatError when the manifest is damaged */
+/** Reads a manifest. The event loop takes turns meanwhile. @throws FileFormatError when the manifest is damaged */
 export async function readManifest(file: Buffer): Promise<LiveFiles> {
   const tables = new Map<number, LiveTable>()
   let firstLog = 0
@@ -49,7 +49,7 @@ export async function readManifest(file: Buffer): Promise<LiveFiles> {
       switch (tag) {
         case TAG.comparator: {
           const name = reader.bytes().toString('latin1')
-          if (name !== COMPARATOR) throw new FileFormatError(`its keys are in an order called ${name}, not ${COMPARATOR}`)
+          if (name !== COMPARATOR) throw new FileFormatError(`its keys are in the order ${name}, not ${COMPARATOR}`)
           break
         }
         case TAG.logNumber:
@@ -78,7 +78,7 @@ export async function readManifest(file: Buffer): Promise<LiveFiles> {
       }
     }
   }
-  if (firstLog === 0) throw new FileFormatError('it does not say which log is in use')
+  if (firstLog === 0) throw new FileFormatError('it does not name the log in use')
   return { firstLog, tables: [...tables.values()] }
 }
 

@@ -8,34 +8,34 @@ import type { LevelRecord } from './leveldb-log.js'
 //
 //   sequence number of the first operation (8 bytes) | count (4) | operations: 1 key value (put), 0 key (delete)
 //
-// little-endian; each operation has the next sequence number. Keys and values begin with their lengths.
+// Numbers are little-endian. Each operation has the next sequence number. Keys and values begin with their lengths.
 
 const HEADER_BYTES = 12
-/** So much of a log is taken apart in a turn. */
+/** Bytes of a log that are decoded in a turn. */
 const TURN_BYTES = 256 * 1_024
-/** As many as a block of a table may have. */
+/** Entries that are returned at once: about those of a table's block. */
 const BLOCK_ENTRIES = 100
 const OPERATION = { delete: 0, put: 1 } as const
 
 interface BatchOperation {
   readonly key: Buffer
-  /** Of a put. */
+  /** The record of a put; undefined for a delete. */
   readonly record: Buffer | undefined
   readonly sequence: number
 }
 
-/** The newest operation on each key, as LevelDB's memory table has them after a replay. */
+/** The newest operation on each key, as in LevelDB's memtable after a replay of its logs. */
 export class MemTable {
-  /** By the key's bytes, one to a character: strings of those sort as the keys do. */
+  /** Operations by key as a latin1 string. These strings sort as the keys do. */
   readonly #newest = new Map<string, BatchOperation>()
   readonly #isWanted: (key: Buffer) => boolean
 
-  /** Operations on keys that are not wanted are checked only. */
+  /** Operations on unwanted keys are only checked. */
   constructor(isWanted: (key: Buffer) => boolean) {
     this.#isWanted = isWanted
   }
 
-  /** The logs' records in their order, one log after the other; others have their turn meanwhile. @throws FileFormatError */
+  /** Adds the records of a log. Logs must be added in their order. The event loop takes turns meanwhile. @throws FileFormatError */
   async add(records: Iterable<LevelRecord>): Promise<void> {
     let turnBytes = 0
     for (const { data, offset } of records) {
@@ -52,7 +52,7 @@ export class MemTable {
     }
   }
 
-  /** In the order of their keys, some at a time. */
+  /** Returns the operations as entries in the order of their keys, some at a time. */
   *entries(): Generator<Entries> {
     const names = [...this.#newest.keys()].toSorted()
     for (let i = 0; i < names.length; i += BLOCK_ENTRIES) {
@@ -78,6 +78,6 @@ export class MemTable {
       const record = kind === OPERATION.put ? reader.bytes() : undefined
       if (this.#isWanted(key)) this.#newest.set(key.toString('latin1'), { key, record, sequence: firstSequence + i })
     }
-    if (!reader.isAtEnd) throw new FileFormatError('it holds more operations than it says')
+    if (!reader.isAtEnd) throw new FileFormatError('it holds more operations than its header states')
   }
 }

@@ -1,22 +1,22 @@
 import { compareKeys, type Entries, isSameKey } from './leveldb-entries.js'
 
-/** A page ends with the block that makes it as big as one of these. */
+/** Size from which on a page ends. */
 const PAGE_ENTRIES = 1_000
 const PAGE_BYTES = 512 * 1_024
 
-/** Some tables of one level, or the logs: entries in their order, a block in memory at a time. */
+/** A sequence of entries in their order: the tables of one level, or the logs. One block is in memory at a time. */
 export class SortedRun {
   readonly #tables: AsyncIterator<Iterable<Entries>>
   #blocks: Iterator<Entries> = [][Symbol.iterator]()
   entries: Entries = { keys: [], records: [], sequences: [] }
-  /** Of the first that is not taken yet. */
+  /** Index of the first entry that is not taken yet. */
   at = 0
 
   constructor(tables: AsyncIterable<Iterable<Entries>>) {
     this.#tables = tables[Symbol.asyncIterator]()
   }
 
-  /** The first key that is not taken yet. */
+  /** Key of the first entry that is not taken yet. */
   get key(): Buffer {
     return this.entries.keys[this.at] as Buffer
   }
@@ -25,7 +25,7 @@ export class SortedRun {
     return this.entries.sequences[this.at] as number
   }
 
-  /** Goes to the next block of the table in memory; false when there is none. */
+  /** Moves to the next block of the current table; returns false when there is none. */
   nextBlock(): boolean {
     for (;;) {
       const next = this.#blocks.next()
@@ -37,7 +37,7 @@ export class SortedRun {
     }
   }
 
-  /** Goes to the first block of the next table; false at the end. */
+  /** Moves to the first block of the next table; returns false at the end. */
   async nextTable(): Promise<boolean> {
     for (;;) {
       const next = await this.#tables.next()
@@ -48,7 +48,7 @@ export class SortedRun {
   }
 }
 
-/** The entries of all runs by their keys, of each key only the newest, without those that it deletes. In pages. */
+/** Merges runs: returns the newest entry of each key in the order of the keys, without deleted keys, in pages. */
 export async function* mergeRuns(runs: readonly SortedRun[]): AsyncGenerator<[Buffer, Buffer][]> {
   const merge = new Merge()
   for (const run of runs) if (await run.nextTable()) merge.insert(run)
@@ -67,11 +67,11 @@ export async function* mergeRuns(runs: readonly SortedRun[]): AsyncGenerator<[Bu
 }
 
 class Merge {
-  /** By their first entries. */
+  /** Runs, sorted by their first entries. */
   readonly #heads: SortedRun[] = []
   #page: [Buffer, Buffer][] = []
   #pageBytes = 0
-  /** Of the last entry that was seen: older ones of the same key come after it. */
+  /** Key of the last entry seen. Older entries of the same key follow it and are skipped. */
   #lastKey: Buffer | undefined
 
   get isAtEnd(): boolean {
@@ -89,14 +89,14 @@ class Merge {
     return page
   }
 
-  /** A run with an entry. */
+  /** Adds a run that has an entry. */
   insert(run: SortedRun): void {
     let i = 0
     while (i < this.#heads.length && isBefore(this.#heads[i] as SortedRun, run)) i++
     this.#heads.splice(i, 0, run)
   }
 
-  /** Until the page is full, nothing is left, or a run, taken out and given back, has nothing left in memory. */
+  /** Fills the page. Returns a run whose table is used up, removed from the heads; undefined when the page is full or nothing is left. */
   fillPage(): SortedRun | undefined {
     for (;;) {
       const [run, rival] = this.#heads
@@ -108,7 +108,7 @@ class Merge {
     }
   }
 
-  /** Takes entries of the run's block until the rival has the next one. True when it has. */
+  /** Takes entries of the run's block until the rival has the next one. Returns true in that case, false at the end of the block. */
   #takeUntil(rival: SortedRun | undefined, run: SortedRun): boolean {
     const { keys, records } = run.entries
     const isAhead = rival === undefined || compareKeys(keys.at(-1) as Buffer, rival.key) < 0

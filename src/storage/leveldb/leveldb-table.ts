@@ -3,7 +3,7 @@ import { maskedCrc32c } from './crc32c.js'
 import { FileFormatError } from './file-format-error.js'
 
 // A table file (doc/table_format.md in LevelDB): blocks, each followed by one byte for its compression and the masked CRC-32C of
-// both; the last two are the index of the filter and the index of the data; a footer says where they are.
+// both. The last two blocks are the index of the filter and the index of the data. A footer holds their offsets.
 
 const FOOTER_BYTES = 48
 const MAGIC = Buffer.from('57fb808b247547db', 'hex')
@@ -15,7 +15,7 @@ interface BlockHandle {
   readonly size: number
 }
 
-/** The first and the last key, each with LevelDB's eight bytes of sequence number and kind after it. */
+/** The first and the last internal key: each key is followed by LevelDB's eight bytes of kind and sequence number. */
 export interface TableBounds {
   readonly smallest: Buffer
   readonly largest: Buffer
@@ -23,16 +23,16 @@ export interface TableBounds {
 
 /** A block of a table's entries. */
 export interface DataBlock {
-  /** Of the entries, in the file. */
+  /** Offsets of the entries in the file. */
   readonly start: number
   readonly end: number
-  /** Not below the block's last key, and below the next block's first; with LevelDB's eight bytes after it. */
+  /** An internal key that is at least the block's last key and below the next block's first key. */
   readonly separator: Buffer
 }
 
 /**
- * Checks every block of a table file against its checksum, and the keys at its ends against the manifest; gives the blocks with
- * entries. LevelDB, as we get it, checks none of them: it hands out wrong values for some damage, and for other damage it aborts the
+ * Checks every block of a table file against its checksum, and the first and last key against the manifest. Returns the blocks with
+ * entries. LevelDB, as `level` configures it, checks none of them: depending on the damage it returns wrong values or aborts the
  * process.
  *
  * @throws FileFormatError
@@ -40,7 +40,8 @@ export interface DataBlock {
 export function readTable(file: Buffer, range: TableBounds): DataBlock[] {
   if (file.length < FOOTER_BYTES) throw new FileFormatError('it is cut short')
   const footer = file.subarray(file.length - FOOTER_BYTES)
-  if (!footer.subarray(FOOTER_BYTES - MAGIC.length).equals(MAGIC)) throw new FileFormatError('its footer is not one of LevelDB')
+  if (!footer.subarray(FOOTER_BYTES - MAGIC.length).equals(MAGIC))
+    throw new FileFormatError('its footer is not that of a LevelDB table')
   const reader = new ByteReader(footer)
   const filterIndex = readHandle(reader)
   for (const { handle } of readIndex(file, filterIndex)) checkBlock(file, handle)
@@ -53,7 +54,7 @@ export function readTable(file: Buffer, range: TableBounds): DataBlock[] {
   return blocks
 }
 
-/** A table of another database, or an older one of the same name, has good checksums. */
+/** Checks the first and last key: a table of another database, or an older one of the same name, has valid checksums. */
 function checkRange(file: Buffer, blocks: readonly DataBlock[], { smallest, largest }: TableBounds): void {
   const [first, last] = [blocks[0], blocks.at(-1)]
   if (first === undefined || last === undefined) throw new FileFormatError('it has no entries')
@@ -61,7 +62,7 @@ function checkRange(file: Buffer, blocks: readonly DataBlock[], { smallest, larg
   let lastKey: Buffer | undefined
   for (const key of keysIn(file, last)) lastKey = key
   if (firstKey?.equals(smallest) !== true || lastKey?.equals(largest) !== true) {
-    throw new FileFormatError('it holds other keys than the manifest says')
+    throw new FileFormatError('its keys are not those that the manifest names')
   }
 }
 
@@ -79,10 +80,10 @@ function checkBlock(file: Buffer, { offset, size }: BlockHandle): void {
   if (file.readUInt32LE(typeAt + 1) !== maskedCrc32c(file, offset, typeAt + 1)) {
     throw new FileFormatError(`the block at byte ${offset} does not match its checksum`)
   }
-  if (file[typeAt] !== UNCOMPRESSED) throw new FileFormatError(`the block at byte ${offset} is compressed, which ours never are`)
+  if (file[typeAt] !== UNCOMPRESSED) throw new FileFormatError(`the block at byte ${offset} is compressed, and we never compress`)
 }
 
-/** Where a block's entries end and its restart points begin. */
+/** Returns the offset at which a block's entries end and its restart points begin. */
 function entriesEnd(file: Buffer, { offset, size }: BlockHandle): number {
   const restarts = size < 4 ? 0 : file.readUInt32LE(offset + size - 4)
   const end = offset + size - 4 * (restarts + 1)
@@ -95,14 +96,14 @@ interface IndexEntry {
   readonly handle: BlockHandle
 }
 
-/** The entries of an index block: where other blocks are. */
+/** Returns the entries of an index block: the places of other blocks. */
 function readIndex(file: Buffer, index: BlockHandle): IndexEntry[] {
   checkBlock(file, index)
   const entries = entriesIn(file.subarray(index.offset, entriesEnd(file, index)))
   return Array.from(entries, ({ key, value }) => ({ key, handle: readHandle(new ByteReader(value)) }))
 }
 
-/** Of any block; BlockReader is the fast one. */
+/** Returns the entries of any block. BlockReader is the fast way for data blocks. */
 function* entriesIn(bytes: Buffer): Generator<{ readonly key: Buffer; readonly value: Buffer }> {
   const reader = new ByteReader(bytes)
   let key: Buffer = bytes.subarray(0, 0)

@@ -8,28 +8,28 @@ import { MemTable } from './leveldb-memtable.js'
 import { mergeRuns, SortedRun } from './leveldb-merge.js'
 import type { TableBounds } from './leveldb-table.js'
 
-// LevelDB checks almost nothing of what it reads, and handing out a million entries through it takes 4.6 s. So a start reads the files
-// itself, once: it checks every byte that LevelDB will use, and takes from them what LevelDB's iterator would give.
+// LevelDB checks almost nothing that it reads, and reading a million entries through it takes 4.6 s. So a start reads the files itself,
+// once: it checks every byte that LevelDB will use, and decodes the entries that LevelDB's iterator would return.
 
 export interface DatabaseReadOptions {
-  /** Entries whose keys begin with other bytes are checked only. All are wanted unless told otherwise. */
+  /** Tells whether keys with this first byte are wanted; the other entries are only checked. All are wanted by default. */
   readonly wanted?: (firstByte: number) => boolean
-  /** Of the entries before it with the same first byte those may be left out that stand in other blocks. */
+  /** Lower bound: blocks of entries before it with the same first byte may be left out. */
   readonly from?: Buffer | undefined
-  /** Tables with nothing that is wanted are not checked either. */
+  /** Skips the check of tables without wanted entries. */
   readonly skipsUnwanted?: boolean
   readonly ends?: Ends
   readonly onProgress?: OnProgress
 }
 
 /**
- * The live entries of a database that nobody has open, in pages, in the order of their keys. Every file that LevelDB would use is
- * checked, wanted or not. Keys and records are views of bigger buffers: copy what is kept. Holds a table or two of each level in memory
- * (of level 0 every table), and lets others have their turn after each page and each file.
+ * Reads the live entries of a database that no process has open, in pages, in the order of their keys. Every file that LevelDB would
+ * use is checked, wanted or not. Keys and records are views of bigger buffers: a caller that keeps one must copy it. One or two tables
+ * of each level are in memory (all tables of level 0). The event loop takes a turn after each page and each file.
  *
  * `directory` is for messages, `path` is LevelDB's own folder. Nothing is changed.
  *
- * @throws StorageError DAMAGED that names the file and says where in it; and what node:fs throws
+ * @throws StorageError DAMAGED that names the file and the place in it; errors of node:fs
  */
 export async function* readDatabase(
   directory: string,
@@ -48,7 +48,7 @@ export async function* readDatabase(
   }
 }
 
-/** Each damaged file of a database that LevelDB would use: a StorageError DAMAGED for each. @throws what node:fs throws */
+/** Returns a StorageError DAMAGED for each damaged file that LevelDB would use. @throws errors of node:fs */
 export async function* findDamagedFiles(directory: string, path: string): AsyncGenerator<StorageError> {
   try {
     const files = await DatabaseFiles.find(directory, path)
@@ -93,13 +93,13 @@ class TableReader {
     this.#blocks = new BlockReader(isWanted)
   }
 
-  /** Checks the tables with nothing in them that is wanted. */
+  /** Checks the tables without wanted entries. */
   async check(): Promise<void> {
     const tables = this.#files.tables.filter((table) => !this.#mayHoldWanted(table))
     for await (const _ of this.#read(tables));
   }
 
-  /** The entries of all others. */
+  /** Returns the runs of the other tables. */
   runs(): SortedRun[] {
     const levels: LiveTable[][] = []
     const runs: LiveTable[][] = []
@@ -129,7 +129,7 @@ class TableReader {
     }
   }
 
-  /** One table after the other; the next one is read while the one before is used. */
+  /** Reads the tables in sequence; the next table is read while the current one is used. */
   async *#read(tables: readonly LiveTable[]): AsyncGenerator<[LiveTable, CheckedTable]> {
     let ahead = this.#readAhead(tables[0])
     for (const [i, table] of tables.entries()) {
@@ -141,12 +141,12 @@ class TableReader {
 
   #readAhead(table: LiveTable | undefined): Promise<CheckedTable | undefined> {
     const reading = table === undefined ? Promise.resolve(undefined) : this.#files.readTable(table)
-    // Whoever awaits it gets the error, and nobody may when another table has failed first.
+    // The error reaches the reader that awaits the promise. When another table fails first, no reader awaits it.
     reading.catch(() => undefined)
     return reading
   }
 
-  /** The bounds have LevelDB's eight bytes after them; the empty key counts as wanted. */
+  /** Returns true when a wanted key can be within the bounds, which are internal keys. The empty key counts as wanted. */
   #mayHoldWanted({ smallest, largest }: TableBounds): boolean {
     if (smallest.length <= TRAILER_BYTES) return true
     for (let byte = smallest[0] as number; byte < (largest[0] as number); byte++) if (this.#isWanted(byte)) return true
