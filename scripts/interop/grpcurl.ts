@@ -267,9 +267,11 @@ async function checkBank(signer: Signer): Promise<void> {
 }
 
 async function checkKeys(): Promise<void> {
-  await gives('a key is put', 0, kv('Put'), { key: 'a', value: base64('1') }, { revision: '1' })
+  const { json } = await call(2, kv('List'), { count_only: true })
+  const after = (changes: number): Record<string, unknown> => ({ revision: String(Number(json['revision']) + changes) })
+  await gives('a key is put', 0, kv('Put'), { key: 'a', value: base64('1') }, after(1))
   await gives('and read at another node', 1, kv('Get'), { key: 'a' }, { 'pair.value': base64('1'), 'pair.version': '1' })
-  await gives('a second one', 2, kv('Put'), { key: 'ab', value: base64('2') }, { revision: '2' })
+  await gives('a second one', 2, kv('Put'), { key: 'ab', value: base64('2') }, after(2))
   await gives('a list by prefix', 0, kv('List'), { prefix: 'a', keys_only: true }, { count: '2', 'pairs.1.key': 'ab' })
   const txn = {
     compare: [{ key: 'a', version: '1' }],

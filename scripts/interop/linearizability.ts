@@ -41,7 +41,7 @@ const LIES: readonly { readonly name: string; readonly tell: (lines: readonly Li
       const writtenUs = lines.find(({ operation, answer }) => operation.kind === 'put' && answer?.['kind'] === 'put')?.returnedUs
       return changeOne(lines, ({ operation, invokedUs, answer }) => {
         const isLate = answer !== null && typeof writtenUs === 'number' && invokedUs > writtenUs
-        return operation.kind === 'get' && isLate ? { kind: 'get', pair: null, revision: 0 } : undefined
+        return operation.kind === 'get' && isLate ? { kind: 'get', pair: null, revision: 1 } : undefined
       })
     },
   },

@@ -1,3 +1,4 @@
+import type { EventLog } from '../replication/event-log.js'
 import { LEVEL_MAX } from '../replication/levels.js'
 import {
   ENDS_PER_SLOT_MAX,
@@ -66,6 +67,10 @@ export class BankAndKeys implements StateMachine {
 
   onLevel(level: number): void {
     this.#level = level
+  }
+
+  get events(): EventLog {
+    return this.#books.events
   }
 
   onSlot(at: Moment, endsMax = ENDS_PER_SLOT_MAX): void {

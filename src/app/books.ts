@@ -1,3 +1,4 @@
+import { EventLog } from '../replication/event-log.js'
 import { ENDS_PER_SLOT_MAX, type Moment } from '../replication/state-machine.js'
 import { Deadlines } from '../tables/deadlines.js'
 import { Journal } from '../tables/journal.js'
@@ -44,15 +45,17 @@ export class Books {
   /** Everything here that ends by itself. */
   readonly deadlines: Deadlines
   readonly room: Room
+  /** The revision of keys and money alike, and what has changed; see events.ts. */
+  readonly events: EventLog
   readonly #journal = new Journal()
-  #revision = 0n
 
   constructor(crypto: Crypto, settings: BooksSettings = {}) {
     const { stored, storedUsedId, growthBytesMax, firstAnswerLimits = FIRST_ANSWER_LIMITS } = settings
     this.room = new Room(this.#journal, growthBytesMax)
     this.deadlines = new Deadlines(['hold', 'firstAnswer'], this.#journal)
-    this.keys = new Keys(this.#journal)
-    this.bank = new Bank(this.#journal, this.deadlines, crypto, stored)
+    this.events = new EventLog(this.#journal)
+    this.keys = new Keys(this.#journal, this.events)
+    this.bank = new Bank({ journal: this.#journal, deadlines: this.deadlines, events: this.events }, crypto, stored)
     this.requestIds = new RequestIds(crypto, this.deadlines, { limits: firstAnswerLimits, stored: storedUsedId })
   }
 
@@ -66,11 +69,6 @@ export class Books {
     return this.#journal.meter.writtenBytes + this.requestIds.writtenBytes
   }
 
-  /** The revision that the writes of the command make which is carried out, all of them together. */
-  get revision(): bigint {
-    return this.#revision
-  }
-
   /** See StateMachine.onSlot. */
   onSlot(at: Moment, endsMax = ENDS_PER_SLOT_MAX): void {
     drained(this.onSlotInSteps(at, endsMax))
@@ -81,6 +79,7 @@ export class Books {
     for (let ends = 0; ends < endsMax; ends++) {
       const due = this.deadlines.takeDue(timeMs)
       if (due === undefined) break
+      this.events.begin()
       if (due.kind === 'hold') this.bank.holds.expire(due.id)
       else this.requestIds.answers.forget(due.id)
       if (ends % STEP_ENDS === STEP_ENDS - 1) yield
@@ -100,7 +99,7 @@ export class Books {
   /** Carries out one command of the log. */
   apply(operation: Operation, at: Moment): Outcome {
     this.room.begin(at.roomBytes)
-    this.#revision = this.keys.nextRevision
+    this.events.begin()
     // One that is carried out in steps looks after its room itself: a part of it may find none.
     if (OPERATIONS[operation.$case].carryOutInSteps !== undefined) return this.carryOut(operation, at)
     return this.room.within(() => this.carryOut(operation, at))
@@ -113,7 +112,7 @@ export class Books {
     const steps = definition.carryOutInSteps?.(this, value as never, at)
     if (steps === undefined) return this.apply(operation, at)
     this.room.begin(at.roomBytes)
-    this.#revision = this.keys.nextRevision
+    this.events.begin()
     return named($case, yield* steps)
   }
 

@@ -41,7 +41,7 @@ function addPut(kv: Command): void {
   )
     .description('set a key')
     .option('--file <file>', 'instead of a value: the bytes of a file')
-    .addHelpText('after', '\nExample:\n  $ synod kv put greeting hello\n  revision 1')
+    .addHelpText('after', '\nExample:\n  $ synod kv put greeting hello\n  revision 2')
     .action(async (key: string, value: string | undefined, flags: ClientFlags & { file?: string }) => {
       if ((value === undefined) === (flags.file === undefined))
         throw usageError("missing required argument 'value', or --file; not both")

@@ -22,16 +22,17 @@ const NO_EVENTS: readonly StoreEvent[] = Object.freeze([])
 
 /**
  * The revision of a replicated machine, and its changes as events. Each command that changes a row takes the next revision, and all its
- * changes share it; so does each end that comes by itself. Both vanish when the group that made them is rolled back. As long as nobody
- * listens no event is made.
+ * changes share it. So does each end that comes by itself, and not all ends of a slot together: which of them share a slot is chance, and
+ * what a revision means must not depend on it. Both vanish when the group that made them is rolled back. As long as nobody listens no
+ * event is made.
  */
 export class EventLog {
   /** Events are kept for take(). To be changed between two slots only: half a slot's events are of no use. */
   isKept = false
   readonly #journal: Journal
   readonly #revision: Cell<bigint>
-  /** Revision before the command that is under way, and the number of events kept before it. */
-  #revisionBefore: bigint
+  /** Revision of the changes of the command that is under way, and the number of events kept before it. */
+  #next = 2n
   #countBefore = 0
   #events: StoreEvent[] = []
 
@@ -39,7 +40,6 @@ export class EventLog {
   constructor(journal = new Journal()) {
     this.#journal = journal
     this.#revision = new Cell(journal, 1n)
-    this.#revisionBefore = 1n
   }
 
   /** Revision of the last change; 1: nothing has ever changed. */
@@ -49,18 +49,18 @@ export class EventLog {
 
   /** Revision that the changes of the command under way have, if it makes any. */
   get next(): bigint {
-    return this.#revisionBefore + 1n
+    return this.#next
   }
 
   /** A command, or an end by itself, begins. */
   begin(): void {
-    this.#revisionBefore = this.#revision.value
+    if (this.#revision.value === this.#next) this.#next += 1n
     this.#countBefore = this.#events.length
   }
 
   /** A row changes. `bytes`: those of memory that `before` and `after` take. */
   add(kind: string, before: object | undefined, after: object | undefined, bytes = 0): void {
-    if (this.#revision.value === this.#revisionBefore) this.#revision.set(this.next)
+    if (this.#revision.value !== this.#next) this.#revision.set(this.#next)
     if (!this.isKept) return
     const count = this.#events.length
     if (this.#journal.isOpen) {
@@ -90,6 +90,6 @@ export class EventLog {
   /** Puts back the revision of a checkpoint. */
   load(revision: bigint): void {
     this.#revision.set(revision)
-    this.#revisionBefore = revision
+    this.#next = revision + 1n
   }
 }

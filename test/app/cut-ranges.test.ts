@@ -28,20 +28,20 @@ function countOf(machine: Books, prefix: string): number {
 test('very many keys are deleted in one revision, gone at once, and cleared ten thousand a slot', () => {
   const fixture = new Fixture()
   const { machine } = fixture
-  for (let i = 0; i < 25_000; i++) machine.keys.put({ key: `k/${i}`, value: 'v', returnPrevious: false })
-  for (const key of ['j', 'k', 'l']) machine.keys.put({ key, value: 'v', returnPrevious: false })
+  for (let i = 0; i < 25_000; i++) fixture.machine.apply(put(`k/${i}`, 'v'), { slot: 1, timeMs: 1, level: 1 })
+  for (const key of ['j', 'k', 'l']) fixture.machine.apply(put(key, 'v'), { slot: 1, timeMs: 1, level: 1 })
   const bytes = machine.stateBytes
   const at = { slot: 1, timeMs: 1, level: 1 }
   const { value } = machine.apply(del('k/'), at) as { value: DeleteOutcome }
-  assert.deepEqual(value, { deletedCount: 25_000n, revision: 25_004n, previous: [] })
+  assert.deepEqual(value, { deletedCount: 25_000n, revision: 25_005n, previous: [] })
   assert.equal(countOf(machine, 'k'), 1)
   assert.equal(machine.keys.get({ key: 'k/7' }).pair, undefined)
-  machine.keys.put({ key: 'k/7', value: 'again', returnPrevious: false })
+  machine.apply(put('k/7', 'again'), at)
   assert.deepEqual(machine.keys.get({ key: 'k/7' }).pair, {
     key: 'k/7',
     value: 'again',
-    createRevision: 25_005n,
-    modRevision: 25_005n,
+    createRevision: 25_006n,
+    modRevision: 25_006n,
     version: 1n,
   })
   const held: number[] = []

@@ -125,12 +125,12 @@ export function bytes(text: string): Uint8Array {
 }
 
 /** All of the state, for comparing, but for movements that were refused: they are known by their ids only. */
-export function dump({ keys, bank, deadlines }: Books): unknown {
+export function dump({ keys, bank, deadlines, events }: Books): unknown {
   const { accounts, totals, movements } = bank.ledger
   const order = keys.pairs.keys
   const byId = sorted(accounts.values(), (account) => account.accountId)
   return {
-    revision: keys.revision.value,
+    revision: events.revision,
     pairs: sorted(keys.pairs.values(), (pair) => pair.key),
     order: [
       ...order.ascending(

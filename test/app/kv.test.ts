@@ -1,18 +1,46 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Keys } from '../../src/app/kv/keys.js'
+import type { Outcome as DeleteOutcome, Request as DeleteRequest } from '../../src/app/operations/delete.js'
 import type { Outcome as ListOutcome, Request as ListRequest } from '../../src/app/operations/list.js'
+import type { Outcome as PutOutcome, Request as PutRequest } from '../../src/app/operations/put.js'
 import { Refusal } from '../../src/app/refusal.js'
+import { EventLog } from '../../src/replication/event-log.js'
 import { Journal } from '../../src/tables/journal.js'
 import { compareUtf8 } from '../../src/tables/utf8.js'
 import { bytes, reasonOf } from './fixture.js'
+
+/** Keys of which each change is a command of its own. */
+class SoleKeys extends Keys {
+  readonly #events: EventLog
+
+  constructor(journal: Journal, events: EventLog) {
+    super(journal, events)
+    this.#events = events
+  }
+
+  override put(request: PutRequest): PutOutcome {
+    this.#events.begin()
+    return super.put(request)
+  }
+
+  override delete(request: DeleteRequest): DeleteOutcome | Refusal {
+    this.#events.begin()
+    return super.delete(request)
+  }
+}
+
+function newKeys(): Keys {
+  const journal = new Journal()
+  return new SoleKeys(journal, new EventLog(journal))
+}
 
 function put(keys: Keys, key: string, value = key, returnPrevious = false) {
   return keys.put({ key, value: bytes(value), returnPrevious })
 }
 
 function withKeys(...names: string[]): Keys {
-  const keys = new Keys(new Journal())
+  const keys = newKeys()
   for (const name of names) put(keys, name)
   return keys
 }
@@ -38,33 +66,33 @@ const EVERYTHING: ListRequest = {
   pageToken: '',
 }
 
-test('the first write makes revision 1, and a key keeps the revisions of its creation and its last change', () => {
-  const keys = new Keys(new Journal())
-  assert.deepEqual(keys.get({ key: 'a' }), { pair: undefined, revision: 0n })
-  assert.deepEqual(put(keys, 'a', 'one'), { revision: 1n, previous: undefined })
+test('the empty store is revision 1, the first write makes 2, and a key keeps the revisions of its creation and its last change', () => {
+  const keys = newKeys()
+  assert.deepEqual(keys.get({ key: 'a' }), { pair: undefined, revision: 1n })
+  assert.deepEqual(put(keys, 'a', 'one'), { revision: 2n, previous: undefined })
   put(keys, 'b')
   const { previous } = put(keys, 'a', 'two', true)
-  assert.deepEqual(previous, { key: 'a', value: bytes('one'), createRevision: 1n, modRevision: 1n, version: 1n })
+  assert.deepEqual(previous, { key: 'a', value: bytes('one'), createRevision: 2n, modRevision: 2n, version: 1n })
   const { pair, revision } = keys.get({ key: 'a' })
-  assert.deepEqual(pair, { key: 'a', value: bytes('two'), createRevision: 1n, modRevision: 3n, version: 2n })
-  assert.equal(revision, 3n)
+  assert.deepEqual(pair, { key: 'a', value: bytes('two'), createRevision: 2n, modRevision: 4n, version: 2n })
+  assert.equal(revision, 4n)
 })
 
 test('a key that was deleted begins again at version 1', () => {
   const keys = withKeys('a')
   const outcome = keys.delete({ target: { $case: 'key', value: 'a' }, returnPrevious: true })
   assert.ok(!(outcome instanceof Refusal))
-  assert.deepEqual([outcome.deletedCount, outcome.revision, outcome.previous[0]?.key], [1n, 2n, 'a'])
+  assert.deepEqual([outcome.deletedCount, outcome.revision, outcome.previous[0]?.key], [1n, 3n, 'a'])
   put(keys, 'a')
   const { pair } = keys.get({ key: 'a' })
-  assert.deepEqual([pair?.createRevision, pair?.modRevision, pair?.version], [3n, 3n, 1n])
+  assert.deepEqual([pair?.createRevision, pair?.modRevision, pair?.version], [4n, 4n, 1n])
 })
 
 test('deleting nothing is no write', () => {
   const keys = withKeys('a')
   for (const target of [{ $case: 'key', value: 'b' } as const, { $case: 'prefix', value: 'ab' } as const]) {
     const outcome = keys.delete({ target, returnPrevious: false })
-    assert.deepEqual(outcome, { deletedCount: 0n, revision: 1n, previous: [] })
+    assert.deepEqual(outcome, { deletedCount: 0n, revision: 2n, previous: [] })
   }
 })
 
@@ -72,7 +100,7 @@ test('deleting a prefix is one revision and takes exactly the keys that start wi
   const keys = withKeys('a', 'ab', 'abc', 'ac', 'b')
   const outcome = keys.delete({ target: { $case: 'prefix', value: 'ab' }, returnPrevious: true })
   assert.ok(!(outcome instanceof Refusal))
-  assert.deepEqual([outcome.deletedCount, outcome.revision], [2n, 6n])
+  assert.deepEqual([outcome.deletedCount, outcome.revision], [2n, 7n])
   assert.deepEqual(listed(keys), ['a', 'ac', 'b'])
   keys.delete({ target: { $case: 'prefix', value: '' }, returnPrevious: false })
   assert.deepEqual(listed(keys), [])
@@ -83,7 +111,7 @@ test('a delete that would answer more than 1,000 pairs or 3 MiB is refused and d
   assert.equal(reasonOf(many.delete({ target: { $case: 'prefix', value: 'k' }, returnPrevious: true })), 'RESPONSE_TOO_LARGE')
   assert.equal(many.pairs.size, 1_001)
   assert.equal(reasonOf(many.delete({ target: { $case: 'prefix', value: 'k' }, returnPrevious: false })), 'OK')
-  const large = new Keys(new Journal())
+  const large = newKeys()
   for (const key of ['a', 'b', 'c']) large.put({ key, value: new Uint8Array(1024 * 1024), returnPrevious: false })
   assert.equal(reasonOf(large.delete({ target: { $case: 'prefix', value: '' }, returnPrevious: true })), 'RESPONSE_TOO_LARGE')
 })
@@ -109,7 +137,7 @@ test('keys only leaves the values out, count only the pairs; both count the whol
   const keys = withKeys('a', 'ab', 'ac', 'b')
   const { pairs, count } = list(keys, { prefix: 'a', keysOnly: true, limit: 1 })
   assert.deepEqual([pairs[0]?.key, pairs[0]?.value.length, pairs[0]?.version, count], ['a', 0, 1n, 3n])
-  assert.deepEqual(list(keys, { prefix: 'a', countOnly: true }), { pairs: [], count: 3n, nextPageToken: '', revision: 4n })
+  assert.deepEqual(list(keys, { prefix: 'a', countOnly: true }), { pairs: [], count: 3n, nextPageToken: '', revision: 5n })
 })
 
 test('pages join to the whole, in both orders, whatever is written and deleted behind them', () => {
@@ -135,7 +163,7 @@ test('the last page has no token, also when it is full', () => {
 })
 
 test('a page ends at about 3 MiB, but never before its first pair', () => {
-  const keys = new Keys(new Journal())
+  const keys = newKeys()
   for (const key of ['a', 'b', 'c', 'd']) keys.put({ key, value: new Uint8Array(1024 * 1024), returnPrevious: false })
   const first = list(keys)
   assert.deepEqual([first.pairs.length, first.count], [2, 4n])
@@ -182,8 +210,8 @@ test('a condition compares version, revisions and value; a missing key has zeros
   ]
   assert.deepEqual(all('b', 2n), equal)
   assert.deepEqual(all('b', 3n), less)
-  assert.deepEqual(all('b', 2n, 'createRevision'), equal)
-  assert.deepEqual(all('b', 2n, 'modRevision'), greater)
+  assert.deepEqual(all('b', 3n, 'createRevision'), equal)
+  assert.deepEqual(all('b', 3n, 'modRevision'), greater)
   assert.deepEqual(all('b', 'bb'), equal)
   assert.deepEqual(all('b', 'bba'), less)
   assert.deepEqual(all('b', 'b'), greater)

@@ -48,7 +48,7 @@ it('one object decides for the port of clients, their channels and their probes'
   const security = tls()
   const { server, clients } = await serve(t, { security })
   const { revision } = await call(clients.kv, 'put', { key: 'a', value: new Uint8Array(), returnPrevious: false, requestId: '' })
-  assert.equal(revision, 1n)
+  assert.equal(revision, 2n)
   const endpoint = server.address
   assert.deepEqual(await probeEndpoint(endpoint, { timeoutMs: 5_000, security }), { endpoint, serves: true })
   const plain = await probeEndpoint(endpoint, { timeoutMs: 5_000, security: INSECURE })

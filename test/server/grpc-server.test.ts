@@ -52,7 +52,7 @@ describe('reflection', () => {
       return JSON.parse(out) as Record<string, unknown>
     }
     const put = await ask('synod.kv.v1.KeyValueService/Put', { key: 'a', value: 'eA==' })
-    assert.equal(put['revision'], '1')
+    assert.equal(put['revision'], '2')
     const opened = await ask('synod.bank.v1.BankService/OpenAccount', { accountId: 'ann', asset: 'EUR' })
     assert.match(JSON.stringify(opened), /"accountId":"ann"/)
     const answer = await ask('synod.cluster.v1.ClusterService/Status', {})
@@ -160,7 +160,7 @@ describe('the server', () => {
 
     member.isHolding = false
     member.release()
-    assert.equal((await unary).revision, 2n)
+    assert.equal((await unary).revision, 3n)
     assert.equal((await session.receive(1)).length, 1)
     const { code, reason } = told(await session.failure)
     assert.deepEqual({ code, reason }, { code: status.UNAVAILABLE, reason: 'STOPPED' })

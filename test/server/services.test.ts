@@ -25,7 +25,7 @@ describe('the key-value service', () => {
     const { clients } = await serve(t)
     const { header, revision } = await call(clients.kv, 'put', put('a', '1'))
     assert.deepEqual(header, { clusterId: CLUSTER_ID, nodeId: 1, slot: 1 })
-    assert.equal(revision, 1n)
+    assert.equal(revision, 2n)
     await call(clients.kv, 'put', put('b', '2'))
 
     const got = await call(clients.kv, 'get', GetRequest.fromPartial({ key: 'a' }))

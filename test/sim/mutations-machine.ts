@@ -94,9 +94,9 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
     replace: '    if (place.row === undefined) this.#changes.onChange(place)\n',
   },
   {
-    name: 'the revision of the keys is not restored',
+    name: 'the revision is not restored',
     file: 'app/rows/entries.ts',
-    find: '      keys.revision.set(counters.revision)\n',
+    find: '      events.load(counters.revision)\n',
     replace: '',
   },
   {
@@ -109,7 +109,7 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
     name: 'a transaction whose conditions fail makes a revision',
     file: 'app/operations/txn.ts',
     find: '  const responses: Granted[] = []\n',
-    replace: '  const responses: Granted[] = []\n  if (!succeeded) books.keys.revision.set(books.revision)\n',
+    replace: '  const responses: Granted[] = []\n  if (!succeeded) books.events.add(`nothing`, undefined, undefined)\n',
   },
   // --- holds, groups, ids ---------------------------------------------------------------------------------------------------------
   {
@@ -219,6 +219,46 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
     file: 'app/rows/entries.ts',
     find: "    entries('request/', firstAnswerCodec, requestIds.answers.takeChanges()),\n",
     replace: '',
+  },
+  // --- revisions and events -------------------------------------------------------------------------------------------------------
+  {
+    name: 'the end of a hold takes no revision of its own',
+    favours: ({ habits }) => habits.holdRate > 0.3,
+    file: 'app/books.ts',
+    find: '      this.events.begin()\n      if (due.kind',
+    replace: '      if (due.kind',
+  },
+  {
+    name: 'the second event of a revision is lost',
+    favours: ({ habits }) => habits.txnRate > 0.3,
+    file: 'replication/event-log.ts',
+    find: '    this.#events.push({\n',
+    replace: '    if (count !== this.#countBefore + 1) this.#events.push({\n',
+  },
+  {
+    name: 'the last event of a slot is told twice',
+    file: 'replication/commit-feed.ts',
+    find: 'this.#ring.push({ slot, timeMs, events })',
+    replace: 'this.#ring.push({ slot, timeMs, events: [...events, ...events.slice(-1)] })',
+  },
+  {
+    name: 'an event has the row after it for the row before it',
+    file: 'app/kv/keys.ts',
+    find: "this.#events.add('put', previous, pair,",
+    replace: "this.#events.add('put', previous && pair, pair,",
+  },
+  {
+    name: 'events of a group that was taken back are told',
+    favours: ({ habits }) => habits.txnRate > 0.3,
+    file: 'replication/event-log.ts',
+    find: 'this.#events.length = count\n',
+    replace: '',
+  },
+  {
+    name: 'a movement that was refused is told as an event',
+    file: 'app/bank/ledger.ts',
+    find: "if (movement.status !== 'refused') this.#events.add",
+    replace: 'this.#events.add',
   },
   // --- what stands on disk only, and checkpoints that are walked late ----------------------------------------------------------------
   {

@@ -48,7 +48,7 @@ test('a value that only a minority accepted before the leader was killed is deci
   others[0]?.crash()
   await until(world, 'another leads', () => world.leader !== undefined && world.leader !== leader)
   await finish(world)
-  assert.deepEqual(request?.answer, { slot, outcome: { kind: 'put', revision: 1, previous: null } })
+  assert.deepEqual(request?.answer, { slot, outcome: { kind: 'put', revision: 2, previous: null } })
 })
 
 for (const [how, isDeaf] of [

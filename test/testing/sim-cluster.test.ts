@@ -139,6 +139,39 @@ describe('a cluster for tests', () => {
     assert.equal(await ask('a bob 2000'), 'bob')
   })
 
+  it('tells what changes, on every node alike, and goes on under the same revisions after a restart', async () => {
+    const cluster = await SimCluster.start({ checkpointEverySlots: 3 })
+    const { kv } = cluster.client()
+    const told = (node: NodeName, from?: bigint): (() => string[]) => {
+      const cursor = cluster.events(node, from)
+      return () => {
+        const events: string[] = []
+        for (let read = cursor.next(); read.kind !== 'upToDate'; read = cursor.next()) {
+          assert.ok(read.kind === 'events', read.kind)
+          for (const { revision, sub, kind } of read.events) events.push(`${revision}.${sub} ${kind}`)
+        }
+        return events
+      }
+    }
+    const readers = cluster.nodes.map((node) => told(node))
+    for (let i = 0; i < 4; i++) await kv.put(`k${i}`, 'v')
+    await cluster.run(1_000)
+    for (const read of readers) assert.deepEqual(read(), ['2.0 put', '3.0 put', '4.0 put', '5.0 put'])
+    await cluster.crash('n2')
+    assert.throws(
+      () => cluster.events('n2'),
+      (error) => error instanceof MemberError && error.code === 'STOPPED',
+    )
+    await cluster.restart('n2')
+    await cluster.until(() => (cluster.status('n2')?.appliedUpTo ?? 0) > 0)
+    const again = told('n2')
+    await kv.put('k5', 'v')
+    await kv.delete({ prefix: 'k' })
+    await cluster.run(1_000)
+    const expected = ['6.0 put', ...Array.from({ length: 5 }, (_, i) => `7.${i} delete`)]
+    for (const read of [again, readers[0], readers[2]]) assert.deepEqual(read?.(), expected)
+  })
+
   it('cuts a leader off: it answers nobody, the others go on, and it catches up when the links are mended', async () => {
     const cluster = await SimCluster.start({ machine: () => new Journal() })
     const old = leaderOf(cluster)

@@ -11,6 +11,7 @@ func (s *state) bank(o operation) (outcome, *record) {
 		}
 		opened := account{Account: o.Account, Asset: o.Asset, OverdraftLimit: o.OverdraftLimit}
 		s.setAccount(opened)
+		s.changed()
 		return outcome{Kind: "account", Account: &opened}, nil
 	case "balance":
 		found, ok := s.accounts[o.Account]
@@ -84,6 +85,8 @@ func (s *state) move(o operation) (outcome, *record) {
 		s.setMovement(kept)
 		return kept.First, &kept
 	}
+	// A refusal changes nothing that can be seen, though its id is remembered.
+	s.changed()
 	if o.IsPending {
 		s.change(made.Source, 0, o.Amount)
 	} else {
@@ -148,6 +151,7 @@ func (s *state) end(held record, status string) outcome {
 	held.End = &came
 	held.EndsByItself = false
 	s.setMovement(held)
+	s.changed()
 	return came
 }
 
@@ -158,6 +162,8 @@ func (s *state) expire(asked event) bool {
 		s.change(found.Now.Source, 0, -found.Now.PendingAmount)
 		found.Now.Status, found.EndsByItself = "expired", false
 		s.setMovement(found)
+		s.begin()
+		s.changed()
 	}
 	return exists || !asked.wasMade
 }

@@ -8,11 +8,12 @@ import (
 
 // apply carries a request out, unless its request_id says that it has been already. Of a batch, these transfers found no room.
 func (s *state) apply(o operation, quotaRefused map[int]bool) outcome {
+	s.begin()
 	if o.Kind == "batch" {
 		return s.batch(o, quotaRefused)
 	}
 	if o.RequestID == "" {
-		return s.carryOut(o, s.revision+1)
+		return s.carryOut(o)
 	}
 	id := o.RequestID
 	o.RequestID = ""
@@ -26,36 +27,37 @@ func (s *state) apply(o operation, quotaRefused map[int]bool) outcome {
 		}
 		return refused("ID_REUSED")
 	}
-	came := s.carryOut(o, s.revision+1)
+	came := s.carryOut(o)
 	s.keep(id, firstAnswer{Content: string(text), Answer: came})
 	return came
 }
 
-// carryOut does what is asked. A write of keys makes the revision that is given.
-func (s *state) carryOut(o operation, revision int64) outcome {
+// carryOut does what is asked. All its changes share one revision.
+func (s *state) carryOut(o operation) outcome {
 	switch o.Kind {
 	case "put":
-		return s.put(o, revision)
+		return s.put(o)
 	case "delete":
-		return s.deleteKeys(o, revision)
+		return s.deleteKeys(o)
 	case "get":
 		return s.get(o)
 	case "list":
 		return s.list(o)
 	case "txn":
-		return s.txn(o, revision)
+		return s.txn(o)
 	case "logRead":
 		query := operation{}
 		if err := json.Unmarshal(o.Query, &query); err != nil {
 			panic(err)
 		}
-		return s.carryOut(query, revision)
+		return s.carryOut(query)
 	}
 	came, _ := s.bank(o)
 	return came
 }
 
-func (s *state) put(o operation, revision int64) outcome {
+func (s *state) put(o operation) outcome {
+	revision := s.changed()
 	came := outcome{Kind: "put", Revision: revision}
 	next := pair{Key: o.Key, Value: o.Value, CreateRevision: revision, ModRevision: revision, Version: 1}
 	if before, ok := s.pairs[o.Key]; ok {
@@ -63,13 +65,12 @@ func (s *state) put(o operation, revision int64) outcome {
 		next.CreateRevision = before.CreateRevision
 		next.Version = before.Version + 1
 	}
-	s.setRevision(revision)
 	s.setPair(next)
 	return came
 }
 
 // deleteKeys makes no revision if there is nothing to delete.
-func (s *state) deleteKeys(o operation, revision int64) outcome {
+func (s *state) deleteKeys(o operation) outcome {
 	deleted := []pair{}
 	for _, key := range sortedKeys(s.pairs) {
 		if o.Target.Key != nil && key == *o.Target.Key || o.Target.Prefix != nil && strings.HasPrefix(key, *o.Target.Prefix) {
@@ -80,7 +81,7 @@ func (s *state) deleteKeys(o operation, revision int64) outcome {
 		s.deletePair(p.Key)
 	}
 	if len(deleted) > 0 {
-		s.setRevision(revision)
+		s.changed()
 	}
 	return outcome{Kind: "delete", Deleted: len(deleted), Revision: s.revision, Pairs: deleted}
 }
@@ -121,8 +122,8 @@ func (s *state) list(o operation) outcome {
 	return came
 }
 
-// txn is all or nothing, but that a refused movement's id stays refused. Its writes share one revision.
-func (s *state) txn(o operation, revision int64) outcome {
+// txn is all or nothing, but that a refused movement's id stays refused. Its changes share one revision.
+func (s *state) txn(o operation) outcome {
 	before := s.clone()
 	steps := o.WhenTrue
 	succeeded := true
@@ -138,7 +139,7 @@ func (s *state) txn(o operation, revision int64) outcome {
 		var stays *record
 		switch step.Kind {
 		case "put", "delete", "get":
-			response = s.carryOut(step, revision)
+			response = s.carryOut(step)
 		default:
 			response, stays = s.bank(step)
 		}

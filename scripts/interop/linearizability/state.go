@@ -11,7 +11,9 @@ import (
 
 // state is the bank and the keys at one point of an order.
 type state struct {
-	revision  int64
+	revision int64
+	// next is the revision that the changes of the command take which is carried out.
+	next      int64
 	pairs     map[string]pair
 	accounts  map[string]account
 	movements map[string]record
@@ -40,7 +42,7 @@ type firstAnswer struct {
 
 var model = porcupine.Model{
 	Init: func() interface{} {
-		return &state{pairs: map[string]pair{}, accounts: map[string]account{}, movements: map[string]record{}, requests: map[string]firstAnswer{}}
+		return &state{revision: 1, pairs: map[string]pair{}, accounts: map[string]account{}, movements: map[string]record{}, requests: map[string]firstAnswer{}}
 	},
 	Step: func(from, input, output interface{}) (bool, interface{}) {
 		next := from.(*state).clone()
@@ -64,6 +66,7 @@ var model = porcupine.Model{
 func (s *state) clone() *state {
 	return &state{
 		revision:  s.revision,
+		next:      s.next,
 		pairs:     maps.Clone(s.pairs),
 		accounts:  maps.Clone(s.accounts),
 		movements: maps.Clone(s.movements),
@@ -72,9 +75,16 @@ func (s *state) clone() *state {
 	}
 }
 
-func (s *state) setRevision(revision int64) {
-	s.sum += hash("revision", "", revision) - hash("revision", "", s.revision)
-	s.revision = revision
+// begin is called before a command, and before the end of a hold.
+func (s *state) begin() {
+	s.next = s.revision + 1
+}
+
+// changed is called for each change of a key, an account or a movement. It gives the revision of the command.
+func (s *state) changed() int64 {
+	s.sum += hash("revision", "", s.next) - hash("revision", "", s.revision)
+	s.revision = s.next
+	return s.revision
 }
 
 func (s *state) setPair(p pair)                    { set(s, "pair", s.pairs, p.Key, p) }

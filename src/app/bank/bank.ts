@@ -14,6 +14,7 @@
  * A repeat is answered with the first result: the movement, its slot and its accounts as they were right after it.
  */
 
+import type { EventLog } from '../../replication/event-log.js'
 import type { Moment } from '../../replication/state-machine.js'
 import type { Deadlines } from '../../tables/deadlines.js'
 import type { Journal } from '../../tables/journal.js'
@@ -50,6 +51,13 @@ export interface TransferOutcome {
   readonly destination: Account | undefined
 }
 
+/** Tables that the bank shares with the rest of the application. */
+export interface BankTables {
+  readonly journal: Journal
+  readonly deadlines: Deadlines
+  readonly events: EventLog
+}
+
 /** Accounts and movements between them. Requests have been validated: ids are not empty, amounts are from 1 to 2^63 - 1. */
 export class Bank {
   readonly ledger: Ledger
@@ -58,10 +66,10 @@ export class Bank {
   readonly #journal: Journal
   readonly #crypto: Crypto
 
-  constructor(journal: Journal, deadlines: Deadlines, crypto: Crypto, stored?: StoredHistory) {
+  constructor({ journal, deadlines, events }: BankTables, crypto: Crypto, stored?: StoredHistory) {
     this.#journal = journal
     this.#crypto = crypto
-    this.ledger = new Ledger(journal, stored)
+    this.ledger = new Ledger(journal, events, stored)
     this.authorities = new Authorities(journal, crypto)
     this.holds = new Holds(deadlines, this.ledger)
   }

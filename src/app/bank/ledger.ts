@@ -1,6 +1,7 @@
+import type { EventLog } from '../../replication/event-log.js'
 import { assert } from '../../tables/assert.js'
 import type { Journal } from '../../tables/journal.js'
-import { ACCOUNT_BYTES, TOTAL_BYTES, textBytes } from '../../tables/row-bytes.js'
+import { ACCOUNT_BYTES, MOVEMENT_BYTES, TOTAL_BYTES, textBytes } from '../../tables/row-bytes.js'
 import { OrderedTable, Table } from '../../tables/table.js'
 import { AccountLists, Movements, NO_HISTORY, placeOf, type StoredHistory } from './history.js'
 import type { Account, AccountRow, MovedAccounts, Movement, Standing } from './movement.js'
@@ -26,8 +27,10 @@ export class Ledger {
   readonly totals: Table<AssetTotals>
   /** Ids of the movements that touched an account: refused ones touched none. */
   readonly lists: AccountLists
+  readonly #events: EventLog
 
-  constructor(journal: Journal, stored: StoredHistory = NO_HISTORY) {
+  constructor(journal: Journal, events: EventLog, stored: StoredHistory = NO_HISTORY) {
+    this.#events = events
     this.accounts = new OrderedTable(journal, ({ asset }) => ACCOUNT_BYTES + textBytes(asset))
     this.movements = new Movements(journal, stored)
     this.lists = new AccountLists(stored)
@@ -45,6 +48,7 @@ export class Ledger {
   record(movement: Movement, touched: MovedAccounts): void {
     this.movements.add(movement)
     this.lists.add(movement, touched)
+    if (movement.status !== 'refused') this.#events.add('movementMade', undefined, movement, MOVEMENT_BYTES)
   }
 
   /** The place of the next movement in the list of its account on that side. */
@@ -56,6 +60,7 @@ export class Ledger {
   replace(before: Movement, movement: Movement): void {
     assert(before.status === 'pending' && before.id === movement.id, 'only a pending movement changes')
     this.movements.set(movement)
+    this.#events.add('movementEnded', before, movement, 2 * MOVEMENT_BYTES)
   }
 
   /** Changes what an account holds, and what of it is held, by so much, perhaps by a new movement. Gives it back as it is then. */

@@ -1,10 +1,12 @@
+import type { EventLog } from '../../replication/event-log.js'
 import type { Journal } from '../../tables/journal.js'
 import { compareKept, type KeptBytes } from '../../tables/kept-bytes.js'
 import { rangeOf } from '../../tables/key-range.js'
 import { keptBytes, PAIR_BYTES } from '../../tables/row-bytes.js'
 import type { Position } from '../../tables/sorted-keys.js'
-import { Cell, OrderedTable } from '../../tables/table.js'
+import { OrderedTable } from '../../tables/table.js'
 import { compareUtf8, utf8Length } from '../../tables/utf8.js'
+import { DELETED_EACH_MAX, type DeletedPrefix } from '../events.js'
 import type { Outcome as DeleteOutcome, Request as DeleteRequest } from '../operations/delete.js'
 import type { Outcome as GetOutcome, Request as GetRequest } from '../operations/get.js'
 import type { Outcome as ListOutcome, Request as ListRequest } from '../operations/list.js'
@@ -38,56 +40,53 @@ const DELETED_AT_ONCE_MAX = 64
 /** Largest size of one answer's pairs together, in bytes of keys and values. gRPC's default limit is 4 MiB. */
 export const ANSWER_BYTES_MAX = 3 * 1024 * 1024
 
-/** The key-value store. Revisions are as in etcd, but count from 0: the first write makes revision 1. */
+/** The key-value store. Revisions are as in etcd: the empty store is revision 1. They are the bank's, too. */
 export class Keys {
   readonly pairs: OrderedTable<KeyValuePair>
-  readonly revision: Cell<bigint>
+  readonly #events: EventLog
   /** Deleted, and not cleared yet. */
   readonly cuts: CutRanges
   /** Keys that were put in #putRevision, so far: of one command. */
   #put: string[] = []
   #putRevision = 0n
 
-  constructor(journal: Journal) {
+  constructor(journal: Journal, events: EventLog) {
+    this.#events = events
     this.pairs = new OrderedTable(journal, ({ value }) => PAIR_BYTES + keptBytes(value))
-    this.revision = new Cell(journal, 0n)
     this.cuts = new CutRanges(this.pairs, journal)
   }
 
-  /** The revision that a command's writes make, all of them together. */
-  get nextRevision(): bigint {
-    return this.revision.value + 1n
-  }
-
-  put(request: PutRequest, revision = this.nextRevision): PutOutcome {
+  put(request: PutRequest): PutOutcome {
+    const revision = this.#events.next
     const previous = this.pairs.get(request.key)
-    this.revision.set(revision)
     this.#notePut(request.key, revision)
-    this.pairs.set(request.key, {
+    const pair: KeyValuePair = {
       key: request.key,
       value: request.value,
       createRevision: previous?.createRevision ?? revision,
       modRevision: revision,
       version: (previous?.version ?? 0n) + 1n,
-    })
+    }
+    this.pairs.set(request.key, pair)
+    this.#events.add('put', previous, pair, roughBytes(previous) + roughBytes(pair))
     return { revision, previous: request.returnPrevious ? previous : undefined }
   }
 
   get(request: GetRequest): GetOutcome {
-    return { pair: this.pairs.get(request.key), revision: this.revision.value }
+    return { pair: this.pairs.get(request.key), revision: this.#events.revision }
   }
 
   /** Deleting nothing is no write. Refused when more is asked back than an answer holds. */
-  delete(request: DeleteRequest, revision = this.nextRevision): DeleteOutcome | Refusal {
+  delete(request: DeleteRequest): DeleteOutcome | Refusal {
     const { target, returnPrevious } = request
-    if (target.$case === 'prefix') return this.#deletePrefix(target.value, returnPrevious, revision)
+    if (target.$case === 'prefix') return this.#deletePrefix(target.value, returnPrevious)
     const pair = this.pairs.get(target.value)
     if (pair !== undefined) {
-      this.revision.set(revision)
       this.pairs.delete(target.value)
+      this.#events.add('delete', pair, undefined, roughBytes(pair))
     }
     const previous = returnPrevious && pair !== undefined ? [pair] : []
-    return { deletedCount: pair === undefined ? 0n : 1n, revision: this.revision.value, previous }
+    return { deletedCount: pair === undefined ? 0n : 1n, revision: this.#events.revision, previous }
   }
 
   /** One page of a prefix or a range, and how many keys the whole of it holds. */
@@ -106,7 +105,7 @@ export class Keys {
       pairs: page.pairs,
       count: BigInt(keys.count(from, to)),
       nextPageToken: page.isLast ? '' : makePageToken(query, page.pairs.at(-1)?.key ?? ''),
-      revision: this.revision.value,
+      revision: this.#events.revision,
     }
   }
 
@@ -119,7 +118,8 @@ export class Keys {
   }
 
   /** Few keys are deleted at once; many are cut out, and cleared in the slots that follow. */
-  #deletePrefix(prefix: string, returnPrevious: boolean, revision: bigint): DeleteOutcome | Refusal {
+  #deletePrefix(prefix: string, returnPrevious: boolean): DeleteOutcome | Refusal {
+    const revision = this.#events.next
     const range = rangeOf({ prefix })
     const { keys } = this.pairs
     let from = keys.position(range.isBeforeStart)
@@ -127,7 +127,7 @@ export class Keys {
     const count = keys.count(from, to)
     const previous = returnPrevious && count <= PAIRS_MAX ? this.#pairsBetween(from, to) : []
     if (returnPrevious && (count > PAIRS_MAX || pairsBytes(previous) > ANSWER_BYTES_MAX)) return tooManyPrevious(count)
-    if (count > 0) this.revision.set(revision)
+    if (count > 0) this.#noteDeleted({ prefix, count }, from, to)
     if (count <= DELETED_AT_ONCE_MAX) for (const key of Array.from(keys.ascending(from, to))) this.pairs.delete(key)
     else {
       // By its revision one that this very command has put could not be told from one that it puts again.
@@ -139,7 +139,13 @@ export class Keys {
       to = keys.position(range.isBeforeEnd)
       this.cuts.add({ prefix, revision }, from, to)
     }
-    return { deletedCount: BigInt(count), revision: this.revision.value, previous }
+    return { deletedCount: BigInt(count), revision: this.#events.revision, previous }
+  }
+
+  /** Events of everything between two places, which is about to be deleted. */
+  #noteDeleted(deleted: DeletedPrefix, from: Position, to: Position): void {
+    if (!this.#events.isKept || deleted.count > DELETED_EACH_MAX) return this.#events.add('deletePrefix', deleted, undefined)
+    for (const pair of this.#pairsBetween(from, to)) this.#events.add('delete', pair, undefined, roughBytes(pair))
   }
 
   #pairsBetween(from: Position, to: Position): KeyValuePair[] {
@@ -189,6 +195,11 @@ function tooManyPrevious(count: number): Refusal {
     keys: String(count),
     keys_max: String(PAIRS_MAX),
   })
+}
+
+/** Memory of a pair, about. */
+function roughBytes(pair: KeyValuePair | undefined): number {
+  return pair === undefined ? 0 : PAIR_BYTES + pair.key.length + pair.value.length
 }
 
 /** Bytes that a pair takes in an answer, rounded up. */

@@ -25,5 +25,5 @@ export const definition: Definition<Request, Outcome> = {
     if (target.$case === 'key') checkKey(bounds, 'key', target.value)
     else checkKeyPart(bounds, 'prefix', target.value)
   },
-  carryOut: (books, request) => books.keys.delete(request, books.revision),
+  carryOut: (books, request) => books.keys.delete(request),
 }

@@ -1,3 +1,4 @@
+import { ACCOUNT_BYTES } from '../../tables/row-bytes.js'
 import type { Account, AccountRow } from '../bank/movement.js'
 import { INT64_MAX } from '../bank/movement.js'
 import { checkId } from '../bounds.js'
@@ -29,7 +30,7 @@ export const definition: Definition<Request, Outcome> = {
       bounds.broken('overdraftLimit', 'OVERDRAFT_LIMIT', INT64_MAX)
     }
   },
-  carryOut({ bank: { ledger } }, { accountId, asset, overdraftLimit }, at) {
+  carryOut({ bank: { ledger }, events }, { accountId, asset, overdraftLimit }, at) {
     if (ledger.accounts.get(accountId) !== undefined) return Refusal.of('ACCOUNT_EXISTS', { account_id: accountId })
     const account: AccountRow = {
       accountId,
@@ -42,6 +43,7 @@ export const definition: Definition<Request, Outcome> = {
       lastPlace: 0,
     }
     ledger.accounts.set(accountId, account)
+    events.add('accountOpened', undefined, account, ACCOUNT_BYTES)
     return { account }
   },
 }

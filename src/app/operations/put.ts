@@ -26,5 +26,5 @@ export const definition: Definition<Request, Outcome> = {
     checkKey(bounds, 'key', request.key)
     checkValue(bounds, 'value', request.value)
   },
-  carryOut: (books, request) => books.keys.put(request, books.revision),
+  carryOut: (books, request) => books.keys.put(request),
 }

@@ -60,7 +60,7 @@ function carryOut(books: Books, request: Request, at: Moment): Outcome | Refusal
     responses.push(outcome)
   }
   books.commit()
-  return { succeeded, responses, revision: books.keys.revision.value }
+  return { succeeded, responses, revision: books.events.revision }
 }
 
 function isTooLong({ compare, then, else: otherwise }: Request): boolean {

@@ -28,11 +28,11 @@ const USED_PREFIX = 'used/'
 const INDEX_DIGITS = 16
 
 /** The entries that have changed since the last call; see StateMachine.changes. */
-export function changedEntries({ keys, bank, requestIds, deadlines }: Books): Iterable<StateEntry> {
+export function changedEntries({ keys, bank, requestIds, deadlines, events }: Books): Iterable<StateEntry> {
   const { ledger, authorities } = bank
   const movements = ledger.movements.count.value
   const counters = {
-    revision: keys.revision.value,
+    revision: events.revision,
     movements,
     requestIds: requestIds.used.count,
     cutRanges: [...keys.cuts.records],
@@ -56,7 +56,7 @@ export function changedEntries({ keys, bank, requestIds, deadlines }: Books): It
 }
 
 /** Puts an entry of a checkpoint back. */
-export function loadEntry({ keys, bank, requestIds, deadlines }: Books, key: string, value: Uint8Array): void {
+export function loadEntry({ keys, bank, requestIds, deadlines, events }: Books, key: string, value: Uint8Array): void {
   // The tables that may have millions of rows first.
   if (key.startsWith(KEY_PREFIX)) {
     const id = key.slice(KEY_PREFIX.length)
@@ -81,7 +81,7 @@ export function loadEntry({ keys, bank, requestIds, deadlines }: Books, key: str
       return requestIds.answers.load(id, firstAnswerCodec.decode(value, id))
     case COUNTERS_KEY: {
       const counters = countersCodec.decode(value, id)
-      keys.revision.set(counters.revision)
+      events.load(counters.revision)
       keys.cuts.load(counters.cutRanges)
       bank.ledger.movements.load(counters.movements)
       bank.ledger.lists.load(counters.movements)

@@ -6,6 +6,7 @@ import { sameValue } from '../../paxos/value.js'
 import type { CheckpointInfo } from '../../storage/storage.js'
 import type { DurableView } from '../cluster/durable-view.js'
 import type { SimulatedApplication } from '../cluster/simulated-application.js'
+import { FeedChecker } from './feed-checker.js'
 import { type BookedMembership, type MembershipBook, sameMembership } from './membership-book.js'
 import { MessageChecker } from './message-checker.js'
 import type { QuotaMark } from './quota-marks.js'
@@ -40,7 +41,9 @@ export class Checker {
   /** By slot: what was refused there for the quota. */
   readonly #quotaMarks = new Map<Slot, readonly QuotaMark[]>()
   readonly #leaders = new Map<number, NodeId>()
-  readonly #looksInside: boolean
+  readonly looksInside: boolean
+  /** What the nodes' feeds tell. */
+  readonly feed = new FeedChecker()
   readonly #boundaries: Boundaries
   readonly #book: VoteBook
   readonly #messages: MessageChecker
@@ -66,7 +69,7 @@ export class Checker {
     readonly nowMs?: () => number
   }) {
     this.#latestTimeMs = latestTimeMs
-    this.#looksInside = looksInside
+    this.looksInside = looksInside
     this.#boundaries = boundaries
     this.#nowMs = nowMs
     this.#book = new VoteBook()
@@ -80,7 +83,7 @@ export class Checker {
 
   /** In every slot up to here a value is chosen, whether anybody knows it or not. */
   get chosenUpTo(): Slot {
-    return this.#looksInside ? this.#book.chosenUpTo : this.decidedUpTo
+    return this.looksInside ? this.#book.chosenUpTo : this.decidedUpTo
   }
 
   /** The newest membership whose voters need nobody else: see VoteBook.settled. */
@@ -137,7 +140,7 @@ export class Checker {
   /** A node has started, on what is on its disk. */
   onStarted(nodeId: NodeId, core: Node, disk: DurableView): void {
     this.#startCounts.set(nodeId, this.#startCountOf(nodeId) + 1)
-    if (!this.#looksInside || this.#book.directoryOf(nodeId).isOlderCopy) return
+    if (!this.looksInside || this.#book.directoryOf(nodeId).isOlderCopy) return
     check(core.promised >= disk.promised, () => `node ${nodeId} forgot its promise in a restart`)
     check(core.decidedUpTo === disk.decidedUpTo, () => `node ${nodeId} forgot decided slots in a restart`)
     // Whoever comes back with an empty disk is no member, and does not vote.
@@ -147,14 +150,14 @@ export class Checker {
   onStep(nodeId: NodeId, before: CoreView, now: CoreView): void {
     this.stepCount++
     if (now.leadingBallot !== 0) this.#leaders.set(now.leadingBallot, nodeId)
-    if (!this.#looksInside) return
+    if (!this.looksInside) return
     this.#checkLeads(nodeId, now)
     for (const broken of brokenInvariants(now)) check(false, () => `node ${nodeId} ${broken}`)
     for (const broken of brokenTransitions(before, now)) check(false, () => `node ${nodeId}: ${broken}`)
   }
 
   onSent(from: NodeId, message: Message, { core }: { core: Node }): void {
-    if (!this.#looksInside) return
+    if (!this.looksInside) return
     const { decidedUpTo, leadingBallot } = core
     const sent = { from, message, incarnation: this.#startCountOf(from), decidedUpTo, leadingBallot }
     this.#messages.onSent(sent, this.decidedUpTo)
@@ -166,7 +169,7 @@ export class Checker {
       // Who votes, must be known in any case.
       if (record.kind === 'genesis') this.#book.onGenesis(nodeId, record.genesis)
       else if (record.kind === 'decidedUpTo') this.#book.onWatermarkWritten(nodeId, record.slot)
-      else if (!this.#looksInside) continue
+      else if (!this.looksInside) continue
       else if (record.kind === 'promised') this.#book.onPromised(nodeId, record.ballot)
       else if (record.kind === 'accepted') this.#book.onVote(nodeId, record.entry)
       else if (record.kind === 'learned') this.#checkChosen(nodeId, record.entry)
@@ -184,7 +187,7 @@ export class Checker {
   onApplied(what: { nodeId: NodeId; entry: LogEntry; digest: number; application: SimulatedApplication }): void {
     const { nodeId, digest, application } = what
     const { slot, value } = what.entry
-    if (this.#looksInside) this.#checkChosen(nodeId, what.entry)
+    if (this.looksInside) this.#checkChosen(nodeId, what.entry)
     const first = this.#decisions[slot - 1]
     if (first === undefined) {
       check(slot === this.#decisions.length + 1, () => `node ${nodeId} applied slot ${slot} before anybody applied the one below`)
@@ -193,7 +196,7 @@ export class Checker {
         value.kind !== 'batch' || value.timeMs <= this.#latestTimeOfAny(),
         () => `the log time of slot ${slot} is ahead of all clocks but those of a minority`,
       )
-      if (!this.#looksInside && value.kind === 'membership') this.memberships.onChosen(slot, value)
+      if (!this.looksInside && value.kind === 'membership') this.memberships.onChosen(slot, value)
       const timeMs = value.kind === 'batch' ? Math.max(earlierMs, value.timeMs) : earlierMs
       this.#decisions.push({ value, digest, timeMs, ...this.#countedFrom(this.#decisions.at(-1), value) })
     } else {
@@ -206,7 +209,7 @@ export class Checker {
 
   /** A node is about to write the state as it believes it to be after a slot. */
   onCheckpoint(nodeId: NodeId, info: CheckpointInfo): void {
-    if (this.#looksInside) this.#checkCheckpoint(nodeId, 'wrote', info)
+    if (this.looksInside) this.#checkCheckpoint(nodeId, 'wrote', info)
   }
 
   /** A node has a peer's checkpoint in the place of its own state. */
@@ -234,7 +237,7 @@ export class Checker {
 
   /** What a node that has decided so far takes for the memberships of the slots above. */
   onMemberships(nodeId: NodeId, records: readonly MembershipRecord[], decidedUpTo: Slot): void {
-    if (this.#looksInside) this.#checkMemberships(nodeId, records, decidedUpTo)
+    if (this.looksInside) this.#checkMemberships(nodeId, records, decidedUpTo)
   }
 
   #checkMemberships(nodeId: NodeId, records: readonly MembershipRecord[], decidedUpTo: Slot): void {

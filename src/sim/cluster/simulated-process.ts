@@ -20,6 +20,7 @@ import {
   TransferError,
 } from '../../protocol/checkpoint-transfer.js'
 import { isFromStranger } from '../../protocol/strangers.js'
+import { CommitFeed } from '../../replication/commit-feed.js'
 import { SESSION_LIMITS } from '../../replication/session-table.js'
 import { LevelStorage } from '../../storage/level-storage.js'
 import type { CheckpointInfo } from '../../storage/storage.js'
@@ -33,6 +34,7 @@ import { nodeEvents } from '../trace/node-events.js'
 import type { Fate } from '../trace/trace-events.js'
 import type { NodeEnd, StreamOutlet } from './client-port.js'
 import type { DiskSettings, SimulatedDisk } from './disk.js'
+import { FeedFollower } from './feed-follower.js'
 import type { Network, Packet, SentPacket } from './network.js'
 import { fromNextRecord, toNextRecord } from './next-version.js'
 import type { Scheduler } from './scheduler.js'
@@ -133,6 +135,8 @@ export class SimulatedProcess implements CheckpointSource {
   readonly application: SimulatedApplication
   readonly #settings: SimulatedNodeSettings
   readonly #machine: Machine
+  /** Absent: nobody looks inside, and no event is made. */
+  readonly #follower: FeedFollower | undefined
   #storage: LevelStorage | undefined
   readonly #marksHeard = new Map<string, number>()
   #member: HostedMember | undefined
@@ -154,6 +158,7 @@ export class SimulatedProcess implements CheckpointSource {
     this.#settings = settings
     this.#machine = machine
     this.application = parts.makeApplication()
+    this.#follower = settings.checker.looksInside ? new FeedFollower() : undefined
     this.runtime = new SimulatedRuntime({ scheduler, random, wallMs: machine.wallMs, turnMsMax: machine.turnMsMax })
     this.#observer = this.#makeObserver()
     this.#door = new SessionDoor({
@@ -214,6 +219,7 @@ export class SimulatedProcess implements CheckpointSource {
         sessionLimits: { ...SESSION_LIMITS, ...limits },
         port: this.#makePeerPort(),
         makeNode: (nodeSettings) => this.#makeNode(nodeSettings),
+        feed: this.#follower?.feed ?? new CommitFeed(),
       }
       this.#member = await startMember(memberOptions, parts, await restoreMachine(memberOptions, parts))
     } catch (error) {
@@ -415,7 +421,12 @@ export class SimulatedProcess implements CheckpointSource {
     const { id, checker } = this.#settings
     const { application } = this
     this.#appliedUpTo = entry.slot
-    this.#check(() => checker.onApplied({ nodeId: id, entry, digest, application }))
+    this.#check(() => {
+      checker.onApplied({ nodeId: id, entry, digest, application })
+      if (this.#follower !== undefined && application.machine.events !== undefined) {
+        checker.feed.onApplied(id, entry.slot, this.#follower.onApplied())
+      }
+    })
     this.#passStep()
   }
 
@@ -424,6 +435,7 @@ export class SimulatedProcess implements CheckpointSource {
     this.#appliedUpTo = checkpoint.appliedUpTo
     this.#check(() => {
       checker.onInstalled(id, checkpoint, this.application)
+      this.#follower?.onInstalled()
       const { missingVote } = this.#machine.disk
       check(missingVote === undefined, () => `node ${id} lost its vote for slot ${missingVote} when it installed a checkpoint`)
     })

@@ -1,6 +1,7 @@
 import { check } from '../checkers/violation.js'
 import type { Deposit, OpenAccount, Post, Transfer, TransferBatch, Void, Withdraw } from '../clients/operations.js'
 import { type AccountView, type MovementView, type Outcome, refused } from '../clients/outcomes.js'
+import type { Revisions } from './revisions.js'
 import { Table, type UndoLog } from './tables.js'
 
 /** When and where, by the log. */
@@ -33,6 +34,7 @@ interface MovementRow {
 /** The bank as docs/errors.md and bank.proto describe it: the order of refusals, the ids, the holds. */
 export class BankModel {
   readonly #log: UndoLog
+  readonly #revisions: Revisions
   readonly #accounts: Table<AccountView>
   readonly #movements: Table<MovementRow>
   /** The pending transfers, as they were made. */
@@ -40,8 +42,9 @@ export class BankModel {
   /** By asset: what was deposited less what was withdrawn. */
   readonly #totals: Table<{ readonly asset: string; readonly amount: number }>
 
-  constructor(log: UndoLog) {
+  constructor(log: UndoLog, revisions: Revisions) {
     this.#log = log
+    this.#revisions = revisions
     this.#accounts = new Table('account', log)
     this.#movements = new Table('movement', log)
     this.#holds = new Table('hold', log)
@@ -52,6 +55,7 @@ export class BankModel {
     if (this.#accounts.has(account)) return { slot: at.slot, outcome: refused('ACCOUNT_EXISTS') }
     const view: AccountView = { account, asset, balance: 0, held: 0, overdraftLimit, openedMs: at.timeMs }
     this.#accounts.set(account, view)
+    this.#revisions.change()
     return { slot: at.slot, outcome: { kind: 'account', account: view } }
   }
 
@@ -80,7 +84,11 @@ export class BankModel {
     if (asked.kind === 'deposit' && asked.isForged) return { slot: at.slot, outcome: refused('INVALID_SIGNATURE') }
     const reason = this.#whatIsWrong(asked)
     const now = this.#viewOf(asked, reason, at)
-    if (reason === '') this.#changeAccounts(now)
+    if (reason === '') {
+      this.#changeAccounts(now)
+      // A refusal changes nothing that can be seen, though its id is remembered.
+      this.#revisions.change()
+    }
     const outcome: Outcome = reason === '' ? { kind: 'movement', movement: now, ...this.#accountsOf(now) } : refused(reason)
     const row: MovementRow = { content: contentOf(asked), now, first: { slot: at.slot, outcome }, end: null }
     this.#movements.set(asked.id, row)
@@ -130,9 +138,12 @@ export class BankModel {
     return { slot: at.slot, outcome: refused('QUOTA_EXCEEDED') }
   }
 
-  /** Gives back the holds whose time has come. */
+  /** Gives back the holds whose time has come, in the order of their ends. */
   expire(nowMs: number): void {
-    for (const { id, expiresMs } of this.#holds.rows()) if (expiresMs !== null && expiresMs <= nowMs) this.expireHold(id)
+    const ends = this.#holds.rows().map(({ id, expiresMs }) => ({ id, atMs: expiresMs ?? Number.POSITIVE_INFINITY }))
+    for (const { id } of ends.filter(({ atMs }) => atMs <= nowMs).toSorted((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1))) {
+      this.expireHold(id)
+    }
   }
 
   /** Gives a hold back, if there is one that ends by itself. */
@@ -141,6 +152,8 @@ export class BankModel {
     if (row?.now.status !== 'pending' || row.now.expiresMs === null) return
     this.#change(row.now.source, { held: -row.now.pendingAmount })
     this.#movements.set(id, { ...row, now: { ...row.now, status: 'expired' } })
+    this.#revisions.begin()
+    this.#revisions.change()
     this.#holds.delete(id)
   }
 
@@ -251,6 +264,7 @@ export class BankModel {
   #end(row: MovementRow, now: MovementView, { slot }: Moment): Effect {
     const end: Effect = { slot, outcome: { kind: 'movement', movement: now, ...this.#accountsOf(now) } }
     this.#movements.set(now.id, { ...row, now, end })
+    this.#revisions.change()
     this.#holds.delete(now.id)
     return end
   }

@@ -1,27 +1,21 @@
 import type { Compare, Delete, List, Put } from '../clients/operations.js'
 import type { Outcome, PairView } from '../clients/outcomes.js'
+import type { Revisions } from './revisions.js'
 import { Table, type UndoLog } from './tables.js'
-
-const REVISION = 'revision'
 
 /** The key-value store as kv.proto tells it. */
 export class KeysModel {
   readonly #pairs: Table<PairView>
-  readonly #counters: Table<number>
+  readonly #revisions: Revisions
 
-  constructor(log: UndoLog) {
+  constructor(log: UndoLog, revisions: Revisions) {
     this.#pairs = new Table('key', log)
-    this.#counters = new Table('counter', log)
+    this.#revisions = revisions
   }
 
-  get revision(): number {
-    return this.#counters.get(REVISION) ?? 0
-  }
-
-  /** `revision`: the one that this write makes, or shares with the others of its transaction. */
-  put({ key, value }: Put, revision: number): Outcome {
+  put({ key, value }: Put): Outcome {
     const previous = this.#pairs.get(key) ?? null
-    this.#counters.set(REVISION, revision)
+    const revision = this.#revisions.change()
     this.#pairs.set(key, {
       key,
       value,
@@ -33,15 +27,15 @@ export class KeysModel {
   }
 
   /** Deleting nothing makes no revision. */
-  delete({ target }: Delete, revision: number): Outcome {
+  delete({ target }: Delete): Outcome {
     const pairs = this.#pairs.sorted().filter(({ key }) => ('key' in target ? key === target.key : key.startsWith(target.prefix)))
-    if (pairs.length > 0) this.#counters.set(REVISION, revision)
+    if (pairs.length > 0) this.#revisions.change()
     for (const { key } of pairs) this.#pairs.delete(key)
-    return { kind: 'delete', deleted: pairs.length, revision: this.revision, pairs }
+    return { kind: 'delete', deleted: pairs.length, revision: this.#revisions.current, pairs }
   }
 
   get(key: string): Outcome {
-    return { kind: 'get', pair: this.#pairs.get(key) ?? null, revision: this.revision }
+    return { kind: 'get', pair: this.#pairs.get(key) ?? null, revision: this.#revisions.current }
   }
 
   list(query: List): Outcome {
@@ -53,7 +47,7 @@ export class KeysModel {
       pairs: query.keysOnly ? listed.map((pair) => ({ ...pair, value: '' })) : listed,
       count: inRange.length,
       hasMore: !query.countOnly && listed.length < inRange.length,
-      revision: this.revision,
+      revision: this.#revisions.current,
     }
   }
 

@@ -4,6 +4,7 @@ import type { Operation, Query, Request, Txn, TxnStep } from '../clients/operati
 import { type Outcome, refused } from '../clients/outcomes.js'
 import { BankModel, type Effect, type Moment } from './bank-model.js'
 import { KeysModel } from './keys-model.js'
+import { Revisions } from './revisions.js'
 import { Table, UndoLog } from './tables.js'
 
 interface FirstAnswer {
@@ -18,6 +19,7 @@ interface FirstAnswer {
  */
 export class Model {
   readonly #log: UndoLog
+  readonly #revisions: Revisions
   readonly #bank: BankModel
   readonly #keys: KeysModel
   #quotaMarks: QuotaMark[] = []
@@ -31,8 +33,9 @@ export class Model {
   constructor({ isSearched = false, firstAnswersMax = Number.POSITIVE_INFINITY } = {}) {
     this.#firstAnswersMax = firstAnswersMax
     this.#log = new UndoLog(isSearched)
-    this.#bank = new BankModel(this.#log)
-    this.#keys = new KeysModel(this.#log)
+    this.#revisions = new Revisions(this.#log)
+    this.#bank = new BankModel(this.#log, this.#revisions)
+    this.#keys = new KeysModel(this.#log, this.#revisions)
     this.#firstAnswers = new Table('request', this.#log)
     this.#used = new Table('used', this.#log)
   }
@@ -50,6 +53,7 @@ export class Model {
       check(mayGrow(operation), () => `a ${operation.kind} was refused for the quota, though it does not let the state grow`)
       return { slot: at.slot, outcome: refused('QUOTA_EXCEEDED') }
     }
+    this.#revisions.begin()
     if (mark !== undefined && operation.kind === 'batch') return this.#bank.batch(operation, at, mark)
     if (requestId === '') return this.#carryOut(request, at)
     const content = JSON.stringify(operation)
@@ -131,18 +135,17 @@ export class Model {
       case 'transfer':
       case 'post':
       case 'void':
-        return this.#step(operation, at, this.#keys.revision + 1)
+        return this.#step(operation, at)
     }
   }
 
-  /** All or nothing; all writes share one revision; the refused movement's id stays refused. */
+  /** All or nothing; all changes share one revision; the refused movement's id stays refused. */
   #txn({ compare, whenTrue, whenFalse }: Txn, at: Moment): Effect {
     const { mark } = this.#log
-    const revision = this.#keys.revision + 1
     const succeeded = compare.every((condition) => this.#keys.holds(condition))
     const responses: Outcome[] = []
     for (const step of succeeded ? whenTrue : whenFalse) {
-      const effect = this.#step(step, at, revision)
+      const effect = this.#step(step, at)
       if (effect.outcome.kind === 'refused') {
         this.#log.undoTo(mark)
         this.#bank.keepRefused(effect)
@@ -150,15 +153,15 @@ export class Model {
       }
       responses.push(effect.outcome)
     }
-    return { slot: at.slot, outcome: { kind: 'txn', succeeded, responses, revision: this.#keys.revision } }
+    return { slot: at.slot, outcome: { kind: 'txn', succeeded, responses, revision: this.#revisions.current } }
   }
 
-  #step(step: TxnStep, at: Moment, revision: number): Effect {
+  #step(step: TxnStep, at: Moment): Effect {
     switch (step.kind) {
       case 'put':
-        return { slot: at.slot, outcome: this.#keys.put(step, revision) }
+        return { slot: at.slot, outcome: this.#keys.put(step) }
       case 'delete':
-        return { slot: at.slot, outcome: this.#keys.delete(step, revision) }
+        return { slot: at.slot, outcome: this.#keys.delete(step) }
       case 'get':
       case 'balance':
         return { slot: at.slot, outcome: this.query(step) }

@@ -1,3 +1,5 @@
+import { inspect, isDeepStrictEqual } from 'node:util'
+import type { EventReplay } from '../checkers/event-replay.js'
 import { check } from '../checkers/violation.js'
 import { decodeAnswer } from '../clients/decode-result.js'
 import { encodeQuery } from '../clients/encode-request.js'
@@ -62,6 +64,7 @@ export class World extends SimulatedCluster {
   checkHistory(nodes: readonly SimulatedNode[]): void {
     const model = checkSlotOrder(this.history, this.checker.log, this.plan.limits, this.checker.quotaMarks)
     for (const node of nodes) if (node.appliedUpTo === this.checker.decidedUpTo) checkState(node, model)
+    if (this.checker.looksInside) checkReplay(this.checker.feed.replay, model)
   }
 
   /** What a search for an order of the requests, which knows no slots, has come to. */
@@ -148,4 +151,26 @@ function checkState(node: SimulatedNode, model: Model): void {
       () => `at the end node ${node.id} answers ${JSON.stringify(found)}, but by the log it is ${JSON.stringify(expected)}`,
     )
   }
+}
+
+/** Whoever has followed the events from the first on knows what there is. */
+function checkReplay(replay: EventReplay, model: Model): void {
+  const keys = model.query(ALL_KEYS)
+  const accounts = model.query({ kind: 'accounts' })
+  const pairs = keys.kind === 'list' ? keys.pairs : []
+  const expected = {
+    pairs: new Map(
+      pairs.map((pair) => [pair.key, `${pair.value} ${pair.createRevision} ${pair.modRevision} ${pair.version}`] as const),
+    ),
+    accounts: new Map(
+      (accounts.kind === 'accounts' ? accounts.accounts : []).map(
+        ({ account, balance, held }) => [account, `${balance} ${held}`] as const,
+      ),
+    ),
+  }
+  const found = { pairs: replay.pairs(), accounts: replay.accounts() }
+  check(
+    isDeepStrictEqual(found, expected),
+    () => `by the events there are ${inspect(found, { depth: 3 })}, but by the log ${inspect(expected, { depth: 3 })}`,
+  )
 }

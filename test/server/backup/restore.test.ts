@@ -67,8 +67,8 @@ describe('a restored backup', () => {
     const { made } = await restore()
     const [first] = made.directories
     const node = await replay(first?.directory ?? '', 1)
-    assert.deepEqual(node.retry(3, 'key-3'), { slot: 4, revision: 3n })
-    assert.deepEqual(node.retry(LAST - 1, 'key-4'), { slot: LAST, revision: BigInt(LAST - 1) })
+    assert.deepEqual(node.retry(3, 'key-3'), { slot: 4, revision: 4n })
+    assert.deepEqual(node.retry(LAST - 1, 'key-4'), { slot: LAST, revision: BigInt(LAST) })
   })
 
   for (const toSlot of [CHECKPOINT, CHECKPOINT + 1, 17, LAST]) {

@@ -53,7 +53,7 @@ function answered(invocation: Invocation, slot: number, outcome: Outcome, atUs: 
   history.onAnswer(invocation, { slot, outcome }, atUs)
 }
 
-const PUT_FIRST: Outcome = { kind: 'put', revision: 1, previous: null }
+const PUT_FIRST: Outcome = { kind: 'put', revision: 2, previous: null }
 
 function assertRight(): void {
   checkSlotOrder(history, log)
@@ -139,7 +139,7 @@ test('what comes after an idle hour of log time in a session is not carried out'
   asked(put('x'), 0, 1)
   inSession(put('x'), 1)
   const late = asked(put('y'), 10, 2)
-  answered(late, inSession(put('y'), 2, { timeMs: START_MS + HOUR_MS }), { ...PUT_FIRST, revision: 2 }, 20)
+  answered(late, inSession(put('y'), 2, { timeMs: START_MS + HOUR_MS }), { ...PUT_FIRST, revision: 3 }, 20)
   assertBroken(/but the log does not hold it/)
 })
 
@@ -147,7 +147,7 @@ test('a request below the first unacknowledged is not carried out', () => {
   const late = asked(put('x'), 0, 1)
   asked(put('y'), 0, 2)
   inSession(put('y'), 2, { first: 2 })
-  answered(late, inSession(put('x'), 1), { ...PUT_FIRST, revision: 2 }, 20)
+  answered(late, inSession(put('x'), 1), { ...PUT_FIRST, revision: 3 }, 20)
   assertBroken(/but the log does not hold it/)
 })
 
@@ -161,10 +161,10 @@ test('a read must tell the state of its slot, and its slot must have been decide
   asked(put('x'), 0, 1)
   inSession(put('x'), 1)
   const read = history.invoke('client', { kind: 'read', query: { kind: 'get', key: 'k' } }, 1)
-  answered(read, 2, { kind: 'get', pair: null, revision: 0 }, 5)
+  answered(read, 2, { kind: 'get', pair: null, revision: 1 }, 5)
   assertRight()
   const wrong = history.invoke('client', { kind: 'read', query: { kind: 'get', key: 'k' } }, 1)
-  answered(wrong, 3, { kind: 'get', pair: null, revision: 0 }, 5)
+  answered(wrong, 3, { kind: 'get', pair: null, revision: 1 }, 5)
   assertBroken(/read {"kind":"get","key":"k"}, was answered .*"pair":null.* but by the log it is .*"value":"x"/)
   const ahead = new History()
   ahead.onSessionOpened('client', 1)
@@ -174,7 +174,7 @@ test('a read must tell the state of its slot, and its slot must have been decide
 
 function answeredIn(other: History, slot: number): void {
   const read = other.invoke('client', { kind: 'read', query: { kind: 'get', key: 'k' } }, 1)
-  other.onAnswer(read, { slot, outcome: { kind: 'get', pair: null, revision: 0 } }, 5)
+  other.onAnswer(read, { slot, outcome: { kind: 'get', pair: null, revision: 1 } }, 5)
 }
 
 type Movement = Extract<Outcome, { kind: 'movement' }>

@@ -174,6 +174,7 @@ test('sessions of the machine and of the model agree: repeats, acknowledged and 
     timeMs += random.chance(0.02) ? random.int(0, 5_000_000) : random.int(0, 1_000)
     const at = { slot, timeMs, level: 1 }
     for (const due = real.onSlot(at); due?.next().done === false; );
+    model.passTime(timeMs)
     if (clientCount === 0 || random.chance(0.02)) {
       clientCount = sessions.open(TOKEN, at)
       assert.equal(real.openSession(TOKEN, at), clientCount)

@@ -2517,8 +2517,9 @@ export const TxnResponse: MessageFns<TxnResponse> = {
 };
 
 /**
- * Keys and values with revisions, as in etcd: a revision counts writes, each key keeps the revisions of its creation and of its
- * last change, and a transaction compares before it writes. Keys are ordered by their UTF-8 bytes.
+ * Keys and values with revisions, as in etcd: the empty store is revision 1, and every command that changes a key, an account or a movement
+ * takes the next, so does each hold that ends by itself. Each key keeps the revisions of its creation and of its last change, and a
+ * transaction compares before it writes. Keys are ordered by their UTF-8 bytes.
  */
 export type KeyValueServiceService = typeof KeyValueServiceService;
 export const KeyValueServiceService = {

@@ -241,7 +241,7 @@ export interface DeadlineRecord {
 
 /** Counters of the bank and the keys. */
 export interface Counters {
-  /** The key-value store's. */
+  /** Of keys and money, from 1. */
   revision: bigint;
   /** Number of movements. */
   movements: number;
