@@ -37,23 +37,23 @@ import {
 import { notWritable } from './storage-error.js'
 
 export interface LevelStorageOptions {
-  /** How much of the log is kept behind the checkpoint. */
+  /** Bounds of the log that is kept behind the checkpoint. */
   readonly window?: LogWindow
-  /** A checkpoint with more changes than this many bytes is written in pieces of about so much. */
+  /** Approximate bytes of a piece: a checkpoint with more changes is written in several pieces. */
   readonly pieceBytes?: number
-  /** After so many trimmed bytes of the log LevelDB is asked to give their room back. */
+  /** Trimmed bytes of the log after which their range is compacted. */
   readonly reclaimBytes?: number
   readonly observer?: Observer | undefined
 }
 
 const PIECE_BYTES = 256 * 1_024
-/** So many entries of the log are decoded at once. */
+/** Most log entries that are decoded in a turn. */
 const LOG_STEP_SLOTS = 500
 const RECLAIM_BYTES = 64 * 1_024 * 1_024
 
 /**
- * Storage in LevelDB. What LevelDB would lose or change without a word is noticed at open or when it is read: see records.ts,
- * write-chain.ts, witness.ts and verify.ts.
+ * Storage in LevelDB. LevelDB loses and changes some records without an error; this is detected at open, or when a record is read: see
+ * records.ts, write-chain.ts, witness.ts and verify.ts.
  */
 export class LevelStorage implements Storage {
   readonly dataDirId: string
@@ -63,14 +63,14 @@ export class LevelStorage implements Storage {
   readonly #checkpoints: CheckpointWriter
   readonly #receiver: CheckpointStager
   readonly #viewer: CheckpointViewer
-  /** As they were found at the start, until they are handed over. */
+  /** State entries read at the start, until they are taken. */
   #statePages: StatePages | undefined
   #replacesDataDirId: string
   #applyFailure: ApplyFailure | undefined
   #unsupportedLevel: RaisedLevel | undefined
 
   /**
-   * Opens a node's data directory, or makes it; reads all of it but the history.
+   * Opens or makes a node's data directory, and reads all of it except the history.
    *
    * @throws StorageError LOCKED, NOT_WRITABLE, FOREIGN, UNSUPPORTED_FORMAT or DAMAGED; nothing is left open or locked then
    */
@@ -78,7 +78,7 @@ export class LevelStorage implements Storage {
     return LevelStorage.fromDirectory(await openDirectory(options), options)
   }
 
-  /** Stands on a directory that is open, and closes it when it cannot. @throws StorageError */
+  /** Makes a storage of an open directory, and closes the directory when that fails. @throws StorageError */
   static async fromDirectory(directory: OpenDirectory, options: LevelStorageOptions = {}): Promise<LevelStorage> {
     let storage: LevelStorage
     try {
@@ -89,7 +89,7 @@ export class LevelStorage implements Storage {
       throw notWritable(directory.path, error)
     }
     try {
-      await storage.#mend()
+      await storage.#recoverFromCrash()
       return storage
     } catch (error) {
       await storage.close()
@@ -189,8 +189,8 @@ export class LevelStorage implements Storage {
   async noteApplyFailure(failure: ApplyFailure): Promise<void> {
     await this.#writer.write('append', INTERNAL_WRITE, (batch) => {
       const { slot } = failure
-      assert(slot <= this.#writer.rules.decidedUpTo, 'what was carried out is decided')
-      assert(slot === 0 || slot > this.checkpoint.appliedUpTo, 'a checkpoint holds no slot that failed')
+      assert(slot <= this.#writer.rules.decidedUpTo, 'a slot that was applied is decided')
+      assert(slot === 0 || slot > this.checkpoint.appliedUpTo, 'a failed slot is above the checkpoint')
       batch.put(APPLY_FAILURE_KEY, sealApplyFailure(failure))
     })
     this.#applyFailure = failure
@@ -198,9 +198,9 @@ export class LevelStorage implements Storage {
 
   async resolveApplyFailure(how: 'skip' | 'retry'): Promise<void> {
     const failure = this.#applyFailure
-    assert(failure !== undefined, 'a failure is resolved where there is one')
+    assert(failure !== undefined, 'there is a failure to resolve')
     const [entry] = how === 'skip' ? await this.readLog(failure.slot, failure.slot, 0) : []
-    assert(how === 'retry' || entry?.value.kind === 'batch', 'a slot with commands is skipped')
+    assert(how === 'retry' || entry?.value.kind === 'batch', 'only a slot with commands is skipped')
     await this.#writer.write('append', INTERNAL_WRITE, (batch) => {
       batch.delete(APPLY_FAILURE_KEY)
       if (entry?.value.kind !== 'batch') return
@@ -271,8 +271,8 @@ export class LevelStorage implements Storage {
     }
   }
 
-  /** What a crash has left half done. */
-  async #mend(): Promise<void> {
+  /** Rolls back or removes what a crash has left unfinished. */
+  async #recoverFromCrash(): Promise<void> {
     const { db, contents } = this.#directory
     await rollBack(db, contents.undoPageCount, (build) => this.#writer.write('background', INTERNAL_WRITE, build))
     await this.#receiver.sweepLeftovers()
@@ -295,7 +295,7 @@ export class LevelStorage implements Storage {
         }
         case 'promised':
         case 'decidedUpTo':
-          // They stand in the chain's link.
+          // These are in the chain's link.
           break
       }
     }
@@ -318,7 +318,7 @@ export class LevelStorage implements Storage {
         const records = await this.#directory.db.getEach(keys)
         for (const [i, key] of keys.entries()) {
           const record = records[i]
-          if (record === undefined) return this.#holeIn(fromSlot + entries.length)
+          if (record === undefined) return this.#missingSlot(fromSlot + entries.length)
           entries.push(unsealLogEntry(key, record))
         }
       }
@@ -328,8 +328,8 @@ export class LevelStorage implements Storage {
     }
   }
 
-  /** A trim that is not known to be durable yet has taken the slot, or a defect has. */
-  #holeIn(slot: Slot): LogEntry[] {
+  /** Returns no entries when a trim that is not durable yet has removed the slot. @throws RecordError when it is missing otherwise */
+  #missingSlot(slot: Slot): LogEntry[] {
     if (slot <= this.#writer.log.compactedUpTo) return []
     throw new RecordError(`slot ${slot} of the log is missing`)
   }
@@ -345,15 +345,15 @@ export class LevelStorage implements Storage {
   }
 
   /**
-   * What stands only on disk of the machine's state cannot be read. Whoever wanted it decides what becomes of the node: one that asked
-   * something must not end it, and its votes are elsewhere.
+   * Returns the error of a damaged entry that is only on disk. It does not fail the writer: the caller decides whether the node stops. A
+   * client's read must not stop it, and its votes are in other records.
    */
   #damagedState(error: unknown): unknown {
     this.#writer.assertUsable()
     return storageErrorOf(this.#directory.path, error)
   }
 
-  /** What was fine at the start cannot be read any more: no write may follow. */
+  /** Returns the error of a record that was intact at the start. It fails the writer: no write may follow. */
   #failedRead(error: unknown): unknown {
     this.#writer.assertUsable()
     const failure = storageErrorOf(this.#directory.path, error)

@@ -227,7 +227,7 @@ describe('a healthy directory', () => {
     assert.deepEqual(setAside.map(({ name, identity }) => [name, identity?.dataDirId]), [['damaged-1', replaced.dataDirId]]) // biome-ignore format: one line
     assert.ok((setAside[0]?.bytes ?? 0) > SLOTS * 1_000)
     assert.equal(contents?.lastWrite, 1)
-    assert.match(findings[0]?.what ?? '', /takes the place of .*damaged-1/)
+    assert.match(findings[0]?.what ?? '', /replaces .*damaged-1/)
   })
 })
 

@@ -126,8 +126,8 @@ export class MemoryStorage implements Storage {
   }
 
   async noteApplyFailure(failure: ApplyFailure): Promise<void> {
-    assert(failure.slot <= this.#disk.decidedUpTo, 'what was carried out is decided')
-    assert(failure.slot === 0 || failure.slot > this.checkpoint.appliedUpTo, 'a checkpoint holds no slot that failed')
+    assert(failure.slot <= this.#disk.decidedUpTo, 'a slot that was applied is decided')
+    assert(failure.slot === 0 || failure.slot > this.checkpoint.appliedUpTo, 'a failed slot is above the checkpoint')
     await this.#writer.write('append', async () => {
       this.#disk.applyFailure = failure
       this.#wrote(0)
@@ -137,13 +137,13 @@ export class MemoryStorage implements Storage {
   async resolveApplyFailure(how: 'skip' | 'retry'): Promise<void> {
     const disk = this.#disk
     const failure = disk.applyFailure
-    assert(failure !== undefined, 'a failure is resolved where there is one')
+    assert(failure !== undefined, 'there is a failure to resolve')
     const entry = disk.log.get(failure.slot)
     await this.#writer.write('append', async () => {
       disk.applyFailure = undefined
       this.#wrote(0)
       if (how === 'retry') return
-      assert(entry?.value.kind === 'batch', 'a slot with commands is skipped')
+      assert(entry?.value.kind === 'batch', 'only a slot with commands is skipped')
       disk.log.set(entry.slot, { ...entry, value: { ...entry.value, skipped: true } })
     })
   }

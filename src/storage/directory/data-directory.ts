@@ -12,19 +12,19 @@ import { makeDirectory, renameSynced, syncDirectory, writeFileSynced } from './f
 
 // A data directory:
 //
-//   identity.json   whose it is: format, data-dir id, node id, checksum. Never changed
-//   lock/           held by the process that uses it (directory-lock.ts)
+//   identity.json   its owner: format, data-dir id, node id, checksum. Never changed
+//   lock/           held by the process that uses the directory (directory-lock.ts)
 //   witness         the number of the last durable write (witness.ts)
 //   db/             LevelDB's (record-record-record-keys.ts)
-//   views/          of a running node: its files as they were, for whoever reads a checkpoint (database-copy.ts)
-//   damaged-<n>/    what stood here before it was found damaged, and replaces.json the id that it had (set-aside.ts)
+//   views/          copies of the database files of a running node, for readers of checkpoints (database-copy.ts)
+//   damaged-<n>/    earlier contents that were found damaged; replaces.json holds their data-dir id (set-aside.ts)
 //
-// It is made in an order in which a crash at any moment leaves either a directory with an identity and all the rest, or one that
-// says that it was never finished: identity.new stands there from before the first of the other files until it becomes
-// identity.json. So a database that vanishes later is missed, and never made anew behind an identity that other members know.
+// The files are made in an order in which a crash leaves either a complete directory or one that is marked as unfinished: identity.new
+// is written before all other files and is renamed to identity.json at the end. So a database that vanishes later is detected, and is
+// never made anew under an identity that other members know.
 
 const FORMAT = 2
-/** The write that a new database begins with. */
+/** The number of a new database's first write. */
 export const FIRST_WRITE = 1
 
 export interface Identity {
@@ -55,13 +55,17 @@ export function pathsIn(directory: string): DirectoryPaths {
   }
 }
 
-/** Whether somebody's data is there, or is meant to be. */
+/** Returns true when the directory holds a node's data, or data that was being made. */
 export function hasIdentity(directory: string): boolean {
   const paths = pathsIn(directory)
   return [paths.identity, paths.draft, paths.database, paths.witness].some((path) => existsSync(path))
 }
 
-/** The directory's identity; undefined when it has none and nothing that would need one. @throws StorageError */
+/**
+ * Returns the directory's identity; undefined when it has none and needs none.
+ *
+ * @throws StorageError FOREIGN, DAMAGED or UNSUPPORTED_FORMAT
+ */
 export function readIdentity(paths: DirectoryPaths, nodeId: NodeId): Identity | undefined {
   const identity = identityIn(paths)
   if (identity !== undefined && identity.nodeId !== nodeId) {
@@ -73,7 +77,7 @@ export function readIdentity(paths: DirectoryPaths, nodeId: NodeId): Identity | 
   return identity
 }
 
-/** The same, whichever node's it is. @throws StorageError */
+/** Returns the directory's identity, of any node. @throws StorageError DAMAGED or UNSUPPORTED_FORMAT */
 export function identityIn(paths: DirectoryPaths): Identity | undefined {
   if (existsSync(paths.identity)) return parseIdentity(paths, readFileSync(paths.identity, 'utf8'))
   if (existsSync(paths.draft)) return undefined
@@ -82,7 +86,7 @@ export function identityIn(paths: DirectoryPaths): Identity | undefined {
   return undefined
 }
 
-/** The number of the last write that is known to have been durable. @throws StorageError DAMAGED */
+/** Returns the number of the last write that was certainly durable. @throws StorageError DAMAGED */
 export function readLastWritten(paths: DirectoryPaths, identity: Identity): number {
   if (!existsSync(paths.witness)) throw damaged(paths.directory, `${paths.witness} is missing`)
   const number = readWitness(paths.witness, identity.dataDirId)
@@ -90,7 +94,7 @@ export function readLastWritten(paths: DirectoryPaths, identity: Identity): numb
   return number
 }
 
-/** Makes a new directory's contents, over whatever an unfinished attempt has left. The caller holds the lock. */
+/** Makes a new directory's contents; removes those of an unfinished attempt. The caller must hold the lock. */
 export async function createContents(paths: DirectoryPaths, nodeId: NodeId): Promise<Identity> {
   rmSync(paths.database, { recursive: true, force: true })
   rmSync(paths.witness, { force: true })
@@ -99,7 +103,7 @@ export async function createContents(paths: DirectoryPaths, nodeId: NodeId): Pro
   return identity
 }
 
-/** A crash between any two of these is mended by createContents, before the last; there is nothing to mend after it. */
+/** Returns the steps that make a directory. After a crash before the last step, createContents begins again. */
 export function creationSteps(paths: DirectoryPaths, identity: Identity): readonly (() => void | Promise<void>)[] {
   return [
     () => {
@@ -116,7 +120,7 @@ export function creationSteps(paths: DirectoryPaths, identity: Identity): readon
 }
 
 async function createDatabase(path: string, identity: Identity): Promise<void> {
-  // LevelDB would make it for everybody to read.
+  // LevelDB would make it readable for every user.
   makeDirectory(path)
   const db = await openDatabase(path, 'create')
   try {
@@ -129,7 +133,7 @@ async function createDatabase(path: string, identity: Identity): Promise<void> {
   syncDirectory(path)
 }
 
-/** What a new database holds. */
+/** Returns the records of a new database. */
 export function firstRecords(identity: Identity): [Buffer, Buffer][] {
   const key = chainKey(FIRST_WRITE)
   const link = {
@@ -154,7 +158,7 @@ function checksumOfIdentity({ dataDirId, nodeId }: Identity): string {
     .padStart(8, '0')
 }
 
-/** What stands in identity.json. */
+/** Returns the contents of identity.json. */
 export function formatIdentity(identity: Identity): string {
   const { dataDirId, nodeId } = identity
   return `${JSON.stringify({ format: FORMAT, dataDirId, nodeId, checksum: checksumOfIdentity(identity) }, undefined, 2)}\n`

@@ -1,22 +1,22 @@
-/** How a process shares out the file descriptors that it may have. */
+/** Shares of the file descriptors that a process may open. */
 export interface DescriptorShares {
-  /** LevelDB's, for its tables. */
+  /** Descriptors for LevelDB's tables. */
   readonly tableFiles: number
   readonly clientConnections: number
   readonly peerConnections: number
 }
 
-/** LevelDB's own default, and the least that it takes. */
+/** LevelDB's own default, and its minimum. */
 const TABLE_FILES_MAX = 1_000
 const TABLE_FILES_MIN = 74
 const CLIENT_CONNECTIONS_MAX = 20_000
 const PEER_CONNECTIONS_MAX = 256
-/** Logs, locks, the witness, the event loop, backups, and what a library opens in passing. */
+/** Descriptors for logs, locks, the witness, the event loop, backups and libraries. */
 const RESERVE = 80
-/** Below this a node would refuse most of its clients. */
+/** Fewest descriptors: with fewer a node would refuse most of its clients. */
 const DESCRIPTORS_MIN = 224
 
-/** The limit that the system sets this process (`ulimit -n`); without one, all that would be shared out. */
+/** Returns this process's limit (`ulimit -n`); without a limit, the sum of the largest shares. */
 function descriptorLimit(): number {
   const report = process.report?.getReport() as { userLimits?: { open_files?: { soft?: number | string } } } | undefined
   const soft = report?.userLimits?.open_files?.soft
@@ -25,13 +25,17 @@ function descriptorLimit(): number {
 
 let ofThisProcess: DescriptorShares | undefined
 
-/** The shares of this process. Its limit is read once: a report takes milliseconds. @throws RangeError when the limit is below 224 */
+/**
+ * Returns the shares of this process. The limit is read once, because a report takes milliseconds.
+ *
+ * @throws RangeError when the limit is below 224
+ */
 export function descriptorShares(): DescriptorShares {
   ofThisProcess ??= shareDescriptors(descriptorLimit())
   return ofThisProcess
 }
 
-/** @throws RangeError when the limit is below 224 */
+/** Divides a limit into shares. @throws RangeError when the limit is below 224 */
 export function shareDescriptors(limit: number): DescriptorShares {
   if (limit < DESCRIPTORS_MIN) {
     throw new RangeError(

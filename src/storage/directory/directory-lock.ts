@@ -5,21 +5,21 @@ import { Level } from 'level'
 import { notWritable, StorageError, systemCodeOf } from '../storage-error.js'
 import { processExists } from './process-exists.js'
 
-// The kernel decides who holds a directory: its lock ends with its process, however that ends, and holds against every other process
-// of the machine, whatever container, mount or name it comes by. Node.js offers no such lock, but each LevelDB takes one (fcntl, on its
-// file LOCK). The lock of the database itself would not do: it is lost as soon as this process opens, or only reads, that file once
-// more. So a data directory has a folder of its own with a database that holds nothing, `lock/`, open as long as the directory is held.
-// Nobody else opens what is in there: this process looks at its own list first.
+// The kernel decides which process holds a directory. Its lock ends with the process in every case, and excludes every other process of
+// the machine, in any container and by any mount or path. Node.js offers no such lock, but every LevelDB database takes one (fcntl, on
+// its file LOCK). The lock of our own database would not be enough: a process loses it when it opens or reads that file once more. So
+// each data directory has a folder `lock/` with an empty database, which is open as long as the directory is held. This process opens
+// it only once: it checks its own list of held directories first.
 //
-// The folder also has a file for people, holder.json, that says who held the directory last. It decides nothing: it may be missing,
-// empty or garbled.
+// The folder also has a file for people, holder.json, that names the last holder. It decides nothing: it may be missing, empty or
+// garbled.
 
 /** The folder's name. */
 export const LOCK_FOLDER = 'lock'
 const HOLDER_FILE = 'holder.json'
-/** LevelDB's own lock file. It is never removed: processes that hold it and those that ask must look at the same file. */
+/** LevelDB's own lock file. It must never be removed: the holder and all other processes must use the same file. */
 const LEVELDB_LOCK = 'LOCK'
-/** The smallest that LevelDB takes. */
+/** LevelDB's minimum. */
 const WRITE_BUFFER_BYTES = 64 * 1_024
 
 /**
@@ -39,7 +39,7 @@ export class DirectoryLock {
     this.#names = names
   }
 
-  /** Takes a directory that exists. @throws StorageError LOCKED or NOT_WRITABLE */
+  /** Locks an existing directory. @throws StorageError LOCKED or NOT_WRITABLE */
   static async acquire(directory: string): Promise<DirectoryLock> {
     const folder = join(directory, LOCK_FOLDER)
     try {
@@ -64,7 +64,7 @@ export class DirectoryLock {
     }
   }
 
-  /** Gives the directory free. */
+  /** Unlocks the directory. */
   async release(): Promise<void> {
     rmSync(join(this.#folder, HOLDER_FILE), { force: true })
     await this.#db.close()
@@ -72,17 +72,17 @@ export class DirectoryLock {
   }
 }
 
-/** The process that holds a directory, or held it last and did not let go. */
+/** The process that holds a directory, or that ended without releasing it. */
 export interface LockHolder {
   readonly pid: number
   readonly hostname: string
-  /** It holds the directory now. */
+  /** True when it holds the directory now. */
   readonly isAlive: boolean
 }
 
 /**
- * The process that holds a directory, or was killed while it did; undefined when neither is so. Changes nothing, and takes no lock: the
- * kernel's own list of locks is looked at where there is one (Linux), and otherwise whether a process of that number lives.
+ * Returns the process that holds a directory, or that was killed while it held it; undefined when there is none. Changes nothing and
+ * takes no lock: it reads the kernel's list of locks where there is one (Linux), and otherwise checks that the process exists.
  */
 export function lockHolder(directory: string): LockHolder | undefined {
   const holder = readHolder(directory)
@@ -112,7 +112,7 @@ function makeFolder(folder: string): void {
     mkdirSync(folder, { mode: 0o700 })
   } catch (error) {
     if (systemCodeOf(error) !== 'EEXIST') throw error
-    // What is no folder stood there before, or was put there by hand.
+    // A file of that name is of an older version, or was put there by hand.
     if (!statSync(folder).isDirectory()) rmSync(folder)
     else return
     mkdirSync(folder, { mode: 0o700 })
@@ -120,8 +120,8 @@ function makeFolder(folder: string): void {
 }
 
 /**
- * Opens the database that holds nothing. What a power cut has left of its other files does not matter: they are made anew, without LOCK
- * being touched. When another process has made them anew and taken the lock meanwhile, this one is refused; that one reads them no more.
+ * Opens the empty database. Its files other than LOCK do not matter: when a power cut has damaged them, they are made anew. When another
+ * process has made them anew and taken the lock meanwhile, this process is refused.
  */
 async function openLock(folder: string): Promise<Level> {
   try {
@@ -139,7 +139,7 @@ async function open(folder: string): Promise<Level> {
     await db.open()
     return db
   } catch (error) {
-    // The reason is in the cause: the error itself only says that the database is not open.
+    // The cause has the reason; the error itself only states that the database is not open.
     throw error instanceof Error && error.cause instanceof Error ? error.cause : error
   }
 }
@@ -148,13 +148,13 @@ function isDamage(error: unknown): boolean {
   return error instanceof Error && !/permission denied|too many open files|no space left|read-only/i.test(error.message)
 }
 
-/** Empty while there is no LOCK. Looking at it with stat does not cost the lock, as reading it would. */
+/** Returns device and inode of LOCK; empty while there is none. Calling stat keeps the lock; reading the file would lose it. */
 function inodeOf(folder: string): string {
   const stat = statSync(join(folder, LEVELDB_LOCK), { throwIfNoEntry: false, bigint: true })
   return stat === undefined ? '' : `${stat.dev}:${stat.ino}`
 }
 
-/** For people only: that it cannot be written is no reason to refuse. */
+/** Writes holder.json. It is only for people, so a failure is ignored. */
 function writeHolder(folder: string): void {
   try {
     writeFileSync(join(folder, HOLDER_FILE), `${JSON.stringify({ pid: process.pid, hostname: hostname() })}\n`, { mode: 0o600 })

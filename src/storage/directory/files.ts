@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
-/** Makes what was created, renamed or removed in a directory durable. Windows cannot, and does not need to. */
+/** Makes creations, renames and removals in a directory durable. Windows has no such call and does not need it. */
 export function syncDirectory(directory: string): void {
   if (process.platform === 'win32') return
   const fd = openSync(directory, 'r')
@@ -13,8 +13,8 @@ export function syncDirectory(directory: string): void {
 }
 
 /**
- * Makes a directory with those above it, durably; for this user only. Step by step: mkdir's own `recursive` never returns where a
- * directory above says ENOENT to its making, as under /proc.
+ * Makes a directory and its parents, durably and accessible to this user only. It goes step by step, because mkdir with `recursive`
+ * never returns where a parent answers ENOENT, as under /proc.
  */
 export function makeDirectory(directory: string): void {
   const path = resolve(directory)
@@ -26,7 +26,7 @@ export function makeDirectory(directory: string): void {
   syncDirectory(dirname(path))
 }
 
-/** Writes a file with its contents; its name is durable only after syncDirectory. */
+/** Writes a file and syncs its contents. Its name is durable only after syncDirectory. */
 export function writeFileSynced(path: string, contents: string | Uint8Array): void {
   const fd = openSync(path, 'w', 0o600)
   try {

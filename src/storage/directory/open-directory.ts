@@ -15,31 +15,31 @@ import { finishSettingAside, forgetReplaced, removeViews } from './set-aside.js'
 
 const HISTORY_TAGS: readonly number[] = [entryTag('history', 0), entryTag('history', 1)]
 
-/** A data directory that is ours, whole, and locked. */
+/** A data directory of this node: checked, complete and locked. */
 export interface OpenDirectory {
-  /** For messages. */
+  /** The path, for messages. */
   readonly path: string
   readonly dataDirId: string
-  /** The id of the damaged directory that stood here before, until it is forgotten; empty when there is none. */
+  /** The id of the damaged directory that this one replaces, until it is forgotten; empty when there is none. */
   readonly replacesDataDirId: string
   readonly forgetReplaced: () => void
   readonly db: Database
   readonly contents: Contents
-  /** `onError` is told of a failed sync in the background. */
+  /** Opens the witness. `onError` receives the error of a failed background sync. */
   readonly openWitness: (onError: (error: Error) => void) => WriteWitness
-  /** Lets go of the lock. */
+  /** Releases the lock. */
   readonly release: () => Promise<void>
 }
 
 export interface OpenOptions {
   readonly directory: string
   readonly nodeId: NodeId
-  /** Told now and then how much of the database has been read, in bytes. */
+  /** Receives the progress of reading the database, in bytes. */
   readonly onProgress?: OnProgress
 }
 
 /**
- * Takes a node's data directory, made now if there is none, and reads all of it but the history, whose blocks are checked only.
+ * Opens a node's data directory, or makes it, and reads all of it except the history, of which only the blocks are checked.
  *
  * @throws StorageError LOCKED, NOT_WRITABLE, FOREIGN, UNSUPPORTED_FORMAT or DAMAGED; nothing is left open or locked then
  */
@@ -59,7 +59,7 @@ export async function openDirectory(options: OpenOptions): Promise<OpenDirectory
     const pages = readDatabase(path, paths.database, { wanted, ...(onProgress && { onProgress }) })
     const contents = await readContents({ path, identity, lastWritten, pages, skipsHistory: true })
     const db = await openExistingDatabase(path, paths.database)
-    await checkSeenAlike(path, db, contents)
+    await checkSameEnd(path, db, contents)
     return {
       path,
       dataDirId: identity.dataDirId,
@@ -76,11 +76,11 @@ export async function openDirectory(options: OpenOptions): Promise<OpenDirectory
   }
 }
 
-/** Reads and checks what a database holds, and whether that is what its directory says. @throws StorageError */
+/** Reads and checks a database, and compares it with its directory's identity and witness. @throws StorageError */
 export async function readContents(directory: {
   readonly path: string
   readonly identity: Identity
-  /** By the witness. */
+  /** The number in the witness. */
   readonly lastWritten: number
   readonly pages: AsyncIterable<[Buffer, Buffer][]>
   readonly skipsHistory: boolean
@@ -97,14 +97,14 @@ export async function readContents(directory: {
   }
 }
 
-/** LevelDB must end where the files that were read end. Closes it otherwise. @throws StorageError DAMAGED */
-async function checkSeenAlike(path: string, db: LevelDatabase, { lastNumber }: Contents): Promise<void> {
+/** Checks that LevelDB finds the same last write as our reader did, and closes it otherwise. @throws StorageError DAMAGED */
+async function checkSameEnd(path: string, db: LevelDatabase, { lastNumber }: Contents): Promise<void> {
   if (db.getSync(chainKey(lastNumber)) !== undefined && db.getSync(chainKey(lastNumber + 1)) === undefined) return
   await db.close()
   throw damaged(path, `LevelDB does not find the end of its database, write ${lastNumber}, where its files have it`)
 }
 
-/** A failure to read a database that opened well. */
+/** Turns a failure to read a database into a StorageError. */
 export function storageErrorOf(directory: string, error: unknown): StorageError {
   if (error instanceof StorageError) return error
   if (error instanceof UnknownFormatError) {
@@ -124,7 +124,7 @@ function checkOwner(path: string, identity: Identity, { owner }: Contents): void
   )
 }
 
-/** The chain has no hole, so whatever is lost is its end: a log cut or deleted, or an older copy of the database. */
+/** Checks that the chain reaches the last durable write. The chain has no hole, so only its end can be lost. */
 function checkNothingLost(path: string, lastWritten: number, { lastNumber }: Contents): void {
   if (lastWritten <= lastNumber) return
   throw damaged(

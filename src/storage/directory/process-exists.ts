@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * Whether a process of this id runs on this machine. One that has been killed and not yet been reaped by its parent (in a container
- * whose first process reaps nobody it stays so for good) runs no more: where /proc tells, it does not count.
+ * Returns true when a process with this id runs on this machine. A zombie (killed, but not reaped by its parent; in a container whose
+ * first process reaps no children it stays one forever) does not count, where /proc tells.
  */
 export function processExists(pid: number): boolean {
   try {
@@ -13,7 +13,7 @@ export function processExists(pid: number): boolean {
   return stateOf(pid) !== 'Z'
 }
 
-/** The third field of /proc/<pid>/stat. The second, the command's name in parentheses, may itself hold spaces and parentheses. */
+/** Returns the state: the third field of /proc/<pid>/stat. The second, the command in parentheses, may contain spaces and parentheses. */
 function stateOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')

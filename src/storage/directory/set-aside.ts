@@ -7,39 +7,39 @@ import { type DirectoryPaths, identityIn, pathsIn } from './data-directory.js'
 import { DirectoryLock } from './directory-lock.js'
 import { makeDirectory, renameSynced, syncDirectory, writeFileSynced } from './files.js'
 
-// What is found damaged is kept, in a folder beside the new contents:
+// Damaged contents are kept in a folder beside the new contents:
 //
-//   1. replaces.json is written: the id that the damaged directory had, where it goes, and that it is not all there yet
-//   2. everything goes there but the lock, replaces.json and what was set aside earlier
-//   3. replaces.json is written again: it is all there
-//   4. new contents are made at the next start, with a new id; replaces.json stays until the members know that id
+//   1. replaces.json is written, with the id of the damaged directory, the folder's name, and the mark that the move is not complete
+//   2. everything is moved there, except the lock, replaces.json and the folders of earlier damage
+//   3. replaces.json is written again, with the mark that the move is complete
+//   4. the next start makes new contents with a new id; replaces.json stays until the members know that id
 //
-// A crash between any two steps is mended by the next start, or by setting aside again, so that the old id is never lost.
+// After a crash between two steps, the next start or another call completes the move, so that the old id is never lost.
 
 const FORMAT = 1
-/** Of the folders with what was damaged. */
+/** Names of the folders with damaged contents. */
 export const ASIDE = /^damaged-(\d+)$/
-/** The lock, with the drafts of those who try to take it. */
+/** The name of the lock's folder. */
 const LOCK = /^lock$/
 
 export interface Replaced {
-  /** The id of the directory that was damaged. */
+  /** The data-dir id of the damaged contents. */
   readonly dataDirId: string
   readonly nodeId: NodeId
-  /** The folder, within the directory, that it is kept in. */
+  /** The folder within the directory that keeps them. */
   readonly asideIn: string
 }
 
 export interface ReplacedNote extends Replaced {
-  /** False: the next start goes on with moving it. */
+  /** False when the move is not complete: the next start completes it. */
   readonly isMoved: boolean
 }
 
 /**
- * Moves the contents of a damaged directory aside, so that the next start makes new ones. `dataDirId` is the one that the members know:
- * that of the first directory, when its replacement is damaged before they have come to know that.
+ * Moves the contents of a damaged directory aside, so that the next start makes new ones. The returned `dataDirId` is the one that the
+ * members know: when a replacement is damaged before they know it, the id of the directory that it replaced.
  *
- * @throws StorageError LOCKED, NOT_WRITABLE; DAMAGED when its identity cannot be read: then nothing was changed
+ * @throws StorageError LOCKED or NOT_WRITABLE; DAMAGED when the identity cannot be read: nothing was changed then
  */
 export async function setAsideDamaged(directory: string): Promise<Replaced> {
   const paths = pathsIn(resolve(directory))
@@ -61,13 +61,13 @@ export async function setAsideDamaged(directory: string): Promise<Replaced> {
   }
 }
 
-/** What the contents of the directory replace, once all of that has been moved aside. The caller holds the lock. @throws StorageError */
+/** Completes an interrupted move and returns what the directory replaces. The caller must hold the lock. @throws StorageError */
 export function finishSettingAside(paths: DirectoryPaths): Replaced | undefined {
   const note = readReplaced(paths)
   return note === undefined || note.isMoved ? note : finish(paths, note)
 }
 
-/** The members know this directory: it takes the place of none. @throws StorageError NOT_WRITABLE */
+/** Removes replaces.json, once the members know the directory. @throws StorageError NOT_WRITABLE */
 export function forgetReplaced(paths: DirectoryPaths): void {
   try {
     rmSync(paths.replaces, { force: true })
@@ -77,7 +77,7 @@ export function forgetReplaced(paths: DirectoryPaths): void {
   }
 }
 
-/** Of an earlier process, which did not come to do it. The caller holds the lock. */
+/** Removes the views of an earlier process. The caller must hold the lock. */
 export function removeViews({ views }: DirectoryPaths): void {
   rmSync(views, { recursive: true, force: true })
 }
@@ -108,7 +108,7 @@ function writeNote(paths: DirectoryPaths, note: ReplacedNote): void {
   renameSynced(draft, paths.replaces)
 }
 
-/** What the directory takes the place of. Changes nothing. @throws StorageError DAMAGED */
+/** Reads replaces.json; undefined when there is none. Changes nothing. @throws StorageError DAMAGED */
 export function readReplaced(paths: DirectoryPaths): ReplacedNote | undefined {
   if (!existsSync(paths.replaces)) return undefined
   const { dataDirId, nodeId, asideIn, isMoved, checksum } = parse(paths)

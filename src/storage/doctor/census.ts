@@ -3,7 +3,7 @@ import type { Genesis, MembershipRecord, MembershipValue, Slot } from '../../pax
 import { type Generation, generationOf, type Keyspace, keyspaceOf, LOG_TAG } from '../record-keys.js'
 import { unsealLogEntry } from '../records.js'
 
-/** How many records there are, and what they take with their keys. */
+/** A count of records, and their bytes with their keys. */
 export interface RecordCount {
   readonly count: number
   readonly bytes: number
@@ -14,12 +14,12 @@ interface MembershipChange {
   readonly value: MembershipValue
 }
 
-/** Counts a database's records as they are read, and keeps the changes of the membership that are in the log. */
+/** Counts a database's records as they are read, and collects the membership changes in the log. */
 export class Census {
   readonly #counts = new Map<string, { count: number; bytes: number }>()
   readonly #changes: MembershipChange[] = []
 
-  /** Hands the pages on. @throws RecordError */
+  /** Counts the records of the pages and passes the pages on. @throws RecordError */
   async *of(pages: AsyncIterable<[Buffer, Buffer][]>): AsyncGenerator<[Buffer, Buffer][]> {
     for await (const page of pages) {
       for (const [key, record] of page) this.#add(key, record)
@@ -35,10 +35,10 @@ export class Census {
     return this.#at(`${keyspace} ${generation}`)
   }
 
-  /** The newest membership that is decided; undefined before there is a cluster. */
+  /** Returns the newest decided membership; undefined before there is a cluster. */
   latestMembership(known: {
     readonly genesis: Genesis | undefined
-    /** Of the checkpoint. */
+    /** The memberships in the checkpoint. */
     readonly memberships: readonly MembershipRecord[]
     readonly appliedUpTo: Slot
     readonly decidedUpTo: Slot

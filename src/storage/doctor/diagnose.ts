@@ -1,37 +1,36 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { NO_BALLOT, nodeOf, roundOf } from '../../paxos/ballot.js'
-import type { MembershipRecord, NodeId, Slot } from '../../paxos/types.js'
+import type { NodeId } from '../../paxos/types.js'
 import type { RaisedLevel } from '../../replication/levels.js'
 import { type DirectoryPaths, type Identity, identityIn, pathsIn, readLastWritten } from '../directory/data-directory.js'
 import { type LockHolder, lockHolder } from '../directory/directory-lock.js'
 import { ASIDE, type Replaced, type ReplacedNote, readReplaced } from '../directory/set-aside.js'
 import type { OnProgress } from '../leveldb/database-files.js'
 import { findDamagedFiles, readDatabase } from '../leveldb/read-database.js'
-import { otherGeneration } from '../record-keys.js'
 import { RecordError, UnknownFormatError } from '../records.js'
 import { StorageError, systemCodeOf } from '../storage-error.js'
-import { Census, type RecordCount } from './census.js'
+import { Census } from './census.js'
 import { type Finding, finding } from './findings.js'
+import { type Inventory, inventoryOf } from './inventory.js'
 import { type Contents, verify } from './verify.js'
 
-/** What a data directory holds, as far as it could be read, and what is wrong with it. */
+/** The readable contents of a data directory, and the problems found. */
 export interface Diagnosis {
   readonly directory: string
   readonly isHealthy: boolean
   readonly findings: readonly Finding[]
   readonly identity: Identity | undefined
-  /** A process that lives, or was the last one and did not let go. */
+  /** The process that holds the directory, or that ended without releasing it. */
   readonly holder: LockHolder | undefined
-  /** The number of the last durable write that the witness knows of. */
+  /** The number of the last durable write, from the witness. */
   readonly lastWrite: number | undefined
   readonly replaces: Replaced | undefined
   readonly setAside: readonly SetAside[]
-  /** Undefined when the database is not whole. */
+  /** Undefined when the database is damaged. */
   readonly contents: Inventory | undefined
 }
 
-/** A folder with what was found damaged earlier. */
+/** A folder with contents that were found damaged earlier. */
 interface SetAside {
   readonly name: string
   readonly bytes: number
@@ -39,43 +38,14 @@ interface SetAside {
   readonly identity: Identity | undefined
 }
 
-export interface Inventory {
-  /** Whose the database says that it is. */
-  readonly owner: Identity
-  /** Of the newest write in the database. */
-  readonly lastWrite: number
-  /** Undefined before there is a cluster. */
-  readonly clusterId: string | undefined
-  /** The newest that is decided, as far as this node knows. */
-  readonly membership: MembershipRecord | undefined
-  /** The acceptor's promise; undefined for none. */
-  readonly promised: { readonly round: number; readonly nodeId: NodeId } | undefined
-  readonly decidedUpTo: Slot
-  /** Of the last checkpoint. */
-  readonly appliedUpTo: Slot
-  readonly compactedUpTo: Slot
-  /** Of the log after appliedUpTo; 0 before there is a checkpoint. */
-  readonly level: number
-  /** Up to appliedUpTo, the last 1,024 that an operator has had skipped. */
-  readonly skippedSlots: readonly Slot[]
-  readonly log: RecordCount
-  readonly state: RecordCount
-  readonly history: RecordCount
-  readonly checkpoint: { readonly timeMs: number; readonly stateDigest: number; readonly generation: 0 | 1 }
-  /** A checkpoint from a peer that has not come in full. */
-  readonly incoming: { readonly slot: Slot; readonly bytesTotal: number; readonly received: RecordCount } | undefined
-  /** Entries of an earlier checkpoint that the node has not come round to delete. */
-  readonly leftOver: RecordCount
-}
-
-/** A directory in use is read again when its files change meanwhile. */
+/** Most attempts to read a directory in use whose files change meanwhile. */
 const ATTEMPTS_MAX = 3
 
 /**
- * Reads all of a node's data directory: every file, every record, and whether they belong together. Changes nothing, takes no lock and
- * never opens LevelDB, which would rewrite its files. What is wrong is in the findings.
+ * Reads and checks all of a node's data directory: every file, every record, and that they belong together. Changes nothing, takes no
+ * lock and never opens LevelDB, which would rewrite its files. Problems are in the findings.
  *
- * @throws what nobody could expect
+ * @throws unexpected errors that are not about the directory
  */
 export async function diagnose(directory: string, onProgress: OnProgress = () => undefined): Promise<Diagnosis> {
   const doctor = new Doctor(pathsIn(resolve(directory)), onProgress)
@@ -87,7 +57,7 @@ class Doctor {
   readonly #onProgress: OnProgress
   readonly #findings: Finding[] = []
   #identity: Identity | undefined
-  /** What is wrong with identity.json. */
+  /** The problem with identity.json, if any. */
   #identityFault: string | undefined
 
   constructor(paths: DirectoryPaths, onProgress: OnProgress) {
@@ -104,7 +74,7 @@ class Doctor {
     const setAside = this.#try(() => setAsideIn(directory)) ?? []
     for (const folder of setAside) this.#note(finding('SET_ASIDE', `${join(directory, folder.name)} holds damaged files`))
     const isThere = this.#lookForContents()
-    const lastWrite = isThere ? this.#examineBesides() : undefined
+    const lastWrite = isThere ? this.#examineIdentityAndWitness() : undefined
     const contents = isThere ? await this.#examineDatabase(lastWrite, holder?.isAlive === true) : undefined
     if (this.#identityFault !== undefined) this.#noteNoIdentity(this.#identityFault, contents?.owner)
     return {
@@ -127,13 +97,13 @@ class Doctor {
   #noteHolder({ pid, hostname, isAlive }: LockHolder): void {
     const process = `process ${pid} on ${hostname}`
     if (isAlive) this.#note(finding('IN_USE', `${process} holds the directory`))
-    else this.#note(finding('UNCLEAN_STOP', `${process} has left its lock behind`))
+    else this.#note(finding('UNCLEAN_STOP', `${process} ended without releasing the directory`))
   }
 
   #noteReplaced({ dataDirId, asideIn, isMoved }: ReplacedNote): void {
     const { directory } = this.#paths
     if (isMoved)
-      this.#note(finding('REPLACING', `this directory takes the place of ${dataDirId}, which is in ${join(directory, asideIn)}`))
+      this.#note(finding('REPLACING', `this directory replaces ${dataDirId}, whose files are in ${join(directory, asideIn)}`))
     else this.#note(finding('UNFINISHED', `damaged files are still to be moved to ${join(directory, asideIn)}`))
   }
 
@@ -142,7 +112,7 @@ class Doctor {
     this.#note(finding('NO_IDENTITY', fault + says, owner?.nodeId))
   }
 
-  /** False when there is nothing more to look at. */
+  /** Returns false when there are no contents to examine. */
   #lookForContents(): boolean {
     const { directory, identity, draft, witness, database } = this.#paths
     if ([identity, witness, database].some((path) => existsSync(path))) {
@@ -157,8 +127,8 @@ class Doctor {
     return false
   }
 
-  /** The identity and the witness. Gives what the witness says. */
-  #examineBesides(): number | undefined {
+  /** Reads the identity and the witness; returns the number in the witness. */
+  #examineIdentityAndWitness(): number | undefined {
     try {
       this.#identity = identityIn(this.#paths)
     } catch (error) {
@@ -195,13 +165,13 @@ class Doctor {
     }
   }
 
-  /** As a start does it, and the history, too. */
+  /** Reads and checks the database as a start does, with the history in addition. */
   #readContents(census: Census): Promise<Contents> {
     const { directory, database } = this.#paths
     return verify(census.of(readDatabase(directory, database, { onProgress: this.#onProgress })), { skipsHistory: false })
   }
 
-  /** A start stops at the first damaged file; whoever looks into it wants to know of all. */
+  /** Returns a finding for each damaged file. (A start stops at the first one.) */
   async #faultsOf(error: unknown): Promise<Finding[]> {
     const first = this.#findingOf(error)
     if (first.code !== 'DAMAGED' || error instanceof RecordError) return [first]
@@ -232,7 +202,7 @@ class Doctor {
     }
   }
 
-  /** @throws what is not about the directory */
+  /** Turns an error into a finding. @throws the error when it is not about the directory */
   #findingOf(error: unknown): Finding {
     const nodeId: NodeId | undefined = this.#identity?.nodeId
     if (error instanceof UnknownFormatError) return finding('UNSUPPORTED_FORMAT', `in the database, ${error.message}`, nodeId)
@@ -246,39 +216,8 @@ class Doctor {
   }
 }
 
-function inventoryOf(contents: Contents, census: Census): Inventory {
-  const { owner, head, genesis, checkpoint, incoming, lastNumber } = contents
-  const { generation } = checkpoint
-  const { appliedUpTo, timeMs, stateDigest, memberships } = checkpoint.info
-  const { decidedUpTo, promised, compactedUpTo } = head
-  const other = otherGeneration(generation)
-  const besides = sumOf(census.entries('state', other), census.entries('history', other))
-  return {
-    owner: { nodeId: owner.nodeId, dataDirId: owner.dataDirId },
-    lastWrite: lastNumber,
-    clusterId: genesis?.clusterId,
-    membership: census.latestMembership({ genesis, memberships, appliedUpTo, decidedUpTo }),
-    promised: promised === NO_BALLOT ? undefined : { round: roundOf(promised), nodeId: nodeOf(promised) },
-    decidedUpTo,
-    appliedUpTo,
-    compactedUpTo,
-    level: checkpoint.info.level,
-    skippedSlots: checkpoint.info.skippedSlots,
-    log: census.log,
-    state: census.entries('state', generation),
-    history: census.entries('history', generation),
-    checkpoint: { timeMs, stateDigest, generation },
-    incoming: incoming && { slot: incoming.header.slot, bytesTotal: incoming.header.bytes, received: besides },
-    leftOver: incoming === undefined ? besides : { count: 0, bytes: 0 },
-  }
-}
-
 function levelText({ level, levelVersion }: RaisedLevel): string {
   return `the log is at level ${level}${levelVersion === '' ? '' : `, which version ${levelVersion} has raised`}: the version that ran here last does not know it`
-}
-
-function sumOf(a: RecordCount, b: RecordCount): RecordCount {
-  return { count: a.count + b.count, bytes: a.bytes + b.bytes }
 }
 
 function setAsideIn(directory: string): SetAside[] {
@@ -290,7 +229,7 @@ function setAsideIn(directory: string): SetAside[] {
   })
 }
 
-/** As `synod dev` keeps those of its nodes. */
+/** Returns the subfolders that hold a node's data, as those of `synod dev` do. */
 function foldersWithIdentity(directory: string): string[] {
   if (!existsSync(directory) || !lstatSync(directory).isDirectory()) return []
   return readdirSync(directory).filter((name) => !ASIDE.test(name) && existsSync(pathsIn(join(directory, name)).identity))

@@ -1,22 +1,22 @@
 import type { NodeId } from '../../paxos/types.js'
 
 /**
- * What an inspection has found.
+ * A result of an inspection.
  * - MISSING: there is no node's data.
- * - UNFINISHED: the directory was never finished, or files of it are still being set aside: the next start does that.
+ * - UNFINISHED: the directory was never finished, or damaged files are still to be set aside. The next start completes it.
  * - NO_IDENTITY: identity.json is missing or unreadable.
- * - DAMAGED: a file or a record is missing or is not what was written.
+ * - DAMAGED: a file or a record is missing or differs from what was written.
  * - LOST_WRITES: the last writes are missing: a log was cut, or the database is an older copy.
- * - FOREIGN: a part of it is another directory's.
- * - APPLY_FAILED: the node has stopped at a slot that it could not carry out.
+ * - FOREIGN: a part of it belongs to another directory.
+ * - APPLY_FAILED: the node has stopped at a slot that it could not apply.
  * - UNSUPPORTED_LEVEL: the node has stopped because its version does not know the level of the log.
  * - UNSUPPORTED_FORMAT: another version wrote it.
- * - UNREADABLE: the system does not let us read it.
+ * - UNREADABLE: the system refuses to read it.
  * - IN_USE: a process holds the directory.
- * - CHANGING: in use, and its files changed while they were read.
- * - UNCLEAN_STOP: the last process did not stop by itself.
- * - SET_ASIDE: damaged files of earlier are kept in it.
- * - REPLACING: it takes the place of a damaged directory, and the members do not know it yet.
+ * - CHANGING: the directory is in use, and its files changed while they were read.
+ * - UNCLEAN_STOP: the last process was killed, or the machine stopped.
+ * - SET_ASIDE: it keeps files that were found damaged earlier.
+ * - REPLACING: it replaces a damaged directory, and the members do not know it yet.
  */
 export type FindingCode =
   | 'MISSING'
@@ -39,7 +39,7 @@ export interface Finding {
   readonly code: FindingCode
   /** A fault keeps the node from starting as it is; a note is worth knowing. */
   readonly kind: 'fault' | 'note'
-  /** What is so, and where. */
+  /** The fact and its place. */
   readonly what: string
   readonly means: string
   /** What to do; empty when there is nothing to do. */
@@ -48,7 +48,7 @@ export interface Finding {
 
 type Advice = Pick<Finding, 'kind' | 'means' | 'remedy'>
 
-/** @param nodeId whose directory it is, if that is known */
+/** Returns a finding with its advice. @param nodeId the owner of the directory, if known */
 export function finding(code: FindingCode, what: string, nodeId?: NodeId): Finding {
   return { code, what, ...adviceOn(code, nodeId) }
 }

@@ -10,29 +10,29 @@ import { newWitness, readWitness } from '../log/witness.js'
 import { StorageError } from '../storage-error.js'
 import { type Contents, verify } from './verify.js'
 
-/** What a directory is good for that has lost its end. */
+/** The usable part of a directory that has lost its last writes. */
 export interface Salvaged {
   readonly nodeId: NodeId
-  /** It holds every write up to this one, and none after it. */
+  /** The last write: every write up to it is there, and none after it. */
   readonly lastWrite: number
-  /** So many writes after it were durable once; undefined when nothing tells how many. */
+  /** The count of lost writes after it; undefined when it is unknown. */
   readonly lostWriteCount: number | undefined
 }
 
 /**
- * Makes a damaged data directory whole up to some write, giving up what came after: promises, votes and decided slots among it. So no
- * node may ever start on it: it is for the copies that another cluster is made from. What is lost at the end of LevelDB's log is given
- * up, from the first damaged record on, and so are identity.json and the witness, which the database itself can name. Tables hold the
- * checkpoint and cannot be had in part.
+ * Repairs a damaged data directory up to some write and drops all later writes: promises, votes and decided slots among them. So no node
+ * may ever start on it: it is for copies from which another cluster is made. LevelDB's log is cut off at the first damaged record. A
+ * missing or unreadable identity.json and witness are made anew from the database. Tables hold the checkpoint; a damaged table cannot
+ * be repaired.
  *
- * @throws StorageError DAMAGED when it is not the end alone that is damaged
+ * @throws StorageError DAMAGED when more than the end of the log is damaged
  */
 export async function salvage(directory: string): Promise<Salvaged> {
   const paths = pathsIn(directory)
   const contents = await longestPrefix(directory, paths.database)
   const { owner, lastNumber } = contents
   const known = readableIdentity(directory)
-  // LevelStorage.open refuses what is another node's.
+  // LevelStorage.open refuses another node's identity.
   const identity = known ?? owner
   if (known === undefined) writeFileSync(paths.identity, formatIdentity(identity))
   const lastWritten = existsSync(paths.witness) ? readWitness(paths.witness, identity.dataDirId) : undefined
@@ -41,7 +41,7 @@ export async function salvage(directory: string): Promise<Salvaged> {
   return { nodeId: identity.nodeId, lastWrite: lastNumber, lostWriteCount }
 }
 
-/** Cuts LevelDB's logs off at the first record that is damaged or not whole; from the end a whole log, where a hole is before it. */
+/** Cuts LevelDB's logs off at the first damaged or incomplete record. Where the rest still has a hole, drops whole logs from the end. */
 async function longestPrefix(directory: string, database: string): Promise<Contents> {
   const files = await DatabaseFiles.find(directory, database)
   const logs = files.logs.map((name) => join(database, name))
@@ -66,7 +66,7 @@ async function longestPrefix(directory: string, database: string): Promise<Conte
   throw storageErrorOf(directory, failure)
 }
 
-/** Undefined when it is missing or unreadable. @throws StorageError UNSUPPORTED_FORMAT */
+/** Returns the identity; undefined when it is missing or unreadable. @throws StorageError UNSUPPORTED_FORMAT */
 function readableIdentity(directory: string): Identity | undefined {
   try {
     return identityIn(pathsIn(directory))

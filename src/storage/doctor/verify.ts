@@ -42,41 +42,41 @@ import {
 } from '../records.js'
 import type { ApplyFailure } from '../storage.js'
 
-/** All that a storage keeps in memory of its database. */
+/** The contents of a database that a storage keeps in memory. */
 export interface Contents {
   readonly owner: Owner
   /** The newest link of the chain. */
   readonly head: ChainLink
-  /** Its number. */
+  /** The number of that link. */
   readonly lastNumber: number
-  /** The bytes of each write whose link is kept, the oldest first. */
+  /** Bytes of each write whose link is kept, the oldest first. */
   readonly writeSizes: number[]
   readonly genesis: Genesis | undefined
   readonly checkpoint: CheckpointState
-  /** A checkpoint from a peer, as far as it has come. */
+  /** A checkpoint from a peer: the part received so far. */
   readonly incoming: IncomingState | undefined
-  /** Not resolved yet. */
+  /** The failure that is not resolved yet. */
   readonly applyFailure: ApplyFailure | undefined
   readonly unsupportedLevel: RaisedLevel | undefined
-  /** Above decidedUpTo, ascending. */
+  /** Log entries above decidedUpTo, ascending. */
   readonly open: readonly LogEntry[]
   readonly log: LogIndex
   /** The checkpoint's state entries. */
   readonly statePages: StatePages
-  /** How many pages there are that undo an unfinished checkpoint. */
+  /** Count of the undo pages of an unfinished checkpoint. */
   readonly undoPageCount: number
 }
 
 export interface VerifyOptions {
-  /** History entries are left out by whoever reads: they are checked when they are used. */
+  /** True when the pages have no history entries: these are checked when they are read. */
   readonly skipsHistory: boolean
 }
 
 /**
- * Takes every record of the database in the order of their keys and checks each by itself and all against the head of the chain:
- * nothing is missing, changed, older than it was or back from the dead.
+ * Reads every record of the database in the order of the keys. Checks each record by itself, and all records against the head of the
+ * chain: none is missing, changed, older than the last one written, or revived after its removal.
  *
- * @throws RecordError that says what is wrong; and what reading throws
+ * @throws RecordError that names the problem; errors of reading
  */
 export async function verify(pages: AsyncIterable<[Buffer, Buffer][]>, options: VerifyOptions): Promise<Contents> {
   const verifier = new Verifier(options)
@@ -84,7 +84,7 @@ export async function verify(pages: AsyncIterable<[Buffer, Buffer][]>, options: 
   return verifier.finish()
 }
 
-/** Sees the undo pages, the chain, the history, the log, the single records, the state. */
+/** Receives records in the order of their tags: undo pages, chain, history, log, single records, state. */
 class Verifier {
   readonly #options: VerifyOptions
   #lastNumber = 0
@@ -98,7 +98,7 @@ class Verifier {
   #unsupportedLevel: RaisedLevel | undefined
   #log: LogIndex | undefined
   readonly #open: LogEntry[] = []
-  /** Of each generation. */
+  /** Tallies of the entries found, by generation. */
   readonly #tallies = [0, 1].map(() => ({ state: new RecordTally(), history: new RecordTally() }))
   readonly #statePages = new StatePages()
   readonly #undone = new UndoneEntries()
@@ -199,7 +199,7 @@ class Verifier {
     this.#head = link
   }
 
-  /** Every link comes before anything that needs it. */
+  /** Returns the newest link. Links come before all records that need it. @throws RecordError when links are missing */
   #needHead(): ChainLink {
     const head = this.#head
     if (head === undefined) throw missing('the chain of writes')
