@@ -75,7 +75,8 @@ export function assemble(options: HostedMemberOptions, parts: MemberParts, resto
     self: options.nodeId,
     own: binary,
     members,
-    inForce: () => ({ slot: applier.appliedUpTo, level: sessions.raised.level }),
+    // In the middle of a slot, that slot has raised it, perhaps.
+    inForce: () => ({ slot: applier.appliedUpTo + (applier.isMidSlot ? 1 : 0), level: sessions.raised.level }),
     ask: (nodeId) => finder.ask(nodeId),
     raise: (level, deadlineMs, settle, signal) =>
       restored.desk.raiseLevel({ level, version: binary.version }, deadlineMs, settle, signal),

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { MemberError } from '../../src/host/api.js'
+import type { LevelInForce } from '../../src/host/binary-version.js'
 import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import { GOOD_LINK } from '../../src/sim/cluster/network.js'
+import type { SoftwareVersion } from '../../src/sim/cluster/next-version.js'
 import type { SimulatedNode } from '../../src/sim/cluster/simulated-node.js'
 import { EPOCH_MS } from '../../src/sim/cluster/simulated-node.js'
 import { QUIET_PLAN } from '../../src/sim/plan/plan.js'
+import type { World } from '../../src/sim/runs/world.js'
 import { finish, formedWorld, until } from './scenario.js'
 
 const idOf = (node: SimulatedNode) => node.id
@@ -205,29 +209,111 @@ test('a node that comes back from its checkpoint learns what it missed from the 
   await finish(world)
 })
 
-test('a rolling upgrade: both versions work together, and what the newer one wrote the older one refuses to open', async () => {
-  const { world, leader, followers } = await formedWorld({ nodeCount: 3 }, { isBusy: true })
+/** Stops a node, and starts it with that version. */
+async function restartAs(world: World, node: SimulatedNode, version: SoftwareVersion): Promise<void> {
+  node.stop()
+  await until(world, 'it has stopped', () => !node.isUp)
+  node.version = version
+  node.start()
+}
+
+/** It runs, and has learned more than was decided when it was looked at first. */
+async function untilLevelled(world: World, node: SimulatedNode): Promise<void> {
+  const before = world.checker.decidedUpTo
+  await until(world, 'all of it was learned and more', () => node.appliedUpTo > before)
+}
+
+/** The level in force after the call, or why it was not raised. */
+async function raise(world: World, node: SimulatedNode, level: number): Promise<number | string> {
+  let outcome: LevelInForce | MemberError | undefined
+  node.raiseLevel(level, 3_000, (told) => {
+    outcome = told
+  })
+  await until(world, 'it is answered', () => outcome !== undefined)
+  return outcome instanceof MemberError ? outcome.message : (outcome?.level ?? 0)
+}
+
+test('a rolling upgrade, and back: versions go up and down freely until the level is raised, and not back after that', async () => {
+  const { world, leader, followers } = await formedWorld(
+    { nodeCount: 3, checkpointEverySlots: 5, habits: { ...QUIET_PLAN.habits, clientCount: 3, sessionlessRate: 0.4 } },
+    { isBusy: true },
+  )
   const [first, second] = followers as [SimulatedNode, SimulatedNode]
-  const restart = async (node: SimulatedNode, version: 'current' | 'next'): Promise<void> => {
-    node.stop()
-    await until(world, 'it has stopped', () => !node.isUp)
-    node.version = version
-    node.start()
+  for (const version of ['next', 'current', 'next'] as const) {
+    for (const node of [first, second, leader]) {
+      // Once all of them knew the level, it would be raised.
+      if (version === 'next') {
+        const refusal = /^the level is not raised: (node \d knows levels 1 to 1 \(version current\), not 2(; )?)+$/
+        assert.match(String(await raise(world, node, 2)), refusal)
+        assert.equal(await raise(world, second, 0), 1)
+      }
+      await restartAs(world, node, version)
+      await untilLevelled(world, node)
+    }
   }
-  for (const node of [first, second, leader]) {
-    await restart(node, 'next')
-    const before = world.checker.decidedUpTo
-    await until(world, 'all of it was learned and more', () => node.appliedUpTo > before)
+  assert.equal(world.totals.of('refusedDowngrade'), 0)
+
+  second.crash()
+  assert.equal(
+    await raise(world, first, 2),
+    `the level is not raised: node ${second.id} does not say what it knows: is it running?`,
+  )
+  second.start()
+  await untilLevelled(world, second)
+  assert.equal(await raise(world, second, 2), 2)
+  assert.deepEqual([await raise(world, first, 0), await raise(world, first, 1)], [2, 2])
+  await untilLevelled(world, first)
+  const touch = world.clients.at(-1)?.request({ kind: 'touch', key: 'k1' })
+  await until(world, 'its new operation is carried out', () => touch?.answer !== undefined)
+  assert.equal(touch?.answer?.outcome.kind, 'put')
+
+  // What stands at the next level this version refuses, at each start anew.
+  await restartAs(world, first, 'current')
+  for (const count of [1, 2]) {
+    await until(world, 'it refuses', () => world.totals.of('refusedDowngrade') === count)
+    assert.equal(first.isUp, false)
+    if (count === 1) first.start()
   }
-  await restart(first, 'current')
-  await until(world, 'it refuses', () => world.totals.of('refusedDowngrade') === 1)
-  assert.equal(first.isUp, false)
   first.version = 'next'
   first.start()
-  const before = world.checker.decidedUpTo
-  await until(world, 'it is back', () => first.appliedUpTo > before)
+  await untilLevelled(world, first)
   await finish(world)
 })
+
+for (const [what, plan] of [
+  ['the log', {}],
+  ['a checkpoint', { checkpointEverySlots: 5, logSlotsMax: 2 }],
+] as const) {
+  test(`a node that was started with the version before meets the raised level in ${what} of the others, and stops until it has the next one`, async () => {
+    const { world } = await formedWorld({ nodeCount: 3, ...plan }, { isBusy: true })
+    for (const node of world.nodes) {
+      await restartAs(world, node, 'next')
+      await untilLevelled(world, node)
+    }
+    await until(world, 'somebody leads', () => world.leader !== undefined)
+    const [first, second] = world.nodes.filter((node) => node !== world.leader) as [SimulatedNode, SimulatedNode]
+    world.network.cut(world.leader?.id ?? 0, first.id)
+    let outcome: LevelInForce | MemberError | undefined
+    second.raiseLevel(2, 3_000, (told) => {
+      outcome = told
+      // It has said that it knows the level, and has not learned that it is raised.
+      first.crash()
+    })
+    await until(world, 'it is raised', () => outcome !== undefined)
+    assert.ok(outcome !== undefined && 'level' in outcome && outcome.level === 2)
+    await world.run(1_000)
+    world.connectAll()
+    first.version = 'current'
+    first.start()
+    await until(world, 'it refuses', () => world.totals.of('refusedDowngrade') === 1)
+    first.start()
+    await until(world, 'and so does the next start, at once', () => world.totals.of('refusedDowngrade') === 2, 100)
+    first.version = 'next'
+    first.start()
+    await untilLevelled(world, first)
+    await finish(world)
+  })
+}
 
 test('a leader whose clock is hours ahead expires nobody: log time is that of a majority', async () => {
   const { world, leader } = await formedWorld({ nodeCount: 3 })

@@ -7,6 +7,7 @@ import type { CheckpointInfo } from '../../storage/storage.js'
 import type { DurableView } from '../cluster/durable-view.js'
 import type { SimulatedApplication } from '../cluster/simulated-application.js'
 import { FeedChecker } from './feed-checker.js'
+import { levelAt } from './log-level.js'
 import { type BookedMembership, type MembershipBook, sameMembership } from './membership-book.js'
 import { MessageChecker } from './message-checker.js'
 import type { QuotaMark } from './quota-marks.js'
@@ -46,6 +47,7 @@ export class Checker {
   readonly feed = new FeedChecker()
   readonly #boundaries: Boundaries
   readonly #book: VoteBook
+  #firstLevel = 1
   readonly #messages: MessageChecker
   readonly #latestTimeMs: (voters: readonly NodeId[]) => number
   readonly #nowMs: () => number
@@ -128,6 +130,16 @@ export class Checker {
     return this.#decisions.map((decision) => decision.value)
   }
 
+  /** The level of the genesis. */
+  get firstLevel(): number {
+    return this.#firstLevel
+  }
+
+  /** The level in force after a slot, by the log. */
+  levelAt(slot: Slot): number {
+    return levelAt(this.log, slot, this.#firstLevel)
+  }
+
   get decidedUpTo(): Slot {
     return this.#decisions.length
   }
@@ -167,8 +179,11 @@ export class Checker {
   onWritten(nodeId: NodeId, records: readonly DurableRecord[]): void {
     for (const record of records) {
       // Who votes, must be known in any case.
-      if (record.kind === 'genesis') this.#book.onGenesis(nodeId, record.genesis)
-      else if (record.kind === 'decidedUpTo') this.#book.onWatermarkWritten(nodeId, record.slot)
+      if (record.kind === 'genesis') {
+        this.#book.onGenesis(nodeId, record.genesis)
+        this.#firstLevel = record.genesis.level
+      }
+      if (record.kind === 'decidedUpTo') this.#book.onWatermarkWritten(nodeId, record.slot)
       else if (!this.looksInside) continue
       else if (record.kind === 'promised') this.#book.onPromised(nodeId, record.ballot)
       else if (record.kind === 'accepted') this.#book.onVote(nodeId, record.entry)

@@ -5,6 +5,7 @@ import { Consistency, Order } from '../../gen/synod/common/v1/common.js'
 import { CompareOperator, type TxnOperation, type Compare as WireCompare } from '../../gen/synod/kv/v1/kv.js'
 import { Command, Query as WireQuery } from '../../gen/synod/session/v1/session.js'
 import { AUTHORITY, signDeposit } from '../cluster/application.js'
+import { encodeTouch } from '../cluster/next-machine.js'
 import type { Compare, Operation, Query, Request, Transfer, TxnStep } from './operations.js'
 
 const FORGED_SIGNATURE = new Uint8Array(64)
@@ -24,6 +25,7 @@ type WireWrite = Extract<WireOperation, WireStep>
 
 /** Encodes a request, always to the same bytes. */
 export function encodeRequest({ operation, requestId }: Request): Uint8Array {
+  if (operation.kind === 'touch') return encodeTouch(operation.key)
   return Command.encode({ operation: toWire(operation, requestId) }).finish()
 }
 
@@ -33,6 +35,7 @@ export function encodeQuery(query: Query): Uint8Array {
 
 /** Returns the kind of result that a request must get. */
 export function expectedOf({ operation, requestId }: Request): OutcomeCase {
+  if (operation.kind === 'touch') return 'put'
   const wire = toWire(operation, requestId)
   return wire.$case === 'query' ? expectedOfQuery(wire.value) : wire.$case
 }
@@ -41,7 +44,7 @@ export function expectedOfQuery({ query }: WireQuery): OutcomeCase {
   return query?.$case ?? 'get'
 }
 
-function toWire(operation: Operation, requestId: string): WireOperation {
+function toWire(operation: Exclude<Operation, { kind: 'touch' }>, requestId: string): WireOperation {
   switch (operation.kind) {
     case 'txn': {
       const value = {

@@ -121,13 +121,31 @@ export interface Txn {
   readonly whenFalse: readonly TxnStep[]
 }
 
+/** The operation of the next level; see next-machine.ts. */
+interface Touch {
+  readonly kind: 'touch'
+  readonly key: string
+}
+
 /** A read with CONSISTENCY_LOG: it takes a slot. */
 interface LogRead {
   readonly kind: 'logRead'
   readonly query: Query
 }
 
-export type Operation = Put | Delete | Txn | OpenAccount | Deposit | Withdraw | Transfer | Post | Void | TransferBatch | LogRead
+export type Operation =
+  | Put
+  | Delete
+  | Txn
+  | OpenAccount
+  | Deposit
+  | Withdraw
+  | Transfer
+  | Post
+  | Void
+  | TransferBatch
+  | LogRead
+  | Touch
 
 /** An operation as a client asks for it. */
 export interface Request {
@@ -161,6 +179,7 @@ export function isSafeToRepeat({ operation, requestId }: Request): boolean {
     case 'post':
     case 'void':
     case 'logRead':
+    case 'touch':
       return false
   }
 }

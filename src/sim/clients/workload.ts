@@ -26,6 +26,9 @@ const AMOUNT_MAX = 50
 const HELD_MAX = 15
 /** More comes in than goes out, so that most transfers have something to move. */
 const DEPOSIT_MAX = 200
+/** Share of what only the next level has: once a node offers it; and before, of clients that do not look. */
+const NEXT_RATE = 0.2
+const PREMATURE_RATE = 0.05
 
 type TxnWrite = Exclude<TxnStep, { kind: 'get' | 'balance' }>
 
@@ -38,9 +41,12 @@ export class Workload {
   readonly #holds: string[] = []
   readonly #requests: Request[] = []
   readonly #opened = new Set<string>()
+  readonly #isNextOffered: (() => boolean) | undefined
   #lastId = 0
 
-  constructor(habits: ClientHabits, random: Random) {
+  /** `isNextOffered`: whether a node offers what the next level has; absent: nobody asks for that. */
+  constructor(habits: ClientHabits, random: Random, isNextOffered?: () => boolean) {
+    this.#isNextOffered = isNextOffered
     this.#habits = habits
     this.#random = random
   }
@@ -65,11 +71,13 @@ export class Workload {
   /** `hasSession`: whether the one who asks has a session, in which repeats are safe. */
   drawRequest({ hasSession }: { hasSession: boolean }): Request {
     if (this.#requests.length > 0 && this.#random.chance(this.#habits.reuseRate)) return this.#drawReuse()
-    const operation = this.#drawOperation()
+    const ofNextLevel = hasSession ? undefined : this.#drawOfNextLevel()
+    const operation = ofNextLevel ?? this.#drawOperation()
     const isOdd = this.#random.chance(this.#habits.oddIdRate)
     const requestId = takesRequestId(operation) && hasSession === isOdd ? this.#newId('r') : ''
     const request = { operation, requestId }
-    remember(this.#requests, request, REQUESTS_MAX)
+    // Nobody with a session asks for the same: its door is of this version.
+    if (ofNextLevel === undefined) remember(this.#requests, request, REQUESTS_MAX)
     return request
   }
 
@@ -93,6 +101,13 @@ export class Workload {
       case 'logReadRate':
         return { kind: 'logRead', query: this.drawQuery() }
     }
+  }
+
+  #drawOfNextLevel(): Operation | undefined {
+    if (this.#isNextOffered === undefined) return undefined
+    if (!this.#random.chance(this.#isNextOffered() ? NEXT_RATE : PREMATURE_RATE)) return undefined
+    if (this.#random.chance(0.5)) return { kind: 'touch', key: this.#key() }
+    return { kind: 'put', key: '', value: this.#value() }
   }
 
   /** The very same request from somebody else, or an id of it with other content. */

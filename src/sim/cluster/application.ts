@@ -6,6 +6,8 @@ import { BankAudit } from '../../app/invariants.js'
 import { encodeText, maybeText } from '../../encoding/text.js'
 import { Command } from '../../gen/synod/session/v1/session.js'
 import { MarkedBankAndKeys, type QuotaMark } from '../checkers/quota-marks.js'
+import { NextBankAndKeys } from './next-machine.js'
+import type { SoftwareVersion } from './next-version.js'
 import { STATE_LIMITS, type StateLimits } from './state-limits.js'
 
 export const AUTHORITY = 'mint'
@@ -31,8 +33,9 @@ export class Application {
   readonly machine: MarkedBankAndKeys
   readonly #audit = new BankAudit()
 
-  constructor({ firstAnswersMax }: Pick<StateLimits, 'firstAnswersMax'> = STATE_LIMITS) {
-    this.machine = new MarkedBankAndKeys(simulatedCrypto, { ...FIRST_ANSWER_LIMITS, countMax: firstAnswersMax })
+  constructor({ firstAnswersMax }: Pick<StateLimits, 'firstAnswersMax'> = STATE_LIMITS, version: SoftwareVersion = 'current') {
+    const Machine = version === 'next' ? NextBankAndKeys : MarkedBankAndKeys
+    this.machine = new Machine(simulatedCrypto, { ...FIRST_ANSWER_LIMITS, countMax: firstAnswersMax })
   }
 
   quotaMarks(slot: number): readonly QuotaMark[] {

@@ -3,9 +3,13 @@ import { WireType } from '@bufbuild/protobuf/wire'
 import { BinaryReader, BinaryWriter } from '../../encoding/protobuf.js'
 import { inGeneration } from '../../storage/record-keys.js'
 
-// A Synod one version newer than this one, as far as others see of it: its messages have fields that this one does not know, and its
-// records another format with a field more. Nodes are upgraded one by one, so both versions talk to each other for a while; and what
-// the newer one has written, this one must refuse to open, and not take for something else.
+// A Synod one version newer than this one, as far as others see of it: its messages have fields that this one does not know, it knows a
+// level more (next-machine.ts), and from that level on its records have another format with a field more. Nodes are upgraded one by one, and
+// back, so both versions work together until the level is raised; what stands at that level this one must refuse, and not take for something
+// else.
+
+/** What a node runs: this Synod, or the next one. */
+export type SoftwareVersion = 'current' | 'next'
 
 const NEXT_FORMAT = 2
 const FORMAT_BYTES = 1

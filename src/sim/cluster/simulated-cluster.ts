@@ -11,10 +11,10 @@ import { Random } from '../random.js'
 import { EventTrace, formatTime } from '../trace/event-trace.js'
 import { SimulatedDisk } from './disk.js'
 import { GOOD_LINK, Network, type Packet } from './network.js'
-import { toNextFrame } from './next-version.js'
+import { type SoftwareVersion, toNextFrame } from './next-version.js'
 import { Scheduler } from './scheduler.js'
 import { EPOCH_MS, SimulatedNode } from './simulated-node.js'
-import type { NodeParts, SimulatedNodeSettings, SoftwareVersion } from './simulated-process.js'
+import type { NodeParts, SimulatedNodeSettings } from './simulated-process.js'
 
 export interface ClusterSettings {
   readonly seed: number

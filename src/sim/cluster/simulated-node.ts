@@ -1,6 +1,7 @@
 import type { PeerRefusal } from '../../host/admission.js'
 import type { Answer, SessionRequest } from '../../host/api.js'
 import { MemberError } from '../../host/api.js'
+import type { LevelInForce } from '../../host/binary-version.js'
 import { HaltError } from '../../host/halt-error.js'
 import type { HostedMember } from '../../host/hosted-member.js'
 import type { MemberAddresses } from '../../paxos/membership-changes.js'
@@ -11,8 +12,9 @@ import { StorageError } from '../../storage/storage-error.js'
 import type { ClientPort, NodeEnd, Settled, StreamOutlet } from './client-port.js'
 import type { DirectoryCopy, SimulatedDisk } from './disk.js'
 import type { SentPacket } from './network.js'
+import type { SoftwareVersion } from './next-version.js'
 import type { SimulatedApplication } from './simulated-application.js'
-import { type SimulatedNodeSettings, SimulatedProcess, type SoftwareVersion } from './simulated-process.js'
+import { type SimulatedNodeSettings, SimulatedProcess } from './simulated-process.js'
 
 /** The simulated day on which every run begins. */
 export const EPOCH_MS = 1_700_000_000_000
@@ -35,6 +37,10 @@ export class SimulatedNode implements ClientPort {
   version: SoftwareVersion = 'current'
   #runningVersion: SoftwareVersion = 'current'
   #hasRunNext = false
+  /** The version that it ran did not know what it found, and stopped. */
+  #hasRefusedLevel = false
+  /** Its operator installs the next version where that one is needed. */
+  #installsNewest = false
   #isCommissioned: boolean
   #moveCount = 0
   /** As it was written down when this machine was first started, or moved. */
@@ -112,9 +118,15 @@ export class SimulatedNode implements ClientPort {
     return this.#process?.application
   }
 
-  /** Starts from now on with the newest version that it has run. */
+  /** Starts from now on with the newest version that it has run, or, where it has met the level of the next one, with that. */
   useNewestVersion(): void {
-    if (this.#hasRunNext) this.version = 'next'
+    this.#installsNewest = true
+    if (this.#hasRunNext || this.#hasRefusedLevel) this.version = 'next'
+  }
+
+  /** It has run the next version at some time. */
+  get hasRunNext(): boolean {
+    return this.#hasRunNext
   }
 
   /** What it runs, or ran last. */
@@ -327,6 +339,10 @@ export class SimulatedNode implements ClientPort {
     this.#ask(async (member) => (await member.changeMembership(change, { timeoutMs })).membership, settle)
   }
 
+  raiseLevel(level: number, timeoutMs: number, settle: Settled<LevelInForce>): void {
+    this.#ask((member) => member.raiseLevel(level, { timeoutMs }), settle)
+  }
+
   transferLeadership(to: NodeId, timeoutMs: number, settle: Settled<NodeId>): void {
     this.#ask((member) => member.transferLeadership(to, { timeoutMs }), settle)
   }
@@ -366,11 +382,24 @@ export class SimulatedNode implements ClientPort {
     // Found while it ran: at its next start it sets the directory aside.
     else if (code === 'DAMAGED' && this.#disk.wasCorrupted) totals.count('failedRead')
     else if (this.#disk.hasFailed) totals.count('failedWrite')
-    // What the next version has written, this one leaves alone.
-    else if (code === 'UNSUPPORTED_FORMAT' && this.#hasRunNext) totals.count('refusedDowngrade')
+    // What the next version has written or raised, this one leaves alone.
+    else if (this.#isRefusedVersion(code)) this.#onRefusedVersion()
     else return onBug(error)
     trace.tell({ kind: 'halted', node: this.id, code, message: error.message })
     this.#end()
+  }
+
+  #isRefusedVersion(code: string): boolean {
+    if (this.#runningVersion !== 'current') return false
+    return code === 'UNSUPPORTED_LEVEL' || (code === 'UNSUPPORTED_FORMAT' && this.#hasRunNext)
+  }
+
+  #onRefusedVersion(): void {
+    this.#settings.totals.count('refusedDowngrade')
+    this.#hasRefusedLevel = true
+    if (!this.#installsNewest) return
+    this.version = 'next'
+    this.#startsAgain = true
   }
 
   /** Whether it stops for a reason that there is, and not to start again: an operator must do something about it. */

@@ -36,7 +36,8 @@ import type { NodeEnd, StreamOutlet } from './client-port.js'
 import type { DiskSettings, SimulatedDisk } from './disk.js'
 import { FeedFollower } from './feed-follower.js'
 import type { Network, Packet, SentPacket } from './network.js'
-import { fromNextRecord, toNextRecord } from './next-version.js'
+import { NEXT_LEVEL } from './next-machine.js'
+import { fromNextRecord, type SoftwareVersion, toNextRecord } from './next-version.js'
 import type { Scheduler } from './scheduler.js'
 import { SessionDoor } from './session-door.js'
 import type { SimulatedApplication } from './simulated-application.js'
@@ -94,7 +95,7 @@ export interface SimulatedNodeSettings {
 export interface NodeParts {
   readonly makeNode: (settings: NodeSettings) => Node
   readonly makeDisk: (settings: DiskSettings) => SimulatedDisk
-  readonly makeApplication: () => SimulatedApplication
+  readonly makeApplication: (version: SoftwareVersion) => SimulatedApplication
 }
 
 /** The machine that a process runs on. */
@@ -113,13 +114,7 @@ export interface Machine {
   readonly onStopped: (error: Error) => void
 }
 
-/** What a node runs: this Synod, or one that is a version newer. See next-version.ts. */
-export type SoftwareVersion = 'current' | 'next'
-
-const FORMATS: Readonly<Record<SoftwareVersion, RecordFormat>> = {
-  current: { write: (_key, record) => record, read: (_key, record) => record },
-  next: { write: toNextRecord, read: fromNextRecord },
-}
+const CURRENT_FORMAT: RecordFormat = { write: (_key, record) => record, read: (_key, record) => record }
 
 /** Checkpoints are written in pieces, as big ones are in the world. */
 const SMALL_PIECE_BYTES = 500
@@ -157,7 +152,7 @@ export class SimulatedProcess implements CheckpointSource {
     const { random, scheduler, parts } = settings
     this.#settings = settings
     this.#machine = machine
-    this.application = parts.makeApplication()
+    this.application = parts.makeApplication(machine.version)
     this.#follower = settings.checker.looksInside ? new FeedFollower() : undefined
     this.runtime = new SimulatedRuntime({ scheduler, random, wallMs: machine.wallMs, turnMsMax: machine.turnMsMax })
     this.#observer = this.#makeObserver()
@@ -209,6 +204,7 @@ export class SimulatedProcess implements CheckpointSource {
         capacityBytes: quotaBytes,
         logger: SILENT,
         observer: this.#observer,
+        version: this.#machine.version,
         options,
       }
       const parts: MemberParts = {
@@ -234,13 +230,20 @@ export class SimulatedProcess implements CheckpointSource {
     await storage.close()
   }
 
+  /** The next version writes records in its own format only where the level has brought that. */
+  get #recordFormat(): RecordFormat {
+    if (this.#machine.version === 'current') return CURRENT_FORMAT
+    const isNext = (): boolean => (this.#member?.status().level ?? 0) >= NEXT_LEVEL
+    return { write: (key, record) => (isNext() ? toNextRecord(key, record) : record), read: fromNextRecord }
+  }
+
   /** A damaged directory is set aside, and a new one made in its place, as the server does it. @throws StorageError */
   async #openStorage(): Promise<LevelStorage> {
     const { disk, onSetAside } = this.#machine
     const { logSlotsMax } = this.#settings
     const window = { slots: logSlotsMax, bytes: Number.MAX_SAFE_INTEGER }
     const open = async (): Promise<LevelStorage> =>
-      LevelStorage.fromDirectory(await disk.open(this.runtime, FORMATS[this.#machine.version]), {
+      LevelStorage.fromDirectory(await disk.open(this.runtime, this.#recordFormat), {
         window,
         observer: this.#observer,
         pieceBytes: SMALL_PIECE_BYTES,

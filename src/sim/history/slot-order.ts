@@ -24,14 +24,19 @@ interface Execution {
 const MISUSE: Request = { operation: { kind: 'put', key: 'misused', value: '' }, requestId: '' }
 const NO_COMMANDS: readonly Uint8Array[] = []
 
+/** What the log alone does not say. */
+interface Surroundings {
+  readonly limits: StateLimits
+  readonly quotaMarks: ReadonlyMap<Slot, readonly QuotaMark[]>
+  /** Of the genesis. */
+  readonly firstLevel: number
+}
+
+const USUAL: Surroundings = { limits: STATE_LIMITS, quotaMarks: new Map(), firstLevel: 1 }
+
 /** Gives the model as it stands after the log. @throws Violation */
-export function checkSlotOrder(
-  history: History,
-  log: readonly Value[],
-  limits: StateLimits = STATE_LIMITS,
-  quotaMarks: ReadonlyMap<Slot, readonly QuotaMark[]> = new Map(),
-): Model {
-  const replay = new Replay(history, limits, quotaMarks)
+export function checkSlotOrder(history: History, log: readonly Value[], surroundings = USUAL): Model {
+  const replay = new Replay(history, surroundings)
   log.forEach((value, i) => replay.apply(i + 1, value))
   replay.finish()
   checkRealTime(history.invocations, (invocation) => replay.executionsOf(invocation))
@@ -56,11 +61,11 @@ class Replay {
 
   constructor(
     history: History,
-    { sessionCountMax, answersPerSessionMax, firstAnswersMax }: StateLimits,
-    quotaMarks: ReadonlyMap<Slot, readonly QuotaMark[]>,
+    { limits: { sessionCountMax, answersPerSessionMax, firstAnswersMax }, quotaMarks, firstLevel }: Surroundings,
   ) {
     this.#quotaMarks = quotaMarks
     this.model = new Model(firstAnswersMax === STATE_LIMITS.firstAnswersMax ? {} : { firstAnswersMax })
+    this.model.level = firstLevel
     this.#sessions = new SessionsModel(this.model, { sessionCountMax, answersPerSessionMax })
     this.#history = history
     for (const invocation of history.invocations) {
@@ -135,8 +140,10 @@ class Replay {
       this.#sessions.close(envelope.session, at)
       return
     }
-    // It says what commands may do; what they do at each level, the checker of levels compares.
-    if (envelope.kind === 'level') return
+    if (envelope.kind === 'level') {
+      this.model.level = Math.max(this.model.level, envelope.level)
+      return
+    }
     const { clientId, requestNumber, command } = envelope.command
     const key = keyOf(command)
     if (this.#history.isMisuse(command)) {

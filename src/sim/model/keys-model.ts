@@ -34,6 +34,10 @@ export class KeysModel {
     return { kind: 'delete', deleted: pairs.length, revision: this.#revisions.current, pairs }
   }
 
+  valueOf(key: string): string | undefined {
+    return this.#pairs.get(key)?.value
+  }
+
   get(key: string): Outcome {
     return { kind: 'get', pair: this.#pairs.get(key) ?? null, revision: this.#revisions.current }
   }

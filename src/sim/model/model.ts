@@ -2,6 +2,7 @@ import type { QuotaMark } from '../checkers/quota-marks.js'
 import { check } from '../checkers/violation.js'
 import type { Operation, Query, Request, Txn, TxnStep } from '../clients/operations.js'
 import { type Outcome, refused } from '../clients/outcomes.js'
+import { NAMELESS, NEXT_LEVEL, TOUCHED } from '../cluster/next-machine.js'
 import { BankModel, type Effect, type Moment } from './bank-model.js'
 import { KeysModel } from './keys-model.js'
 import { Revisions } from './revisions.js'
@@ -23,6 +24,8 @@ export class Model {
   readonly #bank: BankModel
   readonly #keys: KeysModel
   #quotaMarks: QuotaMark[] = []
+  /** Of the log: what there is from the next one on is told in next-machine.ts. */
+  level = 1
   /** First answers by request_id. Synod keeps them for a day of log time, which is longer than any run. */
   readonly #firstAnswers: Table<FirstAnswer>
   /** Every request_id that was ever used. */
@@ -54,6 +57,7 @@ export class Model {
       return { slot: at.slot, outcome: refused('QUOTA_EXCEEDED') }
     }
     this.#revisions.begin()
+    if (this.#isUnknown(operation)) return { slot: at.slot, outcome: refused('INVALID_ARGUMENT') }
     if (mark !== undefined && operation.kind === 'batch') return this.#bank.batch(operation, at, mark)
     if (requestId === '') return this.#carryOut(request, at)
     const content = JSON.stringify(operation)
@@ -127,6 +131,10 @@ export class Model {
         return this.#bank.batch(operation, at)
       case 'logRead':
         return { slot: at.slot, outcome: this.query(operation.query) }
+      case 'touch': {
+        const { key } = operation
+        return { slot: at.slot, outcome: this.#keys.put({ kind: 'put', key, value: this.#keys.valueOf(key) ?? TOUCHED }) }
+      }
       case 'put':
       case 'delete':
       case 'open':
@@ -137,6 +145,12 @@ export class Model {
       case 'void':
         return this.#step(operation, at)
     }
+  }
+
+  /** Below its level it is no command, or out of its bounds. */
+  #isUnknown(operation: Operation): boolean {
+    const isOfNext = operation.kind === 'touch' || (operation.kind === 'put' && operation.key === '')
+    return isOfNext && this.level < NEXT_LEVEL
   }
 
   /** All or nothing; all changes share one revision; the refused movement's id stays refused. */
@@ -159,7 +173,7 @@ export class Model {
   #step(step: TxnStep, at: Moment): Effect {
     switch (step.kind) {
       case 'put':
-        return { slot: at.slot, outcome: this.#keys.put(step) }
+        return { slot: at.slot, outcome: this.#keys.put({ ...step, key: step.key === '' ? NAMELESS : step.key }) }
       case 'delete':
         return { slot: at.slot, outcome: this.#keys.delete(step) }
       case 'get':
@@ -187,6 +201,7 @@ function mayGrow(operation: Operation): boolean {
     case 'deposit':
     case 'withdraw':
     case 'txn':
+    case 'touch':
       return true
     case 'transfer':
       return operation.isPending && operation.timeoutMs > 0

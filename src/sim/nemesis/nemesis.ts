@@ -35,6 +35,7 @@ const MOMENTARY: ReadonlySet<FaultKind> = new Set([
   'removeMember',
   'replaceMember',
   'transferLeadership',
+  'raiseLevel',
 ])
 
 /** What goes wrong during phase one: strikes when the plan says, and undoes each fault when it is over. It draws nothing. */
@@ -102,6 +103,9 @@ export class Nemesis {
         return this.#handOver()
       case 'addMember':
         this.#settings.operator.request({ kind: fault.kind })
+        return noUndo
+      case 'raiseLevel':
+        this.#settings.operator.request({ kind: fault.kind, level: fault.level })
         return noUndo
       case 'removeMember':
       case 'replaceMember':

@@ -142,7 +142,10 @@ export class NodeStriker {
     node.start()
     return () => {
       node.version = 'next'
-      if (!this.#holds.has(`down ${node.id}`)) node.start()
+      if (this.#holds.has(`down ${node.id}`) || this.#settings.survival.hasImpostor) return
+      // Where the level allowed it to go back, it has run all the while.
+      if (node.runningVersion === 'current') node.crash()
+      node.start()
     }
   }
 

@@ -1,4 +1,5 @@
 import { MemberError } from '../../host/api.js'
+import type { LevelInForce } from '../../host/binary-version.js'
 import type { MembershipChange, MembershipRecord, NodeId } from '../../paxos/types.js'
 import type { Checker } from '../checkers/checkers.js'
 import { sameMembership } from '../checkers/membership-book.js'
@@ -14,6 +15,7 @@ import type { Survival } from './survival.js'
 /** What an operator is asked to do. */
 export type Operation =
   | { readonly kind: 'addMember' }
+  | { readonly kind: 'raiseLevel'; readonly level: number }
   | { readonly kind: 'replaceMember' | 'updateMember' | 'transferLeadership'; readonly nodeId: NodeId }
   /** `switchesOff`: the machine, as soon as that is done; drawn unless told. */
   | { readonly kind: 'removeMember'; readonly nodeId: NodeId; readonly switchesOff?: boolean }
@@ -37,6 +39,7 @@ const TIMEOUT_MS = 1_500
 const BACKOFF_MS_MEAN = 150
 /** What nobody can promise is not asked for for ever. */
 const TRANSFER_TRIES = 3
+const RAISE_TRIES = 6
 const WAIT_MS = 50
 const START_FIRST_RATE = 0.3
 const SWITCH_OFF_RATE = 0.5
@@ -111,6 +114,8 @@ export class Operator {
       }
       case 'updateMember':
         return this.#update(operation.nodeId)
+      case 'raiseLevel':
+        return this.#raiseLevel(operation.level)
       case 'transferLeadership':
         return this.#transfer(operation.nodeId)
     }
@@ -161,6 +166,39 @@ export class Operator {
     const isNone = (): boolean => !checker.memberships.latest.has(nodeId)
     if (node === undefined || isNone()) return Promise.resolve(false)
     return this.#change({ kind: 'update', ...node.addresses }, isNone)
+  }
+
+  /** True when it is in force. */
+  async #raiseLevel(level: number): Promise<boolean> {
+    const { checker, trace } = this.#settings
+    for (let i = 0; i < RAISE_TRIES && !this.#isStopping; i++) {
+      const node = this.#anyNode
+      const outcome = node && (await this.#within<LevelInForce>((settle) => node.raiseLevel(level, TIMEOUT_MS, settle)))
+      if (outcome instanceof MemberError)
+        trace.tell({ kind: 'note', text: `n${node?.id} tells the operator: ${outcome.code}, ${outcome.message}` })
+      else if (outcome !== undefined) {
+        const { level: told, slot } = outcome
+        trace.tell({ kind: 'note', text: `n${node?.id} tells the operator that the log is at level ${told}` })
+        check(told >= level, () => `node ${node?.id} told the operator of level ${told}, not ${level}`)
+        check(
+          checker.levelAt(slot) === told,
+          () => `node ${node?.id} told the operator of level ${told} as of slot ${slot}, where it is ${checker.levelAt(slot)}`,
+        )
+        this.#checkKnown(told)
+        return told > 1
+      }
+      await this.#sleep(this.#settings.random.exponential(BACKOFF_MS_MEAN))
+    }
+    return false
+  }
+
+  /** Every member has said that it knows the level: so it has run the version that does. */
+  #checkKnown(level: number): void {
+    const { nodes, checker } = this.#settings
+    if (level === checker.firstLevel) return
+    const members = checker.memberships.latest.members.map(({ nodeId }) => nodeId)
+    const ignorant = members.find((nodeId) => nodes[nodeId - 1]?.hasRunNext !== true)
+    check(ignorant === undefined, () => `the log was raised to level ${level}, which node ${ignorant} never knew`)
   }
 
   async #transfer(nodeId: NodeId): Promise<boolean> {
@@ -239,5 +277,6 @@ export class Operator {
 }
 
 function tellOperation(operation: Operation): string {
+  if (operation.kind === 'raiseLevel') return `to raise the level to ${operation.level}`
   return operation.kind === 'addMember' ? 'to add a member' : `${operation.kind} n${operation.nodeId}`
 }

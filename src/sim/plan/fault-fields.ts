@@ -27,6 +27,8 @@ function readFault(fields: Fields, nodeCount: number): PlannedFault {
     case 'leaderIsolation':
     case 'addMember':
       return { ...when, kind }
+    case 'raiseLevel':
+      return { ...when, kind, level: fields.integer('level', 0, 2 ** 32 - 1) }
     case 'crashMidStep':
       return { ...when, kind, target: target(), steps: fields.integer('steps', 1, 1_000_000) }
     case 'symmetricPartition':

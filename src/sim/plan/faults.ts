@@ -43,6 +43,7 @@ export const COUNTED_IN_EFFECT: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'removeMember',
   'replaceMember',
   'transferLeadership',
+  'raiseLevel',
   'move',
 ])
 

@@ -138,6 +138,11 @@ function drawLink(random: Random): LinkQuality {
   }
 }
 
+/** Whether an operator wants the level of the log raised. */
+export function mayRaiseLevel({ faults }: Pick<WorldPlan, 'faults'>): boolean {
+  return faults.some(({ kind }) => kind === 'raiseLevel')
+}
+
 /** Whether the plan has anything go wrong at all. */
 export function hasFaults({ link, habits, faults }: WorldPlan): boolean {
   const rates = [link.tailRate, link.lossRate, link.duplicationRate, habits.duplicateRate, habits.lossRate, habits.deathMsMean]

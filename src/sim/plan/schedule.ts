@@ -40,7 +40,7 @@ type Detail =
   | { readonly kind: 'crashOfAll' | 'restartOfAll' | 'rollingRestart' | 'handOver' }
   /** One node after the other is started with the next version of the software. */
   | { readonly kind: 'rollingUpgrade' }
-  /** A node that runs the next version is started with this one, which refuses its directory, and then with the next one again. */
+  /** A node that runs the next version is started with this one, which refuses what stands at the next level, and then with the next one again. */
   | { readonly kind: 'downgrade'; readonly target: Target }
   | { readonly kind: 'leaderIsolation' }
   /** These do not hear the others, nor the others them. */
@@ -67,6 +67,8 @@ type Detail =
   | { readonly kind: 'addMember' }
   /** An operator removes a member; `replaceMember`: adds a spare machine before. One that cannot run any more goes first. */
   | { readonly kind: 'removeMember' | 'replaceMember'; readonly target: Target }
+  /** An operator wants the level of the log raised, to the highest that all know (0) or to that one. */
+  | { readonly kind: 'raiseLevel'; readonly level: number }
   /** An operator asks for another leader. */
   | { readonly kind: 'transferLeadership'; readonly target: Target }
   /** A bit of one stored record flips; `pick` decides of which. */
@@ -124,12 +126,16 @@ const FREQUENCIES: { readonly [K in FaultKind]: Frequency } = {
   transferLeadership: { share: 0.2, everyMs: 1_000, forMsMean: 1 },
   absence: { share: 0.25, everyMs: 2_000, forMsMean: 2_500 },
   move: { share: 0.25, everyMs: 1_000, forMsMean: 200 },
+  raiseLevel: { share: 0.9, everyMs: 400, forMsMean: 1 },
 }
 
 export const FAULT_KINDS = Object.keys(FREQUENCIES) as readonly FaultKind[]
 
 /** These do nothing in a world without spare machines. */
 const NEEDS_SPARES: ReadonlySet<FaultKind> = new Set<FaultKind>(['addMember', 'replaceMember'])
+
+/** The next level, half of the time by its number: until all know it, that is refused. */
+const LEVELS = [0, 2]
 
 const STEPS_MAX = 30
 const CLOCK_MS_MAX = 10_000
@@ -158,7 +164,10 @@ export function drawSchedule(
       faults.push({ atMs: Math.floor(atMs), forMs, ...drawDetail(kind, own, nodeCount + spareCount) })
     }
   }
-  return faults.toSorted((a, b) => a.atMs - b.atMs)
+  // Without another version there is nothing to raise.
+  const isUpgraded = faults.some(({ kind }) => kind === 'rollingUpgrade')
+  const struck = isUpgraded ? faults : faults.filter(({ kind }) => kind !== 'raiseLevel')
+  return struck.toSorted((a, b) => a.atMs - b.atMs)
 }
 
 function drawDetail(kind: FaultKind, random: Random, nodeCount: number): Detail {
@@ -172,6 +181,8 @@ function drawDetail(kind: FaultKind, random: Random, nodeCount: number): Detail 
     case 'handOver':
     case 'addMember':
       return { kind }
+    case 'raiseLevel':
+      return { kind, level: random.pick(LEVELS) }
     case 'crashMidStep':
       return { kind, target: drawTarget(random, nodeIds), steps: random.int(1, STEPS_MAX) }
     case 'symmetricPartition':

@@ -68,6 +68,8 @@ export function tellFault(fault: PlannedFault): string {
       return `the operator is to remove ${tellTarget(fault.target)}`
     case 'replaceMember':
       return `the operator is to replace ${tellTarget(fault.target)}, or whoever cannot run any more, by a spare machine`
+    case 'raiseLevel':
+      return `the operator wants the level raised to ${fault.level === 0 ? 'the highest that all know' : fault.level}`
     case 'transferLeadership':
       return `the operator wants ${tellTarget(fault.target)} to lead`
     case 'clockSkew':

@@ -8,6 +8,7 @@ import { sameOutcome } from '../clients/outcomes.js'
 import { SimulatedClient } from '../clients/simulated-client.js'
 import { Workload } from '../clients/workload.js'
 import { Application, INITIAL_COMMANDS } from '../cluster/application.js'
+import { NEXT_LEVEL } from '../cluster/next-machine.js'
 import { type ClusterSettings, SimulatedCluster } from '../cluster/simulated-cluster.js'
 import type { SimulatedNode } from '../cluster/simulated-node.js'
 import { STATE_LIMITS } from '../cluster/state-limits.js'
@@ -18,7 +19,7 @@ import type { Model } from '../model/model.js'
 import { Nemesis } from '../nemesis/nemesis.js'
 import { Operator } from '../nemesis/operator.js'
 import { Survival } from '../nemesis/survival.js'
-import type { WorldPlan } from '../plan/plan.js'
+import { mayRaiseLevel, type WorldPlan } from '../plan/plan.js'
 
 export interface WorldSettings extends Pick<ClusterSettings, 'seed' | 'print' | 'records' | 'parts' | 'looksInside'> {
   readonly plan: WorldPlan
@@ -42,7 +43,11 @@ export class World extends SimulatedCluster {
   #order: OrderVerdict = 'notSearched'
 
   constructor(settings: WorldSettings) {
-    super({ ...settings, initialCommands: INITIAL_COMMANDS, makeApplication: () => new Application(settings.plan.limits) })
+    super({
+      ...settings,
+      initialCommands: INITIAL_COMMANDS,
+      makeApplication: (version) => new Application(settings.plan.limits, version),
+    })
     this.plan = settings.plan
     this.#ports = this.nodes.filter(({ isCommissioned }) => isCommissioned)
     this.clients = this.#makeClients()
@@ -62,7 +67,10 @@ export class World extends SimulatedCluster {
 
   /** Judges everything that the clients were told, and the state of these nodes. @throws Violation */
   checkHistory(nodes: readonly SimulatedNode[]): void {
-    const model = checkSlotOrder(this.history, this.checker.log, this.plan.limits, this.checker.quotaMarks)
+    const { log, quotaMarks, firstLevel } = this.checker
+    const model = checkSlotOrder(this.history, log, { limits: this.plan.limits, quotaMarks, firstLevel })
+    const wasRefused = this.totals.of('refusedDowngrade') > 0
+    check(!wasRefused || model.level >= NEXT_LEVEL, () => 'a node refused its version, though the level was never raised')
     for (const node of nodes) if (node.appliedUpTo === this.checker.decidedUpTo) checkState(node, model)
     if (this.checker.looksInside) checkReplay(this.checker.feed.replay, model)
   }
@@ -76,11 +84,16 @@ export class World extends SimulatedCluster {
   checkOrder(): void {
     // What was carried out once, and whose repeat was refused as too late, stands in two places.
     if (this.plan.limits.firstAnswersMax !== STATE_LIMITS.firstAnswersMax) return
-    // Without the slots nobody knows how full the state was.
-    if (this.plan.quotaBytes > 0) return
+    // Without the slots nobody knows how full the state was, nor at which level.
+    if (this.plan.quotaBytes > 0 || mayRaiseLevel(this.plan)) return
     const { kind, failure } = findOrder(this.history.invocations, SEARCH_STEPS_MAX)
     check(kind !== 'notLinearizable', () => failure ?? '')
     this.#order = kind === 'undecided' ? 'undecided' : 'found'
+  }
+
+  /** Clients look at what a node says of itself. */
+  get #isNextOffered(): boolean {
+    return this.nodes.some(({ member }) => (member?.status().level ?? 0) >= NEXT_LEVEL)
   }
 
   #makeOperator(): Operator {
@@ -109,8 +122,10 @@ export class World extends SimulatedCluster {
   #makeClients(): SimulatedClient[] {
     const { plan, history, scheduler, totals, trace } = this
     const { habits } = plan
-    const workload = new Workload(habits, this.random.fork())
-    const sessionCount = habits.clientCount - Math.round(habits.clientCount * habits.sessionlessRate)
+    const workload = new Workload(habits, this.random.fork(), mayRaiseLevel(plan) ? () => this.#isNextOffered : undefined)
+    const bareCount = Math.round(habits.clientCount * habits.sessionlessRate)
+    // They alone ask for what the next level has.
+    const sessionCount = habits.clientCount - (mayRaiseLevel(plan) ? Math.max(1, bareCount) : bareCount)
     return Array.from({ length: habits.clientCount }, (_, i) => {
       const random = this.random.fork()
       return new SimulatedClient({

@@ -1,0 +1,86 @@
+import { WireType } from '@bufbuild/protobuf/wire'
+import { bytesOf } from '../../encoding/keep.js'
+import { BinaryReader, BinaryWriter } from '../../encoding/protobuf.js'
+import { decodeText, encodeText } from '../../encoding/text.js'
+import { Command, Result } from '../../gen/synod/session/v1/session.js'
+import type { Moment } from '../../replication/state-machine.js'
+import { MarkedBankAndKeys } from '../checkers/quota-marks.js'
+
+// The bank and the keys one version newer (see next-version.ts): it knows a level more, which brings one more operation and one changed
+// bound, and it words one sentence anew. Below that level it must do what this version does, to the byte.
+
+export const NEXT_LEVEL = 2
+/** The operation of the next level: field 15,001 of Command, a key; a put of what stands there already, or of TOUCHED. */
+const TOUCH_FIELD = 15_001
+export const TOUCHED = 'touched'
+/** The bound that changes: below the next level a key is 1 byte or more; from there on a put's may be empty, and stands for this one. */
+export const NAMELESS = 'nameless'
+/** Bytes that are no command at any level. */
+const NO_COMMAND = new Uint8Array(0)
+
+export function encodeTouch(key: string): Uint8Array {
+  return new BinaryWriter()
+    .uint32((TOUCH_FIELD << 3) | WireType.LengthDelimited)
+    .string(key)
+    .finish()
+}
+
+/** The next version's machine. */
+export class NextBankAndKeys extends MarkedBankAndKeys {
+  override readonly levelMax: number = NEXT_LEVEL
+
+  override apply(bytes: Uint8Array, at: Moment): Uint8Array {
+    return reworded(super.apply(this.#translated(bytes, at), at))
+  }
+
+  /** In commands that this version knows. */
+  #translated(bytes: Uint8Array, { level }: Moment): Uint8Array {
+    const touched = touchedKey(bytes)
+    if (touched !== undefined) return level < NEXT_LEVEL ? NO_COMMAND : this.#putOfTouch(touched)
+    const isAllowed = level >= NEXT_LEVEL
+    return isAllowed ? withoutEmptyKey(bytes) : bytes
+  }
+
+  #putOfTouch(key: string): Uint8Array {
+    const { pair } = this.books.keys.get({ key })
+    const value = pair === undefined ? encodeText(TOUCHED) : bytesOf(pair.value)
+    return Command.encode({ operation: { $case: 'put', value: { key, value, returnPrevious: true, requestId: '' } } }).finish()
+  }
+}
+
+/** Undefined when the bytes are another command. */
+function touchedKey(bytes: Uint8Array): string | undefined {
+  const reader = new BinaryReader(bytes)
+  if (bytes.length < 3) return undefined
+  try {
+    const [field, type] = reader.tag()
+    return field === TOUCH_FIELD && type === WireType.LengthDelimited ? decodeText(reader.bytes()) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function withoutEmptyKey(bytes: Uint8Array): Uint8Array {
+  const command = Command.decode(bytes)
+  const { operation } = command
+  if (operation?.$case !== 'put' || operation.value.key !== '') return bytes
+  operation.value.key = NAMELESS
+  return Command.encode(command).finish()
+}
+
+/** What a result says in words, or in codes of gRPC, the next version says otherwise: no result must say anything so. */
+function reworded(bytes: Uint8Array): Uint8Array {
+  const result = Result.decode(bytes)
+  const { outcome } = result
+  let hasWords = false
+  if (outcome?.$case === 'refusal') {
+    hasWords = outcome.value.message !== ''
+    outcome.value.message += ', in other words'
+  } else if (outcome?.$case === 'transferBatch') {
+    for (const each of outcome.value.results) {
+      hasWords ||= each.message !== '' || each.code !== 0
+      each.message += ', in other words'
+    }
+  }
+  return hasWords ? Result.encode(result).finish() : bytes
+}
