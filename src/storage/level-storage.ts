@@ -10,18 +10,10 @@ import type { StatePages } from './checkpoint/state-pages.js'
 import { rollBack } from './checkpoint/undo.js'
 import { type OpenDirectory, type OpenOptions, openDirectory, storageErrorOf } from './directory/open-directory.js'
 import { INTERNAL_WRITE, LinkedWriter } from './log/linked-writer.js'
+import { LogReader } from './log/log-reader.js'
 import type { WriteBatch } from './log/write-batch.js'
 import { APPLY_FAILURE_KEY, entryKey, GENESIS_KEY, logKey, nameOfKey, UNSUPPORTED_LEVEL_KEY } from './record-keys.js'
-import {
-  checksumOf,
-  RecordError,
-  sealApplyFailure,
-  sealGenesis,
-  sealLogEntry,
-  sealUnsupportedLevel,
-  unseal,
-  unsealLogEntry,
-} from './records.js'
+import { checksumOf, sealApplyFailure, sealGenesis, sealLogEntry, sealUnsupportedLevel, unseal } from './records.js'
 import {
   type ApplyFailure,
   type CheckpointHeader,
@@ -47,8 +39,6 @@ export interface LevelStorageOptions {
 }
 
 const PIECE_BYTES = 256 * 1_024
-/** Most log entries that are decoded in a turn. */
-const LOG_STEP_SLOTS = 500
 const RECLAIM_BYTES = 64 * 1_024 * 1_024
 
 /**
@@ -60,6 +50,7 @@ export class LevelStorage implements Storage {
   readonly recovered: RecoveredState
   readonly #directory: OpenDirectory
   readonly #writer: LinkedWriter
+  readonly #logReader: LogReader
   readonly #checkpoints: CheckpointWriter
   readonly #receiver: CheckpointStager
   readonly #viewer: CheckpointViewer
@@ -110,6 +101,7 @@ export class LevelStorage implements Storage {
       observer: options.observer,
     })
     this.recovered = this.#writer.recovered
+    this.#logReader = new LogReader(this.#writer, (error) => this.#failedRead(error))
     this.#checkpoints = new CheckpointWriter(this.#writer, contents.checkpoint, { pieceBytes: options.pieceBytes ?? PIECE_BYTES })
     this.#receiver = new CheckpointStager(this.#writer, this.#checkpoints, contents.incoming)
     this.#viewer = new CheckpointViewer(this.#writer, {
@@ -211,11 +203,8 @@ export class LevelStorage implements Storage {
     this.#applyFailure = undefined
   }
 
-  async readLog(fromSlot: Slot, toSlot: Slot, maxBytes: number): Promise<LogEntry[]> {
-    this.#writer.assertUsable()
-    assert(fromSlot >= 1, 'the log begins with slot 1')
-    const lastSlot = Math.min(toSlot, this.#writer.decidedUpTo)
-    return fromSlot > lastSlot || fromSlot <= this.#writer.compactedUpTo ? [] : this.#readLog(fromSlot, lastSlot, maxBytes)
+  readLog(fromSlot: Slot, toSlot: Slot, maxBytes: number): Promise<LogEntry[]> {
+    return this.#logReader.read(fromSlot, toSlot, maxBytes)
   }
 
   prepareCheckpoint(info: CheckpointInfo, changes: Iterable<StateEntry>): Promise<PreparedCheckpoint> {
@@ -300,38 +289,6 @@ export class LevelStorage implements Storage {
       }
     }
     log.decide(rules.decidedUpTo)
-  }
-
-  async #readLog(fromSlot: Slot, lastSlot: Slot, maxBytes: number): Promise<LogEntry[]> {
-    const { log } = this.#writer
-    const entries: LogEntry[] = []
-    let bytes = 0
-    let slot = fromSlot
-    try {
-      while (slot <= lastSlot && (slot === fromSlot || bytes < maxBytes)) {
-        const keys: Buffer[] = []
-        do {
-          keys.push(logKey(slot))
-          bytes += log.bytesOf(slot)
-          slot += 1
-        } while (slot <= lastSlot && bytes < maxBytes && keys.length < LOG_STEP_SLOTS)
-        const records = await this.#directory.db.getEach(keys)
-        for (const [i, key] of keys.entries()) {
-          const record = records[i]
-          if (record === undefined) return this.#missingSlot(fromSlot + entries.length)
-          entries.push(unsealLogEntry(key, record))
-        }
-      }
-      return entries
-    } catch (error) {
-      throw this.#failedRead(error)
-    }
-  }
-
-  /** Returns no entries when a trim that is not durable yet has removed the slot. @throws RecordError when it is missing otherwise */
-  #missingSlot(slot: Slot): LogEntry[] {
-    if (slot <= this.#writer.log.compactedUpTo) return []
-    throw new RecordError(`slot ${slot} of the log is missing`)
   }
 
   async *#scanState(): AsyncGenerator<StateEntry[]> {

@@ -54,7 +54,7 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   // What is learned from a peer must differ from what stands in the log, and be asked for while it is written.
   {
     name: 'peers are served from the log what is still on its way to the disk',
-    file: 'storage/level-storage.ts',
+    file: 'storage/log/log-reader.ts',
     find: 'Math.min(toSlot, this.#writer.decidedUpTo)',
     replace: 'Math.min(toSlot, this.#writer.rules.decidedUpTo)',
   },
