@@ -47,7 +47,7 @@ export async function pagesOf(view: CheckpointView, pageBytes = 1_000, afterKey?
   return pages
 }
 
-/** What a node would find in it. */
+/** The contents that a node would find in it. */
 export async function contentsOf(storage: Storage) {
   const names = ['own', 'h/0', 'h/1', 'h/2', 'h/3']
   return {
@@ -59,7 +59,7 @@ export async function contentsOf(storage: Storage) {
   }
 }
 
-/** What the receiver holds after the install. */
+/** The contents of the receiver after the install. */
 export const INSTALLED = {
   checkpoint: infoAt(SENDER_SLOT),
   state: STATE,
@@ -154,7 +154,7 @@ export function describeReceiving(onDisk: OnDisk, newDisk: NewDisk): void {
     await view.close()
   })
 
-  withSender('a checkpoint from a peer takes the place of the own one', async (sender, first, reopen) => {
+  withSender('a checkpoint from a peer replaces the own one', async (sender, first, reopen) => {
     await fillReceiver(first)
     const view = await viewOf(sender)
     const incoming = await first.receiveCheckpoint(view.header)
@@ -232,7 +232,7 @@ export function describeReceiving(onDisk: OnDisk, newDisk: NewDisk): void {
     },
   )
 
-  withSender('a transfer goes on where it broke off, also after a restart', async (sender, first, reopen) => {
+  withSender('an interrupted transfer is resumed, also after a restart', async (sender, first, reopen) => {
     let storage = first
     await fillReceiver(storage)
     const view = await viewOf(sender)
@@ -257,7 +257,7 @@ export function describeReceiving(onDisk: OnDisk, newDisk: NewDisk): void {
     await view.close()
   })
 
-  withSender('what an earlier transfer has left is discarded when another begins', async (sender, first, reopen) => {
+  withSender('the remains of an earlier transfer are discarded when another begins', async (sender, first, reopen) => {
     await fillReceiver(first)
     const view = await viewOf(sender)
     const incoming = await first.receiveCheckpoint(view.header)

@@ -24,7 +24,7 @@ import {
 } from './samples.js'
 import { type NewDisk, type OnDisk, onDisksOf } from './test-disk.js'
 
-/** What holds for every Storage. */
+/** The contract that every Storage must keep. */
 export function describeStorage(name: string, newDisk: NewDisk): void {
   const onDisk = onDisksOf(newDisk)
 
@@ -106,7 +106,7 @@ export function describeStorage(name: string, newDisk: NewDisk): void {
       })
     }
 
-    onDisk('a slot that failed is known until it is resolved, and skipped then, or tried again', async (first, reopen) => {
+    onDisk('a failed slot is kept until it is resolved, and is then skipped or retried', async (first, reopen) => {
       let storage = first
       await storage.append([accepted(1), accepted(2), accepted(3), accepted(4), decidedUpTo(3)])
       await storage.saveCheckpoint(infoAt(1), [])
@@ -398,60 +398,57 @@ function describeCheckpoint(onDisk: OnDisk): void {
     await storage.saveCheckpoint(NO_CHECKPOINT, [])
   })
 
-  onDisk(
-    'what peers have told of their directories goes with the next write, whatever that is, the highest of each',
-    async (first, reopen) => {
-      let storage = first
-      storage.noteMarks(
-        new Map([
-          ['x', 5],
-          ['y', 7],
-        ]),
-      )
-      assert.deepEqual(storage.marks, new Map())
-      await storage.saveCheckpoint(NO_CHECKPOINT, [])
-      storage.noteMarks(
-        new Map([
-          ['x', 4],
-          ['y', 8],
-          ['z', 1],
-        ]),
-      )
-      assert.deepEqual(
-        storage.marks,
-        new Map([
-          ['x', 5],
-          ['y', 7],
-        ]),
-      )
-      storage = await reopen()
-      assert.deepEqual(
-        storage.marks,
-        new Map([
-          ['x', 5],
-          ['y', 7],
-        ]),
-        'what went with no write is forgotten',
-      )
-      storage.noteMarks(
-        new Map([
-          ['x', 4],
-          ['y', 8],
-          ['z', 1],
-        ]),
-      )
-      await storage.append([{ kind: 'promised', ballot: 65_537 }])
-      assert.equal(await storage.viewCheckpoint(), undefined, 'marks alone are no checkpoint')
-      assert.deepEqual(
-        (await reopen()).marks,
-        new Map([
-          ['x', 5],
-          ['y', 8],
-          ['z', 1],
-        ]),
-      )
-    },
-  )
+  onDisk('the marks of peers go with the next write of any kind, the highest for each directory', async (first, reopen) => {
+    let storage = first
+    storage.noteMarks(
+      new Map([
+        ['x', 5],
+        ['y', 7],
+      ]),
+    )
+    assert.deepEqual(storage.marks, new Map())
+    await storage.saveCheckpoint(NO_CHECKPOINT, [])
+    storage.noteMarks(
+      new Map([
+        ['x', 4],
+        ['y', 8],
+        ['z', 1],
+      ]),
+    )
+    assert.deepEqual(
+      storage.marks,
+      new Map([
+        ['x', 5],
+        ['y', 7],
+      ]),
+    )
+    storage = await reopen()
+    assert.deepEqual(
+      storage.marks,
+      new Map([
+        ['x', 5],
+        ['y', 7],
+      ]),
+      'marks that no write has included are lost',
+    )
+    storage.noteMarks(
+      new Map([
+        ['x', 4],
+        ['y', 8],
+        ['z', 1],
+      ]),
+    )
+    await storage.append([{ kind: 'promised', ballot: 65_537 }])
+    assert.equal(await storage.viewCheckpoint(), undefined, 'marks alone are no checkpoint')
+    assert.deepEqual(
+      (await reopen()).marks,
+      new Map([
+        ['x', 5],
+        ['y', 8],
+        ['z', 1],
+      ]),
+    )
+  })
 
   onDisk('a checkpoint never goes back, and never runs ahead of what is decided', async (storage) => {
     await storage.append(decidedSlots(5))

@@ -7,7 +7,7 @@ import { contentsOf, fillReceiver, fillSender, INSTALLED, pagesOf, viewOf } from
 import { CrashingDirectory } from './crashing-directory.js'
 import { accepted, accounts, decidedSlots, decidedUpTo, entriesOf, GENESIS, history, infoAt } from './samples.js'
 
-// A crash at every write there is, lost or kept: what is found then is the checkpoint before or the one after.
+// A crash at every single write, lost or kept: afterwards the checkpoint is the previous one or the next one.
 
 /** Small, so that everything takes several writes. */
 const OPTIONS = { window: { slots: 5, bytes: 1_000_000 }, pieceBytes: 2_000 }

@@ -6,10 +6,10 @@ import { ALL_TAGS } from '../../src/storage/record-keys.js'
 
 type Records = ReadonlyMap<string, Buffer>
 
-/** A crash in the middle of the test: whoever waits for the write waits no more. */
+/** The error of a write at which the process crashes. */
 class Crash extends Error {}
 
-/** A data directory in memory, whose process dies at whichever write a test says. */
+/** A data directory in memory, whose process crashes at a write that the test chooses. */
 export class CrashingDirectory {
   readonly #identity = { dataDirId: '00000000-0000-4000-8000-000000000007', nodeId: 1 }
   #records: Records = new Map(firstRecords(this.#identity).map(([key, record]) => [key.toString('latin1'), record]))
@@ -35,7 +35,7 @@ export class CrashingDirectory {
     this.#keepsLast = keepsLast
   }
 
-  /** A new process, that does not die. */
+  /** Opens it in a new process that does not crash. */
   async open(options: LevelStorageOptions = {}): Promise<LevelStorage> {
     this.#writesLeft = Number.POSITIVE_INFINITY
     this.#life += 1

@@ -92,7 +92,7 @@ async function readAll(directory: string): Promise<Everything> {
   }
 }
 
-/** Refused at the first start and at the next, by the code, saying what and what to do. */
+/** Asserts that two starts are refused with the code, the problem and the remedy. */
 async function assertRefused(directory: string, says: RegExp, code: StorageErrorCode = 'DAMAGED'): Promise<void> {
   for (const start of ['first', 'second']) {
     await assert.rejects(LevelStorage.open({ directory, nodeId: 1 }), (error) => {

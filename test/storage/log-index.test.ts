@@ -35,7 +35,7 @@ test('records of a long log are counted, replaced and trimmed without a read', (
   assert.deepEqual([index.count, index.sum], tallyOf(from(4_501, 12_000)))
 })
 
-test('what has been trimmed is claimed once it is enough', () => {
+test('trimmed bytes are claimed once they reach the threshold', () => {
   const index = new LogIndex(0)
   for (const slot of from(1, 10)) index.put(slot, slot, 100)
   index.decide(10)

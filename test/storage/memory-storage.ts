@@ -28,7 +28,7 @@ import {
 /** Entries of a checkpoint: sealed records by their keys of generation 0, in the form of a string with a character for each byte. */
 type Records = ReadonlyMap<string, Buffer>
 
-/** What survives a crash of a simulated node. One MemoryStorage at a time stands on it; the newest one owns it. */
+/** The disk of a simulated node, which survives its crashes. The newest MemoryStorage on it owns it. */
 export class MemoryDisk {
   readonly dataDirId: string
   replacesDataDirId = ''
@@ -38,14 +38,14 @@ export class MemoryDisk {
   compactedUpTo: Slot = 0
   readonly log = new Map<Slot, LogEntry>()
   checkpoint: CheckpointInfo = NO_CHECKPOINT
-  /** Never changed: replaced. */
+  /** Replaced as a whole, never changed. */
   entries: Records = new Map()
   marks: ReadonlyMap<string, number> = new Map()
   applyFailure: ApplyFailure | undefined
   unsupportedLevel: Storage['unsupportedLevel']
   announcements: readonly Announcement[] = []
   incoming: { readonly header: CheckpointHeader; readonly records: Records } | undefined
-  /** How many writes it has seen. */
+  /** Count of writes. */
   writeCount = 0
 
   /** `dataDirId`: a simulation draws it from its seed. */
@@ -262,7 +262,7 @@ export class MemoryStorage implements Storage {
     await this.#writer.close()
   }
 
-  /** What `append` does, at once. @throws InvariantError */
+  /** Does the work of `append` synchronously. @throws InvariantError */
   appendNow(records: readonly DurableRecord[]): void {
     const disk = this.#disk
     this.#rules.note(records)
@@ -279,7 +279,7 @@ export class MemoryStorage implements Storage {
     this.#wrote(addedCount)
   }
 
-  /** What `readLog` does, at once. @throws InvariantError */
+  /** Does the work of `readLog` synchronously. @throws InvariantError */
   readLogNow(fromSlot: Slot, toSlot: Slot, maxBytes: number): LogEntry[] {
     assert(fromSlot >= 1, 'the log begins with slot 1')
     const entries: LogEntry[] = []
@@ -295,7 +295,7 @@ export class MemoryStorage implements Storage {
     return entries
   }
 
-  /** What `saveCheckpoint` does, at once. @throws InvariantError */
+  /** Does the work of `saveCheckpoint` synchronously. @throws InvariantError */
   saveCheckpointNow(info: CheckpointInfo, changes: Iterable<StateEntry>): void {
     const disk = this.#disk
     this.#rules.checkCheckpoint(disk.checkpoint, info)
@@ -309,7 +309,7 @@ export class MemoryStorage implements Storage {
     this.#wrote(0)
   }
 
-  /** What `loadCheckpoint` does, at once. */
+  /** Does the work of `loadCheckpoint` synchronously. */
   loadCheckpointNow(): StateEntry[] {
     const found: StateEntry[] = []
     for (const [name, record] of sorted(this.#disk.entries)) {

@@ -3,7 +3,7 @@ import type { DurableRecord, Genesis, LogEntry, Member, MembershipRecord, Slot }
 import type { StateEntry } from '../../src/replication/state-machine.js'
 import type { CheckpointInfo, Storage } from '../../src/storage/storage.js'
 
-// What tests of storages write, and how they look at what they find.
+// Sample records for the tests of storages, and helpers to read what they find.
 
 export const GENESIS: Genesis = {
   clusterId: '8a6e0804-2bd0-4672-b79d-d97027f9071a',

@@ -5,7 +5,7 @@ import { SingleWriter, type WritePriority } from '../../src/storage/log/single-w
 
 const diskFull = new Error('no space left')
 
-test('after a failed write nothing is written or read any more, and the first failure is told', async () => {
+test('after a failed write every call is refused with the first failure as its cause', async () => {
   const writer = new SingleWriter()
   await writer.write('append', async () => undefined)
   await assert.rejects(
@@ -47,7 +47,7 @@ test('close waits for the write in flight, whether it fails or not, and tells wh
   )
 })
 
-test('what waits is let through by priority, and of one priority in order', async () => {
+test('waiting writes run by priority, and in the order of the calls within one priority', async () => {
   const writer = new SingleWriter()
   const done: string[] = []
   const write = (priority: WritePriority, name: string): Promise<void> =>
@@ -68,7 +68,7 @@ test('what waits is let through by priority, and of one priority in order', asyn
 
 const mustNot = async () => assert.fail('must not be tried')
 
-test('what waits is refused when a write fails, or when it is closed, even if its turn has just come', async () => {
+test('waiting writes are refused when a write fails or the writer is closed, even when their turn has just come', async () => {
   const failing = new SingleWriter()
   const failed = failing.write('append', () => Promise.reject(diskFull))
   const waiting = [failing.write('append', mustNot), failing.write('background', mustNot)]

@@ -11,10 +11,10 @@ import { seal } from '../../src/storage/records.js'
 import { pagesOf } from './random-writes.js'
 import { accepted, decidedSlots, GENESIS, history, infoAt, state } from './samples.js'
 
-// What would be lost or changed if LevelDB, with all its files whole, gave back something else than was written.
+// Losses and changes of records in a database whose files are all intact.
 
 const root = mkdtempSync(join(tmpdir(), 'synod-verify-'))
-/** As it stands at the end, and as it stood before the last writes. */
+/** The database at the end, and before the last writes. */
 const template = join(root, 'now')
 const earlier = join(root, 'earlier')
 
