@@ -40,7 +40,10 @@ export function toWireOutcome(outcome: Outcome): WireOutcome {
 
 const writing: Writing = {
   outcome: ({ $case, value }) =>
-    ({ $case, value: FORMS[$case].toWire(value as never, writing) }) as Exclude<WireOutcome, { $case: 'refusal' }>,
+    ({ $case, value: FORMS[$case as OperationName].toWire(value as never, writing) }) as Exclude<
+      WireOutcome,
+      { $case: 'refusal' }
+    >,
 }
 
 /** Without words: see words.ts. */

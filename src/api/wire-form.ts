@@ -1,3 +1,4 @@
+import type { Step } from '../app/bounds.js'
 import type { Operation, OperationName } from '../app/operation.js'
 import type { Outcomes, Requests } from '../app/operations/index.js'
 import type { TxnOperation, TxnOperationResponse } from '../gen/synod/kv/v1/kv.js'
@@ -43,7 +44,7 @@ export interface Reading {
 
 /** Writes a result. */
 export interface Writing {
-  outcome(outcome: { readonly $case: OperationName; readonly value: object }): WireOutcome
+  outcome(outcome: Step): WireOutcome
 }
 
 /** A response's header; the node that answers puts it in. */

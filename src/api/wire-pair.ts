@@ -1,4 +1,4 @@
-import type { KeyValuePair } from '../app/kv/keys.js'
+import type { KeyValuePair } from '../app/kv/pair.js'
 import { bytesOf } from '../encoding/keep.js'
 import type { KeyValuePair as WirePair } from '../gen/synod/kv/v1/kv.js'
 

@@ -11,6 +11,7 @@ import {
 import { drained } from '../tables/steps.js'
 import type { Crypto } from './bank/signing.js'
 import { Books } from './books.js'
+import { apply, applyInSteps, read } from './carry-out.js'
 import { isWithinBounds } from './check.js'
 import type { Command, CommandCodec } from './codec.js'
 import { effectSlot } from './effect-slot.js'
@@ -115,7 +116,7 @@ export class BankAndKeys implements StateMachine {
 
   /** Answers a read without a detour over bytes. The values in the answer are the state's own: not to be changed. */
   look(operation: Operation): Outcome {
-    return isWithinBounds(operation, { level: this.#level, isInitial: false }) ? this.#books.read(operation) : INVALID
+    return isWithinBounds(operation, { level: this.#level, isInitial: false }) ? read(this.#books, operation) : INVALID
   }
 
   changes(): Iterable<StateEntry> {
@@ -154,9 +155,9 @@ export class BankAndKeys implements StateMachine {
     if (command.kind === 'query') return LOGGED_READ
     const { operation, requestId } = command
     if (!isWithinBounds(operation, { level: this.#level, isInitial: at.slot === 0 })) return this.#encode(INVALID, at)
-    if (requestId === '') return this.#encode(this.#books.apply(operation, at), at)
+    if (requestId === '') return this.#encode(apply(this.#books, operation, at), at)
     const answer = this.#books.requestIds.carryOutOnce({ requestId, content: bytes }, at, () => {
-      const outcome = this.#books.apply(operation, at)
+      const outcome = apply(this.#books, operation, at)
       return { outcome, answer: this.#encode(outcome, at) }
     })
     return answer instanceof Refusal ? this.#encode(answer, at) : answer
@@ -170,7 +171,7 @@ export class BankAndKeys implements StateMachine {
     yield
     if (!isWithinBounds(command.operation, { level: this.#level, isInitial: at.slot === 0 })) return this.#encode(INVALID, at)
     yield
-    const outcome = yield* this.#books.applyInSteps(command.operation, at)
+    const outcome = yield* applyInSteps(this.#books, command.operation, at)
     yield
     return this.#encode(outcome, at)
   }

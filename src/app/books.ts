@@ -3,16 +3,12 @@ import { ENDS_PER_SLOT_MAX, type Moment } from '../replication/state-machine.js'
 import { Deadlines } from '../tables/deadlines.js'
 import { Journal } from '../tables/journal.js'
 import { drained } from '../tables/steps.js'
-import type { Access } from './access.js'
 import { Bank } from './bank/bank.js'
 import type { StoredHistory } from './bank/history.js'
 import type { Crypto } from './bank/signing.js'
-import type { Definition } from './definition.js'
 import { FIRST_ANSWER_LIMITS, type FirstAnswerLimits } from './first-answers.js'
 import { Keys } from './kv/keys.js'
-import type { Granted, Operation, Outcome } from './operation.js'
-import { OPERATIONS } from './operations/index.js'
-import { Refusal } from './refusal.js'
+import type { Refusal } from './refusal.js'
 import { RequestIds } from './request-ids.js'
 import { Room } from './room.js'
 import type { StoredUsedId } from './used-ids.js'
@@ -35,8 +31,8 @@ export interface BooksSettings {
 }
 
 /**
- * The bank and the keys as one typed state machine, under one journal. Requests are within their bounds (check.ts). It neither knows how
- * commands are encoded nor how its rows are stored.
+ * The bank and the keys under one journal. They know neither how commands are encoded nor how rows are stored, nor which operations there
+ * are: carry-out.ts does.
  */
 export class Books {
   readonly keys: Keys
@@ -96,40 +92,10 @@ export class Books {
     return this.keys.cuts.isPending ? 0 : this.deadlines.nextMs
   }
 
-  /** Carries out one command of the log. */
-  apply(operation: Operation, at: Moment): Outcome {
-    this.room.begin(at.roomBytes)
+  /** Begins a command, which has the room that is left within the quota, and a revision of its own if it changes anything. */
+  beginCommand({ roomBytes }: Moment): void {
+    this.room.begin(roomBytes)
     this.events.begin()
-    // One that is carried out in steps looks after its room itself: a part of it may find none.
-    if (OPERATIONS[operation.$case].carryOutInSteps !== undefined) return this.carryOut(operation, at)
-    return this.room.within(() => this.carryOut(operation, at))
-  }
-
-  /** As apply, of an operation that has steps. */
-  *applyInSteps(operation: Operation, at: Moment): Generator<undefined, Outcome> {
-    const { $case, value } = operation
-    const definition: Definition<never, object> = OPERATIONS[$case]
-    const steps = definition.carryOutInSteps?.(this, value as never, at)
-    if (steps === undefined) return this.apply(operation, at)
-    this.room.begin(at.roomBytes)
-    this.events.begin()
-    return named($case, yield* steps)
-  }
-
-  /** Answers a read from the state as it is. */
-  read(operation: Operation): Outcome {
-    return this.carryOut(operation, NOW)
-  }
-
-  /** Carries an operation out by itself or as a part of another. */
-  carryOut({ $case, value }: Operation, at: Moment): Outcome {
-    const definition: Definition<never, object> = OPERATIONS[$case]
-    return named($case, definition.carryOut(this, value as never, at))
-  }
-
-  /** The rights that an operation needs. */
-  accessOf({ $case, value }: Operation): readonly Access[] {
-    return OPERATIONS[$case].access(value as never, this)
   }
 
   /** Begins a group of changes that is kept or taken back as a whole. */
@@ -147,11 +113,4 @@ export class Books {
     this.bank.keepRefused(refusal)
     return refusal
   }
-}
-
-/** Reads look at no moment. */
-const NOW: Moment = Object.freeze({ slot: 0, timeMs: 0, level: 1 })
-
-function named($case: Granted['$case'], value: object): Outcome {
-  return value instanceof Refusal ? value : ({ $case, value } as Granted)
 }

@@ -1,5 +1,4 @@
 import { utf8Length } from '../tables/utf8.js'
-import type { Operation } from './operation.js'
 
 /**
  * Hears what of a request is out of its bounds. The machine wants to know only whether anything is; a door finds words for it
@@ -18,7 +17,13 @@ export interface Bounds {
   enter(list: string, index: number): void
   leave(): void
   /** An operation inside of the one that is being checked. */
-  checkStep(operation: Operation | undefined): void
+  checkStep(step: Step | undefined): void
+}
+
+/** An operation inside of another: any that may stand there. */
+export interface Step {
+  readonly $case: string
+  readonly value: object
 }
 
 /** A bound by its name; api/violations.ts has the words for each. */

@@ -1,5 +1,5 @@
-import type { Bounds } from './bounds.js'
-import type { Operation } from './operation.js'
+import type { Bounds, Step } from './bounds.js'
+import type { Operation, OperationName } from './operation.js'
 import { OPERATIONS } from './operations/index.js'
 
 /**
@@ -42,9 +42,9 @@ class Check implements Bounds {
 
   leave(): void {}
 
-  checkStep(operation: Operation | undefined): void {
-    if (operation === undefined || !OPERATIONS[operation.$case].isStep) this.broken()
-    else this.operation(operation)
+  checkStep(step: Step | undefined): void {
+    if (step === undefined || !OPERATIONS[step.$case as OperationName].isStep) this.broken()
+    else this.operation(step as Operation)
   }
 }
 

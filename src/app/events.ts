@@ -1,6 +1,6 @@
 import type { StoreEvent } from '../replication/event-log.js'
 import type { AccountRow, Movement } from './bank/movement.js'
-import type { KeyValuePair } from './kv/keys.js'
+import type { KeyValuePair } from './kv/pair.js'
 
 /** Number of pairs that one command deletes with an event each. */
 export const DELETED_EACH_MAX = 10_000

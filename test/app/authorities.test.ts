@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { nodeCrypto } from '../../src/api/node-crypto.js'
 import { depositMessage, registerAuthorityMessage, revokeAuthorityMessage, signedBytes } from '../../src/app/bank/signing.js'
-import { Books } from '../../src/app/books.js'
 import type { Requests } from '../../src/app/operations/index.js'
+import { ActingBooks } from './acting-books.js'
 import { bytes, reasonOf } from './fixture.js'
 
 interface SigningVector {
@@ -38,24 +38,24 @@ const [first, second, third] = [1, 2, 3].map((byte) => new Signer(Buffer.alloc(3
 const NOW = { slot: 5, timeMs: 1_000, level: 1 }
 const NOTHING = new Uint8Array(0)
 
-function withFirst(): Books {
-  const books = new Books(nodeCrypto)
+function withFirst(): ActingBooks {
+  const books = new ActingBooks(nodeCrypto)
   const initial = { authorityId: 'first', publicKey: first.publicKey, signerId: '', signature: NOTHING }
   assert.equal(reasonOf(books.apply({ $case: 'registerAuthority', value: initial }, { slot: 0, timeMs: 0, level: 1 })), 'OK')
   return books
 }
 
-function registerUnsigned(books: Books, request: Requests['registerAuthority'], slot: number): string {
+function registerUnsigned(books: ActingBooks, request: Requests['registerAuthority'], slot: number): string {
   return reasonOf(books.apply({ $case: 'registerAuthority', value: request }, { slot, timeMs: 0, level: 1 }))
 }
 
-function register(books: Books, authorityId: string, key: Signer, signerId = 'first', signer = first): string {
+function register(books: ActingBooks, authorityId: string, key: Signer, signerId = 'first', signer = first): string {
   const request = { authorityId, publicKey: key.publicKey, signerId }
   const value = { ...request, signature: signer.sign(registerAuthorityMessage(request)) }
   return reasonOf(books.apply({ $case: 'registerAuthority', value }, NOW))
 }
 
-function revoke(books: Books, authorityId: string, signerId = 'first', signer = first): string {
+function revoke(books: ActingBooks, authorityId: string, signerId = 'first', signer = first): string {
   const value = { authorityId, signerId, signature: signer.sign(revokeAuthorityMessage({ authorityId })) }
   return reasonOf(books.apply({ $case: 'revokeAuthority', value }, NOW))
 }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BankAndKeys } from '../../src/api/bank-and-keys.js'
-import { Books } from '../../src/app/books.js'
+import { apply } from '../../src/app/carry-out.js'
 import type { Operation, Outcome } from '../../src/app/operation.js'
 import type { Outcome as DeleteOutcome } from '../../src/app/operations/delete.js'
 import type { Outcome as ListOutcome } from '../../src/app/operations/list.js'
 import { Refusal } from '../../src/app/refusal.js'
 import type { StateEntry } from '../../src/replication/state-machine.js'
+import { ActingBooks } from './acting-books.js'
 import { Fixture, fakeCrypto } from './fixture.js'
 import { Random } from './random.js'
 
@@ -18,7 +19,7 @@ const del = (prefix: string): Operation => ({
 /** Refused, and everything before it with it. */
 const REFUSED: Operation = { $case: 'getBalance', value: { accountId: 'nobody' } }
 
-function countOf(machine: Books, prefix: string): number {
+function countOf(machine: ActingBooks, prefix: string): number {
   const request = { prefix, start: '', end: '', limit: 0, descending: false, keysOnly: true, countOnly: false, pageToken: '' }
   const outcome = machine.read({ $case: 'list', value: request }) as { value: ListOutcome }
   assert.equal(BigInt(outcome.value.pairs.length), outcome.value.count)
@@ -82,7 +83,7 @@ test('whatever is deleted, comes again and is taken back, is found as in a plain
         machine.books.keys.cuts.clear(20)
         const all = isRefused ? [...operations, REFUSED] : operations
         // oxlint-disable-next-line unicorn/no-thenable -- the proto's name; a transaction is never awaited
-        return machine.books.apply({ $case: 'txn', value: { compare: [], then: all, else: [] } }, at)
+        return apply(machine.books, { $case: 'txn', value: { compare: [], then: all, else: [] } }, at)
       })
       if (restored !== undefined) {
         assert.deepEqual(outcomes[1], outcomes[0], `seed ${seed}, slot ${slot}`)

@@ -3,12 +3,13 @@ import { COMMAND_CODEC } from '../../src/api/command-codec.js'
 import type { Bank } from '../../src/app/bank/bank.js'
 import type { AccountRow, Movement } from '../../src/app/bank/movement.js'
 import type { Crypto } from '../../src/app/bank/signing.js'
-import { Books } from '../../src/app/books.js'
+import type { Books } from '../../src/app/books.js'
 import { brokenBankInvariants } from '../../src/app/invariants.js'
 import type { Operation, Outcome } from '../../src/app/operation.js'
 import type { Request as TransferRequest } from '../../src/app/operations/transfer.js'
 import { Refusal } from '../../src/app/refusal.js'
 import { Command } from '../../src/gen/synod/session/v1/session.js'
+import { ActingBooks } from './acting-books.js'
 
 /** Signatures are one byte: GOOD verifies under every key, nothing else does. For tests that are not about cryptography. */
 export const fakeCrypto: Crypto = {
@@ -35,7 +36,7 @@ export function transfer(
 
 /** A machine with an authority, driven one operation a slot, with its invariants checked after each. */
 export class Fixture {
-  readonly machine = new Books(fakeCrypto)
+  readonly machine = new ActingBooks(fakeCrypto)
   timeMs = 1_000_000
   slot = 0
 

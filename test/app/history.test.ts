@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Books } from '../../src/app/books.js'
 import { brokenBankInvariants } from '../../src/app/invariants.js'
 import type { Outcome } from '../../src/app/operation.js'
 import { Refusal } from '../../src/app/refusal.js'
+import { ActingBooks } from './acting-books.js'
 import { dump, fakeCrypto, operationOf } from './fixture.js'
 import { Random } from './random.js'
 import { INITIAL_COMMAND, randomCommand } from './random-commands.js'
@@ -23,7 +23,7 @@ test('in random histories the books balance after every operation, and every out
   const met = new Map<string, number>()
   for (let seed = 1; seed <= SEEDS; seed++) {
     const random = new Random(seed)
-    const machine = new Books(fakeCrypto)
+    const machine = new ActingBooks(fakeCrypto)
     machine.apply(operationOf(INITIAL_COMMAND), { slot: 0, timeMs: 0, level: 1 })
     let timeMs = 1_000_000
     for (let slot = 1; slot <= COMMANDS; slot++) {
@@ -40,7 +40,7 @@ test('in random histories the books balance after every operation, and every out
 
 test('a refused command changes nothing but that a refused id stays refused', () => {
   const random = new Random(99)
-  const machine = new Books(fakeCrypto)
+  const machine = new ActingBooks(fakeCrypto)
   machine.apply(operationOf(INITIAL_COMMAND), { slot: 0, timeMs: 0, level: 1 })
   let refusals = 0
   for (let slot = 1; slot <= 1_000; slot++) {
@@ -55,7 +55,7 @@ test('a refused command changes nothing but that a refused id stays refused', ()
 })
 
 /** Everything but refused movements, and how they are counted. */
-function withoutRefused(machine: Books): unknown {
+function withoutRefused(machine: ActingBooks): unknown {
   const { histories, ...rest } = dump(machine) as { histories: { sequence: number }[][] }
   return { ...rest, histories: histories.map((list) => list.map((movement) => ({ ...movement, sequence: 0 }))), sequence: 0 }
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Books } from '../../src/app/books.js'
 import { brokenBankInvariants } from '../../src/app/invariants.js'
 import type { Operation, Outcome } from '../../src/app/operation.js'
 import { Refusal } from '../../src/app/refusal.js'
+import { ActingBooks } from './acting-books.js'
 import { branches, dump, Fixture, fakeCrypto, GOOD, KEY, operationOf, reasonOf, transfer, valueOf } from './fixture.js'
 import { Random } from './random.js'
 import { INITIAL_COMMAND, randomCommand } from './random-commands.js'
@@ -132,8 +132,8 @@ test('the room of a batch is used up by its transfers, one after the other', () 
 test('whether a command is watched, as there may be too little room, makes no difference', () => {
   for (let seed = 1; seed <= 4; seed++) {
     const random = new Random(seed)
-    const watched = new Books(fakeCrypto)
-    const hasty = new Books(fakeCrypto, { growthBytesMax: 4_000 })
+    const watched = new ActingBooks(fakeCrypto)
+    const hasty = new ActingBooks(fakeCrypto, { growthBytesMax: 4_000 })
     const counts = { refused: 0, unwatched: 0 }
     for (let slot = 0; slot < 1_500; slot++) {
       const operation = operationOf(slot === 0 ? INITIAL_COMMAND : randomCommand(random))

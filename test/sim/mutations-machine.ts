@@ -108,8 +108,8 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a transaction whose conditions fail makes a revision',
     file: 'app/operations/txn.ts',
-    find: '  const responses: Granted[] = []\n',
-    replace: '  const responses: Granted[] = []\n  if (!succeeded) books.events.add(`nothing`, undefined, undefined)\n',
+    find: '  const responses: Step[] = []\n',
+    replace: '  const responses: Step[] = []\n  if (!succeeded) books.events.add(`nothing`, undefined, undefined)\n',
   },
   // --- holds, groups, ids ---------------------------------------------------------------------------------------------------------
   {
@@ -195,21 +195,21 @@ export const MACHINE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a movement id with another amount gets the first result',
     favours: ({ habits }) => habits.reuseRate > 0 && habits.movementRate > 0.3,
-    file: 'app/bank/movement.ts',
+    file: 'app/bank/repeat.ts',
     find: 'known.pendingAmount === 0n && known.amount === draft.amount',
     replace: 'known.pendingAmount === 0n',
   },
   {
     name: 'a movement id with another timeout gets the first result',
     favours: ({ habits }) => habits.holdRate > 0.3 && habits.reuseRate > 0,
-    file: 'app/bank/movement.ts',
+    file: 'app/bank/repeat.ts',
     find: 'known.timeoutMs === draft.timeoutMs &&',
     replace: '',
   },
   {
     name: 'a repeated two-phase transfer is answered with how it ended',
     favours: ({ habits }) => habits.holdRate > 0.3 && habits.reuseRate > 0,
-    file: 'app/bank/movement.ts',
+    file: 'app/bank/repeat.ts',
     find: 'refusalOf(known) : asMade(known)',
     replace: 'refusalOf(known) : known',
   },

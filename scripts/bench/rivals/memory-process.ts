@@ -2,6 +2,7 @@
 
 import { nodeCrypto } from '../../../src/api/node-crypto.js'
 import { Books } from '../../../src/app/books.js'
+import { apply } from '../../../src/app/carry-out.js'
 import { accountOf } from '../../lib/bank-load.js'
 import { BATCH_ACCOUNTS, batchOf } from '../scenarios/batches.js'
 import type { AppliedBatches } from './memory.js'
@@ -13,7 +14,7 @@ function newMachine(): Books {
   const machine = new Books(nodeCrypto)
   for (let i = 0; i < BATCH_ACCOUNTS; i++) {
     const value = { accountId: accountOf(i), asset: 'EUR', overdraftLimit: 1n << 50n }
-    machine.apply({ $case: 'openAccount', value }, { slot: 1, timeMs: 0, level: 1 })
+    apply(machine, { $case: 'openAccount', value }, { slot: 1, timeMs: 0, level: 1 })
   }
   return machine
 }
@@ -26,7 +27,8 @@ function applyFor(seconds: number): AppliedBatches {
     if (latenciesMs.length % BATCHES_PER_MACHINE === 0) machine = newMachine()
     const transfers = batchOf('memory', latenciesMs.length).map((transfer) => ({ ...transfer, pending: false, timeoutMs: 0 }))
     const beganMs = performance.now()
-    machine.apply(
+    apply(
+      machine,
       { $case: 'transferBatch', value: { transfers, linkedGroups: [] } },
       { slot: 2 + latenciesMs.length, timeMs: 0, level: 1 },
     )

@@ -19,8 +19,6 @@ import type { Moment } from '../../replication/state-machine.js'
 import type { Deadlines } from '../../tables/deadlines.js'
 import type { Journal } from '../../tables/journal.js'
 import type { Bounds } from '../bounds.js'
-import type { Request as TransferRequest } from '../operations/transfer.js'
-import type { Request as TransferBatchRequest } from '../operations/transfer-batch.js'
 import { Refusal } from '../refusal.js'
 import type { Room } from '../room.js'
 import { Authorities } from './authorities.js'
@@ -34,10 +32,29 @@ import {
   type Movement,
   type MovementDraft,
   type MovementRefusalReason,
-  refusalOf,
-  repeat,
 } from './movement.js'
+import { refusalOf, repeat } from './repeat.js'
 import type { Crypto } from './signing.js'
+
+/** A transfer between two accounts of one asset, at once, or held until it is posted or voided. */
+export interface TransferRequest {
+  readonly transferId: string
+  readonly sourceAccountId: string
+  /** Another one than the source. */
+  readonly destinationAccountId: string
+  /** Minor units, 1 to 2^63 - 1. */
+  readonly amount: bigint
+  readonly pending: boolean
+  /** Duration of the hold in log time, at most 3,650 days; 0: until it is posted or voided. Only for pending transfers. */
+  readonly timeoutMs: number
+}
+
+export interface TransferBatchRequest {
+  /** 1 to 8,190. */
+  readonly transfers: readonly TransferRequest[]
+  /** Ascending, without overlap, within `transfers`, two or more each. */
+  readonly linkedGroups: readonly { readonly first: number; readonly count: number }[]
+}
 
 /** The outcome of a deposit or a withdrawal. */
 export interface MovementOutcome {

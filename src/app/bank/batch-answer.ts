@@ -1,5 +1,5 @@
 import { utf8Length } from '../../tables/utf8.js'
-import type { Request as TransferBatchRequest } from '../operations/transfer-batch.js'
+import type { TransferBatchRequest } from './bank.js'
 
 /** The largest answer to a batch. A client takes 4 MiB in one message by default; a frame around the answer has room beside it. */
 export const BATCH_ANSWER_BYTES_MAX = 4 * 1024 * 1024 - 64 * 1024

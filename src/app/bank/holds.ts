@@ -3,11 +3,16 @@ import { assert } from '../../tables/assert.js'
 import type { Deadlines } from '../../tables/deadlines.js'
 import type { Access } from '../access.js'
 import { type Bounds, checkId } from '../bounds.js'
-import type { Request as PostTransferRequest } from '../operations/post-transfer.js'
-import type { Request as VoidTransferRequest } from '../operations/void-transfer.js'
 import { Refusal, type RefusalParameters } from '../refusal.js'
 import type { Ledger } from './ledger.js'
 import { expiresAtMs, INT64_MAX, type Movement } from './movement.js'
+
+/** A request to end a hold. */
+export interface EndOfHold {
+  readonly transferId: string
+  /** Minor units. 0: all that is held. A hold is posted in full or in part, and voided as a whole. */
+  readonly amount: bigint
+}
 
 /** The second phase of two-phase transfers: a hold ends once, by being posted, voided or expired. */
 export class Holds {
@@ -37,7 +42,7 @@ export class Holds {
    * Carries out a pending transfer, in full or in part. Refused, in this order: TRANSFER_NOT_FOUND, TRANSFER_EXPIRED, (posted
    * already with this amount: the first result), TRANSFER_NOT_PENDING, EXCEEDS_PENDING_AMOUNT, BALANCE_OVERFLOW (and stays pending).
    */
-  post({ transferId, amount }: PostTransferRequest, at: Moment): Movement | Refusal {
+  post({ transferId, amount }: EndOfHold, at: Moment): Movement | Refusal {
     const movement = this.#find(transferId, at)
     if (movement instanceof Refusal) return movement
     const posted = amount === 0n ? movement.pendingAmount : amount
@@ -59,7 +64,7 @@ export class Holds {
    * Gives a hold back. Refused, in this order: TRANSFER_NOT_FOUND, TRANSFER_EXPIRED, (voided already: the first result),
    * TRANSFER_NOT_PENDING, PENDING_AMOUNT_DIFFERS.
    */
-  void({ transferId, amount }: VoidTransferRequest, at: Moment): Movement | Refusal {
+  void({ transferId, amount }: EndOfHold, at: Moment): Movement | Refusal {
     const movement = this.#find(transferId, at)
     if (movement instanceof Refusal) return movement
     const isWhole = amount === 0n || amount === movement.pendingAmount
@@ -103,7 +108,7 @@ function aboutHold({ id, pendingAmount }: Movement, amount: bigint): RefusalPara
 }
 
 /** The bounds of a request that ends a hold: 0 stands for all of it. */
-export function checkEndOfHold(request: PostTransferRequest | VoidTransferRequest, bounds: Bounds): void {
+export function checkEndOfHold(request: EndOfHold, bounds: Bounds): void {
   checkId(bounds, 'transferId', request.transferId)
   if (request.amount < 0n || request.amount > INT64_MAX) bounds.broken('amount', 'AMOUNT_OF_HOLD', INT64_MAX)
 }

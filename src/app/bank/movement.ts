@@ -1,6 +1,3 @@
-import { assert } from '../../tables/assert.js'
-import { type Reason, Refusal } from '../refusal.js'
-
 /** The largest amount and the largest balance, in minor units. */
 export const INT64_MAX = 2n ** 63n - 1n
 
@@ -72,10 +69,7 @@ export interface Movement {
 }
 
 /** The reasons for which a movement's id stays refused; see bank.ts for their order. */
-export type MovementRefusalReason = Extract<
-  Reason,
-  'ACCOUNT_NOT_FOUND' | 'ASSET_MISMATCH' | 'INSUFFICIENT_FUNDS' | 'BALANCE_OVERFLOW'
->
+export type MovementRefusalReason = 'ACCOUNT_NOT_FOUND' | 'ASSET_MISMATCH' | 'INSUFFICIENT_FUNDS' | 'BALANCE_OVERFLOW'
 
 /** A movement as a request asks for it, before it is made or refused. */
 export interface MovementDraft {
@@ -91,44 +85,7 @@ export interface MovementDraft {
   readonly authorization: string
 }
 
-/** Returns whether a movement that stands was asked for by the very same request. */
-function hasSameContent(known: Movement, draft: MovementDraft): boolean {
-  return (
-    known.kind === draft.kind &&
-    known.source === draft.source &&
-    known.destination === draft.destination &&
-    known.timeoutMs === draft.timeoutMs &&
-    known.authorization === draft.authorization &&
-    (draft.asset === '' || known.asset === draft.asset) &&
-    (draft.isPending ? known.pendingAmount === draft.amount : known.pendingAmount === 0n && known.amount === draft.amount)
-  )
-}
-
-/** Answers a request whose id is known: with the first result, or with ID_REUSED. */
-export function repeat(known: Movement, draft: MovementDraft): Movement | Refusal {
-  if (!hasSameContent(known, draft)) {
-    return Refusal.of('ID_REUSED', { movement_id: draft.id, kind: known.kind })
-  }
-  return known.status === 'refused' ? refusalOf(known) : asMade(known)
-}
-
-/** A movement as it was made: a two-phase transfer has perhaps ended since. */
-function asMade(movement: Movement): Movement {
-  if (movement.pendingAmount === 0n || movement.status === 'pending') return movement
-  return { ...movement, status: 'pending', amount: movement.pendingAmount, endSlot: 0, endStanding: undefined }
-}
-
 /** When the hold of a two-phase transfer ends by itself, in log time; undefined when it does not. */
 export function expiresAtMs(movement: Movement): number | undefined {
   return movement.timeoutMs === 0 || movement.status === 'refused' ? undefined : movement.timeMs + movement.timeoutMs
-}
-
-/** The refusal that a refused movement was, and stays, refused with. */
-export function refusalOf(movement: Movement): Refusal {
-  const { refusalReason: reason, refusedAccount, id, kind, amount } = movement
-  assert(reason !== '', 'a refused movement has a reason')
-  const about = { account_id: refusedAccount, movement_id: id, kind }
-  return reason === 'INSUFFICIENT_FUNDS'
-    ? Refusal.of(reason, { ...about, amount: String(amount) }, movement)
-    : Refusal.of(reason, about, movement)
 }

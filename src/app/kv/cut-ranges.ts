@@ -2,7 +2,7 @@ import { assert } from '../../tables/assert.js'
 import type { Journal } from '../../tables/journal.js'
 import type { Position } from '../../tables/sorted-keys.js'
 import type { OrderedTable } from '../../tables/table.js'
-import type { KeyValuePair } from './keys.js'
+import type { KeyValuePair } from './pair.js'
 
 const CHUNK_KEYS_MAX = 512
 

@@ -5,24 +5,12 @@ import { rangeOf } from '../../tables/key-range.js'
 import { keptBytes, PAIR_BYTES } from '../../tables/row-bytes.js'
 import type { Position } from '../../tables/sorted-keys.js'
 import { OrderedTable } from '../../tables/table.js'
-import { compareUtf8, utf8Length } from '../../tables/utf8.js'
+import { compareUtf8 } from '../../tables/utf8.js'
 import { DELETED_EACH_MAX, type DeletedPrefix } from '../events.js'
-import type { Outcome as DeleteOutcome, Request as DeleteRequest } from '../operations/delete.js'
-import type { Outcome as GetOutcome, Request as GetRequest } from '../operations/get.js'
-import type { Outcome as ListOutcome, Request as ListRequest } from '../operations/list.js'
-import type { Outcome as PutOutcome, Request as PutRequest } from '../operations/put.js'
 import { makePageToken, readPageToken, wrongPageToken } from '../page-token.js'
 import { Refusal } from '../refusal.js'
 import { CutRanges } from './cut-ranges.js'
-
-/** One key as it stands. */
-export interface KeyValuePair {
-  readonly key: string
-  readonly value: KeptBytes
-  readonly createRevision: bigint
-  readonly modRevision: bigint
-  readonly version: bigint
-}
+import { ANSWER_BYTES_MAX, type KeyValuePair, pairBytes, pairsBytes } from './pair.js'
 
 /** One condition of a transaction. */
 export interface Compare {
@@ -33,13 +21,68 @@ export interface Compare {
     | { readonly $case: 'version' | 'createRevision' | 'modRevision'; readonly value: bigint }
 }
 
+/** One page of a prefix or of a range. */
+export interface ListRequest {
+  /** Not together with start or end. */
+  readonly prefix: string
+  readonly start: string
+  /** Exclusive; empty: to the last key. */
+  readonly end: string
+  /** At most 1,000; 0: as many as a page holds. */
+  readonly limit: number
+  readonly descending: boolean
+  readonly keysOnly: boolean
+  readonly countOnly: boolean
+  readonly pageToken: string
+}
+
+export interface ListOutcome {
+  readonly pairs: readonly KeyValuePair[]
+  /** Number of keys in the whole prefix or range. */
+  readonly count: bigint
+  /** Empty on the last page. */
+  readonly nextPageToken: string
+  readonly revision: bigint
+}
+
+/** A key, or every key with a prefix; with the empty prefix: every key. */
+export interface DeleteRequest {
+  readonly target: { readonly $case: 'key' | 'prefix'; readonly value: string }
+  readonly returnPrevious: boolean
+}
+
+export interface DeleteOutcome {
+  readonly deletedCount: bigint
+  /** The store's: deleting nothing is no write. */
+  readonly revision: bigint
+  /** The pairs that were deleted, if they were asked for. */
+  readonly previous: readonly KeyValuePair[]
+}
+
+export interface PutRequest {
+  readonly key: string
+  /** At most 1 MiB. Kept as it is: must not be a view of a bigger buffer. */
+  readonly value: KeptBytes
+  readonly returnPrevious: boolean
+}
+
+export interface PutOutcome {
+  readonly revision: bigint
+  /** The pair that was written over, if it was asked for. */
+  readonly previous: KeyValuePair | undefined
+}
+
+export interface GetOutcome {
+  /** Undefined when there is no such key. */
+  readonly pair: KeyValuePair | undefined
+  /** The store's. */
+  readonly revision: bigint
+}
+
 /** Largest number of pairs in one answer. */
 const PAIRS_MAX = 1_000
 /** A prefix of more keys than this is cut out. */
 const DELETED_AT_ONCE_MAX = 64
-/** Largest size of one answer's pairs together, in bytes of keys and values. gRPC's default limit is 4 MiB. */
-export const ANSWER_BYTES_MAX = 3 * 1024 * 1024
-
 /** The key-value store. Revisions are as in etcd: the empty store is revision 1. They are the bank's, too. */
 export class Keys {
   readonly pairs: OrderedTable<KeyValuePair>
@@ -72,7 +115,7 @@ export class Keys {
     return { revision, previous: request.returnPrevious ? previous : undefined }
   }
 
-  get(request: GetRequest): GetOutcome {
+  get(request: { readonly key: string }): GetOutcome {
     return { pair: this.pairs.get(request.key), revision: this.#events.revision }
   }
 
@@ -200,17 +243,6 @@ function tooManyPrevious(count: number): Refusal {
 /** Memory of a pair, about. */
 function roughBytes(pair: KeyValuePair | undefined): number {
   return pair === undefined ? 0 : PAIR_BYTES + pair.key.length + pair.value.length
-}
-
-/** Bytes that a pair takes in an answer, rounded up. */
-export function pairBytes(pair: KeyValuePair): number {
-  return utf8Length(pair.key) + pair.value.length + 48
-}
-
-export function pairsBytes(pairs: readonly KeyValuePair[]): number {
-  let bytes = 0
-  for (const pair of pairs) bytes += pairBytes(pair)
-  return bytes
 }
 
 function satisfies(operator: Compare['operator'], difference: number): boolean {

@@ -1,20 +1,11 @@
 import { checkKey, checkKeyPart } from '../bounds.js'
 import type { Definition } from '../definition.js'
-import type { KeyValuePair } from '../kv/keys.js'
+import type { DeleteOutcome, DeleteRequest } from '../kv/keys.js'
 
-/** Deletes one key, or every key with a prefix; with the empty prefix: every key. */
-export interface Request {
-  readonly target: { readonly $case: 'key' | 'prefix'; readonly value: string }
-  readonly returnPrevious: boolean
-}
+/** Deletes one key, or every key with a prefix. */
+export type Request = DeleteRequest
 
-export interface Outcome {
-  readonly deletedCount: bigint
-  /** The store's: deleting nothing is no write. */
-  readonly revision: bigint
-  /** The pairs that were deleted, if they were asked for. */
-  readonly previous: readonly KeyValuePair[]
-}
+export type Outcome = DeleteOutcome
 
 export const definition: Definition<Request, Outcome> = {
   since: 1,

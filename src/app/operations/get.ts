@@ -1,18 +1,13 @@
 import { checkKey } from '../bounds.js'
 import type { Definition } from '../definition.js'
-import type { KeyValuePair } from '../kv/keys.js'
+import type { GetOutcome } from '../kv/keys.js'
 
 /** Reads one key. */
 export interface Request {
   readonly key: string
 }
 
-export interface Outcome {
-  /** Undefined when there is no such key. */
-  readonly pair: KeyValuePair | undefined
-  /** The store's. */
-  readonly revision: bigint
-}
+export type Outcome = GetOutcome
 
 export const definition: Definition<Request, Outcome> = {
   since: 1,

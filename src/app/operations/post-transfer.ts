@@ -1,13 +1,9 @@
 import type { TransferOutcome } from '../bank/bank.js'
-import { accessToHold, checkEndOfHold } from '../bank/holds.js'
+import { accessToHold, checkEndOfHold, type EndOfHold } from '../bank/holds.js'
 import type { Definition } from '../definition.js'
 
 /** Carries out a pending transfer, in full or in part. */
-export interface Request {
-  readonly transferId: string
-  /** Minor units; 0: all that is held. */
-  readonly amount: bigint
-}
+export type Request = EndOfHold
 
 export type Outcome = TransferOutcome
 

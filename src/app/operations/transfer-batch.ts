@@ -1,25 +1,18 @@
 import type { Moment } from '../../replication/state-machine.js'
 import { drained } from '../../tables/steps.js'
+import type { TransferBatchRequest } from '../bank/bank.js'
 import { BATCH_ANSWER_BYTES_MAX, batchAnswerBytes } from '../bank/batch-answer.js'
 import type { Movement } from '../bank/movement.js'
 import type { Books } from '../books.js'
 import { type Bounds, checkEach } from '../bounds.js'
 import type { Definition } from '../definition.js'
 import { Refusal } from '../refusal.js'
-import { checkTransfer, type Request as TransferRequest } from './transfer.js'
+import { checkTransfer } from './transfer.js'
 
 /** Carries out transfers in order, each for itself, but of a linked group all or none. */
-export interface Request {
-  /** 1 to 8,190. */
-  readonly transfers: readonly TransferRequest[]
-  /** Ascending, without overlap, within `transfers`, two or more each. */
-  readonly linkedGroups: readonly LinkedGroup[]
-}
+export type Request = TransferBatchRequest
 
-interface LinkedGroup {
-  readonly first: number
-  readonly count: number
-}
+type LinkedGroup = TransferBatchRequest['linkedGroups'][number]
 
 export interface Outcome {
   /** One for each transfer, in order. */

@@ -1,19 +1,9 @@
-import { checkAmount, type TransferOutcome } from '../bank/bank.js'
+import { checkAmount, type TransferOutcome, type TransferRequest } from '../bank/bank.js'
 import { type Bounds, checkId } from '../bounds.js'
 import type { Definition } from '../definition.js'
 
 /** Moves money between two accounts of one asset, at once, or held until it is posted or voided. */
-export interface Request {
-  readonly transferId: string
-  readonly sourceAccountId: string
-  /** Another one than the source. */
-  readonly destinationAccountId: string
-  /** Minor units, 1 to 2^63 - 1. */
-  readonly amount: bigint
-  readonly pending: boolean
-  /** Duration of the hold in log time, at most 3,650 days; 0: until it is posted or voided. Only for pending transfers. */
-  readonly timeoutMs: number
-}
+export type Request = TransferRequest
 
 export type Outcome = TransferOutcome
 

@@ -1,24 +1,24 @@
 import type { Moment } from '../../replication/state-machine.js'
 import type { Books } from '../books.js'
-import { type Bounds, checkEach, checkKey, checkValue } from '../bounds.js'
-import type { Definition } from '../definition.js'
-import { ANSWER_BYTES_MAX, type Compare, pairBytes, pairsBytes } from '../kv/keys.js'
-import type { Granted, Operation } from '../operation.js'
+import { type Bounds, checkEach, checkKey, checkValue, type Step } from '../bounds.js'
+import type { Definition, Steps } from '../definition.js'
+import type { Compare } from '../kv/keys.js'
+import { ANSWER_BYTES_MAX, type KeyValuePair, pairBytes, pairsBytes } from '../kv/pair.js'
 import { Refusal } from '../refusal.js'
 
 /** Carries out one of two lists of operations, as the conditions tell, all of it or nothing. */
 export interface Request {
   readonly compare: readonly Compare[]
   /** Each may stand in a transaction. */
-  readonly then: readonly Operation[]
-  readonly else: readonly Operation[]
+  readonly then: readonly Step[]
+  readonly else: readonly Step[]
 }
 
 export interface Outcome {
   /** True when every condition held. */
   readonly succeeded: boolean
   /** One for each operation of the branch that was taken, in order; no refusal among them. */
-  readonly responses: readonly Granted[]
+  readonly responses: readonly Step[]
   readonly revision: bigint
 }
 
@@ -29,9 +29,9 @@ export const definition: Definition<Request, Outcome> = {
   since: 1,
   mode: 'write',
   isStep: false,
-  access: (request, books) => [
+  access: (request, books, steps) => [
     ...request.compare.map(({ key }) => ({ right: 'READ' as const, keys: { key } })),
-    ...[...request.then, ...request.else].flatMap((operation) => books.accessOf(operation)),
+    ...[...request.then, ...request.else].flatMap((step) => steps.accessOf(books, step)),
   ],
   check(request, bounds) {
     checkCount(bounds, 'compare', request.compare.length, CONDITIONS_MAX)
@@ -45,13 +45,13 @@ export const definition: Definition<Request, Outcome> = {
   carryOut,
 }
 
-function carryOut(books: Books, request: Request, at: Moment): Outcome | Refusal {
+function carryOut(books: Books, request: Request, at: Moment, steps: Steps): Outcome | Refusal {
   const succeeded = request.compare.every((compare) => books.keys.holds(compare))
-  const responses: Granted[] = []
+  const responses: Step[] = []
   let bytes = 0
   books.begin()
-  for (const operation of succeeded ? request.then : request.else) {
-    const outcome = books.carryOut(operation, at)
+  for (const step of succeeded ? request.then : request.else) {
+    const outcome = steps.carryOut(books, step, at)
     if (outcome instanceof Refusal) return books.takeBack(outcome)
     bytes += pairBytesIn(outcome)
     if (bytes > ANSWER_BYTES_MAX) {
@@ -76,13 +76,20 @@ function checkCompare({ key, target }: Compare, bounds: Bounds): void {
   if (target.$case === 'value') checkValue(bounds, 'value', target.value)
 }
 
-function checkStep(operation: Operation, bounds: Bounds): void {
-  bounds.checkStep(operation)
+function checkStep(step: Step, bounds: Bounds): void {
+  bounds.checkStep(step)
+}
+
+/** The pairs that outcomes of steps may hold. */
+interface Pairs {
+  readonly pair?: KeyValuePair | undefined
+  readonly previous?: KeyValuePair | readonly KeyValuePair[] | undefined
 }
 
 /** Bytes that the pairs in an answer take; the rest of it is small. */
-function pairBytesIn({ value }: Granted): number {
-  if ('pair' in value) return value.pair === undefined ? 0 : pairBytes(value.pair)
-  if (!('previous' in value) || value.previous === undefined) return 0
-  return 'key' in value.previous ? pairBytes(value.previous) : pairsBytes(value.previous)
+function pairBytesIn({ value }: Step): number {
+  const { pair, previous }: Pairs = value
+  if (pair !== undefined) return pairBytes(pair)
+  if (previous === undefined) return 0
+  return 'key' in previous ? pairBytes(previous) : pairsBytes(previous)
 }

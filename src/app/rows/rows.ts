@@ -18,7 +18,7 @@ import type { Authority } from '../bank/authorities.js'
 import type { AssetTotals } from '../bank/ledger.js'
 import type { AccountRow, Movement } from '../bank/movement.js'
 import type { FirstAnswer } from '../first-answers.js'
-import type { KeyValuePair } from '../kv/keys.js'
+import type { KeyValuePair } from '../kv/pair.js'
 import type { UsedId } from '../used-ids.js'
 
 /** The form of a row in a checkpoint. Decoders copy what they keep: entries are views of bigger buffers, and slice() of a Buffer is no copy. */

@@ -1,6 +1,6 @@
 import type { AccountRow, Movement } from '../../app/bank/movement.js'
 import type { BooksEvent } from '../../app/events.js'
-import type { KeyValuePair } from '../../app/kv/keys.js'
+import type { KeyValuePair } from '../../app/kv/pair.js'
 import { bytesOf } from '../../encoding/keep.js'
 import { check } from './violation.js'
 
