@@ -10,7 +10,7 @@ export type Operation = {
 }[OperationName]
 
 /** The outcome of an operation that was carried out, under the operation's name. */
-export type Granted = {
+type Granted = {
   readonly [Name in OperationName]: { readonly $case: Name; readonly value: Outcomes[Name] }
 }[OperationName]
 

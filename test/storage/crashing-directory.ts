@@ -1,7 +1,8 @@
 import { FIRST_WRITE, firstRecords } from '../../src/storage/directory/data-directory.js'
 import { readContents } from '../../src/storage/directory/open-directory.js'
 import { LevelStorage, type LevelStorageOptions } from '../../src/storage/level-storage.js'
-import type { Batch, Database, DatabaseView, KeyBounds, ViewRange } from '../../src/storage/leveldb/database.js'
+import type { Batch, Database, KeyBounds } from '../../src/storage/leveldb/database.js'
+import type { DatabaseView, ViewRange } from '../../src/storage/leveldb/database-view.js'
 import { ALL_TAGS } from '../../src/storage/record-keys.js'
 
 type Records = ReadonlyMap<string, Buffer>

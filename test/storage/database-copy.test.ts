@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { Random } from '../../src/sim/random.js'
-import { type DatabaseView, OpenDatabase, openDatabase } from '../../src/storage/leveldb/database.js'
+import { OpenDatabase, openDatabase } from '../../src/storage/leveldb/database.js'
+import type { DatabaseView } from '../../src/storage/leveldb/database-view.js'
 
 const TAGS = [...Buffer.from('ab')]
 const ALL = { tags: TAGS, from: undefined }

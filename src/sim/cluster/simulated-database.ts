@@ -1,5 +1,6 @@
 import { assert } from '../../paxos/assert.js'
-import type { Batch, Database, DatabaseView, KeyBounds, UnfinishedView, ViewRange } from '../../storage/leveldb/database.js'
+import type { Batch, Database, KeyBounds, UnfinishedView } from '../../storage/leveldb/database.js'
+import type { DatabaseView, ViewRange } from '../../storage/leveldb/database-view.js'
 import { ALL_TAGS } from '../../storage/record-keys.js'
 
 /** Read from the disk at once. */

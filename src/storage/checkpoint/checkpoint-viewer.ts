@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { DatabaseView } from '../leveldb/database.js'
+import type { DatabaseView } from '../leveldb/database-view.js'
 import type { LinkedWriter } from '../log/linked-writer.js'
 import { entryTag, inGeneration, KEYSPACES, type Keyspace, keyspaceOf, UNDO_TAG } from '../record-keys.js'
 import { unseal, unsealUndoPage } from '../records.js'

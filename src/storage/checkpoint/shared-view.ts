@@ -1,4 +1,4 @@
-import type { DatabaseView } from '../leveldb/database.js'
+import type { DatabaseView } from '../leveldb/database-view.js'
 
 /** A reference-counted view: it is closed when its last user closes it. */
 export class SharedView {

@@ -3,7 +3,7 @@ import { copyFile, link, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promi
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { systemCodeOf } from '../storage-error.js'
-import type { DatabasePaths, DatabaseView, ViewRange } from './database.js'
+import type { DatabasePaths, DatabaseView, ViewRange } from './database-view.js'
 import { readDatabase } from './read-database.js'
 
 const FILE = /^(\d+\.(ldb|log)|MANIFEST-\d+|CURRENT)$/

@@ -8,6 +8,7 @@ import { assert } from '../../paxos/assert.js'
 import { descriptorShares } from '../directory/descriptors.js'
 import { damaged, notWritable, StorageError, systemCodeOf } from '../storage-error.js'
 import { DatabaseCopy } from './database-copy.js'
+import type { DatabasePaths, DatabaseView } from './database-view.js'
 
 export type LevelDatabase = Level<Buffer, Buffer>
 type LevelBatch = ReturnType<LevelDatabase['batch']>
@@ -50,23 +51,6 @@ export interface UnfinishedView {
   close(): Promise<void>
 }
 
-export interface DatabaseView {
-  /**
-   * Returns entries in the order of their keys. They are views of bigger buffers: a caller that keeps one must copy it.
-   *
-   * @throws StorageError DAMAGED, errors of node:fs
-   */
-  pages(range: ViewRange): AsyncIterable<[Buffer, Buffer][]>
-  close(): Promise<void>
-}
-
-export interface ViewRange {
-  /** First bytes of the wanted keys. */
-  readonly tags: readonly number[]
-  /** Lower bound: entries before it with the same first byte may be left out, to save reading them. */
-  readonly from: Buffer | undefined
-}
-
 /** A batch of operations; it must be written to the database that made it. */
 export interface Batch {
   put(key: Buffer, record: Buffer): unknown
@@ -87,16 +71,6 @@ const READ_AHEAD_BYTES = 64 * 1_024
 const TURN_RECORDS = 16
 /** The message in LevelDB's own journal when it drops records or finds damaged ones. It reports this nowhere else. */
 const LOSS_REPORT = /dropping \d+ bytes|corruption/i
-
-/** Folders of a database. */
-export interface DatabasePaths {
-  /** The data directory, for messages. */
-  readonly directory: string
-  /** LevelDB's own folder. */
-  readonly database: string
-  /** The folder for the files of views, on the same file system. */
-  readonly views: string
-}
 
 /** The open LevelDB database. */
 export class OpenDatabase implements Database {
