@@ -1,0 +1,4 @@
+// Loaded into nodes by a test.
+import { setNextVersion } from '../support/set-next-version.js'
+
+setNextVersion()
