@@ -2,7 +2,8 @@
  * The level of a log: a small integer from 1 that says which commands, fields, bounds, results and row formats there are. It is replicated
  * state: genesis sets it, the log raises it, nothing lowers it. At one level every binary that knows it does the same, for ever, so what
  * `apply` does may depend on the level and never on the binary. A binary that changes any of it brings a new level, does the new only from
- * that level on, and goes on doing the old below it; LEVELS says what each has brought.
+ * that level on, and goes on doing the old below it; LEVELS says what each has brought. A level may add and raise bounds, but not make a
+ * request invalid that was valid: a late retry of a bare one would be refused as if it had never been carried out.
  *
  * The log raises it by an envelope of its own (RaiseLevel) within a batch, not by a kind of value: the core need not know of it, time and
  * order are those of any command, and it is in force for the very next command of the same slot. It needs no session, unlike the quota, as
