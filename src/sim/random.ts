@@ -1,8 +1,8 @@
 const TWO_TO_32 = 2 ** 32
 
 /**
- * A small fast counting generator (sfc32, Chris Doty-Humphrey), seeded through splitmix32. Integer arithmetic only, so that a seed
- * gives the same run on every machine and in every version of Node.
+ * A small, fast counting generator (sfc32 by Chris Doty-Humphrey), seeded through splitmix32. It uses integer arithmetic only, so
+ * that a seed gives the same run on every machine and in every version of Node.
  */
 export class Random {
   #a: number
@@ -10,7 +10,7 @@ export class Random {
   #c: number
   #counter = 1
 
-  /** @param seed any integer; only its low 32 bits count. */
+  /** @param seed any integer; only its low 32 bits are used */
   constructor(seed: number) {
     let state = seed >>> 0
     const mix = (): number => {
@@ -35,33 +35,33 @@ export class Random {
     return sum >>> 0
   }
 
-  /** Uniform in [0, 1). */
+  /** Returns a number, uniform in [0, 1). */
   next(): number {
     return this.#next() / TWO_TO_32
   }
 
-  /** True in `probability` of the cases. Draws nothing when that is 0. */
+  /** Returns true with this probability. Draws nothing when it is 0. */
   chance(probability: number): boolean {
     return probability > 0 && this.next() < probability
   }
 
-  /** A whole number from `min` to `max`, both inclusive. */
+  /** Returns a whole number from `min` to `max`, both inclusive. */
   int(min: number, max: number): number {
     return min + Math.floor(this.next() * (max - min + 1))
   }
 
-  /** Uniform in [min, max). */
+  /** Returns a number, uniform in [min, max). */
   between(min: number, max: number): number {
     return min + this.next() * (max - min)
   }
 
-  /** @throws RangeError when there is nothing to pick from. */
+  /** Picks one item. @throws RangeError when the list is empty */
   pick<T>(from: readonly T[]): T {
-    if (from.length === 0) throw new RangeError('nothing to pick from')
+    if (from.length === 0) throw new RangeError('the list to pick from is empty')
     return from[this.int(0, from.length - 1)] as T
   }
 
-  /** All of them in some order; the given list stays as it is. */
+  /** Returns the items in a random order; the given list is not changed. */
   shuffle<T>(list: readonly T[]): T[] {
     const shuffled = [...list]
     for (let i = shuffled.length - 1; i > 0; i--) {
@@ -72,7 +72,8 @@ export class Random {
   }
 
   /**
-   * Exponentially distributed. Von Neumann's method (1951) of comparisons alone, as Math.log need not give the same last bit everywhere.
+   * Returns an exponentially distributed number. Von Neumann's method (1951) needs comparisons only; the last bit of Math.log may
+   * differ between machines.
    */
   exponential(mean: number): number {
     for (let whole = 0; ; whole++) {
@@ -86,19 +87,19 @@ export class Random {
     }
   }
 
-  /** So many bytes. */
+  /** Returns random bytes. */
   bytes(count: number): Uint8Array {
     return Uint8Array.from({ length: count }, () => this.#next() >>> 24)
   }
 
-  /** A UUID, version 4. */
+  /** Returns a UUID, version 4. */
   uuid(): string {
     const hex = Array.from({ length: 4 }, () => this.#next().toString(16).padStart(8, '0')).join('')
     const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 3) | 8).toString(16)
     return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, variant + hex.slice(17, 20), hex.slice(20)].join('-')
   }
 
-  /** A generator of its own: what is drawn from it does not shift what is drawn here. */
+  /** Creates an independent generator: drawing from it does not shift what is drawn here. */
   fork(): Random {
     return new Random(this.#next())
   }

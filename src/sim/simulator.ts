@@ -1,4 +1,4 @@
-// The front door of the simulator for the command `synod sim`.
+// The face of the simulator for the command `synod sim`.
 
 export { historyLines } from './history/history-file.js'
 export { InvalidPlan } from './plan/fields.js'

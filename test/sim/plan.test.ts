@@ -106,7 +106,7 @@ const atLeastOne =
   ]
 const REFUSED: readonly (readonly [plan: string, message: string])[] = [
   ['[]', 'a plan must be an object, not []'],
-  ['{ "seed": 1', 'a plan is a JSON object: '],
+  ['{ "seed": 1', 'a plan must be a JSON object: '],
   ['{}', 'seed must be a whole number from 0 to 4294967295, and is missing'],
   ['{ "seed": 1, "format": 2 }', 'format is 2; this version of synod reads 1'],
   ['{ "seed": 1, "nodeCount": 0 }', 'nodeCount must be a whole number from 1 to 9, not 0'],
@@ -119,12 +119,9 @@ const REFUSED: readonly (readonly [plan: string, message: string])[] = [
   ...['heartbeatIntervalMs', 'retryDelayMs', 'electionTimeoutMsMin', 'electionTimeoutMsMax'].map(atLeastOne('options')),
   [
     '{ "seed": 1, "habits": { "deathMsMean": 0.001 } }',
-    'habits.deathMsMean must be 0, which is never, or a number of at least 1, not 0.001',
+    'habits.deathMsMean must be 0 (never) or a number of at least 1, not 0.001',
   ],
-  [
-    '{ "seed": 1, "habits": { "absenceMsMean": 0.5 } }',
-    'habits.absenceMsMean must be 0, which is never, or a number of at least 1',
-  ],
+  ['{ "seed": 1, "habits": { "absenceMsMean": 0.5 } }', 'habits.absenceMsMean must be 0 (never) or a number of at least 1'],
   [
     '{ "seed": 1, "options": { "electionTimeoutMsMin": 601 } }',
     'options.electionTimeoutMsMin, 601, must not be above options.electionTimeoutMsMax, 600',

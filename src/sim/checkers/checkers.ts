@@ -14,7 +14,7 @@ import type { QuotaMark } from './quota-marks.js'
 import { check } from './violation.js'
 import { VoteBook } from './vote-book.js'
 
-/** Where checkpoint boundaries are. */
+/** The places of checkpoint boundaries. */
 interface Boundaries {
   readonly slotsMax: number
   readonly commandsMax: number
@@ -22,28 +22,28 @@ interface Boundaries {
 
 const NO_BOUNDARIES: Boundaries = { slotsMax: Number.POSITIVE_INFINITY, commandsMax: Number.POSITIVE_INFINITY }
 
-/** Two election timeouts of the default options, and time to hear of it. */
+/** Two election timeouts of the default options, and time to hear of the loss. */
 const LEADS_ON_MS_MAX = 2_000
 const STANDS_STILL_MS = 150
 
 interface Decision {
   readonly value: Value
   readonly digest: number
-  /** The log's clock after it. */
+  /** Log time after the slot. */
   readonly timeMs: number
-  /** Since the last checkpoint boundary at or below it. */
+  /** Slots since the last checkpoint boundary at or below the slot. */
   readonly boundarySlots: number
   readonly boundaryCommands: number
 }
 
-/** Watches every step of every node. What the clients saw is checked at the end: see history/. */
+/** Checks every step of every node. The answers to clients are checked at the end, in history/. */
 export class Checker {
   readonly #decisions: Decision[] = []
-  /** By slot: what was refused there for the quota. */
+  /** Refusals for the quota, by slot. */
   readonly #quotaMarks = new Map<Slot, readonly QuotaMark[]>()
   readonly #leaders = new Map<number, NodeId>()
   readonly looksInside: boolean
-  /** What the nodes' feeds tell. */
+  /** Checks what the nodes' feeds tell. */
   readonly feed = new FeedChecker()
   readonly #boundaries: Boundaries
   readonly #book: VoteBook
@@ -56,7 +56,7 @@ export class Checker {
   readonly #startCounts = new Map<NodeId, number>()
   stepCount = 0
 
-  /** `looksInside: false` leaves only what is visible from outside: for judging how much that alone would notice. */
+  /** `looksInside: false` keeps only the checks that are possible from outside, to measure how much these alone would notice. */
   constructor({
     looksInside,
     latestTimeMs = () => Number.POSITIVE_INFINITY,
@@ -64,7 +64,7 @@ export class Checker {
     nowMs = () => 0,
   }: {
     readonly looksInside: boolean
-    /** Log time is not ahead of this while these vote: a minority's clocks alone do not carry it on. */
+    /** Upper bound of log time while these nodes vote: a minority's clocks alone must not move it further. */
     readonly latestTimeMs?: (voters: readonly NodeId[]) => number
     readonly boundaries?: Boundaries
     /** Virtual time. */
@@ -78,54 +78,54 @@ export class Checker {
     this.#messages = new MessageChecker(this.#book)
   }
 
-  /** Who governs which slot. */
+  /** The membership that governs each slot. */
   get memberships(): MembershipBook {
     return this.#book.memberships
   }
 
-  /** In every slot up to here a value is chosen, whether anybody knows it or not. */
+  /** In every slot up to here a value is chosen, even if no node knows it yet. */
   get chosenUpTo(): Slot {
     return this.looksInside ? this.#book.chosenUpTo : this.decidedUpTo
   }
 
-  /** The newest membership whose voters need nobody else: see VoteBook.settled. */
+  /** The newest membership whose voters need no other node: see VoteBook.settled. */
   get settled(): BookedMembership {
     return this.#book.settled
   }
 
-  /** Whether the node votes in the next slot, from the directory that it has. */
+  /** Returns true if the node votes in the next slot, from its current directory. */
   isVoter(nodeId: NodeId): boolean {
     return this.memberships.isFormed && this.#book.isVoterOf(nodeId, this.memberships.at(this.chosenUpTo + 1))
   }
 
-  /** Whether the node was a member, is none any more, and nobody needs what it knows. */
+  /** Returns true if the node was a member, is none any more, and its data is no longer needed. */
   isDispensable(nodeId: NodeId): boolean {
     return this.isRemoved(nodeId) && !this.settled.has(nodeId)
   }
 
-  /** Whether the node was a member and is none any more, or will not be one soon. */
+  /** Returns true if the node was a member and is none any more, or will be none soon. */
   isRemoved(nodeId: NodeId): boolean {
     if (!this.memberships.isFormed) return false
     const { latest } = this.memberships
     return nodeId <= latest.lastNodeId && !latest.has(nodeId)
   }
 
-  /** The node's disk has a new directory, in which nothing is. */
+  /** Records that the node's disk has a new, empty directory. */
   onDirectory(nodeId: NodeId, dataDirId: string): void {
     this.#book.onDirectory(nodeId, dataDirId)
   }
 
-  /** The node's directory is put back to what it was once. */
+  /** Records that the node's directory is put back to an earlier state. */
   onOlderCopy(nodeId: NodeId): void {
     this.#book.onOlderCopy(nodeId)
   }
 
-  /** What the nodes refused for the quota, as all of them agree on it: of each command that was carried out in a slot. */
+  /** The refusals for the quota on which all nodes agree, for each command that was carried out in a slot. */
   get quotaMarks(): ReadonlyMap<Slot, readonly QuotaMark[]> {
     return this.#quotaMarks
   }
 
-  /** The log as all nodes agree on it, slot 1 first. */
+  /** The log on which all nodes agree, from slot 1 on. */
   get log(): readonly Value[] {
     return this.#decisions.map((decision) => decision.value)
   }
@@ -135,7 +135,7 @@ export class Checker {
     return this.#firstLevel
   }
 
-  /** The level in force after a slot, by the log. */
+  /** Returns the level in force after a slot, by the log. */
   levelAt(slot: Slot): number {
     return levelAt(this.log, slot, this.#firstLevel)
   }
@@ -144,18 +144,18 @@ export class Checker {
     return this.#decisions.length
   }
 
-  /** In how many ballots somebody led. */
+  /** Number of ballots in which a node led. */
   get leaderCount(): number {
     return this.#leaders.size
   }
 
-  /** A node has started, on what is on its disk. */
+  /** Checks a node that has started from its disk. */
   onStarted(nodeId: NodeId, core: Node, disk: DurableView): void {
     this.#startCounts.set(nodeId, this.#startCountOf(nodeId) + 1)
     if (!this.looksInside || this.#book.directoryOf(nodeId).isOlderCopy) return
     check(core.promised >= disk.promised, () => `node ${nodeId} forgot its promise in a restart`)
     check(core.decidedUpTo === disk.decidedUpTo, () => `node ${nodeId} forgot decided slots in a restart`)
-    // Whoever comes back with an empty disk is no member, and does not vote.
+    // A node that comes back with an empty disk is no member, and does not vote.
     if (core.genesis !== undefined) this.#book.checkRecovered(nodeId, core.openVotes, core.decidedUpTo)
   }
 
@@ -175,10 +175,10 @@ export class Checker {
     this.#messages.onSent(sent, this.decidedUpTo)
   }
 
-  /** Records have reached a node's disk. */
+  /** Records what has reached a node's disk. */
   onWritten(nodeId: NodeId, records: readonly DurableRecord[]): void {
     for (const record of records) {
-      // Who votes, must be known in any case.
+      // The genesis must be recorded in any case: it says who votes.
       if (record.kind === 'genesis') {
         this.#book.onGenesis(nodeId, record.genesis)
         this.#firstLevel = record.genesis.level
@@ -191,7 +191,10 @@ export class Checker {
     }
   }
 
-  /** A node has applied a slot. The first to do so says what is right: what clients see of it, history/ checks. */
+  /**
+   * Checks that a node made the same refusals for the quota as the first node that applied the slot. That these are right is
+   * checked in history/.
+   */
   #checkQuotaMarks(nodeId: NodeId, slot: Slot, marks: readonly QuotaMark[]): void {
     const first = this.#quotaMarks.get(slot)
     const isSame = first === undefined || JSON.stringify(first) === JSON.stringify(marks)
@@ -222,12 +225,12 @@ export class Checker {
     for (const broken of application.brokenInvariants()) check(false, () => `node ${nodeId} at slot ${slot}: ${broken}`)
   }
 
-  /** A node is about to write the state as it believes it to be after a slot. */
+  /** Checks the state that a node is about to write as its checkpoint. */
   onCheckpoint(nodeId: NodeId, info: CheckpointInfo): void {
     if (this.looksInside) this.#checkCheckpoint(nodeId, 'wrote', info)
   }
 
-  /** A node has a peer's checkpoint in the place of its own state. */
+  /** Checks a peer's checkpoint that a node has installed in place of its own state. */
   onInstalled(nodeId: NodeId, info: CheckpointInfo, application: SimulatedApplication): void {
     this.#checkCheckpoint(nodeId, 'installed', info)
     for (const broken of application.brokenInvariants()) {
@@ -250,7 +253,7 @@ export class Checker {
     this.#checkMemberships(nodeId, memberships, appliedUpTo)
   }
 
-  /** What a node that has decided so far takes for the memberships of the slots above. */
+  /** Checks which memberships a node that has decided this far expects for the slots above. */
   onMemberships(nodeId: NodeId, records: readonly MembershipRecord[], decidedUpTo: Slot): void {
     if (this.looksInside) this.#checkMemberships(nodeId, records, decidedUpTo)
   }
@@ -263,12 +266,12 @@ export class Checker {
     )
   }
 
-  /** By the clocks of whichever membership's voters allow the latest. */
+  /** Returns the latest time that the clocks of the voters of any current membership allow. */
   #latestTimeOfAny(): number {
     return Math.max(...this.memberships.all.map(({ voterIds }) => this.#latestTimeMs(voterIds)))
   }
 
-  /** A boundary is at the slot in which enough has come together since the one before. */
+  /** Counts slots from the last boundary: a boundary is at the slot in which enough has come together since the one before. */
   #countedFrom(before: Decision | undefined, value: Value): Pick<Decision, 'boundarySlots' | 'boundaryCommands'> {
     const boundarySlots = (before?.boundarySlots ?? 0) + 1
     const boundaryCommands = (before?.boundaryCommands ?? 0) + (value.kind === 'batch' ? value.commands.length : 0)
@@ -277,7 +280,7 @@ export class Checker {
     return { boundarySlots, boundaryCommands }
   }
 
-  /** Decided means: on the disks of a majority, in one ballot. */
+  /** Checks that a slot is on the disks of a majority, in one ballot, before a node takes it for decided. */
   #checkChosen(nodeId: NodeId, { slot, value }: LogEntry): void {
     const chosen = this.#book.chosenAt(slot)
     check(
@@ -286,7 +289,7 @@ export class Checker {
     )
   }
 
-  /** Whoever has lost its vote leads on until another one does; but not for long. */
+  /** Checks that a leader without a vote does not lead on for long: it may do so only until another node leads. */
   #checkLeads(nodeId: NodeId, { leadingBallot, decidedUpTo }: CoreView): void {
     const nowMs = this.#nowMs()
     if (leadingBallot === 0 || this.#mayLead(nodeId, decidedUpTo)) {
@@ -296,13 +299,13 @@ export class Checker {
     const { sinceMs, lastMs } = this.#voteless.get(nodeId) ?? { sinceMs: nowMs, lastMs: nowMs }
     this.#voteless.set(nodeId, { sinceMs, lastMs: nowMs })
     check(
-      // It may have stood still meanwhile.
+      // The node may have stood still meanwhile.
       nowMs - sinceMs < LEADS_ON_MS_MAX || nowMs - lastMs > STANDS_STILL_MS,
       () => `node ${nodeId} has led on for ${LEADS_ON_MS_MAX / 1_000} s though it knows that it votes nowhere any more`,
     )
   }
 
-  /** By what a node knows that has decided so far. */
+  /** Returns true if the node votes, by what is known to a node that has decided this far. */
   #mayLead(nodeId: NodeId, decidedUpTo: Slot): boolean {
     return this.memberships.knownBy(decidedUpTo).some((membership) => membership.voterIds.includes(nodeId))
   }

@@ -10,13 +10,13 @@ interface Funds {
   held: bigint
 }
 
-/** The keys and accounts as the events tell them, without a look at any node's state. Events of people's own machines are passed over. */
+/** The keys and accounts that follow from the events alone, without any node's state. Events of other machines are ignored. */
 export class EventReplay {
   readonly #pairs = new Map<string, KeyValuePair>()
   readonly #movements = new Map<string, Movement>()
   readonly #funds = new Map<string, Funds>()
 
-  /** @throws Violation when the row before it is not the one that the events before it have left */
+  /** Applies an event. @throws Violation if its row before is not the one that the earlier events have left */
   apply(event: BooksEvent): void {
     switch (event.kind) {
       case 'put':
@@ -47,7 +47,7 @@ export class EventReplay {
     }
   }
 
-  /** Every pair, by its key. */
+  /** Every value, by its key. */
   pairs(): Map<string, string> {
     return new Map(Array.from(this.#pairs, ([key, pair]) => [key, tellPair(pair)]))
   }

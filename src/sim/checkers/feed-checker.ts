@@ -5,23 +5,23 @@ import type { FeedStep } from '../cluster/feed-follower.js'
 import { EventReplay } from './event-replay.js'
 import { check } from './violation.js'
 
-/** What the first node to apply a slot has told of it. */
+/** The events that the first node to apply a slot has told. */
 interface ToldSlot {
   readonly revision: bigint
-  /** In a form in which they can be compared. */
+  /** Events as text, to compare. */
   readonly events: string
 }
 
 /**
- * Follows the feeds of all nodes: each gives the same events at the same slots, whenever it was restarted or has installed a checkpoint;
- * revisions have no gap, and the rows of events go on from each other.
+ * Checks the feeds of all nodes: each gives the same events at the same slots, even after restarts and installed checkpoints;
+ * revisions have no gap; the row before an event is the row that the event before it has left.
  */
 export class FeedChecker {
-  /** All events, carried out. */
+  /** Replays all events. */
   readonly replay = new EventReplay()
   readonly #slots = new Map<Slot, ToldSlot>()
 
-  /** A node has applied a slot. */
+  /** Checks the feed of a node that has applied a slot. */
   onApplied(nodeId: NodeId, slot: Slot, { progress, events }: FeedStep): void {
     check(progress.slot === slot, () => `the feed of node ${nodeId} is at slot ${progress.slot} after slot ${slot} was applied`)
     const told = { revision: progress.revision, events: canonical(events) }
@@ -40,7 +40,7 @@ export class FeedChecker {
   }
 
   #checkOrder(slot: Slot, revision: bigint, events: readonly StoreEvent[]): void {
-    // What came before the first slot is told by nobody.
+    // No feed tells what came before the first slot.
     let last = this.#slots.get(slot - 1)?.revision ?? (events[0]?.revision ?? revision + 1n) - 1n
     let sub = -1
     for (const event of events) {
@@ -54,11 +54,14 @@ export class FeedChecker {
   }
 }
 
-/** Rows come from memory or from disk: then the order of their fields is another, and so is how bytes are kept. */
+/**
+ * Returns events as text to compare. A row from memory and one from disk differ in the order of fields and in the type of byte
+ * strings.
+ */
 function canonical(events: readonly StoreEvent[]): string {
   return JSON.stringify(events, (name, value: unknown) => {
     if (typeof value === 'bigint') return String(value)
-    // Where an account's list goes on in memory.
+    // The position at which an account's list continues in memory: not part of the row.
     if (name === 'lastPlace') return undefined
     if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1')
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value

@@ -1,7 +1,7 @@
 import type { Slot, Value } from '../../paxos/types.js'
 import { decodeEnvelope } from '../../replication/envelope.js'
 
-/** The level in force after a slot, by the log alone; `first`: that of the genesis. */
+/** Returns the level in force after a slot, by the log alone. `first`: the level of the genesis. */
 export function levelAt(log: readonly Value[], slot: Slot, first: number): number {
   let level = first
   for (const value of log.slice(0, slot)) {

@@ -5,7 +5,7 @@ import { check } from './violation.js'
 export class BookedMembership implements MembershipRecord {
   readonly epoch: number
   readonly fromSlot: Slot
-  /** In ascending order of node id. */
+  /** Members in ascending order of node id. */
   readonly members: readonly Member[]
   readonly lastNodeId: NodeId
   readonly voterIds: readonly NodeId[]
@@ -26,21 +26,21 @@ export class BookedMembership implements MembershipRecord {
     return this.member(nodeId) !== undefined
   }
 
-  /** Whether so many of its voters are a majority. */
+  /** Returns true if this number of its voters is a majority. */
   isMajority(voterCount: number): boolean {
     return 2 * voterCount > this.voterIds.length
   }
 }
 
 /**
- * Who governs which slot, by what is chosen and nothing else, whatever the nodes believe: the rules of types.ts once more, written for
- * themselves, so that a defect in those of the core is seen. Forgets nothing.
+ * The membership that governs each slot, derived from the chosen values alone, never from what nodes believe. A second
+ * implementation of the rules of types.ts, so that a defect in the core's is seen. It forgets nothing.
  */
 export class MembershipBook {
   #genesis: Genesis | undefined
   readonly #all: BookedMembership[] = []
 
-  /** The first genesis on any disk is that of the cluster. */
+  /** Records a genesis. The first one on any disk is the cluster's. */
   onGenesis(nodeId: NodeId, genesis: Genesis): void {
     if (this.#genesis === undefined) {
       this.#genesis = genesis
@@ -55,7 +55,10 @@ export class MembershipBook {
     )
   }
 
-  /** What a slot has chosen, slot by slot. Without effect unless the membership that it changes is the newest, and in force. */
+  /**
+   * Records the membership change that a slot has chosen, slot by slot. It has no effect unless the membership that it changes is
+   * the newest, and in force.
+   */
   onChosen(slot: Slot, { epoch, change }: MembershipValue): void {
     const before = this.latest
     if (epoch !== before.epoch + 1 || before.fromSlot > slot) return
@@ -70,42 +73,42 @@ export class MembershipBook {
     return this.#genesis !== undefined
   }
 
-  /** The same for the whole life of the cluster. */
+  /** The pipeline window, constant for the life of the cluster. */
   get windowSlots(): number {
     check(this.#genesis !== undefined, () => 'a node took part before the cluster was formed')
     return this.#genesis.windowSlots
   }
 
-  /** What governs the slot; of slots further above what is chosen than the window is long, nobody can know. */
+  /** Returns the membership that governs the slot. It is known only up to one window above the chosen slots. */
   at(slot: Slot): BookedMembership {
     const found = this.#all.findLast((membership) => membership.fromSlot <= slot)
     check(found !== undefined, () => 'a node took part before the cluster was formed')
     return found
   }
 
-  /** Those that govern the slot or a later one. */
+  /** Returns the memberships that govern the slot or a later one. */
   from(slot: Slot): readonly BookedMembership[] {
     return this.#all.filter((_, i) => (this.#all[i + 1]?.fromSlot ?? Number.POSITIVE_INFINITY) > slot)
   }
 
-  /** All there have been, and perhaps one that is not in force yet. */
+  /** All memberships so far; the last one may not be in force yet. */
   get all(): readonly BookedMembership[] {
     return this.#all
   }
 
-  /** The newest; perhaps not yet in force. */
+  /** The newest membership, perhaps not in force yet. */
   get latest(): BookedMembership {
     return this.at(Number.POSITIVE_INFINITY)
   }
 
-  /** Those that govern the slots above `decidedUpTo`, as whoever has decided so far knows them. */
+  /** Returns the memberships that govern the slots above `decidedUpTo`, as known to a node that has decided this far. */
   knownBy(decidedUpTo: Slot): readonly BookedMembership[] {
     const { windowSlots } = this
     return this.from(decidedUpTo + 1).filter(({ fromSlot }) => fromSlot - windowSlots <= decidedUpTo)
   }
 }
 
-/** Undefined when the change has no sense. */
+/** Returns undefined if the change makes no sense. */
 function membersAfter(before: BookedMembership, change: MembershipChange, fromSlot: Slot): readonly Member[] | undefined {
   const { nodeId } = change
   const member = before.member(nodeId)

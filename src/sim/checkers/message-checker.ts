@@ -7,18 +7,18 @@ import { ReadChecker } from './read-checker.js'
 import { check } from './violation.js'
 import type { VoteBook } from './vote-book.js'
 
-/** A message with what its sender knows at that moment. */
+/** A message, with the state of its sender at that moment. */
 export interface Sent {
   readonly from: NodeId
-  /** Counts the starts of the sender. */
+  /** Number of the sender's start. */
   readonly incarnation: number
   readonly message: Message
   readonly decidedUpTo: Slot
-  /** 0: it does not lead. */
+  /** 0: the sender does not lead. */
   readonly leadingBallot: Ballot
 }
 
-/** Whoever says one of these takes part in the protocol. */
+/** Messages that only a participant in the protocol may send. */
 const PARTS: ReadonlySet<Message['kind']> = new Set([
   'prepare',
   'promise',
@@ -31,15 +31,15 @@ const PARTS: ReadonlySet<Message['kind']> = new Set([
 ])
 
 /**
- * What a node says must be so, of its own disk (docs/protocol.md, rules 1 and 2) and of everybody's. Judged when the message leaves, whether
- * it arrives or not.
+ * Checks that what a node says is true, of its own disk (docs/protocol.md, rules 1 and 2) and of all disks. A message is checked
+ * when it leaves, even if it never arrives.
  */
 export class MessageChecker {
   readonly #book: VoteBook
-  /** Which start of its owner a ballot belongs to. */
+  /** The start of its owner in which a ballot was used first. */
   readonly #incarnationOf = new Map<Ballot, number>()
   readonly #reads: ReadChecker
-  /** The same message goes to one node after the other. */
+  /** The last message: a broadcast is sent to one node after the other, and need not be checked again. */
   #last: Message | undefined
 
   constructor(book: VoteBook) {
@@ -47,7 +47,7 @@ export class MessageChecker {
     this.#reads = new ReadChecker(book)
   }
 
-  /** `appliedUpTo`: what anybody has applied so far. */
+  /** `appliedUpTo`: the highest slot that any node has applied so far. */
   onSent(sent: Sent, appliedUpTo: Slot): void {
     const { from, message } = sent
     if (message === this.#last) return
@@ -113,7 +113,7 @@ export class MessageChecker {
     }
   }
 
-  /** Nobody speaks in another node's ballot. */
+  /** Checks that a node uses only its own ballots. */
   #checkOwner(from: NodeId, { kind, ballot }: { readonly kind: string; readonly ballot: Ballot }): void {
     check(nodeOf(ballot) === from, () => `node ${from} sent a ${kind} in ballot ${formatBallot(ballot)}, which is not its own`)
   }
@@ -126,7 +126,10 @@ export class MessageChecker {
     )
   }
 
-  /** What is promised on disk was promised before the last turn: in this one the node follows nobody else. */
+  /**
+   * Checks that a node that acknowledges a heartbeat has promised no higher ballot. What is on its disk was promised before the
+   * current turn.
+   */
   #checkFollows(from: NodeId, ballot: Ballot): void {
     check(
       this.#book.promisedBy(from) <= ballot,
@@ -134,14 +137,14 @@ export class MessageChecker {
     )
   }
 
-  /** With a second life in one ballot a leader could propose another value in it. */
+  /** Checks that a ballot is not used again after a restart: the leader could propose another value in it. */
   #checkNotReused({ from, incarnation }: Sent, ballot: Ballot): void {
     const first = this.#incarnationOf.get(ballot) ?? incarnation
     this.#incarnationOf.set(ballot, first)
     check(first === incarnation, () => `node ${from} used ballot ${formatBallot(ballot)} again after a restart`)
   }
 
-  /** R5 of the paper: a leader proposes only in the window. Above it, it does not know who votes. */
+  /** Checks rule R5 of the paper: a leader proposes only within the window. Above it, it does not know who votes. */
   #checkProposed(from: NodeId, { slot, ballot, value, decidedUpTo }: Accept): void {
     this.#book.onProposed(from, { slot, ballot, value })
     check(
@@ -151,14 +154,14 @@ export class MessageChecker {
   }
 
   #checkAccepted({ from, decidedUpTo }: Sent, { slot, ballot }: { readonly slot: Slot; readonly ballot: Ballot }): void {
-    // Of a slot known to be decided no vote need be on record: see Acceptor.onAccept.
+    // The vote for a slot known to be decided need not be on disk: see Acceptor.onAccept.
     check(
       slot <= decidedUpTo || this.#book.hasVoted(from, slot, ballot),
       () => `node ${from} said that it accepted slot ${slot} before that was on its disk`,
     )
   }
 
-  /** "Decided" means: on the disks of a majority, in one ballot (docs/protocol.md, rule 3). */
+  /** Checks that a slot called decided is on the disks of a majority, in one ballot (docs/protocol.md, rule 3). */
   #checkDecided(from: NodeId, upTo: Slot): void {
     const { chosenUpTo } = this.#book
     check(
@@ -167,7 +170,10 @@ export class MessageChecker {
     )
   }
 
-  /** Whoever was away relies on it: by the log these are the members, and nothing is open below. */
+  /**
+   * Checks the memberships that a node tells. A node that was away relies on them: by the log these are the members, and no slot
+   * below is open.
+   */
   #checkTold(from: NodeId, memberships: readonly MembershipRecord[]): void {
     const { chosenUpTo, memberships: book } = this.#book
     const [first] = memberships

@@ -2,18 +2,18 @@ import { BankAndKeys } from '../../api/bank-and-keys.js'
 import { Result } from '../../gen/synod/session/v1/session.js'
 import type { Moment } from '../../replication/state-machine.js'
 
-/** What of a command was refused for the quota: all of it, or these transfers of a batch; undefined: nothing. */
+/** The part of a command that was refused for the quota: all of it, or these transfers of a batch; undefined: nothing. */
 export type QuotaMark = 'whole' | readonly number[] | undefined
 
 /**
- * The bank and the keys, with a note of what they refuse for the quota. How full the state is, the model cannot know, as it knows nothing of
- * the size of sessions and answers: it is told, and judges whether the refusal was allowed and that it changed nothing.
+ * The bank and the keys, which also record their refusals for the quota. The model cannot know how full the state is, as it does
+ * not know the sizes of sessions and answers. So it is told, and checks that the refusal was allowed and changed nothing.
  */
 export class MarkedBankAndKeys extends BankAndKeys {
   #slot = 0
   #marks: QuotaMark[] = []
 
-  /** Of each command that was carried out in this slot, if it was the last one; none without a quota. */
+  /** Returns a mark for each command that was carried out in this slot, if it was the last one; none without a quota. */
   marksOf(slot: number): readonly QuotaMark[] {
     return slot === this.#slot ? this.#marks : []
   }

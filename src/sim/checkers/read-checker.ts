@@ -3,7 +3,7 @@ import type { Ballot, NodeId, Slot } from '../../paxos/types.js'
 import { check } from './violation.js'
 import type { Directory, VoteBook } from './vote-book.js'
 
-/** A heartbeat round of a leader, by when it began and who has acknowledged it. */
+/** A leader's heartbeat round: when it began, and the nodes that have acknowledged it. */
 interface Round {
   readonly round: number
   readonly beganAt: number
@@ -12,19 +12,19 @@ interface Round {
 
 interface Question {
   readonly askedAt: number
-  /** What had been applied anywhere by then. */
+  /** The highest slot that any node had applied when the question was asked. */
   readonly appliedUpTo: Slot
 }
 
 /**
- * Reads off the log, as their messages show them: an answer is never below what had been applied anywhere when the question was asked
- * (some client may have been told of it), and a leader gives it only when a majority of those who vote
- * above the slot of the answer has acknowledged a round of heartbeats that began after the question.
+ * Checks reads that do not go through the log, by their messages. An answer is never below what any node had applied when the
+ * question was asked (a client may have been told of it). A leader answers only after a majority of the voters above the answer's
+ * slot has acknowledged a heartbeat round that began after the question.
  */
 export class ReadChecker {
   readonly #book: VoteBook
   readonly #questions = new Map<number, Question>()
-  /** Of each ballot, the newest round first. */
+  /** Heartbeat rounds by ballot, the newest first. */
   readonly #rounds = new Map<Ballot, Round[]>()
   /** Counts questions and rounds in the order in which they began. */
   #clock = 0
@@ -44,7 +44,7 @@ export class ReadChecker {
     if (rounds[0]?.round !== round) rounds.unshift({ round, beganAt: ++this.#clock, ackers: new Set() })
   }
 
-  /** Round 0: from one that does not vote. */
+  /** Round 0: from a node that does not vote. */
   onHeartbeatAck(from: NodeId, ballot: Ballot, round: number): void {
     if (round === 0) return
     const known = this.#rounds.get(ballot)?.find((r) => r.round === round)
@@ -55,7 +55,7 @@ export class ReadChecker {
     known.ackers.add(this.#book.directoryOf(from))
   }
 
-  /** `leadingBallot`: that of the answerer; 0 if it does not lead, but hands on what a leader has answered. */
+  /** `leadingBallot`: the ballot in which the answering node leads; 0 if it passes on a leader's answer. */
   onAnswer(from: NodeId, { readId, slot, leadingBallot }: { readId: number; slot: Slot; leadingBallot: Ballot }): void {
     const question = this.#questions.get(readId)
     check(question !== undefined, () => `node ${from} answered a read that nobody asked for`)
@@ -66,7 +66,7 @@ export class ReadChecker {
         `node ${from} answered a read with slot ${slot}, but slot ${appliedUpTo} had been applied before the read was asked for`,
     )
     check(
-      // Who leads by now may hand on what another leader has answered before.
+      // A node that leads by now may pass on what another leader answered before.
       leadingBallot === 0 ||
         this.#isAlone(leadingBallot, slot) ||
         [...this.#rounds.keys()].some((ballot) => this.#isConfirmed(ballot, askedAt, slot)),
@@ -74,14 +74,14 @@ export class ReadChecker {
     )
   }
 
-  /** Who alone votes above the answer asks nobody. */
+  /** Returns true if the leader is the only voter above the slot: it need not ask anybody. */
   #isAlone(ballot: Ballot, slot: Slot): boolean {
     return this.#book.isQuorum(new Set([this.#book.directoryOf(nodeOf(ballot))]), slot + 1)
   }
 
   /**
-   * An acknowledgement stands for every earlier round, too. The leader itself is one of the majority, if it votes. Of the slots above the
-   * answer's any will do: the leader may have gone on while it waited.
+   * Returns true if a majority has confirmed that the ballot leads. An acknowledgement confirms all earlier rounds, too. The
+   * leader counts itself if it votes. Any slot above the answer's may be used: the leader may have decided more while it waited.
    */
   #isConfirmed(ballot: Ballot, askedAt: number, slot: Slot): boolean {
     const ackers = new Set([this.#book.directoryOf(nodeOf(ballot))])

@@ -1,9 +1,9 @@
-/** A guarantee of Synod's that a run has seen violated, in one sentence. */
+/** A violated guarantee of Synod, in one sentence. */
 export class Violation extends Error {
   override readonly name = 'Violation'
 }
 
-/** @throws Violation unless it holds. */
+/** @throws Violation if `holds` is false */
 export function check(holds: boolean, describe: () => string): asserts holds {
   if (!holds) throw new Violation(describe())
 }

@@ -5,21 +5,21 @@ import { sameValue } from '../../paxos/value.js'
 import { type BookedMembership, MembershipBook } from './membership-book.js'
 import { check } from './violation.js'
 
-/** What one ballot has done to a slot. */
+/** The value and the votes of one ballot in a slot. */
 interface Round {
   readonly ballot: Ballot
   readonly value: Value
-  /** The directories that the vote is in. */
+  /** Directories that hold the vote. */
   readonly voters: Set<Directory>
 }
 
 interface SlotRounds {
   readonly rounds: Round[]
-  /** The round of the lowest ballot that a majority has voted in: its value is chosen, whether anybody knows it or not. */
+  /** The round of the lowest ballot that a majority has voted in. Its value is chosen, even if no node knows it yet. */
   chosen: Round | undefined
 }
 
-/** A node's data directory: one life of a voter. */
+/** A data directory of a node: one life of a voter. */
 export interface Directory {
   readonly nodeId: NodeId
   readonly dataDirId: string
@@ -27,30 +27,33 @@ export interface Directory {
   hasGenesis: boolean
   /** No vote is in a slot above this one. */
   votedUpTo: Slot
-  /** Its own watermark. */
+  /** The directory's own watermark. */
   decidedUpTo: Slot
-  /** It has been put back to what it was once, and lacks what it promised and accepted since: nothing may be heard from it. */
+  /**
+   * True if the directory was put back to an earlier state, and lacks what it promised and accepted since: its node must stay
+   * silent.
+   */
   isOlderCopy: boolean
 }
 
 /**
- * All that was ever proposed, or is on a disk: the global invariants of the protocol are about this, whatever the nodes believe. A vote
- * counts in a slot if the membership that governs it says that the node votes, and from that very directory. The book never forgets: of
- * a directory that is lost nobody may vote again.
+ * Every proposal, and every record that reached a disk. The global invariants of the protocol are stated on these, not on what
+ * nodes believe. A vote counts in a slot if the membership that governs it says that the node votes, from that very directory.
+ * The book never forgets: a lost directory's votes can never be replaced.
  */
 export class VoteBook {
   readonly memberships = new MembershipBook()
   readonly #slots: (SlotRounds | undefined)[] = []
-  /** From which each node votes now. */
+  /** The directory from which each node votes now. */
   readonly #directories = new Map<NodeId, Directory>()
-  /** All there ever were. */
+  /** All directories so far. */
   readonly #everyDirectory: Directory[] = []
-  /** How far each ballot's proposals have been compared with what its leader calls decided. */
+  /** The slot up to which each ballot's proposals were compared with the decisions that its leader announced. */
   readonly #comparedUpTo = new Map<Ballot, Slot>()
   #chosenUpTo: Slot = 0
   #settledEpoch = 1
 
-  /** From now on the node's disk has this directory: a new one, in which nothing is yet. */
+  /** Records that the node's disk has a new, empty directory from now on. */
   onDirectory(nodeId: NodeId, dataDirId: string): void {
     const directory = {
       nodeId,
@@ -65,7 +68,7 @@ export class VoteBook {
     this.#everyDirectory.push(directory)
   }
 
-  /** What the node's directory holds from now on is what it held at some time before. */
+  /** Records that the node's directory is put back to an earlier state. */
   onOlderCopy(nodeId: NodeId): void {
     this.directoryOf(nodeId).isOlderCopy = true
   }
@@ -79,15 +82,15 @@ export class VoteBook {
     return this.#slots[slot]?.chosen?.value
   }
 
-  /** A node's disk says that the slots up to there are decided. */
+  /** Records that a node's disk has this watermark of decided slots. */
   onWatermarkWritten(nodeId: NodeId, decidedUpTo: Slot): void {
     this.directoryOf(nodeId).decidedUpTo = decidedUpTo
     this.#settle()
   }
 
   /**
-   * The newest membership of which a majority of its voters ever had it on disk that it is in force. Any majority of its voters has one
-   * among them that still knows, whatever minority was lost since: they need nobody else.
+   * The newest membership that is known to be in force on the disks of a majority of its voters, now or earlier. Any majority of
+   * its voters has one node among them that still knows, whichever minority was lost since: they need no other node.
    */
   get settled(): BookedMembership {
     this.#settle()
@@ -103,7 +106,7 @@ export class VoteBook {
     }
   }
 
-  /** Whether the genesis is on the node's disk. */
+  /** Returns true if the genesis is on the node's disk. */
   isMember(nodeId: NodeId): boolean {
     return this.directoryOf(nodeId).hasGenesis
   }
@@ -113,12 +116,12 @@ export class VoteBook {
     this.directoryOf(nodeId).hasGenesis = true
   }
 
-  /** Up to here it is known who votes. */
+  /** Up to this slot the voters are known. */
   get governedUpTo(): Slot {
     return this.memberships.isFormed ? this.#chosenUpTo + this.memberships.windowSlots : 0
   }
 
-  /** Whether the node's vote counts in the slot. */
+  /** Returns true if the node's vote counts in the slot. */
   isVoter(nodeId: NodeId, slot: Slot): boolean {
     return slot <= this.governedUpTo && this.isVoterOf(nodeId, this.memberships.at(slot))
   }
@@ -127,40 +130,40 @@ export class VoteBook {
     return isVoterOf(membership, this.directoryOf(nodeId))
   }
 
-  /** Whether these are a majority of those who vote in the slot. */
+  /** Returns true if these are a majority of the voters of the slot. */
   isQuorum(directories: ReadonlySet<Directory>, slot: Slot): boolean {
     return isQuorumOf(this.memberships.at(slot), directories)
   }
 
-  /** From which the node votes now. */
+  /** Returns the directory from which the node votes now. */
   directoryOf(nodeId: NodeId): Directory {
     const directory = this.#directories.get(nodeId)
     check(directory !== undefined, () => `node ${nodeId}, which is no member, took part`)
     return directory
   }
 
-  /** On the node's disk. */
+  /** Returns the promise on the node's disk. */
   promisedBy(nodeId: NodeId): Ballot {
     return this.directoryOf(nodeId).promised
   }
 
-  /** On the node's disk. */
+  /** Returns true if the vote is on the node's disk. */
   hasVoted(nodeId: NodeId, slot: Slot, ballot: Ballot): boolean {
     const round = this.#slots[slot]?.rounds.find((r) => r.ballot === ballot)
     return round?.voters.has(this.directoryOf(nodeId)) === true
   }
 
-  /** A1: a disk's promise only rises. */
+  /** Checks A1: the promise on a disk never decreases. */
   onPromised(nodeId: NodeId, ballot: Ballot): void {
     const directory = this.directoryOf(nodeId)
     check(ballot >= directory.promised, () => `node ${nodeId} lowered the promise on its disk to ballot ${formatBallot(ballot)}`)
     directory.promised = ballot
   }
 
-  /** A vote has reached a disk. */
+  /** Records a vote that has reached a disk. */
   onVote(nodeId: NodeId, { slot, ballot, value }: LogEntry): void {
     const directory = this.directoryOf(nodeId)
-    // A2. Records are in order: the promise comes first.
+    // A2. Records are in order: the promise comes before the vote.
     check(
       ballot === directory.promised,
       () => `node ${nodeId} accepted slot ${slot} in a ballot that it has not promised, or no more`,
@@ -181,9 +184,9 @@ export class VoteBook {
   }
 
   /**
-   * C1 and C2: a ballot has one value for a slot, and it is one that the disks of some majority of the slot's voters allow. Those have
-   * promised the ballot, so that they vote in no lower one any more; and of what they have voted for below it, the highest ballot's
-   * value is this one. Who votes in the slot must be known; the node need not be one of them any more.
+   * Checks C1 and C2: a ballot has one value for a slot, and some majority of the slot's voters allows it. Each of these has
+   * promised the ballot, so that it votes in no lower one any more; and of their votes below it, the one of the highest ballot
+   * has this value. The voters of the slot must be known; the proposer need not be one of them any more.
    */
   onProposed(nodeId: NodeId, { slot, ballot, value }: LogEntry): void {
     check(slot <= this.governedUpTo, () => `node ${nodeId} proposed in slot ${slot}, though nobody can know yet who votes there`)
@@ -202,13 +205,14 @@ export class VoteBook {
   }
 
   /**
-   * The leader of `ballot` calls slots decided: whoever accepted one of them in that ballot takes what it accepted for the decision. So
-   * once it leads it calls decided only what was chosen in its own ballot or below: above that, another value may have been.
+   * Checks the slots that the leader of `ballot` calls decided. A node that accepted one of them in that ballot takes what it
+   * accepted for the decision. So a leader may call decided only what was chosen in its own ballot or a lower one: in a higher
+   * ballot, another value may have been chosen.
    */
   onWatermark(nodeId: NodeId, ballot: Ballot, upTo: Slot): void {
     const comparedUpTo = this.#comparedUpTo.get(ballot)
     this.#comparedUpTo.set(ballot, Math.max(upTo, comparedUpTo ?? 0))
-    // Its first watermark is what it had learned before it led: there it proposes nothing.
+    // The first watermark is what the node learned before it led: it proposes nothing there.
     if (comparedUpTo === undefined) return
     for (let slot = comparedUpTo + 1; slot <= upTo; slot++) {
       const chosen = this.#slots[slot]?.chosen
@@ -219,7 +223,7 @@ export class VoteBook {
     }
   }
 
-  /** A3: a promise reports every vote below its ballot that is on the node's disk, and nothing else but what is chosen. */
+  /** Checks A3: a promise reports every vote below its ballot that is on the node's disk, and otherwise only what is chosen. */
   checkReported(nodeId: NodeId, { ballot, fromSlot, accepted, decidedUpTo, nextSlot, votesFrom }: Promised): void {
     check(
       votesFrom === 0 || this.#hasLife(nodeId, votesFrom),
@@ -241,20 +245,20 @@ export class VoteBook {
     }
   }
 
-  /** A3: what a node starts with are its votes for slots that it does not know to be decided. */
+  /** Checks A3 at a start: a node recovers its votes for all slots that it does not know to be decided. */
   checkRecovered(nodeId: NodeId, votes: readonly LogEntry[], decidedUpTo: Slot): void {
     const recovered = new Map(votes.map((entry) => [entry.slot, entry]))
     const range = { fromSlot: decidedUpTo + 1, lastSlot: Number.POSITIVE_INFINITY, below: Number.POSITIVE_INFINITY }
     this.#checkVotes(nodeId, range, recovered, 'forgot in a restart its')
   }
 
-  /** Whether the value is the chosen one of its slot. */
+  /** Returns true if the value is the chosen one of its slot. */
   #isChosen({ slot, value }: LogEntry): boolean {
     const chosen = this.chosenAt(slot)
     return chosen !== undefined && sameValue(chosen, value)
   }
 
-  /** Each of the node's votes in the range stands in `told`, unless that says what is chosen anyway. */
+  /** Checks that each of the node's votes in the range is in `told`, unless a chosen value is there. */
   #checkVotes(
     nodeId: NodeId,
     { fromSlot, lastSlot, below }: { fromSlot: Slot; lastSlot: Slot; below: Ballot },
@@ -277,7 +281,7 @@ export class VoteBook {
   #isAllowed(slot: Slot, ballot: Ballot, value: Value): boolean {
     const membership = this.memberships.at(slot)
     let promised = this.#everyDirectory.filter((d) => d.promised >= ballot && isVoterOf(membership, d))
-    // From the highest ballot downwards: those who voted in a higher one are of no help to a lower one's value.
+    // From the highest ballot downwards: a node that voted in a higher ballot does not support a lower ballot's value.
     for (const round of this.#rounds(slot).rounds.toReversed()) {
       if (round.ballot >= ballot) continue
       if (!isQuorumOf(membership, promised)) return false
@@ -288,7 +292,7 @@ export class VoteBook {
     return isQuorumOf(membership, promised)
   }
 
-  /** Whether some membership says that the node votes from that slot on, and from this directory. */
+  /** Returns true if some membership says that the node votes from that slot on, from this directory. */
   #hasLife(nodeId: NodeId, votesFrom: Slot): boolean {
     const { dataDirId } = this.directoryOf(nodeId)
     return this.memberships.all.some((membership) => {
@@ -297,7 +301,7 @@ export class VoteBook {
     })
   }
 
-  /** Whether this round, if it is the lowest such, has chosen its value by now. */
+  /** Records that this round has chosen its value, if a majority voted in it and no lower round has done so. */
   #count(slot: Slot, rounds: SlotRounds, round: Round): void {
     if (slot > this.governedUpTo || (rounds.chosen !== undefined && round.ballot >= rounds.chosen.ballot)) return
     if (!isQuorumOf(this.memberships.at(slot), round.voters)) return
@@ -311,7 +315,7 @@ export class VoteBook {
     rounds.chosen = round
   }
 
-  /** Each slot more in which a value is chosen says who votes in one slot more. */
+  /** Extends the range of slots with a chosen value: each one makes the voters of one more slot known. */
   #advance(): void {
     for (;;) {
       const slot = this.#chosenUpTo + 1
@@ -333,7 +337,7 @@ export class VoteBook {
     return made
   }
 
-  /** Rounds stand in the order of their ballots. */
+  /** Returns the round of a ballot. Rounds are in the order of their ballots. */
   #round({ rounds }: SlotRounds, { slot, ballot, value }: LogEntry, who: () => string): Round {
     let at = rounds.length
     while (at > 0 && (rounds[at - 1] as Round).ballot >= ballot) at--

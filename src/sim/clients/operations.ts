@@ -24,7 +24,7 @@ export interface Deposit {
   readonly account: string
   readonly asset: string
   readonly amount: number
-  /** True for a signature that does not verify. */
+  /** True if the signature is invalid. */
   readonly isForged: boolean
 }
 
@@ -91,12 +91,12 @@ interface GetBalance {
   readonly account: string
 }
 
-/** All accounts at once. */
+/** Lists all accounts at once. */
 interface ListAccounts {
   readonly kind: 'accounts'
 }
 
-/** A deposit, withdrawal or transfer as it stands. */
+/** Reads a deposit, a withdrawal or a transfer. */
 interface GetMovement {
   readonly kind: 'movement'
   readonly id: string
@@ -104,7 +104,7 @@ interface GetMovement {
 
 export type Query = Get | List | GetBalance | ListAccounts | GetMovement
 
-/** One condition of a transaction: what the key's value or version is compared with. */
+/** One condition of a transaction: the key's value or version is compared with a constant. */
 export interface Compare {
   readonly key: string
   readonly operator: 'equal' | 'notEqual' | 'less' | 'greater'
@@ -147,7 +147,7 @@ export type Operation =
   | LogRead
   | Touch
 
-/** An operation as a client asks for it. */
+/** A client's request: an operation, perhaps with an id. */
 export interface Request {
   readonly operation: Operation
   /** Makes a put, a delete, a transaction or the opening of an account safe to repeat outside a session. '' is none. */

@@ -13,7 +13,7 @@ import {
   takesRequestId,
 } from './operations.js'
 
-/** The last two stand in another order by UTF-16 units than by UTF-8 bytes. */
+/** The order of the last two by UTF-16 units differs from their order by UTF-8 bytes. */
 const KEYS = ['k1', 'k2', 'j', 'k', 'k\u{ff5e}', 'k\u{1f600}']
 const KINDS = ['keyRate', 'txnRate', 'movementRate', 'holdRate', 'batchRate', 'logReadRate'] as const
 const ASSET = 'EUR'
@@ -22,11 +22,14 @@ const REQUESTS_MAX = 30
 /** Number of recent holds remembered; most of the older ones have ended. */
 const HOLDS_MAX = 6
 const AMOUNT_MAX = 50
-/** Small, so that most holds find their money. */
+/** Small, so that most holds find enough money. */
 const HELD_MAX = 15
-/** More comes in than goes out, so that most transfers have something to move. */
+/** Deposits exceed withdrawals, so that most transfers find enough money. */
 const DEPOSIT_MAX = 200
-/** Share of what only the next level has: once a node offers it; and before, of clients that do not look. */
+/**
+ * Share of requests for what only the next level has: of all clients once a node offers it, and before that of clients that do
+ * not look.
+ */
 const NEXT_RATE = 0.2
 const PREMATURE_RATE = 0.05
 
@@ -36,7 +39,7 @@ type TxnWrite = Exclude<TxnStep, { kind: 'get' | 'balance' }>
 export class Workload {
   readonly #habits: ClientHabits
   readonly #random: Random
-  /** Ids of movements, and of pending transfers among them, that somebody has asked for lately. */
+  /** Ids of recent movements, and of the pending transfers among them. */
   readonly #movements: string[] = []
   readonly #holds: string[] = []
   readonly #requests: Request[] = []
@@ -44,7 +47,7 @@ export class Workload {
   readonly #isNextOffered: (() => boolean) | undefined
   #lastId = 0
 
-  /** `isNextOffered`: whether a node offers what the next level has; absent: nobody asks for that. */
+  /** `isNextOffered`: returns true if a node offers the next level; absent: no client asks for it. */
   constructor(habits: ClientHabits, random: Random, isNextOffered?: () => boolean) {
     this.#isNextOffered = isNextOffered
     this.#habits = habits
@@ -68,7 +71,7 @@ export class Workload {
     }
   }
 
-  /** `hasSession`: whether the one who asks has a session, in which repeats are safe. */
+  /** `hasSession`: true if the client has a session, in which repeats are safe. */
   drawRequest({ hasSession }: { hasSession: boolean }): Request {
     if (this.#requests.length > 0 && this.#random.chance(this.#habits.reuseRate)) return this.#drawReuse()
     const ofNextLevel = hasSession ? undefined : this.#drawOfNextLevel()
@@ -76,14 +79,14 @@ export class Workload {
     const isOdd = this.#random.chance(this.#habits.oddIdRate)
     const requestId = takesRequestId(operation) && hasSession === isOdd ? this.#newId('r') : ''
     const request = { operation, requestId }
-    // Nobody with a session asks for the same: its door is of this version.
+    // A client with a session must not repeat it: its door is of this version.
     if (ofNextLevel === undefined) remember(this.#requests, request, REQUESTS_MAX)
     return request
   }
 
   #drawOperation(): Operation {
     const kind = pickKind(this.#random, this.#habits)
-    // First of all there must be accounts.
+    // The accounts come first.
     const unopened = this.#accounts().find((account) => !this.#opened.has(account))
     const isOfBank = kind !== 'keyRate' && kind !== 'logReadRate'
     if (isOfBank && unopened !== undefined && this.#random.chance(0.7)) return this.#drawOpening(unopened)
@@ -110,7 +113,7 @@ export class Workload {
     return { kind: 'put', key: '', value: this.#value() }
   }
 
-  /** The very same request from somebody else, or an id of it with other content. */
+  /** Draws the same request as another client's, or another request with the same id. */
   #drawReuse(): Request {
     const known = this.#random.pick(this.#requests)
     if (this.#random.chance(0.5)) return known
@@ -125,7 +128,7 @@ export class Workload {
     return known
   }
 
-  /** Whatever it is that differs: another transfer under the id of the first. */
+  /** Returns another transfer under the same id, with a small difference. */
   #withOneDifference(transfer: Transfer): Transfer {
     switch (this.#random.int(0, 2)) {
       case 0:

@@ -13,13 +13,13 @@ import { STATE_LIMITS, type StateLimits } from './state-limits.js'
 export const AUTHORITY = 'mint'
 const PUBLIC_KEY = new Uint8Array(32).fill(7)
 
-/** Signatures that cost nothing: a run makes thousands, and ed25519 is tested elsewhere. */
+/** Signatures that cost nothing: a run makes thousands of them, and ed25519 is tested elsewhere. */
 const simulatedCrypto: Crypto = {
   verify: (publicKey, message, signature) => maybeText(signature) === sign(publicKey, message),
   digest: (bytes) => crc32(bytes).toString(16),
 }
 
-/** What the authority of a simulated cluster puts under a deposit. */
+/** Signs a deposit as the authority of a simulated cluster. */
 export function signDeposit(deposit: Parameters<typeof depositMessage>[0]): Uint8Array {
   return encodeText(sign(PUBLIC_KEY, depositMessage(deposit)))
 }
@@ -28,7 +28,7 @@ function sign(publicKey: Uint8Array, message: Uint8Array): string {
   return crc32(message, crc32(publicKey)).toString(16).padEnd(64, '.')
 }
 
-/** What stands above the log, the same as in production but for the cryptography. */
+/** The layers above the log, the same as in production except for the cryptography. */
 export class Application {
   readonly machine: MarkedBankAndKeys
   readonly #audit = new BankAudit()
@@ -42,13 +42,13 @@ export class Application {
     return this.machine.marksOf(slot)
   }
 
-  /** What is wrong with the state right now, one sentence each. */
+  /** Returns one sentence for each invariant that does not hold right now. */
   brokenInvariants(): string[] {
     return this.#audit.brokenInvariants(this.machine.books.bank.ledger)
   }
 }
 
-/** The cluster's initial state: who may sign deposits. */
+/** The commands that make the cluster's initial state: the authority that may sign deposits. */
 export const INITIAL_COMMANDS: readonly Uint8Array[] = [
   Command.encode({
     operation: {

@@ -20,22 +20,22 @@ export interface DiskSettings {
   readonly totals: FaultTotals
   readonly trace: EventTrace
   readonly syncMsMean: number
-  /** Told of every write that has reached the disk. */
+  /** Called with every write that has reached the disk. */
   readonly onWritten: (records: readonly DurableRecord[]) => void
 }
 
-/** The process that uses the disk: dead, it is told nothing any more; paused, later. */
+/** The process that uses the disk. A dead process hears nothing any more; a paused one, later. */
 export interface DiskUser {
   readonly isOver: boolean
   readonly whenAwake: (run: () => void) => void
 }
 
-/** What a write is about, for the view that checkers have of the disk. */
+/** The subject of a write, for the checkers' view of the disk. */
 export interface WriteSubject {
   readonly records: readonly DurableRecord[]
-  /** Of a checkpoint. */
+  /** The checkpoint that the write is part of. */
   readonly checkpoint?: CheckpointInfo
-  /** The checkpoint is one from a peer. */
+  /** True if the checkpoint came from a peer. */
   readonly isInstall?: boolean
 }
 
@@ -44,55 +44,56 @@ interface Write {
   readonly changes: readonly Change[]
   readonly subject: WriteSubject | undefined
   readonly sync: boolean
-  /** It would be on the disk by now, if the disk did not stand still. */
+  /** True if only the stalled disk keeps the write from completing. */
   isDue: boolean
   readonly onEnd: () => void
 }
 
-/** A data directory as it was at some time. */
+/** A copy of a data directory. */
 export interface DirectoryCopy {
   readonly dataDirId: string
-  /** What the witness tells. */
+  /** The last write by the witness. */
   readonly lastWritten: number
-  /** What the database ends with: one more than the witness tells, when a crash came between the two. */
+  /** The last write in the database: one more than the witness has, if a crash came between the two. */
   readonly lastWrite: number
   readonly records: ReadonlyMap<string, Buffer>
   readonly view: DurableView
 }
 
-/** A slow disk takes so many times as long. */
+/** Factor of the duration of writes on a slow disk. */
 const SLOW_FACTOR = 60
 const READ_MS_MAX = 0.3
-/** How often a write that a crash interrupts, or that fails, is on the disk all the same. */
+/** Share of interrupted or failed writes that are on the disk all the same. */
 const KEPT_RATE = 0.3
 
 /**
- * A node's disk with its data directory: the records of the database, the identity and the witness. A write takes virtual time, and is
- * on the disk at the end of it; a crash before that loses it as a whole or, drawn, keeps it as a whole, as LevelDB's batches are
- * atomic. What was written without a sync is lost from some write on. The disk outlives the node's crashes.
+ * A node's disk with its data directory: the records of the database, the identity and the witness. A write takes virtual time,
+ * and is on the disk at the end of it. A crash before that loses the write as a whole or, by chance, keeps it as a whole, as
+ * LevelDB's batches are atomic. Of the writes without a sync, a crash loses all from some point on. The disk outlives the node's
+ * crashes.
  */
 export class SimulatedDisk {
   readonly #settings: DiskSettings
   #identity: Identity
-  /** The directory that was damaged, in whose place this one is. */
+  /** The damaged directory that this one replaces. */
   #replacesDataDirId = ''
   #records = new RecordTable()
   #view = new DurableView()
   #lastWritten = FIRST_WRITE
   #writing: Write | undefined
-  /** Written and answered, not synced: in memory only. */
+  /** Writes that are reported as done, but not synced: in memory only. */
   #unsynced: Write[] = []
-  /** What the next write of the storage is about. */
+  /** The subject of the storage's next write. */
   #nextSubject: WriteSubject | undefined
   #isStalled = false
   #failsNextWrite = false
   #hasFailed = false
-  /** The record that is not what was written. */
+  /** The record that was damaged, as it was written. */
   #damaged: { readonly key: string; readonly record: Buffer } | undefined
   #wasCorrupted = false
   #isOlderCopy = false
   isSlow = false
-  /** Nothing more is written. */
+  /** True if no further write succeeds. */
   isFull = false
 
   constructor(settings: DiskSettings) {
@@ -109,12 +110,12 @@ export class SimulatedDisk {
     return this.#writing !== undefined
   }
 
-  /** What must be on the disk now: for checkers. */
+  /** The records that must be on the disk now, for checkers. */
   get contents(): DurableView {
     return this.#view
   }
 
-  /** A slot whose vote must be on the disk, as it is open there, and is not. */
+  /** A slot whose vote is missing on the disk, though it must be there as the slot is open. */
   get missingVote(): Slot | undefined {
     const { log, decidedUpTo } = this.#view
     const isMissing = (slot: Slot): boolean => this.#records.get(logKey(slot).toString('latin1')) === undefined
@@ -125,40 +126,40 @@ export class SimulatedDisk {
     return this.#isStalled
   }
 
-  /** A write begun while the disk stands still ends when it does no more. */
+  /** A write that began on a stalled disk ends when the disk recovers. */
   set isStalled(isStalled: boolean) {
     this.#isStalled = isStalled
     if (!isStalled && this.#writing?.isDue === true) this.#end(this.#writing)
   }
 
-  /** A write has failed since the last crash or start. */
+  /** True if a write has failed since the last crash or start. */
   get hasFailed(): boolean {
     return this.#hasFailed
   }
 
-  /** A record was not what had been written, at some time since its user started. */
+  /** True if a record was damaged at some time since its user started. */
   get wasCorrupted(): boolean {
     return this.#wasCorrupted
   }
 
-  /** A record on it is not what was written. */
+  /** True if a record on the disk is damaged. */
   get isCorrupted(): boolean {
     return this.#damaged !== undefined && this.#records.get(this.#damaged.key) === this.#damaged.record
   }
 
-  /** It was put back to what it had been before, and lacks what was written since. */
+  /** True if the disk was put back to an earlier state, and lacks what was written since. */
   get isOlderCopy(): boolean {
     return this.#isOlderCopy
   }
 
-  /** All that is on it now, for putBack. */
+  /** Returns a copy of everything on the disk, for putBack. */
   copy(): DirectoryCopy {
     const { dataDirId } = this
     const records = new Map(this.#records.entries())
     return { dataDirId, lastWritten: this.#lastWritten, lastWrite: this.#lastWrite, records, view: this.#view.copy() }
   }
 
-  /** While nobody uses it: from now on it holds what it held when the copy was made. */
+  /** Puts the disk back to an earlier copy. Only while no process uses it. */
   putBack({ lastWritten, lastWrite, records, view }: DirectoryCopy): void {
     if (lastWrite < this.#lastWrite) this.#isOlderCopy = true
     this.#records = new RecordTable()
@@ -173,17 +174,17 @@ export class SimulatedDisk {
     return Math.max(...keys.filter(([tag]) => tag === CHAIN_TAG).map((key) => numberOfKey(key) ?? 0))
   }
 
-  /** The next write to end will fail. */
+  /** True if the next write to end will fail. */
   get isFailing(): boolean {
     return this.#failsNextWrite
   }
 
-  /** The next write to end fails, and is on the disk or not. */
+  /** Makes the next write to end fail; its data may be on the disk or not. */
   failNextWrite(): void {
     this.#failsNextWrite = true
   }
 
-  /** As good as new, but for what it has lost. */
+  /** Ends all faults of the disk; lost data stays lost. */
   heal(): void {
     this.isSlow = false
     this.isFull = false
@@ -202,7 +203,7 @@ export class SimulatedDisk {
     this.#wasCorrupted = true
   }
 
-  /** While nobody uses it: what is damaged is put out of the way, and a new directory made in its place. */
+  /** Sets the damaged directory aside, and makes a new one in its place. Only while no process uses it. */
   setAside(): void {
     this.#replacesDataDirId ||= this.dataDirId
     this.#identity = { dataDirId: this.#settings.random.uuid(), nodeId: this.#identity.nodeId }
@@ -218,7 +219,7 @@ export class SimulatedDisk {
     for (const [key, record] of firstRecords(this.#identity)) this.#records.set(key.toString('latin1'), record)
   }
 
-  /** What a starting process finds. @throws StorageError when the disk does not hold what was written to it */
+  /** Opens the directory for a starting process. @throws StorageError if the disk does not hold what was written to it */
   async open(user: DiskUser, format: RecordFormat): Promise<OpenDirectory> {
     this.#hasFailed = false
     this.#wasCorrupted = this.isCorrupted
@@ -250,12 +251,12 @@ export class SimulatedDisk {
     }
   }
 
-  /** What the write is about that the storage will begin before anything else happens. */
+  /** Sets the subject of the write that the storage will begin before anything else happens. */
   expect(subject: WriteSubject): void {
     this.#nextSubject = subject
   }
 
-  /** The process is gone: what was not synced is lost, unless it had just reached the platter. */
+  /** The process is gone: writes without a sync are lost, except those that had just reached the disk. */
   crash(): void {
     const { random, totals } = this.#settings
     const lost = this.#writing === undefined ? this.#unsynced : [...this.#unsynced, this.#writing]
@@ -341,7 +342,7 @@ export class SimulatedDisk {
     write.onEnd()
   }
 
-  /** The error with which it ends, if it does with one; then it may be on the disk or not. */
+  /** Returns the error with which the write ends, if any; its data may be on the disk or not. */
   #outcomeOf(write: Write): Error | undefined {
     const { random } = this.#settings
     const isFailing = this.isFull || this.#failsNextWrite

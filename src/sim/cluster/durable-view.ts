@@ -1,15 +1,15 @@
 import type { Ballot, DurableRecord, Genesis, LogEntry, Slot } from '../../paxos/types.js'
 
 /**
- * What must be on a node's disk, kept apart from it, from what was to be written and has been: checkers compare what the node says and
- * what it finds at a restart with this.
+ * The records that must be on a node's disk, derived from the writes, apart from the disk itself. Checkers compare it with what
+ * the node says and with what it finds at a restart.
  */
 export class DurableView {
   genesis: Genesis | undefined
   promised: Ballot = 0
   decidedUpTo: Slot = 0
   readonly log = new Map<Slot, LogEntry>()
-  /** Up to here the checkpoint holds the state. */
+  /** The checkpoint holds the state up to this slot. */
   checkpointUpTo: Slot = 0
 
   copy(): DurableView {
@@ -22,7 +22,7 @@ export class DurableView {
     return copy
   }
 
-  /** A peer's checkpoint is on the disk in the place of what was there up to its slot. */
+  /** Records a peer's checkpoint on the disk: it replaces everything up to its slot. */
   onInstalled(slot: Slot): void {
     this.decidedUpTo = Math.max(this.decidedUpTo, slot)
     for (const known of this.log.keys()) if (known <= slot) this.log.delete(known)

@@ -2,10 +2,10 @@ import { CommitFeed, type FeedProgress } from '../../replication/commit-feed.js'
 import type { StoreEvent } from '../../replication/event-log.js'
 import { check } from '../checkers/violation.js'
 
-/** What a node's feed says after a slot. */
+/** The content of a node's feed after a slot. */
 export interface FeedStep {
   readonly progress: FeedProgress
-  /** Of that slot. */
+  /** The events of that slot. */
   readonly events: readonly StoreEvent[]
 }
 
@@ -14,7 +14,7 @@ export class FeedFollower {
   readonly feed = new CommitFeed()
   readonly #cursor = this.feed.open()
 
-  /** Reads the events of the slot that has just been applied. @throws Violation */
+  /** Reads the events of the slot that was just applied. @throws Violation */
   onApplied(): FeedStep {
     const { progress } = this.feed
     const events: StoreEvent[] = []
@@ -30,7 +30,7 @@ export class FeedFollower {
     }
   }
 
-  /** The state is another one: what led there is unknown. */
+  /** Records that a checkpoint has replaced the state: the events that led to it are unknown. */
   onInstalled(): void {
     const read = this.#cursor.next()
     check(read.kind !== 'events', () => 'a feed gives events of before its state was replaced')

@@ -7,19 +7,19 @@ import type { EventTrace } from '../trace/event-trace.js'
 import type { Fate, Step } from '../trace/trace-events.js'
 import type { Scheduler } from './scheduler.js'
 
-/** How messages travel from one node to another. */
+/** The quality of the link from one node to another. */
 export interface LinkQuality {
   readonly delayMsMin: number
-  /** Of the exponentially distributed part of the delay. */
+  /** Mean of the exponentially distributed part of the delay. */
   readonly delayMsMean: number
-  /** How often a message takes `tailMsMean` more. */
+  /** Share of messages that take `tailMsMean` longer. */
   readonly tailRate: number
   readonly tailMsMean: number
   readonly lossRate: number
   readonly duplicationRate: number
-  /** Without it a link is a stream: what was sent first arrives first. */
+  /** False for a stream: messages arrive in the order in which they were sent. */
   readonly canReorder: boolean
-  /** A cut holds up only what is sent after it. Without it what is on its way is lost, too. */
+  /** True if a cut affects only messages that are sent after it; otherwise messages under way are lost, too. */
   readonly isCutBehind: boolean
 }
 
@@ -34,7 +34,7 @@ export const GOOD_LINK: LinkQuality = Object.freeze({
   isCutBehind: false,
 })
 
-/** A message on its way, and who the sender said it was. */
+/** A message under way, and the identity that its sender gave. */
 export interface Packet {
   readonly from: NodeId
   readonly to: NodeId
@@ -42,16 +42,16 @@ export interface Packet {
   readonly caller: CallerIdentity
 }
 
-/** A packet that has been sent, or a second copy of it. */
+/** A packet that was sent, or its second copy. */
 export interface SentPacket extends Packet {
   readonly sentStep: Step
 }
 
-/** A stream sends again what was lost, and breaks only now and then: this share of what messages would have been. */
+/** A stream sends lost data again, and breaks only now and then: this is its share of the messages' loss rate. */
 const STREAM_LOSS = 0.2
 
 interface Link {
-  /** Chance of its own: what happens on one link does not shift what happens on another. */
+  /** Each link has its own generator: events on one link do not shift those on another. */
   readonly random: Random
   quality: LinkQuality
   isCut: boolean
@@ -66,11 +66,11 @@ interface Settings {
   readonly totals: FaultTotals
   readonly trace: EventTrace
   readonly deliver: (packet: SentPacket) => void
-  /** What arrives for what was sent: the same, or what a codec makes of it. */
+  /** Returns the message that arrives for a packet: the same, or what the codec makes of it. */
   readonly carry: (packet: Packet) => Message
 }
 
-/** Directed links between the nodes, each with a quality, and cut or not. */
+/** The directed links between the nodes, each with its quality, cut or not. */
 export class Network {
   readonly #settings: Settings
   readonly #links = new Map<NodeId, Map<NodeId, Link>>()
@@ -105,7 +105,7 @@ export class Network {
     }
   }
 
-  /** A piece of a stream between two nodes: one of `onArrival` and `onLost` is called, once. */
+  /** Sends a piece of a stream from one node to another. Either `onArrival` or `onLost` is called, once. */
   travel(from: NodeId, to: NodeId, { onArrival, onLost }: { readonly onArrival: () => void; readonly onLost: () => void }): void {
     const { scheduler, totals } = this.#settings
     const link = this.#link(from, to)
@@ -118,7 +118,7 @@ export class Network {
     })
   }
 
-  /** Nothing gets from `from` to `to` any more; the other way is another link. */
+  /** Cuts the link from `from` to `to`; the opposite direction is another link. */
   cut(from: NodeId, to: NodeId): void {
     this.#link(from, to).isCut = true
   }
@@ -128,7 +128,7 @@ export class Network {
     this.cut(b, a)
   }
 
-  /** Nobody of one group hears anybody of another. */
+  /** Cuts all links between nodes of different groups. */
   partition(...groups: readonly (readonly NodeId[])[]): void {
     for (const group of groups) {
       for (const other of groups) {
@@ -188,7 +188,7 @@ export class Network {
   }
 }
 
-/** Whoever changes a message that others hold throws: live objects sent as messages would make two nodes share state. */
+/** Freezes a message, so that changing it throws: a live object sent as a message would be shared state of two nodes. */
 function freeze(message: Message): void {
   Object.freeze(message)
   if (message.kind === 'promise') freezeAll(message.accepted)

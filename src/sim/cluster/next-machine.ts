@@ -6,14 +6,17 @@ import { Command, Result } from '../../gen/synod/session/v1/session.js'
 import type { Moment } from '../../replication/state-machine.js'
 import { MarkedBankAndKeys } from '../checkers/quota-marks.js'
 
-// The bank and the keys one version newer (see next-version.ts): it knows a level more, which brings one more operation and one changed
-// bound, and it words one sentence anew. Below that level it must do what this version does, to the byte.
+// The bank and the keys of the next version (see next-version.ts). It knows one more level, with one more operation and one
+// changed bound, and it rewords one sentence. Below that level it must do the same as this version, to the byte.
 
 export const NEXT_LEVEL = 2
-/** The operation of the next level: field 15,001 of Command, a key; a put of what stands there already, or of TOUCHED. */
+/** The operation of the next level: field 15,001 of Command, a key. It puts the key's own value again, or TOUCHED. */
 const TOUCH_FIELD = 15_001
 export const TOUCHED = 'touched'
-/** The bound that changes: below the next level a key is 1 byte or more; from there on a put's may be empty, and stands for this one. */
+/**
+ * The changed bound: below the next level a key has at least 1 byte; from that level on a put's key may be empty, and stands for
+ * this one.
+ */
 export const NAMELESS = 'nameless'
 /** Bytes that are no command at any level. */
 const NO_COMMAND = new Uint8Array(0)
@@ -33,7 +36,7 @@ export class NextBankAndKeys extends MarkedBankAndKeys {
     return reworded(super.apply(this.#translated(bytes, at), at))
   }
 
-  /** In commands that this version knows. */
+  /** Translates a command to one that this version knows. */
   #translated(bytes: Uint8Array, { level }: Moment): Uint8Array {
     const touched = touchedKey(bytes)
     if (touched !== undefined) return level < NEXT_LEVEL ? NO_COMMAND : this.#putOfTouch(touched)
@@ -48,7 +51,7 @@ export class NextBankAndKeys extends MarkedBankAndKeys {
   }
 }
 
-/** Undefined when the bytes are another command. */
+/** Returns undefined if the bytes are another command. */
 function touchedKey(bytes: Uint8Array): string | undefined {
   const reader = new BinaryReader(bytes)
   if (bytes.length < 3) return undefined
@@ -68,7 +71,7 @@ function withoutEmptyKey(bytes: Uint8Array): Uint8Array {
   return Command.encode(command).finish()
 }
 
-/** What a result says in words, or in codes of gRPC, the next version says otherwise: no result must say anything so. */
+/** Changes the words and gRPC codes in a result, as the next version may: no result must contain any. */
 function reworded(bytes: Uint8Array): Uint8Array {
   const result = Result.decode(bytes)
   const { outcome } = result

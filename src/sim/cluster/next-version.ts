@@ -3,18 +3,18 @@ import { WireType } from '@bufbuild/protobuf/wire'
 import { BinaryReader, BinaryWriter } from '../../encoding/protobuf.js'
 import { inGeneration } from '../../storage/record-keys.js'
 
-// A Synod one version newer than this one, as far as others see of it: its messages have fields that this one does not know, it knows a
-// level more (next-machine.ts), and from that level on its records have another format with a field more. Nodes are upgraded one by one, and
-// back, so both versions work together until the level is raised; what stands at that level this one must refuse, and not take for something
-// else.
+// The next version of Synod, as far as other nodes can see it. Its messages have unknown fields, it knows one more level
+// (next-machine.ts), and from that level on its records have another format, with one more field. Nodes are upgraded one by one,
+// and back: both versions work together until the level is raised. From then on this version must refuse what it finds, and never
+// misread it.
 
-/** What a node runs: this Synod, or the next one. */
+/** The version that a node runs: this one, or the next. */
 export type SoftwareVersion = 'current' | 'next'
 
 const NEXT_FORMAT = 2
 const FORMAT_BYTES = 1
 const CHECKSUM_BYTES = 4
-/** Field 15,000 with the text `new`: none of ours, nor reserved. */
+/** Field 15,000 with the text `new`: unknown, and not reserved. */
 const NEW_FIELD = Buffer.from(
   new BinaryWriter()
     .uint32((15_000 << 3) | WireType.LengthDelimited)
@@ -24,7 +24,7 @@ const NEW_FIELD = Buffer.from(
 /** ConnectRequest.messages. */
 const MESSAGES_FIELD = 2
 
-/** A frame as the newer version sends it: it knows something more of each message, and of the whole. */
+/** Returns a frame as the next version sends it: with a new field in each message and in the frame. */
 export function toNextFrame(frame: Uint8Array): Uint8Array {
   const reader = new BinaryReader(frame)
   const writer = new BinaryWriter()
@@ -41,7 +41,7 @@ export function toNextFrame(frame: Uint8Array): Uint8Array {
   return writer.raw(NEW_FIELD).finish()
 }
 
-/** A record as the newer version writes it. */
+/** Returns a record as the next version writes it. */
 export function toNextRecord(key: Buffer, record: Buffer): Buffer {
   const next = Buffer.concat([
     Buffer.of(NEXT_FORMAT),
@@ -52,7 +52,7 @@ export function toNextRecord(key: Buffer, record: Buffer): Buffer {
   return seal(key, next)
 }
 
-/** What the newer version makes of a record, whichever version wrote it. */
+/** Returns a record as the next version reads it, whichever version wrote it. */
 export function fromNextRecord(key: Buffer, record: Buffer): Buffer {
   if (record[0] !== NEXT_FORMAT) return record
   const body = record.subarray(FORMAT_BYTES, record.length - CHECKSUM_BYTES - NEW_FIELD.length)

@@ -2,7 +2,7 @@ import type { KeyBounds } from '../../storage/leveldb/database.js'
 import { SortedKeys } from '../../tables/sorted-keys.js'
 import type { FrozenRecords, Records } from './simulated-database.js'
 
-/** The records on a disk in the order of their keys; and as they were, for as long as somebody wants to see that. */
+/** The records on a disk in the order of their keys, and their earlier states for as long as these are needed. */
 export class RecordTable implements Records {
   readonly #records = new Map<string, Buffer>()
   readonly #keys = new SortedKeys()
@@ -12,7 +12,7 @@ export class RecordTable implements Records {
     return this.#records.get(key)
   }
 
-  /** Undefined: the key has no record any more. */
+  /** Sets the record of a key; undefined removes it. */
   set(key: string, record: Buffer | undefined): void {
     const before = this.#records.get(key)
     for (const frozen of this.#frozen) frozen.onChange(key, before)
@@ -25,7 +25,7 @@ export class RecordTable implements Records {
     }
   }
 
-  /** Also of those who look at how it was: a bit has flipped in place. */
+  /** Changes a record in the views of earlier states, too: a bit has flipped in place. */
   damage(key: string, record: Buffer): void {
     this.#records.set(key, record)
   }
@@ -47,7 +47,7 @@ export class RecordTable implements Records {
     return frozen
   }
 
-  /** Nobody is there any more who wants to see how it was. */
+  /** Releases all views of earlier states. */
   releaseAll(): void {
     this.#frozen.clear()
   }
@@ -56,7 +56,7 @@ export class RecordTable implements Records {
 class Frozen implements FrozenRecords {
   readonly #now: RecordTable
   readonly release: () => void
-  /** What the keys had that have changed since. */
+  /** The earlier records of the keys that have changed since. */
   readonly #before = new Map<string, Buffer | undefined>()
 
   constructor(now: RecordTable, release: () => void) {

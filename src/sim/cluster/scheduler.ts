@@ -1,6 +1,6 @@
 interface Event {
   readonly atUs: number
-  /** Breaks ties: what was scheduled first happens first. */
+  /** Breaks ties: events of the same time happen in the order in which they were scheduled. */
   readonly order: number
   readonly run: () => void
 }
@@ -22,12 +22,12 @@ export class Scheduler {
     return this.#nowUs / US_PER_MS
   }
 
-  /** Runs `run` once, `delayMs` (at least 0) from now. There is no way to cancel it: it must look whether it is still wanted. */
+  /** Runs `run` once, `delayMs` (at least 0) from now. It cannot be cancelled: `run` must check if it is still wanted. */
   after(delayMs: number, run: () => void): void {
     this.#push({ atUs: this.#nowUs + Math.max(0, Math.round(delayMs * US_PER_MS)), order: ++this.#lastOrder, run })
   }
 
-  /** Runs the next event, if it is due by `untilMs`. False when there is none: then it is `untilMs` now. */
+  /** Runs the next event, if it is due by `untilMs`. Otherwise sets the time to `untilMs` and returns false. */
   step(untilMs: number): boolean {
     const next = this.#heap[0]
     if (next === undefined || next.atUs > untilMs * US_PER_MS) {

@@ -13,13 +13,13 @@ import type { SimulatedRuntime } from './simulated-runtime.js'
 interface Settings {
   readonly machine: StateMachine
   readonly runtime: SimulatedRuntime
-  /** Something reaches the process, when it can take it. */
+  /** Passes an input to the process, as soon as it is awake. */
   readonly input: (run: (member: HostedMember) => void) => void
-  /** Told of what no part has foreseen. */
+  /** Called with an error that no part has foreseen. */
   readonly onUnforeseen: (error: unknown) => void
 }
 
-/** The door of a simulated node that serves session streams: what the server's gRPC end of them does. */
+/** The session streams of a simulated node: does what the server's gRPC end of a stream does. */
 export class SessionDoor {
   readonly #settings: Settings
   readonly #dialogues = new Set<SessionDialogue>()
@@ -29,7 +29,7 @@ export class SessionDoor {
     this.#settings = settings
   }
 
-  /** A client's stream arrives. */
+  /** Accepts a client's stream. */
   accept(outlet: StreamOutlet): NodeEnd {
     let dialogue: SessionDialogue | undefined
     this.#settings.runtime.whenOver(() => outlet.onDied())

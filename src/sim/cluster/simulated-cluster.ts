@@ -19,23 +19,23 @@ import type { NodeParts, SimulatedNodeSettings } from './simulated-process.js'
 export interface ClusterSettings {
   readonly seed: number
   readonly plan: ClusterPlan
-  /** Applied before anything else: slot 0. */
+  /** Commands applied before everything else, as slot 0. */
   readonly initialCommands: readonly Uint8Array[]
   readonly makeApplication: NodeParts['makeApplication']
-  /** Told of every event, in a line each. */
+  /** Called with a line for each event. */
   readonly print?: ((line: string) => void) | undefined
-  /** Whether the trace keeps every event. Default: false. */
+  /** True if the trace keeps every event. Default: false. */
   readonly records?: boolean | undefined
-  /** Parts to put in the place of the real ones. */
+  /** Parts that replace the real ones. */
   readonly parts?: Partial<NodeParts> | undefined
-  /** A machine that throws stops its node, as in the world, and breaks no promise. Default: false. */
+  /** True if a machine may throw: that stops its node, and violates nothing. Default: false. */
   readonly mayFailToApply?: boolean | undefined
   /** As for Checker. Default: true. */
   readonly looksInside?: boolean | undefined
 }
 
 const COMMANDS_PER_SLOT = 3
-/** What a broken link takes to be made again. */
+/** The time until a broken link is made again. */
 const RELINK_MS = 5
 
 const REAL_PARTS: Omit<NodeParts, 'makeApplication'> = {
@@ -43,7 +43,7 @@ const REAL_PARTS: Omit<NodeParts, 'makeApplication'> = {
   makeDisk: (settings) => new SimulatedDisk(settings),
 }
 
-/** Nodes with their disks and their network, in virtual time: one seed decides everything. */
+/** Nodes with their disks and their network, in virtual time. One seed determines everything. */
 export class SimulatedCluster {
   readonly scheduler = new Scheduler()
   readonly totals = new FaultTotals()
@@ -54,7 +54,7 @@ export class SimulatedCluster {
   readonly random: Random
   eventCount = 0
   #failure: Violation | undefined
-  /** The last event before it. */
+  /** The last step before the failure. */
   #failureStep = 0
 
   constructor(settings: ClusterSettings) {
@@ -85,14 +85,14 @@ export class SimulatedCluster {
     return this.scheduler.nowMs
   }
 
-  /** @throws RangeError when there is no such node. */
+  /** @throws RangeError if there is no such node */
   node(id: NodeId): SimulatedNode {
     const node = this.nodes[id - 1]
     if (node === undefined) throw new RangeError(`there is no node ${id}`)
     return node
   }
 
-  /** Whoever leads in the highest ballot. */
+  /** The node that leads in the highest ballot. */
   get leader(): SimulatedNode | undefined {
     const leaders = this.nodes.filter((node) => node.isLeading)
     return leaders.toSorted((a, b) => (b.core?.leadingBallot ?? 0) - (a.core?.leadingBallot ?? 0))[0]
@@ -104,12 +104,12 @@ export class SimulatedCluster {
       this.scheduler.after(this.random.between(0, 20), () => node.start())
   }
 
-  /** Lets so much virtual time pass. @throws Violation */
+  /** Runs for a duration of virtual time. @throws Violation */
   async run(durationMs: number): Promise<void> {
     await this.runUntil(() => false, durationMs)
   }
 
-  /** Lets time pass until `isDone`, but at most so much. Whether it got there. @throws Violation */
+  /** Runs until `isDone`, but not longer than `durationMsMax`. Returns true if it got there. @throws Violation */
   async runUntil(isDone: () => boolean, durationMsMax: number): Promise<boolean> {
     const untilMs = this.scheduler.nowMs + durationMsMax
     for (;;) {
@@ -121,10 +121,10 @@ export class SimulatedCluster {
     }
   }
 
-  /** The links among these nodes are as good as can be from now on, and each of them runs. @throws Violation */
+  /** Makes the links among these nodes as good as possible from now on, and starts each of them. @throws Violation */
   heal(core: readonly SimulatedNode[]): void {
     this.note(`healed: ${core.map((node) => `n${node.id}`).join(' ')}`)
-    // Of the others', too: who leads from outside the quorum on a slow disk breaks no promise, and makes everything slow.
+    // The other nodes' disks, too: a slow leader outside the quorum violates nothing, but makes everything slow.
     for (const { disk } of this.nodes) disk.isSlow = false
     for (const { disk } of core) disk.heal()
     for (const node of core) {
@@ -142,7 +142,7 @@ export class SimulatedCluster {
     }
   }
 
-  /** All links are as good as can be from now on. */
+  /** Makes all links as good as possible from now on. */
   connectAll(): void {
     this.note('all links are healed')
     for (const from of this.nodes) {
@@ -154,7 +154,7 @@ export class SimulatedCluster {
     }
   }
 
-  /** The last event: which promise was broken, or undefined when all held. */
+  /** Records the last event: the violation, or undefined if everything held. */
   conclude(failure: string | undefined): void {
     const { trace } = this
     trace.tell({ kind: 'verdict', failure, atStep: failure === undefined ? 0 : this.#failureStep || trace.count })
@@ -168,7 +168,7 @@ export class SimulatedCluster {
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  /** Whatever a node stops on is a broken promise: an invariant of its own, or that it changed a message that others hold. */
+  /** Records a bug: a node that stops on an error has broken an invariant of its own, or changed a message that others hold. */
   protected onBug(error: Error): void {
     if (this.#failure !== undefined) return
     this.#failureStep = this.trace.count
@@ -224,8 +224,8 @@ export class SimulatedCluster {
   }
 
   /**
-   * The promise about log time: the clocks of more voters than a minority have been so far ahead, at some time. (Log time that they allowed
-   * once goes on by elapsed time.) Whoever was heard, no minority carries it further.
+   * Returns the upper bound of log time: the clocks of a majority of voters must have been that far ahead, at some time. (Log
+   * time that they once allowed advances by elapsed time.) No minority moves it further, whichever voters were heard.
    */
   #latestTimeMs(voters: readonly NodeId[]): number {
     const minority = Math.floor((voters.length - 1) / 2)
@@ -238,12 +238,12 @@ export class SimulatedCluster {
     return encodesMessages || runningVersion === 'next' ? throughCodec(message, runningVersion) : message
   }
 
-  /** It travels back. */
+  /** Tells a node that a peer refuses it, after the time that the answer takes. */
   #onRefused(by: NodeId, peer: NodeId, refusal: PeerRefusal): void {
     this.network.travel(by, peer, { onArrival: () => this.node(peer).onRefused(by, refusal), onLost: () => undefined })
   }
 
-  /** Links are made again by themselves. What nodes tell each other then is where they are: it matters once one of them has moved. */
+  /** Links are made again by themselves. Nodes then tell each other their addresses, which matters once one of them has moved. */
   #onListening(id: NodeId): void {
     if (!this.nodes.some((node) => node.hasMoved)) return
     this.scheduler.after(RELINK_MS, () => {
@@ -262,7 +262,10 @@ export class SimulatedCluster {
   }
 }
 
-/** A busy cluster has more commands than slots: both should count now and then. */
+/**
+ * Returns checkpoint boundaries. A busy cluster has more commands than slots: each of the two bounds should be the deciding one
+ * now and then.
+ */
 function boundariesOf(slotsMax: number): SimulatedNodeSettings['boundaries'] {
   return { slotsMax, commandsMax: COMMANDS_PER_SLOT * slotsMax }
 }
@@ -274,7 +277,7 @@ function settled(): Promise<void> {
   })
 }
 
-/** What the codec of the receiver makes of what the sender's has written. */
+/** Returns the message that the receiver's codec decodes from what the sender's has encoded. */
 function throughCodec(message: Message, version: SoftwareVersion): Message {
   const frame = encodeMessages([message])
   const [decoded] = decodeFrame(version === 'next' ? toNextFrame(frame) : frame).messages

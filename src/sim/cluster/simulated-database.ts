@@ -3,31 +3,31 @@ import type { Batch, Database, KeyBounds, UnfinishedView } from '../../storage/l
 import type { DatabaseView, ViewRange } from '../../storage/leveldb/database-view.js'
 import { ALL_TAGS } from '../../storage/record-keys.js'
 
-/** Read from the disk at once. */
+/** Entries read from the disk at once. */
 const PAGE_ENTRIES = 1_000
 const ALL: KeyBounds = { gte: Buffer.alloc(0), lt: Buffer.from([255]) }
 
-/** One change of a batch: the record of a key, or that it has none any more. */
+/** One change of a batch: the new record of a key, or its removal. */
 export interface Change {
   readonly key: string
   readonly record: Buffer | undefined
 }
 
-/** The records of a disk, now or as they were. */
+/** The records of a disk, now or at an earlier time. */
 export interface Records {
   get(key: string): Buffer | undefined
-  /** In the order of their keys. */
+  /** Records in the order of their keys. */
   range(options: KeyBounds): [Buffer, Buffer][]
 }
 
-/** What a database does to the disk below it. */
+/** The disk, as its database uses it. */
 export interface Platter extends Records {
   readonly isWriting: boolean
-  /** Resolves when it is done; `sync`: and cannot be lost any more. */
+  /** Resolves when the write is done; with `sync`, when it cannot be lost any more. */
   write(changes: readonly Change[], sync: boolean): Promise<void>
-  /** Resolves with what `find` finds when the disk has got round to it. */
+  /** Resolves with the result of `find`, when the disk has got to it. */
   read<T>(find: () => T): Promise<T>
-  /** The records as they are now. */
+  /** Returns a view of the records as they are now. */
   freeze(): FrozenRecords
 }
 
@@ -35,13 +35,13 @@ export interface FrozenRecords extends Records {
   release(): void
 }
 
-/** How a version of Synod writes records, and what it reads. */
+/** The format in which a version of Synod writes and reads records. */
 export interface RecordFormat {
   readonly write: (key: Buffer, record: Buffer) => Buffer
   readonly read: (key: Buffer, record: Buffer) => Buffer
 }
 
-/** What the storage needs of LevelDB, over a simulated disk. */
+/** The part of LevelDB that the storage uses, over a simulated disk. */
 export class SimulatedDatabase implements Database {
   readonly #platter: Platter
   readonly #format: RecordFormat
@@ -80,7 +80,7 @@ export class SimulatedDatabase implements Database {
     return Promise.resolve({ finish: () => this.#withoutWrite(() => this.#view()), close: () => Promise.resolve() })
   }
 
-  /** While nobody writes. */
+  /** Reads everything. Only while nothing is written. */
   async *everything(): AsyncGenerator<[Buffer, Buffer][]> {
     const view = this.#view()
     try {
@@ -102,7 +102,7 @@ export class SimulatedDatabase implements Database {
     return Promise.resolve()
   }
 
-  /** LevelDB would keep old versions of what is written meanwhile: see database.ts. */
+  /** Checks that no write happens meanwhile: LevelDB would keep old versions of what is written (see database.ts). */
   #withoutWrite<T>(read: () => T): Promise<T> {
     assert(!this.#platter.isWriting, 'no write is under way when a view begins')
     return this.#platter.read(() => {

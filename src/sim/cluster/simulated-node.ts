@@ -18,11 +18,11 @@ import { type SimulatedNodeSettings, SimulatedProcess } from './simulated-proces
 
 /** The simulated day on which every run begins. */
 export const EPOCH_MS = 1_700_000_000_000
-/** The turns of a slow node take so many times as long, and at least so long. */
+/** Factor of the turns of a slow node, and their minimum duration. */
 const SLOW_FACTOR = 20
 const SLOW_TURN_MS = 20
 
-/** A simulated machine: a disk and a wall clock, and most of the time a process that runs on it. */
+/** A simulated machine: a disk and a wall clock and, most of the time, a process that runs on it. */
 export class SimulatedNode implements ClientPort {
   readonly id: NodeId
   readonly #settings: SimulatedNodeSettings
@@ -31,25 +31,25 @@ export class SimulatedNode implements ClientPort {
   #directoryCount = 0
   #wallOffsetMs = 0
   #mostAheadMs = 0
-  /** Everything that it does takes long. */
+  /** True if everything on this node takes long. */
   isSlow = false
-  /** What it runs from its next start on. */
+  /** The version that it runs from its next start on. */
   version: SoftwareVersion = 'current'
   #runningVersion: SoftwareVersion = 'current'
   #hasRunNext = false
-  /** The version that it ran did not know what it found, and stopped. */
+  /** True if the version that it ran refused the level that it found, and stopped. */
   #hasRefusedLevel = false
-  /** Its operator installs the next version where that one is needed. */
+  /** True if its operator installs the next version where that is needed. */
   #installsNewest = false
   #isCommissioned: boolean
   #moveCount = 0
-  /** As it was written down when this machine was first started, or moved. */
+  /** The members' addresses, as they were written down when this machine was first started, or moved. */
   #members: readonly MemberAddresses[] | undefined
   #haltCode: string | undefined
   #isSwitchedOff = false
   #isStopping = false
   #lastMarks: ReadonlyMap<string, number> = new Map()
-  /** It is to start again as soon as it has stopped. */
+  /** True if the node starts again as soon as it has stopped. */
   #startsAgain = false
 
   constructor(settings: SimulatedNodeSettings) {
@@ -59,7 +59,7 @@ export class SimulatedNode implements ClientPort {
     this.#disk = this.#newDisk()
   }
 
-  /** The wall clock is off by so much. */
+  /** The offset of the wall clock, in ms. */
   get wallOffsetMs(): number {
     return this.#wallOffsetMs
   }
@@ -69,23 +69,23 @@ export class SimulatedNode implements ClientPort {
     this.#mostAheadMs = Math.max(this.#mostAheadMs, offsetMs)
   }
 
-  /** By so much its wall clock has ever been ahead of the world's. */
+  /** The largest offset that the wall clock has ever had, in ms. */
   get mostAheadMs(): number {
     return this.#mostAheadMs
   }
 
-  /** Where it is now. */
+  /** The node's current addresses. */
   get addresses(): MemberAddresses {
     const host = `node${this.id}${this.#moveCount === 0 ? '' : `-${this.#moveCount}`}`
     return { nodeId: this.id, peerAddress: `${host}:7200`, clientAddress: `${host}:7100` }
   }
 
-  /** It is no initial member. */
+  /** True if the node is no initial member. */
   get isSpare(): boolean {
     return this.#settings.isSpare
   }
 
-  /** It is a member, or is to be one. */
+  /** True if the node is a member, or is to be one. */
   get isCommissioned(): boolean {
     return this.#isCommissioned
   }
@@ -98,7 +98,7 @@ export class SimulatedNode implements ClientPort {
     return this.#process?.runtime.isPaused === true
   }
 
-  /** Whether it believes so. */
+  /** True if the node believes that it leads. */
   get isLeading(): boolean {
     return this.core?.phase === 'leading'
   }
@@ -118,18 +118,18 @@ export class SimulatedNode implements ClientPort {
     return this.#process?.application
   }
 
-  /** Starts from now on with the newest version that it has run, or, where it has met the level of the next one, with that. */
+  /** Makes the node start from now on with the newest version that it has run; with the next one, if it has met its level. */
   useNewestVersion(): void {
     this.#installsNewest = true
     if (this.#hasRunNext || this.#hasRefusedLevel) this.version = 'next'
   }
 
-  /** It has run the next version at some time. */
+  /** True if the node has ever run the next version. */
   get hasRunNext(): boolean {
     return this.#hasRunNext
   }
 
-  /** What it runs, or ran last. */
+  /** The version that runs, or ran last. */
   get runningVersion(): SoftwareVersion {
     return this.#runningVersion
   }
@@ -139,7 +139,7 @@ export class SimulatedNode implements ClientPort {
     return this.member === undefined ? undefined : this.#process
   }
 
-  /** How far that directory had got, as this node knows now, or will when it starts. */
+  /** Returns the progress of a directory, as this node knows it now, or will at its next start. */
   markOf(dataDirId: string): number {
     return this.core === undefined ? (this.#lastMarks.get(dataDirId) ?? 0) : (this.#process?.markOf(dataDirId) ?? 0)
   }
@@ -152,7 +152,7 @@ export class SimulatedNode implements ClientPort {
     this.#process?.onRelinked(peer)
   }
 
-  /** A node does not listen to this one. */
+  /** Tells this node that a peer refuses it. */
   onRefused(by: NodeId, refusal: PeerRefusal): void {
     this.#process?.onRefused(by, refusal)
   }
@@ -165,12 +165,12 @@ export class SimulatedNode implements ClientPort {
     return this.#disk
   }
 
-  /** Why the node stopped for good: then it does not start again. */
+  /** The reason for which the node stopped for good: it does not start again. */
   get haltCode(): string | undefined {
     return this.#haltCode
   }
 
-  /** Nobody will ever start it again. */
+  /** True if the machine is never started again. */
   get isSwitchedOff(): boolean {
     return this.#isSwitchedOff
   }
@@ -181,17 +181,17 @@ export class SimulatedNode implements ClientPort {
 
   // --- what happens to it ---------------------------------------------------------------------------------------------------------
 
-  /** A spare machine is put to use. */
+  /** Puts a spare machine into use. */
   commission(): void {
     if (this.#isCommissioned) return
     this.#isCommissioned = true
     this.start()
   }
 
-  /** Starts the process on what the disk holds. Nothing, if it runs or has halted. */
+  /** Starts the process from the contents of the disk. No effect while it runs or has halted. */
   start(): void {
     if (!this.#isCommissioned || this.#isSwitchedOff) return
-    // One whose write has failed stops as soon as it hears of that, which may be when it has been woken.
+    // A node whose write has failed stops as soon as it hears of that; if it is paused, when it wakes.
     if (this.#isStopping || (this.#process !== undefined && this.#disk.hasFailed)) this.#startsAgain = true
     if (this.#process !== undefined || this.#haltCode !== undefined) return
     const { trace } = this.#settings
@@ -204,12 +204,12 @@ export class SimulatedNode implements ClientPort {
     void this.#process.boot()
   }
 
-  /** Somebody starts it again all the same. */
+  /** Allows the node to start again in spite of its halt. */
   forgetHalt(): void {
     this.#haltCode = undefined
   }
 
-  /** An operator resolves the failure that the node has stopped at. To be awaited before it starts. */
+  /** Resolves, as an operator does, the failure at which the node has stopped. Must be awaited before the node starts. */
   async resolveApplyFailure(how: 'skip' | 'retry'): Promise<void> {
     if (this.#process !== undefined || this.#haltCode !== 'APPLY_FAILED')
       throw new Error(`node ${this.id} has not failed to apply`)
@@ -224,13 +224,13 @@ export class SimulatedNode implements ClientPort {
     this.#end()
   }
 
-  /** For good: its operator needs it no more. */
+  /** Switches the machine off for good. */
   switchOff(): void {
     this.#isSwitchedOff = true
     this.crash()
   }
 
-  /** Stops as a process does that is asked to: hands over, writes a last checkpoint, then is down. */
+  /** Stops the process as on request: it hands over, writes a last checkpoint, and is down. */
   stop(): void {
     const process = this.#process
     if (process === undefined || this.#isStopping) return
@@ -239,22 +239,22 @@ export class SimulatedNode implements ClientPort {
     process.input((member) => void this.#stop(process, member))
   }
 
-  /** Crashes between two steps, so many of them from now. */
+  /** Crashes between two steps, after this number of steps. */
   crashAfterSteps(steps: number): void {
     this.#process?.dieAfterSteps(steps)
   }
 
-  /** Crashes in the middle of its next write. */
+  /** Crashes in the middle of the next write. */
   crashInWrite(): void {
     this.#process?.dieInWrite()
   }
 
-  /** Does not crash after all. */
+  /** Cancels a planned crash. */
   spare(): void {
     this.#process?.spare()
   }
 
-  /** The process stands still; what arrives waits. See SimulatedRuntime.pause. */
+  /** Pauses the process; arriving messages wait. See SimulatedRuntime.pause. */
   pause({ clockStops = false } = {}): void {
     if (this.#process === undefined || this.isPaused) return
     this.#process.runtime.pause({ clockStops })
@@ -268,9 +268,9 @@ export class SimulatedNode implements ClientPort {
     this.#process?.runtime.wake()
   }
 
-  /** It is at other addresses from now on; its next start is told where everybody is by now. */
+  /** Moves the node to other addresses. Its next start is given the current addresses of all members. */
   move(): void {
-    // First of all: one that was being stopped, to be started again, is started again as soon as it is down.
+    // First of all: a node that was being stopped in order to restart starts as soon as it is down.
     this.#moveCount++
     this.#members = this.#settings.members()
     this.crash()
@@ -278,7 +278,7 @@ export class SimulatedNode implements ClientPort {
     this.#settings.trace.tell({ kind: 'note', text: `n${this.id} is moved to ${this.addresses.peerAddress}` })
   }
 
-  /** The machine comes back with an empty disk. */
+  /** Replaces the machine's disk with an empty one. */
   loseDirectory(): void {
     this.crash()
     this.#disk = this.#newDisk()
@@ -287,7 +287,7 @@ export class SimulatedNode implements ClientPort {
     this.#settings.trace.tell({ kind: 'directoryLost', node: this.id })
   }
 
-  /** The machine's disk is what it was when the copy was made. */
+  /** Puts the machine's disk back to an earlier copy. */
   putBack(copy: DirectoryCopy): void {
     this.crash()
     this.#disk.putBack(copy)
@@ -297,7 +297,7 @@ export class SimulatedNode implements ClientPort {
     this.#settings.trace.tell({ kind: 'note', text: `n${this.id} has an older copy of its data directory` })
   }
 
-  /** Asked to stop leading, a leader hands over. */
+  /** Asks the leader to hand over. */
   handOver(): void {
     this.#settings.trace.tell({ kind: 'handOverAsked', node: this.id })
     this.#process?.input((member) => void member.handOver())
@@ -352,14 +352,14 @@ export class SimulatedNode implements ClientPort {
     this.#process?.input((member) => {
       ask(member).then(answer, (error: unknown) => {
         if (error instanceof MemberError) answer(error)
-        // What it is asked for stands in a record that is not what was written: it stops with its next write.
+        // The error comes from a damaged record: the node stops with its next write.
         else if (codeOf(error) === 'DAMAGED' && this.#disk.wasCorrupted) return
         else this.#settings.onBug(error instanceof Error ? error : new Error(String(error)))
       })
     })
   }
 
-  /** A dead process answers nobody. */
+  /** A dead process answers nothing. */
   #whileAlive<T>(settle: Settled<T>): Settled<T> {
     const process = this.#process
     return (outcome) => {
@@ -382,7 +382,7 @@ export class SimulatedNode implements ClientPort {
     // Found while it ran: at its next start it sets the directory aside.
     else if (code === 'DAMAGED' && this.#disk.wasCorrupted) totals.count('failedRead')
     else if (this.#disk.hasFailed) totals.count('failedWrite')
-    // What the next version has written or raised, this one leaves alone.
+    // This version refuses what the next one has written or raised.
     else if (this.#isRefusedVersion(code)) this.#onRefusedVersion()
     else return onBug(error)
     trace.tell({ kind: 'halted', node: this.id, code, message: error.message })
@@ -402,7 +402,7 @@ export class SimulatedNode implements ClientPort {
     this.#startsAgain = true
   }
 
-  /** Whether it stops for a reason that there is, and not to start again: an operator must do something about it. */
+  /** Returns true if the node stopped for a legitimate reason and must not start again before an operator acts. */
   #isForGood(code: string): boolean {
     const { checker } = this.#settings
     switch (code) {
@@ -415,7 +415,7 @@ export class SimulatedNode implements ClientPort {
       case 'NOT_A_MEMBER':
         return checker.isRemoved(this.id)
       case 'REMOVED':
-        // What is on a disk that never was a member's, nobody needs.
+        // The data on a disk that was never a member's is not needed.
         return this.#disk.contents.genesis === undefined ? checker.isRemoved(this.id) : checker.isDispensable(this.id)
       default:
         return false
@@ -464,7 +464,7 @@ export class SimulatedNode implements ClientPort {
   }
 }
 
-/** The code of the first cause that has one: a write after a failed read fails because of that. */
+/** Returns the code of the innermost cause that has one: a write after a failed read fails because of the read. */
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return ''
   const own = error instanceof HaltError || error instanceof StorageError ? error.code : ''

@@ -48,24 +48,24 @@ import type { StateLimits } from './state-limits.js'
 
 type Identity = PeerPortHandlers['identity']
 
-/** What a process says of itself before it listens: nothing is sent then. */
+/** The identity of a process before it listens: nothing is sent then. */
 const NOBODY: Identity = () => ({ clusterId: '', dataDirId: '' })
 
 export interface SimulatedNodeSettings {
   readonly id: NodeId
-  /** What it is started with: where each member was when its own addresses were settled last. */
+  /** The members that it is started with: their addresses at the time when its own were last set. */
   readonly members: () => readonly MemberAddresses[]
   readonly options: CoreOptions
   readonly initialCommands: readonly Uint8Array[]
-  /** It is no initial member, and waits to be let in. */
+  /** True if the node is no initial member, and waits to be added. */
   readonly isSpare: boolean
-  /** Where checkpoints are begun. */
+  /** The boundaries at which checkpoints begin. */
   readonly boundaries: { readonly slotsMax: number; readonly commandsMax: number }
   readonly logSlotsMax: number
   readonly limits: StateLimits
-  /** What this node has memory for, and so the cluster's quota; 0: none. */
+  /** The node's memory for state, and so the cluster's quota, in bytes; 0: none. */
   readonly quotaBytes: number
-  /** The host's turn: what comes within it shares a drain. */
+  /** The duration of the host's turn: inputs within one turn share a drain. */
   readonly turnMsMax: number
   readonly tickMs: number
   readonly disk: Omit<DiskSettings, 'nodeId'>
@@ -75,20 +75,20 @@ export interface SimulatedNodeSettings {
   readonly checker: Checker
   readonly trace: EventTrace
   readonly network: Network
-  /** Where that node is. */
+  /** Returns the current address of a node. */
   readonly addressOf: (id: NodeId) => string
-  /** The process of another node, if it runs. */
+  /** Returns the process of another node, if it runs. */
   readonly peer: (id: NodeId) => CheckpointSource | undefined
   readonly send: (packet: Packet) => void
-  /** A node does not listen to its peer: that one hears of it. */
+  /** Called when a node refuses its peer, which is then told. */
   readonly onRefused: (what: { readonly by: NodeId; readonly peer: NodeId; readonly refusal: PeerRefusal }) => void
-  /** It can be reached now. */
+  /** Called when the node can be reached. */
   readonly onListening: () => void
-  /** A machine that throws stops its node, and breaks no promise. */
+  /** True if a machine may throw: that stops its node, and violates nothing. */
   readonly mayFailToApply: boolean
-  /** Told of what only a bug can bring about. */
+  /** Called with an error that only a bug can cause. */
   readonly onBug: (error: Error) => void
-  /** How the parts are made; tests put defective ones in their place. */
+  /** Makes the parts of a node; tests replace them with defective ones. */
   readonly parts: NodeParts
 }
 
@@ -98,39 +98,41 @@ export interface NodeParts {
   readonly makeApplication: (version: SoftwareVersion) => SimulatedApplication
 }
 
-/** The machine that a process runs on. */
+/** The machine on which a process runs. */
 export interface Machine {
-  /** What the process is started with. */
+  /** The members that the process is started with. */
   readonly members: readonly MemberAddresses[]
   readonly version: SoftwareVersion
   readonly disk: SimulatedDisk
   readonly wallMs: () => number
   readonly turnMsMax: () => number
-  /** The process has reached the step at which it was to be killed. */
+  /** Called when the process reaches the step at which it is to be killed. */
   readonly onDeath: () => void
-  /** The process has found its directory damaged, and set it aside. */
+  /** Called when the process has found its directory damaged, and set it aside. */
   readonly onSetAside: () => void
-  /** The process has stopped by itself. */
+  /** Called when the process has stopped by itself. */
   readonly onStopped: (error: Error) => void
 }
 
 const CURRENT_FORMAT: RecordFormat = { write: (_key, record) => record, read: (_key, record) => record }
 
-/** Checkpoints are written in pieces, as big ones are in the world. */
+/**
+ * Size of the pieces in which checkpoints are written: small, so that a checkpoint has several, as large ones have in production.
+ */
 const SMALL_PIECE_BYTES = 500
 
 const SILENT = pino({ enabled: false })
 
 /**
- * One incarnation of a node, from a start to a crash: a real member on a simulated machine. It may be killed between any two of its
- * dealings with the world; what a dead process still does reaches nobody.
+ * One incarnation of a node, from a start to a crash: a real member on a simulated machine. It may be killed between any two of
+ * its interactions with the world; a dead process has no effect any more.
  */
 export class SimulatedProcess implements CheckpointSource {
   readonly runtime: SimulatedRuntime
   readonly application: SimulatedApplication
   readonly #settings: SimulatedNodeSettings
   readonly #machine: Machine
-  /** Absent: nobody looks inside, and no event is made. */
+  /** Absent if nothing looks inside: then no event is made. */
   readonly #follower: FeedFollower | undefined
   #storage: LevelStorage | undefined
   readonly #marksHeard = new Map<string, number>()
@@ -138,9 +140,9 @@ export class SimulatedProcess implements CheckpointSource {
   #core: Node | undefined
   #view: CoreView | undefined
   #handlers: PeerPortHandlers | undefined
-  /** What each peer was told of who this is when it was first sent to. */
+  /** The identity that each peer was given when it was first sent to. */
   readonly #introducedAs = new Map<NodeId, CallerIdentity>()
-  /** Where it looks for each peer. */
+  /** The addresses at which the node looks for each peer. */
   readonly #routes = new Map<NodeId, readonly string[]>()
   readonly #observer: Observer
   #appliedUpTo: Slot = 0
@@ -178,17 +180,17 @@ export class SimulatedProcess implements CheckpointSource {
     return this.#appliedUpTo
   }
 
-  /** How far other directories had got, as this one's disk says; undefined until that has been read. */
+  /** The progress of other directories that is recorded on this one's disk; undefined until the disk has been read. */
   get marksOnDisk(): ReadonlyMap<string, number> | undefined {
     return this.#storage?.marks
   }
 
-  /** The same by what it has heard since, too: gone with the process. */
+  /** Returns the progress of another directory, by what the process has heard, too: that is lost with the process. */
   markOf(dataDirId: string): number {
     return Math.max(this.#marksHeard.get(dataDirId) ?? 0, this.#storage?.marks.get(dataDirId) ?? 0)
   }
 
-  /** Starts on what the disk holds. */
+  /** Starts from the contents of the disk. */
   async boot(): Promise<void> {
     const { id, isSpare, options, boundaries, limits, quotaBytes, tickMs, initialCommands } = this.#settings
     try {
@@ -223,21 +225,24 @@ export class SimulatedProcess implements CheckpointSource {
     }
   }
 
-  /** What an operator says of the slot that failed, while the node is stopped. @throws StorageError */
+  /** Resolves the failure of a slot as an operator does while the node is stopped. @throws StorageError */
   async resolveApplyFailure(how: 'skip' | 'retry'): Promise<void> {
     const storage = await this.#openStorage()
     await storage.resolveApplyFailure(how)
     await storage.close()
   }
 
-  /** The next version writes records in its own format only where the level has brought that. */
+  /** The next version uses its own format only at a level that has it. */
   get #recordFormat(): RecordFormat {
     if (this.#machine.version === 'current') return CURRENT_FORMAT
     const isNext = (): boolean => (this.#member?.status().level ?? 0) >= NEXT_LEVEL
     return { write: (key, record) => (isNext() ? toNextRecord(key, record) : record), read: fromNextRecord }
   }
 
-  /** A damaged directory is set aside, and a new one made in its place, as the server does it. @throws StorageError */
+  /**
+   * Opens the storage. A damaged directory is set aside, and a new one made in its place, as the server does. @throws
+   * StorageError
+   */
   async #openStorage(): Promise<LevelStorage> {
     const { disk, onSetAside } = this.#machine
     const { logSlotsMax } = this.#settings
@@ -268,39 +273,39 @@ export class SimulatedProcess implements CheckpointSource {
     return handlers.serveCheckpoint(caller, request)
   }
 
-  /** Dies between two steps, so many of them from now. */
+  /** Kills the process between two steps, after this number of steps. */
   dieAfterSteps(steps: number): void {
     this.#stepsToLive = steps
   }
 
-  /** Dies in the middle of its next write. */
+  /** Kills the process in the middle of its next write. */
   dieInWrite(): void {
     this.#diesInWrite = true
   }
 
-  /** Does not die after all. */
+  /** Cancels a planned death. */
   spare(): void {
     this.#stepsToLive = Number.POSITIVE_INFINITY
     this.#diesInWrite = false
   }
 
-  /** A client's stream arrives. Undefined before the node serves anybody. */
+  /** Accepts a client's stream. Returns undefined before the node serves clients. */
   acceptStream(outlet: StreamOutlet): NodeEnd | undefined {
     return this.#member === undefined ? undefined : this.#door.accept(outlet)
   }
 
-  /** Serves no streams any more. */
+  /** Ends all streams and accepts no more. */
   finishStreams(): void {
     this.#door.finish()
   }
 
   #onUnforeseen(error: unknown): void {
-    // What it is asked for stands in a record that is not what was written: it stops with its next write.
+    // The error comes from a damaged record: the process stops with its next write.
     if (error instanceof StorageError && error.code === 'DAMAGED' && this.#machine.disk.wasCorrupted) return
     this.#settings.onBug(error instanceof Error ? error : new Error(String(error)))
   }
 
-  /** Something comes in from the world, when the process can take it. */
+  /** Passes an input from the world to the process, as soon as it is awake. */
   input(run: (member: HostedMember) => void): void {
     this.runtime.whenAwake(() => {
       if (this.#member !== undefined) run(this.#member)
@@ -346,7 +351,7 @@ export class SimulatedProcess implements CheckpointSource {
 
   #makePeerPort(): PeerPort {
     const { id, send } = this.#settings
-    /** Of this node, also while it stops. */
+    /** The node's own identity, also while it stops. */
     let identity = NOBODY
     return {
       start: async (handlers) => {
@@ -355,7 +360,7 @@ export class SimulatedProcess implements CheckpointSource {
         this.#settings.onListening()
       },
       send: (to: NodeId, message: Message) => {
-        // What it says to itself, the core hears when its records are durable.
+        // A message to itself: the core gets it when its records are durable.
         if (this.runtime.isOver || to === id || !this.#finds(to)) return
         this.#check(() => send({ from: id, to, message, caller: this.#introductionTo(to, identity) }))
         this.#passStep()
@@ -375,7 +380,10 @@ export class SimulatedProcess implements CheckpointSource {
     }
   }
 
-  /** Whether the peer is at one of the addresses at which it is looked for: by its turns, a link has come to that one. */
+  /**
+   * Returns true if the peer is at one of the addresses at which it is looked for: the link tries them in turn, and has reached
+   * that one.
+   */
   #finds(peer: NodeId): boolean {
     return this.#routes.get(peer)?.includes(this.#settings.addressOf(peer)) === true
   }
@@ -402,7 +410,7 @@ export class SimulatedProcess implements CheckpointSource {
     return () => transfer.cancel()
   }
 
-  /** What a dead process reports reaches nobody. */
+  /** Returns the observer of this process. A dead process reports nothing. */
   #makeObserver(): Observer {
     const { id, trace } = this.#settings
     const traced = nodeEvents(id, trace)
@@ -445,12 +453,12 @@ export class SimulatedProcess implements CheckpointSource {
     this.#passStep()
   }
 
-  /** The peer, or this node, is another process now: where they find each other their links are made anew. */
+  /** The peer, or this node, is a new process: if they find each other their links are made anew. */
   onRelinked(peer: NodeId): void {
     if (this.#handlers !== undefined && this.#finds(peer)) this.input(() => this.#handlers?.onConnected(peer))
   }
 
-  /** A peer does not let this node in. The stream has ended: on the next one it says anew who it is. */
+  /** A peer refuses this node. The stream has ended: the next one carries this node's new identity. */
   onRefused(by: NodeId, refusal: PeerRefusal): void {
     this.#introducedAs.delete(by)
     this.input(() => this.#handlers?.onRefused(by, refusal, this.#settings.addressOf(by)))
@@ -494,20 +502,20 @@ export class SimulatedProcess implements CheckpointSource {
     try {
       run()
     } catch (error) {
-      // What the checker wanted to read stands in a record whose bits have flipped: the node stops with its next write.
+      // The checker has read a damaged record: the node stops with its next write.
       if (error instanceof StorageError && error.code === 'DAMAGED' && this.#machine.disk.wasCorrupted) return
       this.#settings.onBug(error instanceof Error ? error : new Error(String(error)))
     }
   }
 
-  /** Between any two steps it may be killed. */
+  /** Passes a step, at which the process may be killed. */
   #passStep(): void {
     if (this.runtime.isOver || --this.#stepsToLive > 0) return
     this.#settings.totals.count('crashMidStep')
     this.#machine.onDeath()
   }
 
-  /** What was said too early has time to travel. */
+  /** Kills the process during its write, late enough for messages that left too early to arrive. */
   #dieWhileWriting(): void {
     const { scheduler, random, disk, totals } = this.#settings
     scheduler.after(random.next() * disk.syncMsMean, () => {
@@ -518,7 +526,7 @@ export class SimulatedProcess implements CheckpointSource {
   }
 }
 
-/** An observer of a process, for as long as it lives. */
+/** The observer of a process, silent once that is dead. */
 class LivingObserver extends EventObserver {
   readonly #runtime: Pick<SimulatedRuntime, 'isOver'>
 

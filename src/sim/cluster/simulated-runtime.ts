@@ -6,22 +6,22 @@ interface Settings {
   readonly scheduler: Scheduler
   readonly random: Random
   readonly wallMs: () => number
-  /** How long a turn of the event loop takes, at most. */
+  /** Maximum duration of a turn of the event loop. */
   readonly turnMsMax: () => number
 }
 
 /**
- * The world as one incarnation of a process sees it, for as long as it lives: timers that stand still while it is paused and are gone
- * when it is dead, and a monotonic clock that may stand still, too.
+ * The runtime of one incarnation of a process, for as long as it lives. Its timers stand still while it is paused, and are gone
+ * when it is dead; its monotonic clock may stand still, too.
  */
 export class SimulatedRuntime implements Runtime {
   readonly #settings: Settings
   #isOver = false
   #isPaused = false
-  /** What happened during a pause. */
+  /** Everything that happened during a pause. */
   readonly #inbox: (() => void)[] = []
   readonly #whenOver: (() => void)[] = []
-  /** By so much the monotonic clock is behind the world's. */
+  /** How far the monotonic clock is behind the world's, in ms. */
   #clockLagMs = 0
   #clockStoppedAtMs: number | undefined
 
@@ -79,7 +79,7 @@ export class SimulatedRuntime implements Runtime {
     const again = (): void => {
       this.#settings.scheduler.after(intervalMs, () => {
         if (this.#isOver || isCalledOff) return
-        // The ticks of a pause are one when it is over.
+        // All ticks of a pause become one tick when it is over.
         if (this.#isPaused) return void this.#inbox.push(runAndGoOn)
         runAndGoOn()
       })
@@ -95,20 +95,23 @@ export class SimulatedRuntime implements Runtime {
     }
   }
 
-  /** Now, or at the end of a pause; never, if the process is dead by then. */
+  /** Runs something now, or at the end of a pause; never, if the process is dead by then. */
   readonly whenAwake = (run: () => void): void => {
     if (this.#isOver) return
     if (this.#isPaused) this.#inbox.push(run)
     else run()
   }
 
-  /** `clockStops`: the whole machine stands still, as a suspended virtual one does, and its monotonic clock with it. */
+  /**
+   * Pauses the process. `clockStops`: the whole machine stands still, like a suspended virtual machine, and its monotonic clock
+   * with it.
+   */
   pause({ clockStops }: { readonly clockStops: boolean }): void {
     this.#clockStoppedAtMs = clockStops ? this.nowMs() : undefined
     this.#isPaused = true
   }
 
-  /** The process finds everything that happened meanwhile, in order. */
+  /** Ends the pause: the process finds everything that happened meanwhile, in order. */
   wake(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
@@ -117,12 +120,12 @@ export class SimulatedRuntime implements Runtime {
     for (const run of this.#inbox.splice(0)) this.whenAwake(run)
   }
 
-  /** Others notice when the process is dead. */
+  /** Calls `run` when the process is dead. */
   whenOver(run: () => void): void {
     this.#whenOver.push(run)
   }
 
-  /** The process is dead: nothing of it happens any more. */
+  /** Ends the process: nothing of it happens any more. */
   end(): void {
     this.#isOver = true
     this.#inbox.length = 0

@@ -26,7 +26,7 @@ interface Settings {
   readonly from: NodeId
   /** Undefined while the process is not there. */
   readonly source: () => CheckpointSource | undefined
-  /** Of the process that fetches. */
+  /** The runtime of the process that fetches. */
   readonly runtime: SimulatedRuntime
   readonly caller: CallerIdentity
   readonly request: CheckpointRequest
@@ -38,17 +38,17 @@ interface Settings {
   readonly onBug: (error: Error) => void
 }
 
-/** Nothing has come for so long. */
+/** Maximum time without a part, in ms. */
 const IDLE_MS = 1_500
 
 /**
- * A checkpoint on its way from one simulated node to another, part by part, each as long under way as a message on the same link. It
- * breaks off when one is lost, the link is cut or one of the two dies.
+ * A checkpoint on its way from one simulated node to another, part by part; each part travels like a message on the same link. It
+ * breaks off when a part is lost, the link is cut, or one of the two nodes dies.
  */
 export class SimulatedTransfer {
   readonly #settings: Settings
   #isOver = false
-  /** Counts what has happened: a timer that was set before something did says nothing. */
+  /** Counts events: a timeout that was set before one is void. */
   #progress = 0
 
   constructor(settings: Settings) {
@@ -60,7 +60,7 @@ export class SimulatedTransfer {
     void this.#run().catch(settings.onBug)
   }
 
-  /** The sink hears nothing any more. */
+  /** Cancels the transfer: the sink hears nothing any more. */
   cancel(): void {
     if (!this.#isOver) this.#end('called off')
   }
@@ -88,7 +88,7 @@ export class SimulatedTransfer {
     }
   }
 
-  /** False when nothing more is to come. */
+  /** Delivers a part. Returns false if nothing more is to come. */
   async #deliver(part: CheckpointPart): Promise<boolean> {
     const { from, to, trace, runtime, sink, totals } = this.#settings
     const sent = partFromWire(FetchCheckpointResponse.decode(encode(FetchCheckpointResponse, partToWire(part))))
@@ -105,7 +105,7 @@ export class SimulatedTransfer {
     return false
   }
 
-  /** False when it did not get there, and the transfer has failed. */
+  /** Sends a part. Returns false if it did not arrive, and the transfer has failed. */
   #travel(from: NodeId, to: NodeId): Promise<boolean> {
     const { network, from: server } = this.#settings
     return new Promise((resolve) => {

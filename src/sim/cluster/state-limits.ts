@@ -5,11 +5,11 @@ import { SESSION_LIMITS } from '../../replication/session-table.js'
 export interface StateLimits {
   readonly sessionCountMax: number
   readonly answersPerSessionMax: number
-  /** Of answers by request_id. */
+  /** Maximum number of first answers by request_id. */
   readonly firstAnswersMax: number
 }
 
-/** The real ones, which no world reaches. */
+/** The real bounds, which no world reaches. */
 export const STATE_LIMITS: StateLimits = Object.freeze({
   sessionCountMax: SESSION_LIMITS.sessionCountMax,
   answersPerSessionMax: SESSION_LIMITS.answersPerSessionMax,

@@ -1,30 +1,30 @@
 /**
- * A history as JSON lines, for checkers of other people's: everything that the clients of a run asked and were told.
+ * The history of a run as JSON lines, for other checkers: everything that the clients asked and were told.
  *
- * The first line says what follows: `{"format":"synod-history","version":1,"seed":42}`. Then one line for each request, in the order in
- * which they were made:
+ * The first line names the format: `{"format":"synod-history","version":1,"seed":42}`. Then comes one line for each request, in the
+ * order of invocation:
  *
  * | field | |
  * | --- | --- |
- * | client | who asked |
- * | process | does one thing at a time: a client that asks several at once is several; one that was never answered does nothing more |
- * | operation | what was asked: `kind` and the fields of that kind, see clients/operations.ts |
- * | invokedUs, returnedUs | µs of virtual time, from the first try to the first answer; returnedUs is null if there was none |
- * | answer | what it came to: `kind` and the fields of that kind, see clients/outcomes.ts; null if there was none |
- * | slot | of the log, where it took effect or as of which it was read; a repeat by its id is told that of the first time |
+ * | client | the client that asked |
+ * | process | a sequential part of that client: one request at a time, and none after a request that was never answered |
+ * | operation | the request: `kind` and the fields of that kind, see clients/operations.ts |
+ * | invokedUs, returnedUs | µs of virtual time, of the first try and of the first answer; returnedUs is null without an answer |
+ * | answer | the outcome: `kind` and the fields of that kind, see clients/outcomes.ts; null without an answer |
+ * | slot | the slot of the log in which it took effect, or as of which it was read; a repeat by id has that of the first request |
  *
  * Kinds of operations: put, delete, txn, open, deposit, withdraw, transfer, post, void, batch; the reads get, list, balance, accounts,
- * movement; and logRead, which is one of these reads through the log. `requestId` stands with those that have one. All of them are
- * linearizable. What was never answered may have taken effect at any time after it was asked, or never; it takes effect once at most.
+ * movement; and logRead, which is one of these reads through the log. `requestId` is present if the request has one. All operations
+ * are linearizable. An unanswered operation may have taken effect at any time after its invocation, or never; at most once.
  * A pending transfer with a timeout ends by itself `timeoutMs` of log time after it was made. Log time is not the time of this file:
- * a checker that does not follow the log must allow such a hold to end at any time, and not look at fields whose names end in Ms.
+ * a checker that does not follow the log must allow such a hold to end at any time, and must ignore fields whose names end in Ms.
  */
 import type { History, Invocation } from './history.js'
 
 const FORMAT = 'synod-history'
 const VERSION = 1
 
-/** The lines of the file, without line ends. */
+/** Yields the lines of the file, without line ends. */
 export function* historyLines({ invocations }: History, seed: number): Generator<string> {
   yield JSON.stringify({ format: FORMAT, version: VERSION, seed })
   const processes = new Processes()
@@ -48,9 +48,9 @@ function operationOf({ asked }: Invocation): object {
   return requestId === '' ? operation : { ...operation, requestId }
 }
 
-/** Gives each request to a process that is idle, numbered within its client from 1. */
+/** Assigns each request to an idle process of its client. Processes are numbered from 1 within a client. */
 class Processes {
-  /** By client, of each process: when it is done with what it does. */
+  /** For each client, the time at which each of its processes becomes idle. */
   readonly #busyUntilUs = new Map<string, number[]>()
 
   take({ client, invokedUs, returnedUs }: Invocation): string {

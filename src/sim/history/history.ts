@@ -3,37 +3,37 @@ import { encodeQuery, encodeRequest } from '../clients/encode-request.js'
 import type { Query, Request } from '../clients/operations.js'
 import { type Answer, sameOutcome } from '../clients/outcomes.js'
 
-/** What a client asks: a command of the log, or a linearizable read beside it. */
+/** What a client asks: a command for the log, or a linearizable read beside it. */
 export type Asked = { readonly kind: 'command'; readonly request: Request } | { readonly kind: 'read'; readonly query: Query }
 
 /** One request of a simulated client, from the first try to the first answer. */
 export interface Invocation {
-  /** Counts invocations in the order in which they were made, from 1. */
+  /** Position in the order in which invocations were made, from 1. */
   readonly number: number
   readonly client: string
   readonly asked: Asked
-  /** As it goes to the nodes. */
+  /** The encoded request, as it is sent to nodes. */
   readonly bytes: Uint8Array
   readonly invokedUs: number
-  /** Undefined while it is outstanding, and for good if nobody can say any more whether it happened. */
+  /** Undefined while the request is outstanding, and for good once its outcome is unknown. */
   returnedUs: number | undefined
   answer: Answer | undefined
-  /** The first answer of the cluster's that reached the client's machine, whether the client took it or not. */
+  /** The first answer that reached the client's machine, even if the client did not take it. */
   heard: Answer | undefined
-  /** The client has given up, or was told that it was not carried out. */
+  /** True once the client has given up, or was told that the request was not carried out. */
   isAbandoned: boolean
-  /** The client was told that it was not carried out, and never will be. */
+  /** True once the client was told that the request was not carried out and never will be. */
   isDenied: boolean
-  /** The names under which it was sent in sessions of the client's own; none for a bare call. See sessionName. */
+  /** Names under which it was sent in the client's own sessions (see sessionName); empty for a bare call. */
   readonly sentAs: string[]
 }
 
-/** Names a request in the session that it was sent in. */
+/** Returns the name of a request in the session in which it was sent. */
 export function sessionName(clientId: number, requestNumber: number): string {
   return `${clientId}:${requestNumber}`
 }
 
-/** For people: which request of whom. */
+/** Describes a request and its client, for people. */
 export function tellInvocation({ number, client, asked }: Invocation): string {
   const what = asked.kind === 'read' ? `read ${JSON.stringify(asked.query)}` : JSON.stringify(asked.request.operation)
   return `request ${number} of ${client}, ${what}`
@@ -43,17 +43,17 @@ export function tellAnswer({ slot, outcome }: Answer): string {
   return `${JSON.stringify(outcome)} at slot ${slot}`
 }
 
-/** Everything that the clients asked and were told. */
+/** Records everything that the clients asked and were told. */
 export class History {
   readonly #invocations: Invocation[] = []
-  /** Who was given which client id. */
+  /** Clients by the client id that they were given. */
   readonly #owners = new Map<number, string>()
-  /** Commands that nobody may have carried out. */
+  /** Commands that must never be carried out. */
   readonly #misuses = new Set<string>()
   #outstandingCount = 0
   #acknowledgedCount = 0
 
-  /** In the order in which they were made. */
+  /** Invocations in the order in which they were made. */
   get invocations(): readonly Invocation[] {
     return this.#invocations
   }
@@ -66,7 +66,7 @@ export class History {
     return this.#acknowledgedCount
   }
 
-  /** Whose session has this client id; undefined when it is no client's, but perhaps a node's. */
+  /** Returns the client that owns this client id; undefined if it is no client's (it may be a node's). */
   ownerOf(clientId: number): string | undefined {
     return this.#owners.get(clientId)
   }
@@ -75,7 +75,7 @@ export class History {
     return this.#owners.keys()
   }
 
-  /** A command that must never be carried out: what it is sent under is another's. Gives its bytes. */
+  /** Records a command that must never be carried out, as it is sent under another client's name. Returns its bytes. */
   misuse(value: string): Uint8Array {
     const bytes = encodeRequest({ operation: { kind: 'put', key: 'misused', value }, requestId: '' })
     this.#misuses.add(textOf(bytes))
@@ -106,8 +106,9 @@ export class History {
   }
 
   /**
-   * True for the first answer. A later one, to a retry under the same name, must be the same, unless it is a read's: those are answered
-   * as of each place in the log. @throws Violation
+   * Records an answer. Returns true for the first one. A later answer, to a retry under the same name, must be the same, except
+   * for a read: a read is answered as of each of its places in the log.
+   * @throws Violation
    */
   onAnswer(invocation: Invocation, answer: Answer, nowUs: number): boolean {
     if (invocation.isAbandoned) return false
@@ -127,8 +128,9 @@ export class History {
   }
 
   /**
-   * An answer has reached the client's machine. Each to the same request must be the same, unless it is a read's: those are answered as of
-   * each place in the log. @throws Violation
+   * Records an answer that reached the client's machine. All answers to one request must be the same, except for a read: a read
+   * is answered as of each of its places in the log.
+   * @throws Violation
    */
   hear(invocation: Invocation, answer: Answer): void {
     const first = invocation.heard
@@ -140,20 +142,20 @@ export class History {
     )
   }
 
-  /** The client is told that it was not carried out. */
+  /** Records that the client is told that the request was not carried out. */
   deny(invocation: Invocation): void {
     invocation.isDenied = true
     this.abandon(invocation)
   }
 
-  /** The client gives up on it: it does not know whether it took effect, or ever will. */
+  /** Records that the client gives up: it does not know if the request took effect or ever will. */
   abandon(invocation: Invocation): void {
     if (invocation.answer !== undefined || invocation.isAbandoned) return
     invocation.isAbandoned = true
     this.#outstandingCount--
   }
 
-  /** @throws Violation when the id is somebody's already */
+  /** @throws Violation if the id was given to another client before */
   onSessionOpened(client: string, clientId: number): void {
     const owner = this.#owners.get(clientId)
     check(owner === undefined, () => `client id ${clientId} was given to ${owner} and to ${client}`)
@@ -169,9 +171,12 @@ function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
-/** Sent anew under another name, an id that was used before is refused each time: in the slot of that time. */
+/**
+ * Compares two answers to one request. A request that is sent again under another name, with an id that was used before, is
+ * refused each time, in the slot of that time.
+ */
 function isSameAnswer({ sentAs }: Invocation, first: Answer, answer: Answer): boolean {
-  // Asked again under another name when the first answer was kept no more, or when there was room on one of the tries only.
+  // The second name was used when the first answer was no longer kept, or when there was room on one of the tries only.
   if (sentAs.length !== 1 && [first, answer].some((one) => isRefusedFor(one, 'EXPIRED_ID', 'QUOTA_EXCEEDED'))) return true
   return sameOutcome(first.outcome, answer.outcome) && (first.slot === answer.slot || sentAs.length !== 1)
 }

@@ -1,33 +1,36 @@
 /**
- * Is there an order? The search of Wing and Gong ("Testing and verifying concurrent objects", 1993), with Lowe's memory of what has been
- * tried ("Testing for linearizability", 2017). It knows only when an operation was invoked and when it returned, and whether a
- * sequential model can explain each answer. In the worst case it is exponential, so it has a budget.
+ * Searches for a linearization: the algorithm of Wing and Gong ("Testing and verifying concurrent objects", 1993), with Lowe's
+ * memory of visited states ("Testing for linearizability", 2017). It knows only when each operation was invoked and when it
+ * returned, and if a sequential model can explain its answer. It is exponential in the worst case, so it has a budget.
  */
 
-/** An operation as it was seen from outside. */
+/** An operation as seen from outside. */
 export interface Timed {
   readonly invokedUs: number
   /** Undefined: it never returned. It may take effect at any time after its invocation, or never. */
   readonly returnedUs: number | undefined
 }
 
-/** The sequential object, one state at a time. */
+/** The sequential object, in one state at a time. */
 export interface Sequential<Operation> {
-  /** Carries the operation out, if what it came to in the history can be explained from here. Whether it could. */
+  /** Carries the operation out if its observed outcome is possible in this state. Returns true if so. */
   step(operation: Operation): boolean
-  /** Takes back the last step that succeeded and was not taken back yet. */
+  /** Undoes the last successful step that was not undone yet. */
   undo(): void
-  /** Tells this state from every other. */
+  /** Identifies this state: equal states have equal fingerprints, others have other ones. */
   readonly fingerprint: string
 }
 
 export type Verdict<Operation> =
   | { readonly kind: 'linearizable'; readonly steps: number }
-  /** `stuck`: where the search came farthest, none of these could be next. */
+  /** `stuck`: the operations that were possible next where the search came farthest, and that the model could not explain. */
   | { readonly kind: 'notLinearizable'; readonly steps: number; readonly stuck: readonly Operation[] }
   | { readonly kind: 'undecided'; readonly steps: number }
 
-/** Searches for an order of the operations that respects real time and explains every answer, in `stepsMax` steps of the model. */
+/**
+ * Searches for an order of the operations that respects real time and explains every answer, in at most `stepsMax` steps of the
+ * model.
+ */
 export function searchOrder<Operation extends Timed>(
   operations: readonly Operation[],
   model: Sequential<Operation>,
@@ -71,19 +74,19 @@ export function searchOrder<Operation extends Timed>(
   return { kind: 'linearizable', steps }
 }
 
-/** What may come next in one place of the order, and which of these has been tried. */
+/** The candidates for one place in the order, and how many of them were tried. */
 interface Choice {
   readonly candidates: readonly number[]
   next: number
 }
 
-/** Which operations have a place in the order so far. Operations go by their index: those that returned first, then the others. */
+/** The set of operations placed so far. Operations are named by index: those that returned come first. */
 class Search<Operation extends Timed> {
   readonly #operations: readonly Operation[]
   readonly #isPlaced: boolean[]
   readonly #order: number[] = []
   readonly #returnedCount: number
-  /** Of those that returned. */
+  /** Number of unplaced operations that returned. */
   unplacedCount: number
 
   constructor(operations: readonly Operation[]) {
@@ -95,7 +98,7 @@ class Search<Operation extends Timed> {
     this.unplacedCount = returned.length
   }
 
-  /** Tells this set of placed operations from every other. */
+  /** Identifies the set of placed operations. */
   get placedKey(): string {
     const first = this.#firstUnplaced()
     const later = this.#order.filter((i) => i > first).toSorted((a, b) => a - b)
@@ -111,8 +114,9 @@ class Search<Operation extends Timed> {
   }
 
   /**
-   * What may come next: whatever was invoked before the first of the unplaced returned. First those that returned, in that order, as
-   * they are the most likely; those that never did only when nothing else explains what was seen.
+   * Returns the candidates for the next place: the operations invoked before the first unplaced return. Operations that returned
+   * come first, in the order of their returns, as they are the most likely. Operations that never returned are tried only when
+   * nothing else explains the answers.
    */
   candidates(): number[] {
     const returned: number[] = []

@@ -4,10 +4,13 @@ import { Model } from '../model/model.js'
 import { type Invocation, tellAnswer, tellInvocation } from './history.js'
 import { type Sequential, searchOrder, type Timed } from './linearizability.js'
 
-/** What a search puts in order: what clients asked, and the end of each hold that ends by itself, which nobody asks for. */
+/** An event to be ordered: a request of a client, or the end of a hold with a timeout, which no client asks for. */
 type Event = Timed & ({ readonly invocation: Invocation; readonly told: string | undefined } | { readonly expiringId: string })
 
-/** Whether there is an order of the requests that explains what the clients saw. `failure`: why not, in a sentence. */
+/**
+ * The verdict on a history: `linearizable` if an order of the requests explains the answers. `failure`: why there is none, in a
+ * sentence.
+ */
 export interface OrderFound {
   readonly kind: 'linearizable' | 'notLinearizable' | 'undecided'
   readonly steps: number
@@ -15,10 +18,10 @@ export interface OrderFound {
 }
 
 /**
- * Searches for that order without a look at the log: neither slots nor log time are known here. A hold with a timeout may therefore
- * end at any time after it was asked for.
+ * Searches for that order without the log: slots and log time are unknown here. A hold with a timeout may therefore end at any
+ * time after it was asked for.
  *
- * @param stepsMax the search ends undecided after so many steps of the model
+ * @param stepsMax the search ends undecided after this many steps of the model
  */
 export function findOrder(invocations: readonly Invocation[], stepsMax: number): OrderFound {
   const verdict = searchOrder(eventsOf(invocations), new SequentialModel(), stepsMax)
@@ -40,7 +43,7 @@ function eventsOf(invocations: readonly Invocation[]): Event[] {
   return events
 }
 
-/** The transfers that may end by themselves. */
+/** Returns the transfers of an operation that may end by timeout. */
 function holdsIn(operation: Operation): Transfer[] {
   const parts =
     operation.kind === 'batch'
@@ -57,7 +60,7 @@ function tellEvent(event: Event): string {
   return `${tellInvocation(invocation)}, answered ${invocation.answer && tellAnswer(invocation.answer)}`
 }
 
-/** The model at a time that stands still: there nothing expires unless it is told to. */
+/** The model at a fixed time: holds end only by an explicit event. */
 class SequentialModel implements Sequential<Event> {
   readonly #model = new Model({ isSearched: true })
   readonly #marks: number[] = []
@@ -65,7 +68,7 @@ class SequentialModel implements Sequential<Event> {
   step(event: Event): boolean {
     const { mark } = this.#model
     const isExplained = this.#explains(event)
-    // What nobody was told need not have happened: there is no point in it unless it changes something.
+    // An unanswered event need not have happened: it is useful only if it changes something.
     const isWorthwhile = event.returnedUs !== undefined || this.#model.mark > mark
     if (isExplained && isWorthwhile) {
       this.#marks.push(mark)

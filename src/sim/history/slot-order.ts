@@ -1,6 +1,6 @@
 /**
- * Linearizability and exactly-once, with the help of the slots that answers carry: the log is replayed on the model, and every answer
- * must be the model's. What is left is to show that the slots respect real time, in n log n.
+ * Checks linearizability and exactly-once execution with the help of the slots in the answers. The log is replayed on the model,
+ * and every answer must be the model's. Then it remains to show, in n log n, that the slots respect real time.
  */
 import type { Slot, Value } from '../../paxos/types.js'
 import { decodeEnvelope, type Envelope } from '../../replication/envelope.js'
@@ -14,27 +14,27 @@ import { Model } from '../model/model.js'
 import { SessionsModel } from '../model/sessions-model.js'
 import { type History, type Invocation, sessionName, tellAnswer, tellInvocation } from './history.js'
 
-/** Where in the log a request was carried out, and the answer to it. A repeat by its id is told the slot of the first time. */
+/** An execution of a request: its slot, and the answer to it. A repeat by id is told the slot of the first execution. */
 interface Execution {
   readonly slot: Slot
   readonly answer: Answer
 }
 
-/** Any request that nobody asks. */
+/** A request that no client makes. */
 const MISUSE: Request = { operation: { kind: 'put', key: 'misused', value: '' }, requestId: '' }
 const NO_COMMANDS: readonly Uint8Array[] = []
 
-/** What the log alone does not say. */
+/** The conditions of a run that the log alone does not tell. */
 interface Surroundings {
   readonly limits: StateLimits
   readonly quotaMarks: ReadonlyMap<Slot, readonly QuotaMark[]>
-  /** Of the genesis. */
+  /** The level of the genesis. */
   readonly firstLevel: number
 }
 
 const USUAL: Surroundings = { limits: STATE_LIMITS, quotaMarks: new Map(), firstLevel: 1 }
 
-/** Gives the model as it stands after the log. @throws Violation */
+/** Returns the model as it is after the log. @throws Violation */
 export function checkSlotOrder(history: History, log: readonly Value[], surroundings = USUAL): Model {
   const replay = new Replay(history, surroundings)
   log.forEach((value, i) => replay.apply(i + 1, value))
@@ -43,17 +43,17 @@ export function checkSlotOrder(history: History, log: readonly Value[], surround
   return replay.model
 }
 
-/** The log on the model, with the reads where they belong. */
+/** Replays the log on the model, with the reads in their places. */
 class Replay {
   readonly model: Model
   readonly #sessions: SessionsModel
   readonly #history: History
-  /** What clients sent in sessions of their own. */
+  /** Invocations by the names under which clients sent them in their own sessions. */
   readonly #sentAs = new Map<string, Invocation>()
-  /** What the bytes of a command ask. */
+  /** Requests by the bytes of their commands. */
   readonly #requests = new Map<string, Request>()
   readonly #reads = new Map<Slot, Invocation[]>()
-  /** Of requests in clients' sessions by name, of all others by their bytes. */
+  /** Executions of requests in clients' sessions by name, of all others by their bytes. */
   readonly #executions = new Map<string, Execution[]>()
   readonly #opened = new Set<number>()
   readonly #quotaMarks: ReadonlyMap<Slot, readonly QuotaMark[]>
@@ -79,7 +79,7 @@ class Replay {
 
   apply(slot: Slot, value: Value): void {
     this.model.expectQuota(this.#quotaMarks.get(slot) ?? [])
-    // Log time never goes back, though a value of an older leader may be proposed again after one of a newer.
+    // Log time never goes back, though an older leader's value may be proposed again after a newer leader's.
     if (value.kind === 'batch') {
       this.#timeMs = Math.max(this.#timeMs, value.timeMs)
       this.model.passTime(this.#timeMs)
@@ -93,7 +93,7 @@ class Replay {
     this.#checkReads(slot)
   }
 
-  /** Every answer to a command must be that of one of its executions, and every client id one that the log gave. */
+  /** Checks that every answer to a command is that of one of its executions, and that the log opened every client id. */
   finish(): void {
     for (const clientId of this.#history.clientIds) {
       check(this.#opened.has(clientId), () => `client id ${clientId} was given to a client, but the log opened no such session`)
@@ -114,13 +114,16 @@ class Replay {
     }
   }
 
-  /** In the order of the log. Of a bare call also those of others who asked the very same. */
+  /** Executions in the order of the log. For a bare call they include those of identical calls of other clients. */
   executionsOf({ bytes, sentAs }: Invocation): readonly Execution[] {
     if (sentAs.length === 0) return this.#executions.get(keyOf(bytes)) ?? []
     return sentAs.flatMap((name) => this.#executions.get(name) ?? []).toSorted((a, b) => a.slot - b.slot)
   }
 
-  /** In sessions of the client's own: once at most, whatever the names it was sent under, and never if the client was told so. */
+  /**
+   * Checks a request in the client's own sessions: it is carried out at most once, under any of its names, and never if the
+   * client was told so.
+   */
   #checkOnce(invocation: Invocation): void {
     const { sentAs, isDenied } = invocation
     const slots = sentAs.filter((name) => this.#executions.has(name)).map((name) => this.#executions.get(name)?.[0]?.slot)
@@ -164,7 +167,7 @@ class Replay {
     if (result.kind !== 'result') return
     const { operation } = request
     if (!result.isFirst && operation.kind !== 'logRead') return
-    // A read is answered as of each of its places; of anything else the first counts.
+    // A logged read is answered as of each of its places; for anything else the first execution counts.
     const { slot, outcome } =
       operation.kind === 'logRead' ? { slot: at.slot, outcome: this.model.query(operation.query) } : result.effect
     append(this.#executions, owner === undefined ? key : name, { slot: at.slot, answer: { slot, outcome } })
@@ -185,15 +188,15 @@ class Replay {
 }
 
 /**
- * Whatever was answered before another was asked must stand before it: a command in its slot, a read right after its slot. Who is
- * answered with what happened earlier (a repeat by its id) stands where that was looked up.
+ * Checks that everything answered before another request was asked stands before it: a command in its slot, a read right after
+ * its slot. A request answered with an earlier effect (a repeat by id) stands where that effect was looked up.
  */
 function checkRealTime(invocations: readonly Invocation[], executionsOf: (invocation: Invocation) => readonly Execution[]): void {
   const byReturn = invocations.filter((i) => i.answer !== undefined).toSorted((a, b) => (a.returnedUs ?? 0) - (b.returnedUs ?? 0))
   const placeOf = new Map<Invocation, Slot>()
   let latest: { readonly invocation: Invocation; readonly slot: Slot } | undefined
   let next = 0
-  // Made in this order, so that whatever was answered before one was asked has its place already.
+  // In the order of invocation: every request that was answered before this one was asked has its place already.
   for (const invocation of invocations) {
     for (; (byReturn[next]?.returnedUs ?? Number.POSITIVE_INFINITY) < invocation.invokedUs; next++) {
       const earlier = byReturn[next] as Invocation
@@ -212,11 +215,13 @@ function checkRealTime(invocations: readonly Invocation[], executionsOf: (invoca
   }
 }
 
-/** The first place after `latest` that explains what was seen: the earlier it is, the easier for those that follow. */
+/**
+ * Returns the first place after `latest` that explains the answer: an early place leaves most room for the requests that follow.
+ */
 function findPlace(invocation: Invocation, latest: Slot, executions: readonly Execution[]): Slot | undefined {
   const { asked, answer, sentAs } = invocation
   if (answer === undefined) {
-    // Nobody was told, so it need not have a place; but it must not have had one before it was asked.
+    // An unanswered request need not have a place, but it must not have been carried out before it was asked.
     const isEarly = sentAs.length > 0 && executions.some(({ slot }) => slot <= latest)
     return isEarly ? undefined : Number.POSITIVE_INFINITY
   }

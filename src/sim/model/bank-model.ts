@@ -4,42 +4,42 @@ import { type AccountView, type MovementView, type Outcome, refused } from '../c
 import type { Revisions } from './revisions.js'
 import { Table, type UndoLog } from './tables.js'
 
-/** When and where, by the log. */
+/** A slot and its log time. */
 export interface Moment {
   readonly slot: number
   readonly timeMs: number
 }
 
-/** What became of a request, and in which slot: of a repeat, the first time. */
+/** The outcome of a request, and the slot in which it took effect. A repeat has those of the first execution. */
 export interface Effect {
   readonly slot: number
   readonly outcome: Outcome
-  /** The movement that was refused and stays so, whatever else is taken back. */
+  /** A refused movement, which stays refused even if the rest of its group or transaction is undone. */
   readonly refusedMovement?: MovementRow
 }
 
 type Movement = Deposit | Withdraw | Transfer
 
-/** All that is known under a movement's id. */
+/** Everything known under the id of a movement. */
 interface MovementRow {
-  /** What a repeat must have in common. */
+  /** The content that a repeat must have, too. */
   readonly content: string
   readonly now: MovementView
-  /** When it was made, for repeats. */
+  /** The effect of the first request, which repeats get. */
   readonly first: Effect
-  /** When it was posted or voided, for repeats. */
+  /** The effect of posting or voiding, which repeats get. */
   readonly end: Effect | null
 }
 
-/** The bank as docs/errors.md and bank.proto describe it: the order of refusals, the ids, the holds. */
+/** The bank as docs/errors.md and bank.proto describe it: the order of refusals, ids, holds. */
 export class BankModel {
   readonly #log: UndoLog
   readonly #revisions: Revisions
   readonly #accounts: Table<AccountView>
   readonly #movements: Table<MovementRow>
-  /** The pending transfers, as they were made. */
+  /** The pending transfers, as they were created. */
   readonly #holds: Table<MovementView>
-  /** By asset: what was deposited less what was withdrawn. */
+  /** Deposits minus withdrawals, by asset. */
   readonly #totals: Table<{ readonly asset: string; readonly amount: number }>
 
   constructor(log: UndoLog, revisions: Revisions) {
@@ -75,7 +75,7 @@ export class BankModel {
       : { kind: 'movement', movement: row.now, source: null, destination: null }
   }
 
-  /** A deposit, a withdrawal or a transfer; a repeat gets what the first came to. */
+  /** Carries out a deposit, a withdrawal or a transfer; a repeat gets the effect of the first. */
   move(asked: Movement, at: Moment): Effect {
     const known = this.#movements.get(asked.id)
     if (known !== undefined) {
@@ -86,7 +86,7 @@ export class BankModel {
     const now = this.#viewOf(asked, reason, at)
     if (reason === '') {
       this.#changeAccounts(now)
-      // A refusal changes nothing that can be seen, though its id is remembered.
+      // A refusal changes nothing visible, though its id is remembered.
       this.#revisions.change()
     }
     const outcome: Outcome = reason === '' ? { kind: 'movement', movement: now, ...this.#accountsOf(now) } : refused(reason)
@@ -119,7 +119,10 @@ export class BankModel {
     return this.#end(row, { ...row.now, status: 'voided' }, at)
   }
 
-  /** In order, each for itself, but of a linked group all or none. It took effect where the last of its transfers did. */
+  /**
+   * Carries the transfers out in order, each for itself; a linked group is all-or-nothing. The slot of the batch is that of its
+   * last transfer.
+   */
   batch({ transfers, linkedGroups }: TransferBatch, at: Moment, refusedForQuota: readonly number[] = []): Effect {
     const effects: Effect[] = []
     for (let next = 0; next < transfers.length; next = effects.length) {
@@ -138,7 +141,7 @@ export class BankModel {
     return { slot: at.slot, outcome: refused('QUOTA_EXCEEDED') }
   }
 
-  /** Gives back the holds whose time has come, in the order of their ends. */
+  /** Releases the holds that have expired by `nowMs`, in the order of their expiry. */
   expire(nowMs: number): void {
     const ends = this.#holds.rows().map(({ id, expiresMs }) => ({ id, atMs: expiresMs ?? Number.POSITIVE_INFINITY }))
     for (const { id } of ends.filter(({ atMs }) => atMs <= nowMs).toSorted((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1))) {
@@ -146,7 +149,7 @@ export class BankModel {
     }
   }
 
-  /** Gives a hold back, if there is one that ends by itself. */
+  /** Releases a hold, if it is pending and has a timeout. */
   expireHold(id: string): void {
     const row = this.#movements.get(id)
     if (row?.now.status !== 'pending' || row.now.expiresMs === null) return
@@ -157,13 +160,13 @@ export class BankModel {
     this.#holds.delete(id)
   }
 
-  /** After everything was taken back: what was refused stays refused. */
+  /** Keeps a refusal after everything else was undone: a refused id stays refused. */
   keepRefused({ refusedMovement }: Effect): void {
     const id = refusedMovement?.now.id
     if (refusedMovement !== undefined && id !== undefined && !this.#movements.has(id)) this.#movements.set(id, refusedMovement)
   }
 
-  /** What must hold at every slot and does not, one sentence each. */
+  /** Returns one sentence for each invariant that does not hold. */
   broken(): string[] {
     const sums = new Map<string, number>()
     const held = new Map<string, number>()
@@ -183,7 +186,7 @@ export class BankModel {
   #linked(transfers: readonly Transfer[], at: Moment): Effect[] {
     const refuseAll = (culprit: Transfer, refusal: Effect): Effect[] =>
       transfers.map((t) => (t === culprit ? refusal : { ...refusal, outcome: refused('LINKED_REFUSED') }))
-    // Sent again, a refused group gets the first results.
+    // A refused group that is sent again gets the first results.
     for (const transfer of transfers) {
       const known = this.#movements.has(transfer.id) ? this.move(transfer, at) : undefined
       if (known?.outcome.kind === 'refused') return refuseAll(transfer, known)
@@ -202,7 +205,7 @@ export class BankModel {
     return effects
   }
 
-  /** The first reason to refuse; '' when all is well. */
+  /** Returns the first reason to refuse, or ''. */
   #whatIsWrong(asked: Movement): string {
     const { source, destination } = endsOf(asked)
     const from = this.#accounts.get(source)
@@ -274,7 +277,7 @@ function asRepeat(row: MovementRow): Effect {
   return row.now.status === 'refused' ? { ...row.first, refusedMovement: row } : row.first
 }
 
-/** Every field but the id: in one order, whoever made the request. */
+/** Returns every field but the id, in one order, as text to compare. */
 function contentOf(asked: Movement): string {
   switch (asked.kind) {
     case 'deposit':

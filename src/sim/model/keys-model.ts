@@ -3,7 +3,7 @@ import type { Outcome, PairView } from '../clients/outcomes.js'
 import type { Revisions } from './revisions.js'
 import { Table, type UndoLog } from './tables.js'
 
-/** The key-value store as kv.proto tells it. */
+/** The key-value store as kv.proto describes it. */
 export class KeysModel {
   readonly #pairs: Table<PairView>
   readonly #revisions: Revisions
@@ -26,7 +26,7 @@ export class KeysModel {
     return { kind: 'put', revision, previous }
   }
 
-  /** Deleting nothing makes no revision. */
+  /** Deletes pairs. Deleting none makes no revision. */
   delete({ target }: Delete): Outcome {
     const pairs = this.#pairs.sorted().filter(({ key }) => ('key' in target ? key === target.key : key.startsWith(target.prefix)))
     if (pairs.length > 0) this.#revisions.change()
@@ -55,7 +55,7 @@ export class KeysModel {
     }
   }
 
-  /** A key that does not exist has version 0, and by value satisfies only notEqual. */
+  /** Evaluates a condition. A missing key has version 0; compared by value it satisfies only notEqual. */
   holds({ key, operator, target }: Compare): boolean {
     const pair = this.#pairs.get(key)
     if ('version' in target) return satisfies(operator, (pair?.version ?? 0) - target.version)

@@ -15,8 +15,8 @@ interface FirstAnswer {
 }
 
 /**
- * The bank and the keys once more, as plainly as can be and from the documentation alone (docs/, the protos), with every answer
- * kept for good. The real machine must give the same answers.
+ * A second implementation of the bank and the keys, as plain as possible, written from the documentation alone (docs/, the
+ * protos). It keeps every answer for ever. The real machine must give the same answers.
  */
 export class Model {
   readonly #log: UndoLog
@@ -24,15 +24,17 @@ export class Model {
   readonly #bank: BankModel
   readonly #keys: KeysModel
   #quotaMarks: QuotaMark[] = []
-  /** Of the log: what there is from the next one on is told in next-machine.ts. */
+  /** The level of the log. next-machine.ts says what is new at the next level. */
   level = 1
-  /** First answers by request_id. Synod keeps them for a day of log time, which is longer than any run. */
+  /** First answers by request_id. Synod keeps them for a day of log time, longer than any run. */
   readonly #firstAnswers: Table<FirstAnswer>
   /** Every request_id that was ever used. */
   readonly #used: Table<true>
   readonly #firstAnswersMax: number
 
-  /** `isSearched`: keeps a fingerprint, which costs time. `firstAnswersMax`: past it the oldest go. */
+  /**
+   * `isSearched`: maintains a fingerprint, which costs time. `firstAnswersMax`: beyond it the oldest first answers are dropped.
+   */
   constructor({ isSearched = false, firstAnswersMax = Number.POSITIVE_INFINITY } = {}) {
     this.#firstAnswersMax = firstAnswersMax
     this.#log = new UndoLog(isSearched)
@@ -43,12 +45,12 @@ export class Model {
     this.#used = new Table('used', this.#log)
   }
 
-  /** What the machine refused for the quota, of the requests that are applied next, in order. */
+  /** Sets the refusals for the quota that the machine made among the requests that are applied next, in order. */
   expectQuota(marks: readonly QuotaMark[]): void {
     this.#quotaMarks = [...marks]
   }
 
-  /** Carries a request out, unless its ids say that it has been already. */
+  /** Carries a request out, unless its ids show that it was carried out already. */
   apply(request: Request, at: Moment): Effect {
     const { requestId, operation } = request
     const mark = this.#quotaMarks.shift()
@@ -65,13 +67,15 @@ export class Model {
     if (known !== undefined) return known.content === content ? known.effect : { slot: at.slot, outcome: refused('ID_REUSED') }
     if (this.#used.has(requestId)) return { slot: at.slot, outcome: refused('EXPIRED_ID') }
     const effect = this.#carryOut(request, at)
-    // Without a bound the time decides nothing: then a search need not tell states apart by it.
+    // Without a bound the time has no influence: then the search must not distinguish states by it.
     const timeMs = this.#firstAnswersMax < Number.POSITIVE_INFINITY ? at.timeMs : 0
     this.#keepAnswer(requestId, { content, effect, timeMs })
     return effect
   }
 
-  /** Those of the earliest log time give way, and among them those of the first ids. */
+  /**
+   * Keeps a first answer. Beyond the bound, those of the earliest log time are dropped, and among them those with the lowest ids.
+   */
   #keepAnswer(requestId: string, row: FirstAnswer): void {
     if (this.#firstAnswersMax < Number.POSITIVE_INFINITY) {
       this.#used.set(requestId, true)
@@ -81,7 +85,7 @@ export class Model {
     this.#firstAnswers.set(requestId, row)
   }
 
-  /** Log time has come to this: holds whose time has come are given back before anything is carried out. */
+  /** Advances log time: holds that have expired are released before anything else is carried out. */
   passTime(timeMs: number): void {
     this.#bank.expire(timeMs)
   }
@@ -101,12 +105,12 @@ export class Model {
     }
   }
 
-  /** The hold of this transfer ends by itself now, if it has not ended and has a timeout. */
+  /** Ends the hold of this transfer, if it is pending and has a timeout. */
   expireHold(id: string): void {
     this.#bank.expireHold(id)
   }
 
-  /** What must hold at every slot and does not, one sentence each. */
+  /** Returns one sentence for each invariant that does not hold. */
   broken(): string[] {
     return this.#bank.broken()
   }
@@ -147,13 +151,13 @@ export class Model {
     }
   }
 
-  /** Below its level it is no command, or out of its bounds. */
+  /** Returns true if the operation is unknown, or out of bounds, at the level of the log. */
   #isUnknown(operation: Operation): boolean {
     const isOfNext = operation.kind === 'touch' || (operation.kind === 'put' && operation.key === '')
     return isOfNext && this.level < NEXT_LEVEL
   }
 
-  /** All or nothing; all changes share one revision; the refused movement's id stays refused. */
+  /** Carries a transaction out, all or nothing. All changes share one revision; the id of a refused movement stays refused. */
   #txn({ compare, whenTrue, whenFalse }: Txn, at: Moment): Effect {
     const { mark } = this.#log
     const succeeded = compare.every((condition) => this.#keys.holds(condition))
@@ -193,7 +197,7 @@ export class Model {
   }
 }
 
-/** docs/limits.md, Sizing: what may need memory that it does not give back. */
+/** Returns true if the operation may need memory that it does not give back (docs/limits.md, Sizing). */
 function mayGrow(operation: Operation): boolean {
   switch (operation.kind) {
     case 'put':

@@ -1,13 +1,13 @@
 import { Table, type UndoLog } from './tables.js'
 
 const REVISION = 'revision'
-/** Of the empty store. */
+/** The revision of the empty store. */
 const FIRST = 1
 
-/** The revision of keys and money: each command that changes something, and each end of a hold, takes the next. */
+/** The revision of keys and money. Each command that changes something takes the next one, and so does each end of a hold. */
 export class Revisions {
   readonly #counters: Table<number>
-  /** Before the command that is carried out. */
+  /** The revision before the current command. */
   #before = FIRST
 
   constructor(log: UndoLog) {
@@ -18,12 +18,12 @@ export class Revisions {
     return this.#counters.get(REVISION) ?? FIRST
   }
 
-  /** A command, or the end of a hold, begins. */
+  /** Begins a command or the end of a hold. */
   begin(): void {
     this.#before = this.current
   }
 
-  /** Something changes. Gives the revision, the same for all changes of the command. */
+  /** Records a change. Returns its revision, the same for all changes of one command. */
   change(): number {
     if (this.current === this.#before) this.#counters.set(REVISION, this.#before + 1)
     return this.current

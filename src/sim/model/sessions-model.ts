@@ -2,12 +2,12 @@ import type { Request } from '../clients/operations.js'
 import type { Effect, Moment } from './bank-model.js'
 import type { Model } from './model.js'
 
-/** What became of a request in a session. `isFirst`: it was carried out now, not earlier. */
+/** The effect of a request in a session. `isFirst`: it was carried out now, not earlier. */
 export type SessionEffect =
   | { readonly kind: 'result'; readonly effect: Effect; readonly isFirst: boolean }
   | { readonly kind: 'sessionExpired' | 'alreadyAcknowledged' | 'idReused' | 'beyondAsked' | 'sessionFull' }
 
-/** docs/limits.md: a session that is idle for an hour of log time ends. */
+/** A session that is idle for an hour of log time ends (docs/limits.md). */
 const IDLE_MS_MAX = 3_600_000
 const NUMBERS_AHEAD_MAX = 1_048_576
 
@@ -18,7 +18,7 @@ interface Sent {
   readonly firstUnacknowledged: number
 }
 
-/** Undefined: refused for want of room. */
+/** Undefined: refused for lack of room. */
 interface Answered {
   readonly content: string
   readonly effect: Effect | undefined
@@ -30,15 +30,15 @@ interface Session {
   firstUnacknowledged: number
   askedUpTo: number
   lastActiveMs: number
-  /** By request number, never pruned: what is acknowledged is refused by its number. */
+  /** Answers by request number, never pruned: acknowledged requests are refused by their number. */
   readonly answers: Map<number, Answered>
 }
 
-/** Exactly once, by (client id, token, request number), as docs/protocol.md and session.proto tell it. */
+/** Exactly-once execution by (client id, token, request number), as docs/protocol.md and session.proto describe it. */
 export class SessionsModel {
   readonly #model: Model
   readonly #limits: { readonly sessionCountMax: number; readonly answersPerSessionMax: number }
-  /** The one that was active last at the end. */
+  /** Sessions by their last activity, the most recent at the end. */
   #sessions: Session[] = []
   #lastClientId = 0
 
@@ -47,7 +47,7 @@ export class SessionsModel {
     this.#limits = limits
   }
 
-  /** Gives the new session's client id: from 1, each once. */
+  /** Opens a session. Returns its client id: from 1, never used twice. */
   open(token: Uint8Array, { timeMs }: Moment): number {
     this.#expire(timeMs)
     const clientId = ++this.#lastClientId
@@ -106,7 +106,7 @@ export class SessionsModel {
   }
 }
 
-/** What is not acknowledged. */
+/** Number of answers that are not acknowledged. */
 function keptCount({ answers, firstUnacknowledged }: Session): number {
   return [...answers.keys()].filter((number) => number >= firstUnacknowledged).length
 }

@@ -1,12 +1,12 @@
-/** What has been changed, so that it can be taken back: to a mark set earlier, in a refused group as in a search. */
+/** Records changes so that they can be undone back to a mark, in a refused group as well as in a search. */
 export class UndoLog {
   readonly isSearched: boolean
   readonly #undos: (() => void)[] = []
-  /** Two sums of all rows' hashes: they do not depend on the order in which rows were written. */
+  /** Two sums over the hashes of all rows: independent of the order of writes. */
   #low = 0
   #high = 0
 
-  /** `isSearched`: keeps a fingerprint of all rows. */
+  /** `isSearched`: maintains a fingerprint of all rows. */
   constructor(isSearched: boolean) {
     this.isSearched = isSearched
   }
@@ -15,7 +15,7 @@ export class UndoLog {
     return this.#undos.length
   }
 
-  /** The same for the same rows, however they came about; otherwise, for all one will ever see, another. */
+  /** Equal for equal rows, in any order of writes; different for different rows, except by a negligible chance. */
   get fingerprint(): string {
     return `${this.#low}.${this.#high}`
   }
@@ -28,21 +28,21 @@ export class UndoLog {
     this.#undos.push(undo)
   }
 
-  /** A row takes the place of another. */
+  /** Replaces a row in the fingerprint. */
   exchange(before: Entry<unknown> | undefined, after: Entry<unknown> | undefined): void {
     this.#low = (this.#low - (before?.low ?? 0) + (after?.low ?? 0)) | 0
     this.#high = (this.#high - (before?.high ?? 0) + (after?.high ?? 0)) | 0
   }
 }
 
-/** A row and its two hashes; 0 if nobody searches. */
+/** A row and its two hashes; 0 without a fingerprint. */
 interface Entry<V> {
   readonly row: V
   readonly low: number
   readonly high: number
 }
 
-/** Rows by key. A row never changes: another takes its place. */
+/** Rows by key. A row is immutable: a change replaces it. */
 export class Table<V> {
   readonly #name: string
   readonly #log: UndoLog
@@ -61,17 +61,17 @@ export class Table<V> {
     return this.#entries.has(key)
   }
 
-  /** In no order to rely upon. */
+  /** All rows, in an unspecified order. */
   rows(): V[] {
     return Array.from(this.#entries.values(), ({ row }) => row)
   }
 
-  /** In no order to rely upon. */
+  /** All keys and rows, in an unspecified order. */
   entries(): [string, V][] {
     return Array.from(this.#entries, ([key, { row }]) => [key, row])
   }
 
-  /** In the order of their keys' UTF-8 bytes. */
+  /** All rows in the order of the UTF-8 bytes of their keys. */
   sorted(): V[] {
     const entries = [...this.#entries].toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
     return entries.map(([, { row }]) => row)
@@ -104,7 +104,7 @@ export class Table<V> {
   }
 }
 
-/** FNV-1a over UTF-16 units, then the last mixing of MurmurHash3, as sums of the bare one would keep its regularities. */
+/** FNV-1a over UTF-16 units, then the final mixing of MurmurHash3: sums of plain FNV-1a would keep its regularities. */
 function hash(text: string, prime: number): number {
   let h = 0x811c9dc5
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), prime)

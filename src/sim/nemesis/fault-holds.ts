@@ -1,18 +1,18 @@
 /**
- * What faults that overlap do to the same thing: two partitions may cut one link, two crashes keep one node down. It is mended when the
- * last of them lets go, so that taking one away changes nothing of the others.
+ * Counts the faults that hold the same thing broken: two partitions may cut one link, two crashes may keep one node down. It is
+ * mended when the last fault releases it, so that removing one fault does not affect the others.
  */
 export class Holds {
   readonly #counts = new Map<string, number>()
 
-  /** True for the first that takes hold. */
+  /** Adds a hold. Returns true for the first one. */
   take(what: string): boolean {
     const count = (this.#counts.get(what) ?? 0) + 1
     this.#counts.set(what, count)
     return count === 1
   }
 
-  /** True for the last that lets go. */
+  /** Removes a hold. Returns true for the last one. */
   release(what: string): boolean {
     const count = (this.#counts.get(what) ?? 0) - 1
     if (count > 0) this.#counts.set(what, count)
@@ -20,7 +20,7 @@ export class Holds {
     return count === 0
   }
 
-  /** Whoever holds it lets go. */
+  /** Removes all holds. */
   clear(what: string): void {
     this.#counts.delete(what)
   }

@@ -26,7 +26,7 @@ interface Settings {
   readonly operator: Pick<Operator, 'request' | 'isIdle'>
 }
 
-/** Nothing undoes these. */
+/** Faults that are never undone. */
 const MOMENTARY: ReadonlySet<FaultKind> = new Set([
   'handOver',
   'clockJump',
@@ -38,7 +38,10 @@ const MOMENTARY: ReadonlySet<FaultKind> = new Set([
   'raiseLevel',
 ])
 
-/** What goes wrong during phase one: strikes when the plan says, and undoes each fault when it is over. It draws nothing. */
+/**
+ * Carries out the planned faults of phase one: strikes at the planned time, and undoes each fault when it is over. It draws
+ * nothing.
+ */
 export class Nemesis {
   readonly #settings: Settings
   readonly #holds = new Holds()
@@ -56,8 +59,8 @@ export class Nemesis {
   }
 
   /**
-   * Strikes no more. What is broken stays broken; only who is slow is fast again: a slow leader outside the healed quorum breaks no
-   * promise, and makes everything slow.
+   * Strikes no more. Faults stay as they are, except slowness: a slow leader outside the healed quorum violates nothing, but
+   * makes everything slow.
    */
   stop(): void {
     this.#isActive = false
@@ -86,7 +89,7 @@ export class Nemesis {
     })
   }
 
-  /** Undefined if there is nothing for it to strike. */
+  /** Begins a fault. Returns undefined if there is nothing to strike. */
   #begin(fault: PlannedFault, target: SimulatedNode | undefined): Undo | undefined {
     switch (fault.kind) {
       case 'crashOfAll':
@@ -150,7 +153,7 @@ export class Nemesis {
     }
   }
 
-  /** They come back one after the other. */
+  /** Crashes all nodes. They come back one after the other. */
   #crashAll(withinMs: number): Undo {
     const nodes = this.#nodes
     const undos = nodes.map((node) => this.#striker.takeDown(node, () => node.crash()))
@@ -158,7 +161,7 @@ export class Nemesis {
     return undos.at(-1) ?? noUndo
   }
 
-  /** Each is down for so long, and up for as long before the next one goes. */
+  /** Takes the nodes down in turn: each is down for `downMs`, and up for as long before the next one goes down. */
   #restartInTurn(downMs: number, onDown: (node: SimulatedNode) => void): Undo {
     for (const [i, node] of this.#nodes.entries()) {
       this.#later(2 * i * downMs, () => {
@@ -184,7 +187,10 @@ export class Nemesis {
     return () => this.#mend(links)
   }
 
-  /** Leaders that come and go quickly leave many a value in a minority: whoever was cut off before is back. */
+  /**
+   * Isolates the leader. Nodes that were isolated before are connected again, so that leaders change quickly and many values are
+   * accepted by a minority only.
+   */
   #isolateLeader(fault: Partition): Undo | undefined {
     const mend = this.#partition(fault, undefined)
     if (mend === undefined) return undefined
@@ -193,7 +199,7 @@ export class Nemesis {
     return this.#endIsolation
   }
 
-  /** Cut and mended in turn. */
+  /** Cuts and mends the links in turn. */
   #flap(links: readonly DirectedLink[], { forMs, periodMs }: { readonly forMs: number; readonly periodMs: number }): Undo {
     let isCut = false
     const set = (cuts: boolean): void => {
@@ -213,7 +219,7 @@ export class Nemesis {
     for (const [from, to] of links) if (this.#holds.release(`${from}>${to}`)) this.#settings.network.mend(from, to)
   }
 
-  /** All but the spare machines that nobody has put to use. */
+  /** All nodes except spare machines that are not in use. */
   get #nodes(): readonly SimulatedNode[] {
     return this.#settings.nodes.filter(({ isCommissioned }) => isCommissioned)
   }
@@ -222,7 +228,7 @@ export class Nemesis {
     return this.#settings.nodes.findLast((node) => node.isLeading && !node.isPaused)
   }
 
-  /** While nobody leads, the first of those that are up stands for the leader. */
+  /** Returns the node that a target names. While no node leads, the first node that is up stands for the leader. */
   #nodeOf(target: Target): SimulatedNode | undefined {
     if (typeof target === 'number') return this.#settings.nodes[target - 1]
     const nodes = this.#nodes
@@ -246,7 +252,7 @@ function inTurn(undos: readonly Undo[]): Undo {
   }
 }
 
-/** Whoever calls it second does nothing. */
+/** Makes an undo idempotent. */
 function once(undo: Undo): Undo {
   let isDone = false
   return () => {

@@ -43,17 +43,20 @@ interface Settings {
   readonly survival: Survival
   readonly checker: Checker
   readonly operator: Pick<Operator, 'request' | 'isIdle'>
-  /** How good a link is whose nodes are not slow. */
+  /** Quality of a link between nodes that are not slow. */
   readonly link: LinkQuality
-  /** Runs it after so long, unless the nemesis has stopped by then. */
+  /** Runs something later, unless the nemesis has stopped by then. */
   readonly later: (delayMs: number, run: () => void) => void
 }
 
 const DRIFT_STEP_MS = 20
-/** What goes to or comes from a slow node takes so much longer. */
+/** Additional delay of messages to and from a slow node. */
 const SLOWNESS = { delayMsMin: 15, delayMsMean: 60 }
 
-/** Strikes one node at a time, and gives back how to undo that. Faults that overlap are undone with the last of them: see Holds. */
+/**
+ * Strikes one node at a time, and returns how to undo it. Of overlapping faults the last one to end undoes the effect (see
+ * fault-holds.ts).
+ */
 export class NodeStriker {
   readonly #settings: Settings
   readonly #holds = new Holds()
@@ -62,7 +65,7 @@ export class NodeStriker {
     this.#settings = settings
   }
 
-  /** Undefined if it is not to be struck, or cannot. */
+  /** Strikes a node. Returns undefined if it must not or cannot be struck. */
   strike(fault: NodeFault, node: SimulatedNode): Undo | undefined {
     switch (fault.kind) {
       case 'crash':
@@ -114,7 +117,7 @@ export class NodeStriker {
     }
   }
 
-  /** Down, now or soon, until all that took it down let it start. */
+  /** Takes a node down, now or soon, until every fault that did so lets it start. */
   takeDown(node: SimulatedNode, how: () => void): Undo {
     if (this.#settings.survival.hasImpostor) return noUndo
     this.#holds.take(`down ${node.id}`)
@@ -126,7 +129,7 @@ export class NodeStriker {
     }
   }
 
-  /** Not before there is a cluster: the members' addresses are part of how it is formed. */
+  /** Moves a node to other addresses. Never before the cluster is formed: the members' addresses are part of that. */
   #move(node: SimulatedNode, isLogged: boolean): Undo | undefined {
     if (node.disk.contents.genesis === undefined) return undefined
     return this.takeDown(node, () => {
@@ -143,7 +146,7 @@ export class NodeStriker {
     return () => {
       node.version = 'next'
       if (this.#holds.has(`down ${node.id}`) || this.#settings.survival.hasImpostor) return
-      // Where the level allowed it to go back, it has run all the while.
+      // If the level allowed it to go back, it has run all the while.
       if (node.runningVersion === 'current') node.crash()
       node.start()
     }
@@ -155,7 +158,7 @@ export class NodeStriker {
     return () => node.wake()
   }
 
-  /** Whoever is slow is as fast as the others again. */
+  /** Ends the slowness of all nodes. */
   endSlowness(): void {
     for (const node of this.#settings.nodes) {
       if (!this.#holds.has(`slow ${node.id}`)) continue
@@ -195,7 +198,7 @@ export class NodeStriker {
     }
   }
 
-  /** The node stops by itself, and can start when there is space again. */
+  /** Fills a disk. The node stops by itself, and can start when there is space again. */
   #fillDisk(node: SimulatedNode): Undo {
     if (this.#settings.survival.hasImpostor) return noUndo
     const bringBack = this.takeDown(node, noUndo)
@@ -208,19 +211,20 @@ export class NodeStriker {
     }
   }
 
-  /** More than a minority would be a disaster, which no consensus survives. */
+  /** Damages a disk. Never more than a minority: no consensus survives that. */
   #ruin(node: SimulatedNode, how: () => void): Undo | undefined {
     if (!this.#canLose(node)) return undefined
     this.#settings.survival.onRuined(node.id)
     how()
-    // At its next start it notices, at the latest.
+    // At the latest at its next start the node notices the damage.
     return () => this.#startAgain(node)
   }
 
   #canLose(node: SimulatedNode): boolean {
     const { nodes, survival } = this.#settings
     if (!node.isCommissioned || survival.isGone(node) || survival.hasImpostor) return false
-    // Before it is a member, a directory holds nothing that could be missed; and no cluster is formed without each of its members.
+    // The directory of a node that is not a member yet holds nothing that could be missed, and the cluster is formed only with
+    // all of its members.
     const isForming = nodes.some((n) => !n.isSpare && !survival.isGone(n) && n.disk.contents.genesis === undefined)
     return !isForming && survival.survives(node.id)
   }
@@ -231,8 +235,9 @@ export class NodeStriker {
   }
 
   /**
-   * As if somebody had put a backup of the whole directory in its place. Only if it will be told so: if whoever it asks to be a majority
-   * with, one of them at least remembers that it had got further. So that it stays so, nobody is struck down until it has been told.
+   * Puts an older copy of the directory back later, as an operator might restore a backup. Only if the node will find out: in
+   * every set of peers that it could form a majority with, at least one must remember that it had got further. To keep it so, no
+   * node is crashed until it has found out.
    */
   #putBackLater(node: SimulatedNode): Undo | undefined {
     const { survival, operator, checker } = this.#settings
@@ -240,12 +245,12 @@ export class NodeStriker {
     const copy = node.disk.copy()
     const { epoch } = checker.memberships.latest
     return () => {
-      // Whom it asks, its own copy says.
+      // The node asks the members that its own copy names.
       if (!operator.isIdle || checker.memberships.latest.epoch !== epoch) return
       if (!this.#canLose(node) || !this.#isRemembered(node, copy.lastWrite)) return
       if (this.#settings.nodes.some((other) => other !== node && isAboutToStop(other))) return
       if (copy.dataDirId !== node.disk.dataDirId) return
-      // What the others remember is in their memories, perhaps.
+      // The others may remember its progress in memory only.
       for (const other of this.#settings.nodes) other.spare()
       node.putBack(copy)
       this.#startAgain(node)
@@ -257,7 +262,7 @@ export class NodeStriker {
     return survival.voterLists.every((list) => {
       const others = list.filter((other) => other !== id)
       const forgetful = others.filter((other) => (nodes[other - 1]?.markOf(dataDirId) ?? 0) <= writeNumber)
-      // So many and itself are no majority: it must ask one more.
+      // With the forgetful ones alone the node has no majority: it must ask one more.
       return !isMajority(forgetful.length + 1, list.length)
     })
   }
@@ -271,7 +276,7 @@ export class NodeStriker {
     return noUndo
   }
 
-  /** Sets something on a node with the first hold, and takes it back with the last one. */
+  /** Applies an effect to a node with the first hold, and removes it with the last. */
   #hold(node: SimulatedNode, what: string, set: (isOn: boolean) => void): Undo {
     if (this.#holds.take(`${what} ${node.id}`)) set(true)
     return () => {
@@ -282,7 +287,7 @@ export class NodeStriker {
 
 function noUndo(): void {}
 
-/** For what was done to its disk. */
+/** Returns true if the node is about to stop because of its disk. */
 function isAboutToStop({ disk }: SimulatedNode): boolean {
   return disk.isFull || disk.isFailing
 }

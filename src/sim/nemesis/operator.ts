@@ -12,16 +12,16 @@ import type { EventTrace } from '../trace/event-trace.js'
 import { tellChange } from '../trace/trace-words.js'
 import type { Survival } from './survival.js'
 
-/** What an operator is asked to do. */
+/** A task of the operator. */
 export type Operation =
   | { readonly kind: 'addMember' }
   | { readonly kind: 'raiseLevel'; readonly level: number }
   | { readonly kind: 'replaceMember' | 'updateMember' | 'transferLeadership'; readonly nodeId: NodeId }
-  /** `switchesOff`: the machine, as soon as that is done; drawn unless told. */
+  /** `switchesOff`: whether the machine is switched off when it is removed; drawn if not given. */
   | { readonly kind: 'removeMember'; readonly nodeId: NodeId; readonly switchesOff?: boolean }
 
 export interface OperatorSettings {
-  /** Every machine, spare ones included. */
+  /** Every machine, including spare ones. */
   readonly nodes: readonly SimulatedNode[]
   readonly survival: Survival
   readonly checker: Checker
@@ -29,7 +29,7 @@ export interface OperatorSettings {
   readonly scheduler: Scheduler
   readonly totals: FaultTotals
   readonly trace: EventTrace
-  /** A spare machine is there for clients, too, from now on. */
+  /** Called when a spare machine is put into use: clients may use it from now on. */
   readonly onCommissioned: (node: SimulatedNode) => void
   readonly onRemoved: (nodeId: NodeId) => void
   readonly onBug: (error: Error) => void
@@ -37,14 +37,14 @@ export interface OperatorSettings {
 
 const TIMEOUT_MS = 1_500
 const BACKOFF_MS_MEAN = 150
-/** What nobody can promise is not asked for for ever. */
+/** A transfer of leadership may never succeed, so the tries are limited. */
 const TRANSFER_TRIES = 3
 const RAISE_TRIES = 6
 const WAIT_MS = 50
 const START_FIRST_RATE = 0.3
 const SWITCH_OFF_RATE = 0.5
 
-/** Changes who the members are, one thing after the other, and asks again and again until it is done. */
+/** Changes the membership, one task after the other, and repeats each request until it is done. */
 export class Operator {
   readonly #settings: OperatorSettings
   readonly #queue: Operation[] = []
@@ -61,24 +61,24 @@ export class Operator {
     return this.#current === undefined
   }
 
-  /** The spare machine that is to become a member: without it the operator cannot finish. */
+  /** The spare machine that is being added: the operator cannot finish without it. */
   get newcomer(): SimulatedNode | undefined {
     return this.#newcomer
   }
 
-  /** For people. */
+  /** The current task, for people. */
   get task(): string {
     return this.#current === undefined ? 'nothing' : tellOperation(this.#current)
   }
 
-  /** Does it when what was asked for before is done. */
+  /** Queues a task. */
   request(operation: Operation): void {
     if (this.#isStopping) return
     this.#queue.push(operation)
     if (this.isIdle) void this.#work()
   }
 
-  /** Finishes the change that is under way, and begins no other. */
+  /** Finishes the current change, and begins no other. */
   stop(): void {
     this.#isStopping = true
     this.#queue.length = 0
@@ -96,9 +96,9 @@ export class Operator {
     this.#current = undefined
   }
 
-  /** False if it was not to be done. */
+  /** Carries a task out. Returns false if that was not possible. */
   async #carryOut(operation: Operation): Promise<boolean> {
-    // Whoever is let in meanwhile cannot know that a directory was put back.
+    // A member that is let in meanwhile cannot know that a directory was put back.
     while (this.#settings.survival.hasImpostor && !this.#isStopping) await this.#sleep(WAIT_MS)
     const { memberships } = this.#settings.checker
     if (!memberships.isFormed) return false
@@ -121,7 +121,7 @@ export class Operator {
     }
   }
 
-  /** A member that will not run again. */
+  /** A member that will never run again. */
   get #deadMember(): NodeId | undefined {
     const { nodes, checker } = this.#settings
     return checker.memberships.latest.members.find(({ nodeId }) => nodes[nodeId - 1]?.haltCode !== undefined)?.nodeId
@@ -139,7 +139,7 @@ export class Operator {
     await this.#change({ kind: 'add', ...spare.addresses }, () => false)
     spare.commission()
     onCommissioned(spare)
-    // It may have lost its directory before it was of any use.
+    // It may have lost its directory before it became a member.
     const isHopeless = (): boolean => spare.haltCode !== undefined
     const isPromoted = await this.#change({ kind: 'promote', nodeId }, isHopeless)
     this.#newcomer = undefined
@@ -154,12 +154,12 @@ export class Operator {
     await this.#change({ kind: 'remove', nodeId }, () => false)
     survival.leaving = undefined
     onRemoved(nodeId)
-    // Nobody needs it: as any operator may, at once, or it will find out by itself.
+    // The machine is not needed: any operator may switch it off at once. Otherwise it finds out by itself.
     if (switchesOff ?? random.chance(SWITCH_OFF_RATE)) nodes[nodeId - 1]?.switchOff()
     return true
   }
 
-  /** False if it is no member, or is removed before it is done. */
+  /** Records a node's current addresses in the membership. Returns false if it is no member, or is removed before that is done. */
   #update(nodeId: NodeId): Promise<boolean> {
     const { nodes, checker } = this.#settings
     const node = nodes[nodeId - 1]
@@ -168,7 +168,7 @@ export class Operator {
     return this.#change({ kind: 'update', ...node.addresses }, isNone)
   }
 
-  /** True when it is in force. */
+  /** Raises the level. Returns true once it is in force. */
   async #raiseLevel(level: number): Promise<boolean> {
     const { checker, trace } = this.#settings
     for (let i = 0; i < RAISE_TRIES && !this.#isStopping; i++) {
@@ -192,7 +192,7 @@ export class Operator {
     return false
   }
 
-  /** Every member has said that it knows the level: so it has run the version that does. */
+  /** Checks that every member has run a version that knows the level: each must have said that it does. */
   #checkKnown(level: number): void {
     const { nodes, checker } = this.#settings
     if (level === checker.firstLevel) return
@@ -213,7 +213,7 @@ export class Operator {
     return false
   }
 
-  /** Asks here and there until the change is settled, or has become hopeless: then false. */
+  /** Asks several nodes until the change is made, or is hopeless; then returns false. */
   async #change(change: MembershipChange, isHopeless: () => boolean): Promise<boolean> {
     const { random, trace } = this.#settings
     trace.tell({ kind: 'note', text: `the operator wants: ${tellChange(change)}` })
@@ -258,7 +258,7 @@ export class Operator {
     return kind === 'promote' ? (member?.votesFrom ?? 0) > 0 : member !== undefined
   }
 
-  /** What it was told; undefined for silence. */
+  /** Returns the outcome; undefined if there is no answer in time. */
   #within<T>(ask: (settle: (outcome: T | MemberError) => void) => void): Promise<T | MemberError | undefined> {
     return new Promise((resolve) => {
       ask(resolve)

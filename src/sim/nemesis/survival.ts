@@ -9,18 +9,17 @@ interface Settings {
 }
 
 /**
- * Which machines have lost what they had written or were switched off, and whether those that are left are a majority, whatever becomes
- * of the changes of the membership that are under way. To lose more would be a disaster, which no consensus survives: it is not among the
- * faults.
+ * Tracks the machines that lost written data or were switched off, and if the rest is a majority, whatever becomes of the
+ * membership changes in progress. Losing more would be a disaster that no consensus survives; such faults are not simulated.
  *
- * The rule that says which nodes must be able to go on by themselves: those that hold a majority of the settled membership (VoteBook),
- * the newest that a majority of its own voters has on disk, and of every one after it. Of the memberships before nobody is needed any
- * more: an operator who was told that a change is made may switch off whoever is not in it.
+ * The rule: the nodes that must be able to go on by themselves are a majority of the settled membership (VoteBook: the newest
+ * that a majority of its own voters has on disk) and of every later one. No earlier membership is needed: an operator who was
+ * told that a change is made may switch off every node that is not in it.
  */
 export class Survival {
   readonly #settings: Settings
   readonly #ruined = new Set<NodeId>()
-  /** The operator wants it to go: until that is done, it may be in the membership or not. */
+  /** The node that the operator removes: until that is done, it may be in the membership or not. */
   #leaving: NodeId | undefined
 
   constructor(settings: Settings) {
@@ -35,28 +34,28 @@ export class Survival {
     this.#leaving = nodeId
   }
 
-  /** That node has lost something that it had written, or soon will have. */
+  /** Records that the node has lost something that it had written, or soon will have. */
   onRuined(nodeId: NodeId): void {
     this.#ruined.add(nodeId)
   }
 
-  /** Whether that node is of no use to the cluster, for now or for good, even if it has not noticed yet. */
+  /** Returns true if the node is of no use to the cluster, now or for good, even if it has not noticed yet. */
   isGone({ id, haltCode, disk, isSwitchedOff }: SimulatedNode): boolean {
     if (haltCode !== undefined || isSwitchedOff || disk.isCorrupted || disk.isOlderCopy) return true
     return this.#ruined.has(id) && !this.isVoter(id)
   }
 
-  /** It votes in the next slot, from the directory that it has. */
+  /** Returns true if the node votes in the next slot, from its current directory. */
   isVoter(nodeId: NodeId): boolean {
     return this.#settings.checker.isVoter(nodeId)
   }
 
-  /** A directory that was put back votes as if nothing had happened if nobody tells it otherwise: it has not been told yet. */
+  /** True while a node with an older copy of its directory has not found out: it would vote as if nothing had happened. */
   get hasImpostor(): boolean {
     return this.#settings.nodes.some((node) => node.disk.isOlderCopy && node.haltCode === undefined)
   }
 
-  /** Who may be needed now or later, as far as anybody can foresee: a list for each membership. */
+  /** The voters that may be needed now or later: one list for each possible membership. */
   get voterLists(): readonly (readonly NodeId[])[] {
     const { checker } = this.#settings
     const { memberships } = checker
@@ -72,13 +71,13 @@ export class Survival {
     return lists
   }
 
-  /** Whether a majority is left in any case if this one goes, too. */
+  /** Returns true if a majority is left in every case when this node goes, too. */
   survives(lost: NodeId): boolean {
     const isLeft = (id: NodeId): boolean => id !== lost && !this.#isGoneById(id)
     return this.voterLists.every((list) => isMajority(list.filter(isLeft).length, list.length))
   }
 
-  /** Whether the members can do without this one as a member. */
+  /** Returns true if the members can do without this one as a member. */
   canRemove(nodeId: NodeId): boolean {
     const { latest } = this.#settings.checker.memberships
     return canDoWithout(latest, nodeId, (id) => !this.#isGoneById(id))

@@ -4,7 +4,7 @@ import { FAULT_KINDS, type PlannedFault, type Target } from './schedule.js'
 const TIME_MS_MAX = 600_000
 const CLOCK_MS_MAX = 100 * 365 * 24 * 3_600_000
 
-/** One fault of a plan for so many nodes. @throws InvalidPlan that names the field */
+/** Parses one fault of a plan for `nodeCount` nodes. @throws InvalidPlan that names the field */
 export function parseFault(value: unknown, path: string, nodeCount: number): PlannedFault {
   const fields = fieldsOf(value, path)
   const fault = readFault(fields, nodeCount)

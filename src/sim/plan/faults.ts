@@ -1,6 +1,8 @@
 import { FAULT_KINDS, type FaultKind } from './schedule.js'
 
-/** What goes wrong without being planned one by one: by the quality of links, the habits of clients, or in consequence. */
+/**
+ * Faults that are not planned one by one: they come from the quality of links, from the habits of clients, or from other faults.
+ */
 const CONSEQUENCES = [
   'loss',
   'duplication',
@@ -25,12 +27,15 @@ const CONSEQUENCES = [
   'misuse',
 ] as const
 
-/** Everything that can go wrong in a simulated world. */
+/** Any fault of a simulated world. */
 export type Fault = FaultKind | (typeof CONSEQUENCES)[number]
 
 export const FAULTS: readonly Fault[] = [...FAULT_KINDS, ...CONSEQUENCES]
 
-/** Planned faults that are counted where they take effect: an armed crash may come too late, a slow disk have nothing to write, an operator have to wait. */
+/**
+ * Planned faults that are counted when they take effect: a crash may come too late, a slow disk may have nothing to write, an
+ * operator may have to wait.
+ */
 export const COUNTED_IN_EFFECT: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'crash',
   'crashMidStep',
@@ -47,7 +52,7 @@ export const COUNTED_IN_EFFECT: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'move',
 ])
 
-/** How often each fault has struck. */
+/** Counts how often each fault has struck. */
 export class FaultTotals {
   readonly #counts = new Map<Fault, number>()
 
@@ -63,7 +68,7 @@ export class FaultTotals {
     return FAULTS.reduce((sum, fault) => sum + this.of(fault), 0)
   }
 
-  /** Faults that never struck. */
+  /** Faults that have never struck. */
   get missing(): Fault[] {
     return FAULTS.filter((fault) => this.of(fault) === 0)
   }
@@ -72,12 +77,12 @@ export class FaultTotals {
     for (const fault of FAULTS) this.count(fault, other.of(fault))
   }
 
-  /** What never struck is left out. */
+  /** Counts by fault, without faults that have never struck. */
   toJSON(): Record<string, number> {
     return Object.fromEntries(FAULTS.filter((fault) => this.of(fault) > 0).map((fault) => [fault, this.of(fault)]))
   }
 
-  /** For people: `loss 12, crash 3`; what never struck is left out. */
+  /** Text for people: `loss 12, crash 3`, without faults that have never struck. */
   toString(): string {
     const struck = FAULTS.filter((fault) => this.of(fault) > 0)
     return struck.map((fault) => `${fault} ${this.of(fault)}`).join(', ') || 'none'

@@ -1,19 +1,22 @@
 import type { NodeId } from '../../paxos/types.js'
 
-/** A plan that cannot be: the message names the field and what it must be. */
+/** An invalid plan. The message names the field and says what it must be. */
 export class InvalidPlan extends Error {
   override readonly name = 'InvalidPlan'
 }
 
-/** The fields of `value`, which stands at `path` ('' for the whole file). @throws InvalidPlan if it is no object */
+/**
+ * Returns a reader of the fields of `value`. `path` is its place in the plan, '' for the whole plan. @throws InvalidPlan if it is
+ * no object
+ */
 export function fieldsOf(value: unknown, path: string): Fields {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return new Fields(value, path)
   throw new InvalidPlan(`${path === '' ? 'a plan' : path} must be an object, not ${tell(value)}`)
 }
 
 /**
- * Reads an object of a plan field by field, and then sees that nothing else was in it. Each method takes the value to use when the
- * field is missing; without one it must be there. All throw InvalidPlan.
+ * Reads an object of a plan field by field, and rejects fields that are left over. `otherwise` is the value of a missing field;
+ * without it the field must be present. All methods throw InvalidPlan.
  */
 export class Fields {
   readonly #values: ReadonlyMap<string, unknown>
@@ -49,7 +52,7 @@ export class Fields {
     return found ?? this.#refuse(name, `one of ${allowed.join(', ')}`, value)
   }
 
-  /** Missing, it is empty. */
+  /** Reads an object; a missing one is empty. */
   object(name: string): Fields {
     return fieldsOf(this.#take(name, {}), this.#pathOf(name))
   }
@@ -60,7 +63,7 @@ export class Fields {
     this.#refuse(name, `a list of at most ${lengthMax}`, value)
   }
 
-  /** Different nodes; at least one. */
+  /** Reads a list of different nodes, at least one. */
   nodeIds(name: string, nodeCount: number, otherwise?: readonly NodeId[]): readonly NodeId[] {
     const list = this.list(name, nodeCount, otherwise)
     const ids = list.filter((id): id is NodeId => isNodeId(id, nodeCount))
@@ -68,7 +71,7 @@ export class Fields {
     this.#refuse(name, `a list of different nodes from 1 to ${nodeCount}`, list)
   }
 
-  /** Every node once, in any order. Missing, it is from the first to the last. */
+  /** Reads a list of all nodes, each once, in any order. If missing, it is in ascending order. */
   nodeOrder(name: string, nodeCount: number): readonly NodeId[] {
     const inTurn = Array.from({ length: nodeCount }, (_, i) => i + 1)
     const ids = this.nodeIds(name, nodeCount, inTurn)
@@ -90,7 +93,7 @@ export class Fields {
     this.#refuse(name, `"leader", "follower" or a node from 1 to ${nodeCount}`, value)
   }
 
-  /** Nothing else may be there: a misspelt name would go unnoticed. */
+  /** Rejects fields that were not read: otherwise a misspelt name would go unnoticed. */
   end(): void {
     for (const name of this.#values.keys()) {
       if (this.#read.has(name)) continue

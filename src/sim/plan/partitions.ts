@@ -1,7 +1,7 @@
 import type { NodeId } from '../../paxos/types.js'
 import type { DirectedLink, PlannedFault } from './schedule.js'
 
-/** The faults that are nothing but links that are cut. */
+/** The faults that only cut links. */
 export type Partition = Extract<
   PlannedFault,
   {
@@ -18,13 +18,13 @@ export type Partition = Extract<
 
 export interface Roles {
   readonly nodeIds: readonly NodeId[]
-  /** Undefined while nobody leads. */
+  /** Undefined while no node leads. */
   readonly leader: NodeId | undefined
-  /** The node that the fault's target stands for, if it has one. */
+  /** The node that the fault strikes, if it strikes one. */
   readonly target: NodeId | undefined
 }
 
-/** The links that such a partition cuts: none if it needs a leader and there is none. */
+/** Returns the links that a partition cuts: none if it needs a leader and there is none. */
 export function linksCutBy(fault: Partition, { nodeIds, leader, target }: Roles): DirectedLink[] {
   const linksWhere = (isCut: (from: NodeId, to: NodeId) => boolean): DirectedLink[] =>
     nodeIds.flatMap((from) => nodeIds.filter((to) => to !== from && isCut(from, to)).map((to): DirectedLink => [from, to]))

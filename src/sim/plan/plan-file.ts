@@ -4,7 +4,7 @@ import { parseFault } from './fault-fields.js'
 import { type Fields, fieldsOf, InvalidPlan } from './fields.js'
 import { QUIET_PLAN, type WorldPlan } from './plan.js'
 
-/** A world that can be lived through again: the plan, and the seed of everything that the plan leaves to chance. */
+/** A world that can be replayed: its plan, and the seed of everything that the plan leaves to chance. */
 export interface SeededPlan {
   readonly seed: number
   readonly plan: WorldPlan
@@ -16,11 +16,11 @@ const NODES_MAX = 9
 const SPARES_MAX = 9
 const FAULTS_MS_MAX = 600_000
 const FAULTS_MAX = 10_000
-/** Of clients, accounts and the like. */
+/** Maximum number of clients, accounts and the like. */
 const COUNT_MAX = 100
 const WEIGHT_MAX = 1_000
 
-/** As a JSON text that parsePlan reads; one line for each fault. */
+/** Formats a plan as JSON text that parsePlan reads, with one line for each fault. */
 export function formatPlan({ seed, plan }: SeededPlan): string {
   const { faults, ...rest } = plan
   const head = JSON.stringify({ format: FORMAT, seed, ...rest }, undefined, 2).slice(0, -2)
@@ -29,8 +29,8 @@ export function formatPlan({ seed, plan }: SeededPlan): string {
 }
 
 /**
- * A plan from JSON, written by formatPlan or by hand. What is left out is as in the quiet plan: no faults, good links.
- * @throws InvalidPlan that names the field, and what it must be
+ * Parses a plan from JSON, written by formatPlan or by hand. Missing fields are as in the quiet plan: no faults, good links.
+ * @throws InvalidPlan that names the field and says what it must be
  */
 export function parsePlan(text: string): SeededPlan {
   const fields = fieldsOf(parseJson(text), '')
@@ -64,7 +64,10 @@ export function parsePlan(text: string): SeededPlan {
   return { seed, plan }
 }
 
-/** Why nobody could lead for long with these times, in one sentence that names two of them; undefined when they go together. */
+/**
+ * Returns why no node could lead for long with these times, in a sentence that names two of them; undefined if they are
+ * consistent.
+ */
 export function contradictionIn(options: CoreOptions): string | undefined {
   const { heartbeatIntervalMs, electionTimeoutMsMin, electionTimeoutMsMax } = options
   if (electionTimeoutMsMin > electionTimeoutMsMax) {
@@ -76,21 +79,26 @@ export function contradictionIn(options: CoreOptions): string | undefined {
   return undefined
 }
 
-/** What would strike so often that virtual time hardly went on. */
+/** Returns an error for a habit so frequent that virtual time would hardly advance; undefined if there is none. */
 function restlessnessOf(habits: ClientHabits): string | undefined {
   const name = (['deathMsMean', 'absenceMsMean'] as const).find((one) => habits[one] > 0 && habits[one] < 1)
-  return name && `habits.${name} must be 0, which is never, or a number of at least 1, not ${habits[name]}`
+  return name && `habits.${name} must be 0 (never) or a number of at least 1, not ${habits[name]}`
 }
 
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new InvalidPlan(`a plan is a JSON object: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw new InvalidPlan(`a plan must be a JSON object: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    })
   }
 }
 
-/** An object with the fields of `template`; those that are left out are as there. What a number may be, its name says. */
+/**
+ * Reads an object with the fields of `template`, which also gives the values of missing fields. The name of a number determines
+ * its bounds.
+ */
 function objectLike<T extends object>(template: T, fields: Fields): T {
   const result = Object.fromEntries(Object.entries(template).map(([name, value]) => [name, valueLike(value, name, fields)]))
   fields.end()
@@ -103,7 +111,7 @@ function valueLike(template: unknown, name: string, fields: Fields): unknown {
   if (typeof template !== 'number') throw new TypeError(`${name} is neither a number nor a flag`)
   if (name.endsWith('Rate')) return fields.number(name, 0, 1, template)
   const min = template < 1 ? 0 : 1
-  // What takes a while in the quiet plan are intervals: at 0 they would be over again and again without virtual time going on.
+  // Durations that are not 0 in the quiet plan are intervals: at 0 they would repeat without virtual time advancing.
   if (/Ms(Min|Max|Mean)?$/.test(name)) return fields.number(name, min, FAULTS_MS_MAX, template)
   if (name.endsWith('Count') || name === 'outstandingMax') return fields.integer(name, min, COUNT_MAX, template)
   if (/(Max|Slots)$/.test(name)) return fields.integer(name, min, Number.MAX_SAFE_INTEGER, template)

@@ -6,40 +6,40 @@ import { STATE_LIMITS, type StateLimits } from '../cluster/state-limits.js'
 import type { Random } from '../random.js'
 import { drawSchedule, type PlannedFault } from './schedule.js'
 
-/** How large a cluster is, how fast, and how its links are. */
+/** The size and speed of a cluster, and the quality of its links. */
 export interface ClusterPlan {
   readonly nodeCount: number
-  /** So many machines more stand by, and may become members: nodes nodeCount + 1 and on. */
+  /** Number of spare machines, which may become members: the nodes from nodeCount + 1 on. */
   readonly spareCount: number
   readonly options: CoreOptions
   readonly link: LinkQuality
   readonly syncMsMean: number
   readonly turnMsMax: number
-  /** How often the host looks at the clock. */
+  /** Interval of the host's tick. */
   readonly tickMs: number
   readonly checkpointEverySlots: number
-  /** So many slots up to the checkpoint's are kept in the log: who misses more must fetch a checkpoint. */
+  /** Number of slots kept in the log below the checkpoint. A node that misses more must fetch a checkpoint. */
   readonly logSlotsMax: number
-  /** How large the replicated state may grow, in bytes; 0: however large. */
+  /** Maximum size of the replicated state in bytes; 0: unlimited. */
   readonly quotaBytes: number
   /** Bounds of the replicated state. */
   readonly limits: StateLimits
-  /** Whether messages go through the real codec. */
+  /** True if messages go through the real codec. */
   readonly encodesMessages: boolean
 }
 
-/** A world before it begins: how large, how fast, how clients behave, what goes wrong. Plain JSON. */
+/** A world before it begins: its size and speed, the habits of its clients, its faults. Plain JSON. */
 export interface WorldPlan extends ClusterPlan {
   readonly habits: ClientHabits
-  /** In the order of their times. */
+  /** Planned faults in the order of their times. */
   readonly faults: readonly PlannedFault[]
-  /** How long phase one lasts, in ms of virtual time. */
+  /** Duration of phase one, in ms of virtual time. */
   readonly faultsMs: number
-  /** Phase two heals the first majority of these that can still run. */
+  /** Order of preference: phase two heals the first majority of these nodes that can still run. */
   readonly healOrder: readonly NodeId[]
 }
 
-/** A small, healthy, quiet world: what scenarios begin with. */
+/** A small, healthy, quiet world, from which scenarios start. */
 export const QUIET_PLAN: WorldPlan = Object.freeze({
   nodeCount: 3,
   spareCount: 0,
@@ -61,8 +61,8 @@ export const QUIET_PLAN: WorldPlan = Object.freeze({
 
 const ENCODED_SHARE = 0.1
 /**
- * By the size of a page. A checkpoint in small pages takes so long that whoever has it needs a log of hundreds of slots to catch up from
- * there: with less, and clients that never rest, it would fetch one after the other for ever.
+ * Choices of logSlotsMax, by pageBytesMax. A checkpoint in small pages takes so long to fetch that its receiver then needs a log
+ * of hundreds of slots to catch up. With fewer slots and busy clients it would fetch one checkpoint after another for ever.
  */
 const LOG_SLOTS_MAX: Readonly<Record<number, readonly number[]>> = {
   200: [300, 1_000, 16_384],
@@ -70,12 +70,12 @@ const LOG_SLOTS_MAX: Readonly<Record<number, readonly number[]>> = {
   [1 << 20]: [2, 15, 16_384],
 }
 
-/** Small enough to be reached within seconds, in some worlds. */
+/** Choices of quotaBytes: some are small enough to be reached within seconds. */
 const QUOTAS_BYTES = [0, 0, 0, 0, 12_000, 40_000]
 
-/** Draws a world. Which faults exist and how strong they are is drawn, too (swarm testing): few runs have them all. */
+/** Draws a world. The kinds of faults and their strength are drawn too (swarm testing): few runs have them all. */
 export function drawPlan(random: Random): WorldPlan {
-  // With four, half of the members are not a majority.
+  // With four members, half of them are not a majority.
   const nodeCount = random.pick([3, 3, 3, 4, 5])
   const spareCount = random.pick([0, 0, 1, 2, 3])
   const faultsMs = random.int(2_500, 5_000)
@@ -105,16 +105,17 @@ function drawOptions(random: Random): CoreOptions {
   return {
     ...DEFAULT_OPTIONS,
     windowSlots,
-    // A window of very few commands, whose leader has lossy links, has no room for what clients send again: that never ends.
+    // A window of very few commands, under a leader with lossy links, has no room for the clients' retries: it would never
+    // recover.
     batchCommandsMax: windowSlots > 2 ? random.pick([1, 3, 8_192]) : random.pick([8, 8_192]),
     queueCommandsMax: random.pick([4, 64, 65_536]),
-    // Small pages and a short memory, so that a few seconds see paging and catching up from the log.
+    // Small pages and a short memory, so that paging and catching up from the log happen within a few seconds.
     pageBytesMax: random.pick([200, 2_000, 1 << 20]),
     recentSlotsMax: random.pick([4, 32, 1_024]),
   }
 }
 
-/** Some are so small that sessions are full, or make room for others, again and again. A node has one of its own, too. */
+/** Draws bounds. Some are so small that sessions are full, or evict each other, again and again; a node has a session, too. */
 function drawLimits(random: Random): StateLimits {
   if (random.chance(0.7)) return STATE_LIMITS
   return {
@@ -138,12 +139,12 @@ function drawLink(random: Random): LinkQuality {
   }
 }
 
-/** Whether an operator wants the level of the log raised. */
+/** Returns true if an operator raises the level of the log. */
 export function mayRaiseLevel({ faults }: Pick<WorldPlan, 'faults'>): boolean {
   return faults.some(({ kind }) => kind === 'raiseLevel')
 }
 
-/** Whether the plan has anything go wrong at all. */
+/** Returns true if anything goes wrong in this plan. */
 export function hasFaults({ link, habits, faults }: WorldPlan): boolean {
   const rates = [link.tailRate, link.lossRate, link.duplicationRate, habits.duplicateRate, habits.lossRate, habits.deathMsMean]
   return link.canReorder || rates.some((rate) => rate > 0) || faults.length > 0

@@ -1,16 +1,16 @@
 import type { NodeId } from '../../paxos/types.js'
 import type { Random } from '../random.js'
 
-/** Whom a fault strikes: a node by its number, or by the part that it plays when the fault strikes. */
+/** The node that a fault strikes: by its id, or by its role at that moment. */
 export type Target = NodeId | 'leader' | 'follower'
 
-/** One way: from the first node to the second. */
+/** One direction of a link: from the first node to the second. */
 export type DirectedLink = readonly [from: NodeId, to: NodeId]
 
 interface Timing {
-  /** When it strikes, in ms from the beginning of the world. */
+  /** When the fault strikes, in ms from the beginning of the world. */
   readonly atMs: number
-  /** How long until what it did is undone, in ms. */
+  /** How long the fault lasts, in ms. */
   readonly forMs: number
 }
 
@@ -21,7 +21,7 @@ type Detail =
         | 'crashInWrite'
         | 'stop'
         | 'pause'
-        /** The whole machine stands still, its monotonic clock, too, as a suspended virtual one does. */
+        /** The whole machine stands still, its monotonic clock too, like a suspended virtual machine. */
         | 'suspension'
         | 'slowNode'
         | 'slowDisk'
@@ -29,60 +29,65 @@ type Detail =
         | 'failingSync'
         | 'fullDisk'
         | 'lostDirectory'
-        /** Down for so long that members may come and go meanwhile. */
+        /** Down for so long that members may be added and removed meanwhile. */
         | 'absence'
       readonly target: Target
     }
-  /** The machine comes back at other addresses. `isLogged`: an operator has the log say so, too. */
+  /** The machine comes back at other addresses. `isLogged`: an operator also records them in the log. */
   | { readonly kind: 'move'; readonly target: Target; readonly isLogged: boolean }
-  /** Between two steps of what a node does, so many of them later. */
+  /** Crashes between two steps of the node, after `steps` more steps. */
   | { readonly kind: 'crashMidStep'; readonly target: Target; readonly steps: number }
   | { readonly kind: 'crashOfAll' | 'restartOfAll' | 'rollingRestart' | 'handOver' }
-  /** One node after the other is started with the next version of the software. */
+  /** The nodes are restarted with the next version of the software, one after the other. */
   | { readonly kind: 'rollingUpgrade' }
-  /** A node that runs the next version is started with this one, which refuses what stands at the next level, and then with the next one again. */
+  /**
+   * A node of the next version is started with the current one, which refuses data of the next level, and then with the next one
+   * again.
+   */
   | { readonly kind: 'downgrade'; readonly target: Target }
   | { readonly kind: 'leaderIsolation' }
-  /** These do not hear the others, nor the others them. */
+  /** The nodes of the group and the others do not hear each other. */
   | { readonly kind: 'symmetricPartition'; readonly group: readonly NodeId[] }
   | { readonly kind: 'oneWayPartition'; readonly target: Target; readonly side: 'deaf' | 'mute' }
   /**
-   * Scenarios of "Omni-Paxos: Breaking the Barriers of Partial Connectivity" (EuroSys '23, section 2). Quorum-loss: all hear one node only,
-   * which does not lead; constrained election: the same, and the leader is cut off wholly.
+   * Scenarios of "Omni-Paxos: Breaking the Barriers of Partial Connectivity" (EuroSys '23, section 2). Quorum-loss: all nodes
+   * hear one node only, which does not lead. Constrained election: the same, and the leader is cut off completely.
    */
   | { readonly kind: 'quorumLoss' | 'constrainedElection'; readonly target: Target }
-  /** The third of them: each hears its neighbours in this order only. */
+  /** The third of these scenarios: each node hears only its neighbours in this order. */
   | { readonly kind: 'chained'; readonly order: readonly NodeId[] }
   | { readonly kind: 'partialPartition'; readonly links: readonly DirectedLink[] }
   | { readonly kind: 'flappingLinks'; readonly links: readonly DirectedLink[]; readonly periodMs: number }
-  /** The wall clock is off by so much for a while, or from now on. */
+  /** The wall clock is off by this much, for a while (skew) or from now on (jump). */
   | { readonly kind: 'clockSkew' | 'clockJump'; readonly target: Target; readonly byMs: number }
-  /** All wall clocks are set forward at once, as those of a cluster are that had no time server: sessions expire, and holds. */
+  /** All wall clocks are set forward at once, as in a cluster that had no time server: sessions and holds expire. */
   | { readonly kind: 'clockLeap'; readonly byMs: number }
-  /** The wall clock gains (or loses) so much in each second, and keeps what it gained. */
+  /** The wall clock gains (or loses) this much in each second, and keeps it. */
   | { readonly kind: 'clockDrift'; readonly target: Target; readonly perSecondMs: number }
-  /** The disk of a node that is down is put back to what it was `forMs` before, the whole directory. */
+  /** The disk of a node that is down is put back to its state of `forMs` before, the whole directory. */
   | { readonly kind: 'olderCopy'; readonly target: Target }
-  /** An operator adds a spare machine, if there is one left, and has it vote when it has learned. */
+  /** An operator adds a spare machine, if there is one left, and lets it vote once it has learned. */
   | { readonly kind: 'addMember' }
-  /** An operator removes a member; `replaceMember`: adds a spare machine before. One that cannot run any more goes first. */
+  /**
+   * An operator removes a member; `replaceMember` first adds a spare machine. A member that cannot run any more is chosen first.
+   */
   | { readonly kind: 'removeMember' | 'replaceMember'; readonly target: Target }
-  /** An operator wants the level of the log raised, to the highest that all know (0) or to that one. */
+  /** An operator raises the level of the log: to the given level, or to the highest that all members know (0). */
   | { readonly kind: 'raiseLevel'; readonly level: number }
-  /** An operator asks for another leader. */
+  /** An operator transfers the leadership. */
   | { readonly kind: 'transferLeadership'; readonly target: Target }
-  /** A bit of one stored record flips; `pick` decides of which. */
+  /** A bit of one stored record flips; `pick` chooses the record. */
   | { readonly kind: 'corruptedRecord'; readonly target: Target; readonly pick: number }
 
-/** What goes wrong once, when, and for how long: plain JSON. */
+/** One planned fault: its kind, its time and its duration. Plain JSON. */
 export type PlannedFault = Timing & Detail
 
 export type FaultKind = PlannedFault['kind']
 
 interface Frequency {
-  /** In which share of the worlds it exists at all. */
+  /** Share of the worlds in which the fault exists at all. */
   readonly share: number
-  /** Where it does: the mean time between two of them, in ms. */
+  /** Mean time between two of these faults, in a world in which they exist, in ms. */
   readonly everyMs: number
   readonly forMsMean: number
 }
@@ -131,21 +136,21 @@ const FREQUENCIES: { readonly [K in FaultKind]: Frequency } = {
 
 export const FAULT_KINDS = Object.keys(FREQUENCIES) as readonly FaultKind[]
 
-/** These do nothing in a world without spare machines. */
+/** Faults that do nothing in a world without spare machines. */
 const NEEDS_SPARES: ReadonlySet<FaultKind> = new Set<FaultKind>(['addMember', 'replaceMember'])
 
-/** The next level, half of the time by its number: until all know it, that is refused. */
+/** The next level. Half of the requests name it: such a request is refused until all members know it. */
 const LEVELS = [0, 2]
 
 const STEPS_MAX = 30
 const CLOCK_MS_MAX = 10_000
-/** Now and then one clock is so far ahead that sessions would expire, if it decided of the time. */
+/** Sometimes one clock is so far ahead that sessions would expire if it alone determined log time. */
 const LEAP_SHARE = 0.15
 const LEAP_MS_MAX = 7_200_000
 const DRIFT_MS_MAX = 200
 const FLAP_MS_MAX = 300
 
-/** Draws what goes wrong in the first `untilMs` of a world. Which kinds exist there is drawn, too (swarm testing). */
+/** Draws the faults of the first `untilMs` of a world. The kinds that exist there are drawn, too (swarm testing). */
 export function drawSchedule(
   random: Random,
   { nodeCount, spareCount = 0, untilMs }: { nodeCount: number; spareCount?: number; untilMs: number },
@@ -154,7 +159,7 @@ export function drawSchedule(
   const strength = random.between(0.5, 2)
   for (const kind of FAULT_KINDS) {
     const { share, everyMs, forMsMean } = FREQUENCIES[kind]
-    // Each kind draws for itself: another frequency of one leaves the others as they are.
+    // Each kind draws from its own generator: changing the frequency of one does not change the others.
     const own = random.fork()
     if (!own.chance(share) || (spareCount === 0 && NEEDS_SPARES.has(kind))) continue
     for (let atMs = 0; ; ) {
@@ -164,7 +169,7 @@ export function drawSchedule(
       faults.push({ atMs: Math.floor(atMs), forMs, ...drawDetail(kind, own, nodeCount + spareCount) })
     }
   }
-  // Without another version there is nothing to raise.
+  // Without another version there is no level to raise.
   const isUpgraded = faults.some(({ kind }) => kind === 'rollingUpgrade')
   const struck = isUpgraded ? faults : faults.filter(({ kind }) => kind !== 'raiseLevel')
   return struck.toSorted((a, b) => a.atMs - b.atMs)
@@ -233,13 +238,13 @@ function drawDetail(kind: FaultKind, random: Random, nodeCount: number): Detail 
   }
 }
 
-/** The leader is the most rewarding one. */
+/** Draws a target: often the leader, where faults reveal most. */
 function drawTarget(random: Random, nodeIds: readonly NodeId[]): Target {
   if (random.chance(0.4)) return 'leader'
   return random.chance(0.2) ? 'follower' : random.pick(nodeIds)
 }
 
-/** Some of all links; at least one. */
+/** Draws a share of all links, at least one. */
 function drawLinks(random: Random, nodeIds: readonly NodeId[], share: number): DirectedLink[] {
   const all = nodeIds.flatMap((from) => nodeIds.filter((to) => to !== from).map((to): DirectedLink => [from, to]))
   const drawn = all.filter(() => random.chance(share))

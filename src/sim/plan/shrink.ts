@@ -9,13 +9,13 @@ import { cutOff, SIMPLER_FAULTS, SIMPLER_PLANS } from './simplify.js'
 export type Failure = Exclude<Verdict, { readonly kind: 'held' }>
 
 export interface ShrinkSettings {
-  /** So many worlds are lived through at most. */
+  /** Maximum number of worlds to run. */
   readonly runsMax: number
-  /** Asked before each run whether to go on. Default: always. */
+  /** Asked before each run if the search shall continue. Default: always. */
   readonly goesOn?: () => boolean
-  /** Told after each run. */
+  /** Called after each run. */
   readonly onRun?: (progress: ShrinkProgress) => void
-  /** As for the run that failed. */
+  /** The settings of the run that failed. */
   readonly run?: RunSettings
 }
 
@@ -27,16 +27,16 @@ interface ShrinkProgress {
 
 export interface Shrunk extends ShrinkProgress {
   readonly failure: Failure
-  /** Whether no single step makes it smaller any more; false when the budget ended first. */
+  /** True if no single step makes the plan smaller; false if the budget ended first. */
   readonly isMinimal: boolean
 }
 
-/** A plan that is changed shifts what chance brings: what still fails may need another throw of the dice. */
+/** A changed plan shifts every later draw: a plan that still fails may need another seed. */
 const SEEDS_PER_PLAN = 5
 
 /**
- * Looks for a small plan that breaks a promise of the same sort as `failing` does: delta debugging (Zeller and Hildebrandt, 2002) over
- * the list of faults, then each fault and everything else of the plan made simpler, until no single step helps or the budget is used up.
+ * Searches for a small plan that fails in the same way as `failing`. It uses delta debugging (Zeller and Hildebrandt, 2002) on
+ * the list of faults, then simplifies each fault and the rest of the plan, until no single step helps or the budget is used up.
  */
 export async function shrink(failing: SeededPlan, failure: Failure, settings: ShrinkSettings): Promise<Shrunk> {
   return await new Shrinker(failing, failure, settings).run()
@@ -45,7 +45,7 @@ export async function shrink(failing: SeededPlan, failure: Failure, settings: Sh
 class Shrinker {
   readonly #settings: ShrinkSettings
   readonly #sort: string
-  /** What has been tried, each once. */
+  /** Plans that were tried: none is tried twice. */
   readonly #tried = new Set<string>()
   readonly #run: RunSettings
   #best: SeededPlan
@@ -55,7 +55,7 @@ class Shrinker {
   constructor(failing: SeededPlan, failure: Failure, settings: ShrinkSettings) {
     this.#settings = settings
     this.#sort = sortOf(failure.sentence)
-    // What fails among the faults fails before they end: then phase two is not needed to see it.
+    // A failure during the faults is seen before they end: phase two is not needed.
     const endsWithFaults = failure.kind === 'broken' && failure.result.simulatedMs < failing.plan.faultsMs
     this.#run = { ...settings.run, endsWithFaults }
     this.#best = failing
@@ -81,7 +81,7 @@ class Shrinker {
     return this.#best.plan.faults
   }
 
-  /** Without ever larger parts of the list first, and without single faults at the end. */
+  /** Drops parts of the list of faults, from large parts down to single faults. */
   async #dropFaults(): Promise<boolean> {
     const before = this.#faults.length
     for (let size = before; size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
@@ -117,7 +117,7 @@ class Shrinker {
     return simpler && { ...this.#best.plan, faults: this.#faults.with(i, simpler) }
   }
 
-  /** Nothing after the failure matters to it. */
+  /** Drops what comes after the failure. */
   async #cutOff(): Promise<void> {
     if (this.#failure.kind !== 'broken') return
     const { plan } = this.#best
@@ -125,7 +125,7 @@ class Shrinker {
     if (shorter.faultsMs < plan.faultsMs) await this.#try(shorter)
   }
 
-  /** True if that fails in the same way: then it is the best so far. */
+  /** Returns true if the plan fails in the same way; then it is the best so far. */
   async #try(plan: WorldPlan | undefined): Promise<boolean> {
     if (plan === undefined) return false
     for (let i = 0; i < SEEDS_PER_PLAN; i++) {
@@ -143,7 +143,7 @@ class Shrinker {
     const key = JSON.stringify(seeded)
     if (this.#tried.has(key)) return false
     this.#tried.add(key)
-    // Whoever presses Ctrl-C is heard between two runs.
+    // Yields, so that Ctrl-C is heard between two runs.
     await setImmediate()
     const verdict = await judge(seeded, this.#run)
     this.#runCount++

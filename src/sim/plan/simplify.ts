@@ -6,10 +6,10 @@ import type { PlannedFault } from './schedule.js'
 
 const THINK_MS_MAX = 1_000
 
-/** A simpler one, or undefined when there is nothing to simplify. Applied again and again it comes to an end. */
+/** Returns a simpler one, or undefined if there is nothing to simplify. Repeated application must terminate. */
 type Simplify<T> = (complex: T) => T | undefined
 
-/** Ways to make a world simpler, those that save most first. */
+/** Ways to simplify a world; those that save most come first. */
 export const SIMPLER_PLANS: readonly Simplify<WorldPlan>[] = [
   (plan) => (plan.nodeCount > 3 ? withNodes(plan, 3, plan.spareCount) : undefined),
   (plan) => (plan.spareCount > 0 ? withNodes(plan, plan.nodeCount, 0) : undefined),
@@ -44,7 +44,7 @@ export const SIMPLER_PLANS: readonly Simplify<WorldPlan>[] = [
   (plan) => simplerIf(plan.faultsMs > 100, { ...plan, faultsMs: Math.ceil(plan.faultsMs / 2) }),
 ]
 
-/** Ways to make one fault simpler. */
+/** Ways to simplify one fault. */
 export const SIMPLER_FAULTS: readonly Simplify<PlannedFault>[] = [
   (fault) => {
     if (fault.kind !== 'crashOfAll' && fault.kind !== 'restartOfAll' && fault.kind !== 'rollingRestart') return undefined
@@ -62,7 +62,7 @@ export const SIMPLER_FAULTS: readonly Simplify<PlannedFault>[] = [
   (fault) => (fault.forMs > 1 ? { ...fault, forMs: Math.floor(fault.forMs / 2) } : undefined),
 ]
 
-/** The same world without what comes after a failure at `failedMs`: it fails in the same way. */
+/** Returns the same world without what comes after a failure at `failedMs`: it fails in the same way. */
 export function cutOff(plan: WorldPlan, failedMs: number): WorldPlan {
   const faultsMs = Math.min(plan.faultsMs, Math.ceil(failedMs) + 1)
   return { ...plan, faultsMs, faults: plan.faults.filter((fault) => fault.atMs < faultsMs) }
@@ -103,14 +103,14 @@ function withSimplerHabit(plan: WorldPlan, name: string): WorldPlan | undefined 
   return simplerIf(!isLike([simpler], [value]), { ...plan, habits: { ...plan.habits, [name]: simpler } })
 }
 
-/** Rates become 0, clients fewer, and whoever acts acts more rarely; the rest becomes as in the quiet plan. */
+/** Returns a simpler value: rates become 0, clients fewer and slower; other values become those of the quiet plan. */
 function simplerValue(name: string, value: unknown): unknown {
   const quiet = valueIn(QUIET_PLAN.habits, name)
   if (typeof value !== 'number') return quiet
   if (name.endsWith('Rate')) return 0
   if (name === 'thinkMsMean') return Math.min(THINK_MS_MAX, value * 2)
   if (name === 'clientCount' || name === 'outstandingMax') return Math.max(1, value >> 1)
-  // With fewer things to contend for there is more to see.
+  // Fewer keys and accounts mean more contention: these numbers do not grow.
   return name === 'keyCount' || name === 'accountCount' ? value : quiet
 }
 

@@ -1,6 +1,6 @@
 import type { DirectedLink, PlannedFault, Target } from './schedule.js'
 
-/** A fault in words, without its time: `n2 crashes in the middle of a write, back after 310 ms`. */
+/** Describes a fault without its time: `n2 crashes in the middle of a write, back after 310 ms`. */
 export function tellFault(fault: PlannedFault): string {
   const duration = `${tellNumber(fault.forMs)} ms`
   switch (fault.kind) {
@@ -87,7 +87,7 @@ export function tellFault(fault: PlannedFault): string {
   }
 }
 
-/** A schedule for people, a line for each fault. */
+/** Describes a schedule, one line for each fault. */
 export function tellSchedule(faults: readonly PlannedFault[]): string[] {
   return faults.map((fault) => `at ${tellNumber(fault.atMs)} ms: ${tellFault(fault)}`)
 }
@@ -100,7 +100,7 @@ function tellLink([from, to]: DirectedLink): string {
   return `n${from} to n${to}`
 }
 
-/** Thousands with commas, whatever the locale of this machine. */
+/** Formats a number with commas between thousands, in any locale. */
 function tellNumber(number: number): string {
   return String(number).replace(/\B(?=(\d{3})+(?!\d))/g, ',')
 }

@@ -1,26 +1,26 @@
 import { FAULTS, type Fault } from '../plan/faults.js'
 import type { RunSummary } from './summary.js'
 
-/** How often one fault struck, and in how many of the runs. */
+/** How often one fault struck, and in how many runs. */
 export interface FaultCoverage {
   readonly fault: Fault
   readonly count: number
   readonly runCount: number
 }
 
-/** What many runs have seen together. */
+/** Totals over many runs. */
 export class Coverage {
   readonly #counts = new Map<string, { count: number; runCount: number }>()
   readonly nodeCounts = new Set<number>()
   readonly broken: RunSummary[] = []
   readonly crashed: RunSummary[] = []
   runCount = 0
-  /** Runs that held and prove something: leaders changed, slots were decided, faults struck. */
+  /** Runs that held and were not vacuous: leaders changed, slots were decided, faults struck. */
   countedRunCount = 0
   leaderCount = 0
   decidedCount = 0
   acknowledgedCount = 0
-  /** Runs whose answers a search explained that knows no slots: a second opinion. */
+  /** Runs whose answers were explained by a search that does not use slots: a second opinion. */
   orderFoundCount = 0
   eventCount = 0
   simulatedMs = 0
@@ -48,12 +48,12 @@ export class Coverage {
     return this.runCount - this.broken.length - this.crashed.length
   }
 
-  /** Every fault there is. */
+  /** All faults. */
   get faults(): FaultCoverage[] {
     return FAULTS.map((fault) => ({ fault, ...(this.#counts.get(fault) ?? { count: 0, runCount: 0 }) }))
   }
 
-  /** Faults that never struck. */
+  /** Faults that have never struck. */
   get missing(): Fault[] {
     return this.faults.filter(({ count }) => count === 0).map(({ fault }) => fault)
   }

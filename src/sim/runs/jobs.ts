@@ -12,25 +12,25 @@ export interface JobOrder {
 
 interface JobSettings {
   readonly firstSeed: number
-  /** Infinity: until goesOn says no. */
+  /** Infinity: until goesOn returns false. */
   readonly runCount: number
-  /** So many processes share the seeds out. */
+  /** Number of processes. */
   readonly jobs: number
   readonly onRun: (run: RunSummary) => void
-  /** Asked after each run. Once it says no, all ends as it is. Default: always. */
+  /** Asked after each run; once it returns false, no further run starts. Default: always. */
   readonly goesOn?: () => boolean
-  /** Ends everything at once, as it is. */
+  /** Stops everything at once. */
   readonly signal?: AbortSignal
 }
 
 const JOB_PROCESS = fileURLToPath(new URL(`./job-process${extname(import.meta.url)}`, import.meta.url))
 const SEEDS_PER_ORDER = 8
-/** A run that takes so long will not end. */
+/** A run that takes longer than this never ends. */
 const RUN_MS_MAX = 120_000
 
 /**
- * Lives through the worlds of many seeds, on as many cores as there are jobs. Seeds are taken in order; they end in any. One that ends
- * its process, or does not end, counts as a failure of the simulator.
+ * Runs the worlds of many seeds, on as many cores as there are jobs. Seeds start in order and end in any order. A seed that kills
+ * its process, or never ends, counts as a failure of the simulator.
  */
 export async function runSeeds(settings: JobSettings): Promise<void> {
   const pool = new JobPool(settings)
@@ -61,7 +61,7 @@ class JobPool {
     }
   }
 
-  /** One process after the other, should one not survive its seed. */
+  /** Runs one process after the other: each lasts until a seed kills it. */
   async #work(): Promise<void> {
     for (let order = this.#nextOrder(); order !== undefined && !this.#isOver; ) {
       const job = new Job(order, { onRun: (run) => this.#onRun(run), nextOrder: () => this.#nextOrder() })
@@ -97,7 +97,7 @@ class JobPool {
   }
 }
 
-/** The seed that a process did not survive. */
+/** A seed that killed its process, or never ended. */
 interface Fatal {
   readonly seed: number
   readonly lastSeed: number
@@ -109,21 +109,21 @@ interface Employer {
   readonly nextOrder: () => JobOrder | undefined
 }
 
-/** One process, which carries out one order after the other. */
+/** One process, which runs one order after the other. */
 class Job {
   /** Resolves when the process is gone: undefined if there was nothing left to do. */
   readonly ended: Promise<Fatal | undefined>
   readonly #child: ChildProcess
   readonly #employer: Employer
   #order: JobOrder | undefined
-  /** What it is at now. */
+  /** The seed that runs now. */
   #seed = 0
   #isHanging = false
   #watchdog: NodeJS.Timeout | undefined
 
   constructor(order: JobOrder, employer: Employer) {
     this.#employer = employer
-    // A process group of its own, so that the terminal's Ctrl-C reaches it only through us.
+    // A process group of its own, so that the terminal's Ctrl-C reaches it only through the parent.
     this.#child = fork(JOB_PROCESS, { detached: true })
     this.#child.on('message', (run: RunSummary) => this.#onRun(run))
     this.ended = new Promise((resolve, reject) => {
@@ -141,7 +141,7 @@ class Job {
     this.#order = order
     this.#seed = order.firstSeed
     this.#watch()
-    // A process that has just died does not hear of it; its end is told in any case.
+    // A process that has just died does not receive the order; its end is reported in any case.
     this.#child.send(order, () => undefined)
   }
 

@@ -11,11 +11,11 @@ import { Random } from '../random.js'
 import type { TracedEvent } from '../trace/trace-events.js'
 import { type OrderVerdict, World, type WorldSettings } from './world.js'
 
-/** What became of one seed's world. */
+/** The result of one seed's world. */
 export interface SeedResult {
   readonly seed: number
   readonly plan: WorldPlan
-  /** The promise that was broken, in one sentence; undefined when all held. */
+  /** The violation in one sentence; undefined if everything held. */
   readonly failure: string | undefined
   readonly error: Violation | undefined
   /** The same on every replay. */
@@ -25,37 +25,37 @@ export interface SeedResult {
   readonly decidedUpTo: number
   readonly leaderCount: number
   readonly acknowledgedCount: number
-  /** Whether an order was found that explains all answers without a look at the slots, as a second opinion. */
+  /** The verdict of a search for an order that explains all answers without the slots: a second opinion. */
   readonly order: OrderVerdict
   /** Everything that the clients asked and were told. */
   readonly history: History
   readonly totals: FaultTotals
-  /** Every event, if the settings asked to record them. */
+  /** Every event, if the settings asked for a record. */
   readonly events: readonly TracedEvent[]
 }
 
-/** Within so much simulated time after a quorum is healed every outstanding request must be answered. */
+/** Maximum simulated time after the healing of a quorum until every outstanding request is answered, in ms. */
 const LIVENESS_MS = 30_000
-/** What is outstanding, the session among it, and at least one new request. */
+/** Number of answers that each client must get: those that are outstanding, the session's, and at least one new. */
 const FRESH_ANSWERS = 6
 const SETTLE_MS = 5_000
 
 export interface RunSettings extends Omit<WorldSettings, 'seed' | 'plan'> {
-  /** Ends with phase one, and judges nothing at the end: for failures that are known to come before. Default: false. */
+  /** Ends with phase one, and checks nothing at the end: for failures that are known to come earlier. Default: false. */
   readonly endsWithFaults?: boolean
 }
 
-/** Lives through the world that a seed draws. */
+/** Runs the world that a seed draws. */
 export function runSeed(seed: number, settings: RunSettings = {}): Promise<SeedResult> {
   return runPlan({ ...settings, seed, plan: planOf(seed) })
 }
 
-/** The world that a seed draws. */
+/** Returns the world that a seed draws. */
 export function planOf(seed: number): WorldPlan {
   return drawPlan(new Random(seed).fork())
 }
 
-/** Lives through one world: phase one with faults on for safety, phase two with a healed quorum for liveness. */
+/** Runs one world: phase one with faults on, for safety; phase two with a healed quorum, for liveness. */
 export async function runPlan(settings: RunSettings & SeededPlan): Promise<SeedResult> {
   const { seed, plan, endsWithFaults = false } = settings
   const world = new World(settings)
@@ -85,20 +85,20 @@ export async function runPlan(settings: RunSettings & SeededPlan): Promise<SeedR
   }
 }
 
-/** As whoever runs this would write it: from a checkout the sources are run, without a build. */
+/** The command as a user would write it: in a checkout it runs the sources, without a build. */
 const COMMAND = extname(import.meta.url) === '.ts' ? 'npm run sim --' : 'npx synod sim'
 
-/** How anybody sees the same world again. */
+/** Returns the command that runs the same world again. */
 export function replayCommand(seed: number): string {
   return `${COMMAND} --seed ${seed} --verbose`
 }
 
-/** The same for a plan in a file. */
+/** Returns the command that runs the plan in a file again. */
 export function replayPlanCommand(file: string): string {
   return `${COMMAND} --plan ${shellWord(file)} --verbose`
 }
 
-/** One word to a POSIX shell, whatever is in it. */
+/** Quotes a text as one word for a POSIX shell. */
 function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
@@ -128,7 +128,7 @@ async function live(world: World, endsWithFaults: boolean): Promise<void> {
   checkNotVacuous(world)
 }
 
-/** A cluster is formed only once all its members have been up at once: no majority can do without that. */
+/** Waits until the cluster is formed. That needs all its members up at once: a majority is not enough. */
 async function form(world: World, core: readonly SimulatedNode[]): Promise<void> {
   if (core.some(isMember)) return
   const initial = world.nodes.filter((node) => !node.isSpare)
@@ -141,10 +141,12 @@ function isMember(node: SimulatedNode): boolean {
   return node.disk.contents.genesis !== undefined
 }
 
-/** What the operator has begun comes to its end; and whoever found its directory damaged votes again, from another one. */
+/**
+ * Waits until the operator's current change is done, and every node that found its directory damaged votes again, from a new one.
+ */
 async function repair(world: World, core: readonly SimulatedNode[]): Promise<void> {
   const { operator, survival, checker } = world
-  // Whoever leads, in the core or not, must hear of those that are to vote.
+  // The leader, inside the quorum or outside, must hear the nodes that are to vote.
   if (!operator.isIdle || core.some((node) => isReturning(node, checker))) world.connectAll()
   for (const node of core) if (node.disk.isCorrupted) node.crash()
   for (const node of core) node.start()
@@ -157,12 +159,12 @@ async function repair(world: World, core: readonly SimulatedNode[]): Promise<voi
   check(hasRecovered, () => `node ${core.find((node) => !isBack(node))?.id} never came to vote again after it was healed`)
 }
 
-/** Whoever was removed meanwhile serves nobody. */
+/** Returns true if the node serves clients: a removed node does not. */
 function isOfUse({ checker }: World, node: SimulatedNode): boolean {
   return node.haltCode === undefined && !checker.isRemoved(node.id)
 }
 
-/** Phase two: what is outstanding is answered, and so are new requests; then the healed nodes know everything. */
+/** Runs phase two: outstanding requests and new ones are answered; then the healed nodes know everything that is decided. */
 async function serve(world: World, core: readonly SimulatedNode[]): Promise<void> {
   const { clients, history, checker } = world
   for (const client of clients) client.useOnly(core)
@@ -180,14 +182,14 @@ async function serve(world: World, core: readonly SimulatedNode[]): Promise<void
 }
 
 /**
- * A majority of those that can still run, in the order that the plan has drawn, of whatever the membership may come to be; and whoever
- * is about to vote, for the first time or again.
+ * Chooses the quorum to heal: a majority of the nodes that can still run, in the order that the plan has drawn, for every
+ * membership that may result; and every node that is about to vote, for the first time or again.
  */
 function chooseCore({ nodes, plan, survival, operator, checker }: World): SimulatedNode[] {
   const rank = (node: SimulatedNode): number => (plan.healOrder.includes(node.id) ? plan.healOrder.indexOf(node.id) : node.id)
   const inOrder = nodes.toSorted((a, b) => rank(a) - rank(b))
   const core = new Set<SimulatedNode>()
-  // Before the cluster is formed its members are all that there is.
+  // Before the cluster is formed, its initial members are all there is.
   const initialIds = nodes.filter((node) => !node.isSpare).map((node) => node.id)
   for (const list of checker.memberships.isFormed ? survival.voterLists : [initialIds]) {
     const isEnough = (): boolean => isMajority(list.filter((id) => [...core].some((node) => node.id === id)).length, list.length)
@@ -200,13 +202,13 @@ function chooseCore({ nodes, plan, survival, operator, checker }: World): Simula
   return [...core]
 }
 
-/** It can mend itself, with the others' help. */
+/** Returns true if the node can repair itself with the help of the others. */
 function isReturning({ id, disk, haltCode }: SimulatedNode, { memberships }: Checker): boolean {
   if (haltCode !== undefined || !memberships.isFormed) return false
   return disk.isCorrupted || memberships.latest.member(id)?.returning === true
 }
 
-/** A run in which nothing happened proves nothing. */
+/** Checks that the run was not vacuous: a run in which nothing happened proves nothing. */
 function checkNotVacuous({ checker, history, plan, totals }: World): void {
   check(checker.leaderCount > 0, () => 'nobody ever led')
   check(checker.decidedUpTo > 0, () => 'nothing was ever decided')

@@ -2,21 +2,21 @@ import type { SeededPlan } from '../plan/plan-file.js'
 import type { Verdict } from './verdict.js'
 import type { OrderVerdict } from './world.js'
 
-/** What is told of one run from process to process, and counted: plain JSON. */
+/** The summary of one run, passed from process to process and counted: plain JSON. */
 export interface RunSummary {
   readonly seed: number
   readonly verdict: Verdict['kind']
-  /** Why it did not hold. */
+  /** The violation or error, if the run did not hold. */
   readonly sentence?: string
-  /** Where the simulator itself failed. */
+  /** The stack, if the simulator itself failed. */
   readonly stack?: string
-  /** Absent when the simulator itself failed. */
+  /** Absent if the simulator itself failed. */
   readonly size?: WorldSize
-  /** How often each fault struck; those that did not are left out. */
+  /** How often each fault struck, without those that did not. */
   readonly faults: Readonly<Record<string, number>>
 }
 
-/** How much happened in a world. */
+/** The amount of activity in a world. */
 interface WorldSize {
   readonly nodeCount: number
   readonly simulatedMs: number
@@ -24,7 +24,7 @@ interface WorldSize {
   readonly leaderCount: number
   readonly decidedUpTo: number
   readonly acknowledgedCount: number
-  /** Whether an order was found that explains all answers without a look at the slots: a second opinion. */
+  /** The verdict of a search for an order that explains all answers without the slots: a second opinion. */
   readonly order: OrderVerdict
   /** The same on every replay, on every machine. */
   readonly eventHash: string

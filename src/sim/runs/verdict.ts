@@ -1,14 +1,14 @@
 import type { SeededPlan } from '../plan/plan-file.js'
 import { type RunSettings, runPlan, type SeedResult } from './run-seed.js'
 
-/** What became of one world. */
+/** The verdict on one world. */
 export type Verdict =
   | { readonly kind: 'held'; readonly result: SeedResult }
   | { readonly kind: 'broken'; readonly result: SeedResult; readonly sentence: string }
-  /** The simulator itself failed: that is a bug of its own, and says nothing about Synod. */
+  /** The simulator itself failed: a bug of its own, which says nothing about Synod. */
   | { readonly kind: 'crashed'; readonly error: unknown; readonly sentence: string }
 
-/** Lives through a world. Never throws. */
+/** Runs one world. Never throws. */
 export async function judge(seeded: SeededPlan, settings: RunSettings = {}): Promise<Verdict> {
   try {
     const result = await runPlan({ ...settings, ...seeded })
@@ -19,8 +19,8 @@ export async function judge(seeded: SeededPlan, settings: RunSettings = {}): Pro
 }
 
 /**
- * The sort of a broken promise: its sentence without what is quoted, without numbers, and without names, which all have a number in
- * them. Two runs that break the same promise on other nodes, at another time, in other slots are of one sort.
+ * Returns the sort of a violation: its sentence without quoted parts, numbers, and names (which all contain a number). Two runs
+ * with the same violation on other nodes, at other times, in other slots have one sort.
  */
 export function sortOf(sentence: string): string {
   return sentence

@@ -25,20 +25,20 @@ export interface WorldSettings extends Pick<ClusterSettings, 'seed' | 'print' | 
   readonly plan: WorldPlan
 }
 
-/** `undecided`: the search for it would have taken too long. */
+/** `undecided`: the search would have taken too long. */
 export type OrderVerdict = 'notSearched' | 'found' | 'undecided'
 
-/** Enough for four histories of five, at less than a tenth of the time that a world takes. */
+/** Enough for four of five histories, in less than a tenth of the time that a world takes. */
 const SEARCH_STEPS_MAX = 3_000
 
-/** A simulated cluster, the clients that use it, and what goes wrong. */
+/** A simulated cluster, its clients, and its faults. */
 export class World extends SimulatedCluster {
   readonly plan: WorldPlan
   readonly history = new History()
   readonly clients: readonly SimulatedClient[]
   readonly survival: Survival
   readonly operator: Operator
-  /** The nodes that clients know. */
+  /** Nodes that clients know. */
   readonly #ports: SimulatedNode[]
   #order: OrderVerdict = 'notSearched'
 
@@ -65,7 +65,7 @@ export class World extends SimulatedCluster {
     return new Nemesis(this)
   }
 
-  /** Judges everything that the clients were told, and the state of these nodes. @throws Violation */
+  /** Checks every answer to the clients, and the state of these nodes. @throws Violation */
   checkHistory(nodes: readonly SimulatedNode[]): void {
     const { log, quotaMarks, firstLevel } = this.checker
     const model = checkSlotOrder(this.history, log, { limits: this.plan.limits, quotaMarks, firstLevel })
@@ -75,23 +75,23 @@ export class World extends SimulatedCluster {
     if (this.checker.looksInside) checkReplay(this.checker.feed.replay, model)
   }
 
-  /** What a search for an order of the requests, which knows no slots, has come to. */
+  /** The verdict of the search for an order of the requests that does not use slots. */
   get order(): OrderVerdict {
     return this.#order
   }
 
-  /** Judges everything that the clients were told once more, without the help of the log. @throws Violation */
+  /** Checks every answer to the clients once more, without the log. @throws Violation */
   checkOrder(): void {
-    // What was carried out once, and whose repeat was refused as too late, stands in two places.
+    // A request that was carried out, and whose repeat was refused as too late, has two places in the order.
     if (this.plan.limits.firstAnswersMax !== STATE_LIMITS.firstAnswersMax) return
-    // Without the slots nobody knows how full the state was, nor at which level.
+    // Without the slots it is unknown how full the state was, and at which level a command was carried out.
     if (this.plan.quotaBytes > 0 || mayRaiseLevel(this.plan)) return
     const { kind, failure } = findOrder(this.history.invocations, SEARCH_STEPS_MAX)
     check(kind !== 'notLinearizable', () => failure ?? '')
     this.#order = kind === 'undecided' ? 'undecided' : 'found'
   }
 
-  /** Clients look at what a node says of itself. */
+  /** True if a node offers the next level: clients ask a node for its version. */
   get #isNextOffered(): boolean {
     return this.nodes.some(({ member }) => (member?.status().level ?? 0) >= NEXT_LEVEL)
   }
@@ -124,7 +124,7 @@ export class World extends SimulatedCluster {
     const { habits } = plan
     const workload = new Workload(habits, this.random.fork(), mayRaiseLevel(plan) ? () => this.#isNextOffered : undefined)
     const bareCount = Math.round(habits.clientCount * habits.sessionlessRate)
-    // They alone ask for what the next level has.
+    // Only clients without a session ask for what the next level has.
     const sessionCount = habits.clientCount - (mayRaiseLevel(plan) ? Math.max(1, bareCount) : bareCount)
     return Array.from({ length: habits.clientCount }, (_, i) => {
       const random = this.random.fork()
@@ -168,7 +168,7 @@ function checkState(node: SimulatedNode, model: Model): void {
   }
 }
 
-/** Whoever has followed the events from the first on knows what there is. */
+/** Checks that the events from the first on lead to the model's state. */
 function checkReplay(replay: EventReplay, model: Model): void {
   const keys = model.query(ALL_KEYS)
   const accounts = model.query({ kind: 'accounts' })

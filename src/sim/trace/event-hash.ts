@@ -8,7 +8,7 @@ const PRIME_2 = 0x85ebca6b
 const BASIS = 0x811c9dc5
 const BASIS_2 = 0x9747b28c
 
-/** The numbers below stand for words in the hash: a changed one changes every hash. */
+/** These numbers stand for words in the hash: changing one changes every hash. */
 const FATES: Readonly<Record<Fate, number>> = { delivered: 1, waits: 2, lost: 3, cut: 4, refused: 5, down: 6 }
 const OUTCOMES: Readonly<Record<WriteOutcome, number>> = { synced: 1, buffered: 2, failed: 3, lost: 4, kept: 5 }
 const CHANGES: Readonly<Record<MembershipChange['kind'], number>> = {
@@ -23,15 +23,15 @@ const PARTS = { header: 1, page: 2, end: 3 } as const
 const PHASES = { joining: 1, following: 2, polling: 3, scouting: 4, leading: 5 } as const
 
 /**
- * The hash of a run's events. Whole-number arithmetic of 32 bits alone, so that it is the same on every machine and in every version of
- * Node; no strings and no objects are made for the events that come by the thousand. Of a value only the size and the time count: what
- * the commands did is in the digest that comes with each applied slot.
+ * The hash of a run's events. It uses 32-bit integer arithmetic only, so that it is the same on every machine and in every
+ * version of Node, and allocates nothing for the frequent events. Of a value only the size and the time are included: the effects
+ * of its commands are in the digest of each applied slot.
  */
 export class EventHash {
   #low = BASIS
   #high = BASIS_2
 
-  /** 16 hexadecimal digits. */
+  /** Returns 16 hexadecimal digits. */
   toString(): string {
     return [this.#high, this.#low].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('')
   }
@@ -311,11 +311,11 @@ export class EventHash {
     this.#mix(d)
   }
 
-  /** @param number whole, up to 2^53. */
+  /** @param number a whole number up to 2^53 */
   #mix(number: number): void {
     const word = number | 0
     let low = this.#low ^ word
-    // Times and ballots are longer than 32 bits.
+    // Times and ballots have more than 32 bits.
     if (word !== number) low ^= Math.imul(Math.floor(number / 2 ** 32), PRIME_2)
     low = Math.imul(low, PRIME)
     this.#low = low ^ (low >>> 15)

@@ -3,17 +3,17 @@ import type { Step, TracedEvent, TraceEvent } from './trace-events.js'
 import { tellEvent } from './trace-words.js'
 
 export interface TraceSettings {
-  /** Of the virtual time. */
+  /** Virtual time. */
   readonly clock: { readonly nowUs: number }
-  /** Told of every event, in a line each. */
+  /** Called with a line for each event. */
   readonly print?: ((line: string) => void) | undefined
-  /** Whether every event is kept in memory, for a trace page. Default: false. */
+  /** True if every event is kept in memory, for a trace page. Default: false. */
   readonly records?: boolean | undefined
 }
 
 /**
- * Everything that happens in a world, in order: as a hash, so that two runs can be compared to the byte; as lines for people when
- * there is a `print`; and kept for a trace page when asked. Without the last two an event costs a few multiplications.
+ * Collects everything that happens in a world, in order: as a hash, so that two runs can be compared to the byte; as lines for
+ * people if `print` is given; and in memory for a trace page if asked. Without the last two an event costs a few multiplications.
  */
 export class EventTrace {
   readonly #clock: TraceSettings['clock']
@@ -28,7 +28,7 @@ export class EventTrace {
     this.#recorded = records ? [] : undefined
   }
 
-  /** How many events there were: the step of the last one. */
+  /** Number of events so far: the step of the last one. */
   get count(): number {
     return this.#count
   }
@@ -43,7 +43,7 @@ export class EventTrace {
     return this.#recorded ?? []
   }
 
-  /** Something happened. Gives its number, by which a later event may refer to it. */
+  /** Adds an event. Returns its step, by which a later event may refer to it. */
   tell(event: TraceEvent): Step {
     const step = ++this.#count
     const atUs = this.#clock.nowUs

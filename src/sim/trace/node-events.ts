@@ -2,7 +2,7 @@ import type { EventHandlers } from '../../observer/observer.js'
 import type { NodeId } from '../../paxos/types.js'
 import type { EventTrace } from './event-trace.js'
 
-/** Tells the trace what a node reports of its core and of its state machine. */
+/** Returns handlers that copy what a node reports of its core and its state machine to the trace. */
 export function nodeEvents(node: NodeId, trace: EventTrace) {
   return {
     recovered: (fields) => void trace.tell({ kind: 'recovered', node, ...fields }),

@@ -9,13 +9,13 @@ const FATES: readonly Fate[] = ['delivered', 'waits', 'lost', 'cut', 'refused', 
 const OUTCOMES: readonly WriteOutcome[] = ['synced', 'buffered', 'failed', 'lost', 'kept']
 const PHASES = ['joining', 'following', 'polling', 'scouting', 'leading'] as const
 
-/** What of TraceData the events make. */
+/** The part of TraceData that is derived from the events. */
 export type EncodedEvents = Pick<
   TraceData,
   'clients' | 'ballots' | 'kinds' | 'types' | 'fates' | 'outcomes' | 'phases' | 'words' | 'columns'
 >
 
-/** Puts the events of a run into columns. */
+/** Encodes the events of a run in columns. */
 export function encodeEvents(events: readonly TracedEvent[], nodeIds: readonly NodeId[]): EncodedEvents {
   const clients = [...new Set(events.flatMap(({ event }) => ('client' in event ? [event.client] : [])))].toSorted(inNaturalOrder)
   const laneOfNode = new Map(nodeIds.map((id, i) => [id, i]))
@@ -78,7 +78,7 @@ function toColumns(rows: readonly Row[]): TraceColumns {
   }
 }
 
-/** Gives each entry a number, from 0. */
+/** Numbers its entries from 0. */
 class Dictionary<T> {
   readonly #codes = new Map<T, number>()
 
@@ -94,7 +94,7 @@ class Dictionary<T> {
   }
 }
 
-/** client2 before client10. */
+/** Sorts client2 before client10. */
 function inNaturalOrder(a: string, b: string): number {
   return a.length - b.length || (a < b ? -1 : 1)
 }
@@ -112,7 +112,7 @@ function placeOf(
   return { lane: -1, peer: -1 }
 }
 
-/** What a reader would filter by. */
+/** Returns the type by which a reader would filter. */
 function typeOf(event: TraceEvent): string {
   switch (event.kind) {
     case 'sent':
@@ -210,7 +210,7 @@ function rangeOf(entries: readonly LogEntry[]): SlotRange {
   return { first: last === 0 ? 0 : first, last }
 }
 
-/** `requests`: where each request of a client was asked first. */
+/** Returns the step that an event refers to. `requests`: the step in which each client's request was first sent. */
 function linkOf(step: Step, event: TraceEvent, requests: Map<number, Step>): Step {
   if (event.kind === 'sent') return event.copyOf
   if (event.kind === 'ended') return event.sentStep

@@ -1,25 +1,25 @@
 /**
- * A run as the trace page reads it: JSON, in columns, with every text once. A step is an index into the columns plus 1, 0 is none.
- * Lanes are numbered from 0: the nodes, then the clients.
+ * The data of a run for the trace page: JSON, in columns, with every text once. A step is an index into the columns plus 1; 0 is
+ * none. Lanes are numbered from 0: the nodes, then the clients.
  */
 export interface TraceData {
   readonly title: string
-  /** The broken promise in one sentence, and at which step it was seen; null and 0 when all held. */
+  /** The violation in one sentence, and the step at which it was found; null and 0 if everything held. */
   readonly failure: string | null
   readonly failureStep: number
-  /** The command that shows the same run again. */
+  /** The command that runs the same world again. */
   readonly replay: string
-  /** Name and value of what is worth knowing about the run, for people. */
+  /** Names and values of interesting facts about the run, for people. */
   readonly facts: readonly TraceFact[]
   readonly plan: readonly TraceFact[]
-  /** What was to go wrong, a line each. */
+  /** The planned faults, one line each. */
   readonly schedule: readonly string[]
   readonly faultTotals: readonly TraceFact[]
   readonly nodeIds: readonly number[]
   readonly clients: readonly string[]
-  /** Round and node id of each ballot that is mentioned, ascending; ballot numbers in the columns count from 1, 0 is none. */
+  /** Round and node id of each ballot that occurs, ascending. Ballot numbers in the columns count from 1; 0 is none. */
   readonly ballots: readonly (readonly [round: number, nodeId: number])[]
-  /** What the codes in the columns stand for. */
+  /** Names of the kinds; the columns hold their indexes. */
   readonly kinds: readonly string[]
   readonly types: readonly TraceType[]
   readonly fates: readonly string[]
@@ -31,33 +31,36 @@ export interface TraceData {
 
 export type TraceFact = readonly [name: string, value: string | number]
 
-/** What one can filter by: a kind of message, or one of event. */
+/** A type to filter by: a kind of message, or a group of events. */
 export interface TraceType {
   readonly name: string
   readonly isMessage: boolean
 }
 
-/** A number for each event. */
+/** One number for each event. */
 export interface TraceColumns {
-  /** µs since the event before. */
+  /** µs since the previous event. */
   readonly at: readonly number[]
   /** An index into `kinds`. */
   readonly kind: readonly number[]
   /** An index into `types`. */
   readonly type: readonly number[]
-  /** Where it happens, -1 for nowhere in particular. A message's sender. */
+  /** The lane in which it happens, -1 for none. For a message, its sender's. */
   readonly lane: readonly number[]
-  /** A message's receiver; whom a client asks; -1 for none. */
+  /** The lane of a message's receiver, or of the node that a client asks; -1 for none. */
   readonly peer: readonly number[]
   readonly ballot: readonly number[]
-  /** The slots that it is about, first and last; 0 for none. */
+  /** The first and last slot that it is about; 0 for none. */
   readonly slot: readonly number[]
   readonly lastSlot: readonly number[]
-  /** The earlier step that it belongs to: of an arrival the sending, of a copy its original, of an end its beginning; 0 for none. */
+  /**
+   * The earlier step to which it belongs: for an arrival the sending, for a copy its original, for an end its beginning; 0 for
+   * none.
+   */
   readonly link: readonly number[]
-  /** By kind: a fate, an outcome, a phase, whether clocks stop, how many tries, whether it is momentary. */
+  /** By kind: the index of a fate, an outcome or a phase; 1 if clocks stop; the number of tries; 1 if it is momentary. */
   readonly state: readonly number[]
-  /** By kind: what the node knows to be decided from now on. */
+  /** By kind: the watermark of decided slots from now on. */
   readonly value: readonly number[]
   /** An index into `words`. */
   readonly words: readonly number[]

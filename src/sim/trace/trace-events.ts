@@ -2,16 +2,16 @@ import type { Message } from '../../paxos/messages.js'
 import type { Phase } from '../../paxos/node.js'
 import type { Ballot, DurableRecord, NodeId, Slot, Value } from '../../paxos/types.js'
 
-/** Numbers the events of a run in the order in which they happen, from 1. 0 stands for none. */
+/** The number of an event in the order in which the events of a run happen, from 1. 0 stands for none. */
 export type Step = number
 
 /**
- * Everything that can happen in a simulated world, as it is told to the EventTrace. An event is a plain literal that refers to what is
- * there anyway (messages, records); words are made of it by trace-words.ts, and only when somebody reads them.
+ * Any event of a simulated world, as it is passed to the EventTrace. An event is a plain literal that refers to existing objects
+ * (messages, records). trace-words.ts turns it into words, only when they are read.
  */
 export type TraceEvent = NetworkEvent | NodeEvent | CoreEvent | DiskEvent | ClientEvent | NemesisEvent | NoteEvent | VerdictEvent
 
-/** An event with its number and when it happened, in µs of virtual time. */
+/** An event with its number, and its time in µs of virtual time. */
 export interface TracedEvent {
   readonly step: Step
   readonly atUs: number
@@ -32,8 +32,8 @@ interface MessageSent {
 }
 
 /**
- * What became of a message: it was `delivered`, or `waits` as the receiver is paused. Or it never got there: `lost` by chance, the link
- * was `cut`, the receiver `refused` its sender, or was `down`.
+ * The fate of a message. It was `delivered`, or `waits` because the receiver is paused. Or it never arrived: it was `lost` by
+ * chance, the link was `cut`, the receiver `refused` its sender, or was `down`.
  */
 export type Fate = 'delivered' | 'waits' | 'lost' | 'cut' | 'refused' | 'down'
 
@@ -48,11 +48,11 @@ interface MessageEnded {
 
 // --- nodes --------------------------------------------------------------------------------------------------------------------------
 
-/** What happens to a node as a whole. */
+/** Events of a node as a whole. */
 type NodeEvent =
   /** Its process runs, and reads its disk. */
   | { readonly kind: 'started'; readonly node: NodeId }
-  /** It has read its disk, and its state machine has caught up with what is known there to be decided. */
+  /** It has read its disk, and its state machine has applied every slot that is known there to be decided. */
   | {
       readonly kind: 'recovered'
       readonly node: NodeId
@@ -60,29 +60,29 @@ type NodeEvent =
       readonly decidedUpTo: Slot
       readonly appliedUpTo: Slot
     }
-  /** Its process is gone, in the middle of whatever it did. */
+  /** Its process is gone, in the middle of its work. */
   | { readonly kind: 'crashed'; readonly node: NodeId }
   /** Its process stands still; with `clockStops` its monotonic clock, too. */
   | { readonly kind: 'paused'; readonly node: NodeId; readonly clockStops: boolean }
   | { readonly kind: 'woke'; readonly node: NodeId }
   | { readonly kind: 'handOverAsked'; readonly node: NodeId }
   | { readonly kind: 'stopAsked'; readonly node: NodeId }
-  /** It stopped as it was asked to. */
+  /** It stopped because it was asked to. */
   | { readonly kind: 'stopped'; readonly node: NodeId }
-  /** It stopped by itself, and says why. */
+  /** It stopped by itself, for the given reason. */
   | { readonly kind: 'halted'; readonly node: NodeId; readonly code: string; readonly message: string }
-  /** What it had on disk is damaged: it is set aside, and something new, in which nothing is, takes its place. */
+  /** Its data directory is damaged: it is set aside, and a new, empty one takes its place. */
   | { readonly kind: 'directorySetAside'; readonly node: NodeId }
-  /** It wants the checkpoint of a peer. */
+  /** It fetches a peer's checkpoint. */
   | {
       readonly kind: 'fetchBegun'
       readonly node: NodeId
       readonly peer: NodeId
       readonly minSlot: Slot
-      /** It goes on with one that broke off. */
+      /** It resumes an interrupted transfer. */
       readonly resumes: boolean
     }
-  /** So many records of it have arrived, or what it begins or ends with. */
+  /** A number of records has arrived, or the header or the end. */
   | {
       readonly kind: 'fetchPart'
       readonly node: NodeId
@@ -94,14 +94,14 @@ type NodeEvent =
   /** Its machine came back with an empty disk. */
   | { readonly kind: 'directoryLost'; readonly node: NodeId }
 
-/** How the core of a node changed. */
+/** Changes of a node's core. */
 type CoreEvent =
-  /** `ballot`: the one that it scouts or leads in, or else the highest that it has promised. */
+  /** `ballot`: the one in which it scouts or leads, otherwise the highest that it has promised. */
   | { readonly kind: 'phase'; readonly node: NodeId; readonly phase: Phase; readonly ballot: Ballot }
   | { readonly kind: 'promised'; readonly node: NodeId; readonly ballot: Ballot }
-  /** It knows every slot up to here to be decided. */
+  /** It knows that every slot up to here is decided. */
   | { readonly kind: 'decided'; readonly node: NodeId; readonly upTo: Slot }
-  /** Its state machine has carried out a slot; `digest` is that of all results so far. */
+  /** Its state machine has applied a slot; `digest` is that of all results so far. */
   | { readonly kind: 'applied'; readonly node: NodeId; readonly slot: Slot; readonly value: Value; readonly digest: number }
 
 // --- disks --------------------------------------------------------------------------------------------------------------------------
@@ -111,21 +111,21 @@ type DiskEvent = WriteBegun | WriteEnded
 export interface WriteBegun {
   readonly kind: 'writeBegun'
   readonly node: NodeId
-  /** What the core wanted on disk. Empty when the write is of another kind. */
+  /** Records of the core. Empty if the write is of another kind. */
   readonly records: readonly DurableRecord[]
-  /** The slot of the checkpoint that it completes; 0 for none. */
+  /** The slot of the checkpoint that the write completes; 0 for none. */
   readonly checkpointUpTo: Slot
-  /** That checkpoint came from a peer. */
+  /** True if that checkpoint came from a peer. */
   readonly isInstall: boolean
-  /** So many keys of the database change. */
+  /** Number of database keys that change. */
   readonly changeCount: number
-  /** Whether it cannot be lost any more once it has ended. */
+  /** True if the write cannot be lost any more once it has ended. */
   readonly isSynced: boolean
 }
 
 /**
- * `buffered`: written without a sync, and told a second time if a crash loses or keeps it. `kept`: the node crashed before it heard, but
- * everything was on disk already.
+ * `buffered`: written without a sync; a second event follows if a crash loses or keeps it. `kept`: the node crashed before the
+ * write ended, but everything was on disk already.
  */
 export type WriteOutcome = 'synced' | 'buffered' | 'failed' | 'lost' | 'kept'
 
@@ -138,24 +138,24 @@ interface WriteEnded {
 
 // --- clients ------------------------------------------------------------------------------------------------------------------------
 
-/** `request` numbers the requests of all clients, and is the same from the first try to the answer. */
+/** `request` numbers the requests of all clients: it is the same from the first try to the answer. */
 type ClientEvent =
   | {
       readonly kind: 'asked'
       readonly client: string
       readonly request: number
-      /** Whom it asked. */
+      /** The node that is asked. */
       readonly node: NodeId
-      /** From 1. */
+      /** Number of the try, from 1. */
       readonly attempt: number
-      /** Called only if somebody reads it. */
+      /** The request in words. Called only if the event is read. */
       readonly what: () => string
     }
-  /** A try came to nothing: an error, or a timeout. */
+  /** A try failed: an error, or a timeout. */
   | { readonly kind: 'tryFailed'; readonly client: string; readonly request: number; readonly reason: string }
-  /** It asks no more: to do so might be to do it twice. */
+  /** The client asks no more: another try could carry the request out twice. */
   | { readonly kind: 'gaveUp'; readonly client: string; readonly request: number }
-  /** `slot` is where the operation stands; `node` is whom this try was sent to. */
+  /** `slot` is the operation's place in the log; `node` is the node to which this try was sent. */
   | {
       readonly kind: 'answered'
       readonly client: string
@@ -163,13 +163,13 @@ type ClientEvent =
       readonly node: NodeId
       readonly slot: Slot
       readonly result: Uint8Array
-      /** The result in words. Called only if somebody reads it. */
+      /** The outcome in words. Called only if the event is read. */
       readonly outcome: () => string
     }
   | { readonly kind: 'sessionOpened'; readonly client: string; readonly node: NodeId; readonly clientId: number }
   /** Its process is gone. */
   | { readonly kind: 'clientDied'; readonly client: string }
-  /** It asks for nothing new for a while. */
+  /** It makes no new requests for a while. */
   | { readonly kind: 'clientLeft'; readonly client: string }
   | { readonly kind: 'clientBack'; readonly client: string }
 
@@ -179,13 +179,13 @@ type NemesisEvent = FaultBegun | FaultEnded
 
 interface FaultBegun {
   readonly kind: 'faultBegun'
-  /** As in FaultTotals. */
+  /** A fault as in FaultTotals. */
   readonly fault: string
-  /** Whom it strikes; none for the whole cluster. */
+  /** The nodes that it strikes; empty for the whole cluster. */
   readonly nodes: readonly NodeId[]
-  /** In words: see tell-fault.ts. */
+  /** The fault in words: see tell-fault.ts. */
   readonly detail: string
-  /** It is over at once: no end will be told. */
+  /** True if it is over at once: no end will be reported. */
   readonly isMomentary: boolean
 }
 
@@ -204,8 +204,8 @@ interface NoteEvent {
 /** The last event of a run. */
 interface VerdictEvent {
   readonly kind: 'verdict'
-  /** The broken promise in one sentence; undefined when all held. */
+  /** The violation in one sentence; undefined if everything held. */
   readonly failure: string | undefined
-  /** The event at which it was seen to be broken; 0 when all held. */
+  /** The event at which it was found; 0 if everything held. */
   readonly atStep: Step
 }

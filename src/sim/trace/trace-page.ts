@@ -5,26 +5,26 @@ import { encodeEvents } from './trace-columns.js'
 import type { TraceData, TraceFact } from './trace-data.js'
 import type { Step, TracedEvent } from './trace-events.js'
 
-/** A run to make a page of. */
+/** A run from which a page is made. */
 export interface TracedRun {
-  /** Such as `seed 42`. */
+  /** A title such as `seed 42`. */
   readonly title: string
-  /** The command that shows the same run again. */
+  /** The command that runs the same world again. */
   readonly replay: string
   readonly facts: readonly TraceFact[]
-  /** What was drawn for the run: numbers, strings and booleans, in objects and lists or not. */
+  /** The plan of the run: numbers, strings and booleans, possibly in objects and lists. */
   readonly plan: object
-  /** What was to go wrong, a line each. */
+  /** The planned faults, one line each. */
   readonly schedule: readonly string[]
   readonly faultTotals: readonly TraceFact[]
   readonly nodeIds: readonly NodeId[]
-  /** From EventTrace.recorded. */
+  /** The events of EventTrace.recorded. */
   readonly events: readonly TracedEvent[]
 }
 
-/** Also where they are when this file runs from dist: both are two levels below the package. */
+/** The path is valid from dist, too: both folders are two levels below the package. */
 const ASSETS = new URL('../../../assets/trace/', import.meta.url)
-/** In the order in which they need one another. */
+/** The scripts in the order in which they depend on one another. */
 const SCRIPTS = [
   'spans.js',
   'states.js',
@@ -48,13 +48,13 @@ const SCRIPTS = [
   'page.js',
 ]
 
-/** The trace page of a run: one HTML file that needs nothing else, not even a network. */
+/** Returns the trace page of a run: one HTML file that needs no other file and no network. */
 export function tracePage(run: TracedRun): string {
   const parts: readonly (readonly [mark: string, part: string])[] = [
     ['<title>Synod trace</title>', `<title>${escapeText(run.title)} · Synod trace</title>`],
     ['<link rel="stylesheet" href="style.css">', `<style>\n${readAsset('style.css')}</style>`],
     ['<script type="module" src="page.js"></script>', `<script type="module">\n${scripts()}</script>`],
-    // Last, so that nothing is looked for in it.
+    // The last one, so that no mark is looked for in the data.
     ['<script type="application/json" id="trace">{}</script>', dataElement(traceData(run))],
   ]
   return parts.reduce((page, [mark, part]) => {
@@ -82,15 +82,15 @@ function traceData(run: TracedRun): TraceData {
 }
 
 /**
- * What the clients were told is judged at the end: a sentence about `request 12 of client3` is about when that was last heard of. 0 if it
- * is about none.
+ * Returns the step at which the request that a failure names was last seen: answers are checked at the end, and a sentence about
+ * `request 12 of client3` belongs to that step. 0 if it names none.
  */
 function lastStepOfRequest(failure: string, events: readonly TracedEvent[]): Step {
   const number = /\brequest (\d+) of /.exec(failure)?.[1]
   return events.findLast(({ event }) => 'request' in event && String(event.request) === number)?.step ?? 0
 }
 
-/** `{ a: { b: 1 } }` as `a.b 1`. */
+/** Flattens a value: `{ a: { b: 1 } }` becomes `a.b 1`. */
 function flatten(value: object, prefix = ''): TraceFact[] {
   return Object.entries(value).flatMap(([name, item]: [string, unknown]): TraceFact[] => {
     if (Array.isArray(item)) return [[`${prefix}${name}`, item.join(', ')]]
@@ -103,13 +103,13 @@ function readAsset(name: string): string {
   return readFileSync(new URL(name, ASSETS), 'utf8')
 }
 
-/** They are modules of their own for the type checker and for tests; in the page they share one scope. */
+/** Returns the scripts as one text: they are modules for the type checker and for tests, but share one scope in the page. */
 function scripts(): string {
   const modules = SCRIPTS.map((name) => readAsset(name))
   return modules.map((text) => text.replaceAll(/^import \{[^}]*\} from '[^']*'\n/gm, '').replaceAll(/^export /gm, '')).join('\n')
 }
 
-/** No string in the data can end the element that it stands in. */
+/** Returns the element that holds the data. No string in the data can close it. */
 function dataElement(data: TraceData): string {
   return `<script type="application/json" id="trace">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>`
 }

@@ -22,7 +22,7 @@ const OUTCOMES: Readonly<Record<WriteOutcome, string>> = {
   kept: 'is on disk in spite of the crash',
 }
 
-/** An event in words, for people, without its time. */
+/** Describes an event for people, without its time. */
 export function tellEvent(event: TraceEvent): string {
   switch (event.kind) {
     case 'sent':
@@ -98,7 +98,7 @@ export function tellEvent(event: TraceEvent): string {
   }
 }
 
-/** `deposit account=a1 amount=5`: what a client asks for, or is told, by its kind and those of its fields that are not empty. */
+/** Describes a request or an outcome by its kind and its fields that are not empty: `deposit account=a1 amount=5`. */
 export function tellOperation({ kind, ...fields }: { readonly kind: string }): string {
   return [kind, ...tellFields(fields)].join(' ')
 }
@@ -134,7 +134,7 @@ function tellPhase({ phase, ballot }: Extract<TraceEvent, { kind: 'phase' }>): s
   }
 }
 
-/** A message in words, without who it is from and for. */
+/** Describes a message, without its sender and receiver. */
 export function tellMessage(m: Message): string {
   switch (m.kind) {
     case 'prepare':
@@ -143,7 +143,7 @@ export function tellMessage(m: Message): string {
       return (
         `promise ${formatBallot(m.ballot)} from slot ${m.fromSlot}, ${tellEntries(m.accepted)}, decided up to ${m.decidedUpTo}` +
         (m.nextSlot === 0 ? '' : `, next page from ${m.nextSlot}`) +
-        // That of whoever has voted from the beginning is not worth a word.
+        // A node that has voted from the beginning is the normal case, and not mentioned.
         (m.votesFrom === 1 ? '' : `, ${tellVotesFrom(m.votesFrom)}`)
       )
     case 'accept':
@@ -212,7 +212,7 @@ function tellValue(value: Value): string {
   return `${count(value.commands.length, 'command')} (${sizeOf(value)} B)`
 }
 
-/** `remove n3` */
+/** Describes a change: `remove n3`. */
 export function tellChange(change: MembershipChange): string {
   const what = `${change.kind} n${change.nodeId}`
   if (change.kind === 'update') return `${what} to ${change.peerAddress}`
@@ -220,7 +220,7 @@ export function tellChange(change: MembershipChange): string {
   return change.kind === 'reset' ? `${what} from ${change.dataDirId} to ${change.newDataDirId}` : what
 }
 
-/** `membership 3 from slot 70: n1, n2, n4 learns` */
+/** Describes a membership: `membership 3 from slot 70: n1, n2, n4 learns`. */
 function tellMembership({ epoch, fromSlot, members }: MembershipRecord): string {
   return `membership ${epoch} from slot ${fromSlot}: ${members.map(tellMember).join(', ')}`
 }
@@ -233,7 +233,7 @@ function tellVotesFrom(votesFrom: Slot): string {
   return votesFrom === 0 ? 'does not vote' : `votes from slot ${votesFrom}`
 }
 
-/** `slots 3 to 7` */
+/** Describes the slots of entries: `slots 3 to 7`. */
 function tellEntries(entries: readonly LogEntry[]): string {
   const [first] = entries
   const last = entries.at(-1)

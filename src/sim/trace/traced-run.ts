@@ -2,7 +2,7 @@ import { tellSchedule } from '../plan/tell-fault.js'
 import type { SeedResult } from '../runs/run-seed.js'
 import type { TracedRun } from './trace-page.js'
 
-/** What the trace page tells of a run that was recorded. `replay` is the command that shows the same run again. */
+/** Returns what a trace page needs of a recorded run. `replay` is the command that runs the same world again. */
 export function tracedRun(result: SeedResult, replay: string): TracedRun {
   const { seed, plan, events, totals } = result
   const { faults, ...drawn } = plan
