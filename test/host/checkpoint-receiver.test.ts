@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { pino } from 'pino'
 import { CheckpointReceiver } from '../../src/host/checkpoint-receiver.js'
+import { checkLevel, UnsupportedLevelError } from '../../src/host/halt-error.js'
 import type { NodeId } from '../../src/paxos/types.js'
 import type { CheckpointHeader } from '../../src/protocol/checkpoint.js'
 import {
@@ -65,7 +66,7 @@ function setUp(change: { voters?: NodeId[]; leaderId?: NodeId; unfinished?: Unfi
         fetch.isCalledOff = true
       }
     },
-    checkLevel: () => {},
+    checkLevel: (raised) => checkLevel(raised, { levelMin: 1, levelMax: 3 }),
     clusterId: () => 'cluster',
     decidedUpTo: () => state.decidedUpTo,
     voters: () => voters,
@@ -98,6 +99,18 @@ describe('the receiver of checkpoints', () => {
     assert.deepEqual(t.events, ['receive view-1', 'add 1', 'add 2', 'install 100'])
     assert.equal(t.receiver.isBusy, false)
     assert.deepEqual(t.failures, [])
+  })
+
+  it('stops the node, and keeps nothing, when a peer offers one of a level that is not known', async () => {
+    const t = setUp()
+    t.want()
+    await t.give({ header: headerOf({ level: 4, levelVersion: '4.0' }) }, pageOf(1))
+    assert.deepEqual(t.events, [])
+    assert.ok(t.failures[0] instanceof UnsupportedLevelError)
+    assert.deepEqual(t.failures[0].raised.level, 4)
+    assert.equal(t.last().isCalledOff, true)
+    t.want()
+    assert.equal(t.fetches.length, 1)
   })
 
   it('asks the leader last, whoever is known to have it', async () => {

@@ -4,14 +4,22 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import type { BackupPart } from '../../../src/host/api.js'
 import { type RestoreTarget, restoreBackup } from '../../../src/server/backup/restore.js'
 import { LevelStorage } from '../../../src/storage/level-storage.js'
 import { backUp, makeOldNode, OLD_CLUSTER_ID, replay, timeOf } from './old-cluster.js'
+import { sampleFile, sampleParts } from './sample-backup.js'
 
 const CLUSTER_ID = '11111111-2222-4333-8444-555555555555'
 const MEMBERS = [1, 2].map((nodeId) => ({ nodeId, peerAddress: `n${nodeId}:7201`, clientAddress: `n${nodeId}:7101` }))
 const CHECKPOINT = 12
 const LAST = 20
+
+async function* atLevel(level: number): AsyncGenerator<BackupPart> {
+  for await (const part of sampleParts()) {
+    yield 'header' in part ? { header: { ...part.header, level, levelVersion: `${level}.0.0` } } : part
+  }
+}
 
 describe('a restored backup', () => {
   let root: string
@@ -35,6 +43,14 @@ describe('a restored backup', () => {
     const plan = { clusterId: CLUSTER_ID, members: MEMBERS, out: join(root, `out-${nextOut++}`) }
     return { plan, made: await restoreBackup(file, plan, target) }
   }
+
+  it('is refused at a level that this binary does not know, before anything of it is read', async () => {
+    const later = join(root, 'later.synod')
+    await writeFile(later, await sampleFile(atLevel(9)))
+    const plan = { clusterId: CLUSTER_ID, members: MEMBERS, out: join(root, `out-${nextOut++}`) }
+    await assert.rejects(restoreBackup(later, plan), { name: 'HaltError', code: 'UNSUPPORTED_LEVEL', message: /version 9\.0\.0/ })
+    assert.deepEqual(readdirSync(plan.out), [])
+  })
 
   it('is a cluster of its own, with the state of the old one after its last slot', async () => {
     const { plan, made } = await restore()
