@@ -7,7 +7,7 @@ import { Application, INITIAL_COMMANDS } from '../../src/sim/cluster/application
 import { GOOD_LINK } from '../../src/sim/cluster/network.js'
 import { SimulatedCluster } from '../../src/sim/cluster/simulated-cluster.js'
 import type { SimulatedNode } from '../../src/sim/cluster/simulated-node.js'
-import type { Operation } from '../../src/sim/nemesis/operator.js'
+import type { OperatorTask } from '../../src/sim/nemesis/operator.js'
 import { QUIET_PLAN } from '../../src/sim/plan/plan.js'
 import type { World } from '../../src/sim/runs/world.js'
 import { finish, formedWorld, until } from './scenario.js'
@@ -15,7 +15,7 @@ import { finish, formedWorld, until } from './scenario.js'
 const SPARE = 4
 
 /** The operator does that, and is done within 10 s. */
-async function operate(world: World, operation: Operation): Promise<void> {
+async function operate(world: World, operation: OperatorTask): Promise<void> {
   world.operator.request(operation)
   await until(world, `the operator is done: ${JSON.stringify(operation)}`, () => world.operator.isIdle, 10_000)
 }

@@ -4,7 +4,7 @@ import { type Answer, MemberError } from '../../src/host/api.js'
 import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import type { SessionName } from '../../src/replication/session-table.js'
 import { encodeRequest } from '../../src/sim/clients/encode-request.js'
-import type { Operation, Request } from '../../src/sim/clients/operations.js'
+import type { SimulatedOperation, SimulatedRequest } from '../../src/sim/clients/operations.js'
 import type { SimulatedNode } from '../../src/sim/cluster/simulated-node.js'
 import { STATE_LIMITS } from '../../src/sim/cluster/state-limits.js'
 import { QUIET_PLAN } from '../../src/sim/plan/plan.js'
@@ -12,7 +12,7 @@ import type { World } from '../../src/sim/runs/world.js'
 import { finish, formedWorld, until } from './scenario.js'
 
 const HOURS_2_MS = 7_200_000
-const put = (key: string, requestId = ''): Request => ({ operation: { kind: 'put', key, value: 'v1' }, requestId })
+const put = (key: string, requestId = ''): SimulatedRequest => ({ operation: { kind: 'put', key, value: 'v1' }, requestId })
 
 /** What a node has told, once it has. */
 function ask<T>(begin: (settle: (outcome: T | MemberError) => void) => void): { outcome: T | MemberError | undefined } {
@@ -37,7 +37,7 @@ async function openSession(world: World, node: SimulatedNode): Promise<SessionNa
 async function decide(world: World, count: number): Promise<void> {
   const [, client] = world.clients
   for (let i = 0; i < count; i++) {
-    const operation: Operation = { kind: 'put', key: 'k2', value: `v${i}` }
+    const operation: SimulatedOperation = { kind: 'put', key: 'k2', value: `v${i}` }
     const request = client?.request(operation)
     await until(world, 'it is answered', () => request?.answer !== undefined)
   }

@@ -15,12 +15,12 @@ import { check } from './violation.js'
 import { VoteBook } from './vote-book.js'
 
 /** The places of checkpoint boundaries. */
-interface Boundaries {
+interface CheckpointBoundaries {
   readonly slotsMax: number
   readonly commandsMax: number
 }
 
-const NO_BOUNDARIES: Boundaries = { slotsMax: Number.POSITIVE_INFINITY, commandsMax: Number.POSITIVE_INFINITY }
+const NO_BOUNDARIES: CheckpointBoundaries = { slotsMax: Number.POSITIVE_INFINITY, commandsMax: Number.POSITIVE_INFINITY }
 
 /** Two election timeouts of the default options, and time to hear of the loss. */
 const LEADS_ON_MS_MAX = 2_000
@@ -45,7 +45,7 @@ export class Checker {
   readonly looksInside: boolean
   /** Checks what the nodes' feeds tell. */
   readonly feed = new FeedChecker()
-  readonly #boundaries: Boundaries
+  readonly #boundaries: CheckpointBoundaries
   readonly #book: VoteBook
   #firstLevel = 1
   readonly #messages: MessageChecker
@@ -66,7 +66,7 @@ export class Checker {
     readonly looksInside: boolean
     /** Upper bound of log time while these nodes vote: a minority's clocks alone must not move it further. */
     readonly latestTimeMs?: (voters: readonly NodeId[]) => number
-    readonly boundaries?: Boundaries
+    readonly boundaries?: CheckpointBoundaries
     /** Virtual time. */
     readonly nowMs?: () => number
   }) {

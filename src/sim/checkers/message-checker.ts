@@ -8,7 +8,7 @@ import { check } from './violation.js'
 import type { VoteBook } from './vote-book.js'
 
 /** A message, with the state of its sender at that moment. */
-export interface Sent {
+export interface SentMessage {
   readonly from: NodeId
   /** Number of the sender's start. */
   readonly incarnation: number
@@ -48,7 +48,7 @@ export class MessageChecker {
   }
 
   /** `appliedUpTo`: the highest slot that any node has applied so far. */
-  onSent(sent: Sent, appliedUpTo: Slot): void {
+  onSent(sent: SentMessage, appliedUpTo: Slot): void {
     const { from, message } = sent
     if (message === this.#last) return
     this.#last = message
@@ -138,7 +138,7 @@ export class MessageChecker {
   }
 
   /** Checks that a ballot is not used again after a restart: the leader could propose another value in it. */
-  #checkNotReused({ from, incarnation }: Sent, ballot: Ballot): void {
+  #checkNotReused({ from, incarnation }: SentMessage, ballot: Ballot): void {
     const first = this.#incarnationOf.get(ballot) ?? incarnation
     this.#incarnationOf.set(ballot, first)
     check(first === incarnation, () => `node ${from} used ballot ${formatBallot(ballot)} again after a restart`)
@@ -153,7 +153,7 @@ export class MessageChecker {
     )
   }
 
-  #checkAccepted({ from, decidedUpTo }: Sent, { slot, ballot }: { readonly slot: Slot; readonly ballot: Ballot }): void {
+  #checkAccepted({ from, decidedUpTo }: SentMessage, { slot, ballot }: { readonly slot: Slot; readonly ballot: Ballot }): void {
     // The vote for a slot known to be decided need not be on disk: see Acceptor.onAccept.
     check(
       slot <= decidedUpTo || this.#book.hasVoted(from, slot, ballot),

@@ -4,7 +4,7 @@ import { check } from './violation.js'
 import type { Directory, VoteBook } from './vote-book.js'
 
 /** A leader's heartbeat round: when it began, and the nodes that have acknowledged it. */
-interface Round {
+interface HeartbeatRound {
   readonly round: number
   readonly beganAt: number
   readonly ackers: Set<Directory>
@@ -25,7 +25,7 @@ export class ReadChecker {
   readonly #book: VoteBook
   readonly #questions = new Map<number, Question>()
   /** Heartbeat rounds by ballot, the newest first. */
-  readonly #rounds = new Map<Ballot, Round[]>()
+  readonly #rounds = new Map<Ballot, HeartbeatRound[]>()
   /** Counts questions and rounds in the order in which they began. */
   #clock = 0
 

@@ -6,7 +6,7 @@ import { type BookedMembership, MembershipBook } from './membership-book.js'
 import { check } from './violation.js'
 
 /** The value and the votes of one ballot in a slot. */
-interface Round {
+interface BallotRound {
   readonly ballot: Ballot
   readonly value: Value
   /** Directories that hold the vote. */
@@ -14,9 +14,9 @@ interface Round {
 }
 
 interface SlotRounds {
-  readonly rounds: Round[]
+  readonly rounds: BallotRound[]
   /** The round of the lowest ballot that a majority has voted in. Its value is chosen, even if no node knows it yet. */
-  chosen: Round | undefined
+  chosen: BallotRound | undefined
 }
 
 /** A data directory of a node: one life of a voter. */
@@ -302,7 +302,7 @@ export class VoteBook {
   }
 
   /** Records that this round has chosen its value, if a majority voted in it and no lower round has done so. */
-  #count(slot: Slot, rounds: SlotRounds, round: Round): void {
+  #count(slot: Slot, rounds: SlotRounds, round: BallotRound): void {
     if (slot > this.governedUpTo || (rounds.chosen !== undefined && round.ballot >= rounds.chosen.ballot)) return
     if (!isQuorumOf(this.memberships.at(slot), round.voters)) return
     for (const higher of rounds.rounds) {
@@ -338,9 +338,9 @@ export class VoteBook {
   }
 
   /** Returns the round of a ballot. Rounds are in the order of their ballots. */
-  #round({ rounds }: SlotRounds, { slot, ballot, value }: LogEntry, who: () => string): Round {
+  #round({ rounds }: SlotRounds, { slot, ballot, value }: LogEntry, who: () => string): BallotRound {
     let at = rounds.length
-    while (at > 0 && (rounds[at - 1] as Round).ballot >= ballot) at--
+    while (at > 0 && (rounds[at - 1] as BallotRound).ballot >= ballot) at--
     const known = rounds[at]
     if (known?.ballot === ballot) {
       check(
@@ -349,7 +349,7 @@ export class VoteBook {
       )
       return known
     }
-    const made: Round = { ballot, value, voters: new Set() }
+    const made: BallotRound = { ballot, value, voters: new Set() }
     rounds.splice(at, 0, made)
     return made
   }

@@ -6,7 +6,7 @@ import { check } from '../checkers/violation.js'
 import type { ClientPort } from '../cluster/client-port.js'
 import { SimulatedRuntime } from '../cluster/simulated-runtime.js'
 import { type Asked, type Invocation, tellInvocation } from '../history/history.js'
-import { type Caller, type CallerSettings, CallTrace } from './caller.js'
+import { type CallerSettings, CallTrace, type SimulatedCaller } from './caller.js'
 import { decodeAnswer } from './decode-result.js'
 import { isSafeToRepeat } from './operations.js'
 import { endpointOf } from './simulated-port.js'
@@ -33,7 +33,7 @@ const POSSIBLE: ReadonlySet<MemberErrorCode> = new Set<MemberErrorCode>([
 ])
 
 /** A client without a session: a careful user of grpcurl, who goes from node to node as the SDK's unary calls do. */
-export class BareCaller implements Caller {
+export class BareCaller implements SimulatedCaller {
   readonly #settings: CallerSettings
   readonly #trace: CallTrace
   readonly #way: Way

@@ -35,7 +35,7 @@ export interface CallerSettings {
 }
 
 /** Carries a client's requests out. Clients with a session and clients without one have different callers. */
-export interface Caller {
+export interface SimulatedCaller {
   readonly answeredCount: number
   /**
    * Asks at once, and gives up after `timeoutMs`; `onDone` is called when it is answered, or when it is given up.

@@ -9,7 +9,7 @@ import {
 import type { KeyValuePair } from '../../gen/synod/kv/v1/kv.js'
 import { Result } from '../../gen/synod/session/v1/session.js'
 import type { Answer as HostAnswer } from '../../host/api.js'
-import { type AccountView, type Answer, type MovementView, type Outcome, type PairView, refused } from './outcomes.js'
+import { type AccountView, type MovementView, type PairView, type PlainAnswer, type PlainOutcome, refused } from './outcomes.js'
 
 type WireOutcome = Result['outcome']
 
@@ -28,13 +28,13 @@ const STATUSES = new Map<MovementStatus, MovementView['status']>([
 ])
 
 /** Decodes a node's answer. The slot in the result, if any, is where it took effect the first time. */
-export function decodeAnswer({ slot, result }: HostAnswer): Answer {
+export function decodeAnswer({ slot, result }: HostAnswer): PlainAnswer {
   const decoded = Result.decode(result)
   return { slot: decoded.slot || slot, outcome: toOutcome(decoded.outcome) }
 }
 
 /** Converts an outcome to plain fields. */
-export function toOutcome(outcome: WireOutcome): Outcome {
+export function toOutcome(outcome: WireOutcome): PlainOutcome {
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- what operations.ts does not ask for stands together
   switch (outcome?.$case) {
     case 'refusal':
@@ -82,7 +82,7 @@ function movementOutcome(response: {
   movement: WireMovement | undefined
   source?: WireAccount | undefined
   destination?: WireAccount | undefined
-}): Outcome {
+}): PlainOutcome {
   const { movement, source, destination } = response
   if (movement === undefined) return refused('an answer without its movement')
   return {

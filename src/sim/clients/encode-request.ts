@@ -6,7 +6,7 @@ import { CompareOperator, type TxnOperation, type Compare as WireCompare } from 
 import { Command, Query as WireQuery } from '../../gen/synod/session/v1/session.js'
 import { AUTHORITY, signDeposit } from '../cluster/application.js'
 import { encodeTouch } from '../cluster/next-machine.js'
-import type { Compare, Operation, Query, Request, Transfer, TxnStep } from './operations.js'
+import type { SimulatedOperation, SimulatedQuery, SimulatedRequest, Transfer, TxnCondition, TxnStep } from './operations.js'
 
 const FORGED_SIGNATURE = new Uint8Array(64)
 
@@ -20,21 +20,21 @@ const OPERATORS = {
 type WireOperation = NonNullable<Command['operation']>
 type WireStep = NonNullable<TxnOperation['operation']>
 /** A write that may stand alone as well as in a transaction. */
-type Write = Extract<Operation, TxnStep>
+type WriteOperation = Extract<SimulatedOperation, TxnStep>
 type WireWrite = Extract<WireOperation, WireStep>
 
 /** Encodes a request, always to the same bytes. */
-export function encodeRequest({ operation, requestId }: Request): Uint8Array {
+export function encodeRequest({ operation, requestId }: SimulatedRequest): Uint8Array {
   if (operation.kind === 'touch') return encodeTouch(operation.key)
   return Command.encode({ operation: toWire(operation, requestId) }).finish()
 }
 
-export function encodeQuery(query: Query): Uint8Array {
+export function encodeQuery(query: SimulatedQuery): Uint8Array {
   return WireQuery.encode(toWireQuery(query, Consistency.LINEARIZABLE)).finish()
 }
 
 /** Returns the kind of result that a request must get. */
-export function expectedOf({ operation, requestId }: Request): OutcomeCase {
+export function expectedOf({ operation, requestId }: SimulatedRequest): OutcomeCase {
   if (operation.kind === 'touch') return 'put'
   const wire = toWire(operation, requestId)
   return wire.$case === 'query' ? expectedOfQuery(wire.value) : wire.$case
@@ -44,7 +44,7 @@ export function expectedOfQuery({ query }: WireQuery): OutcomeCase {
   return query?.$case ?? 'get'
 }
 
-function toWire(operation: Exclude<Operation, { kind: 'touch' }>, requestId: string): WireOperation {
+function toWire(operation: Exclude<SimulatedOperation, { kind: 'touch' }>, requestId: string): WireOperation {
   switch (operation.kind) {
     case 'txn': {
       const value = {
@@ -81,7 +81,7 @@ function toWireStep(step: TxnStep): WireStep {
   return toWireWrite(step, '')
 }
 
-function toWireWrite(write: Write, requestId: string): WireWrite {
+function toWireWrite(write: WriteOperation, requestId: string): WireWrite {
   switch (write.kind) {
     case 'put':
       return { $case: 'put', value: { key: write.key, value: encodeText(write.value), returnPrevious: true, requestId } }
@@ -125,7 +125,7 @@ function toWireTransfer({ id, source, destination, amount, isPending, timeoutMs 
   }
 }
 
-function toWireCompare({ key, operator, target }: Compare): WireCompare {
+function toWireCompare({ key, operator, target }: TxnCondition): WireCompare {
   return {
     key,
     operator: OPERATORS[operator],
@@ -137,7 +137,7 @@ function toWireCompare({ key, operator, target }: Compare): WireCompare {
 }
 
 /** Converts a query to the form that it has in a frame. */
-export function toWireQuery(query: Query, consistency: Consistency): WireQuery {
+export function toWireQuery(query: SimulatedQuery, consistency: Consistency): WireQuery {
   switch (query.kind) {
     case 'get':
       return { query: { $case: 'get', value: { key: query.key, consistency } } }

@@ -102,10 +102,10 @@ interface GetMovement {
   readonly id: string
 }
 
-export type Query = Get | List | GetBalance | ListAccounts | GetMovement
+export type SimulatedQuery = Get | List | GetBalance | ListAccounts | GetMovement
 
 /** One condition of a transaction: the key's value or version is compared with a constant. */
-export interface Compare {
+export interface TxnCondition {
   readonly key: string
   readonly operator: 'equal' | 'notEqual' | 'less' | 'greater'
   readonly target: { readonly value: string } | { readonly version: number }
@@ -116,7 +116,7 @@ export type TxnStep = Put | Delete | OpenAccount | Deposit | Withdraw | Transfer
 
 export interface Txn {
   readonly kind: 'txn'
-  readonly compare: readonly Compare[]
+  readonly compare: readonly TxnCondition[]
   readonly whenTrue: readonly TxnStep[]
   readonly whenFalse: readonly TxnStep[]
 }
@@ -130,10 +130,10 @@ interface Touch {
 /** A read with CONSISTENCY_LOG: it takes a slot. */
 interface LogRead {
   readonly kind: 'logRead'
-  readonly query: Query
+  readonly query: SimulatedQuery
 }
 
-export type Operation =
+export type SimulatedOperation =
   | Put
   | Delete
   | Txn
@@ -148,14 +148,14 @@ export type Operation =
   | Touch
 
 /** A client's request: an operation, perhaps with an id. */
-export interface Request {
-  readonly operation: Operation
+export interface SimulatedRequest {
+  readonly operation: SimulatedOperation
   /** Makes a put, a delete, a transaction or the opening of an account safe to repeat outside a session. '' is none. */
   readonly requestId: string
 }
 
 /** Returns true if the operation may carry a request_id. */
-export function takesRequestId({ kind }: Operation): boolean {
+export function takesRequestId({ kind }: SimulatedOperation): boolean {
   return kind === 'put' || kind === 'delete' || kind === 'txn' || kind === 'open'
 }
 
@@ -163,7 +163,7 @@ export function takesRequestId({ kind }: Operation): boolean {
  * Returns true if the request may be sent again in another session, or through another node's, and still happens once and gets one answer.
  * The end of a hold is not such: what refused it may have changed meanwhile. Nor is a forgery, which is not kept under its id.
  */
-export function isSafeToRepeat({ operation, requestId }: Request): boolean {
+export function isSafeToRepeat({ operation, requestId }: SimulatedRequest): boolean {
   switch (operation.kind) {
     case 'put':
     case 'delete':

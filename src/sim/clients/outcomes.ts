@@ -35,11 +35,11 @@ export interface MovementView {
   readonly expiresMs: number | null
 }
 
-export type Outcome =
+export type PlainOutcome =
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'put'; readonly revision: number; readonly previous: PairView | null }
   | { readonly kind: 'delete'; readonly deleted: number; readonly revision: number; readonly pairs: readonly PairView[] }
-  | { readonly kind: 'txn'; readonly succeeded: boolean; readonly responses: readonly Outcome[]; readonly revision: number }
+  | { readonly kind: 'txn'; readonly succeeded: boolean; readonly responses: readonly PlainOutcome[]; readonly revision: number }
   | { readonly kind: 'get'; readonly pair: PairView | null; readonly revision: number }
   | {
       readonly kind: 'list'
@@ -62,20 +62,20 @@ export type Outcome =
   | { readonly kind: 'batch'; readonly results: readonly (MovementView | { readonly reason: string })[] }
 
 /** An answer to a client: what, and in which slot it took effect, or as of which it was read. */
-export interface Answer {
+export interface PlainAnswer {
   readonly slot: number
-  readonly outcome: Outcome
+  readonly outcome: PlainOutcome
 }
 
-export function refused(reason: string): Outcome {
+export function refused(reason: string): PlainOutcome {
   return { kind: 'refused', reason }
 }
 
-export function sameOutcome(a: Outcome, b: Outcome): boolean {
+export function sameOutcome(a: PlainOutcome, b: PlainOutcome): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
 /** Formats an outcome without its times, for people and for comparisons. */
-export function withoutTimes(outcome: Outcome): string {
+export function withoutTimes(outcome: PlainOutcome): string {
   return JSON.stringify(outcome, (name, value: unknown) => (name.endsWith('Ms') ? undefined : value))
 }

@@ -10,7 +10,7 @@ import { check } from '../checkers/violation.js'
 import type { ClientPort } from '../cluster/client-port.js'
 import { SimulatedRuntime } from '../cluster/simulated-runtime.js'
 import { type Asked, type Invocation, sessionName, tellInvocation } from '../history/history.js'
-import { type Caller, type CallerSettings, CallTrace } from './caller.js'
+import { type CallerSettings, CallTrace, type SimulatedCaller } from './caller.js'
 import { decodeAnswer, toOutcome } from './decode-result.js'
 import { expectedOf, expectedOfQuery, toWireQuery } from './encode-request.js'
 import { SimulatedPort } from './simulated-port.js'
@@ -37,7 +37,7 @@ const TURN_MS_MAX = 0.2
 const COPY_TIMEOUT_MS = 1_000
 
 /** Carries requests out through the SDK's session, keeps the history, and makes mistakes on purpose. */
-export class SessionCaller implements Caller {
+export class SessionCaller implements SimulatedCaller {
   readonly #settings: CallerSettings
   readonly #trace: CallTrace
   readonly #way: Way

@@ -1,8 +1,8 @@
 import type { ClientPort } from '../cluster/client-port.js'
 import type { Asked, Invocation } from '../history/history.js'
 import { BareCaller } from './bare-caller.js'
-import type { Caller, CallerSettings } from './caller.js'
-import type { Operation, Query } from './operations.js'
+import type { CallerSettings, SimulatedCaller } from './caller.js'
+import type { SimulatedOperation, SimulatedQuery } from './operations.js'
 import { SessionCaller } from './session-caller.js'
 import type { Workload } from './workload.js'
 
@@ -21,7 +21,7 @@ const BURST_COUNT = 40
 /** One client: asks for one thing after the other, a few at a time, and dies or leaves for a while now and then. */
 export class SimulatedClient {
   readonly #settings: ClientSettings
-  readonly #caller: Caller
+  readonly #caller: SimulatedCaller
   #state: 'up' | 'away' | 'down' = 'up'
   /** Number of requests postponed while the client is away or down. */
   #waitingCount = 0
@@ -69,12 +69,12 @@ export class SimulatedClient {
   }
 
   /** Reads at once. */
-  read(query: Query): Invocation {
+  read(query: SimulatedQuery): Invocation {
     return this.#caller.ask({ kind: 'read', query }, PATIENT_MS, () => undefined)
   }
 
   /** Asks for an operation, at once. */
-  request(operation: Operation, requestId = ''): Invocation {
+  request(operation: SimulatedOperation, requestId = ''): Invocation {
     return this.#caller.ask({ kind: 'command', request: { operation, requestId } }, PATIENT_MS, () => undefined)
   }
 

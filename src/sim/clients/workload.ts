@@ -1,14 +1,14 @@
 import type { Random } from '../random.js'
 import type { ClientHabits, OperationMix } from './habits.js'
 import {
-  type Compare,
   type Deposit,
-  type Operation,
-  type Query,
-  type Request,
+  type SimulatedOperation,
+  type SimulatedQuery,
+  type SimulatedRequest,
   type Transfer,
   type TransferBatch,
   type Txn,
+  type TxnCondition,
   type TxnStep,
   takesRequestId,
 } from './operations.js'
@@ -42,7 +42,7 @@ export class Workload {
   /** Ids of recent movements, and of the pending transfers among them. */
   readonly #movements: string[] = []
   readonly #holds: string[] = []
-  readonly #requests: Request[] = []
+  readonly #requests: SimulatedRequest[] = []
   readonly #opened = new Set<string>()
   readonly #isNextOffered: (() => boolean) | undefined
   #lastId = 0
@@ -54,7 +54,7 @@ export class Workload {
     this.#random = random
   }
 
-  drawQuery(): Query {
+  drawQuery(): SimulatedQuery {
     switch (this.#random.int(0, 6)) {
       case 0:
       case 1:
@@ -72,7 +72,7 @@ export class Workload {
   }
 
   /** `hasSession`: true if the client has a session, in which repeats are safe. */
-  drawRequest({ hasSession }: { hasSession: boolean }): Request {
+  drawRequest({ hasSession }: { hasSession: boolean }): SimulatedRequest {
     if (this.#requests.length > 0 && this.#random.chance(this.#habits.reuseRate)) return this.#drawReuse()
     const ofNextLevel = hasSession ? undefined : this.#drawOfNextLevel()
     const operation = ofNextLevel ?? this.#drawOperation()
@@ -84,7 +84,7 @@ export class Workload {
     return request
   }
 
-  #drawOperation(): Operation {
+  #drawOperation(): SimulatedOperation {
     const kind = pickKind(this.#random, this.#habits)
     // The accounts come first.
     const unopened = this.#accounts().find((account) => !this.#opened.has(account))
@@ -106,7 +106,7 @@ export class Workload {
     }
   }
 
-  #drawOfNextLevel(): Operation | undefined {
+  #drawOfNextLevel(): SimulatedOperation | undefined {
     if (this.#isNextOffered === undefined) return undefined
     if (!this.#random.chance(this.#isNextOffered() ? NEXT_RATE : PREMATURE_RATE)) return undefined
     if (this.#random.chance(0.5)) return { kind: 'touch', key: this.#key() }
@@ -114,7 +114,7 @@ export class Workload {
   }
 
   /** Draws the same request as another client's, or another request with the same id. */
-  #drawReuse(): Request {
+  #drawReuse(): SimulatedRequest {
     const known = this.#random.pick(this.#requests)
     if (this.#random.chance(0.5)) return known
     const { operation, requestId } = known
@@ -197,7 +197,7 @@ export class Workload {
     return { kind: 'transfer', id, source, destination, amount, isPending, timeoutMs }
   }
 
-  #drawHold(): Transfer | Extract<Operation, { kind: 'post' | 'void' }> {
+  #drawHold(): Transfer | Extract<SimulatedOperation, { kind: 'post' | 'void' }> {
     if (this.#holds.length === 0 || this.#random.chance(0.5)) return this.#drawTransfer({ isPending: true })
     const id = this.#random.chance(0.9) ? this.#random.pick(this.#holds) : this.#anyMovement()
     if (this.#random.chance(0.35)) return { kind: 'void', id }
@@ -238,13 +238,13 @@ export class Workload {
     }
   }
 
-  #drawCompare(): Compare {
+  #drawCompare(): TxnCondition {
     const operator = this.#random.pick(['equal', 'equal', 'notEqual', 'less', 'greater'] as const)
     const target = this.#random.chance(0.6) ? { value: this.#value() } : { version: this.#random.int(0, 4) }
     return { key: this.#key(), operator, target }
   }
 
-  #drawList(): Query {
+  #drawList(): SimulatedQuery {
     const random = this.#random
     const hasPrefix = random.chance(0.5)
     const bound = (): string => (hasPrefix || random.chance(0.4) ? '' : this.#key())

@@ -11,7 +11,7 @@ import type { Step, WriteOutcome } from '../trace/trace-events.js'
 import { DurableView } from './durable-view.js'
 import { RecordTable } from './record-table.js'
 import type { Scheduler } from './scheduler.js'
-import { type Change, type Platter, type RecordFormat, SimulatedDatabase } from './simulated-database.js'
+import { type Platter, type RecordChange, type RecordFormat, SimulatedDatabase } from './simulated-database.js'
 
 export interface DiskSettings {
   readonly nodeId: NodeId
@@ -39,9 +39,9 @@ export interface WriteSubject {
   readonly isInstall?: boolean
 }
 
-interface Write {
+interface DiskWrite {
   readonly step: Step
-  readonly changes: readonly Change[]
+  readonly changes: readonly RecordChange[]
   readonly subject: WriteSubject | undefined
   readonly sync: boolean
   /** True if only the stalled disk keeps the write from completing. */
@@ -80,9 +80,9 @@ export class SimulatedDisk {
   #records = new RecordTable()
   #view = new DurableView()
   #lastWritten = FIRST_WRITE
-  #writing: Write | undefined
+  #writing: DiskWrite | undefined
   /** Writes that are reported as done, but not synced: in memory only. */
-  #unsynced: Write[] = []
+  #unsynced: DiskWrite[] = []
   /** The subject of the storage's next write. */
   #nextSubject: WriteSubject | undefined
   #isStalled = false
@@ -294,7 +294,7 @@ export class SimulatedDisk {
   }
 
   #begin(asked: {
-    changes: readonly Change[]
+    changes: readonly RecordChange[]
     sync: boolean
     user: DiskUser
     resolve: () => void
@@ -304,7 +304,7 @@ export class SimulatedDisk {
     assert(this.#writing === undefined, 'one write is in flight at a time')
     const { random, scheduler, syncMsMean, totals, trace, nodeId } = this.#settings
     const subject = this.#nextSubject
-    const write: Write = {
+    const write: DiskWrite = {
       step: trace.tell({
         kind: 'writeBegun',
         node: nodeId,
@@ -337,13 +337,13 @@ export class SimulatedDisk {
     })
   }
 
-  #end(write: Write): void {
+  #end(write: DiskWrite): void {
     this.#writing = undefined
     write.onEnd()
   }
 
   /** Returns the error with which the write ends, if any; its data may be on the disk or not. */
-  #outcomeOf(write: Write): Error | undefined {
+  #outcomeOf(write: DiskWrite): Error | undefined {
     const { random } = this.#settings
     const isFailing = this.isFull || this.#failsNextWrite
     this.#tellEnded(write, isFailing ? 'failed' : write.sync ? 'synced' : 'buffered')
@@ -363,7 +363,7 @@ export class SimulatedDisk {
     return undefined
   }
 
-  #apply({ changes, subject }: Write): void {
+  #apply({ changes, subject }: DiskWrite): void {
     for (const { key, record } of changes) this.#records.set(key, record)
     if (subject === undefined) return
     this.#view.onWritten(subject.records)
@@ -374,7 +374,7 @@ export class SimulatedDisk {
     if (subject.isInstall === true) this.#view.onInstalled(appliedUpTo)
   }
 
-  #tellEnded({ step }: Write, outcome: WriteOutcome): void {
+  #tellEnded({ step }: DiskWrite, outcome: WriteOutcome): void {
     this.#settings.trace.tell({ kind: 'writeEnded', begunStep: step, node: this.#settings.nodeId, outcome })
   }
 }

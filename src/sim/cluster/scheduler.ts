@@ -1,4 +1,4 @@
-interface Event {
+interface ScheduledEvent {
   readonly atUs: number
   /** Breaks ties: events of the same time happen in the order in which they were scheduled. */
   readonly order: number
@@ -10,7 +10,7 @@ const US_PER_MS = 1_000
 /** Virtual time, in whole microseconds: it jumps from event to event. */
 export class Scheduler {
   /** A binary heap, the next event at its root. */
-  readonly #heap: Event[] = []
+  readonly #heap: ScheduledEvent[] = []
   #nowUs = 0
   #lastOrder = 0
 
@@ -40,13 +40,13 @@ export class Scheduler {
     return true
   }
 
-  #push(event: Event): void {
+  #push(event: ScheduledEvent): void {
     const heap = this.#heap
     let at = heap.length
     heap.push(event)
     while (at > 0) {
       const parent = (at - 1) >> 1
-      const above = heap[parent] as Event
+      const above = heap[parent] as ScheduledEvent
       if (isBefore(above, event)) break
       heap[at] = above
       at = parent
@@ -56,21 +56,21 @@ export class Scheduler {
 
   #pop(): void {
     const heap = this.#heap
-    const last = heap.pop() as Event
+    const last = heap.pop() as ScheduledEvent
     if (heap.length === 0) return
     let at = 0
     for (;;) {
       let child = 2 * at + 1
       if (child >= heap.length) break
-      if (child + 1 < heap.length && isBefore(heap[child + 1] as Event, heap[child] as Event)) child++
-      if (isBefore(last, heap[child] as Event)) break
-      heap[at] = heap[child] as Event
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as ScheduledEvent, heap[child] as ScheduledEvent)) child++
+      if (isBefore(last, heap[child] as ScheduledEvent)) break
+      heap[at] = heap[child] as ScheduledEvent
       at = child
     }
     heap[at] = last
   }
 }
 
-function isBefore(a: Event, b: Event): boolean {
+function isBefore(a: ScheduledEvent, b: ScheduledEvent): boolean {
   return a.atUs < b.atUs || (a.atUs === b.atUs && a.order < b.order)
 }

@@ -8,7 +8,7 @@ const PAGE_ENTRIES = 1_000
 const ALL: KeyBounds = { gte: Buffer.alloc(0), lt: Buffer.from([255]) }
 
 /** One change of a batch: the new record of a key, or its removal. */
-export interface Change {
+export interface RecordChange {
   readonly key: string
   readonly record: Buffer | undefined
 }
@@ -24,7 +24,7 @@ export interface Records {
 export interface Platter extends Records {
   readonly isWriting: boolean
   /** Resolves when the write is done; with `sync`, when it cannot be lost any more. */
-  write(changes: readonly Change[], sync: boolean): Promise<void>
+  write(changes: readonly RecordChange[], sync: boolean): Promise<void>
   /** Resolves with the result of `find`, when the disk has got to it. */
   read<T>(find: () => T): Promise<T>
   /** Returns a view of the records as they are now. */
@@ -146,7 +146,7 @@ class SimulatedView implements DatabaseView {
 
 class SimulatedBatch implements Batch {
   readonly #format: RecordFormat
-  readonly changes: Change[] = []
+  readonly changes: RecordChange[] = []
 
   constructor(format: RecordFormat) {
     this.#format = format

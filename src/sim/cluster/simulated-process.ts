@@ -43,13 +43,13 @@ import { SessionDoor } from './session-door.js'
 import type { SimulatedApplication } from './simulated-application.js'
 import type { RecordFormat } from './simulated-database.js'
 import { SimulatedRuntime } from './simulated-runtime.js'
-import { type CheckpointSource, SimulatedTransfer } from './simulated-transfer.js'
+import { SimulatedTransfer, type TransferSource } from './simulated-transfer.js'
 import type { StateLimits } from './state-limits.js'
 
-type Identity = PeerPortHandlers['identity']
+type IdentitySource = PeerPortHandlers['identity']
 
 /** The identity of a process before it listens: nothing is sent then. */
-const NOBODY: Identity = () => ({ clusterId: '', dataDirId: '' })
+const NOBODY: IdentitySource = () => ({ clusterId: '', dataDirId: '' })
 
 export interface SimulatedNodeSettings {
   readonly id: NodeId
@@ -78,7 +78,7 @@ export interface SimulatedNodeSettings {
   /** Returns the current address of a node. */
   readonly addressOf: (id: NodeId) => string
   /** Returns the process of another node, if it runs. */
-  readonly peer: (id: NodeId) => CheckpointSource | undefined
+  readonly peer: (id: NodeId) => TransferSource | undefined
   readonly send: (packet: Packet) => void
   /** Called when a node refuses its peer, which is then told. */
   readonly onRefused: (what: { readonly by: NodeId; readonly peer: NodeId; readonly refusal: PeerRefusal }) => void
@@ -127,7 +127,7 @@ const SILENT = pino({ enabled: false })
  * One incarnation of a node, from a start to a crash: a real member on a simulated machine. It may be killed between any two of
  * its interactions with the world; a dead process has no effect any more.
  */
-export class SimulatedProcess implements CheckpointSource {
+export class SimulatedProcess implements TransferSource {
   readonly runtime: SimulatedRuntime
   readonly application: SimulatedApplication
   readonly #settings: SimulatedNodeSettings
@@ -388,10 +388,10 @@ export class SimulatedProcess implements CheckpointSource {
     return this.#routes.get(peer)?.includes(this.#settings.addressOf(peer)) === true
   }
 
-  #fetch(from: NodeId, request: CheckpointRequest, sink: CheckpointSink, identity: Identity): () => void {
+  #fetch(from: NodeId, request: CheckpointRequest, sink: CheckpointSink, identity: IdentitySource): () => void {
     const { id: to, peer, network, scheduler, totals, trace, onBug } = this.#settings
     const { runtime } = this
-    const source = (): CheckpointSource | undefined => (this.#finds(from) ? peer(from) : undefined)
+    const source = (): TransferSource | undefined => (this.#finds(from) ? peer(from) : undefined)
     const caller = { nodeId: to, ...identity() }
     const transfer = new SimulatedTransfer({
       to,
@@ -464,7 +464,7 @@ export class SimulatedProcess implements CheckpointSource {
     this.input(() => this.#handlers?.onRefused(by, refusal, this.#settings.addressOf(by)))
   }
 
-  #introductionTo(to: NodeId, identity: Identity): CallerIdentity {
+  #introductionTo(to: NodeId, identity: IdentitySource): CallerIdentity {
     const known = this.#introducedAs.get(to)
     if (known !== undefined) return known
     const caller = { nodeId: this.#settings.id, ...identity() }

@@ -16,7 +16,7 @@ import type { Scheduler } from './scheduler.js'
 import type { SimulatedRuntime } from './simulated-runtime.js'
 
 /** The node that has the checkpoint, as long as its process lives. */
-export interface CheckpointSource {
+export interface TransferSource {
   readonly runtime: SimulatedRuntime
   serveCheckpoint(caller: CallerIdentity, request: CheckpointRequest): AsyncIterable<CheckpointPart>
 }
@@ -25,7 +25,7 @@ interface Settings {
   readonly to: NodeId
   readonly from: NodeId
   /** Undefined while the process is not there. */
-  readonly source: () => CheckpointSource | undefined
+  readonly source: () => TransferSource | undefined
   /** The runtime of the process that fetches. */
   readonly runtime: SimulatedRuntime
   readonly caller: CallerIdentity

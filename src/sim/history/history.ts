@@ -1,10 +1,12 @@
 import { check } from '../checkers/violation.js'
 import { encodeQuery, encodeRequest } from '../clients/encode-request.js'
-import type { Query, Request } from '../clients/operations.js'
-import { type Answer, sameOutcome } from '../clients/outcomes.js'
+import type { SimulatedQuery, SimulatedRequest } from '../clients/operations.js'
+import { type PlainAnswer, sameOutcome } from '../clients/outcomes.js'
 
 /** What a client asks: a command for the log, or a linearizable read beside it. */
-export type Asked = { readonly kind: 'command'; readonly request: Request } | { readonly kind: 'read'; readonly query: Query }
+export type Asked =
+  | { readonly kind: 'command'; readonly request: SimulatedRequest }
+  | { readonly kind: 'read'; readonly query: SimulatedQuery }
 
 /** One request of a simulated client, from the first try to the first answer. */
 export interface Invocation {
@@ -17,9 +19,9 @@ export interface Invocation {
   readonly invokedUs: number
   /** Undefined while the request is outstanding, and for good once its outcome is unknown. */
   returnedUs: number | undefined
-  answer: Answer | undefined
+  answer: PlainAnswer | undefined
   /** The first answer that reached the client's machine, even if the client did not take it. */
-  heard: Answer | undefined
+  heard: PlainAnswer | undefined
   /** True once the client has given up, or was told that the request was not carried out. */
   isAbandoned: boolean
   /** True once the client was told that the request was not carried out and never will be. */
@@ -39,7 +41,7 @@ export function tellInvocation({ number, client, asked }: Invocation): string {
   return `request ${number} of ${client}, ${what}`
 }
 
-export function tellAnswer({ slot, outcome }: Answer): string {
+export function tellAnswer({ slot, outcome }: PlainAnswer): string {
   return `${JSON.stringify(outcome)} at slot ${slot}`
 }
 
@@ -110,7 +112,7 @@ export class History {
    * for a read: a read is answered as of each of its places in the log.
    * @throws Violation
    */
-  onAnswer(invocation: Invocation, answer: Answer, nowUs: number): boolean {
+  onAnswer(invocation: Invocation, answer: PlainAnswer, nowUs: number): boolean {
     if (invocation.isAbandoned) return false
     const first = invocation.answer
     if (first === undefined) {
@@ -132,7 +134,7 @@ export class History {
    * is answered as of each of its places in the log.
    * @throws Violation
    */
-  hear(invocation: Invocation, answer: Answer): void {
+  hear(invocation: Invocation, answer: PlainAnswer): void {
     const first = invocation.heard
     invocation.heard ??= answer
     if (first === undefined || isRead(invocation.asked)) return
@@ -163,7 +165,7 @@ export class History {
   }
 }
 
-function isRefusedFor({ outcome }: Answer, ...reasons: readonly string[]): boolean {
+function isRefusedFor({ outcome }: PlainAnswer, ...reasons: readonly string[]): boolean {
   return outcome.kind === 'refused' && reasons.includes(outcome.reason)
 }
 
@@ -175,7 +177,7 @@ function textOf(bytes: Uint8Array): string {
  * Compares two answers to one request. A request that is sent again under another name, with an id that was used before, is
  * refused each time, in the slot of that time.
  */
-function isSameAnswer({ sentAs }: Invocation, first: Answer, answer: Answer): boolean {
+function isSameAnswer({ sentAs }: Invocation, first: PlainAnswer, answer: PlainAnswer): boolean {
   // The second name was used when the first answer was no longer kept, or when there was room on one of the tries only.
   if (sentAs.length !== 1 && [first, answer].some((one) => isRefusedFor(one, 'EXPIRED_ID', 'QUOTA_EXCEEDED'))) return true
   return sameOutcome(first.outcome, answer.outcome) && (first.slot === answer.slot || sentAs.length !== 1)

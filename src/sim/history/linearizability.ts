@@ -21,7 +21,7 @@ export interface Sequential<Operation> {
   readonly fingerprint: string
 }
 
-export type Verdict<Operation> =
+export type SearchResult<Operation> =
   | { readonly kind: 'linearizable'; readonly steps: number }
   /** `stuck`: the operations that were possible next where the search came farthest, and that the model could not explain. */
   | { readonly kind: 'notLinearizable'; readonly steps: number; readonly stuck: readonly Operation[] }
@@ -35,7 +35,7 @@ export function searchOrder<Operation extends Timed>(
   operations: readonly Operation[],
   model: Sequential<Operation>,
   stepsMax: number,
-): Verdict<Operation> {
+): SearchResult<Operation> {
   const search = new Search(operations)
   const tried = new Set<string>()
   const path: Choice[] = [{ candidates: search.candidates(), next: 0 }]

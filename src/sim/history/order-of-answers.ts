@@ -1,11 +1,12 @@
-import type { Operation, Transfer } from '../clients/operations.js'
+import type { SimulatedOperation, Transfer } from '../clients/operations.js'
 import { withoutTimes } from '../clients/outcomes.js'
 import { Model } from '../model/model.js'
 import { type Invocation, tellAnswer, tellInvocation } from './history.js'
 import { type Sequential, searchOrder, type Timed } from './linearizability.js'
 
 /** An event to be ordered: a request of a client, or the end of a hold with a timeout, which no client asks for. */
-type Event = Timed & ({ readonly invocation: Invocation; readonly told: string | undefined } | { readonly expiringId: string })
+type HistoryEvent = Timed &
+  ({ readonly invocation: Invocation; readonly told: string | undefined } | { readonly expiringId: string })
 
 /**
  * The verdict on a history: `linearizable` if an order of the requests explains the answers. `failure`: why there is none, in a
@@ -31,8 +32,8 @@ export function findOrder(invocations: readonly Invocation[], stepsMax: number):
   return { kind, steps, failure: `no order of the requests explains the answers: none of these could come next: ${stuck}` }
 }
 
-function eventsOf(invocations: readonly Invocation[]): Event[] {
-  const events: Event[] = []
+function eventsOf(invocations: readonly Invocation[]): HistoryEvent[] {
+  const events: HistoryEvent[] = []
   for (const invocation of invocations) {
     const { asked, answer, invokedUs, returnedUs, isDenied } = invocation
     if (answer === undefined && (asked.kind === 'read' || isDenied)) continue
@@ -44,7 +45,7 @@ function eventsOf(invocations: readonly Invocation[]): Event[] {
 }
 
 /** Returns the transfers of an operation that may end by timeout. */
-function holdsIn(operation: Operation): Transfer[] {
+function holdsIn(operation: SimulatedOperation): Transfer[] {
   const parts =
     operation.kind === 'batch'
       ? operation.transfers
@@ -54,18 +55,18 @@ function holdsIn(operation: Operation): Transfer[] {
   return parts.filter((part) => part.kind === 'transfer').filter(({ isPending, timeoutMs }) => isPending && timeoutMs > 0)
 }
 
-function tellEvent(event: Event): string {
+function tellEvent(event: HistoryEvent): string {
   if ('expiringId' in event) return `hold ${event.expiringId} ends`
   const { invocation } = event
   return `${tellInvocation(invocation)}, answered ${invocation.answer && tellAnswer(invocation.answer)}`
 }
 
 /** The model at a fixed time: holds end only by an explicit event. */
-class SequentialModel implements Sequential<Event> {
+class SequentialModel implements Sequential<HistoryEvent> {
   readonly #model = new Model({ isSearched: true })
   readonly #marks: number[] = []
 
-  step(event: Event): boolean {
+  step(event: HistoryEvent): boolean {
     const { mark } = this.#model
     const isExplained = this.#explains(event)
     // An unanswered event need not have happened: it is useful only if it changes something.
@@ -86,7 +87,7 @@ class SequentialModel implements Sequential<Event> {
     return this.#model.fingerprint
   }
 
-  #explains(event: Event): boolean {
+  #explains(event: HistoryEvent): boolean {
     if ('expiringId' in event) {
       this.#model.expireHold(event.expiringId)
       return true

@@ -6,10 +6,10 @@ import type { Slot, Value } from '../../paxos/types.js'
 import { decodeEnvelope, type Envelope } from '../../replication/envelope.js'
 import type { QuotaMark } from '../checkers/quota-marks.js'
 import { check } from '../checkers/violation.js'
-import type { Request } from '../clients/operations.js'
-import { type Answer, sameOutcome } from '../clients/outcomes.js'
+import type { SimulatedRequest } from '../clients/operations.js'
+import { type PlainAnswer, sameOutcome } from '../clients/outcomes.js'
 import { STATE_LIMITS, type StateLimits } from '../cluster/state-limits.js'
-import type { Moment } from '../model/bank-model.js'
+import type { SlotTime } from '../model/bank-model.js'
 import { Model } from '../model/model.js'
 import { SessionsModel } from '../model/sessions-model.js'
 import { type History, type Invocation, sessionName, tellAnswer, tellInvocation } from './history.js'
@@ -17,11 +17,11 @@ import { type History, type Invocation, sessionName, tellAnswer, tellInvocation 
 /** An execution of a request: its slot, and the answer to it. A repeat by id is told the slot of the first execution. */
 interface Execution {
   readonly slot: Slot
-  readonly answer: Answer
+  readonly answer: PlainAnswer
 }
 
 /** A request that no client makes. */
-const MISUSE: Request = { operation: { kind: 'put', key: 'misused', value: '' }, requestId: '' }
+const MISUSE: SimulatedRequest = { operation: { kind: 'put', key: 'misused', value: '' }, requestId: '' }
 const NO_COMMANDS: readonly Uint8Array[] = []
 
 /** The conditions of a run that the log alone does not tell. */
@@ -36,7 +36,7 @@ const USUAL: Surroundings = { limits: STATE_LIMITS, quotaMarks: new Map(), first
 
 /** Returns the model as it is after the log. @throws Violation */
 export function checkSlotOrder(history: History, log: readonly Value[], surroundings = USUAL): Model {
-  const replay = new Replay(history, surroundings)
+  const replay = new LogReplay(history, surroundings)
   log.forEach((value, i) => replay.apply(i + 1, value))
   replay.finish()
   checkRealTime(history.invocations, (invocation) => replay.executionsOf(invocation))
@@ -44,14 +44,14 @@ export function checkSlotOrder(history: History, log: readonly Value[], surround
 }
 
 /** Replays the log on the model, with the reads in their places. */
-class Replay {
+class LogReplay {
   readonly model: Model
   readonly #sessions: SessionsModel
   readonly #history: History
   /** Invocations by the names under which clients sent them in their own sessions. */
   readonly #sentAs = new Map<string, Invocation>()
   /** Requests by the bytes of their commands. */
-  readonly #requests = new Map<string, Request>()
+  readonly #requests = new Map<string, SimulatedRequest>()
   readonly #reads = new Map<Slot, Invocation[]>()
   /** Executions of requests in clients' sessions by name, of all others by their bytes. */
   readonly #executions = new Map<string, Execution[]>()
@@ -134,7 +134,7 @@ class Replay {
     )
   }
 
-  #applyEnvelope(envelope: Envelope, at: Moment): void {
+  #applyEnvelope(envelope: Envelope, at: SlotTime): void {
     if (envelope.kind === 'open') {
       this.#opened.add(this.#sessions.open(envelope.token, at))
       return
@@ -229,7 +229,7 @@ function findPlace(invocation: Invocation, latest: Slot, executions: readonly Ex
   return executions.find(({ slot, answer: known }) => slot > latest && isSame(known, answer))?.slot
 }
 
-function isSame(a: Answer, b: Answer): boolean {
+function isSame(a: PlainAnswer, b: PlainAnswer): boolean {
   return a.slot === b.slot && sameOutcome(a.outcome, b.outcome)
 }
 

@@ -1,11 +1,11 @@
 import { check } from '../checkers/violation.js'
 import type { Deposit, OpenAccount, Post, Transfer, TransferBatch, Void, Withdraw } from '../clients/operations.js'
-import { type AccountView, type MovementView, type Outcome, refused } from '../clients/outcomes.js'
+import { type AccountView, type MovementView, type PlainOutcome, refused } from '../clients/outcomes.js'
 import type { Revisions } from './revisions.js'
-import { Table, type UndoLog } from './tables.js'
+import { ModelTable, type UndoLog } from './tables.js'
 
 /** A slot and its log time. */
-export interface Moment {
+export interface SlotTime {
   readonly slot: number
   readonly timeMs: number
 }
@@ -13,12 +13,12 @@ export interface Moment {
 /** The outcome of a request, and the slot in which it took effect. A repeat has those of the first execution. */
 export interface Effect {
   readonly slot: number
-  readonly outcome: Outcome
+  readonly outcome: PlainOutcome
   /** A refused movement, which stays refused even if the rest of its group or transaction is undone. */
   readonly refusedMovement?: MovementRow
 }
 
-type Movement = Deposit | Withdraw | Transfer
+type MovementOperation = Deposit | Withdraw | Transfer
 
 /** Everything known under the id of a movement. */
 interface MovementRow {
@@ -35,23 +35,23 @@ interface MovementRow {
 export class BankModel {
   readonly #log: UndoLog
   readonly #revisions: Revisions
-  readonly #accounts: Table<AccountView>
-  readonly #movements: Table<MovementRow>
+  readonly #accounts: ModelTable<AccountView>
+  readonly #movements: ModelTable<MovementRow>
   /** The pending transfers, as they were created. */
-  readonly #holds: Table<MovementView>
+  readonly #holds: ModelTable<MovementView>
   /** Deposits minus withdrawals, by asset. */
-  readonly #totals: Table<{ readonly asset: string; readonly amount: number }>
+  readonly #totals: ModelTable<{ readonly asset: string; readonly amount: number }>
 
   constructor(log: UndoLog, revisions: Revisions) {
     this.#log = log
     this.#revisions = revisions
-    this.#accounts = new Table('account', log)
-    this.#movements = new Table('movement', log)
-    this.#holds = new Table('hold', log)
-    this.#totals = new Table('total', log)
+    this.#accounts = new ModelTable('account', log)
+    this.#movements = new ModelTable('movement', log)
+    this.#holds = new ModelTable('hold', log)
+    this.#totals = new ModelTable('total', log)
   }
 
-  openAccount({ account, asset, overdraftLimit }: OpenAccount, at: Moment): Effect {
+  openAccount({ account, asset, overdraftLimit }: OpenAccount, at: SlotTime): Effect {
     if (this.#accounts.has(account)) return { slot: at.slot, outcome: refused('ACCOUNT_EXISTS') }
     const view: AccountView = { account, asset, balance: 0, held: 0, overdraftLimit, openedMs: at.timeMs }
     this.#accounts.set(account, view)
@@ -59,16 +59,16 @@ export class BankModel {
     return { slot: at.slot, outcome: { kind: 'account', account: view } }
   }
 
-  balance(account: string): Outcome {
+  balance(account: string): PlainOutcome {
     const view = this.#accounts.get(account)
     return view === undefined ? refused('ACCOUNT_NOT_FOUND') : { kind: 'account', account: view }
   }
 
-  accounts(): Outcome {
+  accounts(): PlainOutcome {
     return { kind: 'accounts', accounts: this.#accounts.sorted() }
   }
 
-  movement(id: string): Outcome {
+  movement(id: string): PlainOutcome {
     const row = this.#movements.get(id)
     return row === undefined
       ? refused('TRANSFER_NOT_FOUND')
@@ -76,7 +76,7 @@ export class BankModel {
   }
 
   /** Carries out a deposit, a withdrawal or a transfer; a repeat gets the effect of the first. */
-  move(asked: Movement, at: Moment): Effect {
+  move(asked: MovementOperation, at: SlotTime): Effect {
     const known = this.#movements.get(asked.id)
     if (known !== undefined) {
       return known.content === contentOf(asked) ? asRepeat(known) : { slot: at.slot, outcome: refused('ID_REUSED') }
@@ -89,14 +89,14 @@ export class BankModel {
       // A refusal changes nothing visible, though its id is remembered.
       this.#revisions.change()
     }
-    const outcome: Outcome = reason === '' ? { kind: 'movement', movement: now, ...this.#accountsOf(now) } : refused(reason)
+    const outcome: PlainOutcome = reason === '' ? { kind: 'movement', movement: now, ...this.#accountsOf(now) } : refused(reason)
     const row: MovementRow = { content: contentOf(asked), now, first: { slot: at.slot, outcome }, end: null }
     this.#movements.set(asked.id, row)
     if (now.status === 'pending') this.#holds.set(asked.id, now)
     return asRepeat(row)
   }
 
-  post({ id, amount }: Post, at: Moment): Effect {
+  post({ id, amount }: Post, at: SlotTime): Effect {
     const row = this.#movements.get(id)
     const refusal = this.#whyNotToEnd(row)
     if (row === undefined || refusal === 'TRANSFER_EXPIRED') return { slot: at.slot, outcome: refused(refusal) }
@@ -110,7 +110,7 @@ export class BankModel {
     return this.#end(row, { ...now, amount: posted, status: 'posted' }, at)
   }
 
-  void({ id }: Void, at: Moment): Effect {
+  void({ id }: Void, at: SlotTime): Effect {
     const row = this.#movements.get(id)
     const refusal = this.#whyNotToEnd(row)
     if (row !== undefined && row.end !== null && row.now.status === 'voided') return row.end
@@ -123,7 +123,7 @@ export class BankModel {
    * Carries the transfers out in order, each for itself; a linked group is all-or-nothing. The slot of the batch is that of its
    * last transfer.
    */
-  batch({ transfers, linkedGroups }: TransferBatch, at: Moment, refusedForQuota: readonly number[] = []): Effect {
+  batch({ transfers, linkedGroups }: TransferBatch, at: SlotTime, refusedForQuota: readonly number[] = []): Effect {
     const effects: Effect[] = []
     for (let next = 0; next < transfers.length; next = effects.length) {
       const group = linkedGroups.find(({ first }) => first === next)
@@ -135,7 +135,7 @@ export class BankModel {
     return { slot: Math.max(...effects.map(({ slot }) => slot)), outcome: { kind: 'batch', results } }
   }
 
-  #refuseForQuota(members: readonly Transfer[], at: Moment): Effect {
+  #refuseForQuota(members: readonly Transfer[], at: SlotTime): Effect {
     const mayGrow = members.some(({ isPending, timeoutMs }) => isPending && timeoutMs > 0)
     check(mayGrow, () => `transfer ${members[0]?.id} of a batch was refused for the quota, though it does not let the state grow`)
     return { slot: at.slot, outcome: refused('QUOTA_EXCEEDED') }
@@ -183,7 +183,7 @@ export class BankModel {
     return broken
   }
 
-  #linked(transfers: readonly Transfer[], at: Moment): Effect[] {
+  #linked(transfers: readonly Transfer[], at: SlotTime): Effect[] {
     const refuseAll = (culprit: Transfer, refusal: Effect): Effect[] =>
       transfers.map((t) => (t === culprit ? refusal : { ...refusal, outcome: refused('LINKED_REFUSED') }))
     // A refused group that is sent again gets the first results.
@@ -206,7 +206,7 @@ export class BankModel {
   }
 
   /** Returns the first reason to refuse, or ''. */
-  #whatIsWrong(asked: Movement): string {
+  #whatIsWrong(asked: MovementOperation): string {
     const { source, destination } = endsOf(asked)
     const from = this.#accounts.get(source)
     const to = this.#accounts.get(destination)
@@ -217,7 +217,7 @@ export class BankModel {
     return isShort ? 'INSUFFICIENT_FUNDS' : ''
   }
 
-  #viewOf(asked: Movement, refusalReason: string, { timeMs }: Moment): MovementView {
+  #viewOf(asked: MovementOperation, refusalReason: string, { timeMs }: SlotTime): MovementView {
     const { source, destination } = endsOf(asked)
     const isPending = asked.kind === 'transfer' && asked.isPending
     const endsByItself = isPending && asked.timeoutMs > 0 && refusalReason === ''
@@ -264,7 +264,7 @@ export class BankModel {
     return row.now.status === 'pending' ? '' : 'TRANSFER_NOT_PENDING'
   }
 
-  #end(row: MovementRow, now: MovementView, { slot }: Moment): Effect {
+  #end(row: MovementRow, now: MovementView, { slot }: SlotTime): Effect {
     const end: Effect = { slot, outcome: { kind: 'movement', movement: now, ...this.#accountsOf(now) } }
     this.#movements.set(now.id, { ...row, now, end })
     this.#revisions.change()
@@ -278,7 +278,7 @@ function asRepeat(row: MovementRow): Effect {
 }
 
 /** Returns every field but the id, in one order, as text to compare. */
-function contentOf(asked: Movement): string {
+function contentOf(asked: MovementOperation): string {
   switch (asked.kind) {
     case 'deposit':
       return JSON.stringify([asked.kind, asked.account, asked.asset, asked.amount, asked.isForged])
@@ -289,7 +289,7 @@ function contentOf(asked: Movement): string {
   }
 }
 
-function endsOf(asked: Movement): { source: string; destination: string } {
+function endsOf(asked: MovementOperation): { source: string; destination: string } {
   switch (asked.kind) {
     case 'deposit':
       return { source: '', destination: asked.account }
@@ -300,7 +300,7 @@ function endsOf(asked: Movement): { source: string; destination: string } {
   }
 }
 
-function resultOf(outcome: Outcome): MovementView | { readonly reason: string } {
+function resultOf(outcome: PlainOutcome): MovementView | { readonly reason: string } {
   if (outcome.kind === 'movement') return outcome.movement
   return { reason: outcome.kind === 'refused' ? outcome.reason : '' }
 }

@@ -1,19 +1,19 @@
-import type { Compare, Delete, List, Put } from '../clients/operations.js'
-import type { Outcome, PairView } from '../clients/outcomes.js'
+import type { Delete, List, Put, TxnCondition } from '../clients/operations.js'
+import type { PairView, PlainOutcome } from '../clients/outcomes.js'
 import type { Revisions } from './revisions.js'
-import { Table, type UndoLog } from './tables.js'
+import { ModelTable, type UndoLog } from './tables.js'
 
 /** The key-value store as kv.proto describes it. */
 export class KeysModel {
-  readonly #pairs: Table<PairView>
+  readonly #pairs: ModelTable<PairView>
   readonly #revisions: Revisions
 
   constructor(log: UndoLog, revisions: Revisions) {
-    this.#pairs = new Table('key', log)
+    this.#pairs = new ModelTable('key', log)
     this.#revisions = revisions
   }
 
-  put({ key, value }: Put): Outcome {
+  put({ key, value }: Put): PlainOutcome {
     const previous = this.#pairs.get(key) ?? null
     const revision = this.#revisions.change()
     this.#pairs.set(key, {
@@ -27,7 +27,7 @@ export class KeysModel {
   }
 
   /** Deletes pairs. Deleting none makes no revision. */
-  delete({ target }: Delete): Outcome {
+  delete({ target }: Delete): PlainOutcome {
     const pairs = this.#pairs.sorted().filter(({ key }) => ('key' in target ? key === target.key : key.startsWith(target.prefix)))
     if (pairs.length > 0) this.#revisions.change()
     for (const { key } of pairs) this.#pairs.delete(key)
@@ -38,11 +38,11 @@ export class KeysModel {
     return this.#pairs.get(key)?.value
   }
 
-  get(key: string): Outcome {
+  get(key: string): PlainOutcome {
     return { kind: 'get', pair: this.#pairs.get(key) ?? null, revision: this.#revisions.current }
   }
 
-  list(query: List): Outcome {
+  list(query: List): PlainOutcome {
     const inRange = this.#pairs.sorted().filter(({ key }) => isInRange(key, query))
     if (query.isDescending) inRange.reverse()
     const listed = query.countOnly ? [] : inRange.slice(0, query.limit === 0 ? inRange.length : query.limit)
@@ -56,7 +56,7 @@ export class KeysModel {
   }
 
   /** Evaluates a condition. A missing key has version 0; compared by value it satisfies only notEqual. */
-  holds({ key, operator, target }: Compare): boolean {
+  holds({ key, operator, target }: TxnCondition): boolean {
     const pair = this.#pairs.get(key)
     if ('version' in target) return satisfies(operator, (pair?.version ?? 0) - target.version)
     return pair === undefined ? operator === 'notEqual' : satisfies(operator, compareUtf8(pair.value, target.value))
@@ -71,7 +71,7 @@ function compareUtf8(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
-function satisfies(operator: Compare['operator'], difference: number): boolean {
+function satisfies(operator: TxnCondition['operator'], difference: number): boolean {
   switch (operator) {
     case 'equal':
       return difference === 0

@@ -1,14 +1,14 @@
 import type { QuotaMark } from '../checkers/quota-marks.js'
 import { check } from '../checkers/violation.js'
-import type { Operation, Query, Request, Txn, TxnStep } from '../clients/operations.js'
-import { type Outcome, refused } from '../clients/outcomes.js'
+import type { SimulatedOperation, SimulatedQuery, SimulatedRequest, Txn, TxnStep } from '../clients/operations.js'
+import { type PlainOutcome, refused } from '../clients/outcomes.js'
 import { NAMELESS, NEXT_LEVEL, TOUCHED } from '../cluster/next-machine.js'
-import { BankModel, type Effect, type Moment } from './bank-model.js'
+import { BankModel, type Effect, type SlotTime } from './bank-model.js'
 import { KeysModel } from './keys-model.js'
 import { Revisions } from './revisions.js'
-import { Table, UndoLog } from './tables.js'
+import { ModelTable, UndoLog } from './tables.js'
 
-interface FirstAnswer {
+interface ModelAnswer {
   readonly content: string
   readonly effect: Effect
   readonly timeMs: number
@@ -27,9 +27,9 @@ export class Model {
   /** The level of the log. next-machine.ts says what is new at the next level. */
   level = 1
   /** First answers by request_id. Synod keeps them for a day of log time, longer than any run. */
-  readonly #firstAnswers: Table<FirstAnswer>
+  readonly #firstAnswers: ModelTable<ModelAnswer>
   /** Every request_id that was ever used. */
-  readonly #used: Table<true>
+  readonly #used: ModelTable<true>
   readonly #firstAnswersMax: number
 
   /**
@@ -41,8 +41,8 @@ export class Model {
     this.#revisions = new Revisions(this.#log)
     this.#bank = new BankModel(this.#log, this.#revisions)
     this.#keys = new KeysModel(this.#log, this.#revisions)
-    this.#firstAnswers = new Table('request', this.#log)
-    this.#used = new Table('used', this.#log)
+    this.#firstAnswers = new ModelTable('request', this.#log)
+    this.#used = new ModelTable('used', this.#log)
   }
 
   /** Sets the refusals for the quota that the machine made among the requests that are applied next, in order. */
@@ -51,7 +51,7 @@ export class Model {
   }
 
   /** Carries a request out, unless its ids show that it was carried out already. */
-  apply(request: Request, at: Moment): Effect {
+  apply(request: SimulatedRequest, at: SlotTime): Effect {
     const { requestId, operation } = request
     const mark = this.#quotaMarks.shift()
     if (mark === 'whole') {
@@ -76,7 +76,7 @@ export class Model {
   /**
    * Keeps a first answer. Beyond the bound, those of the earliest log time are dropped, and among them those with the lowest ids.
    */
-  #keepAnswer(requestId: string, row: FirstAnswer): void {
+  #keepAnswer(requestId: string, row: ModelAnswer): void {
     if (this.#firstAnswersMax < Number.POSITIVE_INFINITY) {
       this.#used.set(requestId, true)
       const rows = this.#firstAnswers.entries().toSorted(([a, x], [b, y]) => x.timeMs - y.timeMs || (a < b ? -1 : 1))
@@ -90,7 +90,7 @@ export class Model {
     this.#bank.expire(timeMs)
   }
 
-  query(query: Query): Outcome {
+  query(query: SimulatedQuery): PlainOutcome {
     switch (query.kind) {
       case 'get':
         return this.#keys.get(query.key)
@@ -127,7 +127,7 @@ export class Model {
     return this.#log.fingerprint
   }
 
-  #carryOut({ operation }: Request, at: Moment): Effect {
+  #carryOut({ operation }: SimulatedRequest, at: SlotTime): Effect {
     switch (operation.kind) {
       case 'txn':
         return this.#txn(operation, at)
@@ -152,16 +152,16 @@ export class Model {
   }
 
   /** Returns true if the operation is unknown, or out of bounds, at the level of the log. */
-  #isUnknown(operation: Operation): boolean {
+  #isUnknown(operation: SimulatedOperation): boolean {
     const isOfNext = operation.kind === 'touch' || (operation.kind === 'put' && operation.key === '')
     return isOfNext && this.level < NEXT_LEVEL
   }
 
   /** Carries a transaction out, all or nothing. All changes share one revision; the id of a refused movement stays refused. */
-  #txn({ compare, whenTrue, whenFalse }: Txn, at: Moment): Effect {
+  #txn({ compare, whenTrue, whenFalse }: Txn, at: SlotTime): Effect {
     const { mark } = this.#log
     const succeeded = compare.every((condition) => this.#keys.holds(condition))
-    const responses: Outcome[] = []
+    const responses: PlainOutcome[] = []
     for (const step of succeeded ? whenTrue : whenFalse) {
       const effect = this.#step(step, at)
       if (effect.outcome.kind === 'refused') {
@@ -174,7 +174,7 @@ export class Model {
     return { slot: at.slot, outcome: { kind: 'txn', succeeded, responses, revision: this.#revisions.current } }
   }
 
-  #step(step: TxnStep, at: Moment): Effect {
+  #step(step: TxnStep, at: SlotTime): Effect {
     switch (step.kind) {
       case 'put':
         return { slot: at.slot, outcome: this.#keys.put({ ...step, key: step.key === '' ? NAMELESS : step.key }) }
@@ -198,7 +198,7 @@ export class Model {
 }
 
 /** Returns true if the operation may need memory that it does not give back (docs/limits.md, Sizing). */
-function mayGrow(operation: Operation): boolean {
+function mayGrow(operation: SimulatedOperation): boolean {
   switch (operation.kind) {
     case 'put':
     case 'open':

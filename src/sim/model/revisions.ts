@@ -1,4 +1,4 @@
-import { Table, type UndoLog } from './tables.js'
+import { ModelTable, type UndoLog } from './tables.js'
 
 const REVISION = 'revision'
 /** The revision of the empty store. */
@@ -6,12 +6,12 @@ const FIRST = 1
 
 /** The revision of keys and money. Each command that changes something takes the next one, and so does each end of a hold. */
 export class Revisions {
-  readonly #counters: Table<number>
+  readonly #counters: ModelTable<number>
   /** The revision before the current command. */
   #before = FIRST
 
   constructor(log: UndoLog) {
-    this.#counters = new Table('counter', log)
+    this.#counters = new ModelTable('counter', log)
   }
 
   get current(): number {

@@ -1,5 +1,5 @@
-import type { Request } from '../clients/operations.js'
-import type { Effect, Moment } from './bank-model.js'
+import type { SimulatedRequest } from '../clients/operations.js'
+import type { Effect, SlotTime } from './bank-model.js'
 import type { Model } from './model.js'
 
 /** The effect of a request in a session. `isFirst`: it was carried out now, not earlier. */
@@ -11,7 +11,7 @@ export type SessionEffect =
 const IDLE_MS_MAX = 3_600_000
 const NUMBERS_AHEAD_MAX = 1_048_576
 
-interface Sent {
+interface SentCommand {
   readonly clientId: number
   readonly token: Uint8Array
   readonly requestNumber: number
@@ -19,19 +19,19 @@ interface Sent {
 }
 
 /** Undefined: refused for lack of room. */
-interface Answered {
+interface KeptResult {
   readonly content: string
   readonly effect: Effect | undefined
 }
 
-interface Session {
+interface ModelSession {
   readonly clientId: number
   readonly token: string
   firstUnacknowledged: number
   askedUpTo: number
   lastActiveMs: number
   /** Answers by request number, never pruned: acknowledged requests are refused by their number. */
-  readonly answers: Map<number, Answered>
+  readonly answers: Map<number, KeptResult>
 }
 
 /** Exactly-once execution by (client id, token, request number), as docs/protocol.md and session.proto describe it. */
@@ -39,7 +39,7 @@ export class SessionsModel {
   readonly #model: Model
   readonly #limits: { readonly sessionCountMax: number; readonly answersPerSessionMax: number }
   /** Sessions by their last activity, the most recent at the end. */
-  #sessions: Session[] = []
+  #sessions: ModelSession[] = []
   #lastClientId = 0
 
   constructor(model: Model, limits: { readonly sessionCountMax: number; readonly answersPerSessionMax: number }) {
@@ -48,7 +48,7 @@ export class SessionsModel {
   }
 
   /** Opens a session. Returns its client id: from 1, never used twice. */
-  open(token: Uint8Array, { timeMs }: Moment): number {
+  open(token: Uint8Array, { timeMs }: SlotTime): number {
     this.#expire(timeMs)
     const clientId = ++this.#lastClientId
     const session = {
@@ -64,12 +64,12 @@ export class SessionsModel {
     return clientId
   }
 
-  close({ clientId, token }: Pick<Sent, 'clientId' | 'token'>, { timeMs }: Moment): void {
+  close({ clientId, token }: Pick<SentCommand, 'clientId' | 'token'>, { timeMs }: SlotTime): void {
     this.#expire(timeMs)
     this.#sessions = this.#sessions.filter((session) => session.clientId !== clientId || session.token !== hex(token))
   }
 
-  apply(sent: Sent, request: Request, at: Moment): SessionEffect {
+  apply(sent: SentCommand, request: SimulatedRequest, at: SlotTime): SessionEffect {
     this.#expire(at.timeMs)
     const session = this.#sessions.find(({ clientId, token }) => clientId === sent.clientId && token === hex(sent.token))
     if (session === undefined) return { kind: 'sessionExpired' }
@@ -78,7 +78,12 @@ export class SessionsModel {
     return this.#applyIn(session, sent, request, at)
   }
 
-  #applyIn(session: Session, { requestNumber, firstUnacknowledged }: Sent, request: Request, at: Moment): SessionEffect {
+  #applyIn(
+    session: ModelSession,
+    { requestNumber, firstUnacknowledged }: SentCommand,
+    request: SimulatedRequest,
+    at: SlotTime,
+  ): SessionEffect {
     if (requestNumber < session.firstUnacknowledged) return { kind: 'alreadyAcknowledged' }
     if (firstUnacknowledged > requestNumber || requestNumber > session.askedUpTo + NUMBERS_AHEAD_MAX)
       return { kind: 'beyondAsked' }
@@ -107,7 +112,7 @@ export class SessionsModel {
 }
 
 /** Number of answers that are not acknowledged. */
-function keptCount({ answers, firstUnacknowledged }: Session): number {
+function keptCount({ answers, firstUnacknowledged }: ModelSession): number {
   return [...answers.keys()].filter((number) => number >= firstUnacknowledged).length
 }
 

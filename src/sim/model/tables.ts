@@ -43,7 +43,7 @@ interface Entry<V> {
 }
 
 /** Rows by key. A row is immutable: a change replaces it. */
-export class Table<V> {
+export class ModelTable<V> {
   readonly #name: string
   readonly #log: UndoLog
   readonly #entries = new Map<string, Entry<V>>()

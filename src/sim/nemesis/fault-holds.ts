@@ -2,7 +2,7 @@
  * Counts the faults that hold the same thing broken: two partitions may cut one link, two crashes may keep one node down. It is
  * mended when the last fault releases it, so that removing one fault does not affect the others.
  */
-export class Holds {
+export class FaultHolds {
   readonly #counts = new Map<string, number>()
 
   /** Adds a hold. Returns true for the first one. */

@@ -9,7 +9,7 @@ import type { DirectedLink, FaultKind, PlannedFault, Target } from '../plan/sche
 import { tellFault } from '../plan/tell-fault.js'
 import type { EventTrace } from '../trace/event-trace.js'
 import type { Step } from '../trace/trace-events.js'
-import { Holds } from './fault-holds.js'
+import { FaultHolds } from './fault-holds.js'
 import { NodeStriker, type Undo } from './node-striker.js'
 import type { Operator } from './operator.js'
 import type { Survival } from './survival.js'
@@ -44,7 +44,7 @@ const MOMENTARY: ReadonlySet<FaultKind> = new Set([
  */
 export class Nemesis {
   readonly #settings: Settings
-  readonly #holds = new Holds()
+  readonly #holds = new FaultHolds()
   readonly #striker: NodeStriker
   #endIsolation: Undo = () => undefined
   #isActive = true

@@ -3,7 +3,7 @@ import type { LinkQuality, Network } from '../cluster/network.js'
 import type { SimulatedNode } from '../cluster/simulated-node.js'
 import type { PlannedFault } from '../plan/schedule.js'
 import { Random } from '../random.js'
-import { Holds } from './fault-holds.js'
+import { FaultHolds } from './fault-holds.js'
 import type { Operator } from './operator.js'
 import { isMajority, type Survival } from './survival.js'
 
@@ -59,7 +59,7 @@ const SLOWNESS = { delayMsMin: 15, delayMsMean: 60 }
  */
 export class NodeStriker {
   readonly #settings: Settings
-  readonly #holds = new Holds()
+  readonly #holds = new FaultHolds()
 
   constructor(settings: Settings) {
     this.#settings = settings

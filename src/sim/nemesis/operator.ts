@@ -13,7 +13,7 @@ import { tellChange } from '../trace/trace-words.js'
 import type { Survival } from './survival.js'
 
 /** A task of the operator. */
-export type Operation =
+export type OperatorTask =
   | { readonly kind: 'addMember' }
   | { readonly kind: 'raiseLevel'; readonly level: number }
   | { readonly kind: 'replaceMember' | 'updateMember' | 'transferLeadership'; readonly nodeId: NodeId }
@@ -47,8 +47,8 @@ const SWITCH_OFF_RATE = 0.5
 /** Changes the membership, one task after the other, and repeats each request until it is done. */
 export class Operator {
   readonly #settings: OperatorSettings
-  readonly #queue: Operation[] = []
-  #current: Operation | undefined
+  readonly #queue: OperatorTask[] = []
+  #current: OperatorTask | undefined
   /** The spare machine that is being added. */
   #newcomer: SimulatedNode | undefined
   #isStopping = false
@@ -72,7 +72,7 @@ export class Operator {
   }
 
   /** Queues a task. */
-  request(operation: Operation): void {
+  request(operation: OperatorTask): void {
     if (this.#isStopping) return
     this.#queue.push(operation)
     if (this.isIdle) void this.#work()
@@ -97,7 +97,7 @@ export class Operator {
   }
 
   /** Carries a task out. Returns false if that was not possible. */
-  async #carryOut(operation: Operation): Promise<boolean> {
+  async #carryOut(operation: OperatorTask): Promise<boolean> {
     // A member that is let in meanwhile cannot know that a directory was put back.
     while (this.#settings.survival.hasImpostor && !this.#isStopping) await this.#sleep(WAIT_MS)
     const { memberships } = this.#settings.checker
@@ -276,7 +276,7 @@ export class Operator {
   }
 }
 
-function tellOperation(operation: Operation): string {
+function tellOperation(operation: OperatorTask): string {
   if (operation.kind === 'raiseLevel') return `to raise the level to ${operation.level}`
   return operation.kind === 'addMember' ? 'to add a member' : `${operation.kind} n${operation.nodeId}`
 }

@@ -1,4 +1,4 @@
-import { type Fields, fieldsOf } from './fields.js'
+import { fieldsOf, type PlanFields } from './fields.js'
 import { FAULT_KINDS, type PlannedFault, type Target } from './schedule.js'
 
 const TIME_MS_MAX = 600_000
@@ -12,7 +12,7 @@ export function parseFault(value: unknown, path: string, nodeCount: number): Pla
   return fault
 }
 
-function readFault(fields: Fields, nodeCount: number): PlannedFault {
+function readFault(fields: PlanFields, nodeCount: number): PlannedFault {
   const atMs = fields.number('atMs', 0, TIME_MS_MAX)
   const forMs = fields.number('forMs', 0, TIME_MS_MAX, 0)
   const kind = fields.oneOf('kind', FAULT_KINDS)

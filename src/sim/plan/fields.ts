@@ -9,8 +9,8 @@ export class InvalidPlan extends Error {
  * Returns a reader of the fields of `value`. `path` is its place in the plan, '' for the whole plan. @throws InvalidPlan if it is
  * no object
  */
-export function fieldsOf(value: unknown, path: string): Fields {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return new Fields(value, path)
+export function fieldsOf(value: unknown, path: string): PlanFields {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return new PlanFields(value, path)
   throw new InvalidPlan(`${path === '' ? 'a plan' : path} must be an object, not ${tell(value)}`)
 }
 
@@ -18,7 +18,7 @@ export function fieldsOf(value: unknown, path: string): Fields {
  * Reads an object of a plan field by field, and rejects fields that are left over. `otherwise` is the value of a missing field;
  * without it the field must be present. All methods throw InvalidPlan.
  */
-export class Fields {
+export class PlanFields {
   readonly #values: ReadonlyMap<string, unknown>
   readonly #path: string
   readonly #read = new Set<string>()
@@ -53,7 +53,7 @@ export class Fields {
   }
 
   /** Reads an object; a missing one is empty. */
-  object(name: string): Fields {
+  object(name: string): PlanFields {
     return fieldsOf(this.#take(name, {}), this.#pathOf(name))
   }
 

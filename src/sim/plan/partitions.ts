@@ -16,7 +16,7 @@ export type Partition = Extract<
   }
 >
 
-export interface Roles {
+export interface PartitionRoles {
   readonly nodeIds: readonly NodeId[]
   /** Undefined while no node leads. */
   readonly leader: NodeId | undefined
@@ -25,7 +25,7 @@ export interface Roles {
 }
 
 /** Returns the links that a partition cuts: none if it needs a leader and there is none. */
-export function linksCutBy(fault: Partition, { nodeIds, leader, target }: Roles): DirectedLink[] {
+export function linksCutBy(fault: Partition, { nodeIds, leader, target }: PartitionRoles): DirectedLink[] {
   const linksWhere = (isCut: (from: NodeId, to: NodeId) => boolean): DirectedLink[] =>
     nodeIds.flatMap((from) => nodeIds.filter((to) => to !== from && isCut(from, to)).map((to): DirectedLink => [from, to]))
   switch (fault.kind) {

@@ -1,7 +1,7 @@
 import type { CoreOptions } from '../../paxos/options.js'
 import type { ClientHabits } from '../clients/habits.js'
 import { parseFault } from './fault-fields.js'
-import { type Fields, fieldsOf, InvalidPlan } from './fields.js'
+import { fieldsOf, InvalidPlan, type PlanFields } from './fields.js'
 import { QUIET_PLAN, type WorldPlan } from './plan.js'
 
 /** A world that can be replayed: its plan, and the seed of everything that the plan leaves to chance. */
@@ -99,13 +99,13 @@ function parseJson(text: string): unknown {
  * Reads an object with the fields of `template`, which also gives the values of missing fields. The name of a number determines
  * its bounds.
  */
-function objectLike<T extends object>(template: T, fields: Fields): T {
+function objectLike<T extends object>(template: T, fields: PlanFields): T {
   const result = Object.fromEntries(Object.entries(template).map(([name, value]) => [name, valueLike(value, name, fields)]))
   fields.end()
   return result as T
 }
 
-function valueLike(template: unknown, name: string, fields: Fields): unknown {
+function valueLike(template: unknown, name: string, fields: PlanFields): unknown {
   if (typeof template === 'object' && template !== null) return objectLike(template, fields.object(name))
   if (typeof template === 'boolean') return fields.flag(name, template)
   if (typeof template !== 'number') throw new TypeError(`${name} is neither a number nor a flag`)

@@ -3,7 +3,7 @@ import type { EventReplay } from '../checkers/event-replay.js'
 import { check } from '../checkers/violation.js'
 import { decodeAnswer } from '../clients/decode-result.js'
 import { encodeQuery } from '../clients/encode-request.js'
-import type { Query } from '../clients/operations.js'
+import type { SimulatedQuery } from '../clients/operations.js'
 import { sameOutcome } from '../clients/outcomes.js'
 import { SimulatedClient } from '../clients/simulated-client.js'
 import { Workload } from '../clients/workload.js'
@@ -145,7 +145,7 @@ export class World extends SimulatedCluster {
   }
 }
 
-const ALL_KEYS: Query = {
+const ALL_KEYS: SimulatedQuery = {
   kind: 'list',
   prefix: '',
   start: '',

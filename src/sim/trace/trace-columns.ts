@@ -58,9 +58,9 @@ export function encodeEvents(events: readonly TracedEvent[], nodeIds: readonly N
   }
 }
 
-type Row = { readonly [Name in keyof TraceColumns]: number }
+type TraceRow = { readonly [Name in keyof TraceColumns]: number }
 
-function toColumns(rows: readonly Row[]): TraceColumns {
+function toColumns(rows: readonly TraceRow[]): TraceColumns {
   const column = (name: keyof TraceColumns) => rows.map((row) => row[name])
   return {
     at: column('at'),

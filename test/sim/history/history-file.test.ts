@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Outcome } from '../../../src/sim/clients/outcomes.js'
+import type { PlainOutcome } from '../../../src/sim/clients/outcomes.js'
 import { type Asked, History } from '../../../src/sim/history/history.js'
 import { historyLines } from '../../../src/sim/history/history-file.js'
 import { runSeed } from '../../../src/sim/runs/run-seed.js'
@@ -9,7 +9,7 @@ const put = (requestId: string): Asked => ({
   kind: 'command',
   request: { operation: { kind: 'put', key: 'k', value: 'v' }, requestId },
 })
-const done: Outcome = { kind: 'put', revision: 1, previous: null }
+const done: PlainOutcome = { kind: 'put', revision: 1, previous: null }
 
 test('a history is a line about itself, then one a request in plain fields', () => {
   const history = new History()

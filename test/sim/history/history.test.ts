@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encodeOpenSession, encodeSessionCommand } from '../../../src/replication/envelope.js'
-import type { Outcome } from '../../../src/sim/clients/outcomes.js'
+import type { PlainOutcome } from '../../../src/sim/clients/outcomes.js'
 import { type Asked, History, sessionName } from '../../../src/sim/history/history.js'
 import { checkSlotOrder } from '../../../src/sim/history/slot-order.js'
 import { TOKEN } from '../../support/token.js'
 
 const put: Asked = { kind: 'command', request: { operation: { kind: 'put', key: 'k', value: 'v' }, requestId: '' } }
-const first: Outcome = { kind: 'put', revision: 1, previous: null }
-const second: Outcome = { kind: 'put', revision: 2, previous: null }
+const first: PlainOutcome = { kind: 'put', revision: 1, previous: null }
+const second: PlainOutcome = { kind: 'put', revision: 2, previous: null }
 
 /** A put of a client's that was sent under these names of session 1, and stands in the log under each. */
 function carriedOut(requestNumbers: readonly number[]) {

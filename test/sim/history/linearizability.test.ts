@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { Violation } from '../../../src/sim/checkers/violation.js'
 import { drawHabits } from '../../../src/sim/clients/habits.js'
-import type { Query, Request } from '../../../src/sim/clients/operations.js'
-import type { Outcome } from '../../../src/sim/clients/outcomes.js'
+import type { SimulatedQuery, SimulatedRequest } from '../../../src/sim/clients/operations.js'
+import type { PlainOutcome } from '../../../src/sim/clients/outcomes.js'
 import { Workload } from '../../../src/sim/clients/workload.js'
 import { searchOrder } from '../../../src/sim/history/linearizability.js'
 import { findOrder } from '../../../src/sim/history/order-of-answers.js'
@@ -31,14 +31,14 @@ function judge(order: readonly Told[]): { byOrder: string; bySlots: string } {
 const RIGHT = { byOrder: 'linearizable', bySlots: 'right' }
 const WRONG = { byOrder: 'notLinearizable', bySlots: 'wrong' }
 
-const put = (value: string): Request => ({ operation: { kind: 'put', key: 'k', value }, requestId: '' })
-const get: Query = { kind: 'get', key: 'k' }
-const open: Request = { operation: { kind: 'open', account: 'a1', asset: 'EUR', overdraftLimit: 0 }, requestId: '' }
-const deposit: Request = {
+const put = (value: string): SimulatedRequest => ({ operation: { kind: 'put', key: 'k', value }, requestId: '' })
+const get: SimulatedQuery = { kind: 'get', key: 'k' }
+const open: SimulatedRequest = { operation: { kind: 'open', account: 'a1', asset: 'EUR', overdraftLimit: 0 }, requestId: '' }
+const deposit: SimulatedRequest = {
   operation: { kind: 'deposit', id: 'd1', account: 'a1', asset: 'EUR', amount: 5, isForged: false },
   requestId: '',
 }
-const balance: Query = { kind: 'balance', account: 'a1' }
+const balance: SimulatedQuery = { kind: 'balance', account: 'a1' }
 
 test('one after the other, each seeing what was before, is linearizable', () => {
   const order = [
@@ -125,13 +125,13 @@ test('the same id from two clients takes effect once, and both get the first res
 })
 
 test('a hold with a timeout may end by itself, and stays ended', () => {
-  const hold: Request = {
+  const hold: SimulatedRequest = {
     operation: { kind: 'transfer', id: 't1', source: 'a1', destination: 'a2', amount: 5, isPending: true, timeoutMs: 3 },
     requestId: '',
   }
   const order = [
     { ask: open, from: 0, to: 1 },
-    { ask: { operation: { ...open.operation, account: 'a2' }, requestId: '' } as Request, from: 0, to: 1 },
+    { ask: { operation: { ...open.operation, account: 'a2' }, requestId: '' } as SimulatedRequest, from: 0, to: 1 },
     { ask: deposit, from: 2, to: 3 },
     { ask: hold, from: 4, to: 5 },
     { ask: balance, from: 6, to: 7 },
@@ -139,7 +139,7 @@ test('a hold with a timeout may end by itself, and stays ended', () => {
     { ask: put('y'), from: 8, to: 9 },
     { ask: put('z'), from: 10, to: 11 },
     { ask: balance, from: 12, to: 13 },
-    { ask: { operation: { kind: 'post', id: 't1', amount: 0 }, requestId: '' } as Request, from: 14, to: 15 },
+    { ask: { operation: { kind: 'post', id: 't1', amount: 0 }, requestId: '' } as SimulatedRequest, from: 14, to: 15 },
   ]
   const { history } = tell(order)
   const [first, last] = history.invocations.filter(({ asked }) => asked.kind === 'read')
@@ -205,13 +205,13 @@ test('whatever a right cluster does passes both checkers, however requests overl
 })
 
 /** Something that no cluster could have said: a number that was never reached, a reason that does not exist. */
-function falsify(outcome: Outcome): Outcome {
+function falsify(outcome: PlainOutcome): PlainOutcome {
   const text = JSON.stringify(outcome)
   const changed = text.replace(
     /"(balance|revision|amount|count)":(-?\d+)/,
     (_, name: string, n: string) => `"${name}":${Number(n) + 1_000_003}`,
   )
-  return changed === text ? { kind: 'refused', reason: 'FALSE' } : (JSON.parse(changed) as Outcome)
+  return changed === text ? { kind: 'refused', reason: 'FALSE' } : (JSON.parse(changed) as PlainOutcome)
 }
 
 test('one false answer is found by both checkers', () => {

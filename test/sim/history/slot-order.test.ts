@@ -4,8 +4,8 @@ import type { Value } from '../../../src/paxos/types.js'
 import { encodeOpenSession, encodeSessionCommand } from '../../../src/replication/envelope.js'
 import { Violation } from '../../../src/sim/checkers/violation.js'
 import { encodeRequest } from '../../../src/sim/clients/encode-request.js'
-import type { Operation, Request } from '../../../src/sim/clients/operations.js'
-import { type Outcome, refused } from '../../../src/sim/clients/outcomes.js'
+import type { SimulatedOperation, SimulatedRequest } from '../../../src/sim/clients/operations.js'
+import { type PlainOutcome, refused } from '../../../src/sim/clients/outcomes.js'
 import { History, type Invocation, sessionName } from '../../../src/sim/history/history.js'
 import { checkSlotOrder } from '../../../src/sim/history/slot-order.js'
 import { TOKEN } from '../../support/token.js'
@@ -13,10 +13,11 @@ import { TOKEN } from '../../support/token.js'
 const START_MS = 1_700_000_000_000
 const HOUR_MS = 3_600_000
 
-const ask = (operation: Operation): Request => ({ operation, requestId: '' })
-const put = (value: string): Request => ask({ kind: 'put', key: 'k', value })
+const ask = (operation: SimulatedOperation): SimulatedRequest => ({ operation, requestId: '' })
+const put = (value: string): SimulatedRequest => ask({ kind: 'put', key: 'k', value })
 const open = ask({ kind: 'open', account: 'a1', asset: 'EUR', overdraftLimit: 0 })
-const deposit = (id: string): Request => ask({ kind: 'deposit', id, account: 'a1', asset: 'EUR', amount: 5, isForged: false })
+const deposit = (id: string): SimulatedRequest =>
+  ask({ kind: 'deposit', id, account: 'a1', asset: 'EUR', amount: 5, isForged: false })
 const withdraw = ask({ kind: 'withdraw', id: 'w1', account: 'a1', amount: 5 })
 
 let history: History
@@ -37,23 +38,27 @@ function decide(command: Uint8Array, timeMs = START_MS): number {
 }
 
 /** What a client sends in its session, or as a bare call. */
-function asked(request: Request, fromUs: number, requestNumber?: number): Invocation {
+function asked(request: SimulatedRequest, fromUs: number, requestNumber?: number): Invocation {
   const invocation = history.invoke('client', { kind: 'command', request }, fromUs)
   if (requestNumber !== undefined) invocation.sentAs.push(sessionName(1, requestNumber))
   return invocation
 }
 
 /** Gives the slot in which it stands in the log. */
-function inSession(request: Request, requestNumber: number, { first = 1, timeMs = START_MS, clientId = 1 } = {}): number {
+function inSession(
+  request: SimulatedRequest,
+  requestNumber: number,
+  { first = 1, timeMs = START_MS, clientId = 1 } = {},
+): number {
   const command = encodeRequest(request)
   return decide(encodeSessionCommand({ clientId, token: TOKEN, requestNumber, firstUnacknowledged: first, command }), timeMs)
 }
 
-function answered(invocation: Invocation, slot: number, outcome: Outcome, atUs: number): void {
+function answered(invocation: Invocation, slot: number, outcome: PlainOutcome, atUs: number): void {
   history.onAnswer(invocation, { slot, outcome }, atUs)
 }
 
-const PUT_FIRST: Outcome = { kind: 'put', revision: 2, previous: null }
+const PUT_FIRST: PlainOutcome = { kind: 'put', revision: 2, previous: null }
 
 function assertRight(): void {
   checkSlotOrder(history, log)
@@ -177,7 +182,7 @@ function answeredIn(other: History, slot: number): void {
   other.onAnswer(read, { slot, outcome: { kind: 'get', pair: null, revision: 1 } }, 5)
 }
 
-type Movement = Extract<Outcome, { kind: 'movement' }>
+type Movement = Extract<PlainOutcome, { kind: 'movement' }>
 
 const ACCOUNT = { account: 'a1', asset: 'EUR', balance: 0, held: 0, overdraftLimit: 0, openedMs: START_MS }
 

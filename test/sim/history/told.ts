@@ -1,7 +1,7 @@
 import type { Value } from '../../../src/paxos/types.js'
 import { encodeOpenSession, encodeSessionCommand } from '../../../src/replication/envelope.js'
-import type { Query, Request } from '../../../src/sim/clients/operations.js'
-import type { Outcome } from '../../../src/sim/clients/outcomes.js'
+import type { SimulatedQuery, SimulatedRequest } from '../../../src/sim/clients/operations.js'
+import type { PlainOutcome } from '../../../src/sim/clients/outcomes.js'
 import { type Asked, History, type Invocation, sessionName } from '../../../src/sim/history/history.js'
 import { Model } from '../../../src/sim/model/model.js'
 import { TOKEN } from '../../support/token.js'
@@ -10,14 +10,14 @@ const START_MS = 1_700_000_000_000
 
 /** A request in the order in which a cluster carried them out. Told or not, and when, is another matter. */
 export interface Told {
-  readonly ask: Request | Query
+  readonly ask: SimulatedRequest | SimulatedQuery
   readonly from: number
   /** Undefined: nobody was told. */
   readonly to: number | undefined
   /** What a bad cluster does with it: forgets it, though it was answered; carries it out twice; never does anything. */
   readonly fate?: 'lost' | 'twice' | 'never'
   /** What the client hears in the place of the right answer. */
-  readonly changed?: (outcome: Outcome) => Outcome
+  readonly changed?: (outcome: PlainOutcome) => PlainOutcome
 }
 
 /** The history and the log of a cluster that did these things in this order, each command in a slot of its own. */
@@ -39,7 +39,7 @@ export function tell(order: readonly Told[]): { history: History; log: Value[] }
     return { told, invocation, answer: { slot, outcome } }
   })
   for (const { told, invocation, answer } of answered.toSorted((a, b) => (a.told.to ?? 0) - (b.told.to ?? 0))) {
-    const { to, changed = (outcome: Outcome) => outcome } = told
+    const { to, changed = (outcome: PlainOutcome) => outcome } = told
     if (to === undefined) history.abandon(invocation)
     else history.onAnswer(invocation, { slot: answer.slot, outcome: changed(answer.outcome) }, to)
   }

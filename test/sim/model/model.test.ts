@@ -6,7 +6,7 @@ import { Sessions } from '../../../src/replication/sessions.js'
 import { decodeAnswer } from '../../../src/sim/clients/decode-result.js'
 import { encodeQuery, encodeRequest } from '../../../src/sim/clients/encode-request.js'
 import { drawHabits, type OperationMix } from '../../../src/sim/clients/habits.js'
-import type { Operation, Query, Request } from '../../../src/sim/clients/operations.js'
+import type { SimulatedOperation, SimulatedQuery, SimulatedRequest } from '../../../src/sim/clients/operations.js'
 import { Workload } from '../../../src/sim/clients/workload.js'
 import { Application, INITIAL_COMMANDS } from '../../../src/sim/cluster/application.js'
 import { Model } from '../../../src/sim/model/model.js'
@@ -27,7 +27,7 @@ class Pair {
     for (const command of INITIAL_COMMANDS) this.application.machine.apply(command, { slot: 0, timeMs: 0, level: 1 })
   }
 
-  apply(request: Request): string {
+  apply(request: SimulatedRequest): string {
     const at = { slot: ++this.slot, timeMs: this.timeMs, level: 1 }
     const { machine } = this.application
     machine.onSlot?.(at)
@@ -41,11 +41,11 @@ class Pair {
     return outcome.kind === 'refused' ? outcome.reason : outcome.kind
   }
 
-  ask(operation: Operation, requestId = ''): string {
+  ask(operation: SimulatedOperation, requestId = ''): string {
     return this.apply({ operation, requestId })
   }
 
-  query(query: Query): void {
+  query(query: SimulatedQuery): void {
     const result = this.application.machine.query(encodeQuery(query))
     assert.deepEqual(decodeAnswer({ slot: this.slot, result }).outcome, this.model.query(query), JSON.stringify(query))
   }
@@ -167,7 +167,7 @@ test('sessions of the machine and of the model agree: repeats, acknowledged and 
   const real = new Sessions(application.machine, sessionCodec, { ...SESSION_LIMITS, ...LIMITS })
   const random = new Random(11)
   const workload = new Workload({ ...drawHabits(random), ...everything }, random)
-  const sent: { clientId: number; requestNumber: number; firstUnacknowledged: number; request: Request }[] = []
+  const sent: { clientId: number; requestNumber: number; firstUnacknowledged: number; request: SimulatedRequest }[] = []
   const kinds = new Map<string, number>()
   let clientCount = 0
   for (let slot = 1, timeMs = START_MS; slot <= 4_000; slot++) {
