@@ -1,7 +1,7 @@
 /**
  * The invariants of "Paxos Made Moderately Complex" (van Renesse and Altinbuken, 2015), and where each is checked after every step of
  * every simulated node. "Basic" ones look at one state of one node, "delta" ones at two states of it (both below, after LogCabin),
- * "global" ones at all disks and messages (sim/checkers/vote-book.ts, sim/checkers/message-checker.ts) or at all replicas (sim/checkers/checkers.ts).
+ * "global" ones at all disks and messages (sim/checkers/vote-book.ts, sim/checkers/message-checker.ts) or at all replicas (sim/checkers/checker.ts).
  *
  * | paper | statement                                                   | here                                                          |
  * | ----- | ----------------------------------------------------------- | ------------------------------------------------------------- |

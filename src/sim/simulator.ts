@@ -1,7 +1,7 @@
 // The face of the simulator for the command `synod sim`.
 
 export { historyLines } from './history/history-file.js'
-export { InvalidPlan } from './plan/fields.js'
+export { InvalidPlan } from './plan/plan-fields.js'
 export { formatPlan, parsePlan, type SeededPlan } from './plan/plan-file.js'
 export { type Failure, shrink } from './plan/shrink.js'
 export { tellSchedule } from './plan/tell-fault.js'

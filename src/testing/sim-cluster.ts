@@ -367,7 +367,7 @@ export class SimCluster {
 
   #newSession(first: SimulatedNode): Sessions {
     const { nodes, scheduler, random } = this.#cluster
-    const port = new SimulatedPort({ nodes, way: CLIENT_WAY, random: random.fork(), scheduler })
+    const port = new SimulatedPort({ nodes, quality: CLIENT_WAY, random: random.fork(), scheduler })
     const runtime = new SimulatedRuntime({
       scheduler,
       random: random.fork(),

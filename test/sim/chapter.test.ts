@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SimulatedClient } from '../../src/sim/clients/simulated-client.js'
 import { GOOD_LINK } from '../../src/sim/cluster/network.js'
-import type { Invocation } from '../../src/sim/history/history.js'
+import type { Invocation } from '../../src/sim/history/client-history.js'
 import { QUIET_PLAN } from '../../src/sim/plan/plan.js'
 import { World } from '../../src/sim/runs/world.js'
 

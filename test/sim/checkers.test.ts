@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import { genesisRecord } from '../../src/paxos/memberships.js'
 import type { LogEntry, Value } from '../../src/paxos/types.js'
-import { Checker } from '../../src/sim/checkers/checkers.js'
+import { Checker } from '../../src/sim/checkers/checker.js'
 import { Application } from '../../src/sim/cluster/application.js'
 import { genesisOf } from './book.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { InvalidPlan } from '../../src/sim/plan/fields.js'
 import { QUIET_PLAN, type WorldPlan } from '../../src/sim/plan/plan.js'
+import { InvalidPlan } from '../../src/sim/plan/plan-fields.js'
 import { formatPlan, parsePlan } from '../../src/sim/plan/plan-file.js'
 import { drawSchedule, FAULT_KINDS } from '../../src/sim/plan/schedule.js'
 import { SIMPLER_PLANS } from '../../src/sim/plan/simplify.js'

@@ -10,7 +10,7 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// operation is what was asked. Of all these fields each kind has a few; see src/sim/clients/operations.ts.
+// operation is what was asked. Of all these fields each kind has a few; see src/sim/clients/simulated-operations.ts.
 type operation struct {
 	Kind           string          `json:"kind"`
 	RequestID      string          `json:"requestId"`

@@ -2,7 +2,7 @@ package main
 
 import "encoding/json"
 
-// outcome is what a request came to; see src/sim/clients/outcomes.ts. What is log time there has no place here.
+// outcome is what a request came to; see src/sim/clients/plain-outcomes.ts. What is log time there has no place here.
 type outcome struct {
 	Kind        string     `json:"kind"`
 	Reason      string     `json:"reason,omitempty"`

@@ -5,12 +5,12 @@ import { toRefusal } from '../../server/errors.js'
 import { check } from '../checkers/violation.js'
 import type { ClientPort } from '../cluster/client-port.js'
 import { SimulatedRuntime } from '../cluster/simulated-runtime.js'
-import { type Asked, type Invocation, tellInvocation } from '../history/history.js'
-import { type CallerSettings, CallTrace, type SimulatedCaller } from './caller.js'
+import { type Asked, type Invocation, tellInvocation } from '../history/client-history.js'
+import { ClientNetwork } from './client-network.js'
 import { decodeAnswer } from './decode-result.js'
-import { isSafeToRepeat } from './operations.js'
+import { type CallerSettings, CallTrace, type SimulatedCaller } from './simulated-caller.js'
+import { isSafeToRepeat } from './simulated-operations.js'
 import { endpointOf } from './simulated-port.js'
-import { Way } from './way.js'
 
 interface Asking {
   readonly invocation: Invocation
@@ -36,7 +36,7 @@ const POSSIBLE: ReadonlySet<MemberErrorCode> = new Set<MemberErrorCode>([
 export class BareCaller implements SimulatedCaller {
   readonly #settings: CallerSettings
   readonly #trace: CallTrace
-  readonly #way: Way
+  readonly #network: ClientNetwork
   #nodes: readonly ClientPort[]
   #runtime: SimulatedRuntime
   #answeredCount = 0
@@ -45,7 +45,7 @@ export class BareCaller implements SimulatedCaller {
   constructor(settings: CallerSettings) {
     this.#settings = settings
     this.#trace = new CallTrace(settings)
-    this.#way = new Way(settings)
+    this.#network = new ClientNetwork(settings)
     this.#nodes = settings.nodes
     this.#runtime = this.#newRuntime()
   }
@@ -62,8 +62,8 @@ export class BareCaller implements SimulatedCaller {
     this.#nodes = nodes
   }
 
-  healWay(): void {
-    this.#way.heal()
+  healNetwork(): void {
+    this.#network.heal()
   }
 
   ask(asked: Asked, timeoutMs: number, onDone: () => void): Invocation {
@@ -77,7 +77,7 @@ export class BareCaller implements SimulatedCaller {
 
   die(): void {
     this.#runtime.end()
-    this.#way.onDeath()
+    this.#network.onDeath()
     for (const asking of this.#open.keys()) this.#giveUp(asking)
   }
 
@@ -124,7 +124,7 @@ export class BareCaller implements SimulatedCaller {
   #send(asking: Asking, node: ClientPort, timeoutMs: number, onError: (error: SynodError) => void, onAnswered: () => void): void {
     const { invocation, attemptCount } = asking
     this.#trace.asked(invocation, node.id, attemptCount)
-    const settle = this.#way.back((outcome: Answer | MemberError) => {
+    const settle = this.#network.back((outcome: Answer | MemberError) => {
       if (outcome instanceof MemberError) {
         this.#trace.failed(invocation, outcome.code)
         check(POSSIBLE.has(outcome.code), () => `${tellInvocation(invocation)}, is told ${outcome.code}`)
@@ -134,7 +134,7 @@ export class BareCaller implements SimulatedCaller {
       this.#onAnswer(asking, outcome)
       onAnswered()
     })
-    this.#way.travel(() => {
+    this.#network.travel(() => {
       if (invocation.asked.kind === 'read') node.read(invocation.bytes, timeoutMs, settle)
       else node.invoke(invocation.bytes, timeoutMs, settle)
     })

@@ -9,9 +9,16 @@ import {
 import type { KeyValuePair } from '../../gen/synod/kv/v1/kv.js'
 import { Result } from '../../gen/synod/session/v1/session.js'
 import type { Answer as HostAnswer } from '../../host/api.js'
-import { type AccountView, type MovementView, type PairView, type PlainAnswer, type PlainOutcome, refused } from './outcomes.js'
+import {
+  type AccountView,
+  type MovementView,
+  type PairView,
+  type PlainAnswer,
+  type PlainOutcome,
+  refused,
+} from './plain-outcomes.js'
 
-type WireOutcome = Result['outcome']
+type ProtoOutcome = Result['outcome']
 
 const KINDS = new Map<MovementKind, MovementView['kind']>([
   [MovementKind.DEPOSIT, 'deposit'],
@@ -34,7 +41,7 @@ export function decodeAnswer({ slot, result }: HostAnswer): PlainAnswer {
 }
 
 /** Converts an outcome to plain fields. */
-export function toOutcome(outcome: WireOutcome): PlainOutcome {
+export function toOutcome(outcome: ProtoOutcome): PlainOutcome {
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- what operations.ts does not ask for stands together
   switch (outcome?.$case) {
     case 'refusal':

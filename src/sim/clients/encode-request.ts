@@ -6,7 +6,14 @@ import { CompareOperator, type TxnOperation, type Compare as WireCompare } from 
 import { Command, Query as WireQuery } from '../../gen/synod/session/v1/session.js'
 import { AUTHORITY, signDeposit } from '../cluster/application.js'
 import { encodeTouch } from '../cluster/next-machine.js'
-import type { SimulatedOperation, SimulatedQuery, SimulatedRequest, Transfer, TxnCondition, TxnStep } from './operations.js'
+import type {
+  SimulatedOperation,
+  SimulatedQuery,
+  SimulatedRequest,
+  Transfer,
+  TxnCondition,
+  TxnStep,
+} from './simulated-operations.js'
 
 const FORGED_SIGNATURE = new Uint8Array(64)
 
@@ -17,11 +24,11 @@ const OPERATORS = {
   greater: CompareOperator.GREATER,
 } as const
 
-type WireOperation = NonNullable<Command['operation']>
-type WireStep = NonNullable<TxnOperation['operation']>
+type ProtoOperation = NonNullable<Command['operation']>
+type ProtoStep = NonNullable<TxnOperation['operation']>
 /** A write that may stand alone as well as in a transaction. */
 type WriteOperation = Extract<SimulatedOperation, TxnStep>
-type WireWrite = Extract<WireOperation, WireStep>
+type ProtoWrite = Extract<ProtoOperation, ProtoStep>
 
 /** Encodes a request, always to the same bytes. */
 export function encodeRequest({ operation, requestId }: SimulatedRequest): Uint8Array {
@@ -44,7 +51,7 @@ export function expectedOfQuery({ query }: WireQuery): OutcomeCase {
   return query?.$case ?? 'get'
 }
 
-function toWire(operation: Exclude<SimulatedOperation, { kind: 'touch' }>, requestId: string): WireOperation {
+function toWire(operation: Exclude<SimulatedOperation, { kind: 'touch' }>, requestId: string): ProtoOperation {
   switch (operation.kind) {
     case 'txn': {
       const value = {
@@ -74,14 +81,14 @@ function toWire(operation: Exclude<SimulatedOperation, { kind: 'touch' }>, reque
   }
 }
 
-function toWireStep(step: TxnStep): WireStep {
+function toWireStep(step: TxnStep): ProtoStep {
   const consistency = Consistency.UNSPECIFIED
   if (step.kind === 'get') return { $case: 'get', value: { key: step.key, consistency } }
   if (step.kind === 'balance') return { $case: 'getBalance', value: { accountId: step.account, consistency } }
   return toWireWrite(step, '')
 }
 
-function toWireWrite(write: WriteOperation, requestId: string): WireWrite {
+function toWireWrite(write: WriteOperation, requestId: string): ProtoWrite {
   switch (write.kind) {
     case 'put':
       return { $case: 'put', value: { key: write.key, value: encodeText(write.value), returnPrevious: true, requestId } }

@@ -9,12 +9,12 @@ import type { NodeId } from '../../paxos/types.js'
 import { check } from '../checkers/violation.js'
 import type { ClientPort } from '../cluster/client-port.js'
 import { SimulatedRuntime } from '../cluster/simulated-runtime.js'
-import { type Asked, type Invocation, sessionName, tellInvocation } from '../history/history.js'
-import { type CallerSettings, CallTrace, type SimulatedCaller } from './caller.js'
+import { type Asked, type Invocation, sessionName, tellInvocation } from '../history/client-history.js'
+import { ClientNetwork } from './client-network.js'
 import { decodeAnswer, toOutcome } from './decode-result.js'
 import { expectedOf, expectedOfQuery, toWireQuery } from './encode-request.js'
+import { type CallerSettings, CallTrace, type SimulatedCaller } from './simulated-caller.js'
 import { SimulatedPort } from './simulated-port.js'
-import { Way } from './way.js'
 
 type Told = ReturnType<typeof decodeAnswer>
 
@@ -40,7 +40,7 @@ const COPY_TIMEOUT_MS = 1_000
 export class SessionCaller implements SimulatedCaller {
   readonly #settings: CallerSettings
   readonly #trace: CallTrace
-  readonly #way: Way
+  readonly #network: ClientNetwork
   readonly #port: SimulatedPort
   readonly #asking = new Map<Request['body'], Asking>()
   /** Sessions that a node has reported as expired. */
@@ -54,12 +54,12 @@ export class SessionCaller implements SimulatedCaller {
   constructor(settings: CallerSettings) {
     this.#settings = settings
     this.#trace = new CallTrace(settings)
-    this.#way = new Way(settings)
+    this.#network = new ClientNetwork(settings)
     this.#nodes = settings.nodes
     const { nodes, habits, random, scheduler, count } = settings
     this.#port = new SimulatedPort({
       nodes,
-      way: habits,
+      quality: habits,
       random,
       scheduler,
       onLoss: () => count('loss'),
@@ -88,8 +88,8 @@ export class SessionCaller implements SimulatedCaller {
     this.#port.useOnly(nodes)
   }
 
-  healWay(): void {
-    this.#way.heal()
+  healNetwork(): void {
+    this.#network.heal()
     this.#port.heal()
   }
 
@@ -171,12 +171,12 @@ export class SessionCaller implements SimulatedCaller {
     call.unresolvedSends++
     const port = random.pick(this.#nodes)
     const { clientId, token } = session
-    const hear = this.#way.back((outcome: Parameters<typeof decodeAnswer>[0] | MemberError) => {
+    const hear = this.#network.back((outcome: Parameters<typeof decodeAnswer>[0] | MemberError) => {
       if (!(outcome instanceof MemberError)) history.hear(invocation, decodeAnswer(outcome))
     })
     // It acknowledges nothing.
     const copy = { clientId, token, requestNumber, firstUnacknowledged: 1, command: invocation.bytes }
-    this.#way.travel(() => port.submit(copy, COPY_TIMEOUT_MS, hear))
+    this.#network.travel(() => port.submit(copy, COPY_TIMEOUT_MS, hear))
   }
 
   #onAnswer(node: NodeId, request: Request, answer: Answer, isLate: boolean): void {
@@ -279,7 +279,7 @@ export class SessionCaller implements SimulatedCaller {
       command,
     }
     const port = random.pick(this.#nodes)
-    this.#way.travel(() =>
+    this.#network.travel(() =>
       port.submit(request, habits.timeoutMs, (outcome) =>
         check(outcome instanceof MemberError, () => `${tellInvocation(invocation)}, was misused, and that was carried out`),
       ),

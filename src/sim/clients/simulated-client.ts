@@ -1,9 +1,9 @@
 import type { ClientPort } from '../cluster/client-port.js'
-import type { Asked, Invocation } from '../history/history.js'
+import type { Asked, Invocation } from '../history/client-history.js'
 import { BareCaller } from './bare-caller.js'
-import type { CallerSettings, SimulatedCaller } from './caller.js'
-import type { SimulatedOperation, SimulatedQuery } from './operations.js'
 import { SessionCaller } from './session-caller.js'
+import type { CallerSettings, SimulatedCaller } from './simulated-caller.js'
+import type { SimulatedOperation, SimulatedQuery } from './simulated-operations.js'
 import type { Workload } from './workload.js'
 
 export interface ClientSettings extends CallerSettings {
@@ -53,7 +53,7 @@ export class SimulatedClient {
   /** Dies no more, and stays; nothing between it and the nodes is lost any more. */
   spare(): void {
     this.#isSpared = true
-    this.#caller.healWay()
+    this.#caller.healNetwork()
     this.#comeBack()
   }
 

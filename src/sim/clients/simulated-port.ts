@@ -2,11 +2,11 @@ import type { SessionName, SessionPort, SessionStream, StreamOptions } from '../
 import type { ClientPort } from '../cluster/client-port.js'
 import type { Scheduler } from '../cluster/scheduler.js'
 import type { Random } from '../random.js'
-import { SimulatedStream, type StreamWatcher, type WayQuality } from './simulated-stream.js'
+import { type PathQuality, SimulatedStream, type StreamWatcher } from './simulated-stream.js'
 
 interface Settings {
   readonly nodes: readonly ClientPort[]
-  readonly way: WayQuality
+  readonly quality: PathQuality
   readonly random: Random
   readonly scheduler: Scheduler
   readonly watcher?: StreamWatcher
@@ -26,7 +26,7 @@ export function endpointOf({ id }: Pick<ClientPort, 'id'>): string {
 /** A client's transport to simulated nodes: streams have delays, and break or fall silent now and then. */
 export class SimulatedPort implements SessionPort {
   readonly #settings: Settings
-  #way: WayQuality
+  #quality: PathQuality
   #nodes: readonly ClientPort[]
   /** Endpoints of the nodes that the client knows. Changed in place. */
   readonly endpoints: string[]
@@ -34,7 +34,7 @@ export class SimulatedPort implements SessionPort {
 
   constructor(settings: Settings) {
     this.#settings = settings
-    this.#way = settings.way
+    this.#quality = settings.quality
     this.#nodes = settings.nodes
     this.endpoints = settings.nodes.map(endpointOf)
   }
@@ -58,7 +58,7 @@ export class SimulatedPort implements SessionPort {
   openStream(options: StreamOptions): SessionStream {
     const { random, scheduler, watcher = NO_WATCHER, onLoss = nothing } = this.#settings
     const stream = new SimulatedStream(this.nodeAt(options.endpoint), options, {
-      way: () => this.#way,
+      quality: () => this.#quality,
       random,
       scheduler,
       watcher,
@@ -70,9 +70,9 @@ export class SimulatedPort implements SessionPort {
 
   closeSession(endpoint: string, session: SessionName): void {
     const { random, scheduler } = this.#settings
-    if (random.chance(this.#way.lossRate)) return
+    if (random.chance(this.#quality.lossRate)) return
     const node = this.nodeAt(endpoint)
-    scheduler.after(random.exponential(this.#way.delayMsMean), () => node?.closeSession(session, CLOSE_MS, () => undefined))
+    scheduler.after(random.exponential(this.#quality.delayMsMean), () => node?.closeSession(session, CLOSE_MS, () => undefined))
   }
 
   async findTrouble(): Promise<undefined> {
@@ -81,7 +81,7 @@ export class SimulatedPort implements SessionPort {
 
   /** Ends all losses. */
   heal(): void {
-    this.#way = { ...this.#way, lossRate: 0 }
+    this.#quality = { ...this.#quality, lossRate: 0 }
     for (const stream of this.#streams) stream.heal()
   }
 

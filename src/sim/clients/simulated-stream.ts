@@ -26,7 +26,7 @@ export interface StreamWatcher {
 }
 
 /** The quality of the network between a client and the nodes. */
-export interface WayQuality {
+export interface PathQuality {
   readonly delayMsMean: number
   /** Share of frames that are lost, and the stream with them. */
   readonly lossRate: number
@@ -34,7 +34,7 @@ export interface WayQuality {
 
 export interface StreamSettings {
   /** The current quality. */
-  readonly way: () => WayQuality
+  readonly quality: () => PathQuality
   readonly random: Random
   readonly scheduler: Scheduler
   readonly watcher: StreamWatcher
@@ -46,7 +46,7 @@ const SILENT_SHARE = 0.4
 /** Time after which a node's transport notices by itself that the client is gone. */
 const KEEPALIVE_MS = 4_000
 
-/** A session's stream to a simulated node, with the way between the two ends. */
+/** A session's stream to a simulated node, with the network between the two ends. */
 export class SimulatedStream implements SessionStream {
   readonly endpoint: string
   readonly #node: ClientPort | undefined
@@ -68,8 +68,8 @@ export class SimulatedStream implements SessionStream {
     this.#node = node
     this.#options = options
     this.#settings = settings
-    const { random, scheduler, way } = settings
-    const { delayMsMean } = way()
+    const { random, scheduler, quality } = settings
+    const { delayMsMean } = quality()
     this.#toNode = new Pipe({ random, scheduler, delayMsMean })
     this.#toClient = new Pipe({ random, scheduler, delayMsMean })
     if (options.purpose !== 'reads') this.#session = options.purpose.session
@@ -116,10 +116,10 @@ export class SimulatedStream implements SessionStream {
 
   /** Breaks the stream; both ends hear of it. */
   break(): void {
-    const { random, scheduler, way } = this.#settings
+    const { random, scheduler, quality } = this.#settings
     this.#toNode.isSilent = this.#toClient.isSilent = true
-    scheduler.after(random.exponential(way().delayMsMean), () => this.#endClient(unreachable(this.endpoint)))
-    scheduler.after(random.exponential(way().delayMsMean), () => this.#breakNode())
+    scheduler.after(random.exponential(quality().delayMsMean), () => this.#endClient(unreachable(this.endpoint)))
+    scheduler.after(random.exponential(quality().delayMsMean), () => this.#breakNode())
   }
 
   /** Breaks the stream if it has fallen silent: nothing is lost any more. */
@@ -135,11 +135,11 @@ export class SimulatedStream implements SessionStream {
   /** The process is gone: its machine closes the connection, or is gone, too. */
   #loseNode(): void {
     this.#nodeEnd = undefined
-    const { random, scheduler, way } = this.#settings
-    const isSilent = random.chance(SILENT_SHARE) && way().lossRate > 0
+    const { random, scheduler, quality } = this.#settings
+    const isSilent = random.chance(SILENT_SHARE) && quality().lossRate > 0
     this.#toNode.isSilent = true
     if (isSilent) this.#toClient.isSilent = true
-    else scheduler.after(random.exponential(way().delayMsMean), () => this.#endClient(unreachable(this.endpoint)))
+    else scheduler.after(random.exponential(quality().delayMsMean), () => this.#endClient(unreachable(this.endpoint)))
   }
 
   #outlet(): StreamOutlet {
@@ -214,8 +214,8 @@ export class SimulatedStream implements SessionStream {
   }
 
   #maybeLose(pipe: Pipe): void {
-    const { random, way, onLoss } = this.#settings
-    if (!random.chance(way().lossRate)) return
+    const { random, quality, onLoss } = this.#settings
+    if (!random.chance(quality().lossRate)) return
     onLoss()
     if (random.chance(SILENT_SHARE)) pipe.isSilent = true
     else this.break()

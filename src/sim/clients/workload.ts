@@ -11,7 +11,7 @@ import {
   type TxnCondition,
   type TxnStep,
   takesRequestId,
-} from './operations.js'
+} from './simulated-operations.js'
 
 /** The order of the last two by UTF-16 units differs from their order by UTF-8 bytes. */
 const KEYS = ['k1', 'k2', 'j', 'k', 'k\u{ff5e}', 'k\u{1f600}']

@@ -10,10 +10,10 @@ import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../../pax
 import type { SessionName } from '../../replication/session-table.js'
 import { StorageError } from '../../storage/storage-error.js'
 import type { ClientPort, NodeEnd, Settled, StreamOutlet } from './client-port.js'
-import type { DirectoryCopy, SimulatedDisk } from './disk.js'
 import type { SentPacket } from './network.js'
 import type { SoftwareVersion } from './next-version.js'
 import type { SimulatedApplication } from './simulated-application.js'
+import type { DirectoryCopy, SimulatedDisk } from './simulated-disk.js'
 import { type SimulatedNodeSettings, SimulatedProcess } from './simulated-process.js'
 
 /** The simulated day on which every run begins. */

@@ -8,9 +8,9 @@
  * | --- | --- |
  * | client | the client that asked |
  * | process | a sequential part of that client: one request at a time, and none after a request that was never answered |
- * | operation | the request: `kind` and the fields of that kind, see clients/operations.ts |
+ * | operation | the request: `kind` and the fields of that kind, see clients/simulated-operations.ts |
  * | invokedUs, returnedUs | µs of virtual time, of the first try and of the first answer; returnedUs is null without an answer |
- * | answer | the outcome: `kind` and the fields of that kind, see clients/outcomes.ts; null without an answer |
+ * | answer | the outcome: `kind` and the fields of that kind, see clients/plain-outcomes.ts; null without an answer |
  * | slot | the slot of the log in which it took effect, or as of which it was read; a repeat by id has that of the first request |
  *
  * Kinds of operations: put, delete, txn, open, deposit, withdraw, transfer, post, void, batch; the reads get, list, balance, accounts,
@@ -19,7 +19,7 @@
  * A pending transfer with a timeout ends by itself `timeoutMs` of log time after it was made. Log time is not the time of this file:
  * a checker that does not follow the log must allow such a hold to end at any time, and must ignore fields whose names end in Ms.
  */
-import type { History, Invocation } from './history.js'
+import type { History, Invocation } from './client-history.js'
 
 const FORMAT = 'synod-history'
 const VERSION = 1

@@ -1,7 +1,7 @@
-import type { SimulatedOperation, Transfer } from '../clients/operations.js'
-import { withoutTimes } from '../clients/outcomes.js'
+import { withoutTimes } from '../clients/plain-outcomes.js'
+import type { SimulatedOperation, Transfer } from '../clients/simulated-operations.js'
 import { Model } from '../model/model.js'
-import { type Invocation, tellAnswer, tellInvocation } from './history.js'
+import { type Invocation, tellAnswer, tellInvocation } from './client-history.js'
 import { type Sequential, searchOrder, type Timed } from './linearizability.js'
 
 /** An event to be ordered: a request of a client, or the end of a hold with a timeout, which no client asks for. */

@@ -6,13 +6,13 @@ import type { Slot, Value } from '../../paxos/types.js'
 import { decodeEnvelope, type Envelope } from '../../replication/envelope.js'
 import type { QuotaMark } from '../checkers/quota-marks.js'
 import { check } from '../checkers/violation.js'
-import type { SimulatedRequest } from '../clients/operations.js'
-import { type PlainAnswer, sameOutcome } from '../clients/outcomes.js'
+import { type PlainAnswer, sameOutcome } from '../clients/plain-outcomes.js'
+import type { SimulatedRequest } from '../clients/simulated-operations.js'
 import { STATE_LIMITS, type StateLimits } from '../cluster/state-limits.js'
 import type { SlotTime } from '../model/bank-model.js'
 import { Model } from '../model/model.js'
 import { SessionsModel } from '../model/sessions-model.js'
-import { type History, type Invocation, sessionName, tellAnswer, tellInvocation } from './history.js'
+import { type History, type Invocation, sessionName, tellAnswer, tellInvocation } from './client-history.js'
 
 /** An execution of a request: its slot, and the answer to it. A repeat by id is told the slot of the first execution. */
 interface Execution {

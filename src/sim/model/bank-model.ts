@@ -1,8 +1,8 @@
 import { check } from '../checkers/violation.js'
-import type { Deposit, OpenAccount, Post, Transfer, TransferBatch, Void, Withdraw } from '../clients/operations.js'
-import { type AccountView, type MovementView, type PlainOutcome, refused } from '../clients/outcomes.js'
+import { type AccountView, type MovementView, type PlainOutcome, refused } from '../clients/plain-outcomes.js'
+import type { Deposit, OpenAccount, Post, Transfer, TransferBatch, Void, Withdraw } from '../clients/simulated-operations.js'
+import { ModelTable, type UndoLog } from './model-table.js'
 import type { Revisions } from './revisions.js'
-import { ModelTable, type UndoLog } from './tables.js'
 
 /** A slot and its log time. */
 export interface SlotTime {

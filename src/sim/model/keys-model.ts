@@ -1,7 +1,7 @@
-import type { Delete, List, Put, TxnCondition } from '../clients/operations.js'
-import type { PairView, PlainOutcome } from '../clients/outcomes.js'
+import type { PairView, PlainOutcome } from '../clients/plain-outcomes.js'
+import type { Delete, List, Put, TxnCondition } from '../clients/simulated-operations.js'
+import { ModelTable, type UndoLog } from './model-table.js'
 import type { Revisions } from './revisions.js'
-import { ModelTable, type UndoLog } from './tables.js'
 
 /** The key-value store as kv.proto describes it. */
 export class KeysModel {

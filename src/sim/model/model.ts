@@ -1,12 +1,12 @@
 import type { QuotaMark } from '../checkers/quota-marks.js'
 import { check } from '../checkers/violation.js'
-import type { SimulatedOperation, SimulatedQuery, SimulatedRequest, Txn, TxnStep } from '../clients/operations.js'
-import { type PlainOutcome, refused } from '../clients/outcomes.js'
+import { type PlainOutcome, refused } from '../clients/plain-outcomes.js'
+import type { SimulatedOperation, SimulatedQuery, SimulatedRequest, Txn, TxnStep } from '../clients/simulated-operations.js'
 import { NAMELESS, NEXT_LEVEL, TOUCHED } from '../cluster/next-machine.js'
 import { BankModel, type Effect, type SlotTime } from './bank-model.js'
 import { KeysModel } from './keys-model.js'
+import { ModelTable, UndoLog } from './model-table.js'
 import { Revisions } from './revisions.js'
-import { ModelTable, UndoLog } from './tables.js'
 
 interface ModelAnswer {
   readonly content: string

@@ -1,4 +1,4 @@
-import { ModelTable, type UndoLog } from './tables.js'
+import { ModelTable, type UndoLog } from './model-table.js'
 
 const REVISION = 'revision'
 /** The revision of the empty store. */

@@ -1,4 +1,4 @@
-import type { SimulatedRequest } from '../clients/operations.js'
+import type { SimulatedRequest } from '../clients/simulated-operations.js'
 import type { Effect, SlotTime } from './bank-model.js'
 import type { Model } from './model.js'
 

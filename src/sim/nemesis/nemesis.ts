@@ -1,4 +1,4 @@
-import type { Checker } from '../checkers/checkers.js'
+import type { Checker } from '../checkers/checker.js'
 import type { Network } from '../cluster/network.js'
 import type { Scheduler } from '../cluster/scheduler.js'
 import type { SimulatedNode } from '../cluster/simulated-node.js'

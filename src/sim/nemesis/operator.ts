@@ -1,7 +1,7 @@
 import { MemberError } from '../../host/api.js'
 import type { LevelInForce } from '../../host/binary-version.js'
 import type { MembershipChange, MembershipRecord, NodeId } from '../../paxos/types.js'
-import type { Checker } from '../checkers/checkers.js'
+import type { Checker } from '../checkers/checker.js'
 import { sameMembership } from '../checkers/membership-book.js'
 import { check } from '../checkers/violation.js'
 import type { Scheduler } from '../cluster/scheduler.js'

@@ -1,5 +1,5 @@
 import type { NodeId } from '../../paxos/types.js'
-import type { Checker } from '../checkers/checkers.js'
+import type { Checker } from '../checkers/checker.js'
 import type { BookedMembership } from '../checkers/membership-book.js'
 import type { SimulatedNode } from '../cluster/simulated-node.js'
 

@@ -1,4 +1,4 @@
-import { fieldsOf, type PlanFields } from './fields.js'
+import { fieldsOf, type PlanFields } from './plan-fields.js'
 import { FAULT_KINDS, type PlannedFault, type Target } from './schedule.js'
 
 const TIME_MS_MAX = 600_000

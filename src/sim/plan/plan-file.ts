@@ -1,8 +1,8 @@
 import type { CoreOptions } from '../../paxos/options.js'
 import type { ClientHabits } from '../clients/habits.js'
 import { parseFault } from './fault-fields.js'
-import { fieldsOf, InvalidPlan, type PlanFields } from './fields.js'
 import { QUIET_PLAN, type WorldPlan } from './plan.js'
+import { fieldsOf, InvalidPlan, type PlanFields } from './plan-fields.js'
 
 /** A world that can be replayed: its plan, and the seed of everything that the plan leaves to chance. */
 export interface SeededPlan {

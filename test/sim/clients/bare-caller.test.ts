@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Asked, Invocation } from '../../../src/sim/history/history.js'
+import type { Asked, Invocation } from '../../../src/sim/history/client-history.js'
 import { FakeNodes } from './fake-port.js'
 
 const put = (requestId = ''): Asked => ({

@@ -52,7 +52,7 @@ class Ends {
         },
       },
       {
-        way: () => ({ delayMsMean: 5, lossRate }),
+        quality: () => ({ delayMsMean: 5, lossRate }),
         random: new Random(1),
         scheduler: this.scheduler,
         onLoss: () => undefined,

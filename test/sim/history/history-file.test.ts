@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { PlainOutcome } from '../../../src/sim/clients/outcomes.js'
-import { type Asked, History } from '../../../src/sim/history/history.js'
+import type { PlainOutcome } from '../../../src/sim/clients/plain-outcomes.js'
+import { type Asked, History } from '../../../src/sim/history/client-history.js'
 import { historyLines } from '../../../src/sim/history/history-file.js'
 import { runSeed } from '../../../src/sim/runs/run-seed.js'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encodeOpenSession, encodeSessionCommand } from '../../../src/replication/envelope.js'
-import type { PlainOutcome } from '../../../src/sim/clients/outcomes.js'
-import { type Asked, History, sessionName } from '../../../src/sim/history/history.js'
+import type { PlainOutcome } from '../../../src/sim/clients/plain-outcomes.js'
+import { type Asked, History, sessionName } from '../../../src/sim/history/client-history.js'
 import { checkSlotOrder } from '../../../src/sim/history/slot-order.js'
 import { TOKEN } from '../../support/token.js'
 

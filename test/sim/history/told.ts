@@ -1,8 +1,8 @@
 import type { Value } from '../../../src/paxos/types.js'
 import { encodeOpenSession, encodeSessionCommand } from '../../../src/replication/envelope.js'
-import type { SimulatedQuery, SimulatedRequest } from '../../../src/sim/clients/operations.js'
-import type { PlainOutcome } from '../../../src/sim/clients/outcomes.js'
-import { type Asked, History, type Invocation, sessionName } from '../../../src/sim/history/history.js'
+import type { PlainOutcome } from '../../../src/sim/clients/plain-outcomes.js'
+import type { SimulatedQuery, SimulatedRequest } from '../../../src/sim/clients/simulated-operations.js'
+import { type Asked, History, type Invocation, sessionName } from '../../../src/sim/history/client-history.js'
 import { Model } from '../../../src/sim/model/model.js'
 import { TOKEN } from '../../support/token.js'
 

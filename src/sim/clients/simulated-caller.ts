@@ -1,7 +1,7 @@
 import type { NodeId } from '../../paxos/types.js'
 import type { ClientPort } from '../cluster/client-port.js'
 import type { Scheduler } from '../cluster/scheduler.js'
-import type { Asked, History, Invocation } from '../history/history.js'
+import type { Asked, History, Invocation } from '../history/client-history.js'
 import type { Random } from '../random.js'
 import type { EventTrace } from '../trace/event-trace.js'
 import { tellOperation } from '../trace/trace-words.js'
@@ -45,8 +45,8 @@ export interface SimulatedCaller {
   setNodes(nodes: readonly ClientPort[]): void
   /** Restricts the client to these nodes, and breaks its streams to others. */
   useOnly(nodes: readonly ClientPort[]): void
-  /** Ends all losses on the way. */
-  healWay(): void
+  /** Ends all losses of the network. */
+  healNetwork(): void
   /** Kills the client's process: it hears nothing any more. */
   die(): void
   /** Starts a new process, which knows nothing of the one before. */

@@ -1,7 +1,7 @@
 import { check } from '../checkers/violation.js'
 import { encodeQuery, encodeRequest } from '../clients/encode-request.js'
-import type { SimulatedQuery, SimulatedRequest } from '../clients/operations.js'
-import { type PlainAnswer, sameOutcome } from '../clients/outcomes.js'
+import { type PlainAnswer, sameOutcome } from '../clients/plain-outcomes.js'
+import type { SimulatedQuery, SimulatedRequest } from '../clients/simulated-operations.js'
 
 /** What a client asks: a command for the log, or a linearizable read beside it. */
 export type Asked =

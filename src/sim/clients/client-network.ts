@@ -10,7 +10,7 @@ interface Settings {
 }
 
 /** The network between one client and the nodes, for messages outside of streams: they are delayed, or lost. */
-export class Way {
+export class ClientNetwork {
   readonly #settings: Settings
   /** Number of the client's deaths: answers to a dead process are lost. */
   #deathCount = 0
