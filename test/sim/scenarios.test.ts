@@ -8,7 +8,7 @@ import type { SoftwareVersion } from '../../src/sim/cluster/next-version.js'
 import type { SimulatedNode } from '../../src/sim/cluster/simulated-node.js'
 import { EPOCH_MS } from '../../src/sim/cluster/simulated-node.js'
 import { QUIET_PLAN } from '../../src/sim/plan/plan.js'
-import type { World } from '../../src/sim/runs/world.js'
+import { World } from '../../src/sim/runs/world.js'
 import { finish, formedWorld, until } from './scenario.js'
 
 const idOf = (node: SimulatedNode) => node.id
@@ -314,6 +314,24 @@ for (const [what, plan] of [
     await finish(world)
   })
 }
+
+test('a cluster begins at the highest level that all of its members know; who joins it without knowing that stops, and learns it later', async () => {
+  const world = new World({ seed: 42, plan: { ...QUIET_PLAN, nodeCount: 3, spareCount: 1 } })
+  const spare = world.node(4)
+  for (const node of world.nodes) if (node !== spare) node.version = 'next'
+  world.start()
+  await until(world, 'it is formed', () => world.checker.decidedUpTo > 0)
+  assert.equal(world.checker.firstLevel, 2)
+  world.operator.request({ kind: 'addMember' })
+  await until(world, 'it refuses', () => world.totals.of('refusedDowngrade') === 1, 20_000)
+  spare.start()
+  await until(world, 'so does its next start', () => world.totals.of('refusedDowngrade') === 2)
+  spare.version = 'next'
+  spare.start()
+  await until(world, 'it votes', () => world.operator.isIdle, 20_000)
+  assert.equal(world.totals.of('addMember'), 1)
+  await finish(world)
+})
 
 test('a leader whose clock is hours ahead expires nobody: log time is that of a majority', async () => {
   const { world, leader } = await formedWorld({ nodeCount: 3 })
