@@ -36,7 +36,7 @@ const IMPORTS: readonly { readonly folder: string; readonly refused: readonly st
     { folder: 'storage', refused: ['../host/api.js', '../app/refusal.js'], allowed: ['../paxos/types.js'] },
     { folder: 'transport', refused: ['../host/api.js', '../app/refusal.js'], allowed: ['../protocol/peer.js'] },
     { folder: 'observer', refused: ['../host/api.js', '../storage/storage.js', 'node:fs'], allowed: ['../paxos/types.js'] },
-    { folder: 'security', refused: ['../server/config.js', '../transport/refusal.js'], allowed: ['@grpc/grpc-js'] },
+    { folder: 'security', refused: ['../server/config.js', '../transport/peer-refusal.js'], allowed: ['@grpc/grpc-js'] },
     {
       folder: 'host',
       refused: ['../server/config.js', '../app/refusal.js', '../api/words.js', '../testing/sim-cluster.js'],
@@ -55,13 +55,13 @@ const IMPORTS: readonly { readonly folder: string; readonly refused: readonly st
     },
     {
       folder: 'sim',
-      refused: ['../transport/refusal.js', '../client/client.js', '../client/stream.js', '../server/session-stream.js'],
-      allowed: ['../host/applier.js', '../client/sessions.js', '../server/session-dialogue.js'],
+      refused: ['../transport/peer-refusal.js', '../client/client.js', '../client/stream.js', '../server/session-stream.js'],
+      allowed: ['../host/applier.js', '../client/client-sessions.js', '../server/session-dialogue.js'],
     },
     {
       folder: 'testing',
       refused: ['../server/server.js', '../cli/ports.js'],
-      allowed: ['../sim/cluster/network.js', '../client/kv.js'],
+      allowed: ['../sim/cluster/network.js', '../client/kv-client.js'],
     },
   ]
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { pino } from 'pino'
-import { newClusterOf } from '../src/cli/new-cluster.js'
+import { newClusterOf } from '../src/cli/new-cluster-plan.js'
 import { Member } from '../src/member.js'
 
 const NO_NUMBERS: readonly unknown[] = [Number.NaN, -1, 0, 1e300, Number.POSITIVE_INFINITY, 1.5, '5', null]

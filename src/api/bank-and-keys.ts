@@ -1,6 +1,6 @@
 import type { Crypto } from '../app/bank/signing.js'
-import { BankAndKeys as EncodedBankAndKeys } from '../app/bank-and-keys.js'
 import { FIRST_ANSWER_LIMITS, type FirstAnswerLimits } from '../app/first-answers.js'
+import { ReplicatedBooks } from '../app/replicated-books.js'
 import type { Query, Result } from '../gen/synod/session/v1/session.js'
 import { COMMAND_CODEC, toWireOutcome } from './command-codec.js'
 import type { FieldViolation } from './field-violation.js'
@@ -9,7 +9,7 @@ import { nodeCrypto } from './node-crypto.js'
 import { Violations } from './violations.js'
 
 /** The application as it is served: the bank and the keys, with commands and results in the bytes of synod.session.v1. */
-export class BankAndKeys extends EncodedBankAndKeys {
+export class BankAndKeys extends ReplicatedBooks {
   /** `limits`: others than the real ones in tests only. */
   constructor(crypto: Crypto = nodeCrypto, limits: FirstAnswerLimits = FIRST_ANSWER_LIMITS) {
     super({ codec: COMMAND_CODEC, crypto, limits })

@@ -1,10 +1,10 @@
 import { status } from '@grpc/grpc-js'
-import type { Reason as MachineReason } from '../app/refusal.js'
+import type { RefusalReason } from '../app/refusal.js'
 import type { MembershipRefusalReason } from '../paxos/membership-changes.js'
 
 /** Every ErrorInfo.reason that a client may see: the state machine's, and those of the node, its sessions and its membership. */
 export type Reason =
-  | MachineReason
+  | RefusalReason
   | MembershipRefusalReason
   | 'NO_QUORUM'
   | 'LEVEL_TOO_LOW'

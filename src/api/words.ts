@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js'
-import type { Reason } from '../app/refusal.js'
+import type { RefusalReason } from '../app/refusal.js'
 import type { FieldViolation, Refusal, Result } from '../gen/synod/session/v1/session.js'
 import { REASONS } from './reasons.js'
 
@@ -9,7 +9,7 @@ type Parameters = Readonly<Record<string, string | undefined>>
  * The sentences of a state machine's refusals, by reason. Nothing below the doors knows these sentences: they are in no result that is
  * kept or compared, so that they may change from version to version.
  */
-export const WORDS: Record<Reason, (p: Parameters) => string> = {
+export const WORDS: Record<RefusalReason, (p: Parameters) => string> = {
   INVALID_ARGUMENT: () => 'invalid argument',
   ID_REUSED(p) {
     if (p['request_id'] !== undefined) return `the request_id ${quote(p['request_id'])} was used for another request`
@@ -58,7 +58,7 @@ export function withWords(result: Result): Result {
 
 /** The gRPC status code of a reason; UNKNOWN for one of a newer node. */
 function codeOf(reason: string): status {
-  return Object.hasOwn(REASONS, reason) ? REASONS[reason as Reason].code : status.UNKNOWN
+  return Object.hasOwn(REASONS, reason) ? REASONS[reason as RefusalReason].code : status.UNKNOWN
 }
 
 function addWords(refusal: Refusal): void {
@@ -70,7 +70,7 @@ function addWords(refusal: Refusal): void {
 
 /** A newer node may know reasons that this version has no words for. */
 function sentence(reason: string, parameters: Parameters): string {
-  if (Object.hasOwn(WORDS, reason)) return WORDS[reason as Reason](parameters)
+  if (Object.hasOwn(WORDS, reason)) return WORDS[reason as RefusalReason](parameters)
   const told = Object.entries(parameters).map(([name, value]) => `${name} ${quote(value)}`)
   return told.length === 0 ? reason : `${reason}: ${told.join(', ')}`
 }

@@ -1,7 +1,7 @@
 import type { Movement } from './bank/movement.js'
 
 /** Why a state machine refuses. What each means, and its gRPC status, stands in api/reasons.ts. */
-export type Reason =
+export type RefusalReason =
   | 'INVALID_ARGUMENT'
   | 'ID_REUSED'
   | 'EXPIRED_ID'
@@ -70,21 +70,21 @@ interface AboutHold {
 
 /** A command or a query that was not carried out. It has changed nothing, except that a refused movement's id stays refused. */
 export class Refusal {
-  readonly reason: Reason
+  readonly reason: RefusalReason
   readonly parameters: Readonly<Record<string, string>>
   /** The fields at fault of INVALID_ARGUMENT, by their paths in the request's proto. */
   readonly fields: readonly string[]
   /** The movement that stays refused, if it is about one. */
   readonly movement: Movement | undefined
 
-  private constructor(reason: Reason, parameters: object, fields: readonly string[], movement: Movement | undefined) {
+  private constructor(reason: RefusalReason, parameters: object, fields: readonly string[], movement: Movement | undefined) {
     this.reason = reason
     this.parameters = parameters as Record<string, string>
     this.fields = fields
     this.movement = movement
   }
 
-  static of<R extends Reason>(reason: R, parameters: RefusalParameters[R], movement?: Movement): Refusal {
+  static of<R extends RefusalReason>(reason: R, parameters: RefusalParameters[R], movement?: Movement): Refusal {
     return new Refusal(reason, parameters, NO_FIELDS, movement)
   }
 

@@ -7,7 +7,7 @@ import { Refusal } from './refusal.js'
 import { type StoredUsedId, UsedIds } from './used-ids.js'
 
 /** An outcome, and the bytes that answer with it. */
-export interface Answered {
+export interface CarriedOut {
   readonly outcome: object
   readonly answer: Uint8Array
 }
@@ -46,7 +46,7 @@ export class RequestIds {
   carryOutOnce(
     request: { readonly requestId: string; readonly content: Uint8Array },
     at: Moment,
-    carryOut: () => Answered,
+    carryOut: () => CarriedOut,
   ): Uint8Array | Refusal {
     const { requestId, content } = request
     const digest = this.#crypto.digest(content)

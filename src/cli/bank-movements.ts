@@ -11,9 +11,9 @@ import {
   wholeNumber,
   withClient,
   withClientFlags,
-} from './options.js'
+} from './cli-options.js'
 import { note, print, printJson } from './output.js'
-import { PAGE_SIZE, take } from './pages.js'
+import { PAGE_SIZE, take } from './print-pages.js'
 
 type IdFlags = ClientFlags & { readonly id?: string }
 

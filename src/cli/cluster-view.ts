@@ -1,6 +1,6 @@
 import type { Answered, Membership, NodeStatus, StatusResponse } from '../client/client.js'
+import { type ClientFlags, endpointsOf } from './cli-options.js'
 import { CliError, describe, EXIT } from './failure.js'
-import { type ClientFlags, endpointsOf } from './options.js'
 
 /** Bound for one node: a node that is down must not delay the others. */
 const ASK_MS_MAX = 2_000

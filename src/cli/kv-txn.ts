@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
+import { type ClientFlags, outcomeCounts, withClientFlags } from './cli-options.js'
 import { readTextArgument } from './input.js'
-import { type ClientFlags, outcomeCounts, withClientFlags } from './options.js'
 import { note, print, printJson } from './output.js'
 import type { BytesReader } from './proto-json.js'
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { type Command, CommanderError } from 'commander'
 import { findBrokenText } from './broken-text.js'
+import { doesOutcomeCount } from './cli-options.js'
 import { describe, describeAsJson, EXIT, type ExitCode, exitCodeOf } from './failure.js'
-import { doesOutcomeCount } from './options.js'
 import { finishOutput, note, printJson, styled, watchOutput } from './output.js'
 import { makeProgram } from './program.js'
 import { shown } from './shown.js'

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client, Membership } from '../client/client.js'
 import type { MemberConfig } from '../server/config.js'
+import { type ClientFlags, withClient } from './cli-options.js'
 import { type ClusterView, isUp, viewCluster } from './cluster-view.js'
 import { CliError, EXIT, isSynodError, usageError } from './failure.js'
 import { describeProgress, joinCommand } from './member-views.js'
-import { type ClientFlags, withClient } from './options.js'
 import { note } from './output.js'
 import { ProgressLine } from './progress-line.js'
 

@@ -1,11 +1,11 @@
 import { type Command, Option } from 'commander'
 import type { Membership } from '../client/client.js'
+import { type ClientFlags, outcomeCounts, wholeNumber, withClient, withClientFlags } from './cli-options.js'
 import { type ClusterView, tellNoMajority, viewCluster } from './cluster-view.js'
 import { EXIT } from './failure.js'
 import { replaceMember } from './member-replace.js'
 import { joinCommand, memberTable, memberTroubles, troubleOf } from './member-views.js'
 import { parseMember } from './node-options.js'
-import { type ClientFlags, outcomeCounts, wholeNumber, withClient, withClientFlags } from './options.js'
 import { note, print, printJson, styled } from './output.js'
 
 const MINUTES_10_MS = 600_000

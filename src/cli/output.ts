@@ -114,10 +114,10 @@ const TABLE_CHARS = {
 }
 
 /** Text, perhaps with a colour. */
-export type Cell = string | { readonly text: string; readonly style: Style }
+export type TableCell = string | { readonly text: string; readonly style: Style }
 
 /** Formats a table: columns padded to their widest cell, numbers to the right. */
-export function formatTable(head: readonly Cell[], rows: readonly (readonly Cell[])[]): string {
+export function formatTable(head: readonly TableCell[], rows: readonly (readonly TableCell[])[]): string {
   const isNumeric = (i: number): boolean => rows.length > 0 && rows.every((row) => /^-?\d*$/.test(textOf(row[i] ?? '')))
   const table = new Table({
     chars: TABLE_CHARS,
@@ -133,11 +133,11 @@ export function formatTable(head: readonly Cell[], rows: readonly (readonly Cell
   return [styled('bold', title), ...lines].join('\n')
 }
 
-function textOf(cell: Cell): string {
+function textOf(cell: TableCell): string {
   return typeof cell === 'string' ? cell : cell.text
 }
 
-function show(cell: Cell): string {
+function show(cell: TableCell): string {
   const text = shown(textOf(cell))
   return typeof cell === 'string' ? text : styled(cell.style, text)
 }

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { FailedSlot } from '../server/backup/failed-slot.js'
-import { wholeNumber } from './options.js'
+import { wholeNumber } from './cli-options.js'
 import { note, print, printJson, styled } from './output.js'
 
 export interface SlotFlags {

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { wholeNumber } from './cli-options.js'
 import { usageError } from './failure.js'
-import { wholeNumber } from './options.js'
 
 /** Flags as commander gives them. */
 export interface SimFlags {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { outcomeCounts } from './options.js'
+import { outcomeCounts } from './cli-options.js'
 import { checkFiles } from './sim-files.js'
 import { addSimFlags, checkTogether, type SimFlags } from './sim-flags.js'
 

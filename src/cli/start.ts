@@ -2,10 +2,10 @@ import { setFlagsFromString } from 'node:v8'
 import { type Command, Option } from 'commander'
 import type { ServerConfig } from '../server/config.js'
 import { descriptorShares } from '../storage/directory/descriptors.js'
+import { notEmpty, outcomeCounts } from './cli-options.js'
 import { describe } from './failure.js'
 import { LogSink } from './log-sink.js'
 import { mergeNodeOptions, type NodeOptions, readConfigFile, serverConfigOf } from './node-options.js'
-import { notEmpty, outcomeCounts } from './options.js'
 import { endAtOnce, onStopSignals, outliveTerminals, STOP_SIGNALS } from './signals.js'
 
 const HELP = `

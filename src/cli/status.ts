@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import type { StatusResponse } from '../client/client.js'
-import { quotaLine } from './cluster.js'
+import { type ClientFlags, withClientFlags } from './cli-options.js'
+import { quotaLine } from './cluster-command.js'
 import { type SurveyedNode, surveyCluster, tellNoMajority } from './cluster-view.js'
 import { EXIT } from './failure.js'
-import { type ClientFlags, withClientFlags } from './options.js'
-import { type Cell, formatBytes, formatTable, note, print, printJson, styled } from './output.js'
+import { formatBytes, formatTable, note, print, printJson, styled, type TableCell } from './output.js'
 import { shown } from './shown.js'
 
 const EXAMPLE = `
@@ -48,7 +48,7 @@ export function addStatusCommand(program: Command): void {
 
 const HEAD = ['node', 'address', 'role', 'ballot', 'decided', 'applied', 'digest', 'state', 'level', 'version']
 
-function toRow({ endpoint, nodeId, status }: SurveyedNode, roleOf: (role: number) => string): Cell[] {
+function toRow({ endpoint, nodeId, status }: SurveyedNode, roleOf: (role: number) => string): TableCell[] {
   if (status === undefined) return [nodeId === 0 ? '' : String(nodeId), endpoint, { text: 'unreachable', style: 'red' }]
   const { ballot, decidedUpTo, appliedUpTo, stateDigest } = status
   return [

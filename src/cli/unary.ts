@@ -1,12 +1,12 @@
 import { type DescMethod, fromBinary, type JsonValue, type Message, toBinary, toJson } from '@bufbuild/protobuf'
 import { Client, Metadata } from '@grpc/grpc-js'
 import { findServing } from '../client/endpoint-probe.js'
-import { errorOfService, outcomeUnknown, SynodError } from '../client/errors.js'
 import { failingOver } from '../client/fail-over.js'
 import { CHANNEL_OPTIONS } from '../client/stream.js'
+import { errorOfService, outcomeUnknown, SynodError } from '../client/synod-error.js'
 import { INSECURE } from '../security/security.js'
+import { type ClientFlags, endpointsOf } from './cli-options.js'
 import { isSynodError } from './failure.js'
-import { type ClientFlags, endpointsOf } from './options.js'
 
 /**
  * Calls a method with a message, both known by their descriptors only. The answer is protobuf's JSON and includes fields with default

@@ -1,6 +1,6 @@
 import { ChannelCredentials } from '@grpc/grpc-js'
 import { ILL_FORMED } from '../encoding/text.js'
-import { invalidArgument } from './errors.js'
+import { invalidArgument } from './synod-error.js'
 
 /**
  * Checks arguments before a request is made of them: right types, all fields, no unknown ones. TypeScript does not check plain JavaScript,

@@ -1,7 +1,7 @@
 import type { Call } from './call.js'
 import type { Connection } from './connection.js'
-import { outcomeUnknown, overloaded, SynodError } from './errors.js'
 import type { FailureReport } from './failure-report.js'
+import { outcomeUnknown, overloaded, SynodError } from './synod-error.js'
 
 /** The error of a call that is refused before it is sent. */
 export function tooLate(before: number): SynodError {

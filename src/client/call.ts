@@ -1,7 +1,7 @@
 import { withWords } from '../api/words.js'
 import { PooledWriter } from '../encoding/pooled-writer.js'
 import { Command, Query, type Request, Result } from '../gen/synod/session/v1/session.js'
-import { invalidArgument, SynodError } from './errors.js'
+import { invalidArgument, SynodError } from './synod-error.js'
 
 export type CommandOperation = NonNullable<Command['operation']>
 export type QueryOperation = NonNullable<Query['query']>

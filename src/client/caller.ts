@@ -12,8 +12,8 @@ import {
   type OutcomeCase,
   type QueryOperation,
 } from './call.js'
-import { refuse, type SynodError } from './errors.js'
-import { type CallOptions, checkCount } from './options.js'
+import { type CallOptions, checkCount } from './client-options.js'
+import { refuse, type SynodError } from './synod-error.js'
 
 /** A response as the SDK gives it: the header is always there, and so are the parts K. */
 export type Answered<T, K extends keyof T = never> = Omit<T, 'header' | K> & { header: ResponseHeader } & {

@@ -9,18 +9,18 @@
  *   client.close()
  */
 import { REAL_RUNTIME } from '../host/runtime.js'
-import { Bank } from './bank.js'
+import { BankClient } from './bank-client.js'
 import { Caller } from './caller.js'
-import { Cluster } from './cluster.js'
-import { KeyValueStore } from './kv.js'
-import { type ConnectOptions, settingsOf } from './options.js'
-import { Sessions } from './sessions.js'
+import { type ConnectOptions, settingsOf } from './client-options.js'
+import { ClientSessions } from './client-sessions.js'
+import { Cluster } from './cluster-client.js'
+import { KeyValueStore } from './kv-client.js'
 import { GrpcPort } from './stream.js'
 
 /** A client of the cluster. Whatever it is asked happens once, though it retries and fails over by itself. */
 export interface Client {
   readonly kv: KeyValueStore
-  readonly bank: Bank
+  readonly bank: BankClient
   readonly cluster: Cluster
   /** Lets the cluster go. What is under way rejects: with OUTCOME_UNKNOWN if it was sent, else with CLIENT_CLOSED. */
   close(): void
@@ -32,11 +32,11 @@ export interface Client {
  */
 export function connect(options: ConnectOptions): Client {
   const settings = settingsOf(options)
-  const sessions = new Sessions(settings, { runtime: REAL_RUNTIME, port: new GrpcPort(settings) })
+  const sessions = new ClientSessions(settings, { runtime: REAL_RUNTIME, port: new GrpcPort(settings) })
   const caller = new Caller(sessions, settings.timeoutMs)
   return {
     kv: new KeyValueStore(caller),
-    bank: new Bank(caller),
+    bank: new BankClient(caller),
     cluster: new Cluster(settings),
     close: () => sessions.close(),
   }
@@ -53,12 +53,20 @@ export {
 export { type Membership, NodeRole, type StatusResponse } from '../gen/synod/cluster/v1/cluster.js'
 export { Consistency, Order, type ResponseHeader } from '../gen/synod/common/v1/common.js'
 export { CompareOperator, type KeyValuePair } from '../gen/synod/kv/v1/kv.js'
-export type { Bank } from './bank.js'
+export {
+  type Authority,
+  generateKeyPair,
+  type KeyPair,
+  makeAuthority,
+  signDeposit,
+  signRegisterAuthority,
+  signRevokeAuthority,
+} from './authority-signing.js'
+export type { BankClient } from './bank-client.js'
 export type { Answered } from './caller.js'
-export type { Cluster, NodeStatus } from './cluster.js'
-export { type ErrorCode, SynodError } from './errors.js'
-export type { KeyValueStore, ReadOptions, TxnOutput, WriteOptions } from './kv.js'
-export type { CallOptions, ConnectOptions } from './options.js'
+export type { CallOptions, ConnectOptions } from './client-options.js'
+export type { Cluster, NodeStatus } from './cluster-client.js'
+export type { KeyValueStore, ReadOptions, TxnOutput, WriteOptions } from './kv-client.js'
 export {
   type CompareInput,
   type DepositInput,
@@ -69,13 +77,5 @@ export {
   type TransferInput,
   type TxnInput,
   toText,
-} from './requests.js'
-export {
-  type Authority,
-  generateKeyPair,
-  type KeyPair,
-  makeAuthority,
-  signDeposit,
-  signRegisterAuthority,
-  signRevokeAuthority,
-} from './signing.js'
+} from './request-inputs.js'
+export { type ErrorCode, SynodError } from './synod-error.js'

@@ -1,7 +1,7 @@
 import type { AnswerFrame, RequestFrame, ServerWelcome } from '../gen/synod/session/v1/session.js'
 import type { CallOff } from '../host/runtime.js'
-import { SynodError } from './errors.js'
 import type { SessionStream, SessionWorld, StreamPurpose } from './session-port.js'
+import { SynodError } from './synod-error.js'
 
 const FAIL_OVER_DELAY_MS_MIN = 20
 const FAIL_OVER_DELAY_MS_MAX = 1_000

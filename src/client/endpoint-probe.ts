@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { splitHostPort } from '../encoding/host-port.js'
 import type { ClientSecurity } from '../security/security.js'
-import { SynodError } from './errors.js'
+import { SynodError } from './synod-error.js'
 
 /** The result of a probe. `serves` is true for a node's port for clients; otherwise `trouble` says in one clause what was found. */
 export type EndpointState =

@@ -1,5 +1,5 @@
 import { REAL_RUNTIME, type Runtime } from '../host/runtime.js'
-import { SynodError } from './errors.js'
+import { SynodError } from './synod-error.js'
 
 /** Pause between two rounds over all endpoints. */
 const ROUND_INTERVAL_MS = 200

@@ -1,6 +1,6 @@
 import { REASONS } from '../api/reasons.js'
-import type { SynodError } from './errors.js'
 import type { SessionPort } from './session-port.js'
+import type { SynodError } from './synod-error.js'
 
 /** Collects the failures of a session since a node served it last, for the message of a call that ends without an answer. */
 export class FailureReport {

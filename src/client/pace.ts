@@ -12,7 +12,7 @@ const MARGIN = 1.5
 const WAITED_SHARE_MIN = 0.25
 
 /** A command that was sent once, and has been carried out. */
-export interface Answered {
+export interface PaceSample {
   /** Number of requests on the wire when it was sent, and now. */
   readonly before: number
   readonly onWireCount: number
@@ -23,7 +23,7 @@ export interface Answered {
 }
 
 /** A command that the session holds already, or would hold. */
-export interface Position {
+export interface PaceQuestion {
   /** Requests that are to be answered before it. */
   readonly before: number
   readonly deadlineMs: number
@@ -63,7 +63,7 @@ export class Pace {
     if (this.#window < this.#windowMax) this.#window++
   }
 
-  measure({ before, onWireCount, waitedMs, tookMs, nowMs }: Answered): void {
+  measure({ before, onWireCount, waitedMs, tookMs, nowMs }: PaceSample): void {
     this.#waitedMs = waitedMs
     // The first ones after a stall were sent when there were few: it was not these that took the time.
     if (before < DEPTH_MIN || before < DEPTH_SHARE_MIN * onWireCount) return
@@ -81,7 +81,7 @@ export class Pace {
   }
 
   /** Returns true if the answer is expected after the deadline. */
-  isTooLate({ before, deadlineMs, timeoutMs, nowMs }: Position): boolean {
+  isTooLate({ before, deadlineMs, timeoutMs, nowMs }: PaceQuestion): boolean {
     const msPerRequest = Math.min(this.#least, this.#leastBefore)
     if (msPerRequest === Number.POSITIVE_INFINITY || this.#waitedMs < WAITED_SHARE_MIN * timeoutMs) return false
     return nowMs + MARGIN * before * msPerRequest > deadlineMs

@@ -1,6 +1,6 @@
 import type { AnswerFrame, ClientHello, RequestFrame, ServerWelcome } from '../gen/synod/session/v1/session.js'
 import type { Runtime } from '../host/runtime.js'
-import type { SynodError } from './errors.js'
+import type { SynodError } from './synod-error.js'
 
 /** The name of a session, from its welcome. */
 export type SessionName = Pick<ServerWelcome, 'clientId' | 'token'>

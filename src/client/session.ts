@@ -2,14 +2,14 @@ import type { Answer, AnswerFrame, Refusal, ServerWelcome } from '../gen/synod/s
 import type { CallOff } from '../host/runtime.js'
 import { type Call, type CallSink, decodeResult } from './call.js'
 import { closedBefore, expired, notExpected, tooLate } from './call-errors.js'
+import type { Settings } from './client-options.js'
 import { Connection } from './connection.js'
-import { errorOfRefusal, outcomeUnknown, overloaded, SynodError } from './errors.js'
 import { FailureReport } from './failure-report.js'
-import type { Settings } from './options.js'
 import { Outstanding } from './outstanding.js'
 import { Pace } from './pace.js'
 import { SessionIdentity } from './session-identity.js'
 import type { SessionWorld } from './session-port.js'
+import { errorOfRefusal, outcomeUnknown, overloaded, SynodError } from './synod-error.js'
 
 const TICK_MS = 25
 const OVERLOADED_DELAY_MS_MAX = 200

@@ -12,9 +12,8 @@ import {
   type RequestFrame,
   SessionServiceClient,
 } from '../gen/synod/session/v1/session.js'
+import type { Settings } from './client-options.js'
 import { probeEndpoint } from './endpoint-probe.js'
-import { errorOfService } from './errors.js'
-import type { Settings } from './options.js'
 import {
   helloOf,
   type SessionName,
@@ -23,6 +22,7 @@ import {
   type StreamEvents,
   type StreamOptions,
 } from './session-port.js'
+import { errorOfService } from './synod-error.js'
 
 /**
  * A paused process (SIGSTOP) keeps its TCP connections, and its kernel even accepts new ones: only a ping that nobody answers shows

@@ -2,8 +2,8 @@ import type { Memberships } from '../paxos/memberships.js'
 import type { Roster } from '../paxos/messages.js'
 import type { Member, MembershipRecord } from '../paxos/types.js'
 import type { LocalIdentity } from '../transport/peer-link.js'
+import type { PeerRefusal } from '../transport/peer-refusal.js'
 import type { CallerIdentity } from '../transport/peer-server.js'
-import type { PeerRefusal } from '../transport/refusal.js'
 
 export type { CallerIdentity, LocalIdentity, PeerRefusal }
 

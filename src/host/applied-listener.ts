@@ -12,13 +12,13 @@ export interface AppliedListener {
   onClosed(session: SessionName, closed: boolean, slot: Slot): void
   /** The level was raised, or had been already. `token`: of whoever wanted it. */
   onLevel(token: Uint8Array, slot: Slot): void
-  onOutcome(command: SessionCommand, outcome: SessionOutcome | Answered): void
+  onOutcome(command: SessionCommand, outcome: SessionOutcome | AnsweredOutcome): void
   /** Returns true when a caller of this node waits for the command. */
   isAwaited(command: SessionCommand): boolean
 }
 
 /** The outcome of a command that only reads: its answer, as of the slot, or the error that it met. */
-export type Answered =
+export type AnsweredOutcome =
   | { readonly kind: 'answer'; readonly slot: Slot; readonly result: Uint8Array }
   | { readonly kind: 'unanswered'; readonly cause: unknown }
 

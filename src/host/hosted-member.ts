@@ -13,11 +13,11 @@ import {
   type WaitOptions,
 } from './api.js'
 import type { Assembly } from './assemble.js'
-import { backupOf } from './backup.js'
+import { backupOf } from './backup-stream.js'
 import type { LevelInForce } from './binary-version.js'
-import { checkDuration, checkWhole } from './bounds.js'
 import { statusOf } from './member-status.js'
 import type { ChangedMembership } from './membership-calls.js'
+import { checkDuration, checkWhole } from './number-checks.js'
 import type { Settle } from './pending.js'
 import type { Shutdown } from './shutdown.js'
 

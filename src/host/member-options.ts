@@ -4,8 +4,8 @@ import { LEVEL_NUMBER_MAX } from '../replication/levels.js'
 import { hasIdentity } from '../storage/directory/data-directory.js'
 import type { LogWindow } from '../storage/storage.js'
 import type { CheckpointOptions } from './boundaries.js'
-import { checkPositive, checkWhole } from './bounds.js'
 import type { HostedMemberOptions } from './member-parts.js'
+import { checkPositive, checkWhole } from './number-checks.js'
 
 /** As much as a message between nodes may hold. */
 const VERSION_LENGTH_MAX = 256

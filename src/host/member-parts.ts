@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Observer } from '../observer/observer.js'
+import type { CoreOptions } from '../paxos/core-options.js'
 import type { Node, NodeSettings } from '../paxos/node.js'
-import type { CoreOptions } from '../paxos/options.js'
 import type { GenesisMember, NodeId } from '../paxos/types.js'
 import type { CommitFeed } from '../replication/commit-feed.js'
 import type { SessionLimits } from '../replication/session-table.js'

@@ -4,14 +4,14 @@ import { decodeEnvelope, type Envelope } from '../replication/envelope.js'
 import { resultOfRaise } from '../replication/levels.js'
 import type { SessionCommand, SessionOutcome, Sessions } from '../replication/sessions.js'
 import type { Moment } from '../replication/state-machine.js'
-import type { Answered, AppliedListener } from './applied-listener.js'
+import type { AnsweredOutcome, AppliedListener } from './applied-listener.js'
 import { applyFailure, BEFORE_COMMANDS } from './apply-failure.js'
 import { checkLevel } from './halt-error.js'
 
 type CommandEnvelope = Envelope & { kind: 'command' }
 
 /** The outcome of an envelope: of an opening, the client id; of a closing, true when there was such a session; of a level, the one in force. */
-type Outcome = SessionOutcome | Answered | number | boolean
+type Outcome = SessionOutcome | AnsweredOutcome | number | boolean
 
 interface Parts {
   readonly at: Moment
@@ -96,7 +96,7 @@ export class OpenSlot {
       if (envelope.kind === 'open') listener.onOpened(envelope.token, outcome as number, slot)
       else if (envelope.kind === 'close') listener.onClosed(envelope.session, outcome as boolean, slot)
       else if (envelope.kind === 'level') listener.onLevel(envelope.token, slot)
-      else this.#tellOutcome(envelope.command, outcome as SessionOutcome | Answered)
+      else this.#tellOutcome(envelope.command, outcome as SessionOutcome | AnsweredOutcome)
     }
   }
 
@@ -148,7 +148,7 @@ export class OpenSlot {
   }
 
   /** Adds the answer of a command that only reads. It is made only where a caller waits, and is no part of the state. */
-  #answered(command: SessionCommand, outcome: SessionOutcome): SessionOutcome | Answered {
+  #answered(command: SessionCommand, outcome: SessionOutcome): SessionOutcome | AnsweredOutcome {
     if (outcome.kind !== 'result' || !this.#listener.isAwaited(command)) return outcome
     try {
       const result = this.#sessions.answer(command.command)
@@ -158,7 +158,7 @@ export class OpenSlot {
     }
   }
 
-  #tellOutcome(command: SessionCommand, outcome: SessionOutcome | Answered): void {
+  #tellOutcome(command: SessionCommand, outcome: SessionOutcome | AnsweredOutcome): void {
     // A caller began to wait for this read after it was applied: the answer was not made, and the retry gets one.
     if (outcome.kind === 'result' && this.#answered(command, outcome) !== outcome) return
     this.#listener.onOutcome(command, outcome)

@@ -3,7 +3,7 @@ import { encodeCloseSession, encodeOpenSession, encodeRaiseLevel, encodeSessionC
 import type { SessionName } from '../replication/session-table.js'
 import type { SessionCommand, SessionOutcome } from '../replication/sessions.js'
 import { type Answer, type Cancellation, MemberError, type SessionRequest } from './api.js'
-import type { Answered, AppliedListener } from './applied-listener.js'
+import type { AnsweredOutcome, AppliedListener } from './applied-listener.js'
 import { type Applied, type Settle, wasRepeated } from './pending.js'
 import type { Requester } from './requester.js'
 import type { Runtime } from './runtime.js'
@@ -180,7 +180,7 @@ export class SessionDesk implements AppliedListener {
     return this.#requester.find(command) !== undefined
   }
 
-  onOutcome(command: SessionCommand, outcome: SessionOutcome | Answered): void {
+  onOutcome(command: SessionCommand, outcome: SessionOutcome | AnsweredOutcome): void {
     if (outcome.kind === 'result' || outcome.kind === 'answer') {
       return this.#settle(command, { slot: outcome.slot, result: outcome.result })
     }

@@ -1,6 +1,6 @@
 import { assert } from './assert.js'
+import type { CoreOptions } from './core-options.js'
 import type { Accept, Prepare } from './messages.js'
-import type { CoreOptions } from './options.js'
 import type { Outbox } from './outbox.js'
 import type { Ballot, LogEntry, NodeId, RecoveredState, Slot } from './types.js'
 import { firstPage, sameValue, sizeOf } from './value.js'

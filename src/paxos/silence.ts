@@ -1,4 +1,4 @@
-import type { CoreOptions } from './options.js'
+import type { CoreOptions } from './core-options.js'
 import type { NodeId } from './types.js'
 
 /** The decay of the longest silence per ms of a later one: a node that was slow once is expected to become faster again. */

@@ -1,6 +1,6 @@
 import type { CheckpointHeader as WireHeader } from '../gen/synod/peer/v1/peer.js'
 import type { Genesis, MembershipRecord, Slot } from '../paxos/types.js'
-import { membershipsFromWire, membershipToWire } from './membership.js'
+import { membershipsFromWire, membershipToWire } from './membership-codec.js'
 import { counter, genesisFromWire, genesisToWire, optionalText, PeerCodecError, slot, text } from './peer-fields.js'
 
 /** Where a checkpoint stands. */

@@ -1,7 +1,7 @@
 import type { LogEntry as WireLogEntry } from '../gen/synod/peer/v1/peer.js'
 import type { LogEntry, Value } from '../paxos/types.js'
 import { ballot, PeerCodecError, slot } from './peer-fields.js'
-import { decodeValue } from './value.js'
+import { decodeValue } from './value-codec.js'
 
 export function valueFromWire(bytes: Uint8Array, field: string): Value {
   let value: Value

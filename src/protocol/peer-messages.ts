@@ -28,7 +28,7 @@ import type {
   Propose,
   ReadIndexReply,
 } from '../paxos/messages.js'
-import { changeFromWire, membershipsFromWire } from './membership.js'
+import { changeFromWire, membershipsFromWire } from './membership-codec.js'
 import { entriesFromWire, valueFromWire } from './peer-entries.js'
 import {
   ballot,

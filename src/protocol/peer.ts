@@ -2,11 +2,11 @@ import { encode } from '../encoding/encode.js'
 import { ConnectRequest, type Hello, type PeerMessage } from '../gen/synod/peer/v1/peer.js'
 import type { Message } from '../paxos/messages.js'
 import type { LogEntry } from '../paxos/types.js'
-import { changeToWire, membershipToWire } from './membership.js'
+import { changeToWire, membershipToWire } from './membership-codec.js'
 import { genesisToWire, PeerCodecError } from './peer-fields.js'
 import { messageFromWire } from './peer-messages.js'
 import { formationToWire, rosterToWire } from './roster.js'
-import { encodeValue } from './value.js'
+import { encodeValue } from './value-codec.js'
 
 /** The messages of one frame. */
 export interface PeerFrame {

@@ -6,7 +6,7 @@ import type {
 import { MEMBERS_MAX } from '../paxos/membership.js'
 import type { Formation, Roster } from '../paxos/messages.js'
 import type { Announcement } from '../paxos/types.js'
-import { membershipsFromWire, membershipToWire } from './membership.js'
+import { membershipsFromWire, membershipToWire } from './membership-codec.js'
 import { counter, isNodeId, optionalText, PeerCodecError, text } from './peer-fields.js'
 
 /** Largest number of announcements: of members, and of nodes that are going to be. */

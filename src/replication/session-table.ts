@@ -71,7 +71,7 @@ export interface SessionCounters {
 const NOTHING_COUNTED: SessionCounters = Object.freeze({ lastClientId: 0, activity: 0, quotaBytes: 0 })
 
 /** One client's session, with the answers that it has not acknowledged. */
-export class Session implements Listed<SessionRecord | undefined> {
+export class SessionState implements Listed<SessionRecord | undefined> {
   readonly clientId: number
   readonly token: string
   firstUnacknowledged: number
@@ -85,8 +85,8 @@ export class Session implements Listed<SessionRecord | undefined> {
   changedIn = 0
   kept: SessionRecord | undefined = undefined
   /** Neighbours in the order of activity. */
-  longerIdle: Session | undefined = undefined
-  shorterIdle: Session | undefined = undefined
+  longerIdle: SessionState | undefined = undefined
+  shorterIdle: SessionState | undefined = undefined
 
   constructor(record: SessionRecord) {
     this.clientId = record.clientId
@@ -116,17 +116,17 @@ export class SessionTable {
   /** What they may take in memory, a share of the state's quota: past it those that were idle for the longest time go. */
   bytesMax = Number.POSITIVE_INFINITY
   readonly #limits: SessionLimits
-  readonly #sessions = new Map<number, Session>()
-  readonly #changes = new ChangeList<Session, SessionRecord | undefined>((session) => session.toRecord())
+  readonly #sessions = new Map<number, SessionState>()
+  readonly #changes = new ChangeList<SessionState, SessionRecord | undefined>((session) => session.toRecord())
   readonly #deadlines: Deadlines
   #answerBytes = 0
-  #longestIdle: Session | undefined
-  #shortestIdle: Session | undefined
+  #longestIdle: SessionState | undefined
+  #shortestIdle: SessionState | undefined
   #lastClientId: number
   #activity: number
 
   /** `sessions`: those of a checkpoint, in any order; `deadlines`: those of the same sessions. */
-  constructor(limits: SessionLimits, deadlines: Deadlines, counters = NOTHING_COUNTED, sessions: Session[] = []) {
+  constructor(limits: SessionLimits, deadlines: Deadlines, counters = NOTHING_COUNTED, sessions: SessionState[] = []) {
     this.#limits = limits
     this.#deadlines = deadlines
     this.#lastClientId = counters.lastClientId
@@ -154,7 +154,7 @@ export class SessionTable {
   }
 
   /** See ChangeList.take. */
-  takeChanges(): Iterable<Change<Session, SessionRecord | undefined>> {
+  takeChanges(): Iterable<Change<SessionState, SessionRecord | undefined>> {
     return this.#changes.take()
   }
 
@@ -173,7 +173,7 @@ export class SessionTable {
 
   /** Opens a session under the next number; gives that. */
   open(token: Uint8Array, at: Moment): number {
-    const session = new Session({
+    const session = new SessionState({
       clientId: ++this.#lastClientId,
       token: textOf(token),
       firstUnacknowledged: 1,
@@ -197,7 +197,7 @@ export class SessionTable {
   }
 
   /** The session, undefined when there is none. It is the one that was active last now. */
-  use(name: SessionName, at: Moment): Session | undefined {
+  use(name: SessionName, at: Moment): SessionState | undefined {
     const session = this.#find(name, at.timeMs)
     if (session === undefined) return undefined
     this.#touch(session, at.timeMs)
@@ -205,7 +205,7 @@ export class SessionTable {
   }
 
   /** Forgets the answers below the number. A number may jump far ahead: then the answers are walked, not the numbers. */
-  acknowledge(session: Session, firstUnacknowledged: number): void {
+  acknowledge(session: SessionState, firstUnacknowledged: number): void {
     if (firstUnacknowledged <= session.firstUnacknowledged) return
     if (firstUnacknowledged - session.firstUnacknowledged <= session.answers.size) {
       for (let number = session.firstUnacknowledged; number < firstUnacknowledged; number++) this.#forget(session, number)
@@ -216,7 +216,7 @@ export class SessionTable {
   }
 
   /** Of the session that was active last. If it is too much for all, others go: those that were idle for the longest time. */
-  keep(session: Session, answer: KeptAnswer): void {
+  keep(session: SessionState, answer: KeptAnswer): void {
     const bytes = bytesOf(answer)
     session.answers.set(answer.requestNumber, answer)
     session.answerBytes += bytes
@@ -225,12 +225,12 @@ export class SessionTable {
   }
 
   /** The session has asked for more than one that behaves may. */
-  end(session: Session): void {
+  end(session: SessionState): void {
     this.#end(session)
   }
 
   /** For the session that was active last: others go, as long as they are too much. */
-  #makeRoom(session: Session): void {
+  #makeRoom(session: SessionState): void {
     const { sessionCountMax, answerBytesMax } = this.#limits
     const isTooMuch = (): boolean =>
       this.#sessions.size > sessionCountMax || this.#answerBytes > answerBytesMax || this.bytes > this.bytesMax
@@ -240,7 +240,7 @@ export class SessionTable {
     }
   }
 
-  #forget(session: Session, requestNumber: number): void {
+  #forget(session: SessionState, requestNumber: number): void {
     const answer = session.answers.get(requestNumber)
     if (answer === undefined) return
     const bytes = bytesOf(answer)
@@ -249,28 +249,28 @@ export class SessionTable {
     this.#answerBytes -= bytes
   }
 
-  #find({ clientId, token }: SessionName, nowMs: number): Session | undefined {
+  #find({ clientId, token }: SessionName, nowMs: number): SessionState | undefined {
     const session = this.#sessions.get(clientId)
     if (session === undefined || this.#isOver(session, nowMs)) return undefined
     return isTextOf(session.token, token) ? session : undefined
   }
 
   /** Its time has come, though others may have to end before it. */
-  #isOver({ lastActiveMs }: Session, nowMs: number): boolean {
+  #isOver({ lastActiveMs }: SessionState, nowMs: number): boolean {
     return nowMs - lastActiveMs >= this.#limits.idleMsMax
   }
 
-  #setDeadline({ clientId, lastActiveMs }: Session): void {
+  #setDeadline({ clientId, lastActiveMs }: SessionState): void {
     this.#deadlines.set('session', String(clientId), lastActiveMs + this.#limits.idleMsMax)
   }
 
-  #add(session: Session): void {
+  #add(session: SessionState): void {
     this.#sessions.set(session.clientId, session)
     this.#answerBytes += session.answerBytes
     this.#link(session)
   }
 
-  #touch(session: Session, nowMs: number): void {
+  #touch(session: SessionState, nowMs: number): void {
     this.#changes.onChange(session)
     this.#activity++
     session.lastActivity = this.#activity
@@ -280,7 +280,7 @@ export class SessionTable {
     this.#link(session)
   }
 
-  #end(session: Session): void {
+  #end(session: SessionState): void {
     this.#changes.onChange(session)
     session.isGone = true
     this.#unlink(session)
@@ -290,7 +290,7 @@ export class SessionTable {
   }
 
   /** Puts the session at the end of the order of activity. */
-  #link(session: Session): void {
+  #link(session: SessionState): void {
     session.longerIdle = this.#shortestIdle
     session.shorterIdle = undefined
     if (this.#shortestIdle === undefined) this.#longestIdle = session
@@ -298,7 +298,7 @@ export class SessionTable {
     this.#shortestIdle = session
   }
 
-  #unlink(session: Session): void {
+  #unlink(session: SessionState): void {
     const { longerIdle, shorterIdle } = session
     if (longerIdle === undefined) this.#longestIdle = shorterIdle
     else longerIdle.shorterIdle = shorterIdle

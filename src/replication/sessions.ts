@@ -8,11 +8,11 @@ import { shareOf } from './quota-share.js'
 import {
   type KeptAnswer,
   SESSION_LIMITS,
-  Session,
   type SessionCounters,
   type SessionLimits,
   type SessionName,
   type SessionRecord,
+  SessionState,
   SessionTable,
 } from './session-table.js'
 import {
@@ -257,7 +257,7 @@ export class Sessions {
   }
 
   /** What a request comes to without being carried out; undefined: it is to be carried out now. */
-  #knownOutcome(session: Session, request: SessionCommand): SessionOutcome | undefined {
+  #knownOutcome(session: SessionState, request: SessionCommand): SessionOutcome | undefined {
     const { requestNumber, firstUnacknowledged } = request
     if (requestNumber < session.firstUnacknowledged) return ALREADY_ACKNOWLEDGED
     if (firstUnacknowledged > requestNumber || requestNumber > session.askedUpTo + NUMBERS_AHEAD_MAX) return BEYOND_ASKED
@@ -272,21 +272,21 @@ export class Sessions {
   }
 
   /** Other requests are refused, too, until the client acknowledges; one that never does is given up. */
-  #refuseFull(session: Session, request: SessionCommand): SessionOutcome {
+  #refuseFull(session: SessionState, request: SessionCommand): SessionOutcome {
     if (session.answers.size < 2 * this.#limits.answersPerSessionMax)
       return this.#keep(session, request, { slot: 0, outcome: 'sessionFull' })
     this.#table.end(session)
     return SESSION_EXPIRED
   }
 
-  #keep(session: Session, request: SessionCommand, { slot, outcome }: Pick<KeptAnswer, 'slot' | 'outcome'>): SessionOutcome {
+  #keep(session: SessionState, request: SessionCommand, { slot, outcome }: Pick<KeptAnswer, 'slot' | 'outcome'>): SessionOutcome {
     const answer = { requestNumber: request.requestNumber, digest: this.#digestOf(request), slot, outcome }
     this.#table.keep(session, answer)
     return outcomeOf(answer)
   }
 
   *#keepWhenDone(
-    session: Session,
+    session: SessionState,
     request: SessionCommand,
     { slot, steps }: { readonly slot: number; readonly steps: Generator<undefined, Uint8Array> },
   ): Generator<undefined, SessionOutcome> {
@@ -352,7 +352,7 @@ class Loading {
   readonly storedAnswers = new Map<number, number>()
   readonly deadlines = new Deadlines(['session'])
   readonly #codec: SessionCodec
-  readonly #sessions: Session[] = []
+  readonly #sessions: SessionState[] = []
   readonly #answers = new Map<number, KeptAnswer[]>()
   #counters: SessionCounters | undefined
 
@@ -382,7 +382,7 @@ class Loading {
     const { clientId, answers } = record
     const further = this.#answers.get(clientId) ?? []
     this.#answers.delete(clientId)
-    this.#sessions.push(new Session({ ...record, answers: [...answers, ...further] }))
+    this.#sessions.push(new SessionState({ ...record, answers: [...answers, ...further] }))
   }
 
   #addAnswers(clientId: number, value: Uint8Array): void {

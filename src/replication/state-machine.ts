@@ -7,7 +7,7 @@
  *   restore        begins anew, and gives back what takes the entries in: `{ load: (entries) => …, finish: () => {} }`
  *
  * examples/replicated-counter.ts is such a one; examples/locks.ts is one whose rows end by themselves. A big one must not stop the node while a checkpoint is made, nor grow with all that ever
- * happened: it gives only what has changed, lazily, and leaves on disk what is seldom looked at (app/bank-and-keys.ts does both).
+ * happened: it gives only what has changed, lazily, and leaves on disk what is seldom looked at (app/replicated-books.ts does both).
  */
 
 import type { EventLog } from './event-log.js'

@@ -8,13 +8,13 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import type { Observer } from '../observer/observer.js'
-import { boundCallsUnderWay } from './admission.js'
+import { boundCallsUnderWay } from './call-bounds.js'
 import { ServerCallContext } from './call-context.js'
 import { type Drain, refuseWhileDraining } from './drain.js'
 import type { Failures } from './failures.js'
 import { type Handler, type Interceptor, type InterceptorOf, intercept } from './interceptor.js'
+import { refuseUnknownFields } from './refuse-unknown-fields.js'
 import type { Service, ServiceParts, StreamMethod, UnaryMethod } from './service.js'
-import { refuseUnknownFields } from './unknown-fields.js'
 import { boundUntakenAnswers, type UntakenAnswers } from './untaken-answers.js'
 
 type UnaryDoor = (call: ServerUnaryCall<Uint8Array, Uint8Array>, callback: sendUnaryData<Uint8Array>) => void

@@ -2,7 +2,7 @@ import type { ServiceError } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import { MemberError } from '../host/api.js'
 import type { NodeId } from '../paxos/types.js'
-import { isForeseen, toServiceError } from './errors.js'
+import { isForeseen, toServiceError } from './call-error.js'
 
 /** Turns what a call failed with into its status, and logs what nobody foresaw. */
 export class Failures {

@@ -2,7 +2,7 @@ import type { ServiceDefinition } from '@grpc/grpc-js'
 import type { OperationName } from '../app/operation.js'
 import { OPERATIONS } from '../app/operations/index.js'
 import { assert } from '../paxos/assert.js'
-import type { AnyRequest, Operations } from './operations.js'
+import type { AnyRequest, Operations } from './operation-calls.js'
 import type { Service, UnaryMethod } from './service.js'
 import { decodeStrictly, type MessageType } from './strict-decode.js'
 

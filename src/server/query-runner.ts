@@ -6,7 +6,7 @@ import type { WaitOptions } from '../host/api.js'
 import type { Slot } from '../paxos/types.js'
 import { ANSWER_FRAME_BYTES } from './answer-buffer.js'
 import type { AnswerWriter } from './answer-writer.js'
-import { objected } from './errors.js'
+import { objected } from './call-error.js'
 import { requireJoined } from './joined.js'
 import type { SessionContext } from './session-context.js'
 

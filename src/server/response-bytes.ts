@@ -7,7 +7,7 @@ import { ResponseHeader } from '../gen/synod/common/v1/common.js'
 import { Result } from '../gen/synod/session/v1/session.js'
 import { assert } from '../paxos/assert.js'
 import type { Slot } from '../paxos/types.js'
-import { refused } from './errors.js'
+import { refused } from './call-error.js'
 
 type OutcomeCase = NonNullable<Result['outcome']>['$case']
 

@@ -1,6 +1,6 @@
 import { sessionViolations } from '../api/validate-session.js'
 import { CloseSessionRequest, CloseSessionResponse, SessionServiceService } from '../gen/synod/session/v1/session.js'
-import { invalidArgument } from './errors.js'
+import { invalidArgument } from './call-error.js'
 import { requireJoined } from './joined.js'
 import { change, defineService, encoded } from './service.js'
 import { converse } from './session-stream.js'

@@ -3,7 +3,7 @@ import type { Objection } from '../api/violations.js'
 import { BinaryReader } from '../encoding/protobuf.js'
 import { maybeText } from '../encoding/text.js'
 import { Command, type FieldViolation } from '../gen/synod/session/v1/session.js'
-import { invalidArgument, objected } from './errors.js'
+import { invalidArgument, objected } from './call-error.js'
 
 /** The part of a generated message type that decodes. */
 export interface MessageType<T> {

@@ -12,7 +12,7 @@ import {
 } from '../gen/synod/storage/v1/storage.js'
 import type { Genesis, LogEntry } from '../paxos/types.js'
 import { genesisFromWire, genesisToWire } from '../protocol/peer-fields.js'
-import { decodeValue, encodeValue } from '../protocol/value.js'
+import { decodeValue, encodeValue } from '../protocol/value-codec.js'
 import type { RaisedLevel } from '../replication/levels.js'
 import { crc32 } from './leveldb/crc32.js'
 import {

@@ -12,17 +12,17 @@
 
 import { BankAndKeys } from '../api/bank-and-keys.js'
 import { type AuthorityConfig, initialAuthority } from '../api/initial-authority.js'
-import { BankAudit } from '../app/invariants.js'
+import { BankAudit } from '../app/bank/bank-audit.js'
 import { isPlainObject } from '../client/arguments.js'
-import { Bank } from '../client/bank.js'
+import { BankClient } from '../client/bank-client.js'
 import { Caller } from '../client/caller.js'
-import { SynodError } from '../client/errors.js'
-import { KeyValueStore } from '../client/kv.js'
-import { settingsOf } from '../client/options.js'
-import { Sessions } from '../client/sessions.js'
+import { settingsOf } from '../client/client-options.js'
+import { ClientSessions } from '../client/client-sessions.js'
+import { KeyValueStore } from '../client/kv-client.js'
+import { SynodError } from '../client/synod-error.js'
 import { type Answer, MemberError, type MemberStatus } from '../host/api.js'
 import { COMMAND_BYTES_MAX } from '../host/hosted-member.js'
-import { DEFAULT_OPTIONS } from '../paxos/options.js'
+import { DEFAULT_OPTIONS } from '../paxos/core-options.js'
 import type { FeedCursor } from '../replication/commit-feed.js'
 import type { StateMachine } from '../replication/state-machine.js'
 import { SimulatedPort } from '../sim/clients/simulated-port.js'
@@ -34,9 +34,9 @@ import { SimulatedRuntime } from '../sim/cluster/simulated-runtime.js'
 import { STATE_LIMITS } from '../sim/cluster/state-limits.js'
 
 export type { AuthorityConfig } from '../api/initial-authority.js'
-export type { Bank } from '../client/bank.js'
-export { SynodError } from '../client/errors.js'
-export type { KeyValueStore } from '../client/kv.js'
+export type { BankClient } from '../client/bank-client.js'
+export type { KeyValueStore } from '../client/kv-client.js'
+export { SynodError } from '../client/synod-error.js'
 export { type Answer, MemberError, type MemberStatus } from '../host/api.js'
 export type { FeedCursor, FeedProgress, FeedRead } from '../replication/commit-feed.js'
 export type { StoreEvent } from '../replication/event-log.js'
@@ -79,7 +79,7 @@ export interface SimClusterOptions {
 /** Keys and accounts, in a session of the client's own: each command is carried out once, whatever fails. */
 export interface SimClient {
   readonly kv: KeyValueStore
-  readonly bank: Bank
+  readonly bank: BankClient
 }
 
 const DISK_STATES = ['normal', 'slow', 'stalled', 'full'] as const
@@ -251,7 +251,7 @@ export class SimCluster {
       },
       DEFAULT_TIMEOUT_MS,
     )
-    return { kv: new KeyValueStore(caller), bank: new Bank(caller) }
+    return { kv: new KeyValueStore(caller), bank: new BankClient(caller) }
   }
 
   // --- what happens to it ---------------------------------------------------------------------------------------------------------
@@ -365,7 +365,7 @@ export class SimCluster {
     )
   }
 
-  #newSession(first: SimulatedNode): Sessions {
+  #newSession(first: SimulatedNode): ClientSessions {
     const { nodes, scheduler, random } = this.#cluster
     const port = new SimulatedPort({ nodes, quality: CLIENT_WAY, random: random.fork(), scheduler })
     const runtime = new SimulatedRuntime({
@@ -375,7 +375,7 @@ export class SimCluster {
       turnMsMax: () => CLIENT_TURN_MS_MAX,
     })
     const settings = settingsOf({ endpoints: port.endpoints })
-    return new Sessions({ ...settings, firstIndex: nodes.indexOf(first) }, { runtime, port })
+    return new ClientSessions({ ...settings, firstIndex: nodes.indexOf(first) }, { runtime, port })
   }
 
   async #happens(happen: () => void): Promise<void> {

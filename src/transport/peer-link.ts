@@ -12,7 +12,7 @@ import { CLIENT_OPTIONS, HANDSHAKE_TIMEOUT_MS, MESSAGE_BYTES_MAX, PROTOCOL_VERSI
 import { FrameStream } from './frame-stream.js'
 import { MessageQueue } from './message-queue.js'
 import { PeerAddresses } from './peer-addresses.js'
-import { type PeerRefusal, refusalFromStatus } from './refusal.js'
+import { type PeerRefusal, refusalFromStatus } from './peer-refusal.js'
 
 export interface PeerRoute {
   readonly nodeId: NodeId

@@ -14,7 +14,7 @@ import { CheckpointServer, type TransferCall } from './checkpoint-serve.js'
 import { CONNECT_METHOD, FETCH_METHOD, HANDSHAKE_TIMEOUT_MS, PROTOCOL_VERSION, SERVER_OPTIONS } from './connect-method.js'
 import { Listener } from './listener.js'
 import type { LocalIdentity, RefusedBy } from './peer-link.js'
-import { type PeerRefusal, refusalToStatus } from './refusal.js'
+import { type PeerRefusal, refusalToStatus } from './peer-refusal.js'
 import { refuseClients } from './wrong-port.js'
 
 /** The identity of a calling node, from its hello. */

@@ -20,8 +20,8 @@ import {
   type PeerRoute,
   type RefusedBy,
 } from './peer-link.js'
+import type { PeerRefusal } from './peer-refusal.js'
 import { type CallerIdentity, PeerServer } from './peer-server.js'
-import type { PeerRefusal } from './refusal.js'
 
 export { PeerListenError } from './peer-server.js'
 export type { PeerLinkStats, PeerRefusal, PeerRoute }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AccountLists, placeOf } from '../../src/app/bank/history.js'
+import { AccountLists, placeOf } from '../../src/app/bank/bank-history.js'
 import type { AccountRow, Movement } from '../../src/app/bank/movement.js'
 import { Random } from './random.js'
 

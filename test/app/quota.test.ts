@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { brokenBankInvariants } from '../../src/app/invariants.js'
+import { brokenBankInvariants } from '../../src/app/bank/bank-audit.js'
 import type { Operation, Outcome } from '../../src/app/operation.js'
 import { Refusal } from '../../src/app/refusal.js'
 import { ActingBooks } from './acting-books.js'

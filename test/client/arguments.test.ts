@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Bank } from '../../src/client/bank.js'
+import { generateKeyPair, makeAuthority, signDeposit } from '../../src/client/authority-signing.js'
+import { BankClient } from '../../src/client/bank-client.js'
 import type { Call } from '../../src/client/call.js'
 import { Caller } from '../../src/client/caller.js'
 import { connect, SynodError } from '../../src/client/client.js'
-import { KeyValueStore } from '../../src/client/kv.js'
-import { generateKeyPair, makeAuthority, signDeposit } from '../../src/client/signing.js'
+import { KeyValueStore } from '../../src/client/kv-client.js'
 import { SimCluster } from '../../src/testing/sim-cluster.js'
 
 /** What a caller without TypeScript may write. */
@@ -15,7 +15,7 @@ type Anything = any
 const sent: Call[] = []
 const caller = new Caller({ submit: (call) => void sent.push(call) }, 10_000)
 const kv = new KeyValueStore(caller) as Anything
-const bank = new Bank(caller) as Anything
+const bank = new BankClient(caller) as Anything
 const MINT = makeAuthority('mint', generateKeyPair())
 
 const TRANSFER = { transferId: 't', sourceAccountId: 'a', destinationAccountId: 'b', amount: 1n }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { encodeCommand, makeCall } from '../../src/client/call.js'
-import type { SynodError } from '../../src/client/errors.js'
-import { type ConnectOptions, settingsOf } from '../../src/client/options.js'
+import { type ConnectOptions, settingsOf } from '../../src/client/client-options.js'
 import { Session } from '../../src/client/session.js'
+import type { SynodError } from '../../src/client/synod-error.js'
 import { PutRequest } from '../../src/gen/synod/kv/v1/kv.js'
 import { VirtualWorld } from './virtual-world.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
+import { type CoreOptions, DEFAULT_OPTIONS } from '../../src/paxos/core-options.js'
 import type { CoreMessage as Message } from '../../src/paxos/messages.js'
 import type { Node, ProposeOutcome } from '../../src/paxos/node.js'
-import { type CoreOptions, DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import type { Halt, ReadIndexGrant } from '../../src/paxos/outbox.js'
 import type { Genesis, LogEntry, MembershipChange, NodeId, Slot, Value } from '../../src/paxos/types.js'
 import { sameValue } from '../../src/paxos/value.js'

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
+import { DEFAULT_OPTIONS } from '../../src/paxos/core-options.js'
 import { brokenInvariants, brokenTransitions, type CoreView, viewOf } from '../../src/paxos/invariants.js'
 import { genesisRecord } from '../../src/paxos/memberships.js'
 import { Node } from '../../src/paxos/node.js'
-import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
 import { type LogEntry, NOOP } from '../../src/paxos/types.js'
 
 const LOW = makeBallot(1, 1)

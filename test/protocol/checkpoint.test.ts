@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BankAndKeys } from '../../src/api/bank-and-keys.js'
-import { brokenBankInvariants } from '../../src/app/invariants.js'
+import { brokenBankInvariants } from '../../src/app/bank/bank-audit.js'
 import { Order } from '../../src/gen/synod/common/v1/common.js'
 import { Command, Result } from '../../src/gen/synod/session/v1/session.js'
 import { sessionCodec } from '../../src/replication/session-records.js'

@@ -11,7 +11,7 @@ import { makeBallot } from '../../src/paxos/ballot.js'
 import type { Message } from '../../src/paxos/messages.js'
 import { decodeFrame, encodeHello, encodeMessages, messageBytes } from '../../src/protocol/peer.js'
 import { PeerCodecError } from '../../src/protocol/peer-fields.js'
-import { encodeValue } from '../../src/protocol/value.js'
+import { encodeValue } from '../../src/protocol/value-codec.js'
 import { EVERY_MESSAGE } from '../transport/messages.js'
 
 for (const message of EVERY_MESSAGE) {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { PutRequest, TxnRequest } from '../../src/gen/synod/kv/v1/kv.js'
 import { MemberError } from '../../src/host/api.js'
-import { CallError, invalidArgument, toServiceError } from '../../src/server/errors.js'
+import { CallError, invalidArgument, toServiceError } from '../../src/server/call-error.js'
 import { decodeStrictly } from '../../src/server/strict-decode.js'
 import { told } from './client.js'
 

@@ -6,7 +6,7 @@ import type { BinaryWriter } from '../../src/encoding/protobuf.js'
 import * as bank from '../../src/gen/synod/bank/v1/bank.js'
 import * as kv from '../../src/gen/synod/kv/v1/kv.js'
 import { Result } from '../../src/gen/synod/session/v1/session.js'
-import { CallError } from '../../src/server/errors.js'
+import { CallError } from '../../src/server/call-error.js'
 import { HeaderEncoder, OUTCOME_FIELDS, responseIn } from '../../src/server/response-bytes.js'
 
 type OutcomeCase = keyof typeof OUTCOME_FIELDS

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
+import { DEFAULT_OPTIONS } from '../../src/paxos/core-options.js'
 import { Violation } from '../../src/sim/checkers/violation.js'
 import { encodeRequest } from '../../src/sim/clients/encode-request.js'
 import { Application, INITIAL_COMMANDS } from '../../src/sim/cluster/application.js'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Answer, MemberError } from '../../src/host/api.js'
-import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
+import { DEFAULT_OPTIONS } from '../../src/paxos/core-options.js'
 import type { SessionName } from '../../src/replication/session-table.js'
 import { encodeRequest } from '../../src/sim/clients/encode-request.js'
 import type { SimulatedOperation, SimulatedRequest } from '../../src/sim/clients/simulated-operations.js'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DEFAULT_OPTIONS } from '../../src/paxos/options.js'
+import { DEFAULT_OPTIONS } from '../../src/paxos/core-options.js'
 import type { SimulatedNode } from '../../src/sim/cluster/simulated-node.js'
 import { EPOCH_MS } from '../../src/sim/cluster/simulated-node.js'
 import type { World } from '../../src/sim/runs/world.js'

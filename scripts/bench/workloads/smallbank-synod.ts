@@ -11,7 +11,7 @@
 //                     a transaction that reads balances and the key, then one that moves money if the key still has that version
 import { randomUUID } from 'node:crypto'
 import { type Client, SynodError } from '../../../src/client/client.js'
-import type { CompareInput, OperationInput } from '../../../src/client/requests.js'
+import type { CompareInput, OperationInput } from '../../../src/client/request-inputs.js'
 import { forEach } from '../../lib/bank-load.js'
 import { type Balances, PENALTY, type SmallBank } from './smallbank.js'
 

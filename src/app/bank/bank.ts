@@ -22,7 +22,7 @@ import type { Bounds } from '../bounds.js'
 import { Refusal } from '../refusal.js'
 import type { Room } from '../room.js'
 import { Authorities } from './authorities.js'
-import type { StoredHistory } from './history.js'
+import type { StoredHistory } from './bank-history.js'
 import { Holds } from './holds.js'
 import { Ledger, standingOf } from './ledger.js'
 import {

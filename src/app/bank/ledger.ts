@@ -3,7 +3,7 @@ import { assert } from '../../tables/assert.js'
 import type { Journal } from '../../tables/journal.js'
 import { ACCOUNT_BYTES, MOVEMENT_BYTES, TOTAL_BYTES, textBytes } from '../../tables/row-bytes.js'
 import { OrderedTable, Table } from '../../tables/table.js'
-import { AccountLists, Movements, NO_HISTORY, placeOf, type StoredHistory } from './history.js'
+import { AccountLists, Movements, NO_HISTORY, placeOf, type StoredHistory } from './bank-history.js'
 import type { Account, AccountRow, MovedAccounts, Movement, Standing } from './movement.js'
 
 /** The sums that have entered and left the bank in one asset. Unbounded: each is a sum of int64 amounts. */

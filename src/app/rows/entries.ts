@@ -3,7 +3,7 @@ import { DEADLINE_PREFIX, deadlineEntries, loadDeadline } from '../../replicatio
 import type { HistoryReader, StateEntry } from '../../replication/state-machine.js'
 import type { IdPage } from '../../tables/id-filter.js'
 import type { RowChange } from '../../tables/table.js'
-import type { ListedMovement, StoredHistory } from '../bank/history.js'
+import type { ListedMovement, StoredHistory } from '../bank/bank-history.js'
 import type { Books } from '../books.js'
 import type { StoredUsedId } from '../used-ids.js'
 import {

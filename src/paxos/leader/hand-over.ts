@@ -1,5 +1,5 @@
+import type { CoreOptions } from '../core-options.js'
 import type { Memberships } from '../memberships.js'
-import type { CoreOptions } from '../options.js'
 import type { Outbox } from '../outbox.js'
 import type { Replica } from '../replica.js'
 import type { SettledEpoch } from '../settled-epoch.js'

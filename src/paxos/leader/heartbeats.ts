@@ -1,4 +1,4 @@
-import type { CoreOptions } from '../options.js'
+import type { CoreOptions } from '../core-options.js'
 import type { Replica } from '../replica.js'
 import type { SettledEpoch } from '../settled-epoch.js'
 import type { Ballot, Slot } from '../types.js'

@@ -1,8 +1,8 @@
+import type { CoreOptions } from '../core-options.js'
 import type { LogClock } from '../log-clock.js'
 import type { Membership } from '../membership.js'
 import type { Memberships } from '../memberships.js'
 import type { HeartbeatAck } from '../messages.js'
-import type { CoreOptions } from '../options.js'
 import type { Silences } from '../silence.js'
 import type { NodeId, Slot } from '../types.js'
 

@@ -1,5 +1,5 @@
+import type { CoreOptions } from '../core-options.js'
 import type { LogClock } from '../log-clock.js'
-import type { CoreOptions } from '../options.js'
 import type { NodeId } from '../types.js'
 import type { Pipeline } from './pipeline.js'
 

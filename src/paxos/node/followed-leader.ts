@@ -1,5 +1,5 @@
 import { NO_BALLOT, nodeOf } from '../ballot.js'
-import type { CoreOptions } from '../options.js'
+import type { CoreOptions } from '../core-options.js'
 import { Silence } from '../silence.js'
 import type { Ballot, NodeId } from '../types.js'
 

@@ -1,4 +1,4 @@
-import type { CoreOptions } from '../options.js'
+import type { CoreOptions } from '../core-options.js'
 
 /** The number of failed attempts to lead that each double the next wait. */
 const DOUBLINGS_MAX = 4

@@ -1,5 +1,5 @@
+import type { CoreOptions } from '../core-options.js'
 import type { ReadIndexReply } from '../messages.js'
-import type { CoreOptions } from '../options.js'
 import type { Outbox } from '../outbox.js'
 import type { NodeId } from '../types.js'
 import { answerRead, boundWaiting, type WaitingRead } from '../waiting-reads.js'

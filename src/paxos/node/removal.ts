@@ -1,7 +1,7 @@
+import type { CoreOptions } from '../core-options.js'
 import { wasRemovedBy } from '../membership.js'
 import type { Memberships } from '../memberships.js'
 import type { Welcome } from '../messages.js'
-import type { CoreOptions } from '../options.js'
 import type { Outbox } from '../outbox.js'
 import type { SettledEpoch } from '../settled-epoch.js'
 import type { NodeId } from '../types.js'

@@ -1,6 +1,6 @@
 import type { Acceptor } from '../acceptor.js'
+import type { CoreOptions } from '../core-options.js'
 import type { CatchUpReply } from '../messages.js'
-import type { CoreOptions } from '../options.js'
 import type { Outbox } from '../outbox.js'
 import type { NodeId, Slot } from '../types.js'
 

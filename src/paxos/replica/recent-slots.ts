@@ -1,4 +1,4 @@
-import type { CoreOptions } from '../options.js'
+import type { CoreOptions } from '../core-options.js'
 import type { LogEntry, Slot } from '../types.js'
 import { sizeOf } from '../value.js'
 

@@ -4,7 +4,7 @@ import { type BackupPart, MemberError } from '../../host/api.js'
 import { assert } from '../../paxos/assert.js'
 import type { Slot } from '../../paxos/types.js'
 import { checkpointHeaderToWire } from '../../protocol/checkpoint.js'
-import { encodeValue } from '../../protocol/value.js'
+import { encodeValue } from '../../protocol/value-codec.js'
 import { frame, preamble } from './backup-file.js'
 
 /** Messages of gRPC hold 4 MiB: a frame may be larger than that. */

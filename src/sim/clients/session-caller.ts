@@ -1,7 +1,7 @@
 import { type Call, type CallParts, makeCall } from '../../client/call.js'
-import type { SynodError } from '../../client/errors.js'
+import { ClientSessions } from '../../client/client-sessions.js'
 import type { SessionName } from '../../client/session-port.js'
-import { Sessions } from '../../client/sessions.js'
+import type { SynodError } from '../../client/synod-error.js'
 import { Consistency, type ResponseHeader } from '../../gen/synod/common/v1/common.js'
 import { type Answer, type Request, Result } from '../../gen/synod/session/v1/session.js'
 import { MemberError } from '../../host/api.js'
@@ -43,11 +43,11 @@ export class SessionCaller implements SimulatedCaller {
   readonly #network: ClientNetwork
   readonly #port: SimulatedPort
   readonly #asking = new Map<Request['body'], Asking>()
-  /** Sessions that a node has reported as expired. */
+  /** ClientSessions that a node has reported as expired. */
   readonly #expired = new Set<number>()
   #nodes: readonly ClientPort[]
   #runtime: SimulatedRuntime
-  #sessions: Sessions
+  #sessions: ClientSessions
   #answeredCount = 0
   #unsettledCount = 0
 
@@ -134,11 +134,11 @@ export class SessionCaller implements SimulatedCaller {
     return new SimulatedRuntime({ scheduler, random, wallMs: () => scheduler.nowMs, turnMsMax: () => TURN_MS_MAX })
   }
 
-  #newSessions(): Sessions {
+  #newSessions(): ClientSessions {
     const { endpoints } = this.#port
     const { timeoutMs: stallTimeoutMs } = this.#settings.habits
     const settings = { endpoints, stallTimeoutMs, maxInFlight: 4_096, maxQueued: 16_384 }
-    return new Sessions(settings, { runtime: this.#runtime, port: this.#port })
+    return new ClientSessions(settings, { runtime: this.#runtime, port: this.#port })
   }
 
   // --- what goes over its streams -------------------------------------------------------------------------------------------------

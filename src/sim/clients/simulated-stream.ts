@@ -1,5 +1,5 @@
-import { errorOfRefusal, SynodError } from '../../client/errors.js'
 import { helloOf, type SessionName, type SessionStream, type StreamOptions } from '../../client/session-port.js'
+import { errorOfRefusal, SynodError } from '../../client/synod-error.js'
 import {
   type Answer,
   ConnectRequest,
@@ -8,7 +8,7 @@ import {
   type RequestFrame,
 } from '../../gen/synod/session/v1/session.js'
 import type { NodeId } from '../../paxos/types.js'
-import { toRefusal } from '../../server/errors.js'
+import { toRefusal } from '../../server/call-error.js'
 import { check } from '../checkers/violation.js'
 import type { ClientPort, NodeEnd, StreamOutlet } from '../cluster/client-port.js'
 import type { Scheduler } from '../cluster/scheduler.js'

@@ -7,11 +7,11 @@ import { restoreMachine } from '../../host/restored.js'
 import { startMember } from '../../host/start-member.js'
 import type { Events } from '../../observer/names.js'
 import { type EventHandlers, EventObserver, type Observer } from '../../observer/observer.js'
+import type { CoreOptions } from '../../paxos/core-options.js'
 import { type CoreView, viewOf } from '../../paxos/invariants.js'
 import type { MemberAddresses } from '../../paxos/membership-changes.js'
 import type { Message } from '../../paxos/messages.js'
 import type { Node, NodeSettings } from '../../paxos/node.js'
-import type { CoreOptions } from '../../paxos/options.js'
 import type { LogEntry, NodeId, Slot } from '../../paxos/types.js'
 import {
   type CheckpointPart,

@@ -1,4 +1,4 @@
-import type { CoreOptions } from '../../paxos/options.js'
+import type { CoreOptions } from '../../paxos/core-options.js'
 import type { ClientHabits } from '../clients/habits.js'
 import { parseFault } from './fault-fields.js'
 import { QUIET_PLAN, type WorldPlan } from './plan.js'

@@ -1,4 +1,4 @@
-import { type CoreOptions, DEFAULT_OPTIONS } from '../../paxos/options.js'
+import { type CoreOptions, DEFAULT_OPTIONS } from '../../paxos/core-options.js'
 import type { NodeId } from '../../paxos/types.js'
 import { type ClientHabits, drawHabits, QUIET_HABITS } from '../clients/habits.js'
 import { GOOD_LINK, type LinkQuality } from '../cluster/network.js'

@@ -1,4 +1,4 @@
-import { DEFAULT_OPTIONS } from '../../paxos/options.js'
+import { DEFAULT_OPTIONS } from '../../paxos/core-options.js'
 import { GOOD_LINK, type LinkQuality } from '../cluster/network.js'
 import { QUIET_PLAN, type WorldPlan } from './plan.js'
 import { contradictionIn } from './plan-file.js'

@@ -1,7 +1,7 @@
 import { Checkpoint, type IncomingCheckpoint } from '../../gen/synod/storage/v1/storage.js'
 import type { Announcement } from '../../paxos/types.js'
 import { checkpointHeaderFromWire, checkpointHeaderToWire } from '../../protocol/checkpoint.js'
-import { membershipsFromWire, membershipToWire } from '../../protocol/membership.js'
+import { membershipsFromWire, membershipToWire } from '../../protocol/membership-codec.js'
 import { announcementFromWire } from '../../protocol/roster.js'
 import { CHECKPOINT_KEY, type Generation, INCOMING_KEY } from '../record-keys.js'
 import { RecordTally } from '../record-tally.js'

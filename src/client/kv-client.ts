@@ -11,7 +11,7 @@ import {
 } from '../gen/synod/kv/v1/kv.js'
 import { checkArguments, isPlainObject } from './arguments.js'
 import type { Answered, Caller } from './caller.js'
-import type { CallOptions } from './options.js'
+import type { CallOptions } from './client-options.js'
 import { pagesFrom } from './pages.js'
 import {
   type Bytes,
@@ -22,7 +22,7 @@ import {
   putRequest,
   type TxnInput,
   txnRequest,
-} from './requests.js'
+} from './request-inputs.js'
 
 /** A TxnResponse whose responses stand under their operations' names. */
 export type TxnOutput = Omit<Answered<TxnResponse>, 'responses'> & { readonly responses: readonly OperationOutput[] }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
+import { type ClientFlags, outcomeCounts, withClientFlags } from './cli-options.js'
 import { readTextArgument } from './input.js'
-import { type ClientFlags, outcomeCounts, withClientFlags } from './options.js'
 import { printJson } from './output.js'
 
 const EXAMPLE = `

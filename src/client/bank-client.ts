@@ -26,8 +26,8 @@ import {
 } from '../gen/synod/bank/v1/bank.js'
 import { checkArguments } from './arguments.js'
 import type { Answered, Caller } from './caller.js'
-import type { ReadOptions } from './kv.js'
-import type { CallOptions } from './options.js'
+import type { CallOptions } from './client-options.js'
+import type { ReadOptions } from './kv-client.js'
 import { pagesFrom } from './pages.js'
 import {
   type DepositInput,
@@ -39,7 +39,7 @@ import {
   type TransferInput,
   transferBatchRequest,
   transferRequest,
-} from './requests.js'
+} from './request-inputs.js'
 
 type TransferParts = 'movement' | 'source' | 'destination'
 
@@ -47,7 +47,7 @@ type TransferParts = 'movement' | 'source' | 'destination'
  * Accounts and movements. Amounts are bigints in minor units. A movement's id makes repeating the *call* safe, too: the same id with
  * the same content gets the first answer. Every method rejects with a SynodError; a refusal has changed nothing.
  */
-export class Bank {
+export class BankClient {
   readonly #caller: Caller
 
   constructor(caller: Caller) {

@@ -1,7 +1,7 @@
 import { encode } from '../encoding/encode.js'
 import { Value as WireValue } from '../gen/synod/peer/v1/peer.js'
 import { NOOP, type Value } from '../paxos/types.js'
-import { changeFromWire, changeToWire } from './membership.js'
+import { changeFromWire, changeToWire } from './membership-codec.js'
 
 /** A value is encoded once, by its proposer or by the first who decodes it; messages and records then carry those same bytes. */
 const encodings = new WeakMap<Value, Uint8Array>()

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { MadeCluster, NewCluster } from '../server/backup/new-cluster.js'
+import { notEmpty } from './cli-options.js'
 import { usageError } from './failure.js'
 import { formatPeers, parseNewPeers } from './node-options.js'
-import { notEmpty } from './options.js'
 import { note, print, printJson } from './output.js'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

@@ -1,8 +1,5 @@
 import { type Command, Option } from 'commander'
 import type { KeyValuePair } from '../client/client.js'
-import { EXIT, usageError } from './failure.js'
-import { readBytes } from './input.js'
-import { addTxn } from './kv-txn.js'
 import {
   type ClientFlags,
   consistencyOf,
@@ -11,9 +8,12 @@ import {
   wholeNumber,
   withClient,
   withClientFlags,
-} from './options.js'
+} from './cli-options.js'
+import { EXIT, usageError } from './failure.js'
+import { readBytes } from './input.js'
+import { addTxn } from './kv-txn.js'
 import { note, print, printJson, writeOut } from './output.js'
-import { PAGE_SIZE, take } from './pages.js'
+import { PAGE_SIZE, take } from './print-pages.js'
 import { shown, shownBytes } from './shown.js'
 
 interface ListFlags extends ClientFlags {

@@ -1,5 +1,5 @@
-import type { Ledger } from './bank/ledger.js'
-import { type AccountRow, INT64_MAX } from './bank/movement.js'
+import type { Ledger } from './ledger.js'
+import { type AccountRow, INT64_MAX } from './movement.js'
 
 const INT64_MIN = -(2n ** 63n)
 

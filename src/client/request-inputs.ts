@@ -19,8 +19,8 @@ import type {
   TxnRequest,
 } from '../gen/synod/kv/v1/kv.js'
 import { CompareOperator } from '../gen/synod/kv/v1/kv.js'
-import { invalidArgument } from './errors.js'
-import { type Authority, signDeposit } from './signing.js'
+import { type Authority, signDeposit } from './authority-signing.js'
+import { invalidArgument } from './synod-error.js'
 
 /** A request of which only the fields K must be given; the others have the proto's defaults. */
 export type Input<T, K extends keyof T = never> = Pick<T, K> & Partial<Omit<T, K>>

@@ -3,7 +3,6 @@ import { type Command, Option } from 'commander'
 import type { Authority } from '../client/client.js'
 import { addMovementCommands } from './bank-movements.js'
 import { accountTable, movementToJson } from './bank-views.js'
-import { devKeyFile, formatKeyFile, readKeyFile, toBase64, writeKeyFile } from './key-file.js'
 import {
   amount,
   type ClientFlags,
@@ -14,9 +13,10 @@ import {
   outcomeCounts,
   withClient,
   withClientFlags,
-} from './options.js'
+} from './cli-options.js'
+import { devKeyFile, formatKeyFile, readKeyFile, toBase64, writeKeyFile } from './key-file.js'
 import { note, print, printJson } from './output.js'
-import { PAGE_SIZE, take } from './pages.js'
+import { PAGE_SIZE, take } from './print-pages.js'
 
 interface SigningFlags {
   readonly asset: string

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type NewClusterFlags, newClusterOf, show, withNewClusterFlags } from './new-cluster.js'
-import { outcomeCounts, wholeNumber } from './options.js'
+import { outcomeCounts, wholeNumber } from './cli-options.js'
+import { type NewClusterFlags, newClusterOf, show, withNewClusterFlags } from './new-cluster-plan.js'
 
 const HELP = `
 The new cluster has its own id, so its nodes and those of the old cluster refuse each other. Balances, keys, histories, bank

@@ -7,7 +7,7 @@ import {
   wholeNumber,
   withClient,
   withClientFlags,
-} from './options.js'
+} from './cli-options.js'
 import { print, printJson } from './output.js'
 
 const QUOTA_HELP = `

@@ -3,9 +3,9 @@ import type { RecordCount } from '../storage/doctor/census.js'
 import type { Diagnosis } from '../storage/doctor/diagnose.js'
 import type { Finding } from '../storage/doctor/findings.js'
 import type { Inventory } from '../storage/doctor/inventory.js'
+import { notEmpty, outcomeCounts } from './cli-options.js'
 import { EXIT } from './failure.js'
-import { notEmpty, outcomeCounts } from './options.js'
-import { type Cell, formatBytes, formatTable, print, printJson, styled } from './output.js'
+import { formatBytes, formatTable, print, printJson, styled, type TableCell } from './output.js'
 
 const HELP = `
 Reads every file and every record of a node's data directory, checks each one and all against one another, and changes nothing. Stop the
@@ -54,7 +54,7 @@ function showProgress(): ((bytesDone: number, bytesTotal: number) => void) | und
 
 function show(diagnosis: Diagnosis): void {
   const { isHealthy, directory, findings, contents } = diagnosis
-  const verdict: Cell = isHealthy ? { text: 'healthy', style: 'green' } : { text: 'not healthy', style: 'red' }
+  const verdict: TableCell = isHealthy ? { text: 'healthy', style: 'green' } : { text: 'not healthy', style: 'red' }
   const rows = [...identityRows(diagnosis), ...(contents === undefined ? [] : contentRows(contents)), ...asideRows(diagnosis)]
   print(formatTable([verdict, directory], rows))
   for (const found of findings) showFinding(found)

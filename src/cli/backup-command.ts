@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander'
 import type { BackupSummary } from '../server/backup/inspect.js'
+import { type ClientFlags, consistencyOf, withClient, withClientFlags } from './cli-options.js'
 import { isClosed } from './closed.js'
 import { usageError } from './failure.js'
 import { checkPlace, NewFile, PRIVATE } from './new-file.js'
-import { type ClientFlags, consistencyOf, withClient, withClientFlags } from './options.js'
 import { formatTable, jsonOf, note, print, writeData } from './output.js'
 import { shown } from './shown.js'
 

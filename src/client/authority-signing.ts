@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { depositMessage, registerAuthorityMessage, revokeAuthorityMessage } from '../app/bank/signing.js'
 import type { DepositRequest, RegisterAuthorityRequest, RevokeAuthorityRequest } from '../gen/synod/bank/v1/bank.js'
 import { checkArguments } from './arguments.js'
-import { invalidArgument } from './errors.js'
+import { invalidArgument } from './synod-error.js'
 
 const KEY_BYTES = 32
 

@@ -1,6 +1,6 @@
 import { requestTypeOf } from '../api/unknown-fields.js'
 import { objectionToUnknown } from '../api/validate.js'
-import { objected } from './errors.js'
+import { objected } from './call-error.js'
 import type { InterceptorOf } from './interceptor.js'
 
 /**

@@ -6,7 +6,7 @@ import type { SessionWorld } from './session-port.js'
  * A client's session, which begins with its first command, and before that a stream without one for its reads: these then cost no slot,
  * and those that one node answers need no majority.
  */
-export class Sessions implements CallSink {
+export class ClientSessions implements CallSink {
   readonly #settings: SessionSettings
   readonly #world: SessionWorld
   readonly #session: Session

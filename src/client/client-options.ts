@@ -2,7 +2,7 @@ import type { ChannelCredentials } from '@grpc/grpc-js'
 import { HOST_PORT_FORM, isHostPort } from '../encoding/host-port.js'
 import { type ClientSecurity, INSECURE } from '../security/security.js'
 import { checkConnectOptions } from './arguments.js'
-import { invalidArgument } from './errors.js'
+import { invalidArgument } from './synod-error.js'
 
 export interface ConnectOptions {
   /** host:port of one or more nodes, as a list or separated by commas. Any node serves any client; more of them means fail-over. */

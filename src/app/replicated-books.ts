@@ -26,7 +26,7 @@ const STEPPED_BYTES_MIN = 16 * 1_024
 /** The result of a query in the log, as nodes keep and compare it. The answer itself is made on the node that is asked, see answer(). */
 const LOGGED_READ = new Uint8Array(0)
 
-export interface BankAndKeysOptions {
+export interface ReplicatedBooksOptions {
   readonly codec: CommandCodec
   readonly crypto: Crypto
   /** Others than the real ones in tests only. */
@@ -37,15 +37,15 @@ export interface BankAndKeysOptions {
  * The bank and the keys as the log knows them: commands and queries in, results out, all as bytes. Nothing in the bytes makes it throw; a
  * throw is a broken invariant, and the node's end.
  */
-export class BankAndKeys implements StateMachine {
+export class ReplicatedBooks implements StateMachine {
   readonly levelMax: number = LEVEL_MAX
-  readonly #options: BankAndKeysOptions
+  readonly #options: ReplicatedBooksOptions
   readonly #codec: CommandCodec
   #books: Books
   /** In force, for queries. */
   #level = 1
 
-  constructor(options: BankAndKeysOptions) {
+  constructor(options: ReplicatedBooksOptions) {
     this.#options = options
     this.#codec = options.codec
     this.#books = new Books(options.crypto, { firstAnswerLimits: options.limits })

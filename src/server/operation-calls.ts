@@ -6,7 +6,7 @@ import { Command, type Query, Result } from '../gen/synod/session/v1/session.js'
 import type { MemberApi } from '../host/api.js'
 import type { NodeId, Slot } from '../paxos/types.js'
 import type { CallContext } from './call-context.js'
-import { objected } from './errors.js'
+import { objected } from './call-error.js'
 import { requireJoined } from './joined.js'
 import { HeaderEncoder, responseIn } from './response-bytes.js'
 

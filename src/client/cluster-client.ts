@@ -25,11 +25,11 @@ import {
 import { Consistency } from '../gen/synod/common/v1/common.js'
 import { type ArgumentsOf, checkArguments, checkOptions } from './arguments.js'
 import type { Answered } from './caller.js'
-import { errorOfService, refuse, SynodError } from './errors.js'
+import { type CallOptions, checkCount, type Settings } from './client-options.js'
 import { failingOver } from './fail-over.js'
-import type { ReadOptions } from './kv.js'
-import { type CallOptions, checkCount, type Settings } from './options.js'
+import type { ReadOptions } from './kv-client.js'
 import { CHANNEL_OPTIONS } from './stream.js'
+import { errorOfService, refuse, SynodError } from './synod-error.js'
 
 /** The status of one node, or the reason why it could not be asked. */
 export type NodeStatus =
