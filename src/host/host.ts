@@ -251,7 +251,7 @@ export class Host {
   #carryOut(diskIdle: boolean): boolean {
     const { node, outlet, applier, readIndexWaiters, membershipCalls, requester, runtime } = this.#s
     const prepared = this.#disk.isWriting ? undefined : this.#checkpointer.take()
-    const ready = node.ready({ diskIdle, wallMs: runtime.wallMs(), dueMs: applier.nextDeadlineMs })
+    const ready = node.ready({ diskIdle, wallMs: runtime.wallMs(), nextDeadlineMs: applier.nextDeadlineMs })
     if (ready.halt !== undefined) {
       this.fail(new HaltError(ready.halt.code, ready.halt.message))
       return false

@@ -125,11 +125,11 @@ export class Leader {
 
   /**
    * Assigns queued commands to slots, as far as the window is open. Called when the disk is idle: commands that came during the last
-   * write are one batch. `wallMs`: this node's wall clock. `dueMs`: the log time of the state machine's next deadline; when it has come,
+   * write are one batch. `wallMs`: this node's wall clock. `nextDeadlineMs`: the log time of the state machine's next deadline; when it has come,
    * a slot without commands is proposed, if no other slot is.
    */
-  proposeQueued(wallMs: number, nowMs: number, dueMs?: number): void {
-    this.#queue.propose(wallMs, nowMs, dueMs)
+  proposeQueued(wallMs: number, nowMs: number, nextDeadlineMs?: number): void {
+    this.#queue.propose(wallMs, nowMs, nextDeadlineMs)
   }
 
   /**

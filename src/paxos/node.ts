@@ -151,12 +151,12 @@ export class Node {
 
   // --- outputs --------------------------------------------------------------------------------------------------------------------
 
-  /** Takes the effects to carry out; see the host's duties above. `dueMs`: the log time of the state machine's next deadline. */
-  ready(host: { readonly diskIdle: boolean; readonly wallMs: number; readonly dueMs?: number | undefined }): Ready {
+  /** Takes the effects to carry out; see the host's duties above. `nextDeadlineMs`: the log time of the state machine's next deadline. */
+  ready(host: { readonly diskIdle: boolean; readonly wallMs: number; readonly nextDeadlineMs?: number | undefined }): Ready {
     const { requests, patience, out, time } = this.#parts
     time.wallMs = host.wallMs
     patience.onDisk(host.diskIdle, time.nowMs)
-    requests.flush(host.diskIdle, host.dueMs)
+    requests.flush(host.diskIdle, host.nextDeadlineMs)
     if (host.diskIdle && out.hasRecords) this.persistDecidedUpTo()
     return out.take(host.diskIdle)
   }

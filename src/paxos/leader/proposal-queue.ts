@@ -45,19 +45,19 @@ export class ProposalQueue {
   }
 
   /** See Leader.proposeQueued. */
-  propose(wallMs: number, nowMs: number, dueMs?: number): void {
+  propose(wallMs: number, nowMs: number, nextDeadlineMs?: number): void {
     this.#clock.onHeard(this.#self, wallMs)
     if (!this.#clock.isSet) return
     while (this.#commands.length > 0 && this.#pipeline.mayProposeOwn()) {
       this.#pipeline.propose(Object.freeze({ kind: 'batch', timeMs: this.#clock.take(), commands: this.#nextBatch() }), nowMs)
     }
-    if (dueMs !== undefined) this.#maybePulse(dueMs, nowMs)
+    if (nextDeadlineMs !== undefined) this.#maybePulse(nextDeadlineMs, nowMs)
   }
 
   /** Proposes a slot without commands, unless a slot is in flight: that one advances log time, too. */
-  #maybePulse(dueMs: number, nowMs: number): void {
+  #maybePulse(nextDeadlineMs: number, nowMs: number): void {
     if (this.#pipeline.inFlightCount > 0 || nowMs < this.#nextPulseMs) return
-    if (this.#clock.timeMs < dueMs || !this.#pipeline.mayProposeOwn()) return
+    if (this.#clock.timeMs < nextDeadlineMs || !this.#pipeline.mayProposeOwn()) return
     this.#nextPulseMs = nowMs + PULSE_INTERVAL_MS
     this.#pipeline.propose(Object.freeze({ kind: 'batch', timeMs: this.#clock.take(), commands: NO_COMMANDS }), nowMs)
   }

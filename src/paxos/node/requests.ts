@@ -66,7 +66,7 @@ export class Requests {
   }
 
   /** Called last before a Ready is taken: proposes or sends the requests that wait. */
-  flush(diskIdle: boolean, dueMs: number | undefined): void {
+  flush(diskIdle: boolean, nextDeadlineMs: number | undefined): void {
     const { readIndexRequests, time } = this.#roles
     const { leader } = this.#elections
     if (leader === undefined) {
@@ -75,7 +75,7 @@ export class Requests {
       return
     }
     for (const { from, id } of readIndexRequests.takeAll()) leader.readIndex(from, id)
-    if (diskIdle) leader.proposeQueued(time.wallMs, time.nowMs, dueMs)
+    if (diskIdle) leader.proposeQueued(time.wallMs, time.nowMs, nextDeadlineMs)
     leader.flush(time.nowMs)
   }
 
