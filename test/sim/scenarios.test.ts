@@ -306,8 +306,11 @@ for (const [what, plan] of [
     first.version = 'current'
     first.start()
     await until(world, 'it refuses', () => world.totals.of('refusedDowngrade') === 1)
+    // The disk knows: nobody need say so again.
+    for (const other of world.nodes) world.network.cut(other.id, first.id)
     first.start()
     await until(world, 'and so does the next start, at once', () => world.totals.of('refusedDowngrade') === 2, 100)
+    world.connectAll()
     first.version = 'next'
     first.start()
     await untilLevelled(world, first)
