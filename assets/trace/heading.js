@@ -21,7 +21,7 @@ export function showRun(data, goToFailure) {
 /** @param {TraceData} data @param {() => void} goToFailure */
 function showVerdict({ failure, failureStep }, goToFailure) {
   const verdict = byId('verdict')
-  if (failure === null) return verdict.append(make('b', '✓ Held'), make('span', 'Every promise held in this run.'))
+  if (failure === null) return verdict.append(make('b', '✓ Held'), make('span', 'No violation in this run.'))
   const button = make('button', `Go to step ${failureStep.toLocaleString('en')}`, { type: 'button', id: 'go-to-failure' })
   button.addEventListener('click', goToFailure)
   verdict.classList.add('is-broken')

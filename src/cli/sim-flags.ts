@@ -32,8 +32,8 @@ A simulation is a cluster with its network, disks, clocks, clients and faults, a
 answer must be correct; then a majority is healed, and every request must be answered.
 
 Exit codes:
-  0    every promise held
-  1    a promise was broken
+  0    no violation
+  1    a violation
   2    wrong usage, an impossible plan, or a file that cannot be read or written
   3    the simulator itself failed
   130  interrupted, for example by Ctrl-C, before anything failed
@@ -73,7 +73,7 @@ export function addSimFlags(command: Command): Command {
         wholeNumber(1, JOBS_MAX),
       ),
     )
-    .option('--keep-going', 'do not stop at the first broken promise')
+    .option('--keep-going', 'do not stop at the first violation')
     .option('--shrink', 'look for a small plan that fails alike (default with many worlds)')
     .option('--no-shrink', 'do not')
     .option('--verbose', 'one world: print every event')

@@ -88,18 +88,18 @@ function tellAll(coverage: Coverage, seconds: number): void {
     `${grouped(coverage.leaderCount)} leaders, ${grouped(coverage.decidedCount)} slots, ${grouped(coverage.acknowledgedCount)} requests ` +
       `acknowledged, ${grouped(coverage.eventCount)} events in ${grouped(Math.round(coverage.simulatedMs / 1_000))} simulated s`,
   )
-  print(`the answers of ${coverage.orderFoundCount} runs were explained a second time, by a search that knows nothing of slots`)
+  print(`the answers of ${coverage.orderFoundCount} runs were explained a second time, by a search that does not use slots`)
   print(
     styled(
       'bold',
       `${runCount} runs: ${heldCount} held (in ${countedRunCount} of them leaders changed, slots were decided and faults struck), ` +
-        `${broken.length} broke a promise${crashed.length > 0 ? `, ${crashed.length} failed` : ''}; ${(runCount / seconds).toFixed(1)} runs/s`,
+        `${broken.length} with a violation${crashed.length > 0 ? `, ${crashed.length} failed` : ''}; ${(runCount / seconds).toFixed(1)} runs/s`,
     ),
   )
 }
 
 function tellFailure(failure: RunSummary, shrunk: ShrunkReport | undefined): void {
-  const what = failure.verdict === 'broken' ? 'a promise was broken' : 'the simulator failed'
+  const what = failure.verdict === 'broken' ? 'a violation' : 'the simulator failed'
   print(`\n${styled('red', `seed ${failure.seed}: ${what}`)}\n${failure.sentence ?? ''}`)
   if (failure.stack !== undefined) print(failure.stack)
   print(`replay: ${replayCommand(failure.seed)}`)

@@ -70,7 +70,7 @@ function readPlan(file: string): SeededPlan {
 
 function tellRun(run: RunSummary, { plan }: SeededPlan, flags: SimFlags, print: (line: string) => void): void {
   const good = run.verdict === 'held'
-  const verdict = good ? 'every promise held' : run.verdict === 'broken' ? 'a promise was broken' : 'the simulator failed'
+  const verdict = good ? 'no violation' : run.verdict === 'broken' ? 'a violation' : 'the simulator failed'
   print(styled('bold', `seed ${run.seed}: ${styled(good ? 'green' : 'red', verdict)}`))
   if (run.sentence !== undefined) print(run.sentence)
   if (run.stack !== undefined) note(run.stack)

@@ -6,7 +6,7 @@ import { addSimFlags, checkTogether, type SimFlags } from './sim-flags.js'
 export function addSimCommand(program: Command): void {
   addSimFlags(
     outcomeCounts(program.command('sim')).description(
-      'simulate whole clusters, each with all its faults drawn from one seed, and check every promise',
+      'simulate whole clusters, each with all its faults drawn from one seed, and check every guarantee',
     ),
   ).action(async (flags: SimFlags) => {
     checkTogether(flags)

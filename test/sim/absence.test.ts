@@ -5,7 +5,7 @@ import { QUIET_PLAN } from '../../src/sim/plan/plan.js'
 import type { World } from '../../src/sim/runs/world.js'
 import { finish, formedWorld, until } from './scenario.js'
 
-/** The operator does that, and is done within 10 s. */
+/** Runs the operator's task, which must be done within 10 s. */
 async function operate(world: World, operation: Parameters<World['operator']['request']>[0]): Promise<void> {
   world.operator.request(operation)
   await until(world, `the operator is done: ${JSON.stringify(operation)}`, () => world.operator.isIdle, 10_000)
@@ -13,7 +13,7 @@ async function operate(world: World, operation: Parameters<World['operator']['re
 
 const votersOf = ({ checker }: World) => checker.memberships.latest.voterIds
 
-/** These go on alone, and carry out what they are asked. */
+/** Checks that these nodes go on alone, and apply what they decide. */
 async function goOn(world: World, nodes: readonly SimulatedNode[]): Promise<void> {
   for (const client of world.clients) client.useOnly(nodes)
   const before = world.checker.decidedUpTo
@@ -24,13 +24,13 @@ async function goOn(world: World, nodes: readonly SimulatedNode[]): Promise<void
   await finish(world)
 }
 
-/** 1 goes, whoever leads: the others must do without it. */
+/** Removes a node, even if it leads: the others must do without it. */
 async function removed(world: World, nodeId: number): Promise<void> {
   await operate(world, { kind: 'removeMember', nodeId, switchesOff: true })
   world.node(nodeId).crash()
 }
 
-test('a node that was away catches up by the log, though the others decide more slots at a time than a page of it holds', async () => {
+test('a node that was away catches up by the log, even if the others decide more slots at a time than fit in a page', async () => {
   const habits = { ...QUIET_PLAN.habits, clientCount: 5, outstandingMax: 3, thinkMsMean: 5 }
   const options = { ...QUIET_PLAN.options, pageBytesMax: 200, batchCommandsMax: 1, windowSlots: 8 }
   const { world, followers } = await formedWorld({ options, habits, turnMsMax: 4, tickMs: 40 }, { isBusy: true })
@@ -43,7 +43,7 @@ test('a node that was away catches up by the log, though the others decide more 
   await finish(world)
 })
 
-test('a node that was away while another was added and one removed elects with the new one when the last that it knew dies', async () => {
+test('a node that was away while another was added and one removed elects a leader with the new one when the last node that it knew dies', async () => {
   const { world } = await formedWorld({ spareCount: 1 }, { isBusy: true })
   const away = world.node(3)
   away.crash()
@@ -56,7 +56,7 @@ test('a node that was away while another was added and one removed elects with t
   await goOn(world, [away, world.node(4)])
 })
 
-test('a node that was away while both others were replaced comes in, though nobody that it knew is left', async () => {
+test('a node that was away while both others were replaced rejoins, though no node that it knew is left', async () => {
   const { world } = await formedWorld({ spareCount: 2, checkpointEverySlots: 5, logSlotsMax: 2 }, { isBusy: true })
   const away = world.node(3)
   away.crash()
@@ -71,7 +71,7 @@ test('a node that was away while both others were replaced comes in, though nobo
   await goOn(world, [away, world.node(5)])
 })
 
-test('two nodes that were away at different times come back together, and are told by the third', async () => {
+test('two nodes that were away at different times come back together, and learn the membership from the third', async () => {
   const { world } = await formedWorld({ nodeCount: 5, spareCount: 2 }, { isBusy: true })
   world.node(5).crash()
   await operate(world, { kind: 'addMember' })
@@ -96,7 +96,7 @@ test('the whole cluster comes back at new addresses', async () => {
   await goOn(world, world.nodes)
 })
 
-test('a node that moves alone is found, also by one that was away and knows only where it was', async () => {
+test('a node that moves alone is found, even by a node that was away and knows only the old address', async () => {
   const { world, followers } = await formedWorld({}, { isBusy: true })
   const [moved, away] = followers as [SimulatedNode, SimulatedNode]
   away.crash()
@@ -108,7 +108,7 @@ test('a node that moves alone is found, also by one that was away and knows only
   await goOn(world, [moved, away])
 })
 
-test('a node moves while both others are replaced, and comes in', async () => {
+test('a node that moves while both others are replaced rejoins', async () => {
   const { world } = await formedWorld({ spareCount: 2 }, { isBusy: true })
   const away = world.node(3)
   away.crash()
@@ -132,7 +132,7 @@ test('a learner that moves before it votes is found and promoted', async () => {
   await finish(world)
 })
 
-test('a removed node that comes back stops, and unseats nobody', async () => {
+test('a removed node that comes back stops, and does not depose the leader', async () => {
   const { world, leader, followers } = await formedWorld({}, { isBusy: true })
   const [gone, other] = followers as [SimulatedNode, SimulatedNode]
   gone.crash()
@@ -145,7 +145,7 @@ test('a removed node that comes back stops, and unseats nobody', async () => {
   await finish(world)
 })
 
-test('a node on an older copy is told so by one that came while it was away, and never heard of its directory from itself', async () => {
+test('a node on an older copy is told so by a node that was added while it was away, and never heard from it', async () => {
   const { world } = await formedWorld({ spareCount: 1 }, { isBusy: true })
   const away = world.node(3)
   const copy = away.disk.copy()

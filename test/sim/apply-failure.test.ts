@@ -1,4 +1,5 @@
-// A state machine that throws: a bug that every node has. Nodes stop, say why, and go on when an operator has said what becomes of the slot.
+// A state machine that throws: a bug that every node has. The nodes stop and say why, and go on after an operator has resolved
+// the slot.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Answer, MemberError, SessionRequest } from '../../src/host/api.js'
@@ -10,9 +11,9 @@ import { QUIET_PLAN } from '../../src/sim/plan/plan.js'
 
 const TIMEOUT_MS = 2_000
 
-/** Keeps every word it is told, and throws after it has kept the word that it cannot bear. */
+/** A state machine that keeps every word, and throws after it has kept the unbearable one. */
 class Words implements StateMachine {
-  /** What it throws at, as long as it does. */
+  /** The word at which it throws; '' for none. */
   static unbearable = 'bomb'
   #words: string[] = []
 
@@ -65,7 +66,7 @@ async function until(cluster: SimulatedCluster, isSo: () => boolean): Promise<vo
   assert.ok(await cluster.runUntil(isSo, 10_000), `it never came to this: ${String(isSo)}`)
 }
 
-/** Asks, and waits for what it is told. */
+/** Asks, and waits for the outcome. */
 async function ask<T>(cluster: SimulatedCluster, begin: (settle: (outcome: T) => void) => void): Promise<T | undefined> {
   let told: T | undefined
   begin((outcome) => {
@@ -85,7 +86,7 @@ function textOf(outcome: Answer | MemberError | undefined): string {
   return 'result' in outcome ? Buffer.from(outcome.result).toString() : outcome.code
 }
 
-/** The leader, and a session. */
+/** Returns the leader and an open session. */
 async function ready(cluster: SimulatedCluster): Promise<{ leader: SimulatedNode; session: SessionName }> {
   await until(cluster, () => cluster.leader !== undefined)
   const leader = cluster.leader as SimulatedNode
@@ -94,7 +95,7 @@ async function ready(cluster: SimulatedCluster): Promise<{ leader: SimulatedNode
   return { leader, session }
 }
 
-test('a machine that throws stops every node, at each start again, until its slot is skipped; and never twice', async () => {
+test('a machine that throws stops every node, at every start, until the slot is skipped; a skipped slot is never carried out', async () => {
   const cluster = newCluster()
   const { leader, session } = await ready(cluster)
   const named = (requestNumber: number, word: string) => ({ ...session, requestNumber, firstUnacknowledged: 1, word })
@@ -107,7 +108,7 @@ test('a machine that throws stops every node, at each start again, until its slo
   )
   const [first, second, third] = cluster.nodes as [SimulatedNode, SimulatedNode, SimulatedNode]
 
-  // The machine could bear it now: but nothing is applied before somebody has said so.
+  // The machine could apply it now, but nothing is applied before an operator has resolved it.
   Words.unbearable = ''
   first.forgetHalt()
   first.start()
@@ -128,7 +129,7 @@ test('a machine that throws stops every node, at each start again, until its slo
   assert.equal(textOf(await say(cluster, next, named(1, 'before'))), 'before', 'what was answered is remembered')
   assert.equal(textOf(await say(cluster, next, named(3, 'after'))), 'before after', 'nothing is left of what was half done')
 
-  // The last one has the slot as it was: it stops there until it is told, too.
+  // The last node has the slot as it was: it stops there, too, until it is resolved.
   third.forgetHalt()
   third.start()
   await until(cluster, () => !third.isUp)
@@ -138,7 +139,7 @@ test('a machine that throws stops every node, at each start again, until its slo
   assert.deepEqual(new Set(cluster.nodes.map((node) => node.member?.status().stateDigest)).size, 1)
 })
 
-test('nodes that never came to the slot learn from the others that it is skipped, from the log and from a checkpoint', async () => {
+test('nodes that never reached the slot learn that it is skipped, from the log or from a checkpoint', async () => {
   for (const logSlotsMax of [1_000, 1]) {
     const cluster = newCluster({ logSlotsMax, checkpointEverySlots: 5 })
     const { session } = await ready(cluster)
@@ -175,7 +176,7 @@ test('a slot that another version can carry out is tried again', async () => {
   assert.equal(textOf(await say(cluster, cluster.leader as SimulatedNode, request)), 'bomb')
 })
 
-/** Lets the time pass that it takes. */
+/** Lets time pass until the resolution is done. */
 async function resolved(cluster: SimulatedCluster, resolving: Promise<void>): Promise<void> {
   let isDone = false
   const done = resolving.finally(() => {

@@ -13,7 +13,7 @@ const B: Value = { kind: 'batch', timeMs: 1, commands: [Uint8Array.of(2)] }
 const entry = (slot: number, value = A): LogEntry => ({ slot, ballot: BALLOT, value })
 const application = new Application()
 
-/** Slots 1 and 2 are chosen. */
+/** Returns a checker with slots 1 and 2 chosen. */
 function checkerOf(settings: ConstructorParameters<typeof Checker>[0]): Checker {
   const checker = new Checker(settings)
   const genesis = genesisOf(3)
@@ -31,7 +31,7 @@ function checkerOf(settings: ConstructorParameters<typeof Checker>[0]): Checker 
   return checker
 }
 
-test('replicas apply what is chosen, in order, with the same results', () => {
+test('replicas may apply what is chosen, in order, with equal results', () => {
   const checker = checkerOf({ looksInside: true })
   for (const nodeId of [1, 3]) {
     checker.onApplied({ nodeId, entry: entry(1), digest: 11, application })
@@ -41,7 +41,7 @@ test('replicas apply what is chosen, in order, with the same results', () => {
 })
 
 for (const looksInside of [true, false]) {
-  test(`a replica that differs is noticed ${looksInside ? 'by what nobody has chosen' : 'from outside, by comparison'}`, () => {
+  test(`a replica that differs is noticed ${looksInside ? 'by the chosen values' : 'from outside, by comparison'}`, () => {
     const checker = checkerOf({ looksInside })
     checker.onApplied({ nodeId: 1, entry: entry(1), digest: 11, application })
     assert.throws(
@@ -55,7 +55,7 @@ for (const looksInside of [true, false]) {
   })
 }
 
-test('R2: nobody applies a slot before the one below', () => {
+test('R2: no node applies a slot before the one below', () => {
   const checker = checkerOf({ looksInside: true })
   assert.throws(
     () => checker.onApplied({ nodeId: 1, entry: entry(2), digest: 22, application }),
@@ -63,7 +63,7 @@ test('R2: nobody applies a slot before the one below', () => {
   )
 })
 
-test('what is learned from a peer is what was chosen', () => {
+test('a value learned from a peer must be the chosen one', () => {
   const checker = checkerOf({ looksInside: true })
   checker.onWritten(3, [{ kind: 'learned', entry: entry(1) }])
   assert.throws(() => checker.onWritten(3, [{ kind: 'learned', entry: entry(2, B) }]), /node 3 took slot 2 for decided/)

@@ -8,7 +8,7 @@ import { NOOP } from '../../src/paxos/types.js'
 import { QUIET_PLAN } from '../../src/sim/plan/plan.js'
 import { World } from '../../src/sim/runs/world.js'
 
-test('a node whose first question about decided slots is lost asks the one that knows again', async () => {
+test('a node whose first question about decided slots is lost asks the node that knows them again', async () => {
   const world = new World({ seed: 7, plan: { ...QUIET_PLAN, nodeCount: 5 } })
   world.start()
   assert.ok(await world.runUntil(() => world.leader !== undefined, 3_000))
@@ -16,7 +16,7 @@ test('a node whose first question about decided slots is lost asks the one that 
   const others = world.nodes.filter((node) => node.id !== leader)
   const [laggard, ...rest] = others.toReversed()
   assert.ok(laggard !== undefined)
-  // It misses what is decided, and then hears of it from a leader that does not hear its question.
+  // The laggard misses decided slots, and then hears of them from a leader that does not hear its question.
   for (const node of others) if (node !== laggard) world.network.cut(node.id, laggard.id)
   world.network.cut(leader, laggard.id)
   world.network.cut(laggard.id, leader)
@@ -25,13 +25,13 @@ test('a node whose first question about decided slots is lost asks the one that 
   world.network.mend(leader, laggard.id)
   await world.run(150)
   assert.ok(laggard.appliedUpTo < missed)
-  // Whoever the second question may go to is of no help, either; then the first one would be.
+  // The other nodes that the second question may go to do not help either.
   for (const node of rest) if (node.id !== rest.at(-1)?.id) world.network.cut(laggard.id, node.id)
   world.network.mend(laggard.id, leader)
   assert.ok(await world.runUntil(() => laggard.appliedUpTo >= missed, 2_000))
 })
 
-test('a scout that is preempted between two pages of its own promise goes quietly', async () => {
+test('a scout that is preempted between two pages of its own promise steps back without an error', async () => {
   const options = { ...DEFAULT_OPTIONS, pageBytesMax: 1 }
   const members = [1, 2, 3].map((nodeId) => ({ nodeId, peerAddress: `n${nodeId}:1`, clientAddress: `n${nodeId}:2` }))
   const genesis = {

@@ -37,7 +37,7 @@ const POLL_REPLY = { kind: 'pollReply', pollId: 2 ** 40, granted: true, promised
 /** A clock that stands still. */
 const STANDING = { nowUs: 0 }
 
-/** One of each kind. */
+/** One event of each kind. */
 const EVENTS: readonly TraceEvent[] = [
   { kind: 'sent', from: 1, to: 2, message: ACCEPT, copyOf: 0 },
   { kind: 'sent', from: 1, to: 2, message: PROMISE, copyOf: 3 },
@@ -148,7 +148,7 @@ const EVENTS: readonly TraceEvent[] = [
   { kind: 'verdict', failure: 'node 2 forgot its promise in a restart', atStep: 5 },
 ]
 
-/** What the hash leaves out: it is told by other fields already. */
+/** Fields that the hash leaves out, because other fields say the same. */
 const NOT_HASHED = new Set(['kind', 'message', 'what', 'commands', 'peerAddress', 'clientAddress', 'windowSlots'])
 const NOT_HASHED_OF: Readonly<Record<string, readonly string[]>> = {
   ended: ['from', 'message'],
@@ -162,7 +162,7 @@ function hashOf(event: unknown, atUs = 5): string {
   return hash.toString()
 }
 
-/** Every way to change one number, string or boolean in it. */
+/** Returns every value that differs in one number, string or boolean. */
 function changed(value: unknown): unknown[] {
   if (typeof value === 'number') return [value + 1, value + 2 ** 33]
   if (typeof value === 'boolean') return [!value]
@@ -179,7 +179,7 @@ function changed(value: unknown): unknown[] {
   })
 }
 
-/** Another value for a text field; unions have words of their own. */
+/** Returns another value for a text field; a union's value is replaced by another of the union. */
 function textsBut(name: string, text: string): string[] {
   if (name === 'fate') return ['delivered', 'lost']
   if (name === 'outcome' && text === 'kept') return ['synced', 'lost']
@@ -216,7 +216,7 @@ test('another value in any field of any event makes another hash', () => {
   assert.ok(hashes.size > 100, `${hashes.size}`)
 })
 
-test('without anybody who reads it no event is put into words', () => {
+test('an event that is not read is not put into words', () => {
   const trace = new EventTrace({ clock: STANDING })
   const asked = { kind: 'asked', client: 'client1', request: 1, node: 1, attempt: 1 } as const
   trace.tell({ ...asked, what: () => assert.fail('nobody reads it') })

@@ -1,2 +1,5 @@
-/** Worlds that seeds.test.ts lives through: with seeds from 1 to so many every promise holds, so that what breaks there was broken on purpose. */
+/**
+ * Number of worlds that seeds.test.ts runs. With seeds from 1 to this number everything holds, so that a violation there is
+ * caused by a deliberate bug.
+ */
 export const HELD_WORLDS = 70

@@ -10,7 +10,7 @@ async function collect(settings: Omit<Parameters<typeof runSeeds>[0], 'onRun'>):
   return runs
 }
 
-test('each seed is lived through once, and as in this process', async () => {
+test('each seed runs once, with the same result as in this process', async () => {
   const runs = await collect({ firstSeed: 20, runCount: 5, jobs: 2 })
   assert.deepEqual(
     runs.map(({ seed }) => seed).toSorted((a, b) => a - b),
@@ -23,7 +23,7 @@ test('each seed is lived through once, and as in this process', async () => {
   assert.deepEqual(run.faults, totals.toJSON())
 })
 
-test('all ends when it is told to, and no run is told of after that', async () => {
+test('the jobs end on request, and report no run after that', async () => {
   let count = 0
   const runs = await collect({ firstSeed: 1, runCount: Number.POSITIVE_INFINITY, jobs: 2, goesOn: () => ++count < 3 })
   assert.equal(runs.length, 3)

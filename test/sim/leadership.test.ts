@@ -8,7 +8,7 @@ import { finish, formedWorld, until } from './scenario.js'
 type Nodes = [SimulatedNode, SimulatedNode, ...SimulatedNode[]]
 
 for (const syncMsMean of [700, 3_000]) {
-  test(`disks whose syncs take ${syncMsMean} ms: a leader is found, stays, and is followed by another`, async () => {
+  test(`disks whose syncs take ${syncMsMean} ms: a leader is elected, stays, and is succeeded by another`, async () => {
     const world = new World({ seed: syncMsMean, plan: { ...QUIET_PLAN, syncMsMean } })
     world.start()
     const { heartbeatIntervalMs } = QUIET_PLAN.options
@@ -29,7 +29,7 @@ for (const syncMsMean of [700, 3_000]) {
   })
 }
 
-test('a follower that stood still hears its leader before it judges its silence, and so does a leader of its followers', async () => {
+test('a paused follower hears its leader before it judges its silence, and a paused leader hears its followers', async () => {
   const { world, leader, followers } = await formedWorld({}, { isBusy: true })
   const countBefore = world.checker.leaderCount
   const [follower] = followers as Nodes
@@ -39,7 +39,7 @@ test('a follower that stood still hears its leader before it judges its silence,
     follower.wake()
     await world.run(200)
     assert.equal(follower.core?.phase, 'following')
-    // Shorter than what makes the others give it up.
+    // Shorter than the time after which the others give the leader up.
     leader.pause()
     await world.run(280)
     leader.wake()
@@ -50,7 +50,7 @@ test('a follower that stood still hears its leader before it judges its silence,
   await finish(world)
 })
 
-test('both followers stand still, and nobody loses the lead over it', async () => {
+test('both followers are paused, and the leader stays', async () => {
   const { world, leader, followers } = await formedWorld({}, { isBusy: true })
   const countBefore = world.checker.leaderCount
   for (let i = 0; i < 5; i++) {
@@ -64,7 +64,7 @@ test('both followers stand still, and nobody loses the lead over it', async () =
   await finish(world)
 })
 
-test('everybody stands still at once, time and again, and nobody loses the lead over it', async () => {
+test('all nodes are paused at once, again and again, and the leader stays', async () => {
   const { world, leader } = await formedWorld({}, { isBusy: true })
   const countBefore = world.checker.leaderCount
   for (let i = 0; i < 5; i++) {
@@ -78,7 +78,7 @@ test('everybody stands still at once, time and again, and nobody loses the lead 
   await finish(world)
 })
 
-test('a leader whose turns get slower and slower is waited for longer', async () => {
+test('a leader whose turns get slower and slower is given more time', async () => {
   const { world, leader } = await formedWorld({}, { isBusy: true })
   const countBefore = world.checker.leaderCount
   for (const ms of [100, 150, 200, 250, 300, 400, 500, 700, 900, 1_000]) {
@@ -89,14 +89,14 @@ test('a leader whose turns get slower and slower is waited for longer', async ()
   }
   assert.ok(leader.isLeading)
   assert.equal(world.checker.leaderCount, countBefore)
-  // One that is dead is replaced soon all the same.
+  // A dead leader is still replaced soon.
   await world.run(8_000)
   leader.crash()
   await until(world, 'another leads', () => world.leader !== undefined, 1_500)
   await finish(world)
 })
 
-test('followers whose turns get slower and slower are waited for longer, and a leader that they cost its lead is more patient with them', async () => {
+test('followers whose turns get slower and slower are given more time, and a leader that lost its lead because of them is more patient', async () => {
   const { world, leader, followers } = await formedWorld({}, { isBusy: true })
   const countBefore = world.checker.leaderCount
   const stall = async (ms: number): Promise<void> => {
@@ -109,10 +109,10 @@ test('followers whose turns get slower and slower are waited for longer, and a l
   assert.ok(leader.isLeading)
   assert.equal(world.checker.leaderCount, countBefore)
   await world.run(20_000)
-  // Without a warning.
+  // Without a gradual increase.
   for (let i = 0; i < 6; i++) await stall(1_000)
   assert.ok(world.checker.leaderCount <= countBefore + 1, `${world.checker.leaderCount - countBefore} changes of the leader`)
-  // One that is really cut off steps down soon all the same.
+  // A leader that is really cut off still steps down soon.
   await world.run(20_000)
   const [cut] = world.nodes.filter((node) => node.isLeading)
   assert(cut !== undefined)
@@ -122,7 +122,7 @@ test('followers whose turns get slower and slower are waited for longer, and a l
   await finish(world)
 })
 
-test('one node dead and a disk that was slow once: no request goes through the dead node', async () => {
+test('with one node dead and a disk that was slow for a while, no request is routed through the dead node', async () => {
   const { world, leader, followers } = await formedWorld()
   const [follower, dead] = followers as Nodes
   dead.crash()
@@ -145,7 +145,7 @@ test('one node dead and a disk that was slow once: no request goes through the d
   await finish(world)
 })
 
-test('a follower that the leader does not hear goes through one that it hears', async () => {
+test('a follower that the leader does not hear is routed through one that it hears', async () => {
   const { world, leader, followers } = await formedWorld({ nodeCount: 5 })
   const [mute] = followers as Nodes
   world.network.cut(mute.id, leader.id)

@@ -14,7 +14,7 @@ import { finish, formedWorld, until } from './scenario.js'
 
 const SPARE = 4
 
-/** The operator does that, and is done within 10 s. */
+/** Runs the operator's task, which must be done within 10 s. */
 async function operate(world: World, operation: OperatorTask): Promise<void> {
   world.operator.request(operation)
   await until(world, `the operator is done: ${JSON.stringify(operation)}`, () => world.operator.isIdle, 10_000)
@@ -22,14 +22,14 @@ async function operate(world: World, operation: OperatorTask): Promise<void> {
 
 const membersOf = ({ checker }: World) => checker.memberships.latest.members.map((m) => m.nodeId)
 
-test('a spare machine is let in, learns what there is, votes, and the cluster survives with it what it could not without', async () => {
+test('a spare machine is added, learns, votes, and makes the cluster survive a loss that it could not survive without it', async () => {
   const { world } = await formedWorld({ spareCount: 1 }, { isBusy: true })
   await operate(world, { kind: 'addMember' })
   assert.equal(world.totals.of('addMember'), 1)
   assert.deepEqual(membersOf(world), [1, 2, 3, SPARE])
   await until(world, 'it knows as much as the others', () => world.node(SPARE).appliedUpTo === world.checker.decidedUpTo)
   await operate(world, { kind: 'removeMember', nodeId: 3 })
-  // Of the three that are left one more may go: not without the new one's votes.
+  // Of the three that are left one more may crash, only because the new one votes.
   world.node(2).crash()
   for (const client of world.clients) client.useOnly([world.node(1), world.node(SPARE)])
   const before = world.checker.decidedUpTo
@@ -37,7 +37,7 @@ test('a spare machine is let in, learns what there is, votes, and the cluster su
   await finish(world)
 })
 
-test('a leader that is removed leads until that is in force, and then stops for good', async () => {
+test('a leader that is removed leads until the removal is in force, and then stops for good', async () => {
   const { world, leader } = await formedWorld({ nodeCount: 4 }, { isBusy: true })
   await operate(world, { kind: 'removeMember', nodeId: leader.id, switchesOff: false })
   await until(world, 'it has stopped', () => leader.haltCode === 'REMOVED' || leader.haltCode === 'NOT_A_MEMBER')
@@ -46,14 +46,16 @@ test('a leader that is removed leads until that is in force, and then stops for 
   await finish(world)
 })
 
-/** Both links between the two are cut as soon as that is so, and mended when the operator has been told nothing for a while. */
+/**
+ * Cuts both links between the two as soon as the condition holds, and mends them when the operator has heard nothing for a while.
+ */
 async function cutOnce(world: World, [a, b]: readonly [SimulatedNode, SimulatedNode], isSo: () => boolean): Promise<void> {
   await until(world, 'the moment to cut them off', isSo, 10_000)
   world.network.partition([a.id], [b.id])
 }
 
 for (const who of ['leader', 'follower'] as const) {
-  test(`of two members one is removed, the ${who}: it can be switched off as soon as that is answered, and not before`, async () => {
+  test(`of two members one is removed, the ${who}: it can be switched off as soon as the operator is answered, and not before`, async () => {
     const { world, leader } = await formedWorld({ nodeCount: 2, options: { ...DEFAULT_OPTIONS, windowSlots: 4 } })
     const [gone, left] =
       who === 'leader' ? [leader, world.nodes.find((node) => node !== leader)] : [world.node(3 - leader.id), leader]
@@ -80,7 +82,7 @@ for (const who of ['leader', 'follower'] as const) {
   })
 }
 
-test('whoever is removed while it is cut off hears of it when it is back, and stops', async () => {
+test('a node that is removed while it is cut off learns that when it is back, and stops', async () => {
   const { world, followers } = await formedWorld({ nodeCount: 4 }, { isBusy: true })
   const [cut, ...others] = followers
   assert.ok(cut !== undefined)
@@ -111,7 +113,7 @@ test('a node that has lost its directory stops, and a spare machine takes its pl
   await finish(world)
 })
 
-test('a damaged directory is set aside: its node learns, and votes again without anybody’s help', async () => {
+test('a damaged directory is set aside: its node learns, and votes again without an operator', async () => {
   const { world, followers } = await formedWorld({ checkpointEverySlots: 5, logSlotsMax: 2 }, { isBusy: true })
   const [damaged] = followers
   assert.ok(damaged !== undefined)
@@ -126,10 +128,10 @@ test('a damaged directory is set aside: its node learns, and votes again without
   await finish(world)
 })
 
-/** Of its alarms. */
+/** Returns the codes of a node's alarms. */
 const codes = (node: SimulatedNode): string[] => node.member?.status().alarms.map(({ code }) => code) ?? []
 
-test('when a majority has lost its directories everybody says so, and nobody waits in silence', async () => {
+test('when a majority has lost its directories, every node reports it', async () => {
   const { world, leader, followers } = await formedWorld({ checkpointEverySlots: 5 })
   const damage = (node: SimulatedNode): void => {
     node.disk.corruptRecord(world.random.fork())
@@ -146,7 +148,7 @@ test('when a majority has lost its directories everybody says so, and nobody wai
   assert.match(message ?? '', /the nodes 1, 2, 3 are lost.*None of the 3 voters is left/)
 })
 
-/** As soon as there is something. */
+/** Waits until there is something to find. */
 async function soon<T>(world: World, find: () => readonly T[]): Promise<readonly T[]> {
   await until(world, 'there is something', () => find().length > 0)
   return find()
@@ -167,7 +169,7 @@ test('a node on an older copy of its directory is told so, and stops before it s
 
 const SLOW = { ...GOOD_LINK, delayMsMin: 100, delayMsMean: 10 }
 
-test('several nodes that lag far behind all catch up under load, though nobody keeps more than a few slots of the log', async () => {
+test('several nodes that lag far behind catch up under load, though the others keep only a few slots of the log', async () => {
   const tiny = { checkpointEverySlots: 5, logSlotsMax: 2, options: { ...DEFAULT_OPTIONS, recentSlotsMax: 4, pageBytesMax: 300 } }
   const { world, leader, followers } = await formedWorld({ nodeCount: 5, ...tiny }, { isBusy: true })
   const late = followers.slice(0, 2)
@@ -175,7 +177,7 @@ test('several nodes that lag far behind all catch up under load, though nobody k
   for (const client of world.clients) client.useOnly(world.nodes.filter((node) => !late.includes(node)))
   const before = world.checker.decidedUpTo
   await until(world, 'the others decide', () => world.checker.decidedUpTo > before + 100, 20_000)
-  // So slow that new checkpoints come while one is on its way.
+  // So slow that new checkpoints are made while one is under way.
   for (const node of late) for (const other of world.nodes) if (other !== node) world.network.setQuality(other.id, node.id, SLOW)
   for (const node of late) node.start()
   const isLevel = (node: SimulatedNode): boolean => node.appliedUpTo > before + 100 && node.appliedUpTo >= leader.appliedUpTo - 20
@@ -204,7 +206,7 @@ test('several nodes that lag far behind all catch up under load, though nobody k
   await finish(world)
 })
 
-test('who is further behind than the logs of the others reach fetches a checkpoint, however often that breaks off', async () => {
+test('a node that is further behind than the logs of the others reach fetches a checkpoint, even if transfers keep breaking off', async () => {
   const options = { ...DEFAULT_OPTIONS, recentSlotsMax: 2 }
   const { world, followers } = await formedWorld({ options, checkpointEverySlots: 5, logSlotsMax: 2 }, { isBusy: true })
   const [late] = followers
@@ -221,7 +223,7 @@ test('who is further behind than the logs of the others reach fetches a checkpoi
   await finish(world)
 })
 
-test('who has fetched a checkpoint and is cut off then finds the log after it when it is back, however much was decided meanwhile', async () => {
+test('a node that is cut off after it has fetched a checkpoint still finds the log after it, however much was decided meanwhile', async () => {
   const tiny = {
     checkpointEverySlots: 5,
     logSlotsMax: 2,
@@ -238,7 +240,7 @@ test('who has fetched a checkpoint and is cut off then finds the log after it wh
   late.start()
   await until(world, 'it has fetched one', () => world.totals.of('fetchedCheckpoint') === 1, 20_000)
   for (const other of others) world.network.cutBothWays(late.id, other.id)
-  // Long enough for the view that it was read from to be closed: that alone would keep the log, too.
+  // Long enough for the view from which it was read to be closed: an open view would keep the log, too.
   await world.run(10_000)
   const missed = world.checker.decidedUpTo
   assert.ok(missed > late.appliedUpTo + 100)
@@ -248,7 +250,7 @@ test('who has fetched a checkpoint and is cut off then finds the log after it wh
   await finish(world)
 })
 
-test('another leads when the operator wants it to', async () => {
+test('an operator can transfer the leadership', async () => {
   const { world, followers } = await formedWorld({}, { isBusy: true })
   const [next] = followers
   assert.ok(next !== undefined)
@@ -258,7 +260,7 @@ test('another leads when the operator wants it to', async () => {
   await finish(world)
 })
 
-test('without spare machines nothing is added; and nobody is removed whom the others need', async () => {
+test('without spare machines nothing is added, and a node that the others need is not removed', async () => {
   const { world, followers } = await formedWorld(QUIET_PLAN)
   const [lost, needed] = followers
   assert.ok(lost !== undefined && needed !== undefined)
@@ -272,7 +274,7 @@ test('without spare machines nothing is added; and nobody is removed whom the ot
   assert.equal(world.totals.of('addMember'), 0)
 })
 
-/** Forgets now and then what it was told. */
+/** An application that sometimes forgets a command. */
 class ForgetfulApplication extends Application {
   constructor() {
     super()
@@ -282,7 +284,7 @@ class ForgetfulApplication extends Application {
   }
 }
 
-test('a node whose state machine comes to other results than those of the others is told so, and stops', async () => {
+test('a node whose state machine diverges from the others is told so, and stops', async () => {
   let madeCount = 0
   const cluster = new SimulatedCluster({
     seed: 1,

@@ -36,7 +36,7 @@ function send(
   checker.onSent({ from, incarnation, message, decidedUpTo, leadingBallot }, appliedUpTo)
 }
 
-/** Nodes 1 and 2 vote for it, as far as they have not yet. */
+/** Lets nodes 1 and 2 vote for the value, as far as they have not yet. */
 function choose(slot: number, value: Value): void {
   for (const nodeId of [1, 2]) if (slot > 2 || nodeId === 1) book.onVote(nodeId, { slot, ballot: B1, value })
 }
@@ -67,7 +67,7 @@ for (const [what, from, message, sentence] of [
   ['a durable promise', 2, PROMISE, undefined],
   ['a promise that left before the sync', 3, PROMISE, 'node 3 sent a promise for ballot 1.1 before that was on its disk'],
   [
-    'a promise that calls too much decided',
+    'a promise whose watermark is too high',
     2,
     { ...PROMISE, decidedUpTo: 2 },
     'node 2 called slot 2 decided before its value was on the disks of a majority',
@@ -96,19 +96,19 @@ for (const [what, from, message, sentence] of [
   ],
   ["a heartbeat in somebody else's ballot", 2, HEARTBEAT, 'node 2 sent a heartbeat in ballot 1.1, which is not its own'],
   [
-    'a decision handed on',
+    'a decision passed on',
     3,
     { kind: 'catchUpReply', entries: [{ slot: 1, ballot: B1, value: A }], decidedUpTo: 1, compactedUpTo: 0, hasMore: false },
     undefined,
   ],
   [
-    'another decision handed on',
+    'another decision passed on',
     3,
     { kind: 'catchUpReply', entries: [{ slot: 1, ballot: B1, value: B }], decidedUpTo: 1, compactedUpTo: 0, hasMore: false },
     'node 3 handed on another value for slot 1 than was chosen',
   ],
 ] as const) {
-  test(`of a message: ${what}`, () => {
+  test(`message: ${what}`, () => {
     if (sentence === undefined) return send(from, message)
     assert.throws(() => send(from, message), new Violation(sentence))
   })
@@ -119,13 +119,13 @@ test('a vote for a slot that the node knows to be decided need not be on its dis
   send(3, { kind: 'accepted', ballot: B1, slot: 1 }, { decidedUpTo: 1 })
 })
 
-test('a ballot belongs to one life of its node', () => {
+test('a ballot belongs to one incarnation of its node', () => {
   send(1, prepare(), { incarnation: 1 })
   send(1, prepare(), { incarnation: 1 })
   assert.throws(() => send(1, prepare(), { incarnation: 2 }), /node 1 used ballot 1\.1 again after a restart/)
 })
 
-test('a read is answered with no slot below what had been applied when it was asked, and its id is new', () => {
+test('a read must be answered with a slot that is not below what had been applied when it was asked, and its id must be new', () => {
   send(3, { kind: 'readIndex', readId: 7 }, { appliedUpTo: 5 })
   send(1, { kind: 'readIndexReply', readId: 7, slot: 5 }, { appliedUpTo: 9 })
   assert.throws(
@@ -136,7 +136,7 @@ test('a read is answered with no slot below what had been applied when it was as
   assert.throws(() => send(1, { kind: 'readIndexReply', readId: 8, slot: 9 }), /node 1 answered a read that nobody asked for/)
 })
 
-test('a leader answers a read when a majority has acknowledged a round that began after the question, or a later one', () => {
+test('a leader may answer a read once a majority has acknowledged a round that began after the question, or a later one', () => {
   const answer = () => send(1, { kind: 'readIndexReply', readId: 7, slot: 1 }, { leadingBallot: B1 })
   const tooEarly = /node 1 answered a read before a majority had acknowledged a heartbeat that was sent after the question/
   send(1, heartbeat(1))
@@ -150,11 +150,11 @@ test('a leader answers a read when a majority has acknowledged a round that bega
   send(1, heartbeat(3))
   send(3, ack(3))
   answer()
-  // A follower hands on what a leader has answered.
+  // A follower passes on what a leader has answered.
   send(2, { kind: 'readIndexReply', readId: 7, slot: 1 })
 })
 
-test('whoever has promised a higher ballot acknowledges no heartbeat', () => {
+test('a node that has promised a higher ballot must not acknowledge a heartbeat', () => {
   send(1, { ...HEARTBEAT })
   send(2, { kind: 'heartbeatAck', ballot: B1, round: 1, decidedUpTo: 1, durableUpTo: 1, wallMs: 0 })
   book.onPromised(2, B2)
@@ -168,14 +168,14 @@ test('whoever has promised a higher ballot acknowledges no heartbeat', () => {
   )
 })
 
-test('nobody is welcomed before the genesis is on the disk', () => {
+test('no node may be welcomed before the genesis is on the disk', () => {
   book.onDirectory(1, 'new')
   assert.throws(() => send(1, welcome()), /node 1 welcomed another before its genesis was on its disk/)
   book.onGenesis(1, genesisOf(3, WINDOW))
   send(1, welcome())
 })
 
-test('a directory that is an older copy of itself takes no part any more', () => {
+test('a node with an older copy of its directory must not take part', () => {
   send(1, HEARTBEAT)
   send(2, { kind: 'heartbeatAck', ballot: B1, round: 1, decidedUpTo: 1, durableUpTo: 1, wallMs: 0 })
   book.onOlderCopy(2)
@@ -186,7 +186,7 @@ test('a directory that is an older copy of itself takes no part any more', () =>
   )
 })
 
-test('a majority that acknowledges for a read is one of those who vote', () => {
+test('only voters count in the majority that confirms a read', () => {
   send(1, heartbeat(1))
   send(3, { kind: 'readIndex', readId: 7 })
   send(1, heartbeat(2))
@@ -198,7 +198,7 @@ test('a majority that acknowledges for a read is one of those who vote', () => {
   answer()
 })
 
-test('who alone votes above the answer need not be acknowledged by anybody', () => {
+test('a leader that is the only voter above the answer needs no acknowledgement', () => {
   choose(2, A)
   choose(3, { kind: 'membership', epoch: 2, change: { kind: 'remove', nodeId: 3 } })
   choose(4, A)

@@ -9,35 +9,35 @@ import type { FaultKind } from '../../src/sim/plan/schedule.js'
 import { type RunSettings, runSeed, type SeedResult } from '../../src/sim/runs/run-seed.js'
 import { HELD_WORLDS } from './held-worlds.js'
 
-/** A line of `src` that reads otherwise: a bug as a tired colleague would write it, or a change that does no harm. */
+/** A changed line of `src`: a bug as a tired colleague would write it, or a change that does no harm. */
 export interface Change {
   readonly name: string
-  /** Below src/. */
+  /** Path below src/. */
   readonly file: string
-  /** Stands in the file once. */
+  /** Text that occurs once in the file. */
   readonly find: string
   readonly replace: string
 }
 
 /** A bug that the simulator must notice. */
 export interface Mutation extends Change {
-  /** In which worlds it shows soon. `npm test` leaves the others out; how soon it is noticed is measured in worlds of any kind. */
+  /** The worlds in which it shows soon. `npm test` runs only these; the time to notice it is measured in all worlds. */
   readonly favours?: (plan: WorldPlan) => boolean
-  /** Takes so many worlds, or so long in one, to notice that `npm test` leaves it out; scripts/mutations.ts measures it. */
+  /** True if it takes so many worlds, or so long in one, that `npm test` leaves it out; scripts/mutations.ts measures it. */
   readonly isRare?: boolean
 }
 
-/** Worlds in which one of these faults strikes. */
+/** Selects worlds in which one of these faults strikes. */
 export function strikes(...kinds: readonly FaultKind[]): (plan: WorldPlan) => boolean {
   return ({ faults }) => faults.some(({ kind }) => kinds.includes(kind))
 }
 
-/** Worlds in which one leader soon follows the other, each with votes that not all have seen. */
+/** Selects worlds in which leaders soon succeed each other, each with votes that not all nodes have seen. */
 export function rivals({ faults }: WorldPlan): boolean {
   return faults.filter(({ kind }) => kind === 'leaderIsolation').length >= 6
 }
 
-/** Worlds in which the wall clocks of two nodes are seconds apart. */
+/** Selects worlds in which the wall clocks of two nodes are seconds apart. */
 export function clocksDiffer({ faults }: WorldPlan): boolean {
   return faults.some((fault) => (fault.kind === 'clockJump' || fault.kind === 'clockSkew') && fault.byMs < -2_000)
 }
@@ -48,14 +48,14 @@ export interface Mutant {
   readonly dispose: () => void
 }
 
-/** The file with the change. @throws AssertionError when the source has moved on: then the change must be written anew */
+/** Returns the file with the change. @throws AssertionError if the text is gone: then the change must be rewritten */
 export function changedText({ file, find, replace }: Change): string {
   const parts = readFileSync(resolve('src', file), 'utf8').split(find)
   assert.equal(parts.length, 2, `this must stand in src/${file} once: ${find}`)
   return parts.join(replace)
 }
 
-/** Loads the simulator, bundled with the change in it, from a directory of its own. */
+/** Loads the simulator, bundled with the change, from a directory of its own. */
 export async function loadMutant(change: Change): Promise<Mutant> {
   const path = resolve('src', change.file)
   const contents = changedText(change)
@@ -94,14 +94,14 @@ export async function loadMutant(change: Change): Promise<Mutant> {
   }
 }
 
-/** A seed whose world the change has broken, and how many worlds it took. */
+/** A seed whose world fails with the change, and the number of worlds that were run. */
 export interface Noticed {
   readonly seed: number
   readonly worldCount: number
   readonly result: SeedResult
 }
 
-/** The first of the seeds whose world breaks a promise with the change, but not without it. */
+/** Returns the first seed whose world fails with the change, but not without it. */
 export async function firstToNotice(
   mutant: Mutant,
   seeds: Iterable<number>,

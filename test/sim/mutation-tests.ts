@@ -5,14 +5,14 @@ import { planOf, runSeed } from '../../src/sim/runs/run-seed.js'
 import { HELD_WORLDS } from './held-worlds.js'
 import { type Change, firstToNotice, loadMutant, type Mutation } from './mutant.js'
 
-/** Several times what the best hidden of them needs: a change of the core shifts what each seed leads to. */
+/** Several times the number that the best hidden mutation needs: a change of the core shifts every seed's world. */
 const WORLDS_MAX = 300
 const IS_UPDATING = process.env['UPDATE_MUTATION_SEEDS'] === '1'
 
 /**
- * A test for each: some world notices it. Looked for first is the one that noticed it last, by mutation-seeds/LAYER.json, which
- * UPDATE_MUTATION_SEEDS=1 writes anew with the smallest worlds that do; a change of the simulator shifts what each seed leads to, and
- * then it is searched again.
+ * Defines a test for each mutation: some world must notice it. The world that noticed it last is tried first, see
+ * mutation-seeds/LAYER.json; UPDATE_MUTATION_SEEDS=1 rewrites that file with the smallest worlds that do. After a change of the
+ * simulator, which shifts every seed's world, the search starts again.
  */
 export function testMutations(layer: string, mutations: readonly Mutation[]): void {
   const path = `test/sim/mutation-seeds/${layer}.json`
@@ -33,7 +33,7 @@ export function testMutations(layer: string, mutations: readonly Mutation[]): vo
   if (IS_UPDATING) after(() => writeFileSync(path, `${JSON.stringify(found, undefined, 2)}\n`))
 }
 
-/** A test for each: no world takes offence. */
+/** Defines a test for each change that does no harm: no world may notice it. */
 export function testSurvivors(survivors: readonly Change[], worldCount: number): void {
   for (const change of survivors) {
     test(`the simulation does not mind that ${change.name}`, async (t) => {
@@ -46,7 +46,7 @@ export function testSurvivors(survivors: readonly Change[], worldCount: number):
   }
 }
 
-/** Whether a node failed on a name that is none, and not on what the change was to break. */
+/** Returns true if a node failed on an undefined name, and not on what the change was to break. */
 function isSlip(error: unknown): boolean {
   if (error instanceof TypeError || error instanceof ReferenceError) return true
   return error instanceof Error && error.cause !== undefined && isSlip(error.cause)
@@ -64,7 +64,7 @@ function* seedsFor({ favours = () => true }: Mutation, first: readonly number[])
 
 let order: Promise<readonly number[]> | undefined
 
-/** Worlds that hold, those with the fewest events first. */
+/** Returns worlds that hold, those with the fewest events first. */
 function smallestFirst(): Promise<readonly number[]> {
   order ??= sortWorlds()
   return order

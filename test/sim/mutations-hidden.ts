@@ -1,29 +1,31 @@
 import type { Mutation } from './mutant.js'
 
-/** Deliberate bugs that the simulator should notice, and hardly does or not at all: each with what hides it, and so what to build next. */
+/**
+ * Deliberate bugs that the simulator should notice, and rarely or never does. Each says what hides it, and so what to build next.
+ */
 export const HIDDEN_MUTATIONS: readonly Mutation[] = [
-  // A leader that leads again within the time that a late vote of its earlier ballot takes is rare, and so is that the value differs.
+  // A leader rarely leads again while a late vote of its earlier ballot is under way, and the value must also differ.
   {
     name: 'votes of an earlier ballot count',
     file: 'paxos/leader/commanders.ts',
     find: '    if (m.ballot !== this.#ballot) return\n    const commander',
     replace: '    const commander',
   },
-  // It must be told by a late answer, in the fraction of a second in which it leads on without a majority.
+  // A late answer must come in the fraction of a second in which the leader leads on without a majority.
   {
     name: 'a leader that learns a decision of a higher ballot leads on',
     file: 'paxos/node/member-messages.ts',
     find: '  if (isOvertaken) elections.becomeFollowing()\n',
     replace: '',
   },
-  // Virtual time stands still while a step is taken: no budget is ever used up.
+  // Virtual time stands still during a step: no time budget is ever used up.
   {
     name: 'a slot that is decided while the last ones are being applied is applied twice',
     file: 'host/decided-queue.ts',
     find: 'this.#entries = done === this.#entries.length ? [] : this.#entries.slice(done)',
     replace: 'this.#entries = done === this.#entries.length ? [] : this.#entries.slice(done - 1)',
   },
-  // Clients go by the slot in the result itself, which is right. A state machine of one's own would be told the wrong one.
+  // Clients use the slot in the result itself, which is right. Another state machine would be given the wrong slot.
   {
     name: 'a retry is told the slot of the retry',
     file: 'replication/sessions.ts',
@@ -37,56 +39,56 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
     find: '    await this.readIndex(options)\n    // More may have been applied by the time that this goes on.\n    return { slot: this.#a.applier.appliedUpTo, result',
     replace: '    const slot = await this.readIndex(options)\n    return { slot, result',
   },
-  // A node's own session expires after an idle hour of log time only, and then the command must have been proposed twice.
+  // A node's own session expires only after an idle hour of log time, and then the command must have been proposed twice.
   {
     name: 'a command whose session is gone is sent in a new one, however often it was proposed',
     file: 'host/session-desk.ts',
     find: 'wasRepeated(pending) ? refusedOnce(outcome.kind) : OUTCOME_ERRORS[outcome.kind]()',
     replace: 'pending.name.clientId === 0 ? refusedOnce(outcome.kind) : OUTCOME_ERRORS[outcome.kind]()',
   },
-  // Nobody checks that what is certainly not proposed is in the log once at most.
+  // No checker counts how often a command that was certainly not proposed is in the log.
   {
     name: 'a command that timed out is told to have never been proposed',
     file: 'host/pending.ts',
     find: '  return proposalCount === 0\n',
     replace: '  return proposalCount <= 1\n',
   },
-  // What is learned from a peer must differ from what stands in the log, and be asked for while it is written.
+  // A value learned from a peer must differ from the one in the log, and be asked for while it is written.
   {
     name: 'peers are served from the log what is still on its way to the disk',
     file: 'storage/log/log-reader.ts',
     find: 'Math.min(toSlot, this.#writer.decidedUpTo)',
     replace: 'Math.min(toSlot, this.#writer.rules.decidedUpTo)',
   },
-  // Others would have to have voted under a membership of which the new leader hears only when it leads already.
+  // Other nodes would have to have voted under a membership that the new leader learns only once it leads.
   {
     name: 'a leader proposes though only those promised who vote in earlier slots',
     file: 'paxos/leader/pipeline.ts',
     find: 'return this.#scout.covers(this.#memberships.at(this.#nextSlot), this.#nextSlot)',
     replace: 'return this.#scout.covers(this.#memberships.current, this.#nextSlot)',
   },
-  // It hands over as soon as it votes no more: hardly a slot is decided by then.
+  // The leader hands over as soon as it has no vote: hardly a slot is decided by then.
   {
     name: 'a leader that does not vote in a slot keeps no record of what it has decided there',
     file: 'paxos/leader/commanders.ts',
     find: "if (this.#acceptor.acceptedAt(slot)?.ballot !== this.#ballot) this.#out.persist({ kind: 'learned', entry })",
     replace: '',
   },
-  // In the few slots at the seam of two memberships the vote that is missing is on a disk a millisecond later.
+  // In the few slots at the seam of two memberships the missing vote is on a disk a millisecond later.
   {
     name: 'votes are counted by who votes in the first slot that is open',
     file: 'paxos/leader/commanders.ts',
     find: 'membership: this.#memberships.at(slot),',
     replace: 'membership: this.#memberships.current,',
   },
-  // They acknowledge for as long as they run, and after that the next round answers.
+  // The nodes acknowledge for as long as they run, and after that the next round answers.
   {
     name: 'reads wait for the acknowledgement of those who vote no more',
     file: 'paxos/leader.ts',
     find: '    this.#readIndexRounds.onMembershipChanged()\n',
     replace: '',
   },
-  // The others tell it that it was removed, and it stops.
+  // The others tell the node that it was removed, and it stops.
   {
     name: 'a leader that has lost its vote leads on',
     file: 'paxos/leader/hand-over.ts',

@@ -92,7 +92,7 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
   },
 ]
 
-/** Deliberate bugs of who is let in by peers. */
+/** Deliberate bugs in the admission of peers. */
 export const TRANSPORT_MUTATIONS: readonly Mutation[] = [
   {
     name: 'nobody is let in before there is a cluster',

@@ -8,7 +8,7 @@ import type { PlannedFault } from '../../src/sim/plan/schedule.js'
 import { World } from '../../src/sim/runs/world.js'
 import { formedWorld } from './scenario.js'
 
-/** Has these faults strike a world that has been running for a while: `atMs` counts from now. */
+/** Makes these faults strike a world that has been running for a while: `atMs` counts from now. */
 function strike(world: World, faults: readonly PlannedFault[]): Nemesis {
   const { nodes, network, scheduler, totals, trace, checker, survival, operator, plan, nowMs } = world
   const shifted = faults.map((fault) => ({ ...fault, atMs: fault.atMs + nowMs }))
@@ -25,7 +25,7 @@ function strike(world: World, faults: readonly PlannedFault[]): Nemesis {
   })
 }
 
-/** Which links are cut, as `1>2`, at any time. */
+/** Returns the links that have been cut at any time, as `1>2`. */
 function watchCuts(network: Network): Set<string> {
   const cuts = new Set<string>()
   const cut = network.cut.bind(network)
@@ -44,7 +44,7 @@ function watchCuts(network: Network): Set<string> {
 const FIVE = [1, 2, 3, 4, 5]
 const when = { atMs: 0, forMs: 1 }
 
-/** Every link is cut but those from and to these pairs, both ways. */
+/** Returns every link except those between these pairs, in both directions. */
 function allBut(...pairs: readonly string[]): string[] {
   const kept = new Set(pairs.flatMap((pair) => [pair, pair.split('>').toReversed().join('>')]))
   return FIVE.flatMap((a) => FIVE.filter((b) => a !== b && !kept.has(`${a}>${b}`)).map((b) => `${a}>${b}`))
@@ -104,7 +104,7 @@ test('a link that two partitions cut is mended when both are over, and not befor
   assert.equal(cuts.size, 0)
 })
 
-test('links that flap are cut and mended in turn, and whole in the end', async () => {
+test('flapping links are cut and mended in turn, and whole in the end', async () => {
   const { world } = await formedWorld()
   const cuts = watchCuts(world.network)
   strike(world, [{ atMs: 5, forMs: 50, kind: 'flappingLinks', links: [[1, 2]], periodMs: 20 }])
@@ -116,7 +116,7 @@ test('links that flap are cut and mended in turn, and whole in the end', async (
   assert.deepEqual(seen, [1, 1, 0, 0, 1, 0, 0, 0])
 })
 
-test('a leader who is isolated takes the place of the one who was before', async () => {
+test('isolating a leader ends the isolation of the one before', async () => {
   const { world, leader, followers } = await formedWorld({}, { isBusy: true })
   const cuts = watchCuts(world.network)
   strike(world, [
@@ -131,7 +131,7 @@ test('a leader who is isolated takes the place of the one who was before', async
   assert.ok(followers.some(({ id }) => [...cuts].every((link) => link.includes(String(id)))))
 })
 
-test('whom a fault strikes is settled when it strikes', async () => {
+test('the node that a fault strikes is determined when it strikes', async () => {
   const { world, leader } = await formedWorld()
   strike(world, [
     { atMs: 10, forMs: 5_000, kind: 'crash', target: 'leader' },
@@ -174,7 +174,7 @@ test('a node that is down for two reasons comes back when both are over', async 
   assert.ok(world.nodes.every((node) => node.isUp))
 })
 
-test('a rolling restart takes one node after the other down, all are up in between', async () => {
+test('a rolling restart takes one node after the other down, and all are up in between', async () => {
   const { world } = await formedWorld()
   strike(world, [{ atMs: 0, forMs: 300, kind: 'rollingRestart' }])
   const down: string[] = []
@@ -192,7 +192,7 @@ test('a rolling restart takes one node after the other down, all are up in betwe
   assert.equal(down.at(-1), '')
 })
 
-test('at most a minority has lost what it had written, at any time, and nobody before it is a member', async () => {
+test('at most a minority has lost written data at any time, and no node before it is a member', async () => {
   for (const nodeCount of [3, 5]) {
     const everybody = (atMs: number) =>
       Array.from(
@@ -246,7 +246,7 @@ test('a full disk stops its node, which is back when there is space; a failing s
   assert.equal(stalled.disk.isStalled, false)
 })
 
-test('a slow node is slow on its disk, in its turns and on its links, and fast again when all is over', async () => {
+test('a slow node is slow on its disk, in its turns and on its links, and fast again afterwards', async () => {
   const { world } = await formedWorld()
   const qualities = new Map<string, LinkQuality>()
   world.network.setQuality = (from, to, quality) => qualities.set(`${from}>${to}`, quality)
@@ -286,7 +286,7 @@ test('a wall clock is off for a while, or jumps for good, or drifts', async () =
   assert.ok(Math.abs(world.node(3).wallOffsetMs - 200) < 1e-6)
 })
 
-test('once it has stopped, the nemesis neither strikes nor mends', async () => {
+test('a stopped nemesis neither strikes nor mends', async () => {
   const { world } = await formedWorld()
   const nemesis = strike(world, [
     { atMs: 10, forMs: 50, kind: 'crash', target: 1 },
@@ -301,7 +301,7 @@ test('once it has stopped, the nemesis neither strikes nor mends', async () => {
   )
 })
 
-/** Every event of two seconds. */
+/** Returns every event of two seconds. */
 async function linesOf(plan: Partial<WorldPlan>): Promise<string[]> {
   const lines: string[] = []
   const world = new World({ seed: 3, plan: { ...QUIET_PLAN, ...plan }, print: (line) => lines.push(line) })
@@ -311,7 +311,7 @@ async function linesOf(plan: Partial<WorldPlan>): Promise<string[]> {
   return lines
 }
 
-test('without a fault the world goes as before up to the moment at which it would have struck', async () => {
+test('without a fault the world is the same up to the moment at which the fault would have struck', async () => {
   const faults: readonly PlannedFault[] = [
     { atMs: 600, forMs: 200, kind: 'pause', target: 2 },
     { atMs: 1_100, forMs: 100, kind: 'crash', target: 1 },

@@ -14,7 +14,7 @@ import { finish, formedWorld, until } from './scenario.js'
 const HOURS_2_MS = 7_200_000
 const put = (key: string, requestId = ''): SimulatedRequest => ({ operation: { kind: 'put', key, value: 'v1' }, requestId })
 
-/** What a node has told, once it has. */
+/** Returns an object that receives the outcome. */
 function ask<T>(begin: (settle: (outcome: T | MemberError) => void) => void): { outcome: T | MemberError | undefined } {
   const asked: { outcome: T | MemberError | undefined } = { outcome: undefined }
   begin((outcome) => {
@@ -43,7 +43,7 @@ async function decide(world: World, count: number): Promise<void> {
   }
 }
 
-test('a gateway that was cut off while a session expired says of its command that the outcome is unknown: it was carried out', async () => {
+test('a gateway that was cut off while a session expired reports that the outcome of its command is unknown: it was carried out', async () => {
   const { world, leader, followers } = await formedWorld({
     checkpointEverySlots: 5,
     logSlotsMax: 2,
@@ -52,7 +52,7 @@ test('a gateway that was cut off while a session expired says of its command tha
   const [gateway, other] = followers as [SimulatedNode, SimulatedNode]
   const session = await openSession(world, gateway)
   for (const client of world.clients) client.useOnly([leader, other])
-  // Nothing gets to the gateway any more, and then nothing from it.
+  // First no message reaches the gateway any more, and then none from it reaches the others.
   for (const { id } of [leader, other]) world.network.cut(id, gateway.id)
   const request = { ...session, requestNumber: 1, firstUnacknowledged: 1, command: encodeRequest(put('once')) }
   const before = world.checker.decidedUpTo
@@ -73,7 +73,7 @@ test('a gateway that was cut off while a session expired says of its command tha
   assert.match(JSON.stringify(pair?.answer), /"version":1/)
 })
 
-test('nobody goes on with the session of another, by whatever client id and however often the opening was repeated', async () => {
+test('no client can use the session of another, with any client id and however often the opening was repeated', async () => {
   const { world, leader } = await formedWorld()
   const session = await openSession(world, leader)
   const other = await openSession(world, leader)
@@ -97,7 +97,7 @@ test('nobody goes on with the session of another, by whatever client id and howe
   assert.equal(closing.outcome, true)
 })
 
-test('a bare call whose answer made room for others is refused when it is retried late, by every node and after a restart of all', async () => {
+test('a bare call whose answer was dropped is refused when it is retried late, by every node and after a restart of all', async () => {
   const { world, followers } = await formedWorld({ limits: { ...STATE_LIMITS, firstAnswersMax: 2 }, checkpointEverySlots: 5 })
   const command = encodeRequest(put('late', 'late-1'))
   const invoke = async (node: SimulatedNode, bytes: Uint8Array): Promise<string> => {
@@ -133,7 +133,7 @@ test('one frame of proposals that is lost among thousands of unary calls costs n
       gateway.invoke(command, 10_000, (outcome) => void outcomes.push(codeOf(outcome)))
     }
   }
-  // Its own session is open before.
+  // The node's own session is open before.
   invoke(1)
   await until(world, 'it is answered', () => outcomes.length === 1)
   world.network.cut(gateway.id, leader.id)
@@ -154,7 +154,7 @@ test('one frame of proposals that is lost among thousands of unary calls costs n
   assert.match(JSON.stringify(pair?.answer), new RegExp(`"version":${Math.floor(asked / 5)}\\b`))
 })
 
-test('a gateway whose proposals the leader has no room for hears so, and asks again soon', async () => {
+test('a gateway is told when the leader has no room for its proposals, and asks again soon', async () => {
   const options = { ...DEFAULT_OPTIONS, queueBytesMax: 2 << 20, windowBytesMax: 1 << 20 }
   const { world, followers } = await formedWorld({ options })
   const [gateway] = followers as [SimulatedNode]
@@ -165,13 +165,13 @@ test('a gateway whose proposals the leader has no room for hears so, and asks ag
   }
   invoke('v1')
   await until(world, 'its session is open', () => outcomes.length === 1)
-  // Eight pages at once, and the leader has room for two.
+  // Eight pages at once; the leader has room for two.
   for (let i = 0; i < 80; i++) invoke('v'.repeat(110_000))
   await until(world, 'all are answered before a proposal counts as lost', () => outcomes.length === 81, 900)
   assert.deepEqual([...new Set(outcomes)], ['an answer'])
 })
 
-test('sessions with hardly any room do everything once, too', async () => {
+test('sessions with hardly any room carry everything out exactly once, too', async () => {
   const limits = { sessionCountMax: 6, answersPerSessionMax: 1, firstAnswersMax: 2 }
   const habits = { ...QUIET_PLAN.habits, clientCount: 4, outstandingMax: 3, closeRate: 0.1, misuseRate: 0.2, duplicateRate: 0.2 }
   const { world } = await formedWorld({ limits, habits }, { isBusy: true })

@@ -13,14 +13,14 @@ const SEEDS = Array.from({ length: 300 }, (_, i) => i + 1)
 const kindsOf = (plan: WorldPlan) => new Set(plan.faults.map((fault) => fault.kind))
 const drawn = planOf
 
-test('every plan that is drawn can be written down and read again', () => {
+test('every plan that is drawn can be formatted and parsed again', () => {
   for (const seed of SEEDS) {
     const seeded = { seed, plan: drawn(seed) }
     assert.deepEqual(parsePlan(formatPlan(seeded)), seeded)
   }
 })
 
-test('a plan that is made simpler can still be written down and read', () => {
+test('a simplified plan can still be formatted and parsed', () => {
   const patient = {
     ...QUIET_PLAN.options,
     heartbeatIntervalMs: 700,
@@ -52,7 +52,7 @@ test('worlds differ in which faults exist, how many, and how long', () => {
   }
 })
 
-test('a kind of fault is drawn for itself: the time that a world lasts shifts nothing but the end', () => {
+test('each kind of fault is drawn separately: the duration of a world changes only the end', () => {
   const short = drawSchedule(new Random(5), { nodeCount: 5, untilMs: 2_000 })
   const long = drawSchedule(new Random(5), { nodeCount: 5, untilMs: 4_000 })
   assert.ok(long.length > short.length)
@@ -62,7 +62,7 @@ test('a kind of fault is drawn for itself: the time that a world lasts shifts no
   )
 })
 
-test('every kind of fault has words of its own, with names of nodes only', () => {
+test('every kind of fault has its own description, with names of nodes only', () => {
   const lines = new Map<string, string>()
   for (const seed of SEEDS) {
     const { faults } = drawn(seed)
@@ -82,7 +82,7 @@ test('every kind of fault has words of its own, with names of nodes only', () =>
   ])
 })
 
-test('what a plan leaves out is as in the quiet plan', () => {
+test('missing fields are as in the quiet plan', () => {
   const plan = parsePlan('{ "seed": 7, "link": { "lossRate": 0.5 }, "options": { "windowSlots": 1 } }')
   assert.deepEqual(plan, {
     seed: 7,

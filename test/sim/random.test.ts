@@ -11,7 +11,7 @@ test('a seed gives the same numbers everywhere and always', () => {
   )
 })
 
-test('draws are spread as they say', () => {
+test('draws have the documented distributions', () => {
   const random = new Random(7)
   const draws = Array.from({ length: 20_000 }, () => random.exponential(10))
   const mean = draws.reduce((sum, draw) => sum + draw, 0) / draws.length

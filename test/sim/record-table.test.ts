@@ -12,7 +12,7 @@ function tableOf(entries: Readonly<Record<string, string>>): RecordTable {
 const textsOf = (records: Records, range = { gte: Buffer.from(''), lt: Buffer.from('z') }): string[] =>
   records.range(range).map(([key, record]) => `${key.toString()}=${record.toString()}`)
 
-test('records stand in the order of their keys, and a range is cut at its ends', () => {
+test('records are in the order of their keys, and a range is cut at its ends', () => {
   const table = tableOf({ c: '3', a: '1', d: '4', b: '2' })
   assert.deepEqual(textsOf(table), ['a=1', 'b=2', 'c=3', 'd=4'])
   const [b, d] = [Buffer.from('b'), Buffer.from('d')]
@@ -22,7 +22,7 @@ test('records stand in the order of their keys, and a range is cut at its ends',
   assert.deepEqual(textsOf(table), ['a=1', 'c=3', 'd=4'])
 })
 
-test('what was frozen stays as it was, whatever changes, until it is released', () => {
+test('a frozen view does not change until it is released', () => {
   const table = tableOf({ a: '1', b: '2' })
   const first = table.freeze()
   table.set('a', undefined)
@@ -40,7 +40,7 @@ test('what was frozen stays as it was, whatever changes, until it is released', 
   assert.equal(second.get('c')?.toString(), '3')
 })
 
-test('a bit that flips is seen by everybody', () => {
+test('a flipped bit is visible in every view', () => {
   const table = tableOf({ a: '1' })
   const frozen = table.freeze()
   table.damage('a', Buffer.from('x'))

@@ -3,7 +3,7 @@ import type { SimulatedNode } from '../../src/sim/cluster/simulated-node.js'
 import { QUIET_PLAN, type WorldPlan } from '../../src/sim/plan/plan.js'
 import { World } from '../../src/sim/runs/world.js'
 
-/** A healthy cluster with a leader whose clients have sessions, or ask for things by themselves if `isBusy`. */
+/** Returns a healthy cluster with a leader, whose clients have sessions, or make requests by themselves if `isBusy`. */
 export async function formedWorld(
   plan: Partial<WorldPlan> = {},
   { isBusy = false, seed = 42 } = {},
@@ -22,7 +22,7 @@ export async function formedWorld(
   return { world, leader, followers: world.nodes.filter((node) => node !== leader) }
 }
 
-/** Everything asked must be answered within `withinMs`, and every answer right. */
+/** Checks that everything is answered within `withinMs`, and every answer is right. */
 export async function finish(world: World, withinMs = 5_000): Promise<void> {
   for (const client of world.clients) client.becomeQuiet()
   assert.ok(
@@ -32,7 +32,7 @@ export async function finish(world: World, withinMs = 5_000): Promise<void> {
   world.checkHistory(world.nodes.filter((node) => node.isUp))
 }
 
-/** Lets time pass until so, and fails if it never comes to that. */
+/** Lets time pass until the condition holds; fails if it never does. */
 export async function until(world: World, what: string, isSo: () => boolean, withinMs = 5_000): Promise<void> {
   assert.ok(await world.runUntil(isSo, withinMs), `within ${withinMs} ms: ${what}`)
 }

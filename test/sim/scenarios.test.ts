@@ -17,7 +17,7 @@ test('scouts that compete for a majority end with one leader, and nothing is los
   const { world, leader, followers } = await formedWorld(
     {
       nodeCount: 5,
-      // Everybody loses patience at about the same time, and hears of the others' ballots late.
+      // All nodes time out at about the same time, and hear of the others' ballots late.
       options: { ...DEFAULT_OPTIONS, electionTimeoutMsMin: 500, electionTimeoutMsMax: 520, heartbeatIntervalMs: 60 },
       link: { ...GOOD_LINK, delayMsMin: 40, delayMsMean: 10 },
     },
@@ -48,7 +48,7 @@ test('a value that only a minority accepted before the leader was killed is deci
     'nobody else has it',
   )
   assert.equal(request?.answer, undefined)
-  // Three of five remain, so that every majority has the witness in it.
+  // Three of five remain, so that every majority includes the witness.
   others[0]?.crash()
   await until(world, 'another leads', () => world.leader !== undefined && world.leader !== leader)
   await finish(world)
@@ -72,7 +72,7 @@ for (const [how, isDeaf] of [
   })
 }
 
-test('quorum-loss: when all are connected to one node only, that one leads', async () => {
+test('quorum-loss: when all nodes are connected to one node only, that node leads', async () => {
   const { world, leader, followers } = await formedWorld({ nodeCount: 5 }, { isBusy: true })
   const [hub] = followers as [SimulatedNode, ...SimulatedNode[]]
   const spokes = world.nodes.filter((node) => node !== hub)
@@ -101,14 +101,14 @@ test('constrained election: the only node that reaches a majority leads, though 
   await finish(world)
 })
 
-test('chained: ends of a chain that do not hear each other do not keep taking the lead from one another', async () => {
+test('chained: the ends of a chain, which do not hear each other, do not keep deposing one another', async () => {
   const { world, leader, followers } = await formedWorld({ nodeCount: 3 }, { isBusy: true })
   const [, end] = followers as [SimulatedNode, SimulatedNode]
   world.network.cutBothWays(leader.id, end.id)
   const leadersBefore = world.checker.leaderCount
   const decidedBefore = world.checker.decidedUpTo
   await until(world, 'the far end finds out', () => end.core?.phase === 'polling')
-  // Its clients' requests go by way of the middle.
+  // Its clients' requests are relayed by the middle.
   world.clients[0]?.useOnly([end])
   const answeredBefore = world.clients[0]?.answeredCount ?? 0
   await world.run(10_000)
@@ -118,12 +118,12 @@ test('chained: ends of a chain that do not hear each other do not keep taking th
   await finish(world)
 })
 
-test('a leader that was paused for seconds, and wakes up believing that it leads, answers no read with what was before', async () => {
+test('a leader that was paused for seconds, and wakes up believing that it leads, answers no read with the state from before', async () => {
   const { world, leader, followers } = await formedWorld()
   const [reader, writer] = world.clients
   writer?.useOnly(followers)
   reader?.useOnly([leader])
-  // One read is under way when the pause begins. The clock stands still, too, and nothing of the others' doings gets through.
+  // One read is under way when the pause begins. The clock stands still, too, and no message of the others gets through.
   const before = reader?.read({ kind: 'get', key: 'k1' })
   await world.run(1)
   leader.pause({ clockStops: true })
@@ -132,7 +132,7 @@ test('a leader that was paused for seconds, and wakes up believing that it leads
   const write = writer?.request({ kind: 'put', key: 'k1', value: 'new' })
   await until(world, 'the write is acknowledged', () => write?.answer !== undefined)
   await world.run(2_000)
-  // Another arrives while it lasts, in time to be the first thing that the leader finds.
+  // Another read arrives during the pause: it is the first thing that the leader finds.
   reader?.useOnly([leader])
   const during = reader?.read({ kind: 'get', key: 'k1' })
   await world.run(20)
@@ -145,7 +145,7 @@ test('a leader that was paused for seconds, and wakes up believing that it leads
   assert.ok(before?.answer !== undefined)
 })
 
-test('all nodes crash at once in the middle of writes: what was acknowledged is there when they are back', async () => {
+test('all nodes crash at once in the middle of writes: acknowledged requests are there when they are back', async () => {
   const { world } = await formedWorld(
     { syncMsMean: 5, habits: { ...QUIET_PLAN.habits, clientCount: 4, outstandingMax: 4 } },
     { isBusy: true },
@@ -181,7 +181,7 @@ test('a node that lost its data directory halts with DATA_DIR_MISMATCH and never
   await finish(world)
 })
 
-test('a leader that hands over is followed by another before anybody loses patience', async () => {
+test('a leader that hands over is succeeded by another before any election timeout', async () => {
   const { world, leader } = await formedWorld({}, { isBusy: true })
   const startedMs = world.nowMs
   leader.handOver()
@@ -209,7 +209,7 @@ test('a node that comes back from its checkpoint learns what it missed from the 
   await finish(world)
 })
 
-/** Stops a node, and starts it with that version. */
+/** Stops a node, and starts it with the given version. */
 async function restartAs(world: World, node: SimulatedNode, version: SoftwareVersion): Promise<void> {
   node.stop()
   await until(world, 'it has stopped', () => !node.isUp)
@@ -217,13 +217,13 @@ async function restartAs(world: World, node: SimulatedNode, version: SoftwareVer
   node.start()
 }
 
-/** It runs, and has learned more than was decided when it was looked at first. */
+/** Waits until the node runs, and has learned more than was decided at the start of the wait. */
 async function untilLevelled(world: World, node: SimulatedNode): Promise<void> {
   const before = world.checker.decidedUpTo
   await until(world, 'all of it was learned and more', () => node.appliedUpTo > before)
 }
 
-/** The level in force after the call, or why it was not raised. */
+/** Returns the level in force after the call, or the reason why it was not raised. */
 async function raise(world: World, node: SimulatedNode, level: number): Promise<number | string> {
   let outcome: LevelInForce | MemberError | undefined
   node.raiseLevel(level, 3_000, (told) => {
@@ -267,7 +267,7 @@ test('a rolling upgrade, and back: versions go up and down freely until the leve
   await until(world, 'its new operation is carried out', () => touch?.answer !== undefined)
   assert.equal(touch?.answer?.outcome.kind, 'put')
 
-  // What stands at the next level this version refuses, at each start anew.
+  // This version refuses data of the next level, at each start.
   await restartAs(world, first, 'current')
   for (const count of [1, 2]) {
     await until(world, 'it refuses', () => world.totals.of('refusedDowngrade') === count)
@@ -284,7 +284,7 @@ for (const [what, plan] of [
   ['the log', {}],
   ['a checkpoint', { checkpointEverySlots: 5, logSlotsMax: 2 }],
 ] as const) {
-  test(`a node that was started with the version before meets the raised level in ${what} of the others, and stops until it has the next one`, async () => {
+  test(`a node that was started with the previous version meets the raised level in ${what} of the others, and stops until it has the next one`, async () => {
     const { world } = await formedWorld({ nodeCount: 3, ...plan }, { isBusy: true })
     for (const node of world.nodes) {
       await restartAs(world, node, 'next')
@@ -296,7 +296,7 @@ for (const [what, plan] of [
     let outcome: LevelInForce | MemberError | undefined
     second.raiseLevel(2, 3_000, (told) => {
       outcome = told
-      // It has said that it knows the level, and has not learned that it is raised.
+      // The node has said that it knows the level, and has not learned that it is raised.
       first.crash()
     })
     await until(world, 'it is raised', () => outcome !== undefined)
@@ -336,7 +336,7 @@ test('a cluster begins at the highest level that all of its members know; who jo
   await finish(world)
 })
 
-test('a leader whose clock is hours ahead expires nobody: log time is that of a majority', async () => {
+test('a leader whose clock is hours ahead expires no session: log time is that of a majority', async () => {
   const { world, leader } = await formedWorld({ nodeCount: 3 })
   const [client] = world.clients
   leader.wallOffsetMs = 7_200_000
@@ -349,7 +349,7 @@ test('a leader whose clock is hours ahead expires nobody: log time is that of a 
   await finish(world)
 })
 
-test('past the quota what grows is refused on all nodes alike, a restarted one too, and changes nothing', async () => {
+test('beyond the quota, growth is refused on all nodes alike, even on a restarted one, and changes nothing', async () => {
   const { world, leader, followers } = await formedWorld(
     { quotaBytes: 5_000, checkpointEverySlots: 5, habits: { ...QUIET_PLAN.habits, batchRate: 0.3, holdRate: 0.5 } },
     { isBusy: true },

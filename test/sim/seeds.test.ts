@@ -6,15 +6,15 @@ import { runSeeds } from '../../src/sim/runs/jobs.js'
 import { runSeed } from '../../src/sim/runs/run-seed.js'
 import { HELD_WORLDS } from './held-worlds.js'
 
-/** Another range: SYNOD_SIM_FIRST_SEED=5000 SYNOD_SIM_RUNS=10000 npm test */
+/** To run another range: SYNOD_SIM_FIRST_SEED=5000 SYNOD_SIM_RUNS=10000 npm test */
 const FIRST_SEED = Number(process.env['SYNOD_SIM_FIRST_SEED'] ?? 1)
 const RUNS = Number(process.env['SYNOD_SIM_RUNS'] ?? HELD_WORLDS)
-/** So many are like any others. */
+/** A range of this size is like any other. */
 const TYPICAL_RUNS = 70
-/** So many see every fault in some world. */
+/** A range of this size sees every fault in some world. */
 const ENOUGH_RUNS = 1_000
 
-test(`every promise holds in ${RUNS} seeded worlds`, async (t) => {
+test(`no violation in ${RUNS} seeded worlds`, async (t) => {
   const coverage = new Coverage()
   const startedMs = performance.now()
   await runSeeds({

@@ -7,12 +7,12 @@ import { type Failure, shrink } from '../../src/sim/plan/shrink.js'
 import { planOf, type RunSettings } from '../../src/sim/runs/run-seed.js'
 import { judge, sortOf } from '../../src/sim/runs/verdict.js'
 
-/** A deliberate bug: what was accepted is forgotten at a restart. */
+/** A deliberate bug: accepted values are forgotten at a restart. */
 const parts: RunSettings['parts'] = {
   makeNode: (settings) => new Node({ ...settings, recovered: { ...settings.recovered, accepted: [] } }),
 }
 
-/** The first world with many faults in which that bug breaks a promise. */
+/** Finds the first world with many faults in which that bug causes a violation. */
 async function findFailure(): Promise<{ failing: SeededPlan; failure: Failure }> {
   for (let seed = 5_001; seed < 5_400; seed++) {
     const failing = { seed, plan: planOf(seed) }
@@ -23,7 +23,7 @@ async function findFailure(): Promise<{ failing: SeededPlan; failure: Failure }>
   return assert.fail('no world noticed')
 }
 
-test('a failing world shrinks to a few faults that break the same promise, and that for themselves', async (t) => {
+test('a failing world shrinks to a few faults that cause the same violation by themselves', async (t) => {
   const { failing, failure } = await findFailure()
   const progress: number[] = []
   const {
@@ -59,7 +59,7 @@ test('a failing world shrinks to a few faults that break the same promise, and t
   }
 })
 
-test('shrinking ends with its budget, and keeps what it has', async () => {
+test('shrinking ends with its budget, and keeps its best plan', async () => {
   const { failing, failure } = await findFailure()
   const none = await shrink(failing, failure, { runsMax: 600, run: { parts }, goesOn: () => false })
   assert.deepEqual(none, { best: failing, failure, runCount: 0, isMinimal: false })
@@ -68,7 +68,7 @@ test('shrinking ends with its budget, and keeps what it has', async () => {
   assert.equal(few.isMinimal, false)
 })
 
-test('the sort of a broken promise leaves out who, where and when', () => {
+test('the sort of a violation leaves out nodes, places and times', () => {
   const SAME = [
     [
       'read client4/read5 stands at slot 30, but read client1/read31, answered before it was asked, at slot 31',

@@ -18,7 +18,7 @@ function failToMakeDisk(): never {
   throw new TypeError('a bug of the simulator')
 }
 
-/** Says on stdout that Ctrl-C is listened for. */
+/** Prints to stdout when a handler for Ctrl-C is installed. */
 const TELL_LISTENING = `--import=data:text/javascript,${encodeURIComponent(`
   process.on('newListener', (name) => name === 'SIGINT' && process.stdout.write('listening\\n'))`)}`
 
@@ -35,7 +35,7 @@ describe('the command `synod sim`', { concurrency: 2, timeout: 400_000 }, () => 
     assert.equal(once.code, 0)
     assert.equal(once.stdout, again.stdout)
     assert.match(once.stdout, /n\d -> n\d/)
-    assert.match(once.stdout, /seed 10: every promise held\n/)
+    assert.match(once.stdout, /seed 10: no violation\n/)
     assert.ok(once.stdout.endsWith(`event hash: ${eventHash}\n`), once.stdout.slice(-500))
   })
 
@@ -60,15 +60,15 @@ describe('the command `synod sim`', { concurrency: 2, timeout: 400_000 }, () => 
     assert.notEqual(edited.size.eventHash, world.size.eventHash)
   })
 
-  it('ends with exit code 1 when a promise is broken, and finds out what it takes', async () => {
+  it('ends with exit code 1 after a violation, and finds a small plan that causes it', async () => {
     const [file, small] = ['dead.json', 'small.json'].map((name) => join(directory, name)) as [string, string]
-    // Nobody ever loses patience.
+    // Election timeouts that never expire.
     const options = { electionTimeoutMsMin: 100_000, electionTimeoutMsMax: 200_000 }
     const faults = [{ atMs: 20, forMs: 30, kind: 'pause', target: 1 }]
     writeFileSync(file, JSON.stringify({ seed: 1, faultsMs: 100, options, faults }))
     const { code, stdout } = await sim('--plan', file, '--shrink', '--save-plan', small)
     assert.equal(code, 1)
-    assert.match(stdout, /^seed 1: a promise was broken\na client got hardly any answers in 30 s after a quorum was healed\n/)
+    assert.match(stdout, /^seed 1: a violation\na client got hardly any answers in 30 s after a quorum was healed\n/)
     assert.match(
       stdout,
       /^shrunk: faults 1 to 0, nodes 3 to 3; \d+ runs, nothing more can go\n  no fault is needed\n  then: a client/m,
@@ -96,7 +96,7 @@ describe('the command `synod sim`', { concurrency: 2, timeout: 400_000 }, () => 
   it('stops when the time is up', async () => {
     const { code, stdout } = await sim('--for', '1s', '--jobs', '1')
     assert.equal(code, 0)
-    assert.match(stdout, /^\d+ runs: (\d+) held .* 0 broke a promise; [\d.]+ runs\/s\n$/m)
+    assert.match(stdout, /^\d+ runs: (\d+) held .* 0 with a violation; [\d.]+ runs\/s\n$/m)
     assert.match(stdout, /^fault +struck +in runs +share\n/)
     assert.match(stdout, /^never struck: /m)
   })
@@ -116,7 +116,7 @@ describe('the command `synod sim`', { concurrency: 2, timeout: 400_000 }, () => 
     assert.equal(replayPlanCommand("it's $HOME; *.json"), "npx synod sim --plan 'it'\\''s $HOME; *.json' --verbose")
   })
 
-  it('tells a failure of the simulator itself from a broken promise, with its stack and exit code 3', async () => {
+  it('tells a failure of the simulator itself from a violation, with its stack and exit code 3', async () => {
     const verdict = await judge({ seed: 1, plan: QUIET_PLAN }, { parts: { makeDisk: failToMakeDisk } })
     const summary = summarize({ seed: 1, plan: QUIET_PLAN }, verdict)
     assert.equal(summary.verdict, 'crashed')

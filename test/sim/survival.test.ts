@@ -16,7 +16,10 @@ interface Machine {
 const BALLOT = makeBallot(1, 1)
 const WINDOW = 2
 
-/** Five machines, of which the first `nodeCount` are members; the changes are chosen one after the other, and in force. */
+/**
+ * Returns a cluster of five machines, of which the first `nodeCount` are members; the changes are chosen one after the other, and
+ * in force.
+ */
 function clusterOf(nodeCount: number, changes: readonly MembershipChange[] = []) {
   const checker = new Checker({ looksInside: true })
   const genesis = genesisOf(nodeCount, WINDOW)
@@ -34,7 +37,7 @@ function clusterOf(nodeCount: number, changes: readonly MembershipChange[] = [])
   for (const [i, change] of changes.entries()) {
     choose(2 * i + 1, { kind: 'membership', epoch: i + 2, change })
     choose(2 * i + 2, NOOP)
-    // All of them have it on disk that it is in force.
+    // All of them know it on disk to be in force.
     for (const id of ids.slice(0, nodeCount)) checker.onWritten(id, [{ kind: 'decidedUpTo', slot: 2 * i + 2 }])
   }
   const machines = ids.map((id): Machine => ({ id, haltCode: undefined, disk: { isCorrupted: false, isOlderCopy: false } }))
@@ -45,7 +48,7 @@ function clusterOf(nodeCount: number, changes: readonly MembershipChange[] = [])
 const ADD_4: MembershipChange = { kind: 'add', nodeId: 4, peerAddress: 'p', clientAddress: '' }
 const BIND_4: MembershipChange = { kind: 'bind', nodeId: 4, dataDirId: 'd4' }
 
-test('of three one may be lost, and no other until it votes again from another directory', () => {
+test('of three nodes one may be lost, and no other until it votes again from another directory', () => {
   const { checker, machines, survival } = clusterOf(3)
   assert.ok(survival.survives(3))
   survival.onRuined(3)
@@ -69,7 +72,7 @@ test('damage counts as long as it is on the disk', () => {
   assert.ok(!survival.survives(2))
 })
 
-test('whoever is about to leave may be there or not, and a learner may vote soon: none of that may cost the majority', () => {
+test('a node about to leave may be a member or not, and a learner may vote soon: a majority must be left in every case', () => {
   const { survival } = clusterOf(3)
   survival.leaving = 2
   assert.deepEqual(survival.voterLists, [
@@ -90,7 +93,7 @@ test('whoever is about to leave may be there or not, and a learner may vote soon
   assert.ok(!grown.survival.survives(3), 'with the learner, two of four would be gone')
 })
 
-test('a membership counts for nothing any more once a majority of the next one has it on disk that it is over', () => {
+test('a membership no longer counts once a majority of the next one has it on disk that it has ended', () => {
   const { checker, survival } = clusterOf(3)
   const choose = (slot: number, value: Value): void => {
     for (const id of [1, 2, 3]) checker.onWritten(id, [{ kind: 'accepted', entry: { slot, ballot: BALLOT, value } }])
@@ -111,7 +114,7 @@ test('a membership counts for nothing any more once a majority of the next one h
   assert.ok(checker.isDispensable(1))
 })
 
-test('a directory that was put back is at large until its node has stopped', () => {
+test('a directory that was put back is dangerous until its node has stopped', () => {
   const { machines, survival } = clusterOf(3)
   const [first] = machines
   assert.ok(first !== undefined)

@@ -1,6 +1,6 @@
 import type { Change } from './mutant.js'
 
-/** Changes that do no harm: a simulator that noticed one of them would see more than Synod promises. */
+/** Changes that do no harm: a simulator that noticed one of them would demand more than Synod guarantees. */
 export const SURVIVORS: readonly Change[] = [
   {
     name: 'an Accept that was not answered is sent again twice as late',
@@ -21,7 +21,7 @@ export const SURVIVORS: readonly Change[] = [
     replace: '',
   },
   {
-    // All that was acknowledged before is in slots that the promises have told of, and those are decided by then.
+    // Everything acknowledged before is in slots that the promises have reported, and those are decided by then.
     name: 'a new leader answers reads as soon as everything that it found is decided',
     file: 'paxos/leader/pipeline.ts',
     find: 'if (this.#firstOwn === 0 || decidedUpTo < Math.max(this.#firstOwn, this.#scout.lastOpen)) return false',
@@ -40,7 +40,7 @@ export const SURVIVORS: readonly Change[] = [
     replace: 'this.#proposeAgain((pending) => pending.proposalCount === 0)',
   },
   {
-    // It hears of the cluster that it once belonged to, and stops by itself.
+    // The node hears of the cluster that it once belonged to, and stops by itself.
     name: 'a member with another directory is listened to while it knows of no cluster',
     file: 'host/admission.ts',
     find: "if (clusterId === '' || listed.some((m) => m.dataDirId === '')) return 'joinOnly'",

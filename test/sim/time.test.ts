@@ -11,7 +11,7 @@ const DAY_MS = 24 * HOUR_MS
 
 type Nodes = [SimulatedNode, SimulatedNode, ...SimulatedNode[]]
 
-/** By how much log time is ahead of the world's, as something that is written now says. */
+/** Returns how far log time is ahead of the world's, measured by a new write. */
 async function logTimeAheadMs(world: World): Promise<number> {
   for (;;) {
     const beganMs = world.nowMs
@@ -19,12 +19,12 @@ async function logTimeAheadMs(world: World): Promise<number> {
     await until(world, 'it is answered', () => request?.answer !== undefined, 10_000)
     const value = world.checker.log[(request?.answer?.slot ?? 0) - 1]
     assert.ok(value?.kind === 'batch')
-    // Of one that was asked for again and again nobody knows when it was proposed.
+    // If a write was retried, it is unknown when it was proposed.
     if (world.nowMs - beganMs < 50) return value.timeMs - EPOCH_MS - world.nowMs
   }
 }
 
-/** Log time goes on with the world's, to about a hundredth. */
+/** Checks that log time advances like the world's, to about a hundredth. */
 async function assertGoesOn(world: World, forMs = 5_000): Promise<void> {
   const beganMs = world.nowMs
   const before = await logTimeAheadMs(world)
@@ -45,7 +45,7 @@ test('log time: two of five clocks hours ahead do not carry it, also when two ot
     assert.ok(Math.abs(await logTimeAheadMs(world)) < 1_000)
     for (const node of wrong === 'leader' ? [third, fourth] : [first, fourth]) node.crash()
     await world.run(1_000)
-    // A new leader hears just these.
+    // A new leader hears only these.
     leader.handOver()
     await until(world, 'another leads', () => world.leader !== undefined && world.leader !== leader)
     await world.run(1_000)
@@ -64,7 +64,7 @@ test('log time: one clock of three far behind and one node down do not freeze it
   down.crash()
   await assertGoesOn(world)
   await until(world, 'the alarm is raised', () => alarmsOf(world).includes('CLOCKS_DIFFER'))
-  // The one that is behind leads.
+  // The node whose clock is behind leads.
   leader.handOver()
   await until(world, 'it leads', () => world.leader === behind)
   await assertGoesOn(world)
@@ -76,7 +76,7 @@ test('log time: one clock of three far behind and one node down do not freeze it
 
 test('log time: after a run whose clocks were two days ahead it goes on by elapsed time, through leaders and restarts', async () => {
   const { world } = await formedWorld({ checkpointEverySlots: 5 })
-  // All of them from a start on, as after a restart with wrong clocks.
+  // All clocks are wrong from a start on, as after a restart with wrong clocks.
   for (const node of world.nodes) node.crash()
   for (const node of world.nodes) node.wallOffsetMs = 2 * DAY_MS
   for (const node of world.nodes) node.start()
@@ -106,7 +106,7 @@ test('log time: a leap of a majority while the cluster runs is not followed wher
   await assertGoesOn(world)
   assert.ok(Math.abs(await logTimeAheadMs(world)) < 1_000)
   await until(world, 'alarms say so', () => alarmsOf(world).includes('LOG_TIME_BEHIND'))
-  // A restart of all changes nothing, as one clock still says otherwise.
+  // A restart of all nodes changes nothing, as one clock still disagrees.
   for (const node of world.nodes) node.crash()
   for (const node of world.nodes) node.start()
   await world.run(2_000)
@@ -116,7 +116,7 @@ test('log time: a leap of a majority while the cluster runs is not followed wher
   // A leader whose own clock agrees with log time would know that the cluster was not down.
   if (world.leader === right) right.handOver()
   await until(world, 'one of the others leads', () => world.leader !== undefined && world.leader !== right)
-  // Now nobody says otherwise: it may be that the cluster was down for two days.
+  // Now no clock disagrees: the cluster may have been down for two days.
   right.wallOffsetMs = 2 * DAY_MS
   await world.run(1_000)
   assert.ok(Math.abs((await logTimeAheadMs(world)) - 2 * DAY_MS) < 10_000)

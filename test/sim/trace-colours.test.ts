@@ -5,7 +5,7 @@ import { test } from 'node:test'
 type Rgb = readonly [red: number, green: number, blue: number]
 type Matrix = readonly [Rgb, Rgb, Rgb]
 
-/** How colours look without one sort of cones: Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB. */
+/** Simulated colour vision without one type of cones: Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB. */
 const SIGHTS: Readonly<Record<string, Matrix>> = {
   full: [
     [1, 0, 0],
@@ -28,9 +28,9 @@ const SIGHTS: Readonly<Record<string, Matrix>> = {
     [0.004733, 0.691367, 0.3039],
   ],
 }
-/** WCAG 2.2, 1.4.3: for text, which the colours are used for, too. */
+/** Minimum contrast for text, for which the colours are used, too: WCAG 2.2, 1.4.3. */
 const CONTRAST_MIN = 4.5
-/** In CIELAB; 2.3 is just noticeable. */
+/** Minimum distance in CIELAB; 2.3 is just noticeable. */
 const DISTANCE_MIN = 15
 
 const style = readFileSync(new URL('../../assets/trace/style.css', import.meta.url), 'utf8')
@@ -51,7 +51,7 @@ for (const [scheme, css] of Object.entries({ light, dark })) {
     }
   })
 
-  test(`five nodes are told apart by their colours in the ${scheme} scheme, whatever cones one has`, () => {
+  test(`five nodes are told apart by their colours in the ${scheme} scheme, with any type of colour vision`, () => {
     for (const [sight, matrix] of Object.entries(SIGHTS)) {
       const seen = [1, 2, 3, 4, 5].map((i) => lab(seenThrough(matrix, named(`node-${i}`))))
       for (const [i, a] of seen.entries()) {

@@ -12,7 +12,7 @@ const B3 = makeBallot(3, 3)
 const A: Value = { kind: 'batch', timeMs: 1, commands: [Uint8Array.of(1)] }
 const B: Value = { kind: 'batch', timeMs: 1, commands: [Uint8Array.of(2)] }
 
-/** Three nodes. `votes` are made in order, each after a promise of its ballot. */
+/** Returns a book of three nodes. `votes` are made in order, each after a promise of its ballot. */
 function bookWith(votes: readonly (readonly [nodeId: number, slot: Slot, ballot: Ballot, value: Value])[]): VoteBook {
   const book = bookOf(3)
   for (const [nodeId, slot, ballot, value] of votes) {
@@ -76,7 +76,7 @@ test('A4: a ballot has one value for a slot', () => {
   )
 })
 
-test('A5: above a chosen value nothing else is accepted', () => {
+test('A5: above the ballot of a chosen value no other value is accepted', () => {
   const book = bookWith([
     [1, 1, B1, A],
     [2, 1, B1, A],
@@ -88,7 +88,7 @@ test('A5: above a chosen value nothing else is accepted', () => {
   )
 })
 
-test('A5: below another value nothing is chosen', () => {
+test('A5: below the ballot of another value nothing is chosen', () => {
   const book = bookWith([
     [3, 1, B2, B],
     [1, 1, B1, A],
@@ -147,7 +147,7 @@ for (const [what, votes, promised, proposal, isAllowed] of [
   })
 }
 
-test('C1: a ballot proposes one value for a slot, as often as it likes', () => {
+test('C1: a ballot proposes one value for a slot, any number of times', () => {
   const book = bookWith([])
   promiseAll(book, [1, 2], B1)
   book.onProposed(1, { slot: 1, ballot: B1, value: A })
@@ -160,13 +160,13 @@ test('C1: a ballot proposes one value for a slot, as often as it likes', () => {
   )
 })
 
-test('once it leads, a leader calls decided only what was chosen in its own ballot or below', () => {
+test('a leader may call decided only what was chosen in its own ballot or a lower one', () => {
   const book = bookWith([])
   promiseAll(book, [2, 3], B2)
   for (const slot of [1, 2]) for (const nodeId of [2, 3]) book.onVote(nodeId, { slot, ballot: B2, value: B })
   book.onWatermark(2, B2, 0)
   book.onWatermark(2, B2, 2)
-  // Slot 1 it had learned before it led.
+  // The leader had learned slot 1 before it led.
   book.onWatermark(1, B1, 1)
   breaks(() => book.onWatermark(1, B1, 2), 'node 1 called slot 2 decided in ballot 1.1, but it was chosen in a higher one')
 })
@@ -213,7 +213,7 @@ const LEARNER = { kind: 'add', nodeId: 4, peerAddress: 'node4:7200', clientAddre
 const VOTER = { kind: 'promote', nodeId: 4 } as const
 const BOUND = { kind: 'bind', nodeId: 4, dataDirId: 'd4' } as const
 
-/** Everybody of these promises ballot 1.1, and votes in it. */
+/** Lets all of these nodes promise ballot 1.1, and vote in it. */
 function choose(book: VoteBook, nodeIds: readonly number[], slot: Slot, value: Value): void {
   for (const nodeId of nodeIds) {
     book.onPromised(nodeId, B1)
@@ -221,7 +221,7 @@ function choose(book: VoteBook, nodeIds: readonly number[], slot: Slot, value: V
   }
 }
 
-/** Three nodes, with changes chosen from slot 1 on, each in force before the next: so there is one in every other slot. */
+/** Returns a book of three nodes, with changes chosen from slot 1 on, each in force before the next: one in every other slot. */
 function bookAfter(changes: readonly MembershipChange[]): VoteBook {
   const book = bookOf(3, WINDOW)
   book.onDirectory(4, 'd4')
@@ -232,7 +232,7 @@ function bookAfter(changes: readonly MembershipChange[]): VoteBook {
   return book
 }
 
-test('a slot that nobody can know the voters of chooses nothing until they are known', () => {
+test('in a slot whose voters are not known yet nothing is chosen', () => {
   const book = bookOf(3, WINDOW)
   choose(book, [1, 2], 3, A)
   assert.equal(book.chosenAt(3), undefined)
@@ -261,7 +261,7 @@ test('a change is in force a window later, and a quorum is one of the membership
   assert.equal(book.chosenAt(7), A)
 })
 
-test('what a learner votes counts nowhere, nor does the vote of a node from a directory that is not its own', () => {
+test('the vote of a learner does not count, nor does a vote from another node or directory', () => {
   const book = bookAfter([LEARNER, BOUND])
   choose(book, [1, 4], 5, A)
   assert.equal(book.chosenAt(5), undefined)
@@ -272,7 +272,7 @@ test('what a learner votes counts nowhere, nor does the vote of a node from a di
   assert.equal(book.chosenAt(5), A)
 })
 
-test('a vote that is lost with its directory has been cast all the same, and a new life begins where it is said to', () => {
+test('a vote that is lost with its directory still counts, and a new directory votes from the slot that the log gives it', () => {
   const book = bookOf(3, WINDOW)
   choose(book, [2], 1, A)
   book.onDirectory(2, 'new')
@@ -298,7 +298,7 @@ test('a vote that is lost with its directory has been cast all the same, and a n
   )
 })
 
-test('a change counts only if it is of the newest membership, and that is in force', () => {
+test('a change counts only if it changes the newest membership, and that is in force', () => {
   const book = bookOf(3, WINDOW)
   choose(book, [1, 2, 3], 1, { kind: 'membership', epoch: 2, change: LEARNER })
   choose(book, [1, 2, 3], 2, { kind: 'membership', epoch: 3, change: { kind: 'remove', nodeId: 3 } })
@@ -309,7 +309,7 @@ test('a change counts only if it is of the newest membership, and that is in for
   )
 })
 
-test('nobody proposes who never had a vote, nor where nobody can know who has one', () => {
+test('no node may propose that never had a vote, nor in a slot whose voters are not known', () => {
   const book = bookAfter([LEARNER, BOUND])
   promiseAll(book, [1, 2, 3], B3)
   breaks(() => book.onProposed(4, { slot: 5, ballot: B3, value: A }), 'node 4 proposed in slot 5, but it never had a vote')
@@ -319,7 +319,7 @@ test('nobody proposes who never had a vote, nor where nobody can know who has on
   )
 })
 
-test("C2: only promises of the slot's voters allow a proposal, and those of a directory that is gone are among them", () => {
+test("C2: only promises of the slot's voters allow a proposal, including those of a directory that is gone", () => {
   const book = bookAfter([LEARNER, BOUND])
   const propose = () => book.onProposed(2, { slot: 5, ballot: B2, value: A })
   promiseAll(book, [2, 4], B2)

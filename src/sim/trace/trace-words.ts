@@ -94,7 +94,7 @@ export function tellEvent(event: TraceEvent): string {
     case 'note':
       return event.text
     case 'verdict':
-      return event.failure === undefined ? 'all promises held' : `BROKEN at step ${event.atStep}: ${event.failure}`
+      return event.failure === undefined ? 'no violation' : `VIOLATION at step ${event.atStep}: ${event.failure}`
   }
 }
 

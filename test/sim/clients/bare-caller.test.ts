@@ -12,7 +12,7 @@ const withdraw: Asked = {
   request: { operation: { kind: 'withdraw', id: 'w1', account: 'a1', amount: 1 }, requestId: '' },
 }
 const read: Asked = { kind: 'read', query: { kind: 'get', key: 'k' } }
-/** Longer than the first timeout of the quiet habits, and what the SDK waits between two rounds. */
+/** Longer than the first timeout of the quiet habits plus the SDK's delay between two rounds. */
 const TIMEOUT_MS = 1_300
 
 function ask(nodes: FakeNodes, asked: Asked, timeoutMs = 60_000): { invocation: Invocation; isDone: () => boolean } {
@@ -23,7 +23,7 @@ function ask(nodes: FakeNodes, asked: Asked, timeoutMs = 60_000): { invocation: 
   return { invocation, isDone: () => isDone }
 }
 
-test('a call without an id is given up when nobody knows what became of it, and never sent twice', async () => {
+test('a call without an id is given up when its outcome is unknown, and never sent twice', async () => {
   for (const fail of ['OUTCOME_UNKNOWN', 'SESSION_EXPIRED', undefined] as const) {
     const nodes = new FakeNodes({ duplicateRate: 1 })
     const { invocation, isDone } = ask(nodes, put())
@@ -41,7 +41,7 @@ test('a call without an id is given up when nobody knows what became of it, and 
 })
 
 for (const code of ['NO_QUORUM', 'OVERLOADED', 'NOT_JOINED', 'STOPPED'] as const) {
-  test(`after ${code} a call without an id is sent again: it surely was not proposed`, async () => {
+  test(`after ${code} a call without an id is sent again: it was certainly not proposed`, async () => {
     const nodes = new FakeNodes()
     const { isDone } = ask(nodes, put())
     const first = await nodes.hearOne()
@@ -54,7 +54,7 @@ for (const code of ['NO_QUORUM', 'OVERLOADED', 'NOT_JOINED', 'STOPPED'] as const
   })
 }
 
-test('a call that an id makes safe is the same bytes on whatever node, again and again, until it is answered', async () => {
+test('a call that an id makes safe is sent as the same bytes to one node after another, until it is answered', async () => {
   for (const asked of [put('r1'), withdraw]) {
     const nodes = new FakeNodes()
     const { invocation, isDone } = ask(nodes, asked)
@@ -63,7 +63,7 @@ test('a call that an id makes safe is the same bytes on whatever node, again and
     assert.ok(new Set(sent.map(({ node }) => node)).size > 1, 'it fails over')
     for (const { bytes } of sent) assert.deepEqual(bytes, invocation.bytes)
     assert.ok(nodes.troubles.includes('clientTimeout'))
-    // The answer to the first try counts, too.
+    // The answer to the first try is accepted, too.
     sent[0]?.answer(5)
     await nodes.run(20)
     assert.equal(isDone(), true)
@@ -73,7 +73,7 @@ test('a call that an id makes safe is the same bytes on whatever node, again and
   }
 })
 
-test('a read is asked for until it is answered, or until its time is up', async () => {
+test('a read is repeated until it is answered, or until its time is up', async () => {
   const nodes = new FakeNodes()
   const { isDone } = ask(nodes, read)
   const first = await nodes.hearOne()

@@ -10,7 +10,7 @@ import { History } from '../../../src/sim/history/client-history.js'
 import { Random } from '../../../src/sim/random.js'
 import { EventTrace } from '../../../src/sim/trace/event-trace.js'
 
-/** What a node was asked, and how to answer it. */
+/** A request that a node received, and functions to answer it. */
 export interface Heard {
   readonly kind: 'close' | 'submit' | 'invoke' | 'read'
   readonly node: number
@@ -23,7 +23,7 @@ function putDone(revision: bigint): Uint8Array {
   return Result.encode(Result.fromPartial({ outcome: { $case: 'put', value: { revision } } })).finish()
 }
 
-/** A caller whose nodes say only what a test has them say. */
+/** A caller whose nodes answer only what a test tells them. */
 export class FakeNodes {
   readonly heard: Heard[] = []
   readonly scheduler = new Scheduler()
@@ -53,13 +53,13 @@ export class FakeNodes {
     assert.deepEqual(this.bugs, [])
   }
 
-  /** Lets what is on its way arrive, and gives what has been heard since the last time. */
+  /** Lets messages under way arrive. Returns what the nodes have received since the last call. */
   async hear(durationMs = 20): Promise<Heard[]> {
     await this.run(durationMs)
     return this.heard.splice(0)
   }
 
-  /** The same, when it must be one. */
+  /** The same for exactly one request. */
   async hearOne(durationMs = 20): Promise<Heard> {
     const [heard, ...others] = await this.hear(durationMs)
     if (heard === undefined || others.length > 0) throw new Error(`heard ${heard === undefined ? 0 : others.length + 1} things`)

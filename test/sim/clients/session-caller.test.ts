@@ -25,7 +25,7 @@ test('a request whose node dies goes to another under the same number, and is ca
   await finish(world)
 })
 
-test('a client that dies has given up what it waited for, and comes back as another', async () => {
+test('a client that dies gives up its requests, and comes back with another session', async () => {
   const { world, leader } = await formedWorld()
   const [client] = world.clients
   leader.pause()
@@ -43,7 +43,7 @@ test('a client that dies has given up what it waited for, and comes back as anot
   await finish(world)
 })
 
-test('what is asked with too little time is given up or denied, and what is denied is not in the log', async () => {
+test('a request with too little time is given up or denied, and a denied one is not in the log', async () => {
   const habits = {
     ...QUIET_HABITS,
     clientCount: 3,
@@ -74,7 +74,7 @@ test('what is asked with too little time is given up or denied, and what is deni
   await finish(world, 10_000)
 })
 
-test('a client that closes its session has another; copies of what it sends are answered alike', async () => {
+test('a client that closes its session has another; copies of its requests get the same answers', async () => {
   const habits = { ...QUIET_HABITS, closeRate: 0.5, duplicateRate: 0.5, misuseRate: 0.2 }
   const { world } = await formedWorld({ habits }, { isBusy: true })
   await until(world, 'much is answered', () => world.history.acknowledgedCount > 60, 30_000)

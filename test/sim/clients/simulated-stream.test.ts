@@ -12,10 +12,10 @@ import { TOKEN } from '../../support/token.js'
 
 const NEW_SESSION: StreamPurpose = { session: undefined }
 
-/** A stream to a node that only takes note. */
+/** A stream to a node that only records frames. */
 class Ends {
   readonly scheduler = new Scheduler()
-  /** What each end has heard, in order. */
+  /** Everything that each end has heard, in order. */
   readonly client: string[] = []
   readonly node: string[] = []
   outlet: StreamOutlet | undefined
@@ -66,7 +66,7 @@ class Ends {
     )
   }
 
-  /** Lets everything happen that is on its way. */
+  /** Lets everything under way happen. */
   run(): void {
     while (this.scheduler.step(this.scheduler.nowMs + 60_000));
   }
@@ -86,7 +86,7 @@ function command(requestNumber: number): Request {
   return { requestNumber, body: { $case: 'command', value: new Uint8Array(0) } }
 }
 
-test('what is sent arrives in order, each way, and a sender waits for room', () => {
+test('frames arrive in order, in both directions, and a sender waits for room', () => {
   const ends = new Ends({ purpose: { session: { clientId: 7, token: TOKEN } } })
   for (let n = 1; n <= 6; n++) ends.stream.send({ firstUnacknowledged: 1, requests: [command(n)] })
   assert.equal(ends.stream.canSend, false)
@@ -110,7 +110,7 @@ test('a node that does not read gets the frames once it does', () => {
   assert.deepEqual(ends.node, ['hello 0', 'request 1', 'request 2'])
 })
 
-test('a client that has left hears nothing, but the watcher does; the node hears that it has left after what it had sent', () => {
+test('a client that has left hears nothing, but its watcher does; the node gets its frames, and then hears that it has left', () => {
   const ends = new Ends()
   ends.run()
   ends.stream.send({ firstUnacknowledged: 1, requests: [command(1)] })
@@ -122,7 +122,7 @@ test('a client that has left hears nothing, but the watcher does; the node hears
   assert.deepEqual(ends.client, ['stalled', 'late 1'])
 })
 
-test('a client hears when nobody listens, when the process dies, and when the node ends the stream', () => {
+test('a client hears that no process listens, that the process has died, and that the node has ended the stream', () => {
   const down = new Ends({ isUp: false })
   down.run()
   assert.deepEqual(down.client, ['UNREACHABLE'])
@@ -138,7 +138,7 @@ test('a client hears when nobody listens, when the process dies, and when the no
   assert.deepEqual(ended.client, ['UNREACHABLE'])
 })
 
-test('a stream that loses a frame breaks for both, or falls silent; healed it is found to be broken', () => {
+test('a stream that loses a frame breaks for both ends, or falls silent; once healed, it is found to be broken', () => {
   const ends = new Ends({ lossRate: 1 })
   ends.run()
   ends.stream.heal()
@@ -150,7 +150,7 @@ test('a stream that loses a frame breaks for both, or falls silent; healed it is
   )
 })
 
-test('a node that answers what it was not asked has broken its promise', () => {
+test('an answer to no request is a violation', () => {
   const ends = new Ends()
   ends.run()
   ends.answer(1)

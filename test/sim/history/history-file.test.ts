@@ -11,7 +11,7 @@ const put = (requestId: string): Asked => ({
 })
 const done: PlainOutcome = { kind: 'put', revision: 1, previous: null }
 
-test('a history is a line about itself, then one a request in plain fields', () => {
+test('a history file has one line for its format, then one line for each request, in plain fields', () => {
   const history = new History()
   const answered = history.invoke('client1', put(''), 10)
   history.abandon(history.invoke('client1', put('r1'), 11))
@@ -30,7 +30,7 @@ test('a history is a line about itself, then one a request in plain fields', () 
   )
 })
 
-test('the history of a run is the same on every replay, and no process does two things at once', async () => {
+test('the history of a run is the same on every replay, and no process has two requests at once', async () => {
   const { history } = await runSeed(7)
   const lines = [...historyLines(history, 7)]
   const again = await runSeed(7)

@@ -10,7 +10,7 @@ const put: Asked = { kind: 'command', request: { operation: { kind: 'put', key: 
 const first: PlainOutcome = { kind: 'put', revision: 1, previous: null }
 const second: PlainOutcome = { kind: 'put', revision: 2, previous: null }
 
-/** A put of a client's that was sent under these names of session 1, and stands in the log under each. */
+/** Returns a put of a client that was sent under these names of session 1, and is in the log under each. */
 function carriedOut(requestNumbers: readonly number[]) {
   const history = new History()
   history.onSessionOpened('client', 1)
@@ -33,7 +33,7 @@ function carriedOut(requestNumbers: readonly number[]) {
   return { history, invocation, check: () => checkSlotOrder(history, log) }
 }
 
-test('an answer that comes when nobody listens any more is like the one before all the same', () => {
+test('an answer that arrives after the client stopped listening must be equal to the one before', () => {
   const { history, invocation } = carriedOut([1])
   history.hear(invocation, { slot: 2, outcome: first })
   history.hear(invocation, { slot: 2, outcome: first })
@@ -47,7 +47,7 @@ test('an answer that comes when nobody listens any more is like the one before a
   history.hear(read, { slot: 3, outcome: { kind: 'get', pair: null, revision: 2 } })
 })
 
-test('what a client was told not to be carried out must not stand in the log', () => {
+test('a request that was denied must not be in the log', () => {
   const found = carriedOut([1])
   found.history.deny(found.invocation)
   assert.equal(found.history.outstandingCount, 0)
@@ -57,7 +57,7 @@ test('what a client was told not to be carried out must not stand in the log', (
   check()
 })
 
-test('what was sent under two numbers may be carried out under one of them only', () => {
+test('a request that was sent under two numbers may be carried out under one of them only', () => {
   const { history, invocation, check } = carriedOut([1, 2])
   history.abandon(invocation)
   assert.throws(check, /was carried out twice, in slots 2 and 3/)

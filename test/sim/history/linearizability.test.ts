@@ -14,7 +14,7 @@ import { type Told, tell } from './told.js'
 
 const STEPS_MAX = 20_000
 
-/** What the two checkers say. */
+/** Returns the verdicts of the two checkers. */
 function judge(order: readonly Told[]): { byOrder: string; bySlots: string } {
   const { history, log } = tell(order)
   const { kind, steps } = findOrder(history.invocations, STEPS_MAX)
@@ -40,7 +40,7 @@ const deposit: SimulatedRequest = {
 }
 const balance: SimulatedQuery = { kind: 'balance', account: 'a1' }
 
-test('one after the other, each seeing what was before, is linearizable', () => {
+test('sequential requests that see all earlier ones are linearizable', () => {
   const order = [
     { ask: put('x'), from: 0, to: 1 },
     { ask: get, from: 2, to: 3 },
@@ -50,7 +50,7 @@ test('one after the other, each seeing what was before, is linearizable', () => 
   assert.deepEqual(judge(order), RIGHT)
 })
 
-test('a read that does not know of a write acknowledged before it is stale', () => {
+test('a read that misses an earlier acknowledged write is stale', () => {
   const order = [
     { ask: put('x'), from: 0, to: 1 },
     { ask: get, from: 4, to: 5 },
@@ -59,7 +59,7 @@ test('a read that does not know of a write acknowledged before it is stale', () 
   assert.deepEqual(judge(order), WRONG)
 })
 
-test('a read while a write is under way may see it or not, but once seen it stays', () => {
+test('a read concurrent with a write may see it or not, but a later read must see what an earlier one saw', () => {
   const before = { ask: put('x'), from: 0, to: 1 }
   const write = { ask: put('y'), from: 2, to: 20 }
   const early = { ask: get, from: 3, to: 5 }
@@ -70,7 +70,7 @@ test('a read while a write is under way may see it or not, but once seen it stay
   assert.deepEqual(judge([before, late, write, early]), WRONG)
 })
 
-test('a write that was acknowledged and is not there is lost', () => {
+test('an acknowledged write that no read sees is found to be lost', () => {
   const order = [
     { ask: put('x'), from: 0, to: 1, fate: 'lost' },
     { ask: get, from: 2, to: 3 },
@@ -78,7 +78,7 @@ test('a write that was acknowledged and is not there is lost', () => {
   assert.deepEqual(judge(order), WRONG)
 })
 
-test('a write that was carried out twice shows', () => {
+test('a write that was carried out twice is found', () => {
   const order = [
     { ask: put('x'), from: 0, to: 1, fate: 'twice' },
     { ask: get, from: 2, to: 3 },
@@ -86,7 +86,7 @@ test('a write that was carried out twice shows', () => {
   assert.deepEqual(judge(order), WRONG)
 })
 
-test('two writes, one after the other, that take effect the other way round', () => {
+test('two sequential writes must not take effect in the opposite order', () => {
   const order = [
     { ask: put('y'), from: 2, to: 3 },
     { ask: put('x'), from: 0, to: 1 },
@@ -99,7 +99,7 @@ test('two writes, one after the other, that take effect the other way round', ()
   assert.deepEqual(judge(concurrent), RIGHT)
 })
 
-test('what nobody was told of may have happened late, or never, but not before it was asked', () => {
+test('an unanswered request may take effect late, or never, but not before it was asked', () => {
   const opened = { ask: open, from: 0, to: 1 }
   const untold = { ask: deposit, from: 2, to: undefined }
   const early = { ask: balance, from: 3, to: 4 }
@@ -107,9 +107,9 @@ test('what nobody was told of may have happened late, or never, but not before i
   assert.deepEqual(judge([opened, untold, early, late]), RIGHT)
   assert.deepEqual(judge([opened, early, untold, late]), RIGHT)
   assert.deepEqual(judge([opened, early, late, { ...untold, fate: 'never' }]), RIGHT)
-  // It may happen late, but not be seen before it is asked.
+  // It may take effect late, but must not be seen before it is asked.
   assert.deepEqual(judge([opened, { ...untold, from: 50 }, early]).byOrder, 'notLinearizable')
-  // Nor come and go.
+  // Nor may its effect appear and disappear.
   assert.deepEqual(judge([opened, late, untold, early]), WRONG)
 })
 
@@ -148,15 +148,15 @@ test('a hold with a timeout may end by itself, and stays ended', () => {
   assert.deepEqual(judge(order), RIGHT)
 })
 
-test('a search that takes too long says that it does not know', () => {
+test('a search that takes too long is undecided', () => {
   const order = Array.from({ length: 8 }, (_, i) => ({ ask: put(`v${i}`), from: 0, to: 1 }))
   const { history } = tell([...order.toReversed(), { ask: get, from: 2, to: 3, fate: 'lost' }])
   assert.equal(findOrder(history.invocations, 5).kind, 'undecided')
   assert.equal(findOrder(history.invocations, STEPS_MAX).kind, 'linearizable')
 })
 
-test('the search remembers what it has tried: sets of operations, not their orders', () => {
-  // Ten that any order explains, then one that none does: 2^10 sets, where there are 10! orders.
+test('the search remembers sets of operations, not their orders', () => {
+  // Ten operations that any order explains, then one that none does: 2^10 sets, but 10! orders.
   const operations = Array.from({ length: 11 }, (_, i) => ({
     invokedUs: i < 10 ? 0 : 2,
     returnedUs: i < 10 ? 1 : 3,
@@ -168,10 +168,10 @@ test('the search remembers what it has tried: sets of operations, not their orde
   assert.ok(steps <= 10 * 2 ** 10, `${steps} steps`)
 })
 
-/** How a request lies in time around the moment at which it is carried out: the i-th at 10 i. */
+/** The times of a request, relative to the moment at which it is carried out: the i-th at 10 i. */
 const interval = fc.record({ before: fc.nat(40), after: fc.nat(40), isTold: fc.boolean() })
 const run = fc.record({ seed: fc.nat(100_000), intervals: fc.array(interval, { maxLength: 30 }) })
-/** Without small ones, in which little can be wrong. */
+/** A long run: in short ones little can go wrong. */
 const longRun = fc.record({
   seed: fc.nat(100_000),
   intervals: fc.array(fc.record({ before: fc.nat(40), after: fc.nat(40), isTold: fc.nat(9).map((n) => n > 0) }), {
@@ -195,7 +195,7 @@ function draw({
   })
 }
 
-test('whatever a right cluster does passes both checkers, however requests overlap and whoever is not told', () => {
+test('every run of a correct cluster passes both checkers, with any overlap of requests and any answers lost', () => {
   fc.assert(
     fc.property(run, (drawn) => {
       assert.deepEqual(judge(draw(drawn)), RIGHT)
@@ -204,7 +204,7 @@ test('whatever a right cluster does passes both checkers, however requests overl
   )
 })
 
-/** Something that no cluster could have said: a number that was never reached, a reason that does not exist. */
+/** Returns an outcome that no cluster could give: a number that was never reached, or a reason that does not exist. */
 function falsify(outcome: PlainOutcome): PlainOutcome {
   const text = JSON.stringify(outcome)
   const changed = text.replace(
@@ -214,7 +214,7 @@ function falsify(outcome: PlainOutcome): PlainOutcome {
   return changed === text ? { kind: 'refused', reason: 'FALSE' } : (JSON.parse(changed) as PlainOutcome)
 }
 
-test('one false answer is found by both checkers', () => {
+test('both checkers find one false answer', () => {
   fc.assert(
     fc.property(run, fc.nat(29), (drawn, which) => {
       const order = draw({ ...drawn, intervals: drawn.intervals.map((i) => ({ ...i, isTold: true })) })
@@ -225,7 +225,7 @@ test('one false answer is found by both checkers', () => {
   )
 })
 
-test('a request that is moved to another time: whatever the slots allow, some order explains', () => {
+test('a request is moved to another time: if the slots allow it, an order explains it', () => {
   let foundWrong = 0
   fc.assert(
     fc.property(longRun, fc.nat(19), fc.integer({ min: -200, max: 200 }), (drawn, which, byUs) => {

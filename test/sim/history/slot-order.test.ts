@@ -23,7 +23,7 @@ const withdraw = ask({ kind: 'withdraw', id: 'w1', account: 'a1', amount: 5 })
 let history: History
 let log: Value[]
 
-/** Session 1 is a client's, session 2 a node's. Every decision is a slot of its own. */
+/** Session 1 is a client's, session 2 a node's. Every decision has its own slot. */
 beforeEach(() => {
   history = new History()
   log = []
@@ -37,14 +37,14 @@ function decide(command: Uint8Array, timeMs = START_MS): number {
   return log.length
 }
 
-/** What a client sends in its session, or as a bare call. */
+/** Invokes a client's request in its session, or as a bare call. */
 function asked(request: SimulatedRequest, fromUs: number, requestNumber?: number): Invocation {
   const invocation = history.invoke('client', { kind: 'command', request }, fromUs)
   if (requestNumber !== undefined) invocation.sentAs.push(sessionName(1, requestNumber))
   return invocation
 }
 
-/** Gives the slot in which it stands in the log. */
+/** Decides a request in the client's session. Returns its slot in the log. */
 function inSession(
   request: SimulatedRequest,
   requestNumber: number,
@@ -71,7 +71,7 @@ function assertBroken(how: RegExp): void {
   )
 }
 
-test('a retry that is decided twice is done once, and whoever asks gets the first answer', () => {
+test('a retry that is decided twice is carried out once, and both get the first answer', () => {
   const invocation = asked(put('x'), 0, 1)
   const slot = inSession(put('x'), 1)
   inSession(put('x'), 1)
@@ -86,12 +86,12 @@ test('an answer with the slot of the second decision is wrong', () => {
   assertBroken(/was answered .* at slot 4, but by the log it is .* at slot 3/)
 })
 
-test('an answer to what the log does not hold is wrong', () => {
+test('an answer to a request that is not in the log is wrong', () => {
   answered(asked(put('x'), 0, 1), 3, PUT_FIRST, 9)
   assertBroken(/but the log does not hold it/)
 })
 
-test('a command that no client sent, and one that was sent under another number, have no place in the log', () => {
+test('a command that no client sent, and one that was sent under another number, must not be in the log', () => {
   asked(put('x'), 0, 1)
   inSession(put('y'), 1)
   assertBroken(/slot 3 holds a command that no client sent/)
@@ -100,7 +100,7 @@ test('a command that no client sent, and one that was sent under another number,
   assertBroken(/slot 3 holds, as 1:2 of client, what client did not send under that number/)
 })
 
-test('a bare call that was decided twice is done once by its id, and the repeat is no false alarm', () => {
+test('a bare call that was decided twice is carried out once by its id, and the repeat raises no false alarm', () => {
   asked(open, 0, 1)
   asked(deposit('d1'), 0, 2)
   inSession(open, 1)
@@ -111,7 +111,7 @@ test('a bare call that was decided twice is done once by its id, and the repeat 
   const between = asked(deposit('d2'), 21, 3)
   const later = inSession(deposit('d2'), 3)
   answered(between, later, depositedAgain(), 25)
-  // Asked after that was answered, and yet answered with what happened before it.
+  // Asked after that answer, and yet answered with an earlier effect.
   const repeat = asked(withdraw, 30)
   inSession(withdraw, 2, { clientId: 2 })
   answered(repeat, executed, withdrawn(), 40)
@@ -119,7 +119,7 @@ test('a bare call that was decided twice is done once by its id, and the repeat 
   assertRight()
 })
 
-test('a bare call whose answer nobody looked up after it was asked is out of order', () => {
+test('a bare call whose answer was not looked up after it was asked is out of order', () => {
   const first = asked(put('x'), 0)
   answered(first, inSession(put('x'), 1, { clientId: 2 }), PUT_FIRST, 9)
   const second = asked(put('x'), 10)
@@ -140,7 +140,7 @@ test('a refused id that takes effect later is found out', () => {
   assertBroken(/but by the log it is {"kind":"refused","reason":"INSUFFICIENT_FUNDS"} at slot 4/)
 })
 
-test('what comes after an idle hour of log time in a session is not carried out', () => {
+test('a request after an idle hour of log time in its session is not carried out', () => {
   asked(put('x'), 0, 1)
   inSession(put('x'), 1)
   const late = asked(put('y'), 10, 2)
@@ -156,13 +156,13 @@ test('a request below the first unacknowledged is not carried out', () => {
   assertBroken(/but the log does not hold it/)
 })
 
-test('a client id must be one that the log gave', () => {
+test('a client id must come from the log', () => {
   history.onSessionOpened('other', 3)
   assertBroken(/client id 3 was given to a client, but the log opened no such session/)
   assert.throws(() => history.onSessionOpened('third', 3), /client id 3 was given to other and to third/)
 })
 
-test('a read must tell the state of its slot, and its slot must have been decided', () => {
+test('a read must return the state of its slot, and the slot must be decided', () => {
   asked(put('x'), 0, 1)
   inSession(put('x'), 1)
   const read = history.invoke('client', { kind: 'read', query: { kind: 'get', key: 'k' } }, 1)
@@ -202,7 +202,7 @@ function movement(id: string, kind: 'deposit' | 'withdrawal'): Movement['movemen
   }
 }
 
-/** All that was deposited first is gone. */
+/** Returns the withdrawal of everything that was deposited first. */
 function withdrawn(): Movement {
   return { kind: 'movement', movement: movement('w1', 'withdrawal'), source: ACCOUNT, destination: null }
 }

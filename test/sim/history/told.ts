@@ -8,19 +8,22 @@ import { TOKEN } from '../../support/token.js'
 
 const START_MS = 1_700_000_000_000
 
-/** A request in the order in which a cluster carried them out. Told or not, and when, is another matter. */
+/**
+ * A request, listed in the order in which a cluster carried it out. The times of the question and the answer are independent of
+ * that.
+ */
 export interface Told {
   readonly ask: SimulatedRequest | SimulatedQuery
   readonly from: number
-  /** Undefined: nobody was told. */
+  /** Undefined: there was no answer. */
   readonly to: number | undefined
-  /** What a bad cluster does with it: forgets it, though it was answered; carries it out twice; never does anything. */
+  /** A defect of the cluster: it forgets an answered request, carries it out twice, or never. */
   readonly fate?: 'lost' | 'twice' | 'never'
-  /** What the client hears in the place of the right answer. */
+  /** Changes the answer that the client gets. */
   readonly changed?: (outcome: PlainOutcome) => PlainOutcome
 }
 
-/** The history and the log of a cluster that did these things in this order, each command in a slot of its own. */
+/** Returns the history and the log of a cluster that carried these requests out in this order, each command in its own slot. */
 export function tell(order: readonly Told[]): { history: History; log: Value[] } {
   const history = new History()
   const log: Value[] = [batch(0, encodeOpenSession(TOKEN))]
@@ -46,7 +49,7 @@ export function tell(order: readonly Told[]): { history: History; log: Value[] }
   return { history, log }
 }
 
-/** Asks in the order of time, and gives them back in the order of the list. */
+/** Invokes requests in the order of time. Returns them in the order of the list. */
 function invokeAll(history: History, order: readonly Told[]): { told: Told; invocation: Invocation }[] {
   const invoked = order
     .map((told, place) => ({ told, place }))

@@ -16,7 +16,7 @@ import { TOKEN } from '../../support/token.js'
 
 const START_MS = 1_700_000_000_000
 
-/** The machine and the model side by side. */
+/** The machine and the model, side by side. */
 class Pair {
   readonly application = new Application()
   readonly model = new Model({ isSearched: true })
@@ -66,10 +66,26 @@ test('the machine and the model agree on thousands of random requests, and each 
       if (random.chance(0.3)) pair.query(workload.drawQuery())
     }
   }
-  // biome-ignore format: a list to read at a glance
+  // A formatted list is easier to read.
   const rarest = [
-    'put', 'delete', 'get', 'list', 'account', 'accounts', 'movement', 'batch', 'txn', 'ID_REUSED', 'ACCOUNT_EXISTS', 'ASSET_MISMATCH',
-    'ACCOUNT_NOT_FOUND', 'TRANSFER_NOT_FOUND', 'INVALID_SIGNATURE', 'INSUFFICIENT_FUNDS', 'TRANSFER_NOT_PENDING', 'TRANSFER_EXPIRED',
+    'put',
+    'delete',
+    'get',
+    'list',
+    'account',
+    'accounts',
+    'movement',
+    'batch',
+    'txn',
+    'ID_REUSED',
+    'ACCOUNT_EXISTS',
+    'ASSET_MISMATCH',
+    'ACCOUNT_NOT_FOUND',
+    'TRANSFER_NOT_FOUND',
+    'INVALID_SIGNATURE',
+    'INSUFFICIENT_FUNDS',
+    'TRANSFER_NOT_PENDING',
+    'TRANSFER_EXPIRED',
     'EXCEEDS_PENDING_AMOUNT',
   ]
   assert.deepEqual(
@@ -90,7 +106,7 @@ const transfer = {
   timeoutMs: 0,
 } as const
 
-/** Two accounts, of which the first has 100. */
+/** Returns a pair with two accounts, of which the first has 100. */
 function funded(): Pair {
   const pair = new Pair()
   for (const account of ['a1', 'a2']) pair.ask({ kind: 'open', account, asset: 'EUR', overdraftLimit: 0 })
@@ -98,7 +114,7 @@ function funded(): Pair {
   return pair
 }
 
-test('a hold ends by itself when its time has come, to the millisecond, and not before', () => {
+test('a hold ends by itself at its expiry, to the millisecond, and not before', () => {
   const pair = funded()
   pair.ask({ ...transfer, isPending: true, timeoutMs: 500 })
   pair.timeMs += 499
@@ -131,7 +147,7 @@ test('a group of linked transfers that was refused gets the first results when i
   pair.query({ kind: 'accounts' })
 })
 
-test('a forged deposit burns no id', () => {
+test('a forged deposit does not use up its id', () => {
   const pair = funded()
   const deposit = { kind: 'deposit', id: 'd9', account: 'a1', asset: 'EUR', amount: 7 } as const
   assert.equal(pair.ask({ ...deposit, isForged: true }), 'INVALID_SIGNATURE')
@@ -139,7 +155,7 @@ test('a forged deposit burns no id', () => {
   assert.equal(pair.ask({ ...deposit, isForged: true }), 'ID_REUSED')
 })
 
-test('what was taken back leaves the model as it was, to the fingerprint', () => {
+test('undoing restores the model, down to the fingerprint', () => {
   const random = new Random(5)
   const workload = new Workload({ ...drawHabits(random), ...everything }, random)
   const model = new Model({ isSearched: true })
@@ -190,7 +206,7 @@ test('sessions of the machine and of the model agree: repeats, acknowledged and 
     const requestNumber = random.chance(0.02) ? 2_000_000 : random.int(1, 20)
     const firstUnacknowledged = random.int(1, random.chance(0.05) ? requestNumber + 1 : Math.min(requestNumber, 4))
     const fresh = { clientId, requestNumber, firstUnacknowledged, request: workload.drawRequest({ hasSession: true }) }
-    // What has a number keeps it, most of the time.
+    // A command usually keeps its number.
     const known = random.chance(0.3) ? undefined : sent.find((s) => s.clientId === clientId && s.requestNumber === requestNumber)
     const { request, ...numbers } = known === undefined ? fresh : { ...known, firstUnacknowledged }
     const command = { ...numbers, token: random.chance(0.05) ? OTHER_TOKEN : TOKEN }
@@ -203,7 +219,7 @@ test('sessions of the machine and of the model agree: repeats, acknowledged and 
     kinds.set(`${expected.isFirst}`, (kinds.get(`${expected.isFirst}`) ?? 0) + 1)
     const { operation } = request
     if (operation.kind === 'logRead') {
-      // Answered as of each of its places.
+      // A logged read is answered as of each of its places.
       const result = real.answer(encodeRequest(request)) ?? found.result
       assert.deepEqual(decodeAnswer({ slot, result }), { slot, outcome: model.query(operation.query) })
       continue
