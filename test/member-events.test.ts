@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { pino } from 'pino'
 import { freePorts } from '../src/cli/ports.js'
 import {
@@ -112,7 +113,16 @@ test('a member tells what its machine changes to whoever follows, ends what is d
   const cursor = member.events()
   await member.invoke(encode('a'))
   await member.invoke(encode('b'))
-  assert.deepEqual(await follow(cursor, 4), ['2 came', '3 came', '4 went', '5 went'])
+  const told = await follow(cursor, 4)
+  // On a slow machine the first is gone before the second comes.
+  const orders = [
+    ['2 came', '3 came', '4 went', '5 went'],
+    ['2 came', '3 went', '4 came', '5 went'],
+  ]
+  assert.ok(
+    orders.some((order) => isDeepStrictEqual(order, told)),
+    told.join(),
+  )
   assert.equal(decode((await member.query(encode(''))).result), '0')
   const isTold = assert.rejects(follow(cursor, 1), /closed/)
   await member.stop()
