@@ -282,7 +282,7 @@ test('a rolling upgrade, and back: versions go up and down freely until the leve
 
 for (const [what, plan] of [
   ['the log', {}],
-  ['a checkpoint', { checkpointEverySlots: 5, logSlotsMax: 2 }],
+  ['a checkpoint', { checkpointEverySlots: 5, logSlotsMax: 2, options: { ...DEFAULT_OPTIONS, recentSlotsMax: 4 } }],
 ] as const) {
   test(`a node that was started with the previous version meets the raised level in ${what} of the others, and stops until it has the next one`, async () => {
     const { world } = await formedWorld({ nodeCount: 3, ...plan }, { isBusy: true })
@@ -301,13 +301,14 @@ for (const [what, plan] of [
     })
     await until(world, 'it is raised', () => outcome !== undefined)
     assert.ok(outcome !== undefined && 'level' in outcome && outcome.level === 2)
+    assert.ok(first.disk.contents.decidedUpTo < outcome.slot)
     await world.run(1_000)
     world.connectAll()
     first.version = 'current'
     first.start()
     await until(world, 'it refuses', () => world.totals.of('refusedDowngrade') === 1)
     // The disk knows: nobody need say so again.
-    for (const other of world.nodes) world.network.cut(other.id, first.id)
+    for (const other of world.nodes) if (other !== first) world.network.cutBothWays(other.id, first.id)
     first.start()
     await until(world, 'and so does the next start, at once', () => world.totals.of('refusedDowngrade') === 2, 100)
     world.connectAll()
