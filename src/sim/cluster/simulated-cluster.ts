@@ -14,7 +14,7 @@ import { type SoftwareVersion, toNextFrame } from './next-version.js'
 import { Scheduler } from './scheduler.js'
 import { SimulatedDisk } from './simulated-disk.js'
 import { EPOCH_MS, SimulatedNode } from './simulated-node.js'
-import type { NodeParts, SimulatedNodeSettings } from './simulated-process.js'
+import type { NodeParts, SimulatedNodeSettings } from './simulated-node-settings.js'
 
 export interface ClusterSettings {
   readonly seed: number

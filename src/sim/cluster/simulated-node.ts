@@ -14,7 +14,8 @@ import type { SentPacket } from './network.js'
 import type { SoftwareVersion } from './next-version.js'
 import type { SimulatedApplication } from './simulated-application.js'
 import type { DirectoryCopy, SimulatedDisk } from './simulated-disk.js'
-import { type SimulatedNodeSettings, SimulatedProcess } from './simulated-process.js'
+import type { SimulatedNodeSettings } from './simulated-node-settings.js'
+import { SimulatedProcess } from './simulated-process.js'
 
 /** The simulated day on which every run begins. */
 export const EPOCH_MS = 1_700_000_000_000
@@ -241,17 +242,17 @@ export class SimulatedNode implements ClientPort {
 
   /** Crashes between two steps, after this number of steps. */
   crashAfterSteps(steps: number): void {
-    this.#process?.dieAfterSteps(steps)
+    this.#process?.death.afterSteps(steps)
   }
 
   /** Crashes in the middle of the next write. */
   crashInWrite(): void {
-    this.#process?.dieInWrite()
+    this.#process?.death.inWrite()
   }
 
   /** Cancels a planned crash. */
   spare(): void {
-    this.#process?.spare()
+    this.#process?.death.cancel()
   }
 
   /** Pauses the process; arriving messages wait. See SimulatedRuntime.pause. */

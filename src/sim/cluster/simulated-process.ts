@@ -2,117 +2,35 @@ import { pino } from 'pino'
 import type { CallerIdentity, PeerRefusal } from '../../host/admission.js'
 import type { HostedMember } from '../../host/hosted-member.js'
 import type { HostedMemberOptions, MemberParts } from '../../host/member-parts.js'
-import type { PeerPort, PeerPortHandlers } from '../../host/peer-port.js'
 import { restoreMachine } from '../../host/restored.js'
 import { startMember } from '../../host/start-member.js'
 import type { Events } from '../../observer/names.js'
-import { type EventHandlers, EventObserver, type Observer } from '../../observer/observer.js'
-import type { CoreOptions } from '../../paxos/core-options.js'
+import type { EventHandlers, Observer } from '../../observer/observer.js'
 import { type CoreView, viewOf } from '../../paxos/invariants.js'
-import type { MemberAddresses } from '../../paxos/membership-changes.js'
-import type { Message } from '../../paxos/messages.js'
 import type { Node, NodeSettings } from '../../paxos/node.js'
 import type { LogEntry, NodeId, Slot } from '../../paxos/types.js'
-import {
-  type CheckpointPart,
-  type CheckpointRequest,
-  type CheckpointSink,
-  TransferError,
-} from '../../protocol/checkpoint-transfer.js'
-import { isFromStranger } from '../../protocol/strangers.js'
+import type { CheckpointPart, CheckpointRequest } from '../../protocol/checkpoint-transfer.js'
 import { CommitFeed } from '../../replication/commit-feed.js'
 import { SESSION_LIMITS } from '../../replication/session-table.js'
 import { LevelStorage } from '../../storage/level-storage.js'
 import type { CheckpointInfo } from '../../storage/storage.js'
 import { StorageError } from '../../storage/storage-error.js'
-import type { Checker } from '../checkers/checker.js'
 import { check } from '../checkers/violation.js'
-import type { FaultTotals } from '../plan/faults.js'
-import type { Random } from '../random.js'
-import type { EventTrace } from '../trace/event-trace.js'
 import { nodeEvents } from '../trace/node-events.js'
-import type { Fate } from '../trace/trace-events.js'
 import type { NodeEnd, StreamOutlet } from './client-port.js'
 import { FeedFollower } from './feed-follower.js'
-import type { Network, Packet, SentPacket } from './network.js'
+import { LivingObserver } from './living-observer.js'
+import type { SentPacket } from './network.js'
 import { NEXT_LEVEL } from './next-machine.js'
-import { fromNextRecord, type SoftwareVersion, toNextRecord } from './next-version.js'
-import type { Scheduler } from './scheduler.js'
+import { fromNextRecord, toNextRecord } from './next-version.js'
+import { PlannedDeath } from './planned-death.js'
 import { SessionDoor } from './session-door.js'
 import type { SimulatedApplication } from './simulated-application.js'
 import type { RecordFormat } from './simulated-database.js'
-import type { DiskSettings, SimulatedDisk } from './simulated-disk.js'
+import type { Machine, SimulatedNodeSettings } from './simulated-node-settings.js'
+import { SimulatedPeerPort } from './simulated-peer-port.js'
 import { SimulatedRuntime } from './simulated-runtime.js'
-import { SimulatedTransfer, type TransferSource } from './simulated-transfer.js'
-import type { StateLimits } from './state-limits.js'
-
-type IdentitySource = PeerPortHandlers['identity']
-
-/** The identity of a process before it listens: nothing is sent then. */
-const NOBODY: IdentitySource = () => ({ clusterId: '', dataDirId: '' })
-
-export interface SimulatedNodeSettings {
-  readonly id: NodeId
-  /** The members that it is started with: their addresses at the time when its own were last set. */
-  readonly members: () => readonly MemberAddresses[]
-  readonly options: CoreOptions
-  readonly initialCommands: readonly Uint8Array[]
-  /** True if the node is no initial member, and waits to be added. */
-  readonly isSpare: boolean
-  /** The boundaries at which checkpoints begin. */
-  readonly boundaries: { readonly slotsMax: number; readonly commandsMax: number }
-  readonly logSlotsMax: number
-  readonly limits: StateLimits
-  /** The node's memory for state, and so the cluster's quota, in bytes; 0: none. */
-  readonly quotaBytes: number
-  /** The duration of the host's turn: inputs within one turn share a drain. */
-  readonly turnMsMax: number
-  readonly tickMs: number
-  readonly disk: Omit<DiskSettings, 'nodeId'>
-  readonly random: Random
-  readonly scheduler: Scheduler
-  readonly totals: FaultTotals
-  readonly checker: Checker
-  readonly trace: EventTrace
-  readonly network: Network
-  /** Returns the current address of a node. */
-  readonly addressOf: (id: NodeId) => string
-  /** Returns the process of another node, if it runs. */
-  readonly peer: (id: NodeId) => TransferSource | undefined
-  readonly send: (packet: Packet) => void
-  /** Called when a node refuses its peer, which is then told. */
-  readonly onRefused: (what: { readonly by: NodeId; readonly peer: NodeId; readonly refusal: PeerRefusal }) => void
-  /** Called when the node can be reached. */
-  readonly onListening: () => void
-  /** True if a machine may throw: that stops its node, and violates nothing. */
-  readonly mayFailToApply: boolean
-  /** Called with an error that only a bug can cause. */
-  readonly onBug: (error: Error) => void
-  /** Makes the parts of a node; tests replace them with defective ones. */
-  readonly parts: NodeParts
-}
-
-export interface NodeParts {
-  readonly makeNode: (settings: NodeSettings) => Node
-  readonly makeDisk: (settings: DiskSettings) => SimulatedDisk
-  readonly makeApplication: (version: SoftwareVersion) => SimulatedApplication
-}
-
-/** The machine on which a process runs. */
-export interface Machine {
-  /** The members that the process is started with. */
-  readonly members: readonly MemberAddresses[]
-  readonly version: SoftwareVersion
-  readonly disk: SimulatedDisk
-  readonly wallMs: () => number
-  readonly turnMsMax: () => number
-  /** Called when the process reaches the step at which it is to be killed. */
-  readonly onDeath: () => void
-  /** Called when the process has found its directory damaged, and set it aside. */
-  readonly onSetAside: () => void
-  /** Called when the process has stopped by itself. */
-  readonly onStopped: (error: Error) => void
-}
+import type { TransferSource } from './simulated-transfer.js'
 
 const CURRENT_FORMAT: RecordFormat = { write: (_key, record) => record, read: (_key, record) => record }
 
@@ -139,16 +57,11 @@ export class SimulatedProcess implements TransferSource {
   #member: HostedMember | undefined
   #core: Node | undefined
   #view: CoreView | undefined
-  #handlers: PeerPortHandlers | undefined
-  /** The identity that each peer was given when it was first sent to. */
-  readonly #introducedAs = new Map<NodeId, CallerIdentity>()
-  /** The addresses at which the node looks for each peer. */
-  readonly #routes = new Map<NodeId, readonly string[]>()
+  readonly #port: SimulatedPeerPort
+  readonly #death: PlannedDeath
   readonly #observer: Observer
   #appliedUpTo: Slot = 0
   readonly #door: SessionDoor
-  #stepsToLive = Number.POSITIVE_INFINITY
-  #diesInWrite = false
 
   constructor(settings: SimulatedNodeSettings, machine: Machine) {
     const { random, scheduler, parts } = settings
@@ -157,7 +70,16 @@ export class SimulatedProcess implements TransferSource {
     this.application = parts.makeApplication(machine.version)
     this.#follower = settings.checker.looksInside ? new FeedFollower() : undefined
     this.runtime = new SimulatedRuntime({ scheduler, random, wallMs: machine.wallMs, turnMsMax: machine.turnMsMax })
+    this.#death = new PlannedDeath(settings, { disk: machine.disk, runtime: this.runtime, onDeath: machine.onDeath })
     this.#observer = this.#makeObserver()
+    this.#port = new SimulatedPeerPort(settings, {
+      runtime: this.runtime,
+      input: (run) => this.input(run),
+      check: (run) => this.#check(run),
+      onMark: (dataDirId, writeNumber) => this.#onMark(dataDirId, writeNumber),
+      onSent: () => this.#death.passStep(),
+      afterStep: () => this.#afterStep(),
+    })
     this.#door = new SessionDoor({
       machine: this.application.machine,
       runtime: this.runtime,
@@ -215,7 +137,7 @@ export class SimulatedProcess implements TransferSource {
         tickIntervalMs: tickMs,
         checkpoints: boundaries,
         sessionLimits: { ...SESSION_LIMITS, ...limits },
-        port: this.#makePeerPort(),
+        port: this.#port,
         makeNode: (nodeSettings) => this.#makeNode(nodeSettings),
         feed: this.#follower?.feed ?? new CommitFeed(),
       }
@@ -263,30 +185,28 @@ export class SimulatedProcess implements TransferSource {
     }
   }
 
+  /** The death that a fault has planned for this process. */
+  get death(): Pick<PlannedDeath, 'afterSteps' | 'inWrite' | 'cancel'> {
+    return this.#death
+  }
+
   serveCheckpoint(caller: CallerIdentity, request: CheckpointRequest): AsyncIterable<CheckpointPart> {
-    const handlers = this.#handlers
-    if (handlers === undefined) throw new TransferError('UNREACHABLE', `node ${this.#settings.id} does not listen`)
-    const admission = handlers.admit(caller)
-    if (admission === 'joinOnly')
-      throw new TransferError('UNREACHABLE', `node ${caller.nodeId} is not known by its directory yet`)
-    if (admission !== undefined) throw new TransferError('REFUSED', admission.message)
-    return handlers.serveCheckpoint(caller, request)
+    return this.#port.serveCheckpoint(caller, request)
   }
 
-  /** Kills the process between two steps, after this number of steps. */
-  dieAfterSteps(steps: number): void {
-    this.#stepsToLive = steps
+  /** Passes a packet to the process, as soon as it is awake. */
+  receive(packet: SentPacket): void {
+    this.#port.receive(packet)
   }
 
-  /** Kills the process in the middle of its next write. */
-  dieInWrite(): void {
-    this.#diesInWrite = true
+  /** The peer, or this node, is a new process: if they find each other their links are made anew. */
+  onRelinked(peer: NodeId): void {
+    this.#port.onRelinked(peer)
   }
 
-  /** Cancels a planned death. */
-  spare(): void {
-    this.#stepsToLive = Number.POSITIVE_INFINITY
-    this.#diesInWrite = false
+  /** Tells the process that a peer refuses it. */
+  onRefused(by: NodeId, refusal: PeerRefusal): void {
+    this.#port.onRefused(by, refusal)
   }
 
   /** Accepts a client's stream. Returns undefined before the node serves clients. */
@@ -312,31 +232,6 @@ export class SimulatedProcess implements TransferSource {
     })
   }
 
-  receive(packet: SentPacket): void {
-    const { from, to, message, caller, sentStep } = packet
-    let isTold = false
-    const tellFate = (fate: Fate): void => {
-      if (!isTold) this.#settings.trace.tell({ kind: 'ended', sentStep, from, to, message, fate })
-      isTold = true
-    }
-    if (this.runtime.isPaused) tellFate('waits')
-    this.runtime.whenAwake(() => {
-      const handlers = this.#handlers
-      if (handlers === undefined) return tellFate('down')
-      const admission = handlers.admit(caller)
-      if (admission === 'joinOnly' ? !isFromStranger(message) : admission !== undefined) {
-        tellFate('refused')
-        if (admission !== 'joinOnly' && admission !== undefined)
-          this.#settings.onRefused({ by: to, peer: from, refusal: admission })
-        return
-      }
-      tellFate('delivered')
-      if (message.kind === 'mark') for (const { dataDirId, writeNumber } of message.marks) this.#onMark(dataDirId, writeNumber)
-      handlers.onMessages(from, [message], caller)
-      this.#afterStep()
-    })
-  }
-
   #onMark(dataDirId: string, writeNumber: number): void {
     this.#marksHeard.set(dataDirId, Math.max(this.markOf(dataDirId), writeNumber))
   }
@@ -347,67 +242,6 @@ export class SimulatedProcess implements TransferSource {
     this.#view = viewOf(core)
     this.#check(() => this.#settings.checker.onStarted(this.#settings.id, core, this.#machine.disk.contents))
     return core
-  }
-
-  #makePeerPort(): PeerPort {
-    const { id, send } = this.#settings
-    /** The node's own identity, also while it stops. */
-    let identity = NOBODY
-    return {
-      start: async (handlers) => {
-        this.#handlers = handlers
-        identity = handlers.identity
-        this.#settings.onListening()
-      },
-      send: (to: NodeId, message: Message) => {
-        // A message to itself: the core gets it when its records are durable.
-        if (this.runtime.isOver || to === id || !this.#finds(to)) return
-        this.#check(() => send({ from: id, to, message, caller: this.#introductionTo(to, identity) }))
-        this.#passStep()
-      },
-      flush: () => this.#afterStep(),
-      isOpen: (to) => this.#settings.peer(to) !== undefined,
-      setPeers: (peers) => {
-        this.#routes.clear()
-        for (const { nodeId, addresses } of peers) this.#routes.set(nodeId, addresses)
-      },
-      redial: () => undefined,
-      links: () => [],
-      fetchCheckpoint: (from, request, sink) => this.#fetch(from, request, sink, identity),
-      stop: async () => {
-        this.#handlers = undefined
-      },
-    }
-  }
-
-  /**
-   * Returns true if the peer is at one of the addresses at which it is looked for: the link tries them in turn, and has reached
-   * that one.
-   */
-  #finds(peer: NodeId): boolean {
-    return this.#routes.get(peer)?.includes(this.#settings.addressOf(peer)) === true
-  }
-
-  #fetch(from: NodeId, request: CheckpointRequest, sink: CheckpointSink, identity: IdentitySource): () => void {
-    const { id: to, peer, network, scheduler, totals, trace, onBug } = this.#settings
-    const { runtime } = this
-    const source = (): TransferSource | undefined => (this.#finds(from) ? peer(from) : undefined)
-    const caller = { nodeId: to, ...identity() }
-    const transfer = new SimulatedTransfer({
-      to,
-      from,
-      source,
-      runtime,
-      caller,
-      request,
-      sink,
-      network,
-      scheduler,
-      totals,
-      trace,
-      onBug,
-    })
-    return () => transfer.cancel()
   }
 
   /** Returns the observer of this process. A dead process reports nothing. */
@@ -422,7 +256,7 @@ export class SimulatedProcess implements TransferSource {
       },
       checkpointInstalled: ({ checkpoint }) => this.#onInstalled(checkpoint),
       writeBegun: (subject) => this.#onWriting(subject),
-      writeEnded: () => this.#passStep(),
+      writeEnded: () => this.#death.passStep(),
       halted: ({ error }) => this.#onFailed(error),
     }
     return new LivingObserver(handlers, this.runtime)
@@ -438,7 +272,7 @@ export class SimulatedProcess implements TransferSource {
         checker.feed.onApplied(id, entry.slot, this.#follower.onApplied())
       }
     })
-    this.#passStep()
+    this.#death.passStep()
   }
 
   #onInstalled(checkpoint: CheckpointInfo): void {
@@ -450,26 +284,7 @@ export class SimulatedProcess implements TransferSource {
       const { missingVote } = this.#machine.disk
       check(missingVote === undefined, () => `node ${id} lost its vote for slot ${missingVote} when it installed a checkpoint`)
     })
-    this.#passStep()
-  }
-
-  /** The peer, or this node, is a new process: if they find each other their links are made anew. */
-  onRelinked(peer: NodeId): void {
-    if (this.#handlers !== undefined && this.#finds(peer)) this.input(() => this.#handlers?.onConnected(peer))
-  }
-
-  /** A peer refuses this node. The stream has ended: the next one carries this node's new identity. */
-  onRefused(by: NodeId, refusal: PeerRefusal): void {
-    this.#introducedAs.delete(by)
-    this.input(() => this.#handlers?.onRefused(by, refusal, this.#settings.addressOf(by)))
-  }
-
-  #introductionTo(to: NodeId, identity: IdentitySource): CallerIdentity {
-    const known = this.#introducedAs.get(to)
-    if (known !== undefined) return known
-    const caller = { nodeId: this.#settings.id, ...identity() }
-    this.#introducedAs.set(to, caller)
-    return caller
+    this.#death.passStep()
   }
 
   #afterStep(): void {
@@ -490,8 +305,8 @@ export class SimulatedProcess implements TransferSource {
     const { checkpoint } = subject
     if (checkpoint !== undefined) this.#check(() => this.#settings.checker.onCheckpoint(this.#settings.id, checkpoint))
     this.#machine.disk.expect(subject)
-    if (this.#diesInWrite) this.#dieWhileWriting()
-    this.#passStep()
+    this.#death.onWriting()
+    this.#death.passStep()
   }
 
   #onFailed(error: Error): void {
@@ -506,36 +321,5 @@ export class SimulatedProcess implements TransferSource {
       if (error instanceof StorageError && error.code === 'DAMAGED' && this.#machine.disk.wasCorrupted) return
       this.#settings.onBug(error instanceof Error ? error : new Error(String(error)))
     }
-  }
-
-  /** Passes a step, at which the process may be killed. */
-  #passStep(): void {
-    if (this.runtime.isOver || --this.#stepsToLive > 0) return
-    this.#settings.totals.count('crashMidStep')
-    this.#machine.onDeath()
-  }
-
-  /** Kills the process during its write, late enough for messages that left too early to arrive. */
-  #dieWhileWriting(): void {
-    const { scheduler, random, disk, totals } = this.#settings
-    scheduler.after(random.next() * disk.syncMsMean, () => {
-      if (this.runtime.isOver || !this.#diesInWrite || !this.#machine.disk.isWriting) return
-      totals.count('crashInWrite')
-      this.#machine.onDeath()
-    })
-  }
-}
-
-/** The observer of a process, silent once that is dead. */
-class LivingObserver extends EventObserver {
-  readonly #runtime: Pick<SimulatedRuntime, 'isOver'>
-
-  constructor(handlers: EventHandlers, runtime: Pick<SimulatedRuntime, 'isOver'>) {
-    super(handlers)
-    this.#runtime = runtime
-  }
-
-  override event<Name extends keyof Events>(name: Name, fields: Events[Name]): void {
-    if (!this.#runtime.isOver) super.event(name, fields)
   }
 }
