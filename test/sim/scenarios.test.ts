@@ -213,7 +213,7 @@ test('a node that comes back from its checkpoint learns what it missed from the 
 async function restartAs(world: World, node: SimulatedNode, version: SoftwareVersion): Promise<void> {
   node.stop()
   await until(world, 'it has stopped', () => !node.isUp)
-  node.version = version
+  node.software.installed = version
   node.start()
 }
 
@@ -274,7 +274,7 @@ test('a rolling upgrade, and back: versions go up and down freely until the leve
     assert.equal(first.isUp, false)
     if (count === 1) first.start()
   }
-  first.version = 'next'
+  first.software.installed = 'next'
   first.start()
   await untilLevelled(world, first)
   await finish(world)
@@ -304,7 +304,7 @@ for (const [what, plan] of [
     assert.ok(first.disk.contents.decidedUpTo < outcome.slot)
     await world.run(1_000)
     world.connectAll()
-    first.version = 'current'
+    first.software.installed = 'current'
     first.start()
     await until(world, 'it refuses', () => world.totals.of('refusedDowngrade') === 1)
     // The disk knows: nobody need say so again.
@@ -312,7 +312,7 @@ for (const [what, plan] of [
     first.start()
     await until(world, 'and so does the next start, at once', () => world.totals.of('refusedDowngrade') === 2, 100)
     world.connectAll()
-    first.version = 'next'
+    first.software.installed = 'next'
     first.start()
     await untilLevelled(world, first)
     await finish(world)
@@ -322,7 +322,7 @@ for (const [what, plan] of [
 test('a cluster begins at the highest level that all of its members know; who joins it without knowing that stops, and learns it later', async () => {
   const world = new World({ seed: 42, plan: { ...QUIET_PLAN, nodeCount: 3, spareCount: 1 } })
   const spare = world.node(4)
-  for (const node of world.nodes) if (node !== spare) node.version = 'next'
+  for (const node of world.nodes) if (node !== spare) node.software.installed = 'next'
   world.start()
   await until(world, 'it is formed', () => world.checker.decidedUpTo > 0)
   assert.equal(world.checker.firstLevel, 2)
@@ -330,7 +330,7 @@ test('a cluster begins at the highest level that all of its members know; who jo
   await until(world, 'it refuses', () => world.totals.of('refusedDowngrade') === 1, 20_000)
   spare.start()
   await until(world, 'so does its next start', () => world.totals.of('refusedDowngrade') === 2)
-  spare.version = 'next'
+  spare.software.installed = 'next'
   spare.start()
   await until(world, 'it votes', () => world.operator.isIdle, 20_000)
   assert.equal(world.totals.of('addMember'), 1)

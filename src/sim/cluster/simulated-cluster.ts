@@ -137,7 +137,7 @@ export class SimulatedCluster {
     for (const node of core) {
       node.spare()
       node.wake()
-      node.useNewestVersion()
+      node.software.useNewest()
       node.start()
     }
   }
@@ -234,8 +234,8 @@ export class SimulatedCluster {
   }
 
   #carry({ from, message }: Packet, encodesMessages: boolean): Message {
-    const { runningVersion } = this.node(from)
-    return encodesMessages || runningVersion === 'next' ? throughCodec(message, runningVersion) : message
+    const { running } = this.node(from).software
+    return encodesMessages || running === 'next' ? throughCodec(message, running) : message
   }
 
   /** Tells a node that a peer refuses it, after the time that the answer takes. */

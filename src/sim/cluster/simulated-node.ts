@@ -1,21 +1,16 @@
 import type { PeerRefusal } from '../../host/admission.js'
-import type { Answer, SessionRequest } from '../../host/api.js'
-import { MemberError } from '../../host/api.js'
-import type { LevelInForce } from '../../host/binary-version.js'
-import { HaltError } from '../../host/halt-error.js'
 import type { HostedMember } from '../../host/hosted-member.js'
 import type { MemberAddresses } from '../../paxos/membership-changes.js'
 import type { Node } from '../../paxos/node.js'
-import type { MembershipChange, MembershipRecord, NodeId, Slot } from '../../paxos/types.js'
-import type { SessionName } from '../../replication/session-table.js'
-import { StorageError } from '../../storage/storage-error.js'
-import type { ClientPort, NodeEnd, Settled, StreamOutlet } from './client-port.js'
+import type { NodeId, Slot } from '../../paxos/types.js'
+import { CallableNode } from './callable-node.js'
+import { InstalledSoftware } from './installed-software.js'
 import type { SentPacket } from './network.js'
-import type { SoftwareVersion } from './next-version.js'
 import type { SimulatedApplication } from './simulated-application.js'
 import type { DirectoryCopy, SimulatedDisk } from './simulated-disk.js'
 import type { SimulatedNodeSettings } from './simulated-node-settings.js'
 import { SimulatedProcess } from './simulated-process.js'
+import { stopCodeOf } from './stop-code.js'
 
 /** The simulated day on which every run begins. */
 export const EPOCH_MS = 1_700_000_000_000
@@ -24,7 +19,7 @@ const SLOW_FACTOR = 20
 const SLOW_TURN_MS = 20
 
 /** A simulated machine: a disk and a wall clock and, most of the time, a process that runs on it. */
-export class SimulatedNode implements ClientPort {
+export class SimulatedNode extends CallableNode {
   readonly id: NodeId
   readonly #settings: SimulatedNodeSettings
   #disk: SimulatedDisk
@@ -34,14 +29,7 @@ export class SimulatedNode implements ClientPort {
   #mostAheadMs = 0
   /** True if everything on this node takes long. */
   isSlow = false
-  /** The version that it runs from its next start on. */
-  version: SoftwareVersion = 'current'
-  #runningVersion: SoftwareVersion = 'current'
-  #hasRunNext = false
-  /** True if the version that it ran refused the level that it found, and stopped. */
-  #hasRefusedLevel = false
-  /** True if its operator installs the next version where that is needed. */
-  #installsNewest = false
+  readonly software = new InstalledSoftware()
   #isCommissioned: boolean
   #moveCount = 0
   /** The members' addresses, as they were written down when this machine was first started, or moved. */
@@ -54,6 +42,7 @@ export class SimulatedNode implements ClientPort {
   #startsAgain = false
 
   constructor(settings: SimulatedNodeSettings) {
+    super()
     this.id = settings.id
     this.#settings = settings
     this.#isCommissioned = !settings.isSpare
@@ -119,22 +108,6 @@ export class SimulatedNode implements ClientPort {
     return this.#process?.application
   }
 
-  /** Makes the node start from now on with the newest version that it has run; with the next one, if it has met its level. */
-  useNewestVersion(): void {
-    this.#installsNewest = true
-    if (this.#hasRunNext || this.#hasRefusedLevel) this.version = 'next'
-  }
-
-  /** True if the node has ever run the next version. */
-  get hasRunNext(): boolean {
-    return this.#hasRunNext
-  }
-
-  /** The version that runs, or ran last. */
-  get runningVersion(): SoftwareVersion {
-    return this.#runningVersion
-  }
-
   /** The process, if it runs and has read its disk: peers fetch checkpoints from it. */
   get checkpointSource(): SimulatedProcess | undefined {
     return this.member === undefined ? undefined : this.#process
@@ -197,10 +170,7 @@ export class SimulatedNode implements ClientPort {
     if (this.#process !== undefined || this.#haltCode !== undefined) return
     const { trace } = this.#settings
     trace.tell({ kind: 'started', node: this.id })
-    if (this.version !== this.#runningVersion)
-      trace.tell({ kind: 'note', text: `n${this.id} now runs the ${this.version} version` })
-    this.#runningVersion = this.version
-    this.#hasRunNext ||= this.version === 'next'
+    if (this.software.start()) trace.tell({ kind: 'note', text: `n${this.id} now runs the ${this.software.running} version` })
     this.#process = this.#newProcess()
     void this.#process.boot()
   }
@@ -312,60 +282,14 @@ export class SimulatedNode implements ClientPort {
     this.#settings.trace.tell({ kind: 'ended', sentStep, from, to, message, fate: 'down' })
   }
 
-  acceptStream(outlet: StreamOutlet): NodeEnd | undefined {
-    return this.#process?.acceptStream(outlet)
+  protected override get process(): SimulatedProcess | undefined {
+    return this.#process
   }
 
-  openSession(timeoutMs: number, settle: Settled<SessionName>): void {
-    this.#ask((member) => member.openSession({ timeoutMs }), settle)
-  }
-
-  closeSession(session: SessionName, timeoutMs: number, settle: Settled<boolean>): void {
-    this.#ask(async (member) => (await member.closeSession(session, { timeoutMs })).closed, settle)
-  }
-
-  submit(request: SessionRequest, timeoutMs: number, settle: Settled<Answer>): void {
-    this.#process?.input((member) => member.submit(request, { timeoutMs }, this.#whileAlive(settle)))
-  }
-
-  invoke(command: Uint8Array, timeoutMs: number, settle: Settled<Answer>): void {
-    this.#ask((member) => member.invoke(command, { timeoutMs }), settle)
-  }
-
-  read(query: Uint8Array, timeoutMs: number, settle: Settled<Answer>): void {
-    this.#ask((member) => member.query(query, { timeoutMs }), settle)
-  }
-
-  changeMembership(change: MembershipChange, timeoutMs: number, settle: Settled<MembershipRecord>): void {
-    this.#ask(async (member) => (await member.changeMembership(change, { timeoutMs })).membership, settle)
-  }
-
-  raiseLevel(level: number, timeoutMs: number, settle: Settled<LevelInForce>): void {
-    this.#ask((member) => member.raiseLevel(level, { timeoutMs }), settle)
-  }
-
-  transferLeadership(to: NodeId, timeoutMs: number, settle: Settled<NodeId>): void {
-    this.#ask((member) => member.transferLeadership(to, { timeoutMs }), settle)
-  }
-
-  #ask<T>(ask: (member: HostedMember) => Promise<T>, settle: Settled<T>): void {
-    const answer = this.#whileAlive(settle)
-    this.#process?.input((member) => {
-      ask(member).then(answer, (error: unknown) => {
-        if (error instanceof MemberError) answer(error)
-        // The error comes from a damaged record: the node stops with its next write.
-        else if (codeOf(error) === 'DAMAGED' && this.#disk.wasCorrupted) return
-        else this.#settings.onBug(error instanceof Error ? error : new Error(String(error)))
-      })
-    })
-  }
-
-  /** A dead process answers nothing. */
-  #whileAlive<T>(settle: Settled<T>): Settled<T> {
-    const process = this.#process
-    return (outcome) => {
-      if (process?.runtime.isOver === false) settle(outcome)
-    }
+  protected override onUnforeseen(error: unknown): void {
+    // The error comes from a damaged record: the node stops with its next write.
+    if (stopCodeOf(error) === 'DAMAGED' && this.#disk.wasCorrupted) return
+    this.#settings.onBug(error instanceof Error ? error : new Error(String(error)))
   }
 
   #onSetAside(): void {
@@ -378,29 +302,18 @@ export class SimulatedNode implements ClientPort {
 
   #onStopped(error: Error): void {
     const { totals, trace, onBug } = this.#settings
-    const code = codeOf(error)
+    const code = stopCodeOf(error)
     if (this.#isForGood(code)) this.#haltCode = code
     // Found while it ran: at its next start it sets the directory aside.
     else if (code === 'DAMAGED' && this.#disk.wasCorrupted) totals.count('failedRead')
     else if (this.#disk.hasFailed) totals.count('failedWrite')
     // This version refuses what the next one has written or raised.
-    else if (this.#isRefusedVersion(code)) this.#onRefusedVersion()
-    else return onBug(error)
+    else if (this.software.refuses(code)) {
+      totals.count('refusedDowngrade')
+      if (this.software.onRefused()) this.#startsAgain = true
+    } else return onBug(error)
     trace.tell({ kind: 'halted', node: this.id, code, message: error.message })
     this.#end()
-  }
-
-  #isRefusedVersion(code: string): boolean {
-    if (this.#runningVersion !== 'current') return false
-    return code === 'UNSUPPORTED_LEVEL' || (code === 'UNSUPPORTED_FORMAT' && this.#hasRunNext)
-  }
-
-  #onRefusedVersion(): void {
-    this.#settings.totals.count('refusedDowngrade')
-    this.#hasRefusedLevel = true
-    if (!this.#installsNewest) return
-    this.version = 'next'
-    this.#startsAgain = true
   }
 
   /** Returns true if the node stopped for a legitimate reason and must not start again before an operator acts. */
@@ -447,7 +360,7 @@ export class SimulatedNode implements ClientPort {
     this.#members ??= this.#settings.members()
     return new SimulatedProcess(this.#settings, {
       members: this.#members,
-      version: this.version,
+      version: this.software.installed,
       disk: this.#disk,
       wallMs: () => Math.floor(EPOCH_MS + scheduler.nowMs + this.wallOffsetMs),
       turnMsMax: () => (this.isSlow ? Math.max(SLOW_TURN_MS, turnMsMax * SLOW_FACTOR) : turnMsMax),
@@ -463,11 +376,4 @@ export class SimulatedNode implements ClientPort {
     this.#settings.checker.onDirectory(this.id, disk.dataDirId)
     return disk
   }
-}
-
-/** Returns the code of the innermost cause that has one: a write after a failed read fails because of the read. */
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return ''
-  const own = error instanceof HaltError || error instanceof StorageError ? error.code : ''
-  return codeOf(error.cause) || own
 }

@@ -100,7 +100,7 @@ export class Nemesis {
         return this.#restartInTurn(fault.forMs, noUndo)
       case 'rollingUpgrade':
         return this.#restartInTurn(fault.forMs, (node) => {
-          node.version = 'next'
+          node.software.installed = 'next'
         })
       case 'handOver':
         return this.#handOver()

@@ -139,15 +139,15 @@ export class NodeStriker {
   }
 
   #downgrade(node: SimulatedNode): Undo | undefined {
-    if (!node.isUp || node.runningVersion === 'current' || this.#settings.survival.hasImpostor) return undefined
-    node.version = 'current'
+    if (!node.isUp || node.software.running === 'current' || this.#settings.survival.hasImpostor) return undefined
+    node.software.installed = 'current'
     node.crash()
     node.start()
     return () => {
-      node.version = 'next'
+      node.software.installed = 'next'
       if (this.#holds.has(`down ${node.id}`) || this.#settings.survival.hasImpostor) return
       // If the level allowed it to go back, it has run all the while.
-      if (node.runningVersion === 'current') node.crash()
+      if (node.software.running === 'current') node.crash()
       node.start()
     }
   }

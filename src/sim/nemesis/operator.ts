@@ -197,7 +197,7 @@ export class Operator {
     const { nodes, checker } = this.#settings
     if (level === checker.firstLevel) return
     const members = checker.memberships.latest.members.map(({ nodeId }) => nodeId)
-    const ignorant = members.find((nodeId) => nodes[nodeId - 1]?.hasRunNext !== true)
+    const ignorant = members.find((nodeId) => nodes[nodeId - 1]?.software.hasRunNext !== true)
     check(ignorant === undefined, () => `the log was raised to level ${level}, which node ${ignorant} never knew`)
   }
 
