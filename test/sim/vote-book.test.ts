@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeBallot } from '../../src/paxos/ballot.js'
 import { type Ballot, type LogEntry, type MembershipChange, NOOP, type Slot, type Value } from '../../src/paxos/types.js'
+import { checkRecovered, checkReported } from '../../src/sim/checkers/told-votes.js'
 import { Violation } from '../../src/sim/checkers/violation.js'
 import type { VoteBook } from '../../src/sim/checkers/vote-book.js'
 import { bookOf } from './book.js'
@@ -183,16 +184,16 @@ test('A3: a promise reports every vote that is on the disk, page by page, and no
     LogEntry,
     LogEntry,
   ]
-  book.checkReported(1, { ...promised, fromSlot: 1, accepted: [one, two, four], nextSlot: 0 })
-  book.checkReported(1, { ...promised, fromSlot: 1, accepted: [one, two], nextSlot: 4 })
-  book.checkReported(1, { ...promised, fromSlot: 4, accepted: [four], nextSlot: 0 })
-  book.checkReported(1, { ...promised, fromSlot: 2, accepted: [four], nextSlot: 0, decidedUpTo: 2 })
+  checkReported(book, 1, { ...promised, fromSlot: 1, accepted: [one, two, four], nextSlot: 0 })
+  checkReported(book, 1, { ...promised, fromSlot: 1, accepted: [one, two], nextSlot: 4 })
+  checkReported(book, 1, { ...promised, fromSlot: 4, accepted: [four], nextSlot: 0 })
+  checkReported(book, 1, { ...promised, fromSlot: 2, accepted: [four], nextSlot: 0, decidedUpTo: 2 })
   breaks(
-    () => book.checkReported(1, { ...promised, fromSlot: 1, accepted: [one, four], nextSlot: 0 }),
+    () => checkReported(book, 1, { ...promised, fromSlot: 1, accepted: [one, four], nextSlot: 0 }),
     'node 1 promised without its vote for slot 2 in ballot 1.1',
   )
   breaks(
-    () => book.checkReported(1, { ...promised, fromSlot: 4, accepted: [four, { ...four, slot: 5 }], nextSlot: 0 }),
+    () => checkReported(book, 1, { ...promised, fromSlot: 4, accepted: [four, { ...four, slot: 5 }], nextSlot: 0 }),
     'node 1 reported a vote for slot 5 that is not on its disk',
   )
 })
@@ -202,8 +203,8 @@ test('A3: in a restart no open vote is forgotten', () => {
     [1, 1, B1, A],
     [1, 2, B1, A],
   ])
-  book.checkRecovered(1, [{ slot: 2, ballot: B1, value: A }], 1)
-  breaks(() => book.checkRecovered(1, [], 1), 'node 1 forgot in a restart its vote for slot 2 in ballot 1.1')
+  checkRecovered(book, 1, [{ slot: 2, ballot: B1, value: A }], 1)
+  breaks(() => checkRecovered(book, 1, [], 1), 'node 1 forgot in a restart its vote for slot 2 in ballot 1.1')
 })
 
 // --- memberships: the window is of two slots, so that a change in slot 1 is in force from slot 3 on ------------------------------------
@@ -291,9 +292,9 @@ test('a vote that is lost with its directory still counts, and a new directory v
     [false, true],
   )
   const promised = { kind: 'promise', ballot: B1, fromSlot: 6, accepted: [], decidedUpTo: 0, nextSlot: 0 } as const
-  book.checkReported(2, { ...promised, votesFrom: 6 })
+  checkReported(book, 2, { ...promised, votesFrom: 6 })
   breaks(
-    () => book.checkReported(2, { ...promised, votesFrom: 1 }),
+    () => checkReported(book, 2, { ...promised, votesFrom: 1 }),
     'node 2 promised as one that votes from slot 1 on, which its directory was never said to do',
   )
 })

@@ -11,6 +11,7 @@ import { levelAt } from './log-level.js'
 import { type BookedMembership, type MembershipBook, sameMembership } from './membership-book.js'
 import { MessageChecker } from './message-checker.js'
 import type { QuotaMark } from './quota-marks.js'
+import { checkRecovered } from './told-votes.js'
 import { check } from './violation.js'
 import { VoteBook } from './vote-book.js'
 
@@ -156,7 +157,7 @@ export class Checker {
     check(core.promised >= disk.promised, () => `node ${nodeId} forgot its promise in a restart`)
     check(core.decidedUpTo === disk.decidedUpTo, () => `node ${nodeId} forgot decided slots in a restart`)
     // A node that comes back with an empty disk is no member, and does not vote.
-    if (core.genesis !== undefined) this.#book.checkRecovered(nodeId, core.openVotes, core.decidedUpTo)
+    if (core.genesis !== undefined) checkRecovered(this.#book, nodeId, core.openVotes, core.decidedUpTo)
   }
 
   onStep(nodeId: NodeId, before: CoreView, now: CoreView): void {

@@ -4,6 +4,7 @@ import type { Ballot, LogEntry, MembershipRecord, NodeId, Slot } from '../../pax
 import { sameValue } from '../../paxos/value.js'
 import { sameMembership } from './membership-book.js'
 import { ReadChecker } from './read-checker.js'
+import { checkReported } from './told-votes.js'
 import { check } from './violation.js'
 import type { VoteBook } from './vote-book.js'
 
@@ -66,7 +67,7 @@ export class MessageChecker {
         return this.#checkNotReused(sent, message.ballot)
       case 'promise':
         this.#checkPromised(from, message)
-        return this.#book.checkReported(from, message)
+        return checkReported(this.#book, from, message)
       case 'accept':
         this.#checkOwner(from, message)
         this.#book.onWatermark(from, message.ballot, message.decidedUpTo)

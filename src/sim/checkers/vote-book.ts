@@ -1,5 +1,4 @@
 import { formatBallot, NO_BALLOT } from '../../paxos/ballot.js'
-import type { Promised } from '../../paxos/messages.js'
 import type { Ballot, Genesis, LogEntry, NodeId, Slot, Value } from '../../paxos/types.js'
 import { sameValue } from '../../paxos/value.js'
 import { type BookedMembership, MembershipBook } from './membership-book.js'
@@ -223,59 +222,10 @@ export class VoteBook {
     }
   }
 
-  /** Checks A3: a promise reports every vote below its ballot that is on the node's disk, and otherwise only what is chosen. */
-  checkReported(nodeId: NodeId, { ballot, fromSlot, accepted, decidedUpTo, nextSlot, votesFrom }: Promised): void {
-    check(
-      votesFrom === 0 || this.#hasLife(nodeId, votesFrom),
-      () => `node ${nodeId} promised as one that votes from slot ${votesFrom} on, which its directory was never said to do`,
-    )
-    const reported = new Map(accepted.map((entry) => [entry.slot, entry]))
-    const lastSlot = nextSlot === 0 ? Number.POSITIVE_INFINITY : nextSlot - 1
-    this.#checkVotes(
-      nodeId,
-      { fromSlot: Math.max(fromSlot, decidedUpTo + 1), lastSlot, below: ballot },
-      reported,
-      'promised without its',
-    )
-    for (const entry of accepted) {
-      check(
-        this.hasVoted(nodeId, entry.slot, entry.ballot) || this.#isChosen(entry),
-        () => `node ${nodeId} reported a vote for slot ${entry.slot} that is not on its disk`,
-      )
-    }
-  }
-
-  /** Checks A3 at a start: a node recovers its votes for all slots that it does not know to be decided. */
-  checkRecovered(nodeId: NodeId, votes: readonly LogEntry[], decidedUpTo: Slot): void {
-    const recovered = new Map(votes.map((entry) => [entry.slot, entry]))
-    const range = { fromSlot: decidedUpTo + 1, lastSlot: Number.POSITIVE_INFINITY, below: Number.POSITIVE_INFINITY }
-    this.#checkVotes(nodeId, range, recovered, 'forgot in a restart its')
-  }
-
-  /** Returns true if the value is the chosen one of its slot. */
-  #isChosen({ slot, value }: LogEntry): boolean {
-    const chosen = this.chosenAt(slot)
-    return chosen !== undefined && sameValue(chosen, value)
-  }
-
-  /** Checks that each of the node's votes in the range is in `told`, unless a chosen value is there. */
-  #checkVotes(
-    nodeId: NodeId,
-    { fromSlot, lastSlot, below }: { fromSlot: Slot; lastSlot: Slot; below: Ballot },
-    told: ReadonlyMap<Slot, LogEntry>,
-    how: string,
-  ): void {
+  /** Returns the highest ballot below `below` in which the node has voted in the slot, from its current directory. */
+  lastVoteOf(nodeId: NodeId, slot: Slot, below: Ballot): Ballot | undefined {
     const directory = this.directoryOf(nodeId)
-    const last = Math.min(lastSlot, directory.votedUpTo)
-    for (let slot = fromSlot; slot <= last; slot++) {
-      const vote = this.#slots[slot]?.rounds.findLast((r) => r.ballot < below && r.voters.has(directory))
-      if (vote === undefined) continue
-      const entry = told.get(slot)
-      check(
-        entry !== undefined && (entry.ballot >= vote.ballot || this.#isChosen(entry)),
-        () => `node ${nodeId} ${how} vote for slot ${slot} in ballot ${formatBallot(vote.ballot)}`,
-      )
-    }
+    return this.#slots[slot]?.rounds.findLast((r) => r.ballot < below && r.voters.has(directory))?.ballot
   }
 
   #isAllowed(slot: Slot, ballot: Ballot, value: Value): boolean {
@@ -290,15 +240,6 @@ export class VoteBook {
       promised = others
     }
     return isQuorumOf(membership, promised)
-  }
-
-  /** Returns true if some membership says that the node votes from that slot on, from this directory. */
-  #hasLife(nodeId: NodeId, votesFrom: Slot): boolean {
-    const { dataDirId } = this.directoryOf(nodeId)
-    return this.memberships.all.some((membership) => {
-      const member = membership.member(nodeId)
-      return member?.dataDirId === dataDirId && member.votesFrom === votesFrom
-    })
   }
 
   /** Records that this round has chosen its value, if a majority voted in it and no lower round has done so. */
