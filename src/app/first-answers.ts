@@ -13,7 +13,7 @@ export interface FirstAnswer {
 
 /** Bounds of what is kept: part of the replicated state machine, the same on every node. */
 export interface FirstAnswerLimits {
-  /** How long an answer is kept, in log time. */
+  /** Time for which an answer is kept, in log time. */
   readonly keptMs: number
   readonly countMax: number
   /** Bytes of all answers together. */

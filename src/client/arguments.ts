@@ -246,6 +246,11 @@ const ARGUMENTS = {
 
 export type ArgumentsOf = keyof typeof ARGUMENTS
 
+/** Returns whether a method has arguments that are checked here. */
+export function hasArguments(method: string): method is ArgumentsOf {
+  return Object.hasOwn(ARGUMENTS, method)
+}
+
 /** @throws SynodError INVALID_ARGUMENT that names the field, as it is on the wire, and what is wrong with it */
 export function checkArguments(method: ArgumentsOf, given: unknown): void {
   ARGUMENTS[method](given, '')

@@ -22,7 +22,7 @@ export interface FrameOptions {
  * Every call that is not settled, and what is to be done about it.
  *
  * A call is *waiting* until it is first sent; then it has a number, which every retry keeps, and is *under way* until it is forgotten.
- * Of those under way some are to be sent again, now or after a pause; the others are on the wire.
+ * Some calls under way are to be sent again, now or after a pause; the others are on the wire.
  */
 export class Outstanding {
   readonly #maxInFlight: number

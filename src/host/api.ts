@@ -128,7 +128,7 @@ export interface Cancellation {
   readonly aborted: boolean
 }
 
-/** How long a call may wait. */
+/** Longest wait of a call. */
 export interface WaitOptions {
   /** Default: 10 s. */
   readonly timeoutMs?: number

@@ -64,7 +64,7 @@ export function wasRepeated({ proposalCount, isFateUnknown }: Pending): boolean 
   return proposalCount > 1 || isFateUnknown
 }
 
-/** Whether nobody waits for the command any more. */
+/** True when nobody waits for the command any more. */
 export function isAbandoned({ waiters }: Pending): boolean {
   for (const { signal } of waiters) if (signal?.aborted !== true) return false
   return true

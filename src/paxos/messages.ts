@@ -228,7 +228,7 @@ export interface Roster {
   /** The levels that the sender knows, both ends included. */
   readonly levelMin: number
   readonly levelMax: number
-  /** Of the sender's binary; may be empty. */
+  /** Version of the sender's binary; may be empty. */
   readonly version: string
 }
 

@@ -75,7 +75,7 @@ export interface Genesis {
   readonly quotaBytes: number
   /** The first level of the log: the highest that every member knew. */
   readonly level: number
-  /** Of the seed's binary; may be empty. */
+  /** Version of the seed's binary; may be empty. */
   readonly levelVersion: string
 }
 

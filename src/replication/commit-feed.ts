@@ -2,7 +2,7 @@ import { assert } from '../tables/assert.js'
 import type { EventLog, StoreEvent } from './event-log.js'
 import { FEED_LIMITS, type FeedLimits, FeedRing, type FeedSlot } from './feed-ring.js'
 
-/** How far a feed has come. */
+/** The position of a feed. */
 export interface FeedProgress {
   /** Every event up to here, inclusive, has gone into the feed. */
   readonly revision: bigint
@@ -41,7 +41,7 @@ export class CommitFeed {
     this.#ring = new FeedRing(limits)
   }
 
-  /** How far the feed has come. */
+  /** The position of the feed. */
   get progress(): FeedProgress {
     return this.#progress
   }

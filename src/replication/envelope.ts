@@ -4,7 +4,7 @@ import { Envelope as WireEnvelope } from '../gen/synod/log/v1/log.js'
 import type { SessionName } from './session-table.js'
 import type { SessionCommand } from './sessions.js'
 
-/** What a command of the log is wrapped in. */
+/** The envelope of a command in the log. */
 export type Envelope =
   | { readonly kind: 'open'; readonly token: Uint8Array }
   | { readonly kind: 'close'; readonly session: SessionName }

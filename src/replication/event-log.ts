@@ -3,7 +3,7 @@ import { Cell } from '../tables/table.js'
 
 /** A change of one row of a replicated machine. (revision, sub) orders all changes there ever are. */
 export interface StoreEvent {
-  /** Of the command, or the end by itself, that made the change. From 2: the empty store is revision 1. */
+  /** Revision of the command, or of the end by itself, that made the change. From 2: the empty store is revision 1. */
   readonly revision: bigint
   /** Counts the changes of one revision, from 0. */
   readonly sub: number

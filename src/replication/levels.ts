@@ -43,7 +43,7 @@ export function knowsLevel({ levelMin, levelMax }: LevelRange, level: number): b
   return level >= levelMin && level <= levelMax
 }
 
-/** What raising the level adds to the digest of the state: a node that has missed it has another digest. */
+/** The part that raising the level adds to the digest of the state: a node that has missed it has another digest. */
 export function resultOfRaise(level: number): Uint8Array {
   return Uint8Array.of(level >>> 24, level >>> 16, level >>> 8, level)
 }

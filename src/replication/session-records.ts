@@ -8,7 +8,7 @@ const NO_BYTES = new Uint8Array(0)
 /** Above it lengths of commands are taken modulo, so that a digest is a safe integer. */
 const LENGTHS = 2 ** 21
 
-/** How sessions stand in a checkpoint. */
+/** The form of sessions in a checkpoint. */
 export const sessionCodec: SessionCodec = {
   /** Two commands of one digest have another length or differ by chance in one of four billion. */
   digest: (command) => (command.length % LENGTHS) * 2 ** 32 + crc32(command),

@@ -19,7 +19,7 @@ export interface SessionLimits {
   /** Answers that a session keeps, and what they take: past either, commands are refused until some have been acknowledged. */
   readonly answersPerSessionMax: number
   readonly answerBytesPerSessionMax: number
-  /** What the answers of all sessions take: past it those that were idle for the longest time go. */
+  /** Bytes that the answers of all sessions may take: past it, the sessions that were idle for the longest time end. */
   readonly answerBytesMax: number
   /** A session that is idle for so long of log time ends. */
   readonly idleMsMax: number
@@ -36,10 +36,10 @@ export const SESSION_LIMITS: SessionLimits = Object.freeze({
 /** Number of sessions that give way to another one at once, at most: the rest follow with the next ones. */
 const EVICTED_MAX = 1_000
 
-/** What a request number came to: for good, as long as the session keeps it. */
+/** The outcome of a request number: it never changes while the session keeps it. */
 export interface KeptAnswer {
   readonly requestNumber: number
-  /** Of the command, so that another one under the same number is noticed. */
+  /** Digest of the command, so that another one under the same number is noticed. */
   readonly digest: number
   readonly slot: number
   /** The result, or why there is none, and never will be. */
@@ -60,11 +60,11 @@ export interface SessionRecord {
   readonly answers: readonly KeptAnswer[]
 }
 
-/** What the session table counts, as it stands in a checkpoint. */
+/** The counters of the session table, as they stand in a checkpoint. */
 export interface SessionCounters {
   readonly lastClientId: number
   readonly activity: number
-  /** How large the state may grow; 0: however large. */
+  /** The quota of the state, in bytes; 0: none. */
   readonly quotaBytes: number
 }
 
@@ -79,7 +79,7 @@ export class SessionState implements Listed<SessionRecord | undefined> {
   lastActiveMs: number
   lastActivity: number
   readonly answers: Map<number, KeptAnswer>
-  /** What the answers take. */
+  /** Bytes of the answers. */
   answerBytes: number
   isGone = false
   changedIn = 0
@@ -113,7 +113,7 @@ export class SessionState implements Listed<SessionRecord | undefined> {
  * moved at each of its commands: when it has come, and the session has been used since, it is set anew.
  */
 export class SessionTable {
-  /** What they may take in memory, a share of the state's quota: past it those that were idle for the longest time go. */
+  /** Memory that they may take, a share of the state's quota: past it, those that were idle for the longest time end. */
   bytesMax = Number.POSITIVE_INFINITY
   readonly #limits: SessionLimits
   readonly #sessions = new Map<number, SessionState>()
@@ -139,12 +139,12 @@ export class SessionTable {
     return this.#sessions.size
   }
 
-  /** What the answers of all sessions take. */
+  /** Bytes of the answers of all sessions. */
   get answerBytes(): number {
     return this.#answerBytes
   }
 
-  /** What the sessions take in memory. */
+  /** Memory of the sessions, in bytes. */
   get bytes(): number {
     return this.#sessions.size * SESSION_BYTES + this.#answerBytes + this.#deadlines.bytes
   }
@@ -215,7 +215,7 @@ export class SessionTable {
     session.firstUnacknowledged = firstUnacknowledged
   }
 
-  /** Of the session that was active last. If it is too much for all, others go: those that were idle for the longest time. */
+  /** Makes room for the session that was active last: those that were idle for the longest time end. */
   keep(session: SessionState, answer: KeptAnswer): void {
     const bytes = bytesOf(answer)
     session.answers.set(answer.requestNumber, answer)

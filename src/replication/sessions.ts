@@ -35,9 +35,9 @@ export interface SessionCommand extends SessionName {
   readonly quotaBytes?: number
 }
 
-/** What became of a session's command. Only a result means that it was carried out, then or earlier. */
+/** The outcome of a session's command. Only a result means that it was carried out, then or earlier. */
 export type SessionOutcome =
-  /** Of a retry: the first result, and the slot in which it took effect. */
+  /** The result, and the slot in which it took effect; a retry gets the first one's. */
   | { readonly kind: 'result'; readonly slot: number; readonly result: Uint8Array }
   /** There is no such session, or no more. */
   | { readonly kind: 'sessionExpired' }
@@ -52,7 +52,7 @@ export type SessionOutcome =
   /** Its slot was skipped: it was not carried out, and never will be under this number. */
   | { readonly kind: 'skipped' }
 
-/** How records become bytes; see app/rows/rows.ts. */
+/** The bytes of records; see session-records.ts. */
 export interface SessionCodec {
   /** Tells commands apart. A safe integer. */
   digest(command: Uint8Array): number
@@ -97,7 +97,7 @@ export class Sessions {
   #table: SessionTable
   #quotaBytes = 0
   #raised = FIRST_LEVEL
-  /** How many answer records of a session the last checkpoint has, if any. */
+  /** Number of answer records of each session in the last checkpoint, if any. */
   #storedAnswers = new Map<number, number>()
 
   /** `limits`: others than the real ones in tests only. */
@@ -112,7 +112,7 @@ export class Sessions {
     return this.#table.size
   }
 
-  /** How large the state may grow: replicated, set by the genesis and by commands. 0: however large. */
+  /** The quota of the state, in bytes: replicated, set by the genesis and by commands. 0: none. */
   get quotaBytes(): number {
     return this.#quotaBytes
   }
@@ -127,7 +127,7 @@ export class Sessions {
     return { levelMin: LEVEL_MIN, levelMax: this.#machine.levelMax ?? LEVEL_MIN }
   }
 
-  /** What the sessions and the machine, as far as it counts, take in memory. */
+  /** Memory of the sessions and of the machine, as far as it counts, in bytes. */
   get stateBytes(): number {
     return this.#table.bytes + (this.#machine.stateBytes ?? 0)
   }
@@ -256,7 +256,7 @@ export class Sessions {
     }
   }
 
-  /** What a request comes to without being carried out; undefined: it is to be carried out now. */
+  /** Returns the outcome of a request that is not to be carried out; undefined: it is to be carried out now. */
   #knownOutcome(session: SessionState, request: SessionCommand): SessionOutcome | undefined {
     const { requestNumber, firstUnacknowledged } = request
     if (requestNumber < session.firstUnacknowledged) return ALREADY_ACKNOWLEDGED
@@ -346,7 +346,7 @@ export class Sessions {
   }
 }
 
-/** What a checkpoint has of sessions, as it comes. */
+/** Gathers the sessions of a checkpoint, as they come. */
 class Loading {
   /** By client id: how many records beside the session's own. */
   readonly storedAnswers = new Map<number, number>()
@@ -398,7 +398,7 @@ function outcomeOf({ slot, outcome }: KeptAnswer): SessionOutcome {
   return outcome === 'skipped' ? SKIPPED : { kind: 'result', slot, result: outcome }
 }
 
-/** Of about RECORD_BYTES_MAX each; a large answer has one to itself. */
+/** Splits answers into pages of about RECORD_BYTES_MAX; a larger answer has one to itself. */
 function pagesOf(answers: readonly KeptAnswer[]): KeptAnswer[][] {
   const pages: KeptAnswer[][] = []
   let page: KeptAnswer[] = []

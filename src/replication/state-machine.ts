@@ -1,5 +1,5 @@
 /**
- * What Synod replicates: a state machine. One of one's own needs little:
+ * The interface of a replicated state machine. A small one needs little:
  *
  *   apply, query   do the work
  *   changes        gives the state as entries, all of it each time if it is small: `[{ key: 'sum', value, keyspace: 'state' }]`

@@ -51,7 +51,7 @@ export interface Movement {
   readonly timeMs: number
   /** The amount that a two-phase transfer held; 0 for any other movement. */
   readonly pendingAmount: bigint
-  /** How long the hold of a two-phase transfer lasts, in log time; 0: until it is posted or voided. */
+  /** Duration of a two-phase transfer's hold, in log time; 0: until it is posted or voided. */
   readonly timeoutMs: number
   readonly refusalReason: MovementRefusalReason | ''
   /** The account that a refusal is about; empty when it is about none. */

@@ -39,7 +39,7 @@ export function bytesOf(file: string): AsyncIterable<Uint8Array> {
   return createReadStream(file, { highWaterMark: 1 << 20 }) as AsyncIterable<Uint8Array>
 }
 
-/** What goes wrong in `read` goes wrong with this file. @throws BackupError */
+/** Runs `read`, and says of which file its errors are. @throws BackupError */
 export async function namingFile<T>(file: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
@@ -53,7 +53,7 @@ export async function namingFile<T>(file: string, read: () => Promise<T>): Promi
   }
 }
 
-/** Of the bytes of a backup, as they come. @throws BackupError */
+/** Reads the bytes of a backup, as they come. @throws BackupError */
 export async function summariseBackup(chunks: AsyncIterable<Uint8Array>): Promise<BackupSummary> {
   const hash = createHash('sha256')
   const reader = await BackupReader.open(hashed(chunks, hash))

@@ -112,7 +112,7 @@ async function copyOf(from: string, directory: string): Promise<Copy> {
   )
 }
 
-/** Of a damaged directory, what is left of it. @throws BackupError when nothing is; StorageError */
+/** Reads what is left of a damaged directory. @throws BackupError when nothing is; StorageError */
 async function openCopy(from: string, directory: string): Promise<Pick<Copy, 'storage' | 'nodeId' | 'damage'>> {
   try {
     const nodeId = identityIn(pathsIn(directory))?.nodeId

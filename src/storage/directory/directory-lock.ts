@@ -23,7 +23,7 @@ const LEVELDB_LOCK = 'LOCK'
 const WRITE_BUFFER_BYTES = 64 * 1_024
 
 /**
- * What this process holds, or is about to: real paths and inodes of LOCK files. The kernel's lock tells processes apart, not two uses by
+ * The locks that this process holds, or is about to: real paths and inodes of LOCK files. The kernel's lock tells processes apart, not two uses by
  * one.
  */
 const held = new Set<string>()
@@ -91,7 +91,7 @@ export function lockHolder(directory: string): LockHolder | undefined {
 }
 
 /**
- * Whether the kernel lists a lock on the folder's LOCK file; undefined where there is no such list. Some file systems give it another
+ * Returns whether the kernel lists a lock on the folder's LOCK file; undefined where there is no such list. Some file systems give it another
  * device number.
  */
 function isListed(folder: string, pid: number): boolean | undefined {

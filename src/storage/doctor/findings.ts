@@ -42,7 +42,7 @@ export interface Finding {
   /** The fact and its place. */
   readonly what: string
   readonly means: string
-  /** What to do; empty when there is nothing to do. */
+  /** The remedy; empty when there is nothing to do. */
   readonly remedy: string
 }
 

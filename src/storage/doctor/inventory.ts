@@ -21,7 +21,7 @@ export interface Inventory {
   /** The slot of the last checkpoint. */
   readonly appliedUpTo: Slot
   readonly compactedUpTo: Slot
-  /** Of the log after appliedUpTo; 0 before there is a checkpoint. */
+  /** Level of the log after appliedUpTo; 0 before there is a checkpoint. */
   readonly level: number
   /** Slots up to appliedUpTo that an operator has skipped; the last 1,024. */
   readonly skippedSlots: readonly Slot[]
