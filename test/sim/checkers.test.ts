@@ -59,7 +59,7 @@ test('R2: no node applies a slot before the one below', () => {
   const checker = checkerOf({ looksInside: true })
   assert.throws(
     () => checker.onApplied({ nodeId: 1, entry: entry(2), digest: 22, application }),
-    /node 1 applied slot 2 before anybody applied the one below/,
+    /node 1 applied slot 2 before any node applied the one below/,
   )
 })
 

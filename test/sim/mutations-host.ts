@@ -23,7 +23,7 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'log time goes back with the value of an older leader',
-    // It goes on by elapsed time now: an earlier time after a later one wants three leaders in turn. applier.test.ts has it in one step.
+    // Log time advances by elapsed time now: an earlier time after a later one needs three leaders in turn. applier.test.ts does it in one step.
     isRare: true,
     favours: (plan) => clocksDiffer(plan) && rivals(plan),
     file: 'host/applier.ts',

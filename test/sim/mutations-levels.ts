@@ -2,7 +2,7 @@ import { type Mutation, strikes } from './mutant.js'
 
 const favours = strikes('raiseLevel')
 
-/** Deliberate bugs of levels: what a level brings gets into the state below it, or a binary goes on at a level that it does not know. */
+/** Deliberate bugs of levels: a change of a level affects the state below it, or a binary continues at a level that it does not know. */
 export const LEVEL_MUTATIONS: readonly Mutation[] = [
   {
     name: 'the next version carries its new operation out below the level that brings it',

@@ -4,7 +4,7 @@ import { type Mutation, strikes } from './mutant.js'
 /** Worlds in which members come and go. */
 const changes = strikes('addMember', 'removeMember', 'replaceMember')
 
-/** Worlds in which whoever lags needs a peer's checkpoint. */
+/** Selects worlds in which a node that lags needs a peer's checkpoint. */
 function fetches({ options, checkpointEverySlots, logSlotsMax }: WorldPlan): boolean {
   return options.recentSlotsMax < 100 && checkpointEverySlots < 100 && logSlotsMax <= 300
 }

@@ -307,7 +307,7 @@ for (const [what, plan] of [
     first.software.installed = 'current'
     first.start()
     await until(world, 'it refuses', () => world.totals.of('refusedDowngrade') === 1)
-    // The disk knows: nobody need say so again.
+    // The disk has the level: no peer must tell it again.
     for (const other of world.nodes) if (other !== first) world.network.cutBothWays(other.id, first.id)
     first.start()
     await until(world, 'and so does the next start, at once', () => world.totals.of('refusedDowngrade') === 2, 100)

@@ -40,7 +40,7 @@ export const SURVIVORS: readonly Change[] = [
     replace: 'this.#proposeAgain((pending) => pending.proposalCount === 0)',
   },
   {
-    // The node hears of the cluster that it once belonged to, and stops by itself.
+    // The node is told of the cluster that it once belonged to, and stops by itself.
     name: 'a member with another directory is listened to while it knows of no cluster',
     file: 'host/admission.ts',
     find: "if (clusterId === '' || listed.some((m) => m.dataDirId === '')) return 'joinOnly'",

@@ -316,7 +316,7 @@ test('no node may propose that never had a vote, nor in a slot whose voters are 
   breaks(() => book.onProposed(4, { slot: 5, ballot: B3, value: A }), 'node 4 proposed in slot 5, but it never had a vote')
   breaks(
     () => book.onProposed(3, { slot: 7, ballot: B3, value: A }),
-    'node 3 proposed in slot 7, though nobody can know yet who votes there',
+    'node 3 proposed in slot 7, though the voters of that slot are not known yet',
   )
 })
 

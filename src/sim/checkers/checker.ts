@@ -209,7 +209,10 @@ export class Checker {
     if (this.looksInside) this.#checkChosen(nodeId, what.entry)
     const first = this.#decisions[slot - 1]
     if (first === undefined) {
-      check(slot === this.#decisions.length + 1, () => `node ${nodeId} applied slot ${slot} before anybody applied the one below`)
+      check(
+        slot === this.#decisions.length + 1,
+        () => `node ${nodeId} applied slot ${slot} before any node applied the one below`,
+      )
       const earlierMs = this.#decisions.at(-1)?.timeMs ?? 0
       check(
         value.kind !== 'batch' || value.timeMs <= this.#latestTimeOfAny(),

@@ -188,7 +188,10 @@ export class VoteBook {
    * has this value. The voters of the slot must be known; the proposer need not be one of them any more.
    */
   onProposed(nodeId: NodeId, { slot, ballot, value }: LogEntry): void {
-    check(slot <= this.governedUpTo, () => `node ${nodeId} proposed in slot ${slot}, though nobody can know yet who votes there`)
+    check(
+      slot <= this.governedUpTo,
+      () => `node ${nodeId} proposed in slot ${slot}, though the voters of that slot are not known yet`,
+    )
     check(
       this.memberships.all.some((membership) => this.isVoterOf(nodeId, membership)),
       () => `node ${nodeId} proposed in slot ${slot}, but it never had a vote`,

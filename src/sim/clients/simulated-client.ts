@@ -45,7 +45,7 @@ export class SimulatedClient {
     this.#trouble(habits.absenceMsMean, () => this.#leave())
   }
 
-  /** Asks for nothing new; what is outstanding goes on. */
+  /** Makes no new requests; outstanding ones continue. */
   becomeQuiet(): void {
     this.#isQuiet = true
   }

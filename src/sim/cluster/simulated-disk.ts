@@ -63,7 +63,7 @@ export interface DirectoryCopy {
 /** Factor of the duration of writes on a slow disk. */
 const SLOW_FACTOR = 60
 const READ_MS_MAX = 0.3
-/** Share of interrupted or failed writes that are on the disk all the same. */
+/** Share of interrupted or failed writes that are on the disk nevertheless. */
 const KEPT_RATE = 0.3
 
 /**

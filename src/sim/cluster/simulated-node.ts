@@ -153,7 +153,7 @@ export class SimulatedNode extends CallableNode {
     return this.#directoryCount > 1
   }
 
-  // --- what happens to it ---------------------------------------------------------------------------------------------------------
+  // --- starts, stops and faults ---------------------------------------------------------------------------------------------------------
 
   /** Puts a spare machine into use. */
   commission(): void {
@@ -165,7 +165,7 @@ export class SimulatedNode extends CallableNode {
   /** Starts the process from the contents of the disk. No effect while it runs or has halted. */
   start(): void {
     if (!this.#isCommissioned || this.#isSwitchedOff) return
-    // A node whose write has failed stops as soon as it hears of that; if it is paused, when it wakes.
+    // A node whose write has failed stops as soon as the failure is reported; if it is paused, when it wakes.
     if (this.#isStopping || (this.#process !== undefined && this.#disk.hasFailed)) this.#startsAgain = true
     if (this.#process !== undefined || this.#haltCode !== undefined) return
     const { trace } = this.#settings

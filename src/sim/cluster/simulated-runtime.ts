@@ -21,7 +21,7 @@ export class SimulatedRuntime implements Runtime {
   /** Everything that happened during a pause. */
   readonly #inbox: (() => void)[] = []
   readonly #whenOver: (() => void)[] = []
-  /** How far the monotonic clock is behind the world's, in ms. */
+  /** Lag of the monotonic clock behind the world's, in ms. */
   #clockLagMs = 0
   #clockStoppedAtMs: number | undefined
 

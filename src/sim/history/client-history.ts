@@ -3,7 +3,7 @@ import { encodeQuery, encodeRequest } from '../clients/encode-request.js'
 import { type PlainAnswer, sameOutcome } from '../clients/plain-outcomes.js'
 import type { SimulatedQuery, SimulatedRequest } from '../clients/simulated-operations.js'
 
-/** What a client asks: a command for the log, or a linearizable read beside it. */
+/** A client's question: a command for the log, or a linearizable read beside it. */
 export type Asked =
   | { readonly kind: 'command'; readonly request: SimulatedRequest }
   | { readonly kind: 'read'; readonly query: SimulatedQuery }

@@ -16,7 +16,7 @@ interface ModelAnswer {
 
 /**
  * A second implementation of the bank and the keys, as plain as possible, written from the documentation alone (docs/, the
- * protos). It keeps every answer for ever. The real machine must give the same answers.
+ * protos). It keeps every answer forever. The real machine must give the same answers.
  */
 export class Model {
   readonly #log: UndoLog

@@ -8,9 +8,9 @@ export type Target = NodeId | 'leader' | 'follower'
 export type DirectedLink = readonly [from: NodeId, to: NodeId]
 
 interface Timing {
-  /** When the fault strikes, in ms from the beginning of the world. */
+  /** Time of the fault, in ms from the beginning of the world. */
   readonly atMs: number
-  /** How long the fault lasts, in ms. */
+  /** Duration of the fault, in ms. */
   readonly forMs: number
 }
 

@@ -1,7 +1,7 @@
 import { FAULTS, type Fault } from '../plan/faults.js'
 import type { RunSummary } from './summary.js'
 
-/** How often one fault struck, and in how many runs. */
+/** Number of times that one fault struck, and number of runs in which it did. */
 export interface FaultCoverage {
   readonly fault: Fault
   readonly count: number

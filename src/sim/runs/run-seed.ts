@@ -210,7 +210,7 @@ function isReturning({ id, disk, haltCode }: SimulatedNode, { memberships }: Che
 
 /** Checks that the run was not vacuous: a run in which nothing happened proves nothing. */
 function checkNotVacuous({ checker, history, plan, totals }: World): void {
-  check(checker.leaderCount > 0, () => 'nobody ever led')
+  check(checker.leaderCount > 0, () => 'no node ever led')
   check(checker.decidedUpTo > 0, () => 'nothing was ever decided')
   check(history.acknowledgedCount > plan.habits.clientCount, () => 'hardly anything was acknowledged')
   check(!hasFaults(plan) || totals.sum > 0, () => 'the plan had faults, but none struck')

@@ -12,7 +12,7 @@ export interface RunSummary {
   readonly stack?: string
   /** Absent if the simulator itself failed. */
   readonly size?: WorldSize
-  /** How often each fault struck, without those that did not. */
+  /** Number of times that each fault struck, without those that did not. */
   readonly faults: Readonly<Record<string, number>>
 }
 

@@ -4,7 +4,7 @@ import type { LogEntry, Member, MembershipChange, MembershipRecord, Slot, Value 
 import { sizeOf } from '../../paxos/value.js'
 import type { Fate, TraceEvent, WriteBegun, WriteOutcome } from './trace-events.js'
 
-/** How a message ended, after `n1 -> n2: accept 3.1 slot 5`. */
+/** Words for the fate of a message, after `n1 -> n2: accept 3.1 slot 5`. */
 const FATES: Readonly<Record<Fate, string>> = {
   delivered: 'arrived',
   waits: 'arrived, and waits until the receiver wakes up',
