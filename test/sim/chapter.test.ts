@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SimulatedClient } from '../../src/sim/clients/simulated-client.js'
 import { GOOD_LINK } from '../../src/sim/cluster/network.js'
-import type { Invocation } from '../../src/sim/history/client-history.js'
+import type { ClientInvocation } from '../../src/sim/history/client-history.js'
 import { QUIET_PLAN } from '../../src/sim/plan/plan.js'
 import { World } from '../../src/sim/runs/world.js'
 
@@ -32,7 +32,7 @@ async function finishes(seed: number, { nodeCount, lossRate }: { nodeCount: numb
   const tasks = world.clients.map((client, i) => {
     client.becomeQuiet()
     client.useOnly([world.node((i % nodeCount) + 1)])
-    return { client, asked: [] as Invocation[] }
+    return { client, asked: [] as ClientInvocation[] }
   })
   const isFinished = await world.runUntil(() => tasks.map(goOn).every((isDone) => isDone), TIME_LIMIT_MS)
   world.checkHistory(world.nodes)
@@ -40,7 +40,7 @@ async function finishes(seed: number, { nodeCount, lossRate }: { nodeCount: numb
 }
 
 /** Asks for the next operation when the last one is answered. Returns true when none is left. */
-function goOn({ client, asked }: { client: SimulatedClient; asked: Invocation[] }): boolean {
+function goOn({ client, asked }: { client: SimulatedClient; asked: ClientInvocation[] }): boolean {
   if (asked.length > 0 && asked.at(-1)?.answer === undefined) return false
   if (asked.length === OPERATIONS) return true
   asked.push(client.request({ kind: 'put', key: 'k', value: `v${asked.length}` }))

@@ -5,15 +5,15 @@ import { toRefusal } from '../../server/call-error.js'
 import { check } from '../checkers/violation.js'
 import type { ClientPort } from '../cluster/client-port.js'
 import { SimulatedRuntime } from '../cluster/simulated-runtime.js'
-import { type Asked, type Invocation, tellInvocation } from '../history/client-history.js'
+import { type Asked, type ClientInvocation, tellInvocation } from '../history/client-history.js'
 import { ClientNetwork } from './client-network.js'
 import { decodeAnswer } from './decode-result.js'
 import { type CallerSettings, CallTrace, type SimulatedCaller } from './simulated-caller.js'
 import { isSafeToRepeat } from './simulated-operations.js'
 import { endpointOf } from './simulated-port.js'
 
-interface Asking {
-  readonly invocation: Invocation
+interface BareCall {
+  readonly invocation: ClientInvocation
   readonly mayRepeat: boolean
   attemptCount: number
 }
@@ -40,7 +40,7 @@ export class BareCaller implements SimulatedCaller {
   #nodes: readonly ClientPort[]
   #runtime: SimulatedRuntime
   #answeredCount = 0
-  readonly #open = new Map<Asking, () => void>()
+  readonly #open = new Map<BareCall, () => void>()
 
   constructor(settings: CallerSettings) {
     this.#settings = settings
@@ -66,7 +66,7 @@ export class BareCaller implements SimulatedCaller {
     this.#network.heal()
   }
 
-  ask(asked: Asked, timeoutMs: number, onDone: () => void): Invocation {
+  ask(asked: Asked, timeoutMs: number, onDone: () => void): ClientInvocation {
     const { name, history, scheduler, onBug } = this.#settings
     const invocation = history.invoke(name, asked, scheduler.nowUs)
     const asking = { invocation, mayRepeat: asked.kind === 'read' || isSafeToRepeat(asked.request), attemptCount: 0 }
@@ -90,7 +90,7 @@ export class BareCaller implements SimulatedCaller {
     return new SimulatedRuntime({ scheduler, random, wallMs: () => scheduler.nowMs, turnMsMax: () => 0 })
   }
 
-  async #failOver(asking: Asking, timeoutMs: number): Promise<void> {
+  async #failOver(asking: BareCall, timeoutMs: number): Promise<void> {
     const endpoints = this.#settings.random.shuffle(this.#nodes).map(endpointOf)
     try {
       await failingOver(endpoints, timeoutMs, (endpoint, leftMs) => this.#try(asking, endpoint, leftMs), this.#runtime)
@@ -101,7 +101,7 @@ export class BareCaller implements SimulatedCaller {
   }
 
   /** Asks one node. @throws SynodError: UNREACHABLE where nothing is known, and it may be asked again */
-  #try(asking: Asking, endpoint: string, leftMs: number): Promise<void> {
+  #try(asking: BareCall, endpoint: string, leftMs: number): Promise<void> {
     const { random, scheduler, habits, count } = this.#settings
     // The one that was meant may have been removed.
     const node = this.#nodes.find((one) => endpointOf(one) === endpoint) ?? random.pick(this.#nodes)
@@ -121,7 +121,13 @@ export class BareCaller implements SimulatedCaller {
     })
   }
 
-  #send(asking: Asking, node: ClientPort, timeoutMs: number, onError: (error: SynodError) => void, onAnswered: () => void): void {
+  #send(
+    asking: BareCall,
+    node: ClientPort,
+    timeoutMs: number,
+    onError: (error: SynodError) => void,
+    onAnswered: () => void,
+  ): void {
     const { invocation, attemptCount } = asking
     this.#trace.asked(invocation, node.id, attemptCount)
     const settle = this.#network.back((outcome: Answer | MemberError) => {
@@ -140,31 +146,31 @@ export class BareCaller implements SimulatedCaller {
     })
   }
 
-  #onAnswer(asking: Asking, answer: Answer): void {
+  #onAnswer(asking: BareCall, answer: Answer): void {
     const { history, scheduler } = this.#settings
     if (!history.onAnswer(asking.invocation, decodeAnswer(answer), scheduler.nowUs)) return
     this.#answeredCount++
     this.#close(asking)
   }
 
-  #errorOf(asking: Asking, error: MemberError): SynodError {
+  #errorOf(asking: BareCall, error: MemberError): SynodError {
     const isKnown = error.code !== 'OUTCOME_UNKNOWN' && error.code !== 'SESSION_EXPIRED' && error.code !== 'DATA_DAMAGED'
     return isKnown ? errorOfRefusal(toRefusal(error)) : this.#unresolved(asking, error.message)
   }
 
   /** The error of a try whose outcome is unknown. */
-  #unresolved({ mayRepeat }: Asking, message: string): SynodError {
+  #unresolved({ mayRepeat }: BareCall, message: string): SynodError {
     return mayRepeat ? new SynodError('UNAVAILABLE', 'UNREACHABLE', message) : outcomeUnknown(message)
   }
 
-  #giveUp(asking: Asking): void {
+  #giveUp(asking: BareCall): void {
     if (!this.#open.has(asking)) return
     this.#trace.gaveUp(asking.invocation)
     this.#settings.history.abandon(asking.invocation)
     this.#close(asking)
   }
 
-  #close(asking: Asking): void {
+  #close(asking: BareCall): void {
     const onDone = this.#open.get(asking)
     this.#open.delete(asking)
     onDone?.()

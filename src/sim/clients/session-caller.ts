@@ -9,7 +9,7 @@ import type { NodeId } from '../../paxos/types.js'
 import { check } from '../checkers/violation.js'
 import type { ClientPort } from '../cluster/client-port.js'
 import { SimulatedRuntime } from '../cluster/simulated-runtime.js'
-import { type Asked, type Invocation, sessionName, tellInvocation } from '../history/client-history.js'
+import { type Asked, type ClientInvocation, sessionName, tellInvocation } from '../history/client-history.js'
 import { ClientNetwork } from './client-network.js'
 import { decodeAnswer, toOutcome } from './decode-result.js'
 import { expectedOf, expectedOfQuery, toWireQuery } from './encode-request.js'
@@ -20,7 +20,7 @@ type Told = ReturnType<typeof decodeAnswer>
 
 /** One request, from the first try to the last. */
 interface Asking {
-  readonly invocation: Invocation
+  readonly invocation: ClientInvocation
   readonly call: Call
   readonly onDone: () => void
   attemptCount: number
@@ -93,7 +93,7 @@ export class SessionCaller implements SimulatedCaller {
     this.#port.heal()
   }
 
-  ask(asked: Asked, timeoutMs: number, onDone: () => void): Invocation {
+  ask(asked: Asked, timeoutMs: number, onDone: () => void): ClientInvocation {
     const { name, history, scheduler } = this.#settings
     const invocation = history.invoke(name, asked, scheduler.nowUs)
     const call = makeCall({
@@ -287,7 +287,7 @@ export class SessionCaller implements SimulatedCaller {
   }
 }
 
-function partsOf({ asked, bytes }: Invocation): Pick<CallParts, 'body' | 'byteLength' | 'expected'> {
+function partsOf({ asked, bytes }: ClientInvocation): Pick<CallParts, 'body' | 'byteLength' | 'expected'> {
   if (asked.kind === 'command')
     return { body: { $case: 'command', value: bytes }, byteLength: bytes.length, expected: expectedOf(asked.request) }
   const value = toWireQuery(asked.query, Consistency.LINEARIZABLE)

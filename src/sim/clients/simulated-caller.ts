@@ -1,7 +1,7 @@
 import type { NodeId } from '../../paxos/types.js'
 import type { ClientPort } from '../cluster/client-port.js'
 import type { Scheduler } from '../cluster/scheduler.js'
-import type { Asked, History, Invocation } from '../history/client-history.js'
+import type { Asked, ClientInvocation, History } from '../history/client-history.js'
 import type { Random } from '../random.js'
 import type { EventTrace } from '../trace/event-trace.js'
 import { tellOperation } from '../trace/trace-words.js'
@@ -40,7 +40,7 @@ export interface SimulatedCaller {
   /**
    * Asks at once, and gives up after `timeoutMs`; `onDone` is called when it is answered, or when it is given up.
    */
-  ask(asked: Asked, timeoutMs: number, onDone: () => void): Invocation
+  ask(asked: Asked, timeoutMs: number, onDone: () => void): ClientInvocation
   /** Sets the nodes that the client knows. */
   setNodes(nodes: readonly ClientPort[]): void
   /** Restricts the client to these nodes, and breaks its streams to others. */
@@ -63,22 +63,22 @@ export class CallTrace {
     this.#client = name
   }
 
-  asked({ number, asked }: Invocation, node: NodeId, attempt: number): void {
+  asked({ number, asked }: ClientInvocation, node: NodeId, attempt: number): void {
     const what = (): string => tellOperation(asked.kind === 'read' ? asked.query : asked.request.operation)
     this.#trace.tell({ kind: 'asked', client: this.#client, request: number, node, attempt, what })
   }
 
-  answered({ number }: Invocation, node: NodeId, answer: Parameters<typeof decodeAnswer>[0]): void {
+  answered({ number }: ClientInvocation, node: NodeId, answer: Parameters<typeof decodeAnswer>[0]): void {
     const { slot, outcome: found } = decodeAnswer(answer)
     const outcome = (): string => tellOperation(found)
     this.#trace.tell({ kind: 'answered', client: this.#client, request: number, node, slot, result: answer.result, outcome })
   }
 
-  failed({ number }: Invocation, reason: string): void {
+  failed({ number }: ClientInvocation, reason: string): void {
     this.#trace.tell({ kind: 'tryFailed', client: this.#client, request: number, reason })
   }
 
-  gaveUp({ number }: Invocation): void {
+  gaveUp({ number }: ClientInvocation): void {
     this.#trace.tell({ kind: 'gaveUp', client: this.#client, request: number })
   }
 

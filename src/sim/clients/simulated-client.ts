@@ -1,5 +1,5 @@
 import type { ClientPort } from '../cluster/client-port.js'
-import type { Asked, Invocation } from '../history/client-history.js'
+import type { Asked, ClientInvocation } from '../history/client-history.js'
 import { BareCaller } from './bare-caller.js'
 import { SessionCaller } from './session-caller.js'
 import type { CallerSettings, SimulatedCaller } from './simulated-caller.js'
@@ -69,12 +69,12 @@ export class SimulatedClient {
   }
 
   /** Reads at once. */
-  read(query: SimulatedQuery): Invocation {
+  read(query: SimulatedQuery): ClientInvocation {
     return this.#caller.ask({ kind: 'read', query }, PATIENT_MS, () => undefined)
   }
 
   /** Asks for an operation, at once. */
-  request(operation: SimulatedOperation, requestId = ''): Invocation {
+  request(operation: SimulatedOperation, requestId = ''): ClientInvocation {
     return this.#caller.ask({ kind: 'command', request: { operation, requestId } }, PATIENT_MS, () => undefined)
   }
 

@@ -4,7 +4,7 @@ import type { NodeId } from '../../paxos/types.js'
 import type { FaultTotals } from '../plan/faults.js'
 import type { Random } from '../random.js'
 import type { EventTrace } from '../trace/event-trace.js'
-import type { Fate, Step } from '../trace/trace-events.js'
+import type { Fate, TraceStep } from '../trace/trace-events.js'
 import type { Scheduler } from './scheduler.js'
 
 /** The quality of the link from one node to another. */
@@ -44,7 +44,7 @@ export interface Packet {
 
 /** A packet that was sent, or its second copy. */
 export interface SentPacket extends Packet {
-  readonly sentStep: Step
+  readonly sentStep: TraceStep
 }
 
 /** A stream sends lost data again, and breaks only now and then: this is its share of the messages' loss rate. */
@@ -150,7 +150,7 @@ export class Network {
     this.#link(from, to).quality = quality
   }
 
-  #dispatch(link: Link, packet: Packet, sentStep: Step): void {
+  #dispatch(link: Link, packet: Packet, sentStep: TraceStep): void {
     const { scheduler, totals, carry, deliver } = this.#settings
     const { quality, random } = link
     let arrivalMs = scheduler.nowMs + quality.delayMsMin + random.exponential(quality.delayMsMean)
@@ -173,7 +173,7 @@ export class Network {
     this.#tellEnded(packet, 'cut')
   }
 
-  #tellSent({ from, to, message }: Packet, copyOf: Step): Step {
+  #tellSent({ from, to, message }: Packet, copyOf: TraceStep): TraceStep {
     return this.#settings.trace.tell({ kind: 'sent', from, to, message, copyOf })
   }
 

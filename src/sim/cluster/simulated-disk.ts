@@ -7,7 +7,7 @@ import type { CheckpointInfo } from '../../storage/storage.js'
 import type { FaultTotals } from '../plan/faults.js'
 import type { Random } from '../random.js'
 import type { EventTrace } from '../trace/event-trace.js'
-import type { Step, WriteOutcome } from '../trace/trace-events.js'
+import type { TraceStep, WriteOutcome } from '../trace/trace-events.js'
 import { DurableView } from './durable-view.js'
 import { RecordTable } from './record-table.js'
 import type { Scheduler } from './scheduler.js'
@@ -40,7 +40,7 @@ export interface WriteSubject {
 }
 
 interface DiskWrite {
-  readonly step: Step
+  readonly step: TraceStep
   readonly changes: readonly RecordChange[]
   readonly subject: WriteSubject | undefined
   readonly sync: boolean

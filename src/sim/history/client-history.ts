@@ -9,7 +9,7 @@ export type Asked =
   | { readonly kind: 'read'; readonly query: SimulatedQuery }
 
 /** One request of a simulated client, from the first try to the first answer. */
-export interface Invocation {
+export interface ClientInvocation {
   /** Position in the order in which invocations were made, from 1. */
   readonly number: number
   readonly client: string
@@ -36,7 +36,7 @@ export function sessionName(clientId: number, requestNumber: number): string {
 }
 
 /** Describes a request and its client, for people. */
-export function tellInvocation({ number, client, asked }: Invocation): string {
+export function tellInvocation({ number, client, asked }: ClientInvocation): string {
   const what = asked.kind === 'read' ? `read ${JSON.stringify(asked.query)}` : JSON.stringify(asked.request.operation)
   return `request ${number} of ${client}, ${what}`
 }
@@ -47,7 +47,7 @@ export function tellAnswer({ slot, outcome }: PlainAnswer): string {
 
 /** Records everything that the clients asked and were told. */
 export class History {
-  readonly #invocations: Invocation[] = []
+  readonly #invocations: ClientInvocation[] = []
   /** Clients by the client id that they were given. */
   readonly #owners = new Map<number, string>()
   /** Commands that must never be carried out. */
@@ -56,7 +56,7 @@ export class History {
   #acknowledgedCount = 0
 
   /** Invocations in the order in which they were made. */
-  get invocations(): readonly Invocation[] {
+  get invocations(): readonly ClientInvocation[] {
     return this.#invocations
   }
 
@@ -88,8 +88,8 @@ export class History {
     return this.#misuses.has(textOf(bytes))
   }
 
-  invoke(client: string, asked: Asked, nowUs: number): Invocation {
-    const invocation: Invocation = {
+  invoke(client: string, asked: Asked, nowUs: number): ClientInvocation {
+    const invocation: ClientInvocation = {
       number: this.#invocations.length + 1,
       client,
       asked,
@@ -112,7 +112,7 @@ export class History {
    * for a read: a read is answered as of each of its places in the log.
    * @throws Violation
    */
-  onAnswer(invocation: Invocation, answer: PlainAnswer, nowUs: number): boolean {
+  onAnswer(invocation: ClientInvocation, answer: PlainAnswer, nowUs: number): boolean {
     if (invocation.isAbandoned) return false
     const first = invocation.answer
     if (first === undefined) {
@@ -134,7 +134,7 @@ export class History {
    * is answered as of each of its places in the log.
    * @throws Violation
    */
-  hear(invocation: Invocation, answer: PlainAnswer): void {
+  hear(invocation: ClientInvocation, answer: PlainAnswer): void {
     const first = invocation.heard
     invocation.heard ??= answer
     if (first === undefined || isRead(invocation.asked)) return
@@ -145,13 +145,13 @@ export class History {
   }
 
   /** Records that the client is told that the request was not carried out. */
-  deny(invocation: Invocation): void {
+  deny(invocation: ClientInvocation): void {
     invocation.isDenied = true
     this.abandon(invocation)
   }
 
   /** Records that the client gives up: it does not know if the request took effect or ever will. */
-  abandon(invocation: Invocation): void {
+  abandon(invocation: ClientInvocation): void {
     if (invocation.answer !== undefined || invocation.isAbandoned) return
     invocation.isAbandoned = true
     this.#outstandingCount--
@@ -177,7 +177,7 @@ function textOf(bytes: Uint8Array): string {
  * Compares two answers to one request. A request that is sent again under another name, with an id that was used before, is
  * refused each time, in the slot of that time.
  */
-function isSameAnswer({ sentAs }: Invocation, first: PlainAnswer, answer: PlainAnswer): boolean {
+function isSameAnswer({ sentAs }: ClientInvocation, first: PlainAnswer, answer: PlainAnswer): boolean {
   // The second name was used when the first answer was no longer kept, or when there was room on one of the tries only.
   if (sentAs.length !== 1 && [first, answer].some((one) => isRefusedFor(one, 'EXPIRED_ID', 'QUOTA_EXCEEDED'))) return true
   return sameOutcome(first.outcome, answer.outcome) && (first.slot === answer.slot || sentAs.length !== 1)

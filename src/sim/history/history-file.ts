@@ -19,7 +19,7 @@
  * A pending transfer with a timeout ends by itself `timeoutMs` of log time after it was made. Log time is not the time of this file:
  * a checker that does not follow the log must allow such a hold to end at any time, and must ignore fields whose names end in Ms.
  */
-import type { History, Invocation } from './client-history.js'
+import type { ClientInvocation, History } from './client-history.js'
 
 const FORMAT = 'synod-history'
 const VERSION = 1
@@ -42,7 +42,7 @@ export function* historyLines({ invocations }: History, seed: number): Generator
   }
 }
 
-function operationOf({ asked }: Invocation): object {
+function operationOf({ asked }: ClientInvocation): object {
   if (asked.kind === 'read') return asked.query
   const { operation, requestId } = asked.request
   return requestId === '' ? operation : { ...operation, requestId }
@@ -53,7 +53,7 @@ class Processes {
   /** For each client, the time at which each of its processes becomes idle. */
   readonly #busyUntilUs = new Map<string, number[]>()
 
-  take({ client, invokedUs, returnedUs }: Invocation): string {
+  take({ client, invokedUs, returnedUs }: ClientInvocation): string {
     const busyUntilUs = this.#busyUntilUs.get(client) ?? []
     this.#busyUntilUs.set(client, busyUntilUs)
     const idle = busyUntilUs.findIndex((untilUs) => untilUs < invokedUs)

@@ -1,12 +1,12 @@
 import { withoutTimes } from '../clients/plain-outcomes.js'
 import type { SimulatedOperation, Transfer } from '../clients/simulated-operations.js'
 import { Model } from '../model/model.js'
-import { type Invocation, tellAnswer, tellInvocation } from './client-history.js'
+import { type ClientInvocation, tellAnswer, tellInvocation } from './client-history.js'
 import { type Sequential, searchOrder, type Timed } from './linearizability.js'
 
 /** An event to be ordered: a request of a client, or the end of a hold with a timeout, which no client asks for. */
 type HistoryEvent = Timed &
-  ({ readonly invocation: Invocation; readonly told: string | undefined } | { readonly expiringId: string })
+  ({ readonly invocation: ClientInvocation; readonly told: string | undefined } | { readonly expiringId: string })
 
 /**
  * The verdict on a history: `linearizable` if an order of the requests explains the answers. `failure`: why there is none, in a
@@ -24,7 +24,7 @@ export interface OrderFound {
  *
  * @param stepsMax the search ends undecided after this many steps of the model
  */
-export function findOrder(invocations: readonly Invocation[], stepsMax: number): OrderFound {
+export function findOrder(invocations: readonly ClientInvocation[], stepsMax: number): OrderFound {
   const verdict = searchOrder(eventsOf(invocations), new SequentialModel(), stepsMax)
   const { kind, steps } = verdict
   if (kind !== 'notLinearizable') return { kind, steps, failure: undefined }
@@ -32,7 +32,7 @@ export function findOrder(invocations: readonly Invocation[], stepsMax: number):
   return { kind, steps, failure: `no order of the requests explains the answers: none of these could come next: ${stuck}` }
 }
 
-function eventsOf(invocations: readonly Invocation[]): HistoryEvent[] {
+function eventsOf(invocations: readonly ClientInvocation[]): HistoryEvent[] {
   const events: HistoryEvent[] = []
   for (const invocation of invocations) {
     const { asked, answer, invokedUs, returnedUs, isDenied } = invocation

@@ -12,7 +12,7 @@ import { STATE_LIMITS, type StateLimits } from '../cluster/state-limits.js'
 import type { SlotTime } from '../model/bank-model.js'
 import { Model } from '../model/model.js'
 import { SessionsModel } from '../model/sessions-model.js'
-import { type History, type Invocation, sessionName, tellAnswer, tellInvocation } from './client-history.js'
+import { type ClientInvocation, type History, sessionName, tellAnswer, tellInvocation } from './client-history.js'
 
 /** An execution of a request: its slot, and the answer to it. A repeat by id is told the slot of the first execution. */
 interface Execution {
@@ -49,10 +49,10 @@ class LogReplay {
   readonly #sessions: SessionsModel
   readonly #history: History
   /** Invocations by the names under which clients sent them in their own sessions. */
-  readonly #sentAs = new Map<string, Invocation>()
+  readonly #sentAs = new Map<string, ClientInvocation>()
   /** Requests by the bytes of their commands. */
   readonly #requests = new Map<string, SimulatedRequest>()
-  readonly #reads = new Map<Slot, Invocation[]>()
+  readonly #reads = new Map<Slot, ClientInvocation[]>()
   /** Executions of requests in clients' sessions by name, of all others by their bytes. */
   readonly #executions = new Map<string, Execution[]>()
   readonly #opened = new Set<number>()
@@ -115,7 +115,7 @@ class LogReplay {
   }
 
   /** Executions in the order of the log. For a bare call they include those of identical calls of other clients. */
-  executionsOf({ bytes, sentAs }: Invocation): readonly Execution[] {
+  executionsOf({ bytes, sentAs }: ClientInvocation): readonly Execution[] {
     if (sentAs.length === 0) return this.#executions.get(keyOf(bytes)) ?? []
     return sentAs.flatMap((name) => this.#executions.get(name) ?? []).toSorted((a, b) => a.slot - b.slot)
   }
@@ -124,7 +124,7 @@ class LogReplay {
    * Checks a request in the client's own sessions: it is carried out at most once, under any of its names, and never if the
    * client was told so.
    */
-  #checkOnce(invocation: Invocation): void {
+  #checkOnce(invocation: ClientInvocation): void {
     const { sentAs, isDenied } = invocation
     const slots = sentAs.filter((name) => this.#executions.has(name)).map((name) => this.#executions.get(name)?.[0]?.slot)
     check(slots.length <= 1, () => `${tellInvocation(invocation)}, was carried out twice, in slots ${slots.join(' and ')}`)
@@ -191,15 +191,18 @@ class LogReplay {
  * Checks that everything answered before another request was asked stands before it: a command in its slot, a read right after
  * its slot. A request answered with an earlier effect (a repeat by id) stands where that effect was looked up.
  */
-function checkRealTime(invocations: readonly Invocation[], executionsOf: (invocation: Invocation) => readonly Execution[]): void {
+function checkRealTime(
+  invocations: readonly ClientInvocation[],
+  executionsOf: (invocation: ClientInvocation) => readonly Execution[],
+): void {
   const byReturn = invocations.filter((i) => i.answer !== undefined).toSorted((a, b) => (a.returnedUs ?? 0) - (b.returnedUs ?? 0))
-  const placeOf = new Map<Invocation, Slot>()
-  let latest: { readonly invocation: Invocation; readonly slot: Slot } | undefined
+  const placeOf = new Map<ClientInvocation, Slot>()
+  let latest: { readonly invocation: ClientInvocation; readonly slot: Slot } | undefined
   let next = 0
   // In the order of invocation: every request that was answered before this one was asked has its place already.
   for (const invocation of invocations) {
     for (; (byReturn[next]?.returnedUs ?? Number.POSITIVE_INFINITY) < invocation.invokedUs; next++) {
-      const earlier = byReturn[next] as Invocation
+      const earlier = byReturn[next] as ClientInvocation
       const slot = placeOf.get(earlier) ?? 0
       if (slot > (latest?.slot ?? -1)) latest = { invocation: earlier, slot }
     }
@@ -218,7 +221,7 @@ function checkRealTime(invocations: readonly Invocation[], executionsOf: (invoca
 /**
  * Returns the first place after `latest` that explains the answer: an early place leaves most room for the requests that follow.
  */
-function findPlace(invocation: Invocation, latest: Slot, executions: readonly Execution[]): Slot | undefined {
+function findPlace(invocation: ClientInvocation, latest: Slot, executions: readonly Execution[]): Slot | undefined {
   const { asked, answer, sentAs } = invocation
   if (answer === undefined) {
     // An unanswered request need not have a place, but it must not have been carried out before it was asked.

@@ -8,7 +8,7 @@ import type { WorldPlan } from '../plan/plan.js'
 import type { DirectedLink, FaultKind, PlannedFault, Target } from '../plan/schedule.js'
 import { tellFault } from '../plan/tell-fault.js'
 import type { EventTrace } from '../trace/event-trace.js'
-import type { Step } from '../trace/trace-events.js'
+import type { TraceStep } from '../trace/trace-events.js'
 import { FaultHolds } from './fault-holds.js'
 import { NodeStriker, type Undo } from './node-striker.js'
 import type { Operator } from './operator.js'
@@ -79,7 +79,7 @@ export class Nemesis {
     })
   }
 
-  #tellBegun(fault: PlannedFault, target: SimulatedNode | undefined): Step {
+  #tellBegun(fault: PlannedFault, target: SimulatedNode | undefined): TraceStep {
     return this.#settings.trace.tell({
       kind: 'faultBegun',
       fault: fault.kind,

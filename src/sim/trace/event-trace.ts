@@ -1,5 +1,5 @@
 import { EventHash } from './event-hash.js'
-import type { Step, TracedEvent, TraceEvent } from './trace-events.js'
+import type { TracedEvent, TraceEvent, TraceStep } from './trace-events.js'
 import { tellEvent } from './trace-words.js'
 
 export interface TraceSettings {
@@ -44,7 +44,7 @@ export class EventTrace {
   }
 
   /** Adds an event. Returns its step, by which a later event may refer to it. */
-  tell(event: TraceEvent): Step {
+  tell(event: TraceEvent): TraceStep {
     const step = ++this.#count
     const atUs = this.#clock.nowUs
     this.#hash.add(atUs, event)

@@ -2,7 +2,7 @@ import { nodeOf, roundOf } from '../../paxos/ballot.js'
 import type { Message } from '../../paxos/messages.js'
 import type { Ballot, LogEntry, NodeId, Slot } from '../../paxos/types.js'
 import type { TraceColumns, TraceData, TraceType } from './trace-data.js'
-import type { Fate, Step, TracedEvent, TraceEvent, WriteOutcome } from './trace-events.js'
+import type { Fate, TracedEvent, TraceEvent, TraceStep, WriteOutcome } from './trace-events.js'
 import { tellEvent, tellMessage } from './trace-words.js'
 
 const FATES: readonly Fate[] = ['delivered', 'waits', 'lost', 'cut', 'refused', 'down']
@@ -25,7 +25,7 @@ export function encodeEvents(events: readonly TracedEvent[], nodeIds: readonly N
   const words = new Dictionary<string>()
   const kinds = new Dictionary<string>()
   const types = new Dictionary<string>()
-  const requests = new Map<number, Step>()
+  const requests = new Map<number, TraceStep>()
   const rows = events.map(({ step, atUs, event }, i) => {
     const slots = slotsOf(event)
     const { lane, peer } = placeOf(event, laneOfNode, laneOfClient)
@@ -211,7 +211,7 @@ function rangeOf(entries: readonly LogEntry[]): SlotRange {
 }
 
 /** Returns the step that an event refers to. `requests`: the step in which each client's request was first sent. */
-function linkOf(step: Step, event: TraceEvent, requests: Map<number, Step>): Step {
+function linkOf(step: TraceStep, event: TraceEvent, requests: Map<number, TraceStep>): TraceStep {
   if (event.kind === 'sent') return event.copyOf
   if (event.kind === 'ended') return event.sentStep
   if (event.kind === 'verdict') return event.atStep

@@ -3,7 +3,7 @@ import type { Phase } from '../../paxos/node.js'
 import type { Ballot, DurableRecord, NodeId, Slot, Value } from '../../paxos/types.js'
 
 /** The number of an event in the order in which the events of a run happen, from 1. 0 stands for none. */
-export type Step = number
+export type TraceStep = number
 
 /**
  * Any event of a simulated world, as it is passed to the EventTrace. An event is a plain literal that refers to existing objects
@@ -13,7 +13,7 @@ export type TraceEvent = NetworkEvent | NodeEvent | CoreEvent | DiskEvent | Clie
 
 /** An event with its number, and its time in µs of virtual time. */
 export interface TracedEvent {
-  readonly step: Step
+  readonly step: TraceStep
   readonly atUs: number
   readonly event: TraceEvent
 }
@@ -28,7 +28,7 @@ interface MessageSent {
   readonly to: NodeId
   readonly message: Message
   /** The step of which this is a second copy; 0 for an original. */
-  readonly copyOf: Step
+  readonly copyOf: TraceStep
 }
 
 /**
@@ -39,7 +39,7 @@ export type Fate = 'delivered' | 'waits' | 'lost' | 'cut' | 'refused' | 'down'
 
 interface MessageEnded {
   readonly kind: 'ended'
-  readonly sentStep: Step
+  readonly sentStep: TraceStep
   readonly from: NodeId
   readonly to: NodeId
   readonly message: Message
@@ -131,7 +131,7 @@ export type WriteOutcome = 'synced' | 'buffered' | 'failed' | 'lost' | 'kept'
 
 interface WriteEnded {
   readonly kind: 'writeEnded'
-  readonly begunStep: Step
+  readonly begunStep: TraceStep
   readonly node: NodeId
   readonly outcome: WriteOutcome
 }
@@ -191,7 +191,7 @@ interface FaultBegun {
 
 interface FaultEnded {
   readonly kind: 'faultEnded'
-  readonly begunStep: Step
+  readonly begunStep: TraceStep
   readonly fault: string
 }
 
@@ -207,5 +207,5 @@ interface VerdictEvent {
   /** The violation in one sentence; undefined if everything held. */
   readonly failure: string | undefined
   /** The event at which it was found; 0 if everything held. */
-  readonly atStep: Step
+  readonly atStep: TraceStep
 }

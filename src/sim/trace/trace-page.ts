@@ -3,7 +3,7 @@ import { assert } from '../../paxos/assert.js'
 import type { NodeId } from '../../paxos/types.js'
 import { encodeEvents } from './trace-columns.js'
 import type { TraceData, TraceFact } from './trace-data.js'
-import type { Step, TracedEvent } from './trace-events.js'
+import type { TracedEvent, TraceStep } from './trace-events.js'
 
 /** A run from which a page is made. */
 export interface TracedRun {
@@ -85,7 +85,7 @@ function traceData(run: TracedRun): TraceData {
  * Returns the step at which the request that a failure names was last seen: answers are checked at the end, and a sentence about
  * `request 12 of client3` belongs to that step. 0 if it names none.
  */
-function lastStepOfRequest(failure: string, events: readonly TracedEvent[]): Step {
+function lastStepOfRequest(failure: string, events: readonly TracedEvent[]): TraceStep {
   const number = /\brequest (\d+) of /.exec(failure)?.[1]
   return events.findLast(({ event }) => 'request' in event && String(event.request) === number)?.step ?? 0
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Asked, Invocation } from '../../../src/sim/history/client-history.js'
+import type { Asked, ClientInvocation } from '../../../src/sim/history/client-history.js'
 import { FakeNodes } from './fake-port.js'
 
 const put = (requestId = ''): Asked => ({
@@ -15,7 +15,7 @@ const read: Asked = { kind: 'read', query: { kind: 'get', key: 'k' } }
 /** Longer than the first timeout of the quiet habits plus the SDK's delay between two rounds. */
 const TIMEOUT_MS = 1_300
 
-function ask(nodes: FakeNodes, asked: Asked, timeoutMs = 60_000): { invocation: Invocation; isDone: () => boolean } {
+function ask(nodes: FakeNodes, asked: Asked, timeoutMs = 60_000): { invocation: ClientInvocation; isDone: () => boolean } {
   let isDone = false
   const invocation = nodes.caller.ask(asked, timeoutMs, () => {
     isDone = true

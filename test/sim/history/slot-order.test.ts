@@ -6,7 +6,7 @@ import { Violation } from '../../../src/sim/checkers/violation.js'
 import { encodeRequest } from '../../../src/sim/clients/encode-request.js'
 import { type PlainOutcome, refused } from '../../../src/sim/clients/plain-outcomes.js'
 import type { SimulatedOperation, SimulatedRequest } from '../../../src/sim/clients/simulated-operations.js'
-import { History, type Invocation, sessionName } from '../../../src/sim/history/client-history.js'
+import { type ClientInvocation, History, sessionName } from '../../../src/sim/history/client-history.js'
 import { checkSlotOrder } from '../../../src/sim/history/slot-order.js'
 import { TOKEN } from '../../support/token.js'
 
@@ -38,7 +38,7 @@ function decide(command: Uint8Array, timeMs = START_MS): number {
 }
 
 /** Invokes a client's request in its session, or as a bare call. */
-function asked(request: SimulatedRequest, fromUs: number, requestNumber?: number): Invocation {
+function asked(request: SimulatedRequest, fromUs: number, requestNumber?: number): ClientInvocation {
   const invocation = history.invoke('client', { kind: 'command', request }, fromUs)
   if (requestNumber !== undefined) invocation.sentAs.push(sessionName(1, requestNumber))
   return invocation
@@ -54,7 +54,7 @@ function inSession(
   return decide(encodeSessionCommand({ clientId, token: TOKEN, requestNumber, firstUnacknowledged: first, command }), timeMs)
 }
 
-function answered(invocation: Invocation, slot: number, outcome: PlainOutcome, atUs: number): void {
+function answered(invocation: ClientInvocation, slot: number, outcome: PlainOutcome, atUs: number): void {
   history.onAnswer(invocation, { slot, outcome }, atUs)
 }
 

@@ -2,7 +2,7 @@ import type { Value } from '../../../src/paxos/types.js'
 import { encodeOpenSession, encodeSessionCommand } from '../../../src/replication/envelope.js'
 import type { PlainOutcome } from '../../../src/sim/clients/plain-outcomes.js'
 import type { SimulatedQuery, SimulatedRequest } from '../../../src/sim/clients/simulated-operations.js'
-import { type Asked, History, type Invocation, sessionName } from '../../../src/sim/history/client-history.js'
+import { type Asked, type ClientInvocation, History, sessionName } from '../../../src/sim/history/client-history.js'
 import { Model } from '../../../src/sim/model/model.js'
 import { TOKEN } from '../../support/token.js'
 
@@ -50,7 +50,7 @@ export function tell(order: readonly Told[]): { history: History; log: Value[] }
 }
 
 /** Invokes requests in the order of time. Returns them in the order of the list. */
-function invokeAll(history: History, order: readonly Told[]): { told: Told; invocation: Invocation }[] {
+function invokeAll(history: History, order: readonly Told[]): { told: Told; invocation: ClientInvocation }[] {
   const invoked = order
     .map((told, place) => ({ told, place }))
     .toSorted((a, b) => a.told.from - b.told.from)
@@ -64,7 +64,7 @@ function invokeAll(history: History, order: readonly Told[]): { told: Told; invo
   return invoked.toSorted((a, b) => a.place - b.place)
 }
 
-function sent({ sentAs, bytes }: Invocation): Uint8Array {
+function sent({ sentAs, bytes }: ClientInvocation): Uint8Array {
   const requestNumber = Number(sentAs[0]?.split(':')[1])
   return encodeSessionCommand({ clientId: 1, token: TOKEN, requestNumber, firstUnacknowledged: 1, command: bytes })
 }
