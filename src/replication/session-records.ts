@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib'
 import { encode } from '../encoding/encode.js'
 import { AnswerRefusal, type SessionAnswer, SessionAnswers, SessionCounters, SessionRecord } from '../gen/synod/state/v1/state.js'
+import type { SessionCodec } from './session-entries.js'
 import type { KeptAnswer } from './session-table.js'
-import type { SessionCodec } from './sessions.js'
 
 const NO_BYTES = new Uint8Array(0)
 /** Above it lengths of commands are taken modulo, so that a digest is a safe integer. */

@@ -1,17 +1,17 @@
 import { assert } from '../tables/assert.js'
 import { Deadlines } from '../tables/deadlines.js'
 import { drained } from '../tables/steps.js'
-import { DEADLINE_PREFIX, deadlineEntries, loadDeadline } from './deadline-records.js'
+import { deadlineEntries } from './deadline-records.js'
 import type { EventLog } from './event-log.js'
 import { knowsLevel, LEVEL_MIN, type LevelRange, type RaisedLevel } from './levels.js'
+import { joined, MACHINE_PREFIX } from './machine-entries.js'
 import { shareOf } from './quota-share.js'
+import { type SessionCodec, SessionEntries } from './session-entries.js'
 import {
   type KeptAnswer,
   SESSION_LIMITS,
-  type SessionCounters,
   type SessionLimits,
   type SessionName,
-  type SessionRecord,
   SessionState,
   SessionTable,
 } from './session-table.js'
@@ -52,29 +52,8 @@ export type SessionOutcome =
   /** Its slot was skipped: it was not carried out, and never will be under this number. */
   | { readonly kind: 'skipped' }
 
-/** The bytes of records; see session-records.ts. */
-export interface SessionCodec {
-  /** Tells commands apart. A safe integer. */
-  digest(command: Uint8Array): number
-  encodeSession(record: SessionRecord): Uint8Array
-  decodeSession(bytes: Uint8Array): SessionRecord
-  encodeAnswers(answers: readonly KeptAnswer[]): Uint8Array
-  decodeAnswers(bytes: Uint8Array): readonly KeptAnswer[]
-  encodeCounters(counters: SessionCounters): Uint8Array
-  decodeCounters(bytes: Uint8Array): SessionCounters
-}
-
 /** By so much a request number may be above all before it: more than a client ever has under way. */
 const NUMBERS_AHEAD_MAX = 2 ** 20
-/** A session's record in a checkpoint holds answers of about so many bytes; the others follow in records of their own. */
-const RECORD_BYTES_MAX = 256 * 1024
-const PAGE_DIGITS = 6
-
-const MACHINE_PREFIX = 'machine/'
-const SESSION_PREFIX = 'session/'
-const ANSWERS_PREFIX = 'answers/'
-const COUNTERS_KEY = 'sessions'
-
 const SESSION_EXPIRED: SessionOutcome = Object.freeze({ kind: 'sessionExpired' })
 const ALREADY_ACKNOWLEDGED: SessionOutcome = Object.freeze({ kind: 'alreadyAcknowledged' })
 const ID_REUSED: SessionOutcome = Object.freeze({ kind: 'idReused' })
@@ -97,13 +76,13 @@ export class Sessions {
   #table: SessionTable
   #quotaBytes = 0
   #raised = FIRST_LEVEL
-  /** Number of answer records of each session in the last checkpoint, if any. */
-  #storedAnswers = new Map<number, number>()
+  readonly #entries: SessionEntries
 
   /** `limits`: others than the real ones in tests only. */
   constructor(machine: StateMachine, codec: SessionCodec, limits: SessionLimits = SESSION_LIMITS) {
     this.#machine = machine
     this.#codec = codec
+    this.#entries = new SessionEntries(codec)
     this.#limits = limits
     this.#table = new SessionTable(limits, this.#deadlines)
   }
@@ -213,10 +192,8 @@ export class Sessions {
   /** The entries of the sessions and of the machine, under key prefixes of their own; see StateMachine.changes. */
   changes(): Iterable<StateEntry> {
     const counters = { ...this.#table.counters, quotaBytes: this.#quotaBytes }
-    return joined(
-      [this.#ownEntries(counters, this.#table.takeChanges()), deadlineEntries(this.#deadlines.takeChanges())],
-      this.#machine.changes(),
-    )
+    const sessions = this.#entries.changed(counters, this.#table.takeChanges())
+    return joined([sessions, deadlineEntries(this.#deadlines.takeChanges())], this.#machine.changes())
   }
 
   /** See StateMachine.onCheckpointed. */
@@ -232,9 +209,8 @@ export class Sessions {
     this.#machine.onLevel?.(level)
     this.#deadlines = new Deadlines(['session'])
     this.#table = new SessionTable(this.#limits, this.#deadlines)
-    this.#storedAnswers.clear()
     const machine = this.#machine.restore({ read: (key) => history.read(MACHINE_PREFIX + key) })
-    const loading = new Loading(this.#codec)
+    const loading = this.#entries.beginLoading()
     return {
       load: (entries) => {
         const machineEntries: StateEntry[] = []
@@ -250,7 +226,6 @@ export class Sessions {
         machine.finish()
         this.#deadlines = loading.deadlines
         this.#table = loading.finish(this.#limits)
-        this.#storedAnswers = loading.storedAnswers
         this.#setQuota(loading.quotaBytes)
       },
     }
@@ -318,125 +293,9 @@ export class Sessions {
     this.#quotaBytes = quotaBytes
     this.#table.bytesMax = shareOf(quotaBytes)
   }
-
-  *#ownEntries(counters: SessionCounters, changes: ReturnType<SessionTable['takeChanges']>): Generator<StateEntry> {
-    yield { key: COUNTERS_KEY, value: this.#codec.encodeCounters(counters), keyspace: 'state' }
-    for (const { record, state } of changes) {
-      const { clientId } = record
-      const pages = state === undefined ? [] : pagesOf(state.answers)
-      const value = state && this.#codec.encodeSession({ ...state, answers: pages.shift() ?? [] })
-      yield { key: SESSION_PREFIX + clientId, value, keyspace: 'state' }
-      yield* this.#answerEntries(clientId, pages)
-    }
-  }
-
-  /** No record is larger than a message between nodes may be, whatever a session keeps. */
-  *#answerEntries(clientId: number, pages: readonly (readonly KeptAnswer[])[]): Generator<StateEntry> {
-    const storedCount = this.#storedAnswers.get(clientId) ?? 0
-    for (let page = 0; page < Math.max(pages.length, storedCount); page++) {
-      const answers = pages[page]
-      yield {
-        key: `${ANSWERS_PREFIX}${clientId}/${String(page).padStart(PAGE_DIGITS, '0')}`,
-        value: answers && this.#codec.encodeAnswers(answers),
-        keyspace: 'state',
-      }
-    }
-    if (pages.length > 0) this.#storedAnswers.set(clientId, pages.length)
-    else this.#storedAnswers.delete(clientId)
-  }
-}
-
-/** Gathers the sessions of a checkpoint, as they come. */
-class Loading {
-  /** By client id: how many records beside the session's own. */
-  readonly storedAnswers = new Map<number, number>()
-  readonly deadlines = new Deadlines(['session'])
-  readonly #codec: SessionCodec
-  readonly #sessions: SessionState[] = []
-  readonly #answers = new Map<number, KeptAnswer[]>()
-  #counters: SessionCounters | undefined
-
-  constructor(codec: SessionCodec) {
-    this.#codec = codec
-  }
-
-  get quotaBytes(): number {
-    return this.#counters?.quotaBytes ?? 0
-  }
-
-  add(key: string, value: Uint8Array): void {
-    if (key === COUNTERS_KEY) this.#counters = this.#codec.decodeCounters(value)
-    else if (key.startsWith(SESSION_PREFIX)) this.#addSession(this.#codec.decodeSession(value))
-    else if (key.startsWith(DEADLINE_PREFIX)) loadDeadline(this.deadlines, key, value)
-    else if (key.startsWith(ANSWERS_PREFIX)) this.#addAnswers(Number.parseInt(key.slice(ANSWERS_PREFIX.length), 10), value)
-    else assert(false, `every entry of a checkpoint is known: ${key}`)
-  }
-
-  finish(limits: SessionLimits): SessionTable {
-    assert(this.#answers.size === 0, 'the answers of a session come before it')
-    assert(this.deadlines.size === this.#sessions.length, 'each session has a deadline')
-    return new SessionTable(limits, this.deadlines, this.#counters, this.#sessions)
-  }
-
-  #addSession(record: SessionRecord): void {
-    const { clientId, answers } = record
-    const further = this.#answers.get(clientId) ?? []
-    this.#answers.delete(clientId)
-    this.#sessions.push(new SessionState({ ...record, answers: [...answers, ...further] }))
-  }
-
-  #addAnswers(clientId: number, value: Uint8Array): void {
-    const answers = this.#answers.get(clientId) ?? []
-    for (const answer of this.#codec.decodeAnswers(value)) answers.push(answer)
-    this.#answers.set(clientId, answers)
-    this.storedAnswers.set(clientId, (this.storedAnswers.get(clientId) ?? 0) + 1)
-  }
 }
 
 function outcomeOf({ slot, outcome }: KeptAnswer): SessionOutcome {
   if (outcome === 'sessionFull') return SESSION_FULL
   return outcome === 'skipped' ? SKIPPED : { kind: 'result', slot, result: outcome }
-}
-
-/** Splits answers into pages of about RECORD_BYTES_MAX; a larger answer has one to itself. */
-function pagesOf(answers: readonly KeptAnswer[]): KeptAnswer[][] {
-  const pages: KeptAnswer[][] = []
-  let page: KeptAnswer[] = []
-  let bytes = 0
-  for (const answer of answers) {
-    const answerBytes = answer.outcome.length
-    if (page.length > 0 && bytes + answerBytes > RECORD_BYTES_MAX) {
-      pages.push(page)
-      page = []
-      bytes = 0
-    }
-    page.push(answer)
-    bytes += answerBytes
-  }
-  if (page.length > 0) pages.push(page)
-  return pages
-}
-
-function* joined(own: readonly Iterable<StateEntry>[], machine: Iterable<StateEntry>): Generator<StateEntry> {
-  for (const entries of own) yield* entries
-  for (const entry of machine) yield new MachineEntry(entry)
-}
-
-/** An entry of the machine under its prefix. The value is not looked at before its time: it may be encoded only then. */
-class MachineEntry implements StateEntry {
-  readonly key: string
-  readonly keyspace: 'state' | 'history'
-  readonly isNew: boolean
-  readonly #entry: StateEntry
-
-  constructor(entry: StateEntry) {
-    this.key = MACHINE_PREFIX + entry.key
-    this.keyspace = entry.keyspace
-    this.isNew = entry.isNew === true
-    this.#entry = entry
-  }
-
-  get value(): Uint8Array | undefined {
-    return this.#entry.value
-  }
 }
