@@ -121,7 +121,7 @@ test('a cluster of one stops at damaged history that a command needs, and at eac
   for (let i = 0; i < 2; i++) {
     await assert.rejects(cluster.start(1, { ...options, machine: new BankAndKeys() }), {
       code: 'DAMAGED',
-      message: /synod recover/,
+      message: /a new cluster can be made from what is left here/,
     })
   }
 })

@@ -204,7 +204,7 @@ test('an older copy of a data directory is refused by what the others remember, 
 
   const older = await cluster.start(3, { directory: copy })
   assert.equal(await codeOf(older), 'OLDER_COPY')
-  assert.match((await older.failed).message, /ends with write \d+, but node [12] was told of its write \d+.*synod member replace/)
+  assert.match((await older.failed).message, /ends with write \d+, but node [12] was told of its write \d+.*replace this member/)
   await cluster.start(3)
   assert.match(await cluster.stateAt(1, 2, 3), /^10 commands/)
 })

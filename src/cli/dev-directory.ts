@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DirectoryLock, lockHolder } from '../storage/directory/directory-lock.js'
 import { makeDirectory } from '../storage/directory/files.js'
 import { StorageError } from '../storage/storage-error.js'
-import { CliError } from './failure.js'
+import { CliError, describe } from './failure.js'
 import { devKeyFile, readKeyFile, toBase64, writeKeyFile } from './key-file.js'
 
 /** Layout with which the cluster in a data directory was made: it remembers its members and their addresses. */
@@ -32,8 +32,8 @@ export async function takeDirectory(directory: string): Promise<{ wasKilled: boo
     const lock = await DirectoryLock.acquire(directory)
     return { wasKilled: holder !== undefined, letGo: () => lock.release() }
   } catch (error) {
-    const { code, message } = error as StorageError
-    if (!(error instanceof StorageError) || code !== 'LOCKED') throw new CliError(message, undefined, { cause: error })
+    if (!(error instanceof StorageError && error.code === 'LOCKED'))
+      throw new CliError(describe(error), undefined, { cause: error })
     const process = holder === undefined ? '' : ` (process ${holder.pid})`
     throw new CliError(`${directory} is in use by a dev cluster already${process}`, undefined, { cause: error })
   }

@@ -6,6 +6,7 @@ import type { Inventory } from '../storage/doctor/inventory.js'
 import { notEmpty, outcomeCounts } from './cli-options.js'
 import { EXIT } from './failure.js'
 import { formatBytes, formatTable, print, printJson, styled, type TableCell } from './output.js'
+import { withCommands } from './remedies.js'
 
 const HELP = `
 Reads every file and every record of a node's data directory, checks each one and all against one another, and changes nothing. Stop the
@@ -37,7 +38,7 @@ export function addDoctorCommand(program: Command): void {
     .action(async ({ data, json }: DoctorFlags) => {
       const { diagnose } = await import('../storage/doctor/diagnose.js')
       const diagnosis = await diagnose(data, showProgress())
-      if (json) printJson(diagnosis)
+      if (json) printJson({ ...diagnosis, findings: diagnosis.findings.map(withRemedyCommands) })
       else show(diagnosis)
       if (!diagnosis.isHealthy) process.exitCode = EXIT.failed
     })
@@ -60,7 +61,12 @@ function show(diagnosis: Diagnosis): void {
   for (const found of findings) showFinding(found)
 }
 
-function showFinding({ code, kind, what, means, remedy }: Finding): void {
+function withRemedyCommands(found: Finding): Finding {
+  return { ...found, remedy: withCommands(found.remedy, found.remedies) }
+}
+
+function showFinding(found: Finding): void {
+  const { code, kind, what, means, remedy } = withRemedyCommands(found)
   const name = kind === 'fault' ? styled('red', code) : styled('bold', code)
   print(`\n${name}: ${what}`)
   print(`  means:  ${means}`)

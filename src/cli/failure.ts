@@ -1,4 +1,5 @@
 import type { SynodError } from '../client/client.js'
+import { remediesOf, withCommands } from './remedies.js'
 
 /** Exit codes of the process; `synod --help` lists them. */
 export const EXIT = { done: 0, failed: 1, usage: 2, unavailable: 3, halted: 4 } as const
@@ -46,13 +47,17 @@ export function exitCodeOf(error: unknown): ExitCode {
 /** Describes an error in one line, for people. */
 export function describe(error: unknown): string {
   if (isSynodError(error)) return error.message.startsWith(error.reason) ? error.message : `${error.reason}: ${error.message}`
-  return error instanceof Error ? error.message : String(error)
+  return messageOf(error)
 }
 
 /** Describes an error for programs. */
 export function describeAsJson(error: unknown): unknown {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   if (!isSynodError(error)) return { error: { message } }
   const { code, reason, retrySafe, fieldViolations } = error
   return { error: { code, reason, message, retrySafe, fieldViolations } }
+}
+
+function messageOf(error: unknown): string {
+  return withCommands(error instanceof Error ? error.message : String(error), remediesOf(error))
 }

@@ -6,6 +6,7 @@ import { notEmpty, outcomeCounts } from './cli-options.js'
 import { describe } from './failure.js'
 import { LogSink } from './log-sink.js'
 import { mergeNodeOptions, type NodeOptions, readConfigFile, serverConfigOf } from './node-options.js'
+import { logWithCommands } from './remedies.js'
 import { endAtOnce, onStopSignals, outliveTerminals, STOP_SIGNALS } from './signals.js'
 
 const HELP = `
@@ -86,7 +87,7 @@ async function run(config: ServerConfig, level: string): Promise<void> {
   // LevelDB creates its files with the process's mask.
   process.umask(0o077)
   const sink = new LogSink()
-  const logger = pino({ level }, sink)
+  const logger = pino({ level, hooks: { logMethod: logWithCommands } }, sink)
   // Other writers there (a warning of Node, for example) must not end the node either.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   try {

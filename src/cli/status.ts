@@ -5,6 +5,7 @@ import { quotaLine } from './cluster-command.js'
 import { type SurveyedNode, surveyCluster, tellNoMajority } from './cluster-view.js'
 import { EXIT } from './failure.js'
 import { formatBytes, formatTable, note, print, printJson, styled, type TableCell } from './output.js'
+import { remedyFromWire, withCommands } from './remedies.js'
 import { shown } from './shown.js'
 
 const EXAMPLE = `
@@ -83,9 +84,10 @@ function transferLines({ status }: SurveyedNode): string[] {
 /** Lines below the table: the alarms of each node. */
 function alarmLines({ endpoint, status }: SurveyedNode): string[] {
   if (status === undefined) return []
-  return status.alarms.map(({ code, message, since }) => {
+  return status.alarms.map(({ code, message, since, remedies }) => {
     const began = since === undefined ? '' : ` since ${since.toISOString()}`
-    return `${styled('red', code)} at node ${status.nodeId} (${endpoint})${began}: ${shown(message)}`
+    const told = shown(withCommands(message, remedies.flatMap(remedyFromWire)))
+    return `${styled('red', code)} at node ${status.nodeId} (${endpoint})${began}: ${told}`
   })
 }
 

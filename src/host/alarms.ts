@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Observer } from '../observer/observer.js'
+import { NO_REMEDIES, type QuotaRemedy } from '../remedy.js'
 import type { Runtime } from './runtime.js'
 
 /** A problem that does not stop the node, and that an operator should look at. */
@@ -8,6 +9,8 @@ export interface Alarm {
   readonly code: string
   /** For people: what is wrong, and what to do. */
   readonly message: string
+  /** For programs: what can be done, as far as there is a code for it. */
+  readonly remedies: readonly QuotaRemedy[]
   /** The wall clock when it was raised first, in ms since 1970. */
   readonly sinceMs: number
 }
@@ -28,14 +31,14 @@ export class Alarms {
   }
 
   /** Raised again, an alarm keeps its time and takes the new message. Cheap to call often. */
-  raise(code: string, message: string): void {
+  raise(code: string, message: string, remedies: readonly QuotaRemedy[] = NO_REMEDIES): void {
     const raised = this.#raised.get(code)
     if (raised?.message === message) return
-    const alarm = { code, message, sinceMs: raised?.sinceMs ?? this.#settings.runtime.wallMs() }
+    const alarm = { code, message, remedies, sinceMs: raised?.sinceMs ?? this.#settings.runtime.wallMs() }
     this.#raised.set(code, alarm)
     // A message may hold a figure that grows: only the beginning is worth a line.
     if (raised !== undefined) return
-    this.#settings.logger.error({ alarm: code }, message)
+    this.#settings.logger.error({ alarm: code, ...(remedies.length > 0 && { remedies }) }, message)
     this.#settings.observer?.event('alarmRaised', { code })
   }
 

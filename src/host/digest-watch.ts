@@ -57,7 +57,7 @@ export class DigestWatch {
   #compare(slot: Slot): void {
     const own = this.#own.get(slot)
     if (own === undefined) return
-    const { members, logger } = this.#s
+    const { self, members, logger } = this.#s
     const voters = members().filter((m) => m.votesFrom > 0)
     /** By digest: which voters came to it. */
     const others = new Map<number, NodeId[]>()
@@ -72,7 +72,8 @@ export class DigestWatch {
           'STATE_DIVERGED',
           `the state after slot ${slot} has the digest ${hex(own)} here, but ${hex(digest)} on the nodes ${nodeIds.join(', ')}: this ` +
             'node does not hold what the majority holds and must not serve it. Keep its data directory for whoever looks into it, and ' +
-            'replace this member (`synod member replace`).',
+            'replace this member.',
+          { remedies: [{ code: 'REPLACE_MEMBER', nodeId: self }] },
         )
       }
       for (const nodeId of nodeIds.filter((id) => !this.#toldNodes.has(id))) {

@@ -1,3 +1,4 @@
+import { NO_REMEDIES, type Remedy } from '../remedy.js'
 import { knowsLevel, type LevelRange, type RaisedLevel } from '../replication/levels.js'
 import type { ApplyFailure } from '../storage/storage.js'
 
@@ -15,10 +16,12 @@ import type { ApplyFailure } from '../storage/storage.js'
 export class HaltError extends Error {
   override readonly name = 'HaltError'
   readonly code: string
+  readonly remedies: readonly Remedy[]
 
-  constructor(code: string, message: string, options?: ErrorOptions) {
+  constructor(code: string, message: string, options: ErrorOptions & { readonly remedies?: readonly Remedy[] } = {}) {
     super(message, options)
     this.code = code
+    this.remedies = options.remedies ?? NO_REMEDIES
   }
 }
 
@@ -30,7 +33,7 @@ export class ApplyFailedError extends HaltError {
   readonly failure: ApplyFailure
 
   constructor(failure: ApplyFailure, options?: ErrorOptions) {
-    super('APPLY_FAILED', messageOf(failure), options)
+    super('APPLY_FAILED', messageOf(failure), { ...options, remedies: remediesOf(failure) })
     this.failure = failure
   }
 }
@@ -64,8 +67,16 @@ function messageOf({ slot, what }: ApplyFailure): string {
   if (slot === 0) return `the initial commands cannot be carried out: ${what}. Start the cluster anew, in empty directories`
   return (
     `slot ${slot} cannot be carried out: ${what}. The node stops, and at its next starts before it applies anything: do not let it be ` +
-    `started again and again. Where another version can carry the slot out, install that on every node and run ` +
-    `\`synod recover --retry-slot ${slot}\` on the directory of each that failed; so too where this node alone failed. Otherwise stop ` +
-    `every node and run \`synod recover --skip-slot ${slot}\` on the directories of a majority of the voters, and of every other that failed`
+    `started again and again. Where another version can carry the slot out, install that on every node and have the slot tried again in ` +
+    'the directory of each that failed; so too where this node alone failed. Otherwise stop every node and have the slot skipped in the ' +
+    'directories of a majority of the voters, and of every other that failed'
   )
+}
+
+function remediesOf({ slot }: ApplyFailure): readonly Remedy[] {
+  if (slot === 0) return NO_REMEDIES
+  return [
+    { code: 'RETRY_SLOT', slot },
+    { code: 'SKIP_SLOT', slot },
+  ]
 }

@@ -1,5 +1,6 @@
 import type { Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
+import { NO_REMEDIES } from '../remedy.js'
 import type { CheckpointEnd, CheckpointHeader, IncomingCheckpoint } from '../storage/storage.js'
 import { StorageError } from '../storage/storage-error.js'
 import { CheckpointInstall } from './checkpoint-install.js'
@@ -253,7 +254,8 @@ export class Host {
     const prepared = this.#disk.isWriting ? undefined : this.#checkpointer.take()
     const ready = node.ready({ diskIdle, wallMs: runtime.wallMs(), nextDeadlineMs: applier.nextDeadlineMs })
     if (ready.halt !== undefined) {
-      this.fail(new HaltError(ready.halt.code, ready.halt.message))
+      const { code, message, remedy } = ready.halt
+      this.fail(new HaltError(code, message, { remedies: remedy === undefined ? NO_REMEDIES : [remedy] }))
       return false
     }
     for (const { to, message } of ready.messages) outlet.send(to, message)

@@ -36,8 +36,8 @@ export class QuotaWatch implements Watch {
     this.#s.alarms.raise(
       'QUOTA',
       `the state takes ${mib(stateBytes)} MiB, ${Math.floor(share * 100)} % of its quota of ${mib(quotaBytes)} MiB; what would make it grow ` +
-        'past that is refused with QUOTA_EXCEEDED. Delete something, or raise the quota: `synod cluster quota BYTES`, for which every ' +
-        'node must have memory',
+        'past that is refused with QUOTA_EXCEEDED. Delete something, or raise the quota, for which every node must have memory',
+      [{ code: 'RAISE_QUOTA' }],
     )
     if (nowMs < this.#nextToldMs) return
     this.#nextToldMs = nowMs + TOLD_INTERVAL_MS
@@ -52,8 +52,9 @@ export class QuotaWatch implements Watch {
     alarms.raise(
       'HEAP_TOO_SMALL',
       `the state may grow to its quota of ${mib(quotaBytes)} MiB, but this node has memory for ${mib(capacityBytes)} MiB and would end before ` +
-        `that: start it with NODE_OPTIONS=--max-old-space-size=${oldSpaceMibFor(quotaBytes)}, or lower the quota: ` +
-        `\`synod cluster quota ${capacityBytes}\``,
+        `that: start it with NODE_OPTIONS=--max-old-space-size=${oldSpaceMibFor(quotaBytes)}, or lower the quota to ` +
+        `${capacityBytes} bytes`,
+      [{ code: 'LOWER_QUOTA', quotaBytes: capacityBytes }],
     )
   }
 }

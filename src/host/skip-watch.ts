@@ -77,7 +77,8 @@ export class SkipWatch implements Watch {
     throw new HaltError(
       'STATE_DIVERGED',
       `slot ${slot} was ${here} here, but ${there} on the nodes ${differing.join(', ')}: this node does not hold what the majority holds and ` +
-        'must not serve it. Keep its data directory for whoever looks into it, and replace this member (`synod member replace`).',
+        'must not serve it. Keep its data directory for whoever looks into it, and replace this member.',
+      { remedies: [{ code: 'REPLACE_MEMBER', nodeId: this.#s.self }] },
     )
   }
 }

@@ -68,7 +68,8 @@ export class StartGate {
         'OLDER_COPY',
         `data directory ${dataDirId} ends with write ${lastWrite}, but node ${from} was told of its write ${writeNumber}: it is an older ` +
           'copy, or has lost its end, and voting from it could undo what was acknowledged. Start this node on the newest copy; if that ' +
-          'one is lost, give the node an empty directory and run `synod member replace` on another node.',
+          'one is lost, replace this member.',
+        { remedies: [{ code: 'REPLACE_MEMBER', nodeId: this.#s.self }] },
       )
     }
     this.#answered.add(from)
@@ -111,7 +112,8 @@ export class StartGate {
     throw new HaltError(
       'DATA_DIR_MISMATCH',
       `${this.#strangeMessage}: the directory was swapped, or is a copy from before it was given up as damaged. Put the newest one back; ` +
-        'or, if that is lost, give the node an empty directory and run `synod member replace` on another node.',
+        'or, if that is lost, replace this member.',
+      { remedies: [{ code: 'REPLACE_MEMBER', nodeId: this.#s.self }] },
     )
   }
 

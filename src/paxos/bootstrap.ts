@@ -1,7 +1,7 @@
 import { Membership } from './membership.js'
 import { genesisRecord } from './memberships.js'
 import type { Formation, Join, Welcome } from './messages.js'
-import type { Outbox } from './outbox.js'
+import type { Halt, Outbox } from './outbox.js'
 import type { Genesis, GenesisMember, MembershipRecord, NodeId } from './types.js'
 
 /** The time for which a difference is shown after its node has reported it last. */
@@ -171,11 +171,14 @@ export class Bootstrap {
       const wasGiven = self <= latest.lastNodeId
       // This node was added and the peer has not learned so yet, or it will be added.
       if (joins && !wasGiven) return false
-      const remedy = wasGiven
-        ? `it was removed, and its number is never given again: add a node with one above ${latest.lastNodeId}`
-        : `add it first: synod member add ${self}=HOST:PEERPORT/HOST:CLIENTPORT, and start it with --join`
-      const message = `node ${self} is not a member of cluster ${genesis.clusterId}: ${remedy}`
-      this.#out.halt({ code: wasGiven ? 'REMOVED' : 'NOT_A_MEMBER', message })
+      const message = `node ${self} is not a member of cluster ${genesis.clusterId}`
+      if (wasGiven) {
+        const why = 'it was removed, and its number is never given again'
+        this.#out.halt({ code: 'REMOVED', message: `${message}: ${why}: add a node with one above ${latest.lastNodeId}` })
+      } else {
+        const remedy = { code: 'ADD_MEMBER', nodeId: self } as const
+        this.#out.halt({ code: 'NOT_A_MEMBER', message: `${message}: add it first, and start it as a node that joins`, remedy })
+      }
       return false
     }
     const isExpected = own.dataDirId === '' || (replacesDataDirId !== '' && own.dataDirId === replacesDataDirId)
@@ -183,19 +186,18 @@ export class Bootstrap {
     else this.#strangeTo.add(from)
     // A single peer may lag and name a directory that was replaced long before: only a majority is believed.
     if (this.#strangeTo.size >= (replacesDataDirId === '' ? 1 : new Membership(latest).quorum))
-      this.#out.halt({ code: 'DATA_DIR_MISMATCH', message: this.#mismatch(genesis.clusterId, own.dataDirId, latest) })
+      this.#out.halt(this.#mismatch(genesis.clusterId, own.dataDirId, latest))
     return false
   }
 
-  #mismatch(clusterId: string, expected: string, { lastNodeId }: MembershipRecord): string {
+  #mismatch(clusterId: string, expected: string, { lastNodeId }: MembershipRecord): Halt {
     const { self, dataDirId } = this.#settings
-    const next = `${lastNodeId + 1}=HOST:PEERPORT/HOST:CLIENTPORT`
-    return (
+    const successorId = lastNodeId + 1
+    const message =
       `node ${self} of cluster ${clusterId} votes from data directory ${expected}, but this one is ${dataDirId}: the directory was ` +
       'lost or swapped, and voting from another could undo what was acknowledged. Put the original directory back; or, if it is ' +
-      `lost, let a new member take its place: synod member replace ${self} ${next}, and start that one in an empty directory: ` +
-      `synod start --id ${lastNodeId + 1} --join …`
-    )
+      `lost, let a new member, node ${successorId}, take its place, and start that one in an empty directory as a node that joins`
+    return { code: 'DATA_DIR_MISMATCH', message, remedy: { code: 'REPLACE_MEMBER', nodeId: self, successorId } }
   }
 }
 

@@ -34,7 +34,14 @@ export interface CheckpointRequest {
 export interface Halt {
   readonly code: 'DATA_DIR_MISMATCH' | 'NOT_A_MEMBER' | 'REMOVED'
   readonly message: string
+  /** Absent where there is nothing to do. */
+  readonly remedy?: HaltRemedy
 }
+
+/** The change of the membership that lets this node, or another in its place, take part. */
+export type HaltRemedy =
+  | { readonly code: 'ADD_MEMBER'; readonly nodeId: NodeId }
+  | { readonly code: 'REPLACE_MEMBER'; readonly nodeId: NodeId; readonly successorId: NodeId }
 
 /** A batch of effects for the host to carry out; see the host's duties at the head of node.ts. */
 export interface Ready {

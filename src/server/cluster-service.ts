@@ -113,7 +113,12 @@ export const clusterService = defineService(ClusterServiceService, ({ operations
           levelMin: status.binary.levelMin,
           levelMax: status.binary.levelMax,
           transfers: status.transfers.map(({ isSending, ...rest }) => ({ ...rest, sending: isSending })),
-          alarms: status.alarms.map(({ code, message, sinceMs }) => ({ code, message, since: new Date(sinceMs) })),
+          alarms: status.alarms.map(({ code, message, sinceMs, remedies }) => ({
+            code,
+            message,
+            since: new Date(sinceMs),
+            remedies: remedies.map((remedy) => ({ quotaBytes: 0, ...remedy })),
+          })),
         }
       }),
     ),

@@ -1,3 +1,5 @@
+import { NO_REMEDIES, type Remedy } from '../remedy.js'
+
 /**
  * The reason for which a data directory cannot be used.
  * - LOCKED: another process uses it. Nothing was changed.
@@ -18,6 +20,11 @@ export type StorageErrorCode =
   | 'WRITE_FAILED'
   | 'CLOSED'
 
+interface StorageErrorOptions extends ErrorOptions {
+  readonly what?: string
+  readonly remedies?: readonly Remedy[]
+}
+
 /** A data directory that cannot be used. The message states the problem, the place and the remedy. */
 export class StorageError extends Error {
   override readonly name = 'StorageError'
@@ -25,23 +32,29 @@ export class StorageError extends Error {
   /** The problem and its place, without meaning and remedy. */
   readonly what: string
 
-  constructor(code: StorageErrorCode, message: string, options: ErrorOptions & { readonly what?: string } = {}) {
+  readonly remedies: readonly Remedy[]
+
+  constructor(code: StorageErrorCode, message: string, options: StorageErrorOptions = {}) {
     super(message, options)
     this.code = code
     this.what = options.what ?? message
+    this.remedies = options.remedies ?? NO_REMEDIES
   }
 }
 
-/** The remedy for any damage: the other members still hold what this one has lost. */
-const DAMAGE_REMEDY =
+/** The advice on any damage: the other members still hold what this one has lost. */
+const DAMAGE_ADVICE =
   'This node must not vote from it. A member of a larger cluster repairs itself: it moves these files to a folder damaged-<n> beside ' +
   'them and learns everything from the others. Where it cannot (no other members, or an unreadable identity.json), restore the whole ' +
-  'directory from a copy, or give the member a new one: see `synod member replace --help`. Where no other member holds the ' +
-  'data, a new cluster can be made from what is left here, without what was lost: see `synod recover --help`.'
+  'directory from a copy, or replace the member. Where no other member holds the data, a new cluster can be made from what is left ' +
+  'here, without what was lost.'
+
+const DAMAGE_REMEDIES: readonly Remedy[] = [{ code: 'REPLACE_MEMBER' }, { code: 'RECOVER_SURVIVORS' }]
 
 /** Returns a DAMAGED error. `what` names the damaged part and the damage. */
 export function damaged(directory: string, what: string, options?: ErrorOptions): StorageError {
-  return new StorageError('DAMAGED', `data directory ${directory} is damaged: ${what}. ${DAMAGE_REMEDY}`, { ...options, what })
+  const message = `data directory ${directory} is damaged: ${what}. ${DAMAGE_ADVICE}`
+  return new StorageError('DAMAGED', message, { ...options, what, remedies: DAMAGE_REMEDIES })
 }
 
 /** Returns the error code of an error from node:fs or LevelDB; the empty string when it has none. */

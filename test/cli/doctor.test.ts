@@ -46,7 +46,10 @@ describe('synod doctor', () => {
       stdout,
       /\nDAMAGED: .*\.log is damaged: a record does not match its checksum at byte 0\n {2}means: {2}the node may have/,
     )
-    assert.match(stdout, /\n {2}remedy: If the cluster has other members, start the node: it keeps these files/)
+    assert.match(
+      stdout,
+      /\n {2}remedy: If the cluster has other members, start the node: it keeps these files.*`synod restore`\n/,
+    )
     assert.equal(code, 1)
     const asJson = await synod(['doctor', '--json'], { env: { SYNOD_DATA: damaged } })
     const { isHealthy, findings } = JSON.parse(asJson.stdout) as { isHealthy: boolean; findings: { code: string }[] }

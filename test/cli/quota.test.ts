@@ -51,7 +51,7 @@ describe('the quota of a cluster of real processes', { timeout: 400_000 }, () =>
     assert.equal(await fill(again, 'again-'), 0)
     for (;;) {
       const status = await nodes.run(IDS, 'status')
-      if ((status.stdout.match(/QUOTA at node/g) ?? []).length === 3) break
+      if ((status.stdout.match(/QUOTA at node.*`synod cluster quota BYTES`/g) ?? []).length === 3) break
     }
     await again.cluster.setQuota(2_000_000)
     assert.ok((await fill(again, 'again-')) > 10)

@@ -12,10 +12,10 @@ it('keeps one alarm of each code, from when it began, and logs only its beginnin
   alarms.raise('QUOTA', 'the state fills 80 % of its quota')
   nowMs = 2_000
   alarms.raise('DATA_DAMAGED', 'a row cannot be read')
-  alarms.raise('QUOTA', 'the state fills 81 % of its quota')
+  alarms.raise('QUOTA', 'the state fills 81 % of its quota', [{ code: 'RAISE_QUOTA' }])
   assert.deepEqual(alarms.list, [
-    { code: 'QUOTA', message: 'the state fills 81 % of its quota', sinceMs: 1_000 },
-    { code: 'DATA_DAMAGED', message: 'a row cannot be read', sinceMs: 2_000 },
+    { code: 'QUOTA', message: 'the state fills 81 % of its quota', remedies: [{ code: 'RAISE_QUOTA' }], sinceMs: 1_000 },
+    { code: 'DATA_DAMAGED', message: 'a row cannot be read', remedies: [], sinceMs: 2_000 },
   ])
   alarms.clear('QUOTA')
   alarms.clear('QUOTA')

@@ -91,7 +91,11 @@ describe('the start gate', () => {
     talk.onRefusedForDirectory(5, `node 1 votes from data directory new, not from dir-1`)
     talk.tick(7_000)
     talk.tick(11_900)
-    assert.throws(() => talk.tick(12_100), { code: 'DATA_DIR_MISMATCH', message: /data directory new, .*synod member replace/ })
+    assert.throws(() => talk.tick(12_100), {
+      code: 'DATA_DIR_MISMATCH',
+      message: /data directory new, .*replace this member/,
+      remedies: [{ code: 'REPLACE_MEMBER', nodeId: 1 }],
+    })
   })
 
   it('opens when a majority, this node included, knows of nothing newer', () => {
@@ -161,7 +165,8 @@ describe('the start gate', () => {
     const refused = {
       name: 'HaltError',
       code: 'OLDER_COPY',
-      message: /ends with write 10, but node 3 .* write 11.*newest copy.*synod member replace/,
+      message: /ends with write 10, but node 3 .* write 11.*newest copy.*replace this member/,
+      remedies: [{ code: 'REPLACE_MEMBER', nodeId: 1 }],
     }
     const { recalled } = setUp()
     assert.throws(() => recalled(3, 11), refused)
@@ -194,7 +199,11 @@ describe('skipped slots', () => {
       const { talk } = setUp({ skippedSlots: own })
       talk.onMessage(2, skipped(20, ...theirs), 'dir-2')
       talk.onMessage(2, skipped(21, ...theirs), 'dir-2')
-      assert.throws(() => talk.onMessage(3, skipped(20, ...theirs), 'dir-3'), { code: 'STATE_DIVERGED', message: here })
+      assert.throws(() => talk.onMessage(3, skipped(20, ...theirs), 'dir-3'), {
+        code: 'STATE_DIVERGED',
+        message: here,
+        remedies: [{ code: 'REPLACE_MEMBER', nodeId: 1 }],
+      })
     }
   })
 

@@ -117,22 +117,30 @@ test('joins are sent again at each interval, and a node with a genesis welcomes'
 
 test('a node that is no member, or has another directory, stops with the reason and the remedy', () => {
   const cases = [
-    [welcome([1, 2]), 'dir-3', 'NOT_A_MEMBER', /node 3 is not a member of cluster cluster: add it first: synod member add 3=/],
-    [welcome([1, 2, 9]), 'dir-3', 'REMOVED', /it was removed, and its number is never given again/],
+    [
+      welcome([1, 2]),
+      'dir-3',
+      'NOT_A_MEMBER',
+      /node 3 is not a member of cluster cluster: add it first, and start it as a node that joins/,
+      { code: 'ADD_MEMBER', nodeId: 3 },
+    ],
+    [welcome([1, 2, 9]), 'dir-3', 'REMOVED', /it was removed, and its number is never given again/, undefined],
     [
       welcome([1, 2, 3]),
       'lost',
       'DATA_DIR_MISMATCH',
-      /votes from data directory dir-3, but this one is lost.*member replace 3 4=/,
+      /votes from data directory dir-3, but this one is lost.*a new member, node 4, take its place/,
+      { code: 'REPLACE_MEMBER', nodeId: 3, successorId: 4 },
     ],
   ] as const
-  for (const [welcomed, dataDirId, code, message] of cases) {
+  for (const [welcomed, dataDirId, code, message, remedy] of cases) {
     const { out, bootstrap } = bootstrapOf(3, undefined, dataDirId)
     assert.equal(bootstrap.onWelcome(1, welcomed), false)
     assert.equal(bootstrap.genesis, undefined)
     const { halt, records } = out.take(true)
     assert.equal(halt?.code, code)
     assert.match(halt?.message ?? '', message)
+    assert.deepEqual(halt?.remedy, remedy)
     assert.deepEqual(records, [])
   }
 })

@@ -59,11 +59,23 @@ describe('the cluster service', () => {
   it('tells of alarms, the oldest first', async (t) => {
     const { clients, member } = await serve(t)
     assert.deepEqual((await call(clients.cluster, 'status', {})).alarms, [])
-    const alarm = { code: 'DATA_DAMAGED', message: 'a row of the history cannot be read', sinceMs: 1_700_000_000_123 }
-    member.alarms.push(alarm, { ...alarm, code: 'QUOTA' })
-    const { code, message, sinceMs } = alarm
-    const told = { code, message, since: new Date(sinceMs) }
-    assert.deepEqual((await call(clients.cluster, 'status', {})).alarms, [told, { ...told, code: 'QUOTA' }])
+    const [code, message, sinceMs] = ['DATA_DAMAGED', 'a row of the history cannot be read', 1_700_000_000_123]
+    const tooSmall = { code: 'HEAP_TOO_SMALL', message: 'lower the quota', sinceMs }
+    member.alarms.push({ code, message, remedies: [], sinceMs })
+    member.alarms.push({ ...tooSmall, remedies: [{ code: 'RAISE_QUOTA' }, { code: 'LOWER_QUOTA', quotaBytes: 7 }] })
+    const since = new Date(sinceMs)
+    assert.deepEqual((await call(clients.cluster, 'status', {})).alarms, [
+      { code, message, since, remedies: [] },
+      {
+        code: 'HEAP_TOO_SMALL',
+        message: 'lower the quota',
+        since,
+        remedies: [
+          { code: 'RAISE_QUOTA', quotaBytes: 0 },
+          { code: 'LOWER_QUOTA', quotaBytes: 7 },
+        ],
+      },
+    ])
   })
 
   it('tells and sets the quota, in the status too, and refuses what is none', async (t) => {

@@ -100,7 +100,11 @@ async function assertRefused(directory: string, says: RegExp, code: StorageError
       assert.equal(error.code, code, `the ${start} start: ${error.message}`)
       assert.match(error.message, says)
       assert.ok(error.message.includes(directory))
-      if (code === 'DAMAGED') assert.match(error.message, /must not vote.* repairs itself: .*synod member replace/)
+      if (code === 'DAMAGED') assert.match(error.message, /must not vote.* repairs itself: .*replace the member/)
+      assert.deepEqual(
+        error.remedies.map((remedy) => remedy.code),
+        code === 'DAMAGED' ? ['REPLACE_MEMBER', 'RECOVER_SURVIVORS'] : [],
+      )
       return true
     })
   }

@@ -364,7 +364,7 @@ describe('the identity', () => {
       const directory = copyOf(healthy)
       edit(join(directory, 'identity.json'))
       const { findings } = await assertFault(directory, 'NO_IDENTITY', says)
-      assert.match(findings[0]?.remedy ?? '', /`synod member replace 2 NEW=/)
+      assert.deepEqual(findings[0]?.remedies, [{ code: 'REPLACE_MEMBER', nodeId: 2 }])
     }
   })
 
@@ -374,7 +374,10 @@ describe('the identity', () => {
     flip(onlyFile(directory, /\.log$/), 20)
     const diagnosis = await diagnose(directory)
     assert.deepEqual(codesOf(diagnosis), ['DAMAGED', 'NO_IDENTITY'])
-    for (const { remedy } of diagnosis.findings) assert.match(remedy, /If it is lost, run `synod member replace ID/)
+    for (const { remedy, remedies } of diagnosis.findings) {
+      assert.match(remedy, /If it is lost, replace the member/)
+      assert.deepEqual(remedies, [{ code: 'REPLACE_MEMBER', nodeId: undefined }])
+    }
   })
 
   test('of another version', async () => {

@@ -153,6 +153,6 @@ function checkMajority({ voterIds, toChange, changed }: FailedSlot, { slot, also
   if (skipping.length > voterIds.length / 2) return
   throw new BackupError(
     `a slot is skipped by a majority of the voters (${voterIds.join(', ')}), and these are only ${skipping.join(', ') || 'none of them'}. ` +
-      `Name more directories; those on other machines by their nodes' numbers (--also), and skip slot ${slot} in them, too, before any node starts`,
+      `Name more directories; those on other machines by their nodes' numbers, and skip slot ${slot} in them, too, before any node starts`,
   )
 }

@@ -42,7 +42,7 @@ function directoryOf(out: string, nodeId: NodeId): string {
 export function checkRoom({ out, members }: Pick<NewCluster, 'out' | 'members'>): void {
   for (const { nodeId } of members) {
     const directory = directoryOf(out, nodeId)
-    if (existsSync(directory)) throw new BackupError(`${directory} is there already: name another --out, or move it away`)
+    if (existsSync(directory)) throw new BackupError(`${directory} is there already: name another one, or move it away`)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { NodeId } from '../../paxos/types.js'
+import { NO_REMEDIES, type Remedy } from '../../remedy.js'
 
 /**
  * A result of an inspection.
@@ -44,9 +45,18 @@ export interface Finding {
   readonly means: string
   /** The remedy; empty when there is nothing to do. */
   readonly remedy: string
+  /** Of that, what there is a code for. */
+  readonly remedies: readonly Remedy[]
 }
 
-type Advice = Pick<Finding, 'kind' | 'means' | 'remedy'>
+type Advice = Pick<Finding, 'kind' | 'means' | 'remedy' | 'remedies'>
+
+const SELF_REPAIR: readonly string[] = [
+  'If the cluster has other members, start the node: it keeps these files in a folder damaged-<n>, and learns all from the others.',
+  'If it is alone, put the whole directory back from a copy, or make a new cluster from a backup.',
+]
+const WITHOUT_SELF_REPAIR = 'If it is lost, replace the member, and start the new one in an empty directory.'
+const RESTORE_BACKUP: readonly Remedy[] = [{ code: 'RESTORE_BACKUP' }]
 
 /** Returns a finding with its advice. @param nodeId the owner of the directory, if known */
 export function finding(code: FindingCode, what: string, nodeId?: NodeId): Finding {
@@ -54,40 +64,52 @@ export function finding(code: FindingCode, what: string, nodeId?: NodeId): Findi
 }
 
 function adviceOn(code: FindingCode, nodeId: NodeId | undefined): Advice {
-  const replace = `\`synod member replace ${nodeId ?? 'ID'} NEW=HOST:PEERPORT/HOST:CLIENTPORT\``
+  const replace: readonly Remedy[] = [{ code: 'REPLACE_MEMBER', nodeId }]
   switch (code) {
     case 'MISSING':
-      return fault('no node has ever run here, or its data was moved or deleted', [
-        'Look whether --data names the right directory.',
-        `If a node's data stood here and is lost, the other nodes have it: run ${replace} on one of them.`,
-      ])
+      return fault(
+        'no node has ever run here, or its data was moved or deleted',
+        [
+          'Look whether this is the right directory.',
+          "If a node's data stood here and is lost, the other nodes have it: replace the member.",
+        ],
+        replace,
+      )
     case 'UNFINISHED':
       return note('the next start of the node finishes it')
     case 'NO_IDENTITY':
-      return fault('nobody can say whose votes these are: the node does not start, and does not repair this by itself', [
-        'Put identity.json back from where the directory was copied or moved.',
-        ...withoutSelfRepair(replace),
-      ])
+      return fault(
+        'nobody can say whose votes these are: the node does not start, and does not repair this by itself',
+        ['Put identity.json back from where the directory was copied or moved.', WITHOUT_SELF_REPAIR],
+        replace,
+      )
     case 'DAMAGED':
       return fault(
         'the node may have forgotten a promise or a vote: it must not vote from this directory',
-        nodeId === undefined ? ['Put the whole directory back from a copy.', ...withoutSelfRepair(replace)] : selfRepair(),
+        nodeId === undefined ? ['Put the whole directory back from a copy.', WITHOUT_SELF_REPAIR] : SELF_REPAIR,
+        nodeId === undefined ? replace : RESTORE_BACKUP,
       )
     case 'LOST_WRITES':
-      return fault('the last writes of the node are gone, and with them perhaps votes: it must not vote from this directory', [
-        'If a newer copy of the whole directory is at hand, put that in its place.',
-        ...selfRepair(),
-      ])
+      return fault(
+        'the last writes of the node are gone, and with them perhaps votes: it must not vote from this directory',
+        ['If a newer copy of the whole directory is at hand, put that in its place.', ...SELF_REPAIR],
+        RESTORE_BACKUP,
+      )
     case 'FOREIGN':
-      return fault('files of two directories are mixed: the node does not start, and does not repair this by itself', [
-        'Put back the files that belong together; never mix those of two nodes.',
-        ...withoutSelfRepair(replace),
-      ])
+      return fault(
+        'files of two directories are mixed: the node does not start, and does not repair this by itself',
+        ['Put back the files that belong together; never mix those of two nodes.', WITHOUT_SELF_REPAIR],
+        replace,
+      )
     case 'APPLY_FAILED':
-      return fault('the directory is whole, but the node stops at each start, before it applies anything', [
-        'If only this node has stopped there, or another version can carry the slot out: `synod recover --retry-slot`.',
-        'Otherwise stop every node, and have the slot skipped in the directories of a majority: `synod recover --skip-slot`.',
-      ])
+      return fault(
+        'the directory is whole, but the node stops at each start, before it applies anything',
+        [
+          'If only this node has stopped there, or another version can carry the slot out, have the slot tried again.',
+          'Otherwise stop every node, and have the slot skipped in the directories of a majority.',
+        ],
+        [{ code: 'RETRY_SLOT' }, { code: 'SKIP_SLOT' }],
+      )
     case 'UNSUPPORTED_LEVEL':
       return fault(
         'the directory is whole, but a version that does not know the level stops at each start, before it applies anything',
@@ -104,29 +126,19 @@ function adviceOn(code: FindingCode, nodeId: NodeId | undefined): Advice {
     case 'UNCLEAN_STOP':
       return note('it was killed, or the machine stopped: the next start takes the lock over')
     case 'SET_ASIDE':
-      return note('found damaged by an earlier start, which kept it here', [
+      return note(
+        'found damaged by an earlier start, which kept it here',
         'Delete it when nobody needs to look into what has happened.',
-      ])
+      )
     case 'REPLACING':
       return note('it asks to be let in again when it is started, and learns all from the others')
   }
 }
 
-function selfRepair(): string[] {
-  return [
-    'If the cluster has other members, start the node: it keeps these files in a folder damaged-<n>, and learns all from the others.',
-    'If it is alone, put the whole directory back from a copy, or make a new cluster from a backup (`synod restore`).',
-  ]
+function fault(means: string, advice: readonly string[], remedies: readonly Remedy[] = NO_REMEDIES): Advice {
+  return { kind: 'fault', means, remedy: advice.join(' '), remedies }
 }
 
-function withoutSelfRepair(replace: string): string[] {
-  return [`If it is lost, run ${replace} on another node, and start the new member in an empty directory.`]
-}
-
-function fault(means: string, remedies: readonly string[]): Advice {
-  return { kind: 'fault', means, remedy: remedies.join(' ') }
-}
-
-function note(means: string, remedies: readonly string[] = []): Advice {
-  return { kind: 'note', means, remedy: remedies.join(' ') }
+function note(means: string, advice = ''): Advice {
+  return { kind: 'note', means, remedy: advice, remedies: NO_REMEDIES }
 }

@@ -153,7 +153,19 @@ export interface Alarm {
   /** For people: the fault and the remedy. The wording may change. */
   message: string;
   /** Begin of the alarm, by the node's wall clock. Reset by a restart. */
-  since: Date | undefined;
+  since:
+    | Date
+    | undefined;
+  /** For programs: what can be done. Empty where there is no code for it. */
+  remedies: Remedy[];
+}
+
+/** Something that an operator can do about an alarm. */
+export interface Remedy {
+  /** A stable code in capitals: RAISE_QUOTA, LOWER_QUOTA. More may be added. */
+  code: string;
+  /** Of LOWER_QUOTA: the largest quota that the node has memory for, in bytes. */
+  quotaBytes: number;
 }
 
 export interface StatusRequest {
@@ -965,7 +977,7 @@ export const LearnerProgress: MessageFns<LearnerProgress> = {
 };
 
 function createBaseAlarm(): Alarm {
-  return { code: "", message: "", since: undefined };
+  return { code: "", message: "", since: undefined, remedies: [] };
 }
 
 export const Alarm: MessageFns<Alarm> = {
@@ -978,6 +990,9 @@ export const Alarm: MessageFns<Alarm> = {
     }
     if (message.since !== undefined) {
       Timestamp.encode(toTimestamp(message.since), writer.uint32(26).fork()).join();
+    }
+    for (const v of message.remedies) {
+      Remedy.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1019,6 +1034,14 @@ export const Alarm: MessageFns<Alarm> = {
             message.since = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.remedies.push(Remedy.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1036,6 +1059,7 @@ export const Alarm: MessageFns<Alarm> = {
       code: isSet(object.code) ? globalThis.String(object.code) : "",
       message: isSet(object.message) ? globalThis.String(object.message) : "",
       since: isSet(object.since) ? fromJsonTimestamp(object.since) : undefined,
+      remedies: globalThis.Array.isArray(object?.remedies) ? object.remedies.map((e: any) => Remedy.fromJSON(e)) : [],
     };
   },
 
@@ -1050,6 +1074,9 @@ export const Alarm: MessageFns<Alarm> = {
     if (message.since !== undefined) {
       obj.since = message.since.toISOString();
     }
+    if (message.remedies?.length) {
+      obj.remedies = message.remedies.map((e) => Remedy.toJSON(e));
+    }
     return obj;
   },
 
@@ -1061,6 +1088,99 @@ export const Alarm: MessageFns<Alarm> = {
     message.code = object.code ?? "";
     message.message = object.message ?? "";
     message.since = object.since ?? undefined;
+    message.remedies = object.remedies?.map((e) => Remedy.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRemedy(): Remedy {
+  return { code: "", quotaBytes: 0 };
+}
+
+export const Remedy: MessageFns<Remedy> = {
+  encode(message: Remedy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== "") {
+      writer.uint32(10).string(message.code);
+    }
+    if (message.quotaBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.quotaBytes)) !== BigInt(message.quotaBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.quotaBytes) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.quotaBytes));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Remedy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemedy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.quotaBytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Remedy {
+    return {
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      quotaBytes: isSet(object.quotaBytes)
+        ? globalThis.Number(object.quotaBytes)
+        : isSet(object.quota_bytes)
+        ? globalThis.Number(object.quota_bytes)
+        : 0,
+    };
+  },
+
+  toJSON(message: Remedy): unknown {
+    const obj: any = {};
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.quotaBytes !== 0) {
+      obj.quotaBytes = globalThis.Number(message.quotaBytes);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Remedy>): Remedy {
+    return Remedy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Remedy>): Remedy {
+    const message = createBaseRemedy();
+    message.code = object.code ?? "";
+    message.quotaBytes = object.quotaBytes ?? 0;
     return message;
   },
 };
