@@ -1,4 +1,4 @@
-import type { LogFn, Logger } from 'pino'
+import type { LogFn, Logger, SerializedError } from 'pino'
 import type { Remedy } from '../remedy.js'
 
 const ADDRESSES = 'HOST:PEERPORT/HOST:CLIENTPORT'
@@ -20,12 +20,17 @@ export function remedyFromWire({ code, quotaBytes }: { readonly code: string; re
   return code === 'RAISE_QUOTA' ? [{ code }] : []
 }
 
-/** Adds the commands to the text of a log line whose error or alarm has remedies; a hook of pino. */
+/** Adds the commands to the text of a log line whose fields hold remedies; a hook of pino. */
 export function logWithCommands(this: unknown, args: Parameters<LogFn>, log: LogFn): void {
   const [fields, text, ...values] = args as [unknown, unknown, ...unknown[]]
   if (typeof fields !== 'object' || fields === null || typeof text !== 'string') return log.apply(this as Logger, args)
-  const { err, remedies = remediesOf(err) } = fields as { err?: unknown; remedies?: readonly Remedy[] }
+  const { remedies = [] } = fields as { remedies?: readonly Remedy[] }
   log.call(this as Logger, fields, withCommands(text, remedies), ...values)
+}
+
+/** Adds the commands to the message of an error in a log line, as pino has serialized it. */
+export function errorWithCommands(serialized: SerializedError): SerializedError {
+  return { ...serialized, message: withCommands(serialized.message, remediesOf(serialized.raw)) }
 }
 
 /** The purpose of a remedy and the command that carries it out. */

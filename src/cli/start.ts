@@ -6,7 +6,7 @@ import { notEmpty, outcomeCounts } from './cli-options.js'
 import { describe } from './failure.js'
 import { LogSink } from './log-sink.js'
 import { mergeNodeOptions, type NodeOptions, readConfigFile, serverConfigOf } from './node-options.js'
-import { logWithCommands } from './remedies.js'
+import { errorWithCommands, logWithCommands } from './remedies.js'
 import { endAtOnce, onStopSignals, outliveTerminals, STOP_SIGNALS } from './signals.js'
 
 const HELP = `
@@ -81,13 +81,14 @@ function collect(value: string, all: readonly string[] = []): string[] {
 async function run(config: ServerConfig, level: string): Promise<void> {
   // Checked before the modules are loaded: loading them may already need too many files, and would fail without a clear message.
   descriptorShares()
-  const [{ pino }, { startServer }] = await Promise.all([import('pino'), import('../server/server.js')])
+  const [{ pino, stdSerializers }, { startServer }] = await Promise.all([import('pino'), import('../server/server.js')])
   // Starting may take long.
   outliveTerminals()
   // LevelDB creates its files with the process's mask.
   process.umask(0o077)
   const sink = new LogSink()
-  const logger = pino({ level, hooks: { logMethod: logWithCommands } }, sink)
+  const serializers = { err: stdSerializers.wrapErrorSerializer(errorWithCommands) }
+  const logger = pino({ level, hooks: { logMethod: logWithCommands }, serializers }, sink)
   // Other writers there (a warning of Node, for example) must not end the node either.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   try {

@@ -40,7 +40,10 @@ describe('a command that no node can carry out', { timeout: 400_000 }, () => {
     for (const { code, stderr } of ended) {
       assert.equal(code, 4, stderr)
       assert.match(stderr, /slot \d+ cannot be carried out: command \d+ of \d+ \(request \d+ of session \d+, \d+ bytes\): a bomb/)
-      assert.match(stderr, /"msg":"the node stops\. Commands: .*`synod recover --retry-slot \d+`.*`synod recover --skip-slot \d+`"/)
+      assert.match(
+        stderr,
+        /"message":"slot \d+ .* Commands: .*`synod recover --retry-slot \d+`.*`synod recover --skip-slot \d+`"/,
+      )
     }
     await refused
     const slot = /slot (\d+) cannot be carried out/.exec(ended[0]?.stderr ?? '')?.[1] ?? ''

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { it, describe as suite } from 'node:test'
-import { pino } from 'pino'
+import { pino, stdSerializers } from 'pino'
 import { describe, describeAsJson } from '../../src/cli/failure.js'
-import { logWithCommands, remedyFromWire, withCommands } from '../../src/cli/remedies.js'
+import { errorWithCommands, logWithCommands, remedyFromWire, withCommands } from '../../src/cli/remedies.js'
 import { Alarms } from '../../src/host/alarms.js'
 import { ApplyFailedError } from '../../src/host/halt-error.js'
 import { safeLogger } from '../../src/host/safe-logger.js'
@@ -45,8 +45,12 @@ suite('commands of remedies', () => {
 
   it("a node's log tells the commands with the errors and the alarms that have them", () => {
     const lines: string[] = []
-    const write = (line: string): void => void lines.push((JSON.parse(line) as { msg: string }).msg)
-    const logger = safeLogger(pino({ hooks: { logMethod: logWithCommands } }, { write }))
+    const write = (line: string): void => {
+      const { msg, err } = JSON.parse(line) as { msg: string; err?: { message: string } }
+      lines.push(err === undefined ? msg : `${msg}: ${err.message.replace(/.*Commands/, '… Commands')}`)
+    }
+    const serializers = { err: stdSerializers.wrapErrorSerializer(errorWithCommands) }
+    const logger = safeLogger(pino({ hooks: { logMethod: logWithCommands }, serializers }, { write }))
     const alarms = new Alarms({ runtime: { wallMs: () => 0 }, logger })
     logger.fatal({ err: new ApplyFailedError({ slot: 4, commandIndex: 0, what: 'a bomb' }) }, 'the node stops')
     logger.fatal({ err: new Error('x') }, 'it fails')
@@ -56,8 +60,8 @@ suite('commands of remedies', () => {
     alarms.raise('QUOTA', 'the state is near its quota', [{ code: 'RAISE_QUOTA' }])
     alarms.raise('WAITING', 'it waits')
     assert.deepEqual(lines, [
-      'the node stops. Commands: to try the slot again: `synod recover --retry-slot 4`; to skip the slot: `synod recover --skip-slot 4`',
-      'it fails',
+      'the node stops: … Commands: to try the slot again: `synod recover --retry-slot 4`; to skip the slot: `synod recover --skip-slot 4`',
+      'it fails: x',
       'serving all',
       'at once',
       'done',
