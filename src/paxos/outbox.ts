@@ -39,7 +39,7 @@ export interface Halt {
 }
 
 /** The change of the membership that lets this node, or another in its place, take part. */
-export type HaltRemedy =
+type HaltRemedy =
   | { readonly code: 'ADD_MEMBER'; readonly nodeId: NodeId }
   | { readonly code: 'REPLACE_MEMBER'; readonly nodeId: NodeId; readonly successorId: NodeId }
 
