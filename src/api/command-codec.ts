@@ -79,6 +79,10 @@ class TrustingReading implements Reading {
     return this.#isWrong ? undefined : operation
   }
 
+  has(_field: string, since: number): boolean {
+    return since <= this.level
+  }
+
   wrong(): void {
     this.#isWrong = true
   }

@@ -1,4 +1,4 @@
-import { createFileRegistry, type DescMessage, fromBinary } from '@bufbuild/protobuf'
+import { createFileRegistry, type DescField, type DescMessage, fromBinary, ScalarType } from '@bufbuild/protobuf'
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import { BinaryReader } from '../encoding/protobuf.js'
 import { fileDescriptorSet } from '../gen/descriptors.js'
@@ -9,14 +9,19 @@ type Fields = ReadonlyMap<number, Field>
 interface Field {
   readonly name: string
   readonly isList: boolean
+  /** The wire types in which a decoder reads it; in any other it passes over the field. */
+  readonly wireTypes: readonly number[]
   /** The fields of a field that is a message, asked for when one is met. */
   readonly fields: (() => Fields) | undefined
 }
 
-/** A field number that this version does not know, with the path to it: `then[0].put.15000`. */
+/** A field that this version does not know, by its number or by another wire type than its own, with the path to it: `then[0].put.15000`. */
 export type UnknownField = string
 
+const VARINT = 0
+const FIXED64 = 1
 const DELIMITED = 2
+const FIXED32 = 5
 const DEPTH_MAX = 100
 
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, fileDescriptorSet))
@@ -53,8 +58,8 @@ function findIn(
   while (reader.pos < end) {
     const [number, wireType] = reader.tag()
     const field = fields.get(number)
-    if (field === undefined) return `${path}${number}`
-    if (field.fields === undefined || (wireType as number) !== DELIMITED) {
+    if (field === undefined || !field.wireTypes.includes(wireType)) return `${path}${field?.name ?? number}`
+    if (field.fields === undefined) {
       reader.skip(wireType)
       continue
     }
@@ -87,9 +92,32 @@ function describe(message: DescMessage): Fields {
         {
           name: field.name,
           isList: field.fieldKind === 'list',
+          wireTypes: wireTypesOf(field),
           fields: within === undefined ? undefined : () => fieldsOf(within),
         },
       ]
     }),
   )
 }
+
+function wireTypesOf(field: DescField): readonly number[] {
+  if (field.scalar === undefined) return [field.enum === undefined ? DELIMITED : VARINT, ...(isPacked(field) ? [DELIMITED] : [])]
+  const own = SCALARS.get(field.scalar) ?? VARINT
+  return field.fieldKind === 'list' ? [own, DELIMITED] : field.fieldKind === 'map' ? [DELIMITED] : [own]
+}
+
+function isPacked(field: DescField): boolean {
+  return field.fieldKind === 'list' && field.listKind === 'enum'
+}
+
+/** The wire types of scalars that are no varints. */
+const SCALARS: ReadonlyMap<ScalarType, number> = new Map([
+  [ScalarType.DOUBLE, FIXED64],
+  [ScalarType.FIXED64, FIXED64],
+  [ScalarType.SFIXED64, FIXED64],
+  [ScalarType.FLOAT, FIXED32],
+  [ScalarType.FIXED32, FIXED32],
+  [ScalarType.SFIXED32, FIXED32],
+  [ScalarType.STRING, DELIMITED],
+  [ScalarType.BYTES, DELIMITED],
+])

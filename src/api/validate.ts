@@ -46,12 +46,22 @@ export function objectionToBytes(bytes: Uint8Array, level: number): Objection | 
 
 /** Objects to a message with a field that this version does not know; undefined when it knows them all. */
 export function objectionToUnknown(typeName: string, bytes: Uint8Array, level: number): Objection | undefined {
-  const field = findUnknownField(typeName, bytes)
+  let field: string | undefined
+  try {
+    field = findUnknownField(typeName, bytes)
+  } catch {
+    return MALFORMED
+  }
   if (field === undefined) return undefined
-  const description = `is a field number that this version does not know; the cluster is at level ${level}`
+  const description = `is a field that this version does not know; the cluster is at level ${level}`
   return { reason: 'LEVEL_TOO_LOW', violations: [{ field, description }] }
 }
 
+/** The objection to bytes that are no message; also to those that a decoder would take in part: it stops silently at a tag that is none. */
+const MALFORMED: Objection = Object.freeze({
+  reason: 'INVALID_ARGUMENT',
+  violations: [{ field: '', description: 'the request is not a well-formed protobuf message' }],
+})
 const NONE: readonly FieldViolation[] = Object.freeze([])
 
 function objectionTo(operation: Operation | undefined, violations: Violations): Objection | undefined {

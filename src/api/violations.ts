@@ -47,6 +47,12 @@ export class Violations implements Reading, Bounds {
     this.#beyondLevel ??= { field: field.slice(0, -1), description: beyondLevel(since, this.level) }
   }
 
+  has(field: string, since: number): boolean {
+    if (since <= this.level) return true
+    this.#beyondLevel ??= { field: this.#path.join('') + field, description: beyondLevel(since, this.level) }
+    return false
+  }
+
   wrong(field: string, description: string): void {
     if (!this.isEnough) this.#found.push({ field: this.#path.join('') + field, description })
   }

@@ -29,8 +29,13 @@ export interface WireForm<Name extends OperationName> {
 
 /** Reads a request: hears what is wrong with it, and reads the operations within it. */
 export interface Reading {
-  /** In force: a field that a later level has brought is read as if it were left out. */
+  /** The level in force. */
   readonly level: number
+  /**
+   * Returns whether the level has a field that `since` has brought; asked where the field is given. Below that level a door refuses the request
+   * with LEVEL_TOO_LOW, and the log's reading takes the field for left out, as a version does that does not know it.
+   */
+  has(field: string, since: number): boolean
   /** A field of the message that is being read, by its name in the proto. */
   wrong(field: string, description: string): void
   /** Enters an element of a list; leave() leaves it. */

@@ -21,25 +21,25 @@ export class SafeObserver implements Observer {
 
   count(name: keyof Counters, by: number): void {
     try {
-      this.#observer.count(name, by)
+      forget(this.#observer.count(name, by))
     } catch {}
   }
 
   gauge(name: keyof Gauges, value: number): void {
     try {
-      this.#observer.gauge(name, value)
+      forget(this.#observer.gauge(name, value))
     } catch {}
   }
 
   duration(name: keyof Durations, ms: number): void {
     try {
-      this.#observer.duration(name, ms)
+      forget(this.#observer.duration(name, ms))
     } catch {}
   }
 
   event<Name extends keyof Events>(name: Name, fields: Events[Name]): void {
     try {
-      this.#observer.event(name, fields)
+      forget(this.#observer.event(name, fields))
     } catch {}
   }
 }
@@ -65,4 +65,9 @@ export class EventObserver implements Observer {
     const handle: ((fields: Events[Name]) => void) | undefined = this.#handlers[name]
     handle?.(fields)
   }
+}
+
+/** An asynchronous observer's failures are lost like those of any other. */
+function forget(returned: unknown): void {
+  if (returned instanceof Promise) returned.catch(() => {})
 }

@@ -13,7 +13,7 @@ import { ServerCallContext } from './call-context.js'
 import { type Drain, refuseWhileDraining } from './drain.js'
 import type { Failures } from './failures.js'
 import { type Handler, type Interceptor, type InterceptorOf, intercept } from './interceptor.js'
-import { refuseUnknownFields } from './refuse-unknown-fields.js'
+import { refuseUnknownFields, refuseUnknownFieldsOfStreams } from './refuse-unknown-fields.js'
 import type { Service, ServiceParts, StreamMethod, UnaryMethod } from './service.js'
 import { boundUntakenAnswers, type UntakenAnswers } from './untaken-answers.js'
 
@@ -43,6 +43,7 @@ export class Doors {
   readonly #boundUnary: Interceptor
   readonly #refuseWhileDraining: Interceptor
   readonly #refuseUnknownFields: InterceptorOf<Uint8Array, Uint8Array>
+  readonly #refuseUnknownFieldsOfStreams: InterceptorOf<Stream, void>
 
   constructor({ failures, untaken, drain, callsInFlightMax, level, observer }: DoorSettings) {
     this.#failures = failures
@@ -51,6 +52,7 @@ export class Doors {
     this.#boundUnary = boundCallsUnderWay(callsInFlightMax, 'calls')
     this.#refuseWhileDraining = refuseWhileDraining(drain)
     this.#refuseUnknownFields = refuseUnknownFields(level)
+    this.#refuseUnknownFieldsOfStreams = refuseUnknownFieldsOfStreams(level)
   }
 
   /** Makes what grpc-js wants of a service: for Server.addService. */
@@ -113,6 +115,7 @@ export class Doors {
     const handler = intercept(handle as Handler<Stream, void>, [
       this.#refuseWhileDraining,
       boundCallsUnderWay(bound.countMax, bound.what),
+      this.#refuseUnknownFieldsOfStreams,
     ])
     return (stream) => {
       if (!stream.cancelled) void this.#converse(stream, handler)

@@ -101,11 +101,13 @@ export class SessionDialogue {
     if (this.#phase === 'finishing' || this.#phase === 'ended') return
     try {
       const { frame } = decodeStrictly(ConnectRequest, bytes)
+      const unknown = objectionToUnknown('synod.session.v1.ConnectRequest', bytes, this.#context.member.level)
       switch (frame?.$case) {
         case 'hello':
+          if (unknown !== undefined) throw objected(unknown)
           return this.#onHello(frame.value)
         case 'requests':
-          return this.#onRequests(frame.value, bytes)
+          return this.#onRequests(frame.value, unknown)
         case undefined:
           throw invalidArgument([{ field: 'frame', description: 'must be a hello or requests' }])
       }
@@ -169,17 +171,16 @@ export class SessionDialogue {
     this.#balanceReading()
   }
 
-  #onRequests({ firstUnacknowledged, requests }: RequestFrame, bytes: Uint8Array): void {
+  #onRequests({ firstUnacknowledged, requests }: RequestFrame, unknown: Objection | undefined): void {
     if (this.#phase !== 'open') throw invalidArgument([{ field: 'frame', description: 'the first must be a hello' }])
     if (requests.length > FRAME_REQUESTS_MAX) {
       throw invalidArgument([{ field: 'requests', description: `must be at most ${FRAME_REQUESTS_MAX} a frame` }])
     }
-    const unknown = this.#unknownIn(requests, bytes)
     const linearizable: NumberedQuery[] = []
     for (const request of requests) {
       this.#writer.owe()
       try {
-        if (unknown !== undefined && request.body?.$case === 'query') throw objected(unknown)
+        if (unknown !== undefined) throw objected(unknown)
         this.#onRequest(request, Math.max(firstUnacknowledged, 1), linearizable)
       } catch (error) {
         this.#refuse(request.requestNumber, request.body?.$case === 'query', error)
@@ -187,12 +188,6 @@ export class SessionDialogue {
     }
     if (linearizable.length > 0) void this.#queries.readLinearizably(linearizable)
     this.#balanceReading()
-  }
-
-  /** A field that this version does not know, in a frame with queries: a command is looked at by itself, in its own bytes. */
-  #unknownIn(requests: readonly Request[], bytes: Uint8Array): Objection | undefined {
-    if (!requests.some(({ body }) => body?.$case === 'query')) return undefined
-    return objectionToUnknown('synod.session.v1.ConnectRequest', bytes, this.#context.member.level)
   }
 
   /** @throws CallError, MemberError for a request that is not even tried. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findUnknownField } from '../../src/api/unknown-fields.js'
-import { objectionToBytes } from '../../src/api/validate.js'
+import { objectionToBytes, objectionToUnknown } from '../../src/api/validate.js'
+import { Violations } from '../../src/api/violations.js'
 import { BinaryWriter } from '../../src/encoding/protobuf.js'
 import { Command, ConnectRequest } from '../../src/gen/synod/session/v1/session.js'
 import { Random } from '../app/random.js'
@@ -53,6 +54,30 @@ test('a field that is not known is found at every depth, and told with its path'
   )
   // An operation that this version does not know is one, too.
   assert.equal(findUnknownField(COMMAND, field(NUMBER, inner)), '15000')
+})
+
+test('a field in another wire type than its own is not known: a decoder passes over it', () => {
+  // A value as a varint; pending of a transfer as eight bytes; the key as four.
+  assert.equal(findUnknownField(COMMAND, field(1, Buffer.of(0x10, 7))), 'put.value')
+  assert.equal(findUnknownField(COMMAND, field(7, Buffer.of(0x29, 1, 0, 0, 0, 0, 0, 0, 0))), 'transfer.pending')
+  assert.equal(findUnknownField(COMMAND, field(1, Buffer.of(0x0d, 1, 0, 0, 0))), 'put.key')
+})
+
+test('bytes behind a tag that is none are not passed over: the message is malformed, or its field not known', () => {
+  const put = encoded({ $case: 'put', value: { key: 'k', value: Buffer.from('v') } }).subarray(2)
+  for (const tag of [0x00, 0x04, 0x0c]) {
+    const objection = objectionToUnknown('synod.kv.v1.PutRequest', Buffer.concat([put, Buffer.of(tag, 0x18, 1)]), 1)
+    assert.ok(objection !== undefined, `tag ${tag}`)
+  }
+})
+
+test('a field of a later level is refused below it, and left out where the log is read', () => {
+  const door = new Violations({ level: 1 })
+  door.enter('then', 2)
+  assert.equal(door.has('lease_id', 2), false)
+  assert.deepEqual([door.objection?.reason, door.objection?.violations[0]?.field], ['LEVEL_TOO_LOW', 'then[2].lease_id'])
+  const later = new Violations({ level: 2 })
+  assert.deepEqual([later.has('lease_id', 2), later.objection], [true, undefined])
 })
 
 test('a value that looks like fields is none', () => {

@@ -17,7 +17,8 @@ interface Codec {
   encode(message: never): BinaryWriter
 }
 
-const RESPONSES: Readonly<Record<ResponseCase, Codec>> = {
+/** The types of the responses; a new operation need not be among them. */
+const RESPONSES: Readonly<Partial<Record<ResponseCase, Codec>>> = {
   put: kv.PutResponse,
   get: kv.GetResponse,
   delete: kv.DeleteResponse,
@@ -62,9 +63,15 @@ const fields = fc.oneof(
   fc.record({ movements: fc.array(movement, { maxLength: 20 }) }),
 )
 
+function codecOf(name: ResponseCase): Codec {
+  const codec = RESPONSES[name]
+  assert.ok(codec !== undefined, name)
+  return codec
+}
+
 /** The message that the generated code makes of what fits its type. */
 function messageOf(name: ResponseCase, given: Readonly<Record<string, unknown>>): object {
-  const type = RESPONSES[name]
+  const type = codecOf(name)
   const empty = type.fromPartial({})
   const isList = (key: string): boolean => Array.isArray(empty[key as never])
   const fitting = Object.entries(given).filter(([key, value]) => key in empty && Array.isArray(value) === isList(key))
@@ -84,7 +91,11 @@ function take(bytes: Uint8Array): Uint8Array {
 /** As the generated code encodes the response with its header. */
 function encoded(name: ResponseCase, value: object, slot: number): Buffer {
   const header = { clusterId: '3b0f0c5e-3f6a-4c8e-9d55-0d6c1f7a2b10', nodeId: 65_535, slot }
-  return Buffer.from(RESPONSES[name].encode({ ...value, header } as never).finish())
+  return Buffer.from(
+    codecOf(name)
+      .encode({ ...value, header } as never)
+      .finish(),
+  )
 }
 
 describe('a response made from the bytes of a result', () => {

@@ -142,6 +142,25 @@ describe('a session stream', () => {
     assert.deepEqual(member.submitted, [])
   })
 
+  it('refuses a hello, and each request of a frame, with a field that this version does not know beside them', async (t) => {
+    const { clients, member } = await serve(t)
+    const withField77 = (request: ConnectRequest): Buffer =>
+      Buffer.concat([ConnectRequest.encode(request).finish(), Buffer.from([0xe8, 0x04, 0x01])])
+    const hello = new SessionClient(clients.session, withField77)
+    hello.hello()
+    assert.match(told(await hello.failure).reason, /LEVEL_TOO_LOW/)
+    const session = new SessionClient(clients.session, (request) =>
+      request.frame?.$case === 'hello' ? Buffer.from(ConnectRequest.encode(request).finish()) : withField77(request),
+    )
+    await session.open()
+    session.send(1, putRequest(1, 'a'), putRequest(2, 'b'))
+    for (const { result } of await session.receive(2)) {
+      const { outcome } = Result.decode(result)
+      assert.ok(outcome?.$case === 'refusal' && outcome.value.reason === 'LEVEL_TOO_LOW')
+    }
+    assert.deepEqual(member.submitted, [])
+  })
+
   it('hands the bytes of a command on as they are', async (t) => {
     const { clients, member } = await serve(t)
     const session = new SessionClient(clients.session)

@@ -3,13 +3,14 @@ import { bytesOf } from '../../encoding/keep.js'
 import { BinaryReader, BinaryWriter } from '../../encoding/protobuf.js'
 import { decodeText, encodeText } from '../../encoding/text.js'
 import { Command, Result } from '../../gen/synod/session/v1/session.js'
+import { LEVEL_MAX } from '../../replication/levels.js'
 import type { Moment } from '../../replication/state-machine.js'
 import { MarkedBankAndKeys } from '../checkers/quota-marks.js'
 
 // The bank and the keys of the next version (see next-version.ts). It knows one more level, with one more operation and one
 // changed bound, and it rewords one sentence. Below that level it must do the same as this version, to the byte.
 
-export const NEXT_LEVEL = 2
+export const NEXT_LEVEL = LEVEL_MAX + 1
 /** The operation of the next level: field 15,001 of Command, a key. It puts the key's own value again, or TOUCHED. */
 const TOUCH_FIELD = 15_001
 export const TOUCHED = 'touched'
