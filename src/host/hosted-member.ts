@@ -114,6 +114,11 @@ export class HostedMember implements MemberApi {
     return this.#a.feed.open(from)
   }
 
+  /** Ends all cursors at once, of a simulated process that dies without a word. */
+  endEvents(): void {
+    this.#a.feed.close()
+  }
+
   status(): MemberStatus {
     return statusOf(this.#a, this.#shutdown)
   }

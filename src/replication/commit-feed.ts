@@ -62,7 +62,12 @@ export class CommitFeed {
     if (from < firstRevision) return { kind: 'fallenBehind', firstRevision }
     const { slot, timeMs, events } = this.#ring.find(from)
     const first = events.findIndex(({ revision }) => revision >= from)
-    return { kind: 'events', slot, timeMs, events: first === 0 ? events : events.slice(first) }
+    const wanted = first === 0 ? events : events.slice(first)
+    for (const { before, after } of wanted) {
+      freeze(before)
+      freeze(after)
+    }
+    return { kind: 'events', slot, timeMs, events: wanted }
   }
 
   /** Settles after the next slot that brings events, or when the feed is closed or begins anew. All who wait share one promise. */
@@ -169,4 +174,9 @@ function makeWaiting(): { readonly promise: Promise<void>; readonly wake: () => 
     wake = resolve
   })
   return { promise, wake: () => wake?.() }
+}
+
+/** Rows of an event are the machine's own: a follower that wrote into one would change the state of this node alone. */
+function freeze(row: object | undefined): void {
+  if (row !== undefined && !ArrayBuffer.isView(row)) Object.freeze(row)
 }

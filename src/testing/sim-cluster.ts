@@ -284,7 +284,10 @@ export class SimCluster {
 
   /** Kills the process at once, as kill -9 does; writes that were not synced may be lost. */
   crash(node: NodeName): Promise<void> {
-    return this.#happens(() => this.#node(node).crash())
+    return this.#happens(() => {
+      this.#node(node).member?.endEvents()
+      this.#node(node).crash()
+    })
   }
 
   /** Starts a node that is down. */

@@ -26,6 +26,11 @@ async function retriedUntil(session: SessionClient, name: string): Promise<void>
   }
 }
 
+/** A frame with a field that no version has. */
+function withField77(request: ConnectRequest): Buffer {
+  return Buffer.concat([ConnectRequest.encode(request).finish(), Buffer.from([0xe8, 0x04, 0x01])])
+}
+
 /** A message whose every last field is a message, one within the other, with more at the end of the innermost of four. */
 function lengthened(bytes: Buffer, more: Uint8Array): Buffer {
   const longer = Buffer.concat([bytes, more])
@@ -144,8 +149,6 @@ describe('a session stream', () => {
 
   it('refuses a hello, and each request of a frame, with a field that this version does not know beside them', async (t) => {
     const { clients, member } = await serve(t)
-    const withField77 = (request: ConnectRequest): Buffer =>
-      Buffer.concat([ConnectRequest.encode(request).finish(), Buffer.from([0xe8, 0x04, 0x01])])
     const hello = new SessionClient(clients.session, withField77)
     hello.hello()
     assert.match(told(await hello.failure).reason, /LEVEL_TOO_LOW/)

@@ -9,7 +9,7 @@ import { LEVEL_MAX } from '../../src/replication/levels.js'
 import { Sessions } from '../../src/replication/sessions.js'
 
 /** The level that the next version brings. */
-export const NEXT_LEVEL = LEVEL_MAX + 1
+const NEXT_LEVEL = LEVEL_MAX + 1
 /** Its new operation puts the value behind what stands under the key: field 15,001 of Command. Its door takes puts of such keys for it. */
 const APPEND_TAG = (15_001 << 3) | WireType.LengthDelimited
 export const APPEND_PREFIX = 'append:'

@@ -157,7 +157,13 @@ describe('a cluster for tests', () => {
     for (let i = 0; i < 4; i++) await kv.put(`k${i}`, 'v')
     await cluster.run(1_000)
     for (const read of readers) assert.deepEqual(read(), ['2.0 put', '3.0 put', '4.0 put', '5.0 put'])
+    const dying = cluster.events('n2', 2n)
+    const read = dying.next()
+    assert.ok(read.kind === 'events' && Object.isFrozen(read.events[0]?.after), 'rows are not to be written into')
+    const changed = dying.changed()
     await cluster.crash('n2')
+    await changed
+    assert.equal(dying.next().kind, 'closed')
     assert.throws(
       () => cluster.events('n2'),
       (error) => error instanceof MemberError && error.code === 'STOPPED',
