@@ -3,13 +3,15 @@ import { describe, it, type TestContext } from 'node:test'
 import { credentials } from '@grpc/grpc-js'
 import type { Client, SynodError } from '../../src/client/client.js'
 import { BankServiceClient } from '../../src/gen/synod/bank/v1/bank.js'
+import { LEVEL_MAX } from '../../src/replication/levels.js'
 import { diagnose } from '../../src/storage/doctor/diagnose.js'
 import { APPEND_PREFIX } from '../support/set-next-version.js'
 import { Load, Nodes } from './nodes.js'
 
 const NEXT = new URL('next-version.js', import.meta.url).href
 const ALL = [1, 2, 3]
-const REFUSED = /the log is at level 2, which version next has raised; this binary knows level 1 alone/
+const NEXT_LEVEL = LEVEL_MAX + 1
+const REFUSED = new RegExp(`the log is at level ${NEXT_LEVEL}, which version next has raised; this binary knows level`)
 
 type Version = 'current' | 'next'
 
@@ -54,9 +56,14 @@ describe('a cluster of two versions, the newer one with an operation more', { ti
   it('goes up and down under load until its level is raised, and then only up; both come to the same state', async (t) => {
     const { nodes, load, startAs, restartAs, through } = await setUp(t)
     await restartAs(1, 'next')
-    const early = await nodes.run(ALL, 'cluster', 'upgrade', '2')
+    const early = await nodes.run(ALL, 'cluster', 'upgrade', String(NEXT_LEVEL))
     assert.equal(early.code, 1)
-    assert.match(early.stderr, /LEVEL_UNKNOWN_TO_MEMBER: .*node 2 knows levels 1 to 1 \(version \d.*\), not 2; node 3 knows/)
+    assert.match(
+      early.stderr,
+      new RegExp(
+        `LEVEL_UNKNOWN_TO_MEMBER: .*node 2 knows levels 1 to ${LEVEL_MAX} \\(version \\d.*\\), not ${NEXT_LEVEL}; node 3 knows`,
+      ),
+    )
 
     // Below its level the new operation is no command, whatever a door lets through, and a sentence is each node's own.
     const append = (id: number, value: string) => through(id).kv.put(`${APPEND_PREFIX}word`, Buffer.from(value))
@@ -66,11 +73,11 @@ describe('a cluster of two versions, the newer one with an operation more', { ti
     await restartAs(1, 'current')
     for (const id of ALL) await restartAs(id, 'next')
     await restartAs(2, 'current')
-    assert.equal((await nodes.run(ALL, 'cluster', 'upgrade')).stdout, 'the log is at level 1\n')
+    assert.equal((await nodes.run(ALL, 'cluster', 'upgrade')).stdout, `the log is at level ${LEVEL_MAX}\n`)
     await restartAs(2, 'next')
 
     const raised = await nodes.run(ALL, 'cluster', 'upgrade', '--json')
-    assert.equal((JSON.parse(raised.stdout) as { level: number }).level, 2, raised.stderr)
+    assert.equal((JSON.parse(raised.stdout) as { level: number }).level, NEXT_LEVEL, raised.stderr)
     await append(2, 'a')
     await append(3, 'b')
     const { pair } = await through(1).kv.get('word')
@@ -82,7 +89,10 @@ describe('a cluster of two versions, the newer one with an operation more', { ti
       assert.deepEqual([code, REFUSED.test(stderr)], [4, true], stderr)
     }
     const { findings } = await diagnose(nodes.directory(2))
-    assert.match(findings.map(({ code, what }) => `${code}: ${what}`).join(), /UNSUPPORTED_LEVEL: the log is at level 2/)
+    assert.match(
+      findings.map(({ code, what }) => `${code}: ${what}`).join(),
+      new RegExp(`UNSUPPORTED_LEVEL: the log is at level ${NEXT_LEVEL}`),
+    )
     startAs(2, 'next')
     await nodes.untilLevel(...ALL)
     const status = await nodes.run(ALL, 'status')
