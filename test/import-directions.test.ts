@@ -56,7 +56,7 @@ const IMPORTS: readonly { readonly folder: string; readonly refused: readonly st
     {
       folder: 'sim',
       refused: ['../transport/peer-refusal.js', '../client/client.js', '../client/stream.js', '../server/session-stream.js'],
-      allowed: ['../host/applier.js', '../client/client-sessions.js', '../server/session-dialogue.js'],
+      allowed: ['../host/apply/applier.js', '../client/client-sessions.js', '../server/session-dialogue.js'],
     },
     {
       folder: 'testing',

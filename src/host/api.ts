@@ -3,8 +3,8 @@ import type { Announcement, Ballot, Genesis, LogEntry, MembershipChange, Members
 import type { CheckpointPart } from '../protocol/checkpoint-transfer.js'
 import type { SessionName } from '../replication/session-table.js'
 import type { Alarm } from './alarms.js'
-import type { BinaryVersion, LevelInForce } from './binary-version.js'
-import type { TransferProgress } from './transfer-progress.js'
+import type { TransferProgress } from './checkpoint/transfer-progress.js'
+import type { BinaryVersion, LevelInForce } from './membership/binary-version.js'
 
 export type { Alarm } from './alarms.js'
 

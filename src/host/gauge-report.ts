@@ -1,9 +1,9 @@
 import type { Observer } from '../observer/observer.js'
 import type { Node } from '../paxos/node.js'
 import type { Sessions } from '../replication/sessions.js'
-import type { Applier } from './applier.js'
-import type { Requester } from './requester.js'
-import type { Watch } from './watches.js'
+import type { Applier } from './apply/applier.js'
+import type { Requester } from './requests/requester.js'
+import type { Watch } from './watches/watches.js'
 
 interface Settings {
   readonly observer: Observer

@@ -12,14 +12,14 @@ import {
   type SessionRequest,
   type WaitOptions,
 } from './api.js'
-import type { Assembly } from './assemble.js'
-import { backupOf } from './backup-stream.js'
-import type { LevelInForce } from './binary-version.js'
+import { backupOf } from './checkpoint/backup-stream.js'
 import { statusOf } from './member-status.js'
-import type { ChangedMembership } from './membership-calls.js'
+import type { LevelInForce } from './membership/binary-version.js'
+import type { ChangedMembership } from './membership/membership-calls.js'
 import { checkDuration, checkWhole } from './number-checks.js'
-import type { Settle } from './pending.js'
-import type { Shutdown } from './shutdown.js'
+import type { Settle } from './requests/pending.js'
+import type { Assembly } from './start/assemble.js'
+import type { Shutdown } from './start/shutdown.js'
 
 const DEFAULT_TIMEOUT_MS = 10_000
 const NO_COMMAND = new Uint8Array(0)

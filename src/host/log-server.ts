@@ -3,9 +3,9 @@ import type { LogRequest } from '../paxos/outbox.js'
 import { CATCH_UP_PAGES } from '../paxos/replica.js'
 import type { NodeId } from '../paxos/types.js'
 import type { Storage } from '../storage/storage.js'
-import type { LaggardHolds } from './laggard-holds.js'
-import type { Outlet } from './peer-port.js'
+import type { Outlet } from './peers/peer-port.js'
 import type { Runtime } from './runtime.js'
+import type { LaggardHolds } from './watches/laggard-holds.js'
 
 interface Settings {
   readonly node: Pick<Node, 'decidedUpTo'>

@@ -1,6 +1,6 @@
 import type { MemberStatus } from './api.js'
-import type { Assembly } from './assemble.js'
-import { recordOf } from './peer-finder.js'
+import { recordOf } from './peers/peer-finder.js'
+import type { Assembly } from './start/assemble.js'
 
 const ROLES = {
   joining: 'joining',

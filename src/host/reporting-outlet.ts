@@ -1,7 +1,7 @@
 import type { Message } from '../paxos/messages.js'
 import type { NodeId } from '../paxos/types.js'
 import type { CoreReport } from './core-report.js'
-import type { Outlet } from './peer-port.js'
+import type { Outlet } from './peers/peer-port.js'
 
 /** The outlet of a host that is observed: whenever messages leave, the core's changes are reported. */
 export class ReportingOutlet implements Outlet {

@@ -1,5 +1,5 @@
 import { MemberError } from '../host/api.js'
-import { SharedLimit } from '../host/shared-limit.js'
+import { SharedLimit } from '../host/requests/shared-limit.js'
 import type { Interceptor } from './interceptor.js'
 
 /**

@@ -1,5 +1,5 @@
 import { MemberError } from '../host/api.js'
-import { SharedLimit } from '../host/shared-limit.js'
+import { SharedLimit } from '../host/requests/shared-limit.js'
 import type { InterceptorOf } from './interceptor.js'
 
 /** Untaken answers are buffers outside V8's heap, which no quota counts. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Client, SynodError } from '../../src/client/client.js'
-import { capacityOf } from '../../src/host/capacity.js'
+import { capacityOf } from '../../src/host/start/capacity.js'
 import { Nodes } from './nodes.js'
 
 const IDS = [1, 2, 3]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { AddressBook } from '../../src/host/address-book.js'
+import { AddressBook } from '../../src/host/peers/address-book.js'
 import type { Announcement, NodeId } from '../../src/paxos/types.js'
 
 const listed = (nodeId: NodeId, host: string) => ({ nodeId, peerAddress: `${host}:1`, clientAddress: `${host}:2` })

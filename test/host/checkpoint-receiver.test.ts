@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { pino } from 'pino'
-import { CheckpointReceiver } from '../../src/host/checkpoint-receiver.js'
+import { CheckpointReceiver } from '../../src/host/checkpoint/checkpoint-receiver.js'
 import { checkLevel, UnsupportedLevelError } from '../../src/host/halt-error.js'
 import type { NodeId } from '../../src/paxos/types.js'
 import type { CheckpointHeader } from '../../src/protocol/checkpoint.js'

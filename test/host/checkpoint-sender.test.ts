@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { CheckpointSender } from '../../src/host/checkpoint-sender.js'
+import { CheckpointSender } from '../../src/host/checkpoint/checkpoint-sender.js'
 import type { CheckpointPart, CheckpointRequest } from '../../src/protocol/checkpoint-transfer.js'
 import type { CheckpointView } from '../../src/storage/storage.js'
 import { headerOf } from '../transport/checkpoint-parts.js'

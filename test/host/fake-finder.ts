@@ -1,4 +1,4 @@
-import type { GateKeepers } from '../../src/host/start-gate.js'
+import type { GateKeepers } from '../../src/host/start/start-gate.js'
 import type { NodeId } from '../../src/paxos/types.js'
 
 /** What PeerTalk needs of a PeerFinder that knows these voters, and finds nobody. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { LaggardHolds } from '../../src/host/laggard-holds.js'
+import { LaggardHolds } from '../../src/host/watches/laggard-holds.js'
 import type { Slot } from '../../src/paxos/types.js'
 
 const PATIENCE_MS = 300_000

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { MemberError } from '../../src/host/api.js'
-import { LevelCalls } from '../../src/host/level-calls.js'
+import { LevelCalls } from '../../src/host/membership/level-calls.js'
 import type { NodeId } from '../../src/paxos/types.js'
 
 function setUp() {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { MemberError } from '../../src/host/api.js'
-import { MembershipCalls } from '../../src/host/membership-calls.js'
+import { MembershipCalls } from '../../src/host/membership/membership-calls.js'
 import type { MembershipRefusalReason } from '../../src/paxos/membership-changes.js'
 import { genesisRecord, Memberships } from '../../src/paxos/memberships.js'
 import type { MembershipChange, NodeId, Slot } from '../../src/paxos/types.js'

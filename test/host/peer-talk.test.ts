@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { pino } from 'pino'
-import { PeerTalk } from '../../src/host/peer-talk.js'
+import { PeerTalk } from '../../src/host/peers/peer-talk.js'
 import type { HostMessage, Message } from '../../src/paxos/messages.js'
 import type { Member, NodeId } from '../../src/paxos/types.js'
 import { fakeFinder } from './fake-finder.js'

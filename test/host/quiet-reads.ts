@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { Alarms } from '../../src/host/alarms.js'
+import { SafeReads } from '../../src/host/requests/safe-reads.js'
 import { REAL_RUNTIME } from '../../src/host/runtime.js'
-import { SafeReads } from '../../src/host/safe-reads.js'
 
 const logger = pino({ level: 'silent' })
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pino } from 'pino'
 import { Alarms } from '../../src/host/alarms.js'
-import { capacityOf, oldSpaceMibFor } from '../../src/host/capacity.js'
-import { QuotaWatch } from '../../src/host/quota-watch.js'
+import { capacityOf, oldSpaceMibFor } from '../../src/host/start/capacity.js'
+import { QuotaWatch } from '../../src/host/watches/quota-watch.js'
 
 const MIB = 2 ** 20
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { MemberError } from '../../src/host/api.js'
-import { ReadIndexWaiters } from '../../src/host/read-index-waiters.js'
+import { ReadIndexWaiters } from '../../src/host/requests/read-index-waiters.js'
 
 function setUp() {
   const waiters = new ReadIndexWaiters()

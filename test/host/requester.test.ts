@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Cancellation, MemberError } from '../../src/host/api.js'
-import { type Applied, wasRepeated } from '../../src/host/pending.js'
-import { Requester } from '../../src/host/requester.js'
+import { type Applied, wasRepeated } from '../../src/host/requests/pending.js'
+import { Requester } from '../../src/host/requests/requester.js'
 import type { ProposeOutcome } from '../../src/paxos/node.js'
 
 const COMMAND = new Uint8Array([1, 2, 3])

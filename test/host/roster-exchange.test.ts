@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { RosterExchange } from '../../src/host/roster-exchange.js'
+import { RosterExchange } from '../../src/host/peers/roster-exchange.js'
 import type { Message, Roster } from '../../src/paxos/messages.js'
 import type { NodeId } from '../../src/paxos/types.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SharedLimit } from '../../src/host/shared-limit.js'
-import { TurnGauge } from '../../src/host/turn-gauge.js'
+import { SharedLimit } from '../../src/host/requests/shared-limit.js'
+import { TurnGauge } from '../../src/host/watches/turn-gauge.js'
 
 function fill(limit: SharedLimit<string>, client: string): number {
   let count = 0

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RateMeter } from '../../src/host/transfer-progress.js'
+import { RateMeter } from '../../src/host/checkpoint/transfer-progress.js'
 
 test('the rate is that of the last seconds, and falls to nothing when nothing comes', () => {
   const meter = new RateMeter(0)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Watches } from '../../src/host/watches.js'
+import { Watches } from '../../src/host/watches/watches.js'
 
 test('watches are looked at once a second, all at the same time, however often the clock ticks', () => {
   const looks: [string, number][] = []

@@ -21,7 +21,7 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   // Virtual time stands still during a step: no time budget is ever used up.
   {
     name: 'a slot that is decided while the last ones are being applied is applied twice',
-    file: 'host/decided-queue.ts',
+    file: 'host/apply/decided-queue.ts',
     find: 'this.#entries = done === this.#entries.length ? [] : this.#entries.slice(done)',
     replace: 'this.#entries = done === this.#entries.length ? [] : this.#entries.slice(done - 1)',
   },
@@ -42,14 +42,14 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   // A node's own session expires only after an idle hour of log time, and then the command must have been proposed twice.
   {
     name: 'a command whose session is gone is sent in a new one, however often it was proposed',
-    file: 'host/session-desk.ts',
+    file: 'host/requests/session-desk.ts',
     find: 'wasRepeated(pending) ? refusedOnce(outcome.kind) : OUTCOME_ERRORS[outcome.kind]()',
     replace: 'pending.name.clientId === 0 ? refusedOnce(outcome.kind) : OUTCOME_ERRORS[outcome.kind]()',
   },
   // No checker counts how often a command that was certainly not proposed is in the log.
   {
     name: 'a command that timed out is told to have never been proposed',
-    file: 'host/pending.ts',
+    file: 'host/requests/pending.ts',
     find: '  return proposalCount === 0\n',
     replace: '  return proposalCount <= 1\n',
   },
@@ -98,7 +98,7 @@ export const HIDDEN_MUTATIONS: readonly Mutation[] = [
   // The receiver compares the counts and sums, and begins again.
   {
     name: 'a transfer that goes on takes for its own what another checkpoint has',
-    file: 'host/checkpoint-sender.ts',
+    file: 'host/checkpoint/checkpoint-sender.ts',
     find: 'open.view.header.checkpointId === request.checkpointId ? request.afterKey : undefined',
     replace: 'request.afterKey',
   },

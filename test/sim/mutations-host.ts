@@ -26,14 +26,14 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
     // Log time advances by elapsed time now: an earlier time after a later one needs three leaders in turn. applier.test.ts does it in one step.
     isRare: true,
     favours: (plan) => clocksDiffer(plan) && rivals(plan),
-    file: 'host/applier.ts',
+    file: 'host/apply/applier.ts',
     find: 'this.#timeMs = Math.max(this.#timeMs, value.timeMs)',
     replace: 'this.#timeMs = value.timeMs',
   },
   {
     name: 'after a restart log time begins anew',
     favours: (plan) => clocksDiffer(plan) && plan.checkpointEverySlots === 5,
-    file: 'host/applier.ts',
+    file: 'host/apply/applier.ts',
     find: 'this.#timeMs = checkpoint.timeMs',
     replace: 'this.#timeMs = 0',
   },
@@ -45,34 +45,34 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a checkpoint tells the slot that was applied when it is written, not when it was taken',
-    file: 'host/checkpointer.ts',
+    file: 'host/checkpoint/checkpointer.ts',
     find: 'this.#prepared = await this.#storage.prepareCheckpoint(info, changes)',
     replace:
       'const prepared = await this.#storage.prepareCheckpoint(info, changes)\n      this.#prepared = prepared\n      Object.assign(info, { appliedUpTo: Math.min(this.#applier.appliedUpTo, info.appliedUpTo + 1) })',
   },
   {
     name: 'a restart carries out the last slot of the checkpoint once more',
-    file: 'host/recovery.ts',
+    file: 'host/start/recovery.ts',
     find: 'storage.readLog(applier.appliedUpTo + 1, decidedUpTo, PAGE_BYTES)',
     replace: 'storage.readLog(Math.max(1, applier.appliedUpTo), decidedUpTo, PAGE_BYTES)',
   },
   {
     name: 'a restart does not apply the last decided slot',
-    file: 'host/recovery.ts',
+    file: 'host/start/recovery.ts',
     find: 'while (applier.appliedUpTo < decidedUpTo)',
     replace: 'while (applier.appliedUpTo + 1 < decidedUpTo)',
   },
   {
     name: 'a read is answered when its read index is granted, applied or not',
     favours: ({ habits }) => habits.readRate >= 0.3,
-    file: 'host/read-index-waiters.ts',
+    file: 'host/requests/read-index-waiters.ts',
     find: 'const ready = this.#granted.filter((g) => g.slot <= appliedUpTo)\n    this.#granted = this.#granted.filter((g) => g.slot > appliedUpTo)',
     replace: 'const ready = this.#granted\n    this.#granted = []',
   },
   {
     name: 'a read joins the request for a read index that is on its way',
     isRare: true,
-    file: 'host/read-index-waiters.ts',
+    file: 'host/requests/read-index-waiters.ts',
     find: '    if (this.#admits(settle)) this.#gathering.push({ deadlineMs, settle, signal })',
     replace:
       '    if (!this.#admits(settle)) return\n    const asked = this.#asked.get(this.#lastToken)\n    if (asked === undefined) this.#gathering.push({ deadlineMs, settle, signal })\n    else this.#asked.set(this.#lastToken, [...asked, { deadlineMs, settle, signal }])',
@@ -80,7 +80,7 @@ export const HOST_MUTATIONS: readonly Mutation[] = [
   {
     name: "the node's own session acknowledges what is not answered yet",
     isRare: true,
-    file: 'host/session-desk.ts',
+    file: 'host/requests/session-desk.ts',
     find: 'const firstUnacknowledged = open.values().next().value ?? requestNumber',
     replace: 'const firstUnacknowledged = requestNumber',
   },

@@ -59,7 +59,7 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a change of the membership is answered as soon as it is in force',
-    file: 'host/membership-calls.ts',
+    file: 'host/membership/membership-calls.ts',
     find: 'if (memberships !== undefined && isInForce && settledEpoch >= membership.epoch) {',
     replace: 'if (memberships !== undefined && isInForce && settledEpoch > 0) {',
     favours: changes,
@@ -124,13 +124,13 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'where the counting of boundaries stood is forgotten with a restart',
-    file: 'host/boundaries.ts',
+    file: 'host/apply/boundaries.ts',
     find: 'this.#slots = checkpoint.boundarySlots',
     replace: 'this.#slots = 0',
   },
   {
     name: 'the state in memory stays as it was when a checkpoint is installed',
-    file: 'host/recovery.ts',
+    file: 'host/start/recovery.ts',
     find: '    restoration.load(page)\n',
     replace: '    if (page.length < 3) restoration.load(page)\n',
     favours: fetches,
@@ -138,21 +138,21 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
   // --- directories that are not what they were ------------------------------------------------------------------------------
   {
     name: 'a node asks nobody whether its directory is the newest',
-    file: 'host/start-gate.ts',
+    file: 'host/start/start-gate.ts',
     find: 'if (this.#isOpen || !this.#hasMajority()) return\n',
     replace: 'if (this.#isOpen) return\n',
     favours: strikes('olderCopy'),
   },
   {
     name: 'nobody remembers how far the directories of others had got',
-    file: 'host/peer-talk.ts',
+    file: 'host/peers/peer-talk.ts',
     find: 'for (const mark of message.marks) this.#marks.onMark(mark.dataDirId, mark.writeNumber)\n',
     replace: '',
     favours: strikes('olderCopy'),
   },
   {
     name: 'a late answer about a directory is compared with what it was at the start',
-    file: 'host/peer-talk.ts',
+    file: 'host/peers/peer-talk.ts',
     find: 'const lastWrite = (): number => storage.lastWrite\n',
     replace: 'const atStart = storage.lastWrite\n    const lastWrite = (): number => atStart\n',
     isRare: true,

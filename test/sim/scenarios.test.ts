@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MemberError } from '../../src/host/api.js'
-import type { LevelInForce } from '../../src/host/binary-version.js'
+import type { LevelInForce } from '../../src/host/membership/binary-version.js'
 import { DEFAULT_OPTIONS } from '../../src/paxos/core-options.js'
 import { GOOD_LINK } from '../../src/sim/cluster/network.js'
 import type { SoftwareVersion } from '../../src/sim/cluster/next-version.js'

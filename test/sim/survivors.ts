@@ -35,7 +35,7 @@ export const SURVIVORS: readonly Change[] = [
   },
   {
     name: 'a command is proposed again after its delay, whoever leads by then',
-    file: 'host/requester.ts',
+    file: 'host/requests/requester.ts',
     find: 'this.#proposeAgain((pending) => pending.proposalCount <= 1)',
     replace: 'this.#proposeAgain((pending) => pending.proposalCount === 0)',
   },

@@ -14,7 +14,7 @@ const FILL_VALUE_BYTES = 16_384
 const FILLS_IN_FLIGHT = 16
 /** What a put counts for beside its value. */
 const COMMAND_BYTES = 64
-/** A checkpoint follows on so many bytes of commands, by default; see CheckpointOptions of src/host/applier.ts. */
+/** A checkpoint follows on so many bytes of commands, by default; see CheckpointOptions of src/host/apply/applier.ts. */
 const CHECKPOINT_BYTES = 16 << 20
 /** In such steps the next one is looked for, for so long after each. */
 const STEP_BYTES = 1 << 20

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { BankAndKeys } from '../../api/bank-and-keys.js'
 import { ApplyFailedError, checkLevel } from '../../host/halt-error.js'
-import { replayLog } from '../../host/recovery.js'
+import { replayLog } from '../../host/start/recovery.js'
 import type { NodeId, Slot } from '../../paxos/types.js'
 import { KNOWN_LEVELS } from '../../replication/levels.js'
 import { sessionCodec } from '../../replication/session-records.js'

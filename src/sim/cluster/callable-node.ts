@@ -1,7 +1,7 @@
 import type { Answer, SessionRequest } from '../../host/api.js'
 import { MemberError } from '../../host/api.js'
-import type { LevelInForce } from '../../host/binary-version.js'
 import type { HostedMember } from '../../host/hosted-member.js'
+import type { LevelInForce } from '../../host/membership/binary-version.js'
 import type { MembershipChange, MembershipRecord, NodeId } from '../../paxos/types.js'
 import type { SessionName } from '../../replication/session-table.js'
 import type { ClientPort, NodeEnd, Settled, StreamOutlet } from './client-port.js'

@@ -1,5 +1,5 @@
 import type { CallerIdentity, PeerRefusal } from '../../host/admission.js'
-import type { PeerPort, PeerPortHandlers, PeerRoute } from '../../host/peer-port.js'
+import type { PeerPort, PeerPortHandlers, PeerRoute } from '../../host/peers/peer-port.js'
 import type { Message } from '../../paxos/messages.js'
 import type { NodeId } from '../../paxos/types.js'
 import {

@@ -1,5 +1,5 @@
 import { MemberError } from '../../host/api.js'
-import type { LevelInForce } from '../../host/binary-version.js'
+import type { LevelInForce } from '../../host/membership/binary-version.js'
 import type { MembershipChange, MembershipRecord, NodeId } from '../../paxos/types.js'
 import type { Checker } from '../checkers/checker.js'
 import { sameMembership } from '../checkers/membership-book.js'
