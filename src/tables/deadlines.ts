@@ -1,3 +1,4 @@
+import { assert } from './assert.js'
 import { Journal } from './journal.js'
 import { DEADLINE_BYTES } from './row-bytes.js'
 import { type RowChange, Table } from './table.js'
@@ -20,8 +21,12 @@ export class Deadlines {
   readonly #rows: readonly DeadlineRows[]
   readonly #byKind: ReadonlyMap<string, DeadlineRows>
 
-  /** `kinds`: ends of one time come in this order. `journal`: that of the tables which change together with this one. */
+  /**
+   * `kinds`: ends of one time come in this order; a kind has no slash, which separates it from the id in a checkpoint. `journal`: that of the
+   * tables which change together with this one.
+   */
   constructor(kinds: readonly string[], journal = new Journal()) {
+    assert(!kinds.some((kind) => kind.includes('/')), 'a kind has no slash')
     this.#journal = journal
     this.#rows = kinds.map((kind) => new DeadlineRows(journal, kind))
     this.#byKind = new Map(this.#rows.map((rows) => [rows.kind, rows]))
@@ -51,7 +56,9 @@ export class Deadlines {
     return this.#of(kind).get(id)?.atMs
   }
 
+  /** Sets a row, in the place of the one that there is. `atMs`: log time, ms since 1970. */
   set(kind: string, id: string, atMs: number): void {
+    assert(Number.isFinite(atMs), 'an end has a time')
     this.#of(kind).set(id, new Row(kind, id, atMs))
   }
 

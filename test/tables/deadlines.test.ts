@@ -94,3 +94,9 @@ test('a table that was restored from checkpoints ends the same in the same order
   const sorted = ends.toSorted((a, b) => timeOf(a) - timeOf(b) || kindOf(a) - kindOf(b) || (a < b ? -1 : 1))
   assert.deepEqual(ends, sorted)
 })
+
+test('a kind with a slash, and an end without a time, are refused', () => {
+  assert.throws(() => new Deadlines(['a/b']), /slash/)
+  const deadlines = new Deadlines(['a'])
+  for (const atMs of [Number.NaN, Number.POSITIVE_INFINITY]) assert.throws(() => deadlines.set('a', 'x', atMs), /time/)
+})
