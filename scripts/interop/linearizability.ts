@@ -65,6 +65,8 @@ const checker = join(work, 'linearizability')
 let passed = 0
 let failed = 0
 let undecided = 0
+/** Worlds in which the level was raised. */
+let leftOut = 0
 
 function hasGo(): boolean {
   return spawnSync('go', ['version'], { stdio: 'ignore' }).status === 0
@@ -88,8 +90,16 @@ function report(isFine: boolean, text: string): void {
 async function checkSeeds(): Promise<void> {
   const untold = new Set(LIES)
   for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
-    const { history } = await runSeed(seed)
-    const lines = [...historyLines(history, seed)]
+    const { history, plan } = await runSeed(seed)
+    if (plan.faults.some(({ kind }) => kind === 'raiseLevel')) {
+      leftOut++
+      continue
+    }
+    const [head = '', ...requests] = historyLines(history, seed)
+    const ofNext = requests.filter(isOfNextLevel)
+    const wrong = ofNext.find((line) => !hasDoneNothing(JSON.parse(line) as Line))
+    if (wrong !== undefined) report(false, `seed ${seed}: below its level this was carried out: ${wrong}`)
+    const lines = [head, ...requests.filter((line) => !isOfNextLevel(line))]
     const { word, text } = judge(`seed-${seed}`, lines)
     if (word === 'unknown') {
       undecided++
@@ -100,6 +110,16 @@ async function checkSeeds(): Promise<void> {
     for (const lie of word === 'ok' ? untold : []) if (checkLie(seed, lines, lie)) untold.delete(lie)
   }
   for (const { name } of untold) report(false, `no history had a place for ${name}`)
+}
+
+/** True for what only the simulator's next version has. The judge does not know it: below its level, nothing comes of it. */
+function isOfNextLevel(line: string): boolean {
+  const { operation } = JSON.parse(line) as { readonly operation: { readonly kind: string; readonly key?: string } }
+  return operation.kind === 'touch' || (operation.kind === 'put' && operation.key === '')
+}
+
+function hasDoneNothing({ answer }: Line): boolean {
+  return answer === null || answer['kind'] === 'refused'
 }
 
 /** Whether there was a place for the lie, and an end to the search for it. */
@@ -125,5 +145,6 @@ try {
   rmSync(work, { recursive: true, force: true })
 }
 if (undecided > 0) console.log(`\n${undecided} searches took longer than ${SEARCH_TIMEOUT}`)
+if (leftOut > 0) console.log(`${leftOut} worlds raised their level: the judge knows this one's operations alone`)
 console.log(`\n${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
