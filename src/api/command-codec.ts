@@ -23,14 +23,19 @@ export const COMMAND_CODEC: CommandCodec = {
   decodeCommand: (bytes, level) => decodeUsual(bytes, keep) ?? decodeAny(bytes, level),
   decodeQuery(bytes, level) {
     try {
-      reading.begin(level)
-      return reading.complete(readQuery(Query.decode(bytes), reading))
+      return operationOf(Query.decode(bytes), level)
     } catch {
       return undefined
     }
   },
   peek: (bytes) => FIRST_BYTES.get(bytes[0] as number),
   encodeResult: (outcome, slot) => encode(Result, { slot, outcome: toWireOutcome(outcome) }),
+}
+
+/** The operation of a query that a door has checked; undefined when this level has no such query. */
+export function operationOf(query: Query, level: number): Operation | undefined {
+  reading.begin(level)
+  return reading.complete(readQuery(query, reading))
 }
 
 /** An outcome as it goes over the wire. */

@@ -18,8 +18,7 @@ export function validateCommand(command: Command, { initial = false } = {}): rea
 
 /** Finds everything wrong with a query in itself; see validateCommand. */
 export function validateQuery(query: Query): readonly FieldViolation[] {
-  const violations = new Violations()
-  return objectionTo(readQuery(query, violations), violations)?.violations ?? NONE
+  return objectionToQuery(query, Number.POSITIVE_INFINITY)?.violations ?? NONE
 }
 
 /** Finds the objection to a command at a level; undefined: there is none. */

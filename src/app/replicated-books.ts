@@ -56,6 +56,11 @@ export class ReplicatedBooks implements StateMachine {
     return this.#books
   }
 
+  /** In force after what was applied last. */
+  get level(): number {
+    return this.#level
+  }
+
   /** See StateMachine.stateBytes. */
   get stateBytes(): number {
     return this.#books.stateBytes
@@ -102,8 +107,7 @@ export class ReplicatedBooks implements StateMachine {
   }
 
   query(bytes: Uint8Array): Uint8Array {
-    const operation = this.#codec.decodeQuery(bytes, this.#level)
-    return this.#codec.encodeResult(operation === undefined ? INVALID : this.look(operation), 0)
+    return this.#codec.encodeResult(this.look(this.#codec.decodeQuery(bytes, this.#level)), 0)
   }
 
   answer(bytes: Uint8Array): Uint8Array | undefined {
@@ -111,12 +115,13 @@ export class ReplicatedBooks implements StateMachine {
     if (this.#codec.peek(bytes) !== 'query') return undefined
     const command = this.#codec.decodeCommand(bytes, this.#level)
     if (command?.kind !== 'query') return undefined
-    return this.#codec.encodeResult(command.operation === undefined ? INVALID : this.look(command.operation), 0)
+    return this.#codec.encodeResult(this.look(command.operation), 0)
   }
 
-  /** Answers a read without a detour over bytes. The values in the answer are the state's own: not to be changed. */
-  look(operation: Operation): Outcome {
-    return isWithinBounds(operation, { level: this.#level, isInitial: false }) ? read(this.#books, operation) : INVALID
+  /** Answers a read, or what is none, without a detour over bytes. The values in the answer are the state's own: not to be changed. */
+  look(operation: Operation | undefined): Outcome {
+    const isValid = operation !== undefined && isWithinBounds(operation, { level: this.#level, isInitial: false })
+    return isValid ? read(this.#books, operation) : INVALID
   }
 
   changes(): Iterable<StateEntry> {
